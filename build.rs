@@ -1,0 +1,49 @@
+//! Compiles the wire contract with a pure-Rust compiler: a fresh machine has no protoc.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(feature = "server")]
+    wire::compile()?;
+    Ok(())
+}
+
+#[cfg(feature = "server")]
+mod wire {
+    use std::error::Error;
+    use std::path::PathBuf;
+
+    use protox::prost_reflect::{DescriptorPool, FieldDescriptor};
+
+    const FILES: [&str; 3] = [
+        "credential/v1/credential_service.proto",
+        "credential/v1/verification_service.proto",
+        "credential/admin/v1/admin_service.proto",
+    ];
+
+    /// Generates the code, and the descriptor set that reflection answers from.
+    pub(crate) fn compile() -> Result<(), Box<dyn Error>> {
+        println!("cargo::rerun-if-changed=proto");
+        let mut compiler = protox::Compiler::new(["proto"])?;
+        compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
+        let out = PathBuf::from(std::env::var("OUT_DIR")?);
+        std::fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+        tonic_prost_build::configure()
+            .skip_debug(types_with_secrets(&compiler.descriptor_pool()))
+            .compile_fds(compiler.file_descriptor_set())?;
+        Ok(())
+    }
+
+    /// The types that must not be printed: those with a field that the contract marks `debug_redact`.
+    fn types_with_secrets(pool: &DescriptorPool) -> Vec<String> {
+        let mut names = Vec::new();
+        for message in pool.all_messages().filter(|message| message.fields().any(|field| is_secret(&field))) {
+            names.push(format!(".{}", message.full_name()));
+            names.extend(message.oneofs().map(|oneof| format!(".{}", oneof.full_name())));
+        }
+        names
+    }
+
+    fn is_secret(field: &FieldDescriptor) -> bool {
+        field.options().get_field_by_name("debug_redact").is_some_and(|value| value.as_bool() == Some(true))
+    }
+}

@@ -1,0 +1,41 @@
+//! Access tokens: how programs show who they are.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::caller::Caller;
+use super::time::{Timestamp, days};
+
+/// How long a token is valid where nobody says.
+pub const DEFAULT_TIME_TO_LIVE: Duration = days(90);
+/// How long a token is valid at most.
+pub const MAX_TIME_TO_LIVE: Duration = days(366);
+
+/// The SHA-256 of a token's text. A machine secret of 256 random bits needs no slow hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenDigest(pub [u8; 32]);
+
+/// The id of an access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenId(pub Uuid);
+
+/// An access token, without its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    /// Its id.
+    pub id: TokenId,
+    /// Whom it stands for. Where that is a subject, it is bound to the subject's immutable id.
+    pub caller: Caller,
+    /// When it was issued.
+    pub created_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
+impl AccessToken {
+    /// Whether the token is valid at that time: from its issue until its expiry.
+    pub fn is_valid_at(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+}

@@ -1,0 +1,103 @@
+//! What a caller can ask for: one action for each RPC.
+
+/// Declares the actions, each with the name that permissions use and the RPC that it stands for.
+macro_rules! actions {
+    ($($variant:ident = $name:literal $service:literal $rpc:literal,)+) => {
+        /// An action: what an RPC asks for, as permissions name it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action {
+            $(
+                #[doc = concat!("`", $service, "/", $rpc, "`")]
+                $variant,
+            )+
+        }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name that permissions use.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// The full name of the service that the RPC belongs to.
+            pub const fn service(self) -> &'static str {
+                match self { $(Self::$variant => $service),+ }
+            }
+
+            /// The name of the RPC within its service.
+            pub const fn rpc(self) -> &'static str {
+                match self { $(Self::$variant => $rpc),+ }
+            }
+        }
+    };
+}
+
+/// The service that changes passwords.
+pub const CREDENTIAL_SERVICE: &str = "credential.v1.CredentialService";
+/// The service for relying systems.
+pub const VERIFICATION_SERVICE: &str = "credential.v1.VerificationService";
+/// The service for administrators.
+pub const ADMIN_SERVICE: &str = "credential.admin.v1.AdminService";
+
+actions! {
+    ModifyPwByDomain = "dm:ModifyPWByDomain" "credential.v1.CredentialService" "ModifyPWByDomain",
+    ChangePassword = "ram:ChangePassword" "credential.v1.CredentialService" "ChangePassword",
+    ChangePasswordV5 = "iam:users:changePasswordV5" "credential.v1.CredentialService" "ChangePasswordV5",
+    ModifyAccountPassword = "kvstore:ModifyAccountPassword" "credential.v1.CredentialService" "ModifyAccountPassword",
+    VerifyPassword = "verification:VerifyPassword" "credential.v1.VerificationService" "VerifyPassword",
+    CheckPassword = "verification:CheckPassword" "credential.v1.VerificationService" "CheckPassword",
+    GeneratePassword = "verification:GeneratePassword" "credential.v1.VerificationService" "GeneratePassword",
+    CreateTenant = "admin:CreateTenant" "credential.admin.v1.AdminService" "CreateTenant",
+    DescribeTenant = "admin:DescribeTenant" "credential.admin.v1.AdminService" "DescribeTenant",
+    ListTenants = "admin:ListTenants" "credential.admin.v1.AdminService" "ListTenants",
+    DeleteTenant = "admin:DeleteTenant" "credential.admin.v1.AdminService" "DeleteTenant",
+    CreateMailDomain = "admin:CreateMailDomain" "credential.admin.v1.AdminService" "CreateMailDomain",
+    DescribeMailDomain = "admin:DescribeMailDomain" "credential.admin.v1.AdminService" "DescribeMailDomain",
+    ListMailDomains = "admin:ListMailDomains" "credential.admin.v1.AdminService" "ListMailDomains",
+    DeleteMailDomain = "admin:DeleteMailDomain" "credential.admin.v1.AdminService" "DeleteMailDomain",
+    SetMailDomainStatus = "admin:SetMailDomainStatus" "credential.admin.v1.AdminService" "SetMailDomainStatus",
+    CreateRamUser = "admin:CreateRamUser" "credential.admin.v1.AdminService" "CreateRamUser",
+    DescribeRamUser = "admin:DescribeRamUser" "credential.admin.v1.AdminService" "DescribeRamUser",
+    ListRamUsers = "admin:ListRamUsers" "credential.admin.v1.AdminService" "ListRamUsers",
+    DeleteRamUser = "admin:DeleteRamUser" "credential.admin.v1.AdminService" "DeleteRamUser",
+    CreateIamUser = "admin:CreateIamUser" "credential.admin.v1.AdminService" "CreateIamUser",
+    DescribeIamUser = "admin:DescribeIamUser" "credential.admin.v1.AdminService" "DescribeIamUser",
+    ListIamUsers = "admin:ListIamUsers" "credential.admin.v1.AdminService" "ListIamUsers",
+    DeleteIamUser = "admin:DeleteIamUser" "credential.admin.v1.AdminService" "DeleteIamUser",
+    CreateInstance = "admin:CreateInstance" "credential.admin.v1.AdminService" "CreateInstance",
+    DescribeInstance = "admin:DescribeInstance" "credential.admin.v1.AdminService" "DescribeInstance",
+    ListInstances = "admin:ListInstances" "credential.admin.v1.AdminService" "ListInstances",
+    DeleteInstance = "admin:DeleteInstance" "credential.admin.v1.AdminService" "DeleteInstance",
+    SetInstanceStatus = "admin:SetInstanceStatus" "credential.admin.v1.AdminService" "SetInstanceStatus",
+    CreateInstanceAccount = "admin:CreateInstanceAccount" "credential.admin.v1.AdminService" "CreateInstanceAccount",
+    DescribeInstanceAccount = "admin:DescribeInstanceAccount" "credential.admin.v1.AdminService" "DescribeInstanceAccount",
+    ListInstanceAccounts = "admin:ListInstanceAccounts" "credential.admin.v1.AdminService" "ListInstanceAccounts",
+    DeleteInstanceAccount = "admin:DeleteInstanceAccount" "credential.admin.v1.AdminService" "DeleteInstanceAccount",
+    SetInstanceAccountStatus = "admin:SetInstanceAccountStatus" "credential.admin.v1.AdminService" "SetInstanceAccountStatus",
+    DescribeAccounts = "admin:DescribeAccounts" "credential.admin.v1.AdminService" "DescribeAccounts",
+    ResetPassword = "admin:ResetPassword" "credential.admin.v1.AdminService" "ResetPassword",
+    ResetAccountPassword = "admin:ResetAccountPassword" "credential.admin.v1.AdminService" "ResetAccountPassword",
+    GetPasswordPolicy = "admin:GetPasswordPolicy" "credential.admin.v1.AdminService" "GetPasswordPolicy",
+    SetPasswordPolicy = "admin:SetPasswordPolicy" "credential.admin.v1.AdminService" "SetPasswordPolicy",
+    ShowPasswordPolicyV5 = "admin:ShowPasswordPolicyV5" "credential.admin.v1.AdminService" "ShowPasswordPolicyV5",
+    UpdatePasswordPolicyV5 = "admin:UpdatePasswordPolicyV5" "credential.admin.v1.AdminService" "UpdatePasswordPolicyV5",
+    GetSecurityPreference = "admin:GetSecurityPreference" "credential.admin.v1.AdminService" "GetSecurityPreference",
+    SetSecurityPreference = "admin:SetSecurityPreference" "credential.admin.v1.AdminService" "SetSecurityPreference",
+    IssueAccessToken = "admin:IssueAccessToken" "credential.admin.v1.AdminService" "IssueAccessToken",
+    ListAccessTokens = "admin:ListAccessTokens" "credential.admin.v1.AdminService" "ListAccessTokens",
+    RevokeAccessToken = "admin:RevokeAccessToken" "credential.admin.v1.AdminService" "RevokeAccessToken",
+}
+
+impl Action {
+    /// The action of an RPC, or `None` where no service of ours has it.
+    pub fn of_rpc(service: &str, rpc: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.service() == service && action.rpc() == rpc)
+    }
+
+    /// Whether this is one of `AdminService`.
+    pub fn is_administrative(self) -> bool {
+        self.service() == ADMIN_SERVICE
+    }
+}

@@ -1,0 +1,95 @@
+//! How often a password was tried, and what follows.
+
+use std::time::Duration;
+
+use super::time::Timestamp;
+
+/// What attempts are counted by: a digest over the tenant and the subject's id, or its name where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SubjectKey(pub [u8; 32]);
+
+/// Who tries: a digest over the caller's tenant, kind and name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallerKey(pub [u8; 32]);
+
+/// A caller and the subject whose password it tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pair {
+    /// Whose password is tried.
+    pub subject: SubjectKey,
+    /// Who tries.
+    pub caller: CallerKey,
+}
+
+/// Wrong passwords in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Failures {
+    /// How many.
+    pub count: u32,
+    /// When the last one was, where there was one.
+    pub last_at: Option<Timestamp>,
+}
+
+/// What is stored of the attempts on a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoredFailures {
+    /// By this caller.
+    pub by_caller: Failures,
+    /// By all callers together.
+    pub by_all: Failures,
+}
+
+/// How many wrong passwords in a row are free, and how long one waits after each further one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Wrong passwords in a row that cost no wait.
+    pub allowance: u32,
+    /// The wait once the allowance is used up. It doubles with each further failure.
+    pub initial: Duration,
+    /// The longest wait.
+    pub longest: Duration,
+}
+
+impl Backoff {
+    /// The wait that follows so many failures in a row.
+    pub fn length(&self, failures: u32) -> Duration {
+        if failures < self.allowance {
+            return Duration::ZERO;
+        }
+        let doublings = (failures - self.allowance).min(31);
+        self.initial.saturating_mul(1 << doublings).min(self.longest)
+    }
+
+    /// How much of the wait is left. A clock behind the wait's start lets it begin again, at most at its own length.
+    pub fn remaining(&self, failures: Failures, now: Timestamp) -> Duration {
+        let length = self.length(failures.count);
+        match failures.last_at.map(|start| now.since(start)) {
+            None => Duration::ZERO,
+            Some(Some(elapsed)) => length.saturating_sub(elapsed),
+            Some(None) => length,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BACKOFF: Backoff = Backoff { allowance: 5, initial: Duration::from_secs(1), longest: Duration::from_mins(1) };
+
+    #[test]
+    fn the_wait_doubles_and_is_capped() {
+        let seconds: Vec<u64> =
+            [0, 4, 5, 6, 7, 10, 11, 50, u32::MAX].map(|count| BACKOFF.length(count).as_secs()).to_vec();
+        assert_eq!(seconds, [0, 0, 1, 2, 4, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_starts_the_wait_again_at_its_own_length() {
+        let failures = Failures { count: 6, last_at: Some(Timestamp::from_micros(10_000_000)) };
+        let left = |micros| BACKOFF.remaining(failures, Timestamp::from_micros(micros));
+        assert_eq!(left(10_500_000), Duration::from_millis(1500));
+        assert_eq!(left(12_000_000), Duration::ZERO);
+        assert_eq!(left(-86_400_000_000), Duration::from_secs(2));
+    }
+}

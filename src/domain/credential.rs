@@ -1,0 +1,113 @@
+//! A subject's stored hash, its version and its history.
+
+use std::fmt;
+use std::num::NonZeroU64;
+
+use uuid::Uuid;
+
+use super::time::Timestamp;
+
+/// The compare-and-set counter of a credential: 1 with the first password, and one more with each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(NonZeroU64);
+
+impl Version {
+    /// The version of the first password.
+    pub const FIRST: Self = Self(NonZeroU64::MIN);
+
+    /// The version of that number, or `None` for 0.
+    pub fn new(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
+    /// The number.
+    pub const fn number(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The version that follows.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The version that follows `current`, where a subject has one.
+    pub fn following(current: Option<Self>) -> Self {
+        current.map_or(Self::FIRST, Self::next)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A hash as it is stored: a PHC string. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Takes a PHC string, unread: the hash engine decides whether it can be verified.
+    pub fn new(phc: String) -> Self {
+        Self(phc)
+    }
+
+    /// The PHC string, for the store and the hash engine.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PasswordHash(hidden)")
+    }
+}
+
+/// Who set a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangedBy {
+    /// The subject itself: the minimum age counts from here.
+    Subject,
+    /// Somebody else: an administrator, or whoever may set it without the old one.
+    Administrator,
+}
+
+impl ChangedBy {
+    /// One word, the same in the store and the audit.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Administrator => "administrator",
+        }
+    }
+}
+
+/// The id of one change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeId(pub Uuid);
+
+/// A subject's password as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The compare-and-set counter.
+    pub version: Version,
+    /// The hash of the current password.
+    pub hash: PasswordHash,
+    /// When the current password was set.
+    pub changed_at: Timestamp,
+    /// Who set it.
+    pub changed_by: ChangedBy,
+    /// The hashes of the passwords before, the newest first.
+    pub history: Vec<PasswordHash>,
+}
+
+/// What may be told of a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CredentialState {
+    /// The compare-and-set counter.
+    pub version: Version,
+    /// When the current password was set.
+    pub changed_at: Timestamp,
+}

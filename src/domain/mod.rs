@@ -1,0 +1,17 @@
+//! Values and transitions: no async, no clock, no I/O.
+
+pub mod access_token;
+pub mod action;
+pub mod attempts;
+pub mod audit_event;
+pub mod caller;
+pub mod credential;
+pub mod field;
+pub mod names;
+pub mod page;
+pub mod password;
+pub mod resource;
+pub mod settings;
+pub mod subject;
+pub mod tenant;
+pub mod time;

@@ -1,0 +1,219 @@
+//! Names of tenants, subjects and callers, each parsed once at the edge.
+
+use std::fmt;
+
+use super::field::{FieldProblem, LengthUnit};
+
+/// Refuses what is empty, longer than `max` characters, or holds a character that `allows` refuses.
+fn check(text: &str, max: usize, allowed: &'static str, allows: impl Fn(char) -> bool) -> Result<(), FieldProblem> {
+    if text.is_empty() {
+        return Err(FieldProblem::Missing);
+    }
+    let found = text.chars().count();
+    if found > max {
+        return Err(FieldProblem::TooLong { max, found, unit: LengthUnit::Characters });
+    }
+    if !text.chars().all(allows) {
+        return Err(FieldProblem::Character { allowed });
+    }
+    Ok(())
+}
+
+/// Declares a name type: a string that was checked.
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $max:literal, $allowed:literal, $allows:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Parses the name.
+            ///
+            /// # Errors
+            /// What is wrong with the text.
+            pub fn parse(text: &str) -> Result<Self, FieldProblem> {
+                check(text, $max, $allowed, $allows)?;
+                Ok(Self(text.to_owned()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn is_plain(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-')
+}
+
+name!(
+    /// A tenant's name: 1–64 of `A-Z a-z 0-9 . _ -`.
+    TenantName, 64, "A-Z a-z 0-9 . _ -", is_plain
+);
+name!(
+    /// A RAM user's name: 1–64 of `A-Z a-z 0-9 . _ -` (RAM `UserName`).
+    RamUserName, 64, "A-Z a-z 0-9 . _ -", is_plain
+);
+name!(
+    /// An IAM user's id: 1–64 of `A-Z a-z 0-9 . _ -`.
+    IamUserId, 64, "A-Z a-z 0-9 . _ -", is_plain
+);
+name!(
+    /// An instance's id: 1–64 of `A-Z a-z 0-9 . _ -`.
+    InstanceId, 64, "A-Z a-z 0-9 . _ -", is_plain
+);
+name!(
+    /// The free name of a service or an operator: 1–64 of `A-Z a-z 0-9 . _ -`.
+    FreeName, 64, "A-Z a-z 0-9 . _ -", is_plain
+);
+name!(
+    /// A region: 1–64 of `A-Z a-z 0-9 -`.
+    Region, 64, "A-Z a-z 0-9 -", |character: char| character.is_ascii_alphanumeric() || character == '-'
+);
+
+/// A mail domain's name: 1–50 of `A-Z a-z 0-9 . -` (Direct Mail `DomainName`), compared without regard to case.
+#[derive(Debug, Clone)]
+pub struct DomainName {
+    as_written: String,
+    lower_case: String,
+}
+
+impl DomainName {
+    /// Parses the name.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
+        check(text, 50, "A-Z a-z 0-9 . -", |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))?;
+        Ok(Self { as_written: text.to_owned(), lower_case: text.to_ascii_lowercase() })
+    }
+
+    /// The name as it was written.
+    pub fn as_written(&self) -> &str {
+        &self.as_written
+    }
+
+    /// The form that is compared and stored as the key.
+    pub fn lower_case(&self) -> &str {
+        &self.lower_case
+    }
+}
+
+impl PartialEq for DomainName {
+    fn eq(&self, other: &Self) -> bool {
+        self.lower_case == other.lower_case
+    }
+}
+
+impl Eq for DomainName {}
+
+impl fmt::Display for DomainName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.as_written)
+    }
+}
+
+/// An IAM user's name: 1–64 letters, digits, spaces, `_`, `-` and `.`, not first a digit (Huawei IAM user name).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IamUserName(String);
+
+impl IamUserName {
+    const ALLOWED: &'static str = "letters, digits, space, _ - and .";
+
+    /// Parses the name.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
+        check(text, 64, Self::ALLOWED, |c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.'))?;
+        if text.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(FieldProblem::Malformed { expected: "must not start with a digit" });
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name of a user that was given none: its id.
+    pub fn of_id(id: &IamUserId) -> Self {
+        Self(id.as_str().to_owned())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An instance account's name: a lower-case letter, then lower-case letters, digits and `_`; at most 100 (Tair
+/// `AccountName`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AccountName(String);
+
+impl AccountName {
+    /// Parses the name.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
+        check(text, 100, "a-z 0-9 _", |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')?;
+        if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return Err(FieldProblem::Malformed { expected: "must start with a lower-case letter" });
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_domain_is_one_to_fifty_letters_digits_dots_and_hyphens() {
+        for good in ["example.com", "A-1.b", &"a".repeat(50), "example.com."] {
+            assert!(DomainName::parse(good).is_ok(), "{good}");
+        }
+        assert_eq!(DomainName::parse("").unwrap_err(), FieldProblem::Missing);
+        assert_eq!(DomainName::parse(&"a".repeat(51)).unwrap_err().reason(), "TOO_LONG");
+        for bad in ["exa mple.com", "exa_mple.com", "ex\u{e4}mple.com", "a\0b"] {
+            assert_eq!(DomainName::parse(bad).unwrap_err().reason(), "CHARACTER_NOT_ALLOWED", "{bad}");
+        }
+    }
+
+    #[test]
+    fn mail_domains_are_compared_without_regard_to_case() {
+        assert_eq!(DomainName::parse("Example.COM").unwrap(), DomainName::parse("example.com").unwrap());
+    }
+
+    #[test]
+    fn an_account_starts_with_a_lower_case_letter() {
+        assert!(AccountName::parse("a_1").is_ok());
+        assert!(AccountName::parse(&"a".repeat(100)).is_ok());
+        for bad in ["", "1a", "_a", "A", "a-b", &"a".repeat(101)] {
+            assert!(AccountName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_iam_user_name_does_not_start_with_a_digit() {
+        assert!(IamUserName::parse("Jane Doe").is_ok());
+        assert!(IamUserName::parse("1jane").is_err());
+    }
+}

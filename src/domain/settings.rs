@@ -1,0 +1,178 @@
+//! What a tenant configures: its two password policies and its security preference.
+
+use super::field::{FieldProblem, InvalidField};
+
+/// A setting's type: how a value that was typed becomes one that is in range.
+trait Setting: Copy {
+    /// The range of the setting, where its type has one.
+    type Range: Copy;
+
+    fn checked(self, range: Self::Range) -> Result<Self, FieldProblem>;
+}
+
+impl Setting for u32 {
+    type Range = (u32, u32);
+
+    fn checked(self, (min, max): Self::Range) -> Result<Self, FieldProblem> {
+        if (min..=max).contains(&self) {
+            return Ok(self);
+        }
+        Err(FieldProblem::OutOfRange { min: min.into(), max: max.into(), found: self.into() })
+    }
+}
+
+impl Setting for bool {
+    type Range = ();
+
+    fn checked(self, (): Self::Range) -> Result<Self, FieldProblem> {
+        Ok(self)
+    }
+}
+
+/// Declares a group of settings: the values in force, always in range, and a change to them.
+macro_rules! settings {
+    (
+        $(#[$doc:meta])* $name:ident, $change:ident {
+            $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr, $range:expr;)+
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name { $($field: $type),+ }
+
+        #[doc = concat!("A change to [`", stringify!($name), "`]: what is `None` keeps its value.")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub struct $change {
+            $($(#[$field_doc])* pub $field: Option<$type>,)+
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default),+ }
+            }
+        }
+
+        impl $name {
+            $($(#[$field_doc])* pub const fn $field(&self) -> $type { self.$field })+
+
+            /// The settings after a change.
+            ///
+            /// # Errors
+            /// Every value that is out of its range.
+            pub fn with(&self, change: &$change) -> Result<Self, Vec<InvalidField>> {
+                let mut settings = *self;
+                let mut invalid = Vec::new();
+                $(
+                    if let Some(value) = change.$field {
+                        match value.checked($range) {
+                            Ok(value) => settings.$field = value,
+                            Err(problem) => invalid.push(InvalidField { field: stringify!($field), problem }),
+                        }
+                    }
+                )+
+                if invalid.is_empty() { Ok(settings) } else { Err(invalid) }
+            }
+
+            /// The change that turns any settings into these.
+            pub const fn as_change(&self) -> $change {
+                $change { $($field: Some(self.$field)),+ }
+            }
+        }
+    };
+}
+
+settings! {
+    /// The RAM password policy of a tenant (RAM `SetPasswordPolicy`; the last two fields from IMS).
+    RamPasswordPolicy, RamPasswordPolicyChange {
+        /// The fewest characters.
+        minimum_password_length: u32 = 8, (8, 32);
+        /// Whether a lower-case letter is required.
+        require_lowercase_characters: bool = false, ();
+        /// Whether an upper-case letter is required.
+        require_uppercase_characters: bool = false, ();
+        /// Whether a digit is required.
+        require_numbers: bool = false, ();
+        /// Whether a symbol is required.
+        require_symbols: bool = false, ();
+        /// Whether only an administrator can replace an expired password.
+        hard_expiry: bool = false, ();
+        /// After how many days a password expires; 0 = never.
+        max_password_age: u32 = 0, (0, 1095);
+        /// How many of the last passwords, the current one included, may not come again; 0 = off.
+        password_reuse_prevention: u32 = 0, (0, 24);
+        /// After how many wrong passwords in a row a caller waits for an hour; 0 = the service's own limits. Spelt as
+        /// the vendor spells it.
+        max_login_attemps: u32 = 0, (0, 32);
+        /// The fewest different characters.
+        minimum_password_different_character: u32 = 0, (0, 8);
+        /// Whether the password must not contain the user name.
+        password_not_contain_user_name: bool = false, ();
+    }
+}
+
+settings! {
+    /// The IAM password policy of a tenant (Huawei IAM `UpdatePasswordPolicyV5`), without its two read-only fields.
+    IamPasswordPolicy, IamPasswordPolicyChange {
+        /// The longest run of one character; 0 = no limit.
+        maximum_consecutive_identical_chars: u32 = 0, (0, 32);
+        /// How many minutes have to pass between two changes by the user.
+        minimum_password_age: u32 = 0, (0, 1440);
+        /// The fewest characters.
+        minimum_password_length: u32 = 8, (8, 32);
+        /// How many of the last passwords, the current one included, may not come again; 0 = off.
+        password_reuse_prevention: u32 = 1, (0, 24);
+        /// Whether the password must be neither the user name nor its reverse.
+        password_not_username_or_invert: bool = true, ();
+        /// After how many days a password has to be changed; 0 = never.
+        password_validity_period: u32 = 0, (0, 180);
+        /// How many of the four character types are required.
+        password_char_combination: u32 = 2, (2, 4);
+        /// Whether users may change their own password.
+        allow_user_to_change_password: bool = true, ();
+    }
+}
+
+settings! {
+    /// The security preference of a tenant (RAM `SetSecurityPreference`).
+    SecurityPreference, SecurityPreferenceChange {
+        /// Whether RAM users may change their own password.
+        allow_user_to_change_password: bool = true, ();
+    }
+}
+
+/// All that a tenant configures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TenantSettings {
+    /// The RAM password policy.
+    pub ram: RamPasswordPolicy,
+    /// The IAM password policy.
+    pub iam: IamPasswordPolicy,
+    /// The security preference.
+    pub preference: SecurityPreference,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_out_of_range_is_told_and_nothing_changes() {
+        let change = RamPasswordPolicyChange {
+            minimum_password_length: Some(7),
+            max_password_age: Some(1096),
+            require_symbols: Some(true),
+            ..Default::default()
+        };
+        let invalid = RamPasswordPolicy::default().with(&change).unwrap_err();
+        let fields: Vec<&str> = invalid.iter().map(|invalid| invalid.field).collect();
+        assert_eq!(fields, ["minimum_password_length", "max_password_age"]);
+    }
+
+    #[test]
+    fn an_omitted_field_keeps_its_value() {
+        let first = IamPasswordPolicyChange { minimum_password_length: Some(12), ..Default::default() };
+        let second = IamPasswordPolicyChange { password_reuse_prevention: Some(3), ..Default::default() };
+        let settings = IamPasswordPolicy::default().with(&first).unwrap().with(&second).unwrap();
+        assert_eq!((settings.minimum_password_length(), settings.password_reuse_prevention()), (12, 3));
+    }
+}

@@ -1,0 +1,28 @@
+//! `credentiald`: a gRPC service through which people and programs change passwords.
+//!
+//! The modules in layer order; nothing inner names anything outer (`docs/architecture.md`).
+
+pub mod domain;
+pub mod policy;
+pub mod ports;
+pub mod service;
+
+#[cfg(feature = "server")]
+pub mod authz;
+#[cfg(feature = "server")]
+pub mod config;
+#[cfg(feature = "server")]
+pub mod hashing;
+#[cfg(feature = "sqlite")]
+pub mod store;
+#[cfg(feature = "server")]
+pub mod telemetry;
+
+#[cfg(feature = "server")]
+pub mod grpc;
+
+#[cfg(feature = "sqlite")]
+pub mod server;
+
+#[cfg(feature = "sqlite")]
+pub mod cli;

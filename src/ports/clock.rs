@@ -1,0 +1,35 @@
+//! What time it is, and when an answer is no longer wanted.
+
+use std::time::{Duration, Instant};
+
+use crate::domain::time::Timestamp;
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// The time of day. May jump, also backwards.
+    fn now(&self) -> Timestamp;
+
+    /// A time that only grows, for deadlines.
+    fn instant(&self) -> Instant;
+}
+
+/// The point after which the caller no longer waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The deadline at that point.
+    pub const fn at(instant: Instant) -> Self {
+        Self(instant)
+    }
+
+    /// The point itself.
+    pub const fn instant(self) -> Instant {
+        self.0
+    }
+
+    /// How long it is until then; zero once it has passed.
+    pub fn remaining(self, now: Instant) -> Duration {
+        self.0.saturating_duration_since(now)
+    }
+}

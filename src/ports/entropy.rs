@@ -1,0 +1,7 @@
+//! Where randomness comes from.
+
+/// Fills buffers with unpredictable bytes.
+pub trait Entropy: Send + Sync {
+    /// Fills the whole buffer from a cryptographically secure generator.
+    fn fill(&self, buffer: &mut [u8]);
+}

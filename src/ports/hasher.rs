@@ -1,0 +1,84 @@
+//! The hash engine, as the core sees it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::clock::Deadline;
+use crate::domain::credential::PasswordHash;
+use crate::domain::names::TenantName;
+use crate::domain::password::Password;
+
+/// Bytes of a salt (NIST SP 800-63B-4 §3.1.1.2 asks for 4 or more; RFC 9106 recommends 16).
+pub const SALT_BYTES: usize = 16;
+
+/// A salt, fresh for each hash that is stored.
+pub type Salt = [u8; SALT_BYTES];
+
+/// Admits hashes before they are computed, so that what is admitted is finished in time.
+pub trait Hasher: Send + Sync {
+    /// Admits `count` hashes as one, or refuses at once. Never waits.
+    ///
+    /// An implementation MUST bound its memory whatever is admitted, and MUST give back what an admission that is
+    /// dropped has not used.
+    ///
+    /// # Errors
+    /// They could not be finished by the deadline, or there are too many already.
+    fn admit(
+        &self,
+        tenant: &TenantName,
+        count: u32,
+        deadline: Deadline,
+    ) -> Result<Box<dyn AdmittedHashes>, NotAdmitted>;
+
+    /// The hash that is verified for an unknown subject: of a random password, with today's parameters.
+    fn decoy(&self) -> PasswordHash;
+}
+
+/// Hashes that were admitted. Those that are not used are given back when this is dropped.
+#[async_trait]
+pub trait AdmittedHashes: Send + Sync {
+    /// Tells whether the password is the hash's.
+    ///
+    /// # Errors
+    /// The stored string can't be read or is above the ceilings, or the engine stopped.
+    async fn verify(&self, password: Arc<Password>, hash: &PasswordHash) -> Result<bool, HasherError>;
+
+    /// Hashes a password with today's parameters.
+    ///
+    /// # Errors
+    /// The engine stopped.
+    async fn hash(&self, password: Arc<Password>, salt: Salt) -> Result<PasswordHash, HasherError>;
+}
+
+/// Why hashes are not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAdmitted {
+    /// The caller's deadline could not be met.
+    #[error("the deadline can't be met: about {expected_wait:?} of work is ahead")]
+    DeadlineTooShort {
+        /// How long the work ahead takes.
+        expected_wait: Duration,
+    },
+    /// There is more work ahead than the service takes on.
+    #[error("overloaded: about {expected_wait:?} of work is ahead")]
+    Overloaded {
+        /// How long the work ahead takes; to try again earlier is pointless.
+        expected_wait: Duration,
+    },
+}
+
+/// Why a hash was not computed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HasherError {
+    /// The stored string is no PHC string that can be verified.
+    #[error("the stored hash can't be read: {0}")]
+    Unreadable(&'static str),
+    /// The engine is stopping, or the job was lost.
+    #[error("the hash engine stopped")]
+    Stopped,
+    /// More hashes were asked for than admitted.
+    #[error("more hashes than were admitted")]
+    NotAdmitted,
+}

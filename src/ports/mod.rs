@@ -1,0 +1,13 @@
+//! What the core needs from outside, as traits in the domain's words.
+
+pub mod authorizer;
+pub mod clock;
+pub mod entropy;
+pub mod hasher;
+pub mod store;
+
+pub use authorizer::{AccessRequest, Authorizer, Decision};
+pub use clock::{Clock, Deadline};
+pub use entropy::Entropy;
+pub use hasher::{AdmittedHashes, Hasher, HasherError, NotAdmitted, SALT_BYTES, Salt};
+pub use store::{Store, StoreError};

@@ -1,0 +1,98 @@
+//! What a change and a verification need of the store.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::attempts::{Pair, StoredFailures};
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::credential::{ChangeId, ChangedBy, Credential, PasswordHash, Version};
+use crate::domain::names::{Region, TenantName};
+use crate::domain::settings::TenantSettings;
+use crate::domain::subject::{Subject, SubjectId, SubjectName};
+use crate::domain::time::Timestamp;
+
+/// Credentials, attempts and the audit log.
+#[async_trait]
+pub trait Credentials: Send + Sync {
+    /// Looks a subject up by its name, without its credential. MUST NOT find another tenant's.
+    async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError>;
+
+    /// The settings of a tenant, or `None` where there is no such tenant.
+    async fn settings(&self, tenant: &TenantName) -> Result<Option<TenantSettings>, StoreError>;
+
+    /// A subject's credential, or `None` where it has none. MUST be one moment's: never half of a change.
+    async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError>;
+
+    /// Sets a password where the credential is still at the expected version, in one transaction with the history, the
+    /// removal of the stored failures of `forget`, and the audit event. MUST change nothing otherwise.
+    async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError>;
+
+    /// The wrong passwords in a row that are stored.
+    async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError>;
+
+    /// Counts one more wrong password, for the pair and for the subject, with its audit event in the same transaction.
+    async fn record_failure(&self, pair: &Pair, at: Timestamp, event: &AuditEvent) -> Result<(), StoreError>;
+
+    /// Forgets the pair's failures, and takes as many from the subject's.
+    async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError>;
+
+    /// Records a decision that changed nothing.
+    async fn record(&self, event: &AuditEvent) -> Result<(), StoreError>;
+}
+
+/// What was found under a subject's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// The subject.
+    Found(Subject),
+    /// Nothing.
+    Missing(Absent),
+}
+
+/// What is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absent {
+    /// There is no such subject. For an account: its instance exists, in this region.
+    Subject {
+        /// The region of the instance.
+        region: Option<Region>,
+    },
+    /// There is no such instance.
+    Instance,
+    /// There is no such tenant.
+    Tenant,
+}
+
+/// A password to be set.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// Whose.
+    pub subject: SubjectId,
+    /// The version that the change was decided on; `None` where there was no password.
+    pub expected: Option<Version>,
+    /// The hash of the new password.
+    pub hash: PasswordHash,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub changed_by: ChangedBy,
+    /// The change's id.
+    pub change_id: ChangeId,
+    /// How many earlier hashes are kept, the one that is replaced included.
+    pub keep_history: u32,
+    /// Whose failures are forgotten with the change.
+    pub forget: Option<Pair>,
+    /// The audit event.
+    pub event: AuditEvent,
+}
+
+/// What came of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// The password is set; the credential is at this version.
+    Committed(Version),
+    /// Somebody else was first: the credential is at this version now.
+    VersionMoved(Option<Version>),
+    /// The subject was deleted.
+    SubjectGone,
+}

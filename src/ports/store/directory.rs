@@ -1,0 +1,165 @@
+//! What the administration of the directory needs of the store.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::credential::{CredentialState, PasswordHash};
+use crate::domain::names::{InstanceId, TenantName};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::settings::TenantSettings;
+use crate::domain::subject::{
+    Instance, InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectKind, SubjectName,
+};
+use crate::domain::tenant::Tenant;
+
+/// Tenants, instances and subjects. Every write comes with its audit event, in the same transaction; what changes
+/// nothing records nothing.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// Adds a tenant.
+    async fn create_tenant(&self, tenant: &Tenant, event: &AuditEvent) -> Result<Creation, StoreError>;
+
+    /// A tenant, or `None` where there is none of that name.
+    async fn tenant(&self, name: &TenantName) -> Result<Option<Tenant>, StoreError>;
+
+    /// Tenants in the order of their names.
+    async fn tenants(&self, page: &PageRequest) -> Result<Page<Tenant>, StoreError>;
+
+    /// Removes a tenant that has no subjects and no instances, with its settings and access tokens.
+    async fn delete_tenant(&self, name: &TenantName, event: &AuditEvent) -> Result<Deletion, StoreError>;
+
+    /// Replaces a tenant's settings where they are still `expected`. Answers whether they were.
+    async fn replace_settings(
+        &self,
+        tenant: &TenantName,
+        expected: &TenantSettings,
+        settings: &TenantSettings,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError>;
+
+    /// Adds an instance.
+    async fn create_instance(
+        &self,
+        tenant: &TenantName,
+        instance: &Instance,
+        event: &AuditEvent,
+    ) -> Result<Creation, StoreError>;
+
+    /// An instance, or `None` where the tenant has none of that id.
+    async fn instance(&self, tenant: &TenantName, id: &InstanceId) -> Result<Option<Instance>, StoreError>;
+
+    /// Instances of a tenant in the order of their ids.
+    async fn instances(&self, tenant: &TenantName, page: &PageRequest) -> Result<Page<Instance>, StoreError>;
+
+    /// Sets an instance's state. Answers whether there is such an instance.
+    async fn set_instance_status(
+        &self,
+        tenant: &TenantName,
+        id: &InstanceId,
+        status: InstanceStatus,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError>;
+
+    /// Removes an instance that has no accounts.
+    async fn delete_instance(
+        &self,
+        tenant: &TenantName,
+        id: &InstanceId,
+        event: &AuditEvent,
+    ) -> Result<Deletion, StoreError>;
+
+    /// Adds a subject, with its first password where there is one.
+    async fn create_subject(&self, new: &NewSubject, event: &AuditEvent) -> Result<Creation, StoreError>;
+
+    /// A subject with what may be told of its credential, or `None`.
+    async fn subject(&self, tenant: &TenantName, name: &SubjectName) -> Result<Option<SubjectEntry>, StoreError>;
+
+    /// Subjects of one kind, of one instance where that is named, in the order of their names.
+    async fn subjects(
+        &self,
+        tenant: &TenantName,
+        kind: SubjectKind,
+        instance: Option<&InstanceId>,
+        page: &PageRequest,
+    ) -> Result<Page<SubjectEntry>, StoreError>;
+
+    /// Sets a subject's state. Answers whether there is such a subject.
+    async fn set_subject_status(
+        &self,
+        tenant: &TenantName,
+        name: &SubjectName,
+        status: SubjectStatus,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError>;
+
+    /// Removes a subject, with its credential, history, attempts and access tokens.
+    async fn delete_subject(
+        &self,
+        tenant: &TenantName,
+        name: &SubjectName,
+        event: &AuditEvent,
+    ) -> Result<Deletion, StoreError>;
+}
+
+/// What came of a creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creation {
+    /// It is there now.
+    Created,
+    /// One of that name was there already.
+    AlreadyExists,
+    /// There is no such tenant.
+    TenantAbsent,
+    /// There is no such instance.
+    InstanceAbsent,
+}
+
+/// What came of a deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone now.
+    Deleted,
+    /// There was none.
+    Absent,
+    /// It still has what belongs to it.
+    NotEmpty,
+}
+
+/// A subject to be added.
+#[derive(Debug, Clone)]
+pub struct NewSubject {
+    /// Its tenant.
+    pub tenant: TenantName,
+    /// The subject. Of an account, the attributes of its instance are not read.
+    pub subject: Subject,
+    /// Its first password, where there is one.
+    pub first_password: Option<FirstPassword>,
+}
+
+/// A first password, set by an administrator at the subject's creation.
+#[derive(Debug, Clone)]
+pub struct FirstPassword {
+    /// Its hash.
+    pub hash: PasswordHash,
+    /// The change's id.
+    pub change_id: crate::domain::credential::ChangeId,
+}
+
+/// A subject and what may be told of its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubjectEntry {
+    /// The subject.
+    pub subject: Subject,
+    /// Its credential's state, where it has one.
+    pub credential: Option<CredentialState>,
+}
+
+/// The state of a subject whose kind has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectStatus {
+    /// Of a mail domain.
+    MailDomain(MailDomainStatus),
+    /// Of an instance account.
+    InstanceAccount(InstanceAccountStatus),
+}

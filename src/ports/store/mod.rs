@@ -1,0 +1,28 @@
+//! The store, as the core sees it.
+
+mod credentials;
+mod directory;
+mod tokens;
+
+pub use credentials::{Absent, Commit, CommitOutcome, Credentials, Lookup};
+pub use directory::{Creation, Deletion, Directory, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
+pub use tokens::AccessTokens;
+
+/// Everything that is kept. What returns `Ok` is durable.
+pub trait Store: Credentials + Directory + AccessTokens {}
+
+impl<T: Credentials + Directory + AccessTokens> Store for T {}
+
+/// Why the store gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It can't be reached or refuses to work; nothing was changed.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It was lost at commit: whether the change was made is not known.
+    #[error("the outcome of a commit is unknown")]
+    OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What it holds can't be understood.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}

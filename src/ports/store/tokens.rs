@@ -1,0 +1,47 @@
+//! What authentication needs of the store.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::names::TenantName;
+use crate::domain::page::{Page, PageRequest};
+
+/// Access tokens. Only the digest of a token's text is stored.
+#[async_trait]
+pub trait AccessTokens: Send + Sync {
+    /// The token whose text has that digest, or `None`. A token bound to a subject that is gone MUST NOT be found.
+    async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, StoreError>;
+
+    /// Adds a token, with its audit event. Answers false where the tenant or the subject that it stands for is gone.
+    async fn insert_access_token(
+        &self,
+        token: &AccessToken,
+        digest: &TokenDigest,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError>;
+
+    /// Adds the first operator's token to a store that has no access token at all. Answers whether it had none.
+    async fn bootstrap(
+        &self,
+        token: &AccessToken,
+        digest: &TokenDigest,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError>;
+
+    /// Tokens of a tenant, or the operators' where none is named, the oldest first.
+    async fn access_tokens(
+        &self,
+        tenant: Option<&TenantName>,
+        page: &PageRequest,
+    ) -> Result<Page<AccessToken>, StoreError>;
+
+    /// Removes a token of a tenant, or an operators' where none is named. Answers whether there was such a token.
+    async fn delete_access_token(
+        &self,
+        tenant: Option<&TenantName>,
+        id: TokenId,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError>;
+}

@@ -1,0 +1,5 @@
+//! The use cases.
+
+pub mod error;
+
+pub use error::ServiceError;

@@ -1,0 +1,1 @@
+//! The layer table of `docs/architecture.md`, enforced.

@@ -1,0 +1,16 @@
+//! Everything that a user would miss, tested from outside.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test that can't go on should stop, and a harness reads clocks"
+)]
+
+mod layers;
+mod policy_laws;
+mod store;
