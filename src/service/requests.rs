@@ -1,0 +1,150 @@
+//! What the use cases take, parsed.
+
+use std::time::Duration;
+
+use crate::domain::access_token::AccessToken;
+use crate::domain::caller::CallerKind;
+use crate::domain::credential::Version;
+use crate::domain::names::{AccountName, DomainName, IamUserName, InstanceId, Region};
+use crate::domain::password::{NewPassword, Password};
+use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName, Tags};
+use crate::ports::store::SubjectEntry;
+use zeroize::Zeroizing;
+
+/// The version that a caller counts on; 0 stands for no password at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedVersion(pub u64);
+
+/// What `ModifyPWByDomain` takes.
+pub struct ModifyPwByDomain {
+    /// The mail domain.
+    pub domain: DomainName,
+    /// Its new password.
+    pub new_password: NewPassword,
+    /// The version that the caller counts on.
+    pub expected_version: Option<ExpectedVersion>,
+}
+
+/// What `ChangePassword` and `ChangePasswordV5` take: the subject is the caller.
+pub struct ChangeOwnPassword {
+    /// The current password.
+    pub old_password: Password,
+    /// The new one.
+    pub new_password: NewPassword,
+    /// The version that the caller counts on.
+    pub expected_version: Option<ExpectedVersion>,
+}
+
+/// What `ModifyAccountPassword` takes.
+pub struct ModifyAccountPassword {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The account.
+    pub account: AccountName,
+    /// The current password.
+    pub old_password: Password,
+    /// The new one.
+    pub new_password: NewPassword,
+    /// The version that the caller counts on.
+    pub expected_version: Option<ExpectedVersion>,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verification {
+    /// The password is the current one.
+    MatchedCurrent,
+    /// The same, and it has to be changed.
+    ChangeRequired,
+    /// The same, and only an administrator can replace it.
+    Expired,
+    /// The password is wrong, or there is none, or there is no such subject.
+    NotMatched,
+}
+
+/// A password that an administrator sets.
+pub enum WantedPassword {
+    /// This one.
+    Given(NewPassword),
+    /// One that the service generates.
+    Generated,
+}
+
+/// What an administrator's reset answers.
+pub struct Reset {
+    /// The credential's version after it.
+    pub version: Version,
+    /// The password, where it was generated.
+    pub generated: Option<Password>,
+}
+
+/// A subject to be created.
+pub struct SubjectToCreate {
+    /// Its name.
+    pub name: SubjectName,
+    /// What else is to be known of it.
+    pub attributes: AttributesToCreate,
+    /// Its first password, where it is to have one.
+    pub first_password: Option<WantedPassword>,
+}
+
+/// What is to be known of a subject besides its name.
+pub enum AttributesToCreate {
+    /// Of a mail domain.
+    MailDomain {
+        /// The region; `None` means the configured one.
+        region: Option<Region>,
+        /// The state.
+        status: MailDomainStatus,
+    },
+    /// Of a RAM user: nothing.
+    RamUser,
+    /// Of an IAM user.
+    IamUser {
+        /// The user name; `None` means the user id.
+        user_name: Option<IamUserName>,
+        /// The tags.
+        tags: Tags,
+    },
+    /// Of an instance account.
+    InstanceAccount {
+        /// The state.
+        status: InstanceAccountStatus,
+    },
+}
+
+/// A subject that was created.
+pub struct CreatedSubject {
+    /// The subject.
+    pub entry: SubjectEntry,
+    /// Its first password, where it was generated.
+    pub generated: Option<Password>,
+}
+
+/// An instance to be created.
+pub struct InstanceToCreate {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its region; `None` means the configured one.
+    pub region: Option<Region>,
+    /// Its state.
+    pub status: InstanceStatus,
+}
+
+/// An access token to be issued.
+pub struct TokenToIssue {
+    /// The kind of caller that it is to stand for.
+    pub kind: CallerKind,
+    /// The caller's name, unparsed: which rules hold depends on the kind. Empty for root.
+    pub name: String,
+    /// How long it is to be valid; `None` means the default.
+    pub time_to_live: Option<Duration>,
+}
+
+/// An access token that was issued.
+pub struct IssuedToken {
+    /// Its text: the only time that it is shown.
+    pub text: Zeroizing<String>,
+    /// The token.
+    pub token: AccessToken,
+}
