@@ -30,6 +30,7 @@ use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::domain::access_token::{AccessToken, TokenDigest};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::credential::{Credential, PasswordHash};
 use crate::domain::names::{Region, TenantName};
@@ -40,6 +41,7 @@ use crate::policy::{AcceptedPassword, Baseline, Policy};
 use crate::ports::store::{AccessTokens, Directory, Lookup};
 use crate::ports::{Authorizer, Clock, Entropy, Hasher, Salt, Store};
 use crate::service::ServiceError;
+use crate::service::error::Missing;
 
 pub use attempts::AttemptLimits;
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
@@ -144,17 +146,24 @@ impl Gates {
     }
 
     /// The access token with that digest: the one thing that is looked up before anybody is known.
-    pub(super) async fn access_token(
-        &self,
-        digest: &crate::domain::access_token::TokenDigest,
-    ) -> Result<Option<crate::domain::access_token::AccessToken>, ServiceError> {
+    pub(super) async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, ServiceError> {
         Ok(self.ports.store.access_token(digest).await?)
+    }
+
+    /// Adds the first operator's token to a store that holds none at all. Nobody is there who could be permitted.
+    pub(super) async fn bootstrap(
+        &self,
+        token: &AccessToken,
+        digest: &TokenDigest,
+        event: &AuditEvent,
+    ) -> Result<bool, ServiceError> {
+        Ok(self.ports.store.bootstrap(token, digest, event).await?)
     }
 
     /// The settings of the tenant that was permitted.
     pub(super) async fn settings(&self, _permit: &Permit, tenant: &TenantName) -> Result<TenantSettings, ServiceError> {
         let settings = self.ports.store.settings(tenant).await?;
-        settings.ok_or(ServiceError::NotFound(crate::service::error::Missing::Tenant))
+        settings.ok_or(ServiceError::NotFound(Missing::Tenant))
     }
 
     /// A subject of the tenant that was permitted.

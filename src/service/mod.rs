@@ -7,6 +7,7 @@ pub mod requests;
 
 mod admin;
 mod authenticate;
+mod bootstrap;
 mod change;
 mod change_password;
 mod change_password_v5;
