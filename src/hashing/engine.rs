@@ -43,8 +43,8 @@ pub struct EngineSettings {
 pub enum EngineError {
     /// The arenas don't fit.
     #[error(
-        "{workers} hash workers of {arena_mib} MiB each don't fit into the {available_mib} MiB that the machine and its \
-         control group leave; use fewer workers or a cost with less memory"
+        "{workers} hash workers of {arena_mib} MiB each don't fit into the {available_mib} MiB that the machine and \
+         its control group leave; use fewer workers or a cost with less memory"
     )]
     TooLittleMemory {
         /// How many workers.
