@@ -217,8 +217,8 @@ fn attempt_limits(attempts: &Attempts) -> AttemptLimits {
 fn baseline(policy: &Policy) -> Result<Baseline, StartError> {
     let mut baseline = Baseline { refuse_subject_names: policy.refuse_subject_names, ..Baseline::default() };
     if let Some(path) = &policy.refused_passwords_file {
-        let text = fs::read_to_string(path)
-            .map_err(|source| StartError::RefusedPasswords { path: path.clone(), source })?;
+        let text =
+            fs::read_to_string(path).map_err(|source| StartError::RefusedPasswords { path: path.clone(), source })?;
         baseline.refused = Some(Arc::new(RefusedList::of_lines(&text)));
     }
     Ok(baseline)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::attempts::{Slot, caller_key, name_key, subject_key};
 use super::{Gates, SubjectPermit};
-use crate::domain::attempts::{Failures, Pair};
+use crate::domain::attempts::{Failures, Forget, Pair};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{Credential, PasswordHash, Version};
 use crate::domain::names::TenantName;
@@ -106,9 +106,13 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    /// The pair whose stored failures a success forgets, where there are any.
-    pub(super) fn to_forget(&self) -> Option<Pair> {
-        (self.stored.count > 0).then_some(self.pair)
+    /// Whose stored failures a change forgets: those of everybody where an administrator makes it, else the pair's,
+    /// where there are any.
+    pub(super) fn to_forget(&self) -> Option<Forget> {
+        if self.candidate.call().caller.action().is_administrative() {
+            return Some(Forget::Subject(self.pair.subject));
+        }
+        (self.stored.count > 0).then_some(Forget::Pair(self.pair))
     }
 
     /// The attempt is over and does not count.
@@ -128,8 +132,8 @@ impl Reserved {
 
     /// Forgets the stored failures, where there are any.
     pub(super) async fn forget(&self) -> Result<(), ServiceError> {
-        if let Some(pair) = self.to_forget() {
-            self.gates.ports.store.forget_failures(&pair).await?;
+        if self.stored.count > 0 {
+            self.gates.ports.store.forget_failures(&self.pair).await?;
         }
         Ok(())
     }
