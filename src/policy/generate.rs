@@ -15,7 +15,7 @@ const _: () = assert!(256 % ALPHABET.len() == 0);
 /// As many characters as a policy allows up to this: 20 of 64 are 120 bits.
 const COMFORTABLE_LENGTH: usize = 20;
 
-/// With the strictest settings about one candidate in four is accepted: a hundred in a row fail once in 10¹².
+/// With the strictest settings and names one candidate in five is accepted: this many in a row fail once in 10¹².
 const CANDIDATES: usize = 128;
 
 /// Candidates of a comfortable length, each chosen uniformly.

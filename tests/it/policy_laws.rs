@@ -31,7 +31,7 @@ proptest! {
         let policy = case.policy().and(LengthIsMultipleOf(factor));
         let after = policy.violations(&password);
         prop_assert!(after.starts_with(&before));
-        let is_broken = password.password().expose().chars().count() % factor != 0;
+        let is_broken = !password.password().expose().chars().count().is_multiple_of(factor);
         prop_assert_eq!(after.len() - before.len(), usize::from(is_broken));
         prop_assert_eq!(policy.accept(password).is_ok(), after.is_empty());
     }
@@ -91,14 +91,18 @@ proptest! {
     }
 
     #[test]
-    fn ids_are_words_and_each_is_there_once(case in any_case()) {
+    fn ids_are_documented_words_and_each_is_there_once(case in any_case()) {
         let policy = case.policy();
-        let mut ids: Vec<&str> = policy.rules().map(|rule| rule.id()).collect();
+        let mut ids: Vec<&str> = policy.rules().map(Rule::id).collect();
         for id in &ids {
             prop_assert!(id.len() >= 3 && id.starts_with(|c: char| c.is_ascii_uppercase()) && !id.ends_with('_'), "{}", id);
             prop_assert!(id.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'), "{}", id);
         }
         let count = ids.len();
+        for id in &ids {
+            let row = format!("| `{id}` |");
+            prop_assert!(include_str!("../../docs/policies.md").contains(&row), "{} is not documented", id);
+        }
         ids.sort_unstable();
         ids.dedup();
         prop_assert_eq!(ids.len(), count);
@@ -176,7 +180,7 @@ impl Rule for LengthIsMultipleOf {
     }
 
     fn check(&self, password: &str) -> Option<Finding> {
-        (password.chars().count() % self.0 != 0).then_some(Finding::Forbidden("the length is not right"))
+        (!password.chars().count().is_multiple_of(self.0)).then_some(Finding::Forbidden("the length is not right"))
     }
 }
 
@@ -199,7 +203,7 @@ fn shifted(character: char, by: u8) -> char {
     }
 }
 
-/// SplitMix64: good enough to draw from, and the same for the same seed.
+/// The generator `SplitMix64`: good enough to draw from, and the same for the same seed.
 fn random_bytes(mut state: u64) -> impl FnMut(&mut [u8]) {
     move |buffer| {
         for byte in buffer {
