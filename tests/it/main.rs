@@ -11,6 +11,7 @@
     reason = "a test that can't go on should stop, and a harness reads clocks"
 )]
 
+mod cli;
 mod layers;
 mod policy_laws;
 mod store;
