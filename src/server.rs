@@ -219,7 +219,7 @@ fn baseline(policy: &Policy) -> Result<Baseline, StartError> {
     if let Some(path) = &policy.refused_passwords_file {
         let text =
             fs::read_to_string(path).map_err(|source| StartError::RefusedPasswords { path: path.clone(), source })?;
-        baseline.refused = Some(Arc::new(RefusedList::of_lines(&text)));
+        baseline.refused = Some(Arc::new(RefusedList::from_lines(&text)));
     }
     Ok(baseline)
 }
