@@ -15,7 +15,7 @@ use crate::authz::{AuthzError, CedarAuthorizer};
 use crate::config::{Attempts, Config, Hashing, Policy, StoreLocation};
 use crate::domain::attempts::Backoff;
 use crate::domain::names::FreeName;
-use crate::grpc::{self, GrpcSettings};
+use crate::grpc::{self, GrpcSettings, Health};
 use crate::hashing::{Cost, CostError, EngineError, EngineSettings, HashEngine};
 use crate::policy::{Baseline, RefusedList};
 use crate::ports::{Clock, Entropy, Store};
@@ -69,7 +69,7 @@ pub enum StartError {
     },
     /// What reflection answers from can't be read.
     #[error(transparent)]
-    Grpc(#[from] grpc::RouterError),
+    Grpc(#[from] tonic_reflection::server::Error),
     /// Serving ended.
     #[error("the connection to the network was lost")]
     Serve(#[source] tonic::transport::Error),
@@ -141,17 +141,25 @@ impl Server {
         self.service.bootstrap(name).await
     }
 
+    /// Closes the store without having served.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+
     /// Serves until told to stop. Then health turns `NOT_SERVING`, and what is in flight has the drain time to finish.
     ///
     /// # Errors
     /// The network is lost.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> Result<(), StartError> {
-        let (router, health) =
-            grpc::router(Arc::clone(&self.service), self.grpc, Arc::clone(&self.clock), Arc::clone(&self.entropy))?;
+        let health = Health::starting().await;
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let router = grpc::router(&self.service, self.grpc, clock, entropy, &health)?;
+        health.serving().await;
         let (drain, draining) = tokio::sync::oneshot::channel::<()>();
         let stopped = async move {
             stop.await;
-            health.stop_serving().await;
+            health.not_serving().await;
+            health.end_watches().await;
             let _ = drain.send(());
         };
         let serving = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped);

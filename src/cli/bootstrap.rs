@@ -7,6 +7,8 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
+use crate::domain::names::FreeName;
+use crate::server::Server;
 
 /// Make the first operator token of an empty store, and print it once.
 ///
@@ -23,9 +25,15 @@ pub(super) async fn run(
     environment: &Environment,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let _effective = load(&args.settings, environment)?;
-    let token = std::future::ready(Err::<String, _>(Failure::failed("bootstrap is not built yet"))).await?;
-    report(&token, terminal)
+    let config = load(&args.settings, environment)?.config;
+    let server = Server::build(&config).await.map_err(|error| Failure::caused("can't open the store", &error))?;
+    let name = FreeName::parse("bootstrap").map_err(Failure::failed)?;
+    let issued = server.bootstrap(name).await;
+    server.close().await;
+    match issued.map_err(|error| Failure::caused("can't make a token", &error))? {
+        Some(issued) => report(&issued.text, terminal),
+        None => Err(Failure::failed("the store holds an access token already; an operator can issue more")),
+    }
 }
 
 /// The token alone on standard output, so that a script can take it; what is to be known about it beside that.

@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::config::{Effective, LogFormat, Mistake};
+use crate::server::engine_settings;
 use crate::telemetry;
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +48,7 @@ pub(super) fn load_and_log(args: &SettingArgs, environment: &Environment) -> Res
 }
 
 /// What the other layers have to say about settings that `config` finds right.
-fn mistakes(_effective: &Effective) -> Vec<Mistake> {
-    Vec::new()
+fn mistakes(effective: &Effective) -> Vec<Mistake> {
+    let cost = engine_settings(&effective.config.hashing).err();
+    cost.map(|error| effective.mistake("hashing.memory_kib", error.to_string())).into_iter().collect()
 }

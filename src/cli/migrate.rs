@@ -7,8 +7,10 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
+use crate::config::StoreLocation;
+use crate::store::sqlite::{Migrated, SqliteStore};
 
-/// Bring the store to the schema of this version; make it where there is none.
+/// Bring the store to the schema of this version.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald migrate --config /etc/credentiald.toml")]
 pub(super) struct MigrateArgs {
@@ -17,7 +19,10 @@ pub(super) struct MigrateArgs {
 }
 
 pub(super) async fn run(args: &MigrateArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
-    let _effective = load(&args.settings, environment)?;
-    std::future::ready(Err::<(), _>(Failure::failed("migrate is not built yet"))).await?;
-    terminal.print("the store has the schema of this version")
+    let StoreLocation::Sqlite(path) = load(&args.settings, environment)?.config.store.url;
+    let migrated = SqliteStore::migrate(&path).await.map_err(|error| Failure::caused("can't migrate", &error))?;
+    terminal.print(&match migrated {
+        Migrated { from, to } if from == to => format!("the store has schema {to} already"),
+        Migrated { from, to } => format!("the store went from schema {from} to {to}"),
+    })
 }

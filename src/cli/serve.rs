@@ -1,11 +1,14 @@
 //! `serve`.
 
 use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::configuration::load_and_log;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
+use crate::server::{Server, StartError, listen};
 
 /// Serve until stopped, as configured.
 ///
@@ -21,6 +24,31 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
-    let _effective = load_and_log(&args.settings, environment)?;
-    std::future::ready(Err(Failure::failed("serve is not built yet"))).await
+    let config = load_and_log(&args.settings, environment)?.config;
+    let listener = listen(config.server.listen).await.map_err(cant_serve)?;
+    let server = Server::build(&config).await.map_err(cant_serve)?;
+    serve(server, listener).await
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+pub(super) async fn serve(server: Server, listener: TcpListener) -> Result<(), Failure> {
+    let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "serving");
+    }
+    server.serve(listener, stop).await.map_err(cant_serve)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+pub(super) fn cant_serve(error: StartError) -> Failure {
+    Failure::caused("can't serve", &error)
 }

@@ -7,6 +7,8 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
+use crate::config::StoreLocation;
+use crate::store::sqlite::SqliteStore;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
@@ -25,13 +27,13 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let StoreCommand::Check(args) = command;
-    let _effective = load(args, environment)?;
-    let damages = std::future::ready(Err::<Vec<String>, _>(Failure::failed("store check is not built yet"))).await?;
-    report(&damages, terminal)
+    let StoreLocation::Sqlite(path) = load(args, environment)?.config.store.url;
+    let report = SqliteStore::check(&path).await.map_err(|error| Failure::caused("can't check", &error))?;
+    tell(&report.damages, terminal)
 }
 
 /// Each damage on a line of its own.
-fn report(damages: &[String], terminal: &mut Terminal) -> Result<(), Failure> {
+fn tell(damages: &[String], terminal: &mut Terminal) -> Result<(), Failure> {
     if damages.is_empty() {
         return terminal.print("the store is undamaged");
     }

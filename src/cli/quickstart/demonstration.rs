@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ pub(super) struct Demonstration {
     /// The mail domain's name.
     pub(super) domain_name: String,
     /// The mail domain's next password.
-    pub(super) domain_password: Password,
+    pub(super) domain_password: Arc<Password>,
     /// The RAM user.
     pub(super) ram_user: User,
     /// The IAM user.
@@ -49,9 +50,9 @@ pub(super) struct User {
 /// The password that a subject has, and the one that it is to have.
 pub(super) struct Passwords {
     /// The current one.
-    pub(super) old: Password,
+    pub(super) old: Arc<Password>,
     /// The next one.
-    pub(super) new: Password,
+    pub(super) new: Arc<Password>,
 }
 
 impl Demonstration {
@@ -112,8 +113,8 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn password(text: &str) -> Password {
-        Password::parse(text.to_owned()).unwrap()
+    fn password(text: &str) -> Arc<Password> {
+        Arc::new(Password::parse(text.to_owned()).unwrap())
     }
 
     fn demonstration() -> Demonstration {

@@ -1,6 +1,7 @@
 //! `quickstart`.
 
 mod demonstration;
+mod directory;
 
 use std::path::PathBuf;
 
@@ -9,10 +10,12 @@ use clap::Args;
 use super::configuration::load_and_log;
 use super::environment::Environment;
 use super::failure::Failure;
+use super::serve::{cant_serve, serve};
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::config::Effective;
-use demonstration::Demonstration;
+use crate::server::{Server, listen};
+use directory::Directory;
 
 /// Try it: a service with a small demonstration directory, and four calls to paste.
 ///
@@ -54,8 +57,13 @@ pub(super) async fn run(
     environment: &Environment,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let _effective = args.load(environment)?;
-    let demonstration =
-        std::future::ready(Err::<Demonstration, _>(Failure::failed("quickstart is not built yet"))).await?;
-    terminal.print(&demonstration.text())
+    let config = args.load(environment)?.config;
+    // The port first: where that is taken, the demonstration subjects keep their passwords.
+    let listener = listen(config.server.listen).await.map_err(cant_serve)?;
+    let address = listener.local_addr().map_err(|error| Failure::caused("can't serve", &error))?;
+    let server = Server::build(&config).await.map_err(cant_serve)?;
+    let demonstration = Directory::new(&server)?.demonstrate(address).await?;
+    terminal.print(&demonstration.text())?;
+    drop(demonstration);
+    serve(server, listener).await
 }

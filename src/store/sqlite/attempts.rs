@@ -6,7 +6,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::rows;
 use super::{SqliteStore, finish};
-use crate::domain::attempts::{Pair, StoredFailures};
+use crate::domain::attempts::{Pair, StoredFailures, SubjectKey};
 use crate::domain::time::{Timestamp, days};
 use crate::ports::StoreError;
 
@@ -82,6 +82,16 @@ pub(super) async fn forget(connection: &mut SqliteConnection, pair: &Pair) -> Re
         Some(count) => take_from_subject(connection, &pair.subject.0, count).await,
         None => Ok(()),
     }
+}
+
+/// Forgets everybody's failures for the subject.
+pub(super) async fn forget_all(connection: &mut SqliteConnection, subject: &SubjectKey) -> Result<(), StoreError> {
+    for statement in
+        ["DELETE FROM pair_failures WHERE subject_key = $1", "DELETE FROM subject_failures WHERE subject_key = $1"]
+    {
+        sqlx::query(statement).bind(&subject.0[..]).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 async fn remove_old(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {

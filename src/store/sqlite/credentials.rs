@@ -5,7 +5,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::rows::{self, subject_columns};
 use super::{SqliteStore, attempts, audit, finish, settings};
-use crate::domain::attempts::{Pair, StoredFailures};
+use crate::domain::attempts::{Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::credential::{ChangeId, Credential, Version};
 use crate::domain::names::{Region, TenantName};
@@ -69,8 +69,10 @@ impl Credentials for SqliteStore {
         let Some(version) = set_password(&mut transaction, commit).await? else {
             return why_not(&mut transaction, commit.subject).await;
         };
-        if let Some(pair) = &commit.forget {
-            attempts::forget(&mut transaction, pair).await?;
+        match &commit.forget {
+            Some(Forget::Pair(pair)) => attempts::forget(&mut transaction, pair).await?,
+            Some(Forget::Subject(subject)) => attempts::forget_all(&mut transaction, subject).await?,
+            None => {}
         }
         audit::insert(&mut transaction, &commit.event).await?;
         match finish(transaction).await {

@@ -166,5 +166,7 @@ async fn a_password_can_be_checked_and_generated() {
         let accepted = relay.ok("CheckPassword", check(generated["password"].as_str().unwrap())).await;
         assert_eq!(accepted["accepted"], true);
     }
-    relay.err("CheckPassword", json!({ "subject": { "mail_domain": "nope.com" }, "password": "x" }), "DOMAIN_NOT_FOUND").await;
+    relay
+        .err("CheckPassword", json!({ "subject": { "mail_domain": "nope.com" }, "password": "x" }), "DOMAIN_NOT_FOUND")
+        .await;
 }

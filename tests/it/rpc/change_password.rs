@@ -56,12 +56,15 @@ async fn every_broken_rule_is_told_at_once() {
 
     assert_eq!(reply.status.code(), tonic::Code::InvalidArgument);
     assert_eq!(reply.metadata("vendor_code").as_deref(), Some("InvalidParameter.NewPassword.TooWeak"));
-    assert_eq!(reply.problems(), [
-        "new_password: MIN_LENGTH",
-        "new_password: REQUIRE_UPPER_CASE",
-        "new_password: REQUIRE_NUMBERS",
-        "new_password: REQUIRE_SYMBOLS",
-    ]);
+    assert_eq!(
+        reply.problems(),
+        [
+            "new_password: MIN_LENGTH",
+            "new_password: REQUIRE_UPPER_CASE",
+            "new_password: REQUIRE_NUMBERS",
+            "new_password: REQUIRE_SYMBOLS",
+        ]
+    );
     assert!(reply.violations()[0].description.contains("12") && reply.violations()[0].description.contains('3'));
 }
 

@@ -10,8 +10,7 @@ async fn an_iam_user_changes_its_own_password() {
     let world = World::start().await;
     let bob = world.iam_user("bob", "Password1").await;
 
-    let reply =
-        bob.call("ChangePasswordV5", json!({ "new_password": "Password2", "old_password": "Password1" })).await;
+    let reply = bob.call("ChangePasswordV5", json!({ "new_password": "Password2", "old_password": "Password1" })).await;
 
     assert_eq!(reply.reason(), "OK");
     assert_eq!(reply.json, json!({ "version": "2" }));
@@ -35,11 +34,10 @@ async fn its_errors_name_the_nearest_vendor_code() {
     let weak = json!({ "new_password": "BOB", "old_password": "Password1" });
     let reply = bob.err("ChangePasswordV5", weak, "PASSWORD_POLICY_VIOLATION").await;
     assert_eq!(nearest(&reply), "1118");
-    assert_eq!(reply.problems(), [
-        "new_password: MIN_LENGTH",
-        "new_password: MIN_CHARACTER_TYPES",
-        "new_password: NOT_USER_NAME_OR_REVERSE",
-    ]);
+    assert_eq!(
+        reply.problems(),
+        ["new_password: MIN_LENGTH", "new_password: MIN_CHARACTER_TYPES", "new_password: NOT_USER_NAME_OR_REVERSE",]
+    );
     assert_eq!(nearest(&bob.err("ChangePasswordV5", json!({}), "INVALID_FIELD").await), "IAM.0007");
 }
 
@@ -57,8 +55,7 @@ async fn only_iam_users_can_use_it() {
 async fn the_policy_can_forbid_and_delay_it() {
     let world = World::start().await;
     let bob = world.iam_user("bob", "Password1").await;
-    let change =
-        |old: &str, new: &str| json!({ "new_password": new.to_owned(), "old_password": old.to_owned() });
+    let change = |old: &str, new: &str| json!({ "new_password": new.to_owned(), "old_password": old.to_owned() });
 
     world.root.ok("UpdatePasswordPolicyV5", json!({ "allow_user_to_change_password": false })).await;
     bob.err("ChangePasswordV5", change("Password1", "Password2"), "SELF_CHANGE_DISABLED").await;

@@ -29,7 +29,10 @@ async fn every_script_and_sign_is_accepted_where_the_policy_does_not_forbid_it()
         let name = format!("user-{number}");
         world.ram_user(&name, password).await;
         assert_eq!(world.verify(json!({ "ram_user": name }), password).await, "MATCHED_CURRENT", "{password}");
-        assert_eq!(world.verify(json!({ "ram_user": name }), password.trim_end()).await == "MATCHED_CURRENT", password.trim_end() == *password);
+        assert_eq!(
+            world.verify(json!({ "ram_user": name }), password.trim_end()).await == "MATCHED_CURRENT",
+            password.trim_end() == *password
+        );
     }
 }
 

@@ -17,10 +17,8 @@ const OLD: &str = "mypassword";
 async fn of_sixty_four_changes_held_until_all_have_loaded_one_wins() {
     let armed = Arc::new(AtomicBool::new(false));
     let for_store = Arc::clone(&armed);
-    let world = Setup::default()
-        .around(move |store| Arc::new(BarrierStore::new(store, RACERS, for_store)))
-        .start()
-        .await;
+    let world =
+        Setup::default().around(move |store| Arc::new(BarrierStore::new(store, RACERS, for_store))).start().await;
     let alice = world.ram_user("alice", OLD).await;
     armed.store(true, Ordering::SeqCst);
 

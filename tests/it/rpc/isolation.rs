@@ -103,8 +103,10 @@ async fn a_token_can_be_had_for_a_user_that_exists_only() {
 #[tokio::test]
 async fn no_token_text_is_ever_listed() {
     let world = World::start().await;
-    let issued =
-        world.root.ok("IssueAccessToken", json!({ "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "relay" })).await;
+    let issued = world
+        .root
+        .ok("IssueAccessToken", json!({ "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "relay" }))
+        .await;
     let listed = world.root.ok("ListAccessTokens", json!({})).await;
     assert!(!listed.to_string().contains(issued["token"].as_str().unwrap()));
     assert_eq!(listed["access_tokens"].as_array().unwrap().last().unwrap(), &issued["access_token"]);

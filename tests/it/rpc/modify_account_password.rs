@@ -25,8 +25,7 @@ async fn an_instance_accounts_password_is_changed() {
     assert_eq!(reply.reason(), "OK");
     assert_eq!(reply.json["version"], "2");
     assert_eq!(reply.json["request_id"].as_str(), reply.header("x-request-id"));
-    let subject =
-        json!({ "instance_account": { "instance_id": "r-bp1zxszhcgatnx", "account_name": "testaccount" } });
+    let subject = json!({ "instance_account": { "instance_id": "r-bp1zxszhcgatnx", "account_name": "testaccount" } });
     assert_eq!(world.verify(subject, NEW).await, "MATCHED_CURRENT");
 }
 

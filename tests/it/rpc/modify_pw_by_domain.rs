@@ -69,13 +69,16 @@ async fn every_broken_rule_is_told_at_once() {
     assert_eq!(reply.metadata("vendor_code").as_deref(), Some("InvalidDomainPassword.Malformed"));
     let mut problems = reply.problems();
     problems.sort();
-    assert_eq!(problems, [
-        "password: DIGITS_NOT_ALL_SAME",
-        "password: LETTERS_NOT_ALL_SAME",
-        "password: MIN_LENGTH",
-        "password: MIN_UPPER_CASE",
-        "password: PRINTABLE_ASCII",
-    ]);
+    assert_eq!(
+        problems,
+        [
+            "password: DIGITS_NOT_ALL_SAME",
+            "password: LETTERS_NOT_ALL_SAME",
+            "password: MIN_LENGTH",
+            "password: MIN_UPPER_CASE",
+            "password: PRINTABLE_ASCII",
+        ]
+    );
 }
 
 #[tokio::test]

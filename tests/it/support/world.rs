@@ -110,7 +110,7 @@ pub fn config(database: &std::path::Path, settings: Vec<(String, String)>) -> Co
     let mut flags = BTreeMap::from([("store.url".to_owned(), format!("sqlite:{}", database.display()))]);
     flags.extend(settings);
     let sources =
-        Sources { file: None, environment: Vec::<(String, OsString)>::new(), flags: flags.into_iter().collect() };
+        Sources { file: None, environment: BTreeMap::<String, OsString>::new(), flags: flags.into_iter().collect() };
     Effective::load(&sources).map_err(|mistakes| format!("{mistakes:?}")).unwrap().config
 }
 
