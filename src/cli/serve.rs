@@ -49,6 +49,7 @@ pub(super) async fn serve(server: Server, listener: TcpListener) -> Result<(), F
     Ok(())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 pub(super) fn cant_serve(error: StartError) -> Failure {
     Failure::caused("can't serve", &error)
 }

@@ -11,6 +11,7 @@ use super::asked::Asked;
 use super::reason::Reason;
 use super::vendor_code::VendorCode;
 use crate::domain::action::Action;
+use crate::domain::credential::Version;
 use crate::domain::field::InvalidField;
 use crate::ports::{NotAdmitted, StoreError};
 use crate::service::ServiceError;
@@ -93,7 +94,7 @@ impl Answer {
                 self.unmet(Reason::PasswordExpired, "the password", "has passed its maximum age")
             }
             ServiceError::VersionConflict { current } => {
-                self.say("current_version", &current.map_or(0, |version| version.number()).to_string());
+                self.say("current_version", &current.map_or(0, Version::number).to_string());
                 Reason::VersionConflict
             }
             ServiceError::PolicyViolation(violations) => {

@@ -35,7 +35,17 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "service",
         layers: &["domain", "policy", "ports"],
-        crates: Only(&["async_trait", "sha2", "subtle", "thiserror", "tokio", "uuid", "zeroize"]),
+        crates: Only(&[
+            "async_trait",
+            "futures_util",
+            "sha2",
+            "subtle",
+            "thiserror",
+            "tokio",
+            "tokio_util",
+            "uuid",
+            "zeroize",
+        ]),
     },
     Layer { name: "ambient", layers: &["domain", "ports"], crates: Shared },
     Layer { name: "store", layers: &["domain", "ports"], crates: Shared },

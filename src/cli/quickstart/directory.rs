@@ -14,7 +14,7 @@ use crate::domain::field::FieldProblem;
 use crate::domain::names::{AccountName, DomainName, FreeName, IamUserId, InstanceId, RamUserName, TenantName};
 use crate::domain::page::PageRequest;
 use crate::domain::password::Password;
-use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName};
+use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName, Tags};
 use crate::ports::Deadline;
 use crate::server::Server;
 use crate::service::requests::{AttributesToCreate, InstanceToCreate, SubjectToCreate, TokenToIssue, WantedPassword};
@@ -155,7 +155,7 @@ fn attributes(name: &SubjectName) -> AttributesToCreate {
             AttributesToCreate::MailDomain { region: None, status: MailDomainStatus::Verified }
         }
         SubjectName::RamUser(_) => AttributesToCreate::RamUser,
-        SubjectName::IamUser(_) => AttributesToCreate::IamUser { user_name: None, tags: Default::default() },
+        SubjectName::IamUser(_) => AttributesToCreate::IamUser { user_name: None, tags: Tags::default() },
         SubjectName::InstanceAccount(..) => {
             AttributesToCreate::InstanceAccount { status: InstanceAccountStatus::Available }
         }

@@ -1,19 +1,21 @@
 //! A client made from the proto files at run time, as `grpcurl` is one: JSON in, and everything of the reply out.
 
 use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::Value;
-use tonic::transport::{Channel, Endpoint};
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
-use tower::{Service, ServiceExt};
 
 /// The descriptors of the proto files, compiled here and not taken from the server.
 pub static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
@@ -27,10 +29,12 @@ pub static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     compiler.descriptor_pool()
 });
 
-/// A caller of the server, with a token or without.
+/// A caller of the server, with a token or without. It speaks plain HTTP/2: a gRPC library would hide a part of what is
+/// sent, and keep time of its own.
 #[derive(Clone)]
 pub struct Client {
-    channel: Channel,
+    address: SocketAddr,
+    connection: Arc<OnceCell<SendRequest<Full<Bytes>>>>,
     headers: HeaderMap,
 }
 
@@ -45,8 +49,7 @@ pub struct Reply {
 
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
-        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-        Self { channel, headers: HeaderMap::new() }
+        Self { address, connection: Arc::default(), headers: HeaderMap::new() }
     }
 
     /// The same client with one more header.
@@ -94,16 +97,16 @@ impl Client {
 
     /// Posts a body as it is.
     pub async fn send(&self, path: &str, body: impl Into<Bytes>) -> Reply {
-        let mut request = Request::post(path)
+        let mut request = Request::post(format!("http://{}{path}", self.address))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
-            .body(tonic::body::Body::new(Full::new(body.into())))
+            .body(Full::new(body.into()))
             .unwrap();
         request.headers_mut().extend(self.headers.clone());
-        let mut channel = self.channel.clone();
-        let response = channel.ready().await.unwrap().call(request).await.unwrap();
+        let mut connection = self.connection.get_or_init(|| connect(self.address)).await.clone();
+        let response = connection.send_request(request).await.unwrap();
         let (head, body) = response.into_parts();
-        let collected = tokio::time::timeout(Duration::from_secs(60), body.collect()).await.unwrap().unwrap();
+        let collected = tokio::time::timeout(Duration::from_mins(1), body.collect()).await.unwrap().unwrap();
         let trailers = collected.trailers().cloned().unwrap_or_default();
         let status = Status::from_header_map(&trailers)
             .or_else(|| Status::from_header_map(&head.headers))
@@ -141,6 +144,13 @@ impl Reply {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.initial.get(name).and_then(|value| value.to_str().ok())
     }
+}
+
+async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
 }
 
 /// A message in its frame: not compressed, its length, itself.

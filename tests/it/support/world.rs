@@ -27,14 +27,16 @@ pub struct World {
     pub operator: Client,
     pub root: Client,
     pub directory: Arc<TempDir>,
-    served: Served,
+    running: Running,
 }
+
+type Wrap = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
 
 /// How a world differs from the usual one.
 #[derive(Default)]
 pub struct Setup {
     settings: Vec<(String, String)>,
-    wrap: Option<Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>>,
+    wrap: Option<Wrap>,
 }
 
 impl Setup {
@@ -61,23 +63,23 @@ impl Setup {
         };
         let name = FreeName::parse("first").unwrap();
         let operator = server.bootstrap(name).await.unwrap().expect("the store is empty");
-        let served = Served::start(server).await;
-        let anybody = Client::new(served.address);
+        let running = Running::start(server).await;
+        let anybody = Client::new(running.address);
         let operator = anybody.with_token(&operator.text);
         operator.ok("CreateTenant", json!({ "tenant": TENANT })).await;
         let root = root_of(&anybody, &operator, TENANT).await;
-        World { address: served.address, operator, root, directory, served }
+        World { address: running.address, operator, root, directory, running }
     }
 }
 
 /// A server that runs.
-struct Served {
+struct Running {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
-impl Served {
+impl Running {
     async fn start(server: Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -96,7 +98,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -123,10 +125,6 @@ async fn root_of(anybody: &Client, operator: &Client, tenant: &str) -> Client {
 impl World {
     pub async fn start() -> Self {
         Setup::default().start().await
-    }
-
-    pub fn database(&self) -> PathBuf {
-        database(&self.directory)
     }
 
     /// A caller without credentials.
@@ -183,17 +181,11 @@ impl World {
 
     /// Stops the server in order, and starts another on the same store.
     pub async fn restart(self) -> Self {
-        let Self { operator, root, directory, served, .. } = self;
-        served.stop().await;
+        let Self { operator, root, directory, running, .. } = self;
+        running.stop().await;
         let config = config(&database(&directory), Vec::new());
-        let served = Served::start(Server::build(&config).await.unwrap()).await;
-        let (operator, root) = (operator.at(served.address), root.at(served.address));
-        Self { address: served.address, operator, root, directory, served }
-    }
-
-    /// Stops the server in order, and leaves its files.
-    pub async fn stop(self) -> Arc<TempDir> {
-        self.served.stop().await;
-        self.directory
+        let running = Running::start(Server::build(&config).await.unwrap()).await;
+        let (operator, root) = (operator.at(running.address), root.at(running.address));
+        Self { address: running.address, operator, root, directory, running }
     }
 }
