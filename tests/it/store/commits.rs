@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use credentiald::domain::attempts::{Forget, StoredFailures};
 use credentiald::domain::credential::{ChangedBy, Credential};
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Store;
@@ -54,7 +55,7 @@ pub async fn a_stale_version_changes_nothing(backend: &mut impl Backend) {
     for expected in [None, Some(1), Some(3), Some(u64::MAX - 1)] {
         let mut stale = change(alice, Some(1));
         stale.expected = expected.map(version);
-        stale.forget = Some(pair(1, 1));
+        stale.forget = Some(Forget::Pair(pair(1, 1)));
         stale.keep_history = 0;
         let outcome = store.commit(&stale).await.unwrap();
         assert_eq!(outcome, CommitOutcome::VersionMoved(Some(version(2))), "{expected:?}");
@@ -187,10 +188,25 @@ pub async fn a_change_forgets_the_callers_failures(backend: &mut impl Backend) {
         store.record_failure(&pair(1, caller), at(1), &event()).await.unwrap();
     }
     let mut commit = change(alice, Some(1));
-    commit.forget = Some(pair(1, 1));
+    commit.forget = Some(Forget::Pair(pair(1, 1)));
     store.commit(&commit).await.unwrap();
     let left = store.failures(&pair(1, 1)).await.unwrap();
     assert_eq!((left.by_caller.count, left.by_all.count), (0, 1));
+}
+
+pub async fn an_administrators_change_forgets_everybodys_failures(backend: &mut impl Backend) {
+    let store = backend.store();
+    let alice = alice(&*store).await;
+    for (subject, caller) in [(1, 1), (1, 2), (2, 1)] {
+        store.record_failure(&pair(subject, caller), at(1), &event()).await.unwrap();
+    }
+    let mut commit = change(alice, Some(1));
+    commit.forget = Some(Forget::Subject(pair(1, 1).subject));
+    store.commit(&commit).await.unwrap();
+    for caller in [1, 2] {
+        assert_eq!(store.failures(&pair(1, caller)).await.unwrap(), StoredFailures::default());
+    }
+    assert_eq!(store.failures(&pair(2, 1)).await.unwrap().by_all.count, 1);
 }
 
 pub async fn a_change_and_its_audit_event_are_one(backend: &mut impl Backend) {

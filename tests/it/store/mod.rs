@@ -35,6 +35,7 @@ macro_rules! laws {
                 what_was_committed_survives_reopening,
                 history_keeps_what_is_asked_newest_first,
                 a_change_forgets_the_callers_failures,
+                an_administrators_change_forgets_everybodys_failures,
                 a_change_and_its_audit_event_are_one,
             ],
             deletions: [

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use credentiald::domain::attempts::Forget;
 use credentiald::domain::caller::Caller;
 use credentiald::domain::credential::{ChangeId, PasswordHash};
 use credentiald::domain::names::RamUserName;
@@ -172,7 +173,7 @@ impl Model {
         let mut commit = change(id, (expected > 0).then_some(expected));
         commit.hash = hash(self.changes);
         commit.keep_history = keep_history;
-        commit.forget = forget.map(|(subject, caller)| pair(subject, caller));
+        commit.forget = forget.map(|(subject, caller)| Forget::Pair(pair(subject, caller)));
         let outcome = store.commit(&commit).await.unwrap();
         let Some(user) = user else { return assert_eq!(outcome, CommitOutcome::SubjectGone) };
         if stale_by > 0 {
