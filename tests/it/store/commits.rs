@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use credentiald::domain::attempts::{Forget, StoredFailures};
 use credentiald::domain::credential::{ChangedBy, Credential};
+use credentiald::domain::settings::TenantSettings;
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Store;
 use credentiald::ports::store::{CommitOutcome, Lookup};
@@ -21,12 +22,12 @@ pub async fn what_is_absent_is_none(backend: &mut impl Backend) {
     assert_eq!(store.instance(&tenant("acme"), &instance_id("r-1")).await.unwrap(), None);
     assert_eq!(store.subject(&tenant("acme"), &ram_user("alice")).await.unwrap(), None);
     assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
-    assert_eq!(store.failures(&pair(1, 1)).await.unwrap(), Default::default());
+    assert_eq!(store.failures(&pair(1, 1)).await.unwrap(), StoredFailures::default());
 
     let acme = add_tenant(&*store, "acme").await;
     let bob = add_subject(&*store, &acme, ram_user("bob")).await;
     assert_eq!(store.credential(bob.id).await.unwrap(), None, "a subject without a password has no credential");
-    assert_eq!(store.settings(&acme).await.unwrap(), Some(Default::default()));
+    assert_eq!(store.settings(&acme).await.unwrap(), Some(TenantSettings::default()));
 }
 
 pub async fn a_password_is_set_and_read_back(backend: &mut impl Backend) {

@@ -4,6 +4,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use credentiald::domain::subject::SubjectId;
+use credentiald::ports::store::{Credentials, Directory};
 use credentiald::store::{Migrated, OpenError, SqliteStore};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
@@ -73,12 +75,11 @@ async fn everything_is_on_the_disk_before_it_is_confirmed() {
     }
     let found = SqliteStore::open(&copy.path().join("store.db")).await.unwrap();
     let id = store_alice(&found).await;
-    let credential = credentiald::ports::store::Credentials::credential(&found, id).await.unwrap().unwrap();
+    let credential = found.credential(id).await.unwrap().unwrap();
     assert_eq!(credential.version, version(2));
 }
 
-async fn store_alice(store: &SqliteStore) -> credentiald::domain::subject::SubjectId {
-    use credentiald::ports::store::Directory;
+async fn store_alice(store: &SqliteStore) -> SubjectId {
     store.subject(&tenant("acme"), &ram_user("alice")).await.unwrap().unwrap().subject.id
 }
 
@@ -89,7 +90,7 @@ async fn a_replaced_hash_is_overwritten_in_the_file() {
     let id = store_alice(&store).await;
     let mut commit = change(id, Some(1));
     commit.keep_history = 0;
-    credentiald::ports::store::Credentials::commit(&store, &commit).await.unwrap();
+    store.commit(&commit).await.unwrap();
     store.close().await;
     let bytes = fs::read(&path).unwrap();
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
@@ -188,6 +189,17 @@ async fn a_store_that_another_process_holds_for_itself_is_refused() {
     other.close().await.unwrap();
     assert_eq!(fs::read(&path).unwrap(), before);
     SqliteStore::open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_that_sqlite_made_opens() {
+    let (directory, path) = closed_store().await;
+    let copy = directory.path().join("copy.db");
+    let mut connection = connection_to(&path).await;
+    sqlx::query("VACUUM INTO $1").bind(copy.to_str().unwrap()).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let store = SqliteStore::open(&copy).await.unwrap();
+    make_change(&store, store_alice(&store).await, 1).await;
 }
 
 #[tokio::test]
