@@ -18,7 +18,7 @@ pub(in crate::grpc) fn timestamp(time: Timestamp) -> WireTimestamp {
 /// How long an access token is to be valid.
 pub(in crate::grpc) fn time_to_live(duration: WireDuration) -> Result<Duration, FieldProblem> {
     let allowed = positive(duration).filter(|duration| *duration <= MAX_TIME_TO_LIVE);
-    allowed.ok_or(FieldProblem::Malformed { expected: "is more than nothing and at most 366 days" })
+    allowed.ok_or(FieldProblem::Malformed { expected: "must be more than nothing and at most 366 days" })
 }
 
 /// By hand, because the conversion that `prost_types` has overflows on extreme values.
