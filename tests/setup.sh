@@ -38,6 +38,12 @@ need_python() {
     PATH=$tools/python/bin:$PATH
 }
 
+# need_container: what builds and runs images.
+need_container() {
+    need_packages buildah ca-certificates mmdebstrap podman runc
+    ((EUID == 0)) || { echo "building and running the image takes root" >&2; return 1; }
+}
+
 # need_binary: the program, built unless TEST_BINARY names one.
 need_binary() {
     if [[ -z ${TEST_BINARY:-} ]]; then
@@ -47,7 +53,7 @@ need_binary() {
     export TEST_BINARY
 }
 
-failed=0
+exit_status=0
 
 # check NAME COMMAND…: one test, which passes where the command succeeds.
 check() {
@@ -58,7 +64,7 @@ check() {
     else
         echo "not ok - $name (exit status $?)"
         sed 's/^/    /' "$work/check.out"
-        failed=1
+        exit_status=1
     fi
 }
 
