@@ -8,6 +8,8 @@ pub mod ports;
 pub mod service;
 
 #[cfg(feature = "server")]
+pub mod ambient;
+#[cfg(feature = "server")]
 pub mod authz;
 #[cfg(feature = "server")]
 pub mod config;

@@ -1,3 +1,5 @@
 //! Parse, dispatch, exit status.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    credentiald::cli::run(std::env::args_os(), std::env::vars_os())
+}

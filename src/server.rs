@@ -1,1 +1,233 @@
 //! Builds everything, and knows everyone.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+
+use crate::ambient::{SystemClock, SystemEntropy};
+use crate::authz::{AuthzError, CedarAuthorizer};
+use crate::config::{Attempts, Config, Hashing, Policy, StoreLocation};
+use crate::domain::attempts::Backoff;
+use crate::domain::names::FreeName;
+use crate::grpc::{self, GrpcSettings, Health};
+use crate::hashing::{Cost, CostError, EngineError, EngineSettings, HashEngine};
+use crate::policy::{Baseline, RefusedList};
+use crate::ports::{Clock, Entropy, Store};
+use crate::service::gates::{AttemptLimits, Installation, Ports};
+use crate::service::requests::IssuedToken;
+use crate::service::{Service, ServiceError};
+use crate::store::sqlite::{OpenError, SqliteStore};
+
+/// The service with everything that it stands on. No port is bound yet.
+pub struct Server {
+    service: Arc<Service>,
+    store: Arc<SqliteStore>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    grpc: GrpcSettings,
+    drain: Duration,
+}
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The cost of a hash is not one that is allowed.
+    #[error(transparent)]
+    Cost(#[from] CostError),
+    /// The hash engine does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The permissions can't be loaded.
+    #[error(transparent)]
+    Authz(#[from] AuthzError),
+    /// The list of refused passwords can't be read.
+    #[error("the refused passwords in {} can't be read", .path.display())]
+    RefusedPasswords {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The address is not to be had.
+    #[error("{address} can't be listened on")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What reflection answers from can't be read.
+    #[error(transparent)]
+    Grpc(#[from] tonic_reflection::server::Error),
+    /// Serving ended.
+    #[error("the connection to the network was lost")]
+    Serve(#[source] tonic::transport::Error),
+}
+
+impl Server {
+    /// Opens the store and starts the hash engine.
+    ///
+    /// # Errors
+    /// What does not start, and why.
+    pub async fn build(config: &Config) -> Result<Self, StartError> {
+        Self::build_around(config, |store| store).await
+    }
+
+    /// As [`Server::build`], with a store of one's own put before the real one, as tests of races do.
+    ///
+    /// # Errors
+    /// What does not start, and why.
+    pub async fn build_around(
+        config: &Config,
+        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let baseline = baseline(&config.policy)?;
+        let StoreLocation::Sqlite(path) = &config.store.url;
+        let store = Arc::new(SqliteStore::open(path).await?);
+        let engine = HashEngine::start(engine_settings(&config.hashing)?, Arc::clone(&clock), entropy.as_ref())?;
+        let ports = Ports {
+            store: wrap(Arc::clone(&store) as Arc<dyn Store>),
+            hasher: Arc::new(engine),
+            authorizer: Arc::new(CedarAuthorizer::built_in()?),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        };
+        let region = config.directory.region.clone();
+        let installation = Installation { region, attempts: attempt_limits(&config.attempts), baseline };
+        Ok(Self {
+            service: Arc::new(Service::new(ports, installation)),
+            store,
+            clock,
+            entropy,
+            grpc: GrpcSettings {
+                reflection: config.server.reflection,
+                longest_request: Duration::from_secs(config.server.longest_request_seconds),
+                max_message_bytes: config.server.max_message_bytes,
+            },
+            drain: Duration::from_secs(config.server.drain_seconds),
+        })
+    }
+
+    /// The use cases, for who is in the same process.
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// The clock that the service goes by.
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// Where the service's randomness comes from.
+    pub fn entropy(&self) -> &dyn Entropy {
+        self.entropy.as_ref()
+    }
+
+    /// Issues the first operator's token, or nothing where the store holds an access token already.
+    pub async fn bootstrap(&self, name: FreeName) -> Result<Option<IssuedToken>, ServiceError> {
+        self.service.bootstrap(name).await
+    }
+
+    /// Closes the store without having served.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+
+    /// Serves until told to stop. Then health turns `NOT_SERVING`, and what is in flight has the drain time to finish.
+    ///
+    /// # Errors
+    /// The network is lost.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> Result<(), StartError> {
+        let health = Health::starting().await;
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let router = grpc::router(&self.service, self.grpc, clock, entropy, &health)?;
+        health.serving().await;
+        let (drain, draining) = tokio::sync::oneshot::channel::<()>();
+        let stopped = async move {
+            stop.await;
+            health.not_serving().await;
+            health.end_watches().await;
+            let _ = drain.send(());
+        };
+        let serving = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped);
+        let overdue = async {
+            // An error means that the other side is gone: then serving is over as well.
+            if draining.await.is_ok() {
+                tokio::time::sleep(self.drain).await;
+            }
+        };
+        tokio::pin!(serving);
+        let served = tokio::select! {
+            served = &mut serving => served.map_err(StartError::Serve),
+            () = overdue => {
+                tracing::warn!("the drain time is over; what was still in flight is cut off");
+                Ok(())
+            }
+        };
+        // Changes whose callers hung up are concluded too.
+        if tokio::time::timeout(self.drain, self.service.concluded()).await.is_err() {
+            tracing::warn!("changes without a caller were still under way");
+        }
+        self.store.close().await;
+        served
+    }
+}
+
+/// Takes an address.
+///
+/// # Errors
+/// It is not to be had: another program listens on it, or this one may not.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+/// The engine's settings.
+///
+/// # Errors
+/// The cost is not one that is allowed.
+pub fn engine_settings(hashing: &Hashing) -> Result<EngineSettings, CostError> {
+    Ok(EngineSettings {
+        cost: Cost::new(hashing.memory_kib, hashing.iterations, hashing.parallelism)?,
+        workers: NonZeroUsize::new(hashing.workers),
+        longest_wait: Duration::from_secs(hashing.longest_wait_seconds),
+    })
+}
+
+fn attempt_limits(attempts: &Attempts) -> AttemptLimits {
+    let initial = Duration::from_secs(attempts.backoff_seconds);
+    AttemptLimits {
+        pair: Backoff {
+            allowance: attempts.allowance,
+            initial,
+            longest: Duration::from_secs(attempts.longest_backoff_seconds),
+        },
+        subject: Backoff {
+            allowance: attempts.subject_allowance,
+            initial,
+            longest: Duration::from_secs(attempts.subject_longest_backoff_seconds),
+        },
+    }
+}
+
+fn baseline(policy: &Policy) -> Result<Baseline, StartError> {
+    let mut baseline = Baseline { refuse_subject_names: policy.refuse_subject_names, ..Baseline::default() };
+    if let Some(path) = &policy.refused_passwords_file {
+        let text =
+            fs::read_to_string(path).map_err(|source| StartError::RefusedPasswords { path: path.clone(), source })?;
+        baseline.refused = Some(Arc::new(RefusedList::from_lines(&text)));
+    }
+    Ok(baseline)
+}

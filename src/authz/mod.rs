@@ -1,1 +1,8 @@
-//! Who may do what: Cedar.
+//! Who may do what: Cedar, with a built-in schema and built-in policies.
+
+mod authorizer;
+mod entities;
+mod policies;
+
+pub use authorizer::CedarAuthorizer;
+pub use policies::AuthzError;

@@ -1,1 +1,108 @@
 //! The command line.
+
+mod admin;
+mod bootstrap;
+mod completions;
+mod configuration;
+mod connection;
+mod environment;
+mod failure;
+mod healthcheck;
+mod migrate;
+mod quickstart;
+mod serve;
+mod settings;
+mod store;
+mod terminal;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use environment::Environment;
+use failure::Failure;
+use terminal::Terminal;
+
+const EXAMPLES: &str = "\
+Examples:
+  credentiald quickstart                      try it: a demonstration, and four calls to paste
+  credentiald config check --config c.toml    tell every mistake in a configuration
+  credentiald bootstrap --config c.toml       make the first operator token
+  credentiald serve --config c.toml           serve until SIGTERM
+  credentiald admin list-tenants --json       administer a service that is running
+
+Exit status: 0 done, 1 failed, 2 usage, 78 bad configuration.";
+
+/// A gRPC service through which people and programs change passwords.
+#[derive(Debug, Parser)]
+#[command(name = "credentiald", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Quickstart(quickstart::QuickstartArgs),
+    Serve(serve::ServeArgs),
+    Bootstrap(bootstrap::BootstrapArgs),
+    Healthcheck(healthcheck::HealthcheckArgs),
+    Migrate(migrate::MigrateArgs),
+    /// Check or show the configuration.
+    #[command(subcommand)]
+    Config(configuration::ConfigCommand),
+    /// Look after the store.
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    Admin(admin::AdminArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs the command that the arguments name, and tells how it ended: 0 done, 1 failed, 2 usage, 78 bad configuration.
+pub fn run(
+    arguments: impl Iterator<Item = OsString>,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    let mut terminal = Terminal::standard();
+    let command = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli.command,
+        Err(answer) => return terminal.answer(&answer),
+    };
+    match dispatch(command, &Environment::of(environment), &mut terminal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal.complain(&failure.to_string());
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    match command {
+        Command::Quickstart(args) => block_on(quickstart::run(&args, environment, terminal)),
+        Command::Serve(args) => block_on(serve::run(&args, environment)),
+        Command::Bootstrap(args) => block_on(bootstrap::run(&args, environment, terminal)),
+        Command::Healthcheck(args) => block_on(healthcheck::run(&args, environment, terminal)),
+        Command::Migrate(args) => block_on(migrate::run(&args, environment, terminal)),
+        Command::Config(command) => configuration::run(&command, environment, terminal),
+        Command::Store(command) => block_on(store::run(&command, environment, terminal)),
+        Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
+        Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),
+    }
+}
+
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
+    runtime.block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,1 +1,164 @@
 //! The settings of the service, as plain data.
+//!
+//! Flags win over the environment, which wins over a TOML file, which wins over the defaults. Nothing here reads a file or
+//! the process's environment: whoever loads the settings hands both in.
+
+mod parse;
+mod settings;
+mod show;
+mod sources;
+mod values;
+
+pub use parse::{LogFormat, StoreLocation};
+pub use settings::{Attempts, Config, Directory, Hashing, Kind, Log, Policy, SETTINGS, Server, Setting, Store};
+pub use sources::{File, Source, Sources};
+pub use values::Mistake;
+
+use values::Values;
+
+/// The variable that names the file.
+pub const FILE_VARIABLE: &str = "CREDENTIALD_CONFIG";
+/// The variable that holds the access token of the commands that call a service.
+pub const TOKEN_VARIABLE: &str = "CREDENTIALD_TOKEN";
+/// The variable that holds the address that these commands call.
+pub const ADDRESS_VARIABLE: &str = "CREDENTIALD_ADDRESS";
+
+/// The settings in force, and where each came from.
+#[derive(Debug)]
+pub struct Effective {
+    /// The settings.
+    pub config: Config,
+    values: Values,
+}
+
+impl Effective {
+    /// Loads the settings.
+    ///
+    /// # Errors
+    /// Every mistake in every source.
+    pub fn load(sources: &Sources<'_>) -> Result<Self, Vec<Mistake>> {
+        let (values, mut mistakes) = Values::collect(sources);
+        mistakes.extend(Config::mistakes(&values));
+        mistakes.extend(contradictions(&values));
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let config = Config::read(&values).map_err(|mistake| vec![mistake])?;
+        Ok(Self { config, values })
+    }
+
+    /// A mistake in a setting that only another layer can see, with the source of the setting.
+    pub fn mistake(&self, key: &str, message: impl Into<String>) -> Mistake {
+        self.values.mistake(key, message)
+    }
+
+    /// Every setting as TOML, with its source as a comment and with secrets hidden.
+    pub fn to_toml(&self) -> String {
+        show::to_toml(&self.values)
+    }
+}
+
+/// What is wrong with settings that are right each by itself.
+fn contradictions(values: &Values) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let listen = values.read("server.listen", parse::address);
+    let allow_plaintext = values.read("server.allow_plaintext", parse::flag);
+    if let (Ok(listen), Ok(false)) = (listen, allow_plaintext)
+        && !listen.ip().is_loopback()
+    {
+        let message = format!(
+            "{listen} is not a loopback address, and passwords would cross the network in plaintext; \
+             set server.allow_plaintext = true where something else encrypts the connection"
+        );
+        mistakes.push(values.mistake("server.listen", message));
+    }
+    let backoff = values.read("attempts.backoff_seconds", parse::whole::<u64, 1, { u64::MAX }>);
+    let longest = values.read("attempts.longest_backoff_seconds", parse::whole::<u64, 1, { u64::MAX }>);
+    if let (Ok(backoff), Ok(longest)) = (backoff, longest)
+        && longest < backoff
+    {
+        let message = format!("is at least attempts.backoff_seconds, which is {backoff}; found {longest}");
+        mistakes.push(values.mistake("attempts.longest_backoff_seconds", message));
+    }
+    mistakes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Effective, Vec<String>> {
+        let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let environment: Vec<(String, String)> = pairs(environment);
+        let sources = Sources {
+            file: Some(File { name: "c.toml", text: file }),
+            environment: environment.into_iter().map(|(name, value)| (name, value.into())).collect(),
+            flags: pairs(flags),
+        };
+        Effective::load(&sources).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_defaults_are_right() {
+        let effective = load("", &[], &[]).unwrap();
+        assert_eq!(effective.config.server.listen.to_string(), "127.0.0.1:50051");
+        assert_eq!(effective.config.hashing.memory_kib, 47_104);
+        assert_eq!(effective.config.policy.refused_passwords_file, None);
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_which_wins_over_the_file() {
+        let file = "[attempts]\nallowance = 7\nbackoff_seconds = 7\nsubject_allowance = 7\n";
+        let environment = [("CREDENTIALD_ATTEMPTS_ALLOWANCE", "8"), ("CREDENTIALD_ATTEMPTS_BACKOFF_SECONDS", "8")];
+        let attempts = load(file, &environment, &[("attempts.allowance", "9")]).unwrap().config.attempts;
+        assert_eq!((attempts.allowance, attempts.backoff_seconds, attempts.subject_allowance), (9, 8, 7));
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_with_its_source() {
+        let file = "top = 1\n[server]\nlisten = \"nowhere\"\nreflektion = true\n[log]\nformat = 3\n";
+        let environment = [("CREDENTIALD_HASHING_WORKERS", "many"), ("CREDENTIALD_LOG_LEVLE", "debug")];
+        let mistakes = load(file, &environment, &[("attempts.allowance", "101")]).unwrap_err();
+        let starts = [
+            "c.toml: top: ",
+            "c.toml: server.reflektion: ",
+            "c.toml: log.format: ",
+            "CREDENTIALD_LOG_LEVLE: ",
+            "c.toml: server.listen: ",
+            "CREDENTIALD_HASHING_WORKERS: ",
+            "--attempts-allowance: ",
+        ];
+        for start in starts {
+            assert!(mistakes.iter().any(|mistake| mistake.starts_with(start)), "{start} in {mistakes:#?}");
+        }
+        assert_eq!(mistakes.len(), starts.len(), "{mistakes:#?}");
+    }
+
+    #[test]
+    fn a_mistake_counts_even_where_another_source_wins() {
+        let mistakes = load("[attempts]\nallowance = 0\n", &[], &[("attempts.allowance", "5")]).unwrap_err();
+        assert_eq!(mistakes, ["c.toml: attempts.allowance: is a whole number between 1 and 100"]);
+    }
+
+    #[test]
+    fn plaintext_leaves_the_machine_only_by_name() {
+        let open = [("CREDENTIALD_SERVER_LISTEN", "0.0.0.0:50051")];
+        let mistakes = load("", &open, &[]).unwrap_err();
+        assert!(mistakes[0].starts_with("CREDENTIALD_SERVER_LISTEN: 0.0.0.0:50051 is not a loopback"), "{mistakes:?}");
+        assert!(mistakes[0].contains("server.allow_plaintext"), "{mistakes:?}");
+        assert!(load("[server]\nallow_plaintext = true\n", &open, &[]).is_ok());
+    }
+
+    #[test]
+    fn text_that_is_no_toml_is_told_with_its_line() {
+        let mistakes = load("[server]\nlisten = \n", &[], &[]).unwrap_err();
+        assert!(mistakes[0].starts_with("c.toml: line 2: "), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_mistake_of_another_layer_names_the_source() {
+        let effective = load("", &[("CREDENTIALD_HASHING_MEMORY_KIB", "64")], &[]).unwrap();
+        let mistake = effective.mistake("hashing.memory_kib", "is too weak");
+        assert_eq!(mistake.to_string(), "CREDENTIALD_HASHING_MEMORY_KIB: is too weak");
+    }
+}

@@ -21,6 +21,15 @@ pub struct Pair {
     pub caller: CallerKey,
 }
 
+/// Whose wrong passwords a change forgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forget {
+    /// The pair's: it has shown the right one.
+    Pair(Pair),
+    /// Everybody's for that subject: an administrator has set a new one.
+    Subject(SubjectKey),
+}
+
 /// Wrong passwords in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Failures {

@@ -1,1 +1,18 @@
-//! The hash engine.
+//! The hash engine: every argon2 call of the process, on threads of its own, in memory of its own.
+//!
+//! A hash costs tens of megabytes and tens of milliseconds. So there is a fixed set of workers, each with one arena
+//! that is allocated and touched at start, and requests are admitted by the time that the work ahead of them takes.
+//! Whatever the load, memory is workers × ceiling, and the async runtime never computes.
+
+mod admission;
+mod arena;
+mod cost;
+mod engine;
+mod kernel;
+mod memory;
+mod phc;
+mod queue;
+mod worker;
+
+pub use cost::{Cost, CostError};
+pub use engine::{EngineError, EngineSettings, HashEngine};

@@ -1,8 +1,41 @@
-//! The use cases.
+//! The use cases: one file for each, and [`change`] in the middle of those that set a password.
 
 pub mod call;
 pub mod error;
+pub mod gates;
 pub mod requests;
+
+mod admin;
+mod authenticate;
+mod bootstrap;
+mod change;
+mod change_password;
+mod change_password_v5;
+mod check;
+mod modify_account_password;
+mod modify_pw_by_domain;
+mod verify;
+
+use std::sync::Arc;
 
 pub use call::Call;
 pub use error::ServiceError;
+
+use gates::{Gates, Installation, Ports};
+
+/// Everything that a caller can ask for.
+pub struct Service {
+    gates: Arc<Gates>,
+}
+
+impl Service {
+    /// Puts the use cases on top of what they need from outside.
+    pub fn new(ports: Ports, installation: Installation) -> Self {
+        Self { gates: Arc::new(Gates::new(ports, installation)) }
+    }
+
+    /// Waits until every change and verification that is under way is concluded. For an orderly stop.
+    pub async fn concluded(&self) {
+        self.gates.concluded().await;
+    }
+}

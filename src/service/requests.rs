@@ -1,5 +1,6 @@
 //! What the use cases take, parsed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::access_token::AccessToken;
@@ -75,7 +76,7 @@ pub struct Reset {
     /// The credential's version after it.
     pub version: Version,
     /// The password, where it was generated.
-    pub generated: Option<Password>,
+    pub generated: Option<Arc<Password>>,
 }
 
 /// A subject to be created.
@@ -118,7 +119,7 @@ pub struct CreatedSubject {
     /// The subject.
     pub entry: SubjectEntry,
     /// Its first password, where it was generated.
-    pub generated: Option<Password>,
+    pub generated: Option<Arc<Password>>,
 }
 
 /// An instance to be created.

@@ -6,11 +6,16 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::unreachable,
     missing_docs,
     unreachable_pub,
     reason = "a test that can't go on should stop, and a harness reads clocks"
 )]
 
+mod cli;
+mod known_hashes;
 mod layers;
 mod policy_laws;
+mod rpc;
 mod store;
+mod support;

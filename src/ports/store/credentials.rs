@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::attempts::{Pair, StoredFailures};
+use crate::domain::attempts::{Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::credential::{ChangeId, ChangedBy, Credential, PasswordHash, Version};
 use crate::domain::names::{Region, TenantName};
@@ -81,7 +81,7 @@ pub struct Commit {
     /// How many earlier hashes are kept, the one that is replaced included.
     pub keep_history: u32,
     /// Whose failures are forgotten with the change.
-    pub forget: Option<Pair>,
+    pub forget: Option<Forget>,
     /// The audit event.
     pub event: AuditEvent,
 }

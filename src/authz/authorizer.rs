@@ -1,0 +1,92 @@
+//! The authorizer: a request and what is known of both sides, judged by the policies in force.
+
+use cedar_policy::{Context, Entities, Request, Response, Schema};
+
+use super::entities::{EntityTypes, Lineage};
+use super::policies::{AuthzError, Policies, schema};
+use crate::ports::{AccessRequest, Authorizer, Decision};
+
+/// Decides by Cedar policies.
+pub struct CedarAuthorizer {
+    schema: Schema,
+    types: EntityTypes,
+    policies: Policies,
+}
+
+impl CedarAuthorizer {
+    /// With the built-in policies alone.
+    ///
+    /// # Errors
+    /// None in a binary that passed its tests.
+    pub fn built_in() -> Result<Self, AuthzError> {
+        Self::with_policies("")
+    }
+
+    /// With the built-in policies and those of the text, each of which has an `@id("…")`.
+    ///
+    /// # Errors
+    /// The policies can't be read, or don't pass the strict validator.
+    pub fn with_policies(additional: &str) -> Result<Self, AuthzError> {
+        let schema = schema()?;
+        let types = EntityTypes::parse().map_err(|error| AuthzError::Schema(error.to_string()))?;
+        let policies = Policies::read(&schema, additional)?;
+        Ok(Self { schema, types, policies })
+    }
+
+    /// Asks Cedar. Request and entities are checked against the schema, so that policies see what they were validated
+    /// for.
+    fn evaluate(&self, request: AccessRequest<'_>) -> Result<Response, Box<dyn std::error::Error>> {
+        let caller = self.types.caller(request.caller)?;
+        let resource = self.types.resource(request.resource)?;
+        let action = self.types.action(request.action);
+        let schema = Some(&self.schema);
+        let request = Request::new(caller.uid(), action, resource.uid(), Context::empty(), schema)?;
+        let entities = Entities::from_entities(Lineage::of_request(caller, resource), schema)?;
+        Ok(self.policies.evaluate(&request, &entities))
+    }
+}
+
+impl Authorizer for CedarAuthorizer {
+    fn decide(&self, request: AccessRequest<'_>) -> Decision {
+        match self.evaluate(request) {
+            Ok(response) => decision(&response),
+            Err(error) => {
+                let AccessRequest { caller, action, resource } = request;
+                let action = action.name();
+                tracing::warn!(%caller, action, %resource, %error, "denied: the request does not fit the schema");
+                Decision::Denied { policies: Vec::new() }
+            }
+        }
+    }
+}
+
+/// Cedar skips a policy that fails. Had it been a forbid, skipping would permit: so any failure denies.
+fn decision(response: &Response) -> Decision {
+    let diagnostics = response.diagnostics();
+    let failed: Vec<_> = diagnostics.errors().collect();
+    if !failed.is_empty() {
+        for error in &failed {
+            tracing::error!(%error, "denied: a policy failed");
+        }
+        return Decision::Denied { policies: sorted(failed.into_iter().map(failed_policy)) };
+    }
+    let policies = sorted(diagnostics.reason().map(ToString::to_string));
+    match response.decision() {
+        cedar_policy::Decision::Allow => Decision::Permitted { policies },
+        cedar_policy::Decision::Deny => Decision::Denied { policies },
+    }
+}
+
+fn failed_policy(error: &cedar_policy::AuthorizationError) -> String {
+    let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+    error.policy_id().to_string()
+}
+
+fn sorted(ids: impl Iterator<Item = String>) -> Vec<String> {
+    let mut ids: Vec<_> = ids.collect();
+    ids.sort();
+    ids
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The fields of a request as flags.
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Arg, ArgAction, value_parser};
+use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
+
+use super::schema::{Schema, is_secret, kebab, word};
+
+/// A field of a request, or of a message within it, that a flag sets.
+pub(super) struct Argument {
+    /// The fields that lead from the request to it; the last one is its own.
+    pub(super) path: Vec<FieldDescriptor>,
+    /// How it is written.
+    pub(super) form: Form,
+}
+
+/// How a value is written on the command line.
+pub(super) enum Form {
+    /// As it is.
+    Text,
+    /// Not at all: it is read from standard input.
+    Secret,
+    /// By naming the flag.
+    Switch,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number of 32 bits.
+    Number,
+    /// A whole number of 64 bits.
+    LongNumber,
+    /// One of the words for the enumeration's values.
+    Choice(EnumDescriptor),
+    /// `KEY=VALUE`, as often as needed.
+    Pairs,
+    /// A number with its unit, as in `90d`.
+    Duration(MessageDescriptor),
+}
+
+impl Argument {
+    /// The arguments of a request. The fields of a message within it stand beside its own.
+    pub(super) fn all_of(request: &MessageDescriptor) -> Vec<Self> {
+        let mut arguments = Vec::new();
+        collect(request, &[], &mut arguments);
+        arguments
+    }
+
+    /// The name of the flag, and its id.
+    pub(super) fn name(&self) -> String {
+        let name = self.field().map(|field| kebab(field.name())).unwrap_or_default();
+        match self.form {
+            Form::Secret => "password-stdin".to_owned(),
+            Form::Pairs => name.trim_end_matches('s').to_owned(),
+            _ => name,
+        }
+    }
+
+    /// Whether the field, or a message in it, is what the flag sets.
+    #[cfg(test)]
+    pub(super) fn begins_with(&self, field: &FieldDescriptor) -> bool {
+        self.path.first() == Some(field)
+    }
+
+    /// The flag, which excludes those of `all` that it is an alternative to.
+    pub(super) fn flag(&self, schema: &Schema, all: &[Self]) -> Arg {
+        let comment = self.field().map(|field| schema.comment(&field.parent_message().parent_file(), field.path()));
+        let comment = comment.unwrap_or_default();
+        let flag = Arg::new(self.name()).long(self.name()).help(comment.trim_end_matches('.').to_owned());
+        let flag =
+            all.iter().filter(|other| self.excludes(other)).fold(flag, |flag, other| flag.conflicts_with(other.name()));
+        let value = |name: &'static str| flag.clone().value_name(name).allow_hyphen_values(true);
+        match &self.form {
+            Form::Text => value("TEXT"),
+            Form::Secret => flag
+                .action(ArgAction::SetTrue)
+                .help(format!("{comment} Read from standard input; one line end at the end is left out")),
+            Form::Switch => flag
+                .action(ArgAction::SetTrue)
+                .help(comment.replace("Where true: one that", "One that").trim_end_matches('.').to_owned()),
+            Form::Flag => value("true|false").value_parser(value_parser!(bool)).hide_possible_values(true),
+            Form::Number => value("NUMBER").value_parser(value_parser!(u32)),
+            Form::LongNumber => value("NUMBER").value_parser(value_parser!(u64)),
+            Form::Choice(choices) => value("WORD").value_parser(words(choices, schema)),
+            Form::Pairs => value("KEY=VALUE").action(ArgAction::Append).value_parser(pair),
+            Form::Duration(_) => {
+                value("DURATION").value_parser(duration).help(format!("{comment} Written as in 90d, 12h, 30m or 60s"))
+            }
+        }
+    }
+
+    fn field(&self) -> Option<&FieldDescriptor> {
+        self.path.last()
+    }
+
+    /// Whether only one of the two can be given: they are different choices of one `oneof`.
+    fn excludes(&self, other: &Self) -> bool {
+        self.path.iter().filter_map(choice).any(|(oneof, field)| {
+            other.path.iter().filter_map(choice).any(|(others, chosen)| oneof == others && field != chosen)
+        })
+    }
+}
+
+/// The `oneof` that a field is a choice of, and the field's name.
+fn choice(field: &FieldDescriptor) -> Option<(String, &str)> {
+    let oneof = field.containing_oneof().filter(|oneof| !oneof.is_synthetic())?;
+    Some((oneof.full_name().to_owned(), field.name()))
+}
+
+fn collect(message: &MessageDescriptor, before: &[FieldDescriptor], arguments: &mut Vec<Argument>) {
+    for field in message.fields().filter(|field| !matches!(field.name(), "page_size" | "page_token")) {
+        let path = [before, std::slice::from_ref(&field)].concat();
+        let form = match field.kind() {
+            _ if field.is_map() => Form::Pairs,
+            _ if is_secret(&field) => Form::Secret,
+            Kind::Message(message) if message.full_name() != "google.protobuf.Duration" => {
+                collect(&message, &path, arguments);
+                continue;
+            }
+            Kind::Message(message) => Form::Duration(message),
+            Kind::Bool if choice(&field).is_some() => Form::Switch,
+            Kind::Bool => Form::Flag,
+            Kind::Uint32 => Form::Number,
+            Kind::Uint64 => Form::LongNumber,
+            Kind::Enum(choices) => Form::Choice(choices),
+            _ => Form::Text,
+        };
+        arguments.push(Argument { path, form });
+    }
+}
+
+/// The words for an enumeration's values; leaving the flag out stands for the unspecified one.
+fn words(choices: &EnumDescriptor, schema: &Schema) -> PossibleValuesParser {
+    let specified = choices.values().filter(|value| value.number() != 0);
+    PossibleValuesParser::new(specified.map(|value| {
+        let comment = schema.comment(&choices.parent_file(), value.path());
+        PossibleValue::new(word(&value)).help(comment.trim_end_matches('.').to_owned())
+    }))
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or("a key, `=` and a value are expected")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+/// Parses a number with its unit into seconds.
+fn duration(text: &str) -> Result<i64, String> {
+    let seconds = || {
+        let unit = text.chars().last()?;
+        let factor = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 60 * 60,
+            'd' => 24 * 60 * 60,
+            _ => return None,
+        };
+        let count = text.strip_suffix(unit)?.parse::<u32>().ok()?;
+        i64::from(count).checked_mul(factor)
+    };
+    seconds().ok_or_else(|| "a whole number and one of s, m, h and d are expected, as in 90d".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_a_unit() {
+        assert_eq!(duration("90d"), Ok(90 * 86_400));
+        assert_eq!(duration("30m"), Ok(1800));
+        for text in ["", "d", "90", "1.5h", "-1d", "1w", "1é"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pair_may_hold_further_equals_signs() {
+        assert_eq!(pair("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(pair("a").is_err());
+    }
+}

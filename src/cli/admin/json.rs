@@ -1,0 +1,67 @@
+//! A response as JSON: the names of the proto files, RFC 3339 times, and nothing for what is absent.
+
+use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, ReflectMessage, Value};
+use prost_types::Timestamp;
+use serde_json::{Map, Value as Json};
+
+use super::schema::is_secret;
+
+/// The text of a response.
+pub(super) fn text(response: &DynamicMessage) -> String {
+    format!("{:#}", object(response))
+}
+
+/// The time that a message is, where it is one.
+pub(super) fn time(message: &DynamicMessage) -> Option<Timestamp> {
+    let is_time = message.descriptor().full_name() == "google.protobuf.Timestamp";
+    is_time.then(|| message.transcode_to::<Timestamp>().ok()).flatten()
+}
+
+/// Whether a field has nothing to say: it is absent, or a secret that was not asked for, or about paging.
+pub(super) fn is_silent(message: &DynamicMessage, field: &FieldDescriptor) -> bool {
+    let can_be_absent = field.supports_presence() || is_secret(field) || field.name() == "next_page_token";
+    can_be_absent && !message.has_field(field)
+}
+
+fn object(message: &DynamicMessage) -> Json {
+    let descriptor = message.descriptor();
+    let spoken = descriptor.fields().filter(|field| !is_silent(message, field));
+    spoken.map(|field| (field.name().to_owned(), value(&message.get_field(&field), &field.kind()))).collect()
+}
+
+fn value(value: &Value, kind: &Kind) -> Json {
+    match value {
+        Value::Bool(flag) => Json::Bool(*flag),
+        Value::I32(number) => Json::from(*number),
+        Value::I64(number) => Json::from(*number),
+        Value::U32(number) => Json::from(*number),
+        Value::U64(number) => Json::from(*number),
+        Value::F32(number) => Json::from(*number),
+        Value::F64(number) => Json::from(*number),
+        Value::String(text) => Json::String(text.clone()),
+        Value::Bytes(bytes) => bytes.iter().copied().collect(),
+        Value::EnumNumber(number) => name_of(*number, kind.as_enum()),
+        Value::Message(message) => time(message).map_or_else(|| object(message), |time| time.to_string().into()),
+        Value::List(items) => items.iter().map(|item| self::value(item, kind)).collect(),
+        Value::Map(entries) => {
+            entries.iter().map(|(key, entry)| (key_of(key), self::value(entry, kind))).collect::<Map<_, _>>().into()
+        }
+    }
+}
+
+/// The name of an enumeration's value, or its number where a newer service has one more.
+fn name_of(number: i32, choices: Option<&EnumDescriptor>) -> Json {
+    let known = choices.and_then(|choices| choices.get_value(number));
+    known.map_or(Json::from(number), |known| Json::from(known.name()))
+}
+
+fn key_of(key: &MapKey) -> String {
+    match key {
+        MapKey::String(text) => text.clone(),
+        MapKey::Bool(flag) => flag.to_string(),
+        MapKey::I32(number) => number.to_string(),
+        MapKey::I64(number) => number.to_string(),
+        MapKey::U32(number) => number.to_string(),
+        MapKey::U64(number) => number.to_string(),
+    }
+}

@@ -1,0 +1,143 @@
+//! `admin`: every RPC of `AdminService` as a command.
+//!
+//! The commands are made from the descriptors of the proto files: names, flags and help come from the RPCs, their fields
+//! and their comments. A new RPC is a new command with no code here.
+
+mod argument;
+mod call;
+mod json;
+mod refusal;
+mod request;
+mod schema;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use prost_reflect::MethodDescriptor;
+
+use super::connection::connect;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::terminal::Terminal;
+use crate::config::{ADDRESS_VARIABLE, TOKEN_VARIABLE};
+use argument::Argument;
+use call::Client;
+use schema::Schema;
+
+const DEFAULT_ADDRESS: &str = "http://127.0.0.1:50051";
+
+const EXAMPLES: &str = "\
+Examples:
+  export CREDENTIALD_TOKEN=…
+  credentiald admin create-tenant --tenant demo
+  credentiald admin create-mail-domain --tenant demo --domain-name example.com --generate-password
+  credentiald admin create-ram-user --tenant demo --user-name alice --password-stdin < password.txt
+  credentiald admin issue-access-token --tenant demo --caller-kind ram-user --caller-name alice
+  credentiald admin list-ram-users --tenant demo --json";
+
+/// What was asked for: an RPC, and how.
+#[derive(Debug)]
+pub(super) struct AdminArgs {
+    address: Option<String>,
+    token_file: Option<PathBuf>,
+    json: bool,
+    limit: Option<u32>,
+    method: MethodDescriptor,
+    matches: ArgMatches,
+}
+
+pub(super) async fn run(args: &AdminArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    let token = args.token(environment)?;
+    let request = request::build(&args.method.input(), &args.matches, terminal)?;
+    let address = args.address.as_deref().or_else(|| environment.text(ADDRESS_VARIABLE)).unwrap_or(DEFAULT_ADDRESS);
+    let client = Client::new(connect(address).await?, &token, &args.method)?;
+    let response = client.call(request, args.limit).await?;
+    terminal.print(&if args.json { json::text(&response) } else { table::text(&response) })
+}
+
+impl AdminArgs {
+    fn token(&self, environment: &Environment) -> Result<String, Failure> {
+        let token = match &self.token_file {
+            Some(path) => fs::read_to_string(path)
+                .map_err(|error| Failure::caused(format!("can't read {}", path.display()), &error))?,
+            None => environment.text(TOKEN_VARIABLE).unwrap_or_default().to_owned(),
+        };
+        match token.trim() {
+            "" => Err(Failure::Usage(format!("there is no access token: set {TOKEN_VARIABLE} or --token-file"))),
+            token => Ok(token.to_owned()),
+        }
+    }
+}
+
+impl Args for AdminArgs {
+    fn augment_args(command: Command) -> Command {
+        let schema = Schema::load();
+        let options = [
+            Arg::new("address")
+                .long("address")
+                .value_name("URL")
+                .help(format!("The service to call [default: {DEFAULT_ADDRESS}] [env: {ADDRESS_VARIABLE}]")),
+            Arg::new("token-file")
+                .long("token-file")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help(format!("A file with the access token, in place of the variable {TOKEN_VARIABLE}")),
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("Print JSON, for programs, in place of a table"),
+        ];
+        command
+            .about("Administer a service that is running: tenants, subjects, policies, access tokens")
+            .after_help(EXAMPLES)
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .args(options.map(|option| option.global(true).help_heading("Connection and output")))
+            .subcommands(schema.methods().map(|method| command_of(&method, &schema)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for AdminArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let (name, matches) = matches.subcommand().ok_or_else(|| clap::Error::new(ErrorKind::MissingSubcommand))?;
+        let method = Schema::load().methods().find(|method| schema::kebab(method.name()) == name);
+        Ok(Self {
+            address: matches.get_one("address").cloned(),
+            token_file: matches.get_one("token-file").cloned(),
+            json: matches.get_flag("json"),
+            limit: matches.try_get_one("limit").ok().flatten().copied(),
+            method: method.ok_or_else(|| clap::Error::new(ErrorKind::InvalidSubcommand))?,
+            matches: matches.clone(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The command that stands for an RPC.
+fn command_of(method: &MethodDescriptor, schema: &Schema) -> Command {
+    let arguments = Argument::all_of(&method.input());
+    let flags = arguments.iter().map(|argument| argument.flag(schema, &arguments));
+    let command = Command::new(schema::kebab(method.name()))
+        .about(schema.comment(&method.parent_file(), method.path()).trim_end_matches('.').to_owned())
+        .args(flags);
+    if schema::is_paged(&method.input()) {
+        let help = "How many to list at most; all where it is left out";
+        let limit = value_parser!(u32).range(1..);
+        command.arg(Arg::new("limit").long("limit").value_name("NUMBER").value_parser(limit).help(help))
+    } else {
+        command
+    }
+}

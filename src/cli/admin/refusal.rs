@@ -1,0 +1,68 @@
+//! What a service answers in place of a response, in words.
+
+use tonic::Status;
+use tonic_types::StatusExt;
+
+use super::table::printable;
+
+/// The message, and below it everything that the details say.
+pub(super) fn text(status: &Status) -> String {
+    let details = status.get_error_details();
+    let mut lines = vec![message(status)];
+    if let Some(info) = details.error_info() {
+        lines.push(format!("reason: {}", info.reason));
+    }
+    for violation in details.bad_request().into_iter().flat_map(|bad| &bad.field_violations) {
+        let reason = if violation.reason.is_empty() { String::new() } else { format!(" ({})", violation.reason) };
+        lines.push(format!("{}: {}{reason}", violation.field, violation.description));
+    }
+    for violation in details.precondition_failure().into_iter().flat_map(|failure| &failure.violations) {
+        lines.push(format!("{}: {}", violation.subject, violation.description));
+    }
+    if let Some(delay) = details.retry_info().and_then(|retry| retry.retry_delay) {
+        lines.push(format!("try again in {} seconds", delay.as_secs_f64().ceil()));
+    }
+    if let Some(id) = request_id(status) {
+        lines.push(format!("request id: {id}"));
+    }
+    lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n  ")
+}
+
+fn message(status: &Status) -> String {
+    match status.message() {
+        "" => status.code().description().to_owned(),
+        message => message.to_owned(),
+    }
+}
+
+fn request_id(status: &Status) -> Option<String> {
+    let in_details = status.get_error_details().request_info().map(|info| info.request_id.clone());
+    let in_metadata = || status.metadata().get("x-request-id")?.to_str().ok().map(str::to_owned);
+    in_details.or_else(in_metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+    use tonic_types::{ErrorDetails, FieldViolation};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_tells_everything_that_its_details_say() {
+        let mut details = ErrorDetails::new();
+        let violations = [("domain_name", "is required"), ("region", "bad\n\u{1b}[2J")];
+        let violations = violations.map(|(field, description)| FieldViolation::new(field, description)).to_vec();
+        details.set_error_info("INVALID_FIELD", "credential.v1", std::collections::HashMap::new());
+        details.set_bad_request(violations).set_request_info("REQUEST-1", "");
+        let status = Status::with_error_details(Code::InvalidArgument, "invalid fields", details);
+        let expected = "invalid fields\n  reason: INVALID_FIELD\n  domain_name: is required\n  \
+                        region: bad\\n\\u{1b}[2J\n  request id: REQUEST-1";
+        assert_eq!(text(&status), expected);
+    }
+
+    #[test]
+    fn a_refusal_without_details_has_words_too() {
+        assert_eq!(text(&Status::new(Code::Unavailable, "")), Code::Unavailable.description());
+    }
+}

@@ -1,0 +1,70 @@
+//! From flags to a request.
+
+use clap::ArgMatches;
+use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, MessageDescriptor, Value};
+use prost_types::Duration;
+
+use super::argument::{Argument, Form};
+use super::schema::word;
+use crate::cli::failure::Failure;
+use crate::cli::terminal::Terminal;
+
+/// Builds the request. Only what a flag names is set; whether that is enough is for the service to say.
+pub(super) fn build(
+    descriptor: &MessageDescriptor,
+    matches: &ArgMatches,
+    terminal: &mut Terminal,
+) -> Result<DynamicMessage, Failure> {
+    let mut request = DynamicMessage::new(descriptor.clone());
+    for argument in Argument::all_of(descriptor) {
+        if let Some(value) = value_of(&argument, matches, terminal)? {
+            set(&mut request, &argument.path, value).map_err(Failure::failed)?;
+        }
+    }
+    Ok(request)
+}
+
+fn value_of(argument: &Argument, matches: &ArgMatches, terminal: &mut Terminal) -> Result<Option<Value>, Failure> {
+    let name = argument.name();
+    Ok(match &argument.form {
+        Form::Secret if matches.get_flag(&name) => Some(Value::String(terminal.read()?)),
+        Form::Switch if matches.get_flag(&name) => Some(Value::Bool(true)),
+        Form::Secret | Form::Switch => None,
+        Form::Text => matches.get_one::<String>(&name).cloned().map(Value::String),
+        Form::Flag => matches.get_one(&name).copied().map(Value::Bool),
+        Form::Number => matches.get_one(&name).copied().map(Value::U32),
+        Form::LongNumber => matches.get_one(&name).copied().map(Value::U64),
+        Form::Choice(choices) => matches
+            .get_one::<String>(&name)
+            .and_then(|chosen| choices.values().find(|value| word(value) == *chosen))
+            .map(|value| Value::EnumNumber(value.number())),
+        Form::Pairs => matches.get_many::<(String, String)>(&name).map(|pairs| {
+            Value::Map(pairs.cloned().map(|(key, value)| (MapKey::String(key), Value::String(value))).collect())
+        }),
+        Form::Duration(descriptor) => match matches.get_one(&name) {
+            Some(&seconds) => Some(duration(descriptor, seconds)?),
+            None => None,
+        },
+    })
+}
+
+fn duration(descriptor: &MessageDescriptor, seconds: i64) -> Result<Value, Failure> {
+    let mut message = DynamicMessage::new(descriptor.clone());
+    message.transcode_from(&Duration { seconds, nanos: 0 }).map_err(Failure::failed)?;
+    Ok(Value::Message(message))
+}
+
+fn set(
+    message: &mut DynamicMessage,
+    path: &[FieldDescriptor],
+    value: Value,
+) -> Result<(), prost_reflect::SetFieldError> {
+    match path {
+        [] => Ok(()),
+        [field] => message.try_set_field(field, value),
+        [field, rest @ ..] => match message.get_field_mut(field) {
+            Value::Message(inner) => set(inner, rest, value),
+            _ => Ok(()),
+        },
+    }
+}

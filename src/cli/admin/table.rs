@@ -1,0 +1,110 @@
+//! A response as a table, for people.
+
+use comfy_table::{Table, presets};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
+
+use super::json;
+use super::schema::{is_secret, word};
+
+/// What stands for what is absent.
+const ABSENT: &str = "-";
+
+/// The text of a response: a row for each item of a list; else a row for each field.
+pub(super) fn text(response: &DynamicMessage) -> String {
+    let items = response.descriptor().fields().find(|field| field.is_list() && field.kind().as_message().is_some());
+    let Some(items) = items else { return one(response) };
+    match response.get_field(&items).as_list() {
+        None | Some([]) => "none".to_owned(),
+        Some(list) => many(list.iter().filter_map(Value::as_message)),
+    }
+}
+
+fn many<'a>(items: impl Iterator<Item = &'a DynamicMessage>) -> String {
+    let rows: Vec<_> = items.map(cells).collect();
+    let heading = rows.first().into_iter().flatten().map(|(name, _)| name.replace('_', " ").to_uppercase());
+    let mut table = plain();
+    table.set_header(heading.collect::<Vec<_>>());
+    table.add_rows(rows.iter().map(|row| row.iter().map(|(_, value)| value)));
+    trimmed(&table)
+}
+
+fn one(message: &DynamicMessage) -> String {
+    let mut table = plain();
+    for (name, value) in cells(message) {
+        table.add_row([name.replace('_', " "), value]);
+    }
+    let secret = message.descriptor().fields().find(|field| is_secret(field) && message.has_field(field));
+    match secret {
+        _ if table.is_empty() => "done".to_owned(),
+        Some(secret) => format!("{}\n\nThe {} is not shown again.", trimmed(&table), secret.name().replace('_', " ")),
+        None => trimmed(&table),
+    }
+}
+
+/// The fields with their values; those of a message within stand beside its own.
+fn cells(message: &DynamicMessage) -> Vec<(String, String)> {
+    let mut cells = Vec::new();
+    for field in message.descriptor().fields() {
+        let is_hidden = field.name() == "next_page_token" || is_secret(&field) && !message.has_field(&field);
+        match message.get_field(&field).as_ref() {
+            _ if is_hidden => {}
+            Value::Message(inner) if !is_time(&field) => {
+                let absent = !message.has_field(&field);
+                let inner = self::cells(inner).into_iter();
+                cells.extend(inner.map(|(name, value)| (name, if absent { ABSENT.to_owned() } else { value })));
+            }
+            value => {
+                let shown =
+                    if json::is_silent(message, &field) { ABSENT.to_owned() } else { shown(value, &field.kind()) };
+                cells.push((field.name().to_owned(), shown));
+            }
+        }
+    }
+    cells
+}
+
+fn is_time(field: &FieldDescriptor) -> bool {
+    field.kind().as_message().is_some_and(|message| message.full_name() == "google.protobuf.Timestamp")
+}
+
+/// A value on one line, with nothing in it that commands a terminal.
+fn shown(value: &Value, kind: &Kind) -> String {
+    let text = match value {
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::EnumNumber(number) => {
+            let known = kind.as_enum().and_then(|choices| choices.get_value(*number));
+            known.map_or_else(|| number.to_string(), |known| word(&known))
+        }
+        Value::Message(message) => json::time(message).map(|time| time.to_string()).unwrap_or_default(),
+        Value::Map(entries) => {
+            let mut pairs: Vec<_> = entries
+                .iter()
+                .filter_map(|(key, value)| Some(format!("{}={}", key.as_str()?, value.as_str()?)))
+                .collect();
+            pairs.sort();
+            pairs.join(", ")
+        }
+        Value::U32(number) => number.to_string(),
+        Value::U64(number) => number.to_string(),
+        other => other.to_string(),
+    };
+    printable(&text)
+}
+
+/// The text with control characters as escapes.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table
+}
+
+fn trimmed(table: &Table) -> String {
+    let lines: Vec<_> = table.lines().map(|line| line.trim_end().trim_start_matches(' ').to_owned()).collect();
+    lines.join("\n")
+}

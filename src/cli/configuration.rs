@@ -1,0 +1,54 @@
+//! `config check` and `config show`.
+
+use clap::Subcommand;
+
+use super::environment::Environment;
+use super::failure::Failure;
+use super::settings::SettingArgs;
+use super::terminal::Terminal;
+use crate::config::{Effective, LogFormat, Mistake};
+use crate::server::engine_settings;
+use crate::telemetry;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Tell every mistake in the configuration at once.
+    ///
+    /// Reads the same flags, environment and file as `serve`. Exit status 78 where there is a mistake.
+    #[command(after_help = "Example:\n  credentiald config check --config /etc/credentiald.toml")]
+    Check(SettingArgs),
+    /// Show every setting in force as TOML, with where it came from, and with secrets hidden.
+    #[command(after_help = "Example:\n  CREDENTIALD_LOG_FORMAT=json credentiald config show > credentiald.toml")]
+    Show(SettingArgs),
+}
+
+pub(super) fn run(command: &ConfigCommand, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    match command {
+        ConfigCommand::Check(args) => load(args, environment).and_then(|_| terminal.print("the configuration is good")),
+        ConfigCommand::Show(args) => terminal.print(load(args, environment)?.to_toml().trim_end()),
+    }
+}
+
+/// Loads the settings, and lets the other layers find the mistakes that only they can see.
+pub(super) fn load(args: &SettingArgs, environment: &Environment) -> Result<Effective, Failure> {
+    let effective = args.load(environment)?;
+    let mistakes = mistakes(&effective);
+    if mistakes.is_empty() { Ok(effective) } else { Err(mistakes.into()) }
+}
+
+/// Loads the settings of a command that logs, and starts logging.
+pub(super) fn load_and_log(args: &SettingArgs, environment: &Environment) -> Result<Effective, Failure> {
+    let effective = load(args, environment)?;
+    let format = match effective.config.log.format {
+        LogFormat::Text => telemetry::Format::Text,
+        LogFormat::Json => telemetry::Format::Json,
+    };
+    telemetry::init(&effective.config.log.level, format).map_err(|error| Failure::caused("can't log", &error))?;
+    Ok(effective)
+}
+
+/// What the other layers have to say about settings that `config` finds right.
+fn mistakes(effective: &Effective) -> Vec<Mistake> {
+    let cost = engine_settings(&effective.config.hashing).err();
+    cost.map(|error| effective.mistake("hashing.memory_kib", error.to_string())).into_iter().collect()
+}

@@ -1,0 +1,171 @@
+//! The demonstration directory: one subject of each kind, made once, and given new passwords and tokens with each start.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Builder;
+
+use super::demonstration::{Demonstration, Passwords, User};
+use crate::cli::failure::Failure;
+use crate::domain::action::Action;
+use crate::domain::caller::{Caller, CallerKind, EligibleCaller};
+use crate::domain::field::FieldProblem;
+use crate::domain::names::{AccountName, DomainName, FreeName, IamUserId, InstanceId, RamUserName, TenantName};
+use crate::domain::page::PageRequest;
+use crate::domain::password::Password;
+use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName, Tags};
+use crate::ports::Deadline;
+use crate::server::Server;
+use crate::service::requests::{AttributesToCreate, InstanceToCreate, SubjectToCreate, TokenToIssue, WantedPassword};
+use crate::service::{Call, Service, ServiceError};
+
+const TENANT: &str = "demo";
+const DOMAIN: &str = "example.com";
+const RAM_USER: &str = "alice";
+const IAM_USER: &str = "bob";
+const INSTANCE: &str = "r-demo";
+const ACCOUNT: &str = "app";
+/// The operator who makes the demonstration, and whose token is shown.
+const OPERATOR: &str = "quickstart";
+/// The whole of it takes a few hashes.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Makes the demonstration directory, by the same use cases as any operator.
+pub(super) struct Directory<'server> {
+    server: &'server Server,
+    tenant: TenantName,
+    operator: FreeName,
+}
+
+impl<'server> Directory<'server> {
+    pub(super) fn new(server: &'server Server) -> Result<Self, Failure> {
+        let make = || -> Result<Self, FieldProblem> {
+            Ok(Self { server, tenant: TenantName::parse(TENANT)?, operator: FreeName::parse(OPERATOR)? })
+        };
+        make().map_err(Failure::failed)
+    }
+
+    /// Makes what is missing, and gives every subject a new password and every caller a new token.
+    pub(super) async fn demonstrate(&self, address: SocketAddr) -> Result<Demonstration, Failure> {
+        self.make(address).await.map_err(|error| Failure::caused("can't make the demonstration", &error))
+    }
+
+    async fn make(&self, address: SocketAddr) -> Result<Demonstration, ServiceError> {
+        let problem = |_| ServiceError::Internal("a name of the demonstration is bad");
+        let instance = InstanceId::parse(INSTANCE).map_err(problem)?;
+        let domain = SubjectName::MailDomain(DomainName::parse(DOMAIN).map_err(problem)?);
+        let ram = SubjectName::RamUser(RamUserName::parse(RAM_USER).map_err(problem)?);
+        let iam = SubjectName::IamUser(IamUserId::parse(IAM_USER).map_err(problem)?);
+        let account = SubjectName::InstanceAccount(instance.clone(), AccountName::parse(ACCOUNT).map_err(problem)?);
+
+        made(self.service().create_tenant(self.call(Action::CreateTenant)?, self.tenant.clone()).await)?;
+        let wanted = InstanceToCreate { id: instance, region: None, status: InstanceStatus::Normal };
+        let call = self.call(Action::CreateInstance)?;
+        made(self.service().create_instance(call, Some(self.tenant.clone()), wanted).await)?;
+        let (domain, ram, iam, account) = tokio::try_join!(
+            self.subject(Action::CreateMailDomain, domain),
+            self.subject(Action::CreateRamUser, ram),
+            self.subject(Action::CreateIamUser, iam),
+            self.subject(Action::CreateInstanceAccount, account),
+        )?;
+        self.revoke_tokens(None).await?;
+        self.revoke_tokens(Some(&self.tenant)).await?;
+        Ok(Demonstration {
+            address,
+            tenant: TENANT.to_owned(),
+            operator_token: self.token(CallerKind::Operator, OPERATOR).await?,
+            root_token: self.token(CallerKind::Root, "").await?,
+            service_token: self.token(CallerKind::Service, "relay").await?,
+            domain_name: DOMAIN.to_owned(),
+            domain_password: domain.new,
+            ram_user: User {
+                name: RAM_USER.to_owned(),
+                token: self.token(CallerKind::RamUser, RAM_USER).await?,
+                passwords: ram,
+            },
+            iam_user: User {
+                name: IAM_USER.to_owned(),
+                token: self.token(CallerKind::IamUser, IAM_USER).await?,
+                passwords: iam,
+            },
+            instance_id: INSTANCE.to_owned(),
+            account_name: ACCOUNT.to_owned(),
+            account,
+        })
+    }
+
+    /// Makes the subject where it is missing, and gives it a new password; the next one is for a call to set.
+    async fn subject(&self, create: Action, name: SubjectName) -> Result<Passwords, ServiceError> {
+        let tenant = Some(self.tenant.clone());
+        let wanted = SubjectToCreate { name: name.clone(), attributes: attributes(&name), first_password: None };
+        made(self.service().create_subject(self.call(create)?, tenant.clone(), wanted).await)?;
+        let call = self.call(Action::ResetPassword)?;
+        let reset = self.service().reset_password(call, tenant, name.clone(), WantedPassword::Generated, None).await?;
+        let old = reset.generated.ok_or(ServiceError::Internal("a generated password was not answered"))?;
+        let root = Caller::Root(self.tenant.clone());
+        let new = self.service().generate_password(self.call_of(root, Action::GeneratePassword)?, name).await?;
+        Ok(Passwords { old, new: Arc::<Password>::new(new) })
+    }
+
+    async fn token(&self, kind: CallerKind, name: &str) -> Result<String, ServiceError> {
+        let tenant = (kind != CallerKind::Operator).then(|| self.tenant.clone());
+        let wanted = TokenToIssue { kind, name: name.to_owned(), time_to_live: None };
+        let issued = self.service().issue_access_token(self.call(Action::IssueAccessToken)?, tenant, wanted).await?;
+        Ok(issued.text.to_string())
+    }
+
+    /// Revokes the tokens of earlier starts: of the operator's, only the demonstration's own.
+    async fn revoke_tokens(&self, tenant: Option<&TenantName>) -> Result<(), ServiceError> {
+        let page = PageRequest { size: PageRequest::MAX_SIZE, after: None };
+        let call = self.call(Action::ListAccessTokens)?;
+        let tokens = self.service().list_access_tokens(call, tenant.cloned(), page).await?;
+        for token in tokens.items {
+            if tenant.is_some() || token.caller.name() == OPERATOR {
+                let call = self.call(Action::RevokeAccessToken)?;
+                self.service().revoke_access_token(call, tenant.cloned(), token.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn service(&self) -> &Service {
+        self.server.service()
+    }
+
+    fn call(&self, action: Action) -> Result<Call, ServiceError> {
+        self.call_of(Caller::Operator(self.operator.clone()), action)
+    }
+
+    fn call_of(&self, caller: Caller, action: Action) -> Result<Call, ServiceError> {
+        let mut id = [0; 16];
+        self.server.entropy().fill(&mut id);
+        Ok(Call {
+            caller: EligibleCaller::new(caller, action).ok_or(ServiceError::CallerNotEligible(action))?,
+            request_id: Builder::from_random_bytes(id).into_uuid(),
+            correlation_id: None,
+            deadline: Deadline::at(self.server.clock().instant() + LONGEST),
+        })
+    }
+}
+
+fn attributes(name: &SubjectName) -> AttributesToCreate {
+    match name {
+        SubjectName::MailDomain(_) => {
+            AttributesToCreate::MailDomain { region: None, status: MailDomainStatus::Verified }
+        }
+        SubjectName::RamUser(_) => AttributesToCreate::RamUser,
+        SubjectName::IamUser(_) => AttributesToCreate::IamUser { user_name: None, tags: Tags::default() },
+        SubjectName::InstanceAccount(..) => {
+            AttributesToCreate::InstanceAccount { status: InstanceAccountStatus::Available }
+        }
+    }
+}
+
+/// What an earlier start made is as good.
+fn made<T>(created: Result<T, ServiceError>) -> Result<(), ServiceError> {
+    match created {
+        Ok(_) | Err(ServiceError::AlreadyExists) => Ok(()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,69 @@
+//! `quickstart`.
+
+mod demonstration;
+mod directory;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::configuration::load_and_log;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::serve::{cant_serve, serve};
+use super::settings::SettingArgs;
+use super::terminal::Terminal;
+use crate::config::Effective;
+use crate::server::{Server, listen};
+use directory::Directory;
+
+/// Try it: a service with a small demonstration directory, and four calls to paste.
+///
+/// Keeps its store in a directory of its own, listens on loopback only, and serves until stopped. A second start keeps the
+/// data, gives the demonstration subjects new passwords, and prints calls that succeed again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  credentiald quickstart
+  credentiald quickstart --data-dir /tmp/demonstration --server-listen 127.0.0.1:50052")]
+pub(super) struct QuickstartArgs {
+    /// Where the store is kept.
+    #[arg(long, value_name = "DIRECTORY", default_value = "credentiald-data")]
+    data_dir: PathBuf,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+impl QuickstartArgs {
+    /// The settings, with a store that is the demonstration's own whatever the configuration names.
+    fn load(&self, environment: &Environment) -> Result<Effective, Failure> {
+        if self.settings.sets("store.url") {
+            return Err(Failure::Usage(
+                "the demonstration keeps its store in --data-dir, not in --store-url".to_owned(),
+            ));
+        }
+        let store = format!("sqlite:{}", self.data_dir.join("credentiald.db").display());
+        let effective = load_and_log(&self.settings.clone().with("store.url", store), environment)?;
+        let listen = effective.config.server.listen;
+        if listen.ip().is_loopback() {
+            return Ok(effective);
+        }
+        let message = format!("{listen} is not a loopback address, and the demonstration's tokens are for everybody");
+        Err(vec![effective.mistake("server.listen", message)].into())
+    }
+}
+
+pub(super) async fn run(
+    args: &QuickstartArgs,
+    environment: &Environment,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let config = args.load(environment)?.config;
+    // The port first: where that is taken, the demonstration subjects keep their passwords.
+    let listener = listen(config.server.listen).await.map_err(cant_serve)?;
+    let address = listener.local_addr().map_err(|error| Failure::caused("can't serve", &error))?;
+    let server = Server::build(&config).await.map_err(cant_serve)?;
+    let demonstration = Directory::new(&server)?.demonstrate(address).await?;
+    terminal.print(&demonstration.text())?;
+    drop(demonstration);
+    serve(server, listener).await
+}

@@ -1,0 +1,55 @@
+//! `serve`.
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::configuration::load_and_log;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::settings::SettingArgs;
+use crate::server::{Server, StartError, listen};
+
+/// Serve until stopped, as configured.
+///
+/// On SIGTERM or Ctrl-C health turns `NOT_SERVING`, requests in flight finish within the drain time, and new ones are
+/// refused.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  credentiald serve --config /etc/credentiald.toml
+  CREDENTIALD_STORE_URL=sqlite:/var/lib/credentiald/credentiald.db credentiald serve --log-format json")]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+pub(super) async fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
+    let config = load_and_log(&args.settings, environment)?.config;
+    let listener = listen(config.server.listen).await.map_err(cant_serve)?;
+    let server = Server::build(&config).await.map_err(cant_serve)?;
+    serve(server, listener).await
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+pub(super) async fn serve(server: Server, listener: TcpListener) -> Result<(), Failure> {
+    let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "serving");
+    }
+    server.serve(listener, stop).await.map_err(cant_serve)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+pub(super) fn cant_serve(error: StartError) -> Failure {
+    Failure::caused("can't serve", &error)
+}

@@ -1,0 +1,87 @@
+//! The flags that stand for settings: one for each, from the table in `config`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+
+use super::environment::Environment;
+use super::failure::Failure;
+use crate::config::{Effective, FILE_VARIABLE, File, Kind, SETTINGS, Sources};
+
+/// `--config`, and a flag for each setting.
+#[derive(Debug, Clone)]
+pub(super) struct SettingArgs {
+    file: Option<PathBuf>,
+    flags: Vec<(String, String)>,
+}
+
+impl SettingArgs {
+    /// Loads the settings from the flags, the environment and the file that one of them names.
+    pub(super) fn load(&self, environment: &Environment) -> Result<Effective, Failure> {
+        let path = self.file.clone().or_else(|| environment.text(FILE_VARIABLE).map(PathBuf::from));
+        let name = path.as_ref().map(|path| path.display().to_string());
+        let text = path.map(fs::read_to_string).transpose().map_err(|error| {
+            Failure::BadConfiguration(vec![format!("{}: {error}", name.as_deref().unwrap_or_default())])
+        })?;
+        let file = name.as_deref().zip(text.as_deref()).map(|(name, text)| File { name, text });
+        let sources = Sources { file, environment: environment.variables().clone(), flags: self.flags.clone() };
+        Ok(Effective::load(&sources)?)
+    }
+
+    /// Whether a flag sets this setting.
+    pub(super) fn sets(&self, key: &str) -> bool {
+        self.flags.iter().any(|(given, _)| given == key)
+    }
+
+    /// The same with one more flag, which wins.
+    pub(super) fn with(mut self, key: &str, value: String) -> Self {
+        self.flags.push((key.to_owned(), value));
+        self
+    }
+}
+
+impl Args for SettingArgs {
+    fn augment_args(command: Command) -> Command {
+        let file = Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help(format!("A TOML file with settings [env: {FILE_VARIABLE}]"));
+        let flags = SETTINGS.iter().map(|setting| {
+            let help = setting.help.trim().trim_end_matches('.');
+            let shown = if setting.default.is_empty() { "none" } else { setting.default };
+            let flag = Arg::new(setting.key)
+                .long(setting.flag())
+                .help(format!("{help} [default: {shown}] [env: {}]", setting.variable()))
+                .help_heading("Settings");
+            match setting.kind {
+                Kind::Text | Kind::Secret => flag.value_name("TEXT").allow_hyphen_values(true),
+                Kind::Number => flag.value_name("NUMBER").allow_hyphen_values(true),
+                Kind::Flag => {
+                    flag.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
+                }
+            }
+        });
+        command.arg(file).args(flags)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let value = |key: &str| matches.get_one::<String>(key).map(|value| (key.to_owned(), value.clone()));
+        Ok(Self {
+            file: matches.get_one("config").cloned(),
+            flags: SETTINGS.iter().filter_map(|setting| value(setting.key)).collect(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

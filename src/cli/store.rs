@@ -1,0 +1,43 @@
+//! `store check`.
+
+use clap::Subcommand;
+
+use super::configuration::load;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::settings::SettingArgs;
+use super::terminal::Terminal;
+use crate::config::StoreLocation;
+use crate::store::sqlite::SqliteStore;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StoreCommand {
+    /// Read everything in the store, and tell what is damaged.
+    ///
+    /// Changes nothing. Exit status 1 where something is damaged.
+    #[command(
+        after_help = "Example:\n  credentiald store check --store-url sqlite:/var/lib/credentiald/credentiald.db"
+    )]
+    Check(SettingArgs),
+}
+
+pub(super) async fn run(
+    command: &StoreCommand,
+    environment: &Environment,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let StoreCommand::Check(args) = command;
+    let StoreLocation::Sqlite(path) = load(args, environment)?.config.store.url;
+    let report = SqliteStore::check(&path).await.map_err(|error| Failure::caused("can't check", &error))?;
+    tell(&report.damages, terminal)
+}
+
+/// Each damage on a line of its own.
+fn tell(damages: &[String], terminal: &mut Terminal) -> Result<(), Failure> {
+    if damages.is_empty() {
+        return terminal.print("the store is undamaged");
+    }
+    damages.iter().try_for_each(|damage| terminal.print(damage))?;
+    let noun = if damages.len() == 1 { "damage" } else { "damages" };
+    Err(Failure::failed(format!("{} {noun} found", damages.len())))
+}

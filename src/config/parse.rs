@@ -1,0 +1,118 @@
+//! From what was written to what it means. No message repeats the text: it might hold a secret.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::domain::names::Region;
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+/// Where the store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreLocation {
+    /// A `SQLite` database in this file.
+    Sqlite(PathBuf),
+}
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "is an IP address and a port, for example 127.0.0.1:50051 or [::1]:50051".to_owned())
+}
+
+pub(super) fn flag(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "is true or false".to_owned())
+}
+
+pub(super) fn whole<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| (MIN..=MAX).contains(number));
+    number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| match MAX {
+        u64::MAX => format!("is a whole number, at least {MIN}"),
+        _ => format!("is a whole number between {MIN} and {MAX}"),
+    })
+}
+
+pub(super) fn store(text: &str) -> Result<StoreLocation, String> {
+    let Some(rest) = text.strip_prefix("sqlite:") else {
+        return Err("starts with sqlite:, the only kind of store there is".to_owned());
+    };
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    match path {
+        "" | ":memory:" => Err("names a file after sqlite:".to_owned()),
+        _ if path.contains('?') => Err("takes no parameters after the path".to_owned()),
+        _ => Ok(StoreLocation::Sqlite(PathBuf::from(path))),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every parser has this form")]
+pub(super) fn optional_path(text: &str) -> Result<Option<PathBuf>, String> {
+    Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+}
+
+pub(super) fn region(text: &str) -> Result<Region, String> {
+    Region::parse(text).map_err(|problem| problem.to_string())
+}
+
+pub(super) fn format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("is text or json".to_owned()),
+    }
+}
+
+/// Only the part of the syntax that is easily mistaken is checked: a lone word that is no level would select a module of
+/// that name.
+pub(super) fn filter(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    let is_right = |directive: &str| match directive.rsplit_once('=') {
+        None => is_level(directive),
+        Some((module, level)) => !module.is_empty() && is_level(level),
+    };
+    if text.split(',').all(|directive| is_right(directive.trim())) {
+        Ok(text.to_owned())
+    } else {
+        Err("is a level (off, error, warn, info, debug, trace), or several of the form module=level with commas"
+            .to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_a_file_after_its_scheme() {
+        for text in ["sqlite:a/b.db", "sqlite://a/b.db"] {
+            assert_eq!(store(text), Ok(StoreLocation::Sqlite(PathBuf::from("a/b.db"))), "{text}");
+        }
+        assert_eq!(store("sqlite:///a.db"), Ok(StoreLocation::Sqlite(PathBuf::from("/a.db"))));
+        for text in ["", "a.db", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "postgres://u:hunter2@h/d"] {
+            assert!(!store(text).unwrap_err().contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused() {
+        for text in ["info", "WARN", "info,sqlx=warn", "warn, credentiald::grpc=trace"] {
+            assert!(filter(text).is_ok(), "{text}");
+        }
+        for text in ["", "loud", "info,", "sqlx=loud", "=info"] {
+            assert!(filter(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_stays_in_its_range() {
+        assert_eq!(whole::<u32, 1, 100>("100"), Ok(100));
+        for text in ["0", "101", "-1", "1.5", "", " 5", "ten", "99999999999999999999999"] {
+            assert!(whole::<u32, 1, 100>(text).is_err(), "{text}");
+        }
+    }
+}

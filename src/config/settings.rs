@@ -1,0 +1,188 @@
+//! Every setting: this is the one file that lists them all.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::parse::{LogFormat, StoreLocation, address, filter, flag, format, optional_path, region, store, whole};
+use super::values::{Mistake, Values};
+use crate::domain::names::Region;
+
+/// What a setting is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text, in quotes where it stands in a file.
+    Text,
+    /// Text that is never shown.
+    Secret,
+    /// A whole number.
+    Number,
+    /// `true` or `false`.
+    Flag,
+}
+
+/// What is known of a setting without its value.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its key in a file, for example `server.listen`.
+    pub key: &'static str,
+    /// The value where nobody sets it.
+    pub default: &'static str,
+    /// What it is written as.
+    pub kind: Kind,
+    /// What it is for.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// The setting of that key.
+    pub fn of_key(key: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+
+    /// Its environment variable, for example `CREDENTIALD_SERVER_LISTEN`.
+    pub fn variable(&self) -> String {
+        format!("CREDENTIALD_{}", self.key.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// Its flag without the dashes, for example `server-listen`.
+    pub fn flag(&self) -> String {
+        self.key.replace(['.', '_'], "-")
+    }
+}
+
+/// Declares the settings: sections, and in each its settings as `name: type = kind default, parser;`, with what it is for
+/// as its documentation.
+macro_rules! settings {
+    ($(
+        #[doc = $about:literal]
+        $section:ident: $Section:ident {
+            $($(#[doc = $help:literal])+ $name:ident: $type:ty = $kind:ident $default:literal, $parser:expr;)+
+        }
+    )+) => {
+        /// Every setting, in the order in which they are shown.
+        pub const SETTINGS: &[Setting] = &[$($(
+            Setting {
+                key: concat!(stringify!($section), ".", stringify!($name)),
+                default: $default,
+                kind: Kind::$kind,
+                help: concat!($($help),+),
+            },
+        )+)+];
+
+        /// The settings in force.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Config {
+            $(#[doc = $about] pub $section: $Section,)+
+        }
+
+        $(
+            #[doc = $about]
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct $Section {
+                $($(#[doc = $help])+ pub $name: $type,)+
+            }
+        )+
+
+        impl Config {
+            /// What is wrong with each given value, whether it is in force or not.
+            pub(super) fn mistakes(values: &Values) -> Vec<Mistake> {
+                let mut mistakes = Vec::new();
+                $($(mistakes.extend(values.mistakes::<$type>(concat!(stringify!($section), ".", stringify!($name)), $parser));)+)+
+                mistakes
+            }
+
+            /// Reads the values in force.
+            pub(super) fn read(values: &Values) -> Result<Self, Mistake> {
+                Ok(Self {
+                    $($section: $Section {
+                        $($name: values.read(concat!(stringify!($section), ".", stringify!($name)), $parser)?,)+
+                    },)+
+                })
+            }
+        }
+    };
+}
+
+settings! {
+    /// How the service is reached.
+    server: Server {
+        /// Where the service listens: an address and a port.
+        listen: SocketAddr = Text "127.0.0.1:50051", address;
+        /// Whether to serve without TLS on an address that is not a loopback one.
+        allow_plaintext: bool = Flag "false", flag;
+        /// Whether clients may ask which services and messages there are (gRPC server reflection).
+        reflection: bool = Flag "true", flag;
+        /// How many seconds requests in flight have to finish once the service is told to stop.
+        drain_seconds: u64 = Number "10", whole::<_, 0, 3600>;
+        /// How many seconds a request may take at most, whatever its caller allows.
+        longest_request_seconds: u64 = Number "30", whole::<_, 1, 3600>;
+        /// How many bytes a request may have at most.
+        max_message_bytes: usize = Number "65536", whole::<_, 4096, 4_194_304>;
+    }
+    /// Where credentials are kept.
+    store: Store {
+        /// The store: `sqlite:` and the path of a file.
+        url: StoreLocation = Text "sqlite:credentiald-data/credentiald.db", store;
+    }
+    /// How passwords are hashed: Argon2id.
+    hashing: Hashing {
+        /// The memory that one hash takes, in KiB.
+        memory_kib: u32 = Number "47104", whole::<_, 8, 4_194_304>;
+        /// How many passes one hash makes over its memory.
+        iterations: u32 = Number "1", whole::<_, 1, 1000>;
+        /// How many lanes one hash has.
+        parallelism: u32 = Number "1", whole::<_, 1, 64>;
+        /// How many hashes are computed at a time; 0 means one for each usable CPU.
+        workers: usize = Number "0", whole::<_, 0, 1024>;
+        /// A request that would have to wait longer than so many seconds for its hashes is refused at once.
+        longest_wait_seconds: u64 = Number "5", whole::<_, 1, 3600>;
+    }
+    /// How wrong passwords are limited.
+    attempts: Attempts {
+        /// How many wrong passwords in a row one caller has for one subject before it has to wait.
+        allowance: u32 = Number "5", whole::<_, 1, 100>;
+        /// How many seconds the first wait takes; each further one takes twice as long.
+        backoff_seconds: u64 = Number "1", whole::<_, 1, 86_400>;
+        /// How many seconds a wait takes at most.
+        longest_backoff_seconds: u64 = Number "900", whole::<_, 1, 86_400>;
+        /// How many wrong passwords in a row a subject has from all callers before all are slowed.
+        subject_allowance: u32 = Number "20", whole::<_, 1, 1000>;
+        /// How many seconds a subject is slowed at most.
+        subject_longest_backoff_seconds: u64 = Number "5", whole::<_, 1, 60>;
+    }
+    /// What every new password has to satisfy on top of its own policy.
+    policy: Policy {
+        /// A file of refused passwords, one a line; empty means none.
+        refused_passwords_file: Option<PathBuf> = Text "", optional_path;
+        /// Whether a password that contains a part of its subject's names is refused.
+        refuse_subject_names: bool = Flag "false", flag;
+    }
+    /// What the directory assumes.
+    directory: Directory {
+        /// The region of what is created without one, and of what does not exist.
+        region: Region = Text "cn-hangzhou", region;
+    }
+    /// What is logged, to standard error.
+    log: Log {
+        /// How much is logged: `error`, `warn`, `info`, `debug` or `trace`, also by module, as in `info,sqlx=warn`.
+        level: String = Text "info", filter;
+        /// How it is logged: `text` for people, `json` for programs.
+        format: LogFormat = Text "text", format;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_derived_from_the_key_and_are_unique() {
+        let setting = Setting::of_key("hashing.memory_kib").unwrap();
+        assert_eq!(setting.variable(), "CREDENTIALD_HASHING_MEMORY_KIB");
+        assert_eq!(setting.flag(), "hashing-memory-kib");
+        let mut variables: Vec<_> = SETTINGS.iter().map(Setting::variable).collect();
+        variables.sort();
+        variables.dedup();
+        assert_eq!(variables.len(), SETTINGS.len());
+    }
+}

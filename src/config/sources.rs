@@ -1,0 +1,82 @@
+//! Where settings come from.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+
+use super::settings::Setting;
+
+/// Everything that settings are read from.
+#[derive(Debug, Default)]
+pub struct Sources<'a> {
+    /// The file, where one is named.
+    pub file: Option<File<'a>>,
+    /// The environment: every variable, also those that are not ours.
+    pub environment: BTreeMap<String, OsString>,
+    /// The flags that were given: keys and values.
+    pub flags: Vec<(String, String)>,
+}
+
+/// A file that was read.
+#[derive(Debug)]
+pub struct File<'a> {
+    /// Its name, for messages.
+    pub name: &'a str,
+    /// What it says.
+    pub text: &'a str,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody set it.
+    Default {
+        /// The setting.
+        key: String,
+    },
+    /// A file.
+    File {
+        /// The file's name.
+        name: String,
+        /// The key in it, or the place.
+        key: String,
+    },
+    /// An environment variable.
+    Variable(String),
+    /// A flag, without its dashes.
+    Flag(String),
+}
+
+impl Source {
+    pub(super) fn default(key: &str) -> Self {
+        Self::Default { key: key.to_owned() }
+    }
+
+    pub(super) fn file(file: &File<'_>, key: impl Into<String>) -> Self {
+        Self::File { name: file.name.to_owned(), key: key.into() }
+    }
+
+    pub(super) fn flag(setting: &Setting) -> Self {
+        Self::Flag(setting.flag())
+    }
+
+    /// The source in few words, without the key.
+    pub(super) fn brief(&self) -> String {
+        match self {
+            Self::Default { .. } => "default".to_owned(),
+            Self::File { name, .. } => name.clone(),
+            Self::Variable(_) | Self::Flag(_) => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default { key } => write!(formatter, "{key}"),
+            Self::File { name, key } => write!(formatter, "{name}: {key}"),
+            Self::Variable(name) => write!(formatter, "{name}"),
+            Self::Flag(name) => write!(formatter, "--{name}"),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What was written for each setting, and by whom, before it is read.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt;
+
+use super::settings::{Kind, SETTINGS, Setting};
+use super::sources::{File, Source, Sources};
+use super::{ADDRESS_VARIABLE, FILE_VARIABLE, TOKEN_VARIABLE};
+
+/// A mistake in the configuration, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    source: Source,
+    message: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.source, self.message)
+    }
+}
+
+/// The values of each setting, the weakest source first.
+#[derive(Debug)]
+pub(super) struct Values(BTreeMap<&'static str, Vec<(Source, String)>>);
+
+impl Values {
+    /// Collects the values, and the mistakes that show before any value is read.
+    pub(super) fn collect(sources: &Sources<'_>) -> (Self, Vec<Mistake>) {
+        let mut values = Self(BTreeMap::new());
+        let mut mistakes = Vec::new();
+        for setting in SETTINGS {
+            values.add(setting, Source::default(setting.key), setting.default);
+        }
+        if let Some(file) = &sources.file {
+            values.add_file(file, &mut mistakes);
+        }
+        for (name, text) in &sources.environment {
+            values.add_variable(name, text, &mut mistakes);
+        }
+        for (key, text) in &sources.flags {
+            if let Some(setting) = Setting::of_key(key) {
+                values.add(setting, Source::flag(setting), text);
+            }
+        }
+        (values, mistakes)
+    }
+
+    /// Reads the value in force.
+    pub(super) fn read<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, Mistake> {
+        let (source, text) = self.in_force(key);
+        parse(text).map_err(|message| Mistake { source, message })
+    }
+
+    /// What is wrong with each value that was given, in force or not.
+    pub(super) fn mistakes<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<Mistake> {
+        let given = self.0.get(key).into_iter().flatten();
+        given
+            .filter_map(|(source, text)| parse(text).err().map(|message| Mistake { source: source.clone(), message }))
+            .collect()
+    }
+
+    /// A mistake in the value in force.
+    pub(super) fn mistake(&self, key: &str, message: impl Into<String>) -> Mistake {
+        Mistake { source: self.in_force(key).0, message: message.into() }
+    }
+
+    /// The value in force and its source.
+    pub(super) fn in_force(&self, key: &str) -> (Source, &str) {
+        match self.0.get(key).and_then(|given| given.last()) {
+            Some((source, text)) => (source.clone(), text),
+            None => (Source::default(key), ""),
+        }
+    }
+
+    fn add(&mut self, setting: &Setting, source: Source, text: &str) {
+        self.0.entry(setting.key).or_default().push((source, text.to_owned()));
+    }
+
+    fn add_file(&mut self, file: &File<'_>, mistakes: &mut Vec<Mistake>) {
+        let table = match file.text.parse::<toml::Table>() {
+            Ok(table) => table,
+            Err(error) => {
+                let before = error.span().and_then(|span| file.text.get(..span.start)).unwrap_or_default();
+                let source = Source::file(file, format!("line {}", before.matches('\n').count() + 1));
+                return mistakes.push(Mistake { source, message: error.message().to_owned() });
+            }
+        };
+        for (section, value) in table {
+            let toml::Value::Table(entries) = value else {
+                let message = "is not a section; settings stand below one, as in [server]".to_owned();
+                mistakes.push(Mistake { source: Source::file(file, section), message });
+                continue;
+            };
+            for (name, value) in entries {
+                let key = format!("{section}.{name}");
+                let source = Source::file(file, key.as_str());
+                match Setting::of_key(&key) {
+                    None => mistakes.push(Mistake { source, message: "is not a setting".to_owned() }),
+                    Some(setting) => match text_of(&value, setting.kind) {
+                        Ok(text) => self.add(setting, source, &text),
+                        Err(message) => mistakes.push(Mistake { source, message }),
+                    },
+                }
+            }
+        }
+    }
+
+    fn add_variable(&mut self, name: &str, text: &OsStr, mistakes: &mut Vec<Mistake>) {
+        if !name.starts_with("CREDENTIALD_") || [FILE_VARIABLE, TOKEN_VARIABLE, ADDRESS_VARIABLE].contains(&name) {
+            return;
+        }
+        let source = Source::Variable(name.to_owned());
+        match (SETTINGS.iter().find(|setting| setting.variable() == name), text.to_str()) {
+            (None, _) => mistakes.push(Mistake { source, message: "is not a setting".to_owned() }),
+            (Some(_), None) => mistakes.push(Mistake { source, message: "is not Unicode text".to_owned() }),
+            (Some(setting), Some(text)) => self.add(setting, source, text),
+        }
+    }
+}
+
+/// The text of a TOML value of the expected kind.
+fn text_of(value: &toml::Value, kind: Kind) -> Result<String, String> {
+    match (kind, value) {
+        (Kind::Text | Kind::Secret, toml::Value::String(text)) => Ok(text.clone()),
+        (Kind::Number, toml::Value::Integer(number)) => Ok(number.to_string()),
+        (Kind::Flag, toml::Value::Boolean(flag)) => Ok(flag.to_string()),
+        (Kind::Text | Kind::Secret, _) => Err("is text in quotes".to_owned()),
+        (Kind::Number, _) => Err("is a whole number without quotes".to_owned()),
+        (Kind::Flag, _) => Err("is true or false without quotes".to_owned()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Access tokens.
+
+use uuid::Uuid;
+
+use super::wire;
+use crate::domain::access_token::TokenId;
+use crate::domain::caller::CallerKind;
+use crate::domain::field::FieldProblem;
+use crate::grpc::convert::statuses::Numbered;
+use crate::grpc::convert::times::time_to_live;
+use crate::grpc::convert::{Fields, lists::listed};
+use crate::service::requests::TokenToIssue;
+use crate::service::{Call, Service, ServiceError};
+
+pub(super) async fn issue(
+    service: &Service,
+    call: Call,
+    message: wire::IssueAccessTokenRequest,
+) -> Result<wire::IssueAccessTokenResponse, ServiceError> {
+    let mut fields = Fields::default();
+    let tenant = fields.tenant(&message.tenant);
+    let kind = fields.take("caller_kind", CallerKind::required(message.caller_kind));
+    let time_to_live = message.time_to_live.and_then(|d| fields.take("time_to_live", time_to_live(d)));
+    let wanted = fields.all(|| Some(TokenToIssue { kind: kind?, name: message.caller_name, time_to_live }))?;
+    let issued = service.issue_access_token(call, tenant, wanted).await?;
+    Ok(wire::IssueAccessTokenResponse { token: issued.text.to_string(), access_token: Some(issued.token.into()) })
+}
+
+pub(super) async fn list(
+    service: &Service,
+    call: Call,
+    message: wire::ListAccessTokensRequest,
+) -> Result<wire::ListAccessTokensResponse, ServiceError> {
+    let mut fields = Fields::default();
+    let tenant = fields.tenant(&message.tenant);
+    let page = fields.page(message.page_size, &message.page_token);
+    let (tenant, page) = fields.all(|| Some((tenant, page?)))?;
+    let Ok((access_tokens, next_page_token)) = listed(service.list_access_tokens(call, tenant, page).await?);
+    Ok(wire::ListAccessTokensResponse { access_tokens, next_page_token })
+}
+
+pub(super) async fn revoke(
+    service: &Service,
+    call: Call,
+    message: wire::RevokeAccessTokenRequest,
+) -> Result<wire::RevokeAccessTokenResponse, ServiceError> {
+    let mut fields = Fields::default();
+    let tenant = fields.tenant(&message.tenant);
+    let id = fields.take("token_id", token_id(&message.token_id));
+    let (tenant, id) = fields.all(|| Some((tenant, id?)))?;
+    service.revoke_access_token(call, tenant, id).await?;
+    Ok(wire::RevokeAccessTokenResponse {})
+}
+
+fn token_id(text: &str) -> Result<TokenId, FieldProblem> {
+    if text.is_empty() {
+        return Err(FieldProblem::Missing);
+    }
+    Uuid::parse_str(text).map(TokenId).map_err(|_| FieldProblem::Malformed { expected: "is not a UUID" })
+}

@@ -1,0 +1,81 @@
+//! Reading a message's fields, so that every bad one is told at once.
+
+use crate::domain::field::{FieldProblem, InvalidField};
+use crate::domain::names::TenantName;
+use crate::service::ServiceError;
+use crate::service::requests::ExpectedVersion;
+
+/// Collects what is wrong with a message's fields while they are read.
+///
+/// Read each field, keep what comes, and put it together in [`Fields::all`], which only gives it out where no field is
+/// bad.
+#[derive(Default)]
+pub(in crate::grpc) struct Fields(Vec<InvalidField>);
+
+impl Fields {
+    /// Keeps a value, or notes what is wrong with it.
+    pub(in crate::grpc) fn take<T>(&mut self, field: &'static str, parsed: Result<T, FieldProblem>) -> Option<T> {
+        parsed.map_err(|problem| self.0.push(InvalidField { field, problem })).ok()
+    }
+
+    /// Keeps what a text means, or `None` where it is empty.
+    pub(in crate::grpc) fn take_unless_empty<T>(
+        &mut self,
+        field: &'static str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, FieldProblem>,
+    ) -> Option<T> {
+        if text.is_empty() { None } else { self.take(field, parse(text)) }
+    }
+
+    /// The tenant that a request names; empty means the caller's own.
+    pub(in crate::grpc) fn tenant(&mut self, text: &str) -> Option<TenantName> {
+        self.take_unless_empty("tenant", text, TenantName::parse)
+    }
+
+    /// The version that the caller counts on, and the client token, which has to be absent for now.
+    pub(in crate::grpc) fn guards(&mut self, version: Option<u64>, client_token: &str) -> Option<ExpectedVersion> {
+        let unsupported = |_: &str| Err::<(), _>(FieldProblem::Malformed { expected: "is not supported yet" });
+        self.take_unless_empty("client_token", client_token, unsupported);
+        version.map(ExpectedVersion)
+    }
+
+    /// Puts the values together.
+    ///
+    /// # Errors
+    /// Every bad field.
+    pub(in crate::grpc) fn all<T>(self, put_together: impl FnOnce() -> Option<T>) -> Result<T, ServiceError> {
+        if !self.0.is_empty() {
+            return Err(ServiceError::InvalidFields(self.0));
+        }
+        put_together().ok_or(ServiceError::Internal("a field is neither kept nor bad"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::names::DomainName;
+
+    #[test]
+    fn every_bad_field_is_told_in_the_order_of_reading() {
+        let mut fields = Fields::default();
+        let tenant = fields.tenant("no spaces");
+        let domain = fields.take("domain_name", DomainName::parse(""));
+        let version = fields.guards(Some(3), "retry-1");
+        let error = fields.all(|| Some((tenant?, domain?, version))).unwrap_err();
+        let ServiceError::InvalidFields(fields) = error else { panic!("{error}") };
+        let told: Vec<_> = fields.iter().map(|invalid| (invalid.field, invalid.problem.reason())).collect();
+        assert_eq!(
+            told,
+            [("tenant", "CHARACTER_NOT_ALLOWED"), ("domain_name", "REQUIRED"), ("client_token", "MALFORMED")]
+        );
+    }
+
+    #[test]
+    fn an_empty_tenant_means_the_callers_own() {
+        let mut fields = Fields::default();
+        let tenant = fields.tenant("");
+        assert!(fields.all(|| Some(tenant)).unwrap().is_none());
+    }
+}

@@ -1,0 +1,108 @@
+//! Passwords out of messages. They move; nothing copies them.
+
+use super::Fields;
+use crate::domain::field::FieldProblem;
+use crate::domain::password::{NewPassword, Password};
+use crate::grpc::generated::credential::admin::v1 as wire;
+use crate::service::requests::WantedPassword;
+
+impl Fields {
+    /// A password to be verified.
+    pub(in crate::grpc) fn password(&mut self, field: &'static str, text: String) -> Option<Password> {
+        self.take(field, Password::parse(text))
+    }
+
+    /// A password to be set or checked.
+    pub(in crate::grpc) fn new_password(&mut self, field: &'static str, text: String) -> Option<NewPassword> {
+        self.take(field, NewPassword::parse(text))
+    }
+
+    /// The password that an administrator wants to set, or `None` where there is to be none.
+    pub(in crate::grpc) fn first_password(&mut self, choice: Option<impl Into<Choice>>) -> Option<WantedPassword> {
+        match choice?.into() {
+            Choice::Given(text) => self.new_password("password", text).map(WantedPassword::Given),
+            Choice::Generate(true) => Some(WantedPassword::Generated),
+            Choice::Generate(false) => None,
+        }
+    }
+
+    /// The password that an administrator sets: there has to be one.
+    pub(in crate::grpc) fn wanted_password(&mut self, choice: Option<impl Into<Choice>>) -> Option<WantedPassword> {
+        match choice.map(Into::into) {
+            None | Some(Choice::Generate(false)) => self.take("password", Err(FieldProblem::Missing)),
+            some => self.first_password(some),
+        }
+    }
+}
+
+/// A generated password for its message, which is empty where none was generated.
+pub(in crate::grpc) fn exposed(generated: Option<&Password>) -> String {
+    generated.map(|password| password.expose().to_owned()).unwrap_or_default()
+}
+
+/// What the messages with a `password` and a `generate_password` say.
+pub(in crate::grpc) enum Choice {
+    /// This one.
+    Given(String),
+    /// One that the service generates, where true.
+    Generate(bool),
+}
+
+/// Turns the generated type of one such message into a [`Choice`].
+macro_rules! choices {
+    ($($oneof:path),+ $(,)?) => {
+        $(
+            impl From<$oneof> for Choice {
+                fn from(oneof: $oneof) -> Self {
+                    use $oneof as Oneof;
+                    match oneof {
+                        Oneof::Password(text) => Self::Given(text),
+                        Oneof::GeneratePassword(wanted) => Self::Generate(wanted),
+                    }
+                }
+            }
+        )+
+    };
+}
+
+choices!(
+    wire::create_mail_domain_request::FirstPassword,
+    wire::create_ram_user_request::FirstPassword,
+    wire::create_iam_user_request::FirstPassword,
+    wire::create_instance_account_request::FirstPassword,
+    wire::reset_password_request::NewPassword,
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::ServiceError;
+
+    fn first(choice: Option<Choice>) -> Result<Option<WantedPassword>, ServiceError> {
+        let mut fields = Fields::default();
+        let wanted = fields.first_password(choice);
+        fields.all(|| Some(wanted))
+    }
+
+    fn wanted(choice: Option<Choice>) -> Result<WantedPassword, ServiceError> {
+        let mut fields = Fields::default();
+        let wanted = fields.wanted_password(choice);
+        fields.all(|| wanted)
+    }
+
+    #[test]
+    fn a_first_password_may_be_absent_and_a_reset_password_may_not() {
+        assert!(matches!(first(None), Ok(None)));
+        assert!(matches!(first(Some(Choice::Generate(false))), Ok(None)));
+        for absent in [None, Some(Choice::Generate(false))] {
+            assert!(matches!(wanted(absent), Err(ServiceError::InvalidFields(_))));
+        }
+    }
+
+    #[test]
+    fn a_password_is_given_or_generated() {
+        assert!(matches!(wanted(Some(Choice::Generate(true))), Ok(WantedPassword::Generated)));
+        assert!(matches!(wanted(Some(Choice::Given("Ab1!".to_owned()))), Ok(WantedPassword::Given(_))));
+        assert!(matches!(first(Some(Choice::Given(String::new()))), Err(ServiceError::InvalidFields(_))));
+    }
+}

@@ -1,0 +1,80 @@
+//! The layer that ends a call when its time is up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Request};
+use tonic::body::Body;
+use tower::service_fn;
+
+use super::asked::Asked;
+use super::edge::Edge;
+use super::status;
+use crate::ports::{Clock, Deadline};
+use crate::service::ServiceError;
+
+const GRPC_TIMEOUT: &str = "grpc-timeout";
+
+/// Answers `DEADLINE_EXCEEDED` when the caller's time, or the longest that the service gives, is up; the layers within
+/// find the [`Deadline`] among the request's extensions. Whatever must go on is detached by then.
+pub(super) fn with_deadlines(inner: impl Edge, clock: Arc<dyn Clock>, longest: Duration) -> impl Edge {
+    service_fn(move |mut request: Request<Body>| {
+        let allowed = timeout_of(request.headers()).map_or(longest, |timeout| timeout.min(longest));
+        let asked = Asked::in_extensions(request.extensions());
+        request.extensions_mut().insert(Deadline::at(clock.instant() + allowed));
+        // Before anything else: the transport's own timer answers CANCELLED, and must not be first.
+        let time_is_up = tokio::time::sleep(allowed);
+        let answer = inner.clone().call(request);
+        async move {
+            tokio::select! {
+                biased;
+                response = answer => response,
+                () = time_is_up => Ok(status::of_error(&ServiceError::DeadlineExceeded, asked).into_http()),
+            }
+        }
+    })
+}
+
+/// The caller's `grpc-timeout` (gRPC over HTTP/2, "Requests"): at most eight digits and a unit. Anything else is as if
+/// it were absent.
+fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout(text: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(GRPC_TIMEOUT, text.parse().unwrap());
+        timeout_of(&headers)
+    }
+
+    #[test]
+    fn a_timeout_is_at_most_eight_digits_and_a_unit() {
+        assert_eq!(timeout("99999999H"), Some(Duration::from_hours(99_999_999)));
+        assert_eq!(timeout("2M"), Some(Duration::from_mins(2)));
+        assert_eq!(timeout("3S"), Some(Duration::from_secs(3)));
+        assert_eq!(timeout("200m"), Some(Duration::from_millis(200)));
+        assert_eq!(timeout("7u"), Some(Duration::from_micros(7)));
+        assert_eq!(timeout("0n"), Some(Duration::ZERO));
+        for bad in ["", "S", "123456789S", "1", "1s", "-1S", "+1S", "1.5S", "1 S"] {
+            assert_eq!(timeout(bad), None, "{bad:?}");
+        }
+    }
+}

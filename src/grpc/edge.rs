@@ -1,0 +1,18 @@
+//! What lies between the transport and the services: layers, each a function from an edge to an edge.
+
+use std::convert::Infallible;
+
+use http::{Request, Response};
+use tonic::body::Body;
+use tower::Service;
+
+/// Answers calls: the services themselves, or the services with layers around them. Always ready.
+pub trait Edge:
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Edge for S where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}

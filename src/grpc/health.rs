@@ -1,0 +1,52 @@
+//! `grpc.health.v1.Health`: whether calls should come here.
+
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+
+use crate::domain::action::{ADMIN_SERVICE, CREDENTIAL_SERVICE, VERIFICATION_SERVICE};
+
+/// The process as a whole, and each of our services.
+const NAMES: [&str; 4] = ["", CREDENTIAL_SERVICE, VERIFICATION_SERVICE, ADMIN_SERVICE];
+
+/// Sets what the health service answers.
+#[derive(Debug, Clone)]
+pub struct Health(HealthReporter);
+
+impl Health {
+    /// Not serving yet.
+    pub async fn starting() -> Self {
+        let health = Self(HealthReporter::new());
+        health.set(ServingStatus::NotServing).await;
+        health
+    }
+
+    /// Calls are welcome.
+    pub async fn serving(&self) {
+        self.set(ServingStatus::Serving).await;
+    }
+
+    /// Calls should go elsewhere; those that come are still answered.
+    pub async fn not_serving(&self) {
+        self.set(ServingStatus::NotServing).await;
+    }
+
+    /// Ends the open watches, which a graceful stop would otherwise wait for.
+    pub async fn end_watches(&self) {
+        let mut reporter = self.0.clone();
+        for name in NAMES {
+            reporter.clear_service_status(name).await;
+        }
+    }
+
+    /// The health service that answers what is set here.
+    pub(super) fn service(&self) -> HealthServer<HealthService> {
+        HealthServer::new(HealthService::from_health_reporter(self.0.clone()))
+    }
+
+    async fn set(&self, status: ServingStatus) {
+        for name in NAMES {
+            self.0.set_service_status(name, status).await;
+        }
+    }
+}

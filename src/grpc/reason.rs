@@ -1,0 +1,87 @@
+//! Every reason that an error can have, with what it is on the wire.
+
+use tonic::Code;
+
+/// Declares the reasons, each with its name, its code, the HTTP status that it mirrors, and its fixed words.
+macro_rules! reasons {
+    ($($variant:ident = $name:literal $code:ident $http:literal $message:literal,)+) => {
+        /// Why a call failed, for programs: the `reason` of the `google.rpc.ErrorInfo`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $(
+                #[doc = concat!("`", $name, "`: ", $message)]
+                $variant,
+            )+
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name on the wire.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// The gRPC code.
+            pub const fn code(self) -> Code {
+                match self { $(Self::$variant => Code::$code),+ }
+            }
+
+            /// The HTTP status that is mirrored. `RESOURCE_STATE` mirrors 403 where an instance or an account is meant.
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$variant => $http),+ }
+            }
+
+            /// The status message. Fixed words: whatever is dynamic is in the details.
+            pub const fn message(self) -> &'static str {
+                match self { $(Self::$variant => $message),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    InvalidField = "INVALID_FIELD" InvalidArgument 400 "the request is malformed or has invalid fields",
+    PasswordPolicyViolation = "PASSWORD_POLICY_VIOLATION" InvalidArgument 400 "the new password breaks the policy",
+    PasswordReused = "PASSWORD_REUSED" InvalidArgument 400 "the new password was used before",
+    OldPasswordIncorrect = "OLD_PASSWORD_INCORRECT" InvalidArgument 400 "the old password is incorrect",
+    CallerNotEligible = "CALLER_NOT_ELIGIBLE" FailedPrecondition 400 "this kind of caller can't use this method",
+    ResourceState = "RESOURCE_STATE" FailedPrecondition 400 "the resource's state does not allow it",
+    PasswordTooYoung = "PASSWORD_TOO_YOUNG" FailedPrecondition 400 "the password was changed too short a while ago",
+    PasswordExpired = "PASSWORD_EXPIRED" FailedPrecondition 400
+        "the password has expired and only an administrator can replace it",
+    NotEmpty = "NOT_EMPTY" FailedPrecondition 400 "it still has what belongs to it",
+    Unauthenticated = "UNAUTHENTICATED" Unauthenticated 401 "valid credentials are required",
+    AccessDenied = "ACCESS_DENIED" PermissionDenied 403 "access is denied",
+    SelfChangeDisabled = "SELF_CHANGE_DISABLED" PermissionDenied 403 "users may not change their own password",
+    DomainNotFound = "DOMAIN_NOT_FOUND" NotFound 404 "there is no such mail domain",
+    UserNotFound = "USER_NOT_FOUND" NotFound 404 "there is no such user",
+    InstanceNotFound = "INSTANCE_NOT_FOUND" NotFound 404 "there is no such instance",
+    AccountNotFound = "ACCOUNT_NOT_FOUND" NotFound 404 "there is no such account",
+    TenantNotFound = "TENANT_NOT_FOUND" NotFound 404 "there is no such tenant",
+    ServiceNotFound = "SERVICE_NOT_FOUND" NotFound 404 "there is no such service or symbol",
+    AlreadyExists = "ALREADY_EXISTS" AlreadyExists 409 "it exists already",
+    VersionConflict = "VERSION_CONFLICT" Aborted 409 "the credential is at another version",
+    TooManyAttempts = "TOO_MANY_ATTEMPTS" ResourceExhausted 429 "there were too many wrong passwords",
+    MessageTooLarge = "MESSAGE_TOO_LARGE" ResourceExhausted 413 "the message is too large",
+    Overloaded = "OVERLOADED" Unavailable 503 "the service is overloaded",
+    StoreUnavailable = "STORE_UNAVAILABLE" Unavailable 503 "the store is unavailable",
+    OutcomeUnknown = "OUTCOME_UNKNOWN" Unavailable 503 "it is not known whether the change was made",
+    DeadlineTooShort = "DEADLINE_TOO_SHORT" DeadlineExceeded 504 "the deadline is too short",
+    DeadlineExceeded = "DEADLINE_EXCEEDED" DeadlineExceeded 504 "the deadline was exceeded",
+    UnknownMethod = "UNKNOWN_METHOD" Unimplemented 501 "there is no such method",
+    Internal = "INTERNAL" Internal 500 "an internal error occurred",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_of_the_form_that_error_info_asks_for() {
+        for name in Reason::ALL.iter().map(|reason| reason.name()) {
+            assert!(name.len() <= 63 && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{name}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The only place where an error becomes visible: a `google.rpc.Status` with details (contract: `docs/errors.md`).
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::Duration;
+
+use tonic::Status;
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use super::asked::Asked;
+use super::reason::Reason;
+use super::vendor_code::VendorCode;
+use crate::domain::action::Action;
+use crate::domain::credential::Version;
+use crate::domain::field::InvalidField;
+use crate::ports::{NotAdmitted, StoreError};
+use crate::service::ServiceError;
+use crate::service::error::Missing;
+
+/// The `domain` of every `ErrorInfo`.
+pub const ERROR_DOMAIN: &str = "credential.v1";
+
+/// How long a caller should wait for a store that is away.
+const STORE_RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// Violations take at most so many bytes: encoded and with all other details they stay under 6 KiB, because clients
+/// refuse larger metadata.
+const MAX_VIOLATION_BYTES: usize = 3 * 1024;
+
+/// The status of an error of a use case. The cause of an internal failure is logged here, and only here.
+pub(super) fn of_error(error: &ServiceError, asked: Asked) -> Status {
+    let mut answer = Answer::default();
+    let reason = answer.describe(error, asked.action);
+    match VendorCode::of(error, asked.action) {
+        Some(VendorCode::Exact(code)) => answer.say("vendor_code", code),
+        Some(VendorCode::Nearest(code)) => answer.say("vendor_code_nearest", code),
+        None => {}
+    }
+    if matches!(error, ServiceError::Store(_) | ServiceError::Hasher(_) | ServiceError::Internal(_)) {
+        tracing::error!(request_id = %asked.request_id, cause = %chain(error), "a call failed");
+    }
+    answer.status(reason, asked)
+}
+
+/// The status of a failure that no use case saw.
+pub(super) fn of_reason(reason: Reason, asked: Asked) -> Status {
+    Answer::default().status(reason, asked)
+}
+
+/// The details of a status in the making.
+#[derive(Default)]
+struct Answer {
+    details: ErrorDetails,
+    metadata: HashMap<String, String>,
+}
+
+impl Answer {
+    /// Adds what an error has to say. No wildcard: a new error does not build until it has a reason.
+    fn describe(&mut self, error: &ServiceError, action: Option<Action>) -> Reason {
+        match error {
+            ServiceError::Unauthenticated => Reason::Unauthenticated,
+            ServiceError::CallerNotEligible(action) => {
+                self.say("action", action.name());
+                self.unmet(Reason::CallerNotEligible, "the caller", "is of a kind that can't use this method")
+            }
+            ServiceError::InvalidFields(fields) => {
+                self.violated(fields.iter().map(field_violation).collect());
+                Reason::InvalidField
+            }
+            ServiceError::AccessDenied { action, resource } => {
+                self.say("action", action.name());
+                self.say("resource", resource);
+                Reason::AccessDenied
+            }
+            ServiceError::NotFound(missing) => {
+                self.details.set_resource_info(missing.noun(), "", "", "does not exist");
+                not_found(*missing)
+            }
+            ServiceError::AlreadyExists => Reason::AlreadyExists,
+            ServiceError::NotEmpty => self.unmet(Reason::NotEmpty, "what is deleted", "has to be empty"),
+            ServiceError::ResourceState { of, state } => {
+                self.say("state", state);
+                if *of != crate::service::error::Stateful::MailDomain {
+                    self.say("http_status", "403");
+                }
+                self.unmet(Reason::ResourceState, of.noun(), &format!("is {state}"))
+            }
+            ServiceError::SelfChangeDisabled => Reason::SelfChangeDisabled,
+            ServiceError::PasswordTooYoung { retry_after } => {
+                self.retry_after(*retry_after);
+                self.unmet(Reason::PasswordTooYoung, "the password", "has not reached its minimum age")
+            }
+            ServiceError::PasswordExpired => {
+                self.unmet(Reason::PasswordExpired, "the password", "has passed its maximum age")
+            }
+            ServiceError::VersionConflict { current } => {
+                self.say("current_version", &current.map_or(0, Version::number).to_string());
+                Reason::VersionConflict
+            }
+            ServiceError::PolicyViolation(violations) => {
+                let field = new_password_field(action);
+                self.violated(violations.iter().map(|v| violation(field, &v.to_string(), v.rule)).collect());
+                Reason::PasswordPolicyViolation
+            }
+            ServiceError::PasswordReused => Reason::PasswordReused,
+            ServiceError::OldPasswordIncorrect => Reason::OldPasswordIncorrect,
+            ServiceError::TooManyAttempts { retry_after } => {
+                self.retry_after(*retry_after);
+                Reason::TooManyAttempts
+            }
+            ServiceError::NotAdmitted(NotAdmitted::DeadlineTooShort { .. }) => Reason::DeadlineTooShort,
+            ServiceError::NotAdmitted(NotAdmitted::Overloaded { expected_wait }) => {
+                self.retry_after(*expected_wait);
+                Reason::Overloaded
+            }
+            ServiceError::DeadlineExceeded => Reason::DeadlineExceeded,
+            ServiceError::Store(StoreError::Unavailable(_)) => {
+                self.retry_after(STORE_RETRY_DELAY);
+                Reason::StoreUnavailable
+            }
+            ServiceError::Store(StoreError::OutcomeUnknown(_)) => Reason::OutcomeUnknown,
+            ServiceError::Store(StoreError::Damaged(_)) | ServiceError::Hasher(_) | ServiceError::Internal(_) => {
+                Reason::Internal
+            }
+        }
+    }
+
+    /// Adds an entry to the `ErrorInfo`'s metadata.
+    fn say(&mut self, key: &str, value: &str) {
+        self.metadata.insert(key.to_owned(), value.to_owned());
+    }
+
+    fn retry_after(&mut self, delay: Duration) {
+        self.details.set_retry_info(Some(delay));
+    }
+
+    fn unmet(&mut self, reason: Reason, subject: &str, description: &str) -> Reason {
+        self.details.add_precondition_failure_violation(reason.name(), subject, description);
+        reason
+    }
+
+    /// Adds as many violations as fit.
+    fn violated(&mut self, mut violations: Vec<FieldViolation>) {
+        let mut bytes = 0;
+        let fitting = violations.iter().take_while(|violation| {
+            bytes += violation.field.len() + violation.description.len() + violation.reason.len() + 12;
+            bytes <= MAX_VIOLATION_BYTES
+        });
+        let left_out = violations.len() - fitting.count();
+        if left_out > 0 {
+            violations.truncate(violations.len() - left_out);
+            self.say("violations_left_out", &left_out.to_string());
+        }
+        if !violations.is_empty() {
+            self.details.set_bad_request(violations);
+        }
+    }
+
+    fn status(mut self, reason: Reason, asked: Asked) -> Status {
+        self.metadata.entry("http_status".to_owned()).or_insert_with(|| reason.http_status().to_string());
+        self.details.set_error_info(reason.name(), ERROR_DOMAIN, self.metadata);
+        self.details.set_request_info(asked.request_id.to_string(), "");
+        Status::with_error_details(reason.code(), reason.message(), self.details)
+    }
+}
+
+const fn not_found(missing: Missing) -> Reason {
+    match missing {
+        Missing::Tenant => Reason::TenantNotFound,
+        Missing::MailDomain => Reason::DomainNotFound,
+        Missing::User => Reason::UserNotFound,
+        Missing::Instance => Reason::InstanceNotFound,
+        Missing::Account => Reason::AccountNotFound,
+    }
+}
+
+/// The field of the request that holds the new password.
+const fn new_password_field(action: Option<Action>) -> &'static str {
+    match action {
+        Some(Action::ChangePassword | Action::ChangePasswordV5) => "new_password",
+        Some(Action::ModifyAccountPassword) => "new_account_password",
+        Some(Action::ResetAccountPassword) => "account_password",
+        _ => "password",
+    }
+}
+
+fn field_violation(invalid: &InvalidField) -> FieldViolation {
+    violation(invalid.field, &invalid.problem.to_string(), invalid.problem.reason())
+}
+
+fn violation(field: &str, description: &str, reason: &str) -> FieldViolation {
+    let mut violation = FieldViolation::new(field, description);
+    reason.clone_into(&mut violation.reason);
+    violation
+}
+
+/// An error with its causes.
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

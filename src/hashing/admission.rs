@@ -1,0 +1,166 @@
+//! How many hashes are taken on: as many as are finished in time.
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::ports::NotAdmitted;
+
+/// Counts the hashes that are admitted and not finished, and knows how long one takes.
+pub(super) struct Admission {
+    workers: NonZeroU32,
+    longest_wait: Duration,
+    load: Mutex<Load>,
+}
+
+struct Load {
+    /// Admitted and not finished, whether asked for already or not.
+    outstanding: u32,
+    /// How long one hash takes: a moving average, absent before the first.
+    service_time: Option<Duration>,
+}
+
+impl Admission {
+    pub(super) fn new(workers: NonZeroU32, longest_wait: Duration) -> Self {
+        Self { workers, longest_wait, load: Mutex::new(Load { outstanding: 0, service_time: None }) }
+    }
+
+    /// Admits so many hashes as one, where they are finished within `remaining`.
+    pub(super) fn admit(self: &Arc<Self>, count: u32, remaining: Duration) -> Result<Reservation, NotAdmitted> {
+        let mut load = self.load();
+        let service_time = load.service_time.unwrap_or_default();
+        let workers = self.workers.get();
+        let expected_wait = service_time.saturating_mul(load.outstanding) / workers;
+        let own_time = service_time.saturating_mul(count.div_ceil(workers));
+        if expected_wait.saturating_add(own_time) > remaining {
+            return Err(NotAdmitted::DeadlineTooShort { expected_wait });
+        }
+        let overloaded = NotAdmitted::Overloaded { expected_wait };
+        if expected_wait > self.longest_wait {
+            return Err(overloaded);
+        }
+        load.outstanding = load.outstanding.checked_add(count).ok_or(overloaded)?;
+        Ok(Reservation { admission: Arc::clone(self), unused: AtomicU32::new(count) })
+    }
+
+    /// Learns from a hash that took so long.
+    pub(super) fn measured(&self, took: Duration) {
+        let mut load = self.load();
+        let average = load.service_time.map_or(took, |average| average.saturating_mul(7).saturating_add(took) / 8);
+        load.service_time = Some(average);
+    }
+
+    fn give_back(&self, count: u32) {
+        let mut load = self.load();
+        load.outstanding = load.outstanding.saturating_sub(count);
+    }
+
+    fn load(&self) -> MutexGuard<'_, Load> {
+        self.load.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hashes that were admitted as one. What is not taken is given back when this is dropped.
+pub(super) struct Reservation {
+    admission: Arc<Admission>,
+    unused: AtomicU32,
+}
+
+impl Reservation {
+    /// Takes one of them, or nothing where none is left.
+    pub(super) fn take(&self) -> Option<Slot> {
+        let one_less = |unused: u32| unused.checked_sub(1);
+        self.unused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).ok()?;
+        Some(Slot(Arc::clone(&self.admission)))
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.admission.give_back(*self.unused.get_mut());
+    }
+}
+
+/// One hash that is queued or running; given back when dropped.
+pub(super) struct Slot(Arc<Admission>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.give_back(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_hours(1);
+
+    /// Two workers, 10 ms a hash, at most 100 ms of waiting.
+    fn admission() -> Arc<Admission> {
+        let admission = Admission::new(NonZeroU32::new(2).unwrap(), Duration::from_millis(100));
+        admission.measured(Duration::from_millis(10));
+        Arc::new(admission)
+    }
+
+    #[test]
+    fn an_idle_engine_admits_what_fits_the_deadline_exactly() {
+        assert!(admission().admit(2, Duration::from_millis(10)).is_ok());
+        let refused = admission().admit(3, Duration::from_millis(19)).err();
+        assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::ZERO }));
+        assert!(admission().admit(3, Duration::from_millis(20)).is_ok());
+    }
+
+    #[test]
+    fn the_work_ahead_counts() {
+        let admission = admission();
+        let _ahead = admission.admit(4, LONG).ok();
+        let refused = admission.admit(1, Duration::from_millis(29)).err();
+        assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::from_millis(20) }));
+        assert!(admission.admit(1, Duration::from_millis(30)).is_ok());
+    }
+
+    #[test]
+    fn beyond_the_longest_wait_nothing_is_admitted() {
+        let admission = admission();
+        let _up_to_the_limit = admission.admit(20, LONG).ok();
+        let _one_more = admission.admit(1, LONG).ok();
+        let refused = admission.admit(1, LONG).err();
+        assert_eq!(refused, Some(NotAdmitted::Overloaded { expected_wait: Duration::from_millis(105) }));
+    }
+
+    #[test]
+    fn what_is_dropped_or_finished_is_given_back() {
+        let admission = admission();
+        let reservation = admission.admit(3, LONG).unwrap();
+        let slot = reservation.take().unwrap();
+        drop(reservation);
+        assert_eq!(admission.load().outstanding, 1);
+        drop(slot);
+        assert_eq!(admission.load().outstanding, 0);
+    }
+
+    #[test]
+    fn no_more_is_taken_than_was_admitted() {
+        let reservation = admission().admit(2, LONG).unwrap();
+        let _taken = (reservation.take().unwrap(), reservation.take().unwrap());
+        assert!(reservation.take().is_none());
+    }
+
+    #[test]
+    fn slower_hashes_are_learned_of() {
+        let admission = admission();
+        for _ in 0..100 {
+            admission.measured(Duration::from_millis(40));
+        }
+        assert!(admission.admit(1, Duration::from_millis(39)).is_err());
+    }
+
+    #[test]
+    fn absurd_counts_neither_overflow_nor_panic() {
+        let admission = admission();
+        let _all = admission.admit(u32::MAX, Duration::MAX);
+        assert!(admission.admit(u32::MAX, Duration::MAX).is_err());
+    }
+}

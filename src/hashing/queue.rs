@@ -1,0 +1,70 @@
+//! The line that jobs wait in: first come, first served.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::admission::Slot;
+use super::phc::{Recipe, Tag};
+use crate::domain::password::Password;
+use crate::ports::HasherError;
+
+/// One hash to compute. Dropped unanswered, it tells whoever waits that the engine stopped.
+pub(super) struct Job {
+    pub password: Arc<Password>,
+    pub recipe: Recipe,
+    pub slot: Slot,
+    pub reply: oneshot::Sender<Result<Tag, HasherError>>,
+}
+
+/// Jobs on their way to the workers. Its length is bounded by admission.
+#[derive(Default)]
+pub(super) struct Queue {
+    line: Mutex<Line>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Line {
+    jobs: VecDeque<Job>,
+    stopped: bool,
+}
+
+impl Queue {
+    /// Appends a job. Once stopped, it is dropped.
+    pub(super) fn push(&self, job: Job) {
+        let mut line = self.line();
+        if !line.stopped {
+            line.jobs.push_back(job);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits for the next job that somebody still waits for; nothing once stopped.
+    pub(super) fn next(&self) -> Option<Job> {
+        let mut line = self.line();
+        loop {
+            if line.stopped {
+                return None;
+            }
+            match line.jobs.pop_front() {
+                Some(job) if job.reply.is_closed() => {}
+                Some(job) => return Some(job),
+                None => line = self.changed.wait(line).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Drops what waits, and sends the workers home.
+    pub(super) fn stop(&self) {
+        let mut line = self.line();
+        line.stopped = true;
+        line.jobs.clear();
+        self.changed.notify_all();
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,36 @@
+//! The administration: one file for each group of operations.
+
+mod instances;
+mod resets;
+mod settings;
+mod subjects;
+mod tenants;
+mod tokens;
+
+use super::gates::Permit;
+use super::{Call, Service, ServiceError};
+use crate::domain::field::{FieldProblem, InvalidField};
+use crate::domain::names::TenantName;
+use crate::domain::resource::Resource;
+use crate::service::error::Missing;
+
+impl Call {
+    /// The tenant that a request is about: the one that it names, else the caller's own. An operator has none.
+    fn tenant_or_own(&self, named: Option<TenantName>) -> Result<TenantName, ServiceError> {
+        let missing =
+            || ServiceError::InvalidFields(vec![InvalidField { field: "tenant", problem: FieldProblem::Missing }]);
+        named.or_else(|| self.caller().tenant().cloned()).ok_or_else(missing)
+    }
+}
+
+impl Service {
+    /// May they, on the tenant? Whoever may is told whether there is one.
+    async fn permit_tenant(&self, call: Call, named: Option<TenantName>) -> Result<(Permit, TenantName), ServiceError> {
+        let tenant = call.tenant_or_own(named)?;
+        let permit = self.gates.permit(call, &Resource::Tenant(tenant.clone())).await?;
+        match self.gates.directory(&permit).tenant(&tenant).await? {
+            Some(_) => Ok((permit, tenant)),
+            None => Err(ServiceError::NotFound(Missing::Tenant)),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! `ResetPassword` and `ResetAccountPassword`: the pipeline, entered without an old password.
+
+use crate::domain::names::TenantName;
+use crate::domain::subject::SubjectName;
+use crate::service::change::{PasswordChange, change};
+use crate::service::requests::{ExpectedVersion, Reset, WantedPassword};
+use crate::service::{Call, Service, ServiceError};
+
+impl Service {
+    /// Gives a subject of any kind a new password without its old one.
+    pub async fn reset_password(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        name: SubjectName,
+        wanted: WantedPassword,
+        expected_version: Option<ExpectedVersion>,
+    ) -> Result<Reset, ServiceError> {
+        let tenant = call.tenant_or_own(tenant)?;
+        let wanted = PasswordChange { tenant, name, old_password: None, wanted, expected_version };
+        let changed = change(&self.gates, call, wanted).await?;
+        Ok(Reset { version: changed.version, generated: changed.generated })
+    }
+}

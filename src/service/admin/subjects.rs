@@ -1,0 +1,169 @@
+//! Mail domains, RAM users, IAM users and instance accounts.
+
+use crate::domain::audit_event::AuditOutcome;
+use crate::domain::credential::{ChangeId, CredentialState, Version};
+use crate::domain::names::{IamUserName, InstanceId, TenantName};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::subject::{InstanceStatus, Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName};
+use crate::ports::store::{Absent, Creation, Deletion, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus};
+use crate::service::error::Missing;
+use crate::service::gates::{PasswordToStore, SubjectPermit};
+use crate::service::requests::{AttributesToCreate, CreatedSubject, SubjectToCreate, WantedPassword};
+use crate::service::{Call, Service, ServiceError};
+
+impl Service {
+    /// Creates a subject, with its first password where one is wanted.
+    pub async fn create_subject(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        request: SubjectToCreate,
+    ) -> Result<CreatedSubject, ServiceError> {
+        let tenant = call.tenant_or_own(tenant)?;
+        let permit = self.gates.permit_subject(call, tenant, request.name.clone()).await?;
+        match permit.lookup() {
+            Lookup::Found(_) => return Err(ServiceError::AlreadyExists),
+            Lookup::Missing(Absent::Tenant) => return Err(ServiceError::NotFound(Missing::Tenant)),
+            Lookup::Missing(Absent::Instance) => return Err(ServiceError::NotFound(Missing::Instance)),
+            Lookup::Missing(Absent::Subject { .. }) => {}
+        }
+        let subject = self.subject_to_be(request.name, request.attributes)?;
+        let wanted = match request.first_password {
+            Some(wanted) => Some(self.first_password(&permit, &subject, wanted).await?),
+            None => None,
+        };
+        let (first_password, generated) = wanted.unzip();
+        let credential = first_password
+            .as_ref()
+            .map(|_| CredentialState { version: Version::FIRST, changed_at: subject.created_at });
+        let new = NewSubject { tenant: permit.tenant().clone(), subject, first_password };
+        let event = self.gates.event(permit.permit(), AuditOutcome::Done);
+        match self.gates.directory(permit.permit()).create_subject(&new, &event).await? {
+            Creation::Created => {
+                let entry = SubjectEntry { subject: new.subject, credential };
+                Ok(CreatedSubject { entry, generated: generated.flatten() })
+            }
+            Creation::AlreadyExists => Err(ServiceError::AlreadyExists),
+            Creation::TenantAbsent => Err(ServiceError::NotFound(Missing::Tenant)),
+            Creation::InstanceAbsent => Err(ServiceError::NotFound(Missing::Instance)),
+        }
+    }
+
+    fn subject_to_be(&self, name: SubjectName, wanted: AttributesToCreate) -> Result<Subject, ServiceError> {
+        let default_region = || self.gates.default_region().clone();
+        let attributes = match (wanted, &name) {
+            (AttributesToCreate::MailDomain { region, status }, SubjectName::MailDomain(_)) => {
+                SubjectAttributes::MailDomain { region: region.unwrap_or_else(default_region), status }
+            }
+            (AttributesToCreate::RamUser, SubjectName::RamUser(_)) => SubjectAttributes::RamUser,
+            (AttributesToCreate::IamUser { user_name, tags }, SubjectName::IamUser(id)) => {
+                SubjectAttributes::IamUser { user_name: user_name.unwrap_or_else(|| IamUserName::of_id(id)), tags }
+            }
+            (AttributesToCreate::InstanceAccount { status }, SubjectName::InstanceAccount(..)) => {
+                let (region, instance_status) = (default_region(), InstanceStatus::Normal);
+                SubjectAttributes::InstanceAccount { region, instance_status, status }
+            }
+            _ => return Err(ServiceError::Internal("attributes of another kind of subject")),
+        };
+        let id = SubjectId(self.gates.new_id());
+        Ok(Subject { id, name, attributes, created_at: self.gates.now() })
+    }
+
+    /// The hash of a first password, and the password itself where it was generated.
+    async fn first_password(
+        &self,
+        permit: &SubjectPermit,
+        subject: &Subject,
+        wanted: WantedPassword,
+    ) -> Result<(FirstPassword, Option<std::sync::Arc<crate::domain::password::Password>>), ServiceError> {
+        let settings = self.gates.settings(permit.permit(), permit.tenant()).await?;
+        let policy = self.gates.policy(subject, &settings);
+        let (password, is_generated) = match wanted {
+            WantedPassword::Given(password) => (policy.accept(password).map_err(ServiceError::PolicyViolation)?, false),
+            WantedPassword::Generated => (self.gates.generate(&policy)?, true),
+        };
+        let password = PasswordToStore::from(password);
+        let hash = self.gates.hash_first(permit, &password).await?;
+        let first = FirstPassword { hash, change_id: ChangeId(self.gates.new_id()) };
+        Ok((first, is_generated.then(|| password.shared())))
+    }
+
+    /// Describes a subject.
+    pub async fn describe_subject(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        name: SubjectName,
+    ) -> Result<SubjectEntry, ServiceError> {
+        let permit = self.permit_existing(call, tenant, name).await?;
+        self.entry(&permit).await
+    }
+
+    /// Lists the subjects of one kind, of one instance where that is named, in the order of their names.
+    pub async fn list_subjects(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        kind: SubjectKind,
+        instance: Option<InstanceId>,
+        page: PageRequest,
+    ) -> Result<Page<SubjectEntry>, ServiceError> {
+        let (permit, tenant) = self.permit_tenant(call, tenant).await?;
+        let directory = self.gates.directory(&permit);
+        if let Some(instance) = &instance
+            && directory.instance(&tenant, instance).await?.is_none()
+        {
+            return Err(ServiceError::NotFound(Missing::Instance));
+        }
+        Ok(directory.subjects(&tenant, kind, instance.as_ref(), &page).await?)
+    }
+
+    /// Sets the state of a mail domain or an instance account.
+    pub async fn set_subject_status(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        name: SubjectName,
+        status: SubjectStatus,
+    ) -> Result<SubjectEntry, ServiceError> {
+        let permit = self.permit_existing(call, tenant, name).await?;
+        let event = self.gates.event(permit.permit(), AuditOutcome::Done);
+        let directory = self.gates.directory(permit.permit());
+        directory.set_subject_status(permit.tenant(), permit.name(), status, &event).await?;
+        self.entry(&permit).await
+    }
+
+    /// Deletes a subject, with its credential, history, attempts and access tokens.
+    pub async fn delete_subject(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        name: SubjectName,
+    ) -> Result<(), ServiceError> {
+        let permit = self.permit_existing(call, tenant, name).await?;
+        let event = self.gates.event(permit.permit(), AuditOutcome::Done);
+        let directory = self.gates.directory(permit.permit());
+        match directory.delete_subject(permit.tenant(), permit.name(), &event).await? {
+            Deletion::Deleted => Ok(()),
+            Deletion::Absent => Err(permit.not_found()),
+            Deletion::NotEmpty => Err(ServiceError::NotEmpty),
+        }
+    }
+
+    async fn permit_existing(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        name: SubjectName,
+    ) -> Result<SubjectPermit, ServiceError> {
+        let tenant = call.tenant_or_own(tenant)?;
+        let permit = self.gates.permit_subject(call, tenant, name).await?;
+        permit.subject()?;
+        Ok(permit)
+    }
+
+    async fn entry(&self, permit: &SubjectPermit) -> Result<SubjectEntry, ServiceError> {
+        let directory = self.gates.directory(permit.permit());
+        directory.subject(permit.tenant(), permit.name()).await?.ok_or_else(|| permit.not_found())
+    }
+}

@@ -1,0 +1,37 @@
+//! The first operator: the one token that nobody has to be permitted to issue, for whoever holds the store.
+
+use uuid::Uuid;
+
+use super::authenticate::new_token;
+use super::requests::IssuedToken;
+use super::{Service, ServiceError};
+use crate::domain::access_token::{AccessToken, DEFAULT_TIME_TO_LIVE, TokenId};
+use crate::domain::action::Action;
+use crate::domain::audit_event::{AuditEvent, AuditOutcome};
+use crate::domain::caller::Caller;
+use crate::domain::names::FreeName;
+use crate::domain::resource::Resource;
+
+impl Service {
+    /// Issues the first operator's token, or nothing where the store holds an access token already.
+    pub async fn bootstrap(&self, name: FreeName) -> Result<Option<IssuedToken>, ServiceError> {
+        let caller = Caller::Operator(name);
+        let created_at = self.gates.now();
+        let expires_at = created_at.after(DEFAULT_TIME_TO_LIVE);
+        let token = AccessToken { id: TokenId(self.gates.new_id()), caller: caller.clone(), created_at, expires_at };
+        let (text, digest) = new_token(&self.gates);
+        let event = AuditEvent {
+            id: self.gates.new_id(),
+            at: created_at,
+            request_id: Uuid::nil(),
+            correlation_id: None,
+            caller,
+            action: Action::IssueAccessToken,
+            resource: Resource::Installation.to_string(),
+            subject: None,
+            outcome: AuditOutcome::Done,
+        };
+        let is_first = self.gates.bootstrap(&token, &digest, &event).await?;
+        Ok(is_first.then_some(IssuedToken { text, token }))
+    }
+}

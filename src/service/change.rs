@@ -1,0 +1,131 @@
+//! The pipeline: every way to set a password is a way into this one.
+
+use std::sync::Arc;
+
+use crate::domain::action::Action;
+use crate::domain::credential::{ChangedBy, Version};
+use crate::domain::names::TenantName;
+use crate::domain::password::Password;
+use crate::domain::subject::{
+    InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectAttributes, SubjectKind, SubjectName,
+};
+use crate::domain::time::Timestamp;
+use crate::service::error::Stateful;
+use crate::service::gates::{Candidate, Change, Gates, Loaded, PasswordToStore, Presented};
+use crate::service::requests::{ExpectedVersion, WantedPassword};
+use crate::service::{Call, ServiceError};
+
+/// A password to be set.
+pub(super) struct PasswordChange {
+    /// Whose tenant.
+    pub(super) tenant: TenantName,
+    /// Whose.
+    pub(super) name: SubjectName,
+    /// The old password, where one is asked for.
+    pub(super) old_password: Option<Password>,
+    /// The new one.
+    pub(super) wanted: WantedPassword,
+    /// The version that the caller counts on.
+    pub(super) expected_version: Option<ExpectedVersion>,
+}
+
+/// A password that was set.
+pub(super) struct Changed {
+    /// The credential's version after the change.
+    pub(super) version: Version,
+    /// The password, where it was generated.
+    pub(super) generated: Option<Arc<Password>>,
+}
+
+/// Sets a password, in the order of checks that callers count on: permission, existence, state, policy, attempt
+/// budget, old password, reuse, commit. No hash is computed before the attempt is reserved.
+pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChange) -> Result<Changed, ServiceError> {
+    let PasswordChange { tenant, name, old_password, wanted, expected_version } = change;
+    let permit = gates.permit_subject(call, tenant, name).await?;
+    let loaded = gates.load(permit).await?;
+    check_state(&loaded, gates.now())?;
+    check_expected(expected_version, loaded.version())?;
+
+    let is_generated = matches!(wanted, WantedPassword::Generated);
+    let new = PasswordToStore::from(match wanted {
+        WantedPassword::Given(password) => loaded.policy().accept(password).map_err(ServiceError::PolicyViolation)?,
+        WantedPassword::Generated => gates.generate(loaded.policy())?,
+    });
+    let generated = is_generated.then(|| new.shared());
+
+    let presented = match old_password {
+        Some(password) => Presented::OldPassword(Arc::new(password)),
+        None => Presented::nothing(loaded.permit()).ok_or(ServiceError::Internal("an old password is required"))?,
+    };
+    let hashes = loaded.hashes_of_a_change(&presented);
+    let mut reserved = gates.reserve(Candidate::Known(Box::new(loaded)), hashes).await?;
+    let conclude = async move {
+        let (proof, unproven) = reserved.prove(presented, &new).await?;
+        reserved.commit(Change::of(proof, unproven)?).await
+    };
+    let version = gates.detached(conclude).await?;
+    Ok(Changed { version, generated })
+}
+
+/// The subject's state, the self-service switch, the minimum age and the hard expiry. An administrator's reset is
+/// bound by none of them.
+fn check_state(loaded: &Loaded, now: Timestamp) -> Result<(), ServiceError> {
+    let action = loaded.permit().call().caller.action();
+    if action.is_administrative() {
+        return Ok(());
+    }
+    check_status(&loaded.subject().attributes)?;
+    if matches!(action, Action::ChangePassword | Action::ChangePasswordV5) {
+        check_self_service(loaded)?;
+    }
+    check_age(loaded, now)
+}
+
+fn check_status(attributes: &SubjectAttributes) -> Result<(), ServiceError> {
+    let (of, state) = match attributes {
+        SubjectAttributes::MailDomain { status: status @ MailDomainStatus::VerificationFailed, .. } => {
+            (Stateful::MailDomain, status.as_str())
+        }
+        SubjectAttributes::InstanceAccount { instance_status, .. } if *instance_status != InstanceStatus::Normal => {
+            (Stateful::Instance, instance_status.as_str())
+        }
+        SubjectAttributes::InstanceAccount { status, .. } if *status != InstanceAccountStatus::Available => {
+            (Stateful::Account, status.as_str())
+        }
+        _ => return Ok(()),
+    };
+    Err(ServiceError::ResourceState { of, state })
+}
+
+fn check_self_service(loaded: &Loaded) -> Result<(), ServiceError> {
+    let settings = loaded.settings();
+    let allowed = match loaded.subject().name.kind() {
+        SubjectKind::RamUser => settings.preference.allow_user_to_change_password(),
+        SubjectKind::IamUser => settings.iam.allow_user_to_change_password(),
+        SubjectKind::MailDomain | SubjectKind::InstanceAccount => true,
+    };
+    if allowed { Ok(()) } else { Err(ServiceError::SelfChangeDisabled) }
+}
+
+fn check_age(loaded: &Loaded, now: Timestamp) -> Result<(), ServiceError> {
+    let Some(credential) = loaded.credential() else { return Ok(()) };
+    let lifetime = loaded.policy().lifetime();
+    // A clock behind the last change: as if that had been now.
+    let age = now.since(credential.changed_at).unwrap_or_default();
+    if credential.changed_by == ChangedBy::Subject && age < lifetime.minimum_age {
+        return Err(ServiceError::PasswordTooYoung { retry_after: lifetime.minimum_age.saturating_sub(age) });
+    }
+    if lifetime.hard_expiry && lifetime.maximum_age.is_some_and(|maximum| age >= maximum) {
+        return Err(ServiceError::PasswordExpired);
+    }
+    Ok(())
+}
+
+fn check_expected(expected: Option<ExpectedVersion>, current: Option<Version>) -> Result<(), ServiceError> {
+    match expected {
+        Some(ExpectedVersion(number)) if number != current.map_or(0, Version::number) => {
+            Err(ServiceError::VersionConflict { current })
+        }
+        _ => Ok(()),
+    }
+}

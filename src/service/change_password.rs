@@ -1,0 +1,25 @@
+//! `ChangePassword`: the subject is the RAM user who calls.
+
+use super::change::{PasswordChange, change};
+use super::requests::{ChangeOwnPassword, WantedPassword};
+use super::{Call, Service, ServiceError};
+use crate::domain::caller::Caller;
+use crate::domain::credential::Version;
+use crate::domain::subject::SubjectName;
+
+impl Service {
+    /// Changes the password of the RAM user who calls.
+    pub async fn change_password(&self, call: Call, request: ChangeOwnPassword) -> Result<Version, ServiceError> {
+        let Caller::RamUser(tenant, name, _) = call.caller() else {
+            return Err(ServiceError::CallerNotEligible(call.caller.action()));
+        };
+        let wanted = PasswordChange {
+            tenant: tenant.clone(),
+            name: SubjectName::RamUser(name.clone()),
+            old_password: Some(request.old_password),
+            wanted: WantedPassword::Given(request.new_password),
+            expected_version: request.expected_version,
+        };
+        Ok(change(&self.gates, call, wanted).await?.version)
+    }
+}

@@ -1,0 +1,31 @@
+//! `CheckPassword` and `GeneratePassword`: the same policy object that a change is held to.
+
+use super::{Call, Service, ServiceError};
+use crate::domain::password::{NewPassword, Password};
+use crate::domain::subject::SubjectName;
+use crate::policy::{Policy, Violation};
+
+impl Service {
+    /// Every rule of the subject's policy that a password breaks. It is never compared with the stored ones.
+    pub async fn check_password(
+        &self,
+        call: Call,
+        name: SubjectName,
+        password: NewPassword,
+    ) -> Result<Vec<Violation>, ServiceError> {
+        Ok(self.policy_of(call, name).await?.violations(&password))
+    }
+
+    /// A password that the subject's policy accepts. Nothing is stored.
+    pub async fn generate_password(&self, call: Call, name: SubjectName) -> Result<Password, ServiceError> {
+        let policy = self.policy_of(call, name).await?;
+        Ok(self.gates.generate(&policy)?.into_password())
+    }
+
+    async fn policy_of(&self, call: Call, name: SubjectName) -> Result<Policy, ServiceError> {
+        let tenant = call.own_tenant()?.clone();
+        let permit = self.gates.permit_subject(call, tenant, name).await?;
+        let settings = self.gates.settings(permit.permit(), permit.tenant()).await?;
+        Ok(self.gates.policy(permit.subject()?, &settings))
+    }
+}

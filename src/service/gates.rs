@@ -1,0 +1,202 @@
+//! The only holder of the ports. What they are used for has to pass through here, and each gate hands out a proof that
+//! the next one asks for: `Permit → Loaded → Reserved → (Proof, Unproven) → Change`.
+//!
+//! Proofs own what they prove, so that one cannot be spent on another subject, and none can be made elsewhere:
+//!
+//! ```compile_fail
+//! use credentiald::service::gates::Permit;
+//! fn forge() -> Permit { Permit { } }
+//! ```
+//! ```compile_fail
+//! use credentiald::service::gates::{Change, Unproven};
+//! fn skip_the_old_password(unproven: Unproven) -> Change { Change::of(unproven) }
+//! ```
+//! ```compile_fail
+//! use credentiald::service::gates::Unproven;
+//! fn take_the_hash_out(unproven: Unproven) -> credentiald::domain::credential::PasswordHash { unproven.hash }
+//! ```
+//! ```compile_fail
+//! use credentiald::service::gates::{Gates, SubjectPermit};
+//! async fn skip_the_old_password(gates: &Gates, permit: SubjectPermit) { gates.commit(permit).await; }
+//! ```
+
+mod attempts;
+mod change;
+mod permit;
+mod reserve;
+
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::domain::access_token::{AccessToken, TokenDigest};
+use crate::domain::audit_event::{AuditEvent, AuditOutcome};
+use crate::domain::credential::{Credential, PasswordHash};
+use crate::domain::names::{Region, TenantName};
+use crate::domain::settings::TenantSettings;
+use crate::domain::subject::{Subject, SubjectName};
+use crate::domain::time::Timestamp;
+use crate::policy::{AcceptedPassword, Baseline, Policy};
+use crate::ports::store::{AccessTokens, Directory, Lookup};
+use crate::ports::{Authorizer, Clock, Entropy, Hasher, Salt, Store};
+use crate::service::ServiceError;
+use crate::service::error::Missing;
+
+pub use attempts::AttemptLimits;
+pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
+pub use permit::{Permit, SubjectPermit};
+pub use reserve::{Candidate, Loaded, Reserved};
+
+/// What the core needs from outside.
+pub struct Ports {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The hash engine.
+    pub hasher: Arc<dyn Hasher>,
+    /// Who may do what.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// What an operator sets for all tenants.
+pub struct Installation {
+    /// The region of what is created, or asked for, without one.
+    pub region: Region,
+    /// How attempts are limited.
+    pub attempts: AttemptLimits,
+    /// What is asked of every password on top of each policy.
+    pub baseline: Baseline,
+}
+
+/// The only holder of the ports.
+pub struct Gates {
+    ports: Ports,
+    installation: Installation,
+    under_way: attempts::UnderWay,
+    detached: TaskTracker,
+}
+
+impl Gates {
+    /// Puts the gates before the ports.
+    pub fn new(ports: Ports, installation: Installation) -> Self {
+        Self { ports, installation, under_way: attempts::UnderWay::default(), detached: TaskTracker::new() }
+    }
+
+    /// Runs what must be concluded whether its caller waits or not: hanging up neither refunds an attempt nor tears a
+    /// commit.
+    pub(super) async fn detached<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        self.detached.spawn(task).await.map_err(|_| ServiceError::Internal("a detached task was lost"))?
+    }
+
+    /// Waits until everything that was detached is concluded.
+    pub(super) async fn concluded(&self) {
+        self.detached.close();
+        self.detached.wait().await;
+    }
+
+    /// The region of what is created without one.
+    pub(super) fn default_region(&self) -> &Region {
+        &self.installation.region
+    }
+
+    /// The policy for a subject's passwords.
+    pub(super) fn policy(&self, subject: &Subject, settings: &TenantSettings) -> Policy {
+        Policy::of_subject(subject, settings, &self.installation.baseline)
+    }
+
+    /// A password that the policy accepts.
+    pub(super) fn generate(&self, policy: &Policy) -> Result<AcceptedPassword, ServiceError> {
+        policy
+            .generate(&mut |buffer| self.ports.entropy.fill(buffer))
+            .ok_or(ServiceError::Internal("the policy leaves no password to generate"))
+    }
+
+    /// The time of day.
+    pub(super) fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    /// Unpredictable bytes.
+    pub(super) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.ports.entropy.fill(&mut bytes);
+        bytes
+    }
+
+    /// A fresh id.
+    pub(super) fn new_id(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.random()).into_uuid()
+    }
+
+    /// The directory, for what was permitted.
+    pub(super) fn directory(&self, _permit: &Permit) -> &dyn Directory {
+        self.ports.store.as_ref()
+    }
+
+    /// The access tokens, for what was permitted.
+    pub(super) fn access_tokens(&self, _permit: &Permit) -> &dyn AccessTokens {
+        self.ports.store.as_ref()
+    }
+
+    /// The access token with that digest: the one thing that is looked up before anybody is known.
+    pub(super) async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, ServiceError> {
+        Ok(self.ports.store.access_token(digest).await?)
+    }
+
+    /// Adds the first operator's token to a store that holds none at all. Nobody is there who could be permitted.
+    pub(super) async fn bootstrap(
+        &self,
+        token: &AccessToken,
+        digest: &TokenDigest,
+        event: &AuditEvent,
+    ) -> Result<bool, ServiceError> {
+        Ok(self.ports.store.bootstrap(token, digest, event).await?)
+    }
+
+    /// The settings of the tenant that was permitted.
+    pub(super) async fn settings(&self, _permit: &Permit, tenant: &TenantName) -> Result<TenantSettings, ServiceError> {
+        let settings = self.ports.store.settings(tenant).await?;
+        settings.ok_or(ServiceError::NotFound(Missing::Tenant))
+    }
+
+    /// A subject of the tenant that was permitted.
+    pub(super) async fn look_up(
+        &self,
+        _permit: &Permit,
+        tenant: &TenantName,
+        name: &SubjectName,
+    ) -> Result<Lookup, ServiceError> {
+        Ok(self.ports.store.look_up(tenant, name).await?)
+    }
+
+    /// The credential of a subject that was permitted.
+    async fn credential(&self, subject: &Subject) -> Result<Option<Credential>, ServiceError> {
+        Ok(self.ports.store.credential(subject.id).await?)
+    }
+
+    /// Hashes a subject's first password; there is no old one to prove.
+    pub(super) async fn hash_first(
+        &self,
+        permit: &SubjectPermit,
+        password: &PasswordToStore,
+    ) -> Result<PasswordHash, ServiceError> {
+        let hashes = self.ports.hasher.admit(permit.tenant(), 1, permit.call().deadline)?;
+        Ok(hashes.hash(password.shared(), self.salt()).await?)
+    }
+
+    fn salt(&self) -> Salt {
+        self.random()
+    }
+
+    /// The record of what came of a permitted request.
+    pub(super) fn event(&self, permit: &Permit, outcome: AuditOutcome) -> AuditEvent {
+        permit.event(self.new_id(), self.now(), outcome)
+    }
+}

@@ -1,0 +1,161 @@
+//! Attempts under way, counted in memory: parallel honest calls can neither outrun the allowance nor be punished.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex as Turn, Notify};
+
+use crate::domain::attempts::{Backoff, CallerKey, Pair, SubjectKey};
+use crate::domain::caller::Caller;
+use crate::domain::names::TenantName;
+use crate::domain::subject::{SubjectId, SubjectName};
+
+/// How attempts are limited.
+#[derive(Debug, Clone, Copy)]
+pub struct AttemptLimits {
+    /// What one caller may try on one subject.
+    pub pair: Backoff,
+    /// What all callers together may try on one subject: it only slows, so that nobody can lock a subject for the
+    /// others.
+    pub subject: Backoff,
+}
+
+impl AttemptLimits {
+    /// The limits where a tenant's RAM policy sets `MaxLoginAttemps`: after so many wrong passwords in a row, an hour.
+    #[must_use]
+    pub fn with_max_login_attempts(mut self, max_login_attempts: u32) -> Self {
+        if max_login_attempts > 0 {
+            let hour = Duration::from_hours(1);
+            self.pair = Backoff { allowance: max_login_attempts, initial: hour, longest: hour };
+        }
+        self
+    }
+}
+
+/// The key of a caller's attempts.
+pub(super) fn caller_key(caller: &Caller) -> CallerKey {
+    let subject = caller.subject_id().map(|id| id.0.into_bytes());
+    CallerKey(digest(&[
+        caller.kind().as_str().as_bytes(),
+        caller.tenant().map_or("", TenantName::as_str).as_bytes(),
+        caller.name().as_bytes(),
+        subject.as_ref().map_or(&[], |id| id.as_slice()),
+    ]))
+}
+
+/// The key of the attempts on a subject that exists: made again under the same name, it inherits none.
+pub(super) fn subject_key(id: SubjectId) -> SubjectKey {
+    SubjectKey(digest(&[b"subject", id.0.as_bytes()]))
+}
+
+/// The key of the attempts on a name that no subject has.
+pub(super) fn name_key(tenant: &TenantName, name: &SubjectName) -> SubjectKey {
+    SubjectKey(digest(&[
+        b"name",
+        tenant.as_str().as_bytes(),
+        name.kind().as_str().as_bytes(),
+        name.instance().map_or("", |instance| instance.as_str()).as_bytes(),
+        name.key().as_bytes(),
+    ]))
+}
+
+/// A digest in which no two lists of parts are alike: each part comes with its length.
+fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
+
+/// The attempts of one pair that are under way.
+#[derive(Default)]
+pub(super) struct Slot {
+    /// Who decides on an attempt holds this; the others wait behind it in the order of their coming.
+    pub(super) turn: Turn<()>,
+    count: AtomicU32,
+    left: Notify,
+}
+
+impl Slot {
+    pub(super) fn count(&self) -> u32 {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Counts one more. Only who holds the turn may.
+    pub(super) fn enter(&self) {
+        self.count.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Counts one less, and wakes whoever waits at the head.
+    pub(super) fn leave(&self) {
+        self.count.fetch_sub(1, Ordering::SeqCst);
+        self.left.notify_one();
+    }
+
+    /// Waits until one leaves. One that left before the call is not missed.
+    pub(super) async fn someone_left(&self) {
+        self.left.notified().await;
+    }
+}
+
+/// The attempts of all pairs that are under way.
+#[derive(Default)]
+pub(super) struct UnderWay {
+    slots: Mutex<HashMap<Pair, Weak<Slot>>>,
+}
+
+impl UnderWay {
+    /// Pairs that are kept before those that nobody uses are dropped.
+    const KEPT: usize = 1024;
+
+    /// The slot of a pair, which lives while somebody uses it.
+    pub(super) fn slot(&self, pair: Pair) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(&pair).and_then(Weak::upgrade) {
+            return slot;
+        }
+        if slots.len() >= Self::KEPT && slots.len() == slots.capacity() {
+            slots.retain(|_, slot| slot.strong_count() > 0);
+        }
+        let slot = Arc::new(Slot::default());
+        slots.insert(pair, Arc::downgrade(&slot));
+        slot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_shared_while_it_is_used_and_forgotten_after() {
+        let under_way = UnderWay::default();
+        let pair = Pair { subject: SubjectKey([1; 32]), caller: CallerKey([2; 32]) };
+        let first = under_way.slot(pair);
+        first.enter();
+        assert_eq!(under_way.slot(pair).count(), 1);
+        drop(first);
+        assert_eq!(under_way.slot(pair).count(), 0);
+    }
+
+    #[test]
+    fn pairs_that_nobody_uses_do_not_pile_up() {
+        let under_way = UnderWay::default();
+        for number in 0..100_000_u32 {
+            let mut subject = [0; 32];
+            subject[..4].copy_from_slice(&number.to_be_bytes());
+            under_way.slot(Pair { subject: SubjectKey(subject), caller: CallerKey([0; 32]) });
+        }
+        assert!(under_way.slots.lock().unwrap().len() <= 2 * UnderWay::KEPT);
+    }
+
+    #[test]
+    fn no_two_lists_of_parts_share_a_digest() {
+        assert_ne!(digest(&[b"ab", b"c"]), digest(&[b"a", b"bc"]));
+    }
+}

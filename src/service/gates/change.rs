@@ -1,0 +1,237 @@
+//! From a reserved attempt to a change that may be committed.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use subtle::ConstantTimeEq;
+use tokio::join;
+
+use super::reserve::{Candidate, Loaded, Reserved};
+use super::{Gates, SubjectPermit};
+use crate::domain::audit_event::AuditOutcome;
+use crate::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};
+use crate::domain::password::Password;
+use crate::domain::subject::{SubjectId, SubjectKind};
+use crate::policy::AcceptedPassword;
+use crate::ports::store::{Commit, CommitOutcome};
+use crate::service::ServiceError;
+
+/// A password that a policy accepted, on its way to the store.
+pub struct PasswordToStore(Arc<Password>);
+
+impl From<AcceptedPassword> for PasswordToStore {
+    fn from(accepted: AcceptedPassword) -> Self {
+        Self(Arc::new(accepted.into_password()))
+    }
+}
+
+impl PasswordToStore {
+    /// The password, shared: to be hashed, and to be answered where it was generated.
+    pub(in crate::service) fn shared(&self) -> Arc<Password> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// What a caller presents to be let through.
+pub enum Presented {
+    /// The old password.
+    OldPassword(Arc<Password>),
+    /// Nothing, where nothing is asked for.
+    Nothing(NotRequired),
+}
+
+/// Proves that no old password is asked for: by an administrator's reset, and by Direct Mail's operation.
+pub struct NotRequired(());
+
+impl Presented {
+    /// Nothing, where the action and the kind of subject ask for nothing.
+    pub(in crate::service) fn nothing(permit: &SubjectPermit) -> Option<Self> {
+        let action = permit.call().caller.action();
+        let is_mail_domain = permit.name().kind() == SubjectKind::MailDomain;
+        (action.is_administrative() || is_mail_domain).then_some(Self::Nothing(NotRequired(())))
+    }
+}
+
+/// Proves that a subject's new password may replace the one of that version.
+pub struct Proof {
+    subject: SubjectId,
+    version: Option<Version>,
+    changed_by: ChangedBy,
+}
+
+/// The hash of a new password, computed before the old one was proven. There is no way to it but a [`Change`].
+pub struct Unproven {
+    subject: SubjectId,
+    hash: PasswordHash,
+}
+
+/// A change that may be committed.
+pub struct Change {
+    proof: Proof,
+    hash: PasswordHash,
+}
+
+impl Change {
+    /// Joins a proof with the hash that it lets through.
+    ///
+    /// # Errors
+    /// They are not of one subject.
+    pub fn of(proof: Proof, unproven: Unproven) -> Result<Self, ServiceError> {
+        if proof.subject != unproven.subject {
+            return Err(ServiceError::Internal("a proof of another subject"));
+        }
+        Ok(Self { proof, hash: unproven.hash })
+    }
+}
+
+impl Loaded {
+    /// How many hashes a change takes: what is presented and the new one, and one for each earlier password that may
+    /// not come again.
+    pub(in crate::service) fn hashes_of_a_change(&self, presented: &Presented) -> u32 {
+        let checks_current = match presented {
+            Presented::OldPassword(_) => true,
+            Presented::Nothing(_) => self.credential().is_some() && self.policy().reuse_depth() > 0,
+        };
+        u32::from(checks_current) + 1 + u32::try_from(self.earlier().count()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Reserved {
+    /// Verifies what is presented and hashes the new password, side by side and always both, so that the time tells
+    /// nothing. Then refuses a password that was used before.
+    pub(in crate::service) async fn prove(
+        &mut self,
+        presented: Presented,
+        new: &PasswordToStore,
+    ) -> Result<(Proof, Unproven), ServiceError> {
+        let salt = self.gates.salt();
+        let (outcome, hash) = join!(self.check(&presented, new), self.hashes.hash(new.shared(), salt));
+        let (subject, version) = match &self.candidate {
+            Candidate::Known(loaded) => (loaded.subject().id, loaded.version()),
+            Candidate::Unknown(_) => return Err(ServiceError::Internal("a change of no subject")),
+        };
+        match outcome {
+            // No verdict was reached, and none is told: that is not the caller's attempt.
+            Err(error) => {
+                self.release();
+                return Err(error);
+            }
+            Ok(Checked::Good) => self.release(),
+            Ok(Checked::WrongPassword) => {
+                self.fail().await?;
+                return Err(ServiceError::OldPasswordIncorrect);
+            }
+            // Without an old password, finding out what the current one is would be free.
+            Ok(Checked::Reused) if matches!(presented, Presented::Nothing(_)) => {
+                self.fail().await?;
+                return Err(ServiceError::PasswordReused);
+            }
+            Ok(Checked::Reused) => {
+                self.release();
+                return Err(ServiceError::PasswordReused);
+            }
+        }
+        let changed_by = match presented {
+            Presented::OldPassword(_) => ChangedBy::Subject,
+            Presented::Nothing(_) => ChangedBy::Administrator,
+        };
+        Ok((Proof { subject, version, changed_by }, Unproven { subject, hash: hash? }))
+    }
+
+    async fn check(&self, presented: &Presented, new: &PasswordToStore) -> Result<Checked, ServiceError> {
+        let Candidate::Known(loaded) = &self.candidate else { return Ok(Checked::WrongPassword) };
+        let current = loaded.credential().map(|credential| &credential.hash);
+        match presented {
+            Presented::OldPassword(old) => {
+                let decoy = self.gates.ports.hasher.decoy();
+                let matched = self.hashes.verify(Arc::clone(old), current.unwrap_or(&decoy)).await?;
+                if !matched || current.is_none() {
+                    return Ok(Checked::WrongPassword);
+                }
+                if loaded.policy().reuse_depth() > 0 && is_same(old, &new.0) {
+                    return Ok(Checked::Reused);
+                }
+                self.is_any(new, loaded.earlier()).await
+            }
+            Presented::Nothing(_) => {
+                let current = current.filter(|_| loaded.policy().reuse_depth() > 0);
+                self.is_any(new, current.into_iter().chain(loaded.earlier())).await
+            }
+        }
+    }
+
+    /// Whether the new password is one of those, all of them checked side by side.
+    async fn is_any(
+        &self,
+        new: &PasswordToStore,
+        hashes: impl Iterator<Item = &PasswordHash>,
+    ) -> Result<Checked, ServiceError> {
+        for matched in join_all(hashes.map(|hash| self.hashes.verify(new.shared(), hash))).await {
+            if matched? {
+                return Ok(Checked::Reused);
+            }
+        }
+        Ok(Checked::Good)
+    }
+
+    /// Commits a change where the credential is still at the version that was proven and the caller still waits.
+    pub(in crate::service) async fn commit(&self, change: Change) -> Result<Version, ServiceError> {
+        let Gates { ports, .. } = self.gates.as_ref();
+        let Candidate::Known(loaded) = &self.candidate else {
+            return Err(ServiceError::Internal("a change of no subject"));
+        };
+        let permit = loaded.permit();
+        if permit.call().deadline.remaining(ports.clock.instant()).is_zero() {
+            return Err(ServiceError::DeadlineExceeded);
+        }
+        let change_id = ChangeId(self.gates.new_id());
+        let version = Version::following(change.proof.version);
+        let event = self.gates.event(permit.permit(), AuditOutcome::Changed { change_id, version });
+        let commit = Commit {
+            subject: change.proof.subject,
+            expected: change.proof.version,
+            hash: change.hash,
+            at: event.at,
+            changed_by: change.proof.changed_by,
+            change_id,
+            keep_history: loaded.policy().reuse_depth().saturating_sub(1),
+            forget: self.to_forget(),
+            event,
+        };
+        match ports.store.commit(&commit).await? {
+            CommitOutcome::Committed(version) => Ok(version),
+            CommitOutcome::VersionMoved(current) => Err(ServiceError::VersionConflict { current }),
+            CommitOutcome::SubjectGone => Err(permit.not_found()),
+        }
+    }
+
+    /// Verifies a password: the subject's, or at the same cost the decoy's.
+    pub(in crate::service) async fn verify(&mut self, password: Arc<Password>) -> Result<bool, ServiceError> {
+        let hash = match &self.candidate {
+            Candidate::Known(loaded) => loaded.credential().map(|credential| &credential.hash),
+            Candidate::Unknown(_) => None,
+        };
+        let decoy = self.gates.ports.hasher.decoy();
+        let has_password = hash.is_some();
+        let verified = self.hashes.verify(password, hash.unwrap_or(&decoy)).await;
+        let matched = verified.inspect_err(|_| self.release())? && has_password;
+        if matched {
+            self.release();
+            self.forget().await?;
+        } else {
+            self.fail().await?;
+        }
+        Ok(matched)
+    }
+}
+
+/// What was found of the passwords of a change.
+enum Checked {
+    Good,
+    WrongPassword,
+    Reused,
+}
+
+fn is_same(one: &Password, other: &Password) -> bool {
+    one.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+}

@@ -1,0 +1,196 @@
+//! May they? The first gate.
+
+use uuid::Uuid;
+
+use super::Gates;
+use crate::domain::action::Action;
+use crate::domain::audit_event::{AuditEvent, AuditOutcome};
+use crate::domain::caller::CallerKind;
+use crate::domain::names::{Region, TenantName};
+use crate::domain::resource::Resource;
+use crate::domain::subject::{Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName, Tags};
+use crate::domain::time::Timestamp;
+use crate::ports::store::{Absent, Lookup};
+use crate::ports::{AccessRequest, Decision};
+use crate::service::error::Missing;
+use crate::service::{Call, ServiceError};
+
+/// Proves that a caller may do what it asks for, on one resource.
+pub struct Permit {
+    call: Call,
+    resource: String,
+    subject: Option<SubjectId>,
+}
+
+impl Permit {
+    /// The call that was permitted.
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    pub(super) fn event(&self, id: Uuid, at: Timestamp, outcome: AuditOutcome) -> AuditEvent {
+        AuditEvent {
+            id,
+            at,
+            request_id: self.call.request_id,
+            correlation_id: self.call.correlation_id.clone(),
+            caller: self.call.caller().clone(),
+            action: self.call.caller.action(),
+            resource: self.resource.clone(),
+            subject: self.subject,
+            outcome,
+        }
+    }
+}
+
+/// Proves that a caller may do what it asks for, on one subject, whether that exists or not.
+pub struct SubjectPermit {
+    permit: Permit,
+    tenant: TenantName,
+    name: SubjectName,
+    lookup: Lookup,
+}
+
+impl SubjectPermit {
+    /// The permit as one of any resource.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// The call that was permitted.
+    pub fn call(&self) -> &Call {
+        &self.permit.call
+    }
+
+    /// The subject's tenant.
+    pub fn tenant(&self) -> &TenantName {
+        &self.tenant
+    }
+
+    /// The subject's name.
+    pub fn name(&self) -> &SubjectName {
+        &self.name
+    }
+
+    /// What was found under the name.
+    pub fn lookup(&self) -> &Lookup {
+        &self.lookup
+    }
+
+    /// The subject. Who may ask is told what is missing.
+    pub fn subject(&self) -> Result<&Subject, ServiceError> {
+        match &self.lookup {
+            Lookup::Found(subject) => Ok(subject),
+            Lookup::Missing(Absent::Subject { .. }) => Err(self.not_found()),
+            Lookup::Missing(Absent::Instance) => Err(ServiceError::NotFound(Missing::Instance)),
+            Lookup::Missing(Absent::Tenant) => Err(ServiceError::NotFound(Missing::Tenant)),
+        }
+    }
+
+    /// What is answered where the subject is missing, or went missing meanwhile.
+    pub(in crate::service) fn not_found(&self) -> ServiceError {
+        ServiceError::NotFound(match self.name.kind() {
+            SubjectKind::MailDomain => Missing::MailDomain,
+            SubjectKind::RamUser | SubjectKind::IamUser => Missing::User,
+            SubjectKind::InstanceAccount => Missing::Account,
+        })
+    }
+}
+
+impl Gates {
+    /// May they, on this resource? A refusal is recorded.
+    pub(in crate::service) async fn permit(&self, call: Call, resource: &Resource) -> Result<Permit, ServiceError> {
+        self.decide(call, resource, None).await
+    }
+
+    /// May they, on this subject? Its attributes are read first, its credential never.
+    pub(in crate::service) async fn permit_subject(
+        &self,
+        call: Call,
+        tenant: TenantName,
+        name: SubjectName,
+    ) -> Result<SubjectPermit, ServiceError> {
+        let may_see = call.caller().kind() == CallerKind::Operator || call.caller().tenant() == Some(&tenant);
+        let lookup =
+            if may_see { self.ports.store.look_up(&tenant, &name).await? } else { Lookup::Missing(Absent::Tenant) };
+        let resource = resource(call.caller.action(), &tenant, &name, &lookup, self.default_region());
+        let id = match &lookup {
+            Lookup::Found(subject) => Some(subject.id),
+            Lookup::Missing(_) => None,
+        };
+        let permit = self.decide(call, &resource, id).await?;
+        Ok(SubjectPermit { permit, tenant, name, lookup })
+    }
+
+    async fn decide(
+        &self,
+        call: Call,
+        resource: &Resource,
+        subject: Option<SubjectId>,
+    ) -> Result<Permit, ServiceError> {
+        let action = call.caller.action();
+        let decision = self.ports.authorizer.decide(AccessRequest { caller: call.caller(), action, resource });
+        let permit = Permit { call, resource: resource.to_string(), subject };
+        match decision {
+            Decision::Permitted { .. } => Ok(permit),
+            Decision::Denied { policies } => {
+                self.ports.store.record(&self.event(&permit, AuditOutcome::Denied { policies })).await?;
+                Err(ServiceError::AccessDenied { action, resource: permit.resource })
+            }
+        }
+    }
+}
+
+/// The resource that a subject is, or belongs to: `ModifyAccountPassword` is permitted on the instance.
+fn resource(action: Action, tenant: &TenantName, name: &SubjectName, lookup: &Lookup, default: &Region) -> Resource {
+    let attributes = match lookup {
+        Lookup::Found(subject) => Some(&subject.attributes),
+        Lookup::Missing(_) => None,
+    };
+    let region = region(lookup).unwrap_or(default).clone();
+    let tenant = tenant.clone();
+    match name {
+        SubjectName::MailDomain(name) => {
+            let status = match attributes {
+                Some(SubjectAttributes::MailDomain { status, .. }) => Some(status.as_str()),
+                _ => None,
+            };
+            Resource::MailDomain { tenant, region, name: name.clone(), status }
+        }
+        SubjectName::RamUser(name) => Resource::RamUser { tenant, name: name.clone() },
+        SubjectName::IamUser(id) => {
+            let tags = match attributes {
+                Some(SubjectAttributes::IamUser { tags, .. }) => tags.clone(),
+                _ => Tags::default(),
+            };
+            Resource::IamUser { tenant, id: id.clone(), tags }
+        }
+        SubjectName::InstanceAccount(instance, account) => {
+            let (instance_status, status) = match attributes {
+                Some(SubjectAttributes::InstanceAccount { instance_status, status, .. }) => {
+                    (Some(instance_status.as_str()), Some(status.as_str()))
+                }
+                _ => (None, None),
+            };
+            if action == Action::ModifyAccountPassword {
+                Resource::Instance { tenant, region, id: instance.clone(), status: instance_status }
+            } else {
+                let (instance, name) = (instance.clone(), account.clone());
+                Resource::InstanceAccount { tenant, region, instance, name, status }
+            }
+        }
+    }
+}
+
+fn region(lookup: &Lookup) -> Option<&Region> {
+    match lookup {
+        Lookup::Found(subject) => match &subject.attributes {
+            SubjectAttributes::MailDomain { region, .. } | SubjectAttributes::InstanceAccount { region, .. } => {
+                Some(region)
+            }
+            SubjectAttributes::RamUser | SubjectAttributes::IamUser { .. } => None,
+        },
+        Lookup::Missing(Absent::Subject { region }) => region.as_ref(),
+        Lookup::Missing(_) => None,
+    }
+}

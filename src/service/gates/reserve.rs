@@ -1,0 +1,256 @@
+//! What is loaded with a permit, and the attempt that is reserved on it.
+
+use std::sync::Arc;
+
+use super::attempts::{Slot, caller_key, name_key, subject_key};
+use super::{Gates, SubjectPermit};
+use crate::domain::attempts::{Failures, Forget, Pair};
+use crate::domain::audit_event::AuditOutcome;
+use crate::domain::credential::{Credential, PasswordHash, Version};
+use crate::domain::names::TenantName;
+use crate::domain::settings::TenantSettings;
+use crate::domain::subject::{Subject, SubjectKind};
+use crate::policy::Policy;
+use crate::ports::{AdmittedHashes, Deadline};
+use crate::service::{Call, ServiceError};
+
+/// A subject with its credential, loaded with a permit.
+pub struct Loaded {
+    permit: SubjectPermit,
+    subject: Subject,
+    settings: TenantSettings,
+    policy: Policy,
+    credential: Option<Credential>,
+}
+
+impl Loaded {
+    /// The subject.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The settings of its tenant.
+    pub fn settings(&self) -> &TenantSettings {
+        &self.settings
+    }
+
+    /// The policy for its passwords.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Its credential, where it has one.
+    pub fn credential(&self) -> Option<&Credential> {
+        self.credential.as_ref()
+    }
+
+    /// The version of its credential.
+    pub fn version(&self) -> Option<Version> {
+        self.credential.as_ref().map(|credential| credential.version)
+    }
+
+    /// The permit that it was loaded with.
+    pub fn permit(&self) -> &SubjectPermit {
+        &self.permit
+    }
+
+    /// The hashes that a new password must not match besides the current one's: as many as the policy looks back.
+    pub(super) fn earlier(&self) -> impl Iterator<Item = &PasswordHash> {
+        let depth = self.policy.reuse_depth().saturating_sub(1) as usize;
+        self.credential.iter().flat_map(|credential| &credential.history).take(depth)
+    }
+}
+
+/// Whose password is tried: a subject that exists, or a name that none has.
+pub enum Candidate {
+    /// A subject.
+    Known(Box<Loaded>),
+    /// A name.
+    Unknown(Box<SubjectPermit>),
+}
+
+impl Candidate {
+    pub(super) fn permit(&self) -> &SubjectPermit {
+        match self {
+            Self::Known(loaded) => &loaded.permit,
+            Self::Unknown(permit) => permit,
+        }
+    }
+
+    fn call(&self) -> &Call {
+        self.permit().call()
+    }
+
+    fn tenant(&self) -> &TenantName {
+        self.permit().tenant()
+    }
+
+    fn pair(&self) -> Pair {
+        let subject = match self {
+            Self::Known(loaded) => subject_key(loaded.subject.id),
+            Self::Unknown(permit) => name_key(permit.tenant(), permit.name()),
+        };
+        Pair { subject, caller: caller_key(self.call().caller()) }
+    }
+}
+
+/// An attempt that is reserved, with the hashes that it needs. Dropped without an outcome, it counts as failed.
+pub struct Reserved {
+    pub(super) gates: Arc<Gates>,
+    pub(super) candidate: Candidate,
+    pub(super) hashes: Box<dyn AdmittedHashes>,
+    pair: Pair,
+    slot: Arc<Slot>,
+    stored: Failures,
+    settled: bool,
+}
+
+impl Reserved {
+    /// Whose stored failures a change forgets: those of everybody where an administrator makes it, else the pair's,
+    /// where there are any.
+    pub(super) fn to_forget(&self) -> Option<Forget> {
+        if self.candidate.call().caller.action().is_administrative() {
+            return Some(Forget::Subject(self.pair.subject));
+        }
+        (self.stored.count > 0).then_some(Forget::Pair(self.pair))
+    }
+
+    /// The attempt is over and does not count.
+    pub(super) fn release(&mut self) {
+        self.settled = true;
+        self.slot.leave();
+    }
+
+    /// The password was wrong. That is durable when this returns.
+    pub(super) async fn fail(&mut self) -> Result<(), ServiceError> {
+        let permit = self.candidate.permit().permit();
+        let event = self.gates.event(permit, AuditOutcome::WrongPassword);
+        self.gates.ports.store.record_failure(&self.pair, event.at, &event).await?;
+        self.release();
+        Ok(())
+    }
+
+    /// Forgets the stored failures, where there are any.
+    pub(super) async fn forget(&self) -> Result<(), ServiceError> {
+        if self.stored.count > 0 {
+            self.gates.ports.store.forget_failures(&self.pair).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if self.settled {
+            return;
+        }
+        let (gates, slot, pair) = (Arc::clone(&self.gates), Arc::clone(&self.slot), self.pair);
+        let event = gates.event(self.candidate.permit().permit(), AuditOutcome::WrongPassword);
+        let record = async move {
+            // Where even this fails, the store is gone, and with it every answer to a guess.
+            let _ = gates.ports.store.record_failure(&pair, event.at, &event).await;
+            slot.leave();
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(record)),
+            Err(_) => self.slot.leave(),
+        }
+    }
+}
+
+impl Gates {
+    /// Loads a subject with its credential. What is missing is told.
+    pub(in crate::service) async fn load(&self, permit: SubjectPermit) -> Result<Loaded, ServiceError> {
+        let subject = permit.subject()?.clone();
+        let settings = self.settings(permit.permit(), permit.tenant()).await?;
+        let policy = self.policy(&subject, &settings);
+        let credential = self.credential(&subject).await?;
+        Ok(Loaded { permit, subject, settings, policy, credential })
+    }
+
+    /// Loads a subject with its credential, where there is one. What is missing is not told.
+    pub(in crate::service) async fn load_candidate(&self, permit: SubjectPermit) -> Result<Candidate, ServiceError> {
+        if permit.subject().is_err() {
+            return Ok(Candidate::Unknown(Box::new(permit)));
+        }
+        Ok(Candidate::Known(Box::new(self.load(permit).await?)))
+    }
+
+    /// Reserves an attempt and admits its hashes as one. When the allowance is used up by attempts under way, waits for
+    /// its turn within the deadline; a refusal costs no attempt.
+    pub(in crate::service) async fn reserve(
+        self: &Arc<Self>,
+        candidate: Candidate,
+        hashes: u32,
+    ) -> Result<Reserved, ServiceError> {
+        let pair = candidate.pair();
+        let slot = self.under_way.slot(pair);
+        let deadline = candidate.call().deadline;
+        let turn = within(deadline, self.take_turn(&slot, pair, &candidate));
+        let (turn, stored) = turn.await.ok_or(ServiceError::DeadlineExceeded)??;
+        let hashes = self.ports.hasher.admit(candidate.tenant(), hashes, deadline)?;
+        slot.enter();
+        drop(turn);
+        let gates = Arc::clone(self);
+        Ok(Reserved { gates, candidate, hashes, pair, slot, stored, settled: false })
+    }
+
+    /// Waits until the budget has room for one more attempt. Nobody else can take the room while the turn is held.
+    async fn take_turn<'slot>(
+        &self,
+        slot: &'slot Slot,
+        pair: Pair,
+        candidate: &Candidate,
+    ) -> Result<(tokio::sync::MutexGuard<'slot, ()>, Failures), ServiceError> {
+        let limits = match candidate {
+            Candidate::Known(loaded) if loaded.subject.name.kind() == SubjectKind::RamUser => {
+                self.installation.attempts.with_max_login_attempts(loaded.settings.ram.max_login_attemps())
+            }
+            _ => self.installation.attempts,
+        };
+        let (turn, mut waited) = match slot.turn.try_lock() {
+            Ok(turn) => (turn, false),
+            Err(_) => (slot.turn.lock().await, true),
+        };
+        let mut slowed = false;
+        loop {
+            if std::mem::take(&mut waited) {
+                self.check_unmoved(candidate).await?;
+            }
+            // Read before the store: an attempt that fails in between is then counted twice, never not at all.
+            let under_way = slot.count();
+            let failures = self.ports.store.failures(&pair).await?;
+            let retry_after = limits.pair.remaining(failures.by_caller, self.now());
+            if !retry_after.is_zero() {
+                return Err(ServiceError::TooManyAttempts { retry_after });
+            }
+            let slowing = limits.subject.remaining(failures.by_all, self.now());
+            if !slowing.is_zero() && !slowed {
+                if slowing >= candidate.call().deadline.remaining(self.ports.clock.instant()) {
+                    return Err(ServiceError::TooManyAttempts { retry_after: slowing });
+                }
+                tokio::time::sleep(slowing).await;
+                (slowed, waited) = (true, true);
+                continue;
+            }
+            let room = limits.pair.allowance.saturating_sub(failures.by_caller.count).max(1);
+            if under_way < room {
+                return Ok((turn, failures.by_caller));
+            }
+            slot.someone_left().await;
+            waited = true;
+        }
+    }
+
+    /// Who waited while somebody else changed the password need not hash.
+    async fn check_unmoved(&self, candidate: &Candidate) -> Result<(), ServiceError> {
+        let Candidate::Known(loaded) = candidate else { return Ok(()) };
+        let current = self.credential(&loaded.subject).await?.map(|credential| credential.version);
+        if current == loaded.version() { Ok(()) } else { Err(ServiceError::VersionConflict { current }) }
+    }
+}
+
+/// The future's output, or `None` once the deadline has passed.
+async fn within<T>(deadline: Deadline, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout_at(deadline.instant().into(), future).await.ok()
+}

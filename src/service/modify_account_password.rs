@@ -1,0 +1,25 @@
+//! `ModifyAccountPassword`: the subject is an account of an instance of the caller's tenant.
+
+use super::change::{PasswordChange, change};
+use super::requests::{ModifyAccountPassword, WantedPassword};
+use super::{Call, Service, ServiceError};
+use crate::domain::credential::Version;
+use crate::domain::subject::SubjectName;
+
+impl Service {
+    /// Changes the password of an instance account.
+    pub async fn modify_account_password(
+        &self,
+        call: Call,
+        request: ModifyAccountPassword,
+    ) -> Result<Version, ServiceError> {
+        let wanted = PasswordChange {
+            tenant: call.own_tenant()?.clone(),
+            name: SubjectName::InstanceAccount(request.instance, request.account),
+            old_password: Some(request.old_password),
+            wanted: WantedPassword::Given(request.new_password),
+            expected_version: request.expected_version,
+        };
+        Ok(change(&self.gates, call, wanted).await?.version)
+    }
+}

@@ -1,0 +1,61 @@
+//! How connections are made.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
+
+use super::SqliteStore;
+
+/// How long one waits for a lock that another process holds, and for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one waits for a lock before it is reported, where somebody looks on.
+const SHORT_PATIENCE: Duration = Duration::from_millis(500);
+/// Each reader is a thread; reads are short.
+const READERS: u32 = 4;
+
+/// What every connection has in common. The SQL of a schema that somebody tampered with runs no function with side
+/// effects (<https://www.sqlite.org/security.html>).
+pub(super) fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new().pragma("trusted_schema", "OFF").busy_timeout(PATIENCE).disable_statement_logging()
+}
+
+/// A connection that writes nothing, not even at its end.
+pub(super) fn looking(path: &Path) -> SqliteConnectOptions {
+    options().filename(path).read_only(true).pragma("cell_size_check", "ON").busy_timeout(SHORT_PATIENCE)
+}
+
+/// A connection that writes: what it commits is on the disk, and what it deletes is overwritten.
+pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
+    options()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("secure_delete", "ON")
+}
+
+/// The store over a file that was checked.
+pub(super) async fn connect(path: &Path) -> Result<SqliteStore, sqlx::Error> {
+    let pool = || {
+        SqlitePoolOptions::new()
+            .acquire_timeout(PATIENCE)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+    };
+    let writer = pool()
+        .max_connections(1)
+        // Where SQLite itself has rolled back, as it does when the disk is full, the driver still believes in a
+        // transaction: such a connection could never begin another.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+        .connect_with(writing(path))
+        .await?;
+    let readers = pool().max_connections(READERS).connect_with(options().filename(path).read_only(true)).await?;
+    Ok(SqliteStore { readers, writer })
+}

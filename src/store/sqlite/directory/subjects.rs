@@ -1,0 +1,224 @@
+//! Subjects, with what may be told of their credentials.
+
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::super::SqliteStore;
+use super::super::rows::{self, Read, subject_columns};
+use super::{has_tenant, instances, page_of, start_of};
+use crate::domain::credential::{ChangedBy, Version};
+use crate::domain::names::{InstanceId, TenantName};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::subject::{Subject, SubjectAttributes, SubjectKind, SubjectName};
+use crate::ports::StoreError;
+use crate::ports::store::{Creation, Deletion, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
+
+/// A `SELECT` of entries, to go on after its `WHERE`.
+macro_rules! select_entries {
+    ($rest:literal) => {
+        concat!(
+            "SELECT ",
+            subject_columns!(),
+            ", c.version, c.changed_at
+             FROM subject s
+             LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
+             LEFT JOIN credential c ON c.subject_id = s.id
+             WHERE ",
+            $rest
+        )
+    };
+}
+
+pub(super) async fn insert(connection: &mut SqliteConnection, new: &NewSubject) -> Result<Creation, StoreError> {
+    let NewSubject { tenant, subject, first_password } = new;
+    if !has_tenant(connection, tenant).await? {
+        return Ok(Creation::TenantAbsent);
+    }
+    if let Some(instance) = subject.name.instance()
+        && !instances::exists(connection, tenant, instance).await?
+    {
+        return Ok(Creation::InstanceAbsent);
+    }
+    if !insert_subject(connection, tenant, subject).await? {
+        return Ok(Creation::AlreadyExists);
+    }
+    if let Some(password) = first_password {
+        insert_credential(connection, subject, password).await?;
+    }
+    Ok(Creation::Created)
+}
+
+pub(super) async fn find(
+    store: &SqliteStore,
+    tenant: &TenantName,
+    name: &SubjectName,
+) -> Result<Option<SubjectEntry>, StoreError> {
+    let row =
+        sqlx::query(select_entries!("s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name = $4"))
+            .bind(tenant.as_str())
+            .bind(name.kind().as_str())
+            .bind(instance_key(name.instance()))
+            .bind(name.key())
+            .fetch_optional(&store.readers)
+            .await?;
+    row.as_ref().map(entry).transpose()
+}
+
+pub(super) async fn list(
+    store: &SqliteStore,
+    tenant: &TenantName,
+    kind: SubjectKind,
+    instance: Option<&InstanceId>,
+    page: &PageRequest,
+) -> Result<Page<SubjectEntry>, StoreError> {
+    if kind == SubjectKind::InstanceAccount && instance.is_none() {
+        return list_of_all_instances(store, tenant, page).await;
+    }
+    let found = sqlx::query(select_entries!(
+        "s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name > $4 ORDER BY s.name LIMIT $5"
+    ))
+    .bind(tenant.as_str())
+    .bind(kind.as_str())
+    .bind(instance_key(instance))
+    .bind(start_of(page))
+    .bind(i64::from(page.size) + 1)
+    .fetch_all(&store.readers)
+    .await?;
+    page_of(&found, page, entry, |entry| entry.subject.name.key().to_owned())
+}
+
+/// Accounts by instance and name. Neither holds the slash that separates them in a page's key.
+async fn list_of_all_instances(
+    store: &SqliteStore,
+    tenant: &TenantName,
+    page: &PageRequest,
+) -> Result<Page<SubjectEntry>, StoreError> {
+    let (instance, name) = start_of(page).split_once('/').unwrap_or_default();
+    let found = sqlx::query(select_entries!(
+        "s.tenant = $1 AND s.kind = $2 AND (coalesce(s.instance, ''), s.name) > ($3, $4)
+         ORDER BY coalesce(s.instance, ''), s.name LIMIT $5"
+    ))
+    .bind(tenant.as_str())
+    .bind(SubjectKind::InstanceAccount.as_str())
+    .bind(instance)
+    .bind(name)
+    .bind(i64::from(page.size) + 1)
+    .fetch_all(&store.readers)
+    .await?;
+    page_of(&found, page, entry, |entry| {
+        let name = &entry.subject.name;
+        format!("{}/{}", instance_key(name.instance()), name.key())
+    })
+}
+
+pub(super) async fn set_status(
+    connection: &mut SqliteConnection,
+    tenant: &TenantName,
+    name: &SubjectName,
+    status: SubjectStatus,
+) -> Result<bool, StoreError> {
+    let (kind, word) = match status {
+        SubjectStatus::MailDomain(status) => (SubjectKind::MailDomain, status.as_str()),
+        SubjectStatus::InstanceAccount(status) => (SubjectKind::InstanceAccount, status.as_str()),
+    };
+    if kind != name.kind() {
+        return Ok(false);
+    }
+    let updated = sqlx::query(
+        "UPDATE subject SET status = $5 WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3 AND name = $4",
+    )
+    .bind(tenant.as_str())
+    .bind(kind.as_str())
+    .bind(instance_key(name.instance()))
+    .bind(name.key())
+    .bind(word)
+    .execute(connection)
+    .await?;
+    Ok(updated.rows_affected() > 0)
+}
+
+pub(super) async fn delete(
+    connection: &mut SqliteConnection,
+    tenant: &TenantName,
+    name: &SubjectName,
+) -> Result<Deletion, StoreError> {
+    let deleted = sqlx::query(
+        "DELETE FROM subject WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3 AND name = $4",
+    )
+    .bind(tenant.as_str())
+    .bind(name.kind().as_str())
+    .bind(instance_key(name.instance()))
+    .bind(name.key())
+    .execute(connection)
+    .await?;
+    Ok(if deleted.rows_affected() == 0 { Deletion::Absent } else { Deletion::Deleted })
+}
+
+/// Answers whether the name was free.
+async fn insert_subject(
+    connection: &mut SqliteConnection,
+    tenant: &TenantName,
+    subject: &Subject,
+) -> Result<bool, StoreError> {
+    let (mut region, mut status, mut user_name, mut tags) = (None, None, None, None);
+    match &subject.attributes {
+        SubjectAttributes::MailDomain { region: of_domain, status: of_status } => {
+            region = Some(of_domain.as_str());
+            status = Some(of_status.as_str());
+        }
+        SubjectAttributes::RamUser => {}
+        SubjectAttributes::IamUser { user_name: of_user, tags: of_tags } => {
+            user_name = Some(of_user.as_str());
+            tags = Some(rows::to_json(of_tags)?);
+        }
+        // Region and state of the instance are read from the instance.
+        SubjectAttributes::InstanceAccount { status: of_account, .. } => status = Some(of_account.as_str()),
+    }
+    let inserted = sqlx::query(
+        "INSERT INTO subject (id, tenant, kind, instance, name, written, region, status, user_name, tags, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+    )
+    .bind(subject.id.to_string())
+    .bind(tenant.as_str())
+    .bind(subject.name.kind().as_str())
+    .bind(subject.name.instance().map(InstanceId::as_str))
+    .bind(subject.name.key())
+    .bind(subject.name.as_written())
+    .bind(region)
+    .bind(status)
+    .bind(user_name)
+    .bind(tags)
+    .bind(subject.created_at.as_micros())
+    .execute(connection)
+    .await?;
+    Ok(inserted.rows_affected() > 0)
+}
+
+async fn insert_credential(
+    connection: &mut SqliteConnection,
+    subject: &Subject,
+    password: &FirstPassword,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO credential (subject_id, version, hash, changed_at, changed_by, change_id)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(subject.id.to_string())
+    .bind(rows::number_of(Version::FIRST))
+    .bind(password.hash.expose())
+    .bind(subject.created_at.as_micros())
+    .bind(ChangedBy::Administrator.as_str())
+    .bind(password.change_id.0.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn entry(row: &SqliteRow) -> Read<SubjectEntry> {
+    Ok(SubjectEntry { subject: rows::subject(row)?, credential: rows::credential_state(row)? })
+}
+
+/// What stands for the instance in a subject's key: nothing, where it belongs to none.
+fn instance_key(instance: Option<&InstanceId>) -> &str {
+    instance.map_or("", InstanceId::as_str)
+}

@@ -1,0 +1,188 @@
+//! Opening a store, and every reason not to.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use sqlx::{ConnectOptions, Connection};
+
+use super::connect::{connect, looking};
+use super::errors::{code, code_of};
+use super::header::{self, FileKind};
+use super::migrate::{KNOWN_SCHEMA, create, expected_schema, schema_of};
+use super::{SqliteStore, rows};
+
+impl SqliteStore {
+    /// Opens the store in that file, or makes one where there is none. A file that is refused is left as it was.
+    ///
+    /// A process opens a store once.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
+        if !path.try_exists().map_err(|error| OpenError::of_io(&path, error))? {
+            create(&path).await?;
+        }
+        identify(&path)?;
+        require_writable(&path)?;
+        verify(&path).await?;
+        connect(&path).await.map_err(|error| OpenError::of_driver(&path, error))
+    }
+}
+
+/// Why a store is not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such file.
+    #[error("there is no store at {}", .0.display())]
+    Absent(PathBuf),
+    /// It is a directory.
+    #[error("{} is a directory, not a store", .0.display())]
+    IsDirectory(PathBuf),
+    /// It is no SQLite database.
+    #[error("{} is not a database", .0.display())]
+    NotADatabase(PathBuf),
+    /// It is a SQLite database, but not one of this program.
+    #[error("{} is a database of another program", .0.display())]
+    NotAStore(PathBuf),
+    /// A newer program has migrated it.
+    #[error("the store {} has schema {found}, this program knows {KNOWN_SCHEMA}: use a newer program", .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+    },
+    /// It was not migrated since the program was updated.
+    #[error("the store {} has schema {found}, this program needs {KNOWN_SCHEMA}: run `credentiald migrate`", .path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+    },
+    /// The file may not be written.
+    #[error("the store {} is read-only", .0.display())]
+    ReadOnlyFile(PathBuf),
+    /// The directory may not be written; the write-ahead log is kept there.
+    #[error("the directory of the store {} is read-only", .0.display())]
+    ReadOnlyDirectory(PathBuf),
+    /// The operating system denies access to the file or to its directory.
+    #[error("access to {} is denied", .path.display())]
+    AccessDenied {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another process holds it for itself.
+    #[error("the store {} is locked by another process", .0.display())]
+    Locked(PathBuf),
+    /// What it holds can't be understood.
+    #[error("the store {} is damaged: {detail}; run `credentiald store check`", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// It can't be reached.
+    #[error("the store {} can't be opened", .path.display())]
+    Unavailable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl OpenError {
+    pub(super) fn of_io(path: &Path, error: io::Error) -> Self {
+        let path = path.to_owned();
+        match error.kind() {
+            ErrorKind::NotFound => Self::Absent(path),
+            ErrorKind::PermissionDenied => Self::AccessDenied { path, source: error },
+            ErrorKind::ReadOnlyFilesystem => Self::ReadOnlyFile(path),
+            _ => Self::Unavailable { path, source: Box::new(error) },
+        }
+    }
+
+    pub(super) fn of_driver(path: &Path, error: sqlx::Error) -> Self {
+        let path = path.to_owned();
+        match code_of(&error) {
+            Some(code::BUSY | code::LOCKED) => Self::Locked(path),
+            Some(code::READONLY) => Self::ReadOnlyFile(path),
+            Some(code::CANTOPEN) => Self::ReadOnlyDirectory(path),
+            Some(code::NOTADB) => Self::NotADatabase(path),
+            Some(code::CORRUPT) => Self::Damaged { path, detail: error.to_string() },
+            _ => Self::Unavailable { path, source: Box::new(error) },
+        }
+    }
+}
+
+/// Checks that the file is a store, whatever its schema.
+pub(super) fn identify(path: &Path) -> Result<(), OpenError> {
+    let metadata = fs::metadata(path).map_err(|error| OpenError::of_io(path, error))?;
+    if metadata.is_dir() {
+        return Err(OpenError::IsDirectory(path.to_owned()));
+    }
+    // To open a pipe would wait for its other end.
+    if !metadata.is_file() {
+        return Err(OpenError::NotADatabase(path.to_owned()));
+    }
+    match header::kind_of(path).map_err(|error| OpenError::of_io(path, error))? {
+        FileKind::Store => Ok(()),
+        FileKind::OtherDatabase => Err(OpenError::NotAStore(path.to_owned())),
+        FileKind::Unknown => Err(OpenError::NotADatabase(path.to_owned())),
+    }
+}
+
+/// Checks that file and directory can be written. Permission bits are read as well as tried, since they don't bind a
+/// superuser but tell what the operator meant.
+pub(super) fn require_writable(path: &Path) -> Result<(), OpenError> {
+    let permissions = |of: &Path| fs::metadata(of).map(|metadata| metadata.permissions());
+    let read_only = permissions(path).map_err(|error| OpenError::of_io(path, error))?.readonly();
+    match OpenOptions::new().write(true).open(path) {
+        Ok(_) if !read_only => {}
+        Err(error) if !matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+            return Err(OpenError::of_io(path, error));
+        }
+        _ => return Err(OpenError::ReadOnlyFile(path.to_owned())),
+    }
+    match path.parent().map(permissions) {
+        Some(Ok(directory)) if directory.readonly() => Err(OpenError::ReadOnlyDirectory(path.to_owned())),
+        Some(Err(error)) => Err(OpenError::of_io(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that the schema is the one this program works with, to the letter.
+pub(super) async fn verify(path: &Path) -> Result<(), OpenError> {
+    let found = schema_version(path).await?;
+    if found < KNOWN_SCHEMA {
+        return Err(OpenError::Older { path: path.to_owned(), found });
+    }
+    let of_driver = |error| OpenError::of_driver(path, error);
+    let mut connection = looking(path).connect().await.map_err(of_driver)?;
+    let schema = schema_of(&mut connection).await.map_err(of_driver)?;
+    connection.close().await.map_err(of_driver)?;
+    if schema != expected_schema().await.map_err(of_driver)? {
+        return Err(OpenError::Damaged {
+            path: path.to_owned(),
+            detail: format!("its tables are not those of schema {KNOWN_SCHEMA}"),
+        });
+    }
+    Ok(())
+}
+
+/// The schema version of a store, where it is not newer than the program.
+pub(super) async fn schema_version(path: &Path) -> Result<u32, OpenError> {
+    let of_driver = |error| OpenError::of_driver(path, error);
+    let mut connection = looking(path).connect().await.map_err(of_driver)?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.map_err(of_driver)?;
+    connection.close().await.map_err(of_driver)?;
+    // The format's field is signed; what is negative was never ours.
+    let found = rows::saturating(version);
+    if found > KNOWN_SCHEMA {
+        return Err(OpenError::Newer { path: path.to_owned(), found });
+    }
+    Ok(found)
+}

@@ -1,0 +1,187 @@
+//! Rows as domain values. What can't be read is damage; it is named, never shown.
+
+use serde::Serialize;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
+
+use crate::domain::access_token::{AccessToken, TokenId};
+use crate::domain::attempts::Failures;
+use crate::domain::caller::{Caller, CallerKind};
+use crate::domain::credential::{ChangeId, ChangedBy, Credential, CredentialState, PasswordHash, Version};
+use crate::domain::names::{
+    AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, RamUserName, Region, TenantName,
+};
+use crate::domain::subject::{
+    Instance, InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes, SubjectId,
+    SubjectKind, SubjectName,
+};
+use crate::domain::tenant::Tenant;
+use crate::domain::time::Timestamp;
+use crate::ports::StoreError;
+
+pub(super) type Read<T> = Result<T, StoreError>;
+
+/// The columns of [`subject`], from the tables `s` (subject) and `i` (its instance).
+macro_rules! subject_columns {
+    () => {
+        "s.id, s.kind, s.instance, s.name, s.written, s.region, s.status, s.user_name, s.tags, s.created_at, \
+         i.region AS instance_region, i.status AS instance_status"
+    };
+}
+pub(super) use subject_columns;
+
+pub(super) fn tenant(row: &SqliteRow) -> Read<Tenant> {
+    Ok(Tenant { name: parsed(row, "name", |text| TenantName::parse(text).ok())?, created_at: time(row, "created_at")? })
+}
+
+pub(super) fn instance(row: &SqliteRow) -> Read<Instance> {
+    Ok(Instance {
+        id: parsed(row, "id", |text| InstanceId::parse(text).ok())?,
+        region: parsed(row, "region", |text| Region::parse(text).ok())?,
+        status: parsed(row, "status", InstanceStatus::of)?,
+        created_at: time(row, "created_at")?,
+    })
+}
+
+pub(super) fn subject(row: &SqliteRow) -> Read<Subject> {
+    let kind = parsed(row, "kind", |text| SubjectKind::ALL.into_iter().find(|kind| kind.as_str() == text))?;
+    let name = parsed(row, "written", |text| {
+        Some(match kind {
+            SubjectKind::MailDomain => SubjectName::MailDomain(DomainName::parse(text).ok()?),
+            SubjectKind::RamUser => SubjectName::RamUser(RamUserName::parse(text).ok()?),
+            SubjectKind::IamUser => SubjectName::IamUser(IamUserId::parse(text).ok()?),
+            SubjectKind::InstanceAccount => {
+                let instance: String = row.try_get("instance").ok()?;
+                SubjectName::InstanceAccount(InstanceId::parse(&instance).ok()?, AccountName::parse(text).ok()?)
+            }
+        })
+    })?;
+    // The one that is compared has to be the one that is shown.
+    parsed(row, "name", |text| (text == name.key()).then_some(()))?;
+    let attributes = match kind {
+        SubjectKind::MailDomain => SubjectAttributes::MailDomain {
+            region: parsed(row, "region", |text| Region::parse(text).ok())?,
+            status: parsed(row, "status", MailDomainStatus::of)?,
+        },
+        SubjectKind::RamUser => SubjectAttributes::RamUser,
+        SubjectKind::IamUser => SubjectAttributes::IamUser {
+            user_name: parsed(row, "user_name", |text| IamUserName::parse(text).ok())?,
+            tags: parsed(row, "tags", |text| serde_json::from_str(text).ok())?,
+        },
+        SubjectKind::InstanceAccount => SubjectAttributes::InstanceAccount {
+            region: parsed(row, "instance_region", |text| Region::parse(text).ok())?,
+            instance_status: parsed(row, "instance_status", InstanceStatus::of)?,
+            status: parsed(row, "status", InstanceAccountStatus::of)?,
+        },
+    };
+    Ok(Subject { id: SubjectId(uuid(row, "id")?), name, attributes, created_at: time(row, "created_at")? })
+}
+
+/// A credential, the earlier hashes aside.
+pub(super) fn credential(row: &SqliteRow) -> Read<Credential> {
+    Ok(Credential {
+        version: version(row, "version")?,
+        hash: hash(row, "hash")?,
+        changed_at: time(row, "changed_at")?,
+        changed_by: parsed(row, "changed_by", |text| {
+            [ChangedBy::Subject, ChangedBy::Administrator].into_iter().find(|by| by.as_str() == text)
+        })?,
+        history: Vec::new(),
+    })
+}
+
+/// The state of a credential that need not be there.
+pub(super) fn credential_state(row: &SqliteRow) -> Read<Option<CredentialState>> {
+    let present: Option<i64> = row.try_get("version")?;
+    let state = || Ok(CredentialState { version: version(row, "version")?, changed_at: time(row, "changed_at")? });
+    present.map(|_| state()).transpose()
+}
+
+pub(super) fn access_token(row: &SqliteRow) -> Read<AccessToken> {
+    Ok(AccessToken {
+        id: TokenId(uuid(row, "id")?),
+        caller: caller(row, ["tenant", "kind", "name", "subject_id"])?,
+        created_at: time(row, "created_at")?,
+        expires_at: time(row, "expires_at")?,
+    })
+}
+
+/// A caller, of the columns that hold tenant, kind, name and subject.
+pub(super) fn caller(row: &SqliteRow, [tenant, kind, name, subject]: [&str; 4]) -> Read<Caller> {
+    let tenant_name = || parsed(row, tenant, |text| TenantName::parse(text).ok());
+    let subject_id = || uuid(row, subject).map(SubjectId);
+    let caller = match parsed(row, kind, CallerKind::of)? {
+        CallerKind::Root => Caller::Root(tenant_name()?),
+        CallerKind::RamUser => {
+            Caller::RamUser(tenant_name()?, parsed(row, name, |text| RamUserName::parse(text).ok())?, subject_id()?)
+        }
+        CallerKind::IamUser => {
+            Caller::IamUser(tenant_name()?, parsed(row, name, |text| IamUserId::parse(text).ok())?, subject_id()?)
+        }
+        CallerKind::Service => Caller::Service(tenant_name()?, parsed(row, name, |text| FreeName::parse(text).ok())?),
+        CallerKind::Operator => Caller::Operator(parsed(row, name, |text| FreeName::parse(text).ok())?),
+    };
+    // A column that the kind has no use for would make another caller of it, once misread.
+    let unused =
+        |column: &str, used: bool| -> Read<bool> { Ok(used || row.try_get::<Option<String>, _>(column)?.is_none()) };
+    if unused(tenant, caller.tenant().is_some())? && unused(subject, caller.subject_id().is_some())? {
+        return Ok(caller);
+    }
+    Err(damaged(kind))
+}
+
+/// Failures that need not be there.
+pub(super) fn failures(row: &SqliteRow, count: &str, last_at: &str) -> Read<Failures> {
+    let found: Option<i64> = row.try_get(count)?;
+    match found {
+        None => Ok(Failures::default()),
+        Some(found) => Ok(Failures { count: saturating(found), last_at: Some(time(row, last_at)?) }),
+    }
+}
+
+pub(super) fn hash(row: &SqliteRow, column: &str) -> Read<PasswordHash> {
+    Ok(PasswordHash::new(row.try_get(column)?))
+}
+
+pub(super) fn version(row: &SqliteRow, column: &str) -> Read<Version> {
+    let number: i64 = row.try_get(column)?;
+    u64::try_from(number).ok().and_then(Version::new).ok_or_else(|| damaged(column))
+}
+
+pub(super) fn change_id(row: &SqliteRow, column: &str) -> Read<ChangeId> {
+    uuid(row, column).map(ChangeId)
+}
+
+pub(super) fn time(row: &SqliteRow, column: &str) -> Read<Timestamp> {
+    Ok(Timestamp::from_micros(row.try_get(column)?))
+}
+
+/// An id, in the one form that is compared.
+pub(super) fn uuid(row: &SqliteRow, column: &str) -> Read<Uuid> {
+    parsed(row, column, |text| Uuid::try_parse(text).ok().filter(|id| id.to_string() == text))
+}
+
+pub(super) fn parsed<T>(row: &SqliteRow, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
+    let text: String = row.try_get(column)?;
+    parse(&text).ok_or_else(|| damaged(column))
+}
+
+pub(super) fn damaged(column: &str) -> StoreError {
+    StoreError::Damaged(format!("\"{column}\" can't be understood"))
+}
+
+/// A map or a list as text.
+pub(super) fn to_json<T: Serialize>(value: &T) -> Read<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Unavailable(Box::new(error)))
+}
+
+/// A number as `u32`: what is larger is as large as can be, what is negative is 0.
+pub(super) fn saturating(number: i64) -> u32 {
+    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
+}
+
+/// A version's number as SQL has it. No credential gets as far as the last one.
+pub(super) fn number_of(version: Version) -> i64 {
+    i64::try_from(version.number()).unwrap_or(i64::MAX)
+}

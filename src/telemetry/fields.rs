@@ -1,0 +1,35 @@
+//! The fields of an event or a span as text, on one line.
+//!
+//! The formatter of `tracing-subscriber` (0.3.23) escapes terminal sequences and leaves line ends as they are, so that a
+//! value from outside could pretend to be a line of the log (CWE-117).
+
+use std::fmt::{self, Write};
+
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+
+/// Formats fields as `name=value`, and the message as it is.
+pub(super) fn on_one_line() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
+    debug_fn(|writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
+        if field.name() != "message" {
+            write!(writer, "{field}=")?;
+        }
+        write!(Escaped(writer), "{value:?}")
+    })
+    .delimited(" ")
+}
+
+/// Writes characters that end a line or command a terminal as escapes.
+struct Escaped<'a, 'writer>(&'a mut Writer<'writer>);
+
+impl Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| match character {
+            '\u{2028}' | '\u{2029}' => write!(self.0, "{}", character.escape_unicode()),
+            _ if character.is_control() => write!(self.0, "{}", character.escape_default()),
+            _ => self.0.write_char(character),
+        })
+    }
+}

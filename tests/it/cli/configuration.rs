@@ -1,0 +1,91 @@
+//! Where settings come from, and what is said about mistakes.
+
+use super::{credentiald, file};
+
+#[test]
+fn flags_win_over_the_environment_which_wins_over_the_file() {
+    let (_folder, path) = file("[attempts]\nallowance = 7\nbackoff_seconds = 7\nsubject_allowance = 7\n");
+    let environment = [("CREDENTIALD_ATTEMPTS_ALLOWANCE", "8"), ("CREDENTIALD_ATTEMPTS_BACKOFF_SECONDS", "8")];
+    let shown = credentiald(&["config", "show", "--config", &path, "--attempts-allowance", "9"], &environment);
+    assert_eq!(shown.line("allowance"), "allowance = 9 # --attempts-allowance");
+    assert_eq!(shown.line("backoff_seconds"), "backoff_seconds = 8 # CREDENTIALD_ATTEMPTS_BACKOFF_SECONDS");
+    assert_eq!(shown.line("subject_allowance"), format!("subject_allowance = 7 # {path}"));
+    assert_eq!(shown.line("iterations"), "iterations = 1 # default");
+}
+
+#[test]
+fn a_variable_can_name_the_file() {
+    let (_folder, path) = file("[log]\nlevel = \"debug\"\n");
+    let shown = credentiald(&["config", "show"], &[("CREDENTIALD_CONFIG", &path)]);
+    assert_eq!(shown.line("level"), format!("level = \"debug\" # {path}"));
+}
+
+#[test]
+fn what_is_shown_is_a_file_that_says_the_same() {
+    let first = credentiald(&["config", "show"], &[("CREDENTIALD_POLICY_REFUSED_PASSWORDS_FILE", "a \"b\" \\c.txt")]);
+    let (_folder, path) = file(&first.stdout);
+    let second = credentiald(&["config", "show", "--config", &path], &[]);
+    let values = |text: &str| text.lines().map(|line| line.split(" # ").next().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(values(&first.stdout), values(&second.stdout));
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_source() {
+    let (_folder, path) = file("[server]\nlisten = \"here\"\nport = 1\n\n[log]\nformat = \"xml\"\n");
+    let environment = [("CREDENTIALD_HASHING_WORKERS", "two"), ("CREDENTIALD_LOG_LEVLE", "info")];
+    for command in [&["config", "check"][..], &["config", "show"], &["serve"], &["migrate"], &["store", "check"]] {
+        let arguments = [command, &["--config", &path, "--attempts-allowance", "101"]].concat();
+        let outcome = credentiald(&arguments, &environment);
+        assert_eq!(outcome.status, 78, "{command:?}");
+        assert_eq!(outcome.stdout, "", "{command:?}");
+        let sources = [
+            format!("{path}: server.listen: "),
+            format!("{path}: server.port: "),
+            format!("{path}: log.format: "),
+            "CREDENTIALD_HASHING_WORKERS: ".to_owned(),
+            "CREDENTIALD_LOG_LEVLE: ".to_owned(),
+            "--attempts-allowance: ".to_owned(),
+        ];
+        for source in &sources {
+            assert!(outcome.stderr.contains(source), "{source} in {}", outcome.stderr);
+        }
+        assert!(outcome.stderr.starts_with("error: 6 mistakes in the configuration\n"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_is_absent_or_no_toml_is_a_mistake() {
+    let absent = credentiald(&["config", "check", "--config", "absent.toml"], &[]);
+    assert_eq!(absent.status, 78);
+    assert!(absent.stderr.contains("absent.toml"), "{}", absent.stderr);
+    let (_folder, path) = file("[server]\n\nlisten = 127.0.0.1\n");
+    let broken = credentiald(&["config", "check", "--config", &path], &[]);
+    assert_eq!(broken.status, 78);
+    assert!(broken.stderr.contains("line 3"), "{}", broken.stderr);
+}
+
+#[test]
+fn plaintext_leaves_the_machine_only_by_name() {
+    for address in ["0.0.0.0:50051", "[::]:50051", "192.0.2.1:50051"] {
+        let refused = credentiald(&["config", "check", "--server-listen", address], &[]);
+        assert_eq!(refused.status, 78, "{address}");
+        assert!(refused.stderr.contains("server.allow_plaintext"), "{}", refused.stderr);
+        let arguments = ["config", "check", "--server-listen", address, "--server-allow-plaintext"];
+        assert_eq!(credentiald(&arguments, &[]).status, 0, "{address}");
+    }
+    assert_eq!(credentiald(&["config", "check", "--server-listen", "[::1]:50051"], &[]).status, 0);
+}
+
+#[test]
+fn no_token_is_shown() {
+    let environment = [("CREDENTIALD_TOKEN", "hunter2-token"), ("CREDENTIALD_ADDRESS", "http://127.0.0.1:1")];
+    let runs = [
+        credentiald(&["config", "show"], &environment),
+        credentiald(&["config", "check", "--log-level", "loud"], &environment),
+        credentiald(&["admin", "--help"], &environment),
+        credentiald(&["admin", "list-tenants"], &environment),
+    ];
+    for outcome in runs {
+        assert!(!outcome.stdout.contains("hunter2") && !outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+    }
+}

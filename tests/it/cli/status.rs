@@ -1,0 +1,68 @@
+//! How commands end: 0 done, 1 failed, 2 usage, 78 bad configuration.
+
+use std::net::TcpListener;
+
+use super::{credentiald, file};
+
+/// An address at which nobody answers.
+fn nobody() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[test]
+fn what_can_not_be_understood_is_usage() {
+    for arguments in [
+        &[][..],
+        &["sreve"],
+        &["serve", "--no-such-flag"],
+        &["admin"],
+        &["admin", "create-tenant", "--no-such-field", "x"],
+        &["admin", "list-tenants", "--limit", "0"],
+        &["completions", "no-such-shell"],
+    ] {
+        let outcome = credentiald(arguments, &[]);
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(outcome.stderr.contains("--help") || outcome.stderr.contains("Usage:"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn an_administrator_without_a_token_is_told_where_to_put_one() {
+    let outcome = credentiald(&["admin", "list-tenants"], &[]);
+    assert_eq!(outcome.status, 2);
+    assert!(
+        outcome.stderr.contains("CREDENTIALD_TOKEN") && outcome.stderr.contains("--token-file"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_service_that_is_not_there_is_a_failure() {
+    let address = nobody();
+    let (_folder, token) = file("some-token\n");
+    let admin = credentiald(&["admin", "list-tenants", "--address", &address, "--token-file", &token], &[]);
+    assert_eq!(admin.status, 1);
+    assert!(admin.stderr.starts_with(&format!("error: can't reach {address}")), "{}", admin.stderr);
+    assert_eq!(credentiald(&["healthcheck", "--address", &address], &[]).status, 1);
+    assert_eq!(credentiald(&["healthcheck"], &[("CREDENTIALD_SERVER_LISTEN", &address)]).status, 1);
+}
+
+#[test]
+fn somebody_who_accepts_and_never_answers_is_not_healthy() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let outcome = credentiald(&["healthcheck", "--address", &silent.local_addr().unwrap().to_string()], &[]);
+    assert_eq!(outcome.status, 1);
+    assert!(outcome.stderr.starts_with("error: "), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_demonstration_stays_on_this_machine_and_in_its_own_store() {
+    let open = ["quickstart", "--server-listen", "0.0.0.0:50051", "--server-allow-plaintext"];
+    let outcome = credentiald(&open, &[]);
+    assert_eq!(outcome.status, 78);
+    assert!(outcome.stderr.contains("loopback"), "{}", outcome.stderr);
+    let elsewhere = credentiald(&["quickstart", "--store-url", "sqlite:production.db"], &[]);
+    assert_eq!(elsewhere.status, 2);
+    assert!(elsewhere.stderr.contains("--data-dir"), "{}", elsewhere.stderr);
+}

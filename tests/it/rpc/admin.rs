@@ -1,0 +1,172 @@
+//! The directory, the policies, resets and access tokens.
+
+use serde_json::{Value, json};
+use tonic::Code;
+
+use crate::support::World;
+
+#[tokio::test]
+async fn each_kind_of_subject_can_be_created_described_listed_and_deleted() {
+    let world = World::start().await;
+    world.root.ok("CreateInstance", json!({ "instance_id": "r-1", "region": "eu-central-1" })).await;
+    let kinds: [(&str, &str, Value, &str); 4] = [
+        ("MailDomain", "mail_domain", json!({ "domain_name": "example.com" }), "DOMAIN_NOT_FOUND"),
+        ("RamUser", "ram_user", json!({ "user_name": "alice" }), "USER_NOT_FOUND"),
+        ("IamUser", "iam_user", json!({ "user_id": "bob" }), "USER_NOT_FOUND"),
+        (
+            "InstanceAccount",
+            "instance_account",
+            json!({ "instance_id": "r-1", "account_name": "app" }),
+            "ACCOUNT_NOT_FOUND",
+        ),
+    ];
+    for (kind, field, name, missing) in kinds {
+        let rpc = |verb: &str| format!("AdminService/{verb}{kind}");
+        world.root.err(&rpc("Describe"), name.clone(), missing).await;
+        world.root.err(&rpc("Delete"), name.clone(), missing).await;
+        let mut request = name.clone();
+        request["generate_password"] = json!(true);
+
+        let created = world.root.ok(&rpc("Create"), request.clone()).await;
+
+        assert_eq!(created[field]["credential"]["version"], "1");
+        let generated = created["generated_password"].as_str().unwrap().to_owned();
+        world.root.err(&rpc("Create"), request, "ALREADY_EXISTS").await;
+        let described = world.root.ok(&rpc("Describe"), name.clone()).await;
+        assert_eq!(described[field], created[field]);
+        assert!(!described.to_string().contains(&generated));
+        let mut list = json!({});
+        if kind == "InstanceAccount" {
+            list["instance_id"] = json!("r-1");
+        }
+        let listed = world.root.ok(&format!("AdminService/List{kind}s"), list).await;
+        assert_eq!(listed[format!("{field}s")], json!([created[field]]));
+        world.root.ok(&rpc("Delete"), name.clone()).await;
+        world.root.err(&rpc("Describe"), name, missing).await;
+    }
+}
+
+#[tokio::test]
+async fn lists_are_told_in_pages() {
+    let world = World::start().await;
+    for number in 0..7 {
+        world.root.ok("CreateRamUser", json!({ "user_name": format!("user-{number}") })).await;
+    }
+    let (mut names, mut token) = (Vec::new(), String::new());
+    loop {
+        let page = world.root.ok("ListRamUsers", json!({ "page_size": 3, "page_token": token })).await;
+        let users = page["ram_users"].as_array().unwrap();
+        assert!(users.len() <= 3);
+        names.extend(users.iter().map(|user| user["user_name"].as_str().unwrap().to_owned()));
+        match page["next_page_token"].as_str() {
+            Some(next) => token = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(names, (0..7).map(|number| format!("user-{number}")).collect::<Vec<_>>());
+    let reply = world.root.err("ListRamUsers", json!({ "page_size": 1001, "page_token": "?" }), "INVALID_FIELD").await;
+    assert_eq!(reply.problems(), ["page_size: OUT_OF_RANGE", "page_token: MALFORMED"]);
+}
+
+#[tokio::test]
+async fn what_has_children_is_not_deleted() {
+    let world = World::start().await;
+    world.instance_account("r-1", "app", "oldPassWd999").await;
+    let reply = world.root.err("DeleteInstance", json!({ "instance_id": "r-1" }), "NOT_EMPTY").await;
+    assert_eq!(reply.status.code(), Code::FailedPrecondition);
+    world.operator.err("DeleteTenant", json!({ "tenant": "acme" }), "NOT_EMPTY").await;
+    world.root.ok("DeleteInstanceAccount", json!({ "instance_id": "r-1", "account_name": "app" })).await;
+    world.root.ok("DeleteInstance", json!({ "instance_id": "r-1" })).await;
+    world.operator.ok("DeleteTenant", json!({ "tenant": "acme" })).await;
+    world.root.err("ListRamUsers", json!({}), "UNAUTHENTICATED").await;
+}
+
+#[tokio::test]
+async fn settings_out_of_range_are_refused_with_the_range_and_nothing_is_stored() {
+    let world = World::start().await;
+    let request = json!({
+        "minimum_password_length": 33, "max_password_age": 1096, "password_reuse_prevention": 25,
+        "max_login_attemps": 33, "minimum_password_different_character": 9, "require_numbers": true,
+    });
+    let reply = world.root.err("SetPasswordPolicy", request, "INVALID_FIELD").await;
+    assert_eq!(reply.problems().len(), 5);
+    assert!(reply.violations()[0].description.contains('8') && reply.violations()[0].description.contains("32"));
+    let policy = world.root.ok("GetPasswordPolicy", json!({})).await;
+    assert_eq!(policy["password_policy"], json!({ "minimum_password_length": 8 }));
+
+    world.root.ok("SetPasswordPolicy", json!({ "require_numbers": true, "max_password_age": 90 })).await;
+    let policy = world.root.ok("SetPasswordPolicy", json!({ "minimum_password_length": 14 })).await;
+    let expected = json!({ "minimum_password_length": 14, "require_numbers": true, "max_password_age": 90 });
+    assert_eq!(policy["password_policy"], expected);
+}
+
+#[tokio::test]
+async fn the_iam_policy_has_the_ten_fields_of_the_vendor() {
+    let world = World::start().await;
+    let shown = world.root.ok("ShowPasswordPolicyV5", json!({})).await;
+    let policy = &shown["password_policy"];
+    assert_eq!(policy["minimum_password_length"], 8);
+    assert_eq!(policy["maximum_password_length"], 32);
+    assert_eq!(policy["password_reuse_prevention"], 1);
+    assert_eq!(policy["password_char_combination"], 2);
+    assert_eq!(policy["password_not_username_or_invert"], true);
+    assert_eq!(policy["allow_user_to_change_password"], true);
+    assert!(policy["password_requirements"].as_str().unwrap().contains('2'));
+    let request = json!({ "password_char_combination": 1, "minimum_password_age": 1441 });
+    let reply = world.root.err("UpdatePasswordPolicyV5", request, "INVALID_FIELD").await;
+    assert_eq!(reply.problems(), ["minimum_password_age: OUT_OF_RANGE", "password_char_combination: OUT_OF_RANGE"]);
+}
+
+#[tokio::test]
+async fn a_reset_needs_no_old_password_and_is_held_to_the_policy() {
+    let world = World::start().await;
+    world.ram_user("alice", "mypassword").await;
+    let subject = json!({ "ram_user": "alice" });
+    let weak = json!({ "subject": subject, "password": "short" });
+    world.root.err("ResetPassword", weak, "PASSWORD_POLICY_VIOLATION").await;
+    let neither = json!({ "subject": subject });
+    assert_eq!(world.root.err("ResetPassword", neither, "INVALID_FIELD").await.problems().len(), 1);
+
+    let reset = world.root.ok("ResetPassword", json!({ "subject": subject, "generate_password": true })).await;
+
+    assert_eq!(reset["version"], "2");
+    let generated = reset["generated_password"].as_str().unwrap();
+    assert_eq!(world.verify(subject, generated).await, "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn tairs_own_names_work() {
+    let world = World::start().await;
+    world.instance_account("r-1", "app", "oldPassWd999").await;
+    let request = json!({ "instance_id": "r-1", "account_name": "app", "account_password": "newPassWd888" });
+    let reset = world.root.ok("ResetAccountPassword", request).await;
+    assert_eq!(reset["version"], "2");
+    let described = world.root.ok("DescribeAccounts", json!({ "instance_id": "r-1" })).await;
+    assert_eq!(described["accounts"][0]["account_name"], "app");
+    assert_eq!(described["accounts"][0]["account_status"], "INSTANCE_ACCOUNT_STATUS_AVAILABLE");
+    let one = json!({ "instance_id": "r-1", "account_name": "nope" });
+    world.root.err("DescribeAccounts", one, "ACCOUNT_NOT_FOUND").await;
+    world.root.err("DescribeAccounts", json!({ "instance_id": "r-2" }), "INSTANCE_NOT_FOUND").await;
+}
+
+#[tokio::test]
+async fn a_password_can_be_checked_and_generated() {
+    let world = World::start().await;
+    world.mail_domain("example.com", "DM1mail1234").await;
+    let relay = world.service().await;
+    let check = |password: &str| json!({ "subject": { "mail_domain": "example.com" }, "password": password });
+
+    let refused = relay.ok("CheckPassword", check("short")).await;
+    assert!(refused["accepted"].is_null() && refused["violations"].as_array().unwrap().len() >= 3);
+    // Never compared with stored ones: the current password is accepted.
+    assert_eq!(relay.ok("CheckPassword", check("DM1mail1234")).await, json!({ "accepted": true }));
+    for _ in 0..10 {
+        let subject = json!({ "subject": { "mail_domain": "example.com" } });
+        let generated = relay.ok("GeneratePassword", subject).await;
+        let accepted = relay.ok("CheckPassword", check(generated["password"].as_str().unwrap())).await;
+        assert_eq!(accepted["accepted"], true);
+    }
+    relay
+        .err("CheckPassword", json!({ "subject": { "mail_domain": "nope.com" }, "password": "x" }), "DOMAIN_NOT_FOUND")
+        .await;
+}

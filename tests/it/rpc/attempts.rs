@@ -1,0 +1,143 @@
+//! Wrong passwords: counted by pair, slowed by subject, durable, and never a way to lock somebody else out.
+
+use serde_json::{Value, json};
+use tonic::Code;
+
+use crate::support::{Client, Setup, World};
+
+const RIGHT: &str = "mypassword";
+
+fn verify(name: &str, password: &str) -> Value {
+    json!({ "subject": { "ram_user": name }, "password": password })
+}
+
+async fn guess_until_refused(caller: &Client, name: &str) -> u32 {
+    for guesses in 0.. {
+        let reply = caller.call("VerifyPassword", verify(name, &format!("guess-{guesses}"))).await;
+        if reply.status.code() != Code::Ok {
+            assert_eq!(reply.reason(), "TOO_MANY_ATTEMPTS");
+            assert_eq!(reply.status.code(), Code::ResourceExhausted);
+            assert_eq!(reply.metadata("http_status").as_deref(), Some("429"));
+            assert!(reply.details().retry_info().unwrap().retry_delay.unwrap().as_millis() > 0);
+            return guesses;
+        }
+        assert_eq!(reply.json["result"], "NOT_MATCHED");
+    }
+    unreachable!()
+}
+
+#[tokio::test]
+async fn one_caller_cannot_lock_a_subject_for_the_others() {
+    let world = World::start().await;
+    let alice = world.ram_user("alice", RIGHT).await;
+    let attacker = world.service().await;
+    let other = world.caller("SERVICE", "console").await;
+
+    assert_eq!(guess_until_refused(&attacker, "alice").await, 5);
+
+    assert_eq!(other.ok("VerifyPassword", verify("alice", RIGHT)).await["result"], "MATCHED_CURRENT");
+    alice.ok("ChangePassword", json!({ "old_password": RIGHT, "new_password": "newpassword" })).await;
+    // The right password does not help whoever guessed.
+    attacker.err("VerifyPassword", verify("alice", "newpassword"), "TOO_MANY_ATTEMPTS").await;
+}
+
+#[tokio::test]
+async fn an_unknown_subject_is_told_from_a_known_one_by_nothing() {
+    let world = World::start().await;
+    world.ram_user("alice", RIGHT).await;
+    world.root.ok("CreateRamUser", json!({ "user_name": "without" })).await;
+    let relay = world.service().await;
+    for name in ["alice", "without", "nobody"] {
+        assert_eq!(guess_until_refused(&relay, name).await, 5, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_success_clears_what_was_counted() {
+    let world = World::start().await;
+    world.ram_user("alice", RIGHT).await;
+    let relay = world.service().await;
+    for _ in 0..3 {
+        for _ in 0..4 {
+            relay.ok("VerifyPassword", verify("alice", "guess")).await;
+        }
+        assert_eq!(relay.ok("VerifyPassword", verify("alice", RIGHT)).await["result"], "MATCHED_CURRENT");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_costs_no_attempt() {
+    let world = World::start().await;
+    let alice = world.ram_user("alice", RIGHT).await;
+    for _ in 0..8 {
+        let weak = json!({ "old_password": "guess", "new_password": "short" });
+        alice.err("ChangePassword", weak, "PASSWORD_POLICY_VIOLATION").await;
+        let bound = json!({ "old_password": "guess", "new_password": "newpassword", "expected_version": 9 });
+        alice.err("ChangePassword", bound, "VERSION_CONFLICT").await;
+    }
+    alice.ok("ChangePassword", json!({ "old_password": RIGHT, "new_password": "newpassword" })).await;
+}
+
+#[tokio::test]
+async fn attempts_survive_a_restart() {
+    let world = World::start().await;
+    world.ram_user("alice", RIGHT).await;
+    let relay = world.service().await;
+    guess_until_refused(&relay, "alice").await;
+
+    let world = world.restart().await;
+
+    let relay = relay.at(world.address);
+    relay.err("VerifyPassword", verify("alice", RIGHT), "TOO_MANY_ATTEMPTS").await;
+}
+
+#[tokio::test]
+async fn after_the_wait_there_is_one_more_attempt() {
+    let world = Setup::default().with("attempts.allowance", "1").start().await;
+    world.ram_user("alice", RIGHT).await;
+    let relay = world.service().await;
+    relay.ok("VerifyPassword", verify("alice", "guess")).await;
+    let reply = relay.err("VerifyPassword", verify("alice", RIGHT), "TOO_MANY_ATTEMPTS").await;
+    let wait = reply.details().retry_info().unwrap().retry_delay.unwrap();
+    assert!(wait.as_millis() <= 1000, "{wait:?}");
+
+    let matched = async {
+        loop {
+            let reply = relay.call("VerifyPassword", verify("alice", RIGHT)).await;
+            match reply.reason().as_str() {
+                "TOO_MANY_ATTEMPTS" => {
+                    let wait = reply.details().retry_info().unwrap().retry_delay.unwrap();
+                    tokio::time::sleep(wait).await;
+                }
+                _ => return reply.json["result"].clone(),
+            }
+        }
+    };
+    assert_eq!(matched.await, "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn a_tenant_can_set_the_allowance_of_its_ram_users() {
+    let world = World::start().await;
+    world.ram_user("alice", RIGHT).await;
+    world.root.ok("SetPasswordPolicy", json!({ "max_login_attemps": 2 })).await;
+    let relay = world.service().await;
+    assert_eq!(guess_until_refused(&relay, "alice").await, 2);
+    let reply = relay.err("VerifyPassword", verify("alice", RIGHT), "TOO_MANY_ATTEMPTS").await;
+    let wait = reply.details().retry_info().unwrap().retry_delay.unwrap();
+    assert!((3_500..=3_600).contains(&wait.as_secs()), "{wait:?}");
+}
+
+#[tokio::test]
+async fn an_administrators_reset_lifts_every_wait() {
+    let world = World::start().await;
+    let alice = world.ram_user("alice", RIGHT).await;
+    let relay = world.service().await;
+    guess_until_refused(&relay, "alice").await;
+    let request = json!({ "subject": { "ram_user": "alice" }, "password": "newpassword" });
+
+    assert_eq!(world.root.ok("ResetPassword", request).await["version"], "2");
+
+    assert_eq!(relay.ok("VerifyPassword", verify("alice", "newpassword")).await["result"], "MATCHED_CURRENT");
+    alice.ok("ChangePassword", json!({ "old_password": "newpassword", "new_password": "mine-again" })).await;
+}

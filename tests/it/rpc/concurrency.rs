@@ -1,0 +1,71 @@
+//! Many at once: one success, and every other answer typed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tonic::Code;
+
+use crate::support::barrier::BarrierStore;
+use crate::support::{Setup, World};
+
+const RACERS: usize = 64;
+const OLD: &str = "mypassword";
+
+#[tokio::test]
+async fn of_sixty_four_changes_held_until_all_have_loaded_one_wins() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let for_store = Arc::clone(&armed);
+    let world =
+        Setup::default().around(move |store| Arc::new(BarrierStore::new(store, RACERS, for_store))).start().await;
+    let alice = world.ram_user("alice", OLD).await;
+    armed.store(true, Ordering::SeqCst);
+
+    let changes = (0..RACERS).map(|racer| {
+        let request = json!({ "old_password": OLD, "new_password": format!("newpassword-{racer}") });
+        let alice = alice.clone();
+        async move { (racer, alice.call("ChangePassword", request).await) }
+    });
+    let replies = join_all(changes).await;
+
+    let winners: Vec<usize> =
+        replies.iter().filter(|(_, reply)| reply.status.code() == Code::Ok).map(|(racer, _)| *racer).collect();
+    let [winner] = winners[..] else { panic!("winners: {winners:?}") };
+    for (racer, reply) in &replies {
+        if *racer != winner {
+            assert_eq!((reply.status.code(), reply.reason().as_str()), (Code::Aborted, "VERSION_CONFLICT"));
+            assert_eq!(reply.metadata("current_version").as_deref(), Some("2"));
+        }
+    }
+    let subject = json!({ "ram_user": "alice" });
+    assert_eq!(world.verify(subject.clone(), &format!("newpassword-{winner}")).await, "MATCHED_CURRENT");
+    let described = world.root.ok("DescribeRamUser", json!({ "user_name": "alice" })).await;
+    assert_eq!(described["ram_user"]["credential"]["version"], "2");
+}
+
+#[tokio::test]
+async fn parallel_honest_verifications_are_not_punished() {
+    let world = World::start().await;
+    world.ram_user("alice", OLD).await;
+    let relay = world.service().await;
+    let request = json!({ "subject": { "ram_user": "alice" }, "password": OLD });
+
+    let replies = join_all((0..40).map(|_| relay.call("VerifyPassword", request.clone()))).await;
+
+    assert!(replies.iter().all(|reply| reply.json["result"] == "MATCHED_CURRENT"), "{replies:?}");
+}
+
+#[tokio::test]
+async fn parallel_guesses_get_no_more_than_the_allowance() {
+    let world = World::start().await;
+    world.ram_user("alice", OLD).await;
+    let relay = world.service().await;
+    let guess = |number: u32| json!({ "subject": { "ram_user": "alice" }, "password": format!("guess-{number}") });
+
+    let replies = join_all((0..40).map(|number| relay.call("VerifyPassword", guess(number)))).await;
+
+    let tried = replies.iter().filter(|reply| reply.status.code() == Code::Ok).count();
+    let refused = replies.iter().filter(|reply| reply.reason() == "TOO_MANY_ATTEMPTS").count();
+    assert_eq!((tried, refused), (5, 35), "{replies:?}");
+}

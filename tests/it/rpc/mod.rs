@@ -1,0 +1,12 @@
+//! Every RPC over a real socket, as its callers see it.
+
+mod admin;
+mod attempts;
+mod change_password;
+mod change_password_v5;
+mod characters;
+mod concurrency;
+mod isolation;
+mod modify_account_password;
+mod modify_pw_by_domain;
+mod wire;

@@ -1,0 +1,99 @@
+//! A store that holds everybody who loads a credential until so many have.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
+use credentiald::domain::attempts::{Pair, StoredFailures};
+use credentiald::domain::audit_event::AuditEvent;
+use credentiald::domain::credential::Credential;
+use credentiald::domain::names::{InstanceId, TenantName};
+use credentiald::domain::page::{Page, PageRequest};
+use credentiald::domain::settings::TenantSettings;
+use credentiald::domain::subject::{Instance, InstanceStatus, SubjectId, SubjectKind, SubjectName};
+use credentiald::domain::tenant::Tenant;
+use credentiald::domain::time::Timestamp;
+use credentiald::ports::store::{
+    AccessTokens, Commit, CommitOutcome, Creation, Credentials, Deletion, Directory, Lookup, NewSubject, SubjectEntry,
+    SubjectStatus,
+};
+use credentiald::ports::{Store, StoreError};
+use tokio::sync::Barrier;
+
+/// While armed, the first `credential` of each caller waits until all have called it.
+pub struct BarrierStore {
+    store: Arc<dyn Store>,
+    barrier: Barrier,
+    armed: Arc<AtomicBool>,
+}
+
+impl BarrierStore {
+    pub fn new(store: Arc<dyn Store>, callers: usize, armed: Arc<AtomicBool>) -> Self {
+        Self { store, barrier: Barrier::new(callers), armed }
+    }
+}
+
+/// Passes every method on.
+macro_rules! pass_on {
+    ($(#[$attribute:meta])* $trait:ident { $(fn $name:ident($($argument:ident: $type:ty),*) -> $returns:ty;)+ } $($own:tt)*) => {
+        #[async_trait]
+        impl $trait for BarrierStore {
+            $(
+                async fn $name(&self, $($argument: $type),*) -> Result<$returns, StoreError> {
+                    self.store.$name($($argument),*).await
+                }
+            )+
+            $($own)*
+        }
+    };
+}
+
+pass_on! {
+    Credentials {
+        fn look_up(tenant: &TenantName, name: &SubjectName) -> Lookup;
+        fn settings(tenant: &TenantName) -> Option<TenantSettings>;
+        fn commit(commit: &Commit) -> CommitOutcome;
+        fn failures(pair: &Pair) -> StoredFailures;
+        fn record_failure(pair: &Pair, at: Timestamp, event: &AuditEvent) -> ();
+        fn forget_failures(pair: &Pair) -> ();
+        fn record(event: &AuditEvent) -> ();
+    }
+    async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
+        let credential = self.store.credential(subject).await;
+        if self.armed.load(Ordering::SeqCst) && self.barrier.wait().await.is_leader() {
+            self.armed.store(false, Ordering::SeqCst);
+        }
+        credential
+    }
+}
+
+pass_on! {
+    Directory {
+        fn create_tenant(tenant: &Tenant, event: &AuditEvent) -> Creation;
+        fn tenant(name: &TenantName) -> Option<Tenant>;
+        fn tenants(page: &PageRequest) -> Page<Tenant>;
+        fn delete_tenant(name: &TenantName, event: &AuditEvent) -> Deletion;
+        fn replace_settings(tenant: &TenantName, old: &TenantSettings, new: &TenantSettings, event: &AuditEvent) -> bool;
+        fn create_instance(tenant: &TenantName, instance: &Instance, event: &AuditEvent) -> Creation;
+        fn instance(tenant: &TenantName, id: &InstanceId) -> Option<Instance>;
+        fn instances(tenant: &TenantName, page: &PageRequest) -> Page<Instance>;
+        fn set_instance_status(tenant: &TenantName, id: &InstanceId, status: InstanceStatus, event: &AuditEvent) -> bool;
+        fn delete_instance(tenant: &TenantName, id: &InstanceId, event: &AuditEvent) -> Deletion;
+        fn create_subject(new: &NewSubject, event: &AuditEvent) -> Creation;
+        fn subject(tenant: &TenantName, name: &SubjectName) -> Option<SubjectEntry>;
+        fn subjects(tenant: &TenantName, kind: SubjectKind, instance: Option<&InstanceId>, page: &PageRequest) -> Page<SubjectEntry>;
+        fn set_subject_status(tenant: &TenantName, name: &SubjectName, status: SubjectStatus, event: &AuditEvent) -> bool;
+        fn delete_subject(tenant: &TenantName, name: &SubjectName, event: &AuditEvent) -> Deletion;
+    }
+}
+
+pass_on! {
+    AccessTokens {
+        fn access_token(digest: &TokenDigest) -> Option<AccessToken>;
+        fn insert_access_token(token: &AccessToken, digest: &TokenDigest, event: &AuditEvent) -> bool;
+        fn bootstrap(token: &AccessToken, digest: &TokenDigest, event: &AuditEvent) -> bool;
+        fn access_tokens(tenant: Option<&TenantName>, page: &PageRequest) -> Page<AccessToken>;
+        fn delete_access_token(tenant: Option<&TenantName>, id: TokenId, event: &AuditEvent) -> bool;
+    }
+}

@@ -1,0 +1,8 @@
+//! The harness: a server of one's own on a real socket, and a client that speaks JSON and sees all of a reply.
+
+pub mod barrier;
+pub mod client;
+pub mod world;
+
+pub use client::{Client, Reply};
+pub use world::{Setup, World};

@@ -1,0 +1,191 @@
+//! A server of one's own, with a tenant in it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use credentiald::config::{Config, Effective, Sources};
+use credentiald::domain::names::FreeName;
+use credentiald::ports::Store;
+use credentiald::server::Server;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::client::Client;
+
+/// The tenant that every world has.
+pub const TENANT: &str = "acme";
+
+/// A running server on a store of its own, its operator, and the root of a tenant `acme`.
+pub struct World {
+    pub address: SocketAddr,
+    pub operator: Client,
+    pub root: Client,
+    pub directory: Arc<TempDir>,
+    running: Running,
+}
+
+type Wrap = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
+
+/// How a world differs from the usual one.
+#[derive(Default)]
+pub struct Setup {
+    settings: Vec<(String, String)>,
+    wrap: Option<Wrap>,
+}
+
+impl Setup {
+    /// Sets a setting, by its key.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.settings.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Puts a store of one's own before the real one.
+    #[must_use]
+    pub fn around(mut self, wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send + 'static) -> Self {
+        self.wrap = Some(Box::new(wrap));
+        self
+    }
+
+    pub async fn start(self) -> World {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let config = config(&database(&directory), self.settings);
+        let server = match self.wrap {
+            Some(wrap) => Server::build_around(&config, wrap).await.unwrap(),
+            None => Server::build(&config).await.unwrap(),
+        };
+        let name = FreeName::parse("first").unwrap();
+        let operator = server.bootstrap(name).await.unwrap().expect("the store is empty");
+        let running = Running::start(server).await;
+        let anybody = Client::new(running.address);
+        let operator = anybody.with_token(&operator.text);
+        operator.ok("CreateTenant", json!({ "tenant": TENANT })).await;
+        let root = root_of(&anybody, &operator, TENANT).await;
+        World { address: running.address, operator, root, directory, running }
+    }
+}
+
+/// A server that runs.
+struct Running {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(server: Server) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(async move { server.serve(listener, stopped).await.unwrap() });
+        Self { address, stop: Some(stop), task }
+    }
+
+    /// Stops the server in order.
+    async fn stop(mut self) {
+        drop(self.stop.take());
+        (&mut self.task).await.unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn database(directory: &TempDir) -> PathBuf {
+    directory.path().join("credentiald.db")
+}
+
+pub fn config(database: &std::path::Path, settings: Vec<(String, String)>) -> Config {
+    let mut flags = BTreeMap::from([("store.url".to_owned(), format!("sqlite:{}", database.display()))]);
+    flags.extend(settings);
+    let sources =
+        Sources { file: None, environment: BTreeMap::<String, OsString>::new(), flags: flags.into_iter().collect() };
+    Effective::load(&sources).map_err(|mistakes| format!("{mistakes:?}")).unwrap().config
+}
+
+async fn root_of(anybody: &Client, operator: &Client, tenant: &str) -> Client {
+    let request = json!({ "tenant": tenant, "caller_kind": "CALLER_KIND_ROOT" });
+    let issued = operator.ok("IssueAccessToken", request).await;
+    anybody.with_token(issued["token"].as_str().unwrap())
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Setup::default().start().await
+    }
+
+    /// A caller without credentials.
+    pub fn anybody(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// The root of another, new tenant.
+    pub async fn tenant(&self, tenant: &str) -> Client {
+        self.operator.ok("CreateTenant", json!({ "tenant": tenant })).await;
+        root_of(&self.anybody(), &self.operator, tenant).await
+    }
+
+    /// The caller of a new token of the tenant `acme`.
+    pub async fn caller(&self, kind: &str, name: &str) -> Client {
+        let request = json!({ "caller_kind": format!("CALLER_KIND_{kind}"), "caller_name": name });
+        let issued = self.root.ok("IssueAccessToken", request).await;
+        self.anybody().with_token(issued["token"].as_str().unwrap())
+    }
+
+    /// A relying system.
+    pub async fn service(&self) -> Client {
+        self.caller("SERVICE", "relay").await
+    }
+
+    pub async fn mail_domain(&self, name: &str, password: &str) {
+        self.root.ok("CreateMailDomain", json!({ "domain_name": name, "password": password })).await;
+    }
+
+    /// A RAM user, as the caller that it is.
+    pub async fn ram_user(&self, name: &str, password: &str) -> Client {
+        self.root.ok("CreateRamUser", json!({ "user_name": name, "password": password })).await;
+        self.caller("RAM_USER", name).await
+    }
+
+    /// An IAM user, as the caller that it is.
+    pub async fn iam_user(&self, id: &str, password: &str) -> Client {
+        self.root.ok("CreateIamUser", json!({ "user_id": id, "password": password })).await;
+        self.caller("IAM_USER", id).await
+    }
+
+    pub async fn instance_account(&self, instance: &str, account: &str, password: &str) {
+        self.root.ok("CreateInstance", json!({ "instance_id": instance })).await;
+        let request = json!({ "instance_id": instance, "account_name": account, "password": password });
+        self.root.ok("CreateInstanceAccount", request).await;
+    }
+
+    /// What `VerifyPassword` says, asked by a relying system.
+    pub async fn verify(&self, subject: Value, password: &str) -> String {
+        let reply =
+            self.service().await.ok("VerifyPassword", json!({ "subject": subject, "password": password })).await;
+        reply["result"].as_str().unwrap().to_owned()
+    }
+
+    /// Stops the server in order, and starts another on the same store.
+    pub async fn restart(self) -> Self {
+        let Self { operator, root, directory, running, .. } = self;
+        running.stop().await;
+        let config = config(&database(&directory), Vec::new());
+        let running = Running::start(Server::build(&config).await.unwrap()).await;
+        let (operator, root) = (operator.at(running.address), root.at(running.address));
+        Self { address: running.address, operator, root, directory, running }
+    }
+}
