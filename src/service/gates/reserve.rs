@@ -65,15 +65,22 @@ impl Loaded {
 pub enum Candidate {
     /// A subject.
     Known(Box<Loaded>),
-    /// A name.
-    Unknown(Box<SubjectPermit>),
+    /// A name, with the settings that a subject of that name would be held to.
+    Unknown(Box<SubjectPermit>, TenantSettings),
 }
 
 impl Candidate {
     pub(super) fn permit(&self) -> &SubjectPermit {
         match self {
             Self::Known(loaded) => &loaded.permit,
-            Self::Unknown(permit) => permit,
+            Self::Unknown(permit, _) => permit,
+        }
+    }
+
+    fn settings(&self) -> &TenantSettings {
+        match self {
+            Self::Known(loaded) => &loaded.settings,
+            Self::Unknown(_, settings) => settings,
         }
     }
 
@@ -88,7 +95,7 @@ impl Candidate {
     fn pair(&self) -> Pair {
         let subject = match self {
             Self::Known(loaded) => subject_key(loaded.subject.id),
-            Self::Unknown(permit) => name_key(permit.tenant(), permit.name()),
+            Self::Unknown(permit, _) => name_key(permit.tenant(), permit.name()),
         };
         Pair { subject, caller: caller_key(self.call().caller()) }
     }
@@ -171,7 +178,8 @@ impl Gates {
     /// Loads a subject with its credential, where there is one. What is missing is not told.
     pub(in crate::service) async fn load_candidate(&self, permit: SubjectPermit) -> Result<Candidate, ServiceError> {
         if permit.subject().is_err() {
-            return Ok(Candidate::Unknown(Box::new(permit)));
+            let settings = self.settings(permit.permit(), permit.tenant()).await?;
+            return Ok(Candidate::Unknown(Box::new(permit), settings));
         }
         Ok(Candidate::Known(Box::new(self.load(permit).await?)))
     }
@@ -202,9 +210,10 @@ impl Gates {
         pair: Pair,
         candidate: &Candidate,
     ) -> Result<(tokio::sync::MutexGuard<'slot, ()>, Failures), ServiceError> {
-        let limits = match candidate {
-            Candidate::Known(loaded) if loaded.subject.name.kind() == SubjectKind::RamUser => {
-                self.installation.attempts.with_max_login_attempts(loaded.settings.ram.max_login_attemps())
+        // For a name that no subject has as well: else the limit would tell which names exist.
+        let limits = match candidate.permit().name().kind() {
+            SubjectKind::RamUser => {
+                self.installation.attempts.with_max_login_attempts(candidate.settings().ram.max_login_attemps())
             }
             _ => self.installation.attempts,
         };

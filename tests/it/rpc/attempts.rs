@@ -50,6 +50,12 @@ async fn an_unknown_subject_is_told_from_a_known_one_by_nothing() {
     for name in ["alice", "without", "nobody"] {
         assert_eq!(guess_until_refused(&relay, name).await, 5, "{name}");
     }
+
+    world.root.ok("SetPasswordPolicy", json!({ "max_login_attemps": 2 })).await;
+    let other = world.caller("SERVICE", "console").await;
+    for name in ["alice", "without", "nobody"] {
+        assert_eq!(guess_until_refused(&other, name).await, 2, "{name}");
+    }
 }
 
 #[tokio::test]
