@@ -89,3 +89,30 @@ async fn a_verification_that_waited_behind_a_change_tells_what_holds_after_it() 
         assert_eq!((changed.reason().as_str(), verified.reason().as_str()), ("OK", "OK"), "{verified:?}");
     }
 }
+
+#[tokio::test]
+async fn who_hangs_up_before_anything_begins_spends_no_attempt() {
+    let world = Setup::default().with("hashing.workers", "1").start().await;
+    let alice = world.ram_user("alice", OLD).await;
+    world.ram_user("busy", OLD).await;
+    let relay = world.service().await;
+    // Enough work ahead that the calls below are still waiting when their callers go.
+    let work = (0..5).map(|_| {
+        let relay = relay.clone();
+        let request = json!({ "subject": { "ram_user": "busy" }, "password": OLD });
+        tokio::spawn(async move { relay.call("VerifyPassword", request).await })
+    });
+    let work: Vec<_> = work.collect();
+    for _ in 0..20 {
+        let request = json!({ "old_password": OLD, "new_password": "newpassword" });
+        let gone = alice.at(world.address);
+        let call = tokio::spawn(async move { gone.call("ChangePassword", request).await });
+        tokio::task::yield_now().await;
+        call.abort();
+    }
+    for reply in work {
+        assert_eq!(reply.await.unwrap().json["result"], "MATCHED_CURRENT");
+    }
+    let reply = alice.call("ChangePassword", json!({ "old_password": OLD, "new_password": "newpassword-2" })).await;
+    assert!(["OK", "OLD_PASSWORD_INCORRECT"].contains(&reply.reason().as_str()), "{:?}", reply.status);
+}
