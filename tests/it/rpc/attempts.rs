@@ -28,7 +28,8 @@ async fn guess_until_refused(caller: &Client, name: &str) -> u32 {
 
 #[tokio::test]
 async fn one_caller_cannot_lock_a_subject_for_the_others() {
-    let world = World::start().await;
+    // Longer than the test takes on any machine.
+    let world = Setup::default().with("attempts.backoff_seconds", "600").start().await;
     let alice = world.ram_user("alice", RIGHT).await;
     let attacker = world.service().await;
     let other = world.caller("SERVICE", "console").await;
@@ -88,6 +89,8 @@ async fn a_refusal_costs_no_attempt() {
 async fn attempts_survive_a_restart() {
     let world = World::start().await;
     world.ram_user("alice", RIGHT).await;
+    // An hour's wait, which the restart can't outlast.
+    world.root.ok("SetPasswordPolicy", json!({ "max_login_attemps": 5 })).await;
     let relay = world.service().await;
     guess_until_refused(&relay, "alice").await;
 
