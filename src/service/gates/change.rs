@@ -174,7 +174,7 @@ impl Reserved {
         Ok(Checked::Good)
     }
 
-    /// Commits a change where the credential is still at the version that was proven and the caller still waits.
+    /// Commits a change where the credential is still at the version that was proven and the deadline has not passed.
     pub(in crate::service) async fn commit(&self, change: Change) -> Result<Version, ServiceError> {
         let Gates { ports, .. } = self.gates.as_ref();
         let Candidate::Known(loaded) = &self.candidate else {
