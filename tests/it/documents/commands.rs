@@ -1,10 +1,11 @@
 //! The command lines of the documents are understood, and the README's way to run the service works as written.
 
+use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -69,9 +70,8 @@ fn calls_are_found_where_a_shell_would_find_them() {
 fn the_readme_s_way_to_run_the_service_works_as_written() {
     let script = readme().block_below("## Run it for real").text;
     let folder = tempfile::tempdir().unwrap();
-    let output = run(&script, folder.path());
-    let (told, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{told}{complaints}");
+    let Ended { is_success, told, complaints } = run(&script, folder.path());
+    assert!(is_success, "{told}{complaints}");
     for expected in ["the configuration is good", "serving", "generated password", "the store is undamaged"] {
         assert!(told.contains(expected), "no {expected:?} in:\n{told}{complaints}");
     }
@@ -80,11 +80,21 @@ fn the_readme_s_way_to_run_the_service_works_as_written() {
     assert!(folder.path().join("data/credentiald.db").exists());
 }
 
+/// How a script ended, and what it printed.
+struct Ended {
+    is_success: bool,
+    told: String,
+    complaints: String,
+}
+
 /// Runs a script in a folder, with the program on the path and an address of its own. Nothing of it is left running.
-fn run(script: &str, folder: &Path) -> Output {
+fn run(script: &str, folder: &Path) -> Ended {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let path = std::env::var("PATH").unwrap();
-    let shell = Command::new("sh")
+    // Files: a pipe would stay open as long as the service that a failed script leaves behind.
+    let printed = tempfile::tempdir().unwrap();
+    let [told, complaints] = ["told", "complaints"].map(|name| printed.path().join(name));
+    let mut shell = Command::new("sh")
         .args(["-e", "-u", "-c", script])
         .env_clear()
         .env("PATH", format!("{}:{path}", Path::new(BINARY).parent().unwrap().display()))
@@ -94,24 +104,22 @@ fn run(script: &str, folder: &Path) -> Output {
         .current_dir(folder)
         .process_group(0)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdout(File::create(&told).unwrap())
+        .stderr(File::create(&complaints).unwrap())
         .spawn()
         .unwrap();
     let group = format!("-{}", shell.id());
     let (ended, end) = mpsc::channel();
     let waiting = thread::spawn(move || {
-        let output = shell.wait_with_output();
-        // Nobody listens once the time is up.
-        let _ = ended.send(());
-        output
+        // Nobody listens any more once the time is up.
+        let _ = ended.send(shell.wait().unwrap().success());
     });
-    let in_time = end.recv_timeout(LONGEST).is_ok();
+    let is_success = end.recv_timeout(LONGEST).unwrap_or(false);
     // Where all of it has ended by itself, there is no such group any more.
     let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
-    let output = waiting.join().unwrap().unwrap();
-    assert!(in_time, "it takes too long:\n{}", String::from_utf8_lossy(&output.stderr));
-    output
+    waiting.join().unwrap();
+    let [told, complaints] = [told, complaints].map(|path| fs::read_to_string(path).unwrap());
+    Ended { is_success, told, complaints }
 }
 
 #[test]
@@ -119,7 +127,6 @@ fn the_test_command_is_a_program() {
     let block = readme().block_below("Run all tests:");
     assert_eq!((block.language.as_str(), block.text.lines().count()), ("sh", 1));
     let program = root().join(block.text.trim());
-    let mode =
-        std::fs::metadata(&program).unwrap_or_else(|error| panic!("{}: {error}", program.display())).permissions();
+    let mode = fs::metadata(&program).unwrap_or_else(|error| panic!("{}: {error}", program.display())).permissions();
     assert!(mode.mode() & 0o111 != 0, "{}", program.display());
 }
