@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::configuration::load;
+use super::configuration::load_offline;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
@@ -25,7 +25,7 @@ pub(super) async fn run(
     environment: &Environment,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let config = load(&args.settings, environment)?.config;
+    let config = load_offline(&args.settings, environment)?.config;
     let server = Server::build(&config).await.map_err(|error| Failure::caused("can't open the store", &error))?;
     let name = FreeName::parse("bootstrap").map_err(Failure::failed)?;
     let issued = server.bootstrap(name).await;

@@ -45,8 +45,8 @@ fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
     }
     let count: u64 = digits.parse().ok()?;
     match unit {
-        "H" => Some(Duration::from_secs(count * 3600)),
-        "M" => Some(Duration::from_secs(count * 60)),
+        "H" => Some(Duration::from_hours(count)),
+        "M" => Some(Duration::from_mins(count)),
         "S" => Some(Duration::from_secs(count)),
         "m" => Some(Duration::from_millis(count)),
         "u" => Some(Duration::from_micros(count)),

@@ -122,3 +122,6 @@ fn routes(
     }
     Ok(routes.routes())
 }
+
+#[cfg(test)]
+mod tests;

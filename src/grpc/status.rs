@@ -15,7 +15,7 @@ use crate::domain::credential::Version;
 use crate::domain::field::InvalidField;
 use crate::ports::{NotAdmitted, StoreError};
 use crate::service::ServiceError;
-use crate::service::error::Missing;
+use crate::service::error::{Missing, Stateful};
 
 /// The `domain` of every `ErrorInfo`.
 pub const ERROR_DOMAIN: &str = "credential.v1";
@@ -80,7 +80,7 @@ impl Answer {
             ServiceError::NotEmpty => self.unmet(Reason::NotEmpty, "what is deleted", "has to be empty"),
             ServiceError::ResourceState { of, state } => {
                 self.say("state", state);
-                if *of != crate::service::error::Stateful::MailDomain {
+                if *of != Stateful::MailDomain {
                     self.say("http_status", "403");
                 }
                 self.unmet(Reason::ResourceState, of.noun(), &format!("is {state}"))
@@ -199,3 +199,6 @@ fn chain(error: &dyn Error) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use crate::domain::subject::{
 };
 use crate::domain::time::Timestamp;
 use crate::service::error::Stateful;
-use crate::service::gates::{Candidate, Change, Gates, Loaded, PasswordToStore, Presented};
+use crate::service::gates::{Candidate, Change, Gates, Loaded, PasswordToStore, Presented, Reserved};
 use crate::service::requests::{ExpectedVersion, WantedPassword};
 use crate::service::{Call, ServiceError};
 
@@ -58,12 +58,12 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
         None => Presented::nothing(loaded.permit()).ok_or(ServiceError::Internal("an old password is required"))?,
     };
     let hashes = loaded.hashes_of_a_change(&presented);
-    let mut reserved = gates.reserve(Candidate::Known(Box::new(loaded)), hashes).await?;
-    let conclude = async move {
+    let reserved = gates.reserve(Candidate::Known(Box::new(loaded)), hashes).await?;
+    let conclude = |mut reserved: Reserved| async move {
         let (proof, unproven) = reserved.prove(presented, &new).await?;
         reserved.commit(Change::of(proof, unproven)?).await
     };
-    let version = gates.detached(conclude).await?;
+    let version = gates.conclude(reserved, conclude).await?;
     Ok(Changed { version, generated })
 }
 

@@ -12,6 +12,7 @@
     reason = "a test that can't go on should stop, and a harness reads clocks"
 )]
 
+mod api_surface;
 mod cli;
 mod known_hashes;
 mod layers;

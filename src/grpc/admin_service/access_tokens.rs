@@ -56,5 +56,5 @@ fn token_id(text: &str) -> Result<TokenId, FieldProblem> {
     if text.is_empty() {
         return Err(FieldProblem::Missing);
     }
-    Uuid::parse_str(text).map(TokenId).map_err(|_| FieldProblem::Malformed { expected: "is not a UUID" })
+    Uuid::parse_str(text).map(TokenId).map_err(|_| FieldProblem::Malformed { expected: "must be a UUID" })
 }

@@ -78,7 +78,7 @@ fn parse_tags(tags: HashMap<String, String>) -> Result<Tags, FieldProblem> {
     }
     for (key, value) in &tags {
         if key.is_empty() {
-            return Err(FieldProblem::Malformed { expected: "has no empty key" });
+            return Err(FieldProblem::Malformed { expected: "must not have an empty key" });
         }
         for (text, max) in [(key, MAX_TAG_KEY_CHARACTERS), (value, MAX_TAG_VALUE_CHARACTERS)] {
             let found = text.chars().count();

@@ -34,7 +34,7 @@ fn size_of(page_size: u32) -> Result<u32, FieldProblem> {
 fn key_of(page_token: &str) -> Result<String, FieldProblem> {
     let bytes = URL_SAFE_NO_PAD.decode(page_token).ok();
     let key = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    key.ok_or(FieldProblem::Malformed { expected: "is not a token of a list's next page" })
+    key.ok_or(FieldProblem::Malformed { expected: "must be a next_page_token of the same list" })
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(in crate::grpc) trait Numbered: Sized {
     }
 }
 
-const UNKNOWN: FieldProblem = FieldProblem::Malformed { expected: "is not one of the values" };
+const UNKNOWN: FieldProblem = FieldProblem::Malformed { expected: "must be one of the enum's values" };
 
 mirror! {
     MailDomainStatus {

@@ -17,11 +17,15 @@ pub(in crate::grpc) fn timestamp(time: Timestamp) -> WireTimestamp {
 
 /// How long an access token is to be valid.
 pub(in crate::grpc) fn time_to_live(duration: WireDuration) -> Result<Duration, FieldProblem> {
-    let duration = Duration::try_from(duration).unwrap_or_default();
-    if duration.is_zero() || duration > MAX_TIME_TO_LIVE {
-        return Err(FieldProblem::Malformed { expected: "is more than nothing and at most 366 days" });
-    }
-    Ok(duration)
+    let allowed = positive(duration).filter(|duration| *duration <= MAX_TIME_TO_LIVE);
+    allowed.ok_or(FieldProblem::Malformed { expected: "must be more than nothing and at most 366 days" })
+}
+
+/// By hand, because the conversion that `prost_types` has overflows on extreme values.
+fn positive(duration: WireDuration) -> Option<Duration> {
+    let nanos = u32::try_from(duration.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    let duration = Duration::new(u64::try_from(duration.seconds).ok()?, nanos);
+    (!duration.is_zero()).then_some(duration)
 }
 
 #[cfg(test)]
@@ -41,7 +45,9 @@ mod tests {
         let lives = |seconds, nanos| time_to_live(WireDuration { seconds, nanos }).ok();
         assert_eq!(lives(1, 0), Some(Duration::from_secs(1)));
         assert_eq!(lives(366 * 86_400, 0), Some(MAX_TIME_TO_LIVE));
-        for (seconds, nanos) in [(0, 0), (-1, 0), (0, -1), (366 * 86_400, 1), (i64::MAX, i32::MAX), (i64::MIN, 0)] {
+        for (seconds, nanos) in
+            [(0, 0), (-1, 0), (0, -1), (366 * 86_400, 1), (i64::MAX, i32::MAX), (i64::MIN, i32::MIN)]
+        {
             assert_eq!(lives(seconds, nanos), None, "{seconds} {nanos}");
         }
     }

@@ -98,7 +98,7 @@ impl Candidate {
 pub struct Reserved {
     pub(super) gates: Arc<Gates>,
     pub(super) candidate: Candidate,
-    pub(super) hashes: Box<dyn AdmittedHashes>,
+    pub(super) hashes: Arc<dyn AdmittedHashes>,
     pair: Pair,
     slot: Arc<Slot>,
     stored: Failures,

@@ -72,8 +72,13 @@ pub(super) async fn create(path: &Path) -> Result<(), OpenError> {
 async fn run_migrations(path: &Path) -> Result<(), OpenError> {
     let of_driver = |error| OpenError::of_driver(path, error);
     let mut connection = writing(path).connect().await.map_err(of_driver)?;
-    MIGRATOR.run(&mut connection).await.map_err(|error| of_driver(error.into()))?;
+    apply_migrations(&mut connection).await.map_err(of_driver)?;
     connection.close().await.map_err(of_driver)
+}
+
+/// Not by `Migrator::run`, whose bounds keep the future from being sent to another thread.
+async fn apply_migrations(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    Ok(MIGRATOR.run_direct(None, connection, false).await?)
 }
 
 /// The statements that made the tables and indexes of a database, ours.
@@ -90,7 +95,7 @@ pub(super) async fn schema_of(connection: &mut SqliteConnection) -> Result<Vec<(
 /// What [`schema_of`] gives for a store that was just made.
 pub(super) async fn expected_schema() -> Result<Vec<(String, String)>, sqlx::Error> {
     let mut connection = options().in_memory(true).connect().await?;
-    MIGRATOR.run(&mut connection).await?;
+    apply_migrations(&mut connection).await?;
     let schema = schema_of(&mut connection).await?;
     connection.close().await?;
     Ok(schema)

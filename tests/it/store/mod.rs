@@ -1,1 +1,92 @@
-//! Laws that hold for every store.
+//! Laws that hold for every store. Each law gets a fresh store; each backend gets every law.
+
+mod attempts;
+mod backend;
+mod commits;
+mod deletions;
+mod directory;
+mod model;
+mod pages;
+mod sqlite;
+mod sqlite_damage;
+mod sqlite_files;
+mod sqlite_full_disk;
+mod tokens;
+mod values;
+
+/// A test for each law, for each backend.
+macro_rules! laws {
+    ($($backend:ident = $kind:ty;)+) => { $(laws! { @one $backend $kind })+ };
+    (@one $backend:ident $kind:ty) => {
+        laws! { @tests $backend $kind;
+            attempts: [
+                failures_count_per_caller_and_per_subject,
+                forgetting_takes_only_the_callers_share,
+                what_is_more_than_a_week_old_is_removed,
+                a_wrong_password_and_its_audit_event_are_one,
+            ],
+            commits: [
+                what_is_absent_is_none,
+                a_password_is_set_and_read_back,
+                a_stale_version_changes_nothing,
+                of_sixteen_racing_writers_exactly_one_wins,
+                of_sixteen_racing_first_passwords_exactly_one_is_set,
+                a_reader_never_sees_half_of_a_change,
+                what_was_committed_survives_reopening,
+                history_keeps_what_is_asked_newest_first,
+                a_change_forgets_the_callers_failures,
+                an_administrators_change_forgets_everybodys_failures,
+                a_change_and_its_audit_event_are_one,
+            ],
+            deletions: [
+                a_subject_takes_everything_along,
+                a_subject_made_again_inherits_nothing,
+                what_has_children_is_not_deleted,
+                a_tenant_takes_its_settings_and_tokens_along,
+            ],
+            directory: [
+                another_tenants_subject_is_not_found,
+                what_is_missing_is_told_apart,
+                mail_domains_are_found_in_any_case,
+                attributes_are_read_back,
+                a_name_is_taken_once,
+                states_are_set_where_the_subject_is,
+                settings_are_replaced_where_they_are_as_expected,
+                racing_settings_are_never_lost,
+                every_write_records_one_audit_event,
+            ],
+            model: [
+                any_sequence_of_operations_does_what_the_model_does,
+            ],
+            pages: [
+                paging_visits_everything_once_in_order,
+                accounts_of_all_instances_come_in_order,
+                tokens_come_the_oldest_first,
+            ],
+            tokens: [
+                a_token_is_found_by_its_digest,
+                a_token_for_what_is_absent_is_refused,
+                a_deleted_token_is_gone,
+                the_first_operator_is_made_once,
+                of_racing_first_operators_exactly_one_is_made,
+            ],
+        }
+    };
+    (@tests $backend:ident $kind:ty; $($group:ident: [$($law:ident,)+],)+) => {
+        mod $backend {
+            $(mod $group {
+                $(
+                    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                    async fn $law() {
+                        use crate::store::backend::Backend;
+                        crate::store::$group::$law(&mut <$kind>::fresh().await).await;
+                    }
+                )+
+            })+
+        }
+    };
+}
+
+laws! {
+    laws_of_sqlite = crate::store::sqlite::SqliteBackend;
+}

@@ -94,8 +94,10 @@ async fn list_of_all_instances(
     page: &PageRequest,
 ) -> Result<Page<SubjectEntry>, StoreError> {
     let (instance, name) = start_of(page).split_once('/').unwrap_or_default();
+    // The first bound says nothing new, but SQLite seeks by it.
     let found = sqlx::query(select_entries!(
-        "s.tenant = $1 AND s.kind = $2 AND (coalesce(s.instance, ''), s.name) > ($3, $4)
+        "s.tenant = $1 AND s.kind = $2
+           AND coalesce(s.instance, '') >= $3 AND (coalesce(s.instance, ''), s.name) > ($3, $4)
          ORDER BY coalesce(s.instance, ''), s.name LIMIT $5"
     ))
     .bind(tenant.as_str())

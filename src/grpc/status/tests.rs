@@ -1,0 +1,200 @@
+//! Every error, as it is on the wire.
+
+use tonic::Code;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::field::FieldProblem;
+use crate::grpc::asked::RequestId;
+use crate::policy::{Finding, Violation};
+use crate::ports::HasherError;
+
+const SECONDS: Duration = Duration::from_secs(7);
+
+fn asked(action: Action) -> Asked {
+    Asked { request_id: RequestId(Uuid::from_u128(0xAB)), action: Some(action) }
+}
+
+fn bad(field: &'static str, problem: FieldProblem) -> ServiceError {
+    ServiceError::InvalidFields(vec![InvalidField { field, problem }])
+}
+
+fn broken(count: usize) -> ServiceError {
+    let finding = Finding::Forbidden("it holds a part of the user's name");
+    ServiceError::PolicyViolation((0..count).map(|_| Violation { rule: "MIN_LENGTH", finding }).collect())
+}
+
+fn denied() -> ServiceError {
+    ServiceError::AccessDenied { action: Action::ChangePassword, resource: "acs:ram::acme:user/eve".to_owned() }
+}
+
+fn state(of: Stateful) -> ServiceError {
+    ServiceError::ResourceState { of, state: "creating" }
+}
+
+fn away() -> Box<dyn Error + Send + Sync> {
+    "disk I/O error at /var/lib/secret".into()
+}
+
+/// The code, the reason, the mirrored HTTP status and the vendor's code (`~` before one that is only near).
+fn told(error: &ServiceError, action: Action) -> (Code, String, String, String) {
+    let status = of_error(error, asked(action));
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap();
+    assert_eq!(info.domain, "credential.v1");
+    assert_eq!(details.request_info().unwrap().request_id, "00000000-0000-0000-0000-0000000000AB");
+    let vendor_code = match (info.metadata.get("vendor_code"), info.metadata.get("vendor_code_nearest")) {
+        (Some(exact), None) => exact.clone(),
+        (None, Some(nearest)) => format!("~{nearest}"),
+        (None, None) => String::new(),
+        (Some(_), Some(_)) => panic!("both vendor codes"),
+    };
+    (status.code(), info.reason.clone(), info.metadata["http_status"].clone(), vendor_code)
+}
+
+#[test]
+fn every_error_has_its_code_its_reason_and_its_http_status() {
+    use ServiceError as E;
+    let rows: Vec<(ServiceError, Code, &str, &str)> = vec![
+        (E::Unauthenticated, Code::Unauthenticated, "UNAUTHENTICATED", "401"),
+        (E::CallerNotEligible(Action::ChangePassword), Code::FailedPrecondition, "CALLER_NOT_ELIGIBLE", "400"),
+        (bad("tenant", FieldProblem::Missing), Code::InvalidArgument, "INVALID_FIELD", "400"),
+        (denied(), Code::PermissionDenied, "ACCESS_DENIED", "403"),
+        (E::NotFound(Missing::Tenant), Code::NotFound, "TENANT_NOT_FOUND", "404"),
+        (E::NotFound(Missing::MailDomain), Code::NotFound, "DOMAIN_NOT_FOUND", "404"),
+        (E::NotFound(Missing::User), Code::NotFound, "USER_NOT_FOUND", "404"),
+        (E::NotFound(Missing::Instance), Code::NotFound, "INSTANCE_NOT_FOUND", "404"),
+        (E::NotFound(Missing::Account), Code::NotFound, "ACCOUNT_NOT_FOUND", "404"),
+        (E::AlreadyExists, Code::AlreadyExists, "ALREADY_EXISTS", "409"),
+        (E::NotEmpty, Code::FailedPrecondition, "NOT_EMPTY", "400"),
+        (state(Stateful::MailDomain), Code::FailedPrecondition, "RESOURCE_STATE", "400"),
+        (state(Stateful::Instance), Code::FailedPrecondition, "RESOURCE_STATE", "403"),
+        (state(Stateful::Account), Code::FailedPrecondition, "RESOURCE_STATE", "403"),
+        (E::SelfChangeDisabled, Code::PermissionDenied, "SELF_CHANGE_DISABLED", "403"),
+        (E::PasswordTooYoung { retry_after: SECONDS }, Code::FailedPrecondition, "PASSWORD_TOO_YOUNG", "400"),
+        (E::PasswordExpired, Code::FailedPrecondition, "PASSWORD_EXPIRED", "400"),
+        (E::VersionConflict { current: None }, Code::Aborted, "VERSION_CONFLICT", "409"),
+        (broken(1), Code::InvalidArgument, "PASSWORD_POLICY_VIOLATION", "400"),
+        (E::PasswordReused, Code::InvalidArgument, "PASSWORD_REUSED", "400"),
+        (E::OldPasswordIncorrect, Code::InvalidArgument, "OLD_PASSWORD_INCORRECT", "400"),
+        (E::TooManyAttempts { retry_after: SECONDS }, Code::ResourceExhausted, "TOO_MANY_ATTEMPTS", "429"),
+        (
+            NotAdmitted::DeadlineTooShort { expected_wait: SECONDS }.into(),
+            Code::DeadlineExceeded,
+            "DEADLINE_TOO_SHORT",
+            "504",
+        ),
+        (NotAdmitted::Overloaded { expected_wait: SECONDS }.into(), Code::Unavailable, "OVERLOADED", "503"),
+        (E::DeadlineExceeded, Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "504"),
+        (StoreError::Unavailable(away()).into(), Code::Unavailable, "STORE_UNAVAILABLE", "503"),
+        (StoreError::OutcomeUnknown(away()).into(), Code::Unavailable, "OUTCOME_UNKNOWN", "503"),
+        (StoreError::Damaged("row 3".to_owned()).into(), Code::Internal, "INTERNAL", "500"),
+        (HasherError::Stopped.into(), Code::Internal, "INTERNAL", "500"),
+        (E::Internal("impossible"), Code::Internal, "INTERNAL", "500"),
+    ];
+    for (error, code, reason, http_status) in rows {
+        let expected = (code, reason.to_owned(), http_status.to_owned(), String::new());
+        assert_eq!(told(&error, Action::ListTenants), expected, "{error:?}");
+    }
+}
+
+#[test]
+fn the_four_rpcs_have_their_vendors_codes_and_no_other_has() {
+    use Action::{ChangePassword, ChangePasswordV5, ModifyAccountPassword, ModifyPwByDomain};
+    let rows: Vec<(ServiceError, [&str; 4])> = vec![
+        (bad("domain_name", FieldProblem::Missing), ["InvalidDomainName.Malformed", "", "~IAM.0007", ""]),
+        (bad("instance_id", FieldProblem::Missing), ["", "", "~IAM.0007", "~MissingInstanceId"]),
+        (bad("instance_id", FieldProblem::Character { allowed: "" }), ["", "", "~IAM.0007", ""]),
+        (bad("account_name", FieldProblem::Missing), ["", "", "~IAM.0007", "~InvalidAccountName.Format"]),
+        (
+            broken(1),
+            [
+                "InvalidDomainPassword.Malformed",
+                "InvalidParameter.NewPassword.TooWeak",
+                "~1118",
+                "~InvalidAccountPassword.Format",
+            ],
+        ),
+        (
+            ServiceError::PasswordReused,
+            ["InvalidDomainPassword.equalcurrent", "InvalidParameter.NewPassword.ReusePrevention", "~1108", ""],
+        ),
+        (ServiceError::OldPasswordIncorrect, ["", "InvalidParameter.OldPassword.Incorrect", "~1103", ""]),
+        (ServiceError::CallerNotEligible(ChangePassword), ["", "NotSupport.Account", "", ""]),
+        (state(Stateful::MailDomain), ["InvalidDomainStatus.Malformed", "", "", ""]),
+        (state(Stateful::Instance), ["", "", "", "~IncorrectDBInstanceState"]),
+        (state(Stateful::Account), ["", "", "", "~OperationDenied.AccountStatus"]),
+        (denied(), ["Forbidden", "NoPermission", "~PAP5.0001", "~Forbidden.RAM"]),
+        (ServiceError::NotFound(Missing::MailDomain), ["InvalidDomain.NotFound", "", "", ""]),
+        (ServiceError::NotFound(Missing::User), ["", "EntityNotExist.User", "~IAM.0004", ""]),
+        (ServiceError::NotFound(Missing::Instance), ["", "", "", "~InvalidInstanceId.NotFound"]),
+        (ServiceError::NotFound(Missing::Account), ["", "", "", "~InvalidAccountName.NotFound"]),
+        (ServiceError::Unauthenticated, [""; 4]),
+        (ServiceError::VersionConflict { current: None }, [""; 4]),
+    ];
+    for (error, expected) in rows {
+        let codes = [ModifyPwByDomain, ChangePassword, ChangePasswordV5, ModifyAccountPassword]
+            .map(|action| told(&error, action).3);
+        assert_eq!(codes, expected, "{error:?}");
+        assert_eq!(told(&error, Action::ResetAccountPassword).3, "", "{error:?}");
+    }
+}
+
+#[test]
+fn every_violation_names_the_field_of_the_rpc() {
+    for (action, field) in [
+        (Action::ModifyPwByDomain, "password"),
+        (Action::ChangePassword, "new_password"),
+        (Action::ChangePasswordV5, "new_password"),
+        (Action::ModifyAccountPassword, "new_account_password"),
+        (Action::ResetAccountPassword, "account_password"),
+        (Action::CreateRamUser, "password"),
+    ] {
+        let details = of_error(&broken(2), asked(action)).get_error_details();
+        let violations = &details.bad_request().unwrap().field_violations;
+        assert_eq!(violations.len(), 2);
+        assert!(violations.iter().all(|v| v.field == field && v.reason == "MIN_LENGTH"), "{violations:?}");
+    }
+}
+
+#[test]
+fn who_may_come_back_later_is_told_when() {
+    for error in [
+        ServiceError::TooManyAttempts { retry_after: SECONDS },
+        ServiceError::PasswordTooYoung { retry_after: SECONDS },
+        NotAdmitted::Overloaded { expected_wait: SECONDS }.into(),
+    ] {
+        let details = of_error(&error, asked(Action::ChangePassword)).get_error_details();
+        assert_eq!(details.retry_info().unwrap().retry_delay, Some(SECONDS), "{error:?}");
+    }
+}
+
+#[test]
+fn a_conflict_tells_the_current_version() {
+    let told = |current| {
+        let status = of_error(&ServiceError::VersionConflict { current }, asked(Action::ChangePassword));
+        status.get_error_details().error_info().unwrap().metadata["current_version"].clone()
+    };
+    assert_eq!((told(Version::new(7)), told(None)), ("7".to_owned(), "0".to_owned()));
+}
+
+#[test]
+fn a_cause_stays_inside() {
+    let status = of_error(&StoreError::Unavailable(away()).into(), asked(Action::ChangePassword));
+    let shown = format!("{status:?} {:?}", status.get_error_details());
+    assert!(!shown.contains("disk") && !shown.contains("secret"), "{shown}");
+}
+
+#[test]
+fn all_details_stay_under_6_kib_on_the_wire() {
+    for action in [Action::ModifyPwByDomain, Action::CreateIamUser] {
+        let status = of_error(&broken(1000), asked(action));
+        let mut headers = http::HeaderMap::new();
+        status.add_header(&mut headers).unwrap();
+        assert!(headers["grpc-status-details-bin"].len() < 6 * 1024);
+        let details = status.get_error_details();
+        let told = details.bad_request().unwrap().field_violations.len();
+        let left_out: usize = details.error_info().unwrap().metadata["violations_left_out"].parse().unwrap();
+        assert_eq!(told + left_out, 1000);
+    }
+}

@@ -1,0 +1,185 @@
+//! The layers around the health service, which needs no caller.
+
+use std::convert::Infallible;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full};
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+use tower::service_fn;
+
+use super::*;
+use crate::domain::time::Timestamp;
+use crate::ports::Deadline;
+
+struct Fixed(Instant);
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(0)
+    }
+
+    fn instant(&self) -> Instant {
+        self.0
+    }
+}
+
+impl Entropy for Fixed {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(0xAB);
+    }
+}
+
+const REQUEST_ID: &str = "ABABABAB-ABAB-4BAB-ABAB-ABABABABABAB";
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const MAX_MESSAGE_BYTES: usize = 64;
+
+fn fixed() -> Arc<Fixed> {
+    #[expect(clippy::disallowed_methods, reason = "there is no other way to make an instant")]
+    Arc::new(Fixed(Instant::now()))
+}
+
+fn layered(inner: impl Edge) -> impl Edge {
+    with_request_ids(with_deadlines(inner, fixed(), Duration::from_hours(1)), fixed())
+}
+
+async fn health() -> impl Edge {
+    let health = Health::starting().await;
+    health.serving().await;
+    layered(Routes::new(health.service().max_decoding_message_size(MAX_MESSAGE_BYTES)))
+}
+
+struct Reply {
+    initial: HeaderMap,
+    trailers: HeaderMap,
+}
+
+impl Reply {
+    async fn of(mut edge: impl Edge, path: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Self {
+        let mut request = Request::post(format!("http://localhost{path}")).header("content-type", "application/grpc");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = Body::new(Full::new(Bytes::copy_from_slice(body)));
+        let Ok(response) = edge.call(request.body(body).unwrap()).await;
+        let initial = response.headers().clone();
+        let trailers = response.into_body().collect().await.unwrap().trailers().cloned().unwrap_or_default();
+        Self { initial, trailers }
+    }
+
+    /// The code and the reason, once it is sure that the reply has the form that every reply has.
+    fn told(&self) -> (Code, String) {
+        assert_eq!(self.initial["x-request-id"], REQUEST_ID);
+        assert!(!self.initial.contains_key("grpc-status"), "the status belongs into the trailers");
+        let status = Status::from_header_map(&self.trailers).unwrap();
+        let details = status.get_error_details();
+        if status.code() != Code::Ok {
+            assert_eq!(details.request_info().unwrap().request_id, REQUEST_ID);
+        }
+        (status.code(), details.error_info().map(|info| info.reason.clone()).unwrap_or_default())
+    }
+}
+
+/// A message in its frame: uncompressed, with its length.
+fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap();
+    [&[0][..], &length.to_be_bytes(), message].concat()
+}
+
+#[tokio::test]
+async fn a_success_carries_the_request_id_too() {
+    let reply = Reply::of(health().await, CHECK, &[], &framed(b"")).await;
+    assert_eq!(reply.told(), (Code::Ok, String::new()));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_decode_is_an_invalid_field() {
+    let invalid = (Code::InvalidArgument, "INVALID_FIELD".to_owned());
+    for (what, body) in [
+        ("no message", vec![]),
+        ("a truncated frame", vec![0, 0]),
+        ("a truncated message", vec![0, 0, 0, 0, 9, 1]),
+        ("broken protobuf", framed(&[0xff, 0xff, 0xff])),
+        ("bad UTF-8", framed(&[0x0a, 1, 0xff])),
+        ("a compressed message without an encoding", vec![1, 0, 0, 0, 0]),
+        ("a flag that does not exist", vec![7, 0, 0, 0, 0]),
+    ] {
+        let reply = Reply::of(health().await, CHECK, &[], &body).await;
+        assert_eq!(reply.told(), invalid, "{what}");
+    }
+    let reply = Reply::of(health().await, CHECK, &[("grpc-encoding", "gzip")], &framed(b"")).await;
+    assert_eq!(reply.told(), invalid, "an encoding that is not supported");
+}
+
+#[tokio::test]
+async fn a_large_message_is_refused_by_its_declared_length() {
+    for length in [MAX_MESSAGE_BYTES + 1, 1 << 20, 1 << 30] {
+        let declared = u32::try_from(length).unwrap().to_be_bytes();
+        let reply = Reply::of(health().await, CHECK, &[], &[&[0][..], &declared].concat()).await;
+        assert_eq!(reply.told(), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE".to_owned()), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_method_or_service_is_told() {
+    for path in ["/grpc.health.v1.Health/Heal", "/no.such.Service/Method", "/", "/nothing"] {
+        let reply = Reply::of(health().await, path, &[], &framed(b"")).await;
+        assert_eq!(reply.told(), (Code::Unimplemented, "UNKNOWN_METHOD".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_health_of_an_unknown_service_keeps_its_code() {
+    for path in [CHECK, "/grpc.health.v1.Health/Watch"] {
+        let reply = Reply::of(health().await, path, &[], &framed(b"\x0a\x01x")).await;
+        assert_eq!(reply.told(), (Code::NotFound, "SERVICE_NOT_FOUND".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_ends_with_its_deadline() {
+    let stuck = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
+    let reply = Reply::of(layered(stuck), CHECK, &[("grpc-timeout", "1m")], b"").await;
+    assert_eq!(reply.told(), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
+}
+
+#[tokio::test]
+async fn the_layers_within_find_the_deadline() {
+    for (timeout, expected) in [("200m", Duration::from_millis(200)), ("99H", Duration::from_hours(1))] {
+        let clock = fixed();
+        let now = clock.instant();
+        let inner = service_fn(move |request: Request<Body>| async move {
+            let deadline = request.extensions().get::<Deadline>().unwrap();
+            assert_eq!(deadline.remaining(now), expected);
+            Ok(Status::ok("").into_http::<Body>())
+        });
+        let edge = with_request_ids(with_deadlines(inner, clock, Duration::from_hours(1)), fixed());
+        assert_eq!(Reply::of(edge, CHECK, &[("grpc-timeout", timeout)], b"").await.told().0, Code::Ok);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error() {
+    let inner = service_fn(|_: Request<Body>| async { panic!("a bug") });
+    let reply = Reply::of(layered(inner), CHECK, &[], b"").await;
+    assert_eq!(reply.told(), (Code::Internal, "INTERNAL".to_owned()));
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_the_server_stops() {
+    let health = Health::starting().await;
+    let edge = layered(Routes::new(health.service()));
+    let empty = framed(b"");
+    let watching = Reply::of(edge.clone(), "/grpc.health.v1.Health/Watch", &[], &empty);
+    let stopping = async {
+        health.not_serving().await;
+        health.end_watches().await;
+    };
+    // The watch is asked for first; it would never end otherwise.
+    let (watched, ()) = tokio::join!(watching, stopping);
+    assert_eq!(watched.told().0, Code::Ok);
+    assert_eq!(Reply::of(edge, CHECK, &[], &framed(b"")).await.told().0, Code::NotFound);
+}

@@ -1,0 +1,74 @@
+//! Wrong passwords are counted, and forgotten by whom they belong to.
+
+use credentiald::domain::attempts::{Failures, StoredFailures};
+use credentiald::domain::audit_event::AuditOutcome;
+use credentiald::domain::time::days;
+
+use super::backend::Backend;
+use super::values::*;
+
+fn failures(count: u32, last_at: i64) -> Failures {
+    Failures { count, last_at: Some(at(last_at)) }
+}
+
+pub async fn failures_count_per_caller_and_per_subject(backend: &mut impl Backend) {
+    let store = backend.store();
+    for (time, (subject, caller)) in [(1, 1), (1, 1), (1, 2), (2, 1)].into_iter().enumerate() {
+        let time = i64::try_from(time).unwrap();
+        store.record_failure(&pair(subject, caller), at(time), &event()).await.unwrap();
+    }
+    for ((subject, caller), by_caller, by_all) in [
+        ((1, 1), failures(2, 1), failures(3, 2)),
+        ((1, 2), failures(1, 2), failures(3, 2)),
+        ((1, 3), Failures::default(), failures(3, 2)),
+        ((2, 1), failures(1, 3), failures(1, 3)),
+        ((3, 1), Failures::default(), Failures::default()),
+    ] {
+        let stored = store.failures(&pair(subject, caller)).await.unwrap();
+        assert_eq!(stored, StoredFailures { by_caller, by_all }, "{subject} {caller}");
+    }
+}
+
+pub async fn forgetting_takes_only_the_callers_share(backend: &mut impl Backend) {
+    let store = backend.store();
+    for caller in [1, 1, 2] {
+        store.record_failure(&pair(1, caller), at(9), &event()).await.unwrap();
+    }
+    store.forget_failures(&pair(1, 3)).await.unwrap();
+    store.forget_failures(&pair(1, 1)).await.unwrap();
+    let left = store.failures(&pair(1, 2)).await.unwrap();
+    assert_eq!(left, StoredFailures { by_caller: failures(1, 9), by_all: failures(1, 9) });
+    store.forget_failures(&pair(1, 1)).await.unwrap();
+    store.forget_failures(&pair(1, 2)).await.unwrap();
+    assert_eq!(store.failures(&pair(1, 2)).await.unwrap(), StoredFailures::default());
+}
+
+pub async fn what_is_more_than_a_week_old_is_removed(backend: &mut impl Backend) {
+    let store = backend.store();
+    for caller in 1..=9 {
+        store.record_failure(&pair(1, caller), at(0), &event()).await.unwrap();
+    }
+    let week = at(0).after(days(7));
+    store.record_failure(&pair(1, 1), week, &event()).await.unwrap();
+    assert_eq!(store.failures(&pair(1, 1)).await.unwrap().by_all.count, 10, "a week old is not older than a week");
+
+    let later = week.after(days(1));
+    for _ in 0..8 {
+        store.record_failure(&pair(1, 1), later, &event()).await.unwrap();
+    }
+    let left = store.failures(&pair(1, 1)).await.unwrap();
+    assert_eq!((left.by_caller.count, left.by_all.count), (10, 10));
+}
+
+pub async fn a_wrong_password_and_its_audit_event_are_one(backend: &mut impl Backend) {
+    let store = backend.store();
+    let recorded = event();
+    store.record_failure(&pair(1, 1), at(1), &recorded).await.unwrap();
+    assert_eq!(backend.audit_events().await, [recorded.id]);
+    store.record_failure(&pair(1, 1), at(2), &recorded).await.unwrap_err();
+    assert_eq!(store.failures(&pair(1, 1)).await.unwrap().by_all, failures(1, 1));
+
+    let denied = event_of(AuditOutcome::Denied { policies: vec!["p0".to_owned()] });
+    store.record(&denied).await.unwrap();
+    assert_eq!(backend.audit_events().await, [recorded.id, denied.id]);
+}

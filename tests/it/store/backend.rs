@@ -1,0 +1,24 @@
+//! What a backend has to offer so that the laws can be checked on it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use credentiald::ports::Store;
+use uuid::Uuid;
+
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// An empty store of its own.
+    async fn fresh() -> Self
+    where
+        Self: Sized;
+
+    /// The store.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// Closes the store and opens it again.
+    async fn reopen(&mut self);
+
+    /// The ids of the audit events, in the order in which they were written.
+    async fn audit_events(&self) -> Vec<Uuid>;
+}

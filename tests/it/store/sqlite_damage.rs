@@ -1,0 +1,173 @@
+//! Whatever somebody or something did to the file: it is told, or it did no harm.
+
+use std::fs;
+use std::path::Path;
+
+use credentiald::domain::caller::Caller;
+use credentiald::domain::names::RamUserName;
+use credentiald::domain::subject::SubjectKind;
+use credentiald::ports::StoreError;
+use credentiald::ports::store::{AccessTokens, Credentials, Directory};
+use credentiald::store::SqliteStore;
+use sqlx::Connection;
+use tempfile::TempDir;
+
+use super::sqlite::connection_to;
+use super::values::*;
+
+/// Something of everything.
+async fn fill(path: &Path) {
+    let store = SqliteStore::open(path).await.unwrap();
+    let acme = add_tenant(&store, "acme").await;
+    add_instance(&store, &acme, "r-1").await;
+    for name in [iam_user("jane"), mail_domain("Example.com"), account("r-1", "reader")] {
+        add_subject_with_password(&store, &acme, name).await;
+    }
+    let alice = add_subject_with_password(&store, &acme, ram_user("alice")).await.id;
+    make_change(&store, alice, 1).await;
+    store.record_failure(&pair(1, 1), at(1), &event()).await.unwrap();
+    let caller = Caller::RamUser(acme, RamUserName::parse("alice").unwrap(), alice);
+    assert!(store.insert_access_token(&token(caller), &digest(1), &event()).await.unwrap());
+    store.close().await;
+}
+
+/// Everything that a caller would miss, as text. Not the times: a number that became another one is still a number.
+async fn everything(path: &Path) -> String {
+    let store = SqliteStore::open(path).await.unwrap();
+    let acme = tenant("acme");
+    let mut seen = vec![format!("{:?}", store.settings(&acme).await.unwrap())];
+    for instance in store.instances(&acme, &page(10, None)).await.unwrap().items {
+        seen.push(format!("{:?} {:?} {:?}", instance.id, instance.region, instance.status));
+    }
+    for kind in SubjectKind::ALL {
+        for entry in store.subjects(&acme, kind, None, &page(10, None)).await.unwrap().items {
+            let credential = store.credential(entry.subject.id).await.unwrap().unwrap();
+            let hashes: Vec<_> = credential.history.iter().map(|hash| hash.expose().to_owned()).collect();
+            seen.push(format!("{:?} {:?}", entry.subject.name, entry.subject.attributes));
+            seen.push(format!("{} {} {hashes:?}", credential.version, credential.hash.expose()));
+        }
+    }
+    store.close().await;
+    seen.join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flipped_bytes_are_found_or_do_no_harm() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    fill(&path).await;
+    let (sound, before) = (fs::read(&path).unwrap(), everything(&path).await);
+
+    let mut found = 0;
+    // The header, and in each page its own header, its cell pointers, the middle, and the end, where cells begin.
+    let in_page = [0, 1, 3, 5, 7, 8, 9, 12, 40, 2048, 3600, 3900, 4000, 4050, 4090, 4095];
+    let positions =
+        (0..100).step_by(3).chain((0..sound.len() / 4096).flat_map(|page| in_page.map(|at| page * 4096 + at)));
+    for position in positions {
+        let mut bytes = sound.clone();
+        bytes[position] ^= 0xff;
+        fs::write(&path, &bytes).unwrap();
+        match SqliteStore::check(&path).await {
+            Ok(report) if report.is_sound() => assert_eq!(everything(&path).await, before, "byte {position}"),
+            Ok(report) => {
+                found += 1;
+                let lines = report.damages.join("\n");
+                assert!(!lines.contains("argon2id"), "no hash is shown: {lines}");
+            }
+            Err(_) => found += 1,
+        }
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{suffix}", path.display()));
+        }
+    }
+    assert!(found > 50, "{found}");
+}
+
+#[tokio::test]
+async fn a_cut_file_is_found() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    fill(&path).await;
+    let sound = fs::read(&path).unwrap();
+    for length in [50, 512, 4096, 8192, sound.len() / 2, sound.len() - 4096, sound.len() - 1] {
+        fs::write(&path, &sound[..length]).unwrap();
+        let report = SqliteStore::check(&path).await;
+        assert!(report.is_err() || report.is_ok_and(|report| !report.is_sound()), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
+    for (statement, table) in [
+        (
+            "UPDATE tenant SET settings = replace(settings, '\"minimum_password_length\":8', '\"minimum_password_length\":7')",
+            "tenant",
+        ),
+        ("UPDATE tenant SET settings = 'secret'", "tenant"),
+        ("UPDATE instance SET status = 'secret'", "instance"),
+        ("UPDATE subject SET kind = 'secret'", "subject"),
+        ("UPDATE subject SET name = 'secret' WHERE kind = 'mail-domain'", "subject"),
+        ("UPDATE subject SET tags = 'secret' WHERE kind = 'iam-user'", "subject"),
+        ("UPDATE subject SET region = NULL", "subject"),
+        ("UPDATE subject SET id = upper(id)", "subject"),
+        ("UPDATE credential SET hash = 'secret'", "credential"),
+        ("UPDATE credential SET hash = CAST(x'24ff24ff' AS TEXT)", "credential"),
+        ("UPDATE credential SET changed_by = 'secret'", "credential"),
+        ("UPDATE earlier_hash SET hash = '$argon2id$ secret'", "earlier_hash"),
+        ("UPDATE earlier_hash SET version = 9", "earlier hashes"),
+        ("UPDATE pair_failures SET subject_key = x'00'", "pair_failures"),
+        ("UPDATE subject_failures SET count = 9", "failures"),
+        ("DELETE FROM subject_failures", "failures"),
+        ("UPDATE access_token SET kind = 'operator'", "access_token"),
+        ("UPDATE access_token SET subject_id = NULL", "access_token"),
+        ("DELETE FROM subject WHERE kind = 'ram-user'", "credential"),
+        ("UPDATE audit_event SET action = 'secret'", "audit_event"),
+    ] {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("store.db");
+        fill(&path).await;
+        let mut connection = connection_to(&path).await;
+        sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        let report = SqliteStore::check(&path).await.unwrap();
+        let lines = report.damages.join("\n");
+        assert!(lines.contains(table), "{statement}: {lines:?}");
+        assert!(!lines.contains("secret"), "{lines}");
+        // Whoever serves from such a store gets an answer as well.
+        let store = SqliteStore::open(&path).await.unwrap();
+        let _ = store.look_up(&tenant("acme"), &mail_domain("example.com")).await;
+        let _ = store.settings(&tenant("acme")).await;
+        let _ = store.access_token(&digest(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn settings_out_of_range_are_damage_to_whoever_reads_them() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    fill(&path).await;
+    let mut connection = connection_to(&path).await;
+    sqlx::raw_sql("UPDATE tenant SET settings = replace(settings, '\"hard_expiry\":false', '\"hard_expiry\":2')")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert!(matches!(store.settings(&tenant("acme")).await, Err(StoreError::Damaged(_))));
+}
+
+#[tokio::test]
+async fn a_token_whose_subject_was_deleted_by_hand_is_not_found() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    fill(&path).await;
+    let mut connection = connection_to(&path).await;
+    sqlx::raw_sql("PRAGMA foreign_keys = OFF; DELETE FROM subject WHERE kind = 'ram-user'")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
+}

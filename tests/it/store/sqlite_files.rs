@@ -1,0 +1,213 @@
+//! The files of the embedded store: how they are made, and which are refused and left alone.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use credentiald::domain::subject::SubjectId;
+use credentiald::ports::store::{Credentials, Directory};
+use credentiald::store::{Migrated, OpenError, SqliteStore};
+use sqlx::{Connection, SqliteConnection};
+use tempfile::TempDir;
+
+use super::sqlite::connection_to;
+use super::values::*;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+/// A store with something in it, closed.
+async fn closed_store() -> (TempDir, PathBuf) {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    alice(&store).await;
+    store.close().await;
+    (directory, path)
+}
+
+/// Runs SQL past the store, and leaves nothing of it in a write-ahead log.
+async fn tamper(path: &Path, statement: &'static str) {
+    let mut connection: SqliteConnection = connection_to(path).await;
+    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+/// Opening is refused, and every byte stays where it was.
+async fn refused(path: &Path) -> OpenError {
+    let before = fs::read(path).ok();
+    let error = SqliteStore::open(path).await.expect_err("it is refused");
+    assert_eq!(fs::read(path).ok(), before);
+    assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    error
+}
+
+#[tokio::test]
+async fn nobody_else_can_read_the_files() {
+    let parent = TempDir::new().unwrap();
+    let directory = parent.path().join("made/for");
+    let path = directory.join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    alice(&store).await;
+    for suffix in ["", "-wal", "-shm"] {
+        assert_eq!(mode(&beside(&path, suffix)), 0o600, "{suffix}");
+    }
+    assert_eq!(mode(&directory), 0o700);
+    store.close().await;
+    let left: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["store.db"], "an orderly end leaves one file");
+}
+
+#[tokio::test]
+async fn everything_is_on_the_disk_before_it_is_confirmed() {
+    let (_directory, path) = closed_store().await;
+    let store = SqliteStore::open(&path).await.unwrap();
+    make_change(&store, store_alice(&store).await, 1).await;
+    // What a crash would leave: the two files as they are now.
+    let copy = TempDir::new().unwrap();
+    for suffix in ["", "-wal"] {
+        fs::copy(beside(&path, suffix), beside(&copy.path().join("store.db"), suffix)).unwrap();
+    }
+    let found = SqliteStore::open(&copy.path().join("store.db")).await.unwrap();
+    let id = store_alice(&found).await;
+    let credential = found.credential(id).await.unwrap().unwrap();
+    assert_eq!(credential.version, version(2));
+}
+
+async fn store_alice(store: &SqliteStore) -> SubjectId {
+    store.subject(&tenant("acme"), &ram_user("alice")).await.unwrap().unwrap().subject.id
+}
+
+#[tokio::test]
+async fn a_replaced_hash_is_overwritten_in_the_file() {
+    let (_directory, path) = closed_store().await;
+    let store = SqliteStore::open(&path).await.unwrap();
+    let id = store_alice(&store).await;
+    let mut commit = change(id, Some(1));
+    commit.keep_history = 0;
+    store.commit(&commit).await.unwrap();
+    store.close().await;
+    let bytes = fs::read(&path).unwrap();
+    let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds(hash(2).expose()) && !holds(hash(1).expose()));
+}
+
+#[tokio::test]
+async fn what_is_no_store_is_refused() {
+    let directory = TempDir::new().unwrap();
+    assert!(matches!(refused(directory.path()).await, OpenError::IsDirectory(_)));
+
+    let path = directory.path().join("file");
+    for content in [&b""[..], b"short", &[0; 8192], b"SQLite format 3\0"] {
+        fs::write(&path, content).unwrap();
+        assert!(matches!(refused(&path).await, OpenError::NotADatabase(_)));
+    }
+    fs::remove_file(&path).unwrap();
+    tamper_new(&path, "CREATE TABLE theirs (x)").await;
+    assert!(matches!(refused(&path).await, OpenError::NotAStore(_)));
+
+    for missing in [
+        SqliteStore::check(&beside(&path, "x")).await.map(drop),
+        SqliteStore::migrate(&beside(&path, "x")).await.map(drop),
+    ] {
+        assert!(matches!(missing, Err(OpenError::Absent(_))));
+    }
+}
+
+/// Runs SQL in a database that is made for it.
+async fn tamper_new(path: &Path, statement: &'static str) {
+    fs::write(path, b"").unwrap();
+    tamper(path, statement).await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let (_directory, path) = closed_store().await;
+    tamper(&path, "PRAGMA user_version = 7").await;
+    let error = refused(&path).await;
+    assert!(matches!(error, OpenError::Newer { found: 7, .. }), "{error}");
+    assert!(matches!(SqliteStore::migrate(&path).await, Err(OpenError::Newer { .. })));
+    assert!(matches!(SqliteStore::check(&path).await, Err(OpenError::Newer { .. })));
+}
+
+#[tokio::test]
+async fn an_older_schema_is_refused_until_it_is_migrated() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    // Ours, and older than the first migration.
+    tamper_new(&path, "PRAGMA application_id = 1129465156").await;
+    let error = refused(&path).await;
+    assert!(matches!(error, OpenError::Older { found: 0, .. }));
+    assert!(error.to_string().contains("credentiald migrate"));
+
+    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), Migrated { from: 0, to: 1 });
+    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), Migrated { from: 1, to: 1 });
+    alice(&SqliteStore::open(&path).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_schema_that_somebody_changed_is_refused() {
+    for statement in ["DROP TABLE audit_event", "CREATE TRIGGER t AFTER INSERT ON tenant BEGIN SELECT 1; END"] {
+        let (_directory, path) = closed_store().await;
+        tamper(&path, statement).await;
+        let error = refused(&path).await;
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+        assert!(!SqliteStore::check(&path).await.unwrap().is_sound());
+    }
+}
+
+#[tokio::test]
+async fn a_read_only_file_or_directory_is_refused() {
+    let (directory, path) = closed_store().await;
+    fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
+    assert!(matches!(refused(&path).await, OpenError::ReadOnlyFile(_)));
+
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o500)).unwrap();
+    assert!(matches!(refused(&path).await, OpenError::ReadOnlyDirectory(_)));
+    assert!(matches!(refused(&directory.path().join("new.db")).await, OpenError::ReadOnlyDirectory(_)));
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
+    SqliteStore::open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_another_process_holds_for_itself_is_refused() {
+    let (_directory, path) = closed_store().await;
+    let mut other = connection_to(&path).await;
+    sqlx::raw_sql("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; SELECT count(*) FROM tenant")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = SqliteStore::open(&path).await.expect_err("it is locked");
+    assert!(matches!(error, OpenError::Locked(_)), "{error:?}");
+    other.close().await.unwrap();
+    assert_eq!(fs::read(&path).unwrap(), before);
+    SqliteStore::open(&path).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_that_sqlite_made_opens() {
+    let (directory, path) = closed_store().await;
+    let copy = directory.path().join("copy.db");
+    let mut connection = connection_to(&path).await;
+    sqlx::query("VACUUM INTO $1").bind(copy.to_str().unwrap()).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let store = SqliteStore::open(&copy).await.unwrap();
+    make_change(&store, store_alice(&store).await, 1).await;
+}
+
+#[tokio::test]
+async fn a_healthy_store_is_checked_without_a_change() {
+    let (_directory, path) = closed_store().await;
+    let before = fs::read(&path).unwrap();
+    let report = SqliteStore::check(&path).await.unwrap();
+    assert_eq!(report.damages, Vec::<String>::new());
+    assert_eq!(report.sound_rows, 5, "a tenant, a subject, a credential, two audit events");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}

@@ -1,0 +1,81 @@
+//! Access tokens stand for callers that are there.
+
+use credentiald::domain::caller::Caller;
+use credentiald::domain::names::{FreeName, IamUserId, RamUserName};
+use credentiald::domain::subject::SubjectId;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::backend::Backend;
+use super::values::*;
+
+pub async fn a_token_is_found_by_its_digest(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    let alice = add_subject(&*store, &acme, ram_user("alice")).await.id;
+    let jane = add_subject(&*store, &acme, iam_user("jane")).await.id;
+    let callers = [
+        Caller::Root(acme.clone()),
+        Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), alice),
+        Caller::IamUser(acme.clone(), IamUserId::parse("jane").unwrap(), jane),
+        Caller::Service(acme.clone(), FreeName::parse("relay").unwrap()),
+        operator(),
+    ];
+    for (number, caller) in (1..).zip(callers) {
+        let issued = token(caller);
+        assert!(store.insert_access_token(&issued, &digest(number), &event()).await.unwrap());
+        assert_eq!(store.access_token(&digest(number)).await.unwrap(), Some(issued));
+    }
+    assert_eq!(store.access_token(&digest(99)).await.unwrap(), None);
+}
+
+pub async fn a_token_for_what_is_absent_is_refused(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (acme, globex) = (add_tenant(&*store, "acme").await, add_tenant(&*store, "globex").await);
+    let alice = add_subject(&*store, &acme, ram_user("alice")).await.id;
+    let user = |tenant, name, id| Caller::RamUser(tenant, RamUserName::parse(name).unwrap(), id);
+    let events = backend.audit_events().await;
+    for caller in [
+        Caller::Root(tenant("nowhere")),
+        user(acme.clone(), "alice", SubjectId(Uuid::new_v4())),
+        user(acme, "bob", alice),
+        user(globex, "alice", alice),
+    ] {
+        assert!(!store.insert_access_token(&token(caller.clone()), &digest(1), &event()).await.unwrap(), "{caller}");
+        assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
+    }
+    assert_eq!(backend.audit_events().await, events);
+}
+
+pub async fn a_deleted_token_is_gone(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    let root = token(Caller::Root(acme.clone()));
+    assert!(store.insert_access_token(&root, &digest(1), &event()).await.unwrap());
+    assert!(!store.delete_access_token(None, root.id, &event()).await.unwrap(), "it is not an operator's");
+    assert!(!store.delete_access_token(Some(&tenant("globex")), root.id, &event()).await.unwrap());
+    assert_eq!(store.access_token(&digest(1)).await.unwrap(), Some(root.clone()));
+    assert!(store.delete_access_token(Some(&acme), root.id, &event()).await.unwrap());
+    assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
+    assert!(!store.delete_access_token(Some(&acme), root.id, &event()).await.unwrap());
+}
+
+pub async fn the_first_operator_is_made_once(backend: &mut impl Backend) {
+    let store = backend.store();
+    let first = token(operator());
+    assert!(store.bootstrap(&first, &digest(1), &event()).await.unwrap());
+    assert!(!store.bootstrap(&token(operator()), &digest(2), &event()).await.unwrap());
+    assert_eq!(store.access_token(&digest(1)).await.unwrap(), Some(first));
+    assert_eq!(store.access_token(&digest(2)).await.unwrap(), None);
+    assert_eq!(backend.audit_events().await.len(), 1);
+}
+
+pub async fn of_racing_first_operators_exactly_one_is_made(backend: &mut impl Backend) {
+    let mut racers = JoinSet::new();
+    for number in 0..8 {
+        let store = backend.store();
+        racers.spawn(async move { store.bootstrap(&token(operator()), &digest(number), &event()).await.unwrap() });
+    }
+    assert_eq!(racers.join_all().await.into_iter().filter(|made| *made).count(), 1);
+    assert_eq!(backend.store().access_tokens(None, &page(10, None)).await.unwrap().items.len(), 1);
+}

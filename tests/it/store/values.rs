@@ -1,0 +1,184 @@
+//! Values for the laws, and the verbs that put them into a store.
+
+use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
+use credentiald::domain::action::Action;
+use credentiald::domain::attempts::{CallerKey, Pair, SubjectKey};
+use credentiald::domain::audit_event::{AuditEvent, AuditOutcome};
+use credentiald::domain::caller::Caller;
+use credentiald::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};
+use credentiald::domain::names::{
+    AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, RamUserName, Region, TenantName,
+};
+use credentiald::domain::page::PageRequest;
+use credentiald::domain::subject::{
+    Instance, InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes, SubjectId,
+    SubjectName, Tags,
+};
+use credentiald::domain::tenant::Tenant;
+use credentiald::domain::time::Timestamp;
+use credentiald::ports::Store;
+use credentiald::ports::store::{Commit, CommitOutcome, Creation, FirstPassword, NewSubject};
+use uuid::Uuid;
+
+pub fn at(micros: i64) -> Timestamp {
+    Timestamp::from_micros(micros)
+}
+
+pub fn version(number: u64) -> Version {
+    Version::new(number).unwrap()
+}
+
+pub fn hash(number: u64) -> PasswordHash {
+    PasswordHash::new(format!("$argon2id$v=19$m=47104,t=1,p=1$c2FsdHNhbHRzYWx0$hash{number}"))
+}
+
+pub fn tenant(name: &str) -> TenantName {
+    TenantName::parse(name).unwrap()
+}
+
+pub fn ram_user(name: &str) -> SubjectName {
+    SubjectName::RamUser(RamUserName::parse(name).unwrap())
+}
+
+pub fn mail_domain(name: &str) -> SubjectName {
+    SubjectName::MailDomain(DomainName::parse(name).unwrap())
+}
+
+pub fn iam_user(id: &str) -> SubjectName {
+    SubjectName::IamUser(IamUserId::parse(id).unwrap())
+}
+
+pub fn account(instance: &str, name: &str) -> SubjectName {
+    SubjectName::InstanceAccount(instance_id(instance), AccountName::parse(name).unwrap())
+}
+
+pub fn instance_id(id: &str) -> InstanceId {
+    InstanceId::parse(id).unwrap()
+}
+
+pub fn region(name: &str) -> Region {
+    Region::parse(name).unwrap()
+}
+
+pub fn operator() -> Caller {
+    Caller::Operator(FreeName::parse("boss").unwrap())
+}
+
+pub fn event() -> AuditEvent {
+    event_of(AuditOutcome::Done)
+}
+
+pub fn event_of(outcome: AuditOutcome) -> AuditEvent {
+    AuditEvent {
+        id: Uuid::new_v4(),
+        at: at(1),
+        request_id: Uuid::new_v4(),
+        correlation_id: Some("from the caller".to_owned()),
+        caller: operator(),
+        action: Action::CreateTenant,
+        resource: "installation".to_owned(),
+        subject: None,
+        outcome,
+    }
+}
+
+pub fn pair(subject: u8, caller: u8) -> Pair {
+    Pair { subject: SubjectKey([subject; 32]), caller: CallerKey([caller; 32]) }
+}
+
+pub fn digest(number: u8) -> TokenDigest {
+    TokenDigest([number; 32])
+}
+
+pub fn token(caller: Caller) -> AccessToken {
+    AccessToken { id: TokenId(Uuid::new_v4()), caller, created_at: at(10), expires_at: at(20) }
+}
+
+pub fn page(size: u32, after: Option<String>) -> PageRequest {
+    PageRequest { size, after }
+}
+
+/// A subject of that name, with the attributes that its kind has.
+pub fn subject(name: SubjectName) -> Subject {
+    let attributes = match &name {
+        SubjectName::MailDomain(_) => {
+            SubjectAttributes::MailDomain { region: region("cn-hangzhou"), status: MailDomainStatus::Verified }
+        }
+        SubjectName::RamUser(_) => SubjectAttributes::RamUser,
+        SubjectName::IamUser(_) => SubjectAttributes::IamUser {
+            user_name: IamUserName::parse("Jane Doe").unwrap(),
+            tags: Tags::from([("team".to_owned(), "\"blue\" & grün".to_owned())]),
+        },
+        SubjectName::InstanceAccount(..) => SubjectAttributes::InstanceAccount {
+            region: region("cn-shanghai"),
+            instance_status: InstanceStatus::Normal,
+            status: InstanceAccountStatus::Available,
+        },
+    };
+    Subject { id: SubjectId(Uuid::new_v4()), name, attributes, created_at: at(5) }
+}
+
+pub fn instance(id: &str) -> Instance {
+    Instance { id: instance_id(id), region: region("cn-shanghai"), status: InstanceStatus::Normal, created_at: at(4) }
+}
+
+pub async fn add_tenant(store: &dyn Store, name: &str) -> TenantName {
+    let tenant = Tenant { name: tenant(name), created_at: at(3) };
+    assert_eq!(store.create_tenant(&tenant, &event()).await.unwrap(), Creation::Created);
+    tenant.name
+}
+
+pub async fn add_instance(store: &dyn Store, tenant: &TenantName, id: &str) {
+    assert_eq!(store.create_instance(tenant, &instance(id), &event()).await.unwrap(), Creation::Created);
+}
+
+/// Adds a subject without a password.
+pub async fn add_subject(store: &dyn Store, tenant: &TenantName, name: SubjectName) -> Subject {
+    add_subject_with(store, tenant, name, None).await
+}
+
+/// Adds a subject whose first password has hash 1.
+pub async fn add_subject_with_password(store: &dyn Store, tenant: &TenantName, name: SubjectName) -> Subject {
+    let first = FirstPassword { hash: hash(1), change_id: ChangeId(Uuid::new_v4()) };
+    add_subject_with(store, tenant, name, Some(first)).await
+}
+
+async fn add_subject_with(
+    store: &dyn Store,
+    tenant: &TenantName,
+    name: SubjectName,
+    first_password: Option<FirstPassword>,
+) -> Subject {
+    let new = NewSubject { tenant: tenant.clone(), subject: subject(name), first_password };
+    assert_eq!(store.create_subject(&new, &event()).await.unwrap(), Creation::Created);
+    new.subject
+}
+
+/// A RAM user of a tenant of its own, with hash 1 at version 1.
+pub async fn alice(store: &dyn Store) -> SubjectId {
+    let acme = add_tenant(store, "acme").await;
+    add_subject_with_password(store, &acme, ram_user("alice")).await.id
+}
+
+/// The change that follows `expected`: hash and time are numbered like the version that it makes.
+pub fn change(subject: SubjectId, expected: Option<u64>) -> Commit {
+    let next = expected.unwrap_or(0) + 1;
+    let change_id = ChangeId(Uuid::new_v4());
+    Commit {
+        subject,
+        expected: expected.map(version),
+        hash: hash(next),
+        at: at(i64::try_from(next).unwrap()),
+        changed_by: ChangedBy::Subject,
+        change_id,
+        keep_history: 3,
+        forget: None,
+        event: event_of(AuditOutcome::Changed { change_id, version: version(next) }),
+    }
+}
+
+/// Makes the change that follows `expected`.
+pub async fn make_change(store: &dyn Store, subject: SubjectId, expected: u64) {
+    let outcome = store.commit(&change(subject, Some(expected))).await.unwrap();
+    assert_eq!(outcome, CommitOutcome::Committed(version(expected + 1)));
+}
