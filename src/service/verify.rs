@@ -20,8 +20,8 @@ impl Service {
         let tenant = call.own_tenant()?.clone();
         let permit = self.gates.permit_subject(call, tenant, name).await?;
         let candidate = self.gates.load_candidate(permit).await?;
-        let when_matched = age(&candidate, self.gates.now());
         let reserved = self.gates.reserve(candidate, 1).await?;
+        let when_matched = age(reserved.candidate(), self.gates.now());
         let conclude = |mut reserved: Reserved| async move { reserved.verify(Arc::new(password)).await };
         let matched = self.gates.conclude(reserved, conclude).await?;
         Ok(if matched { when_matched } else { Verification::NotMatched })

@@ -71,6 +71,26 @@ async fn parallel_guesses_get_no_more_than_the_allowance() {
 }
 
 #[tokio::test]
+async fn a_verification_that_waited_behind_a_change_tells_what_holds_after_it() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let for_store = Arc::clone(&armed);
+    let setup = Setup::default().with("attempts.allowance", "1");
+    let world = setup.around(move |store| Arc::new(BarrierStore::new(store, 2, for_store))).start().await;
+    for round in 0..4 {
+        let domain = format!("round-{round}.example");
+        world.mail_domain(&domain, "OLDmail1234").await;
+        armed.store(true, Ordering::SeqCst);
+
+        let verify = json!({ "subject": { "mail_domain": domain }, "password": "OLDmail1234" });
+        let change = json!({ "domain_name": domain, "password": "NEWmail1234" });
+        let (verified, changed) =
+            tokio::join!(world.root.call("VerifyPassword", verify), world.root.call("ModifyPWByDomain", change));
+
+        assert_eq!((changed.reason().as_str(), verified.reason().as_str()), ("OK", "OK"), "{verified:?}");
+    }
+}
+
+#[tokio::test]
 async fn who_hangs_up_before_anything_begins_spends_no_attempt() {
     let world = Setup::default().with("hashing.workers", "1").start().await;
     let alice = world.ram_user("alice", OLD).await;
