@@ -17,6 +17,7 @@ mod cli;
 mod known_hashes;
 mod layers;
 mod policy_laws;
+mod process;
 mod rpc;
 mod store;
 mod support;
