@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::server::TcpIncoming;
 
@@ -141,7 +142,7 @@ impl Server {
         self.entropy.as_ref()
     }
 
-    /// Issues the first operator's token, or nothing where the store holds an access token already.
+    /// Issues the first operator's token, or nothing where an operator holds a valid one already.
     pub async fn bootstrap(&self, name: FreeName) -> Result<Option<IssuedToken>, ServiceError> {
         self.service.bootstrap(name).await
     }
@@ -160,18 +161,23 @@ impl Server {
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let router = grpc::router(&self.service, self.grpc, clock, entropy, &health)?;
         health.serving().await;
-        let (drain, draining) = tokio::sync::oneshot::channel::<()>();
+        // From the stop on: until when what is in flight may finish.
+        let (drain, mut draining) = watch::channel(None);
+        let (clock, drain_time) = (Arc::clone(&self.clock), self.drain);
         let stopped = async move {
             stop.await;
             health.not_serving().await;
             health.end_watches().await;
-            let _ = drain.send(());
+            drain.send_replace(Some(clock.instant() + drain_time));
         };
         let serving = router.serve_with_incoming_shutdown(connections(listener), stopped);
-        let overdue = async {
-            // An error means that the other side is gone: then serving is over as well.
-            if draining.await.is_ok() {
-                tokio::time::sleep(self.drain).await;
+        let mut until = draining.clone();
+        let overdue = async move {
+            let until = until.wait_for(Option::is_some).await.ok().and_then(|until| *until);
+            match until {
+                Some(until) => tokio::time::sleep_until(until.into()).await,
+                // The other side is gone: serving is over already.
+                None => std::future::pending().await,
             }
         };
         tokio::pin!(serving);
@@ -182,8 +188,9 @@ impl Server {
                 Ok(())
             }
         };
-        // Changes whose callers hung up are concluded too.
-        if tokio::time::timeout(self.drain, self.service.concluded()).await.is_err() {
+        // Changes whose callers hung up are concluded too, within what is left of the drain time.
+        let until = draining.borrow_and_update().unwrap_or_else(|| self.clock.instant() + self.drain);
+        if tokio::time::timeout_at(until.into(), self.service.concluded()).await.is_err() {
             tracing::warn!("changes without a caller were still under way");
         }
         self.store.close().await;

@@ -32,7 +32,7 @@ pub(super) async fn run(
     server.close().await;
     match issued.map_err(|error| Failure::caused("can't make a token", &error))? {
         Some(issued) => report(&issued.text, terminal),
-        None => Err(Failure::failed("the store holds an access token already; an operator can issue more")),
+        None => Err(Failure::failed("an operator has a valid access token already, and can issue more")),
     }
 }
 

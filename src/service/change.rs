@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::domain::action::Action;
 use crate::domain::credential::{ChangedBy, Version};
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
@@ -75,7 +74,7 @@ fn check_state(loaded: &Loaded, now: Timestamp) -> Result<(), ServiceError> {
         return Ok(());
     }
     check_status(&loaded.subject().attributes)?;
-    if matches!(action, Action::ChangePassword | Action::ChangePasswordV5) {
+    if action.is_by_the_subject() {
         check_self_service(loaded)?;
     }
     check_age(loaded, now)

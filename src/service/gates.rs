@@ -168,7 +168,7 @@ impl Gates {
         Ok(self.ports.store.access_token(digest).await?)
     }
 
-    /// Adds the first operator's token to a store that holds none at all. Nobody is there who could be permitted.
+    /// Adds an operator's token to a store that holds no valid one. Nobody is there who could be permitted.
     pub(super) async fn bootstrap(
         &self,
         token: &AccessToken,

@@ -18,6 +18,7 @@ mod documents;
 mod known_hashes;
 mod layers;
 mod policy_laws;
+mod process;
 mod rpc;
 mod store;
 mod support;

@@ -98,7 +98,7 @@ impl Candidate {
             Self::Known(loaded) => subject_key(loaded.subject.id),
             Self::Unknown(permit, _) => name_key(permit.tenant(), permit.name()),
         };
-        Pair { subject, caller: caller_key(self.call().caller()) }
+        Pair { subject, caller: caller_key(self.call().caller(), self.call().caller.action()) }
     }
 }
 
@@ -165,7 +165,7 @@ impl Drop for Reserved {
             slot.leave();
         };
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(record)),
+            Ok(runtime) => drop(self.gates.detached.spawn_on(record, &runtime)),
             Err(_) => self.slot.leave(),
         }
     }
@@ -175,6 +175,11 @@ impl Gates {
     /// Loads a subject with its credential. What is missing is told.
     pub(in crate::service) async fn load(&self, permit: SubjectPermit) -> Result<Loaded, ServiceError> {
         let subject = permit.subject()?.clone();
+        let (caller, action) = (permit.call().caller(), permit.call().caller.action());
+        // Deleted and made again since the caller was authenticated: the credentials were the other one's.
+        if action.is_by_the_subject() && caller.subject_id() != Some(subject.id) {
+            return Err(ServiceError::Unauthenticated);
+        }
         let settings = self.settings(permit.permit(), permit.tenant()).await?;
         let policy = self.policy(&subject, &settings);
         let credential = self.credential(&subject).await?;

@@ -150,3 +150,12 @@ async fn an_administrators_reset_lifts_every_wait() {
     assert_eq!(relay.ok("VerifyPassword", verify("alice", "newpassword")).await["result"], "MATCHED_CURRENT");
     alice.ok("ChangePassword", json!({ "old_password": "newpassword", "new_password": "mine-again" })).await;
 }
+
+#[tokio::test]
+async fn who_guessed_in_vain_can_still_reset() {
+    let world = World::start().await;
+    world.ram_user("alice", RIGHT).await;
+    guess_until_refused(&world.root, "alice").await;
+    let request = json!({ "subject": { "ram_user": "alice" }, "generate_password": true });
+    world.root.ok("ResetPassword", request).await;
+}
