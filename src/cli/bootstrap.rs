@@ -12,7 +12,7 @@ use crate::server::Server;
 
 /// Make the first operator token of an empty store, and print it once.
 ///
-/// Runs where the store is. Where the store has an operator token already, nothing is made.
+/// Runs where the store is. Where an operator has a valid token already, nothing is made.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  CREDENTIALD_TOKEN=$(credentiald bootstrap --config /etc/credentiald.toml)")]
 pub(super) struct BootstrapArgs {
