@@ -68,11 +68,11 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// Takes one of them, or nothing where none is left.
-    pub(super) fn take(&self) -> Option<Slot> {
-        let one_less = |unused: u32| unused.checked_sub(1);
-        self.unused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).ok()?;
-        Some(Slot(Arc::clone(&self.admission)))
+    /// Takes so many of them, or nothing where fewer are left.
+    pub(super) fn take(&self, count: u32) -> Option<Slot> {
+        let fewer = |unused: u32| unused.checked_sub(count);
+        self.unused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).ok()?;
+        Some(Slot { admission: Arc::clone(&self.admission), count })
     }
 }
 
@@ -82,12 +82,15 @@ impl Drop for Reservation {
     }
 }
 
-/// One hash that is queued or running; given back when dropped.
-pub(super) struct Slot(Arc<Admission>);
+/// What is queued or running, and how many hashes it counts as; given back when dropped.
+pub(super) struct Slot {
+    admission: Arc<Admission>,
+    count: u32,
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.give_back(1);
+        self.admission.give_back(self.count);
     }
 }
 
@@ -134,18 +137,18 @@ mod tests {
     fn what_is_dropped_or_finished_is_given_back() {
         let admission = admission();
         let reservation = admission.admit(3, LONG).unwrap();
-        let slot = reservation.take().unwrap();
+        let slot = reservation.take(2).unwrap();
         drop(reservation);
-        assert_eq!(admission.load().outstanding, 1);
+        assert_eq!(admission.load().outstanding, 2);
         drop(slot);
         assert_eq!(admission.load().outstanding, 0);
     }
 
     #[test]
     fn no_more_is_taken_than_was_admitted() {
-        let reservation = admission().admit(2, LONG).unwrap();
-        let _taken = (reservation.take().unwrap(), reservation.take().unwrap());
-        assert!(reservation.take().is_none());
+        let reservation = admission().admit(4, LONG).unwrap();
+        let _taken = (reservation.take(1).unwrap(), reservation.take(2).unwrap());
+        assert!(reservation.take(2).is_none());
     }
 
     #[test]

@@ -6,16 +6,36 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::admission::Slot;
-use super::phc::{Recipe, Tag};
+use super::formats::Method;
+use super::phc::Tag;
 use crate::domain::password::Password;
 use crate::ports::HasherError;
 
 /// One hash to compute. Dropped unanswered, it tells whoever waits that the engine stopped.
 pub(super) struct Job {
     pub password: Arc<Password>,
-    pub recipe: Recipe,
+    pub form: Form,
+    pub method: Method,
     pub slot: Slot,
     pub reply: oneshot::Sender<Result<Tag, HasherError>>,
+}
+
+/// Which bytes of a password are hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Those of the normalized password.
+    Normalized,
+    /// Those that were received, where normalizing changed them.
+    AsReceived,
+}
+
+impl Form {
+    pub(super) fn of(self, password: &Password) -> &[u8] {
+        match self {
+            Self::Normalized => password.expose().as_bytes(),
+            Self::AsReceived => password.expose_as_received().unwrap_or(password.expose()).as_bytes(),
+        }
+    }
 }
 
 /// Jobs on their way to the workers. Its length is bounded by admission.
