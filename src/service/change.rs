@@ -57,7 +57,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
         Some(password) => Presented::OldPassword(Arc::new(password)),
         None => Presented::nothing(loaded.permit()).ok_or(ServiceError::Internal("an old password is required"))?,
     };
-    let hashes = loaded.hashes_of_a_change(&presented);
+    let hashes = gates.hashes_of_a_change(&loaded, &presented, &new);
     let mut reserved = gates.reserve(Candidate::Known(Box::new(loaded)), hashes).await?;
     let conclude = async move {
         let (proof, unproven) = reserved.prove(presented, &new).await?;

@@ -21,7 +21,8 @@ impl Service {
         let permit = self.gates.permit_subject(call, tenant, name).await?;
         let candidate = self.gates.load_candidate(permit).await?;
         let when_matched = age(&candidate, self.gates.now());
-        let mut reserved = self.gates.reserve(candidate, 1).await?;
+        let hashes = self.gates.hashes_of_a_verification(&candidate, &password);
+        let mut reserved = self.gates.reserve(candidate, hashes).await?;
         let matched = self.gates.detached(async move { reserved.verify(Arc::new(password)).await }).await?;
         Ok(if matched { when_matched } else { Verification::NotMatched })
     }

@@ -66,7 +66,7 @@ impl Service {
         tenant: Option<TenantName>,
         page: PageRequest,
     ) -> Result<Page<AccessToken>, ServiceError> {
-        let (permit, tenant) = self.permit_tokens(call, tenant).await?;
+        let (permit, tenant) = self.permit_tenant_or_all(call, tenant).await?;
         Ok(self.gates.access_tokens(&permit).access_tokens(tenant.as_ref(), &page).await?)
     }
 
@@ -77,22 +77,10 @@ impl Service {
         tenant: Option<TenantName>,
         id: TokenId,
     ) -> Result<(), ServiceError> {
-        let (permit, tenant) = self.permit_tokens(call, tenant).await?;
+        let (permit, tenant) = self.permit_tenant_or_all(call, tenant).await?;
         let event = self.gates.event(&permit, AuditOutcome::Done);
         self.gates.access_tokens(&permit).delete_access_token(tenant.as_ref(), id, &event).await?;
         Ok(())
-    }
-
-    async fn permit_tokens(
-        &self,
-        call: Call,
-        tenant: Option<TenantName>,
-    ) -> Result<(Permit, Option<TenantName>), ServiceError> {
-        if tenant.is_none() && call.caller().kind() == CallerKind::Operator {
-            return Ok((self.gates.permit(call, &Resource::Installation).await?, None));
-        }
-        let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        Ok((permit, Some(tenant)))
     }
 }
 

@@ -77,6 +77,14 @@ impl Candidate {
         }
     }
 
+    /// The hash that a password is verified against, where there is one.
+    pub(super) fn hash(&self) -> Option<&PasswordHash> {
+        match self {
+            Self::Known(loaded) => loaded.credential().map(|credential| &credential.hash),
+            Self::Unknown(_) => None,
+        }
+    }
+
     fn call(&self) -> &Call {
         self.permit().call()
     }
