@@ -135,16 +135,16 @@ impl HashEngine {
 }
 
 impl Hasher for HashEngine {
-    /// Tenants are served in the order in which they come.
     fn admit(
         &self,
-        _tenant: &TenantName,
+        tenant: &TenantName,
         count: u32,
         deadline: Deadline,
-    ) -> Result<Box<dyn AdmittedHashes>, NotAdmitted> {
+    ) -> Result<Arc<dyn AdmittedHashes>, NotAdmitted> {
         let remaining = deadline.remaining(self.shared.clock.instant());
-        let reservation = self.shared.admission.admit(count, remaining)?;
-        Ok(Box::new(Admitted { shared: Arc::clone(&self.shared), reservation }))
+        let reservation = self.shared.admission.admit(tenant, count, remaining)?;
+        let tenant = tenant.clone();
+        Ok(Arc::new(Admitted { shared: Arc::clone(&self.shared), tenant, reservation, fate: Arc::default() }))
     }
 
     fn cost_of(&self, password: &Password, hash: &PasswordHash) -> u32 {

@@ -10,7 +10,7 @@ use super::cost::Parameters;
 use super::formats::{Foreign, Method};
 use super::kernel::{CantCompute, Input, Kernel};
 use super::phc::{Recipe, Tag};
-use super::queue::{Job, Queue};
+use super::queue::Queue;
 use crate::ports::{Clock, HasherError};
 
 /// A kernel with what it needs to serve the queue.
@@ -27,16 +27,14 @@ pub(super) struct Worker<'a, K> {
 impl<K: Kernel> Worker<'_, K> {
     /// Computes jobs until the queue stops. A panic costs one job, not the worker.
     pub(super) fn serve(&mut self, queue: &Queue) {
-        while let Some(Job { password, form, method, slot, reply }) = queue.next() {
-            let computed = catch_unwind(AssertUnwindSafe(|| self.compute(form.of(&password), &method)));
+        while let Some(job) = queue.next() {
+            let password = job.form.of(&job.password);
+            let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password, &job.method)));
             let answer = computed.unwrap_or_else(|_| {
                 tracing::error!("a hash was lost to a panic of the kernel");
                 Err(HasherError::Stopped)
             });
-            // Given back before the answer, so that who has the answer can be admitted again.
-            drop((password, slot));
-            // Who waited may have gone meanwhile.
-            let _ = reply.send(answer);
+            job.answer(answer);
         }
     }
 

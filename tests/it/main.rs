@@ -14,9 +14,11 @@
 
 mod api_surface;
 mod cli;
+mod documents;
 mod known_hashes;
 mod layers;
 mod policy_laws;
+mod process;
 mod rpc;
 mod store;
 mod support;

@@ -7,17 +7,20 @@ use tokio::sync::oneshot;
 
 use super::Shared;
 use crate::domain::credential::PasswordHash;
+use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 use crate::hashing::admission::Reservation;
 use crate::hashing::formats::Method;
 use crate::hashing::phc::{Phc, Tag};
-use crate::hashing::queue::{Form, Job};
+use crate::hashing::queue::{Fate, Form, Job};
 use crate::ports::{AdmittedHashes, HasherError, Salt};
 
 /// Hashes of one request.
 pub(super) struct Admitted {
     pub(super) shared: Arc<Shared>,
+    pub(super) tenant: TenantName,
     pub(super) reservation: Reservation,
+    pub(super) fate: Arc<Fate>,
 }
 
 impl Admitted {
@@ -30,7 +33,8 @@ impl Admitted {
     ) -> Result<Tag, HasherError> {
         let slot = self.reservation.take(count).ok_or(HasherError::NotAdmitted)?;
         let (reply, answer) = oneshot::channel();
-        self.shared.queue.push(Job { password, form, method, slot, reply });
+        let (tenant, fate) = (self.tenant.clone(), Arc::clone(&self.fate));
+        self.shared.queue.push(Job { tenant, fate, password, form, method, slot, reply });
         answer.await.unwrap_or(Err(HasherError::Stopped))
     }
 }
@@ -53,5 +57,9 @@ impl AdmittedHashes for Admitted {
         let recipe = self.shared.recipe(salt);
         let tag = self.compute(password, Form::Normalized, Method::Argon2(recipe.clone()), 1).await?;
         Ok(PasswordHash::new(Phc { recipe, tag }.to_string()))
+    }
+
+    fn abandon(&self) {
+        self.fate.abandon();
     }
 }

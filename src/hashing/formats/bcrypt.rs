@@ -65,7 +65,7 @@ impl Bcrypt {
     }
 
     pub(super) fn work(&self) -> u64 {
-        50 << self.cost
+        80 << self.cost
     }
 
     pub(super) fn parameters(&self) -> String {

@@ -44,7 +44,7 @@ impl Scrypt {
 
     pub(super) fn work(&self) -> u64 {
         let kib = bytes(self.log_n, self.block_size, 1).unwrap_or(u64::MAX) / 1024;
-        kib.saturating_mul(3).saturating_mul(self.parallelism.into())
+        kib.saturating_mul(6).saturating_mul(self.parallelism.into())
     }
 
     pub(super) fn parameters(&self) -> String {

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use subtle::ConstantTimeEq;
 use tokio::join;
 
-use super::reserve::{Candidate, Loaded, Reserved};
+use super::reserve::{Candidate, Reserved};
 use super::{Gates, SubjectPermit};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};
@@ -89,10 +89,11 @@ impl Gates {
     /// password that may not come again.
     pub(in crate::service) fn hashes_of_a_change(
         &self,
-        loaded: &Loaded,
+        candidate: &Candidate,
         presented: &Presented,
         new: &PasswordToStore,
     ) -> u32 {
+        let Candidate::Known(loaded) = candidate else { return 0 };
         let hasher = &self.ports.hasher;
         let current = loaded.credential().map(|credential| &credential.hash);
         let of_current = match presented {
@@ -125,7 +126,7 @@ impl Reserved {
         let (outcome, hash) = join!(self.check(&presented, new), self.hashes.hash(new.shared(), salt));
         let (subject, version) = match &self.candidate {
             Candidate::Known(loaded) => (loaded.subject().id, loaded.version()),
-            Candidate::Unknown(_) => return Err(ServiceError::Internal("a change of no subject")),
+            Candidate::Unknown(..) => return Err(ServiceError::Internal("a change of no subject")),
         };
         match outcome {
             // No verdict was reached, and none is told: that is not the caller's attempt.
@@ -191,7 +192,7 @@ impl Reserved {
         Ok(Checked::Good)
     }
 
-    /// Commits a change where the credential is still at the version that was proven and the caller still waits.
+    /// Commits a change where the credential is still at the version that was proven and the deadline has not passed.
     pub(in crate::service) async fn commit(&self, change: Change) -> Result<Version, ServiceError> {
         let Gates { ports, .. } = self.gates.as_ref();
         let Candidate::Known(loaded) = &self.candidate else {
