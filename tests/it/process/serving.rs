@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::installation::outcome;
 
 /// Far longer than anything here takes on a machine that is busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A process of the binary that serves.
 pub struct Serving {

@@ -43,7 +43,7 @@ async fn a_stop_loses_nothing(signal: &str) {
     assert!(!serving.is_healthy());
     let again = installation.serve_on(&address.to_string(), &[]).await;
     let acme = acme.at(again.address);
-    let mut changed = 0;
+    let mut made = 0;
     for (name, reply) in names.iter().zip(replies) {
         let reply = reply.expect("what was accepted is answered");
         let password = match reply.status.code() {
@@ -51,10 +51,10 @@ async fn a_stop_loses_nothing(signal: &str) {
             _ => "mypassword",
         };
         assert_ne!(reply.reason(), "(no details)", "{:?}", reply.status);
-        changed += usize::from(reply.status.code() == Code::Ok);
+        made += usize::from(reply.status.code() == Code::Ok);
         assert_eq!(acme.verify(name, password).await, "MATCHED_CURRENT", "{name}");
     }
-    assert!(changed > 0, "nothing was in flight");
+    assert!(made > 0, "nothing was in flight");
     again.stop().await;
 }
 
