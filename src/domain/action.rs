@@ -85,6 +85,7 @@ actions! {
     UpdatePasswordPolicyV5 = "admin:UpdatePasswordPolicyV5" "credential.admin.v1.AdminService" "UpdatePasswordPolicyV5",
     GetSecurityPreference = "admin:GetSecurityPreference" "credential.admin.v1.AdminService" "GetSecurityPreference",
     SetSecurityPreference = "admin:SetSecurityPreference" "credential.admin.v1.AdminService" "SetSecurityPreference",
+    DescribeHashPosture = "admin:DescribeHashPosture" "credential.admin.v1.AdminService" "DescribeHashPosture",
     IssueAccessToken = "admin:IssueAccessToken" "credential.admin.v1.AdminService" "IssueAccessToken",
     ListAccessTokens = "admin:ListAccessTokens" "credential.admin.v1.AdminService" "ListAccessTokens",
     RevokeAccessToken = "admin:RevokeAccessToken" "credential.admin.v1.AdminService" "RevokeAccessToken",

@@ -94,11 +94,11 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// Takes one of them, or nothing where none is left.
-    pub(super) fn take(&self) -> Option<Slot> {
-        let one_less = |unused: u32| unused.checked_sub(1);
-        self.unused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).ok()?;
-        Some(Slot(Arc::clone(&self.admission), self.tenant.clone()))
+    /// Takes so many of them, or nothing where fewer are left.
+    pub(super) fn take(&self, count: u32) -> Option<Slot> {
+        let fewer = |unused: u32| unused.checked_sub(count);
+        self.unused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).ok()?;
+        Some(Slot { admission: Arc::clone(&self.admission), tenant: self.tenant.clone(), count })
     }
 }
 
@@ -108,12 +108,16 @@ impl Drop for Reservation {
     }
 }
 
-/// One hash that is queued or running; given back when dropped.
-pub(super) struct Slot(Arc<Admission>, TenantName);
+/// What is queued or running, and how many hashes it counts as; given back when dropped.
+pub(super) struct Slot {
+    admission: Arc<Admission>,
+    tenant: TenantName,
+    count: u32,
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.give_back(&self.1, 1);
+        self.admission.give_back(&self.tenant, self.count);
     }
 }
 
@@ -182,18 +186,18 @@ mod tests {
     fn what_is_dropped_or_finished_is_given_back() {
         let admission = admission();
         let reservation = admission.admit_alone(3, LONG).unwrap();
-        let slot = reservation.take().unwrap();
+        let slot = reservation.take(2).unwrap();
         drop(reservation);
-        assert_eq!(admission.outstanding(), 1);
+        assert_eq!(admission.outstanding(), 2);
         drop(slot);
         assert_eq!(admission.outstanding(), 0);
     }
 
     #[test]
     fn no_more_is_taken_than_was_admitted() {
-        let reservation = admission().admit_alone(2, LONG).unwrap();
-        let _taken = (reservation.take().unwrap(), reservation.take().unwrap());
-        assert!(reservation.take().is_none());
+        let reservation = admission().admit_alone(4, LONG).unwrap();
+        let _taken = (reservation.take(1).unwrap(), reservation.take(2).unwrap());
+        assert!(reservation.take(2).is_none());
     }
 
     #[test]

@@ -11,6 +11,13 @@ pub(super) struct Parameters {
     pub parallelism: u32,
 }
 
+impl Parameters {
+    /// The blocks of 1 KiB that are filled.
+    pub(super) const fn work(self) -> u64 {
+        (self.memory_kib as u64).saturating_mul(self.iterations as u64)
+    }
+}
+
 /// What new hashes cost: at least as much as one line of the OWASP list, and no more than a service can bear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost(Parameters);
@@ -118,6 +125,11 @@ impl Ceiling {
     /// Blocks of 1 KiB that a hash takes at most.
     pub(super) const fn blocks(self) -> usize {
         self.0.memory_kib as usize
+    }
+
+    /// Bytes that a hash takes at most.
+    pub(super) const fn bytes(self) -> u64 {
+        self.0.memory_kib as u64 * 1024
     }
 
     /// Refuses parameters that argon2 does not define or that cost too much.

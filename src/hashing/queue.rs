@@ -7,7 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::admission::Slot;
-use super::phc::{Recipe, Tag};
+use super::formats::Method;
+use super::phc::Tag;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 use crate::ports::HasherError;
@@ -38,7 +39,8 @@ pub(super) struct Job {
     pub tenant: TenantName,
     pub fate: Arc<Fate>,
     pub password: Arc<Password>,
-    pub recipe: Recipe,
+    pub form: Form,
+    pub method: Method,
     pub slot: Slot,
     pub reply: oneshot::Sender<Result<Tag, HasherError>>,
 }
@@ -50,6 +52,24 @@ impl Job {
         drop((password, slot));
         // Who waited may have gone meanwhile.
         let _ = reply.send(answer);
+    }
+}
+
+/// Which bytes of a password are hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Those of the normalized password.
+    Normalized,
+    /// Those that were received, where normalizing changed them.
+    AsReceived,
+}
+
+impl Form {
+    pub(super) fn of(self, password: &Password) -> &[u8] {
+        match self {
+            Self::Normalized => password.expose().as_bytes(),
+            Self::AsReceived => password.expose_as_received().unwrap_or(password.expose()).as_bytes(),
+        }
     }
 }
 

@@ -1,46 +1,78 @@
 //! What each thread of the engine does.
 
+use std::collections::TryReserveError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use zeroize::Zeroizing;
 
 use super::admission::Admission;
+use super::cost::Parameters;
+use super::formats::{Foreign, Method};
 use super::kernel::{CantCompute, Input, Kernel};
 use super::phc::{Recipe, Tag};
 use super::queue::Queue;
 use crate::ports::{Clock, HasherError};
 
 /// A kernel with what it needs to serve the queue.
-pub(super) struct Worker<'a> {
-    pub kernel: &'a mut dyn Kernel,
+pub(super) struct Worker<'a, K> {
+    /// Absent after a hash that needed the kernel's memory, until it is needed again.
+    pub kernel: Option<K>,
+    pub new_kernel: &'a dyn Fn() -> Result<K, TryReserveError>,
     pub clock: &'a dyn Clock,
     pub admission: &'a Admission,
+    /// What hashes cost by which admission counts.
+    pub counted: Parameters,
 }
 
-impl Worker<'_> {
+impl<K: Kernel> Worker<'_, K> {
     /// Computes jobs until the queue stops. A panic costs one job, not the worker.
     pub(super) fn serve(&mut self, queue: &Queue) {
         while let Some(job) = queue.next() {
-            let password = job.password.expose().as_bytes();
-            let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password, &job.recipe)));
-            let answer = match computed {
-                Ok(Ok(tag)) => Ok(tag),
-                Ok(Err(CantCompute)) => Err(HasherError::Unreadable("its parameters can't be computed")),
-                Err(_) => {
-                    tracing::error!("a hash was lost to a panic of the kernel");
-                    Err(HasherError::Stopped)
-                }
-            };
+            let password = job.form.of(&job.password);
+            let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password, &job.method)));
+            let answer = computed.unwrap_or_else(|_| {
+                tracing::error!("a hash was lost to a panic of the kernel");
+                Err(HasherError::Stopped)
+            });
             job.answer(answer);
         }
     }
 
-    /// Computes one hash, and tells admission how long it took.
-    pub(super) fn compute(&mut self, password: &[u8], recipe: &Recipe) -> Result<Tag, CantCompute> {
+    fn compute(&mut self, password: &[u8], method: &Method) -> Result<Tag, HasherError> {
+        match method {
+            Method::Argon2(recipe) => self.argon2(password, recipe),
+            Method::Foreign(foreign) => self.foreign(password, foreign).map_err(unreadable),
+        }
+    }
+
+    /// Computes one argon2 hash, and tells admission how long it took where that is what admission counts by.
+    pub(super) fn argon2(&mut self, password: &[u8], recipe: &Recipe) -> Result<Tag, HasherError> {
+        let kernel = match &mut self.kernel {
+            Some(kernel) => kernel,
+            absent => absent.insert((self.new_kernel)().map_err(|error| {
+                tracing::error!(%error, "the memory of a hash worker can't be allocated again");
+                HasherError::Stopped
+            })?),
+        };
         let started = self.clock.instant();
         let mut tag = Zeroizing::new(vec![0; recipe.tag_bytes]);
-        self.kernel.compute(&Input { password, recipe, secret: &[], associated_data: &[] }, &mut tag)?;
-        self.admission.measured(self.clock.instant().saturating_duration_since(started));
+        kernel.compute(&Input { password, recipe, secret: &[], associated_data: &[] }, &mut tag).map_err(unreadable)?;
+        if recipe.parameters == self.counted {
+            self.admission.measured(self.clock.instant().saturating_duration_since(started));
+        }
         Ok(tag)
     }
+
+    /// Computes one hash of another method. What takes memory takes the place of the kernel, so that a worker never has
+    /// more than the ceiling.
+    fn foreign(&mut self, password: &[u8], foreign: &Foreign) -> Result<Tag, CantCompute> {
+        if foreign.takes_memory() {
+            self.kernel = None;
+        }
+        foreign.compute(password)
+    }
+}
+
+fn unreadable(CantCompute: CantCompute) -> HasherError {
+    HasherError::Unreadable("its parameters can't be computed")
 }

@@ -32,14 +32,36 @@ pub trait Hasher: Send + Sync {
         deadline: Deadline,
     ) -> Result<Arc<dyn AdmittedHashes>, NotAdmitted>;
 
+    /// How many hashes it counts as to verify a password against a stored hash: those that were not made here may take
+    /// longer, or two tries.
+    fn cost_of(&self, password: &Password, hash: &PasswordHash) -> u32;
+
+    /// Whether a new hash of a password is better than the stored one that it was verified against. MUST be false where
+    /// the stored one does not tell the password from others that begin alike.
+    fn is_upgradable(&self, password: &Password, hash: &PasswordHash) -> bool;
+
+    /// What may be told of a stored hash.
+    fn describe(&self, hash: &PasswordHash) -> HashDescription;
+
     /// The hash that is verified for an unknown subject: of a random password, with today's parameters.
     fn decoy(&self) -> PasswordHash;
+}
+
+/// What may be told of a hash: how it was made, and nothing of its salt and its tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HashDescription {
+    /// The algorithm; `unreadable` where it can't be told.
+    pub algorithm: &'static str,
+    /// Its parameters, as stored strings write them.
+    pub parameters: String,
+    /// Whether anything of it is weaker than in the hashes that are made today.
+    pub is_below_target: bool,
 }
 
 /// Hashes that were admitted. Those that are not used are given back when this is dropped.
 #[async_trait]
 pub trait AdmittedHashes: Send + Sync {
-    /// Tells whether the password is the hash's.
+    /// Tells whether the password is the hash's. Takes as many of the admitted hashes as [`Hasher::cost_of`] says.
     ///
     /// # Errors
     /// The stored string can't be read or is above the ceilings, or the engine stopped.
@@ -76,7 +98,7 @@ pub enum NotAdmitted {
 /// Why a hash was not computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HasherError {
-    /// The stored string is no PHC string that can be verified.
+    /// The stored string is none that can be verified.
     #[error("the stored hash can't be read: {0}")]
     Unreadable(&'static str),
     /// Nobody waited for it any more, and it had not begun.

@@ -56,7 +56,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
         Some(password) => Presented::OldPassword(Arc::new(password)),
         None => Presented::nothing(loaded.permit()).ok_or(ServiceError::Internal("an old password is required"))?,
     };
-    let hashes = loaded.hashes_of_a_change(&presented);
+    let hashes = |candidate: &Candidate| gates.hashes_of_a_change(candidate, &presented, &new);
     let reserved = gates.reserve(Candidate::Known(Box::new(loaded)), hashes).await?;
     let conclude = |mut reserved: Reserved| async move {
         let (proof, unproven) = reserved.prove(presented, &new).await?;

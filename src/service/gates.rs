@@ -23,7 +23,9 @@
 mod attempts;
 mod change;
 mod permit;
+mod posture;
 mod reserve;
+mod upgrade;
 
 use std::sync::Arc;
 

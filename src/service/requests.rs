@@ -133,6 +133,26 @@ pub struct InstanceToCreate {
     pub status: InstanceStatus,
 }
 
+/// How the stored passwords are hashed.
+pub struct HashPosture {
+    /// How new ones are: the algorithm and its parameters.
+    pub target: String,
+    /// The hashes by algorithm and parameters, the most frequent first.
+    pub groups: Vec<HashGroup>,
+}
+
+/// The hashes of one algorithm with the same parameters.
+pub struct HashGroup {
+    /// The algorithm.
+    pub algorithm: &'static str,
+    /// Its parameters.
+    pub parameters: String,
+    /// How many there are.
+    pub hashes: u64,
+    /// How many of them are weaker than new ones in any way.
+    pub below_target: u64,
+}
+
 /// An access token to be issued.
 pub struct TokenToIssue {
     /// Whom it is to stand for.

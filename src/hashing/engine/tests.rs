@@ -2,12 +2,14 @@
 
 use std::pin::pin;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Waker};
 use std::time::Instant;
 
 use super::super::kernel::{CantCompute, Input};
 use super::*;
 use crate::domain::time::Timestamp;
+use crate::ports::HasherError;
 
 struct RealClock;
 
@@ -225,4 +227,104 @@ fn a_worker_that_fails_its_first_hash_stops_the_start() {
     }
     let refused = HashEngine::start_with(settings(), Arc::new(RealClock), &Zeros, None, || Ok(Broken)).err();
     assert!(matches!(refused, Some(EngineError::WarmUp)));
+}
+
+const SCRYPT: &str = "$scrypt$ln=10,r=4,p=3$MDEyMzQ1Njc4OWFiY2RlZg$yW+VRVPG5FPRrIHp+dqJf2w83ob7Ee+NnZGRNTSC8mA";
+const PBKDF2: &str = "$pbkdf2-sha256$i=600000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$vxd2BNPHUTWmwMtqfRqteQGLvvOWmfLBg0Dk2qtKKGI";
+
+/// Counts itself while it lives.
+struct Counted(Arc<AtomicU32>);
+
+impl Kernel for Counted {
+    fn compute(&mut self, _: &Input<'_>, _: &mut [u8]) -> Result<(), CantCompute> {
+        assert_eq!(self.0.load(Ordering::SeqCst), 1);
+        Ok(())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn what_takes_memory_takes_the_place_of_the_kernel() {
+    let living = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&living);
+    let new_kernel = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok(Counted(Arc::clone(&count)))
+    };
+    let engine = HashEngine::start_with(settings(), Arc::new(RealClock), &Zeros, None, new_kernel).unwrap();
+    let hashes = admit(&engine, 3);
+    assert_eq!(hashes.verify(password("wrong"), &PasswordHash::new(SCRYPT.to_owned())).await, Ok(false));
+    assert_eq!(living.load(Ordering::SeqCst), 0);
+    hashes.hash(password("next"), [0; SALT_BYTES]).await.unwrap();
+    assert_eq!(living.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_slow_format_counts_as_several_hashes() {
+    let Held { engine, .. } = held();
+    let (slow, password) = (PasswordHash::new(PBKDF2.to_owned()), password("Tr0ub4dor&3 \u{e9}"));
+    let count = engine.cost_of(&password, &slow);
+    assert!((10..20).contains(&count), "{count}");
+    assert_eq!(engine.cost_of(&password, &engine.decoy()), 1);
+    let too_few = admit(&engine, count - 1).verify(Arc::clone(&password), &slow).await;
+    assert_eq!(too_few, Err(HasherError::NotAdmitted));
+    assert_eq!(admit(&engine, count).verify(password, &slow).await, Ok(true));
+}
+
+#[tokio::test]
+async fn only_what_is_not_of_this_engine_is_tried_as_it_was_received() {
+    let Held { engine, computed, .. } = held();
+    let decomposed = password("cafe\u{301}");
+    assert_eq!(engine.cost_of(&decomposed, &engine.decoy()), 1);
+    // What this engine makes, of another password.
+    assert_eq!(admit(&engine, 1).verify(Arc::clone(&decomposed), &engine.decoy()).await, Ok(false));
+    assert_eq!(computed.lock().unwrap().len(), 2);
+    let weaker = PasswordHash::new(engine.decoy().expose().replace("m=47104", "m=4096"));
+    assert_eq!(engine.cost_of(&decomposed, &weaker), 2);
+    assert_eq!(engine.cost_of(&password("caf\u{e9}"), &weaker), 1);
+}
+
+#[test]
+fn anything_weaker_is_below_target_and_anything_stronger_is_not() {
+    let engine = held().engine;
+    let made = engine.decoy().expose().to_owned();
+    let described = |text: &str| engine.describe(&PasswordHash::new(text.to_owned()));
+    assert!(!described(&made).is_below_target);
+    assert_eq!((described(&made).algorithm, &*described(&made).parameters), ("argon2id", "v=19,m=47104,t=1,p=1"));
+    let with = |from: &str, to: &str| made.replacen(from, to, 1);
+    let (rest, _) = made.rsplit_once('$').unwrap();
+    let (front, _) = rest.rsplit_once('$').unwrap();
+    let (salt, tag) = ("A".repeat(22), "A".repeat(43));
+    for weaker in [
+        with("argon2id", "argon2i"),
+        with("v=19", "v=16"),
+        with("v=19$", ""),
+        with("m=47104", "m=47103"),
+        format!("{front}$AAAAAAAAAAA${tag}"),
+        format!("{front}${salt}${}", "A".repeat(22)),
+        SCRYPT.to_owned(),
+        "nonsense".to_owned(),
+    ] {
+        assert!(described(&weaker).is_below_target, "{weaker}");
+    }
+    for stronger in [with("t=1", "t=2"), with("p=1", "p=2"), format!("{front}${}${}", "A".repeat(32), "A".repeat(86))] {
+        assert!(!described(&stronger).is_below_target, "{stronger}");
+    }
+    assert_eq!(described("nonsense").algorithm, "unreadable");
+}
+
+#[test]
+fn a_password_that_was_cut_is_not_upgraded() {
+    let engine = held().engine;
+    let bcrypt = PasswordHash::new("$2b$05$abcdefghijklmnopqrstuujf8SX2ahXLwp9w/B.Y5XdysS6yR576q".to_owned());
+    assert!(engine.is_upgradable(&password(&"x".repeat(71)), &bcrypt));
+    assert!(!engine.is_upgradable(&password(&"x".repeat(72)), &bcrypt));
+    assert!(!engine.is_upgradable(&password("any"), &engine.decoy()));
+    assert!(!engine.is_upgradable(&password("any"), &PasswordHash::new("nonsense".to_owned())));
+    assert!(engine.is_upgradable(&password(&"x".repeat(72)), &PasswordHash::new(PBKDF2.to_owned())));
 }

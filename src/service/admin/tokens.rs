@@ -2,7 +2,7 @@
 
 use crate::domain::access_token::{AccessToken, DEFAULT_TIME_TO_LIVE, TokenId};
 use crate::domain::audit_event::AuditOutcome;
-use crate::domain::caller::{Caller, CallerKind};
+use crate::domain::caller::Caller;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::resource::Resource;
@@ -61,7 +61,7 @@ impl Service {
         tenant: Option<TenantName>,
         page: PageRequest,
     ) -> Result<Page<AccessToken>, ServiceError> {
-        let (permit, tenant) = self.permit_tokens(call, tenant).await?;
+        let (permit, tenant) = self.permit_tenant_or_all(call, tenant).await?;
         Ok(self.gates.access_tokens(&permit).access_tokens(tenant.as_ref(), &page).await?)
     }
 
@@ -72,21 +72,9 @@ impl Service {
         tenant: Option<TenantName>,
         id: TokenId,
     ) -> Result<(), ServiceError> {
-        let (permit, tenant) = self.permit_tokens(call, tenant).await?;
+        let (permit, tenant) = self.permit_tenant_or_all(call, tenant).await?;
         let event = self.gates.event(&permit, AuditOutcome::Done);
         self.gates.access_tokens(&permit).delete_access_token(tenant.as_ref(), id, &event).await?;
         Ok(())
-    }
-
-    async fn permit_tokens(
-        &self,
-        call: Call,
-        tenant: Option<TenantName>,
-    ) -> Result<(Permit, Option<TenantName>), ServiceError> {
-        if tenant.is_none() && call.caller().kind() == CallerKind::Operator {
-            return Ok((self.gates.permit(call, &Resource::Installation).await?, None));
-        }
-        let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        Ok((permit, Some(tenant)))
     }
 }

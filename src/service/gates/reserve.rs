@@ -85,6 +85,14 @@ impl Candidate {
         }
     }
 
+    /// The hash that a password is verified against, where there is one.
+    pub(super) fn hash(&self) -> Option<&PasswordHash> {
+        match self {
+            Self::Known(loaded) => loaded.credential().map(|credential| &credential.hash),
+            Self::Unknown(..) => None,
+        }
+    }
+
     fn call(&self) -> &Call {
         self.permit().call()
     }
@@ -195,19 +203,19 @@ impl Gates {
         Ok(Candidate::Known(Box::new(self.load(permit).await?)))
     }
 
-    /// Reserves an attempt and admits its hashes as one. When the allowance is used up by attempts under way, waits for
+    /// Reserves an attempt and admits its hashes as one, as many as it counts as once it is its turn. When the allowance is used up by attempts under way, waits for
     /// its turn within the deadline; a refusal costs no attempt.
     pub(in crate::service) async fn reserve(
         self: &Arc<Self>,
         mut candidate: Candidate,
-        hashes: u32,
+        hashes: impl FnOnce(&Candidate) -> u32,
     ) -> Result<Reserved, ServiceError> {
         let pair = candidate.pair();
         let slot = self.under_way.slot(pair);
         let deadline = candidate.call().deadline;
         let turn = within(deadline, self.take_turn(&slot, pair, &mut candidate));
         let (turn, stored) = turn.await.ok_or(ServiceError::DeadlineExceeded)??;
-        let hashes = self.ports.hasher.admit(candidate.tenant(), hashes, deadline)?;
+        let hashes = self.ports.hasher.admit(candidate.tenant(), hashes(&candidate), deadline)?;
         slot.enter();
         drop(turn);
         let gates = Arc::clone(self);
@@ -268,10 +276,7 @@ impl Gates {
         let Candidate::Known(loaded) = candidate else { return Ok(()) };
         let credential = self.credential(&loaded.subject).await?;
         let current = credential.as_ref().map(|credential| credential.version);
-        if current == loaded.version() {
-            return Ok(());
-        }
-        if loaded.permit.call().caller.action() != Action::VerifyPassword {
+        if current != loaded.version() && loaded.permit.call().caller.action() != Action::VerifyPassword {
             return Err(ServiceError::VersionConflict { current });
         }
         loaded.credential = credential;
