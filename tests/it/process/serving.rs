@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::installation::outcome;
 
 /// Far longer than anything here takes on a machine that is busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A process of the binary that serves.
 pub struct Serving {
@@ -76,11 +76,12 @@ impl Serving {
         eventually("the end", || self.child.try_wait().unwrap()).await
     }
 
-    /// Stops the process in order.
-    pub async fn stop(mut self) {
+    /// Stops the process in order, and answers everything that it logged.
+    pub async fn stop(mut self) -> String {
         self.signal("TERM");
         let status = self.ended().await;
         assert!(status.success(), "{status}: {}", self.log());
+        self.log()
     }
 
     /// Kills the process, which has no time to do anything about it.

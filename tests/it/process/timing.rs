@@ -54,7 +54,9 @@ async fn a_right_and_a_wrong_old_password_take_the_same_time() {
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
         let new = format!("mypassword-{}", round + 1);
-        for (old, expected) in [("guessed-wrong".to_owned(), Code::InvalidArgument), (format!("mypassword-{round}"), Code::Ok)] {
+        for (old, expected) in
+            [("guessed-wrong".to_owned(), Code::InvalidArgument), (format!("mypassword-{round}"), Code::Ok)]
+        {
             let start = Instant::now();
             let reply = user.call("ChangePassword", change(&old, &new)).await;
             times[usize::from(expected == Code::Ok)].push(start.elapsed());
