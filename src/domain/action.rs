@@ -96,6 +96,11 @@ impl Action {
         Self::ALL.iter().copied().find(|action| action.service() == service && action.rpc() == rpc)
     }
 
+    /// Whether the subject is the caller.
+    pub const fn is_by_the_subject(self) -> bool {
+        matches!(self, Self::ChangePassword | Self::ChangePasswordV5)
+    }
+
     /// Whether this is one of `AdminService`.
     pub fn is_administrative(self) -> bool {
         self.service() == ADMIN_SERVICE

@@ -17,7 +17,7 @@ use super::cost::{Ceiling, Cost};
 use super::kernel::{Kernel, PortableKernel};
 use super::memory;
 use super::phc::{Phc, Recipe, Tag};
-use super::queue::{Job, Queue};
+use super::queue::{Fate, Job, Queue};
 use super::worker::Worker;
 use crate::domain::credential::PasswordHash;
 use crate::domain::names::TenantName;
@@ -132,16 +132,16 @@ impl HashEngine {
 }
 
 impl Hasher for HashEngine {
-    /// Tenants are served in the order in which they come.
     fn admit(
         &self,
-        _tenant: &TenantName,
+        tenant: &TenantName,
         count: u32,
         deadline: Deadline,
-    ) -> Result<Box<dyn AdmittedHashes>, NotAdmitted> {
+    ) -> Result<Arc<dyn AdmittedHashes>, NotAdmitted> {
         let remaining = deadline.remaining(self.shared.clock.instant());
-        let reservation = self.shared.admission.admit(count, remaining)?;
-        Ok(Box::new(Admitted { shared: Arc::clone(&self.shared), reservation }))
+        let reservation = self.shared.admission.admit(tenant, count, remaining)?;
+        let tenant = tenant.clone();
+        Ok(Arc::new(Admitted { shared: Arc::clone(&self.shared), tenant, reservation, fate: Arc::default() }))
     }
 
     fn decoy(&self) -> PasswordHash {
@@ -192,14 +192,17 @@ impl Shared {
 /// Hashes of one request.
 struct Admitted {
     shared: Arc<Shared>,
+    tenant: TenantName,
     reservation: Reservation,
+    fate: Arc<Fate>,
 }
 
 impl Admitted {
     async fn compute(&self, password: Arc<Password>, recipe: Recipe) -> Result<Tag, HasherError> {
         let slot = self.reservation.take().ok_or(HasherError::NotAdmitted)?;
         let (reply, answer) = oneshot::channel();
-        self.shared.queue.push(Job { password, recipe, slot, reply });
+        let (tenant, fate) = (self.tenant.clone(), Arc::clone(&self.fate));
+        self.shared.queue.push(Job { tenant, fate, password, recipe, slot, reply });
         answer.await.unwrap_or(Err(HasherError::Stopped))
     }
 }
@@ -216,6 +219,10 @@ impl AdmittedHashes for Admitted {
         let recipe = self.shared.recipe(salt);
         let tag = self.compute(password, recipe.clone()).await?;
         Ok(PasswordHash::new(Phc { recipe, tag }.to_string()))
+    }
+
+    fn abandon(&self) {
+        self.fate.abandon();
     }
 }
 

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::admission::Admission;
 use super::kernel::{CantCompute, Input, Kernel};
 use super::phc::{Recipe, Tag};
-use super::queue::{Job, Queue};
+use super::queue::Queue;
 use crate::ports::{Clock, HasherError};
 
 /// A kernel with what it needs to serve the queue.
@@ -20,8 +20,9 @@ pub(super) struct Worker<'a> {
 impl Worker<'_> {
     /// Computes jobs until the queue stops. A panic costs one job, not the worker.
     pub(super) fn serve(&mut self, queue: &Queue) {
-        while let Some(Job { password, recipe, slot, reply }) = queue.next() {
-            let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password.expose().as_bytes(), &recipe)));
+        while let Some(job) = queue.next() {
+            let password = job.password.expose().as_bytes();
+            let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password, &job.recipe)));
             let answer = match computed {
                 Ok(Ok(tag)) => Ok(tag),
                 Ok(Err(CantCompute)) => Err(HasherError::Unreadable("its parameters can't be computed")),
@@ -30,10 +31,7 @@ impl Worker<'_> {
                     Err(HasherError::Stopped)
                 }
             };
-            // Given back before the answer, so that who has the answer can be admitted again.
-            drop((password, slot));
-            // Who waited may have gone meanwhile.
-            let _ = reply.send(answer);
+            job.answer(answer);
         }
     }
 

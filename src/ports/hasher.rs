@@ -20,8 +20,8 @@ pub type Salt = [u8; SALT_BYTES];
 pub trait Hasher: Send + Sync {
     /// Admits `count` hashes as one, or refuses at once. Never waits.
     ///
-    /// An implementation MUST bound its memory whatever is admitted, and MUST give back what an admission that is
-    /// dropped has not used.
+    /// An implementation MUST bound its memory whatever is admitted, MUST give back what an admission that is dropped
+    /// has not used, and MUST let no tenant starve another.
     ///
     /// # Errors
     /// They could not be finished by the deadline, or there are too many already.
@@ -30,7 +30,7 @@ pub trait Hasher: Send + Sync {
         tenant: &TenantName,
         count: u32,
         deadline: Deadline,
-    ) -> Result<Box<dyn AdmittedHashes>, NotAdmitted>;
+    ) -> Result<Arc<dyn AdmittedHashes>, NotAdmitted>;
 
     /// The hash that is verified for an unknown subject: of a random password, with today's parameters.
     fn decoy(&self) -> PasswordHash;
@@ -50,6 +50,10 @@ pub trait AdmittedHashes: Send + Sync {
     /// # Errors
     /// The engine stopped.
     async fn hash(&self, password: Arc<Password>, salt: Salt) -> Result<PasswordHash, HasherError>;
+
+    /// Nobody waits for these hashes any more. Where none of them has begun, none is computed; otherwise all are, so
+    /// that hanging up never parts what belongs together.
+    fn abandon(&self);
 }
 
 /// Why hashes are not admitted.
@@ -75,6 +79,9 @@ pub enum HasherError {
     /// The stored string is no PHC string that can be verified.
     #[error("the stored hash can't be read: {0}")]
     Unreadable(&'static str),
+    /// Nobody waited for it any more, and it had not begun.
+    #[error("the hash was abandoned before it began")]
+    Abandoned,
     /// The engine is stopping, or the job was lost.
     #[error("the hash engine stopped")]
     Stopped,

@@ -31,7 +31,7 @@ fn engine() -> HashEngine {
     HashEngine::start(settings, Arc::new(SystemClock), &SystemEntropy).unwrap()
 }
 
-fn admit(engine: &HashEngine, count: u32) -> Box<dyn AdmittedHashes> {
+fn admit(engine: &HashEngine, count: u32) -> std::sync::Arc<dyn AdmittedHashes> {
     let deadline = Deadline::at(SystemClock.instant() + Duration::from_hours(1));
     engine.admit(&TenantName::parse("acme").unwrap(), count, deadline).unwrap()
 }

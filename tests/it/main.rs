@@ -14,6 +14,7 @@
 
 mod api_surface;
 mod cli;
+mod documents;
 mod known_hashes;
 mod layers;
 mod policy_laws;

@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Waker};
 use std::time::Instant;
 
@@ -23,6 +22,9 @@ impl Clock for RealClock {
     }
 }
 
+/// The passwords that were hashed, in their order.
+type Computed = Arc<Mutex<Vec<String>>>;
+
 struct Zeros;
 
 impl Entropy for Zeros {
@@ -31,16 +33,16 @@ impl Entropy for Zeros {
     }
 }
 
-/// Counts the hashes; waits in the one of "hold" until released, and panics in the one of "panic".
+/// Notes the passwords; waits in the one of "hold" until released, and panics in the one of "panic".
 struct Tame {
-    computed: Arc<AtomicU32>,
+    computed: Computed,
     entered: mpsc::Sender<()>,
     released: Arc<Mutex<mpsc::Receiver<()>>>,
 }
 
 impl Kernel for Tame {
     fn compute(&mut self, input: &Input<'_>, tag: &mut [u8]) -> Result<(), CantCompute> {
-        self.computed.fetch_add(1, Ordering::SeqCst);
+        self.computed.lock().unwrap().push(String::from_utf8_lossy(input.password).into_owned());
         match input.password {
             b"hold" => {
                 self.entered.send(()).unwrap();
@@ -56,7 +58,7 @@ impl Kernel for Tame {
 /// An engine with one tame worker, and the ends by which the test holds it.
 struct Held {
     engine: HashEngine,
-    computed: Arc<AtomicU32>,
+    computed: Computed,
     entered: mpsc::Receiver<()>,
     release: mpsc::Sender<()>,
 }
@@ -64,7 +66,7 @@ struct Held {
 fn held() -> Held {
     let (entered_sender, entered) = mpsc::channel();
     let (release, released) = mpsc::channel();
-    let computed = Arc::new(AtomicU32::new(0));
+    let computed = Computed::default();
     let (count, released) = (Arc::clone(&computed), Arc::new(Mutex::new(released)));
     let new_kernel = move || {
         let (computed, released) = (Arc::clone(&count), Arc::clone(&released));
@@ -78,9 +80,22 @@ fn settings() -> EngineSettings {
     EngineSettings { cost: Cost::DEFAULT, workers: NonZeroUsize::new(1), longest_wait: Duration::from_hours(1) }
 }
 
-fn admit(engine: &HashEngine, count: u32) -> Box<dyn AdmittedHashes> {
+fn admit(engine: &HashEngine, count: u32) -> Arc<dyn AdmittedHashes> {
+    admit_of(engine, "acme", count)
+}
+
+fn admit_of(engine: &HashEngine, tenant: &str, count: u32) -> Arc<dyn AdmittedHashes> {
     let deadline = Deadline::at(RealClock.instant() + Duration::from_hours(1));
-    engine.admit(&TenantName::parse("acme").unwrap(), count, deadline).unwrap()
+    engine.admit(&TenantName::parse(tenant).unwrap(), count, deadline).unwrap()
+}
+
+/// Asks for a hash without waiting for it.
+fn ask(
+    hashes: &Arc<dyn AdmittedHashes>,
+    text: &'static str,
+) -> tokio::task::JoinHandle<Result<PasswordHash, HasherError>> {
+    let hashes = Arc::clone(hashes);
+    tokio::spawn(async move { hashes.hash(password(text), [0; SALT_BYTES]).await })
 }
 
 fn password(text: &str) -> Arc<Password> {
@@ -102,7 +117,50 @@ async fn a_job_that_nobody_waits_for_is_never_computed() {
     running.await.unwrap();
     hashes.hash(password("last"), [0; SALT_BYTES]).await.unwrap();
     // The decoy, the one that was held, and the last.
-    assert_eq!(computed.load(Ordering::SeqCst), 3);
+    assert_eq!(computed.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn tenants_are_served_in_turn() {
+    let Held { engine, computed, entered, release } = held();
+    let greedy = admit_of(&engine, "greedy", 4);
+    let held = ask(&greedy, "hold");
+    tokio::task::yield_now().await;
+    entered.recv().unwrap();
+    let mut asked: Vec<_> = ["greedy-1", "greedy-2", "greedy-3"].map(|text| ask(&greedy, text)).into();
+    tokio::task::yield_now().await;
+    let modest = admit_of(&engine, "modest", 2);
+    asked.extend(["modest-1", "modest-2"].map(|text| ask(&modest, text)));
+    tokio::task::yield_now().await;
+    release.send(()).unwrap();
+    for hashed in asked.into_iter().chain([held]) {
+        hashed.await.unwrap().unwrap();
+    }
+    let order = computed.lock().unwrap()[2..].to_vec();
+    assert_eq!(order, ["greedy-1", "modest-1", "greedy-2", "modest-2", "greedy-3"]);
+}
+
+#[tokio::test]
+async fn abandoned_hashes_are_computed_all_or_none() {
+    let Held { engine, computed, entered, release } = held();
+    let begun = admit(&engine, 2);
+    let held = ask(&begun, "hold");
+    tokio::task::yield_now().await;
+    entered.recv().unwrap();
+    let second = ask(&begun, "second of a pair");
+    let waiting = admit(&engine, 2);
+    let pair = [ask(&waiting, "third"), ask(&waiting, "fourth")];
+    tokio::task::yield_now().await;
+
+    begun.abandon();
+    waiting.abandon();
+    release.send(()).unwrap();
+
+    assert!(held.await.unwrap().is_ok() && second.await.unwrap().is_ok());
+    for hashed in pair {
+        assert_eq!(hashed.await.unwrap(), Err(HasherError::Abandoned));
+    }
+    assert_eq!(computed.lock().unwrap()[1..], ["hold", "second of a pair"]);
 }
 
 #[tokio::test]
@@ -119,7 +177,7 @@ async fn more_hashes_than_were_admitted_are_refused() {
     let hashes = admit(&engine, 1);
     hashes.hash(password("first"), [0; SALT_BYTES]).await.unwrap();
     assert_eq!(hashes.hash(password("second"), [0; SALT_BYTES]).await, Err(HasherError::NotAdmitted));
-    assert_eq!(computed.load(Ordering::SeqCst), 2);
+    assert_eq!(computed.lock().unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -145,7 +203,7 @@ async fn an_unreadable_hash_is_never_computed() {
     let hostile = PasswordHash::new("$argon2id$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0".to_owned());
     let verified = admit(&engine, 1).verify(password("any"), &hostile).await;
     assert!(matches!(verified, Err(HasherError::Unreadable(_))));
-    assert_eq!(computed.load(Ordering::SeqCst), 1);
+    assert_eq!(computed.lock().unwrap().len(), 1);
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Reserved {
         let (outcome, hash) = join!(self.check(&presented, new), self.hashes.hash(new.shared(), salt));
         let (subject, version) = match &self.candidate {
             Candidate::Known(loaded) => (loaded.subject().id, loaded.version()),
-            Candidate::Unknown(_) => return Err(ServiceError::Internal("a change of no subject")),
+            Candidate::Unknown(..) => return Err(ServiceError::Internal("a change of no subject")),
         };
         match outcome {
             // No verdict was reached, and none is told: that is not the caller's attempt.
@@ -174,7 +174,7 @@ impl Reserved {
         Ok(Checked::Good)
     }
 
-    /// Commits a change where the credential is still at the version that was proven and the caller still waits.
+    /// Commits a change where the credential is still at the version that was proven and the deadline has not passed.
     pub(in crate::service) async fn commit(&self, change: Change) -> Result<Version, ServiceError> {
         let Gates { ports, .. } = self.gates.as_ref();
         let Candidate::Known(loaded) = &self.candidate else {
@@ -209,7 +209,7 @@ impl Reserved {
     pub(in crate::service) async fn verify(&mut self, password: Arc<Password>) -> Result<bool, ServiceError> {
         let hash = match &self.candidate {
             Candidate::Known(loaded) => loaded.credential().map(|credential| &credential.hash),
-            Candidate::Unknown(_) => None,
+            Candidate::Unknown(..) => None,
         };
         let decoy = self.gates.ports.hasher.decoy();
         let has_password = hash.is_some();

@@ -66,7 +66,11 @@ pub(super) fn subject(row: &SqliteRow) -> Read<Subject> {
         },
         SubjectKind::RamUser => SubjectAttributes::RamUser,
         SubjectKind::IamUser => SubjectAttributes::IamUser {
-            user_name: parsed(row, "user_name", |text| IamUserName::parse(text).ok())?,
+            user_name: parsed(row, "user_name", |text| match &name {
+                // Who was given no name goes by the id, which may start with a digit.
+                SubjectName::IamUser(id) if id.as_str() == text => Some(IamUserName::of_id(id)),
+                _ => IamUserName::parse(text).ok(),
+            })?,
             tags: parsed(row, "tags", |text| serde_json::from_str(text).ok())?,
         },
         SubjectKind::InstanceAccount => SubjectAttributes::InstanceAccount {

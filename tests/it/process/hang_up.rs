@@ -67,12 +67,13 @@ async fn a_change_whose_caller_hangs_up_is_made_wholly_or_not_at_all() {
 #[tokio::test]
 async fn who_guesses_and_hangs_up_has_guessed() {
     let installation = Installation::new();
-    let settings = ["--hashing-workers", "1", "--attempts-allowance", "3", "--attempts-backoff-seconds", "900"];
+    let settings = ["--hashing-workers", "1", "--attempts-allowance", "2", "--attempts-backoff-seconds", "900"];
     let (serving, acme) = installation.acme(&settings).await;
     let token = acme.ram_user("alice", "mypassword").await;
     let (client, connection) = client_that_hangs_up(serving.address).await;
     let user = client.with_token(&token);
-    let guesses = (0..3).map(|guess| user.try_call("ChangePassword", change(&format!("guess-{guess}"), "newpassword")));
+    // With one worker, the second guess is being verified when the first is answered.
+    let guesses = (0..2).map(|guess| user.try_call("ChangePassword", change(&format!("guess-{guess}"), "newpassword")));
     let mut guesses: FuturesUnordered<_> = guesses.collect();
     assert_eq!(guesses.next().await.unwrap().unwrap().reason(), "OLD_PASSWORD_INCORRECT");
     connection.abort();

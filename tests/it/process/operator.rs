@@ -47,7 +47,7 @@ fn the_first_operator_token_is_printed_once() {
 
     let second = installation.run(&["bootstrap"]);
     assert_eq!((second.status, second.stdout.as_str()), (Some(1), ""));
-    assert!(second.stderr.starts_with("error: the store holds an access token already"), "{}", second.stderr);
+    assert!(second.stderr.starts_with("error: an operator has a valid access token already"), "{}", second.stderr);
     assert!(!second.stderr.contains("cdt_"));
 }
 

@@ -68,6 +68,7 @@ macro_rules! laws {
                 a_token_for_what_is_absent_is_refused,
                 a_deleted_token_is_gone,
                 the_first_operator_is_made_once,
+                when_no_operators_token_is_valid_any_more_one_can_be_made_again,
                 of_racing_first_operators_exactly_one_is_made,
             ],
         }

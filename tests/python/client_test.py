@@ -1,0 +1,230 @@
+"""A client in another language: generated from the protos, against a server that `quickstart` started.
+
+Run by `tests/all`, or by hand with the path of the binary in TEST_BINARY.
+"""
+
+import importlib
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import uuid
+from pathlib import Path
+
+import grpc
+from google.protobuf import descriptor_pb2
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_status import rpc_status
+from grpc_tools import protoc
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ.get("TEST_BINARY", ROOT / "target/debug/credentiald"))
+CREDENTIAL_SERVICE = "credential.v1.CredentialService"
+SERVICES = [CREDENTIAL_SERVICE, "credential.v1.VerificationService", "credential.admin.v1.AdminService"]
+SECONDS = 30
+
+
+class Line:
+    """One of the `grpcurl` lines that `quickstart` prints, taken apart."""
+
+    def __init__(self, text):
+        words = shlex.split(text)
+        headers = [words[at + 1] for at, word in enumerate(words) if word == "-H"]
+        self.metadata = [tuple(part.strip() for part in header.split(":", 1)) for header in headers]
+        self.fields = json.loads(words[words.index("-d") + 1])
+        self.rpc = words[-1].rsplit("/", 1)[1]
+
+
+class Error:
+    """A failed call, with its details taken apart."""
+
+    def __init__(self, call):
+        self.code = call.code()
+        self.metadata = dict(call.initial_metadata())
+        self.details = {}
+        for detail in rpc_status.from_call(call).details:
+            message = getattr(error_details_pb2, detail.TypeName().rsplit(".", 1)[1])()
+            detail.Unpack(message)
+            self.details[type(message).__name__] = message
+        self.info = self.details["ErrorInfo"]
+        self.violations = list(self.details["BadRequest"].field_violations) if "BadRequest" in self.details else []
+
+
+class ClientTest(unittest.TestCase):
+    """Every test starts a server of its own, so that none depends on another's changes."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        files = [str(path) for path in sorted((ROOT / "proto").rglob("*.proto"))]
+        arguments = ["protoc", f"-I{ROOT / 'proto'}", f"--python_out={cls.scratch}", f"--grpc_python_out={cls.scratch}"]
+        if protoc.main([*arguments, f"-I{Path(protoc.__file__).parent / '_proto'}", *files]) != 0:
+            raise RuntimeError("the protos do not compile")
+        sys.path.insert(0, str(cls.scratch))
+        cls.messages = importlib.import_module("credential.v1.credential_service_pb2")
+        cls.stubs = importlib.import_module("credential.v1.credential_service_pb2_grpc")
+
+    def setUp(self):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{listener.getsockname()[1]}"
+        data = self.enterContext(tempfile.TemporaryDirectory())
+        printed = self.enterContext(tempfile.TemporaryFile("w+"))
+        self.server = subprocess.Popen(
+            [BINARY, "quickstart", "--data-dir", data, "--server-listen", address], stdout=printed, stderr=subprocess.STDOUT
+        )
+        self.addCleanup(self.stop)
+        self.await_healthy(address)
+        printed.seek(0)
+        lines = [Line(text) for text in printed if text.strip().startswith("grpcurl ")]
+        self.lines = {line.rpc: line for line in lines}
+        self.channel = self.enterContext(grpc.insecure_channel(address))
+        self.credentials = self.stubs.CredentialServiceStub(self.channel)
+
+    def await_healthy(self, address):
+        healthcheck = [BINARY, "healthcheck"]
+        environment = os.environ | {"CREDENTIALD_SERVER_LISTEN": address}
+        end = time.monotonic() + SECONDS
+        while subprocess.run(healthcheck, env=environment, capture_output=True, timeout=SECONDS).returncode != 0:
+            self.assertIsNone(self.server.poll(), "the server has ended")
+            self.assertLess(time.monotonic(), end, "the server does not become healthy")
+            time.sleep(0.1)
+
+    def stop(self):
+        self.server.terminate()
+        try:
+            self.assertEqual(self.server.wait(SECONDS), 0)
+        finally:
+            self.server.kill()
+
+    def health(self, service):
+        request = health_pb2.HealthCheckRequest(service=service)
+        return health_pb2_grpc.HealthStub(self.channel).Check(request, timeout=SECONDS).status
+
+    def call(self, rpc, *, token_of=None, **changed):
+        """Calls as the printed line does, save for the fields that are named."""
+        line = self.lines[rpc]
+        request = getattr(self.messages, f"{rpc}Request")(**(line.fields | changed))
+        metadata = self.lines[token_of or rpc].metadata
+        return getattr(self.credentials, rpc).with_call(request, metadata=metadata, timeout=SECONDS)
+
+    def fail_to(self, rpc, **changed):
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.call(rpc, **changed)
+        error = Error(caught.exception)
+        request_id = error.metadata["x-request-id"]
+        self.assertEqual(request_id, str(uuid.UUID(request_id)).upper())
+        self.assertEqual(error.details["RequestInfo"].request_id, request_id)
+        self.assertEqual(error.info.domain, "credential.v1")
+        return error
+
+    def test_each_of_the_four_changes_a_password(self):
+        self.assertEqual(len(self.lines), 4)
+        for rpc in self.lines:
+            with self.subTest(rpc):
+                response, call = self.call(rpc)
+                self.assertGreaterEqual(response.version, 2)
+                request_id = dict(call.initial_metadata())["x-request-id"]
+                self.assertEqual(getattr(response, "request_id", request_id), request_id)
+
+    def test_a_wrong_old_password_changes_nothing(self):
+        error = self.fail_to("ChangePassword", old_password="Not-the-0ld-one")
+        self.assertEqual(error.code, grpc.StatusCode.INVALID_ARGUMENT)
+        self.assertEqual(error.info.reason, "OLD_PASSWORD_INCORRECT")
+        self.assertEqual(error.info.metadata["http_status"], "400")
+        self.assertEqual(error.info.metadata["vendor_code"], "InvalidParameter.OldPassword.Incorrect")
+        self.call("ChangePassword")
+
+    def test_a_weak_password_is_told_every_rule_that_it_breaks(self):
+        error = self.fail_to("ModifyPWByDomain", password="aaaa")
+        self.assertEqual(error.code, grpc.StatusCode.INVALID_ARGUMENT)
+        self.assertEqual(error.info.reason, "PASSWORD_POLICY_VIOLATION")
+        self.assertEqual({violation.field for violation in error.violations}, {"password"})
+        # Too short, no digits, no upper case, one letter repeated.
+        self.assertGreaterEqual(len({violation.reason for violation in error.violations}), 4)
+        self.assertNotIn("aaaa", str(error.details))
+
+    def test_every_bad_field_is_told_in_one_answer(self):
+        error = self.fail_to("ModifyAccountPassword", instance_id="", account_name="", new_account_password="")
+        self.assertEqual(error.code, grpc.StatusCode.INVALID_ARGUMENT)
+        self.assertEqual(error.info.reason, "INVALID_FIELD")
+        fields = {violation.field for violation in error.violations}
+        self.assertEqual(fields, {"instance_id", "account_name", "new_account_password"})
+
+    def test_a_missing_subject_is_named_to_a_caller_who_may_know(self):
+        error = self.fail_to("ModifyPWByDomain", domain_name="absent.example")
+        self.assertEqual(error.code, grpc.StatusCode.NOT_FOUND)
+        self.assertEqual(error.info.reason, "DOMAIN_NOT_FOUND")
+
+    def test_a_caller_who_may_not_is_refused_whether_or_not_the_subject_exists(self):
+        for changed in ({}, {"domain_name": "absent.example"}):
+            with self.subTest(**changed):
+                error = self.fail_to("ModifyPWByDomain", token_of="ChangePassword", **changed)
+                self.assertEqual(error.code, grpc.StatusCode.PERMISSION_DENIED)
+                self.assertEqual(error.info.reason, "ACCESS_DENIED")
+
+    def test_a_stale_expected_version_is_a_conflict(self):
+        error = self.fail_to("ModifyPWByDomain", expected_version=4711)
+        self.assertEqual(error.code, grpc.StatusCode.ABORTED)
+        self.assertEqual(error.info.reason, "VERSION_CONFLICT")
+
+    def test_a_request_in_flight_is_finished_when_the_server_stops(self):
+        line = self.lines["ModifyPWByDomain"]
+        stopping = threading.Event()
+
+        def request():
+            stopping.wait(SECONDS)
+            yield self.messages.ModifyPWByDomainRequest(**line.fields)
+
+        watched = health_pb2.HealthCheckRequest(service=CREDENTIAL_SERVICE)
+        watch = health_pb2_grpc.HealthStub(self.channel).Watch(watched, timeout=SECONDS)
+        self.assertEqual(next(watch).status, health_pb2.HealthCheckResponse.SERVING)
+        call = self.channel.stream_unary(
+            f"/{CREDENTIAL_SERVICE}/ModifyPWByDomain",
+            request_serializer=self.messages.ModifyPWByDomainRequest.SerializeToString,
+            response_deserializer=self.messages.ModifyPWByDomainResponse.FromString,
+        ).future(request(), metadata=line.metadata, timeout=SECONDS)
+        # One connection keeps the order: what is answered after the call began has not overtaken it.
+        self.health(CREDENTIAL_SERVICE)
+        self.server.terminate()
+        self.assertEqual(next(watch).status, health_pb2.HealthCheckResponse.NOT_SERVING)
+        stopping.set()
+        self.assertTrue(call.result().success)
+
+    def test_health_is_told_for_each_service(self):
+        for service in ("", *SERVICES):
+            with self.subTest(service):
+                self.assertEqual(self.health(service), health_pb2.HealthCheckResponse.SERVING)
+
+    def test_both_versions_of_reflection_answer(self):
+        # The two versions have the same messages.
+        requests = [
+            reflection_pb2.ServerReflectionRequest(list_services=""),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol=CREDENTIAL_SERVICE),
+        ]
+        for version in ("v1", "v1alpha"):
+            with self.subTest(version):
+                reflect = self.channel.stream_stream(
+                    f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+                    request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+                    response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+                )
+                listed, described = reflect(iter(requests), timeout=SECONDS)
+                names = {service.name for service in listed.list_services_response.service}
+                self.assertLessEqual(set(SERVICES), names)
+                files = described.file_descriptor_response.file_descriptor_proto
+                parsed = [descriptor_pb2.FileDescriptorProto.FromString(file) for file in files]
+                services = {service.name: service for file in parsed for service in file.service}
+                self.assertEqual(len(services["CredentialService"].method), 4)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,93 @@
+# Sourced by the test scripts: the foreign programs that they need, and the words in which they check.
+# shellcheck shell=bash disable=SC2034
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+tools=${CARGO_TARGET_DIR:-$PWD/target}/test-tools
+mkdir -p "$tools"
+work=$(mktemp -d "${TMPDIR:-/tmp}/credentiald-test.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# The product refuses settings that it does not know, and the tests mean its defaults.
+unset "${!CREDENTIALD_@}"
+
+# need_packages PACKAGE…: Debian packages, installed where that can be done.
+need_packages() {
+    local package missing=()
+    for package in "$@"; do
+        [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>&1) == installed ]] ||
+            missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    if ! command -v apt-get >/dev/null || ((EUID != 0)); then
+        echo "missing: ${missing[*]}; installing them takes Debian's apt-get and root" >&2
+        return 1
+    fi
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# need_python: grpcurl, buf and the Python packages, in an environment of their own that comes first on PATH.
+need_python() {
+    local wanted=tests/python/requirements.txt
+    if ! cmp -s "$wanted" "$tools/requirements.txt"; then
+        python3 -c 'import ensurepip, venv' 2>/dev/null || need_packages python3 python3-venv
+        python3 -m venv --clear "$tools/python"
+        "$tools/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+        cp "$wanted" "$tools/requirements.txt"
+    fi
+    PATH=$tools/python/bin:$PATH
+}
+
+# need_container: what builds and runs images.
+need_container() {
+    need_packages buildah ca-certificates mmdebstrap podman runc
+    ((EUID == 0)) || { echo "building and running the image takes root" >&2; return 1; }
+}
+
+# need_binary: the program, built unless TEST_BINARY names one.
+need_binary() {
+    if [[ -z ${TEST_BINARY:-} ]]; then
+        cargo build --locked --quiet
+        TEST_BINARY=${CARGO_TARGET_DIR:-$PWD/target}/debug/credentiald
+    fi
+    export TEST_BINARY
+}
+
+exit_status=0
+
+# check NAME COMMAND…: one test, which passes where the command succeeds.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$work/check.out" 2>&1; then
+        echo "ok - $name"
+    else
+        echo "not ok - $name (exit status $?)"
+        sed 's/^/    /' "$work/check.out"
+        exit_status=1
+    fi
+}
+
+# says WORDS COMMAND…: the command, whatever it exits with, prints each of the words, which `|` separates, in any case.
+says() {
+    local words=$1 word
+    shift
+    "$@" >"$work/says.out" 2>&1 || true
+    cat "$work/says.out"
+    while IFS= read -r -d '|' word; do
+        grep -qiF -- "$word" "$work/says.out" || { echo "it does not say: $word"; return 1; }
+    done <<<"$words|"
+}
+
+# fails COMMAND…: the command does not succeed.
+fails() { ! "$@"; }
+
+# await SECONDS COMMAND…: the command, again and again until it succeeds.
+await() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < end)) || { echo "gave up waiting for: $*"; return 1; }
+        sleep 0.2
+    done
+}
