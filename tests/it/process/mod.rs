@@ -8,6 +8,7 @@ mod installation;
 mod kill;
 mod operator;
 mod quickstart;
+mod secrets;
 mod serving;
 mod start_up;
 mod stop;

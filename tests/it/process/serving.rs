@@ -76,11 +76,12 @@ impl Serving {
         eventually("the end", || self.child.try_wait().unwrap()).await
     }
 
-    /// Stops the process in order.
-    pub async fn stop(mut self) {
+    /// Stops the process in order, and answers everything that it logged.
+    pub async fn stop(mut self) -> String {
         self.signal("TERM");
         let status = self.ended().await;
         assert!(status.success(), "{status}: {}", self.log());
+        self.log()
     }
 
     /// Kills the process, which has no time to do anything about it.

@@ -29,13 +29,13 @@ async fn a_stop_loses_nothing(signal: &str) {
 
     let callers: Vec<_> = tokens.iter().map(|token| connection.with_token(token)).collect();
     let request = change("mypassword", "newpassword");
-    let changes = join_all(callers.iter().map(|caller| caller.try_call("ChangePassword", request.clone())));
-    let stop = async {
+    let calls = join_all(callers.iter().map(|caller| caller.try_call("ChangePassword", request.clone())));
+    let stop_midway = async {
         // What is answered here comes after the changes on their connection: the server has them all.
         check().await;
         serving.signal(signal);
     };
-    let (replies, ()) = tokio::join!(biased; changes, stop);
+    let (answers, ()) = tokio::join!(biased; calls, stop_midway);
     let status = serving.ended().await;
 
     assert!(status.success(), "{status}: {}", serving.log());
@@ -43,18 +43,18 @@ async fn a_stop_loses_nothing(signal: &str) {
     assert!(!serving.is_healthy());
     let again = installation.serve_on(&address.to_string(), &[]).await;
     let acme = acme.at(again.address);
-    let mut made = 0;
-    for (name, reply) in names.iter().zip(replies) {
-        let reply = reply.expect("what was accepted is answered");
+    let mut changed = 0;
+    for (name, answer) in names.iter().zip(answers) {
+        let reply = answer.expect("what was accepted is answered");
         let password = match reply.status.code() {
             Code::Ok => "newpassword",
             _ => "mypassword",
         };
         assert_ne!(reply.reason(), "(no details)", "{:?}", reply.status);
-        made += usize::from(reply.status.code() == Code::Ok);
+        changed += usize::from(reply.status.code() == Code::Ok);
         assert_eq!(acme.verify(name, password).await, "MATCHED_CURRENT", "{name}");
     }
-    assert!(made > 0, "nothing was in flight");
+    assert!(changed > 0, "nothing was in flight");
     again.stop().await;
 }
 
