@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use tokio_stream::wrappers::TcpListenerStream;
 
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::authz::{AuthzError, CedarAuthorizer};
-use crate::config::{Attempts, Config, Hashing, Policy, StoreLocation};
+use crate::config::{Attempts, Config, HashKernel, Hashing, Policy, StoreLocation};
 use crate::domain::attempts::Backoff;
 use crate::domain::names::FreeName;
 use crate::grpc::{self, GrpcSettings, Health};
-use crate::hashing::{Cost, CostError, EngineError, EngineSettings, HashEngine};
+use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting};
 use crate::policy::{Baseline, RefusedList};
 use crate::ports::{Clock, Entropy, Store};
 use crate::service::gates::{AttemptLimits, Installation, Ports};
@@ -197,10 +197,16 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// The engine's settings.
 ///
 /// # Errors
-/// The cost is not one that is allowed.
+/// The cost or the ceiling is not one that is allowed.
 pub fn engine_settings(hashing: &Hashing) -> Result<EngineSettings, CostError> {
+    let cost = Cost::new(hashing.memory_kib, hashing.iterations, hashing.parallelism)?;
     Ok(EngineSettings {
-        cost: Cost::new(hashing.memory_kib, hashing.iterations, hashing.parallelism)?,
+        cost,
+        ceiling: Ceiling::new(cost, NonZeroU32::new(hashing.ceiling_kib))?,
+        kernel: match hashing.kernel {
+            HashKernel::Auto => KernelSetting::Auto,
+            HashKernel::Portable => KernelSetting::Portable,
+        },
         workers: NonZeroUsize::new(hashing.workers),
         longest_wait: Duration::from_secs(hashing.longest_wait_seconds),
     })

@@ -24,7 +24,11 @@ impl Worker<'_> {
             let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password.expose().as_bytes(), &recipe)));
             let answer = match computed {
                 Ok(Ok(tag)) => Ok(tag),
-                Ok(Err(CantCompute)) => Err(HasherError::Unreadable("its parameters can't be computed")),
+                Ok(Err(CantCompute::Input)) => Err(HasherError::Unreadable("its parameters can't be computed")),
+                Ok(Err(CantCompute::Memory)) => {
+                    tracing::error!("a hash was lost because the system has no memory for a worker");
+                    Err(HasherError::Stopped)
+                }
                 Err(_) => {
                     tracing::error!("a hash was lost to a panic of the kernel");
                     Err(HasherError::Stopped)

@@ -68,14 +68,25 @@ fn held() -> Held {
     let (count, released) = (Arc::clone(&computed), Arc::new(Mutex::new(released)));
     let new_kernel = move || {
         let (computed, released) = (Arc::clone(&count), Arc::clone(&released));
-        Ok(Tame { computed, entered: entered_sender.clone(), released })
+        Ok(Box::new(Tame { computed, entered: entered_sender.clone(), released }) as Box<dyn Kernel>)
     };
-    let engine = HashEngine::start_with(settings(), Arc::new(RealClock), &Zeros, None, new_kernel).unwrap();
+    let engine = start(None, new_kernel).unwrap();
     Held { engine, computed, entered, release }
 }
 
-fn settings() -> EngineSettings {
-    EngineSettings { cost: Cost::DEFAULT, workers: NonZeroUsize::new(1), longest_wait: Duration::from_hours(1) }
+fn start(
+    available_bytes: Option<u64>,
+    new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Clone + Send + 'static,
+) -> Result<HashEngine, EngineError> {
+    let settings = EngineSettings {
+        cost: Cost::DEFAULT,
+        ceiling: Ceiling::of(Cost::DEFAULT),
+        kernel: KernelSetting::Portable,
+        workers: NonZeroUsize::new(1),
+        longest_wait: Duration::from_hours(1),
+    };
+    let choice = KernelChoice::portable("a test holds it");
+    HashEngine::start_with(settings, choice, Arc::new(RealClock), &Zeros, available_bytes, new_kernel)
 }
 
 fn admit(engine: &HashEngine, count: u32) -> Box<dyn AdmittedHashes> {
@@ -149,12 +160,9 @@ async fn an_unreadable_hash_is_never_computed() {
 }
 
 #[test]
-fn arenas_that_do_not_fit_are_refused_at_start() {
-    let new_kernel = || PortableKernel::new(Ceiling::of(Cost::DEFAULT));
-    let available = Some(45 << 20);
-    let refused = HashEngine::start_with(settings(), Arc::new(RealClock), &Zeros, available, new_kernel).err();
-    let message = refused.unwrap().to_string();
-    assert!(message.contains("1 hash workers of 46 MiB") && message.contains("45 MiB"), "{message}");
+fn arenas_that_do_not_fit_are_refused_before_any_is_made() {
+    let refused = start(Some(45 << 20), || panic!("an arena was made")).err().unwrap();
+    assert!(matches!(refused, EngineError::TooLittleMemory(_)), "{refused}");
 }
 
 #[test]
@@ -165,6 +173,6 @@ fn a_worker_that_fails_its_first_hash_stops_the_start() {
             std::panic::resume_unwind(Box::new(()))
         }
     }
-    let refused = HashEngine::start_with(settings(), Arc::new(RealClock), &Zeros, None, || Ok(Broken)).err();
+    let refused = start(None, || Ok(Box::new(Broken))).err();
     assert!(matches!(refused, Some(EngineError::WarmUp)));
 }
