@@ -13,6 +13,7 @@
 )]
 
 mod api_surface;
+mod arenas;
 mod cli;
 mod known_hashes;
 mod layers;
