@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use tonic::transport::server::TcpIncoming;
 
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::authz::{AuthzError, CedarAuthorizer};
-use crate::config::{Attempts, Config, Hashing, Policy, StoreLocation};
+use crate::config::{Attempts, Config, HashKernel, Hashing, Policy, StoreLocation};
 use crate::domain::attempts::Backoff;
 use crate::domain::names::FreeName;
 use crate::grpc::{self, GrpcSettings, Health};
-use crate::hashing::{Cost, CostError, EngineError, EngineSettings, HashEngine};
+use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting};
 use crate::policy::{Baseline, RefusedList};
 use crate::ports::{Clock, Entropy, Store};
 use crate::service::gates::{AttemptLimits, Installation, Ports};
@@ -220,10 +220,16 @@ fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream
 /// The engine's settings.
 ///
 /// # Errors
-/// The cost is not one that is allowed.
+/// The cost or the ceiling is not one that is allowed.
 pub fn engine_settings(hashing: &Hashing) -> Result<EngineSettings, CostError> {
+    let cost = Cost::new(hashing.memory_kib, hashing.iterations, hashing.parallelism)?;
     Ok(EngineSettings {
-        cost: Cost::new(hashing.memory_kib, hashing.iterations, hashing.parallelism)?,
+        cost,
+        ceiling: Ceiling::new(cost, NonZeroU32::new(hashing.ceiling_kib))?,
+        kernel: match hashing.kernel {
+            HashKernel::Auto => KernelSetting::Auto,
+            HashKernel::Portable => KernelSetting::Portable,
+        },
         workers: NonZeroUsize::new(hashing.workers),
         longest_wait: Duration::from_secs(hashing.longest_wait_seconds),
     })

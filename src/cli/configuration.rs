@@ -6,7 +6,9 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
-use crate::config::{Effective, LogFormat, Mistake};
+use crate::ambient::SystemEntropy;
+use crate::config::{Effective, Hashing, LogFormat, Mistake};
+use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::server::engine_settings;
 use crate::telemetry;
 
@@ -25,8 +27,18 @@ pub(super) enum ConfigCommand {
 pub(super) fn run(command: &ConfigCommand, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     match command {
         ConfigCommand::Check(args) => load(args, environment).and_then(|_| terminal.print("the configuration is good")),
-        ConfigCommand::Show(args) => terminal.print(load(args, environment)?.to_toml().trim_end()),
+        ConfigCommand::Show(args) => {
+            let effective = load(args, environment)?;
+            let kernel = kernel(&effective.config.hashing).map_err(Failure::failed)?;
+            terminal.print(&format!("{}\n# the hash kernel here: {kernel}", effective.to_toml()))
+        }
     }
+}
+
+/// The kernel that these settings choose on this machine.
+fn kernel(hashing: &Hashing) -> Result<KernelChoice, CostError> {
+    let EngineSettings { cost, kernel, .. } = engine_settings(hashing)?;
+    Ok(KernelChoice::new(kernel, cost, &SystemEntropy))
 }
 
 /// Loads the settings, and lets the other layers find the mistakes that only they can see.
@@ -54,6 +66,12 @@ pub(super) fn load_and_log(args: &SettingArgs, environment: &Environment) -> Res
 
 /// What the other layers have to say about settings that `config` finds right.
 fn mistakes(effective: &Effective) -> Vec<Mistake> {
-    let cost = engine_settings(&effective.config.hashing).err();
-    cost.map(|error| effective.mistake("hashing.memory_kib", error.to_string())).into_iter().collect()
+    let mistake = |error: CostError| {
+        let key = match error {
+            CostError::CeilingTooLow { .. } => "hashing.ceiling_kib",
+            CostError::TooWeak { .. } | CostError::OutOfRange { .. } => "hashing.memory_kib",
+        };
+        effective.mistake(key, error.to_string())
+    };
+    engine_settings(&effective.config.hashing).err().map(mistake).into_iter().collect()
 }

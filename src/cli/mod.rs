@@ -7,12 +7,14 @@ mod configuration;
 mod connection;
 mod environment;
 mod failure;
+mod hash_cost;
 mod healthcheck;
 mod migrate;
 mod quickstart;
 mod serve;
 mod settings;
 mod store;
+mod table;
 mod terminal;
 
 use std::ffi::OsString;
@@ -55,6 +57,7 @@ enum Command {
     /// Look after the store.
     #[command(subcommand)]
     Store(store::StoreCommand),
+    HashCost(hash_cost::HashCostArgs),
     Admin(admin::AdminArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -87,6 +90,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Migrate(args) => block_on(migrate::run(&args, environment, terminal)),
         Command::Config(command) => configuration::run(&command, environment, terminal),
         Command::Store(command) => block_on(store::run(&command, environment, terminal)),
+        Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
         Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),
     }

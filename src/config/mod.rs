@@ -9,7 +9,7 @@ mod show;
 mod sources;
 mod values;
 
-pub use parse::{LogFormat, StoreLocation};
+pub use parse::{HashKernel, LogFormat, StoreLocation};
 pub use settings::{Attempts, Config, Directory, Hashing, Kind, Log, Policy, SETTINGS, Server, Setting, Store};
 pub use sources::{File, Source, Sources};
 pub use values::Mistake;

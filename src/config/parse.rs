@@ -14,6 +14,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// Which code computes hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashKernel {
+    /// The fastest that is right.
+    Auto,
+    /// The one that works everywhere.
+    Portable,
+}
+
 /// Where the store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreLocation {
@@ -63,6 +72,14 @@ pub(super) fn format(text: &str) -> Result<LogFormat, String> {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("is text or json".to_owned()),
+    }
+}
+
+pub(super) fn kernel(text: &str) -> Result<HashKernel, String> {
+    match text {
+        "auto" => Ok(HashKernel::Auto),
+        "portable" => Ok(HashKernel::Portable),
+        _ => Err("is auto or portable".to_owned()),
     }
 }
 

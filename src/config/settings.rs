@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::parse::{LogFormat, StoreLocation, address, filter, flag, format, optional_path, region, store, whole};
+use super::parse::{
+    HashKernel, LogFormat, StoreLocation, address, filter, flag, format, kernel, optional_path, region, store, whole,
+};
 use super::values::{Mistake, Values};
 use crate::domain::names::Region;
 
@@ -132,6 +134,12 @@ settings! {
         iterations: u32 = Number "1", whole::<_, 1, 1000>;
         /// How many lanes one hash has.
         parallelism: u32 = Number "1", whole::<_, 1, 64>;
+        /// The most memory of a stored hash that is verified, in KiB; each worker reserves as much; 0 means that of a new
+        /// hash, at least 47104.
+        ceiling_kib: u32 = Number "0", whole::<_, 0, 2_097_152>;
+        /// How hashes are computed: `auto`, by the CPU's vector instructions where a self-test at the start proves them
+        /// right, or `portable`.
+        kernel: HashKernel = Text "auto", kernel;
         /// How many hashes are computed at a time; 0 means one for each usable CPU.
         workers: usize = Number "0", whole::<_, 0, 1024>;
         /// A request that would have to wait longer than so many seconds for its hashes is refused at once.

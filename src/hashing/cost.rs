@@ -1,5 +1,7 @@
 //! What a hash costs: argon2's parameters, and the bounds on them.
 
+use std::num::NonZeroU32;
+
 /// Argon2's three parameters (RFC 9106 §3.1), whether good or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Parameters {
@@ -23,7 +25,11 @@ impl Parameters {
 pub struct Cost(Parameters);
 
 /// Least memory and passes together (OWASP Password Storage Cheat Sheet, "Argon2id"; all with p=1).
-const OWASP_LINES: [(u32, u32); 5] = [(46 * 1024, 1), (19 * 1024, 2), (12 * 1024, 3), (9 * 1024, 4), (7 * 1024, 5)];
+pub(super) const OWASP_LINES: [(u32, u32); 5] =
+    [(46 * 1024, 1), (19 * 1024, 2), (12 * 1024, 3), (9 * 1024, 4), (7 * 1024, 5)];
+
+/// The same of ASVS 5.0, appendix C, "Argon2id"; the last line is for three passes and more.
+const ASVS_LINES: [(u32, u32); 3] = [(46 * 1024, 1), (19 * 1024, 2), (12 * 1024, 3)];
 
 /// The most memory: RFC 9106 §4's first recommendation.
 const MAX_MEMORY_KIB: u32 = 2 * 1024 * 1024;
@@ -49,7 +55,7 @@ impl Cost {
                 return Err(CostError::OutOfRange { parameter, max, found });
             }
         }
-        if !OWASP_LINES.iter().any(|(memory, passes)| memory_kib >= *memory && iterations >= *passes) {
+        if !reaches(&OWASP_LINES, memory_kib, iterations) {
             return Err(CostError::TooWeak { memory_kib, iterations });
         }
         Ok(Self(Parameters { memory_kib, iterations, parallelism }))
@@ -70,9 +76,23 @@ impl Cost {
         self.0.parallelism
     }
 
+    /// The lines of the OWASP list, from the one with the most memory.
+    pub fn owasp() -> [Self; 5] {
+        OWASP_LINES.map(|(memory_kib, iterations)| Self(Parameters { memory_kib, iterations, parallelism: 1 }))
+    }
+
+    /// Whether it is at least a line of ASVS 5.0, appendix C. Every cost is at least a line of the OWASP list.
+    pub fn meets_asvs(self) -> bool {
+        reaches(&ASVS_LINES, self.0.memory_kib, self.0.iterations)
+    }
+
     pub(super) const fn parameters(self) -> Parameters {
         self.0
     }
+}
+
+fn reaches(lines: &[(u32, u32)], memory_kib: u32, iterations: u32) -> bool {
+    lines.iter().any(|(memory, passes)| memory_kib >= *memory && iterations >= *passes)
 }
 
 impl Default for Cost {
@@ -95,6 +115,17 @@ pub enum CostError {
         /// The passes that were asked for.
         iterations: u32,
     },
+    /// New hashes could not be verified.
+    #[error(
+        "hashes of up to {ceiling_kib} KiB could be verified, and new hashes have {memory_kib} KiB; \
+         raise the ceiling to that or leave it out"
+    )]
+    CeilingTooLow {
+        /// The ceiling that was asked for.
+        ceiling_kib: u32,
+        /// The memory of a new hash.
+        memory_kib: u32,
+    },
     /// One parameter is out of its range.
     #[error("argon2's {parameter} is between 1 and {max}, found {found}")]
     OutOfRange {
@@ -107,14 +138,15 @@ pub enum CostError {
     },
 }
 
-/// The most that verifying a stored hash may cost: no imported or altered string takes more memory or time.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ceiling(Parameters);
+/// The most that verifying a stored hash may cost: no imported or altered string takes more memory or time. Each worker
+/// has so much memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ceiling(Parameters);
 
 impl Ceiling {
     /// The ceiling of an engine that makes hashes of that cost. It is never below the default cost and the passes and
     /// lanes that are in use elsewhere, so that a cost which is lowered among the OWASP lines locks nobody out.
-    pub(super) fn of(cost: Cost) -> Self {
+    pub fn of(cost: Cost) -> Self {
         Self(Parameters {
             memory_kib: cost.memory_kib().max(Cost::DEFAULT.memory_kib()),
             iterations: cost.iterations().max(16),
@@ -122,9 +154,27 @@ impl Ceiling {
         })
     }
 
-    /// Blocks of 1 KiB that a hash takes at most.
-    pub(super) const fn blocks(self) -> usize {
-        self.0.memory_kib as usize
+    /// The same with the memory that is asked for: more, so that hashes from elsewhere can be verified, or less, so that
+    /// a worker takes less. Without one, as [`Ceiling::of`].
+    ///
+    /// # Errors
+    /// New hashes could not be verified.
+    pub fn new(cost: Cost, memory_kib: Option<NonZeroU32>) -> Result<Self, CostError> {
+        let Self(usual) = Self::of(cost);
+        let memory_kib = memory_kib.map_or(usual.memory_kib, NonZeroU32::get);
+        if memory_kib < cost.memory_kib() {
+            return Err(CostError::CeilingTooLow { ceiling_kib: memory_kib, memory_kib: cost.memory_kib() });
+        }
+        if memory_kib > MAX_MEMORY_KIB {
+            let parameter = "memory in KiB";
+            return Err(CostError::OutOfRange { parameter, max: MAX_MEMORY_KIB, found: memory_kib });
+        }
+        Ok(Self(Parameters { memory_kib, ..usual }))
+    }
+
+    /// The memory of the largest hash, in KiB.
+    pub const fn memory_kib(self) -> u32 {
+        self.0.memory_kib
     }
 
     /// Bytes that a hash takes at most.
@@ -175,5 +225,21 @@ mod tests {
         for (memory_kib, iterations) in OWASP_LINES {
             assert_eq!(lowest.check(Parameters { memory_kib, iterations, parallelism: 1 }), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_ceiling_is_raised_for_hashes_from_elsewhere_and_never_below_new_ones() {
+        let cffi = Parameters { memory_kib: 65_536, iterations: 3, parallelism: 4 };
+        assert!(Ceiling::of(Cost::DEFAULT).check(cffi).is_err());
+        assert_eq!(Ceiling::new(Cost::DEFAULT, NonZeroU32::new(65_536)).unwrap().check(cffi), Ok(()));
+        assert_eq!(Ceiling::new(Cost::DEFAULT, None), Ok(Ceiling::of(Cost::DEFAULT)));
+        let low = Ceiling::new(Cost::DEFAULT, NonZeroU32::new(47_103));
+        assert_eq!(low, Err(CostError::CeilingTooLow { ceiling_kib: 47_103, memory_kib: 47_104 }));
+        assert!(Ceiling::new(Cost::DEFAULT, NonZeroU32::new(u32::MAX)).is_err());
+    }
+
+    #[test]
+    fn the_lines_of_asvs_are_some_of_the_owasp_list() {
+        assert_eq!(Cost::owasp().map(Cost::meets_asvs), [true, true, true, false, false]);
     }
 }

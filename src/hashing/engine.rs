@@ -1,6 +1,5 @@
 //! The engine: starts the workers, admits hashes, hands them over.
 
-use std::collections::TryReserveError;
 use std::io;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, mpsc};
@@ -13,8 +12,8 @@ use zeroize::Zeroizing;
 use super::admission::Admission;
 use super::cost::{Ceiling, Cost};
 use super::formats::Stored;
-use super::kernel::{Kernel, PortableKernel};
-use super::memory;
+use super::kernel::{CantAllocate, Kernel, KernelChoice, KernelSetting};
+use super::memory::{self, Arenas, TooLittleMemory};
 use super::phc::{Phc, Recipe, Tag};
 use super::queue::{Form, Queue};
 use super::worker::Worker;
@@ -28,13 +27,17 @@ mod admitted;
 use admitted::Admitted;
 
 /// Bytes of the tags that are made (RFC 9106 §4).
-const TAG_BYTES: usize = 32;
+pub(super) const TAG_BYTES: usize = 32;
 
 /// How the engine works.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineSettings {
     /// What new hashes cost.
     pub cost: Cost,
+    /// What stored hashes may cost at most.
+    pub ceiling: Ceiling,
+    /// Which kernel is asked for.
+    pub kernel: KernelSetting,
     /// How many hashes are computed at a time; one for each usable CPU where absent.
     pub workers: Option<NonZeroUsize>,
     /// With more work than this ahead, nothing is admitted.
@@ -45,21 +48,11 @@ pub struct EngineSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The arenas don't fit.
-    #[error(
-        "{workers} hash workers of {arena_mib} MiB each don't fit into the {available_mib} MiB that the machine and \
-         its control group leave; use fewer workers or a cost with less memory"
-    )]
-    TooLittleMemory {
-        /// How many workers.
-        workers: u32,
-        /// The memory of each.
-        arena_mib: u64,
-        /// What there is.
-        available_mib: u64,
-    },
+    #[error(transparent)]
+    TooLittleMemory(#[from] TooLittleMemory),
     /// An arena can't be allocated.
     #[error("the memory of a hash worker can't be allocated: {0}")]
-    Allocation(#[from] TryReserveError),
+    Allocation(#[from] CantAllocate),
     /// A thread can't be started.
     #[error("a hash worker can't be started: {0}")]
     Thread(#[from] io::Error),
@@ -71,6 +64,7 @@ pub enum EngineError {
 /// Computes every password hash of the process. Dropping it stops the workers, after the hashes that are running.
 pub struct HashEngine {
     shared: Arc<Shared>,
+    kernel: KernelChoice,
     decoy: PasswordHash,
     workers: Vec<JoinHandle<()>>,
 }
@@ -89,21 +83,34 @@ impl HashEngine {
     /// # Errors
     /// The arenas don't fit into memory, or a worker does not start.
     pub fn start(settings: EngineSettings, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<Self, EngineError> {
-        let ceiling = Ceiling::of(settings.cost);
-        Self::start_with(settings, clock, entropy, memory::available_bytes(), move || PortableKernel::new(ceiling))
+        let EngineSettings { cost, ceiling, kernel, .. } = settings;
+        let choice = KernelChoice::new(kernel, cost, entropy);
+        match kernel {
+            KernelSetting::Auto if choice.is_portable() => tracing::warn!(kernel = %choice, "hash kernel"),
+            _ => tracing::info!(kernel = %choice, "hash kernel"),
+        }
+        let new_kernel = move || choice.kernel(ceiling.memory_kib());
+        Self::start_with(settings, choice, clock, entropy, memory::available_bytes(), new_kernel)
     }
 
-    fn start_with<K: Kernel>(
+    /// The kernel that computes the hashes.
+    pub fn kernel(&self) -> KernelChoice {
+        self.kernel
+    }
+
+    fn start_with(
         settings: EngineSettings,
+        kernel: KernelChoice,
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
         available_bytes: Option<u64>,
-        new_kernel: impl Fn() -> Result<K, TryReserveError> + Clone + Send + 'static,
+        new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Clone + Send + 'static,
     ) -> Result<Self, EngineError> {
-        let EngineSettings { cost, workers, longest_wait } = settings;
-        let ceiling = Ceiling::of(cost);
+        let EngineSettings { cost, ceiling, workers, longest_wait, .. } = settings;
         let workers = workers.map_or_else(usable_cpus, |workers| workers.try_into().unwrap_or(NonZeroU32::MAX));
-        check_memory(workers, ceiling, available_bytes)?;
+        let arenas = Arenas { count: workers, kib_each: ceiling.memory_kib() };
+        arenas.check(available_bytes)?;
+        tracing::info!(workers, mib_each = arenas.mib_each(), mib_in_total = arenas.mib_in_total(), "hash memory");
 
         let admission = Arc::new(Admission::new(workers, longest_wait));
         let shared = Arc::new(Shared { cost, ceiling, clock, admission, queue: Queue::default() });
@@ -113,7 +120,7 @@ impl HashEngine {
         let recipe = shared.recipe(salt);
 
         // From here on a drop stops what was started.
-        let mut engine = Self { shared, decoy: PasswordHash::new(String::new()), workers: Vec::new() };
+        let mut engine = Self { shared, kernel, decoy: PasswordHash::new(String::new()), workers: Vec::new() };
         let (ready, first_hashes) = mpsc::channel();
         for number in 0..workers.get() {
             let (shared, new_kernel, ready) = (Arc::clone(&engine.shared), new_kernel.clone(), ready.clone());
@@ -219,10 +226,10 @@ impl Shared {
     }
 
     /// A worker's life: a first hash, which also tells how long one takes, then the queue.
-    fn work<K: Kernel>(
+    fn work(
         &self,
-        kernel: K,
-        new_kernel: &dyn Fn() -> Result<K, TryReserveError>,
+        kernel: Box<dyn Kernel>,
+        new_kernel: &dyn Fn() -> Result<Box<dyn Kernel>, CantAllocate>,
         password: &[u8],
         recipe: &Recipe,
         ready: mpsc::Sender<Result<Tag, EngineError>>,
@@ -238,21 +245,9 @@ impl Shared {
     }
 }
 
-fn usable_cpus() -> NonZeroU32 {
+/// As many workers as an engine has where nothing else is asked for: one for each CPU that the process may use.
+pub fn usable_cpus() -> NonZeroU32 {
     thread::available_parallelism().ok().and_then(|cpus| cpus.try_into().ok()).unwrap_or(NonZeroU32::MIN)
-}
-
-fn check_memory(workers: NonZeroU32, ceiling: Ceiling, available_bytes: Option<u64>) -> Result<(), EngineError> {
-    let arena_bytes = ceiling.blocks() as u64 * argon2::Block::SIZE as u64;
-    let needed = arena_bytes.saturating_mul(workers.get().into());
-    match available_bytes {
-        Some(available) if needed > available => Err(EngineError::TooLittleMemory {
-            workers: workers.get(),
-            arena_mib: arena_bytes >> 20,
-            available_mib: available >> 20,
-        }),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

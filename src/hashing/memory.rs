@@ -1,16 +1,62 @@
-//! How much memory there is for the arenas: what the machine has free and what the control group allows.
+//! How much memory the arenas take, and how much there is: what the machine has free and what the control group allows.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 /// What the rest of the process needs besides the arenas.
 const REST_OF_THE_PROCESS: u64 = 32 << 20;
 
+/// The memory of the workers: all that hashes ever take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arenas {
+    pub count: NonZeroU32,
+    pub kib_each: u32,
+}
+
+/// The arenas don't fit.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{workers} hash workers of {mib_each} MiB each don't fit into the {available_mib} MiB that the machine and its \
+     control group leave; use fewer workers, or a cost and a ceiling with less memory"
+)]
+pub struct TooLittleMemory {
+    workers: u32,
+    mib_each: u64,
+    available_mib: u64,
+}
+
+impl Arenas {
+    /// Refuses what is more than there is, as far as the system says.
+    pub(super) fn check(self, available_bytes: Option<u64>) -> Result<(), TooLittleMemory> {
+        match available_bytes {
+            Some(available) if self.bytes() > available => Err(TooLittleMemory {
+                workers: self.count.get(),
+                mib_each: self.mib_each(),
+                available_mib: available >> 20,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn mib_each(self) -> u64 {
+        u64::from(self.kib_each).div_ceil(1024)
+    }
+
+    pub(super) fn mib_in_total(self) -> u64 {
+        self.bytes().div_ceil(1 << 20)
+    }
+
+    fn bytes(self) -> u64 {
+        (u64::from(self.kib_each) << 10).saturating_mul(self.count.get().into())
+    }
+}
+
 /// The bytes that arenas can take, or `None` where the system does not say.
 pub(super) fn available_bytes() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine_bytes(&text));
-    let groups = fs::read_to_string("/proc/self/cgroup").ok();
-    let group = groups.as_deref().and_then(own_group).and_then(|path| group_bytes(Path::new("/sys/fs/cgroup"), path));
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let group = group_bytes(Path::new("/sys/fs/cgroup"), &groups);
     machine.into_iter().chain(group).min().map(|bytes| bytes.saturating_sub(REST_OF_THE_PROCESS))
 }
 
@@ -23,15 +69,26 @@ fn machine_bytes(meminfo: &str) -> Option<u64> {
     field("MemAvailable:").or_else(|| field("MemTotal:"))
 }
 
-/// The path of the process's control group, version 2.
-fn own_group(cgroup: &str) -> Option<&str> {
-    cgroup.lines().find_map(|line| line.strip_prefix("0::/"))
+/// The tightest limit of the process's control groups, of either version, and of those above them.
+fn group_bytes(root: &Path, groups: &str) -> Option<u64> {
+    let limits = groups.lines().filter_map(|line| {
+        let (_, line) = line.split_once(':')?;
+        let (controllers, path) = line.split_once(":/")?;
+        match controllers {
+            "" => tightest(root, path, "memory.max"),
+            _ if controllers.split(',').any(|controller| controller == "memory") => {
+                tightest(&root.join("memory"), path, "memory.limit_in_bytes")
+            }
+            _ => None,
+        }
+    });
+    limits.min()
 }
 
-/// The tightest `memory.max` of the group and of those above it.
-fn group_bytes(root: &Path, path: &str) -> Option<u64> {
+/// The tightest limit of a group and of those above it. A container may see only those that are its own, at the root.
+fn tightest(root: &Path, path: &str, file: &str) -> Option<u64> {
     let own = root.join(path);
-    let limit = |group: &Path| fs::read_to_string(group.join("memory.max")).ok()?.trim().parse().ok();
+    let limit = |group: &Path| fs::read_to_string(group.join(file)).ok()?.trim().parse().ok();
     own.ancestors().take_while(|group| group.starts_with(root)).filter_map(limit).min()
 }
 
@@ -55,8 +112,32 @@ mod tests {
         fs::write(root.path().join("memory.max"), "max\n").unwrap();
         fs::write(root.path().join("service/memory.max"), "1000\n").unwrap();
         fs::write(own.join("memory.max"), "2000\n").unwrap();
-        let path = own_group("4:memory:/v1\n0::/service/one\n").unwrap();
-        assert_eq!(group_bytes(root.path(), path), Some(1000));
-        assert_eq!(group_bytes(root.path(), "elsewhere"), None);
+        assert_eq!(group_bytes(root.path(), "4:memory:/v1\n0::/service/one\n"), Some(1000));
+        assert_eq!(group_bytes(root.path(), "0::/elsewhere\n"), None);
+        assert_eq!(group_bytes(root.path(), ""), None);
+    }
+
+    #[test]
+    fn limits_of_version_1_count_too() {
+        let root = tempfile::tempdir().unwrap();
+        let own = root.path().join("memory/service");
+        fs::create_dir_all(&own).unwrap();
+        fs::write(root.path().join("memory/memory.limit_in_bytes"), "9223372036854771712\n").unwrap();
+        fs::write(own.join("memory.limit_in_bytes"), "3000\n").unwrap();
+        let groups = "9:name=systemd:/service\n5:cpu,memory:/service\n3:memory_other:/\n0::/\n";
+        assert_eq!(group_bytes(root.path(), groups), Some(3000));
+        // In a container the path is that outside of it, and its own group is at the root.
+        assert_eq!(group_bytes(root.path(), "5:memory:/outside/service\n"), Some(9_223_372_036_854_771_712));
+    }
+
+    #[test]
+    fn arenas_fit_up_to_what_there_is() {
+        let arenas = Arenas { count: NonZeroU32::new(2).unwrap(), kib_each: 47_104 };
+        assert_eq!((arenas.mib_each(), arenas.mib_in_total()), (46, 92));
+        assert!(arenas.check(Some(92 << 20)).is_ok() && arenas.check(None).is_ok());
+        let refused = arenas.check(Some((92 << 20) - 1)).unwrap_err().to_string();
+        assert!(refused.contains("2 hash workers of 46 MiB") && refused.contains("91 MiB"), "{refused}");
+        let absurd = Arenas { count: NonZeroU32::MAX, kib_each: u32::MAX };
+        assert!(absurd.check(Some(u64::MAX - 1)).is_err());
     }
 }

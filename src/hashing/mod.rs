@@ -10,10 +10,14 @@ mod cost;
 mod engine;
 mod formats;
 mod kernel;
+mod measure;
 mod memory;
 mod phc;
 mod queue;
 mod worker;
 
-pub use cost::{Cost, CostError};
-pub use engine::{EngineError, EngineSettings, HashEngine};
+pub use cost::{Ceiling, Cost, CostError};
+pub use engine::{EngineError, EngineSettings, HashEngine, usable_cpus};
+pub use kernel::{CantAllocate, CantCompute, KernelChoice, KernelSetting};
+pub use measure::{BareKernel, Gauge, MeasureError, Measured};
+pub use memory::TooLittleMemory;

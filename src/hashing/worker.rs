@@ -1,6 +1,5 @@
 //! What each thread of the engine does.
 
-use std::collections::TryReserveError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use zeroize::Zeroizing;
@@ -8,23 +7,23 @@ use zeroize::Zeroizing;
 use super::admission::Admission;
 use super::cost::Parameters;
 use super::formats::{Foreign, Method};
-use super::kernel::{CantCompute, Input, Kernel};
+use super::kernel::{CantAllocate, CantCompute, Input, Kernel};
 use super::phc::{Recipe, Tag};
 use super::queue::Queue;
 use crate::ports::{Clock, HasherError};
 
 /// A kernel with what it needs to serve the queue.
-pub(super) struct Worker<'a, K> {
+pub(super) struct Worker<'a> {
     /// Absent after a hash that needed the kernel's memory, until it is needed again.
-    pub kernel: Option<K>,
-    pub new_kernel: &'a dyn Fn() -> Result<K, TryReserveError>,
+    pub kernel: Option<Box<dyn Kernel>>,
+    pub new_kernel: &'a dyn Fn() -> Result<Box<dyn Kernel>, CantAllocate>,
     pub clock: &'a dyn Clock,
     pub admission: &'a Admission,
     /// What hashes cost by which admission counts.
     pub counted: Parameters,
 }
 
-impl<K: Kernel> Worker<'_, K> {
+impl Worker<'_> {
     /// Computes jobs until the queue stops. A panic costs one job, not the worker.
     pub(super) fn serve(&mut self, queue: &Queue) {
         while let Some(job) = queue.next() {
@@ -41,7 +40,7 @@ impl<K: Kernel> Worker<'_, K> {
     fn compute(&mut self, password: &[u8], method: &Method) -> Result<Tag, HasherError> {
         match method {
             Method::Argon2(recipe) => self.argon2(password, recipe),
-            Method::Foreign(foreign) => self.foreign(password, foreign).map_err(unreadable),
+            Method::Foreign(foreign) => self.foreign(password, foreign).map_err(lost),
         }
     }
 
@@ -56,7 +55,7 @@ impl<K: Kernel> Worker<'_, K> {
         };
         let started = self.clock.instant();
         let mut tag = Zeroizing::new(vec![0; recipe.tag_bytes]);
-        kernel.compute(&Input { password, recipe, secret: &[], associated_data: &[] }, &mut tag).map_err(unreadable)?;
+        kernel.compute(&Input { password, recipe, secret: &[], associated_data: &[] }, &mut tag).map_err(lost)?;
         if recipe.parameters == self.counted {
             self.admission.measured(self.clock.instant().saturating_duration_since(started));
         }
@@ -73,6 +72,13 @@ impl<K: Kernel> Worker<'_, K> {
     }
 }
 
-fn unreadable(CantCompute: CantCompute) -> HasherError {
-    HasherError::Unreadable("its parameters can't be computed")
+/// What whoever waits is told of a hash that was not computed.
+fn lost(error: CantCompute) -> HasherError {
+    match error {
+        CantCompute::Input => HasherError::Unreadable("its parameters can't be computed"),
+        CantCompute::Memory => {
+            tracing::error!("a hash was lost because the system has no memory for a worker");
+            HasherError::Stopped
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Hashes made by other implementations verify for ever.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use credentiald::ambient::{SystemClock, SystemEntropy};
 use credentiald::domain::credential::PasswordHash;
 use credentiald::domain::names::TenantName;
 use credentiald::domain::password::Password;
-use credentiald::hashing::{Cost, EngineSettings, HashEngine};
+use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting};
 use credentiald::ports::{AdmittedHashes, Clock, Deadline, Hasher, HasherError};
 
 const PASSWORD: &str = "Tr0ub4dor&3 \u{e9}";
@@ -62,8 +62,13 @@ const OF_ONE_LETTER: &str = "$2b$05$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw
 const OF_A_DECOMPOSED_PASSWORD: &str = "$2b$05$abcdefghijklmnopqrstuukYd4qNHyZ/ow.11gfHuCEngbXKNA6ZG";
 
 fn engine() -> HashEngine {
+    engine_with(KernelSetting::Auto, Ceiling::of(Cost::DEFAULT))
+}
+
+fn engine_with(kernel: KernelSetting, ceiling: Ceiling) -> HashEngine {
+    let workers = NonZeroUsize::new(1);
     let settings =
-        EngineSettings { cost: Cost::DEFAULT, workers: NonZeroUsize::new(1), longest_wait: Duration::from_hours(1) };
+        EngineSettings { cost: Cost::DEFAULT, ceiling, kernel, workers, longest_wait: Duration::from_hours(1) };
     HashEngine::start(settings, Arc::new(SystemClock), &SystemEntropy).unwrap()
 }
 
@@ -77,13 +82,15 @@ fn password(text: &str) -> Arc<Password> {
 }
 
 #[tokio::test]
-async fn hashes_of_other_implementations_verify() {
-    let engine = engine();
-    let hashes = admit(&engine, 16);
-    for known in KNOWN {
-        let known = PasswordHash::new(known.to_owned());
-        assert_eq!(hashes.verify(password(PASSWORD), &known).await, Ok(true), "{}", known.expose());
-        assert_eq!(hashes.verify(password("Tr0ub4dor&3 e"), &known).await, Ok(false), "{}", known.expose());
+async fn hashes_of_other_implementations_verify_with_every_kernel() {
+    for kernel in [KernelSetting::Auto, KernelSetting::Portable] {
+        let engine = engine_with(kernel, Ceiling::of(Cost::DEFAULT));
+        let hashes = admit(&engine, 16);
+        for known in KNOWN {
+            let known = PasswordHash::new(known.to_owned());
+            assert_eq!(hashes.verify(password(PASSWORD), &known).await, Ok(true), "{}", known.expose());
+            assert_eq!(hashes.verify(password("Tr0ub4dor&3 e"), &known).await, Ok(false), "{}", known.expose());
+        }
     }
 }
 
@@ -125,10 +132,24 @@ async fn what_was_hashed_without_normalizing_verifies_as_it_was_received() {
 }
 
 #[tokio::test]
-async fn hashes_of_this_engine_are_those_of_other_implementations() {
-    let engine = engine();
-    let made = admit(&engine, 1).hash(password(PASSWORD), *b"0123456789abcdef").await.unwrap();
-    assert_eq!(made.expose(), KNOWN[0]);
+async fn hashes_of_every_kernel_are_those_of_other_implementations() {
+    for kernel in [KernelSetting::Auto, KernelSetting::Portable] {
+        let engine = engine_with(kernel, Ceiling::of(Cost::DEFAULT));
+        let made = admit(&engine, 1).hash(password(PASSWORD), *b"0123456789abcdef").await.unwrap();
+        assert_eq!(made.expose(), KNOWN[0]);
+    }
+}
+
+#[tokio::test]
+async fn a_raised_ceiling_lets_dearer_hashes_verify() {
+    // By argon2-cffi 25 with its defaults, of `PASSWORD`.
+    const CFFI: &str =
+        "$argon2id$v=19$m=65536,t=3,p=4$MDEyMzQ1Njc4OWFiY2RlZg$XVKXAKizTsNlYDGRdTsusKsUMs6E3ZKUH8B7v0pQGiM";
+    let dear = PasswordHash::new(CFFI.to_owned());
+    let refused = admit(&engine(), 1).verify(password(PASSWORD), &dear).await;
+    assert!(matches!(refused, Err(HasherError::Unreadable(_))));
+    let raised = engine_with(KernelSetting::Auto, Ceiling::new(Cost::DEFAULT, NonZeroU32::new(65_536)).unwrap());
+    assert_eq!(admit(&raised, 1).verify(password(PASSWORD), &dear).await, Ok(true));
 }
 
 #[tokio::test]

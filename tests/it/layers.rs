@@ -84,6 +84,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("cedar_policy", &["authz"]),
     ("argon2", &["hashing"]),
     ("argon2_rust", &["hashing"]),
+    ("memmap2", &["hashing"]),
     ("prost", &["grpc", "cli"]),
     ("prost_types", &["grpc", "cli"]),
     ("tonic", &["grpc", "server", "cli"]),
@@ -94,6 +95,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("comfy_table", &["cli"]),
+    ("indicatif", &["cli"]),
 ];
 
 /// The ports as traits. Whoever holds one can leave out a check, so that of the layers which use them only the gates do.

@@ -13,6 +13,7 @@
 )]
 
 mod api_surface;
+mod arenas;
 mod cli;
 mod documents;
 mod known_hashes;

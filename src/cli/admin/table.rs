@@ -1,10 +1,11 @@
 //! A response as a table, for people.
 
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
 
 use super::json;
 use super::schema::{is_secret, word};
+use crate::cli::table::{plain, trimmed};
 
 /// What stands for what is absent.
 const ABSENT: &str = "-";
@@ -104,15 +105,4 @@ fn shown(value: &Value, kind: &Kind) -> String {
 /// The text with control characters as escapes.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
-}
-
-fn plain() -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table
-}
-
-fn trimmed(table: &Table) -> String {
-    let lines: Vec<_> = table.lines().map(|line| line.trim_end().trim_start_matches(' ').to_owned()).collect();
-    lines.join("\n")
 }

@@ -72,14 +72,25 @@ fn held() -> Held {
     let (count, released) = (Arc::clone(&computed), Arc::new(Mutex::new(released)));
     let new_kernel = move || {
         let (computed, released) = (Arc::clone(&count), Arc::clone(&released));
-        Ok(Tame { computed, entered: entered_sender.clone(), released })
+        Ok(Box::new(Tame { computed, entered: entered_sender.clone(), released }) as Box<dyn Kernel>)
     };
-    let engine = HashEngine::start_with(settings(), Arc::new(RealClock), &Zeros, None, new_kernel).unwrap();
+    let engine = start(None, new_kernel).unwrap();
     Held { engine, computed, entered, release }
 }
 
-fn settings() -> EngineSettings {
-    EngineSettings { cost: Cost::DEFAULT, workers: NonZeroUsize::new(1), longest_wait: Duration::from_hours(1) }
+fn start(
+    available_bytes: Option<u64>,
+    new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Clone + Send + 'static,
+) -> Result<HashEngine, EngineError> {
+    let settings = EngineSettings {
+        cost: Cost::DEFAULT,
+        ceiling: Ceiling::of(Cost::DEFAULT),
+        kernel: KernelSetting::Portable,
+        workers: NonZeroUsize::new(1),
+        longest_wait: Duration::from_hours(1),
+    };
+    let choice = KernelChoice::portable("a test holds it");
+    HashEngine::start_with(settings, choice, Arc::new(RealClock), &Zeros, available_bytes, new_kernel)
 }
 
 fn admit(engine: &HashEngine, count: u32) -> Arc<dyn AdmittedHashes> {
@@ -209,12 +220,9 @@ async fn an_unreadable_hash_is_never_computed() {
 }
 
 #[test]
-fn arenas_that_do_not_fit_are_refused_at_start() {
-    let new_kernel = || PortableKernel::new(Ceiling::of(Cost::DEFAULT));
-    let available = Some(45 << 20);
-    let refused = HashEngine::start_with(settings(), Arc::new(RealClock), &Zeros, available, new_kernel).err();
-    let message = refused.unwrap().to_string();
-    assert!(message.contains("1 hash workers of 46 MiB") && message.contains("45 MiB"), "{message}");
+fn arenas_that_do_not_fit_are_refused_before_any_is_made() {
+    let refused = start(Some(45 << 20), || panic!("an arena was made")).err().unwrap();
+    assert!(matches!(refused, EngineError::TooLittleMemory(_)), "{refused}");
 }
 
 #[test]
@@ -225,7 +233,7 @@ fn a_worker_that_fails_its_first_hash_stops_the_start() {
             std::panic::resume_unwind(Box::new(()))
         }
     }
-    let refused = HashEngine::start_with(settings(), Arc::new(RealClock), &Zeros, None, || Ok(Broken)).err();
+    let refused = start(None, || Ok(Box::new(Broken))).err();
     assert!(matches!(refused, Some(EngineError::WarmUp)));
 }
 
@@ -254,9 +262,9 @@ async fn what_takes_memory_takes_the_place_of_the_kernel() {
     let count = Arc::clone(&living);
     let new_kernel = move || {
         count.fetch_add(1, Ordering::SeqCst);
-        Ok(Counted(Arc::clone(&count)))
+        Ok(Box::new(Counted(Arc::clone(&count))) as Box<dyn Kernel>)
     };
-    let engine = HashEngine::start_with(settings(), Arc::new(RealClock), &Zeros, None, new_kernel).unwrap();
+    let engine = start(None, new_kernel).unwrap();
     let hashes = admit(&engine, 3);
     assert_eq!(hashes.verify(password("wrong"), &PasswordHash::new(SCRYPT.to_owned())).await, Ok(false));
     assert_eq!(living.load(Ordering::SeqCst), 0);

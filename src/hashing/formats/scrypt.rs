@@ -36,9 +36,9 @@ impl Scrypt {
 
     /// Takes its memory for as long as this runs; the `scrypt` crate has no way to lend it any.
     pub(super) fn compute(&self, password: &[u8]) -> Result<Tag, CantCompute> {
-        let parameters = Params::new(self.log_n, self.block_size, self.parallelism).map_err(|_| CantCompute)?;
+        let parameters = Params::new(self.log_n, self.block_size, self.parallelism).map_err(|_| CantCompute::Input)?;
         let mut tag = Zeroizing::new(vec![0; self.tag_bytes]);
-        scrypt::scrypt(password, &self.salt, &parameters, &mut tag).map_err(|_| CantCompute)?;
+        scrypt::scrypt(password, &self.salt, &parameters, &mut tag).map_err(|_| CantCompute::Input)?;
         Ok(tag)
     }
 

@@ -54,7 +54,7 @@ impl ShaCrypt {
     }
 
     pub(super) fn compute(&self, password: &[u8]) -> Result<Tag, CantCompute> {
-        let parameters = Params::new(self.rounds).map_err(|_| CantCompute)?;
+        let parameters = Params::new(self.rounds).map_err(|_| CantCompute::Input)?;
         let salt = self.salt.as_bytes();
         let mut tag = match self.hash {
             Hash::Sha256 => encode(&Zeroizing::new(sha256_crypt(password, salt, parameters))[..], 2),

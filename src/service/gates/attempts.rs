@@ -108,25 +108,31 @@ impl Slot {
 
 /// The attempts of all pairs that are under way.
 #[derive(Default)]
-pub(super) struct UnderWay {
-    slots: Mutex<HashMap<Pair, Weak<Slot>>>,
+pub(super) struct UnderWay(Mutex<Slots>);
+
+#[derive(Default)]
+struct Slots {
+    of_pairs: HashMap<Pair, Weak<Slot>>,
+    /// With so many pairs, those that nobody uses are dropped.
+    most: usize,
 }
 
 impl UnderWay {
-    /// Pairs that are kept before those that nobody uses are dropped.
+    /// Pairs that are kept, used or not.
     const KEPT: usize = 1024;
 
     /// The slot of a pair, which lives while somebody uses it.
     pub(super) fn slot(&self, pair: Pair) -> Arc<Slot> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.get(&pair).and_then(Weak::upgrade) {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.of_pairs.get(&pair).and_then(Weak::upgrade) {
             return slot;
         }
-        if slots.len() >= Self::KEPT && slots.len() == slots.capacity() {
-            slots.retain(|_, slot| slot.strong_count() > 0);
+        if slots.of_pairs.len() >= slots.most.max(Self::KEPT) {
+            slots.of_pairs.retain(|_, slot| slot.strong_count() > 0);
+            slots.most = slots.of_pairs.len() * 2;
         }
         let slot = Arc::new(Slot::default());
-        slots.insert(pair, Arc::downgrade(&slot));
+        slots.of_pairs.insert(pair, Arc::downgrade(&slot));
         slot
     }
 }
@@ -154,7 +160,7 @@ mod tests {
             subject[..4].copy_from_slice(&number.to_be_bytes());
             under_way.slot(Pair { subject: SubjectKey(subject), caller: CallerKey([0; 32]) });
         }
-        assert!(under_way.slots.lock().unwrap().len() <= 2 * UnderWay::KEPT);
+        assert!(under_way.0.lock().unwrap().of_pairs.len() <= UnderWay::KEPT);
     }
 
     #[test]

@@ -20,8 +20,18 @@ fn help_of(command: &[&str]) -> usize {
 #[test]
 fn every_command_has_help() {
     let names = commands_in(&credentiald(&["--help"], &[]).stdout);
-    let expected =
-        ["quickstart", "serve", "bootstrap", "healthcheck", "migrate", "config", "store", "admin", "completions"];
+    let expected = [
+        "quickstart",
+        "serve",
+        "bootstrap",
+        "healthcheck",
+        "migrate",
+        "config",
+        "store",
+        "hash-cost",
+        "admin",
+        "completions",
+    ];
     assert_eq!(names, expected);
     assert!(help_of(&[]) > 50);
 }

@@ -1,6 +1,7 @@
 //! The command line, from outside: the built binary with nothing in its environment but what a test puts there.
 
 mod configuration;
+mod hash_cost;
 mod help;
 mod status;
 

@@ -1,0 +1,100 @@
+//! `hash-cost`.
+
+mod candidates;
+mod report;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::configuration::load;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::settings::SettingArgs;
+use super::terminal::Terminal;
+use crate::ambient::{SystemClock, SystemEntropy};
+use crate::hashing::{Cost, EngineSettings, Gauge, KernelChoice, MeasureError, usable_cpus};
+use crate::server::engine_settings;
+use candidates::{Budget, Candidate, Outcome, costs};
+use report::Report;
+
+/// How long each cost is measured alone, and how long by all workers together.
+const MEASURED_FOR: Duration = Duration::from_millis(250);
+
+/// Measure what hashes cost on this machine, and propose a cost within a budget.
+///
+/// Computes with the kernel and the workers that the service would have, so run it where the service runs, with nothing
+/// else running. Proposed is the cost with the most memory, then the most passes (RFC 9106, section 4), whose hash takes at
+/// most the latency while every worker is busy, and whose workers take at most the memory.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  credentiald hash-cost
+  credentiald hash-cost --latency-ms 100 --memory-mib 512 --hashing-workers 4
+  credentiald hash-cost --json > costs.json")]
+pub(super) struct HashCostArgs {
+    /// How many milliseconds one hash may take while every worker is busy.
+    #[arg(long, value_name = "NUMBER", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
+    latency_ms: u32,
+    /// How many MiB all workers may take together.
+    #[arg(long, value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    memory_mib: u32,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+pub(super) fn run(args: &HashCostArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    let config = load(&args.settings, environment)?.config;
+    let EngineSettings { cost, kernel, workers, .. } = engine_settings(&config.hashing).map_err(Failure::failed)?;
+    let budget = Budget {
+        latency: Duration::from_millis(args.latency_ms.into()),
+        memory_mib: args.memory_mib,
+        workers: workers.and_then(|workers| NonZeroU32::try_from(workers).ok()).unwrap_or_else(usable_cpus),
+    };
+    let kernel = KernelChoice::new(kernel, cost, &SystemEntropy);
+    let candidates =
+        measure(&costs(cost), &budget, kernel).map_err(|error| Failure::caused("can't measure", &error))?;
+    let report = Report { kernel, budget, candidates, in_force: cost };
+    terminal.print(&if args.json { report.json() } else { report.text() })?;
+    match report.proposal() {
+        Some(_) => Ok(()),
+        None => Err(Failure::failed("no cost that is strong enough is within the budget")),
+    }
+}
+
+/// Measures the costs that the budget has memory for.
+fn measure(costs: &[Cost], budget: &Budget, kernel: KernelChoice) -> Result<Vec<Candidate>, MeasureError> {
+    let has_memory = |cost: &&Cost| budget.has_memory_for(**cost);
+    let Some(largest) = costs.iter().filter(has_memory).map(|cost| cost.memory_kib()).max() else {
+        return Ok(costs.iter().map(|cost| Candidate { cost: *cost, outcome: Outcome::TooLarge }).collect());
+    };
+    let progress = progress_bar(costs.iter().filter(has_memory).count());
+    let mut gauge = Gauge::new(kernel, budget.workers, largest, &SystemClock)?;
+    let candidate = |cost: &Cost| {
+        let outcome = if budget.has_memory_for(*cost) {
+            progress.set_message(format!("{} KiB, {} passes", cost.memory_kib(), cost.iterations()));
+            let measured = gauge.measure(*cost, MEASURED_FOR)?;
+            progress.inc(1);
+            budget.judge(measured)
+        } else {
+            Outcome::TooLarge
+        };
+        Ok(Candidate { cost: *cost, outcome })
+    };
+    let candidates = costs.iter().map(candidate).collect();
+    progress.finish_and_clear();
+    candidates
+}
+
+/// A bar on standard error, or nothing where that is not a terminal.
+fn progress_bar(steps: usize) -> ProgressBar {
+    let bar = ProgressBar::new(steps.try_into().unwrap_or(u64::MAX));
+    match ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

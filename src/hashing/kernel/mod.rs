@@ -1,0 +1,56 @@
+//! Who computes argon2. The portable kernel works everywhere; the fast one must be equal to it, bit by bit.
+
+mod choice;
+mod fast;
+mod portable;
+mod self_test;
+
+use std::io;
+
+use super::phc::Recipe;
+
+pub use choice::{KernelChoice, KernelSetting};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use {fast::FastKernel, portable::PortableKernel};
+
+/// What argon2 is computed of. No stored hash has a secret or associated data; the vectors of RFC 9106 do.
+pub(super) struct Input<'a> {
+    pub password: &'a [u8],
+    pub recipe: &'a Recipe,
+    pub secret: &'a [u8],
+    pub associated_data: &'a [u8],
+}
+
+/// Computes argon2, one hash at a time, in memory of its own.
+///
+/// An implementation MUST allocate for its largest hash when it is made, MUST NOT take more later, and MUST leave
+/// nothing of the input in its memory, also where it panics.
+pub(super) trait Kernel: Send {
+    /// Fills the tag.
+    fn compute(&mut self, input: &Input<'_>, tag: &mut [u8]) -> Result<(), CantCompute>;
+}
+
+/// Why a kernel computes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CantCompute {
+    /// The input is outside of what the kernel was made for.
+    #[error("the input is outside of what the hash kernel was made for")]
+    Input,
+    /// Its memory was lost, and the system has no other.
+    #[error("the hash kernel has lost its memory")]
+    Memory,
+}
+
+/// The system has no memory for a kernel.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct CantAllocate(#[from] io::Error);
+
+impl CantAllocate {
+    fn out_of_memory() -> Self {
+        Self(io::ErrorKind::OutOfMemory.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! Both kernels against what is known, and against each other.
+
+use argon2::{Algorithm, Version};
+use proptest::prelude::*;
+
+use super::*;
+use crate::hashing::cost::{Cost, Parameters};
+use crate::ports::Entropy;
+
+/// The memory of the kernels under test.
+const MEMORY_KIB: u32 = 1024;
+
+fn kernels() -> [Box<dyn Kernel>; 2] {
+    [Box::new(PortableKernel::new(MEMORY_KIB).unwrap()), Box::new(FastKernel::new(MEMORY_KIB).unwrap())]
+}
+
+fn recipe(algorithm: Algorithm, version: Version, parameters: Parameters) -> Recipe {
+    Recipe { algorithm, version, parameters, salt: vec![2; 16], tag_bytes: 32 }
+}
+
+#[test]
+fn the_vectors_of_rfc_9106_come_out() {
+    let vectors = [
+        (Algorithm::Argon2d, "512b391b6f1162975371d30919734294f868e3be3984f3c1a13a4db9fabe4acb"),
+        (Algorithm::Argon2i, "c814d9d1dc7f37aa13f0d77f2494bda1c8de6b016dd388d29952a4c4672b6ce8"),
+        (Algorithm::Argon2id, "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659"),
+    ];
+    for mut kernel in kernels() {
+        for (algorithm, expected) in vectors {
+            let parameters = Parameters { memory_kib: 32, iterations: 3, parallelism: 4 };
+            let recipe = recipe(algorithm, Version::V0x13, parameters);
+            let input = Input { password: &[1; 32], recipe: &recipe, secret: &[3; 8], associated_data: &[4; 12] };
+            let mut tag = [0; 32];
+            kernel.compute(&input, &mut tag).unwrap();
+            assert_eq!(tag.map(|byte| format!("{byte:02x}")).concat(), expected);
+        }
+    }
+}
+
+#[test]
+fn more_memory_than_a_kernel_has_is_refused_and_the_next_hash_is_right() {
+    let mut tags = Vec::new();
+    for mut kernel in kernels() {
+        let mut tag = [0; 32];
+        for (memory_kib, expected) in [(MEMORY_KIB + 4, Err(CantCompute::Input)), (MEMORY_KIB, Ok(()))] {
+            let parameters = Parameters { memory_kib, iterations: 1, parallelism: 1 };
+            let recipe = recipe(Algorithm::Argon2id, Version::V0x13, parameters);
+            let input = Input { password: b"password", recipe: &recipe, secret: &[], associated_data: &[] };
+            assert_eq!(kernel.compute(&input, &mut tag), expected);
+        }
+        tags.push(tag);
+    }
+    assert_eq!(tags[0], tags[1]);
+}
+
+#[test]
+fn what_argon2_does_not_define_is_refused() {
+    for mut kernel in kernels() {
+        for (memory_kib, iterations, parallelism) in [(7, 1, 1), (64, 0, 1), (64, 1, 0), (64, 1, 9), (64, 1, u32::MAX)]
+        {
+            let parameters = Parameters { memory_kib, iterations, parallelism };
+            let recipe = recipe(Algorithm::Argon2id, Version::V0x13, parameters);
+            let input = Input { password: b"password", recipe: &recipe, secret: &[], associated_data: &[] };
+            assert_eq!(kernel.compute(&input, &mut [0; 32]), Err(CantCompute::Input), "{parameters:?}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_fast_kernel_is_equal_to_the_portable_one(
+        algorithm in prop::sample::select(&[Algorithm::Argon2d, Algorithm::Argon2i, Algorithm::Argon2id][..]),
+        version in prop::sample::select(&[Version::V0x10, Version::V0x13][..]),
+        (parallelism, more_kib, iterations) in (1_u32..=8, 0_u32..=512, 1_u32..=4),
+        password in prop::collection::vec(any::<u8>(), 0..200),
+        salt in prop::collection::vec(any::<u8>(), 8..=48),
+        secret in prop::collection::vec(any::<u8>(), 0..=64),
+        associated_data in prop::collection::vec(any::<u8>(), 0..=32),
+        tag_bytes in 4_usize..=64,
+    ) {
+        let parameters = Parameters { memory_kib: 8 * parallelism + more_kib, iterations, parallelism };
+        let recipe = Recipe { algorithm, version, parameters, salt, tag_bytes };
+        let input = Input { password: &password, recipe: &recipe, secret: &secret, associated_data: &associated_data };
+        let tags = kernels().map(|mut kernel| {
+            let mut tag = vec![0; tag_bytes];
+            kernel.compute(&input, &mut tag).map(|()| tag)
+        });
+        prop_assert!(tags[0].is_ok());
+        prop_assert_eq!(&tags[0], &tags[1]);
+    }
+}
+
+/// Counts up, so that inputs differ.
+#[derive(Default)]
+struct Counting(std::sync::atomic::AtomicU8);
+
+impl Entropy for Counting {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill_with(|| self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+    }
+}
+
+/// What is wrong with a result: bits that are turned, or more.
+type Damage = fn(&Recipe) -> Result<u8, CantCompute>;
+
+/// What the self-test says of the portable kernel with its results damaged.
+fn verdict(damage: Damage) -> Result<(), &'static str> {
+    struct Damaged(PortableKernel, Damage);
+    impl Kernel for Damaged {
+        fn compute(&mut self, input: &Input<'_>, tag: &mut [u8]) -> Result<(), CantCompute> {
+            self.0.compute(input, tag)?;
+            tag[3] ^= (self.1)(input.recipe)?;
+            Ok(())
+        }
+    }
+    let new_kernel = |memory_kib| Ok(Damaged(PortableKernel::new(memory_kib)?, damage));
+    self_test::check(new_kernel, Cost::new(65_536, 6, 2).unwrap(), &Counting::default())
+}
+
+#[test]
+fn the_self_test_finds_whatever_is_wrong() {
+    assert_eq!(verdict(|_| Ok(0)), Ok(()));
+    let damages: [Damage; 8] = [
+        |_| Ok(1),
+        |_| Err(CantCompute::Memory),
+        |_| std::panic::resume_unwind(Box::new(())),
+        |recipe| Ok(u8::from(recipe.version == Version::V0x10)),
+        |recipe| Ok(u8::from(recipe.algorithm == Algorithm::Argon2i)),
+        |recipe| Ok(u8::from(recipe.parameters.iterations == 6)),
+        |recipe| Ok(u8::from(recipe.parameters.parallelism == 3)),
+        |recipe| Ok(u8::from(recipe.parameters.memory_kib > 512)),
+    ];
+    for (number, damage) in damages.into_iter().enumerate() {
+        assert!(verdict(damage).is_err(), "{number}");
+    }
+    let no_memory = |_| Err::<PortableKernel, _>(CantAllocate::out_of_memory());
+    assert!(self_test::check(no_memory, Cost::DEFAULT, &Counting::default()).is_err());
+}
+
+#[test]
+fn the_portable_kernel_is_used_where_it_is_asked_for() {
+    let choice = KernelChoice::new(KernelSetting::Portable, Cost::DEFAULT, &Counting::default());
+    assert_eq!(choice.name(), "portable");
+    assert!(choice.to_string().ends_with("the setting hashing.kernel asks for it"), "{choice}");
+}
+
+#[test]
+fn the_fast_kernel_is_used_where_the_cpu_has_vectors() {
+    let choice = KernelChoice::new(KernelSetting::Auto, Cost::DEFAULT, &Counting::default());
+    let expected = if FastKernel::instructions().is_some() { "fast" } else { "portable" };
+    assert_eq!(choice.name(), expected, "{choice}");
+}

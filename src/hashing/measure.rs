@@ -1,0 +1,178 @@
+//! What hashes cost on this machine: the kernels without queue and admission, for who chooses a cost or measures.
+
+use std::num::NonZeroU32;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use argon2::{Algorithm, Version};
+
+use super::cost::Cost;
+use super::engine::TAG_BYTES;
+use super::kernel::{CantAllocate, CantCompute, Input, Kernel, KernelChoice};
+use super::memory::{self, Arenas, TooLittleMemory};
+use super::phc::Recipe;
+use crate::ports::{Clock, Salt};
+
+/// Nobody's password, and nobody's salt.
+const PASSWORD: &[u8] = b"correct horse battery staple";
+const SALT: Salt = [1; 16];
+
+/// So many hashes are measured at least.
+const LEAST_HASHES: u32 = 3;
+
+/// One kernel with its memory.
+pub struct BareKernel(Box<dyn Kernel>);
+
+impl BareKernel {
+    /// Makes one with memory for hashes of so much.
+    ///
+    /// # Errors
+    /// The system has no such memory.
+    pub fn new(choice: KernelChoice, memory_kib: u32) -> Result<Self, CantAllocate> {
+        choice.kernel(memory_kib).map(Self)
+    }
+
+    /// Computes the tag of a new hash.
+    ///
+    /// # Errors
+    /// The cost has more memory than the kernel.
+    pub fn hash(&mut self, cost: Cost, password: &[u8], salt: Salt) -> Result<[u8; TAG_BYTES], CantCompute> {
+        let recipe = Recipe {
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
+            parameters: cost.parameters(),
+            salt: salt.to_vec(),
+            tag_bytes: TAG_BYTES,
+        };
+        let mut tag = [0; TAG_BYTES];
+        self.0.compute(&Input { password, recipe: &recipe, secret: &[], associated_data: &[] }, &mut tag)?;
+        Ok(tag)
+    }
+}
+
+/// How long a hash takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    /// While no other is computed.
+    pub alone: Duration,
+    /// While every worker computes one.
+    pub together: Duration,
+    /// How many all workers compute in a second.
+    pub per_second: f64,
+}
+
+/// Why nothing is measured.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// The arenas don't fit.
+    #[error(transparent)]
+    TooLittleMemory(#[from] TooLittleMemory),
+    /// An arena can't be allocated.
+    #[error("the memory of a hash worker can't be allocated: {0}")]
+    Allocation(#[from] CantAllocate),
+    /// A kernel does not compute.
+    #[error(transparent)]
+    Kernel(#[from] CantCompute),
+    /// A kernel panicked.
+    #[error("a kernel panicked")]
+    Panicked,
+}
+
+/// As many kernels as an engine has workers, to measure costs with.
+pub struct Gauge<'a> {
+    kernels: Vec<BareKernel>,
+    clock: &'a dyn Clock,
+}
+
+impl<'a> Gauge<'a> {
+    /// Makes the kernels, with memory for hashes of so much.
+    ///
+    /// # Errors
+    /// There is not so much memory.
+    pub fn new(
+        choice: KernelChoice,
+        workers: NonZeroU32,
+        memory_kib: u32,
+        clock: &'a dyn Clock,
+    ) -> Result<Self, MeasureError> {
+        Arenas { count: workers, kib_each: memory_kib }.check(memory::available_bytes())?;
+        let kernels = (0..workers.get()).map(|_| BareKernel::new(choice, memory_kib)).collect::<Result<_, _>>()?;
+        Ok(Self { kernels, clock })
+    }
+
+    /// Measures a cost, for so long alone and for so long together.
+    ///
+    /// # Errors
+    /// The cost has more memory than the kernels.
+    pub fn measure(&mut self, cost: Cost, at_least: Duration) -> Result<Measured, MeasureError> {
+        let Self { kernels, clock } = self;
+        let start = Barrier::new(1);
+        let alone = match kernels.first_mut() {
+            Some(kernel) => run(kernel, cost, at_least, *clock, &start)?.mean(),
+            None => Duration::ZERO,
+        };
+        let start = Barrier::new(kernels.len());
+        let runs = thread::scope(|scope| {
+            let (start, clock) = (&start, *clock);
+            let running: Vec<_> = kernels
+                .iter_mut()
+                .map(|kernel| scope.spawn(move || run(kernel, cost, at_least, clock, start)))
+                .collect();
+            let ended = running.into_iter().map(|run| run.join().map_err(|_| MeasureError::Panicked));
+            ended.map(|run| Ok(run??)).collect::<Result<Vec<_>, MeasureError>>()
+        })?;
+        let together = runs.iter().map(Run::mean).sum::<Duration>() / u32::try_from(runs.len()).unwrap_or(1);
+        let per_second = runs.iter().map(|run| f64::from(run.hashes) / run.took.as_secs_f64()).sum();
+        Ok(Measured { alone, together, per_second })
+    }
+}
+
+/// Hashes that one kernel computed.
+struct Run {
+    hashes: u32,
+    took: Duration,
+}
+
+impl Run {
+    fn mean(&self) -> Duration {
+        self.took / self.hashes.max(1)
+    }
+}
+
+fn run(
+    kernel: &mut BareKernel,
+    cost: Cost,
+    at_least: Duration,
+    clock: &dyn Clock,
+    start: &Barrier,
+) -> Result<Run, CantCompute> {
+    start.wait();
+    let began = clock.instant();
+    let mut hashes = 0;
+    loop {
+        kernel.hash(cost, PASSWORD, SALT)?;
+        hashes += 1;
+        let took = clock.instant().saturating_duration_since(began);
+        if hashes >= LEAST_HASHES && took >= at_least {
+            return Ok(Run { hashes, took });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ambient::SystemClock;
+
+    #[test]
+    fn every_worker_counts() {
+        let choice = KernelChoice::portable("a test");
+        let cost = Cost::new(7168, 5, 1).unwrap();
+        let mut gauge = Gauge::new(choice, NonZeroU32::new(2).unwrap(), 7168, &SystemClock).unwrap();
+        let Measured { alone, together, per_second } = gauge.measure(cost, Duration::ZERO).unwrap();
+        assert!(alone > Duration::ZERO && together > Duration::ZERO);
+        assert!(per_second > 1.5 / together.as_secs_f64(), "{per_second} with {together:?} each");
+        assert!(matches!(gauge.measure(Cost::DEFAULT, Duration::ZERO), Err(MeasureError::Kernel(CantCompute::Input))));
+    }
+}
