@@ -19,7 +19,8 @@ use super::*;
 use crate::domain::action::{ADMIN_SERVICE, Action};
 use crate::grpc::generated::credential::admin::v1::create_iam_user_request::FirstPassword;
 use crate::grpc::generated::credential::admin::v1::{
-    CreateIamUserRequest, CreateIamUserResponse, IamUser, ListTenantsRequest, ListTenantsResponse, Tenant,
+    CreateIamUserRequest, CreateIamUserResponse, DescribeHashPostureRequest, DescribeHashPostureResponse, HashGroup,
+    IamUser, ListTenantsRequest, ListTenantsResponse, Tenant,
 };
 
 #[test]
@@ -94,6 +95,36 @@ async fn flags_become_a_request_and_a_response_becomes_a_table_or_json() {
     assert_eq!(json["iam_user"]["create_time"], "2026-01-01T00:00:00Z");
     assert_eq!(json["generated_password"], "shown-once");
     assert_eq!(json["iam_user"].get("credential"), None);
+}
+
+#[tokio::test]
+async fn the_posture_is_a_row_for_each_group_and_the_sums_below() {
+    let answer = |_: DescribeHashPostureRequest| {
+        let group = |algorithm: &str, parameters: &str, hashes, below_target| HashGroup {
+            algorithm: algorithm.to_owned(),
+            parameters: parameters.to_owned(),
+            hashes,
+            below_target,
+        };
+        let groups = vec![group("argon2id", "v=19,m=47104,t=1,p=1", 40, 0), group("bcrypt", "cost=12", 2, 2)];
+        let target = "argon2id v=19,m=47104,t=1,p=1".to_owned();
+        Ok(DescribeHashPostureResponse { groups, hashes: 42, below_target: 2, target })
+    };
+    let address = serve(answer).await;
+    let table = call(&address, &["posture"], b"").await.unwrap();
+    let words: Vec<_> = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        words,
+        [
+            "ALGORITHM PARAMETERS HASHES BELOW TARGET",
+            "argon2id v=19,m=47104,t=1,p=1 40 0",
+            "bcrypt cost=12 2 2",
+            "",
+            "hashes 42",
+            "below target 2",
+            "target argon2id v=19,m=47104,t=1,p=1",
+        ]
+    );
 }
 
 #[tokio::test]
