@@ -8,6 +8,9 @@ mod admission;
 mod arena;
 mod cost;
 mod engine;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod kernel;
 mod measure;
 mod memory;
