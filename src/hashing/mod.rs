@@ -9,6 +9,9 @@ mod arena;
 mod cost;
 mod engine;
 mod formats;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod kernel;
 mod measure;
 mod memory;

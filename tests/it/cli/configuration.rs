@@ -14,6 +14,25 @@ fn flags_win_over_the_environment_which_wins_over_the_file() {
 }
 
 #[test]
+fn the_kernel_that_hashes_here_is_shown_with_the_reason() {
+    let chosen = credentiald(&["config", "show"], &[]);
+    assert!(chosen.line("# the hash kernel here: ").contains(": "), "{}", chosen.stdout);
+    let asked_for = credentiald(&["config", "show", "--hashing-kernel", "portable"], &[]);
+    let line = asked_for.line("# the hash kernel here: portable");
+    assert!(line.ends_with("the setting hashing.kernel asks for it"), "{line}");
+}
+
+#[test]
+fn a_ceiling_below_the_cost_is_a_mistake_of_the_ceiling() {
+    let low = credentiald(&["config", "check", "--hashing-ceiling-kib", "47103"], &[]);
+    assert_eq!(low.status, 78);
+    assert!(low.stderr.contains("--hashing-ceiling-kib: ") && low.stderr.contains("47104 KiB"), "{}", low.stderr);
+    let weak = credentiald(&["config", "check", "--hashing-memory-kib", "7000"], &[]);
+    assert!(weak.stderr.contains("--hashing-memory-kib: "), "{}", weak.stderr);
+    assert_eq!(credentiald(&["config", "check", "--hashing-ceiling-kib", "65536"], &[]).status, 0);
+}
+
+#[test]
 fn a_variable_can_name_the_file() {
     let (_folder, path) = file("[log]\nlevel = \"debug\"\n");
     let shown = credentiald(&["config", "show"], &[("CREDENTIALD_CONFIG", &path)]);

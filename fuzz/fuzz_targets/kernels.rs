@@ -1,0 +1,48 @@
+//! The fast kernel computes what the portable one computes, and refuses what that one refuses.
+#![no_main]
+
+use std::cell::RefCell;
+
+use arbitrary::Arbitrary;
+use credentiald::hashing::fuzzing::{Case, Kernels};
+use libfuzzer_sys::fuzz_target;
+
+/// The memory of the kernels; some inputs ask for more.
+const MEMORY_KIB: u32 = 512;
+
+#[derive(Debug, Arbitrary)]
+struct Given<'a> {
+    algorithm: u8,
+    is_first_version: bool,
+    memory_kib: u16,
+    iterations: u8,
+    parallelism: u8,
+    tag_bytes: u8,
+    salt: &'a [u8],
+    secret: &'a [u8],
+    associated_data: &'a [u8],
+    password: &'a [u8],
+}
+
+thread_local! {
+    /// The same for all inputs, so that what one leaves behind would show in the next.
+    static KERNELS: RefCell<Kernels> = RefCell::new(Kernels::new(MEMORY_KIB).unwrap());
+}
+
+fuzz_target!(|given: Given<'_>| {
+    let case = Case {
+        algorithm: given.algorithm % 3,
+        is_first_version: given.is_first_version,
+        memory_kib: u32::from(given.memory_kib) % (MEMORY_KIB + 64),
+        iterations: u32::from(given.iterations % 5),
+        parallelism: u32::from(given.parallelism % 20),
+        password: given.password,
+        salt: given.salt,
+        secret: given.secret,
+        // More than this is refused by the portable kernel only; no stored hash has any.
+        associated_data: &given.associated_data[..given.associated_data.len().min(32)],
+        tag_bytes: usize::from(given.tag_bytes % 80),
+    };
+    let [fast, portable] = KERNELS.with_borrow_mut(|kernels| kernels.compute(&case));
+    assert_eq!(fast, portable, "{case:?}");
+});

@@ -1,0 +1,76 @@
+//! What the fuzz targets in `fuzz/` call. Nothing that is shipped has it.
+
+use argon2::{Algorithm, Version};
+
+use super::cost::{Ceiling, Cost, Parameters};
+use super::kernel::{CantAllocate, FastKernel, Input, Kernel, PortableKernel};
+use super::phc::{Phc, Recipe};
+
+/// What argon2 is computed of.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// 0 Argon2d, 1 Argon2i, 2 Argon2id.
+    pub algorithm: u8,
+    /// Whether it is the first version.
+    pub is_first_version: bool,
+    /// m, in KiB.
+    pub memory_kib: u32,
+    /// t.
+    pub iterations: u32,
+    /// p.
+    pub parallelism: u32,
+    /// The password.
+    pub password: &'a [u8],
+    /// The salt.
+    pub salt: &'a [u8],
+    /// The secret.
+    pub secret: &'a [u8],
+    /// The associated data.
+    pub associated_data: &'a [u8],
+    /// How long the tag is.
+    pub tag_bytes: usize,
+}
+
+/// Both kernels.
+pub struct Kernels {
+    fast: FastKernel,
+    portable: PortableKernel,
+}
+
+impl Kernels {
+    /// Makes both, with memory for hashes of so much.
+    ///
+    /// # Errors
+    /// The system has no such memory.
+    pub fn new(memory_kib: u32) -> Result<Self, CantAllocate> {
+        Ok(Self { fast: FastKernel::new(memory_kib)?, portable: PortableKernel::new(memory_kib)? })
+    }
+
+    /// The tags by the fast one and by the portable one, or nothing where a kernel refuses.
+    pub fn compute(&mut self, case: &Case<'_>) -> [Option<Vec<u8>>; 2] {
+        let Self { fast, portable } = self;
+        [compute(fast, case), compute(portable, case)]
+    }
+}
+
+fn compute(kernel: &mut dyn Kernel, case: &Case<'_>) -> Option<Vec<u8>> {
+    let &Case { memory_kib, iterations, parallelism, password, secret, associated_data, tag_bytes, .. } = case;
+    let recipe = Recipe {
+        algorithm: [Algorithm::Argon2d, Algorithm::Argon2i]
+            .get(usize::from(case.algorithm))
+            .copied()
+            .unwrap_or_default(),
+        version: if case.is_first_version { Version::V0x10 } else { Version::V0x13 },
+        parameters: Parameters { memory_kib, iterations, parallelism },
+        salt: case.salt.to_vec(),
+        tag_bytes,
+    };
+    let mut tag = vec![0; tag_bytes];
+    let computed = kernel.compute(&Input { password, recipe: &recipe, secret, associated_data }, &mut tag);
+    computed.ok().map(|()| tag)
+}
+
+/// Reads a PHC string and prints it again, or nothing where it is refused.
+pub fn reprint_phc(text: &str) -> Option<String> {
+    Phc::parse(text, Ceiling::of(Cost::DEFAULT)).ok().map(|phc| phc.to_string())
+}
