@@ -24,7 +24,11 @@ impl SqliteStore {
         identify(&path)?;
         require_writable(&path)?;
         verify(&path).await?;
-        connect(&path).await.map_err(|error| OpenError::of_driver(&path, error))
+        let store = connect(&path).await.map_err(|error| OpenError::of_driver(&path, error))?;
+        // Reading goes on beside a writer; whoever keeps the store for itself shows only where somebody wants to write.
+        let writing = store.writer.begin_with("BEGIN IMMEDIATE").await;
+        writing.map_err(|error| OpenError::of_driver(&path, error))?;
+        Ok(store)
     }
 }
 

@@ -215,6 +215,17 @@ async fn a_store_that_another_process_holds_for_itself_is_refused() {
 }
 
 #[tokio::test]
+async fn a_store_that_another_process_is_writing_to_without_end_is_refused() {
+    let (_directory, path) = closed_store().await;
+    let mut other = connection_to(&path).await;
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let error = SqliteStore::open(&path).await.expect_err("it is locked");
+    assert!(matches!(error, OpenError::Locked(_)), "{error:?}");
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    SqliteStore::open(&path).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_copy_that_sqlite_made_opens() {
     let (directory, path) = closed_store().await;
     let copy = directory.path().join("copy.db");
