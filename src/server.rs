@@ -1,14 +1,17 @@
 //! Builds everything, and knows everyone.
 
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_stream::{Stream, StreamExt};
+use tonic::transport::server::TcpIncoming;
 
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::authz::{AuthzError, CedarAuthorizer};
@@ -23,6 +26,9 @@ use crate::service::gates::{AttemptLimits, Installation, Ports};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::sqlite::{OpenError, SqliteStore};
+
+/// How long it takes until another connection is accepted after one that could not be.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// The service with everything that it stands on. No port is bound yet.
 pub struct Server {
@@ -56,7 +62,7 @@ pub enum StartError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The address is not to be had.
     #[error("{address} can't be listened on")]
@@ -65,7 +71,7 @@ pub enum StartError {
         address: SocketAddr,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// What reflection answers from can't be read.
     #[error(transparent)]
@@ -136,7 +142,7 @@ impl Server {
         self.entropy.as_ref()
     }
 
-    /// Issues the first operator's token, or nothing where the store holds an access token already.
+    /// Issues the first operator's token, or nothing where an operator holds a valid one already.
     pub async fn bootstrap(&self, name: FreeName) -> Result<Option<IssuedToken>, ServiceError> {
         self.service.bootstrap(name).await
     }
@@ -155,18 +161,23 @@ impl Server {
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let router = grpc::router(&self.service, self.grpc, clock, entropy, &health)?;
         health.serving().await;
-        let (drain, draining) = tokio::sync::oneshot::channel::<()>();
+        // From the stop on: until when what is in flight may finish.
+        let (drain, mut draining) = watch::channel(None);
+        let (clock, drain_time) = (Arc::clone(&self.clock), self.drain);
         let stopped = async move {
             stop.await;
             health.not_serving().await;
             health.end_watches().await;
-            let _ = drain.send(());
+            drain.send_replace(Some(clock.instant() + drain_time));
         };
-        let serving = router.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped);
-        let overdue = async {
-            // An error means that the other side is gone: then serving is over as well.
-            if draining.await.is_ok() {
-                tokio::time::sleep(self.drain).await;
+        let serving = router.serve_with_incoming_shutdown(connections(listener), stopped);
+        let mut until = draining.clone();
+        let overdue = async move {
+            let until = until.wait_for(Option::is_some).await.ok().and_then(|until| *until);
+            match until {
+                Some(until) => tokio::time::sleep_until(until.into()).await,
+                // The other side is gone: serving is over already.
+                None => std::future::pending().await,
             }
         };
         tokio::pin!(serving);
@@ -177,8 +188,9 @@ impl Server {
                 Ok(())
             }
         };
-        // Changes whose callers hung up are concluded too.
-        if tokio::time::timeout(self.drain, self.service.concluded()).await.is_err() {
+        // Changes whose callers hung up are concluded too, within what is left of the drain time.
+        let until = draining.borrow_and_update().unwrap_or_else(|| self.clock.instant() + self.drain);
+        if tokio::time::timeout_at(until.into(), self.service.concluded()).await.is_err() {
             tracing::warn!("changes without a caller were still under way");
         }
         self.store.close().await;
@@ -192,6 +204,17 @@ impl Server {
 /// It is not to be had: another program listens on it, or this one may not.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+/// Connections as they come, whose small frames are sent at once. Where none is to be had, as when the process is out
+/// of file descriptors, the next one is asked for a little later: the transport would ask again at once, and for ever.
+fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
+    TcpIncoming::from(listener).with_nodelay(Some(true)).then(|connection| async {
+        if connection.is_err() {
+            tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+        }
+        connection
+    })
 }
 
 /// The engine's settings.
@@ -236,4 +259,17 @@ fn baseline(policy: &Policy) -> Result<Baseline, StartError> {
         baseline.refused = Some(Arc::new(RefusedList::from_lines(&text)));
     }
     Ok(baseline)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_frames_are_sent_at_once() {
+        let listener = listen((std::net::Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let accepted = std::pin::pin!(connections(listener)).next().await.unwrap().unwrap();
+        assert!(accepted.nodelay().unwrap());
+    }
 }

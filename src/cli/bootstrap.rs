@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::configuration::load;
+use super::configuration::load_offline;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
@@ -12,7 +12,7 @@ use crate::server::Server;
 
 /// Make the first operator token of an empty store, and print it once.
 ///
-/// Runs where the store is. Where the store has an operator token already, nothing is made.
+/// Runs where the store is. Where an operator has a valid token already, nothing is made.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  CREDENTIALD_TOKEN=$(credentiald bootstrap --config /etc/credentiald.toml)")]
 pub(super) struct BootstrapArgs {
@@ -25,14 +25,14 @@ pub(super) async fn run(
     environment: &Environment,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let config = load(&args.settings, environment)?.config;
+    let config = load_offline(&args.settings, environment)?.config;
     let server = Server::build(&config).await.map_err(|error| Failure::caused("can't open the store", &error))?;
     let name = FreeName::parse("bootstrap").map_err(Failure::failed)?;
     let issued = server.bootstrap(name).await;
     server.close().await;
     match issued.map_err(|error| Failure::caused("can't make a token", &error))? {
         Some(issued) => report(&issued.text, terminal),
-        None => Err(Failure::failed("the store holds an access token already; an operator can issue more")),
+        None => Err(Failure::failed("an operator has a valid access token already, and can issue more")),
     }
 }
 

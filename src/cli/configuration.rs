@@ -48,6 +48,11 @@ pub(super) fn load(args: &SettingArgs, environment: &Environment) -> Result<Effe
     if mistakes.is_empty() { Ok(effective) } else { Err(mistakes.into()) }
 }
 
+/// Loads the settings of a command that works on the store and never listens: what it would be reached by is no matter.
+pub(super) fn load_offline(args: &SettingArgs, environment: &Environment) -> Result<Effective, Failure> {
+    load(&args.clone().with("server.allow_plaintext", "true".to_owned()), environment)
+}
+
 /// Loads the settings of a command that logs, and starts logging.
 pub(super) fn load_and_log(args: &SettingArgs, environment: &Environment) -> Result<Effective, Failure> {
     let effective = load(args, environment)?;

@@ -7,6 +7,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use super::configuration::load_offline;
 use super::connection::{connect, reachable};
 use super::environment::Environment;
 use super::failure::Failure;
@@ -35,7 +36,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let address = match &args.address {
         Some(address) => address.clone(),
-        None => reachable(args.settings.load(environment)?.config.server.listen).to_string(),
+        None => reachable(load_offline(&args.settings, environment)?.config.server.listen).to_string(),
     };
     let status = tokio::time::timeout(ANSWER_WITHIN, ask(&address)).await;
     match status.map_err(|_| Failure::failed(format!("{address} does not answer")))?? {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::configuration::load;
+use super::configuration::load_offline;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
@@ -19,7 +19,7 @@ pub(super) struct MigrateArgs {
 }
 
 pub(super) async fn run(args: &MigrateArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
-    let StoreLocation::Sqlite(path) = load(&args.settings, environment)?.config.store.url;
+    let StoreLocation::Sqlite(path) = load_offline(&args.settings, environment)?.config.store.url;
     let migrated = SqliteStore::migrate(&path).await.map_err(|error| Failure::caused("can't migrate", &error))?;
     terminal.print(&match migrated {
         Migrated { from, to } if from == to => format!("the store has schema {to} already"),

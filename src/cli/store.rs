@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::configuration::load;
+use super::configuration::load_offline;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
@@ -27,7 +27,7 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let StoreCommand::Check(args) = command;
-    let StoreLocation::Sqlite(path) = load(args, environment)?.config.store.url;
+    let StoreLocation::Sqlite(path) = load_offline(args, environment)?.config.store.url;
     let report = SqliteStore::check(&path).await.map_err(|error| Failure::caused("can't check", &error))?;
     tell(&report.damages, terminal)
 }

@@ -135,6 +135,12 @@ mod tests {
     }
 
     #[test]
+    fn what_kubernetes_sets_for_a_service_of_our_name_is_not_ours() {
+        let names = ["CREDENTIALD_PORT", "CREDENTIALD_PORT_50051_TCP_ADDR", "CREDENTIALD_SERVICE_HOST"];
+        assert!(load("", &names.map(|name| (name, "tcp://10.0.0.1:50051")), &[]).is_ok());
+    }
+
+    #[test]
     fn a_mistake_counts_even_where_another_source_wins() {
         let mistakes = load("[attempts]\nallowance = 0\n", &[], &[("attempts.allowance", "5")]).unwrap_err();
         assert_eq!(mistakes, ["c.toml: attempts.allowance: is a whole number between 1 and 100"]);

@@ -108,7 +108,8 @@ impl Values {
     }
 
     fn add_variable(&mut self, name: &str, text: &OsStr, mistakes: &mut Vec<Mistake>) {
-        if !name.starts_with("CREDENTIALD_") || [FILE_VARIABLE, TOKEN_VARIABLE, ADDRESS_VARIABLE].contains(&name) {
+        let is_settings = name.starts_with("CREDENTIALD_") && !is_of_kubernetes(name);
+        if !is_settings || [FILE_VARIABLE, TOKEN_VARIABLE, ADDRESS_VARIABLE].contains(&name) {
             return;
         }
         let source = Source::Variable(name.to_owned());
@@ -130,4 +131,11 @@ fn text_of(value: &toml::Value, kind: Kind) -> Result<String, String> {
         (Kind::Number, _) => Err("is a whole number without quotes".to_owned()),
         (Kind::Flag, _) => Err("is true or false without quotes".to_owned()),
     }
+}
+
+/// Whether Kubernetes sets the variable in every container where a Service is named `credentiald` (Kubernetes
+/// documentation, "Accessing the Service", environment variables). No section of ours has these names.
+fn is_of_kubernetes(name: &str) -> bool {
+    ["CREDENTIALD_SERVICE_", "CREDENTIALD_PORT_"].iter().any(|start| name.starts_with(start))
+        || name == "CREDENTIALD_PORT"
 }

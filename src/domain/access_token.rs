@@ -34,7 +34,8 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// Whether the token is valid at that time: from its issue until its expiry.
+    /// Whether the token is valid at that time: until its expiry. A clock that lags behind its issue is no reason to
+    /// refuse it.
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         now < self.expires_at
     }

@@ -85,6 +85,7 @@ actions! {
     UpdatePasswordPolicyV5 = "admin:UpdatePasswordPolicyV5" "credential.admin.v1.AdminService" "UpdatePasswordPolicyV5",
     GetSecurityPreference = "admin:GetSecurityPreference" "credential.admin.v1.AdminService" "GetSecurityPreference",
     SetSecurityPreference = "admin:SetSecurityPreference" "credential.admin.v1.AdminService" "SetSecurityPreference",
+    DescribeHashPosture = "admin:DescribeHashPosture" "credential.admin.v1.AdminService" "DescribeHashPosture",
     IssueAccessToken = "admin:IssueAccessToken" "credential.admin.v1.AdminService" "IssueAccessToken",
     ListAccessTokens = "admin:ListAccessTokens" "credential.admin.v1.AdminService" "ListAccessTokens",
     RevokeAccessToken = "admin:RevokeAccessToken" "credential.admin.v1.AdminService" "RevokeAccessToken",
@@ -94,6 +95,11 @@ impl Action {
     /// The action of an RPC, or `None` where no service of ours has it.
     pub fn of_rpc(service: &str, rpc: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.service() == service && action.rpc() == rpc)
+    }
+
+    /// Whether the subject is the caller.
+    pub const fn is_by_the_subject(self) -> bool {
+        matches!(self, Self::ChangePassword | Self::ChangePasswordV5)
     }
 
     /// Whether this is one of `AdminService`.

@@ -43,17 +43,21 @@ impl fmt::Display for Version {
     }
 }
 
-/// A hash as it is stored: a PHC string. Never shown.
+/// Counts the writes of a stored credential, also those that keep the version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revision(pub u64);
+
+/// A hash as it is stored: a PHC string, or a crypt string where it was imported. Never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Takes a PHC string, unread: the hash engine decides whether it can be verified.
+    /// Takes such a string, unread: the hash engine decides whether it can be verified.
     pub fn new(phc: String) -> Self {
         Self(phc)
     }
 
-    /// The PHC string, for the store and the hash engine.
+    /// The string, for the store and the hash engine.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -93,6 +97,8 @@ pub struct ChangeId(pub Uuid);
 pub struct Credential {
     /// The compare-and-set counter.
     pub version: Version,
+    /// One more with every write.
+    pub revision: Revision,
     /// The hash of the current password.
     pub hash: PasswordHash,
     /// When the current password was set.

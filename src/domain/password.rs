@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::field::{FieldProblem, LengthUnit};
 
@@ -26,14 +26,19 @@ pub const MAX_PASSWORD_BYTES: usize = 1024;
 /// # let other = credentiald::domain::password::Password::parse("secret".into()).unwrap();
 /// let same = password == other;
 /// ```
-pub struct Password(Zeroizing<String>);
+pub struct Password {
+    normalized: Zeroizing<String>,
+    /// Kept only where normalizing changed it.
+    received: Option<Zeroizing<String>>,
+}
 
 impl Password {
     /// Takes what a caller sent. Nothing is trimmed, truncated or case-folded.
     ///
     /// # Errors
     /// The text is empty or longer than [`MAX_PASSWORD_BYTES`].
-    pub fn parse(mut text: String) -> Result<Self, FieldProblem> {
+    pub fn parse(text: String) -> Result<Self, FieldProblem> {
+        let text = Zeroizing::new(text);
         let found = text.len();
         let problem = match found {
             0 => Some(FieldProblem::Missing),
@@ -42,17 +47,23 @@ impl Password {
             }
             _ => None,
         };
-        let parsed = match problem {
-            Some(problem) => Err(problem),
-            None => Ok(Self(normalize(&text))),
-        };
-        text.zeroize();
-        parsed
+        if let Some(problem) = problem {
+            return Err(problem);
+        }
+        let normalized = normalize(&text);
+        let received = (*normalized != *text).then_some(text);
+        Ok(Self { normalized, received })
     }
 
     /// The password itself, for hashing and for the policies.
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.normalized
+    }
+
+    /// The password before normalization, where that changed it: the systems that hashes are imported from hashed what
+    /// they received.
+    pub fn expose_as_received(&self) -> Option<&str> {
+        self.received.as_ref().map(|text| text.as_str())
     }
 }
 
@@ -102,6 +113,14 @@ mod tests {
         let composed = Password::parse("caf\u{e9}".to_owned()).map(|p| p.expose().to_owned());
         let decomposed = Password::parse("cafe\u{301}".to_owned()).map(|p| p.expose().to_owned());
         assert_eq!(composed, decomposed);
+    }
+
+    #[test]
+    fn what_was_received_is_kept_where_it_differs() {
+        let received =
+            |text: &str| Password::parse(text.to_owned()).ok().and_then(|p| p.expose_as_received().map(str::to_owned));
+        assert_eq!(received("caf\u{e9}"), None);
+        assert_eq!(received("cafe\u{301}").as_deref(), Some("cafe\u{301}"));
     }
 
     #[test]

@@ -78,8 +78,7 @@ fn tair(error: &ServiceError) -> Option<&'static str> {
             "InvalidAccountName.Format"
         }
         ServiceError::PolicyViolation(_) => "InvalidAccountPassword.Format",
-        ServiceError::ResourceState { of: Stateful::Instance, .. } => "IncorrectDBInstanceState",
-        ServiceError::ResourceState { of: Stateful::Account, .. } => "OperationDenied.AccountStatus",
+        ServiceError::ResourceState { of: Stateful::Instance | Stateful::Account, .. } => "IncorrectDBInstanceState",
         ServiceError::AccessDenied { .. } => "Forbidden.RAM",
         ServiceError::NotFound(Missing::Instance) => "InvalidInstanceId.NotFound",
         ServiceError::NotFound(Missing::Account) => "InvalidAccountName.NotFound",

@@ -1,10 +1,12 @@
 //! How many hashes are taken on: as many as are finished in time.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::domain::names::TenantName;
 use crate::ports::NotAdmitted;
 
 /// Counts the hashes that are admitted and not finished, and knows how long one takes.
@@ -14,24 +16,30 @@ pub(super) struct Admission {
     load: Mutex<Load>,
 }
 
+#[derive(Default)]
 struct Load {
-    /// Admitted and not finished, whether asked for already or not.
-    outstanding: u32,
+    /// Admitted and not finished, whether asked for already or not, by tenant. Nobody has none.
+    outstanding: HashMap<TenantName, u32>,
     /// How long one hash takes: a moving average, absent before the first.
     service_time: Option<Duration>,
 }
 
 impl Admission {
     pub(super) fn new(workers: NonZeroU32, longest_wait: Duration) -> Self {
-        Self { workers, longest_wait, load: Mutex::new(Load { outstanding: 0, service_time: None }) }
+        Self { workers, longest_wait, load: Mutex::default() }
     }
 
-    /// Admits so many hashes as one, where they are finished within `remaining`.
-    pub(super) fn admit(self: &Arc<Self>, count: u32, remaining: Duration) -> Result<Reservation, NotAdmitted> {
+    /// Admits so many hashes of a tenant as one, where they are finished within `remaining`.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        tenant: &TenantName,
+        count: u32,
+        remaining: Duration,
+    ) -> Result<Reservation, NotAdmitted> {
         let mut load = self.load();
         let service_time = load.service_time.unwrap_or_default();
         let workers = self.workers.get();
-        let expected_wait = service_time.saturating_mul(load.outstanding) / workers;
+        let expected_wait = service_time.saturating_mul(load.ahead_of(tenant, count)) / workers;
         let own_time = service_time.saturating_mul(count.div_ceil(workers));
         if expected_wait.saturating_add(own_time) > remaining {
             return Err(NotAdmitted::DeadlineTooShort { expected_wait });
@@ -40,8 +48,9 @@ impl Admission {
         if expected_wait > self.longest_wait {
             return Err(overloaded);
         }
-        load.outstanding = load.outstanding.checked_add(count).ok_or(overloaded)?;
-        Ok(Reservation { admission: Arc::clone(self), unused: AtomicU32::new(count) })
+        let outstanding = load.outstanding.entry(tenant.clone()).or_default();
+        *outstanding = outstanding.checked_add(count).ok_or(overloaded)?;
+        Ok(Reservation { admission: Arc::clone(self), tenant: tenant.clone(), unused: AtomicU32::new(count) })
     }
 
     /// Learns from a hash that took so long.
@@ -51,9 +60,14 @@ impl Admission {
         load.service_time = Some(average);
     }
 
-    fn give_back(&self, count: u32) {
+    fn give_back(&self, tenant: &TenantName, count: u32) {
         let mut load = self.load();
-        load.outstanding = load.outstanding.saturating_sub(count);
+        if let Some(outstanding) = load.outstanding.get_mut(tenant) {
+            *outstanding = outstanding.saturating_sub(count);
+            if *outstanding == 0 {
+                load.outstanding.remove(tenant);
+            }
+        }
     }
 
     fn load(&self) -> MutexGuard<'_, Load> {
@@ -61,33 +75,49 @@ impl Admission {
     }
 }
 
+impl Load {
+    /// How many hashes are computed before a tenant's next ones are: its own, and of each other tenant at most as many,
+    /// because tenants are served in turn.
+    fn ahead_of(&self, tenant: &TenantName, count: u32) -> u32 {
+        let own = self.outstanding.get(tenant).copied().unwrap_or_default();
+        let turns = own.saturating_add(count);
+        let others = self.outstanding.iter().filter(|(other, _)| *other != tenant);
+        others.fold(own, |ahead, (_, outstanding)| ahead.saturating_add(turns.min(*outstanding)))
+    }
+}
+
 /// Hashes that were admitted as one. What is not taken is given back when this is dropped.
 pub(super) struct Reservation {
     admission: Arc<Admission>,
+    tenant: TenantName,
     unused: AtomicU32,
 }
 
 impl Reservation {
-    /// Takes one of them, or nothing where none is left.
-    pub(super) fn take(&self) -> Option<Slot> {
-        let one_less = |unused: u32| unused.checked_sub(1);
-        self.unused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).ok()?;
-        Some(Slot(Arc::clone(&self.admission)))
+    /// Takes so many of them, or nothing where fewer are left.
+    pub(super) fn take(&self, count: u32) -> Option<Slot> {
+        let fewer = |unused: u32| unused.checked_sub(count);
+        self.unused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).ok()?;
+        Some(Slot { admission: Arc::clone(&self.admission), tenant: self.tenant.clone(), count })
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.admission.give_back(*self.unused.get_mut());
+        self.admission.give_back(&self.tenant, *self.unused.get_mut());
     }
 }
 
-/// One hash that is queued or running; given back when dropped.
-pub(super) struct Slot(Arc<Admission>);
+/// What is queued or running, and how many hashes it counts as; given back when dropped.
+pub(super) struct Slot {
+    admission: Arc<Admission>,
+    tenant: TenantName,
+    count: u32,
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.give_back(1);
+        self.admission.give_back(&self.tenant, self.count);
     }
 }
 
@@ -104,48 +134,70 @@ mod tests {
         Arc::new(admission)
     }
 
+    /// What one tenant is admitted, where no other offers anything.
+    impl Admission {
+        fn admit_alone(self: &Arc<Self>, count: u32, remaining: Duration) -> Result<Reservation, NotAdmitted> {
+            self.admit(&TenantName::parse("alone").unwrap(), count, remaining)
+        }
+
+        fn outstanding(&self) -> u32 {
+            self.load().outstanding.values().sum()
+        }
+    }
+
+    #[test]
+    fn one_tenants_load_is_ahead_of_another_only_in_turn() {
+        let admission = admission();
+        let [greedy, modest] = ["greedy", "modest"].map(|name| TenantName::parse(name).unwrap());
+        let _ahead = admission.admit(&greedy, 20, LONG).ok();
+        assert!(admission.admit(&greedy, 2, Duration::from_millis(100)).is_err());
+        // Two of its own and two of the other: 20 ms on two workers.
+        assert!(admission.admit(&modest, 2, Duration::from_millis(19)).is_err());
+        assert!(admission.admit(&modest, 2, Duration::from_millis(20)).is_ok());
+    }
+
     #[test]
     fn an_idle_engine_admits_what_fits_the_deadline_exactly() {
-        assert!(admission().admit(2, Duration::from_millis(10)).is_ok());
-        let refused = admission().admit(3, Duration::from_millis(19)).err();
+        assert!(admission().admit_alone(2, Duration::from_millis(10)).is_ok());
+        let refused = admission().admit_alone(3, Duration::from_millis(19)).err();
         assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::ZERO }));
-        assert!(admission().admit(3, Duration::from_millis(20)).is_ok());
+        assert!(admission().admit_alone(3, Duration::from_millis(20)).is_ok());
     }
 
     #[test]
     fn the_work_ahead_counts() {
         let admission = admission();
-        let _ahead = admission.admit(4, LONG).ok();
-        let refused = admission.admit(1, Duration::from_millis(29)).err();
+        let _ahead = admission.admit_alone(4, LONG).ok();
+        let refused = admission.admit_alone(1, Duration::from_millis(29)).err();
         assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::from_millis(20) }));
-        assert!(admission.admit(1, Duration::from_millis(30)).is_ok());
+        assert!(admission.admit_alone(1, Duration::from_millis(30)).is_ok());
     }
 
     #[test]
     fn beyond_the_longest_wait_nothing_is_admitted() {
         let admission = admission();
-        let _up_to_the_limit = admission.admit(20, LONG).ok();
-        let _one_more = admission.admit(1, LONG).ok();
-        let refused = admission.admit(1, LONG).err();
+        let _up_to_the_limit = admission.admit_alone(20, LONG).ok();
+        let _one_more = admission.admit_alone(1, LONG).ok();
+        let refused = admission.admit_alone(1, LONG).err();
         assert_eq!(refused, Some(NotAdmitted::Overloaded { expected_wait: Duration::from_millis(105) }));
     }
 
     #[test]
     fn what_is_dropped_or_finished_is_given_back() {
         let admission = admission();
-        let reservation = admission.admit(3, LONG).unwrap();
-        let slot = reservation.take().unwrap();
+        let reservation = admission.admit_alone(3, LONG).unwrap();
+        let slot = reservation.take(2).unwrap();
         drop(reservation);
-        assert_eq!(admission.load().outstanding, 1);
+        assert_eq!(admission.outstanding(), 2);
         drop(slot);
-        assert_eq!(admission.load().outstanding, 0);
+        assert_eq!(admission.outstanding(), 0);
     }
 
     #[test]
     fn no_more_is_taken_than_was_admitted() {
-        let reservation = admission().admit(2, LONG).unwrap();
-        let _taken = (reservation.take().unwrap(), reservation.take().unwrap());
-        assert!(reservation.take().is_none());
+        let reservation = admission().admit_alone(4, LONG).unwrap();
+        let _taken = (reservation.take(1).unwrap(), reservation.take(2).unwrap());
+        assert!(reservation.take(2).is_none());
     }
 
     #[test]
@@ -154,13 +206,13 @@ mod tests {
         for _ in 0..100 {
             admission.measured(Duration::from_millis(40));
         }
-        assert!(admission.admit(1, Duration::from_millis(39)).is_err());
+        assert!(admission.admit_alone(1, Duration::from_millis(39)).is_err());
     }
 
     #[test]
     fn absurd_counts_neither_overflow_nor_panic() {
         let admission = admission();
-        let _all = admission.admit(u32::MAX, Duration::MAX);
-        assert!(admission.admit(u32::MAX, Duration::MAX).is_err());
+        let _all = admission.admit_alone(u32::MAX, Duration::MAX);
+        assert!(admission.admit_alone(u32::MAX, Duration::MAX).is_err());
     }
 }

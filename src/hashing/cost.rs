@@ -13,6 +13,13 @@ pub(super) struct Parameters {
     pub parallelism: u32,
 }
 
+impl Parameters {
+    /// The blocks of 1 KiB that are filled.
+    pub(super) const fn work(self) -> u64 {
+        (self.memory_kib as u64).saturating_mul(self.iterations as u64)
+    }
+}
+
 /// What new hashes cost: at least as much as one line of the OWASP list, and no more than a service can bear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost(Parameters);
@@ -168,6 +175,11 @@ impl Ceiling {
     /// The memory of the largest hash, in KiB.
     pub const fn memory_kib(self) -> u32 {
         self.0.memory_kib
+    }
+
+    /// Bytes that a hash takes at most.
+    pub(super) const fn bytes(self) -> u64 {
+        self.0.memory_kib as u64 * 1024
     }
 
     /// Refuses parameters that argon2 does not define or that cost too much.

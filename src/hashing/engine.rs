@@ -7,21 +7,24 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use argon2::{Algorithm, Version};
-use async_trait::async_trait;
-use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::admission::{Admission, Reservation};
+use super::admission::Admission;
 use super::cost::{Ceiling, Cost};
+use super::formats::Stored;
 use super::kernel::{CantAllocate, Kernel, KernelChoice, KernelSetting};
 use super::memory::{self, Arenas, TooLittleMemory};
 use super::phc::{Phc, Recipe, Tag};
-use super::queue::{Job, Queue};
-use super::worker::Worker;
+use super::queue::{Form, Queue};
+use super::worker::{NewKernel, Worker};
 use crate::domain::credential::PasswordHash;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
-use crate::ports::{AdmittedHashes, Clock, Deadline, Entropy, Hasher, HasherError, NotAdmitted, SALT_BYTES, Salt};
+use crate::ports::{AdmittedHashes, Clock, Deadline, Entropy, HashDescription, Hasher, NotAdmitted, SALT_BYTES, Salt};
+
+mod admitted;
+
+use admitted::Admitted;
 
 /// Bytes of the tags that are made (RFC 9106 §4).
 pub(super) const TAG_BYTES: usize = 32;
@@ -58,7 +61,7 @@ pub enum EngineError {
     WarmUp,
 }
 
-/// Computes every argon2 hash of the process. Dropping it stops the workers, after the hashes that are running.
+/// Computes every password hash of the process. Dropping it stops the workers, after the hashes that are running.
 pub struct HashEngine {
     shared: Arc<Shared>,
     kernel: KernelChoice,
@@ -86,8 +89,8 @@ impl HashEngine {
             KernelSetting::Auto if choice.is_portable() => tracing::warn!(kernel = %choice, "hash kernel"),
             _ => tracing::info!(kernel = %choice, "hash kernel"),
         }
-        let new_kernel = move || choice.kernel(ceiling.memory_kib());
-        Self::start_with(settings, choice, clock, entropy, memory::available_bytes(), new_kernel)
+        let new_kernel: Arc<NewKernel> = Arc::new(move || choice.kernel(ceiling.memory_kib()));
+        Self::start_with(settings, choice, clock, entropy, memory::available_bytes(), &new_kernel)
     }
 
     /// The kernel that computes the hashes.
@@ -101,7 +104,7 @@ impl HashEngine {
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
         available_bytes: Option<u64>,
-        new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Clone + Send + 'static,
+        new_kernel: &Arc<NewKernel>,
     ) -> Result<Self, EngineError> {
         let EngineSettings { cost, ceiling, workers, longest_wait, .. } = settings;
         let workers = workers.map_or_else(usable_cpus, |workers| workers.try_into().unwrap_or(NonZeroU32::MAX));
@@ -120,10 +123,10 @@ impl HashEngine {
         let mut engine = Self { shared, kernel, decoy: PasswordHash::new(String::new()), workers: Vec::new() };
         let (ready, first_hashes) = mpsc::channel();
         for number in 0..workers.get() {
-            let (shared, new_kernel, ready) = (Arc::clone(&engine.shared), new_kernel.clone(), ready.clone());
+            let (shared, new_kernel, ready) = (Arc::clone(&engine.shared), Arc::clone(new_kernel), ready.clone());
             let (password, recipe) = (password.clone(), recipe.clone());
             let work = move || match new_kernel() {
-                Ok(mut kernel) => shared.work(&mut *kernel, password.as_slice(), &recipe, ready),
+                Ok(kernel) => shared.work(kernel, &*new_kernel, password.as_slice(), &recipe, ready),
                 Err(error) => drop(ready.send(Err(error.into()))),
             };
             engine.workers.push(thread::Builder::new().name(format!("hash-{number}")).spawn(work)?);
@@ -139,16 +142,38 @@ impl HashEngine {
 }
 
 impl Hasher for HashEngine {
-    /// Tenants are served in the order in which they come.
     fn admit(
         &self,
-        _tenant: &TenantName,
+        tenant: &TenantName,
         count: u32,
         deadline: Deadline,
-    ) -> Result<Box<dyn AdmittedHashes>, NotAdmitted> {
+    ) -> Result<Arc<dyn AdmittedHashes>, NotAdmitted> {
         let remaining = deadline.remaining(self.shared.clock.instant());
-        let reservation = self.shared.admission.admit(count, remaining)?;
-        Ok(Box::new(Admitted { shared: Arc::clone(&self.shared), reservation }))
+        let reservation = self.shared.admission.admit(tenant, count, remaining)?;
+        let tenant = tenant.clone();
+        Ok(Arc::new(Admitted { shared: Arc::clone(&self.shared), tenant, reservation, fate: Arc::default() }))
+    }
+
+    fn cost_of(&self, password: &Password, hash: &PasswordHash) -> u32 {
+        let Ok(stored) = self.shared.read(hash) else { return 1 };
+        self.shared.tries(&stored, password).map(|(_, count)| count).fold(0, u32::saturating_add)
+    }
+
+    fn is_upgradable(&self, password: &Password, hash: &PasswordHash) -> bool {
+        let Ok(stored) = self.shared.read(hash) else { return false };
+        let is_whole =
+            [Form::Normalized, Form::AsReceived].iter().all(|form| stored.method.takes_all_of(form.of(password)));
+        is_whole && stored.is_weaker_than(&self.shared.today())
+    }
+
+    fn describe(&self, hash: &PasswordHash) -> HashDescription {
+        match self.shared.read(hash) {
+            Ok(stored) => {
+                let (algorithm, parameters) = stored.method.description();
+                HashDescription { algorithm, parameters, is_below_target: stored.is_weaker_than(&self.shared.today()) }
+            }
+            Err(_) => HashDescription { algorithm: "unreadable", parameters: String::new(), is_below_target: true },
+        }
     }
 
     fn decoy(&self) -> PasswordHash {
@@ -178,51 +203,45 @@ impl Shared {
         }
     }
 
+    /// What new hashes are made by, of any salt.
+    fn today(&self) -> Recipe {
+        self.recipe([0; SALT_BYTES])
+    }
+
+    /// Reads a stored hash. The error says why it can't be, in fixed words.
+    fn read(&self, hash: &PasswordHash) -> Result<Stored, &'static str> {
+        Stored::parse(hash.expose(), self.ceiling)
+    }
+
+    /// Which bytes of a password are tried on a stored hash, and how many of today's hashes each try counts as. What is
+    /// not of this engine may have been made of the bytes as they were received.
+    fn tries(&self, stored: &Stored, password: &Password) -> impl Iterator<Item = (Form, u32)> {
+        let one = self.cost.parameters().work().max(1);
+        let may_be_of_received = password.expose_as_received().is_some() && !stored.is_like(&self.today());
+        let forms = [Some(Form::Normalized), may_be_of_received.then_some(Form::AsReceived)];
+        forms.into_iter().flatten().map(move |form| {
+            let work = stored.method.work(form.of(password).len());
+            (form, u32::try_from(work.div_ceil(one)).unwrap_or(u32::MAX).max(1))
+        })
+    }
+
     /// A worker's life: a first hash, which also tells how long one takes, then the queue.
     fn work(
         &self,
-        kernel: &mut dyn Kernel,
+        kernel: Box<dyn Kernel>,
+        new_kernel: &NewKernel,
         password: &[u8],
         recipe: &Recipe,
         ready: mpsc::Sender<Result<Tag, EngineError>>,
     ) {
-        let mut worker = Worker { kernel, clock: &*self.clock, admission: &self.admission };
-        let first_hash = worker.compute(password, recipe).map_err(|_| EngineError::WarmUp);
+        let (clock, admission, counted) = (&*self.clock, &*self.admission, recipe.parameters);
+        let mut worker = Worker { kernel: Some(kernel), new_kernel, clock, admission, counted };
+        let first_hash = worker.argon2(password, recipe).map_err(|_| EngineError::WarmUp);
         let started = ready.send(first_hash).is_ok();
         drop(ready);
         if started {
             worker.serve(&self.queue);
         }
-    }
-}
-
-/// Hashes of one request.
-struct Admitted {
-    shared: Arc<Shared>,
-    reservation: Reservation,
-}
-
-impl Admitted {
-    async fn compute(&self, password: Arc<Password>, recipe: Recipe) -> Result<Tag, HasherError> {
-        let slot = self.reservation.take().ok_or(HasherError::NotAdmitted)?;
-        let (reply, answer) = oneshot::channel();
-        self.shared.queue.push(Job { password, recipe, slot, reply });
-        answer.await.unwrap_or(Err(HasherError::Stopped))
-    }
-}
-
-#[async_trait]
-impl AdmittedHashes for Admitted {
-    async fn verify(&self, password: Arc<Password>, hash: &PasswordHash) -> Result<bool, HasherError> {
-        let stored = Phc::parse(hash.expose(), self.shared.ceiling).map_err(HasherError::Unreadable)?;
-        let tag = self.compute(password, stored.recipe.clone()).await?;
-        Ok(stored.is_of(&tag))
-    }
-
-    async fn hash(&self, password: Arc<Password>, salt: Salt) -> Result<PasswordHash, HasherError> {
-        let recipe = self.shared.recipe(salt);
-        let tag = self.compute(password, recipe.clone()).await?;
-        Ok(PasswordHash::new(Phc { recipe, tag }.to_string()))
     }
 }
 

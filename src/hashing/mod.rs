@@ -1,4 +1,4 @@
-//! The hash engine: every argon2 call of the process, on threads of its own, in memory of its own.
+//! The hash engine: every password hash of the process, on threads of its own, in memory of its own.
 //!
 //! A hash costs tens of megabytes and tens of milliseconds. So there is a fixed set of workers, each with one arena
 //! that is allocated and touched at start, and requests are admitted by the time that the work ahead of them takes.
@@ -8,6 +8,7 @@ mod admission;
 mod arena;
 mod cost;
 mod engine;
+mod formats;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

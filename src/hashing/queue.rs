@@ -1,70 +1,153 @@
-//! The line that jobs wait in: first come, first served.
+//! The lines that jobs wait in: one for each tenant, served in turn, and within each first come, first served.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 use super::admission::Slot;
-use super::phc::{Recipe, Tag};
+use super::formats::Method;
+use super::phc::Tag;
+use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 use crate::ports::HasherError;
 
+/// Hashes that were admitted as one: once one has begun, all are computed; abandoned before, none is.
+#[derive(Default)]
+pub(super) struct Fate(AtomicU8);
+
+impl Fate {
+    const OPEN: u8 = 0;
+    const BEGUN: u8 = 1;
+    const ABANDONED: u8 = 2;
+
+    /// Nobody waits any more. Without effect where one has begun.
+    pub(super) fn abandon(&self) {
+        let _ = self.0.compare_exchange(Self::OPEN, Self::ABANDONED, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Whether one may begin.
+    fn begin(&self) -> bool {
+        let before = self.0.compare_exchange(Self::OPEN, Self::BEGUN, Ordering::AcqRel, Ordering::Acquire);
+        before != Err(Self::ABANDONED)
+    }
+}
+
 /// One hash to compute. Dropped unanswered, it tells whoever waits that the engine stopped.
 pub(super) struct Job {
+    pub tenant: TenantName,
+    pub fate: Arc<Fate>,
     pub password: Arc<Password>,
-    pub recipe: Recipe,
+    pub form: Form,
+    pub method: Method,
     pub slot: Slot,
     pub reply: oneshot::Sender<Result<Tag, HasherError>>,
+}
+
+impl Job {
+    /// Answers whoever waits. The slot is given back first, so that who has the answer can be admitted again.
+    pub(super) fn answer(self, answer: Result<Tag, HasherError>) {
+        let Self { password, slot, reply, .. } = self;
+        drop((password, slot));
+        // Who waited may have gone meanwhile.
+        let _ = reply.send(answer);
+    }
+}
+
+/// Which bytes of a password are hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Those of the normalized password.
+    Normalized,
+    /// Those that were received, where normalizing changed them.
+    AsReceived,
+}
+
+impl Form {
+    pub(super) fn of(self, password: &Password) -> &[u8] {
+        match self {
+            Self::Normalized => password.expose().as_bytes(),
+            Self::AsReceived => password.expose_as_received().unwrap_or(password.expose()).as_bytes(),
+        }
+    }
 }
 
 /// Jobs on their way to the workers. Its length is bounded by admission.
 #[derive(Default)]
 pub(super) struct Queue {
-    line: Mutex<Line>,
+    lines: Mutex<Lines>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Line {
-    jobs: VecDeque<Job>,
+struct Lines {
+    /// What each tenant waits for. None of the lines is empty.
+    by_tenant: HashMap<TenantName, VecDeque<Job>>,
+    /// The tenants that wait for something, whose turn is next first.
+    turns: VecDeque<TenantName>,
     stopped: bool,
 }
 
+impl Lines {
+    fn push(&mut self, job: Job) {
+        let line = self.by_tenant.entry(job.tenant.clone()).or_default();
+        if line.is_empty() {
+            self.turns.push_back(job.tenant.clone());
+        }
+        line.push_back(job);
+    }
+
+    /// The first job of the tenant whose turn it is.
+    fn pop(&mut self) -> Option<Job> {
+        let tenant = self.turns.pop_front()?;
+        let line = self.by_tenant.get_mut(&tenant)?;
+        let job = line.pop_front();
+        if line.is_empty() {
+            self.by_tenant.remove(&tenant);
+        } else {
+            self.turns.push_back(tenant);
+        }
+        job
+    }
+}
+
 impl Queue {
-    /// Appends a job. Once stopped, it is dropped.
+    /// Appends a job to its tenant's line. Once stopped, it is dropped.
     pub(super) fn push(&self, job: Job) {
-        let mut line = self.line();
-        if !line.stopped {
-            line.jobs.push_back(job);
+        let mut lines = self.lines();
+        if !lines.stopped {
+            lines.push(job);
             self.changed.notify_one();
         }
     }
 
     /// Waits for the next job that somebody still waits for; nothing once stopped.
     pub(super) fn next(&self) -> Option<Job> {
-        let mut line = self.line();
+        let mut lines = self.lines();
         loop {
-            if line.stopped {
+            if lines.stopped {
                 return None;
             }
-            match line.jobs.pop_front() {
+            match lines.pop() {
                 Some(job) if job.reply.is_closed() => {}
-                Some(job) => return Some(job),
-                None => line = self.changed.wait(line).unwrap_or_else(PoisonError::into_inner),
+                Some(job) if job.fate.begin() => return Some(job),
+                Some(job) => job.answer(Err(HasherError::Abandoned)),
+                None => lines = self.changed.wait(lines).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
 
     /// Drops what waits, and sends the workers home.
     pub(super) fn stop(&self) {
-        let mut line = self.line();
-        line.stopped = true;
-        line.jobs.clear();
+        let mut lines = self.lines();
+        lines.stopped = true;
+        lines.turns.clear();
+        lines.by_tenant.clear();
         self.changed.notify_all();
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

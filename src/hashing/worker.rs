@@ -5,48 +5,86 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use zeroize::Zeroizing;
 
 use super::admission::Admission;
-use super::kernel::{CantCompute, Input, Kernel};
+use super::cost::Parameters;
+use super::formats::{Foreign, Method};
+use super::kernel::{CantAllocate, CantCompute, Input, Kernel};
 use super::phc::{Recipe, Tag};
-use super::queue::{Job, Queue};
+use super::queue::Queue;
 use crate::ports::{Clock, HasherError};
+
+/// Makes the kernel of a worker.
+pub(super) type NewKernel = dyn Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync;
 
 /// A kernel with what it needs to serve the queue.
 pub(super) struct Worker<'a> {
-    pub kernel: &'a mut dyn Kernel,
+    /// Absent after a hash that needed the kernel's memory, or where that was lost, until it is needed again.
+    pub kernel: Option<Box<dyn Kernel>>,
+    pub new_kernel: &'a NewKernel,
     pub clock: &'a dyn Clock,
     pub admission: &'a Admission,
+    /// What hashes cost by which admission counts.
+    pub counted: Parameters,
 }
 
 impl Worker<'_> {
     /// Computes jobs until the queue stops. A panic costs one job, not the worker.
     pub(super) fn serve(&mut self, queue: &Queue) {
-        while let Some(Job { password, recipe, slot, reply }) = queue.next() {
-            let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password.expose().as_bytes(), &recipe)));
-            let answer = match computed {
-                Ok(Ok(tag)) => Ok(tag),
-                Ok(Err(CantCompute::Input)) => Err(HasherError::Unreadable("its parameters can't be computed")),
-                Ok(Err(CantCompute::Memory)) => {
-                    tracing::error!("a hash was lost because the system has no memory for a worker");
-                    Err(HasherError::Stopped)
-                }
-                Err(_) => {
-                    tracing::error!("a hash was lost to a panic of the kernel");
-                    Err(HasherError::Stopped)
-                }
-            };
-            // Given back before the answer, so that who has the answer can be admitted again.
-            drop((password, slot));
-            // Who waited may have gone meanwhile.
-            let _ = reply.send(answer);
+        while let Some(job) = queue.next() {
+            let password = job.form.of(&job.password);
+            let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password, &job.method)));
+            let answer = computed.unwrap_or_else(|_| {
+                tracing::error!("a hash was lost to a panic of the kernel");
+                Err(HasherError::Stopped)
+            });
+            job.answer(answer);
         }
     }
 
-    /// Computes one hash, and tells admission how long it took.
-    pub(super) fn compute(&mut self, password: &[u8], recipe: &Recipe) -> Result<Tag, CantCompute> {
+    fn compute(&mut self, password: &[u8], method: &Method) -> Result<Tag, HasherError> {
+        match method {
+            Method::Argon2(recipe) => self.argon2(password, recipe),
+            Method::Foreign(foreign) => self.foreign(password, foreign).map_err(|error| self.failed(error)),
+        }
+    }
+
+    /// Computes one argon2 hash, and tells admission how long it took where that is what admission counts by.
+    pub(super) fn argon2(&mut self, password: &[u8], recipe: &Recipe) -> Result<Tag, HasherError> {
+        let kernel = match &mut self.kernel {
+            Some(kernel) => kernel,
+            absent => absent.insert((self.new_kernel)().map_err(|error| {
+                tracing::error!(%error, "the memory of a hash worker can't be allocated again");
+                HasherError::Stopped
+            })?),
+        };
         let started = self.clock.instant();
         let mut tag = Zeroizing::new(vec![0; recipe.tag_bytes]);
-        self.kernel.compute(&Input { password, recipe, secret: &[], associated_data: &[] }, &mut tag)?;
-        self.admission.measured(self.clock.instant().saturating_duration_since(started));
+        let input = Input { password, recipe, secret: &[], associated_data: &[] };
+        let computed = kernel.compute(&input, &mut tag);
+        computed.map_err(|error| self.failed(error))?;
+        if recipe.parameters == self.counted {
+            self.admission.measured(self.clock.instant().saturating_duration_since(started));
+        }
         Ok(tag)
+    }
+
+    /// Computes one hash of another method. What takes memory takes the place of the kernel, so that a worker never has
+    /// more than the ceiling.
+    fn foreign(&mut self, password: &[u8], foreign: &Foreign) -> Result<Tag, CantCompute> {
+        if foreign.takes_memory() {
+            self.kernel = None;
+        }
+        foreign.compute(password)
+    }
+
+    /// What a failure means for who waits. A kernel that has lost its memory is replaced by the next hash.
+    fn failed(&mut self, error: CantCompute) -> HasherError {
+        match error {
+            CantCompute::Input => HasherError::Unreadable("its parameters can't be computed"),
+            CantCompute::Memory => {
+                tracing::error!("a hash was lost because the system has no memory for a worker");
+                self.kernel = None;
+                HasherError::Stopped
+            }
+        }
     }
 }

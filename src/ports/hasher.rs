@@ -20,8 +20,8 @@ pub type Salt = [u8; SALT_BYTES];
 pub trait Hasher: Send + Sync {
     /// Admits `count` hashes as one, or refuses at once. Never waits.
     ///
-    /// An implementation MUST bound its memory whatever is admitted, and MUST give back what an admission that is
-    /// dropped has not used.
+    /// An implementation MUST bound its memory whatever is admitted, MUST give back what an admission that is dropped
+    /// has not used, and MUST let no tenant starve another.
     ///
     /// # Errors
     /// They could not be finished by the deadline, or there are too many already.
@@ -30,16 +30,38 @@ pub trait Hasher: Send + Sync {
         tenant: &TenantName,
         count: u32,
         deadline: Deadline,
-    ) -> Result<Box<dyn AdmittedHashes>, NotAdmitted>;
+    ) -> Result<Arc<dyn AdmittedHashes>, NotAdmitted>;
+
+    /// How many hashes it counts as to verify a password against a stored hash: those that were not made here may take
+    /// longer, or two tries.
+    fn cost_of(&self, password: &Password, hash: &PasswordHash) -> u32;
+
+    /// Whether a new hash of a password is better than the stored one that it was verified against. MUST be false where
+    /// the stored one does not tell the password from others that begin alike.
+    fn is_upgradable(&self, password: &Password, hash: &PasswordHash) -> bool;
+
+    /// What may be told of a stored hash.
+    fn describe(&self, hash: &PasswordHash) -> HashDescription;
 
     /// The hash that is verified for an unknown subject: of a random password, with today's parameters.
     fn decoy(&self) -> PasswordHash;
 }
 
+/// What may be told of a hash: how it was made, and nothing of its salt and its tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HashDescription {
+    /// The algorithm; `unreadable` where it can't be told.
+    pub algorithm: &'static str,
+    /// Its parameters, as stored strings write them.
+    pub parameters: String,
+    /// Whether anything of it is weaker than in the hashes that are made today.
+    pub is_below_target: bool,
+}
+
 /// Hashes that were admitted. Those that are not used are given back when this is dropped.
 #[async_trait]
 pub trait AdmittedHashes: Send + Sync {
-    /// Tells whether the password is the hash's.
+    /// Tells whether the password is the hash's. Takes as many of the admitted hashes as [`Hasher::cost_of`] says.
     ///
     /// # Errors
     /// The stored string can't be read or is above the ceilings, or the engine stopped.
@@ -50,6 +72,10 @@ pub trait AdmittedHashes: Send + Sync {
     /// # Errors
     /// The engine stopped.
     async fn hash(&self, password: Arc<Password>, salt: Salt) -> Result<PasswordHash, HasherError>;
+
+    /// Nobody waits for these hashes any more. Where none of them has begun, none is computed; otherwise all are, so
+    /// that hanging up never parts what belongs together.
+    fn abandon(&self);
 }
 
 /// Why hashes are not admitted.
@@ -72,9 +98,12 @@ pub enum NotAdmitted {
 /// Why a hash was not computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HasherError {
-    /// The stored string is no PHC string that can be verified.
+    /// The stored string is none that can be verified.
     #[error("the stored hash can't be read: {0}")]
     Unreadable(&'static str),
+    /// Nobody waited for it any more, and it had not begun.
+    #[error("the hash was abandoned before it began")]
+    Abandoned,
     /// The engine is stopping, or the job was lost.
     #[error("the hash engine stopped")]
     Stopped,

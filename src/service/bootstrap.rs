@@ -13,7 +13,7 @@ use crate::domain::names::FreeName;
 use crate::domain::resource::Resource;
 
 impl Service {
-    /// Issues the first operator's token, or nothing where the store holds an access token already.
+    /// Issues the first operator's token, or nothing where an operator holds a valid one already.
     pub async fn bootstrap(&self, name: FreeName) -> Result<Option<IssuedToken>, ServiceError> {
         let caller = Caller::Operator(name);
         let created_at = self.gates.now();

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::domain::action::Action;
 use crate::domain::credential::{ChangedBy, Version};
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
@@ -11,7 +10,7 @@ use crate::domain::subject::{
 };
 use crate::domain::time::Timestamp;
 use crate::service::error::Stateful;
-use crate::service::gates::{Candidate, Change, Gates, Loaded, PasswordToStore, Presented};
+use crate::service::gates::{Candidate, Change, Gates, Loaded, PasswordToStore, Presented, Reserved};
 use crate::service::requests::{ExpectedVersion, WantedPassword};
 use crate::service::{Call, ServiceError};
 
@@ -57,13 +56,13 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
         Some(password) => Presented::OldPassword(Arc::new(password)),
         None => Presented::nothing(loaded.permit()).ok_or(ServiceError::Internal("an old password is required"))?,
     };
-    let hashes = loaded.hashes_of_a_change(&presented);
-    let mut reserved = gates.reserve(Candidate::Known(Box::new(loaded)), hashes).await?;
-    let conclude = async move {
+    let hashes = |candidate: &Candidate| gates.hashes_of_a_change(candidate, &presented, &new);
+    let reserved = gates.reserve(Candidate::Known(Box::new(loaded)), hashes).await?;
+    let conclude = |mut reserved: Reserved| async move {
         let (proof, unproven) = reserved.prove(presented, &new).await?;
         reserved.commit(Change::of(proof, unproven)?).await
     };
-    let version = gates.detached(conclude).await?;
+    let version = gates.conclude(reserved, conclude).await?;
     Ok(Changed { version, generated })
 }
 
@@ -75,7 +74,7 @@ fn check_state(loaded: &Loaded, now: Timestamp) -> Result<(), ServiceError> {
         return Ok(());
     }
     check_status(&loaded.subject().attributes)?;
-    if matches!(action, Action::ChangePassword | Action::ChangePasswordV5) {
+    if action.is_by_the_subject() {
         check_self_service(loaded)?;
     }
     check_age(loaded, now)

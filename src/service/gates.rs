@@ -23,7 +23,9 @@
 mod attempts;
 mod change;
 mod permit;
+mod posture;
 mod reserve;
+mod upgrade;
 
 use std::sync::Arc;
 
@@ -39,7 +41,7 @@ use crate::domain::subject::{Subject, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
 use crate::ports::store::{AccessTokens, Directory, Lookup};
-use crate::ports::{Authorizer, Clock, Entropy, Hasher, Salt, Store};
+use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Salt, Store};
 use crate::service::ServiceError;
 use crate::service::error::Missing;
 
@@ -80,19 +82,37 @@ pub struct Gates {
     detached: TaskTracker,
 }
 
+/// A caller who waits. Dropped before the answer is there, it has hung up.
+struct Waiting(Option<Arc<dyn AdmittedHashes>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(hashes) = &self.0 {
+            hashes.abandon();
+        }
+    }
+}
+
 impl Gates {
     /// Puts the gates before the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
         Self { ports, installation, under_way: attempts::UnderWay::default(), detached: TaskTracker::new() }
     }
 
-    /// Runs what must be concluded whether its caller waits or not: hanging up neither refunds an attempt nor tears a
-    /// commit.
-    pub(super) async fn detached<T: Send + 'static>(
+    /// Concludes a reserved attempt whether its caller waits or not: hanging up neither refunds it nor tears a commit.
+    /// Only where none of its hashes has begun, none is computed for nobody.
+    pub(super) async fn conclude<T: Send + 'static, Task>(
         &self,
-        task: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
-    ) -> Result<T, ServiceError> {
-        self.detached.spawn(task).await.map_err(|_| ServiceError::Internal("a detached task was lost"))?
+        reserved: Reserved,
+        task: impl FnOnce(Reserved) -> Task,
+    ) -> Result<T, ServiceError>
+    where
+        Task: Future<Output = Result<T, ServiceError>> + Send + 'static,
+    {
+        let mut caller = Waiting(Some(Arc::clone(&reserved.hashes)));
+        let concluded = self.detached.spawn(task(reserved)).await;
+        caller.0 = None;
+        concluded.map_err(|_| ServiceError::Internal("a detached task was lost"))?
     }
 
     /// Waits until everything that was detached is concluded.
@@ -150,7 +170,7 @@ impl Gates {
         Ok(self.ports.store.access_token(digest).await?)
     }
 
-    /// Adds the first operator's token to a store that holds none at all. Nobody is there who could be permitted.
+    /// Adds an operator's token to a store that holds no valid one. Nobody is there who could be permitted.
     pub(super) async fn bootstrap(
         &self,
         token: &AccessToken,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::access_token::AccessToken;
-use crate::domain::caller::CallerKind;
 use crate::domain::credential::Version;
-use crate::domain::names::{AccountName, DomainName, IamUserName, InstanceId, Region};
+use crate::domain::names::{
+    AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, RamUserName, Region, TenantName,
+};
 use crate::domain::password::{NewPassword, Password};
 use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName, Tags};
 use crate::ports::store::SubjectEntry;
@@ -132,14 +133,52 @@ pub struct InstanceToCreate {
     pub status: InstanceStatus,
 }
 
+/// How the stored passwords are hashed.
+pub struct HashPosture {
+    /// How new ones are: the algorithm and its parameters.
+    pub target: String,
+    /// The hashes by algorithm and parameters, the most frequent first.
+    pub groups: Vec<HashGroup>,
+}
+
+/// The hashes of one algorithm with the same parameters.
+pub struct HashGroup {
+    /// The algorithm.
+    pub algorithm: &'static str,
+    /// Its parameters.
+    pub parameters: String,
+    /// How many there are.
+    pub hashes: u64,
+    /// How many of them are weaker than new ones in any way.
+    pub below_target: u64,
+}
+
 /// An access token to be issued.
 pub struct TokenToIssue {
-    /// The kind of caller that it is to stand for.
-    pub kind: CallerKind,
-    /// The caller's name, unparsed: which rules hold depends on the kind. Empty for root.
-    pub name: String,
+    /// Whom it is to stand for.
+    pub holder: TokenHolder,
     /// How long it is to be valid; `None` means the default.
     pub time_to_live: Option<Duration>,
+}
+
+/// Whom an access token is to stand for.
+pub enum TokenHolder {
+    /// An operator, who belongs to no tenant.
+    Operator(FreeName),
+    /// A member of a tenant; `None` means the issuer's own.
+    Member(Option<TenantName>, Member),
+}
+
+/// A caller who belongs to a tenant.
+pub enum Member {
+    /// Its root.
+    Root,
+    /// A RAM user.
+    RamUser(RamUserName),
+    /// An IAM user.
+    IamUser(IamUserId),
+    /// A relying system.
+    Service(FreeName),
 }
 
 /// An access token that was issued.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::gates::Candidate;
+use super::gates::{Candidate, Reserved};
 use super::requests::Verification;
 use super::{Call, Service, ServiceError};
 use crate::domain::password::Password;
@@ -20,9 +20,12 @@ impl Service {
         let tenant = call.own_tenant()?.clone();
         let permit = self.gates.permit_subject(call, tenant, name).await?;
         let candidate = self.gates.load_candidate(permit).await?;
-        let when_matched = age(&candidate, self.gates.now());
-        let mut reserved = self.gates.reserve(candidate, 1).await?;
-        let matched = self.gates.detached(async move { reserved.verify(Arc::new(password)).await }).await?;
+        let password = Arc::new(password);
+        let hashes = |candidate: &Candidate| self.gates.hashes_of_a_verification(candidate, &password);
+        let reserved = self.gates.reserve(candidate, hashes).await?;
+        let when_matched = age(reserved.candidate(), self.gates.now());
+        let conclude = |mut reserved: Reserved| async move { reserved.verify(password).await };
+        let matched = self.gates.conclude(reserved, conclude).await?;
         Ok(if matched { when_matched } else { Verification::NotMatched })
     }
 }

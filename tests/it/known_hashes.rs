@@ -25,6 +25,42 @@ const KNOWN: [&str; 8] = [
     "$argon2id$v=16$m=4096,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$HZ/25QIPA6z7eO3gGQ/qM7vlwFFaSEs3T2pq+9GnWzs",
 ];
 
+/// Also of [`PASSWORD`]: by the Python packages `bcrypt` 5 and `passlib` 1.7, by Python's `hashlib` (OpenSSL), and by
+/// libxcrypt. `openssl passwd` makes the same of `$5$saltstring` and `$6$saltstring`.
+const FOREIGN: [&str; 18] = [
+    "$2b$05$abcdefghijklmnopqrstuuqR2uuDorzuqQLTtL7Oj8K/e7dgq/Feq",
+    "$2y$05$abcdefghijklmnopqrstuuqR2uuDorzuqQLTtL7Oj8K/e7dgq/Feq",
+    "$2a$06$CCCCCCCCCCCCCCCCCCCCC.LK/tTnXTKRJOGTFdtDAH0n.fjzMbbGG",
+    "$2b$10$abcdefghijklmnopqrstuuyQv8vsWhQjcCeXJ4PJbGCDPdxsB6RNO",
+    "$scrypt$ln=14,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$UVqN8uKhGwjqycxqsRmblmUULyWw2cY2llROA/GmSYU",
+    "$scrypt$ln=10,r=4,p=3$MDEyMzQ1Njc4OWFiY2RlZg$yW+VRVPG5FPRrIHp+dqJf2w83ob7Ee+NnZGRNTSC8mA",
+    "$scrypt$ln=12,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$VmIEZaeKkiRB5KF9UtmzQYZmJ79O6oC5BzVQjVkd1o3CMmPJxlRYIw3rhEKCIYOchNDlDWHVyUhfvuzcIZ8mgQ",
+    "$pbkdf2-sha256$29000$MDEyMzQ1Njc4OWFiY2RlZg$f9l1Zhm2aQC8YoY43s3vfD.ErgWUFU4ni8wj7jFR9Qw",
+    "$pbkdf2-sha256$i=29000$MDEyMzQ1Njc4OWFiY2RlZg$f9l1Zhm2aQC8YoY43s3vfD+ErgWUFU4ni8wj7jFR9Qw",
+    "$pbkdf2-sha256$i=600000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$vxd2BNPHUTWmwMtqfRqteQGLvvOWmfLBg0Dk2qtKKGI",
+    "$pbkdf2-sha512$25000$MDEyMzQ1Njc4OWFiY2RlZg$diKcx8VwHIBAMwMWt5ml1NBJngSmR6abE66yd6Y5A3T3YsArVesIK3f2GP9/UixcW7trr5l.KMIVqsFwHNBaaA",
+    "$pbkdf2-sha512$i=1000$MDEyMzQ1Njc4OWFiY2RlZg$rF+Pgthv0PflQ4Chk/Ob5cI0adj84m1nM6QNbVEq80StPrPoEIuDMWjEoV+EMIzmGwOMZ4lFjFuUnrMaxIG6/Q",
+    "$5$saltstring$frHR6Ix2hKx9/57A5HTF6sr1Ywqynok5BQyevWPs1Z7",
+    "$5$rounds=5000$saltstring$frHR6Ix2hKx9/57A5HTF6sr1Ywqynok5BQyevWPs1Z7",
+    "$5$rounds=10000$toolongsaltstrin$EjqHF4ScBjgRRC3dJdkSIUxGEEaiujWTpjqGH/rx8S1",
+    "$6$saltstring$zSp0vOlKPItpIULXlbly.8OkNhWrboclmg1L7y2whSBqEcOjeGxI7HDouLCv71A2h00UFk5rov4StXyYifwPZ0",
+    "$6$rounds=1000$./AZaz09$WzksBS0C9hrdigb96kN90CIN0MSJgtFeOT7NP/vrCN4.Hg7uxQ7tGPde8lvdpEsquQG/H.L1RPlgtJQD5kaW70",
+    "$6$rounds=5000$saltstring$zSp0vOlKPItpIULXlbly.8OkNhWrboclmg1L7y2whSBqEcOjeGxI7HDouLCv71A2h00UFk5rov4StXyYifwPZ0",
+];
+
+/// Of 300 times `y`, by `passlib`.
+const OF_A_LONG_PASSWORD: &str =
+    "$6$rounds=1000$s$QX0Jf2.hEEac0uwh3SqR1pyAJlKlWqoXfxBqVdMwpat3rsIfkqF97dM3/GCFzCBcZGftfYLFfyTo9YNe7BuK01";
+
+/// Of 72 times `x`, by `bcrypt`; libxcrypt makes the same of 90 times `x`.
+const OF_WHAT_BCRYPT_CUTS: &str = "$2b$05$abcdefghijklmnopqrstuujf8SX2ahXLwp9w/B.Y5XdysS6yR576q";
+
+/// Of `a`, by `bcrypt`.
+const OF_ONE_LETTER: &str = "$2b$05$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5LnK";
+
+/// Of `cafe` and a combining acute accent, by `bcrypt`.
+const OF_A_DECOMPOSED_PASSWORD: &str = "$2b$05$abcdefghijklmnopqrstuukYd4qNHyZ/ow.11gfHuCEngbXKNA6ZG";
+
 fn engine() -> HashEngine {
     engine_with(KernelSetting::Auto, Ceiling::of(Cost::DEFAULT))
 }
@@ -36,7 +72,7 @@ fn engine_with(kernel: KernelSetting, ceiling: Ceiling) -> HashEngine {
     HashEngine::start(settings, Arc::new(SystemClock), &SystemEntropy).unwrap()
 }
 
-fn admit(engine: &HashEngine, count: u32) -> Box<dyn AdmittedHashes> {
+fn admit(engine: &HashEngine, count: u32) -> std::sync::Arc<dyn AdmittedHashes> {
     let deadline = Deadline::at(SystemClock.instant() + Duration::from_hours(1));
     engine.admit(&TenantName::parse("acme").unwrap(), count, deadline).unwrap()
 }
@@ -58,6 +94,43 @@ async fn hashes_of_other_implementations_verify_with_every_kernel() {
     }
 }
 
+/// Verifies as a service does: admitted by what it counts as.
+async fn verified(engine: &HashEngine, text: &str, hash: &str) -> bool {
+    let (password, hash) = (password(text), PasswordHash::new(hash.to_owned()));
+    let hashes = admit(engine, engine.cost_of(&password, &hash));
+    hashes.verify(password, &hash).await.unwrap_or_else(|error| panic!("{}: {error}", hash.expose()))
+}
+
+#[tokio::test]
+async fn hashes_of_other_formats_verify() {
+    let engine = engine();
+    for known in FOREIGN {
+        assert!(verified(&engine, PASSWORD, known).await, "{known}");
+        assert!(!verified(&engine, "Tr0ub4dor&3 e", known).await, "{known}");
+    }
+    assert!(verified(&engine, &"y".repeat(300), OF_A_LONG_PASSWORD).await);
+    assert!(!verified(&engine, &"y".repeat(299), OF_A_LONG_PASSWORD).await);
+}
+
+#[tokio::test]
+async fn bcrypt_takes_72_bytes_and_no_nul() {
+    let engine = engine();
+    assert!(verified(&engine, &"x".repeat(72), OF_WHAT_BCRYPT_CUTS).await);
+    assert!(verified(&engine, &"x".repeat(90), OF_WHAT_BCRYPT_CUTS).await);
+    assert!(!verified(&engine, &"x".repeat(71), OF_WHAT_BCRYPT_CUTS).await);
+    assert!(verified(&engine, "a", OF_ONE_LETTER).await);
+    assert!(!verified(&engine, "a\0a", OF_ONE_LETTER).await);
+}
+
+#[tokio::test]
+async fn what_was_hashed_without_normalizing_verifies_as_it_was_received() {
+    let engine = engine();
+    assert!(verified(&engine, "cafe\u{301}", OF_A_DECOMPOSED_PASSWORD).await);
+    assert!(!verified(&engine, "caf\u{e9}", OF_A_DECOMPOSED_PASSWORD).await);
+    // Received decomposed, hashed composed.
+    assert!(verified(&engine, "Tr0ub4dor&3 e\u{301}", FOREIGN[0]).await);
+}
+
 #[tokio::test]
 async fn hashes_of_every_kernel_are_those_of_other_implementations() {
     for kernel in [KernelSetting::Auto, KernelSetting::Portable] {
@@ -76,7 +149,8 @@ async fn a_raised_ceiling_lets_dearer_hashes_verify() {
     let refused = admit(&engine(), 1).verify(password(PASSWORD), &dear).await;
     assert!(matches!(refused, Err(HasherError::Unreadable(_))));
     let raised = engine_with(KernelSetting::Auto, Ceiling::new(Cost::DEFAULT, NonZeroU32::new(65_536)).unwrap());
-    assert_eq!(admit(&raised, 1).verify(password(PASSWORD), &dear).await, Ok(true));
+    let count = raised.cost_of(&password(PASSWORD), &dear);
+    assert_eq!(admit(&raised, count).verify(password(PASSWORD), &dear).await, Ok(true));
 }
 
 #[tokio::test]

@@ -15,9 +15,11 @@
 mod api_surface;
 mod arenas;
 mod cli;
+mod documents;
 mod known_hashes;
 mod layers;
 mod policy_laws;
+mod process;
 mod rpc;
 mod store;
 mod support;

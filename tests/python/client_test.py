@@ -78,11 +78,10 @@ class ClientTest(unittest.TestCase):
             address = f"127.0.0.1:{listener.getsockname()[1]}"
         data = self.enterContext(tempfile.TemporaryDirectory())
         printed = self.enterContext(tempfile.TemporaryFile("w+"))
-        server = subprocess.Popen(
-            [BINARY, "quickstart", "--data-dir", data, "--listen", address], stdout=printed, stderr=subprocess.STDOUT
+        self.server = subprocess.Popen(
+            [BINARY, "quickstart", "--data-dir", data, "--server-listen", address], stdout=printed, stderr=subprocess.STDOUT
         )
-        self.addCleanup(self.stop, server)
-        self.server = server
+        self.addCleanup(self.stop)
         self.await_healthy(address)
         printed.seek(0)
         lines = [Line(text) for text in printed if text.strip().startswith("grpcurl ")]
@@ -95,15 +94,16 @@ class ClientTest(unittest.TestCase):
         environment = os.environ | {"CREDENTIALD_SERVER_LISTEN": address}
         end = time.monotonic() + SECONDS
         while subprocess.run(healthcheck, env=environment, capture_output=True, timeout=SECONDS).returncode != 0:
+            self.assertIsNone(self.server.poll(), "the server has ended")
             self.assertLess(time.monotonic(), end, "the server does not become healthy")
             time.sleep(0.1)
 
-    def stop(self, server):
-        server.terminate()
+    def stop(self):
+        self.server.terminate()
         try:
-            self.assertEqual(server.wait(SECONDS), 0)
+            self.assertEqual(self.server.wait(SECONDS), 0)
         finally:
-            server.kill()
+            self.server.kill()
 
     def health(self, service):
         request = health_pb2.HealthCheckRequest(service=service)

@@ -31,6 +31,9 @@ use schema::Schema;
 
 const DEFAULT_ADDRESS: &str = "http://127.0.0.1:50051";
 
+/// Shorter names, and the RPCs that they stand for.
+const ALIASES: &[(&str, &str)] = &[("posture", "DescribeHashPosture")];
+
 const EXAMPLES: &str = "\
 Examples:
   export CREDENTIALD_TOKEN=…
@@ -38,7 +41,8 @@ Examples:
   credentiald admin create-mail-domain --tenant demo --domain-name example.com --generate-password
   credentiald admin create-ram-user --tenant demo --user-name alice --password-stdin < password.txt
   credentiald admin issue-access-token --tenant demo --caller-kind ram-user --caller-name alice
-  credentiald admin list-ram-users --tenant demo --json";
+  credentiald admin list-ram-users --tenant demo --json
+  credentiald admin posture";
 
 /// What was asked for: an RPC, and how.
 #[derive(Debug)]
@@ -132,7 +136,8 @@ fn command_of(method: &MethodDescriptor, schema: &Schema) -> Command {
     let flags = arguments.iter().map(|argument| argument.flag(schema, &arguments));
     let command = Command::new(schema::kebab(method.name()))
         .about(schema.comment(&method.parent_file(), method.path()).trim_end_matches('.').to_owned())
-        .args(flags);
+        .args(flags)
+        .visible_aliases(ALIASES.iter().filter(|(_, rpc)| *rpc == method.name()).map(|(alias, _)| *alias));
     if schema::is_paged(&method.input()) {
         let help = "How many to list at most; all where it is left out";
         let limit = value_parser!(u32).range(1..);

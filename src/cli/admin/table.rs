@@ -1,5 +1,6 @@
 //! A response as a table, for people.
 
+use comfy_table::Table;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
 
 use super::json;
@@ -9,14 +10,19 @@ use crate::cli::table::{plain, trimmed};
 /// What stands for what is absent.
 const ABSENT: &str = "-";
 
-/// The text of a response: a row for each item of a list; else a row for each field.
+/// The text of a response: a row for each item of a list; then, or without a list, a row for each field.
 pub(super) fn text(response: &DynamicMessage) -> String {
     let items = response.descriptor().fields().find(|field| field.is_list() && field.kind().as_message().is_some());
     let Some(items) = items else { return one(response) };
-    match response.get_field(&items).as_list() {
+    let list = match response.get_field(&items).as_list() {
         None | Some([]) => "none".to_owned(),
         Some(list) => many(list.iter().filter_map(Value::as_message)),
-    }
+    };
+    let mut rest = response.clone();
+    rest.clear_field(&items);
+    let rest = cells(&rest).into_iter().filter(|(name, _)| name != items.name());
+    let rest = rows(rest);
+    if rest.is_empty() { list } else { format!("{list}\n\n{}", trimmed(&rest)) }
 }
 
 fn many<'a>(items: impl Iterator<Item = &'a DynamicMessage>) -> String {
@@ -29,16 +35,19 @@ fn many<'a>(items: impl Iterator<Item = &'a DynamicMessage>) -> String {
 }
 
 fn one(message: &DynamicMessage) -> String {
-    let mut table = plain();
-    for (name, value) in cells(message) {
-        table.add_row([name.replace('_', " "), value]);
-    }
+    let table = rows(cells(message).into_iter());
     let secret = message.descriptor().fields().find(|field| is_secret(field) && message.has_field(field));
     match secret {
         _ if table.is_empty() => "done".to_owned(),
         Some(secret) => format!("{}\n\nThe {} is not shown again.", trimmed(&table), secret.name().replace('_', " ")),
         None => trimmed(&table),
     }
+}
+
+fn rows(cells: impl Iterator<Item = (String, String)>) -> Table {
+    let mut table = plain();
+    table.add_rows(cells.map(|(name, value)| [name.replace('_', " "), value]));
+    table
 }
 
 /// The fields with their values; those of a message within stand beside its own.

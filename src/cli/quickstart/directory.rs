@@ -9,7 +9,7 @@ use uuid::Builder;
 use super::demonstration::{Demonstration, Passwords, User};
 use crate::cli::failure::Failure;
 use crate::domain::action::Action;
-use crate::domain::caller::{Caller, CallerKind, EligibleCaller};
+use crate::domain::caller::{Caller, EligibleCaller};
 use crate::domain::field::FieldProblem;
 use crate::domain::names::{AccountName, DomainName, FreeName, IamUserId, InstanceId, RamUserName, TenantName};
 use crate::domain::page::PageRequest;
@@ -17,7 +17,9 @@ use crate::domain::password::Password;
 use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName, Tags};
 use crate::ports::Deadline;
 use crate::server::Server;
-use crate::service::requests::{AttributesToCreate, InstanceToCreate, SubjectToCreate, TokenToIssue, WantedPassword};
+use crate::service::requests::{
+    AttributesToCreate, InstanceToCreate, Member, SubjectToCreate, TokenHolder, TokenToIssue, WantedPassword,
+};
 use crate::service::{Call, Service, ServiceError};
 
 const TENANT: &str = "demo";
@@ -25,6 +27,7 @@ const DOMAIN: &str = "example.com";
 const RAM_USER: &str = "alice";
 const IAM_USER: &str = "bob";
 const INSTANCE: &str = "r-demo";
+const RELAY: &str = "relay";
 const ACCOUNT: &str = "app";
 /// The operator who makes the demonstration, and whose token is shown.
 const OPERATOR: &str = "quickstart";
@@ -69,24 +72,25 @@ impl<'server> Directory<'server> {
             self.subject(Action::CreateIamUser, iam),
             self.subject(Action::CreateInstanceAccount, account),
         )?;
-        self.revoke_tokens(None).await?;
-        self.revoke_tokens(Some(&self.tenant)).await?;
+        self.revoke_tokens(None, &[OPERATOR]).await?;
+        self.revoke_tokens(Some(&self.tenant), &["root", RELAY, RAM_USER, IAM_USER]).await?;
+        let member = |member| TokenHolder::Member(Some(self.tenant.clone()), member);
         Ok(Demonstration {
             address,
             tenant: TENANT.to_owned(),
-            operator_token: self.token(CallerKind::Operator, OPERATOR).await?,
-            root_token: self.token(CallerKind::Root, "").await?,
-            service_token: self.token(CallerKind::Service, "relay").await?,
+            operator_token: self.token(TokenHolder::Operator(self.operator.clone())).await?,
+            root_token: self.token(member(Member::Root)).await?,
+            service_token: self.token(member(Member::Service(FreeName::parse(RELAY).map_err(problem)?))).await?,
             domain_name: DOMAIN.to_owned(),
             domain_password: domain.new,
             ram_user: User {
                 name: RAM_USER.to_owned(),
-                token: self.token(CallerKind::RamUser, RAM_USER).await?,
+                token: self.token(member(Member::RamUser(RamUserName::parse(RAM_USER).map_err(problem)?))).await?,
                 passwords: ram,
             },
             iam_user: User {
                 name: IAM_USER.to_owned(),
-                token: self.token(CallerKind::IamUser, IAM_USER).await?,
+                token: self.token(member(Member::IamUser(IamUserId::parse(IAM_USER).map_err(problem)?))).await?,
                 passwords: iam,
             },
             instance_id: INSTANCE.to_owned(),
@@ -108,20 +112,19 @@ impl<'server> Directory<'server> {
         Ok(Passwords { old, new: Arc::<Password>::new(new) })
     }
 
-    async fn token(&self, kind: CallerKind, name: &str) -> Result<String, ServiceError> {
-        let tenant = (kind != CallerKind::Operator).then(|| self.tenant.clone());
-        let wanted = TokenToIssue { kind, name: name.to_owned(), time_to_live: None };
-        let issued = self.service().issue_access_token(self.call(Action::IssueAccessToken)?, tenant, wanted).await?;
+    async fn token(&self, holder: TokenHolder) -> Result<String, ServiceError> {
+        let wanted = TokenToIssue { holder, time_to_live: None };
+        let issued = self.service().issue_access_token(self.call(Action::IssueAccessToken)?, wanted).await?;
         Ok(issued.text.to_string())
     }
 
-    /// Revokes the tokens of earlier starts: of the operator's, only the demonstration's own.
-    async fn revoke_tokens(&self, tenant: Option<&TenantName>) -> Result<(), ServiceError> {
+    /// Revokes the tokens that earlier starts issued to the demonstration's own callers.
+    async fn revoke_tokens(&self, tenant: Option<&TenantName>, names: &[&str]) -> Result<(), ServiceError> {
         let page = PageRequest { size: PageRequest::MAX_SIZE, after: None };
         let call = self.call(Action::ListAccessTokens)?;
         let tokens = self.service().list_access_tokens(call, tenant.cloned(), page).await?;
         for token in tokens.items {
-            if tenant.is_some() || token.caller.name() == OPERATOR {
+            if names.contains(&token.caller.name()) {
                 let call = self.call(Action::RevokeAccessToken)?;
                 self.service().revoke_access_token(call, tenant.cloned(), token.id).await?;
             }

@@ -6,10 +6,11 @@ use super::wire;
 use crate::domain::access_token::TokenId;
 use crate::domain::caller::CallerKind;
 use crate::domain::field::FieldProblem;
+use crate::domain::names::{FreeName, IamUserId, RamUserName};
 use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::time_to_live;
 use crate::grpc::convert::{Fields, lists::listed};
-use crate::service::requests::TokenToIssue;
+use crate::service::requests::{Member, TokenHolder, TokenToIssue};
 use crate::service::{Call, Service, ServiceError};
 
 pub(super) async fn issue(
@@ -18,11 +19,10 @@ pub(super) async fn issue(
     message: wire::IssueAccessTokenRequest,
 ) -> Result<wire::IssueAccessTokenResponse, ServiceError> {
     let mut fields = Fields::default();
-    let tenant = fields.tenant(&message.tenant);
-    let kind = fields.take("caller_kind", CallerKind::required(message.caller_kind));
+    let holder = holder(&mut fields, &message);
     let time_to_live = message.time_to_live.and_then(|d| fields.take("time_to_live", time_to_live(d)));
-    let wanted = fields.all(|| Some(TokenToIssue { kind: kind?, name: message.caller_name, time_to_live }))?;
-    let issued = service.issue_access_token(call, tenant, wanted).await?;
+    let wanted = fields.all(|| Some(TokenToIssue { holder: holder?, time_to_live }))?;
+    let issued = service.issue_access_token(call, wanted).await?;
     Ok(wire::IssueAccessTokenResponse { token: issued.text.to_string(), access_token: Some(issued.token.into()) })
 }
 
@@ -50,6 +50,29 @@ pub(super) async fn revoke(
     let (tenant, id) = fields.all(|| Some((tenant, id?)))?;
     service.revoke_access_token(call, tenant, id).await?;
     Ok(wire::RevokeAccessTokenResponse {})
+}
+
+/// Whom the token is to stand for: the kind decides what the name and the tenant may be.
+fn holder(fields: &mut Fields, message: &wire::IssueAccessTokenRequest) -> Option<TokenHolder> {
+    let tenant = fields.tenant(&message.tenant);
+    let kind = fields.take("caller_kind", CallerKind::required(message.caller_kind))?;
+    let name = &message.caller_name;
+    if kind == CallerKind::Operator {
+        let belongs_nowhere = match tenant {
+            None => Ok(()),
+            Some(_) => Err(FieldProblem::Malformed { expected: "must be empty for an operator" }),
+        };
+        fields.take("tenant", belongs_nowhere);
+        return fields.take("caller_name", FreeName::parse(name).map(TokenHolder::Operator));
+    }
+    let member = match kind {
+        CallerKind::RamUser => RamUserName::parse(name).map(Member::RamUser),
+        CallerKind::IamUser => IamUserId::parse(name).map(Member::IamUser),
+        CallerKind::Service => FreeName::parse(name).map(Member::Service),
+        _ if name.is_empty() => Ok(Member::Root),
+        _ => Err(FieldProblem::Malformed { expected: "must be empty for root" }),
+    };
+    Some(TokenHolder::Member(tenant, fields.take("caller_name", member)?))
 }
 
 fn token_id(text: &str) -> Result<TokenId, FieldProblem> {

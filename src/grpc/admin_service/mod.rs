@@ -5,6 +5,7 @@ mod iam_users;
 mod instance_accounts;
 mod instances;
 mod mail_domains;
+mod posture;
 mod ram_users;
 mod resets;
 mod settings;
@@ -74,6 +75,8 @@ rpcs! {
             = settings::get_security_preference;
         set_security_preference(SetSecurityPreferenceRequest) -> SetSecurityPreferenceResponse
             = settings::set_security_preference;
+
+        describe_hash_posture(DescribeHashPostureRequest) -> DescribeHashPostureResponse = posture::describe;
 
         issue_access_token(IssueAccessTokenRequest) -> IssueAccessTokenResponse = access_tokens::issue;
         list_access_tokens(ListAccessTokensRequest) -> ListAccessTokensResponse = access_tokens::list;

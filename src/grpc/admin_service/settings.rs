@@ -2,7 +2,9 @@
 
 use super::wire;
 use crate::domain::names::TenantName;
-use crate::domain::settings::{IamPasswordPolicyChange, RamPasswordPolicyChange, SecurityPreferenceChange};
+use crate::domain::settings::{
+    IamPasswordPolicy, IamPasswordPolicyChange, RamPasswordPolicy, RamPasswordPolicyChange, SecurityPreferenceChange,
+};
 use crate::grpc::asked::RequestId;
 use crate::grpc::convert::Fields;
 use crate::service::{Call, Service, ServiceError};
@@ -24,7 +26,10 @@ pub(super) async fn set_password_policy(
 ) -> Result<wire::SetPasswordPolicyResponse, ServiceError> {
     let request_id = RequestId(call.request_id).to_string();
     let change = RamPasswordPolicyChange::from(&message);
-    let policy = service.set_ram_password_policy(call, tenant_of(&message.tenant)?, change).await?;
+    let mut fields = Fields::default();
+    fields.settings(RamPasswordPolicy::default().with(&change));
+    let tenant = fields.tenant(&message.tenant);
+    let policy = service.set_ram_password_policy(call, fields.all(|| Some(tenant))?, change).await?;
     Ok(wire::SetPasswordPolicyResponse { password_policy: Some(policy.into()), request_id })
 }
 
@@ -43,7 +48,10 @@ pub(super) async fn update_password_policy_v5(
     message: wire::UpdatePasswordPolicyV5Request,
 ) -> Result<wire::UpdatePasswordPolicyV5Response, ServiceError> {
     let change = IamPasswordPolicyChange::from(&message);
-    let policy = service.set_iam_password_policy(call, tenant_of(&message.tenant)?, change).await?;
+    let mut fields = Fields::default();
+    fields.settings(IamPasswordPolicy::default().with(&change));
+    let tenant = fields.tenant(&message.tenant);
+    let policy = service.set_iam_password_policy(call, fields.all(|| Some(tenant))?, change).await?;
     Ok(wire::UpdatePasswordPolicyV5Response { password_policy: Some(policy.into()) })
 }
 

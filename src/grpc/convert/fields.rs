@@ -28,6 +28,11 @@ impl Fields {
         if text.is_empty() { None } else { self.take(field, parse(text)) }
     }
 
+    /// Notes everything that is wrong with settings.
+    pub(in crate::grpc) fn settings<T>(&mut self, checked: Result<T, Vec<InvalidField>>) {
+        self.0.extend(checked.err().into_iter().flatten());
+    }
+
     /// The tenant that a request names; empty means the caller's own.
     pub(in crate::grpc) fn tenant(&mut self, text: &str) -> Option<TenantName> {
         self.take_unless_empty("tenant", text, TenantName::parse)

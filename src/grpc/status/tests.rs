@@ -123,7 +123,7 @@ fn the_four_rpcs_have_their_vendors_codes_and_no_other_has() {
         (ServiceError::CallerNotEligible(ChangePassword), ["", "NotSupport.Account", "", ""]),
         (state(Stateful::MailDomain), ["InvalidDomainStatus.Malformed", "", "", ""]),
         (state(Stateful::Instance), ["", "", "", "~IncorrectDBInstanceState"]),
-        (state(Stateful::Account), ["", "", "", "~OperationDenied.AccountStatus"]),
+        (state(Stateful::Account), ["", "", "", "~IncorrectDBInstanceState"]),
         (denied(), ["Forbidden", "NoPermission", "~PAP5.0001", "~Forbidden.RAM"]),
         (ServiceError::NotFound(Missing::MailDomain), ["InvalidDomain.NotFound", "", "", ""]),
         (ServiceError::NotFound(Missing::User), ["", "EntityNotExist.User", "~IAM.0004", ""]),

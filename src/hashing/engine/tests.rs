@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::super::kernel::{CantCompute, Input};
 use super::*;
 use crate::domain::time::Timestamp;
+use crate::ports::HasherError;
 
 struct RealClock;
 
@@ -23,6 +24,9 @@ impl Clock for RealClock {
     }
 }
 
+/// The passwords that were hashed, in their order.
+type Computed = Arc<Mutex<Vec<String>>>;
+
 struct Zeros;
 
 impl Entropy for Zeros {
@@ -31,16 +35,16 @@ impl Entropy for Zeros {
     }
 }
 
-/// Counts the hashes; waits in the one of "hold" until released, and panics in the one of "panic".
+/// Notes the passwords; waits in the one of "hold" until released, and panics in the one of "panic".
 struct Tame {
-    computed: Arc<AtomicU32>,
+    computed: Computed,
     entered: mpsc::Sender<()>,
     released: Arc<Mutex<mpsc::Receiver<()>>>,
 }
 
 impl Kernel for Tame {
     fn compute(&mut self, input: &Input<'_>, tag: &mut [u8]) -> Result<(), CantCompute> {
-        self.computed.fetch_add(1, Ordering::SeqCst);
+        self.computed.lock().unwrap().push(String::from_utf8_lossy(input.password).into_owned());
         match input.password {
             b"hold" => {
                 self.entered.send(()).unwrap();
@@ -56,7 +60,7 @@ impl Kernel for Tame {
 /// An engine with one tame worker, and the ends by which the test holds it.
 struct Held {
     engine: HashEngine,
-    computed: Arc<AtomicU32>,
+    computed: Computed,
     entered: mpsc::Receiver<()>,
     release: mpsc::Sender<()>,
 }
@@ -64,7 +68,7 @@ struct Held {
 fn held() -> Held {
     let (entered_sender, entered) = mpsc::channel();
     let (release, released) = mpsc::channel();
-    let computed = Arc::new(AtomicU32::new(0));
+    let computed = Computed::default();
     let (count, released) = (Arc::clone(&computed), Arc::new(Mutex::new(released)));
     let new_kernel = move || {
         let (computed, released) = (Arc::clone(&count), Arc::clone(&released));
@@ -76,7 +80,7 @@ fn held() -> Held {
 
 fn start(
     available_bytes: Option<u64>,
-    new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Clone + Send + 'static,
+    new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync + 'static,
 ) -> Result<HashEngine, EngineError> {
     let settings = EngineSettings {
         cost: Cost::DEFAULT,
@@ -86,12 +90,32 @@ fn start(
         longest_wait: Duration::from_hours(1),
     };
     let choice = KernelChoice::portable("a test holds it");
-    HashEngine::start_with(settings, choice, Arc::new(RealClock), &Zeros, available_bytes, new_kernel)
+    HashEngine::start_with(
+        settings,
+        choice,
+        Arc::new(RealClock),
+        &Zeros,
+        available_bytes,
+        &(Arc::new(new_kernel) as Arc<NewKernel>),
+    )
 }
 
-fn admit(engine: &HashEngine, count: u32) -> Box<dyn AdmittedHashes> {
+fn admit(engine: &HashEngine, count: u32) -> Arc<dyn AdmittedHashes> {
+    admit_of(engine, "acme", count)
+}
+
+fn admit_of(engine: &HashEngine, tenant: &str, count: u32) -> Arc<dyn AdmittedHashes> {
     let deadline = Deadline::at(RealClock.instant() + Duration::from_hours(1));
-    engine.admit(&TenantName::parse("acme").unwrap(), count, deadline).unwrap()
+    engine.admit(&TenantName::parse(tenant).unwrap(), count, deadline).unwrap()
+}
+
+/// Asks for a hash without waiting for it.
+fn ask(
+    hashes: &Arc<dyn AdmittedHashes>,
+    text: &'static str,
+) -> tokio::task::JoinHandle<Result<PasswordHash, HasherError>> {
+    let hashes = Arc::clone(hashes);
+    tokio::spawn(async move { hashes.hash(password(text), [0; SALT_BYTES]).await })
 }
 
 fn password(text: &str) -> Arc<Password> {
@@ -113,7 +137,50 @@ async fn a_job_that_nobody_waits_for_is_never_computed() {
     running.await.unwrap();
     hashes.hash(password("last"), [0; SALT_BYTES]).await.unwrap();
     // The decoy, the one that was held, and the last.
-    assert_eq!(computed.load(Ordering::SeqCst), 3);
+    assert_eq!(computed.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn tenants_are_served_in_turn() {
+    let Held { engine, computed, entered, release } = held();
+    let greedy = admit_of(&engine, "greedy", 4);
+    let held = ask(&greedy, "hold");
+    tokio::task::yield_now().await;
+    entered.recv().unwrap();
+    let mut asked: Vec<_> = ["greedy-1", "greedy-2", "greedy-3"].map(|text| ask(&greedy, text)).into();
+    tokio::task::yield_now().await;
+    let modest = admit_of(&engine, "modest", 2);
+    asked.extend(["modest-1", "modest-2"].map(|text| ask(&modest, text)));
+    tokio::task::yield_now().await;
+    release.send(()).unwrap();
+    for hashed in asked.into_iter().chain([held]) {
+        hashed.await.unwrap().unwrap();
+    }
+    let order = computed.lock().unwrap()[2..].to_vec();
+    assert_eq!(order, ["greedy-1", "modest-1", "greedy-2", "modest-2", "greedy-3"]);
+}
+
+#[tokio::test]
+async fn abandoned_hashes_are_computed_all_or_none() {
+    let Held { engine, computed, entered, release } = held();
+    let begun = admit(&engine, 2);
+    let held = ask(&begun, "hold");
+    tokio::task::yield_now().await;
+    entered.recv().unwrap();
+    let second = ask(&begun, "second of a pair");
+    let waiting = admit(&engine, 2);
+    let pair = [ask(&waiting, "third"), ask(&waiting, "fourth")];
+    tokio::task::yield_now().await;
+
+    begun.abandon();
+    waiting.abandon();
+    release.send(()).unwrap();
+
+    assert!(held.await.unwrap().is_ok() && second.await.unwrap().is_ok());
+    for hashed in pair {
+        assert_eq!(hashed.await.unwrap(), Err(HasherError::Abandoned));
+    }
+    assert_eq!(computed.lock().unwrap()[1..], ["hold", "second of a pair"]);
 }
 
 #[tokio::test]
@@ -130,7 +197,7 @@ async fn more_hashes_than_were_admitted_are_refused() {
     let hashes = admit(&engine, 1);
     hashes.hash(password("first"), [0; SALT_BYTES]).await.unwrap();
     assert_eq!(hashes.hash(password("second"), [0; SALT_BYTES]).await, Err(HasherError::NotAdmitted));
-    assert_eq!(computed.load(Ordering::SeqCst), 2);
+    assert_eq!(computed.lock().unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -156,7 +223,7 @@ async fn an_unreadable_hash_is_never_computed() {
     let hostile = PasswordHash::new("$argon2id$v=19$m=4294967295,t=1,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0".to_owned());
     let verified = admit(&engine, 1).verify(password("any"), &hostile).await;
     assert!(matches!(verified, Err(HasherError::Unreadable(_))));
-    assert_eq!(computed.load(Ordering::SeqCst), 1);
+    assert_eq!(computed.lock().unwrap().len(), 1);
 }
 
 #[test]
@@ -175,4 +242,122 @@ fn a_worker_that_fails_its_first_hash_stops_the_start() {
     }
     let refused = start(None, || Ok(Box::new(Broken))).err();
     assert!(matches!(refused, Some(EngineError::WarmUp)));
+}
+
+const SCRYPT: &str = "$scrypt$ln=10,r=4,p=3$MDEyMzQ1Njc4OWFiY2RlZg$yW+VRVPG5FPRrIHp+dqJf2w83ob7Ee+NnZGRNTSC8mA";
+const PBKDF2: &str = "$pbkdf2-sha256$i=600000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$vxd2BNPHUTWmwMtqfRqteQGLvvOWmfLBg0Dk2qtKKGI";
+
+/// Counts itself while it lives.
+struct Counted(Arc<AtomicU32>);
+
+impl Kernel for Counted {
+    fn compute(&mut self, _: &Input<'_>, _: &mut [u8]) -> Result<(), CantCompute> {
+        assert_eq!(self.0.load(Ordering::SeqCst), 1);
+        Ok(())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn what_takes_memory_takes_the_place_of_the_kernel() {
+    let living = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&living);
+    let new_kernel = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok(Box::new(Counted(Arc::clone(&count))) as Box<dyn Kernel>)
+    };
+    let engine = start(None, new_kernel).unwrap();
+    let hashes = admit(&engine, 3);
+    assert_eq!(hashes.verify(password("wrong"), &PasswordHash::new(SCRYPT.to_owned())).await, Ok(false));
+    assert_eq!(living.load(Ordering::SeqCst), 0);
+    hashes.hash(password("next"), [0; SALT_BYTES]).await.unwrap();
+    assert_eq!(living.load(Ordering::SeqCst), 1);
+}
+
+/// Loses its memory after the first hash.
+struct Forgetful(u32);
+
+impl Kernel for Forgetful {
+    fn compute(&mut self, _: &Input<'_>, _: &mut [u8]) -> Result<(), CantCompute> {
+        self.0 += 1;
+        if self.0 == 2 { Err(CantCompute::Memory) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn a_kernel_that_lost_its_memory_is_replaced() {
+    let engine = start(None, || Ok(Box::new(Forgetful(0)))).unwrap();
+    let hashes = admit(&engine, 2);
+    assert_eq!(hashes.hash(password("lost"), [0; SALT_BYTES]).await, Err(HasherError::Stopped));
+    assert!(hashes.hash(password("next"), [0; SALT_BYTES]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_slow_format_counts_as_several_hashes() {
+    let Held { engine, .. } = held();
+    let (slow, password) = (PasswordHash::new(PBKDF2.to_owned()), password("Tr0ub4dor&3 \u{e9}"));
+    let count = engine.cost_of(&password, &slow);
+    assert!((10..20).contains(&count), "{count}");
+    assert_eq!(engine.cost_of(&password, &engine.decoy()), 1);
+    let too_few = admit(&engine, count - 1).verify(Arc::clone(&password), &slow).await;
+    assert_eq!(too_few, Err(HasherError::NotAdmitted));
+    assert_eq!(admit(&engine, count).verify(password, &slow).await, Ok(true));
+}
+
+#[tokio::test]
+async fn only_what_is_not_of_this_engine_is_tried_as_it_was_received() {
+    let Held { engine, computed, .. } = held();
+    let decomposed = password("cafe\u{301}");
+    assert_eq!(engine.cost_of(&decomposed, &engine.decoy()), 1);
+    // What this engine makes, of another password.
+    assert_eq!(admit(&engine, 1).verify(Arc::clone(&decomposed), &engine.decoy()).await, Ok(false));
+    assert_eq!(computed.lock().unwrap().len(), 2);
+    let weaker = PasswordHash::new(engine.decoy().expose().replace("m=47104", "m=4096"));
+    assert_eq!(engine.cost_of(&decomposed, &weaker), 2);
+    assert_eq!(engine.cost_of(&password("caf\u{e9}"), &weaker), 1);
+}
+
+#[test]
+fn anything_weaker_is_below_target_and_anything_stronger_is_not() {
+    let engine = held().engine;
+    let made = engine.decoy().expose().to_owned();
+    let described = |text: &str| engine.describe(&PasswordHash::new(text.to_owned()));
+    assert!(!described(&made).is_below_target);
+    assert_eq!((described(&made).algorithm, &*described(&made).parameters), ("argon2id", "v=19,m=47104,t=1,p=1"));
+    let with = |from: &str, to: &str| made.replacen(from, to, 1);
+    let (rest, _) = made.rsplit_once('$').unwrap();
+    let (front, _) = rest.rsplit_once('$').unwrap();
+    let (salt, tag) = ("A".repeat(22), "A".repeat(43));
+    for weaker in [
+        with("argon2id", "argon2i"),
+        with("v=19", "v=16"),
+        with("v=19$", ""),
+        with("m=47104", "m=47103"),
+        format!("{front}$AAAAAAAAAAA${tag}"),
+        format!("{front}${salt}${}", "A".repeat(22)),
+        SCRYPT.to_owned(),
+        "nonsense".to_owned(),
+    ] {
+        assert!(described(&weaker).is_below_target, "{weaker}");
+    }
+    for stronger in [with("t=1", "t=2"), with("p=1", "p=2"), format!("{front}${}${}", "A".repeat(32), "A".repeat(86))] {
+        assert!(!described(&stronger).is_below_target, "{stronger}");
+    }
+    assert_eq!(described("nonsense").algorithm, "unreadable");
+}
+
+#[test]
+fn a_password_that_was_cut_is_not_upgraded() {
+    let engine = held().engine;
+    let bcrypt = PasswordHash::new("$2b$05$abcdefghijklmnopqrstuujf8SX2ahXLwp9w/B.Y5XdysS6yR576q".to_owned());
+    assert!(engine.is_upgradable(&password(&"x".repeat(71)), &bcrypt));
+    assert!(!engine.is_upgradable(&password(&"x".repeat(72)), &bcrypt));
+    assert!(!engine.is_upgradable(&password("any"), &engine.decoy()));
+    assert!(!engine.is_upgradable(&password("any"), &PasswordHash::new("nonsense".to_owned())));
+    assert!(engine.is_upgradable(&password(&"x".repeat(72)), &PasswordHash::new(PBKDF2.to_owned())));
 }

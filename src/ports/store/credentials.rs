@@ -5,8 +5,9 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::attempts::{Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
-use crate::domain::credential::{ChangeId, ChangedBy, Credential, PasswordHash, Version};
+use crate::domain::credential::{ChangeId, ChangedBy, Credential, PasswordHash, Revision, Version};
 use crate::domain::names::{Region, TenantName};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{Subject, SubjectId, SubjectName};
 use crate::domain::time::Timestamp;
@@ -26,6 +27,18 @@ pub trait Credentials: Send + Sync {
     /// Sets a password where the credential is still at the expected version, in one transaction with the history, the
     /// removal of the stored failures of `forget`, and the audit event. MUST change nothing otherwise.
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError>;
+
+    /// Replaces the hash of the same password where nobody wrote to the credential since that revision. Answers whether
+    /// nobody did. MUST leave the version, the time and id of the change, and the history as they are.
+    async fn replace_hash(
+        &self,
+        subject: SubjectId,
+        revision: Revision,
+        hash: &PasswordHash,
+    ) -> Result<bool, StoreError>;
+
+    /// The current hashes of a tenant's subjects, or of everybody's where none is named, in a fixed order.
+    async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<PasswordHash>, StoreError>;
 
     /// The wrong passwords in a row that are stored.
     async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError>;

@@ -93,7 +93,8 @@ pub trait Directory: Send + Sync {
         event: &AuditEvent,
     ) -> Result<bool, StoreError>;
 
-    /// Removes a subject, with its credential, history, attempts and access tokens.
+    /// Removes a subject, with its credential, history and access tokens. Its attempts are counted by its id, which
+    /// nobody is given again.
     async fn delete_subject(
         &self,
         tenant: &TenantName,

@@ -22,7 +22,7 @@ pub trait AccessTokens: Send + Sync {
         event: &AuditEvent,
     ) -> Result<bool, StoreError>;
 
-    /// Adds the first operator's token to a store that has no access token at all. Answers whether it had none.
+    /// Adds an operator's token to a store that has none that is valid when it is created. Answers whether it had none.
     async fn bootstrap(
         &self,
         token: &AccessToken,

@@ -1,6 +1,7 @@
 //! The administration: one file for each group of operations.
 
 mod instances;
+mod posture;
 mod resets;
 mod settings;
 mod subjects;
@@ -9,6 +10,7 @@ mod tokens;
 
 use super::gates::Permit;
 use super::{Call, Service, ServiceError};
+use crate::domain::caller::CallerKind;
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
@@ -32,5 +34,18 @@ impl Service {
             Some(_) => Ok((permit, tenant)),
             None => Err(ServiceError::NotFound(Missing::Tenant)),
         }
+    }
+
+    /// May they, on the tenant, or on the installation where an operator names no tenant?
+    async fn permit_tenant_or_all(
+        &self,
+        call: Call,
+        named: Option<TenantName>,
+    ) -> Result<(Permit, Option<TenantName>), ServiceError> {
+        if named.is_none() && call.caller().kind() == CallerKind::Operator {
+            return Ok((self.gates.permit(call, &Resource::Installation).await?, None));
+        }
+        let (permit, tenant) = self.permit_tenant(call, named).await?;
+        Ok((permit, Some(tenant)))
     }
 }

@@ -133,7 +133,7 @@ impl Service {
         self.entry(&permit).await
     }
 
-    /// Deletes a subject, with its credential, history, attempts and access tokens.
+    /// Deletes a subject, with its credential, history and access tokens.
     pub async fn delete_subject(
         &self,
         call: Call,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as Turn, Notify};
 
+use crate::domain::action::Action;
 use crate::domain::attempts::{Backoff, CallerKey, Pair, SubjectKey};
 use crate::domain::caller::Caller;
 use crate::domain::names::TenantName;
@@ -35,10 +36,12 @@ impl AttemptLimits {
     }
 }
 
-/// The key of a caller's attempts.
-pub(super) fn caller_key(caller: &Caller) -> CallerKey {
+/// The key of a caller's attempts. Those of an administrator's resets are counted apart: whoever guessed in vain can
+/// still reset.
+pub(super) fn caller_key(caller: &Caller, action: Action) -> CallerKey {
     let subject = caller.subject_id().map(|id| id.0.into_bytes());
     CallerKey(digest(&[
+        if action.is_administrative() { b"reset" } else { b"" },
         caller.kind().as_str().as_bytes(),
         caller.tenant().map_or("", TenantName::as_str).as_bytes(),
         caller.name().as_bytes(),

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use subtle::ConstantTimeEq;
 use tokio::join;
 
-use super::reserve::{Candidate, Loaded, Reserved};
+use super::reserve::{Candidate, Reserved};
 use super::{Gates, SubjectPermit};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};
@@ -84,15 +84,33 @@ impl Change {
     }
 }
 
-impl Loaded {
-    /// How many hashes a change takes: what is presented and the new one, and one for each earlier password that may
-    /// not come again.
-    pub(in crate::service) fn hashes_of_a_change(&self, presented: &Presented) -> u32 {
-        let checks_current = match presented {
-            Presented::OldPassword(_) => true,
-            Presented::Nothing(_) => self.credential().is_some() && self.policy().reuse_depth() > 0,
+impl Gates {
+    /// How many hashes a change counts as: the check of what is presented, the new one, and a check for each earlier
+    /// password that may not come again.
+    pub(in crate::service) fn hashes_of_a_change(
+        &self,
+        candidate: &Candidate,
+        presented: &Presented,
+        new: &PasswordToStore,
+    ) -> u32 {
+        let Candidate::Known(loaded) = candidate else { return 0 };
+        let hasher = &self.ports.hasher;
+        let current = loaded.credential().map(|credential| &credential.hash);
+        let of_current = match presented {
+            Presented::OldPassword(old) => hasher.cost_of(old, current.unwrap_or(&hasher.decoy())),
+            Presented::Nothing(_) => {
+                let current = current.filter(|_| loaded.policy().reuse_depth() > 0);
+                current.map_or(0, |hash| hasher.cost_of(&new.0, hash))
+            }
         };
-        u32::from(checks_current) + 1 + u32::try_from(self.earlier().count()).unwrap_or(u32::MAX)
+        let of_earlier = loaded.earlier().map(|hash| hasher.cost_of(&new.0, hash));
+        of_earlier.fold(of_current.saturating_add(1), u32::saturating_add)
+    }
+
+    /// How many hashes a verification counts as.
+    pub(in crate::service) fn hashes_of_a_verification(&self, candidate: &Candidate, password: &Password) -> u32 {
+        let hasher = &self.ports.hasher;
+        hasher.cost_of(password, candidate.hash().unwrap_or(&hasher.decoy()))
     }
 }
 
@@ -108,7 +126,7 @@ impl Reserved {
         let (outcome, hash) = join!(self.check(&presented, new), self.hashes.hash(new.shared(), salt));
         let (subject, version) = match &self.candidate {
             Candidate::Known(loaded) => (loaded.subject().id, loaded.version()),
-            Candidate::Unknown(_) => return Err(ServiceError::Internal("a change of no subject")),
+            Candidate::Unknown(..) => return Err(ServiceError::Internal("a change of no subject")),
         };
         match outcome {
             // No verdict was reached, and none is told: that is not the caller's attempt.
@@ -174,7 +192,7 @@ impl Reserved {
         Ok(Checked::Good)
     }
 
-    /// Commits a change where the credential is still at the version that was proven and the caller still waits.
+    /// Commits a change where the credential is still at the version that was proven and the deadline has not passed.
     pub(in crate::service) async fn commit(&self, change: Change) -> Result<Version, ServiceError> {
         let Gates { ports, .. } = self.gates.as_ref();
         let Candidate::Known(loaded) = &self.candidate else {
@@ -207,17 +225,15 @@ impl Reserved {
 
     /// Verifies a password: the subject's, or at the same cost the decoy's.
     pub(in crate::service) async fn verify(&mut self, password: Arc<Password>) -> Result<bool, ServiceError> {
-        let hash = match &self.candidate {
-            Candidate::Known(loaded) => loaded.credential().map(|credential| &credential.hash),
-            Candidate::Unknown(_) => None,
-        };
+        let hash = self.candidate.hash();
         let decoy = self.gates.ports.hasher.decoy();
         let has_password = hash.is_some();
-        let verified = self.hashes.verify(password, hash.unwrap_or(&decoy)).await;
+        let verified = self.hashes.verify(Arc::clone(&password), hash.unwrap_or(&decoy)).await;
         let matched = verified.inspect_err(|_| self.release())? && has_password;
         if matched {
             self.release();
             self.forget().await?;
+            self.upgrade(password);
         } else {
             self.fail().await?;
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::attempts::{Slot, caller_key, name_key, subject_key};
 use super::{Gates, SubjectPermit};
+use crate::domain::action::Action;
 use crate::domain::attempts::{Failures, Forget, Pair};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{Credential, PasswordHash, Version};
@@ -65,15 +66,30 @@ impl Loaded {
 pub enum Candidate {
     /// A subject.
     Known(Box<Loaded>),
-    /// A name.
-    Unknown(Box<SubjectPermit>),
+    /// A name, with the settings that a subject of that name would be held to.
+    Unknown(Box<SubjectPermit>, TenantSettings),
 }
 
 impl Candidate {
     pub(super) fn permit(&self) -> &SubjectPermit {
         match self {
             Self::Known(loaded) => &loaded.permit,
-            Self::Unknown(permit) => permit,
+            Self::Unknown(permit, _) => permit,
+        }
+    }
+
+    fn settings(&self) -> &TenantSettings {
+        match self {
+            Self::Known(loaded) => &loaded.settings,
+            Self::Unknown(_, settings) => settings,
+        }
+    }
+
+    /// The hash that a password is verified against, where there is one.
+    pub(super) fn hash(&self) -> Option<&PasswordHash> {
+        match self {
+            Self::Known(loaded) => loaded.credential().map(|credential| &credential.hash),
+            Self::Unknown(..) => None,
         }
     }
 
@@ -88,17 +104,18 @@ impl Candidate {
     fn pair(&self) -> Pair {
         let subject = match self {
             Self::Known(loaded) => subject_key(loaded.subject.id),
-            Self::Unknown(permit) => name_key(permit.tenant(), permit.name()),
+            Self::Unknown(permit, _) => name_key(permit.tenant(), permit.name()),
         };
-        Pair { subject, caller: caller_key(self.call().caller()) }
+        Pair { subject, caller: caller_key(self.call().caller(), self.call().caller.action()) }
     }
 }
 
-/// An attempt that is reserved, with the hashes that it needs. Dropped without an outcome, it counts as failed.
+/// An attempt that is reserved, with the hashes that it needs. It is under way until it is dropped, so that who waits
+/// behind it sees what came of it; dropped without an outcome, it counts as failed.
 pub struct Reserved {
     pub(super) gates: Arc<Gates>,
     pub(super) candidate: Candidate,
-    pub(super) hashes: Box<dyn AdmittedHashes>,
+    pub(super) hashes: Arc<dyn AdmittedHashes>,
     pair: Pair,
     slot: Arc<Slot>,
     stored: Failures,
@@ -106,6 +123,11 @@ pub struct Reserved {
 }
 
 impl Reserved {
+    /// Whose password is tried, as it was when the attempt was reserved.
+    pub(in crate::service) fn candidate(&self) -> &Candidate {
+        &self.candidate
+    }
+
     /// Whose stored failures a change forgets: those of everybody where an administrator makes it, else the pair's,
     /// where there are any.
     pub(super) fn to_forget(&self) -> Option<Forget> {
@@ -115,10 +137,9 @@ impl Reserved {
         (self.stored.count > 0).then_some(Forget::Pair(self.pair))
     }
 
-    /// The attempt is over and does not count.
+    /// The attempt does not count.
     pub(super) fn release(&mut self) {
         self.settled = true;
-        self.slot.leave();
     }
 
     /// The password was wrong. That is durable when this returns.
@@ -126,7 +147,7 @@ impl Reserved {
         let permit = self.candidate.permit().permit();
         let event = self.gates.event(permit, AuditOutcome::WrongPassword);
         self.gates.ports.store.record_failure(&self.pair, event.at, &event).await?;
-        self.release();
+        self.settled = true;
         Ok(())
     }
 
@@ -142,7 +163,7 @@ impl Reserved {
 impl Drop for Reserved {
     fn drop(&mut self) {
         if self.settled {
-            return;
+            return self.slot.leave();
         }
         let (gates, slot, pair) = (Arc::clone(&self.gates), Arc::clone(&self.slot), self.pair);
         let event = gates.event(self.candidate.permit().permit(), AuditOutcome::WrongPassword);
@@ -152,7 +173,7 @@ impl Drop for Reserved {
             slot.leave();
         };
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(record)),
+            Ok(runtime) => drop(self.gates.detached.spawn_on(record, &runtime)),
             Err(_) => self.slot.leave(),
         }
     }
@@ -162,6 +183,11 @@ impl Gates {
     /// Loads a subject with its credential. What is missing is told.
     pub(in crate::service) async fn load(&self, permit: SubjectPermit) -> Result<Loaded, ServiceError> {
         let subject = permit.subject()?.clone();
+        let (caller, action) = (permit.call().caller(), permit.call().caller.action());
+        // Deleted and made again since the caller was authenticated: the credentials were the other one's.
+        if action.is_by_the_subject() && caller.subject_id() != Some(subject.id) {
+            return Err(ServiceError::Unauthenticated);
+        }
         let settings = self.settings(permit.permit(), permit.tenant()).await?;
         let policy = self.policy(&subject, &settings);
         let credential = self.credential(&subject).await?;
@@ -171,24 +197,25 @@ impl Gates {
     /// Loads a subject with its credential, where there is one. What is missing is not told.
     pub(in crate::service) async fn load_candidate(&self, permit: SubjectPermit) -> Result<Candidate, ServiceError> {
         if permit.subject().is_err() {
-            return Ok(Candidate::Unknown(Box::new(permit)));
+            let settings = self.settings(permit.permit(), permit.tenant()).await?;
+            return Ok(Candidate::Unknown(Box::new(permit), settings));
         }
         Ok(Candidate::Known(Box::new(self.load(permit).await?)))
     }
 
-    /// Reserves an attempt and admits its hashes as one. When the allowance is used up by attempts under way, waits for
+    /// Reserves an attempt and admits its hashes as one, as many as it counts as once it is its turn. When the allowance is used up by attempts under way, waits for
     /// its turn within the deadline; a refusal costs no attempt.
     pub(in crate::service) async fn reserve(
         self: &Arc<Self>,
-        candidate: Candidate,
-        hashes: u32,
+        mut candidate: Candidate,
+        hashes: impl FnOnce(&Candidate) -> u32,
     ) -> Result<Reserved, ServiceError> {
         let pair = candidate.pair();
         let slot = self.under_way.slot(pair);
         let deadline = candidate.call().deadline;
-        let turn = within(deadline, self.take_turn(&slot, pair, &candidate));
+        let turn = within(deadline, self.take_turn(&slot, pair, &mut candidate));
         let (turn, stored) = turn.await.ok_or(ServiceError::DeadlineExceeded)??;
-        let hashes = self.ports.hasher.admit(candidate.tenant(), hashes, deadline)?;
+        let hashes = self.ports.hasher.admit(candidate.tenant(), hashes(&candidate), deadline)?;
         slot.enter();
         drop(turn);
         let gates = Arc::clone(self);
@@ -200,11 +227,12 @@ impl Gates {
         &self,
         slot: &'slot Slot,
         pair: Pair,
-        candidate: &Candidate,
+        candidate: &mut Candidate,
     ) -> Result<(tokio::sync::MutexGuard<'slot, ()>, Failures), ServiceError> {
-        let limits = match candidate {
-            Candidate::Known(loaded) if loaded.subject.name.kind() == SubjectKind::RamUser => {
-                self.installation.attempts.with_max_login_attempts(loaded.settings.ram.max_login_attemps())
+        // For a name that no subject has as well: else the limit would tell which names exist.
+        let limits = match candidate.permit().name().kind() {
+            SubjectKind::RamUser => {
+                self.installation.attempts.with_max_login_attempts(candidate.settings().ram.max_login_attemps())
             }
             _ => self.installation.attempts,
         };
@@ -215,7 +243,7 @@ impl Gates {
         let mut slowed = false;
         loop {
             if std::mem::take(&mut waited) {
-                self.check_unmoved(candidate).await?;
+                self.catch_up(candidate).await?;
             }
             // Read before the store: an attempt that fails in between is then counted twice, never not at all.
             let under_way = slot.count();
@@ -242,11 +270,17 @@ impl Gates {
         }
     }
 
-    /// Who waited while somebody else changed the password need not hash.
-    async fn check_unmoved(&self, candidate: &Candidate) -> Result<(), ServiceError> {
+    /// Meets what happened while somebody waited. A change was decided on the old version and need not hash; a
+    /// verification is asked of whatever holds now.
+    async fn catch_up(&self, candidate: &mut Candidate) -> Result<(), ServiceError> {
         let Candidate::Known(loaded) = candidate else { return Ok(()) };
-        let current = self.credential(&loaded.subject).await?.map(|credential| credential.version);
-        if current == loaded.version() { Ok(()) } else { Err(ServiceError::VersionConflict { current }) }
+        let credential = self.credential(&loaded.subject).await?;
+        let current = credential.as_ref().map(|credential| credential.version);
+        if current != loaded.version() && loaded.permit.call().caller.action() != Action::VerifyPassword {
+            return Err(ServiceError::VersionConflict { current });
+        }
+        loaded.credential = credential;
+        Ok(())
     }
 }
 

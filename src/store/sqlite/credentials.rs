@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use sqlx::{Row, SqliteConnection};
 
 use super::rows::{self, subject_columns};
-use super::{SqliteStore, attempts, audit, finish, settings};
+use super::{SqliteStore, attempts, audit, finish, hashes, settings};
 use crate::domain::attempts::{Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
-use crate::domain::credential::{ChangeId, Credential, Version};
+use crate::domain::credential::{ChangeId, Credential, PasswordHash, Revision, Version};
 use crate::domain::names::{Region, TenantName};
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{SubjectId, SubjectName};
 use crate::domain::time::Timestamp;
@@ -47,7 +48,7 @@ impl Credentials for SqliteStore {
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
         // One statement is one moment: two could straddle a change.
         let found = sqlx::query(
-            "SELECT c.version, c.hash, c.changed_at, c.changed_by, e.hash AS earlier_hash
+            "SELECT c.version, c.revision, c.hash, c.changed_at, c.changed_by, e.hash AS earlier_hash
              FROM credential c LEFT JOIN earlier_hash e ON e.subject_id = c.subject_id
              WHERE c.subject_id = $1 ORDER BY e.version DESC",
         )
@@ -84,6 +85,29 @@ impl Credentials for SqliteStore {
             },
             Err(error) => Err(error),
         }
+    }
+
+    async fn replace_hash(
+        &self,
+        subject: SubjectId,
+        revision: Revision,
+        hash: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.begin().await?;
+        let replaced = sqlx::query(
+            "UPDATE credential SET hash = $3, revision = revision + 1 WHERE subject_id = $1 AND revision = $2",
+        )
+        .bind(subject.to_string())
+        .bind(i64::try_from(revision.0).unwrap_or(i64::MAX))
+        .bind(hash.expose())
+        .execute(&mut *transaction)
+        .await?;
+        finish(transaction).await?;
+        Ok(replaced.rows_affected() > 0)
+    }
+
+    async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<PasswordHash>, StoreError> {
+        hashes::list(self, tenant, page).await
     }
 
     async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError> {
@@ -161,7 +185,8 @@ async fn set_password(connection: &mut SqliteConnection, commit: &Commit) -> Res
             .bind(rows::number_of(expected))
             .execute(&mut *connection)
             .await?;
-            "UPDATE credential SET version = $2, hash = $3, changed_at = $4, changed_by = $5, change_id = $6
+            "UPDATE credential SET version = $2, hash = $3, changed_at = $4, changed_by = $5, change_id = $6,
+                 revision = revision + 1
              WHERE subject_id = $1 AND version = $2 - 1"
         }
     };

@@ -14,7 +14,7 @@ use super::connect::{options, writing};
 use super::open::{OpenError, identify, require_writable, schema_version, verify};
 
 /// The schema that this program works with: the number of the newest migration.
-pub(super) const KNOWN_SCHEMA: u32 = 1;
+pub(super) const KNOWN_SCHEMA: u32 = 2;
 
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 

@@ -7,6 +7,7 @@ mod connect;
 mod credentials;
 mod directory;
 mod errors;
+mod hashes;
 mod header;
 mod migrate;
 mod open;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::domain::access_token::{AccessToken, TokenId};
 use crate::domain::attempts::Failures;
 use crate::domain::caller::{Caller, CallerKind};
-use crate::domain::credential::{ChangeId, ChangedBy, Credential, CredentialState, PasswordHash, Version};
+use crate::domain::credential::{ChangeId, ChangedBy, Credential, CredentialState, PasswordHash, Revision, Version};
 use crate::domain::names::{
     AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, RamUserName, Region, TenantName,
 };
@@ -66,7 +66,11 @@ pub(super) fn subject(row: &SqliteRow) -> Read<Subject> {
         },
         SubjectKind::RamUser => SubjectAttributes::RamUser,
         SubjectKind::IamUser => SubjectAttributes::IamUser {
-            user_name: parsed(row, "user_name", |text| IamUserName::parse(text).ok())?,
+            user_name: parsed(row, "user_name", |text| match &name {
+                // Who was given no name goes by the id, which may start with a digit.
+                SubjectName::IamUser(id) if id.as_str() == text => Some(IamUserName::of_id(id)),
+                _ => IamUserName::parse(text).ok(),
+            })?,
             tags: parsed(row, "tags", |text| serde_json::from_str(text).ok())?,
         },
         SubjectKind::InstanceAccount => SubjectAttributes::InstanceAccount {
@@ -82,6 +86,7 @@ pub(super) fn subject(row: &SqliteRow) -> Read<Subject> {
 pub(super) fn credential(row: &SqliteRow) -> Read<Credential> {
     Ok(Credential {
         version: version(row, "version")?,
+        revision: revision(row, "revision")?,
         hash: hash(row, "hash")?,
         changed_at: time(row, "changed_at")?,
         changed_by: parsed(row, "changed_by", |text| {
@@ -147,6 +152,11 @@ pub(super) fn hash(row: &SqliteRow, column: &str) -> Read<PasswordHash> {
 pub(super) fn version(row: &SqliteRow, column: &str) -> Read<Version> {
     let number: i64 = row.try_get(column)?;
     u64::try_from(number).ok().and_then(Version::new).ok_or_else(|| damaged(column))
+}
+
+pub(super) fn revision(row: &SqliteRow, column: &str) -> Read<Revision> {
+    let number: i64 = row.try_get(column)?;
+    u64::try_from(number).map(Revision).map_err(|_| damaged(column))
 }
 
 pub(super) fn change_id(row: &SqliteRow, column: &str) -> Read<ChangeId> {

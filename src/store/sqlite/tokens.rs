@@ -7,6 +7,7 @@ use super::directory::page_of;
 use super::{SqliteStore, audit, finish, rows};
 use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
+use crate::domain::caller::CallerKind;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::ports::StoreError;
@@ -53,8 +54,12 @@ impl AccessTokens for SqliteStore {
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        let any = sqlx::query("SELECT id FROM access_token LIMIT 1").fetch_optional(&mut *transaction).await?;
-        if any.is_some() {
+        let operator = sqlx::query("SELECT id FROM access_token WHERE kind = $1 AND expires_at > $2 LIMIT 1")
+            .bind(CallerKind::Operator.as_str())
+            .bind(token.created_at.as_micros())
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if operator.is_some() {
             return Ok(false);
         }
         insert(&mut transaction, token, digest).await?;

@@ -108,3 +108,12 @@ fn no_token_is_shown() {
         assert!(!outcome.stdout.contains("hunter2") && !outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
     }
 }
+
+#[test]
+fn what_never_listens_need_not_be_told_that_plaintext_is_fine() {
+    let anywhere = [("CREDENTIALD_SERVER_LISTEN", "0.0.0.0:50051")];
+    assert_eq!(credentiald(&["serve"], &anywhere).status, 78);
+    let first = credentiald(&["bootstrap"], &anywhere);
+    assert_eq!(first.status, 0, "{}", first.stderr);
+    assert!(first.stdout.starts_with("cdt_"));
+}

@@ -170,3 +170,12 @@ async fn a_password_can_be_checked_and_generated() {
         .err("CheckPassword", json!({ "subject": { "mail_domain": "nope.com" }, "password": "x" }), "DOMAIN_NOT_FOUND")
         .await;
 }
+
+#[tokio::test]
+async fn an_iam_user_whose_id_starts_with_a_digit_is_a_user_like_any_other() {
+    let world = World::start().await;
+    let user = world.iam_user("07609fb9358010e21f7bc003751c7c32", "mypassword-1").await;
+    user.ok("ChangePasswordV5", json!({ "old_password": "mypassword-1", "new_password": "mypassword-2" })).await;
+    let listed = world.root.ok("ListIamUsers", json!({})).await;
+    assert_eq!(listed["iam_users"][0]["user_name"], "07609fb9358010e21f7bc003751c7c32");
+}

@@ -28,7 +28,8 @@ async fn guess_until_refused(caller: &Client, name: &str) -> u32 {
 
 #[tokio::test]
 async fn one_caller_cannot_lock_a_subject_for_the_others() {
-    let world = World::start().await;
+    // Longer than the test takes on any machine.
+    let world = Setup::default().with("attempts.backoff_seconds", "600").start().await;
     let alice = world.ram_user("alice", RIGHT).await;
     let attacker = world.service().await;
     let other = world.caller("SERVICE", "console").await;
@@ -49,6 +50,12 @@ async fn an_unknown_subject_is_told_from_a_known_one_by_nothing() {
     let relay = world.service().await;
     for name in ["alice", "without", "nobody"] {
         assert_eq!(guess_until_refused(&relay, name).await, 5, "{name}");
+    }
+
+    world.root.ok("SetPasswordPolicy", json!({ "max_login_attemps": 2 })).await;
+    let other = world.caller("SERVICE", "console").await;
+    for name in ["alice", "without", "nobody"] {
+        assert_eq!(guess_until_refused(&other, name).await, 2, "{name}");
     }
 }
 
@@ -82,6 +89,8 @@ async fn a_refusal_costs_no_attempt() {
 async fn attempts_survive_a_restart() {
     let world = World::start().await;
     world.ram_user("alice", RIGHT).await;
+    // An hour's wait, which the restart can't outlast.
+    world.root.ok("SetPasswordPolicy", json!({ "max_login_attemps": 5 })).await;
     let relay = world.service().await;
     guess_until_refused(&relay, "alice").await;
 
@@ -140,4 +149,13 @@ async fn an_administrators_reset_lifts_every_wait() {
 
     assert_eq!(relay.ok("VerifyPassword", verify("alice", "newpassword")).await["result"], "MATCHED_CURRENT");
     alice.ok("ChangePassword", json!({ "old_password": "newpassword", "new_password": "mine-again" })).await;
+}
+
+#[tokio::test]
+async fn who_guessed_in_vain_can_still_reset() {
+    let world = World::start().await;
+    world.ram_user("alice", RIGHT).await;
+    guess_until_refused(&world.root, "alice").await;
+    let request = json!({ "subject": { "ram_user": "alice" }, "generate_password": true });
+    world.root.ok("ResetPassword", request).await;
 }

@@ -69,3 +69,50 @@ async fn parallel_guesses_get_no_more_than_the_allowance() {
     let refused = replies.iter().filter(|reply| reply.reason() == "TOO_MANY_ATTEMPTS").count();
     assert_eq!((tried, refused), (5, 35), "{replies:?}");
 }
+
+#[tokio::test]
+async fn a_verification_that_waited_behind_a_change_tells_what_holds_after_it() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let for_store = Arc::clone(&armed);
+    let setup = Setup::default().with("attempts.allowance", "1");
+    let world = setup.around(move |store| Arc::new(BarrierStore::new(store, 2, for_store))).start().await;
+    for round in 0..4 {
+        let domain = format!("round-{round}.example");
+        world.mail_domain(&domain, "OLDmail1234").await;
+        armed.store(true, Ordering::SeqCst);
+
+        let verify = json!({ "subject": { "mail_domain": domain }, "password": "OLDmail1234" });
+        let change = json!({ "domain_name": domain, "password": "NEWmail1234" });
+        let (verified, changed) =
+            tokio::join!(world.root.call("VerifyPassword", verify), world.root.call("ModifyPWByDomain", change));
+
+        assert_eq!((changed.reason().as_str(), verified.reason().as_str()), ("OK", "OK"), "{verified:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_hangs_up_before_anything_begins_spends_no_attempt() {
+    let world = Setup::default().with("hashing.workers", "1").start().await;
+    let alice = world.ram_user("alice", OLD).await;
+    world.ram_user("busy", OLD).await;
+    let relay = world.service().await;
+    // Enough work ahead that the calls below are still waiting when their callers go.
+    let work = (0..5).map(|_| {
+        let relay = relay.clone();
+        let request = json!({ "subject": { "ram_user": "busy" }, "password": OLD });
+        tokio::spawn(async move { relay.call("VerifyPassword", request).await })
+    });
+    let work: Vec<_> = work.collect();
+    for _ in 0..20 {
+        let request = json!({ "old_password": OLD, "new_password": "newpassword" });
+        let gone = alice.at(world.address);
+        let call = tokio::spawn(async move { gone.call("ChangePassword", request).await });
+        tokio::task::yield_now().await;
+        call.abort();
+    }
+    for reply in work {
+        assert_eq!(reply.await.unwrap().json["result"], "MATCHED_CURRENT");
+    }
+    let reply = alice.call("ChangePassword", json!({ "old_password": OLD, "new_password": "newpassword-2" })).await;
+    assert!(["OK", "OLD_PASSWORD_INCORRECT"].contains(&reply.reason().as_str()), "{:?}", reply.status);
+}

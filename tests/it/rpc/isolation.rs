@@ -90,6 +90,9 @@ async fn a_token_can_be_had_for_a_user_that_exists_only() {
         let request = json!({ "caller_kind": format!("CALLER_KIND_{kind}"), "caller_name": "nobody" });
         world.root.err("IssueAccessToken", request, "USER_NOT_FOUND").await;
     }
+    let both = json!({ "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "no spaces", "time_to_live": "-1s" });
+    let reply = world.root.err("IssueAccessToken", both, "INVALID_FIELD").await;
+    assert_eq!(reply.problems(), ["caller_name: CHARACTER_NOT_ALLOWED", "time_to_live: MALFORMED"]);
     for (request, problem) in [
         (json!({}), "caller_kind: REQUIRED"),
         (json!({ "caller_kind": "CALLER_KIND_SERVICE" }), "caller_name: REQUIRED"),

@@ -9,4 +9,5 @@ mod concurrency;
 mod isolation;
 mod modify_account_password;
 mod modify_pw_by_domain;
+mod upgrades;
 mod wire;

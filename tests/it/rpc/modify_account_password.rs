@@ -68,7 +68,8 @@ async fn an_instance_that_is_not_running_and_an_account_that_is_unavailable_keep
 
     let status = |status| json!({ "instance_id": "r-1", "account_name": "app", "account_status": status });
     world.root.ok("SetInstanceAccountStatus", status("INSTANCE_ACCOUNT_STATUS_UNAVAILABLE")).await;
-    world.root.err("ModifyAccountPassword", change("r-1", "app"), "RESOURCE_STATE").await;
+    let reply = world.root.err("ModifyAccountPassword", change("r-1", "app"), "RESOURCE_STATE").await;
+    assert_eq!(reply.metadata("state").as_deref(), Some("unavailable"));
     world.root.ok("SetInstanceAccountStatus", status("INSTANCE_ACCOUNT_STATUS_AVAILABLE")).await;
     world.root.ok("ModifyAccountPassword", change("r-1", "app")).await;
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use credentiald::domain::attempts::{Forget, StoredFailures};
-use credentiald::domain::credential::{ChangedBy, Credential};
+use credentiald::domain::credential::{ChangedBy, Credential, Revision};
 use credentiald::domain::settings::TenantSettings;
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Store;
@@ -38,6 +38,7 @@ pub async fn a_password_is_set_and_read_back(backend: &mut impl Backend) {
     assert_eq!(store.commit(&change(bob, Some(1))).await.unwrap(), CommitOutcome::Committed(version(2)));
     let expected = Credential {
         version: version(2),
+        revision: Revision(2),
         hash: hash(2),
         changed_at: at(2),
         changed_by: ChangedBy::Subject,

@@ -12,7 +12,10 @@ mod sqlite_damage;
 mod sqlite_files;
 mod sqlite_full_disk;
 mod tokens;
+mod upgrades;
 mod values;
+
+pub use sqlite::connection_to;
 
 /// A test for each law, for each backend.
 macro_rules! laws {
@@ -68,7 +71,14 @@ macro_rules! laws {
                 a_token_for_what_is_absent_is_refused,
                 a_deleted_token_is_gone,
                 the_first_operator_is_made_once,
+                when_no_operators_token_is_valid_any_more_one_can_be_made_again,
                 of_racing_first_operators_exactly_one_is_made,
+            ],
+            upgrades: [
+                a_replaced_hash_changes_nothing_else,
+                a_stale_revision_changes_nothing,
+                of_an_upgrade_and_a_change_the_change_wins,
+                every_current_hash_is_listed_once,
             ],
         }
     };

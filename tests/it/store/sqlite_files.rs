@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use credentiald::domain::credential::Revision;
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::store::{Credentials, Directory};
 use credentiald::store::{Migrated, OpenError, SqliteStore};
@@ -145,9 +146,31 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     assert!(matches!(error, OpenError::Older { found: 0, .. }));
     assert!(error.to_string().contains("credentiald migrate"));
 
-    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), Migrated { from: 0, to: 1 });
-    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), Migrated { from: 1, to: 1 });
+    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), Migrated { from: 0, to: 2 });
+    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), Migrated { from: 2, to: 2 });
     alice(&SqliteStore::open(&path).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_store_of_schema_1_is_brought_up_with_all_that_it_holds() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    tamper_new(&path, include_str!("schema_1.sql")).await;
+    let error = refused(&path).await;
+    assert!(matches!(error, OpenError::Older { found: 1, .. }), "{error}");
+
+    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), Migrated { from: 1, to: 2 });
+
+    assert_eq!(SqliteStore::check(&path).await.unwrap().damages, Vec::<String>::new());
+    let store = SqliteStore::open(&path).await.unwrap();
+    let id = store_alice(&store).await;
+    let credential = store.credential(id).await.unwrap().unwrap();
+    assert_eq!((credential.version, credential.revision), (version(2), Revision(1)));
+    assert!(credential.hash.expose().ends_with("$u/UnOdC0ew5LJ8kzq29/b9tS8tU9gmc10jrI7qmQJo0"));
+    assert_eq!(credential.history.len(), 1);
+    assert_eq!(store.settings(&tenant("acme")).await.unwrap().unwrap().ram.password_reuse_prevention(), 3);
+    assert!(store.replace_hash(id, credential.revision, &hash(3)).await.unwrap());
+    make_change(&store, id, 2).await;
 }
 
 #[tokio::test]

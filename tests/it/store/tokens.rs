@@ -70,6 +70,15 @@ pub async fn the_first_operator_is_made_once(backend: &mut impl Backend) {
     assert_eq!(backend.audit_events().await.len(), 1);
 }
 
+pub async fn when_no_operators_token_is_valid_any_more_one_can_be_made_again(backend: &mut impl Backend) {
+    let store = backend.store();
+    let first = token(operator());
+    assert!(store.bootstrap(&first, &digest(1), &event()).await.unwrap());
+    let mut second = token(operator());
+    second.created_at = first.expires_at;
+    assert!(store.bootstrap(&second, &digest(2), &event()).await.unwrap());
+}
+
 pub async fn of_racing_first_operators_exactly_one_is_made(backend: &mut impl Backend) {
     let mut racers = JoinSet::new();
     for number in 0..8 {

@@ -1,5 +1,6 @@
 //! A client made from the proto files at run time, as `grpcurl` is one: JSON in, and everything of the reply out.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -70,15 +71,20 @@ impl Client {
 
     /// Calls `Service/Method`, whose package is found by its name.
     pub async fn call(&self, method: &str, request: Value) -> Reply {
+        self.try_call(method, request).await.expect("the server answers")
+    }
+
+    /// Calls, and answers nothing where the connection is lost before the reply is whole.
+    pub async fn try_call(&self, method: &str, request: Value) -> Option<Reply> {
         let method = method_named(method);
         let request = DynamicMessage::deserialize(method.input(), request).expect("the request fits the proto");
-        let mut reply = self.send(&path(&method), frame(&request.encode_to_vec())).await;
+        let mut reply = self.try_send(&path(&method), frame(&request.encode_to_vec())).await?;
         if let Some(message) = reply.body.get(5..) {
             let message = DynamicMessage::decode(method.output(), message).expect("the reply fits the proto");
             let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(true);
             reply.json = message.serialize_with_options(serde_json::value::Serializer, &options).unwrap();
         }
-        reply
+        Some(reply)
     }
 
     /// Calls, and expects success.
@@ -97,21 +103,26 @@ impl Client {
 
     /// Posts a body as it is.
     pub async fn send(&self, path: &str, body: impl Into<Bytes>) -> Reply {
+        self.try_send(path, body).await.expect("the server answers")
+    }
+
+    /// Posts a body as it is, and answers nothing where the connection is lost before the reply is whole.
+    pub async fn try_send(&self, path: &str, body: impl Into<Bytes>) -> Option<Reply> {
         let mut request = Request::post(format!("http://{}{path}", self.address))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .body(Full::new(body.into()))
             .unwrap();
         request.headers_mut().extend(self.headers.clone());
-        let mut connection = self.connection.get_or_init(|| connect(self.address)).await.clone();
-        let response = connection.send_request(request).await.unwrap();
+        let mut connection = self.connection.get_or_try_init(|| connect(self.address)).await.ok()?.clone();
+        let response = connection.send_request(request).await.ok()?;
         let (head, body) = response.into_parts();
-        let collected = tokio::time::timeout(Duration::from_mins(1), body.collect()).await.unwrap().unwrap();
+        let collected = tokio::time::timeout(Duration::from_mins(1), body.collect()).await.unwrap().ok()?;
         let trailers = collected.trailers().cloned().unwrap_or_default();
         let status = Status::from_header_map(&trailers)
             .or_else(|| Status::from_header_map(&head.headers))
             .expect("the reply has a status");
-        Reply { status, initial: head.headers, body: collected.to_bytes(), json: Value::Null }
+        Some(Reply { status, initial: head.headers, body: collected.to_bytes(), json: Value::Null })
     }
 }
 
@@ -146,11 +157,11 @@ impl Reply {
     }
 }
 
-async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
+    let stream = TcpStream::connect(address).await?;
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    sender
+    Ok(sender)
 }
 
 /// A message in its frame: not compressed, its length, itself.

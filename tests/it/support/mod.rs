@@ -5,4 +5,4 @@ pub mod client;
 pub mod world;
 
 pub use client::{Client, Reply};
-pub use world::{Setup, World};
+pub use world::{Setup, World, database};

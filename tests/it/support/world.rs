@@ -104,7 +104,7 @@ impl Drop for Running {
     }
 }
 
-fn database(directory: &TempDir) -> PathBuf {
+pub fn database(directory: &TempDir) -> PathBuf {
     directory.path().join("credentiald.db")
 }
 
@@ -181,9 +181,15 @@ impl World {
 
     /// Stops the server in order, and starts another on the same store.
     pub async fn restart(self) -> Self {
+        self.restart_with(&[]).await
+    }
+
+    /// The same, with settings for the other.
+    pub async fn restart_with(self, settings: &[(&str, &str)]) -> Self {
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let Self { operator, root, directory, running, .. } = self;
         running.stop().await;
-        let config = config(&database(&directory), Vec::new());
+        let config = config(&database(&directory), settings);
         let running = Running::start(Server::build(&config).await.unwrap()).await;
         let (operator, root) = (operator.at(running.address), root.at(running.address));
         Self { address: running.address, operator, root, directory, running }

@@ -164,7 +164,7 @@ async fn has_tenant(connection: &mut SqliteConnection, name: &TenantName) -> Res
 }
 
 /// The key that a page starts after. Every key comes after the empty one.
-fn start_of(page: &PageRequest) -> &str {
+pub(super) fn start_of(page: &PageRequest) -> &str {
     page.after.as_deref().unwrap_or_default()
 }
 

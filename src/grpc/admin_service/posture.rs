@@ -1,0 +1,29 @@
+//! How the stored passwords are hashed.
+
+use super::wire;
+use crate::grpc::convert::Fields;
+use crate::service::requests::HashGroup;
+use crate::service::{Call, Service, ServiceError};
+
+pub(super) async fn describe(
+    service: &Service,
+    call: Call,
+    message: wire::DescribeHashPostureRequest,
+) -> Result<wire::DescribeHashPostureResponse, ServiceError> {
+    let mut fields = Fields::default();
+    let tenant = fields.tenant(&message.tenant);
+    let posture = service.describe_hash_posture(call, fields.all(|| Some(tenant))?).await?;
+    Ok(wire::DescribeHashPostureResponse {
+        hashes: posture.groups.iter().map(|group| group.hashes).sum(),
+        below_target: posture.groups.iter().map(|group| group.below_target).sum(),
+        groups: posture.groups.into_iter().map(Into::into).collect(),
+        target: posture.target,
+    })
+}
+
+impl From<HashGroup> for wire::HashGroup {
+    fn from(group: HashGroup) -> Self {
+        let HashGroup { algorithm, parameters, hashes, below_target } = group;
+        Self { algorithm: algorithm.to_owned(), parameters, hashes, below_target }
+    }
+}

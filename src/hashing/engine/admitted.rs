@@ -1,0 +1,65 @@
+//! Hashes that were admitted, on their way to the workers and back.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use super::Shared;
+use crate::domain::credential::PasswordHash;
+use crate::domain::names::TenantName;
+use crate::domain::password::Password;
+use crate::hashing::admission::Reservation;
+use crate::hashing::formats::Method;
+use crate::hashing::phc::{Phc, Tag};
+use crate::hashing::queue::{Fate, Form, Job};
+use crate::ports::{AdmittedHashes, HasherError, Salt};
+
+/// Hashes of one request.
+pub(super) struct Admitted {
+    pub(super) shared: Arc<Shared>,
+    pub(super) tenant: TenantName,
+    pub(super) reservation: Reservation,
+    pub(super) fate: Arc<Fate>,
+}
+
+impl Admitted {
+    async fn compute(
+        &self,
+        password: Arc<Password>,
+        form: Form,
+        method: Method,
+        count: u32,
+    ) -> Result<Tag, HasherError> {
+        let slot = self.reservation.take(count).ok_or(HasherError::NotAdmitted)?;
+        let (reply, answer) = oneshot::channel();
+        let (tenant, fate) = (self.tenant.clone(), Arc::clone(&self.fate));
+        self.shared.queue.push(Job { tenant, fate, password, form, method, slot, reply });
+        answer.await.unwrap_or(Err(HasherError::Stopped))
+    }
+}
+
+#[async_trait]
+impl AdmittedHashes for Admitted {
+    async fn verify(&self, password: Arc<Password>, hash: &PasswordHash) -> Result<bool, HasherError> {
+        let stored = self.shared.read(hash).map_err(HasherError::Unreadable)?;
+        let tries: Vec<_> = self.shared.tries(&stored, &password).collect();
+        for (form, count) in tries {
+            let tag = self.compute(Arc::clone(&password), form, stored.method.clone(), count).await?;
+            if stored.is_of(&tag) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn hash(&self, password: Arc<Password>, salt: Salt) -> Result<PasswordHash, HasherError> {
+        let recipe = self.shared.recipe(salt);
+        let tag = self.compute(password, Form::Normalized, Method::Argon2(recipe.clone()), 1).await?;
+        Ok(PasswordHash::new(Phc { recipe, tag }.to_string()))
+    }
+
+    fn abandon(&self) {
+        self.fate.abandon();
+    }
+}

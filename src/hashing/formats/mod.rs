@@ -1,0 +1,159 @@
+//! The formats of stored hashes: how each is read, what it costs, and how it is computed.
+//!
+//! New hashes are argon2 PHC strings. The others come from imports; each is read as strictly, within bounds that keep a
+//! hostile string from occupying a worker.
+
+mod bcrypt;
+mod parts;
+mod pbkdf2;
+mod scrypt;
+mod sha_crypt;
+
+use subtle::ConstantTimeEq;
+
+pub(super) use self::parts::decimal;
+
+use self::bcrypt::Bcrypt;
+use self::pbkdf2::Pbkdf2;
+use self::scrypt::Scrypt;
+use self::sha_crypt::ShaCrypt;
+use super::cost::{Ceiling, Parameters};
+use super::kernel::CantCompute;
+use super::phc::{Phc, Recipe, Tag};
+
+/// Longer than any string that is accepted.
+const MAX_STRING_BYTES: usize = 256;
+
+/// A stored hash, read.
+pub(super) struct Stored {
+    pub method: Method,
+    tag: Tag,
+}
+
+/// All that determines a tag, apart from the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Method {
+    Argon2(Recipe),
+    Foreign(Foreign),
+}
+
+/// A method that is not argon2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Foreign {
+    Bcrypt(Bcrypt),
+    Pbkdf2(Pbkdf2),
+    Scrypt(Scrypt),
+    ShaCrypt(ShaCrypt),
+}
+
+impl Stored {
+    /// Reads a string whose cost is within its format's bounds. The error says why not, in fixed words.
+    pub(super) fn parse(text: &str, ceiling: Ceiling) -> Result<Self, &'static str> {
+        if text.len() > MAX_STRING_BYTES {
+            return Err("it is too long");
+        }
+        let (identifier, rest) = text
+            .strip_prefix('$')
+            .and_then(|text| text.split_once('$'))
+            .ok_or("it is neither a PHC string nor a crypt string")?;
+        let (foreign, tag) = match identifier {
+            "argon2id" | "argon2i" | "argon2d" => {
+                let Phc { recipe, tag } = Phc::parse(text, ceiling)?;
+                return Ok(Self { method: Method::Argon2(recipe), tag });
+            }
+            "2a" | "2b" | "2y" => Bcrypt::parse(rest).map(|(read, tag)| (Foreign::Bcrypt(read), tag))?,
+            "scrypt" => Scrypt::parse(rest, ceiling).map(|(read, tag)| (Foreign::Scrypt(read), tag))?,
+            "pbkdf2-sha256" | "pbkdf2-sha512" => {
+                Pbkdf2::parse(identifier, rest).map(|(read, tag)| (Foreign::Pbkdf2(read), tag))?
+            }
+            "5" | "6" => ShaCrypt::parse(identifier, rest).map(|(read, tag)| (Foreign::ShaCrypt(read), tag))?,
+            _ => return Err("its algorithm is unknown"),
+        };
+        Ok(Self { method: Method::Foreign(foreign), tag })
+    }
+
+    /// Whether the tag is the same, in a time that does not depend on where it differs.
+    pub(super) fn is_of(&self, tag: &Tag) -> bool {
+        self.tag.as_slice().ct_eq(tag.as_slice()).into()
+    }
+
+    /// Whether it is the work of an engine that makes hashes like that one.
+    pub(super) fn is_like(&self, today: &Recipe) -> bool {
+        match &self.method {
+            Method::Argon2(recipe) => {
+                let salt = today.salt.clone();
+                recipe.salt.len() == salt.len() && Recipe { salt, ..recipe.clone() } == *today
+            }
+            Method::Foreign(_) => false,
+        }
+    }
+
+    /// Whether anything of it is weaker than in hashes like that one.
+    pub(super) fn is_weaker_than(&self, today: &Recipe) -> bool {
+        let Method::Argon2(recipe) = &self.method else { return true };
+        let (stored, now) = (recipe.parameters, today.parameters);
+        recipe.algorithm != today.algorithm
+            || u32::from(recipe.version) < u32::from(today.version)
+            || stored.memory_kib < now.memory_kib
+            || stored.iterations < now.iterations
+            || stored.parallelism < now.parallelism
+            || recipe.salt.len() < today.salt.len()
+            || recipe.tag_bytes < today.tag_bytes
+    }
+}
+
+impl Method {
+    /// Roughly the time that one tag takes, in the time that argon2 takes to fill 1 KiB (about 1 µs).
+    pub(super) fn work(&self, password_bytes: usize) -> u64 {
+        match self {
+            Self::Argon2(recipe) => recipe.parameters.work(),
+            Self::Foreign(Foreign::Bcrypt(bcrypt)) => bcrypt.work(),
+            Self::Foreign(Foreign::Pbkdf2(pbkdf2)) => pbkdf2.work(),
+            Self::Foreign(Foreign::Scrypt(scrypt)) => scrypt.work(),
+            Self::Foreign(Foreign::ShaCrypt(sha_crypt)) => sha_crypt.work(password_bytes),
+        }
+    }
+
+    /// The algorithm and its parameters, as operators know them.
+    pub(super) fn description(&self) -> (&'static str, String) {
+        match self {
+            Self::Argon2(recipe) => {
+                let Parameters { memory_kib, iterations, parallelism } = recipe.parameters;
+                let version = u32::from(recipe.version);
+                (recipe.algorithm.as_str(), format!("v={version},m={memory_kib},t={iterations},p={parallelism}"))
+            }
+            Self::Foreign(Foreign::Bcrypt(bcrypt)) => ("bcrypt", bcrypt.parameters()),
+            Self::Foreign(Foreign::Pbkdf2(pbkdf2)) => (pbkdf2.name(), pbkdf2.parameters()),
+            Self::Foreign(Foreign::Scrypt(scrypt)) => ("scrypt", scrypt.parameters()),
+            Self::Foreign(Foreign::ShaCrypt(sha_crypt)) => (sha_crypt.name(), sha_crypt.parameters()),
+        }
+    }
+
+    /// Whether all of a password is hashed. Of one that is cut, the end may be anything, or missing.
+    pub(super) fn takes_all_of(&self, password: &[u8]) -> bool {
+        match self {
+            Self::Foreign(Foreign::Bcrypt(_)) => Bcrypt::takes_all_of(password),
+            _ => true,
+        }
+    }
+}
+
+impl Foreign {
+    /// Computes the tag.
+    pub(super) fn compute(&self, password: &[u8]) -> Result<Tag, CantCompute> {
+        match self {
+            Self::Bcrypt(bcrypt) => Ok(bcrypt.compute(password)),
+            Self::Pbkdf2(pbkdf2) => Ok(pbkdf2.compute(password)),
+            Self::Scrypt(scrypt) => scrypt.compute(password),
+            Self::ShaCrypt(sha_crypt) => sha_crypt.compute(password),
+        }
+    }
+
+    /// Whether it takes as much memory as a worker has.
+    pub(super) fn takes_memory(&self) -> bool {
+        matches!(self, Self::Scrypt(_))
+    }
+}
+
+#[cfg(test)]
+mod tests;

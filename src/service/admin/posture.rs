@@ -1,0 +1,17 @@
+//! How the stored passwords are hashed.
+
+use crate::domain::names::TenantName;
+use crate::service::requests::HashPosture;
+use crate::service::{Call, Service, ServiceError};
+
+impl Service {
+    /// Tells how the passwords of a tenant are hashed, or those of all tenants where an operator names none.
+    pub async fn describe_hash_posture(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+    ) -> Result<HashPosture, ServiceError> {
+        let (permit, tenant) = self.permit_tenant_or_all(call, tenant).await?;
+        self.gates.hash_posture(&permit, tenant.as_ref()).await
+    }
+}

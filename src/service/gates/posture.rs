@@ -1,0 +1,52 @@
+//! How the stored passwords are hashed.
+
+use std::collections::BTreeMap;
+
+use super::{Gates, Permit};
+use crate::domain::names::TenantName;
+use crate::domain::page::PageRequest;
+use crate::ports::HashDescription;
+use crate::service::ServiceError;
+use crate::service::requests::{HashGroup, HashPosture};
+
+impl Gates {
+    /// Counts the current hashes of a tenant, or of all, by algorithm and parameters. They are read a page at a time, and
+    /// none leaves this gate.
+    pub(in crate::service) async fn hash_posture(
+        &self,
+        permit: &Permit,
+        tenant: Option<&TenantName>,
+    ) -> Result<HashPosture, ServiceError> {
+        let mut groups = BTreeMap::new();
+        let mut page = PageRequest { size: PageRequest::MAX_SIZE, after: None };
+        loop {
+            if permit.call().deadline.remaining(self.ports.clock.instant()).is_zero() {
+                return Err(ServiceError::DeadlineExceeded);
+            }
+            let found = self.ports.store.hashes(tenant, &page).await?;
+            for hash in &found.items {
+                count(&mut groups, self.ports.hasher.describe(hash));
+            }
+            match found.next {
+                Some(next) => page.after = Some(next),
+                None => break,
+            }
+        }
+        let mut groups: Vec<HashGroup> = groups.into_values().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.hashes));
+        let target = self.ports.hasher.describe(&self.ports.hasher.decoy());
+        Ok(HashPosture { target: format!("{} {}", target.algorithm, target.parameters), groups })
+    }
+}
+
+fn count(groups: &mut BTreeMap<(&'static str, String), HashGroup>, description: HashDescription) {
+    let HashDescription { algorithm, parameters, is_below_target } = description;
+    let group = groups.entry((algorithm, parameters.clone())).or_insert_with(|| HashGroup {
+        algorithm,
+        parameters,
+        hashes: 0,
+        below_target: 0,
+    });
+    group.hashes += 1;
+    group.below_target += u64::from(is_below_target);
+}

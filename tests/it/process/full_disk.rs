@@ -1,0 +1,64 @@
+//! A disk that is full.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tonic::Code;
+
+use super::installation::{Installation, with_mounts};
+use super::quickstart::Demonstration;
+use super::serving::Serving;
+use super::tenant::tells_when_to_retry;
+use crate::support::Client;
+
+/// Writes until nothing more fits.
+fn fill(path: &Path) {
+    let mut file = File::create(path).unwrap();
+    let error = loop {
+        if let Err(error) = file.write_all(&[0; 4096]) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_changes_and_breaks_nothing() {
+    let installation = Installation::new();
+    fs::create_dir(installation.data()).unwrap();
+    let quickstart = installation.command(&["quickstart", "--server-listen", "127.0.0.1:0"]);
+    let mount = "mount -t tmpfs -o size=4m,mode=700 tmpfs credentiald-data";
+    let serving = Serving::start(with_mounts(mount, &quickstart), &installation.path("")).await;
+    let demonstration = Demonstration::of(&serving);
+    let [domain, ram, ..] = &demonstration.calls[..] else { panic!("no call") };
+    let relay = Client::new(serving.address).with_token(&demonstration.tokens[2]);
+    let verification = |key: &str| json!({ "subject": { "ram_user": "alice" }, "password": ram.request[key] });
+
+    // The disk is seen only by the process that mounted it.
+    let root = PathBuf::from(format!("/proc/{}/root", serving.id()));
+    let ballast = root.join(installation.data().strip_prefix("/").unwrap()).join("ballast");
+    fill(&ballast);
+    for call in &demonstration.calls {
+        let reply = call.make().await;
+        assert_eq!(reply.reason(), "STORE_UNAVAILABLE", "{}: {:?}", call.method, reply.status);
+        assert_eq!(reply.status.code(), Code::Unavailable);
+        assert!(tells_when_to_retry(&reply), "{}", call.method);
+    }
+    assert!(serving.is_healthy());
+    let described = domain.client.ok("DescribeRamUser", json!({ "user_name": "alice" })).await;
+    assert_eq!(described["ram_user"]["credential"]["version"], "1", "reading goes on");
+    let verified = relay.ok("VerifyPassword", verification("old_password")).await;
+    assert_eq!(verified["result"], "MATCHED_CURRENT", "the old password goes on");
+
+    fs::remove_file(&ballast).unwrap();
+    for call in &demonstration.calls {
+        let reply = call.make().await;
+        assert_eq!((reply.reason().as_str(), &reply.json["version"]), ("OK", &json!("2")), "{}", call.method);
+    }
+    let verified = relay.ok("VerifyPassword", verification("new_password")).await;
+    assert_eq!(verified["result"], "MATCHED_CURRENT");
+    assert!(!serving.log().contains("panicked"), "{}", serving.log());
+    serving.stop().await;
+}

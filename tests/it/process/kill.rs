@@ -1,0 +1,62 @@
+//! A process that is killed in the middle of its work.
+
+use futures_util::future::join_all;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::installation::Installation;
+use super::tenant::change;
+use crate::support::Client;
+
+fn password(version: u64) -> String {
+    format!("mypassword-{version}")
+}
+
+/// Changes the password again and again, until the server is gone. Tells of each change, and answers the last version
+/// that was acknowledged.
+async fn keep_changing(user: Client, mut version: u64, acknowledged: UnboundedSender<()>) -> u64 {
+    loop {
+        let request = change(&password(version), &password(version + 1));
+        let Some(reply) = user.try_call("ChangePassword", request).await else { return version };
+        assert_eq!(reply.reason(), "OK");
+        version += 1;
+        assert_eq!(reply.json["version"], version.to_string());
+        acknowledged.send(()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_acknowledged_change_survives_a_kill() {
+    let installation = Installation::new();
+    let (mut serving, mut acme) = installation.acme(&[]).await;
+    let names = ["ann", "ben", "cat", "dan"];
+    let mut tokens = Vec::new();
+    for name in names {
+        tokens.push(acme.ram_user(name, &password(1)).await);
+    }
+    let mut versions = [1; 4];
+    for changes_before_the_kill in [2, 5, 9] {
+        let (told, mut acknowledged) = unbounded_channel();
+        let changing = join_all(tokens.iter().zip(versions).map(|(token, version)| {
+            let user = Client::new(serving.address).with_token(token);
+            tokio::spawn(keep_changing(user, version, told.clone()))
+        }));
+        drop(told);
+        for _ in 0..changes_before_the_kill {
+            acknowledged.recv().await.unwrap();
+        }
+        serving.kill();
+        let kept = changing.await;
+
+        serving = installation.serve(&[]).await;
+        acme = acme.at(serving.address);
+        for ((name, kept), version) in names.iter().zip(kept).zip(&mut versions) {
+            let kept = kept.unwrap();
+            *version = acme.version(name).await;
+            assert!([kept, kept + 1].contains(version), "{name}: {kept} was acknowledged, {version} is there");
+            assert_eq!(acme.verify(name, &password(*version)).await, "MATCHED_CURRENT", "{name}");
+        }
+    }
+    assert!(versions.iter().sum::<u64>() >= 4 + 2 + 5 + 9);
+    serving.kill();
+    assert_eq!(installation.run(&["store", "check"]).printed(), "the store is undamaged\n");
+}

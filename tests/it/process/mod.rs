@@ -1,0 +1,16 @@
+//! The built binary as a process: what it prints, what it leaves on the disk, and how it starts and ends.
+
+mod canaries;
+mod damage;
+mod full_disk;
+mod hang_up;
+mod installation;
+mod kill;
+mod operator;
+mod quickstart;
+mod secrets;
+mod serving;
+mod start_up;
+mod stop;
+mod tenant;
+mod timing;

@@ -1,0 +1,137 @@
+//! `quickstart`: the first thing that anybody does.
+
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+
+use super::installation::Installation;
+use super::serving::Serving;
+use crate::support::{Client, Reply};
+
+/// What the demonstration printed.
+pub struct Demonstration {
+    pub calls: Vec<Call>,
+    /// Operator, root, relying system, RAM user, IAM user.
+    pub tokens: Vec<String>,
+}
+
+/// A printed `grpcurl` line.
+pub struct Call {
+    pub client: Client,
+    pub method: String,
+    pub request: Value,
+}
+
+impl Demonstration {
+    pub fn of(serving: &Serving) -> Self {
+        let printed = serving.printed();
+        let calls: Vec<_> = printed.lines().filter(|line| line.starts_with("grpcurl ")).map(call).collect();
+        assert_eq!(calls.len(), 4, "{printed}");
+        let last_words = printed.lines().filter_map(|line| line.split_whitespace().next_back());
+        let tokens: Vec<_> = last_words.filter(|word| word.starts_with("cdt_")).map(str::to_owned).collect();
+        assert_eq!(tokens.len(), 5, "{printed}");
+        Self { calls, tokens }
+    }
+}
+
+impl Call {
+    pub async fn make(&self) -> Reply {
+        self.client.call(&self.method, self.request.clone()).await
+    }
+}
+
+/// Reads a line as `grpcurl` gets it from a shell.
+fn call(line: &str) -> Call {
+    let words = words(line);
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let ["grpcurl", "-plaintext", "-H", header, "-d", message, address, method] = words[..] else {
+        panic!("{words:?}");
+    };
+    let value = header.strip_prefix("authorization: ").unwrap();
+    let (_, method) = method.split_once("credential.v1.").unwrap();
+    Call {
+        client: Client::new(address.parse().unwrap()).with_header("authorization", value),
+        method: method.to_owned(),
+        request: serde_json::from_str(message).unwrap(),
+    }
+}
+
+/// The words of a line, as a shell makes them of what is unquoted, in single quotes, or after a backslash
+/// (POSIX.1-2017, XCU 2.2). What else a shell would act on must not be there.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        let word = words.last_mut().unwrap();
+        match character {
+            '\'' => word.extend(characters.by_ref().take_while(|quoted| *quoted != '\'')),
+            '\\' => word.extend(characters.next()),
+            ' ' => words.push(String::new()),
+            '"' | '$' | '`' | '&' | '|' | ';' | '<' | '>' | '(' | ')' | '*' | '?' | '[' | '#' | '~' | '!' | '\n' => {
+                panic!("{character:?} is not quoted in {line}")
+            }
+            plain => word.push(plain),
+        }
+    }
+    words
+}
+
+async fn domain_version(root: &Client) -> Value {
+    let described = root.ok("DescribeMailDomain", json!({ "domain_name": "example.com" })).await;
+    described["mail_domain"]["credential"]["version"].clone()
+}
+
+#[tokio::test]
+async fn the_four_printed_calls_succeed_at_every_start() {
+    let installation = Installation::new();
+    let first = installation.quickstart(&[]).await;
+    let one = Demonstration::of(&first);
+    for call in &one.calls {
+        let reply = call.make().await;
+        assert_eq!((reply.reason().as_str(), &reply.json["version"]), ("OK", &json!("2")), "{}", call.method);
+    }
+    let (root, carol) = (&one.calls[0].client, json!({ "user_name": "carol", "generate_password": true }));
+    root.ok("CreateRamUser", carol).await;
+    first.stop().await;
+
+    let second = installation.quickstart(&[]).await;
+    let two = Demonstration::of(&second);
+    let root = &two.calls[0].client;
+    root.ok("DescribeRamUser", json!({ "user_name": "carol" })).await;
+    for call in &two.calls {
+        let reply = call.make().await;
+        assert_eq!((reply.reason().as_str(), &reply.json["version"]), ("OK", &json!("4")), "{}", call.method);
+    }
+    for token in &one.tokens {
+        let stale = Client::new(second.address).with_token(token);
+        stale.err("DescribeRamUser", json!({ "user_name": "carol" }), "UNAUTHENTICATED").await;
+    }
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_told_and_the_demonstration_keeps_its_passwords() {
+    let installation = Installation::new();
+    let serving = installation.quickstart(&[]).await;
+    let root = Demonstration::of(&serving).calls[0].client.clone();
+    assert_eq!(domain_version(&root).await, "1");
+
+    let address = serving.address.to_string();
+    let outcome = installation.run(&["quickstart", "--server-listen", &address]);
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(1), ""));
+    let expected = format!("error: can't serve: {address} can't be listened on: Address already in use");
+    assert!(outcome.stderr.starts_with(&expected), "{}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    assert_eq!(domain_version(&root).await, "1");
+}
+
+#[test]
+fn the_demonstration_is_for_this_machine_only() {
+    let installation = Installation::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("0.0.0.0:{port}");
+    let outcome = installation.run(&["quickstart", "--server-listen", &listen, "--server-allow-plaintext"]);
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(78), ""));
+    assert!(outcome.stderr.contains("is not a loopback address"), "{}", outcome.stderr);
+    assert!(!installation.data().exists(), "nothing is made");
+}

@@ -1,0 +1,119 @@
+//! A process that serves, and never outlives its test.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use super::installation::outcome;
+
+/// Far longer than anything here takes on a machine that is busy.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A process of the binary that serves.
+pub struct Serving {
+    pub address: SocketAddr,
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Serving {
+    /// Starts a command that serves, and waits until `healthcheck` says that it does.
+    pub async fn start(command: Command, folder: &Path) -> Self {
+        match Self::try_start(command, folder).await {
+            Ok(serving) => serving,
+            Err((status, log)) => panic!("it does not serve: {status}: {log}"),
+        }
+    }
+
+    /// As `start`, where it may end instead: how, and what it said.
+    pub async fn try_start(mut command: Command, folder: &Path) -> Result<Self, (ExitStatus, String)> {
+        let output = |name| tempfile::Builder::new().prefix(name).tempfile_in(folder).unwrap().keep().unwrap();
+        let ((stdout, stdout_path), (stderr, stderr_path)) = (output("stdout-"), output("stderr-"));
+        let child = command.stdout::<File>(stdout).stderr::<File>(stderr).spawn().unwrap();
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut serving = Self { address: nowhere, child, stdout: stdout_path, stderr: stderr_path };
+        let look = || match serving.child.try_wait().unwrap() {
+            Some(status) => Some(Err((status, serving.log()))),
+            None => serving.logged_address().map(Ok),
+        };
+        serving.address = eventually("an address", look).await?;
+        eventually("health", || serving.is_healthy().then_some(())).await;
+        Ok(serving)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What `healthcheck` says.
+    pub fn is_healthy(&self) -> bool {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_credentiald"));
+        command.args(["healthcheck", "--address", &self.address.to_string()]).env_clear();
+        outcome(command).status == Some(0)
+    }
+
+    /// Everything on standard error so far.
+    pub fn log(&self) -> String {
+        String::from_utf8(fs::read(&self.stderr).unwrap()).unwrap()
+    }
+
+    /// Everything on standard output so far.
+    pub fn printed(&self) -> String {
+        String::from_utf8(fs::read(&self.stdout).unwrap()).unwrap()
+    }
+
+    /// Sends a signal, by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &self.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for the end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        eventually("the end", || self.child.try_wait().unwrap()).await
+    }
+
+    /// Stops the process in order, and answers everything that it logged.
+    pub async fn stop(mut self) -> String {
+        self.signal("TERM");
+        let status = self.ended().await;
+        assert!(status.success(), "{status}: {}", self.log());
+        self.log()
+    }
+
+    /// Kills the process, which has no time to do anything about it.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn logged_address(&self) -> Option<SocketAddr> {
+        let log = self.log();
+        let mut whole_lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let line = whole_lines.find(|line| line.contains("serving") && line.contains("address"))?;
+        let address = line.split("address").nth(1)?.trim_start_matches(['=', '"', ':']);
+        address.split(['"', ' ', '\n']).next()?.parse().ok()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Looks again and again, until there is something.
+pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "{what} was waited for in vain");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
