@@ -85,9 +85,10 @@ impl HashEngine {
     pub fn start(settings: EngineSettings, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<Self, EngineError> {
         let EngineSettings { cost, ceiling, kernel, .. } = settings;
         let choice = KernelChoice::new(kernel, cost, entropy);
+        let (name, instructions, reason) = (choice.name(), choice.instructions(), choice.reason());
         match kernel {
-            KernelSetting::Auto if choice.is_portable() => tracing::warn!(kernel = %choice, "hash kernel"),
-            _ => tracing::info!(kernel = %choice, "hash kernel"),
+            KernelSetting::Auto if choice.is_portable() => tracing::warn!(name, instructions, reason, "hash kernel"),
+            _ => tracing::info!(name, instructions, reason, "hash kernel"),
         }
         let new_kernel: Arc<NewKernel> = Arc::new(move || choice.kernel(ceiling.memory_kib()));
         Self::start_with(settings, choice, clock, entropy, memory::available_bytes(), &new_kernel)
