@@ -16,7 +16,7 @@ use super::kernel::{CantAllocate, Kernel, KernelChoice, KernelSetting};
 use super::memory::{self, Arenas, TooLittleMemory};
 use super::phc::{Phc, Recipe, Tag};
 use super::queue::{Form, Queue};
-use super::worker::Worker;
+use super::worker::{NewKernel, Worker};
 use crate::domain::credential::PasswordHash;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
@@ -85,12 +85,13 @@ impl HashEngine {
     pub fn start(settings: EngineSettings, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<Self, EngineError> {
         let EngineSettings { cost, ceiling, kernel, .. } = settings;
         let choice = KernelChoice::new(kernel, cost, entropy);
+        let (name, instructions, reason) = (choice.name(), choice.instructions(), choice.reason());
         match kernel {
-            KernelSetting::Auto if choice.is_portable() => tracing::warn!(kernel = %choice, "hash kernel"),
-            _ => tracing::info!(kernel = %choice, "hash kernel"),
+            KernelSetting::Auto if choice.is_portable() => tracing::warn!(name, instructions, reason, "hash kernel"),
+            _ => tracing::info!(name, instructions, reason, "hash kernel"),
         }
-        let new_kernel = move || choice.kernel(ceiling.memory_kib());
-        Self::start_with(settings, choice, clock, entropy, memory::available_bytes(), new_kernel)
+        let new_kernel: Arc<NewKernel> = Arc::new(move || choice.kernel(ceiling.memory_kib()));
+        Self::start_with(settings, choice, clock, entropy, memory::available_bytes(), &new_kernel)
     }
 
     /// The kernel that computes the hashes.
@@ -104,7 +105,7 @@ impl HashEngine {
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
         available_bytes: Option<u64>,
-        new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Clone + Send + 'static,
+        new_kernel: &Arc<NewKernel>,
     ) -> Result<Self, EngineError> {
         let EngineSettings { cost, ceiling, workers, longest_wait, .. } = settings;
         let workers = workers.map_or_else(usable_cpus, |workers| workers.try_into().unwrap_or(NonZeroU32::MAX));
@@ -123,10 +124,10 @@ impl HashEngine {
         let mut engine = Self { shared, kernel, decoy: PasswordHash::new(String::new()), workers: Vec::new() };
         let (ready, first_hashes) = mpsc::channel();
         for number in 0..workers.get() {
-            let (shared, new_kernel, ready) = (Arc::clone(&engine.shared), new_kernel.clone(), ready.clone());
+            let (shared, new_kernel, ready) = (Arc::clone(&engine.shared), Arc::clone(new_kernel), ready.clone());
             let (password, recipe) = (password.clone(), recipe.clone());
             let work = move || match new_kernel() {
-                Ok(kernel) => shared.work(kernel, &new_kernel, password.as_slice(), &recipe, ready),
+                Ok(kernel) => shared.work(kernel, &*new_kernel, password.as_slice(), &recipe, ready),
                 Err(error) => drop(ready.send(Err(error.into()))),
             };
             engine.workers.push(thread::Builder::new().name(format!("hash-{number}")).spawn(work)?);
@@ -229,7 +230,7 @@ impl Shared {
     fn work(
         &self,
         kernel: Box<dyn Kernel>,
-        new_kernel: &dyn Fn() -> Result<Box<dyn Kernel>, CantAllocate>,
+        new_kernel: &NewKernel,
         password: &[u8],
         recipe: &Recipe,
         ready: mpsc::Sender<Result<Tag, EngineError>>,

@@ -12,11 +12,14 @@ use super::phc::{Recipe, Tag};
 use super::queue::Queue;
 use crate::ports::{Clock, HasherError};
 
+/// Makes the kernel of a worker.
+pub(super) type NewKernel = dyn Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync;
+
 /// A kernel with what it needs to serve the queue.
 pub(super) struct Worker<'a> {
-    /// Absent after a hash that needed the kernel's memory, until it is needed again.
+    /// Absent after a hash that needed the kernel's memory, or where that was lost, until it is needed again.
     pub kernel: Option<Box<dyn Kernel>>,
-    pub new_kernel: &'a dyn Fn() -> Result<Box<dyn Kernel>, CantAllocate>,
+    pub new_kernel: &'a NewKernel,
     pub clock: &'a dyn Clock,
     pub admission: &'a Admission,
     /// What hashes cost by which admission counts.
@@ -40,7 +43,7 @@ impl Worker<'_> {
     fn compute(&mut self, password: &[u8], method: &Method) -> Result<Tag, HasherError> {
         match method {
             Method::Argon2(recipe) => self.argon2(password, recipe),
-            Method::Foreign(foreign) => self.foreign(password, foreign).map_err(lost),
+            Method::Foreign(foreign) => self.foreign(password, foreign).map_err(|error| self.failed(error)),
         }
     }
 
@@ -55,7 +58,9 @@ impl Worker<'_> {
         };
         let started = self.clock.instant();
         let mut tag = Zeroizing::new(vec![0; recipe.tag_bytes]);
-        kernel.compute(&Input { password, recipe, secret: &[], associated_data: &[] }, &mut tag).map_err(lost)?;
+        let input = Input { password, recipe, secret: &[], associated_data: &[] };
+        let computed = kernel.compute(&input, &mut tag);
+        computed.map_err(|error| self.failed(error))?;
         if recipe.parameters == self.counted {
             self.admission.measured(self.clock.instant().saturating_duration_since(started));
         }
@@ -70,15 +75,16 @@ impl Worker<'_> {
         }
         foreign.compute(password)
     }
-}
 
-/// What whoever waits is told of a hash that was not computed.
-fn lost(error: CantCompute) -> HasherError {
-    match error {
-        CantCompute::Input => HasherError::Unreadable("its parameters can't be computed"),
-        CantCompute::Memory => {
-            tracing::error!("a hash was lost because the system has no memory for a worker");
-            HasherError::Stopped
+    /// What a failure means for who waits. A kernel that has lost its memory is replaced by the next hash.
+    fn failed(&mut self, error: CantCompute) -> HasherError {
+        match error {
+            CantCompute::Input => HasherError::Unreadable("its parameters can't be computed"),
+            CantCompute::Memory => {
+                tracing::error!("a hash was lost because the system has no memory for a worker");
+                self.kernel = None;
+                HasherError::Stopped
+            }
         }
     }
 }

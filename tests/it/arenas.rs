@@ -63,7 +63,7 @@ async fn memory_stays_what_it_was_and_is_wiped(kernel: KernelSetting) {
     assert!(before > WORKERS as u64 * ARENA_BYTES && before < bound, "{before}");
     assert!(are_wiped(&arenas()), "at the start");
 
-    let hashes = admit(&engine, 100);
+    let hashes = admit(&engine, 1000);
     for round in 0..12 {
         let password = Arc::new(Password::parse(format!("a secret that leaves no trace {round}")).unwrap());
         let stored = stored_hashes();
@@ -93,7 +93,7 @@ fn stored_hashes() -> [PasswordHash; 4] {
     })
 }
 
-fn admit(engine: &HashEngine, count: u32) -> std::sync::Arc<dyn AdmittedHashes> {
+fn admit(engine: &HashEngine, count: u32) -> Arc<dyn AdmittedHashes> {
     let deadline = Deadline::at(SystemClock.instant() + Duration::from_hours(1));
     engine.admit(&TenantName::parse("acme").unwrap(), count, deadline).unwrap()
 }

@@ -149,7 +149,8 @@ async fn a_raised_ceiling_lets_dearer_hashes_verify() {
     let refused = admit(&engine(), 1).verify(password(PASSWORD), &dear).await;
     assert!(matches!(refused, Err(HasherError::Unreadable(_))));
     let raised = engine_with(KernelSetting::Auto, Ceiling::new(Cost::DEFAULT, NonZeroU32::new(65_536)).unwrap());
-    assert_eq!(admit(&raised, 1).verify(password(PASSWORD), &dear).await, Ok(true));
+    let count = raised.cost_of(&password(PASSWORD), &dear);
+    assert_eq!(admit(&raised, count).verify(password(PASSWORD), &dear).await, Ok(true));
 }
 
 #[tokio::test]

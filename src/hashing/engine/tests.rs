@@ -80,7 +80,7 @@ fn held() -> Held {
 
 fn start(
     available_bytes: Option<u64>,
-    new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Clone + Send + 'static,
+    new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync + 'static,
 ) -> Result<HashEngine, EngineError> {
     let settings = EngineSettings {
         cost: Cost::DEFAULT,
@@ -90,7 +90,14 @@ fn start(
         longest_wait: Duration::from_hours(1),
     };
     let choice = KernelChoice::portable("a test holds it");
-    HashEngine::start_with(settings, choice, Arc::new(RealClock), &Zeros, available_bytes, new_kernel)
+    HashEngine::start_with(
+        settings,
+        choice,
+        Arc::new(RealClock),
+        &Zeros,
+        available_bytes,
+        &(Arc::new(new_kernel) as Arc<NewKernel>),
+    )
 }
 
 fn admit(engine: &HashEngine, count: u32) -> Arc<dyn AdmittedHashes> {
@@ -270,6 +277,24 @@ async fn what_takes_memory_takes_the_place_of_the_kernel() {
     assert_eq!(living.load(Ordering::SeqCst), 0);
     hashes.hash(password("next"), [0; SALT_BYTES]).await.unwrap();
     assert_eq!(living.load(Ordering::SeqCst), 1);
+}
+
+/// Loses its memory after the first hash.
+struct Forgetful(u32);
+
+impl Kernel for Forgetful {
+    fn compute(&mut self, _: &Input<'_>, _: &mut [u8]) -> Result<(), CantCompute> {
+        self.0 += 1;
+        if self.0 == 2 { Err(CantCompute::Memory) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn a_kernel_that_lost_its_memory_is_replaced() {
+    let engine = start(None, || Ok(Box::new(Forgetful(0)))).unwrap();
+    let hashes = admit(&engine, 2);
+    assert_eq!(hashes.hash(password("lost"), [0; SALT_BYTES]).await, Err(HasherError::Stopped));
+    assert!(hashes.hash(password("next"), [0; SALT_BYTES]).await.is_ok());
 }
 
 #[tokio::test]

@@ -35,9 +35,6 @@ impl Kernel for FastKernel {
         if parameters.memory_kib() > self.memory_kib {
             return Err(CantCompute::Input);
         }
-        if self.hasher.reserved_blocks() == 0 {
-            self.hasher = warm_hasher(self.memory_kib)?;
-        }
         self.hasher.set_argon2(Argon2::new(algorithm_of(*algorithm), version_of(*version), parameters));
         Ok(self.hasher.hash_into_with_ad(input.password, salt, input.secret, input.associated_data, tag)?)
     }
@@ -83,24 +80,5 @@ fn version_of(version: Version) -> argon2_rust::Version {
     match version {
         Version::V0x10 => argon2_rust::Version::V0x10,
         Version::V0x13 => argon2_rust::Version::V0x13,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_that_was_lost_is_replaced() {
-        let mut kernel = FastKernel::new(1024).unwrap();
-        let parameters = Parameters { memory_kib: 64, iterations: 1, parallelism: 1 };
-        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
-        let recipe = Recipe { algorithm, version, parameters, salt: vec![1; 16], tag_bytes: 32 };
-        let input = Input { password: b"password", recipe: &recipe, secret: &[], associated_data: &[] };
-        let (mut before, mut after) = ([0; 32], [0; 32]);
-        kernel.compute(&input, &mut before).unwrap();
-        kernel.hasher.clear();
-        kernel.compute(&input, &mut after).unwrap();
-        assert_eq!((before, kernel.hasher.reserved_blocks()), (after, 1024));
     }
 }
