@@ -7,7 +7,7 @@ use arbitrary::Arbitrary;
 use credentiald::hashing::fuzzing::{Case, Kernels};
 use libfuzzer_sys::fuzz_target;
 
-/// The memory of the kernels; some inputs ask for more.
+/// The memory of the kernels. The engine lets no hash that asks for more reach them.
 const MEMORY_KIB: u32 = 512;
 
 #[derive(Debug, Arbitrary)]
@@ -33,7 +33,7 @@ fuzz_target!(|given: Given<'_>| {
     let case = Case {
         algorithm: given.algorithm % 3,
         is_first_version: given.is_first_version,
-        memory_kib: u32::from(given.memory_kib) % (MEMORY_KIB + 64),
+        memory_kib: u32::from(given.memory_kib) % (MEMORY_KIB + 1),
         iterations: u32::from(given.iterations % 5),
         parallelism: u32::from(given.parallelism % 20),
         password: given.password,
