@@ -10,7 +10,7 @@ use crate::domain::subject::{
 };
 use crate::domain::time::Timestamp;
 use crate::service::error::Stateful;
-use crate::service::gates::{Candidate, Change, Gates, Loaded, PasswordToStore, Presented, Reserved};
+use crate::service::gates::{Candidate, Change, Gates, Loaded, Presented, Reserved};
 use crate::service::requests::{ExpectedVersion, WantedPassword};
 use crate::service::{Call, ServiceError};
 
@@ -45,12 +45,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
     check_state(&loaded, gates.now())?;
     check_expected(expected_version, loaded.version())?;
 
-    let is_generated = matches!(wanted, WantedPassword::Generated);
-    let new = PasswordToStore::from(match wanted {
-        WantedPassword::Given(password) => loaded.policy().accept(password).map_err(ServiceError::PolicyViolation)?,
-        WantedPassword::Generated => gates.generate(loaded.policy())?,
-    });
-    let generated = is_generated.then(|| new.shared());
+    let (new, generated) = gates.wanted(loaded.policy(), wanted)?;
 
     let presented = match old_password {
         Some(password) => Presented::OldPassword(Arc::new(password)),

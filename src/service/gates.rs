@@ -36,6 +36,7 @@ use crate::domain::access_token::{AccessToken, TokenDigest};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::credential::{Credential, PasswordHash};
 use crate::domain::names::{Region, TenantName};
+use crate::domain::password::Password;
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{Subject, SubjectName};
 use crate::domain::time::Timestamp;
@@ -44,6 +45,7 @@ use crate::ports::store::{AccessTokens, Directory, Lookup};
 use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Salt, Store};
 use crate::service::ServiceError;
 use crate::service::error::Missing;
+use crate::service::requests::WantedPassword;
 
 pub use attempts::AttemptLimits;
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
@@ -129,6 +131,25 @@ impl Gates {
     /// The policy for a subject's passwords.
     pub(super) fn policy(&self, subject: &Subject, settings: &TenantSettings) -> Policy {
         Policy::of_subject(subject, settings, &self.installation.baseline)
+    }
+
+    /// The password that an administrator or a caller wants, accepted by the policy, and once more where it was generated:
+    /// to be answered.
+    pub(super) fn wanted(
+        &self,
+        policy: &Policy,
+        wanted: WantedPassword,
+    ) -> Result<(PasswordToStore, Option<Arc<Password>>), ServiceError> {
+        match wanted {
+            WantedPassword::Given(password) => {
+                Ok((policy.accept(password).map_err(ServiceError::PolicyViolation)?.into(), None))
+            }
+            WantedPassword::Generated => {
+                let password = PasswordToStore::from(self.generate(policy)?);
+                let generated = password.shared();
+                Ok((password, Some(generated)))
+            }
+        }
     }
 
     /// A password that the policy accepts.

@@ -1,13 +1,16 @@
 //! Mail domains, RAM users, IAM users and instance accounts.
 
+use std::sync::Arc;
+
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{ChangeId, CredentialState, Version};
 use crate::domain::names::{IamUserName, InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::password::Password;
 use crate::domain::subject::{InstanceStatus, Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName};
 use crate::ports::store::{Absent, Creation, Deletion, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus};
 use crate::service::error::Missing;
-use crate::service::gates::{PasswordToStore, SubjectPermit};
+use crate::service::gates::SubjectPermit;
 use crate::service::requests::{AttributesToCreate, CreatedSubject, SubjectToCreate, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
@@ -75,17 +78,13 @@ impl Service {
         permit: &SubjectPermit,
         subject: &Subject,
         wanted: WantedPassword,
-    ) -> Result<(FirstPassword, Option<std::sync::Arc<crate::domain::password::Password>>), ServiceError> {
+    ) -> Result<(FirstPassword, Option<Arc<Password>>), ServiceError> {
         let settings = self.gates.settings(permit.permit(), permit.tenant()).await?;
         let policy = self.gates.policy(subject, &settings);
-        let (password, is_generated) = match wanted {
-            WantedPassword::Given(password) => (policy.accept(password).map_err(ServiceError::PolicyViolation)?, false),
-            WantedPassword::Generated => (self.gates.generate(&policy)?, true),
-        };
-        let password = PasswordToStore::from(password);
+        let (password, generated) = self.gates.wanted(&policy, wanted)?;
         let hash = self.gates.hash_first(permit, &password).await?;
         let first = FirstPassword { hash, change_id: ChangeId(self.gates.new_id()) };
-        Ok((first, is_generated.then(|| password.shared())))
+        Ok((first, generated))
     }
 
     /// Describes a subject.

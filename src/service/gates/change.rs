@@ -95,16 +95,13 @@ impl Gates {
     ) -> u32 {
         let Candidate::Known(loaded) = candidate else { return 0 };
         let hasher = &self.ports.hasher;
-        let current = loaded.credential().map(|credential| &credential.hash);
-        let of_current = match presented {
-            Presented::OldPassword(old) => hasher.cost_of(old, current.unwrap_or(&hasher.decoy())),
-            Presented::Nothing(_) => {
-                let current = current.filter(|_| loaded.policy().reuse_depth() > 0);
-                current.map_or(0, |hash| hasher.cost_of(&new.0, hash))
-            }
+        // An old password that is proven is compared with the new one, without a hash.
+        let (of_old, compared) = match presented {
+            Presented::OldPassword(old) => (self.hashes_of_a_verification(candidate, old), 1),
+            Presented::Nothing(_) => (0, 0),
         };
-        let of_earlier = loaded.earlier().map(|hash| hasher.cost_of(&new.0, hash));
-        of_earlier.fold(of_current.saturating_add(1), u32::saturating_add)
+        let of_used = loaded.used().skip(compared).map(|hash| hasher.cost_of(&new.0, hash));
+        of_used.fold(of_old.saturating_add(1), u32::saturating_add)
     }
 
     /// How many hashes a verification counts as.
@@ -158,7 +155,7 @@ impl Reserved {
 
     async fn check(&self, presented: &Presented, new: &PasswordToStore) -> Result<Checked, ServiceError> {
         let Candidate::Known(loaded) = &self.candidate else { return Ok(Checked::WrongPassword) };
-        let current = loaded.credential().map(|credential| &credential.hash);
+        let current = self.candidate.hash();
         match presented {
             Presented::OldPassword(old) => {
                 let decoy = self.gates.ports.hasher.decoy();
@@ -169,12 +166,9 @@ impl Reserved {
                 if loaded.policy().reuse_depth() > 0 && is_same(old, &new.0) {
                     return Ok(Checked::Reused);
                 }
-                self.is_any(new, loaded.earlier()).await
+                self.is_any(new, loaded.used().skip(1)).await
             }
-            Presented::Nothing(_) => {
-                let current = current.filter(|_| loaded.policy().reuse_depth() > 0);
-                self.is_any(new, current.into_iter().chain(loaded.earlier())).await
-            }
+            Presented::Nothing(_) => self.is_any(new, loaded.used()).await,
         }
     }
 

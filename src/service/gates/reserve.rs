@@ -1,5 +1,6 @@
 //! What is loaded with a permit, and the attempt that is reserved on it.
 
+use std::iter::once;
 use std::sync::Arc;
 
 use super::attempts::{Slot, caller_key, name_key, subject_key};
@@ -55,10 +56,10 @@ impl Loaded {
         &self.permit
     }
 
-    /// The hashes that a new password must not match besides the current one's: as many as the policy looks back.
-    pub(super) fn earlier(&self) -> impl Iterator<Item = &PasswordHash> {
-        let depth = self.policy.reuse_depth().saturating_sub(1) as usize;
-        self.credential.iter().flat_map(|credential| &credential.history).take(depth)
+    /// The hashes that a new password must not match, the current one's first: as many as the policy looks back.
+    pub(super) fn used(&self) -> impl Iterator<Item = &PasswordHash> {
+        let hashes = self.credential.iter().flat_map(|credential| once(&credential.hash).chain(&credential.history));
+        hashes.take(self.policy.reuse_depth() as usize)
     }
 }
 
@@ -203,8 +204,8 @@ impl Gates {
         Ok(Candidate::Known(Box::new(self.load(permit).await?)))
     }
 
-    /// Reserves an attempt and admits its hashes as one, as many as it counts as once it is its turn. When the allowance is used up by attempts under way, waits for
-    /// its turn within the deadline; a refusal costs no attempt.
+    /// Reserves an attempt and admits its hashes as one, as many as it counts as once it is its turn. When the allowance
+    /// is used up by attempts under way, waits for its turn within the deadline; a refusal costs no attempt.
     pub(in crate::service) async fn reserve(
         self: &Arc<Self>,
         mut candidate: Candidate,
