@@ -21,11 +21,12 @@ use crate::domain::names::FreeName;
 use crate::grpc::{self, GrpcSettings, Health};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting};
 use crate::policy::{Baseline, RefusedList};
-use crate::ports::{Clock, Entropy, Store};
+use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store};
 use crate::service::gates::{AttemptLimits, Installation, Ports};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::telemetry::Metrics;
 
 /// How long it takes until another connection is accepted after one that could not be.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -34,6 +35,7 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 pub struct Server {
     service: Arc<Service>,
     store: Arc<SqliteStore>,
+    engine: Arc<HashEngine>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     grpc: GrpcSettings,
@@ -104,9 +106,10 @@ impl Server {
         let StoreLocation::Sqlite(path) = &config.store.url;
         let store = Arc::new(SqliteStore::open(path).await?);
         let engine = HashEngine::start(engine_settings(&config.hashing)?, Arc::clone(&clock), entropy.as_ref())?;
+        let engine = Arc::new(engine);
         let ports = Ports {
             store: wrap(Arc::clone(&store) as Arc<dyn Store>),
-            hasher: Arc::new(engine),
+            hasher: Arc::clone(&engine) as Arc<dyn Hasher>,
             authorizer: Arc::new(CedarAuthorizer::built_in()?),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
@@ -116,6 +119,7 @@ impl Server {
         Ok(Self {
             service: Arc::new(Service::new(ports, installation)),
             store,
+            engine,
             clock,
             entropy,
             grpc: GrpcSettings {
@@ -140,6 +144,11 @@ impl Server {
     /// Where the service's randomness comes from.
     pub fn entropy(&self) -> &dyn Entropy {
         self.entropy.as_ref()
+    }
+
+    /// What is measured.
+    pub fn metrics(&self) -> Metrics {
+        Metrics::new(Arc::clone(&self.engine) as Arc<dyn HasherFigures>)
     }
 
     /// Issues the first operator's token, or nothing where an operator holds a valid one already.

@@ -8,7 +8,9 @@ use super::configuration::load_and_log;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
+use crate::config::Config;
 use crate::server::{Server, StartError, listen};
+use crate::telemetry::serve_metrics;
 
 /// Serve until stopped, as configured.
 ///
@@ -25,13 +27,40 @@ pub(super) struct ServeArgs {
 
 pub(super) async fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
     let config = load_and_log(&args.settings, environment)?.config;
-    let listener = listen(config.server.listen).await.map_err(cant_serve)?;
+    let listeners = Listeners::bind(&config).await?;
     let server = Server::build(&config).await.map_err(cant_serve)?;
-    serve(server, listener).await
+    serve(server, listeners).await
 }
 
-/// Serves until SIGTERM or Ctrl-C.
-pub(super) async fn serve(server: Server, listener: TcpListener) -> Result<(), Failure> {
+/// Everything that is listened on.
+pub(super) struct Listeners {
+    /// For callers.
+    pub(super) grpc: TcpListener,
+    /// For whoever scrapes metrics.
+    metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Takes the configured addresses.
+    pub(super) async fn bind(config: &Config) -> Result<Self, Failure> {
+        let grpc = listen(config.server.listen).await.map_err(cant_serve)?;
+        let metrics = match config.metrics.listen {
+            Some(address) => Some(listen(address).await.map_err(cant_serve)?),
+            None => None,
+        };
+        Ok(Self { grpc, metrics })
+    }
+}
+
+/// Serves until SIGTERM or Ctrl-C. Metrics are there to the end, also while requests in flight finish.
+pub(super) async fn serve(server: Server, listeners: Listeners) -> Result<(), Failure> {
+    let Listeners { grpc: listener, metrics } = listeners;
+    if let Some(metrics) = metrics {
+        if let Ok(address) = metrics.local_addr() {
+            tracing::info!(scraped_at = %address, "metrics");
+        }
+        tokio::spawn(serve_metrics(metrics, server.metrics()));
+    }
     let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
     let stop = async move {

@@ -10,7 +10,9 @@ mod sources;
 mod values;
 
 pub use parse::{HashKernel, LogFormat, StoreLocation};
-pub use settings::{Attempts, Config, Directory, Hashing, Kind, Log, Policy, SETTINGS, Server, Setting, Store};
+pub use settings::{
+    Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Policy, SETTINGS, Server, Setting, Store,
+};
 pub use sources::{File, Source, Sources};
 pub use values::Mistake;
 

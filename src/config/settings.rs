@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::parse::{
-    HashKernel, LogFormat, StoreLocation, address, filter, flag, format, kernel, optional_path, region, store, whole,
+    HashKernel, LogFormat, StoreLocation, address, filter, flag, format, kernel, optional_address, optional_path,
+    region, store, whole,
 };
 use super::values::{Mistake, Values};
 use crate::domain::names::Region;
@@ -169,6 +170,12 @@ settings! {
     directory: Directory {
         /// The region of what is created without one, and of what does not exist.
         region: Region = Text "cn-hangzhou", region;
+    }
+    /// What is measured.
+    metrics: Metrics {
+        /// Where metrics are scraped, as `/metrics` over HTTP: an address and a port; empty means nowhere. Whoever reaches it
+        /// may read them: they name no tenant and no subject.
+        listen: Option<SocketAddr> = Text "", optional_address;
     }
     /// What is logged, to standard error.
     log: Log {

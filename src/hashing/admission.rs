@@ -22,6 +22,14 @@ struct Load {
     outstanding: HashMap<TenantName, u32>,
     /// How long one hash takes: a moving average, absent before the first.
     service_time: Option<Duration>,
+    refused: Refused,
+}
+
+/// What was refused since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Refused {
+    pub overloaded: u64,
+    pub deadline_too_short: u64,
 }
 
 impl Admission {
@@ -42,10 +50,12 @@ impl Admission {
         let expected_wait = service_time.saturating_mul(load.ahead_of(tenant, count)) / workers;
         let own_time = service_time.saturating_mul(count.div_ceil(workers));
         if expected_wait.saturating_add(own_time) > remaining {
+            load.refused.deadline_too_short += 1;
             return Err(NotAdmitted::DeadlineTooShort { expected_wait });
         }
         let overloaded = NotAdmitted::Overloaded { expected_wait };
         if expected_wait > self.longest_wait {
+            load.refused.overloaded += 1;
             return Err(overloaded);
         }
         let outstanding = load.outstanding.entry(tenant.clone()).or_default();
@@ -58,6 +68,13 @@ impl Admission {
         let mut load = self.load();
         let average = load.service_time.map_or(took, |average| average.saturating_mul(7).saturating_add(took) / 8);
         load.service_time = Some(average);
+    }
+
+    /// How many hashes are admitted and not finished, how long one takes, and what was refused.
+    pub(super) fn figures(&self) -> (u32, Duration, Refused) {
+        let load = self.load();
+        let outstanding = load.outstanding.values().fold(0, |all: u32, own| all.saturating_add(*own));
+        (outstanding, load.service_time.unwrap_or_default(), load.refused)
     }
 
     fn give_back(&self, tenant: &TenantName, count: u32) {
@@ -141,7 +158,7 @@ mod tests {
         }
 
         fn outstanding(&self) -> u32 {
-            self.load().outstanding.values().sum()
+            self.figures().0
         }
     }
 

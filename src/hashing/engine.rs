@@ -20,7 +20,10 @@ use super::worker::{NewKernel, Worker};
 use crate::domain::credential::PasswordHash;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
-use crate::ports::{AdmittedHashes, Clock, Deadline, Entropy, HashDescription, Hasher, NotAdmitted, SALT_BYTES, Salt};
+use crate::ports::{
+    AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDescription, Hasher, HasherFigures, NotAdmitted,
+    SALT_BYTES, Salt,
+};
 
 mod admitted;
 
@@ -65,6 +68,7 @@ pub enum EngineError {
 pub struct HashEngine {
     shared: Arc<Shared>,
     kernel: KernelChoice,
+    arenas: Arenas,
     decoy: PasswordHash,
     workers: Vec<JoinHandle<()>>,
 }
@@ -121,7 +125,7 @@ impl HashEngine {
         let recipe = shared.recipe(salt);
 
         // From here on a drop stops what was started.
-        let mut engine = Self { shared, kernel, decoy: PasswordHash::new(String::new()), workers: Vec::new() };
+        let mut engine = Self { shared, kernel, arenas, decoy: PasswordHash::new(String::new()), workers: Vec::new() };
         let (ready, first_hashes) = mpsc::channel();
         for number in 0..workers.get() {
             let (shared, new_kernel, ready) = (Arc::clone(&engine.shared), Arc::clone(new_kernel), ready.clone());
@@ -179,6 +183,26 @@ impl Hasher for HashEngine {
 
     fn decoy(&self) -> PasswordHash {
         self.decoy.clone()
+    }
+}
+
+impl HasherFigures for HashEngine {
+    fn figures(&self) -> EngineFigures {
+        let (outstanding, hash_time, refused) = self.shared.admission.figures();
+        let (begun, abandoned) = self.shared.queue.figures();
+        EngineFigures {
+            kernel: self.kernel.name(),
+            instructions: self.kernel.instructions(),
+            reason: self.kernel.reason(),
+            workers: self.arenas.count.get(),
+            arena_bytes: self.arenas.bytes(),
+            outstanding,
+            hash_time,
+            begun,
+            abandoned,
+            refused_overloaded: refused.overloaded,
+            refused_deadline: refused.deadline_too_short,
+        }
     }
 }
 

@@ -47,7 +47,7 @@ impl Arenas {
         self.bytes().div_ceil(1 << 20)
     }
 
-    fn bytes(self) -> u64 {
+    pub(super) fn bytes(self) -> u64 {
         (u64::from(self.kib_each) << 10).saturating_mul(self.count.get().into())
     }
 }

@@ -1,7 +1,7 @@
 //! The lines that jobs wait in: one for each tenant, served in turn, and within each first come, first served.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -78,6 +78,8 @@ impl Form {
 pub(super) struct Queue {
     lines: Mutex<Lines>,
     changed: Condvar,
+    begun: AtomicU64,
+    abandoned: AtomicU64,
 }
 
 #[derive(Default)]
@@ -130,12 +132,22 @@ impl Queue {
                 return None;
             }
             match lines.pop() {
-                Some(job) if job.reply.is_closed() => {}
-                Some(job) if job.fate.begin() => return Some(job),
-                Some(job) => job.answer(Err(HasherError::Abandoned)),
+                Some(job) if !job.reply.is_closed() && job.fate.begin() => {
+                    self.begun.fetch_add(1, Ordering::Relaxed);
+                    return Some(job);
+                }
+                Some(job) => {
+                    self.abandoned.fetch_add(1, Ordering::Relaxed);
+                    job.answer(Err(HasherError::Abandoned));
+                }
                 None => lines = self.changed.wait(lines).unwrap_or_else(PoisonError::into_inner),
             }
         }
+    }
+
+    /// How many jobs have begun since the start, and how many were abandoned before.
+    pub(super) fn figures(&self) -> (u64, u64) {
+        (self.begun.load(Ordering::Relaxed), self.abandoned.load(Ordering::Relaxed))
     }
 
     /// Drops what waits, and sends the workers home.

@@ -47,6 +47,39 @@ pub trait Hasher: Send + Sync {
     fn decoy(&self) -> PasswordHash;
 }
 
+/// Tells an operator what the hash engine is and does.
+pub trait HasherFigures: Send + Sync {
+    /// What it is, what is ahead of it, and what it has done since its start. All of one moment, or nearly.
+    fn figures(&self) -> EngineFigures;
+}
+
+/// What a hash engine is, what is ahead of it, and what it has done since its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineFigures {
+    /// The kernel's name.
+    pub kernel: &'static str,
+    /// The instructions that it uses on this CPU.
+    pub instructions: &'static str,
+    /// Why it was chosen.
+    pub reason: &'static str,
+    /// How many hashes are computed at a time.
+    pub workers: u32,
+    /// The memory of all workers, in bytes.
+    pub arena_bytes: u64,
+    /// Hashes that are admitted and not finished.
+    pub outstanding: u32,
+    /// How long one of today's hashes takes: a moving average.
+    pub hash_time: Duration,
+    /// Hashes whose computation has begun.
+    pub begun: u64,
+    /// Hashes that were abandoned before they began.
+    pub abandoned: u64,
+    /// Requests that were refused because there was more work ahead than the service takes on.
+    pub refused_overloaded: u64,
+    /// Requests that were refused because their deadline could not have been met.
+    pub refused_deadline: u64,
+}
+
 /// What may be told of a hash: how it was made, and nothing of its salt and its tag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HashDescription {

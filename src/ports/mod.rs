@@ -9,5 +9,7 @@ pub mod store;
 pub use authorizer::{AccessRequest, Authorizer, Decision};
 pub use clock::{Clock, Deadline};
 pub use entropy::Entropy;
-pub use hasher::{AdmittedHashes, HashDescription, Hasher, HasherError, NotAdmitted, SALT_BYTES, Salt};
+pub use hasher::{
+    AdmittedHashes, EngineFigures, HashDescription, Hasher, HasherError, HasherFigures, NotAdmitted, SALT_BYTES, Salt,
+};
 pub use store::{Store, StoreError};

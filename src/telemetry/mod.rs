@@ -1,6 +1,8 @@
-//! Logs, to standard error, with UTC times.
+//! Logs, to standard error, with UTC times, and metrics, to whoever scrapes them.
 
+mod endpoint;
 mod fields;
+mod metrics;
 
 use std::io;
 
@@ -8,6 +10,9 @@ use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+pub use endpoint::serve_metrics;
+pub use metrics::Metrics;
 
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

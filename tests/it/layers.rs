@@ -89,6 +89,8 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("pbkdf2", &["hashing"]),
     ("scrypt", &["hashing"]),
     ("sha_crypt", &["hashing"]),
+    ("prometheus_client", &["telemetry"]),
+    ("axum", &["telemetry"]),
     ("prost", &["grpc", "cli"]),
     ("prost_types", &["grpc", "cli"]),
     ("tonic", &["grpc", "server", "cli"]),

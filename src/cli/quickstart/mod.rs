@@ -10,11 +10,11 @@ use clap::Args;
 use super::configuration::load_and_log;
 use super::environment::Environment;
 use super::failure::Failure;
-use super::serve::{cant_serve, serve};
+use super::serve::{Listeners, cant_serve, serve};
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::config::Effective;
-use crate::server::{Server, listen};
+use crate::server::Server;
 use directory::Directory;
 
 /// Try it: a service with a small demonstration directory, and four calls to paste.
@@ -59,11 +59,11 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let config = args.load(environment)?.config;
     // The port first: where that is taken, the demonstration subjects keep their passwords.
-    let listener = listen(config.server.listen).await.map_err(cant_serve)?;
-    let address = listener.local_addr().map_err(|error| Failure::caused("can't serve", &error))?;
+    let listeners = Listeners::bind(&config).await?;
+    let address = listeners.grpc.local_addr().map_err(|error| Failure::caused("can't serve", &error))?;
     let server = Server::build(&config).await.map_err(cant_serve)?;
     let demonstration = Directory::new(&server)?.demonstrate(address).await?;
     terminal.print(&demonstration.text())?;
     drop(demonstration);
-    serve(server, listener).await
+    serve(server, listeners).await
 }

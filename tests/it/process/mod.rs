@@ -6,6 +6,7 @@ mod full_disk;
 mod hang_up;
 mod installation;
 mod kill;
+mod metrics;
 mod operator;
 mod quickstart;
 mod secrets;

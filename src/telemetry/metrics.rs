@@ -1,0 +1,140 @@
+//! Every metric: this is the one file that lists them all. A label is never taken from a request, so that neither names
+//! nor the number of series come from outside.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::ports::HasherFigures;
+
+/// What is measured, read anew for each scrape.
+pub struct Metrics(Registry);
+
+impl Metrics {
+    /// Measures a hash engine.
+    pub fn new(hasher: Arc<dyn HasherFigures>) -> Self {
+        let mut registry = Registry::with_prefix("credentiald");
+        registry.register_collector(Box::new(OfHasher(hasher)));
+        Self(registry)
+    }
+
+    /// All of them, as text (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+    ///
+    /// # Errors
+    /// Text can't be written into memory.
+    pub fn to_text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.0)?;
+        Ok(text)
+    }
+}
+
+/// The metrics of the hash engine.
+struct OfHasher(Arc<dyn HasherFigures>);
+
+impl fmt::Debug for OfHasher {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("OfHasher")
+    }
+}
+
+impl Collector for OfHasher {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let figures = self.0.figures();
+        let kernel =
+            vec![("kernel", figures.kernel), ("instructions", figures.instructions), ("reason", figures.reason)];
+        let metrics: [(&str, &str, Option<Unit>, &dyn EncodeMetric); 9] = [
+            ("hash_kernel", "What computes the hashes, and why", None, &Info::new(kernel)),
+            ("hash_workers", "How many hashes are computed at a time", None, &ConstGauge::new(figures.workers)),
+            ("hash_memory", "The memory of all workers", Some(Unit::Bytes), &ConstGauge::new(figures.arena_bytes)),
+            (
+                "hash_duration",
+                "How long one new hash takes, on average",
+                Some(Unit::Seconds),
+                &ConstGauge::new(figures.hash_time.as_secs_f64()),
+            ),
+            (
+                "hashes_outstanding",
+                "Hashes that are admitted and not finished",
+                None,
+                &ConstGauge::new(figures.outstanding),
+            ),
+            ("hashes_begun", "Hashes that a worker has begun", None, &ConstCounter::new(figures.begun)),
+            (
+                "hashes_abandoned",
+                "Hashes that nobody waited for when their turn came",
+                None,
+                &ConstCounter::new(figures.abandoned),
+            ),
+            (
+                "requests_overloaded",
+                "Requests refused because too much work was ahead",
+                None,
+                &ConstCounter::new(figures.refused_overloaded),
+            ),
+            (
+                "requests_deadline_too_short",
+                "Requests refused because their deadline could not have been met",
+                None,
+                &ConstCounter::new(figures.refused_deadline),
+            ),
+        ];
+        metrics.into_iter().try_for_each(|(name, help, unit, metric)| {
+            metric.encode(encoder.encode_descriptor(name, help, unit.as_ref(), metric.metric_type())?)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ports::EngineFigures;
+
+    struct Fixed;
+
+    impl HasherFigures for Fixed {
+        fn figures(&self) -> EngineFigures {
+            EngineFigures {
+                kernel: "fast",
+                instructions: "avx512",
+                reason: "it is \"equal\"",
+                workers: 2,
+                arena_bytes: 96_468_992,
+                outstanding: 3,
+                hash_time: Duration::from_micros(7500),
+                begun: 11,
+                abandoned: 5,
+                refused_overloaded: 6,
+                refused_deadline: 7,
+            }
+        }
+    }
+
+    #[test]
+    fn every_figure_is_told_with_its_unit() {
+        let text = Metrics::new(Arc::new(Fixed)).to_text().unwrap();
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            samples,
+            [
+                r#"credentiald_hash_kernel_info{kernel="fast",instructions="avx512",reason="it is \"equal\""} 1"#,
+                "credentiald_hash_workers 2",
+                "credentiald_hash_memory_bytes 96468992",
+                "credentiald_hash_duration_seconds 0.0075",
+                "credentiald_hashes_outstanding 3",
+                "credentiald_hashes_begun_total 11",
+                "credentiald_hashes_abandoned_total 5",
+                "credentiald_requests_overloaded_total 6",
+                "credentiald_requests_deadline_too_short_total 7",
+            ]
+        );
+    }
+}

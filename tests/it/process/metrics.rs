@@ -1,0 +1,83 @@
+//! What is scraped while the service works.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use super::installation::Installation;
+use super::serving::Serving;
+use super::tenant::{Acme, change, verification};
+use crate::support::Client;
+
+const OLD: &str = "Old-Harbour-11";
+
+/// A service with metrics, and where they are.
+async fn measured(installation: &Installation) -> (Serving, Acme, SocketAddr) {
+    let (serving, acme) = installation.acme(&["--metrics-listen", "127.0.0.1:0"]).await;
+    let log = serving.log();
+    let address = log.split("scraped_at=").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let address = address.unwrap_or_else(|| panic!("no address in {log}")).parse().unwrap();
+    (serving, acme, address)
+}
+
+/// The answer to a request over plain HTTP/1.1.
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(connection, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The value of a metric without labels.
+fn value(metrics: &str, name: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} is not in {metrics}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_kernel_and_its_reason_are_labels() {
+    let installation = Installation::new();
+    let (_serving, _, address) = measured(&installation).await;
+    let metrics = get(address, "/metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
+    assert!(metrics.contains("content-type: application/openmetrics-text"), "{metrics}");
+    let kernel = metrics.lines().find(|line| line.starts_with("credentiald_hash_kernel_info{")).unwrap();
+    // The same words that `config show` prints.
+    let shown = installation.run(&["config", "show"]).printed();
+    let shown = shown.lines().find_map(|line| line.strip_prefix("# the hash kernel here: ")).unwrap();
+    let (name, reason) = shown.split_once(": ").unwrap();
+    let (name, instructions) = name.split_once(" (").unwrap();
+    for label in [
+        format!("kernel=\"{name}\""),
+        format!("instructions=\"{}\"", instructions.trim_end_matches(')')),
+        format!("reason=\"{reason}\""),
+    ] {
+        assert!(kernel.contains(&label), "{label} in {kernel}");
+    }
+}
+
+#[tokio::test]
+async fn hashes_and_refusals_are_counted_and_nobody_is_named() {
+    let installation = Installation::new();
+    let (serving, acme, address) = measured(&installation).await;
+    let token = acme.ram_user("harbour-master", OLD).await;
+    let before = get(address, "/metrics");
+    Client::new(serving.address).with_token(&token).ok("ChangePassword", change(OLD, "New-Harbour-22")).await;
+    // On a busy machine such a deadline may have passed before the refusal is written.
+    let mut refused = 0.0;
+    for _ in 0..6 {
+        let hurried = acme.relay.with_header("grpc-timeout", "4m");
+        let reply = hurried.call("VerifyPassword", verification("harbour-master", OLD)).await;
+        refused += f64::from(u8::from(reply.reason() == "DEADLINE_TOO_SHORT"));
+    }
+    let after = get(address, "/metrics");
+    let grown = |name: &str| value(&after, name) - value(&before, name);
+    assert!(grown("credentiald_hashes_begun_total") >= 2.0, "{after}");
+    assert!(grown("credentiald_requests_deadline_too_short_total") >= refused, "{after}");
+    assert!(value(&after, "credentiald_hash_duration_seconds") > 0.0);
+    assert!(value(&after, "credentiald_hash_memory_bytes") >= 47_104.0 * 1024.0);
+    for name in ["harbour-master", "acme", &token] {
+        assert!(!after.contains(name), "{after}");
+    }
+    assert!(get(address, "/").starts_with("HTTP/1.1 404"));
+}
