@@ -25,7 +25,8 @@ use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store};
 use crate::service::gates::{AttemptLimits, Installation, Ports};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
-use crate::store::sqlite::{OpenError, SqliteStore};
+use crate::store::SqlStore;
+use crate::store::sqlite::{self, OpenError};
 use crate::telemetry::Metrics;
 
 /// How long it takes until another connection is accepted after one that could not be.
@@ -34,7 +35,7 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// The service with everything that it stands on. No port is bound yet.
 pub struct Server {
     service: Arc<Service>,
-    store: Arc<SqliteStore>,
+    store: Arc<SqlStore>,
     engine: Arc<HashEngine>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -104,7 +105,7 @@ impl Server {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let baseline = baseline(&config.policy)?;
         let StoreLocation::Sqlite(path) = &config.store.url;
-        let store = Arc::new(SqliteStore::open(path).await?);
+        let store = Arc::new(sqlite::open(path).await?);
         let engine = HashEngine::start(engine_settings(&config.hashing)?, Arc::clone(&clock), entropy.as_ref())?;
         let engine = Arc::new(engine);
         let ports = Ports {

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::config::StoreLocation;
-use crate::store::sqlite::{Migrated, SqliteStore};
+use crate::store::{Migrated, sqlite};
 
 /// Bring the store to the schema of this version.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(super) struct MigrateArgs {
 
 pub(super) async fn run(args: &MigrateArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     let StoreLocation::Sqlite(path) = load_offline(&args.settings, environment)?.config.store.url;
-    let migrated = SqliteStore::migrate(&path).await.map_err(|error| Failure::caused("can't migrate", &error))?;
+    let migrated = sqlite::migrate(&path).await.map_err(|error| Failure::caused("can't migrate", &error))?;
     terminal.print(&match migrated {
         Migrated { from, to } if from == to => format!("the store has schema {to} already"),
         Migrated { from, to } => format!("the store went from schema {from} to {to}"),

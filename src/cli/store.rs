@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::config::StoreLocation;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
@@ -28,7 +28,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let StoreCommand::Check(args) = command;
     let StoreLocation::Sqlite(path) = load_offline(args, environment)?.config.store.url;
-    let report = SqliteStore::check(&path).await.map_err(|error| Failure::caused("can't check", &error))?;
+    let report = sqlite::check(&path).await.map_err(|error| Failure::caused("can't check", &error))?;
     tell(&report.damages, terminal)
 }
 

@@ -145,7 +145,7 @@ fn every_offence_is_found() {
         ("policy/rule.rs", "use {std::fmt, crate::{domain::{time, names}, service::Call}};", "service"),
         ("policy/rules/mod.rs", "pub(crate) use super::super::ports as outside;", "ports"),
         ("ports/store/mod.rs", "type Error = sqlx::Error;", "sqlx"),
-        ("service/change.rs", "use crate::store::sqlite::SqliteStore;", "store"),
+        ("service/change.rs", "use crate::store::sqlite::open;", "store"),
         ("service/change.rs", "use tonic;", "tonic"),
         ("service/change.rs", "#[derive(prost::Message)] struct A;", "prost"),
         ("service/change.rs", "use crate::ports::{Deadline, Store};", "the port Store"),
@@ -192,7 +192,7 @@ fn what_is_allowed_is_no_offence() {
         ("service/gates/mod.rs", "use crate::ports::store::Credentials;"),
         ("grpc/request_id.rs", "use crate::ports::Entropy; use super::generated::credential;"),
         ("store/sqlite/mod.rs", "use crate::ports::Store; use sqlx::query; use super::row;"),
-        ("service/change/tests.rs", "use crate::ports::Store; use crate::store::sqlite::SqliteStore;"),
+        ("service/change/tests.rs", "use crate::ports::Store; use crate::store::sqlite::open;"),
         ("main.rs", "fn main() { credentiald::cli::run() }"),
         ("lib.rs", "pub mod domain;"),
     ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
-use super::SqliteStore;
+use super::driver::SqliteDatabase;
 
 /// How long one waits for a lock that another process holds, and for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,17 +35,9 @@ pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
         .pragma("secure_delete", "ON")
 }
 
-/// The store over a file that was checked.
-pub(super) async fn connect(path: &Path) -> Result<SqliteStore, sqlx::Error> {
-    let pool = || {
-        SqlitePoolOptions::new()
-            .acquire_timeout(PATIENCE)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-    };
-    let writer = pool()
-        .max_connections(1)
+/// The database of a file that was checked.
+pub(super) async fn connect(path: &Path) -> Result<SqliteDatabase, sqlx::Error> {
+    let writer = pool(1)
         // Where SQLite itself has rolled back, as it does when the disk is full, the driver still believes in a
         // transaction: such a connection could never begin another.
         .after_release(|connection, _| {
@@ -56,6 +48,21 @@ pub(super) async fn connect(path: &Path) -> Result<SqliteStore, sqlx::Error> {
         })
         .connect_with(writing(path))
         .await?;
-    let readers = pool().max_connections(READERS).connect_with(options().filename(path).read_only(true)).await?;
-    Ok(SqliteStore { readers, writer })
+    let readers = pool(READERS).connect_with(options().filename(path).read_only(true)).await?;
+    Ok(SqliteDatabase { readers, writer })
+}
+
+/// As [`connect`], but nothing can be written.
+pub(super) async fn look(path: &Path) -> Result<SqliteDatabase, sqlx::Error> {
+    let readers = pool(1).connect_with(looking(path)).await?;
+    Ok(SqliteDatabase { writer: readers.clone(), readers })
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
 }

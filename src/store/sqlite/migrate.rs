@@ -9,37 +9,26 @@ use std::path::{Path, PathBuf};
 use sqlx::migrate::Migrator;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::SqliteStore;
 use super::connect::{options, writing};
 use super::open::{OpenError, identify, require_writable, schema_version, verify};
+use crate::store::Migrated;
 
 /// The schema that this program works with: the number of the newest migration.
 pub(super) const KNOWN_SCHEMA: u32 = 2;
 
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 
-/// What a migration did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Migrated {
-    /// The schema that was found.
-    pub from: u32,
-    /// The schema now.
-    pub to: u32,
-}
-
-impl SqliteStore {
-    /// Brings the schema of the store in that file up to date, each step in a transaction of its own.
-    pub async fn migrate(path: &Path) -> Result<Migrated, OpenError> {
-        let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
-        identify(&path)?;
-        require_writable(&path)?;
-        let from = schema_version(&path).await?;
-        if from < KNOWN_SCHEMA {
-            run_migrations(&path).await?;
-        }
-        verify(&path).await?;
-        Ok(Migrated { from, to: KNOWN_SCHEMA })
+/// Brings the schema of the store in that file up to date, each step in a transaction of its own.
+pub async fn migrate(path: &Path) -> Result<Migrated, OpenError> {
+    let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
+    identify(&path)?;
+    require_writable(&path)?;
+    let from = schema_version(&path).await?;
+    if from < KNOWN_SCHEMA {
+        run_migrations(&path).await?;
     }
+    verify(&path).await?;
+    Ok(Migrated { from, to: KNOWN_SCHEMA })
 }
 
 /// Makes a store. It gets its name once it is whole, so that nobody ever finds half of one.

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sqlx::{ConnectOptions, Connection};
 
@@ -10,26 +11,23 @@ use super::connect::{connect, looking};
 use super::errors::{code, code_of};
 use super::header::{self, FileKind};
 use super::migrate::{KNOWN_SCHEMA, create, expected_schema, schema_of};
-use super::{SqliteStore, rows};
+use crate::store::SqlStore;
 
-impl SqliteStore {
-    /// Opens the store in that file, or makes one where there is none. A file that is refused is left as it was.
-    ///
-    /// A process opens a store once.
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
-        if !path.try_exists().map_err(|error| OpenError::of_io(&path, error))? {
-            create(&path).await?;
-        }
-        identify(&path)?;
-        require_writable(&path)?;
-        verify(&path).await?;
-        let store = connect(&path).await.map_err(|error| OpenError::of_driver(&path, error))?;
-        // Reading goes on beside a writer; whoever keeps the store for itself shows only where somebody wants to write.
-        let writing = store.writer.begin_with("BEGIN IMMEDIATE").await;
-        writing.map_err(|error| OpenError::of_driver(&path, error))?;
-        Ok(store)
+/// Opens the store in that file, or makes one where there is none. A file that is refused is left as it was.
+///
+/// A process opens a store once.
+pub async fn open(path: &Path) -> Result<SqlStore, OpenError> {
+    let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
+    if !path.try_exists().map_err(|error| OpenError::of_io(&path, error))? {
+        create(&path).await?;
     }
+    identify(&path)?;
+    require_writable(&path)?;
+    verify(&path).await?;
+    let database = connect(&path).await.map_err(|error| OpenError::of_driver(&path, error))?;
+    // Reading goes on beside a writer; whoever keeps the store for itself shows only where somebody wants to write.
+    database.begin_writing().await.map_err(|error| OpenError::of_driver(&path, error))?;
+    Ok(SqlStore::new(Arc::new(database)))
 }
 
 /// Why a store is not opened.
@@ -184,7 +182,7 @@ pub(super) async fn schema_version(path: &Path) -> Result<u32, OpenError> {
     let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.map_err(of_driver)?;
     connection.close().await.map_err(of_driver)?;
     // The format's field is signed; what is negative was never ours.
-    let found = rows::saturating(version);
+    let found = u32::try_from(version.max(0)).unwrap_or(u32::MAX);
     if found > KNOWN_SCHEMA {
         return Err(OpenError::Newer { path: path.to_owned(), found });
     }

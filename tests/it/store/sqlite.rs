@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use credentiald::ports::Store;
-use credentiald::store::SqliteStore;
+use credentiald::store::{SqlStore, sqlite};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::backend::Backend;
 
 pub struct SqliteBackend {
-    store: SqliteStore,
+    store: SqlStore,
     directory: TempDir,
 }
 
@@ -28,7 +28,7 @@ impl SqliteBackend {
 impl Backend for SqliteBackend {
     async fn fresh() -> Self {
         let directory = TempDir::new().unwrap();
-        let store = SqliteStore::open(&directory.path().join("store.db")).await.unwrap();
+        let store = sqlite::open(&directory.path().join("store.db")).await.unwrap();
         Self { store, directory }
     }
 
@@ -38,7 +38,7 @@ impl Backend for SqliteBackend {
 
     async fn reopen(&mut self) {
         self.store.close().await;
-        self.store = SqliteStore::open(&self.path()).await.unwrap();
+        self.store = sqlite::open(&self.path()).await.unwrap();
     }
 
     async fn audit_events(&self) -> Vec<Uuid> {

@@ -8,7 +8,7 @@ use credentiald::domain::names::RamUserName;
 use credentiald::domain::subject::SubjectKind;
 use credentiald::ports::StoreError;
 use credentiald::ports::store::{AccessTokens, Credentials, Directory};
-use credentiald::store::SqliteStore;
+use credentiald::store::sqlite;
 use sqlx::Connection;
 use tempfile::TempDir;
 
@@ -17,7 +17,7 @@ use super::values::*;
 
 /// Something of everything.
 async fn fill(path: &Path) {
-    let store = SqliteStore::open(path).await.unwrap();
+    let store = sqlite::open(path).await.unwrap();
     let acme = add_tenant(&store, "acme").await;
     add_instance(&store, &acme, "r-1").await;
     for name in [iam_user("jane"), mail_domain("Example.com"), account("r-1", "reader")] {
@@ -33,7 +33,7 @@ async fn fill(path: &Path) {
 
 /// Everything that a caller would miss, as text. Not the times: a number that became another one is still a number.
 async fn everything(path: &Path) -> String {
-    let store = SqliteStore::open(path).await.unwrap();
+    let store = sqlite::open(path).await.unwrap();
     let acme = tenant("acme");
     let mut seen = vec![format!("{:?}", store.settings(&acme).await.unwrap())];
     for instance in store.instances(&acme, &page(10, None)).await.unwrap().items {
@@ -67,7 +67,7 @@ async fn flipped_bytes_are_found_or_do_no_harm() {
         let mut bytes = sound.clone();
         bytes[position] ^= 0xff;
         fs::write(&path, &bytes).unwrap();
-        match SqliteStore::check(&path).await {
+        match sqlite::check(&path).await {
             Ok(report) if report.is_sound() => assert_eq!(everything(&path).await, before, "byte {position}"),
             Ok(report) => {
                 found += 1;
@@ -91,7 +91,7 @@ async fn a_cut_file_is_found() {
     let sound = fs::read(&path).unwrap();
     for length in [50, 512, 4096, 8192, sound.len() / 2, sound.len() - 4096, sound.len() - 1] {
         fs::write(&path, &sound[..length]).unwrap();
-        let report = SqliteStore::check(&path).await;
+        let report = sqlite::check(&path).await;
         assert!(report.is_err() || report.is_ok_and(|report| !report.is_sound()), "{length}");
     }
 }
@@ -130,12 +130,12 @@ async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
         sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut connection).await.unwrap();
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        let report = SqliteStore::check(&path).await.unwrap();
+        let report = sqlite::check(&path).await.unwrap();
         let lines = report.damages.join("\n");
         assert!(lines.contains(table), "{statement}: {lines:?}");
         assert!(!lines.contains("secret"), "{lines}");
         // Whoever serves from such a store gets an answer as well.
-        let store = SqliteStore::open(&path).await.unwrap();
+        let store = sqlite::open(&path).await.unwrap();
         let _ = store.look_up(&tenant("acme"), &mail_domain("example.com")).await;
         let _ = store.settings(&tenant("acme")).await;
         let _ = store.access_token(&digest(1)).await;
@@ -153,7 +153,7 @@ async fn settings_out_of_range_are_damage_to_whoever_reads_them() {
         .await
         .unwrap();
     connection.close().await.unwrap();
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = sqlite::open(&path).await.unwrap();
     assert!(matches!(store.settings(&tenant("acme")).await, Err(StoreError::Damaged(_))));
 }
 
@@ -168,6 +168,6 @@ async fn a_token_whose_subject_was_deleted_by_hand_is_not_found() {
         .await
         .unwrap();
     connection.close().await.unwrap();
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = sqlite::open(&path).await.unwrap();
     assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use credentiald::domain::credential::Revision;
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::store::{Credentials, Directory};
-use credentiald::store::{Migrated, OpenError, SqliteStore};
+use credentiald::store::sqlite::OpenError;
+use credentiald::store::{Migrated, SqlStore, sqlite};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
@@ -26,7 +27,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 async fn closed_store() -> (TempDir, PathBuf) {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.db");
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = sqlite::open(&path).await.unwrap();
     alice(&store).await;
     store.close().await;
     (directory, path)
@@ -42,7 +43,7 @@ async fn tamper(path: &Path, statement: &'static str) {
 /// Opening is refused, and every byte stays where it was.
 async fn refused(path: &Path) -> OpenError {
     let before = fs::read(path).ok();
-    let error = SqliteStore::open(path).await.expect_err("it is refused");
+    let error = sqlite::open(path).await.expect_err("it is refused");
     assert_eq!(fs::read(path).ok(), before);
     assert!(error.to_string().contains(&path.display().to_string()), "{error}");
     error
@@ -53,7 +54,7 @@ async fn nobody_else_can_read_the_files() {
     let parent = TempDir::new().unwrap();
     let directory = parent.path().join("made/for");
     let path = directory.join("store.db");
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = sqlite::open(&path).await.unwrap();
     alice(&store).await;
     for suffix in ["", "-wal", "-shm"] {
         assert_eq!(mode(&beside(&path, suffix)), 0o600, "{suffix}");
@@ -67,27 +68,27 @@ async fn nobody_else_can_read_the_files() {
 #[tokio::test]
 async fn everything_is_on_the_disk_before_it_is_confirmed() {
     let (_directory, path) = closed_store().await;
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = sqlite::open(&path).await.unwrap();
     make_change(&store, store_alice(&store).await, 1).await;
     // What a crash would leave: the two files as they are now.
     let copy = TempDir::new().unwrap();
     for suffix in ["", "-wal"] {
         fs::copy(beside(&path, suffix), beside(&copy.path().join("store.db"), suffix)).unwrap();
     }
-    let found = SqliteStore::open(&copy.path().join("store.db")).await.unwrap();
+    let found = sqlite::open(&copy.path().join("store.db")).await.unwrap();
     let id = store_alice(&found).await;
     let credential = found.credential(id).await.unwrap().unwrap();
     assert_eq!(credential.version, version(2));
 }
 
-async fn store_alice(store: &SqliteStore) -> SubjectId {
+async fn store_alice(store: &SqlStore) -> SubjectId {
     store.subject(&tenant("acme"), &ram_user("alice")).await.unwrap().unwrap().subject.id
 }
 
 #[tokio::test]
 async fn a_replaced_hash_is_overwritten_in_the_file() {
     let (_directory, path) = closed_store().await;
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = sqlite::open(&path).await.unwrap();
     let id = store_alice(&store).await;
     let mut commit = change(id, Some(1));
     commit.keep_history = 0;
@@ -112,10 +113,9 @@ async fn what_is_no_store_is_refused() {
     tamper_new(&path, "CREATE TABLE theirs (x)").await;
     assert!(matches!(refused(&path).await, OpenError::NotAStore(_)));
 
-    for missing in [
-        SqliteStore::check(&beside(&path, "x")).await.map(drop),
-        SqliteStore::migrate(&beside(&path, "x")).await.map(drop),
-    ] {
+    for missing in
+        [sqlite::check(&beside(&path, "x")).await.map(drop), sqlite::migrate(&beside(&path, "x")).await.map(drop)]
+    {
         assert!(matches!(missing, Err(OpenError::Absent(_))));
     }
 }
@@ -132,8 +132,8 @@ async fn a_newer_schema_is_refused() {
     tamper(&path, "PRAGMA user_version = 7").await;
     let error = refused(&path).await;
     assert!(matches!(error, OpenError::Newer { found: 7, .. }), "{error}");
-    assert!(matches!(SqliteStore::migrate(&path).await, Err(OpenError::Newer { .. })));
-    assert!(matches!(SqliteStore::check(&path).await, Err(OpenError::Newer { .. })));
+    assert!(matches!(sqlite::migrate(&path).await, Err(OpenError::Newer { .. })));
+    assert!(matches!(sqlite::check(&path).await, Err(OpenError::Newer { .. })));
 }
 
 #[tokio::test]
@@ -146,9 +146,9 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     assert!(matches!(error, OpenError::Older { found: 0, .. }));
     assert!(error.to_string().contains("credentiald migrate"));
 
-    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), Migrated { from: 0, to: 2 });
-    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), Migrated { from: 2, to: 2 });
-    alice(&SqliteStore::open(&path).await.unwrap()).await;
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 2 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 2, to: 2 });
+    alice(&sqlite::open(&path).await.unwrap()).await;
 }
 
 #[tokio::test]
@@ -159,10 +159,10 @@ async fn a_store_of_schema_1_is_brought_up_with_all_that_it_holds() {
     let error = refused(&path).await;
     assert!(matches!(error, OpenError::Older { found: 1, .. }), "{error}");
 
-    assert_eq!(SqliteStore::migrate(&path).await.unwrap(), Migrated { from: 1, to: 2 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 1, to: 2 });
 
-    assert_eq!(SqliteStore::check(&path).await.unwrap().damages, Vec::<String>::new());
-    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(sqlite::check(&path).await.unwrap().damages, Vec::<String>::new());
+    let store = sqlite::open(&path).await.unwrap();
     let id = store_alice(&store).await;
     let credential = store.credential(id).await.unwrap().unwrap();
     assert_eq!((credential.version, credential.revision), (version(2), Revision(1)));
@@ -180,7 +180,7 @@ async fn a_schema_that_somebody_changed_is_refused() {
         tamper(&path, statement).await;
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
-        assert!(!SqliteStore::check(&path).await.unwrap().is_sound());
+        assert!(!sqlite::check(&path).await.unwrap().is_sound());
     }
 }
 
@@ -195,7 +195,7 @@ async fn a_read_only_file_or_directory_is_refused() {
     assert!(matches!(refused(&path).await, OpenError::ReadOnlyDirectory(_)));
     assert!(matches!(refused(&directory.path().join("new.db")).await, OpenError::ReadOnlyDirectory(_)));
     fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
-    SqliteStore::open(&path).await.unwrap();
+    sqlite::open(&path).await.unwrap();
 }
 
 #[tokio::test]
@@ -207,11 +207,11 @@ async fn a_store_that_another_process_holds_for_itself_is_refused() {
         .await
         .unwrap();
     let before = fs::read(&path).unwrap();
-    let error = SqliteStore::open(&path).await.expect_err("it is locked");
+    let error = sqlite::open(&path).await.expect_err("it is locked");
     assert!(matches!(error, OpenError::Locked(_)), "{error:?}");
     other.close().await.unwrap();
     assert_eq!(fs::read(&path).unwrap(), before);
-    SqliteStore::open(&path).await.unwrap();
+    sqlite::open(&path).await.unwrap();
 }
 
 #[tokio::test]
@@ -219,10 +219,10 @@ async fn a_store_that_another_process_is_writing_to_without_end_is_refused() {
     let (_directory, path) = closed_store().await;
     let mut other = connection_to(&path).await;
     sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
-    let error = SqliteStore::open(&path).await.expect_err("it is locked");
+    let error = sqlite::open(&path).await.expect_err("it is locked");
     assert!(matches!(error, OpenError::Locked(_)), "{error:?}");
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
-    SqliteStore::open(&path).await.unwrap();
+    sqlite::open(&path).await.unwrap();
 }
 
 #[tokio::test]
@@ -232,7 +232,7 @@ async fn a_copy_that_sqlite_made_opens() {
     let mut connection = connection_to(&path).await;
     sqlx::query("VACUUM INTO $1").bind(copy.to_str().unwrap()).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-    let store = SqliteStore::open(&copy).await.unwrap();
+    let store = sqlite::open(&copy).await.unwrap();
     make_change(&store, store_alice(&store).await, 1).await;
 }
 
@@ -240,7 +240,7 @@ async fn a_copy_that_sqlite_made_opens() {
 async fn a_healthy_store_is_checked_without_a_change() {
     let (_directory, path) = closed_store().await;
     let before = fs::read(&path).unwrap();
-    let report = SqliteStore::check(&path).await.unwrap();
+    let report = sqlite::check(&path).await.unwrap();
     assert_eq!(report.damages, Vec::<String>::new());
     assert_eq!(report.sound_rows, 5, "a tenant, a subject, a credential, two audit events");
     assert_eq!(fs::read(&path).unwrap(), before);

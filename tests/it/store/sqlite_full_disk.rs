@@ -6,7 +6,7 @@ use std::process::Command;
 
 use credentiald::ports::StoreError;
 use credentiald::ports::store::Credentials;
-use credentiald::store::SqliteStore;
+use credentiald::store::sqlite;
 use tempfile::TempDir;
 
 use super::values::*;
@@ -42,7 +42,7 @@ async fn on_a_small_disk() {
     let ballast = disk.join("ballast");
     fs::write(&ballast, vec![1; 1 << 20]).unwrap();
     let path = disk.join("store.db");
-    let store = SqliteStore::open(&path).await.unwrap();
+    let store = sqlite::open(&path).await.unwrap();
     let id = alice(&store).await;
 
     let large = |expected| {
@@ -65,7 +65,7 @@ async fn on_a_small_disk() {
     fs::remove_file(&ballast).unwrap();
     make_change(&store, id, made).await;
     store.close().await;
-    assert!(SqliteStore::check(&path).await.unwrap().is_sound());
-    let store = SqliteStore::open(&path).await.unwrap();
+    assert!(sqlite::check(&path).await.unwrap().is_sound());
+    let store = sqlite::open(&path).await.unwrap();
     assert_eq!(store.credential(id).await.unwrap().unwrap().version, version(made + 1));
 }

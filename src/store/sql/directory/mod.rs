@@ -5,11 +5,9 @@ mod subjects;
 mod tenants;
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
 
 use super::rows::Read;
-use super::{SqliteStore, Writing, audit, finish};
+use super::{Row, SqlStore, Transaction, audit, sql};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
@@ -20,12 +18,16 @@ use crate::ports::StoreError;
 use crate::ports::store::{Creation, Deletion, Directory, NewSubject, SubjectEntry, SubjectStatus};
 
 #[async_trait]
-impl Directory for SqliteStore {
+impl Directory for SqlStore {
     async fn create_tenant(&self, tenant: &Tenant, event: &AuditEvent) -> Result<Creation, StoreError> {
-        let mut transaction = self.begin().await?;
-        let creation = tenants::insert(&mut transaction, tenant).await?;
-        finish_if(creation == Creation::Created, transaction, event).await?;
-        Ok(creation)
+        self.transact("create_tenant", |transaction| {
+            Box::pin(async move {
+                let creation = tenants::insert(transaction, tenant).await?;
+                audit::insert_if(creation == Creation::Created, transaction, event).await?;
+                Ok(creation)
+            })
+        })
+        .await
     }
 
     async fn tenant(&self, name: &TenantName) -> Result<Option<Tenant>, StoreError> {
@@ -37,10 +39,14 @@ impl Directory for SqliteStore {
     }
 
     async fn delete_tenant(&self, name: &TenantName, event: &AuditEvent) -> Result<Deletion, StoreError> {
-        let mut transaction = self.begin().await?;
-        let deletion = tenants::delete(&mut transaction, name).await?;
-        finish_if(deletion == Deletion::Deleted, transaction, event).await?;
-        Ok(deletion)
+        self.transact("delete_tenant", |transaction| {
+            Box::pin(async move {
+                let deletion = tenants::delete(transaction, name).await?;
+                audit::insert_if(deletion == Deletion::Deleted, transaction, event).await?;
+                Ok(deletion)
+            })
+        })
+        .await
     }
 
     async fn replace_settings(
@@ -50,10 +56,14 @@ impl Directory for SqliteStore {
         settings: &TenantSettings,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
-        let replaced = tenants::replace_settings(&mut transaction, tenant, expected, settings).await?;
-        finish_if(replaced, transaction, event).await?;
-        Ok(replaced)
+        self.transact("replace_settings", |transaction| {
+            Box::pin(async move {
+                let replaced = tenants::replace_settings(transaction, tenant, expected, settings).await?;
+                audit::insert_if(replaced, transaction, event).await?;
+                Ok(replaced)
+            })
+        })
+        .await
     }
 
     async fn create_instance(
@@ -62,10 +72,14 @@ impl Directory for SqliteStore {
         instance: &Instance,
         event: &AuditEvent,
     ) -> Result<Creation, StoreError> {
-        let mut transaction = self.begin().await?;
-        let creation = instances::insert(&mut transaction, tenant, instance).await?;
-        finish_if(creation == Creation::Created, transaction, event).await?;
-        Ok(creation)
+        self.transact("create_instance", |transaction| {
+            Box::pin(async move {
+                let creation = instances::insert(transaction, tenant, instance).await?;
+                audit::insert_if(creation == Creation::Created, transaction, event).await?;
+                Ok(creation)
+            })
+        })
+        .await
     }
 
     async fn instance(&self, tenant: &TenantName, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
@@ -83,10 +97,14 @@ impl Directory for SqliteStore {
         status: InstanceStatus,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
-        let found = instances::set_status(&mut transaction, tenant, id, status).await?;
-        finish_if(found, transaction, event).await?;
-        Ok(found)
+        self.transact("set_instance_status", |transaction| {
+            Box::pin(async move {
+                let found = instances::set_status(transaction, tenant, id, status).await?;
+                audit::insert_if(found, transaction, event).await?;
+                Ok(found)
+            })
+        })
+        .await
     }
 
     async fn delete_instance(
@@ -95,17 +113,25 @@ impl Directory for SqliteStore {
         id: &InstanceId,
         event: &AuditEvent,
     ) -> Result<Deletion, StoreError> {
-        let mut transaction = self.begin().await?;
-        let deletion = instances::delete(&mut transaction, tenant, id).await?;
-        finish_if(deletion == Deletion::Deleted, transaction, event).await?;
-        Ok(deletion)
+        self.transact("delete_instance", |transaction| {
+            Box::pin(async move {
+                let deletion = instances::delete(transaction, tenant, id).await?;
+                audit::insert_if(deletion == Deletion::Deleted, transaction, event).await?;
+                Ok(deletion)
+            })
+        })
+        .await
     }
 
     async fn create_subject(&self, new: &NewSubject, event: &AuditEvent) -> Result<Creation, StoreError> {
-        let mut transaction = self.begin().await?;
-        let creation = subjects::insert(&mut transaction, new).await?;
-        finish_if(creation == Creation::Created, transaction, event).await?;
-        Ok(creation)
+        self.transact("create_subject", |transaction| {
+            Box::pin(async move {
+                let creation = subjects::insert(transaction, new).await?;
+                audit::insert_if(creation == Creation::Created, transaction, event).await?;
+                Ok(creation)
+            })
+        })
+        .await
     }
 
     async fn subject(&self, tenant: &TenantName, name: &SubjectName) -> Result<Option<SubjectEntry>, StoreError> {
@@ -129,10 +155,14 @@ impl Directory for SqliteStore {
         status: SubjectStatus,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
-        let found = subjects::set_status(&mut transaction, tenant, name, status).await?;
-        finish_if(found, transaction, event).await?;
-        Ok(found)
+        self.transact("set_subject_status", |transaction| {
+            Box::pin(async move {
+                let found = subjects::set_status(transaction, tenant, name, status).await?;
+                audit::insert_if(found, transaction, event).await?;
+                Ok(found)
+            })
+        })
+        .await
     }
 
     async fn delete_subject(
@@ -141,26 +171,21 @@ impl Directory for SqliteStore {
         name: &SubjectName,
         event: &AuditEvent,
     ) -> Result<Deletion, StoreError> {
-        let mut transaction = self.begin().await?;
-        let deletion = subjects::delete(&mut transaction, tenant, name).await?;
-        finish_if(deletion == Deletion::Deleted, transaction, event).await?;
-        Ok(deletion)
+        self.transact("delete_subject", |transaction| {
+            Box::pin(async move {
+                let deletion = subjects::delete(transaction, tenant, name).await?;
+                audit::insert_if(deletion == Deletion::Deleted, transaction, event).await?;
+                Ok(deletion)
+            })
+        })
+        .await
     }
-}
-
-/// Commits a write with its audit event. What changed nothing records nothing.
-async fn finish_if(changed: bool, mut transaction: Writing, event: &AuditEvent) -> Result<(), StoreError> {
-    if changed {
-        audit::insert(&mut transaction, event).await?;
-        finish(transaction).await?;
-    }
-    Ok(())
 }
 
 /// Whether there is such a tenant.
-async fn has_tenant(connection: &mut SqliteConnection, name: &TenantName) -> Result<bool, StoreError> {
-    let found = sqlx::query("SELECT name FROM tenant WHERE name = $1").bind(name.as_str());
-    Ok(found.fetch_optional(connection).await?.is_some())
+async fn has_tenant(transaction: &mut dyn Transaction, name: &TenantName) -> Result<bool, StoreError> {
+    let found = sql("SELECT name FROM tenant WHERE name = $1").bind(name.as_str());
+    Ok(transaction.fetch_first(found).await?.is_some())
 }
 
 /// The key that a page starts after. Every key comes after the empty one.
@@ -170,9 +195,9 @@ pub(super) fn start_of(page: &PageRequest) -> &str {
 
 /// A page of what was found, which is one more than wanted where there is more to come.
 pub(super) fn page_of<T>(
-    found: &[SqliteRow],
+    found: &[Row],
     page: &PageRequest,
-    read: impl Fn(&SqliteRow) -> Read<T>,
+    read: impl Fn(&Row) -> Read<T>,
     key: impl Fn(&T) -> String,
 ) -> Read<Page<T>> {
     let size = usize::try_from(page.size).unwrap_or(usize::MAX);

@@ -1,9 +1,7 @@
 //! Audit events.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-
 use super::rows::{self, Read};
+use super::{Row, Transaction, sql};
 use crate::domain::action::Action;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::names::TenantName;
@@ -11,7 +9,7 @@ use crate::domain::subject::SubjectId;
 use crate::ports::StoreError;
 
 /// Adds an event, in the transaction of what it tells of.
-pub(super) async fn insert(connection: &mut SqliteConnection, event: &AuditEvent) -> Result<(), StoreError> {
+pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent) -> Result<(), StoreError> {
     let (change_id, version, policies) = match &event.outcome {
         AuditOutcome::Changed { change_id, version } => {
             (Some(change_id.0.to_string()), Some(rows::number_of(*version)), None)
@@ -19,50 +17,58 @@ pub(super) async fn insert(connection: &mut SqliteConnection, event: &AuditEvent
         AuditOutcome::Denied { policies } => (None, None, Some(rows::to_json(policies)?)),
         AuditOutcome::Done | AuditOutcome::WrongPassword => (None, None, None),
     };
-    sqlx::query(
-        "INSERT INTO audit_event (id, at, request_id, correlation_id, caller_tenant, caller_kind, caller_name,
+    transaction
+        .execute(
+            sql("INSERT INTO audit_event (id, at, request_id, correlation_id, caller_tenant, caller_kind, caller_name,
              caller_subject_id, action, resource, subject_id, outcome, change_id, version, policies)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-    )
-    .bind(event.id.to_string())
-    .bind(event.at.as_micros())
-    .bind(event.request_id.to_string())
-    .bind(&event.correlation_id)
-    .bind(event.caller.tenant().map(TenantName::as_str))
-    .bind(event.caller.kind().as_str())
-    .bind(event.caller.name())
-    .bind(event.caller.subject_id().map(|id| id.to_string()))
-    .bind(event.action.name())
-    .bind(&event.resource)
-    .bind(event.subject.map(|id| id.to_string()))
-    .bind(event.outcome.as_str())
-    .bind(change_id)
-    .bind(version)
-    .bind(policies)
-    .execute(connection)
-    .await?;
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)")
+            .bind(event.id.to_string())
+            .bind(event.at.as_micros())
+            .bind(event.request_id.to_string())
+            .bind(event.correlation_id.as_deref())
+            .bind(event.caller.tenant().map(TenantName::as_str))
+            .bind(event.caller.kind().as_str())
+            .bind(event.caller.name())
+            .bind(event.caller.subject_id().map(|id| id.to_string()))
+            .bind(event.action.name())
+            .bind(&event.resource)
+            .bind(event.subject.map(|id| id.to_string()))
+            .bind(event.outcome.as_str())
+            .bind(change_id)
+            .bind(version)
+            .bind(policies),
+        )
+        .await?;
     Ok(())
 }
 
+/// As [`insert`], where something was changed. What changed nothing records nothing.
+pub(super) async fn insert_if(
+    changed: bool,
+    transaction: &mut dyn Transaction,
+    event: &AuditEvent,
+) -> Result<(), StoreError> {
+    if changed { insert(transaction, event).await } else { Ok(()) }
+}
+
 /// An event of a row that holds all columns.
-pub(super) fn event(row: &SqliteRow) -> Read<AuditEvent> {
-    let subject: Option<String> = row.try_get("subject_id")?;
+pub(super) fn event(row: &Row) -> Read<AuditEvent> {
+    let subject = row.optional_text("subject_id")?;
     Ok(AuditEvent {
         id: rows::uuid(row, "id")?,
         at: rows::time(row, "at")?,
         request_id: rows::uuid(row, "request_id")?,
-        correlation_id: row.try_get("correlation_id")?,
+        correlation_id: row.optional_text("correlation_id")?.map(str::to_owned),
         caller: rows::caller(row, ["caller_tenant", "caller_kind", "caller_name", "caller_subject_id"])?,
         action: rows::parsed(row, "action", |text| Action::ALL.iter().copied().find(|action| action.name() == text))?,
-        resource: row.try_get("resource")?,
+        resource: row.text("resource")?.to_owned(),
         subject: subject.map(|_| rows::uuid(row, "subject_id").map(SubjectId)).transpose()?,
         outcome: outcome(row)?,
     })
 }
 
-fn outcome(row: &SqliteRow) -> Read<AuditOutcome> {
-    let word: String = row.try_get("outcome")?;
-    Ok(match word.as_str() {
+fn outcome(row: &Row) -> Read<AuditOutcome> {
+    Ok(match row.text("outcome")? {
         "done" => AuditOutcome::Done,
         "changed" => AuditOutcome::Changed {
             change_id: rows::change_id(row, "change_id")?,

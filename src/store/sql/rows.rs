@@ -1,10 +1,9 @@
 //! Rows as domain values. What can't be read is damage; it is named, never shown.
 
 use serde::Serialize;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
+use super::Row;
 use crate::domain::access_token::{AccessToken, TokenId};
 use crate::domain::attempts::Failures;
 use crate::domain::caller::{Caller, CallerKind};
@@ -31,11 +30,11 @@ macro_rules! subject_columns {
 }
 pub(super) use subject_columns;
 
-pub(super) fn tenant(row: &SqliteRow) -> Read<Tenant> {
+pub(super) fn tenant(row: &Row) -> Read<Tenant> {
     Ok(Tenant { name: parsed(row, "name", |text| TenantName::parse(text).ok())?, created_at: time(row, "created_at")? })
 }
 
-pub(super) fn instance(row: &SqliteRow) -> Read<Instance> {
+pub(super) fn instance(row: &Row) -> Read<Instance> {
     Ok(Instance {
         id: parsed(row, "id", |text| InstanceId::parse(text).ok())?,
         region: parsed(row, "region", |text| Region::parse(text).ok())?,
@@ -44,7 +43,7 @@ pub(super) fn instance(row: &SqliteRow) -> Read<Instance> {
     })
 }
 
-pub(super) fn subject(row: &SqliteRow) -> Read<Subject> {
+pub(super) fn subject(row: &Row) -> Read<Subject> {
     let kind = parsed(row, "kind", |text| SubjectKind::ALL.into_iter().find(|kind| kind.as_str() == text))?;
     let name = parsed(row, "written", |text| {
         Some(match kind {
@@ -52,8 +51,8 @@ pub(super) fn subject(row: &SqliteRow) -> Read<Subject> {
             SubjectKind::RamUser => SubjectName::RamUser(RamUserName::parse(text).ok()?),
             SubjectKind::IamUser => SubjectName::IamUser(IamUserId::parse(text).ok()?),
             SubjectKind::InstanceAccount => {
-                let instance: String = row.try_get("instance").ok()?;
-                SubjectName::InstanceAccount(InstanceId::parse(&instance).ok()?, AccountName::parse(text).ok()?)
+                let instance = row.text("instance").ok()?;
+                SubjectName::InstanceAccount(InstanceId::parse(instance).ok()?, AccountName::parse(text).ok()?)
             }
         })
     })?;
@@ -83,7 +82,7 @@ pub(super) fn subject(row: &SqliteRow) -> Read<Subject> {
 }
 
 /// A credential, the earlier hashes aside.
-pub(super) fn credential(row: &SqliteRow) -> Read<Credential> {
+pub(super) fn credential(row: &Row) -> Read<Credential> {
     Ok(Credential {
         version: version(row, "version")?,
         revision: revision(row, "revision")?,
@@ -97,13 +96,13 @@ pub(super) fn credential(row: &SqliteRow) -> Read<Credential> {
 }
 
 /// The state of a credential that need not be there.
-pub(super) fn credential_state(row: &SqliteRow) -> Read<Option<CredentialState>> {
-    let present: Option<i64> = row.try_get("version")?;
+pub(super) fn credential_state(row: &Row) -> Read<Option<CredentialState>> {
+    let present = row.optional_integer("version")?;
     let state = || Ok(CredentialState { version: version(row, "version")?, changed_at: time(row, "changed_at")? });
     present.map(|_| state()).transpose()
 }
 
-pub(super) fn access_token(row: &SqliteRow) -> Read<AccessToken> {
+pub(super) fn access_token(row: &Row) -> Read<AccessToken> {
     Ok(AccessToken {
         id: TokenId(uuid(row, "id")?),
         caller: caller(row, ["tenant", "kind", "name", "subject_id"])?,
@@ -113,7 +112,7 @@ pub(super) fn access_token(row: &SqliteRow) -> Read<AccessToken> {
 }
 
 /// A caller, of the columns that hold tenant, kind, name and subject.
-pub(super) fn caller(row: &SqliteRow, [tenant, kind, name, subject]: [&str; 4]) -> Read<Caller> {
+pub(super) fn caller(row: &Row, [tenant, kind, name, subject]: [&str; 4]) -> Read<Caller> {
     let tenant_name = || parsed(row, tenant, |text| TenantName::parse(text).ok());
     let subject_id = || uuid(row, subject).map(SubjectId);
     let caller = match parsed(row, kind, CallerKind::of)? {
@@ -128,8 +127,7 @@ pub(super) fn caller(row: &SqliteRow, [tenant, kind, name, subject]: [&str; 4]) 
         CallerKind::Operator => Caller::Operator(parsed(row, name, |text| FreeName::parse(text).ok())?),
     };
     // A column that the kind has no use for would make another caller of it, once misread.
-    let unused =
-        |column: &str, used: bool| -> Read<bool> { Ok(used || row.try_get::<Option<String>, _>(column)?.is_none()) };
+    let unused = |column: &str, used: bool| -> Read<bool> { Ok(used || row.optional_text(column)?.is_none()) };
     if unused(tenant, caller.tenant().is_some())? && unused(subject, caller.subject_id().is_some())? {
         return Ok(caller);
     }
@@ -137,44 +135,40 @@ pub(super) fn caller(row: &SqliteRow, [tenant, kind, name, subject]: [&str; 4]) 
 }
 
 /// Failures that need not be there.
-pub(super) fn failures(row: &SqliteRow, count: &str, last_at: &str) -> Read<Failures> {
-    let found: Option<i64> = row.try_get(count)?;
-    match found {
+pub(super) fn failures(row: &Row, count: &str, last_at: &str) -> Read<Failures> {
+    match row.optional_integer(count)? {
         None => Ok(Failures::default()),
         Some(found) => Ok(Failures { count: saturating(found), last_at: Some(time(row, last_at)?) }),
     }
 }
 
-pub(super) fn hash(row: &SqliteRow, column: &str) -> Read<PasswordHash> {
-    Ok(PasswordHash::new(row.try_get(column)?))
+pub(super) fn hash(row: &Row, column: &str) -> Read<PasswordHash> {
+    Ok(PasswordHash::new(row.text(column)?.to_owned()))
 }
 
-pub(super) fn version(row: &SqliteRow, column: &str) -> Read<Version> {
-    let number: i64 = row.try_get(column)?;
-    u64::try_from(number).ok().and_then(Version::new).ok_or_else(|| damaged(column))
+pub(super) fn version(row: &Row, column: &str) -> Read<Version> {
+    u64::try_from(row.integer(column)?).ok().and_then(Version::new).ok_or_else(|| damaged(column))
 }
 
-pub(super) fn revision(row: &SqliteRow, column: &str) -> Read<Revision> {
-    let number: i64 = row.try_get(column)?;
-    u64::try_from(number).map(Revision).map_err(|_| damaged(column))
+pub(super) fn revision(row: &Row, column: &str) -> Read<Revision> {
+    u64::try_from(row.integer(column)?).map(Revision).map_err(|_| damaged(column))
 }
 
-pub(super) fn change_id(row: &SqliteRow, column: &str) -> Read<ChangeId> {
+pub(super) fn change_id(row: &Row, column: &str) -> Read<ChangeId> {
     uuid(row, column).map(ChangeId)
 }
 
-pub(super) fn time(row: &SqliteRow, column: &str) -> Read<Timestamp> {
-    Ok(Timestamp::from_micros(row.try_get(column)?))
+pub(super) fn time(row: &Row, column: &str) -> Read<Timestamp> {
+    Ok(Timestamp::from_micros(row.integer(column)?))
 }
 
 /// An id, in the one form that is compared.
-pub(super) fn uuid(row: &SqliteRow, column: &str) -> Read<Uuid> {
+pub(super) fn uuid(row: &Row, column: &str) -> Read<Uuid> {
     parsed(row, column, |text| Uuid::try_parse(text).ok().filter(|id| id.to_string() == text))
 }
 
-pub(super) fn parsed<T>(row: &SqliteRow, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
-    let text: String = row.try_get(column)?;
-    parse(&text).ok_or_else(|| damaged(column))
+pub(super) fn parsed<T>(row: &Row, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
+    parse(row.text(column)?).ok_or_else(|| damaged(column))
 }
 
 pub(super) fn damaged(column: &str) -> StoreError {

@@ -1,10 +1,9 @@
 //! Credentials and their look-ups.
 
 use async_trait::async_trait;
-use sqlx::{Row, SqliteConnection};
 
 use super::rows::{self, subject_columns};
-use super::{SqliteStore, attempts, audit, finish, hashes, settings};
+use super::{SqlStore, Transaction, attempts, audit, hashes, settings, sql};
 use crate::domain::attempts::{Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::credential::{ChangeId, Credential, PasswordHash, Revision, Version};
@@ -17,20 +16,22 @@ use crate::ports::StoreError;
 use crate::ports::store::{Absent, Commit, CommitOutcome, Credentials, Lookup};
 
 #[async_trait]
-impl Credentials for SqliteStore {
+impl Credentials for SqlStore {
     async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError> {
-        let row = sqlx::query(concat!(
-            "SELECT ",
-            subject_columns!(),
-            " FROM subject s LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
+        let row = self
+            .read_first(
+                sql(concat!(
+                    "SELECT ",
+                    subject_columns!(),
+                    " FROM subject s LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
               WHERE s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name = $4"
-        ))
-        .bind(tenant.as_str())
-        .bind(name.kind().as_str())
-        .bind(name.instance().map_or("", |id| id.as_str()))
-        .bind(name.key())
-        .fetch_optional(&self.readers)
-        .await?;
+                ))
+                .bind(tenant.as_str())
+                .bind(name.kind().as_str())
+                .bind(name.instance().map_or("", |id| id.as_str()))
+                .bind(name.key()),
+            )
+            .await?;
         match row {
             Some(row) => Ok(Lookup::Found(rows::subject(&row)?)),
             None => Ok(Lookup::Missing(self.what_is_missing(tenant, name).await?)),
@@ -38,27 +39,24 @@ impl Credentials for SqliteStore {
     }
 
     async fn settings(&self, tenant: &TenantName) -> Result<Option<TenantSettings>, StoreError> {
-        let row = sqlx::query("SELECT settings FROM tenant WHERE name = $1")
-            .bind(tenant.as_str())
-            .fetch_optional(&self.readers)
-            .await?;
+        let row = self.read_first(sql("SELECT settings FROM tenant WHERE name = $1").bind(tenant.as_str())).await?;
         row.map(|row| rows::parsed(&row, "settings", settings::of_text)).transpose()
     }
 
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
         // One statement is one moment: two could straddle a change.
-        let found = sqlx::query(
-            "SELECT c.version, c.revision, c.hash, c.changed_at, c.changed_by, e.hash AS earlier_hash
+        let found = self
+            .read(
+                sql("SELECT c.version, c.revision, c.hash, c.changed_at, c.changed_by, e.hash AS earlier_hash
              FROM credential c LEFT JOIN earlier_hash e ON e.subject_id = c.subject_id
-             WHERE c.subject_id = $1 ORDER BY e.version DESC",
-        )
-        .bind(subject.to_string())
-        .fetch_all(&self.readers)
-        .await?;
+             WHERE c.subject_id = $1 ORDER BY e.version DESC")
+                .bind(subject.to_string()),
+            )
+            .await?;
         let Some(first) = found.first() else { return Ok(None) };
         let mut credential = rows::credential(first)?;
         for row in &found {
-            if row.try_get::<Option<String>, _>("earlier_hash")?.is_some() {
+            if row.optional_text("earlier_hash")?.is_some() {
                 credential.history.push(rows::hash(row, "earlier_hash")?);
             }
         }
@@ -66,24 +64,15 @@ impl Credentials for SqliteStore {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {
-        let mut transaction = self.begin().await?;
-        let Some(version) = set_password(&mut transaction, commit).await? else {
-            return why_not(&mut transaction, commit.subject).await;
-        };
-        match &commit.forget {
-            Some(Forget::Pair(pair)) => attempts::forget(&mut transaction, pair).await?,
-            Some(Forget::Subject(subject)) => attempts::forget_all(&mut transaction, subject).await?,
-            None => {}
-        }
-        audit::insert(&mut transaction, &commit.event).await?;
-        match finish(transaction).await {
-            Ok(()) => Ok(CommitOutcome::Committed(version)),
+        let committed =
+            self.transact("commit", |transaction| Box::pin(set_password_and_record(transaction, commit))).await;
+        match committed {
             // That the change can be read proves that it was made. That it can't proves nothing yet.
             Err(StoreError::OutcomeUnknown(cause)) => match self.version_of(commit.subject, commit.change_id).await {
                 Ok(Some(version)) => Ok(CommitOutcome::Committed(version)),
                 _ => Err(StoreError::OutcomeUnknown(cause)),
             },
-            Err(error) => Err(error),
+            outcome => outcome,
         }
     }
 
@@ -93,17 +82,19 @@ impl Credentials for SqliteStore {
         revision: Revision,
         hash: &PasswordHash,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.begin().await?;
-        let replaced = sqlx::query(
+        self.transact("replace_hash", |transaction| {
+            Box::pin(async move {
+                let replaced = transaction.execute(sql(
             "UPDATE credential SET hash = $3, revision = revision + 1 WHERE subject_id = $1 AND revision = $2",
         )
         .bind(subject.to_string())
         .bind(i64::try_from(revision.0).unwrap_or(i64::MAX))
-        .bind(hash.expose())
-        .execute(&mut *transaction)
+        .bind(hash.expose()))
         .await?;
-        finish(transaction).await?;
-        Ok(replaced.rows_affected() > 0)
+                Ok(replaced > 0)
+            })
+        })
+        .await
     }
 
     async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<PasswordHash>, StoreError> {
@@ -115,10 +106,13 @@ impl Credentials for SqliteStore {
     }
 
     async fn record_failure(&self, pair: &Pair, at: Timestamp, event: &AuditEvent) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        attempts::count(&mut transaction, pair, at).await?;
-        audit::insert(&mut transaction, event).await?;
-        finish(transaction).await
+        self.transact("record_failure", |transaction| {
+            Box::pin(async move {
+                attempts::count(transaction, pair, at).await?;
+                audit::insert(transaction, event).await
+            })
+        })
+        .await
     }
 
     async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError> {
@@ -126,27 +120,24 @@ impl Credentials for SqliteStore {
     }
 
     async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        audit::insert(&mut transaction, event).await?;
-        finish(transaction).await
+        self.transact("record", |transaction| Box::pin(audit::insert(transaction, event))).await
     }
 }
 
-impl SqliteStore {
+impl SqlStore {
     /// Which part of the path to a subject is missing.
     async fn what_is_missing(&self, tenant: &TenantName, name: &SubjectName) -> Result<Absent, StoreError> {
-        let row = sqlx::query(
+        let row = self.read_first(sql(
             "SELECT i.region FROM tenant t LEFT JOIN instance i ON i.tenant = t.name AND i.id = $2 WHERE t.name = $1",
         )
         .bind(tenant.as_str())
-        .bind(name.instance().map_or("", |id| id.as_str()))
-        .fetch_optional(&self.readers)
+        .bind(name.instance().map_or("", |id| id.as_str())))
         .await?;
         let Some(row) = row else { return Ok(Absent::Tenant) };
         if name.instance().is_none() {
             return Ok(Absent::Subject { region: None });
         }
-        if row.try_get::<Option<String>, _>("region")?.is_none() {
+        if row.optional_text("region")?.is_none() {
             return Ok(Absent::Instance);
         }
         Ok(Absent::Subject { region: Some(rows::parsed(&row, "region", |text| Region::parse(text).ok())?) })
@@ -154,20 +145,37 @@ impl SqliteStore {
 
     /// The version that a change made, where it is still known.
     async fn version_of(&self, subject: SubjectId, change: ChangeId) -> Result<Option<Version>, StoreError> {
-        let row = sqlx::query(
-            "SELECT version FROM credential WHERE subject_id = $1 AND change_id = $2
-             UNION ALL SELECT version FROM earlier_hash WHERE subject_id = $1 AND change_id = $2",
-        )
-        .bind(subject.to_string())
-        .bind(change.0.to_string())
-        .fetch_optional(&self.readers)
-        .await?;
+        let row = self
+            .read_first(
+                sql("SELECT version FROM credential WHERE subject_id = $1 AND change_id = $2
+             UNION ALL SELECT version FROM earlier_hash WHERE subject_id = $1 AND change_id = $2")
+                .bind(subject.to_string())
+                .bind(change.0.to_string()),
+            )
+            .await?;
         row.map(|row| rows::version(&row, "version")).transpose()
     }
 }
 
+/// The whole of a change, or nothing of it where the credential is not as expected.
+async fn set_password_and_record(
+    transaction: &mut dyn Transaction,
+    commit: &Commit,
+) -> Result<CommitOutcome, StoreError> {
+    let Some(version) = set_password(transaction, commit).await? else {
+        return why_not(transaction, commit.subject).await;
+    };
+    match &commit.forget {
+        Some(Forget::Pair(pair)) => attempts::forget(transaction, pair).await?,
+        Some(Forget::Subject(subject)) => attempts::forget_all(transaction, subject).await?,
+        None => {}
+    }
+    audit::insert(transaction, &commit.event).await?;
+    Ok(CommitOutcome::Committed(version))
+}
+
 /// Sets the password and answers the new version, or changes nothing where the credential is not as expected.
-async fn set_password(connection: &mut SqliteConnection, commit: &Commit) -> Result<Option<Version>, StoreError> {
+async fn set_password(transaction: &mut dyn Transaction, commit: &Commit) -> Result<Option<Version>, StoreError> {
     let subject = commit.subject.to_string();
     let version = Version::following(commit.expected);
     let statement = match commit.expected {
@@ -177,48 +185,53 @@ async fn set_password(connection: &mut SqliteConnection, commit: &Commit) -> Res
              ON CONFLICT (subject_id) DO NOTHING"
         }
         Some(expected) => {
-            sqlx::query(
-                "INSERT INTO earlier_hash (subject_id, version, hash, change_id)
-                 SELECT subject_id, version, hash, change_id FROM credential WHERE subject_id = $1 AND version = $2",
-            )
-            .bind(&subject)
-            .bind(rows::number_of(expected))
-            .execute(&mut *connection)
-            .await?;
+            transaction
+                .execute(
+                    sql("INSERT INTO earlier_hash (subject_id, version, hash, change_id)
+                 SELECT subject_id, version, hash, change_id FROM credential WHERE subject_id = $1 AND version = $2")
+                    .bind(&subject)
+                    .bind(rows::number_of(expected)),
+                )
+                .await?;
             "UPDATE credential SET version = $2, hash = $3, changed_at = $4, changed_by = $5, change_id = $6,
                  revision = revision + 1
              WHERE subject_id = $1 AND version = $2 - 1"
         }
     };
-    let set = sqlx::query(statement)
-        .bind(&subject)
-        .bind(rows::number_of(version))
-        .bind(commit.hash.expose())
-        .bind(commit.at.as_micros())
-        .bind(commit.changed_by.as_str())
-        .bind(commit.change_id.0.to_string())
-        .execute(&mut *connection)
+    let set = transaction
+        .execute(
+            sql(statement)
+                .bind(&subject)
+                .bind(rows::number_of(version))
+                .bind(commit.hash.expose())
+                .bind(commit.at.as_micros())
+                .bind(commit.changed_by.as_str())
+                .bind(commit.change_id.0.to_string()),
+        )
         .await?;
-    if set.rows_affected() == 0 {
+    if set == 0 {
         return Ok(None);
     }
-    sqlx::query("DELETE FROM earlier_hash WHERE subject_id = $1 AND version < $2 - $3")
-        .bind(&subject)
-        .bind(rows::number_of(version))
-        .bind(i64::from(commit.keep_history))
-        .execute(connection)
+    transaction
+        .execute(
+            sql("DELETE FROM earlier_hash WHERE subject_id = $1 AND version < $2 - $3")
+                .bind(&subject)
+                .bind(rows::number_of(version))
+                .bind(i64::from(commit.keep_history)),
+        )
         .await?;
     Ok(Some(version))
 }
 
 /// Why a password was not set: what is there instead.
-async fn why_not(connection: &mut SqliteConnection, subject: SubjectId) -> Result<CommitOutcome, StoreError> {
-    let row =
-        sqlx::query("SELECT c.version FROM subject s LEFT JOIN credential c ON c.subject_id = s.id WHERE s.id = $1")
-            .bind(subject.to_string())
-            .fetch_optional(connection)
-            .await?;
+async fn why_not(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<CommitOutcome, StoreError> {
+    let row = transaction
+        .fetch_first(
+            sql("SELECT c.version FROM subject s LEFT JOIN credential c ON c.subject_id = s.id WHERE s.id = $1")
+                .bind(subject.to_string()),
+        )
+        .await?;
     let Some(row) = row else { return Ok(CommitOutcome::SubjectGone) };
-    let present: Option<i64> = row.try_get("version")?;
+    let present = row.optional_integer("version")?;
     Ok(CommitOutcome::VersionMoved(present.map(|_| rows::version(&row, "version")).transpose()?))
 }

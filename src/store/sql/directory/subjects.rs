@@ -1,10 +1,7 @@
 //! Subjects, with what may be told of their credentials.
 
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
-
-use super::super::SqliteStore;
 use super::super::rows::{self, Read, subject_columns};
+use super::super::{Row, SqlStore, Transaction, sql};
 use super::{has_tenant, instances, page_of, start_of};
 use crate::domain::credential::{ChangedBy, Version};
 use crate::domain::names::{InstanceId, TenantName};
@@ -29,43 +26,44 @@ macro_rules! select_entries {
     };
 }
 
-pub(super) async fn insert(connection: &mut SqliteConnection, new: &NewSubject) -> Result<Creation, StoreError> {
+pub(super) async fn insert(transaction: &mut dyn Transaction, new: &NewSubject) -> Result<Creation, StoreError> {
     let NewSubject { tenant, subject, first_password } = new;
-    if !has_tenant(connection, tenant).await? {
+    if !has_tenant(transaction, tenant).await? {
         return Ok(Creation::TenantAbsent);
     }
     if let Some(instance) = subject.name.instance()
-        && !instances::exists(connection, tenant, instance).await?
+        && !instances::exists(transaction, tenant, instance).await?
     {
         return Ok(Creation::InstanceAbsent);
     }
-    if !insert_subject(connection, tenant, subject).await? {
+    if !insert_subject(transaction, tenant, subject).await? {
         return Ok(Creation::AlreadyExists);
     }
     if let Some(password) = first_password {
-        insert_credential(connection, subject, password).await?;
+        insert_credential(transaction, subject, password).await?;
     }
     Ok(Creation::Created)
 }
 
 pub(super) async fn find(
-    store: &SqliteStore,
+    store: &SqlStore,
     tenant: &TenantName,
     name: &SubjectName,
 ) -> Result<Option<SubjectEntry>, StoreError> {
-    let row =
-        sqlx::query(select_entries!("s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name = $4"))
-            .bind(tenant.as_str())
-            .bind(name.kind().as_str())
-            .bind(instance_key(name.instance()))
-            .bind(name.key())
-            .fetch_optional(&store.readers)
-            .await?;
+    let row = store
+        .read_first(
+            sql(select_entries!("s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name = $4"))
+                .bind(tenant.as_str())
+                .bind(name.kind().as_str())
+                .bind(instance_key(name.instance()))
+                .bind(name.key()),
+        )
+        .await?;
     row.as_ref().map(entry).transpose()
 }
 
 pub(super) async fn list(
-    store: &SqliteStore,
+    store: &SqlStore,
     tenant: &TenantName,
     kind: SubjectKind,
     instance: Option<&InstanceId>,
@@ -74,39 +72,40 @@ pub(super) async fn list(
     if kind == SubjectKind::InstanceAccount && instance.is_none() {
         return list_of_all_instances(store, tenant, page).await;
     }
-    let found = sqlx::query(select_entries!(
+    let found = store.read(sql(select_entries!(
         "s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name > $4 ORDER BY s.name LIMIT $5"
     ))
     .bind(tenant.as_str())
     .bind(kind.as_str())
     .bind(instance_key(instance))
     .bind(start_of(page))
-    .bind(i64::from(page.size) + 1)
-    .fetch_all(&store.readers)
+    .bind(i64::from(page.size) + 1))
     .await?;
     page_of(&found, page, entry, |entry| entry.subject.name.key().to_owned())
 }
 
 /// Accounts by instance and name. Neither holds the slash that separates them in a page's key.
 async fn list_of_all_instances(
-    store: &SqliteStore,
+    store: &SqlStore,
     tenant: &TenantName,
     page: &PageRequest,
 ) -> Result<Page<SubjectEntry>, StoreError> {
     let (instance, name) = start_of(page).split_once('/').unwrap_or_default();
     // The first bound says nothing new, but SQLite seeks by it.
-    let found = sqlx::query(select_entries!(
-        "s.tenant = $1 AND s.kind = $2
+    let found = store
+        .read(
+            sql(select_entries!(
+                "s.tenant = $1 AND s.kind = $2
            AND coalesce(s.instance, '') >= $3 AND (coalesce(s.instance, ''), s.name) > ($3, $4)
          ORDER BY coalesce(s.instance, ''), s.name LIMIT $5"
-    ))
-    .bind(tenant.as_str())
-    .bind(SubjectKind::InstanceAccount.as_str())
-    .bind(instance)
-    .bind(name)
-    .bind(i64::from(page.size) + 1)
-    .fetch_all(&store.readers)
-    .await?;
+            ))
+            .bind(tenant.as_str())
+            .bind(SubjectKind::InstanceAccount.as_str())
+            .bind(instance)
+            .bind(name)
+            .bind(i64::from(page.size) + 1),
+        )
+        .await?;
     page_of(&found, page, entry, |entry| {
         let name = &entry.subject.name;
         format!("{}/{}", instance_key(name.instance()), name.key())
@@ -114,7 +113,7 @@ async fn list_of_all_instances(
 }
 
 pub(super) async fn set_status(
-    connection: &mut SqliteConnection,
+    transaction: &mut dyn Transaction,
     tenant: &TenantName,
     name: &SubjectName,
     status: SubjectStatus,
@@ -126,39 +125,38 @@ pub(super) async fn set_status(
     if kind != name.kind() {
         return Ok(false);
     }
-    let updated = sqlx::query(
+    let updated = transaction.execute(sql(
         "UPDATE subject SET status = $5 WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3 AND name = $4",
     )
     .bind(tenant.as_str())
     .bind(kind.as_str())
     .bind(instance_key(name.instance()))
     .bind(name.key())
-    .bind(word)
-    .execute(connection)
+    .bind(word))
     .await?;
-    Ok(updated.rows_affected() > 0)
+    Ok(updated > 0)
 }
 
 pub(super) async fn delete(
-    connection: &mut SqliteConnection,
+    transaction: &mut dyn Transaction,
     tenant: &TenantName,
     name: &SubjectName,
 ) -> Result<Deletion, StoreError> {
-    let deleted = sqlx::query(
-        "DELETE FROM subject WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3 AND name = $4",
-    )
-    .bind(tenant.as_str())
-    .bind(name.kind().as_str())
-    .bind(instance_key(name.instance()))
-    .bind(name.key())
-    .execute(connection)
-    .await?;
-    Ok(if deleted.rows_affected() == 0 { Deletion::Absent } else { Deletion::Deleted })
+    let deleted = transaction
+        .execute(
+            sql("DELETE FROM subject WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3 AND name = $4")
+                .bind(tenant.as_str())
+                .bind(name.kind().as_str())
+                .bind(instance_key(name.instance()))
+                .bind(name.key()),
+        )
+        .await?;
+    Ok(if deleted == 0 { Deletion::Absent } else { Deletion::Deleted })
 }
 
 /// Answers whether the name was free.
 async fn insert_subject(
-    connection: &mut SqliteConnection,
+    transaction: &mut dyn Transaction,
     tenant: &TenantName,
     subject: &Subject,
 ) -> Result<bool, StoreError> {
@@ -176,7 +174,7 @@ async fn insert_subject(
         // Region and state of the instance are read from the instance.
         SubjectAttributes::InstanceAccount { status: of_account, .. } => status = Some(of_account.as_str()),
     }
-    let inserted = sqlx::query(
+    let inserted = transaction.execute(sql(
         "INSERT INTO subject (id, tenant, kind, instance, name, written, region, status, user_name, tags, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
     )
@@ -190,33 +188,32 @@ async fn insert_subject(
     .bind(status)
     .bind(user_name)
     .bind(tags)
-    .bind(subject.created_at.as_micros())
-    .execute(connection)
+    .bind(subject.created_at.as_micros()))
     .await?;
-    Ok(inserted.rows_affected() > 0)
+    Ok(inserted > 0)
 }
 
 async fn insert_credential(
-    connection: &mut SqliteConnection,
+    transaction: &mut dyn Transaction,
     subject: &Subject,
     password: &FirstPassword,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO credential (subject_id, version, hash, changed_at, changed_by, change_id)
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(subject.id.to_string())
-    .bind(rows::number_of(Version::FIRST))
-    .bind(password.hash.expose())
-    .bind(subject.created_at.as_micros())
-    .bind(ChangedBy::Administrator.as_str())
-    .bind(password.change_id.0.to_string())
-    .execute(connection)
-    .await?;
+    transaction
+        .execute(
+            sql("INSERT INTO credential (subject_id, version, hash, changed_at, changed_by, change_id)
+         VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(subject.id.to_string())
+            .bind(rows::number_of(Version::FIRST))
+            .bind(password.hash.expose())
+            .bind(subject.created_at.as_micros())
+            .bind(ChangedBy::Administrator.as_str())
+            .bind(password.change_id.0.to_string()),
+        )
+        .await?;
     Ok(())
 }
 
-fn entry(row: &SqliteRow) -> Read<SubjectEntry> {
+fn entry(row: &Row) -> Read<SubjectEntry> {
     Ok(SubjectEntry { subject: rows::subject(row)?, credential: rows::credential_state(row)? })
 }
 

@@ -1,0 +1,186 @@
+//! Reading everything, to find what is damaged.
+
+use futures_util::StreamExt;
+
+use super::rows::{self, Read, subject_columns};
+use super::{Database, Row, Statement, audit, settings, sql};
+use crate::domain::credential::PasswordHash;
+use crate::ports::StoreError;
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// How many rows were read and understood.
+    pub sound_rows: u64,
+    /// Everything that is damaged, a line each; holds nothing that is stored.
+    pub damages: Vec<String>,
+}
+
+impl CheckReport {
+    /// Whether nothing is damaged.
+    pub fn is_sound(&self) -> bool {
+        self.damages.is_empty()
+    }
+
+    /// Adds what went wrong, without the words that every damage has in common.
+    pub(in crate::store) fn add(&mut self, before: &str, error: StoreError) {
+        let detail = match error {
+            StoreError::Damaged(detail) => detail,
+            error => error.to_string(),
+        };
+        self.damages.push(format!("{before}{detail}"));
+    }
+}
+
+/// Reads every row as strictly as the service does, and looks at what holds between rows.
+pub(in crate::store) async fn check(database: &dyn Database, report: &mut CheckReport) {
+    for table in TABLES {
+        check_rows(database, report, table).await;
+    }
+    for (rule, select) in RULES {
+        check_rule(database, report, rule, select).await;
+    }
+}
+
+/// What is read of a table, and how.
+struct Table {
+    name: &'static str,
+    columns: &'static str,
+    /// The table, as `s`, with what is read beside it.
+    from: &'static str,
+    /// Reads a row, as strictly as any part of the program does.
+    read: fn(&Row) -> Read<()>,
+}
+
+const TABLES: &[Table] = &[
+    Table {
+        name: "tenant",
+        columns: "s.*",
+        from: "tenant s",
+        read: |row| {
+            rows::tenant(row)?;
+            rows::parsed(row, "settings", settings::of_text).map(drop)
+        },
+    },
+    Table { name: "instance", columns: "s.*", from: "instance s", read: |row| rows::instance(row).map(drop) },
+    Table {
+        name: "subject",
+        columns: subject_columns!(),
+        from: "subject s LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance",
+        read: |row| rows::subject(row).map(drop),
+    },
+    Table {
+        name: "credential",
+        columns: "s.*",
+        from: "credential s",
+        read: |row| {
+            rows::change_id(row, "change_id")?;
+            looks_like_phc(&rows::credential(row)?.hash)
+        },
+    },
+    Table {
+        name: "earlier_hash",
+        columns: "s.*",
+        from: "earlier_hash s",
+        read: |row| {
+            rows::change_id(row, "change_id")?;
+            rows::version(row, "version")?;
+            looks_like_phc(&rows::hash(row, "hash")?)
+        },
+    },
+    Table {
+        name: "pair_failures",
+        columns: "s.*",
+        from: "pair_failures s",
+        read: |row| {
+            is_digest(row, "subject_key")?;
+            is_digest(row, "caller_key")?;
+            rows::failures(row, "count", "last_at").map(drop)
+        },
+    },
+    Table {
+        name: "subject_failures",
+        columns: "s.*",
+        from: "subject_failures s",
+        read: |row| {
+            is_digest(row, "subject_key")?;
+            rows::failures(row, "count", "last_at").map(drop)
+        },
+    },
+    Table {
+        name: "access_token",
+        columns: "s.*",
+        from: "access_token s",
+        read: |row| {
+            is_digest(row, "digest")?;
+            rows::access_token(row).map(drop)
+        },
+    },
+    Table { name: "audit_event", columns: "s.*", from: "audit_event s", read: |row| audit::event(row).map(drop) },
+];
+
+/// What holds between rows, and how many break it.
+const RULES: &[(&str, &str)] = &[
+    (
+        "earlier hashes that are not earlier than their credential",
+        "SELECT count(*) AS broken FROM earlier_hash e LEFT JOIN credential c ON c.subject_id = e.subject_id
+         WHERE c.version IS NULL OR c.version <= e.version",
+    ),
+    (
+        "subjects whose failures are not those of their callers",
+        "SELECT count(*) AS broken FROM subject_failures s
+         WHERE s.count <> (SELECT coalesce(sum(p.count), 0) FROM pair_failures p WHERE p.subject_key = s.subject_key)",
+    ),
+    (
+        "failures that are not counted for their subject",
+        "SELECT count(*) AS broken FROM pair_failures p
+         WHERE NOT EXISTS (SELECT 1 FROM subject_failures s WHERE s.subject_key = p.subject_key)",
+    ),
+];
+
+async fn check_rows(database: &dyn Database, report: &mut CheckReport, table: &Table) {
+    let select =
+        Statement::of_parts(&["SELECT ", database.place_of_row(), " AS place, ", table.columns, " FROM ", table.from]);
+    let mut found = database.scan(select);
+    while let Some(row) = found.next().await {
+        let row = match row {
+            Ok(row) => row,
+            // Nothing after it can be reached.
+            Err(error) => return report.add(&format!("{}: ", table.name), error),
+        };
+        match (table.read)(&row) {
+            Ok(()) => report.sound_rows += 1,
+            Err(error) => {
+                let place = row.text("place").unwrap_or_default();
+                report.add(&format!("{}, row {place}: ", table.name), error);
+            }
+        }
+    }
+}
+
+async fn check_rule(database: &dyn Database, report: &mut CheckReport, rule: &str, select: &'static str) {
+    let broken = database.read(sql(select)).await.and_then(|found| found.iter().map(|row| row.integer("broken")).sum());
+    match broken {
+        Ok(0) => {}
+        Ok(count) => report.damages.push(format!("{count} {rule}")),
+        Err(error) => report.add("", error),
+    }
+}
+
+/// Whether the text has the shape of a PHC or a crypt string: `$`, a name, `$`, and the rest, all of it visible ASCII.
+/// What the rest means is the hash engine's to say.
+fn looks_like_phc(hash: &PasswordHash) -> Read<()> {
+    let mut parts = hash.expose().split('$');
+    let starts = parts.next() == Some("");
+    let named = parts.next().is_some_and(|name| {
+        (1..=32).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    });
+    let goes_on = parts.next_back().is_some_and(|last| !last.is_empty());
+    let visible = hash.expose().bytes().all(|byte| byte.is_ascii_graphic());
+    if starts && named && goes_on && visible { Ok(()) } else { Err(rows::damaged("hash")) }
+}
+
+fn is_digest(row: &Row, column: &str) -> Read<()> {
+    if row.bytes(column)?.len() == 32 { Ok(()) } else { Err(rows::damaged(column)) }
+}

@@ -1,0 +1,44 @@
+//! What a driver has to offer.
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+
+use super::{Row, Statement};
+use crate::ports::StoreError;
+
+/// A database with the store's tables. Errors tell the cause in the port's words; no driver's type gets past here.
+#[async_trait]
+pub(in crate::store) trait Database: Send + Sync {
+    /// Runs one statement that reads. It sees one moment.
+    async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError>;
+
+    /// As [`Database::read`], a row at a time, however many there are.
+    fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>>;
+
+    /// Begins a transaction that writes. Whatever is decided in it is as if nobody else were there.
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
+
+    /// Waits for what is under way, and closes the connections.
+    async fn close(&self);
+
+    /// Where a row of the table `s` is, as this database tells it to whoever looks for it.
+    fn place_of_row(&self) -> &'static str;
+}
+
+/// A transaction that writes. Dropped, it changes nothing.
+#[async_trait]
+pub(in crate::store) trait Transaction: Send {
+    /// Runs a statement and answers how many rows it changed.
+    async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError>;
+
+    /// Runs a statement and answers its rows.
+    async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError>;
+
+    /// As [`Transaction::fetch`], where one row is enough.
+    async fn fetch_first(&mut self, statement: Statement) -> Result<Option<Row>, StoreError> {
+        Ok(self.fetch(statement).await?.into_iter().next())
+    }
+
+    /// Commits. Once this is `Ok`, it is durable.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}

@@ -1,0 +1,111 @@
+//! Instances.
+
+use super::super::{SqlStore, Transaction, rows, sql};
+use super::{has_tenant, page_of, start_of};
+use crate::domain::names::{InstanceId, TenantName};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::subject::{Instance, InstanceStatus};
+use crate::ports::StoreError;
+use crate::ports::store::{Creation, Deletion};
+
+pub(super) async fn insert(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    instance: &Instance,
+) -> Result<Creation, StoreError> {
+    if !has_tenant(transaction, tenant).await? {
+        return Ok(Creation::TenantAbsent);
+    }
+    let inserted = transaction
+        .execute(
+            sql("INSERT INTO instance (tenant, id, region, status, created_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (tenant, id) DO NOTHING")
+            .bind(tenant.as_str())
+            .bind(instance.id.as_str())
+            .bind(instance.region.as_str())
+            .bind(instance.status.as_str())
+            .bind(instance.created_at.as_micros()),
+        )
+        .await?;
+    Ok(if inserted == 0 { Creation::AlreadyExists } else { Creation::Created })
+}
+
+pub(super) async fn find(
+    store: &SqlStore,
+    tenant: &TenantName,
+    id: &InstanceId,
+) -> Result<Option<Instance>, StoreError> {
+    let row = store
+        .read_first(
+            sql("SELECT id, region, status, created_at FROM instance WHERE tenant = $1 AND id = $2")
+                .bind(tenant.as_str())
+                .bind(id.as_str()),
+        )
+        .await?;
+    row.as_ref().map(rows::instance).transpose()
+}
+
+pub(super) async fn list(
+    store: &SqlStore,
+    tenant: &TenantName,
+    page: &PageRequest,
+) -> Result<Page<Instance>, StoreError> {
+    let found = store.read(sql(
+        "SELECT id, region, status, created_at FROM instance WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3",
+    )
+    .bind(tenant.as_str())
+    .bind(start_of(page))
+    .bind(i64::from(page.size) + 1))
+    .await?;
+    page_of(&found, page, rows::instance, |instance| instance.id.as_str().to_owned())
+}
+
+pub(super) async fn set_status(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    id: &InstanceId,
+    status: InstanceStatus,
+) -> Result<bool, StoreError> {
+    let updated = transaction
+        .execute(
+            sql("UPDATE instance SET status = $3 WHERE tenant = $1 AND id = $2")
+                .bind(tenant.as_str())
+                .bind(id.as_str())
+                .bind(status.as_str()),
+        )
+        .await?;
+    Ok(updated > 0)
+}
+
+pub(super) async fn delete(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    id: &InstanceId,
+) -> Result<Deletion, StoreError> {
+    if !exists(transaction, tenant, id).await? {
+        return Ok(Deletion::Absent);
+    }
+    let deleted = transaction
+        .execute(
+            sql("DELETE FROM instance WHERE tenant = $1 AND id = $2
+           AND NOT EXISTS (SELECT 1 FROM subject WHERE tenant = $1 AND instance = $2)")
+            .bind(tenant.as_str())
+            .bind(id.as_str()),
+        )
+        .await?;
+    Ok(if deleted == 0 { Deletion::NotEmpty } else { Deletion::Deleted })
+}
+
+/// Whether the tenant has such an instance.
+pub(super) async fn exists(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    id: &InstanceId,
+) -> Result<bool, StoreError> {
+    let found = transaction
+        .fetch_first(
+            sql("SELECT id FROM instance WHERE tenant = $1 AND id = $2").bind(tenant.as_str()).bind(id.as_str()),
+        )
+        .await?;
+    Ok(found.is_some())
+}

@@ -1,0 +1,73 @@
+//! Tenants and their settings.
+
+use super::super::{SqlStore, Transaction, rows, settings, sql};
+use super::{has_tenant, page_of, start_of};
+use crate::domain::names::TenantName;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::settings::TenantSettings;
+use crate::domain::tenant::Tenant;
+use crate::ports::StoreError;
+use crate::ports::store::{Creation, Deletion};
+
+pub(super) async fn insert(transaction: &mut dyn Transaction, tenant: &Tenant) -> Result<Creation, StoreError> {
+    let inserted = transaction
+        .execute(
+            sql("INSERT INTO tenant (name, settings, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING")
+                .bind(tenant.name.as_str())
+                .bind(settings::to_text(&TenantSettings::default())?)
+                .bind(tenant.created_at.as_micros()),
+        )
+        .await?;
+    Ok(if inserted == 0 { Creation::AlreadyExists } else { Creation::Created })
+}
+
+pub(super) async fn find(store: &SqlStore, name: &TenantName) -> Result<Option<Tenant>, StoreError> {
+    let row = store.read_first(sql("SELECT name, created_at FROM tenant WHERE name = $1").bind(name.as_str())).await?;
+    row.as_ref().map(rows::tenant).transpose()
+}
+
+pub(super) async fn list(store: &SqlStore, page: &PageRequest) -> Result<Page<Tenant>, StoreError> {
+    let found = store
+        .read(
+            sql("SELECT name, created_at FROM tenant WHERE name > $1 ORDER BY name LIMIT $2")
+                .bind(start_of(page))
+                .bind(i64::from(page.size) + 1),
+        )
+        .await?;
+    page_of(&found, page, rows::tenant, |tenant| tenant.name.as_str().to_owned())
+}
+
+pub(super) async fn delete(transaction: &mut dyn Transaction, name: &TenantName) -> Result<Deletion, StoreError> {
+    if !has_tenant(transaction, name).await? {
+        return Ok(Deletion::Absent);
+    }
+    let deleted = transaction
+        .execute(
+            sql("DELETE FROM tenant WHERE name = $1
+           AND NOT EXISTS (SELECT 1 FROM subject WHERE tenant = $1)
+           AND NOT EXISTS (SELECT 1 FROM instance WHERE tenant = $1)")
+            .bind(name.as_str()),
+        )
+        .await?;
+    Ok(if deleted == 0 { Deletion::NotEmpty } else { Deletion::Deleted })
+}
+
+pub(super) async fn replace_settings(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    expected: &TenantSettings,
+    new: &TenantSettings,
+) -> Result<bool, StoreError> {
+    let row = transaction.fetch_first(sql("SELECT settings FROM tenant WHERE name = $1").bind(tenant.as_str())).await?;
+    let Some(row) = row else { return Ok(false) };
+    // As values: a text of an older program may lack a setting that has its default value.
+    if rows::parsed(&row, "settings", settings::of_text)? != *expected {
+        return Ok(false);
+    }
+    transaction
+        .execute(
+            sql("UPDATE tenant SET settings = $2 WHERE name = $1").bind(tenant.as_str()).bind(settings::to_text(new)?),
+        )
+        .await?;
+    Ok(true)
+}

@@ -1,0 +1,96 @@
+//! Rows, and strict reading of their columns.
+
+use std::sync::Arc;
+
+use super::Value;
+use crate::ports::StoreError;
+
+/// A row. A column is read as what it is or not at all: no number is made of a text.
+#[derive(Debug)]
+pub(in crate::store) struct Row {
+    columns: Arc<[String]>,
+    values: Vec<Option<Value>>,
+}
+
+impl Row {
+    /// A row of those columns. A value that no [`Value`] can hold is `None`.
+    pub(in crate::store) fn new(columns: Arc<[String]>, values: Vec<Option<Value>>) -> Self {
+        Self { columns, values }
+    }
+
+    pub(in crate::store) fn text(&self, column: &str) -> Result<&str, StoreError> {
+        self.optional_text(column)?.ok_or_else(|| unreadable(column))
+    }
+
+    pub(in crate::store) fn optional_text(&self, column: &str) -> Result<Option<&str>, StoreError> {
+        match self.value(column)? {
+            Value::Null => Ok(None),
+            Value::Text(text) => Ok(Some(text)),
+            _ => Err(unreadable(column)),
+        }
+    }
+
+    pub(in crate::store) fn integer(&self, column: &str) -> Result<i64, StoreError> {
+        self.optional_integer(column)?.ok_or_else(|| unreadable(column))
+    }
+
+    pub(in crate::store) fn optional_integer(&self, column: &str) -> Result<Option<i64>, StoreError> {
+        match self.value(column)? {
+            Value::Null => Ok(None),
+            Value::Integer(number) => Ok(Some(*number)),
+            _ => Err(unreadable(column)),
+        }
+    }
+
+    pub(in crate::store) fn bytes(&self, column: &str) -> Result<&[u8], StoreError> {
+        match self.value(column)? {
+            Value::Bytes(bytes) => Ok(bytes),
+            _ => Err(unreadable(column)),
+        }
+    }
+
+    fn value(&self, column: &str) -> Result<&Value, StoreError> {
+        let found = self.columns.iter().position(|name| name == column);
+        found.and_then(|at| self.values.get(at)?.as_ref()).ok_or_else(|| unreadable(column))
+    }
+}
+
+/// Names the column, never the value.
+fn unreadable(column: &str) -> StoreError {
+    StoreError::Damaged(format!("\"{column}\" can't be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_read_as_what_it_is_or_not_at_all() {
+        let columns: Arc<[String]> = ["n", "t", "b", "none", "odd"].map(str::to_owned).into();
+        let values = vec![
+            Some(Value::Integer(7)),
+            Some(Value::Text("7".to_owned())),
+            Some(Value::Bytes(vec![7])),
+            Some(Value::Null),
+            None,
+        ];
+        let row = Row::new(columns, values);
+        assert_eq!(
+            (row.integer("n").ok(), row.text("t").ok(), row.bytes("b").ok()),
+            (Some(7), Some("7"), Some(&[7][..]))
+        );
+        assert!(matches!((row.optional_integer("none"), row.optional_text("none")), (Ok(None), Ok(None))));
+        for column in ["t", "b", "none", "odd", "absent"] {
+            let error = row.integer(column).unwrap_err();
+            assert!(error.to_string().ends_with(&format!("\"{column}\" can't be read")), "{error}");
+        }
+        for column in ["n", "b", "none", "odd", "absent"] {
+            row.text(column).unwrap_err();
+        }
+        for column in ["n", "t", "none", "odd", "absent"] {
+            row.bytes(column).unwrap_err();
+        }
+        row.optional_integer("t").unwrap_err();
+        row.optional_text("n").unwrap_err();
+    }
+}

@@ -1,0 +1,164 @@
+//! Access tokens.
+
+use async_trait::async_trait;
+
+use super::directory::page_of;
+use super::{SqlStore, Transaction, audit, rows, sql};
+use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::caller::CallerKind;
+use crate::domain::names::TenantName;
+use crate::domain::page::{Page, PageRequest};
+use crate::ports::StoreError;
+use crate::ports::store::AccessTokens;
+
+#[async_trait]
+impl AccessTokens for SqlStore {
+    async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, StoreError> {
+        // Deleting a subject takes its tokens along. The joins hold even where somebody deleted it by hand.
+        let row = self
+            .read_first(
+                sql("SELECT a.id, a.tenant, a.kind, a.name, a.subject_id, a.created_at, a.expires_at
+             FROM access_token a
+             LEFT JOIN tenant t ON t.name = a.tenant
+             LEFT JOIN subject s ON s.id = a.subject_id AND s.tenant = a.tenant AND s.name = a.name
+             WHERE a.digest = $1
+               AND (a.tenant IS NULL OR t.name IS NOT NULL) AND (a.subject_id IS NULL OR s.id IS NOT NULL)")
+                .bind(&digest.0[..]),
+            )
+            .await?;
+        row.as_ref().map(rows::access_token).transpose()
+    }
+
+    async fn insert_access_token(
+        &self,
+        token: &AccessToken,
+        digest: &TokenDigest,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError> {
+        self.transact("insert_access_token", |transaction| {
+            Box::pin(async move {
+                if !can_stand_for_caller(transaction, token).await? {
+                    return Ok(false);
+                }
+                insert(transaction, token, digest).await?;
+                audit::insert(transaction, event).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    async fn bootstrap(
+        &self,
+        token: &AccessToken,
+        digest: &TokenDigest,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError> {
+        self.transact("bootstrap", |transaction| {
+            Box::pin(async move {
+                let operator = transaction
+                    .fetch_first(
+                        sql("SELECT id FROM access_token WHERE kind = $1 AND expires_at > $2 LIMIT 1")
+                            .bind(CallerKind::Operator.as_str())
+                            .bind(token.created_at.as_micros()),
+                    )
+                    .await?;
+                if operator.is_some() {
+                    return Ok(false);
+                }
+                insert(transaction, token, digest).await?;
+                audit::insert(transaction, event).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    async fn access_tokens(
+        &self,
+        tenant: Option<&TenantName>,
+        page: &PageRequest,
+    ) -> Result<Page<AccessToken>, StoreError> {
+        let (created_at, id) = match &page.after {
+            None => (i64::MIN, ""),
+            // What names no position was not given by us: nothing comes after it.
+            Some(after) => after
+                .split_once('/')
+                .and_then(|(created_at, id)| Some((created_at.parse().ok()?, id)))
+                .unwrap_or((i64::MAX, "")),
+        };
+        let found = self
+            .read(
+                sql("SELECT id, tenant, kind, name, subject_id, created_at, expires_at FROM access_token
+             WHERE tenant IS NOT DISTINCT FROM $1 AND (created_at, id) > ($2, $3)
+             ORDER BY created_at, id LIMIT $4")
+                .bind(tenant.map(TenantName::as_str))
+                .bind(created_at)
+                .bind(id)
+                .bind(i64::from(page.size) + 1),
+            )
+            .await?;
+        page_of(&found, page, rows::access_token, |token| format!("{}/{}", token.created_at.as_micros(), token.id.0))
+    }
+
+    async fn delete_access_token(
+        &self,
+        tenant: Option<&TenantName>,
+        id: TokenId,
+        event: &AuditEvent,
+    ) -> Result<bool, StoreError> {
+        self.transact("delete_access_token", |transaction| {
+            Box::pin(async move {
+                let deleted = transaction
+                    .execute(
+                        sql("DELETE FROM access_token WHERE id = $1 AND tenant IS NOT DISTINCT FROM $2")
+                            .bind(id.0.to_string())
+                            .bind(tenant.map(TenantName::as_str)),
+                    )
+                    .await?;
+                if deleted == 0 {
+                    return Ok(false);
+                }
+                audit::insert(transaction, event).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+}
+
+/// Whether the tenant and the subject that the token is to stand for are there.
+async fn can_stand_for_caller(transaction: &mut dyn Transaction, token: &AccessToken) -> Result<bool, StoreError> {
+    let Some(tenant) = token.caller.tenant() else { return Ok(true) };
+    let found = match token.caller.subject_id() {
+        None => sql("SELECT name FROM tenant WHERE name = $1").bind(tenant.as_str()),
+        Some(id) => sql("SELECT id FROM subject WHERE tenant = $1 AND id = $2 AND name = $3")
+            .bind(tenant.as_str())
+            .bind(id.to_string())
+            .bind(token.caller.name()),
+    };
+    Ok(transaction.fetch_first(found).await?.is_some())
+}
+
+async fn insert(
+    transaction: &mut dyn Transaction,
+    token: &AccessToken,
+    digest: &TokenDigest,
+) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            sql("INSERT INTO access_token (id, digest, tenant, kind, name, subject_id, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+            .bind(token.id.0.to_string())
+            .bind(&digest.0[..])
+            .bind(token.caller.tenant().map(TenantName::as_str))
+            .bind(token.caller.kind().as_str())
+            .bind(token.caller.name())
+            .bind(token.caller.subject_id().map(|id| id.to_string()))
+            .bind(token.created_at.as_micros())
+            .bind(token.expires_at.as_micros()),
+        )
+        .await?;
+    Ok(())
+}

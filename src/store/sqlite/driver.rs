@@ -1,0 +1,119 @@
+//! The seam of `store::sql`, over SQLite.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{AssertSqlSafe, Column, Row as _, Sqlite, SqlitePool, TypeInfo, ValueRef};
+
+use super::errors;
+use crate::ports::StoreError;
+use crate::store::sql::{Database, Row, Statement, Transaction, Value};
+
+/// One file, one writer at a time.
+pub(super) struct SqliteDatabase {
+    pub(super) readers: SqlitePool,
+    /// One connection: whoever writes next waits for it, and not within the database file's lock.
+    pub(super) writer: SqlitePool,
+}
+
+impl SqliteDatabase {
+    /// Begins a transaction that writes. `IMMEDIATE`, because a plain `BEGIN` that reads first and writes later fails
+    /// at once when somebody else wrote in between, whatever the busy timeout (SQLite documentation, "Isolation").
+    pub(super) async fn begin_writing(&self) -> Result<sqlx::Transaction<'static, Sqlite>, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+}
+
+#[async_trait]
+impl Database for SqliteDatabase {
+    async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        Ok(rows_of(&query_of(statement).fetch_all(&self.readers).await?))
+    }
+
+    fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>> {
+        let rows = query_of(statement).fetch(&self.readers);
+        rows.map(|row| row.map(|row| row_of(&row, columns_of(&row))).map_err(Into::into)).boxed()
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
+        Ok(Box::new(Writing(self.begin_writing().await?)))
+    }
+
+    /// Moves everything into the database file as well.
+    async fn close(&self) {
+        self.readers.close().await;
+        // Where this fails, or never runs, the next opening finds everything in the write-ahead log.
+        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await;
+        self.writer.close().await;
+    }
+
+    fn place_of_row(&self) -> &'static str {
+        "CAST(s.rowid AS TEXT)"
+    }
+}
+
+struct Writing(sqlx::Transaction<'static, Sqlite>);
+
+#[async_trait]
+impl Transaction for Writing {
+    async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
+        Ok(query_of(statement).execute(&mut *self.0).await?.rows_affected())
+    }
+
+    async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        Ok(rows_of(&query_of(statement).fetch_all(&mut *self.0).await?))
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.0.commit().await.map_err(errors::at_commit)
+    }
+}
+
+fn query_of(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
+    let query = match statement.text {
+        Cow::Borrowed(text) => sqlx::query(text),
+        // `Statement` sees to it that the text holds constants only.
+        Cow::Owned(text) => sqlx::query(AssertSqlSafe(text)),
+    };
+    statement.values.into_iter().fold(query, |query, value| match value {
+        Value::Null => query.bind(None::<i64>),
+        Value::Integer(number) => query.bind(number),
+        Value::Text(text) => query.bind(text),
+        Value::Bytes(bytes) => query.bind(bytes),
+    })
+}
+
+/// Rows of one statement, which share their columns' names.
+fn rows_of(found: &[SqliteRow]) -> Vec<Row> {
+    let Some(first) = found.first() else { return Vec::new() };
+    let columns = columns_of(first);
+    found.iter().map(|row| row_of(row, Arc::clone(&columns))).collect()
+}
+
+fn columns_of(row: &SqliteRow) -> Arc<[String]> {
+    row.columns().iter().map(|column| column.name().to_owned()).collect()
+}
+
+fn row_of(row: &SqliteRow, columns: Arc<[String]>) -> Row {
+    let cells = (0..columns.len()).map(|column| cell_of(row, column)).collect();
+    Row::new(columns, cells)
+}
+
+/// A value as what it is, whatever the column was declared as.
+fn cell_of(row: &SqliteRow, column: usize) -> Option<Value> {
+    let value = row.try_get_raw(column).ok()?;
+    if value.is_null() {
+        return Some(Value::Null);
+    }
+    match value.type_info().name() {
+        "INTEGER" => row.try_get(column).ok().map(Value::Integer),
+        "TEXT" => row.try_get(column).ok().map(Value::Text),
+        "BLOB" => row.try_get(column).ok().map(Value::Bytes),
+        _ => None,
+    }
+}
