@@ -1,5 +1,7 @@
 //! Builds everything, and knows everyone.
 
+mod pepper;
+
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -19,15 +21,17 @@ use crate::config::{Attempts, Config, HashKernel, Hashing, Policy, StoreLocation
 use crate::domain::attempts::Backoff;
 use crate::domain::names::FreeName;
 use crate::grpc::{self, GrpcSettings, Health};
-use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting};
+use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
 use crate::policy::{Baseline, RefusedList};
-use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store};
+use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store, StoreError};
 use crate::service::gates::{AttemptLimits, Installation, Ports};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::SqlStore;
 use crate::store::sqlite::{self, OpenError};
 use crate::telemetry::Metrics;
+
+pub use pepper::{BadRing, RingProblem, key_ring};
 
 /// How long it takes until another connection is accepted after one that could not be.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
@@ -52,6 +56,15 @@ pub enum StartError {
     /// The cost of a hash is not one that is allowed.
     #[error(transparent)]
     Cost(#[from] CostError),
+    /// The pepper's keys can't be read.
+    #[error(transparent)]
+    KeyRing(#[from] BadRing),
+    /// The ring lacks what the store needs.
+    #[error(transparent)]
+    Pepper(#[from] Unmet),
+    /// The store does not tell which keys it needs.
+    #[error("the store does not tell which pepper keys it needs")]
+    KeysInUse(#[source] StoreError),
     /// The hash engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -104,13 +117,18 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let baseline = baseline(&config.policy)?;
+        let key_ring = key_ring(&config.pepper, &entropy)?;
         let StoreLocation::Sqlite(path) = &config.store.url;
         let store = Arc::new(sqlite::open(path).await?);
+        if let Some(unmet) = key_ring.unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
+            return Err(unmet.into());
+        }
         let engine = HashEngine::start(engine_settings(&config.hashing)?, Arc::clone(&clock), entropy.as_ref())?;
         let engine = Arc::new(engine);
         let ports = Ports {
             store: wrap(Arc::clone(&store) as Arc<dyn Store>),
             hasher: Arc::clone(&engine) as Arc<dyn Hasher>,
+            pepper: Arc::new(key_ring),
             authorizer: Arc::new(CedarAuthorizer::built_in()?),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),

@@ -1,5 +1,7 @@
 //! `config check` and `config show`.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 
 use super::environment::Environment;
@@ -9,7 +11,8 @@ use super::terminal::Terminal;
 use crate::ambient::SystemEntropy;
 use crate::config::{Effective, Hashing, LogFormat, Mistake};
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
-use crate::server::engine_settings;
+use crate::ports::Entropy;
+use crate::server::{engine_settings, key_ring};
 use crate::telemetry;
 
 #[derive(Debug, Subcommand)]
@@ -73,5 +76,9 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
         };
         effective.mistake(key, error.to_string())
     };
-    engine_settings(&effective.config.hashing).err().map(mistake).into_iter().collect()
+    let of_cost = engine_settings(&effective.config.hashing).err().map(mistake);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let of_ring = key_ring(&effective.config.pepper, &entropy).err().map_or_else(Vec::new, |bad| bad.0);
+    let of_ring = of_ring.into_iter().map(|problem| effective.mistake(problem.setting, problem.message));
+    of_cost.into_iter().chain(of_ring).collect()
 }

@@ -10,6 +10,7 @@ mod failure;
 mod hash_cost;
 mod healthcheck;
 mod migrate;
+mod pepper;
 mod quickstart;
 mod serve;
 mod settings;
@@ -57,6 +58,9 @@ enum Command {
     /// Look after the store.
     #[command(subcommand)]
     Store(store::StoreCommand),
+    /// Look after the keys that stored hashes are wrapped under.
+    #[command(subcommand)]
+    Pepper(pepper::PepperCommand),
     HashCost(hash_cost::HashCostArgs),
     Admin(admin::AdminArgs),
     Completions(completions::CompletionsArgs),
@@ -90,6 +94,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Migrate(args) => block_on(migrate::run(&args, environment, terminal)),
         Command::Config(command) => configuration::run(&command, environment, terminal),
         Command::Store(command) => block_on(store::run(&command, environment, terminal)),
+        Command::Pepper(command) => block_on(pepper::run(&command, environment, terminal)),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
         Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),

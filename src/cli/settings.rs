@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
 use super::environment::Environment;
 use super::failure::Failure;
-use crate::config::{Effective, FILE_VARIABLE, File, Kind, SETTINGS, Sources};
+use crate::config::{Effective, FILE_VARIABLE, File, Kind, SETTINGS, Setting, Sources};
 
 /// `--config`, and a flag for each setting.
 #[derive(Debug, Clone)]
@@ -41,14 +41,26 @@ impl SettingArgs {
     }
 }
 
+/// The settings that have a flag.
+fn flags() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().filter(|setting| setting.kind != Kind::Secret)
+}
+
+/// The settings that have none, because every user of the machine can see what is given as a flag.
+fn secrets() -> String {
+    let secrets = SETTINGS.iter().filter(|setting| setting.kind == Kind::Secret);
+    let secrets: Vec<_> = secrets.map(|secret| format!("{} [env: {}]", secret.key, secret.variable())).collect();
+    format!("Secrets are no flags, but in it or in the environment: {}", secrets.join(", "))
+}
+
 impl Args for SettingArgs {
     fn augment_args(command: Command) -> Command {
         let file = Arg::new("config")
             .long("config")
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
-            .help(format!("A TOML file with settings [env: {FILE_VARIABLE}]"));
-        let flags = SETTINGS.iter().map(|setting| {
+            .help(format!("A TOML file with settings [env: {FILE_VARIABLE}]. {}", secrets()));
+        let flags = flags().map(|setting| {
             let help = setting.help.trim().trim_end_matches('.');
             let shown = if setting.default.is_empty() { "none" } else { setting.default };
             let flag = Arg::new(setting.key)
@@ -76,7 +88,7 @@ impl FromArgMatches for SettingArgs {
         let value = |key: &str| matches.get_one::<String>(key).map(|value| (key.to_owned(), value.clone()));
         Ok(Self {
             file: matches.get_one("config").cloned(),
-            flags: SETTINGS.iter().filter_map(|setting| value(setting.key)).collect(),
+            flags: flags().filter_map(|setting| value(setting.key)).collect(),
         })
     }
 

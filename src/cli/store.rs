@@ -1,5 +1,7 @@
 //! `store check`.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 
 use super::configuration::load_offline;
@@ -7,14 +9,17 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
+use crate::ambient::SystemEntropy;
 use crate::config::StoreLocation;
+use crate::ports::{Entropy, Pepper};
+use crate::server::key_ring;
 use crate::store::sqlite;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
     /// Read everything in the store, and tell what is damaged.
     ///
-    /// Changes nothing. Exit status 1 where something is damaged.
+    /// Changes nothing. With the keys of the pepper, opens every wrapped hash. Exit status 1 where something is damaged.
     #[command(
         after_help = "Example:\n  credentiald store check --store-url sqlite:/var/lib/credentiald/credentiald.db"
     )]
@@ -27,8 +32,12 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let StoreCommand::Check(args) = command;
-    let StoreLocation::Sqlite(path) = load_offline(args, environment)?.config.store.url;
-    let report = sqlite::check(&path).await.map_err(|error| Failure::caused("can't check", &error))?;
+    let config = load_offline(args, environment)?.config;
+    let StoreLocation::Sqlite(path) = &config.store.url;
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let ring = key_ring(&config.pepper, &entropy).map_err(Failure::failed)?;
+    let pepper = ring.current().is_some().then_some(&ring as &dyn Pepper);
+    let report = sqlite::check(path, pepper).await.map_err(|error| Failure::caused("can't check", &error))?;
     tell(&report.damages, terminal)
 }
 

@@ -4,14 +4,16 @@
 //! the process's environment: whoever loads the settings hands both in.
 
 mod parse;
+mod secret;
 mod settings;
 mod show;
 mod sources;
 mod values;
 
 pub use parse::{HashKernel, LogFormat, StoreLocation};
+pub use secret::Secret;
 pub use settings::{
-    Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Policy, SETTINGS, Server, Setting, Store,
+    Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policy, SETTINGS, Server, Setting, Store,
 };
 pub use sources::{File, Source, Sources};
 pub use values::Mistake;
@@ -82,6 +84,13 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
         let message = format!("is at least attempts.backoff_seconds, which is {backoff}; found {longest}");
         mistakes.push(values.mistake("attempts.longest_backoff_seconds", message));
     }
+    let keys = values.read("pepper.keys", parse::secret);
+    let keys_file = values.read("pepper.keys_file", parse::optional_path);
+    if let (Ok(keys), Ok(Some(_))) = (keys, keys_file)
+        && !keys.is_empty()
+    {
+        mistakes.push(values.mistake("pepper.keys", "is set beside pepper.keys_file; the ring is in one place"));
+    }
     mistakes
 }
 
@@ -146,6 +155,24 @@ mod tests {
     fn a_mistake_counts_even_where_another_source_wins() {
         let mistakes = load("[attempts]\nallowance = 0\n", &[], &[("attempts.allowance", "5")]).unwrap_err();
         assert_eq!(mistakes, ["c.toml: attempts.allowance: is a whole number between 1 and 100"]);
+    }
+
+    #[test]
+    fn the_ring_of_keys_is_in_one_place() {
+        let keys = [("CREDENTIALD_PEPPER_KEYS", "a:hunter2")];
+        let mistakes = load("[pepper]\nkeys_file = \"ring\"\n", &keys, &[]).unwrap_err();
+        assert_eq!(mistakes, ["CREDENTIALD_PEPPER_KEYS: is set beside pepper.keys_file; the ring is in one place"]);
+    }
+
+    #[test]
+    fn a_secret_is_shown_nowhere() {
+        let effective = load("", &[("CREDENTIALD_PEPPER_KEYS", "a:hunter2")], &[]).unwrap();
+        assert_eq!(effective.config.pepper.keys.expose(), "a:hunter2");
+        let shown = format!("{effective:?} {}", effective.to_toml());
+        assert!(
+            !shown.contains("hunter2") && shown.contains("keys = \"(hidden)\" # CREDENTIALD_PEPPER_KEYS"),
+            "{shown}"
+        );
     }
 
     #[test]

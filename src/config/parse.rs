@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::secret::Secret;
 use crate::domain::names::Region;
 
 /// How logs are written.
@@ -65,6 +66,11 @@ pub(super) fn store(text: &str) -> Result<StoreLocation, String> {
 #[expect(clippy::unnecessary_wraps, reason = "every parser has this form")]
 pub(super) fn optional_path(text: &str) -> Result<Option<PathBuf>, String> {
     Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every parser has this form")]
+pub(super) fn secret(text: &str) -> Result<Secret, String> {
+    Ok(Secret::new(text))
 }
 
 pub(super) fn region(text: &str) -> Result<Region, String> {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::parse::{
     HashKernel, LogFormat, StoreLocation, address, filter, flag, format, kernel, optional_address, optional_path,
-    region, store, whole,
+    region, secret, store, whole,
 };
+use super::secret::Secret;
 use super::values::{Mistake, Values};
 use crate::domain::names::Region;
 
@@ -15,7 +16,7 @@ use crate::domain::names::Region;
 pub enum Kind {
     /// Text, in quotes where it stands in a file.
     Text,
-    /// Text that is never shown.
+    /// Text that is never shown, and is no flag.
     Secret,
     /// A whole number.
     Number,
@@ -145,6 +146,15 @@ settings! {
         workers: usize = Number "0", whole::<_, 0, 1024>;
         /// A request that would have to wait longer than so many seconds for its hashes is refused at once.
         longest_wait_seconds: u64 = Number "5", whole::<_, 1, 3600>;
+    }
+    /// The pepper, which wraps hashes before they are stored.
+    pepper: Pepper {
+        /// The keys, each on a line as `id:key`; the first one wraps, the others only open.
+        keys: Secret = Secret "", secret;
+        /// A file of such lines instead, which not everybody can read; empty means none.
+        keys_file: Option<PathBuf> = Text "", optional_path;
+        /// Whether a stored hash that is not wrapped is refused.
+        required: bool = Flag "false", flag;
     }
     /// How wrong passwords are limited.
     attempts: Attempts {

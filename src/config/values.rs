@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use super::settings::{Kind, SETTINGS, Setting};
 use super::sources::{File, Source, Sources};
 use super::{ADDRESS_VARIABLE, FILE_VARIABLE, TOKEN_VARIABLE};
@@ -21,9 +23,14 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The values of each setting, the weakest source first.
-#[derive(Debug)]
-pub(super) struct Values(BTreeMap<&'static str, Vec<(Source, String)>>);
+/// The values of each setting, the weakest source first. Some are secrets, so that none is printed.
+pub(super) struct Values(BTreeMap<&'static str, Vec<(Source, Zeroizing<String>)>>);
+
+impl fmt::Debug for Values {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Values(hidden)")
+    }
+}
 
 impl Values {
     /// Collects the values, and the mistakes that show before any value is read.
@@ -75,7 +82,7 @@ impl Values {
     }
 
     fn add(&mut self, setting: &Setting, source: Source, text: &str) {
-        self.0.entry(setting.key).or_default().push((source, text.to_owned()));
+        self.0.entry(setting.key).or_default().push((source, Zeroizing::new(text.to_owned())));
     }
 
     fn add_file(&mut self, file: &File<'_>, mistakes: &mut Vec<Mistake>) {

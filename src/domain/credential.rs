@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 
 use uuid::Uuid;
 
+use super::names::PepperKeyId;
 use super::time::Timestamp;
 
 /// The compare-and-set counter of a credential: 1 with the first password, and one more with each.
@@ -47,7 +48,7 @@ impl fmt::Display for Version {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision(pub u64);
 
-/// A hash as it is stored: a PHC string, or a crypt string where it was imported. Never shown.
+/// A hash as it is verified: a PHC string, or a crypt string where it was imported. Never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
@@ -57,7 +58,7 @@ impl PasswordHash {
         Self(phc)
     }
 
-    /// The string, for the store and the hash engine.
+    /// The string, for the hash engine and the pepper.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -67,6 +68,56 @@ impl fmt::Debug for PasswordHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("PasswordHash(hidden)")
     }
+}
+
+/// A hash as it is stored: wrapped under a key of the pepper, or as it is where there was none. Never shown.
+///
+/// Only the pepper makes one of a [`PasswordHash`], and back; a step that is left out does not compile:
+///
+/// ```compile_fail
+/// use credentiald::{domain::credential::PasswordHash, ports::store::Commit};
+/// fn store_it_as_it_is(commit: &mut Commit, hash: PasswordHash) { commit.hash = hash; }
+/// ```
+/// ```compile_fail
+/// use credentiald::{domain::credential::{Credential, PasswordHash}, ports::Hasher};
+/// fn verify_what_is_stored(hasher: &dyn Hasher, credential: &Credential) { hasher.describe(&credential.hash); }
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredHash {
+    key: Option<PepperKeyId>,
+    text: String,
+}
+
+impl StoredHash {
+    /// Takes what is stored, or is to be: the id of the key, where there is one, and the text.
+    pub fn new(key: Option<PepperKeyId>, text: String) -> Self {
+        Self { key, text }
+    }
+
+    /// The id of the key that it is wrapped under; `None` where it is not wrapped.
+    pub fn key(&self) -> Option<&PepperKeyId> {
+        self.key.as_ref()
+    }
+
+    /// The text, for the store and the pepper.
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for StoredHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("StoredHash").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// The stored hash of one version of a subject's password. It opens as nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionedHash {
+    /// The version.
+    pub version: Version,
+    /// The hash of that version's password.
+    pub hash: StoredHash,
 }
 
 /// Who set a password.
@@ -100,13 +151,13 @@ pub struct Credential {
     /// One more with every write.
     pub revision: Revision,
     /// The hash of the current password.
-    pub hash: PasswordHash,
+    pub hash: StoredHash,
     /// When the current password was set.
     pub changed_at: Timestamp,
     /// Who set it.
     pub changed_by: ChangedBy,
     /// The hashes of the passwords before, the newest first.
-    pub history: Vec<PasswordHash>,
+    pub history: Vec<VersionedHash>,
 }
 
 /// What may be told of a credential.

@@ -75,6 +75,10 @@ name!(
     FreeName, 64, "A-Z a-z 0-9 . _ -", is_plain
 );
 name!(
+    /// The id of a key of the pepper: 1–32 of `A-Z a-z 0-9 . _ -`.
+    PepperKeyId, 32, "A-Z a-z 0-9 . _ -", is_plain
+);
+name!(
     /// A region: 1–64 of `A-Z a-z 0-9 -`.
     Region, 64, "A-Z a-z 0-9 -", |character: char| character.is_ascii_alphanumeric() || character == '-'
 );

@@ -36,7 +36,10 @@ pub(super) fn of_error(error: &ServiceError, asked: Asked) -> Status {
         Some(VendorCode::Nearest(code)) => answer.say("vendor_code_nearest", code),
         None => {}
     }
-    if matches!(error, ServiceError::Store(_) | ServiceError::Hasher(_) | ServiceError::Internal(_)) {
+    if matches!(
+        error,
+        ServiceError::Store(_) | ServiceError::Hasher(_) | ServiceError::Pepper(_) | ServiceError::Internal(_)
+    ) {
         tracing::error!(request_id = %asked.request_id, cause = %chain(error), "a call failed");
     }
     answer.status(reason, asked)
@@ -119,9 +122,10 @@ impl Answer {
                 Reason::StoreUnavailable
             }
             ServiceError::Store(StoreError::OutcomeUnknown(_)) => Reason::OutcomeUnknown,
-            ServiceError::Store(StoreError::Damaged(_)) | ServiceError::Hasher(_) | ServiceError::Internal(_) => {
-                Reason::Internal
-            }
+            ServiceError::Store(StoreError::Damaged(_))
+            | ServiceError::Hasher(_)
+            | ServiceError::Pepper(_)
+            | ServiceError::Internal(_) => Reason::Internal,
         }
     }
 

@@ -177,7 +177,7 @@ impl Hasher for HashEngine {
                 let (algorithm, parameters) = stored.method.description();
                 HashDescription { algorithm, parameters, is_below_target: stored.is_weaker_than(&self.shared.today()) }
             }
-            Err(_) => HashDescription { algorithm: "unreadable", parameters: String::new(), is_below_target: true },
+            Err(_) => HashDescription::unreadable(),
         }
     }
 

@@ -91,6 +91,13 @@ pub struct HashDescription {
     pub is_below_target: bool,
 }
 
+impl HashDescription {
+    /// Of a stored hash that can't be read.
+    pub const fn unreadable() -> Self {
+        Self { algorithm: "unreadable", parameters: String::new(), is_below_target: true }
+    }
+}
+
 /// Hashes that were admitted. Those that are not used are given back when this is dropped.
 #[async_trait]
 pub trait AdmittedHashes: Send + Sync {

@@ -4,6 +4,7 @@ pub mod authorizer;
 pub mod clock;
 pub mod entropy;
 pub mod hasher;
+pub mod pepper;
 pub mod store;
 
 pub use authorizer::{AccessRequest, Authorizer, Decision};
@@ -12,4 +13,5 @@ pub use entropy::Entropy;
 pub use hasher::{
     AdmittedHashes, EngineFigures, HashDescription, Hasher, HasherError, HasherFigures, NotAdmitted, SALT_BYTES, Salt,
 };
+pub use pepper::{Pepper, PepperError, PepperProblem};
 pub use store::{Store, StoreError};

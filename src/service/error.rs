@@ -6,7 +6,7 @@ use crate::domain::action::Action;
 use crate::domain::credential::Version;
 use crate::domain::field::InvalidField;
 use crate::policy::Violation;
-use crate::ports::{HasherError, NotAdmitted, StoreError};
+use crate::ports::{HasherError, NotAdmitted, PepperError, StoreError};
 
 /// Why a request was not fulfilled. Nothing was changed but the attempt budget and the audit log.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,9 @@ pub enum ServiceError {
     /// The hash engine gave no answer.
     #[error(transparent)]
     Hasher(#[from] HasherError),
+    /// A stored hash is not to be used as it is.
+    #[error(transparent)]
+    Pepper(#[from] PepperError),
     /// Something that can't happen happened.
     #[error("internal error: {0}")]
     Internal(&'static str),

@@ -22,6 +22,7 @@
 
 mod attempts;
 mod change;
+mod pepper;
 mod permit;
 mod posture;
 mod reserve;
@@ -34,15 +35,15 @@ use uuid::Uuid;
 
 use crate::domain::access_token::{AccessToken, TokenDigest};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
-use crate::domain::credential::{Credential, PasswordHash};
+use crate::domain::credential::{StoredHash, Version};
 use crate::domain::names::{Region, TenantName};
 use crate::domain::password::Password;
 use crate::domain::settings::TenantSettings;
-use crate::domain::subject::{Subject, SubjectName};
+use crate::domain::subject::{Subject, SubjectId, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
 use crate::ports::store::{AccessTokens, Directory, Lookup};
-use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Salt, Store};
+use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Pepper, Salt, Store};
 use crate::service::ServiceError;
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
@@ -58,6 +59,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// The hash engine.
     pub hasher: Arc<dyn Hasher>,
+    /// What wraps hashes before they are stored.
+    pub pepper: Arc<dyn Pepper>,
     /// Who may do what.
     pub authorizer: Arc<dyn Authorizer>,
     /// What time it is.
@@ -217,19 +220,16 @@ impl Gates {
         Ok(self.ports.store.look_up(tenant, name).await?)
     }
 
-    /// The credential of a subject that was permitted.
-    async fn credential(&self, subject: &Subject) -> Result<Option<Credential>, ServiceError> {
-        Ok(self.ports.store.credential(subject.id).await?)
-    }
-
     /// Hashes a subject's first password; there is no old one to prove.
     pub(super) async fn hash_first(
         &self,
         permit: &SubjectPermit,
+        subject: SubjectId,
         password: &PasswordToStore,
-    ) -> Result<PasswordHash, ServiceError> {
+    ) -> Result<StoredHash, ServiceError> {
         let hashes = self.ports.hasher.admit(permit.tenant(), 1, permit.call().deadline)?;
-        Ok(hashes.hash(password.shared(), self.salt()).await?)
+        let hash = hashes.hash(password.shared(), self.salt()).await?;
+        self.wrap(&hash, subject, Version::FIRST)
     }
 
     fn salt(&self) -> Salt {

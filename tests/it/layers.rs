@@ -83,6 +83,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("cedar_policy", &["authz"]),
     ("argon2", &["hashing"]),
+    ("aws_lc_rs", &["hashing"]),
     ("argon2_rust", &["hashing"]),
     ("memmap2", &["hashing"]),
     ("bcrypt", &["hashing"]),
@@ -105,8 +106,18 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// The ports as traits. Whoever holds one can leave out a check, so that of the layers which use them only the gates do.
-const PORTS: &[&str] =
-    &["Store", "Credentials", "Directory", "AccessTokens", "Hasher", "AdmittedHashes", "Authorizer", "Entropy"];
+const PORTS: &[&str] = &[
+    "Store",
+    "Credentials",
+    "Directory",
+    "AccessTokens",
+    "StoredHashes",
+    "Hasher",
+    "AdmittedHashes",
+    "Pepper",
+    "Authorizer",
+    "Entropy",
+];
 
 const GATES: &[&str] = &["service", "gates"];
 

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{HashEntry, StoreError};
 use crate::domain::attempts::{Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
-use crate::domain::credential::{ChangeId, ChangedBy, Credential, PasswordHash, Revision, Version};
+use crate::domain::credential::{ChangeId, ChangedBy, Credential, Revision, StoredHash, Version};
 use crate::domain::names::{Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
@@ -30,15 +30,11 @@ pub trait Credentials: Send + Sync {
 
     /// Replaces the hash of the same password where nobody wrote to the credential since that revision. Answers whether
     /// nobody did. MUST leave the version, the time and id of the change, and the history as they are.
-    async fn replace_hash(
-        &self,
-        subject: SubjectId,
-        revision: Revision,
-        hash: &PasswordHash,
-    ) -> Result<bool, StoreError>;
+    async fn replace_hash(&self, subject: SubjectId, revision: Revision, hash: &StoredHash)
+    -> Result<bool, StoreError>;
 
     /// The current hashes of a tenant's subjects, or of everybody's where none is named, in a fixed order.
-    async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<PasswordHash>, StoreError>;
+    async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError>;
 
     /// The wrong passwords in a row that are stored.
     async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError>;
@@ -84,7 +80,7 @@ pub struct Commit {
     /// The version that the change was decided on; `None` where there was no password.
     pub expected: Option<Version>,
     /// The hash of the new password.
-    pub hash: PasswordHash,
+    pub hash: StoredHash,
     /// When.
     pub at: Timestamp,
     /// By whom.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::audit_event::AuditEvent;
-use crate::domain::credential::{CredentialState, PasswordHash};
+use crate::domain::credential::{CredentialState, StoredHash};
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
@@ -142,7 +142,7 @@ pub struct NewSubject {
 #[derive(Debug, Clone)]
 pub struct FirstPassword {
     /// Its hash.
-    pub hash: PasswordHash,
+    pub hash: StoredHash,
     /// The change's id.
     pub change_id: crate::domain::credential::ChangeId,
 }

@@ -2,10 +2,12 @@
 
 mod credentials;
 mod directory;
+mod hashes;
 mod tokens;
 
 pub use credentials::{Absent, Commit, CommitOutcome, Credentials, Lookup};
 pub use directory::{Creation, Deletion, Directory, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
+pub use hashes::{HashAge, HashCount, HashEntry, Replacement, StoredHashes};
 pub use tokens::AccessTokens;
 
 /// Everything that is kept. What returns `Ok` is durable.

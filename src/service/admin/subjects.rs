@@ -82,7 +82,7 @@ impl Service {
         let settings = self.gates.settings(permit.permit(), permit.tenant()).await?;
         let policy = self.gates.policy(subject, &settings);
         let (password, generated) = self.gates.wanted(&policy, wanted)?;
-        let hash = self.gates.hash_first(permit, &password).await?;
+        let hash = self.gates.hash_first(permit, subject.id, &password).await?;
         let first = FirstPassword { hash, change_id: ChangeId(self.gates.new_id()) };
         Ok((first, generated))
     }

@@ -202,7 +202,7 @@ impl Reserved {
         let commit = Commit {
             subject: change.proof.subject,
             expected: change.proof.version,
-            hash: change.hash,
+            hash: self.gates.wrap(&change.hash, change.proof.subject, version)?,
             at: event.at,
             changed_by: change.proof.changed_by,
             change_id,

@@ -6,6 +6,7 @@ use super::{Gates, Permit};
 use crate::domain::names::TenantName;
 use crate::domain::page::PageRequest;
 use crate::ports::HashDescription;
+use crate::ports::store::HashEntry;
 use crate::service::ServiceError;
 use crate::service::requests::{HashGroup, HashPosture};
 
@@ -24,8 +25,8 @@ impl Gates {
                 return Err(ServiceError::DeadlineExceeded);
             }
             let found = self.ports.store.hashes(tenant, &page).await?;
-            for hash in &found.items {
-                count(&mut groups, self.ports.hasher.describe(hash));
+            for entry in &found.items {
+                count(&mut groups, self.describe(entry));
             }
             match found.next {
                 Some(next) => page.after = Some(next),
@@ -36,6 +37,13 @@ impl Gates {
         groups.sort_by_key(|group| std::cmp::Reverse(group.hashes));
         let target = self.ports.hasher.describe(&self.ports.hasher.decoy());
         Ok(HashPosture { target: format!("{} {}", target.algorithm, target.parameters), groups })
+    }
+
+    fn describe(&self, entry: &HashEntry) -> HashDescription {
+        match self.ports.pepper.open(&entry.hash, entry.subject, entry.version) {
+            Ok(hash) => self.ports.hasher.describe(&hash),
+            Err(_) => HashDescription::unreadable(),
+        }
     }
 }
 

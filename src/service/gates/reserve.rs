@@ -1,9 +1,9 @@
 //! What is loaded with a permit, and the attempt that is reserved on it.
 
-use std::iter::once;
 use std::sync::Arc;
 
 use super::attempts::{Slot, caller_key, name_key, subject_key};
+use super::pepper::Opened;
 use super::{Gates, SubjectPermit};
 use crate::domain::action::Action;
 use crate::domain::attempts::{Failures, Forget, Pair};
@@ -22,7 +22,7 @@ pub struct Loaded {
     subject: Subject,
     settings: TenantSettings,
     policy: Policy,
-    credential: Option<Credential>,
+    opened: Option<Opened>,
 }
 
 impl Loaded {
@@ -43,12 +43,12 @@ impl Loaded {
 
     /// Its credential, where it has one.
     pub fn credential(&self) -> Option<&Credential> {
-        self.credential.as_ref()
+        self.opened.as_ref().map(|opened| &opened.credential)
     }
 
     /// The version of its credential.
     pub fn version(&self) -> Option<Version> {
-        self.credential.as_ref().map(|credential| credential.version)
+        self.credential().map(|credential| credential.version)
     }
 
     /// The permit that it was loaded with.
@@ -58,7 +58,7 @@ impl Loaded {
 
     /// The hashes that a new password must not match, the current one's first: as many as the policy looks back.
     pub(super) fn used(&self) -> impl Iterator<Item = &PasswordHash> {
-        let hashes = self.credential.iter().flat_map(|credential| once(&credential.hash).chain(&credential.history));
+        let hashes = self.opened.iter().flat_map(|opened| opened.current.iter().chain(&opened.earlier));
         hashes.take(self.policy.reuse_depth() as usize)
     }
 }
@@ -89,7 +89,7 @@ impl Candidate {
     /// The hash that a password is verified against, where there is one.
     pub(super) fn hash(&self) -> Option<&PasswordHash> {
         match self {
-            Self::Known(loaded) => loaded.credential().map(|credential| &credential.hash),
+            Self::Known(loaded) => loaded.opened.as_ref().and_then(|opened| opened.current.as_ref()),
             Self::Unknown(..) => None,
         }
     }
@@ -191,8 +191,8 @@ impl Gates {
         }
         let settings = self.settings(permit.permit(), permit.tenant()).await?;
         let policy = self.policy(&subject, &settings);
-        let credential = self.credential(&subject).await?;
-        Ok(Loaded { permit, subject, settings, policy, credential })
+        let opened = self.credential(&subject, action, &policy).await?;
+        Ok(Loaded { permit, subject, settings, policy, opened })
     }
 
     /// Loads a subject with its credential, where there is one. What is missing is not told.
@@ -275,12 +275,13 @@ impl Gates {
     /// verification is asked of whatever holds now.
     async fn catch_up(&self, candidate: &mut Candidate) -> Result<(), ServiceError> {
         let Candidate::Known(loaded) = candidate else { return Ok(()) };
-        let credential = self.credential(&loaded.subject).await?;
-        let current = credential.as_ref().map(|credential| credential.version);
-        if current != loaded.version() && loaded.permit.call().caller.action() != Action::VerifyPassword {
+        let action = loaded.permit.call().caller.action();
+        let opened = self.credential(&loaded.subject, action, &loaded.policy).await?;
+        let current = opened.as_ref().map(|opened| opened.credential.version);
+        if current != loaded.version() && action != Action::VerifyPassword {
             return Err(ServiceError::VersionConflict { current });
         }
-        loaded.credential = credential;
+        loaded.opened = opened;
         Ok(())
     }
 }

@@ -15,17 +15,18 @@ impl Reserved {
     /// fails with it: under load it is refused as any hash is, and where somebody wrote in between, that stays.
     pub(super) fn upgrade(&self, password: Arc<Password>) {
         let Candidate::Known(loaded) = &self.candidate else { return };
-        let Some(credential) = loaded.credential() else { return };
+        let (Some(credential), Some(hash)) = (loaded.credential(), self.candidate.hash()) else { return };
         let gates = Arc::clone(&self.gates);
-        if !gates.ports.hasher.is_upgradable(&password, &credential.hash) {
+        if !gates.ports.hasher.is_upgradable(&password, hash) {
             return;
         }
         let (tenant, subject) = (loaded.permit().tenant().clone(), loaded.subject().id);
-        let revision = credential.revision;
+        let (version, revision) = (credential.version, credential.revision);
         self.gates.detached.spawn(async move {
             let deadline = Deadline::at(gates.ports.clock.instant() + UPGRADE_WITHIN);
             let Ok(hashes) = gates.ports.hasher.admit(&tenant, 1, deadline) else { return };
             let Ok(hash) = hashes.hash(password, gates.salt()).await else { return };
+            let Ok(hash) = gates.wrap(&hash, subject, version) else { return };
             // What can't be written now is tried again with the next verification.
             let _ = gates.ports.store.replace_hash(subject, revision, &hash).await;
         });

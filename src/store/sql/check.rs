@@ -3,9 +3,9 @@
 use futures_util::StreamExt;
 
 use super::rows::{self, Read, subject_columns};
-use super::{Database, Row, Statement, audit, settings, sql};
-use crate::domain::credential::PasswordHash;
-use crate::ports::StoreError;
+use super::{Database, Row, Statement, audit, hashes, settings, sql};
+use crate::ports::store::HashEntry;
+use crate::ports::{Pepper, StoreError};
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,10 +32,11 @@ impl CheckReport {
     }
 }
 
-/// Reads every row as strictly as the service does, and looks at what holds between rows.
-pub(in crate::store) async fn check(database: &dyn Database, report: &mut CheckReport) {
+/// Reads every row as strictly as the service does, and looks at what holds between rows. With a pepper, opens every
+/// wrapped hash.
+pub(in crate::store) async fn check(database: &dyn Database, pepper: Option<&dyn Pepper>, report: &mut CheckReport) {
     for table in TABLES {
-        check_rows(database, report, table).await;
+        check_rows(database, pepper, report, table).await;
     }
     for (rule, select) in RULES {
         check_rule(database, report, rule, select).await;
@@ -48,8 +49,8 @@ struct Table {
     columns: &'static str,
     /// The table, as `s`, with what is read beside it.
     from: &'static str,
-    /// Reads a row, as strictly as any part of the program does.
-    read: fn(&Row) -> Read<()>,
+    /// Reads a row, as strictly as any part of the program does; wrapped hashes where their keys are at hand.
+    read: fn(&Row, Option<&dyn Pepper>) -> Read<()>,
 }
 
 const TABLES: &[Table] = &[
@@ -57,42 +58,42 @@ const TABLES: &[Table] = &[
         name: "tenant",
         columns: "s.*",
         from: "tenant s",
-        read: |row| {
+        read: |row, _| {
             rows::tenant(row)?;
             rows::parsed(row, "settings", settings::of_text).map(drop)
         },
     },
-    Table { name: "instance", columns: "s.*", from: "instance s", read: |row| rows::instance(row).map(drop) },
+    Table { name: "instance", columns: "s.*", from: "instance s", read: |row, _| rows::instance(row).map(drop) },
     Table {
         name: "subject",
         columns: subject_columns!(),
         from: "subject s LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance",
-        read: |row| rows::subject(row).map(drop),
+        read: |row, _| rows::subject(row).map(drop),
     },
     Table {
         name: "credential",
         columns: "s.*",
         from: "credential s",
-        read: |row| {
+        read: |row, pepper| {
             rows::change_id(row, "change_id")?;
-            looks_like_phc(&rows::credential(row)?.hash)
+            rows::credential(row)?;
+            opens(row, pepper)
         },
     },
     Table {
         name: "earlier_hash",
         columns: "s.*",
         from: "earlier_hash s",
-        read: |row| {
+        read: |row, pepper| {
             rows::change_id(row, "change_id")?;
-            rows::version(row, "version")?;
-            looks_like_phc(&rows::hash(row, "hash")?)
+            opens(row, pepper)
         },
     },
     Table {
         name: "pair_failures",
         columns: "s.*",
         from: "pair_failures s",
-        read: |row| {
+        read: |row, _| {
             is_digest(row, "subject_key")?;
             is_digest(row, "caller_key")?;
             rows::failures(row, "count", "last_at").map(drop)
@@ -102,7 +103,7 @@ const TABLES: &[Table] = &[
         name: "subject_failures",
         columns: "s.*",
         from: "subject_failures s",
-        read: |row| {
+        read: |row, _| {
             is_digest(row, "subject_key")?;
             rows::failures(row, "count", "last_at").map(drop)
         },
@@ -111,12 +112,12 @@ const TABLES: &[Table] = &[
         name: "access_token",
         columns: "s.*",
         from: "access_token s",
-        read: |row| {
+        read: |row, _| {
             is_digest(row, "digest")?;
             rows::access_token(row).map(drop)
         },
     },
-    Table { name: "audit_event", columns: "s.*", from: "audit_event s", read: |row| audit::event(row).map(drop) },
+    Table { name: "audit_event", columns: "s.*", from: "audit_event s", read: |row, _| audit::event(row).map(drop) },
 ];
 
 /// What holds between rows, and how many break it.
@@ -138,7 +139,7 @@ const RULES: &[(&str, &str)] = &[
     ),
 ];
 
-async fn check_rows(database: &dyn Database, report: &mut CheckReport, table: &Table) {
+async fn check_rows(database: &dyn Database, pepper: Option<&dyn Pepper>, report: &mut CheckReport, table: &Table) {
     let select =
         Statement::of_parts(&["SELECT ", database.place_of_row(), " AS place, ", table.columns, " FROM ", table.from]);
     let mut found = database.scan(select);
@@ -148,7 +149,7 @@ async fn check_rows(database: &dyn Database, report: &mut CheckReport, table: &T
             // Nothing after it can be reached.
             Err(error) => return report.add(&format!("{}: ", table.name), error),
         };
-        match (table.read)(&row) {
+        match (table.read)(&row, pepper) {
             Ok(()) => report.sound_rows += 1,
             Err(error) => {
                 let place = row.text("place").unwrap_or_default();
@@ -167,17 +168,34 @@ async fn check_rule(database: &dyn Database, report: &mut CheckReport, rule: &st
     }
 }
 
+/// Whether a hash opens where it stands, and has the shape of one.
+fn opens(row: &Row, pepper: Option<&dyn Pepper>) -> Read<()> {
+    let HashEntry { subject, version, hash } = hashes::entry(row)?;
+    match (pepper, hash.key()) {
+        (Some(pepper), _) => {
+            let opened = pepper.open(&hash, subject, version);
+            looks_like_phc(opened.map_err(|error| StoreError::Damaged(error.to_string()))?.expose())
+        }
+        (None, None) => looks_like_phc(hash.expose()),
+        (None, Some(_)) => {
+            let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+            let looks_wrapped = !hash.expose().is_empty() && hash.expose().bytes().all(is_base64);
+            if looks_wrapped { Ok(()) } else { Err(rows::damaged("hash")) }
+        }
+    }
+}
+
 /// Whether the text has the shape of a PHC or a crypt string: `$`, a name, `$`, and the rest, all of it visible ASCII.
 /// What the rest means is the hash engine's to say.
-fn looks_like_phc(hash: &PasswordHash) -> Read<()> {
-    let mut parts = hash.expose().split('$');
+fn looks_like_phc(hash: &str) -> Read<()> {
+    let mut parts = hash.split('$');
     let starts = parts.next() == Some("");
     let named = parts.next().is_some_and(|name| {
         (1..=32).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     });
     let goes_on = parts.next_back().is_some_and(|last| !last.is_empty());
-    let visible = hash.expose().bytes().all(|byte| byte.is_ascii_graphic());
+    let visible = hash.bytes().all(|byte| byte.is_ascii_graphic());
     if starts && named && goes_on && visible { Ok(()) } else { Err(rows::damaged("hash")) }
 }
 

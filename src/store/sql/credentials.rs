@@ -6,14 +6,14 @@ use super::rows::{self, subject_columns};
 use super::{SqlStore, Transaction, attempts, audit, hashes, settings, sql};
 use crate::domain::attempts::{Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
-use crate::domain::credential::{ChangeId, Credential, PasswordHash, Revision, Version};
-use crate::domain::names::{Region, TenantName};
+use crate::domain::credential::{ChangeId, Credential, Revision, StoredHash, Version, VersionedHash};
+use crate::domain::names::{PepperKeyId, Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{SubjectId, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
-use crate::ports::store::{Absent, Commit, CommitOutcome, Credentials, Lookup};
+use crate::ports::store::{Absent, Commit, CommitOutcome, Credentials, HashEntry, Lookup};
 
 #[async_trait]
 impl Credentials for SqlStore {
@@ -47,7 +47,8 @@ impl Credentials for SqlStore {
         // One statement is one moment: two could straddle a change.
         let found = self
             .read(
-                sql("SELECT c.version, c.revision, c.hash, c.changed_at, c.changed_by, e.hash AS earlier_hash
+                sql("SELECT c.version, c.revision, c.hash, c.pepper_key, c.changed_at, c.changed_by,
+                    e.version AS earlier_version, e.hash AS earlier_hash, e.pepper_key AS earlier_key
              FROM credential c LEFT JOIN earlier_hash e ON e.subject_id = c.subject_id
              WHERE c.subject_id = $1 ORDER BY e.version DESC")
                 .bind(subject.to_string()),
@@ -57,7 +58,10 @@ impl Credentials for SqlStore {
         let mut credential = rows::credential(first)?;
         for row in &found {
             if row.optional_text("earlier_hash")?.is_some() {
-                credential.history.push(rows::hash(row, "earlier_hash")?);
+                let version = rows::version(row, "earlier_version")?;
+                credential
+                    .history
+                    .push(VersionedHash { version, hash: rows::hash(row, "earlier_hash", "earlier_key")? });
             }
         }
         Ok(Some(credential))
@@ -80,24 +84,24 @@ impl Credentials for SqlStore {
         &self,
         subject: SubjectId,
         revision: Revision,
-        hash: &PasswordHash,
+        hash: &StoredHash,
     ) -> Result<bool, StoreError> {
         self.transact("replace_hash", |transaction| {
             Box::pin(async move {
-                let replaced = transaction.execute(sql(
-            "UPDATE credential SET hash = $3, revision = revision + 1 WHERE subject_id = $1 AND revision = $2",
-        )
-        .bind(subject.to_string())
-        .bind(i64::try_from(revision.0).unwrap_or(i64::MAX))
-        .bind(hash.expose()))
-        .await?;
+                let update = sql("UPDATE credential SET hash = $3, pepper_key = $4, revision = revision + 1
+                     WHERE subject_id = $1 AND revision = $2")
+                .bind(subject.to_string())
+                .bind(i64::try_from(revision.0).unwrap_or(i64::MAX))
+                .bind(hash.expose())
+                .bind(hash.key().map(PepperKeyId::as_str));
+                let replaced = transaction.execute(update).await?;
                 Ok(replaced > 0)
             })
         })
         .await
     }
 
-    async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<PasswordHash>, StoreError> {
+    async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError> {
         hashes::list(self, tenant, page).await
     }
 
@@ -180,21 +184,22 @@ async fn set_password(transaction: &mut dyn Transaction, commit: &Commit) -> Res
     let version = Version::following(commit.expected);
     let statement = match commit.expected {
         None => {
-            "INSERT INTO credential (subject_id, version, hash, changed_at, changed_by, change_id)
-             SELECT id, $2, $3, $4, $5, $6 FROM subject WHERE id = $1
+            "INSERT INTO credential (subject_id, version, hash, pepper_key, changed_at, changed_by, change_id)
+             SELECT id, $2, $3, $4, $5, $6, $7 FROM subject WHERE id = $1
              ON CONFLICT (subject_id) DO NOTHING"
         }
         Some(expected) => {
             transaction
                 .execute(
-                    sql("INSERT INTO earlier_hash (subject_id, version, hash, change_id)
-                 SELECT subject_id, version, hash, change_id FROM credential WHERE subject_id = $1 AND version = $2")
+                    sql("INSERT INTO earlier_hash (subject_id, version, hash, pepper_key, change_id)
+                 SELECT subject_id, version, hash, pepper_key, change_id FROM credential
+                 WHERE subject_id = $1 AND version = $2")
                     .bind(&subject)
                     .bind(rows::number_of(expected)),
                 )
                 .await?;
-            "UPDATE credential SET version = $2, hash = $3, changed_at = $4, changed_by = $5, change_id = $6,
-                 revision = revision + 1
+            "UPDATE credential SET version = $2, hash = $3, pepper_key = $4, changed_at = $5, changed_by = $6,
+                 change_id = $7, revision = revision + 1
              WHERE subject_id = $1 AND version = $2 - 1"
         }
     };
@@ -204,6 +209,7 @@ async fn set_password(transaction: &mut dyn Transaction, commit: &Commit) -> Res
                 .bind(&subject)
                 .bind(rows::number_of(version))
                 .bind(commit.hash.expose())
+                .bind(commit.hash.key().map(PepperKeyId::as_str))
                 .bind(commit.at.as_micros())
                 .bind(commit.changed_by.as_str())
                 .bind(commit.change_id.0.to_string()),

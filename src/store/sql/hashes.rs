@@ -3,22 +3,23 @@
 use super::directory::{page_of, start_of};
 use super::rows::{self, Read};
 use super::{Row, SqlStore, sql};
-use crate::domain::credential::PasswordHash;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::SubjectId;
 use crate::ports::StoreError;
+use crate::ports::store::HashEntry;
 
 /// The current hashes of a tenant's subjects, or of all, by the subject's id.
 pub(super) async fn list(
     store: &SqlStore,
     tenant: Option<&TenantName>,
     page: &PageRequest,
-) -> Result<Page<PasswordHash>, StoreError> {
+) -> Result<Page<HashEntry>, StoreError> {
     let statement = match tenant {
-        None => sql("SELECT subject_id, hash FROM credential WHERE subject_id > $1 ORDER BY subject_id LIMIT $2"),
+        None => sql("SELECT subject_id, version, hash, pepper_key FROM credential
+             WHERE subject_id > $1 ORDER BY subject_id LIMIT $2"),
         // A sub-select, because for a join SQLite would sort a tenant's subjects anew for each page.
-        Some(_) => sql("SELECT c.subject_id, c.hash FROM credential c
+        Some(_) => sql("SELECT c.subject_id, c.version, c.hash, c.pepper_key FROM credential c
              WHERE c.subject_id > $1 AND (SELECT s.tenant FROM subject s WHERE s.id = c.subject_id) = $3
              ORDER BY c.subject_id LIMIT $2"),
     };
@@ -27,10 +28,14 @@ pub(super) async fn list(
         None => statement,
         Some(tenant) => statement.bind(tenant.as_str()),
     };
-    let page = page_of(&store.read(statement).await?, page, entry, |(subject, _)| subject.to_string())?;
-    Ok(Page { items: page.items.into_iter().map(|(_, hash)| hash).collect(), next: page.next })
+    page_of(&store.read(statement).await?, page, entry, |entry| entry.subject.to_string())
 }
 
-fn entry(row: &Row) -> Read<(SubjectId, PasswordHash)> {
-    Ok((SubjectId(rows::uuid(row, "subject_id")?), rows::hash(row, "hash")?))
+/// A stored hash with its place.
+pub(super) fn entry(row: &Row) -> Read<HashEntry> {
+    Ok(HashEntry {
+        subject: SubjectId(rows::uuid(row, "subject_id")?),
+        version: rows::version(row, "version")?,
+        hash: rows::hash(row, "hash", "pepper_key")?,
+    })
 }

@@ -9,6 +9,7 @@ mod credentials;
 mod database;
 mod directory;
 mod hashes;
+mod pepper;
 mod row;
 mod rows;
 mod settings;

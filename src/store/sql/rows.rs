@@ -7,9 +7,9 @@ use super::Row;
 use crate::domain::access_token::{AccessToken, TokenId};
 use crate::domain::attempts::Failures;
 use crate::domain::caller::{Caller, CallerKind};
-use crate::domain::credential::{ChangeId, ChangedBy, Credential, CredentialState, PasswordHash, Revision, Version};
+use crate::domain::credential::{ChangeId, ChangedBy, Credential, CredentialState, Revision, StoredHash, Version};
 use crate::domain::names::{
-    AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, RamUserName, Region, TenantName,
+    AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
 };
 use crate::domain::subject::{
     Instance, InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes, SubjectId,
@@ -86,7 +86,7 @@ pub(super) fn credential(row: &Row) -> Read<Credential> {
     Ok(Credential {
         version: version(row, "version")?,
         revision: revision(row, "revision")?,
-        hash: hash(row, "hash")?,
+        hash: hash(row, "hash", "pepper_key")?,
         changed_at: time(row, "changed_at")?,
         changed_by: parsed(row, "changed_by", |text| {
             [ChangedBy::Subject, ChangedBy::Administrator].into_iter().find(|by| by.as_str() == text)
@@ -142,8 +142,14 @@ pub(super) fn failures(row: &Row, count: &str, last_at: &str) -> Read<Failures> 
     }
 }
 
-pub(super) fn hash(row: &Row, column: &str) -> Read<PasswordHash> {
-    Ok(PasswordHash::new(row.text(column)?.to_owned()))
+pub(super) fn hash(row: &Row, column: &str, key: &str) -> Read<StoredHash> {
+    Ok(StoredHash::new(pepper_key(row, key)?, row.text(column)?.to_owned()))
+}
+
+/// The key that a hash is wrapped under, where it is.
+pub(super) fn pepper_key(row: &Row, column: &str) -> Read<Option<PepperKeyId>> {
+    let id = row.optional_text(column)?;
+    id.map(|id| PepperKeyId::parse(id).map_err(|_| damaged(column))).transpose()
 }
 
 pub(super) fn version(row: &Row, column: &str) -> Read<Version> {

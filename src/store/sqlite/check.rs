@@ -7,12 +7,13 @@ use sqlx::{Row, SqlitePool};
 
 use super::connect::look;
 use super::open::{OpenError, identify, verify};
-use crate::ports::StoreError;
+use crate::ports::{Pepper, StoreError};
 use crate::store::CheckReport;
 use crate::store::sql;
 
-/// Reads everything in the store of that file and tells what is damaged. Changes nothing.
-pub async fn check(path: &Path) -> Result<CheckReport, OpenError> {
+/// Reads everything in the store of that file and tells what is damaged. Changes nothing. With a pepper, opens every
+/// wrapped hash.
+pub async fn check(path: &Path, pepper: Option<&dyn Pepper>) -> Result<CheckReport, OpenError> {
     let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
     identify(&path)?;
     match verify(&path).await {
@@ -24,7 +25,7 @@ pub async fn check(path: &Path) -> Result<CheckReport, OpenError> {
     let database = look(&path).await.map_err(|error| OpenError::of_driver(&path, error))?;
     let mut report = CheckReport::default();
     check_file(&database.readers, &mut report).await;
-    sql::check(&database, &mut report).await;
+    sql::check(&database, pepper, &mut report).await;
     Ok(report)
 }
 

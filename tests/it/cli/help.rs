@@ -1,5 +1,7 @@
 //! What the binary says about itself.
 
+use credentiald::config::Kind;
+
 use super::credentiald;
 
 /// The commands that a help text lists.
@@ -28,6 +30,7 @@ fn every_command_has_help() {
         "migrate",
         "config",
         "store",
+        "pepper",
         "hash-cost",
         "admin",
         "completions",
@@ -40,7 +43,9 @@ fn every_command_has_help() {
 fn the_help_of_serve_names_every_setting_with_its_variable_and_its_default() {
     let help = credentiald(&["serve", "--help"], &[]).stdout;
     for setting in credentiald::config::SETTINGS {
-        assert!(help.contains(&format!("--{}", setting.flag())), "{}", setting.key);
+        let has_flag =
+            help.contains(&format!("--{} ", setting.flag())) || help.contains(&format!("--{}[", setting.flag()));
+        assert_eq!(has_flag, setting.kind != Kind::Secret, "{}", setting.key);
         assert!(help.contains(&format!("[env: {}]", setting.variable())), "{}", setting.key);
         assert!(help.contains(setting.default), "{}", setting.key);
     }

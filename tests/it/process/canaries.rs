@@ -6,9 +6,9 @@ use prost::Message;
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value as Field};
 use serde_json::{Value, json};
 
-use super::installation::{Installation, outcome};
+use super::installation::{Installation, outcome, write_secretly};
 use super::quickstart::{Call, Demonstration};
-use super::secrets::{PART_OF_A_PASSWORD, PART_OF_A_TOKEN, Secrets, Seen};
+use super::secrets::{PART_OF_A_KEY, PART_OF_A_PASSWORD, PART_OF_A_TOKEN, Secrets, Seen};
 use super::serving::Serving;
 use super::tenant::token;
 use crate::support::Client;
@@ -27,6 +27,8 @@ const FROM_STDIN: &str = "Nb4tZq7yJv2gSx6";
 /// A demonstration that is sent everything that can stand for a password.
 struct Run {
     installation: Installation,
+    /// The ring of the pepper.
+    key: String,
     serving: Serving,
     tokens: Vec<String>,
     calls: Vec<Call>,
@@ -42,10 +44,14 @@ impl Run {
         let installation = Installation::new();
         let limits = ["--attempts-allowance", "100", "--attempts-subject-allowance", "1000"];
         let logs = ["--log-level", "trace", "--log-format", format];
-        let serving = installation.quickstart(&[logs, limits].concat()).await;
+        let key = installation.run(&["pepper", "new-key"]).printed();
+        write_secretly(&installation.path("ring"), &key);
+        let serving = installation.quickstart(&[&logs, &limits, &["--pepper-keys-file=ring"][..]].concat()).await;
         let Demonstration { calls, tokens } = Demonstration::of(&serving);
-        let (sent, made, seen) = (Secrets::new(), Secrets::new(), Seen::default());
-        Self { installation, serving, tokens, calls, sent, made, seen }
+        let (mut sent, made, seen) = (Secrets::new(), Secrets::new(), Seen::default());
+        let key = key.trim().to_owned();
+        sent.add(key.split_once(':').unwrap().1, PART_OF_A_KEY);
+        Self { installation, key, serving, tokens, calls, sent, made, seen }
     }
 
     fn root(&self) -> &Client {
@@ -152,9 +158,12 @@ impl Run {
                 self.seen.outcome("admin", &self.installation.admin(&address, token, &create, password));
             }
         }
-        for arguments in ["--help", "serve --help", "admin --help", "config show", "store check"] {
+        let shown =
+            ["--help", "serve --help", "admin --help", "config show", "store check", "pepper status", "pepper rewrap"];
+        let mistaken = [self.key.clone(), format!("a{0}\nb:{0}\n{1}{1}", self.key, self.key.replace(':', " "))];
+        for (arguments, ring) in shown.iter().flat_map(|arguments| mistaken.iter().map(move |ring| (arguments, ring))) {
             let mut command = self.installation.command(&arguments.split(' ').collect::<Vec<_>>());
-            command.env("CREDENTIALD_TOKEN", token);
+            command.env("CREDENTIALD_TOKEN", token).env("CREDENTIALD_PEPPER_KEYS", ring);
             self.seen.outcome(arguments, &outcome(command));
         }
     }
@@ -174,8 +183,8 @@ impl Run {
         let all = seen.all();
         assert!(all.len() > 100, "the run was short: {}", all.len());
         for (place, bytes) in all {
-            let in_store = place.starts_with(installation.data().to_str().unwrap());
-            for secrets in [&sent, &made].into_iter().chain((!in_store).then_some(&hashes)) {
+            // With a pepper, hashes can't be read in the store either.
+            for secrets in [&sent, &made, &hashes] {
                 assert_eq!(secrets.found_in(&bytes), BTreeSet::new(), "in {place}");
             }
         }

@@ -1,8 +1,9 @@
 //! A folder in which the binary runs, with nothing in its environment but what a test puts there.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -137,6 +138,12 @@ pub fn with_mounts(script: &str, command: &Command) -> Command {
     inside.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).current_dir(command.get_current_dir().unwrap());
     inside.stdin(Stdio::null());
     inside
+}
+
+/// Writes a file that nobody else can read.
+pub fn write_secretly(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Every file below a directory, with its content.

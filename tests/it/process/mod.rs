@@ -8,6 +8,7 @@ mod installation;
 mod kill;
 mod metrics;
 mod operator;
+mod pepper;
 mod quickstart;
 mod secrets;
 mod serving;

@@ -15,6 +15,8 @@ use crate::support::{Client, Reply};
 pub const PART_OF_A_PASSWORD: usize = 6;
 /// Parts of a token are hexadecimal, as many other things are.
 pub const PART_OF_A_TOKEN: usize = 16;
+/// Keys are base64, as the wrapped hashes are.
+pub const PART_OF_A_KEY: usize = 8;
 
 /// What must not be found: parts, each with what it is a part of, by their first two bytes.
 pub struct Secrets(Vec<Vec<(Vec<u8>, String)>>);

@@ -9,5 +9,6 @@ mod concurrency;
 mod isolation;
 mod modify_account_password;
 mod modify_pw_by_domain;
+mod pepper;
 mod upgrades;
 mod wire;

@@ -21,15 +21,15 @@ fn groups(posture: &Value) -> Vec<String> {
         .collect()
 }
 
-async fn posture(world: &World) -> Vec<String> {
+pub async fn posture(world: &World) -> Vec<String> {
     groups(&world.root.ok("DescribeHashPosture", json!({})).await)
 }
 
 /// Puts another hash in the place of a RAM user's, as an import would.
-async fn import(world: &World, user: &str, hash: &str) {
+pub async fn import(world: &World, user: &str, hash: &str) {
     let mut connection = connection_to(&database(&world.directory)).await;
     let updated = sqlx::query(
-        "UPDATE credential SET hash = $2, revision = revision + 1
+        "UPDATE credential SET hash = $2, pepper_key = NULL, revision = revision + 1
          WHERE subject_id = (SELECT id FROM subject WHERE name = $1)",
     )
     .bind(user)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use credentiald::ports::Store;
+use credentiald::ports::store::StoredHashes;
 use uuid::Uuid;
 
 #[async_trait]
@@ -15,6 +16,9 @@ pub trait Backend: Send + Sync {
 
     /// The store.
     fn store(&self) -> Arc<dyn Store>;
+
+    /// The store, as the keeper of the pepper's keys sees it.
+    fn hashes(&self) -> Arc<dyn StoredHashes>;
 
     /// Closes the store and opens it again.
     async fn reopen(&mut self);

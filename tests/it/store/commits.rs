@@ -42,7 +42,7 @@ pub async fn a_password_is_set_and_read_back(backend: &mut impl Backend) {
         hash: hash(2),
         changed_at: at(2),
         changed_by: ChangedBy::Subject,
-        history: vec![hash(1)],
+        history: vec![earlier(1)],
     };
     assert_eq!(store.credential(bob).await.unwrap(), Some(expected));
 }
@@ -136,7 +136,7 @@ async fn read_until(store: Arc<dyn Store>, subject: SubjectId, last: u64) {
         let number = credential.version.number();
         assert_eq!(credential.hash, hash(number));
         assert_eq!(credential.changed_at, at(i64::try_from(number).unwrap()));
-        let history: Vec<_> = (1..number).rev().take(3).map(hash).collect();
+        let history: Vec<_> = (1..number).rev().take(3).map(earlier).collect();
         assert_eq!(credential.history, history);
         if number == last {
             return;
@@ -178,7 +178,7 @@ pub async fn history_keeps_what_is_asked_newest_first(backend: &mut impl Backend
         commit.keep_history = keep_history;
         store.commit(&commit).await.unwrap();
         expected += 1;
-        let history: Vec<_> = history.into_iter().map(hash).collect();
+        let history: Vec<_> = history.into_iter().map(earlier).collect();
         assert_eq!(store.credential(alice).await.unwrap().unwrap().history, history, "version {expected}");
     }
 }
@@ -223,6 +223,6 @@ pub async fn a_change_and_its_audit_event_are_one(backend: &mut impl Backend) {
     refused.event.id = made.event.id;
     store.commit(&refused).await.unwrap_err();
     let credential = store.credential(alice).await.unwrap().unwrap();
-    assert_eq!((credential.version, credential.history), (version(2), vec![hash(1)]));
+    assert_eq!((credential.version, credential.history), (version(2), vec![earlier(1)]));
     make_change(&*store, alice, 2).await;
 }

@@ -7,6 +7,7 @@ mod deletions;
 mod directory;
 mod model;
 mod pages;
+mod pepper;
 mod sqlite;
 mod sqlite_damage;
 mod sqlite_files;
@@ -65,6 +66,11 @@ macro_rules! laws {
                 paging_visits_everything_once_in_order,
                 accounts_of_all_instances_come_in_order,
                 tokens_come_the_oldest_first,
+            ],
+            pepper: [
+                hashes_are_found_by_their_key,
+                a_hash_is_replaced_where_it_is_still_the_one_that_was_read,
+                of_a_rewrap_and_a_change_the_change_wins,
             ],
             tokens: [
                 a_token_is_found_by_its_digest,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use credentiald::domain::attempts::Forget;
 use credentiald::domain::caller::Caller;
-use credentiald::domain::credential::{ChangeId, PasswordHash};
+use credentiald::domain::credential::{ChangeId, StoredHash};
 use credentiald::domain::names::RamUserName;
 use credentiald::domain::subject::SubjectId;
 use credentiald::domain::tenant::Tenant;
@@ -83,7 +83,7 @@ struct User {
     id: SubjectId,
     version: u64,
     /// The newest first; the first is the current one.
-    hashes: Vec<PasswordHash>,
+    hashes: Vec<StoredHash>,
     tokens: Vec<u8>,
 }
 
@@ -199,7 +199,9 @@ impl Model {
                 assert_eq!(entry.subject.id, user.id);
                 let credential = store.credential(user.id).await.unwrap();
                 let stored = credential.map(|found| {
-                    let hashes: Vec<_> = std::iter::once(found.hash).chain(found.history).collect();
+                    let hashes: Vec<_> = std::iter::once(found.hash)
+                        .chain(found.history.into_iter().map(|earlier| earlier.hash))
+                        .collect();
                     (found.version.number(), hashes)
                 });
                 assert_eq!(stored, (user.version > 0).then(|| (user.version, user.hashes.clone())));

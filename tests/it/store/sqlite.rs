@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use credentiald::ports::Store;
+use credentiald::ports::store::StoredHashes;
 use credentiald::store::{SqlStore, sqlite};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -33,6 +34,10 @@ impl Backend for SqliteBackend {
     }
 
     fn store(&self) -> Arc<dyn Store> {
+        Arc::new(self.store.clone())
+    }
+
+    fn hashes(&self) -> Arc<dyn StoredHashes> {
         Arc::new(self.store.clone())
     }
 

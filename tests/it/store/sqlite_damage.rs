@@ -42,7 +42,7 @@ async fn everything(path: &Path) -> String {
     for kind in SubjectKind::ALL {
         for entry in store.subjects(&acme, kind, None, &page(10, None)).await.unwrap().items {
             let credential = store.credential(entry.subject.id).await.unwrap().unwrap();
-            let hashes: Vec<_> = credential.history.iter().map(|hash| hash.expose().to_owned()).collect();
+            let hashes: Vec<_> = credential.history.iter().map(|earlier| earlier.hash.expose().to_owned()).collect();
             seen.push(format!("{:?} {:?}", entry.subject.name, entry.subject.attributes));
             seen.push(format!("{} {} {hashes:?}", credential.version, credential.hash.expose()));
         }
@@ -67,7 +67,7 @@ async fn flipped_bytes_are_found_or_do_no_harm() {
         let mut bytes = sound.clone();
         bytes[position] ^= 0xff;
         fs::write(&path, &bytes).unwrap();
-        match sqlite::check(&path).await {
+        match sqlite::check(&path, None).await {
             Ok(report) if report.is_sound() => assert_eq!(everything(&path).await, before, "byte {position}"),
             Ok(report) => {
                 found += 1;
@@ -91,7 +91,7 @@ async fn a_cut_file_is_found() {
     let sound = fs::read(&path).unwrap();
     for length in [50, 512, 4096, 8192, sound.len() / 2, sound.len() - 4096, sound.len() - 1] {
         fs::write(&path, &sound[..length]).unwrap();
-        let report = sqlite::check(&path).await;
+        let report = sqlite::check(&path, None).await;
         assert!(report.is_err() || report.is_ok_and(|report| !report.is_sound()), "{length}");
     }
 }
@@ -112,6 +112,8 @@ async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
         ("UPDATE subject SET id = upper(id)", "subject"),
         ("UPDATE credential SET hash = 'secret'", "credential"),
         ("UPDATE credential SET hash = CAST(x'24ff24ff' AS TEXT)", "credential"),
+        ("UPDATE credential SET hash = 'sec-ret', pepper_key = 'a'", "credential"),
+        ("UPDATE credential SET pepper_key = 'not an id'", "credential"),
         ("UPDATE credential SET changed_by = 'secret'", "credential"),
         ("UPDATE earlier_hash SET hash = '$argon2id$ secret'", "earlier_hash"),
         ("UPDATE earlier_hash SET version = 9", "earlier hashes"),
@@ -130,7 +132,7 @@ async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
         sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut connection).await.unwrap();
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
-        let report = sqlite::check(&path).await.unwrap();
+        let report = sqlite::check(&path, None).await.unwrap();
         let lines = report.damages.join("\n");
         assert!(lines.contains(table), "{statement}: {lines:?}");
         assert!(!lines.contains("secret"), "{lines}");

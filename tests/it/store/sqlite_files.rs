@@ -114,7 +114,7 @@ async fn what_is_no_store_is_refused() {
     assert!(matches!(refused(&path).await, OpenError::NotAStore(_)));
 
     for missing in
-        [sqlite::check(&beside(&path, "x")).await.map(drop), sqlite::migrate(&beside(&path, "x")).await.map(drop)]
+        [sqlite::check(&beside(&path, "x"), None).await.map(drop), sqlite::migrate(&beside(&path, "x")).await.map(drop)]
     {
         assert!(matches!(missing, Err(OpenError::Absent(_))));
     }
@@ -133,7 +133,7 @@ async fn a_newer_schema_is_refused() {
     let error = refused(&path).await;
     assert!(matches!(error, OpenError::Newer { found: 7, .. }), "{error}");
     assert!(matches!(sqlite::migrate(&path).await, Err(OpenError::Newer { .. })));
-    assert!(matches!(sqlite::check(&path).await, Err(OpenError::Newer { .. })));
+    assert!(matches!(sqlite::check(&path, None).await, Err(OpenError::Newer { .. })));
 }
 
 #[tokio::test]
@@ -146,31 +146,35 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     assert!(matches!(error, OpenError::Older { found: 0, .. }));
     assert!(error.to_string().contains("credentiald migrate"));
 
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 2 });
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 2, to: 2 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 3 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 3, to: 3 });
     alice(&sqlite::open(&path).await.unwrap()).await;
 }
 
 #[tokio::test]
-async fn a_store_of_schema_1_is_brought_up_with_all_that_it_holds() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("store.db");
-    tamper_new(&path, include_str!("schema_1.sql")).await;
-    let error = refused(&path).await;
-    assert!(matches!(error, OpenError::Older { found: 1, .. }), "{error}");
+async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
+    for (from, dump) in [(1, include_str!("schema_1.sql")), (2, include_str!("schema_2.sql"))] {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("store.db");
+        tamper_new(&path, dump).await;
+        let error = refused(&path).await;
+        assert!(matches!(error, OpenError::Older { found, .. } if found == from), "{error}");
 
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 1, to: 2 });
+        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 3 });
 
-    assert_eq!(sqlite::check(&path).await.unwrap().damages, Vec::<String>::new());
-    let store = sqlite::open(&path).await.unwrap();
-    let id = store_alice(&store).await;
-    let credential = store.credential(id).await.unwrap().unwrap();
-    assert_eq!((credential.version, credential.revision), (version(2), Revision(1)));
-    assert!(credential.hash.expose().ends_with("$u/UnOdC0ew5LJ8kzq29/b9tS8tU9gmc10jrI7qmQJo0"));
-    assert_eq!(credential.history.len(), 1);
-    assert_eq!(store.settings(&tenant("acme")).await.unwrap().unwrap().ram.password_reuse_prevention(), 3);
-    assert!(store.replace_hash(id, credential.revision, &hash(3)).await.unwrap());
-    make_change(&store, id, 2).await;
+        assert_eq!(sqlite::check(&path, None).await.unwrap().damages, Vec::<String>::new());
+        let store = sqlite::open(&path).await.unwrap();
+        let id = store_alice(&store).await;
+        let credential = store.credential(id).await.unwrap().unwrap();
+        assert_eq!((credential.version, credential.revision), (version(2), Revision(1)));
+        assert_eq!(credential.hash.key(), None);
+        assert!(credential.hash.expose().ends_with("$u/UnOdC0ew5LJ8kzq29/b9tS8tU9gmc10jrI7qmQJo0"));
+        let earlier: Vec<_> = credential.history.iter().map(|earlier| (earlier.version, earlier.hash.key())).collect();
+        assert_eq!(earlier, [(version(1), None)]);
+        assert_eq!(store.settings(&tenant("acme")).await.unwrap().unwrap().ram.password_reuse_prevention(), 3);
+        assert!(store.replace_hash(id, credential.revision, &hash(4)).await.unwrap());
+        make_change(&store, id, 2).await;
+    }
 }
 
 #[tokio::test]
@@ -180,7 +184,7 @@ async fn a_schema_that_somebody_changed_is_refused() {
         tamper(&path, statement).await;
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
-        assert!(!sqlite::check(&path).await.unwrap().is_sound());
+        assert!(!sqlite::check(&path, None).await.unwrap().is_sound());
     }
 }
 
@@ -240,7 +244,7 @@ async fn a_copy_that_sqlite_made_opens() {
 async fn a_healthy_store_is_checked_without_a_change() {
     let (_directory, path) = closed_store().await;
     let before = fs::read(&path).unwrap();
-    let report = sqlite::check(&path).await.unwrap();
+    let report = sqlite::check(&path, None).await.unwrap();
     assert_eq!(report.damages, Vec::<String>::new());
     assert_eq!(report.sound_rows, 5, "a tenant, a subject, a credential, two audit events");
     assert_eq!(fs::read(&path).unwrap(), before);

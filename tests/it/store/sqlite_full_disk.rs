@@ -65,7 +65,7 @@ async fn on_a_small_disk() {
     fs::remove_file(&ballast).unwrap();
     make_change(&store, id, made).await;
     store.close().await;
-    assert!(sqlite::check(&path).await.unwrap().is_sound());
+    assert!(sqlite::check(&path, None).await.unwrap().is_sound());
     let store = sqlite::open(&path).await.unwrap();
     assert_eq!(store.credential(id).await.unwrap().unwrap().version, version(made + 1));
 }

@@ -5,9 +5,9 @@ use credentiald::domain::action::Action;
 use credentiald::domain::attempts::{CallerKey, Pair, SubjectKey};
 use credentiald::domain::audit_event::{AuditEvent, AuditOutcome};
 use credentiald::domain::caller::Caller;
-use credentiald::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};
+use credentiald::domain::credential::{ChangeId, ChangedBy, StoredHash, Version, VersionedHash};
 use credentiald::domain::names::{
-    AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, RamUserName, Region, TenantName,
+    AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
 };
 use credentiald::domain::page::PageRequest;
 use credentiald::domain::subject::{
@@ -28,8 +28,21 @@ pub fn version(number: u64) -> Version {
     Version::new(number).unwrap()
 }
 
-pub fn hash(number: u64) -> PasswordHash {
-    PasswordHash::new(format!("$argon2id$v=19$m=47104,t=1,p=1$c2FsdHNhbHRzYWx0$hash{number}"))
+/// A hash: every other one looks as if it were wrapped.
+pub fn hash(number: u64) -> StoredHash {
+    if number.is_multiple_of(2) {
+        return StoredHash::new(Some(pepper_key("2026")), format!("wrapped{number}"));
+    }
+    StoredHash::new(None, format!("$argon2id$v=19$m=47104,t=1,p=1$c2FsdHNhbHRzYWx0$hash{number}"))
+}
+
+/// The hash of an earlier version as [`make_change`] makes it.
+pub fn earlier(number: u64) -> VersionedHash {
+    VersionedHash { version: version(number), hash: hash(number) }
+}
+
+pub fn pepper_key(id: &str) -> PepperKeyId {
+    PepperKeyId::parse(id).unwrap()
 }
 
 pub fn tenant(name: &str) -> TenantName {

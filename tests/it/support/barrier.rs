@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use credentiald::domain::attempts::{Pair, StoredFailures};
 use credentiald::domain::audit_event::AuditEvent;
-use credentiald::domain::credential::{Credential, PasswordHash, Revision};
+use credentiald::domain::credential::{Credential, Revision, StoredHash};
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::page::{Page, PageRequest};
 use credentiald::domain::settings::TenantSettings;
@@ -15,8 +15,8 @@ use credentiald::domain::subject::{Instance, InstanceStatus, SubjectId, SubjectK
 use credentiald::domain::tenant::Tenant;
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
-    AccessTokens, Commit, CommitOutcome, Creation, Credentials, Deletion, Directory, Lookup, NewSubject, SubjectEntry,
-    SubjectStatus,
+    AccessTokens, Commit, CommitOutcome, Creation, Credentials, Deletion, Directory, HashEntry, Lookup, NewSubject,
+    SubjectEntry, SubjectStatus,
 };
 use credentiald::ports::{Store, StoreError};
 use tokio::sync::Barrier;
@@ -54,8 +54,8 @@ pass_on! {
         fn look_up(tenant: &TenantName, name: &SubjectName) -> Lookup;
         fn settings(tenant: &TenantName) -> Option<TenantSettings>;
         fn commit(commit: &Commit) -> CommitOutcome;
-        fn replace_hash(subject: SubjectId, revision: Revision, hash: &PasswordHash) -> bool;
-        fn hashes(tenant: Option<&TenantName>, page: &PageRequest) -> Page<PasswordHash>;
+        fn replace_hash(subject: SubjectId, revision: Revision, hash: &StoredHash) -> bool;
+        fn hashes(tenant: Option<&TenantName>, page: &PageRequest) -> Page<HashEntry>;
         fn failures(pair: &Pair) -> StoredFailures;
         fn record_failure(pair: &Pair, at: Timestamp, event: &AuditEvent) -> ();
         fn forget_failures(pair: &Pair) -> ();

@@ -4,7 +4,7 @@ use super::super::rows::{self, Read, subject_columns};
 use super::super::{Row, SqlStore, Transaction, sql};
 use super::{has_tenant, instances, page_of, start_of};
 use crate::domain::credential::{ChangedBy, Version};
-use crate::domain::names::{InstanceId, TenantName};
+use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::{Subject, SubjectAttributes, SubjectKind, SubjectName};
 use crate::ports::StoreError;
@@ -200,11 +200,12 @@ async fn insert_credential(
 ) -> Result<(), StoreError> {
     transaction
         .execute(
-            sql("INSERT INTO credential (subject_id, version, hash, changed_at, changed_by, change_id)
-         VALUES ($1, $2, $3, $4, $5, $6)")
+            sql("INSERT INTO credential (subject_id, version, hash, pepper_key, changed_at, changed_by, change_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)")
             .bind(subject.id.to_string())
             .bind(rows::number_of(Version::FIRST))
             .bind(password.hash.expose())
+            .bind(password.hash.key().map(PepperKeyId::as_str))
             .bind(subject.created_at.as_micros())
             .bind(ChangedBy::Administrator.as_str())
             .bind(password.change_id.0.to_string()),

@@ -1,0 +1,57 @@
+//! `pepper`: the keys that stored hashes are wrapped under.
+
+mod new_key;
+mod rewrap;
+mod status;
+
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use super::configuration::load_offline;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::settings::SettingArgs;
+use super::terminal::Terminal;
+use crate::ambient::SystemEntropy;
+use crate::config::StoreLocation;
+use crate::domain::names::PepperKeyId;
+use crate::hashing::KeyRing;
+use crate::ports::Entropy;
+use crate::server::key_ring;
+use crate::store::SqlStore;
+use crate::store::sqlite;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PepperCommand {
+    NewKey(new_key::NewKeyArgs),
+    Status(status::StatusArgs),
+    Rewrap(rewrap::RewrapArgs),
+}
+
+pub(super) async fn run(
+    command: &PepperCommand,
+    environment: &Environment,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    match command {
+        PepperCommand::NewKey(args) => new_key::run(args, terminal),
+        PepperCommand::Status(args) => status::run(args, environment, terminal).await,
+        PepperCommand::Rewrap(args) => rewrap::run(args, environment, terminal).await,
+    }
+}
+
+/// The ring and the store that the settings name.
+async fn ring_and_store(args: &SettingArgs, environment: &Environment) -> Result<(KeyRing, SqlStore), Failure> {
+    let config = load_offline(args, environment)?.config;
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let ring = key_ring(&config.pepper, &entropy).map_err(Failure::failed)?;
+    let StoreLocation::Sqlite(path) = &config.store.url;
+    let store = sqlite::open(path).await.map_err(|error| Failure::caused("can't open the store", &error))?;
+    Ok((ring, store))
+}
+
+/// What stands for the id of a key where hashes are not wrapped.
+fn name_of(key: Option<&PepperKeyId>) -> &str {
+    key.map_or("(not wrapped)", PepperKeyId::as_str)
+}

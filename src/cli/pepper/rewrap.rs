@@ -1,0 +1,95 @@
+//! `pepper rewrap`.
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{name_of, ring_and_store};
+use crate::ambient::SystemClock;
+use crate::cli::environment::Environment;
+use crate::cli::failure::Failure;
+use crate::cli::settings::SettingArgs;
+use crate::cli::terminal::Terminal;
+use crate::hashing::{KeyRing, Rotated, Rotation};
+use crate::ports::StoreError;
+use crate::ports::store::StoredHashes;
+
+/// Re-wrap every stored hash under the first key of the ring, also those that are not wrapped.
+///
+/// Runs where the store is, while the service serves; what changes in between stays as it was changed. Interrupted, it is
+/// run again and goes on. Exit status 1 where a hash had to be left.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  credentiald pepper rewrap --config /etc/credentiald.toml")]
+pub(in crate::cli) struct RewrapArgs {
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+pub(super) async fn run(args: &RewrapArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    let (ring, store) = ring_and_store(&args.settings, environment).await?;
+    let Some(current) = ring.current() else {
+        store.close().await;
+        return Err(Failure::failed("there is no key to wrap under: set pepper.keys_file or pepper.keys"));
+    };
+    let rotated = rotate(&ring, &store).await;
+    let told = match &rotated {
+        Ok(rotated) => tell(&ring, &store, rotated).await,
+        Err(_) => Ok(Vec::new()),
+    };
+    store.close().await;
+    let lost = |error: StoreError| Failure::caused("can't re-wrap; run it again to go on", &error);
+    let (rotated, told) = (rotated.map_err(lost)?, told.map_err(lost)?);
+    terminal.print(&format!("re-wrapped {} under {current}", hashes(rotated.rewrapped)))?;
+    told.iter().try_for_each(|line| terminal.print(line))?;
+    if rotated.left.is_empty() {
+        return Ok(());
+    }
+    rotated.examples.iter().for_each(|example| terminal.complain(&example.to_string()));
+    let left: Vec<_> = rotated.left.iter().map(|(problem, count)| format!("{}: {problem}", hashes(*count))).collect();
+    Err(Failure::failed(format!("some had to be left: {}", left.join("; "))))
+}
+
+async fn rotate(ring: &KeyRing, store: &dyn StoredHashes) -> Result<Rotated, StoreError> {
+    let rotation = Rotation::new(ring, store, &SystemClock);
+    let progress = progress_bar(rotation.ahead().await?.iter().map(|(_, count)| count).sum());
+    let rotated = rotation.run(|count| progress.inc(count)).await;
+    progress.finish_and_clear();
+    rotated
+}
+
+/// Which keys may go.
+async fn tell(ring: &KeyRing, store: &dyn StoredHashes, rotated: &Rotated) -> Result<Vec<String>, StoreError> {
+    let in_use = store.keys_in_use().await?;
+    let mut lines = Vec::new();
+    for id in ring.ids().skip(1) {
+        let key = Some(id.clone());
+        if in_use.contains(&key) {
+            let count = store.count_under(Some(id)).await?.total();
+            let why = if rotated.left.is_empty() {
+                "a service still wraps under it: make the new key its first one, and run this again"
+            } else {
+                "they could not be re-wrapped"
+            };
+            lines.push(format!("{id}: {} left; {why}", hashes(count)));
+        } else {
+            lines.push(format!("{id}: unused now; it may be removed from the ring"));
+        }
+    }
+    if in_use.contains(&None) {
+        let count = store.count_under(None).await?.total();
+        lines.push(format!("{}: {} left", name_of(None), hashes(count)));
+    }
+    Ok(lines)
+}
+
+fn hashes(count: u64) -> String {
+    if count == 1 { "1 hash".to_owned() } else { format!("{count} hashes") }
+}
+
+/// A bar on standard error, or nothing where that is not a terminal.
+fn progress_bar(steps: u64) -> ProgressBar {
+    let bar = ProgressBar::new(steps);
+    match ProgressStyle::with_template("{bar:30} {pos}/{len} {per_sec}, {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

@@ -1,0 +1,122 @@
+//! `pepper status`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{name_of, ring_and_store};
+use crate::cli::environment::Environment;
+use crate::cli::failure::Failure;
+use crate::cli::settings::SettingArgs;
+use crate::cli::table::{plain, trimmed};
+use crate::cli::terminal::Terminal;
+use crate::domain::names::PepperKeyId;
+use crate::hashing::KeyRing;
+use crate::ports::StoreError;
+use crate::ports::store::{HashCount, StoredHashes};
+
+const COLUMNS: [&str; 4] = ["KEY", "IN THE RING", "CURRENT HASHES", "EARLIER HASHES"];
+
+/// Tell how many stored hashes each key is needed for, and which keys of the ring nothing needs.
+///
+/// Exit status 1 where a key is missing.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  credentiald pepper status --config /etc/credentiald.toml --json")]
+pub(in crate::cli) struct StatusArgs {
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+pub(super) async fn run(args: &StatusArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    let (ring, store) = ring_and_store(&args.settings, environment).await?;
+    let rows = rows(&ring, &store).await.map_err(|error| Failure::caused("can't count the hashes", &error))?;
+    store.close().await;
+    terminal.print(&if args.json { to_json(&rows) } else { table(&rows) })?;
+    let missing: Vec<_> = rows.iter().filter(|row| row.place == Place::Missing).map(Row::name).collect();
+    if missing.is_empty() { Ok(()) } else { Err(Failure::failed(format!("missing keys: {}", missing.join(", ")))) }
+}
+
+/// A key and the hashes under it.
+struct Row {
+    key: Option<PepperKeyId>,
+    place: Place,
+    count: HashCount,
+}
+
+/// What the ring has of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The key that wraps.
+    First,
+    /// A key that opens.
+    Other,
+    /// Nothing, although hashes need it.
+    Missing,
+    /// Nothing, and none is needed: these hashes are not wrapped.
+    None,
+}
+
+impl Place {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::First => "wraps",
+            Self::Other => "opens",
+            Self::Missing => "missing",
+            Self::None => "-",
+        }
+    }
+}
+
+impl Row {
+    fn name(&self) -> &str {
+        name_of(self.key.as_ref())
+    }
+
+    fn is_unused(&self) -> bool {
+        self.place == Place::Other && self.count.total() == 0
+    }
+}
+
+/// The keys of the ring in its order, then the others that hashes are wrapped under, then what is not wrapped.
+async fn rows(ring: &KeyRing, store: &dyn StoredHashes) -> Result<Vec<Row>, StoreError> {
+    let in_use = store.keys_in_use().await?;
+    let missing = in_use.iter().flatten().filter(|id| !ring.has(id));
+    let keys = ring.ids().chain(missing).cloned().map(Some).chain([None]);
+    let mut rows = Vec::new();
+    for key in keys {
+        let place = match &key {
+            None => Place::None,
+            Some(id) if !ring.has(id) => Place::Missing,
+            id if id.as_ref() == ring.current() => Place::First,
+            Some(_) => Place::Other,
+        };
+        let count = store.count_under(key.as_ref()).await?;
+        rows.push(Row { key, place, count });
+    }
+    Ok(rows)
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut table = plain();
+    table.set_header(COLUMNS);
+    table.add_rows(rows.iter().map(|row| {
+        let place = if row.is_unused() { "opens, unused" } else { row.place.word() };
+        [row.name().to_owned(), place.to_owned(), row.count.current.to_string(), row.count.earlier.to_string()]
+    }));
+    trimmed(&table)
+}
+
+fn to_json(rows: &[Row]) -> String {
+    let row = |row: &Row| {
+        json!({
+            "key": row.key.as_ref().map(PepperKeyId::as_str),
+            "in_the_ring": row.place.word(),
+            "current_hashes": row.count.current,
+            "earlier_hashes": row.count.earlier,
+            "unused": row.is_unused(),
+        })
+    };
+    format!("{:#}", json!({ "keys": rows.iter().map(row).collect::<Vec<_>>() }))
+}

@@ -1,0 +1,62 @@
+//! Whether a ring has the keys that a store needs.
+
+use std::fmt;
+
+use super::KeyRing;
+use crate::domain::names::PepperKeyId;
+use crate::ports::StoreError;
+use crate::ports::store::StoredHashes;
+
+/// What a store needs and a ring does not give.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unmet {
+    /// The keys that are missing, each with how many hashes need it.
+    pub missing: Vec<(PepperKeyId, u64)>,
+    /// How many hashes are not wrapped, where that is required.
+    pub not_wrapped: u64,
+}
+
+impl std::error::Error for Unmet {}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let missing = self
+            .missing
+            .iter()
+            .map(|(key, count)| format!("the pepper key {key} is missing: {} wrapped under it", hashes(*count)));
+        let not_wrapped = (self.not_wrapped > 0)
+            .then(|| format!("{} not wrapped, which pepper.required forbids", hashes(self.not_wrapped)));
+        formatter.write_str(&missing.chain(not_wrapped).collect::<Vec<_>>().join("; "))
+    }
+}
+
+fn hashes(count: u64) -> String {
+    if count == 1 { "1 stored hash is".to_owned() } else { format!("{count} stored hashes are") }
+}
+
+impl KeyRing {
+    /// Tells what the store needs and the ring does not have: everything at once. Hashes are counted only then.
+    ///
+    /// # Errors
+    /// The store gives no answer.
+    pub async fn unmet(&self, store: &dyn StoredHashes) -> Result<Option<Unmet>, StoreError> {
+        let mut unmet = Unmet::default();
+        for key in store.keys_in_use().await? {
+            let count = store.count_under(key.as_ref());
+            match &key {
+                Some(id) if self.has(id) => {}
+                Some(id) if self.lost.contains(id) => {
+                    let (key, hashes) = (id.to_string(), count.await?.total());
+                    tracing::warn!(key, hashes, "a pepper key is lost: these passwords have to be reset");
+                }
+                Some(id) => unmet.missing.push((id.clone(), count.await?.total())),
+                None if self.required => unmet.not_wrapped = count.await?.total(),
+                None if self.current().is_some() => {
+                    tracing::warn!("not every stored hash is wrapped: run `credentiald pepper rewrap`");
+                }
+                None => {}
+            }
+        }
+        Ok((unmet != Unmet::default()).then_some(unmet))
+    }
+}

@@ -1,0 +1,96 @@
+//! The pepper: hashes are encrypted before they are stored, under a ring of keys that the store never sees.
+
+mod in_use;
+mod key;
+mod parse;
+mod rotation;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::domain::credential::{PasswordHash, StoredHash, Version};
+use crate::domain::names::PepperKeyId;
+use crate::domain::subject::SubjectId;
+use crate::ports::{Entropy, Pepper, PepperError, PepperProblem};
+use key::{Bound, PepperKey};
+
+pub use in_use::Unmet;
+pub use key::new_key;
+pub use parse::{LineProblem, RingMistake};
+pub use rotation::{Rotated, Rotation};
+
+/// The keys of the pepper. The first one wraps; the others only open. Without a key, hashes are stored as they are.
+///
+/// The keys can't be printed, and are wiped when the ring is dropped.
+pub struct KeyRing {
+    keys: Vec<PepperKey>,
+    lost: Vec<PepperKeyId>,
+    required: bool,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl KeyRing {
+    /// Reads a ring: a line `id:key` for each key, which is 32 bytes in base64, or `id:lost` for one that nobody has any
+    /// more. Empty lines and those that begin with `#` say nothing.
+    ///
+    /// # Errors
+    /// Every mistake, by its line; no message holds any of a key.
+    pub fn parse(text: &str, entropy: Arc<dyn Entropy>) -> Result<Self, Vec<RingMistake>> {
+        let (keys, lost) = parse::keys(text)?;
+        Ok(Self { keys, lost, required: false, entropy })
+    }
+
+    /// The same ring, which opens no hash that is not wrapped where that is required: who can write to the store can't
+    /// replace a wrapped hash by one of their own.
+    #[must_use]
+    pub fn requiring_wrapped(mut self, required: bool) -> Self {
+        self.required = required;
+        self
+    }
+
+    /// Whether a hash that is not wrapped is refused.
+    pub fn requires_wrapped(&self) -> bool {
+        self.required
+    }
+
+    /// The key that wraps, where there is one.
+    pub fn current(&self) -> Option<&PepperKeyId> {
+        self.ids().next()
+    }
+
+    /// Whether it has the key of that id.
+    pub fn has(&self, id: &PepperKeyId) -> bool {
+        self.ids().any(|of_key| of_key == id)
+    }
+
+    /// All keys, the one that wraps first.
+    pub fn ids(&self) -> impl Iterator<Item = &PepperKeyId> {
+        self.keys.iter().map(PepperKey::id)
+    }
+}
+
+impl Pepper for KeyRing {
+    fn wrap(&self, hash: &PasswordHash, subject: SubjectId, version: Version) -> Result<StoredHash, PepperError> {
+        let Some(key) = self.keys.first() else {
+            return Ok(StoredHash::new(None, hash.expose().to_owned()));
+        };
+        let text = key.wrap(hash.expose(), Bound { subject, version }, self.entropy.as_ref());
+        let text = text.ok_or(PepperError { subject, version, problem: PepperProblem::CantWrap })?;
+        Ok(StoredHash::new(Some(key.id().clone()), text))
+    }
+
+    fn open(&self, stored: &StoredHash, subject: SubjectId, version: Version) -> Result<PasswordHash, PepperError> {
+        let opened = match stored.key() {
+            None if self.required => Err(PepperProblem::NotWrapped),
+            None => Ok(stored.expose().to_owned()),
+            Some(id) => match self.keys.iter().find(|key| key.id() == id) {
+                None => Err(PepperProblem::KeyMissing(id.clone())),
+                Some(key) => key
+                    .open(stored.expose(), Bound { subject, version })
+                    .ok_or_else(|| PepperProblem::DoesNotOpen(id.clone())),
+            },
+        };
+        opened.map(PasswordHash::new).map_err(|problem| PepperError { subject, version, problem })
+    }
+}

@@ -1,0 +1,118 @@
+//! The ring of the pepper's keys, from where the settings say.
+
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::config::Pepper;
+use crate::hashing::KeyRing;
+use crate::ports::Entropy;
+
+/// What is wrong with the ring, and the setting that it is wrong in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RingProblem {
+    /// The setting's key.
+    pub setting: &'static str,
+    /// What is wrong; holds nothing of a key.
+    pub message: String,
+}
+
+/// Everything that is wrong with the ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRing(pub Vec<RingProblem>);
+
+impl std::error::Error for BadRing {}
+
+impl fmt::Display for BadRing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problems: Vec<_> =
+            self.0.iter().map(|problem| format!("{}: {}", problem.setting, problem.message)).collect();
+        formatter.write_str(&problems.join("; "))
+    }
+}
+
+const KEYS: &str = "pepper.keys";
+const KEYS_FILE: &str = "pepper.keys_file";
+
+/// The ring that the settings name; without one it is empty, and hashes are stored as they are.
+///
+/// # Errors
+/// The ring can't be read or is exposed, every mistake in it, or there is none and there has to be.
+pub fn key_ring(pepper: &Pepper, entropy: &Arc<dyn Entropy>) -> Result<KeyRing, BadRing> {
+    let bad = |setting, message: String| BadRing(vec![RingProblem { setting, message }]);
+    let (setting, text) = match &pepper.keys_file {
+        Some(path) => (KEYS_FILE, read(path).map_err(|message| bad(KEYS_FILE, message))?),
+        None => (KEYS, Zeroizing::new(pepper.keys.expose().to_owned())),
+    };
+    let ring = KeyRing::parse(&text, Arc::clone(entropy)).map_err(|mistakes| {
+        BadRing(mistakes.iter().map(|mistake| RingProblem { setting, message: mistake.to_string() }).collect())
+    })?;
+    let is_meant = pepper.keys_file.is_some() || !pepper.keys.is_empty();
+    match ring.current() {
+        None if is_meant => Err(bad(setting, "holds no key".to_owned())),
+        None if pepper.required => Err(bad("pepper.required", format!("needs keys: set {KEYS_FILE} or {KEYS}"))),
+        _ => Ok(ring.requiring_wrapped(pepper.required)),
+    }
+}
+
+/// The text of a file that not everybody can read.
+fn read(path: &Path) -> Result<Zeroizing<String>, String> {
+    let cant_read = |error| format!("{} can't be read: {error}", path.display());
+    let mode = fs::metadata(path).map_err(cant_read)?.permissions().mode();
+    if mode & 0o007 != 0 {
+        return Err(format!("{} is open to everybody; forbid that: chmod o= {0}", path.display()));
+    }
+    fs::read_to_string(path).map(Zeroizing::new).map_err(cant_read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ambient::SystemEntropy;
+    use crate::config::Secret;
+
+    const KEY: &str = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    fn problems(pepper: &Pepper) -> Vec<String> {
+        let ring = key_ring(pepper, &(Arc::new(SystemEntropy) as Arc<dyn Entropy>));
+        let told = |problem: &RingProblem| format!("{}: {}", problem.setting, problem.message);
+        ring.err().map(|bad| bad.0.iter().map(told).collect()).unwrap_or_default()
+    }
+
+    fn keys(text: &str, required: bool) -> Pepper {
+        Pepper { keys: Secret::new(text), keys_file: None, required }
+    }
+
+    #[test]
+    fn a_ring_that_is_meant_has_a_key() {
+        assert_eq!(problems(&keys("", false)), [""; 0]);
+        assert_eq!(problems(&keys(KEY, true)), [""; 0]);
+        assert_eq!(problems(&keys("# later\n", false)), ["pepper.keys: holds no key"]);
+        assert_eq!(problems(&keys("", true)), ["pepper.required: needs keys: set pepper.keys_file or pepper.keys"]);
+        let mistakes = problems(&keys("a\nb\n", false));
+        assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+        assert!(mistakes[1].starts_with("pepper.keys: line 2: "), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_file_that_everybody_can_read_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ring");
+        let pepper = Pepper { keys_file: Some(path.clone()), ..keys("", false) };
+        assert!(problems(&pepper)[0].contains("can't be read"));
+        fs::write(&path, KEY).unwrap();
+        for (mode, is_fine) in [(0o600, true), (0o440, true), (0o604, false), (0o642, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let problems = problems(&pepper);
+            assert_eq!(problems.is_empty(), is_fine, "{mode:o}: {problems:?}");
+            assert!(is_fine || problems[0].contains("chmod o= "), "{problems:?}");
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, "").unwrap();
+        assert_eq!(problems(&pepper), ["pepper.keys_file: holds no key"]);
+    }
+}

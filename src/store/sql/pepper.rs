@@ -1,0 +1,134 @@
+//! Stored hashes by the key of the pepper that they are wrapped under.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+
+use super::{SqlStore, Statement, hashes, rows, sql};
+use crate::domain::credential::Version;
+use crate::domain::names::PepperKeyId;
+use crate::domain::subject::SubjectId;
+use crate::ports::StoreError;
+use crate::ports::store::{HashAge, HashCount, HashEntry, Replacement, StoredHashes};
+
+#[async_trait]
+impl StoredHashes for SqlStore {
+    async fn keys_in_use(&self) -> Result<BTreeSet<Option<PepperKeyId>>, StoreError> {
+        let mut keys = BTreeSet::new();
+        for age in HashAge::ALL {
+            for row in self.read(keys_of(table(age))).await? {
+                keys.insert(rows::pepper_key(&row, "pepper_key")?);
+            }
+            let not_wrapped = &["SELECT version FROM ", table(age), " WHERE pepper_key IS NULL LIMIT 1"];
+            if self.read_first(Statement::of_parts(not_wrapped)).await?.is_some() {
+                keys.insert(None);
+            }
+        }
+        Ok(keys)
+    }
+
+    async fn count_under(&self, key: Option<&PepperKeyId>) -> Result<HashCount, StoreError> {
+        let mut count = HashCount::default();
+        for age in HashAge::ALL {
+            let select = ["SELECT count(*) AS hashes FROM ", table(age), " WHERE ", is_under(key)];
+            let row = self.read_first(with_key(Statement::of_parts(&select), key)).await?;
+            let found = row.map(|row| row.integer("hashes")).transpose()?.unwrap_or_default();
+            let of_age = match age {
+                HashAge::Current => &mut count.current,
+                HashAge::Earlier => &mut count.earlier,
+            };
+            *of_age = u64::try_from(found).unwrap_or_default();
+        }
+        Ok(count)
+    }
+
+    async fn hashes_under(
+        &self,
+        age: HashAge,
+        key: Option<&PepperKeyId>,
+        after: Option<(SubjectId, Version)>,
+        limit: u32,
+    ) -> Result<Vec<HashEntry>, StoreError> {
+        let (subject, version) = match after {
+            Some((subject, version)) => (subject.to_string(), rows::number_of(version)),
+            None => (String::new(), 0),
+        };
+        let select = Statement::of_parts(&[
+            "SELECT subject_id, version, hash, pepper_key FROM ",
+            table(age),
+            " WHERE ",
+            is_under(key),
+            // The first bound says nothing new, but SQLite seeks by it.
+            " AND subject_id >= $2 AND (subject_id, version) > ($2, $3) ORDER BY subject_id, version LIMIT $4",
+        ]);
+        let select = with_key(select, key).bind(subject).bind(version).bind(i64::from(limit));
+        self.read(select).await?.iter().map(hashes::entry).collect()
+    }
+
+    async fn replace_hashes(&self, age: HashAge, replacements: &[Replacement]) -> Result<u64, StoreError> {
+        self.transact("replace_hashes", |transaction| {
+            Box::pin(async move {
+                let mut replaced = 0;
+                for replacement in replacements {
+                    replaced += transaction.execute(replace(age, replacement)).await?;
+                }
+                Ok(replaced)
+            })
+        })
+        .await
+    }
+}
+
+const fn table(age: HashAge) -> &'static str {
+    match age {
+        HashAge::Current => "credential",
+        HashAge::Earlier => "earlier_hash",
+    }
+}
+
+/// The keys of a table, each once: from one to the next along the index, so that it takes as many steps as there are keys
+/// and not as there are hashes.
+fn keys_of(table: &'static str) -> Statement {
+    Statement::of_parts(&[
+        "WITH RECURSIVE used (pepper_key) AS (
+             SELECT min(pepper_key) FROM ",
+        table,
+        " UNION ALL
+             SELECT (SELECT min(h.pepper_key) FROM ",
+        table,
+        " h WHERE h.pepper_key > used.pepper_key) FROM used WHERE used.pepper_key IS NOT NULL
+         )
+         SELECT pepper_key FROM used WHERE pepper_key IS NOT NULL",
+    ])
+}
+
+/// Databases seek an index by `=` and by `IS NULL`, but not by what is both.
+const fn is_under(key: Option<&PepperKeyId>) -> &'static str {
+    match key {
+        Some(_) => "pepper_key = $1",
+        None => "pepper_key IS NULL AND $1 = ''",
+    }
+}
+
+fn with_key(statement: Statement, key: Option<&PepperKeyId>) -> Statement {
+    statement.bind(key.map_or("", PepperKeyId::as_str))
+}
+
+/// Replaces a hash where it is still the one that was read: nobody writes the same text again.
+fn replace(age: HashAge, Replacement { found, hash }: &Replacement) -> Statement {
+    let update = match age {
+        HashAge::Current => {
+            "UPDATE credential SET hash = $4, pepper_key = $5, revision = revision + 1
+             WHERE subject_id = $1 AND version = $2 AND hash = $3"
+        }
+        HashAge::Earlier => {
+            "UPDATE earlier_hash SET hash = $4, pepper_key = $5 WHERE subject_id = $1 AND version = $2 AND hash = $3"
+        }
+    };
+    sql(update)
+        .bind(found.subject.to_string())
+        .bind(rows::number_of(found.version))
+        .bind(found.hash.expose())
+        .bind(hash.expose())
+        .bind(hash.key().map(PepperKeyId::as_str))
+}

@@ -1,0 +1,328 @@
+//! The commands that look after the pepper's keys, beside a service that goes on.
+
+use std::fs::{self, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+use sqlx::Connection;
+
+use super::installation::{Installation, Outcome, outcome, write_secretly};
+use super::serving::Serving;
+use super::tenant::{Acme, change, verification};
+use crate::store::connection_to;
+use crate::support::Client;
+
+const KEYS: &str = "CREDENTIALD_PEPPER_KEYS";
+
+/// An installation whose ring stands in a file.
+struct Peppered {
+    installation: Installation,
+}
+
+impl Peppered {
+    fn new() -> Self {
+        Self { installation: Installation::new() }
+    }
+
+    /// A line for a ring.
+    fn key(&self, id: &str) -> String {
+        self.installation.run(&["pepper", "new-key", "--id", id]).printed().trim().to_owned()
+    }
+
+    /// Writes a ring, and answers the flag that names it.
+    fn ring(&self, name: &str, lines: &[&str]) -> String {
+        write_secretly(&self.installation.path(name), &lines.join("\n"));
+        format!("--pepper-keys-file={name}")
+    }
+
+    fn pepper(&self, command: &str, ring: &str) -> Outcome {
+        self.installation.run(&["pepper", command, ring])
+    }
+
+    /// `key: place current earlier`, for each row of the status.
+    fn status(&self, ring: &str) -> Vec<String> {
+        let status: Value =
+            serde_json::from_str(&self.installation.run(&["pepper", "status", "--json", ring]).stdout).unwrap();
+        let row = |row: &Value| {
+            let key = row["key"].as_str().unwrap_or("-");
+            format!(
+                "{key}: {} {} {}",
+                row["in_the_ring"].as_str().unwrap(),
+                row["current_hashes"],
+                row["earlier_hashes"]
+            )
+        };
+        status["keys"].as_array().unwrap().iter().map(row).collect()
+    }
+
+    /// Runs a statement past the service.
+    async fn tamper(&self, statement: &str) {
+        let mut connection = connection_to(&self.installation.database()).await;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+/// Users who change their passwords and verify them, until told to stop. Every call has to succeed.
+struct Busy {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<tokio::task::JoinHandle<(String, u64)>>,
+}
+
+impl Busy {
+    fn start(acme: &Acme, users: &[(String, Client)]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let user = |(name, client): &(String, Client)| {
+            let (acme, stop, name, client) = (acme.clone(), Arc::clone(&stop), name.clone(), client.clone());
+            tokio::spawn(async move {
+                let mut version = acme.version(&name).await;
+                while !stop.load(Ordering::SeqCst) {
+                    let (old, new) = (password(version), password(version + 1));
+                    assert_eq!(acme.verify(&name, &old).await, "MATCHED_CURRENT", "{name} {version}");
+                    client.ok("ChangePassword", change(&old, &new)).await;
+                    version += 1;
+                    assert_eq!(acme.verify(&name, &new).await, "MATCHED_CURRENT", "{name} {version}");
+                }
+                (name, version)
+            })
+        };
+        Self { tasks: users.iter().map(user).collect(), stop }
+    }
+
+    /// Stops them, and answers the version that each has come to.
+    async fn stop(self) -> Vec<(String, u64)> {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut users = Vec::new();
+        for task in self.tasks {
+            users.push(task.await.unwrap());
+        }
+        users
+    }
+}
+
+fn password(version: u64) -> String {
+    format!("mypassword{version}")
+}
+
+/// Users of a service that runs.
+async fn users_of(acme: &Acme, address: SocketAddr) -> Vec<(String, Client)> {
+    acme.root.ok("SetPasswordPolicy", json!({ "password_reuse_prevention": 3 })).await;
+    let mut users = Vec::new();
+    for number in 0..6 {
+        let name = format!("user-{number}");
+        let token = acme.ram_user(&name, &password(1)).await;
+        users.push((name, Client::new(address).with_token(&token)));
+    }
+    users
+}
+
+async fn serve(peppered: &Peppered, ring: &str, acme: &Acme) -> (Serving, Acme) {
+    let serving = peppered.installation.serve(&[ring]).await;
+    let acme = acme.at(serving.address);
+    (serving, acme)
+}
+
+fn at(users: &[(String, Client)], serving: &Serving) -> Vec<(String, Client)> {
+    users.iter().map(|(name, client)| (name.clone(), client.at(serving.address))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_rotated_while_passwords_change() {
+    let peppered = Peppered::new();
+    let (old, new) = (peppered.key("old"), peppered.key("new"));
+    let only_old = peppered.ring("only-old", &[&old]);
+    let old_then_new = peppered.ring("old-then-new", &[&old, &new]);
+    let new_then_old = peppered.ring("new-then-old", &[&new, &old]);
+    let only_new = peppered.ring("only-new", &[&new]);
+
+    let (serving, acme) = peppered.installation.acme(&[&only_old]).await;
+    let users = users_of(&acme, serving.address).await;
+    serving.stop().await;
+
+    // The new key is known, and nobody wraps under it but the command, which is too early.
+    let (serving, acme) = serve(&peppered, &old_then_new, &acme).await;
+    let busy = Busy::start(&acme, &at(&users, &serving)[..3]);
+    let early = peppered.pepper("rewrap", &new_then_old);
+    assert_eq!(early.status, Some(0), "{early:?}");
+    assert!(early.stdout.contains(" under new\n"), "{early:?}");
+    busy.stop().await;
+    serving.stop().await;
+
+    let (serving, acme) = serve(&peppered, &new_then_old, &acme).await;
+    let busy = Busy::start(&acme, &at(&users, &serving)[..3]);
+    let rewrap = peppered.pepper("rewrap", &new_then_old);
+    assert_eq!(rewrap.status, Some(0), "{rewrap:?}");
+    assert!(rewrap.stdout.contains("old: unused now; it may be removed from the ring"), "{rewrap:?}");
+    let versions = busy.stop().await;
+    serving.stop().await;
+
+    let status = peppered.status(&new_then_old);
+    assert!(status[0].starts_with("new: wraps 6 ") && status[1..] == ["old: opens 0 0", "-: - 0 0"], "{status:?}");
+    let required = [only_new.as_str(), "--pepper-required"];
+    let serving = peppered.installation.serve(&required).await;
+    let acme = acme.at(serving.address);
+    for (name, version) in versions {
+        assert_eq!(acme.version(&name).await, version, "re-wrapping keeps the version");
+        assert_eq!(acme.verify(&name, &password(version)).await, "MATCHED_CURRENT");
+        assert_eq!(acme.verify(&name, &password(version - 1)).await, "NOT_MATCHED");
+    }
+    for number in 3..6 {
+        assert_eq!(acme.verify(&format!("user-{number}"), &password(1)).await, "MATCHED_CURRENT");
+    }
+    let check = peppered.installation.run(&["store", "check", &only_new]);
+    assert_eq!(check.stdout, "the store is undamaged\n");
+}
+
+#[tokio::test]
+async fn a_rewrap_that_was_killed_goes_on_when_it_is_run_again() {
+    let peppered = Peppered::new();
+    let ring = peppered.ring("ring", &[&peppered.key("a")]);
+    let (serving, acme) = peppered.installation.acme(&[]).await;
+    acme.ram_user("alice", "mypassword1").await;
+    serving.stop().await;
+    let copies = "
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+        INSERT INTO subject SELECT printf('00000000-0000-4000-8000-%012x', i), tenant, kind, instance, 'copy-' || i,
+            'copy-' || i, region, status, user_name, tags, created_at FROM subject, n WHERE subject.name = 'alice';
+        INSERT INTO credential SELECT s.id, c.version, c.hash, c.changed_at, c.changed_by, c.change_id, c.revision, NULL
+            FROM subject s, credential c WHERE s.name LIKE 'copy-%';
+    ";
+    peppered.tamper(copies).await;
+
+    let mut rewrap = peppered.installation.command(&["pepper", "rewrap", &ring]).spawn().unwrap();
+    let wrapped = async || {
+        let mut connection = connection_to(&peppered.installation.database()).await;
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM credential WHERE pepper_key = 'a'")
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        count
+    };
+    while wrapped().await == 0 {
+        tokio::task::yield_now().await;
+    }
+    rewrap.kill().unwrap();
+    rewrap.wait().unwrap();
+    let done = wrapped().await;
+    assert!((1..6001).contains(&done), "{done}");
+
+    let again = peppered.pepper("rewrap", &ring).printed();
+    assert_eq!(again, format!("re-wrapped {} hashes under a\n", 6001 - done));
+    assert_eq!(peppered.pepper("rewrap", &ring).printed(), "re-wrapped 0 hashes under a\n");
+    assert_eq!(peppered.status(&ring), ["a: wraps 6001 0", "-: - 0 0"]);
+    let serving = peppered.installation.serve(&[&ring, "--pepper-required"]).await;
+    for name in ["alice", "copy-6000"] {
+        assert_eq!(acme.at(serving.address).verify(name, "mypassword1").await, "MATCHED_CURRENT");
+    }
+}
+
+#[tokio::test]
+async fn damage_is_told_with_the_subject_and_without_the_hash() {
+    let peppered = Peppered::new();
+    let (a, b) = (peppered.key("a"), peppered.key("b"));
+    let (ring, rotated) = (peppered.ring("a", &[&a]), peppered.ring("b", &[&b, &a]));
+    let (serving, acme) = peppered.installation.acme(&[&ring]).await;
+    acme.ram_user("alice", "mypassword").await;
+    acme.ram_user("bob", "mypassword").await;
+    let alice = acme.root.ok("DescribeRamUser", json!({ "user_name": "alice" })).await;
+    peppered
+        .tamper("UPDATE credential SET hash = 'AAAA' || substr(hash, 5) WHERE subject_id = (SELECT id FROM subject WHERE name = 'alice')")
+        .await;
+    acme.relay.err("VerifyPassword", verification("alice", "mypassword"), "INTERNAL").await;
+    let log = serving.stop().await;
+    let mut connection = connection_to(&peppered.installation.database()).await;
+    let (id, hash): (String, String) = sqlx::query_as(
+        "SELECT s.id, c.hash FROM subject s JOIN credential c ON c.subject_id = s.id WHERE s.name = 'alice'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+    let told = format!("the hash of subject {id}, version 1, does not open under the pepper key a");
+    assert!(log.contains(&told) && !log.contains(&hash[8..]), "{log} {alice}");
+
+    let check = peppered.installation.run(&["store", "check", &ring]);
+    assert_eq!(check.status, Some(1));
+    assert!(check.stdout.contains(&told) && !check.stdout.contains(&hash[8..]), "{check:?}");
+    // Without the keys it looks like any other.
+    assert_eq!(peppered.installation.run(&["store", "check"]).status, Some(0));
+
+    let rewrap = peppered.pepper("rewrap", &rotated);
+    assert_eq!(rewrap.status, Some(1), "{rewrap:?}");
+    assert!(rewrap.stderr.contains(&told), "{rewrap:?}");
+    assert!(
+        rewrap.stdout.contains("re-wrapped 1 hash under b") && rewrap.stdout.contains("a: 1 hash left"),
+        "{rewrap:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_key_is_told_at_once() {
+    let peppered = Peppered::new();
+    let (ring, other) = (peppered.ring("a", &[&peppered.key("a")]), peppered.ring("b", &[&peppered.key("b")]));
+    let (serving, acme) = peppered.installation.acme(&[&ring]).await;
+    acme.ram_user("alice", "mypassword").await;
+    serving.stop().await;
+    let missing = "the pepper key a is missing: 1 stored hash is wrapped under it";
+    for arguments in
+        [vec!["serve", "--server-listen=127.0.0.1:0"], vec!["serve", "--server-listen=127.0.0.1:0", &other]]
+    {
+        let refused = peppered.installation.run(&arguments);
+        assert_eq!(refused.status, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains(missing), "{refused:?}");
+    }
+    let status = peppered.pepper("status", &other);
+    assert_eq!((status.status, status.stderr.as_str()), (Some(1), "error: missing keys: a\n"), "{status:?}");
+    let rewrap = peppered.pepper("rewrap", &other);
+    assert_eq!(rewrap.status, Some(1), "{rewrap:?}");
+    assert!(
+        rewrap.stderr.contains("is wrapped under the pepper key a, which this process does not have"),
+        "{rewrap:?}"
+    );
+    assert_eq!(peppered.pepper("rewrap", "--pepper-keys-file=").status, Some(1));
+}
+
+#[test]
+fn mistakes_in_a_ring_are_told_all_at_once_and_show_no_key() {
+    let peppered = Peppered::new();
+    let key = peppered.key("a");
+    let secret = key.split_once(':').unwrap().1;
+    let path = peppered.installation.path("ring");
+    peppered.ring("ring", &[&key, &key, secret, &format!("b c:{secret}"), &format!("d:{}", &secret[1..])]);
+    let check = peppered.installation.run(&["config", "check", "--pepper-keys-file=ring"]);
+    assert_eq!(check.status, Some(78));
+    for line in ["line 2: the id is that of line 1", "line 3: ", "line 4: the id holds", "line 5: the key is 32 bytes"]
+    {
+        assert!(check.stderr.contains(&format!("--pepper-keys-file: {line}")), "{line}: {check:?}");
+    }
+    assert!(!check.stderr.contains(&secret[1..20]), "{check:?}");
+
+    fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+    let open = peppered.installation.run(&["config", "check", "--pepper-keys-file=ring"]);
+    assert!(open.status == Some(78) && open.stderr.contains("chmod o= ring"), "{open:?}");
+
+    let mut show = peppered.installation.command(&["config", "show"]);
+    show.env(KEYS, &key);
+    let shown = outcome(show).printed();
+    assert!(
+        shown.contains("keys = \"(hidden)\" # CREDENTIALD_PEPPER_KEYS") && !shown.contains(&secret[..10]),
+        "{shown}"
+    );
+    let flag = peppered.installation.run(&["config", "show", "--pepper-keys", &key]);
+    assert!(flag.status == Some(2) && !flag.stderr.contains(&secret[..10]), "{flag:?}");
+}
+
+#[test]
+fn a_new_key_is_a_line_for_a_ring_and_never_the_same() {
+    let peppered = Peppered::new();
+    let lines: Vec<_> =
+        (0..2).map(|_| peppered.installation.run(&["pepper", "new-key"]).printed().trim().to_owned()).collect();
+    assert_ne!(lines[0].split_once(':').unwrap().1, lines[1].split_once(':').unwrap().1);
+    let ring = peppered.ring("ring", &[&lines[0], &peppered.key("b")]);
+    assert!(peppered.installation.run(&["config", "check", &ring]).printed().contains("good"));
+    assert_eq!(peppered.installation.run(&["pepper", "new-key", "--id", "a b"]).status, Some(2));
+}
