@@ -1,0 +1,115 @@
+//! The service under load, beside OpenLDAP and the bare kernels: `cargo bench --bench service`.
+//!
+//! Starts the release server and slapd on loopback, drives them from this process, and prints each figure beside its
+//! target. The contenders take turns, so that whatever else the machine does slows all alike: the ratios are what
+//! counts. A full run writes its tables and charts into `docs/`.
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    missing_docs,
+    unreachable_pub,
+    reason = "a benchmark reads clocks, prints, and stops where it can't go on"
+)]
+
+mod callers;
+mod charts;
+mod client;
+mod kernels;
+mod load;
+mod machine;
+mod process;
+mod publish;
+mod report;
+mod sections;
+mod server;
+mod slapd;
+
+use clap::{Parser, ValueEnum};
+use credentiald::hashing::{Cost, usable_cpus};
+
+use charts::Curves;
+use machine::NoiseMeter;
+use report::Report;
+use sections::{Bench, Plan, Section};
+use server::Server;
+use slapd::Slapd;
+
+/// Users of OpenLDAP: each section takes others, because a connection is its user's.
+const USERS: usize = 200;
+
+/// Measures the service under load.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Few and short rounds, to try it. Nothing is written.
+    #[arg(long)]
+    quick: bool,
+    /// Only these sections. Nothing is written.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Section>,
+    /// What cargo passes.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl Arguments {
+    /// Whether it is a run whose figures are to be kept.
+    fn is_whole(&self) -> bool {
+        !self.quick && self.only.is_empty()
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        if self.only.is_empty() { Section::value_variants().to_vec() } else { self.only.clone() }
+    }
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    // The generator shares the machine with what it measures: half of the cores are enough for it.
+    let workers = (usable_cpus().get() as usize / 2).max(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    runtime.unwrap().block_on(measure(&arguments));
+}
+
+async fn measure(arguments: &Arguments) {
+    let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
+    let has_slapd = Slapd::install().inspect_err(|problem| println!("without OpenLDAP: {problem}")).is_ok();
+    let facts = machine::facts();
+    for (name, value) in &facts {
+        println!("{name:<18} {value}");
+    }
+    let (mut report, mut curves, mut noise) = (Report::default(), Curves::default(), NoiseMeter::start());
+    let sections = arguments.sections();
+    if sections.contains(&Section::Quickstart) {
+        sections::quickstart(plan, &mut report, &noise).await;
+    }
+    let with_servers: Vec<_> = sections.into_iter().filter(|section| *section != Section::Quickstart).collect();
+    let costs =
+        if with_servers.is_empty() { Vec::new() } else { vec![Cost::new(19_456, 2, 1).unwrap(), Cost::DEFAULT] };
+    for cost in costs {
+        let server = Server::start(cost, plan.subjects).await;
+        noise.add(server.process.id());
+        let slapd = if has_slapd { Some(Slapd::start(cost, USERS).await) } else { None };
+        if let Some(slapd) = &slapd {
+            noise.add(slapd.process.id());
+        }
+        let mut bench = Bench { cost, plan, server, slapd, report, noise, curves };
+        for section in &with_servers {
+            bench.run(*section).await;
+        }
+        Bench { report, noise, curves, .. } = bench;
+    }
+    if arguments.is_whole() {
+        publish::publish(&report, &facts, &curves).unwrap();
+        println!("\nwritten: docs/performance.md and docs/charts");
+    } else {
+        // What was measured of the charts is looked at, and not kept.
+        let folder = std::env::temp_dir().join("credentiald-charts");
+        curves.draw(&folder).unwrap();
+        println!("\n{}\nnothing is written but charts in {}", report.markdown(&facts), folder.display());
+    }
+}

@@ -1,0 +1,64 @@
+//! Programs that run for the benchmark, and not longer.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A program that is killed when this is dropped, and when the benchmark ends in any other way: `setpriv` asks the
+/// system for that. It has to be started by the main thread, because the system looks at the thread.
+pub struct Process(Child);
+
+impl Process {
+    /// Starts a command, with what it says in a file.
+    pub fn start(command: &Command, log: &Path) -> Self {
+        let log = File::create(log).unwrap();
+        let mut tied = Command::new("setpriv");
+        tied.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+        tied.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CREDENTIALD_")) {
+            tied.env_remove(name);
+        }
+        tied.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        Self(tied.spawn().expect("setpriv, of util-linux, starts it"))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
+    /// Memory that is resident, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        resident_bytes(self.id())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Memory of a process that is resident, in bytes.
+pub fn resident_bytes(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.trim().parse::<u64>().ok());
+    kib.unwrap_or_default() * 1024
+}
+
+/// A loopback address that nobody listens on.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// What a command prints, or nothing where it fails.
+pub fn printed(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

@@ -1,0 +1,153 @@
+//! What is measured: each section fills a table of the report.
+
+mod cheap;
+mod fairness;
+mod latency;
+mod load;
+mod overload;
+mod quickstart;
+mod rates;
+
+use std::time::Duration;
+
+use credentiald::hashing::{Cost, usable_cpus};
+
+use crate::callers::Cheap;
+use crate::charts::Curves;
+use crate::kernels;
+use crate::machine::NoiseMeter;
+use crate::report::Report;
+use crate::server::Server;
+use crate::slapd::Slapd;
+
+/// What has no deadline of its own.
+pub const PATIENT: Duration = Duration::from_secs(10);
+/// What callers under overload wait for at most.
+pub const DEADLINE: Duration = Duration::from_secs(1);
+
+/// How thoroughly everything is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub rounds: usize,
+    /// How long a contender's turn lasts.
+    pub window: Duration,
+    /// How long ten times the capacity is offered.
+    pub overload: Duration,
+    pub quickstarts: usize,
+    /// One point of so many is measured of each curve.
+    pub step: usize,
+    /// Subjects of the tenant that makes the load. All of them call at ten times the capacity.
+    pub subjects: usize,
+}
+
+impl Plan {
+    pub const FULL: Self = Self {
+        rounds: 7,
+        window: Duration::from_secs(3),
+        overload: Duration::from_mins(1),
+        quickstarts: 11,
+        step: 1,
+        subjects: 3000,
+    };
+    pub const QUICK: Self = Self {
+        rounds: 1,
+        window: Duration::from_secs(1),
+        overload: Duration::from_secs(4),
+        quickstarts: 3,
+        step: 3,
+        subjects: 500,
+    };
+}
+
+/// What can be run by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Section {
+    /// Hashes and changes per second, by contender.
+    Rates,
+    /// One change on an idle machine.
+    Latency,
+    /// Latency, goodput and memory against load.
+    Load,
+    /// Calls without a hash while every worker is busy.
+    Cheap,
+    /// A tenant that offers far too much, and another one.
+    Fairness,
+    /// Ten times the capacity.
+    Overload,
+    /// From nothing to serving.
+    Quickstart,
+}
+
+/// Where a section measures: the servers at one cost, and where its figures go.
+pub struct Bench {
+    pub cost: Cost,
+    pub plan: Plan,
+    pub server: Server,
+    pub slapd: Option<Slapd>,
+    pub report: Report,
+    pub noise: NoiseMeter,
+    pub curves: Curves,
+}
+
+impl Bench {
+    /// Runs a section that needs the servers.
+    pub async fn run(&mut self, section: Section) {
+        self.noise.take();
+        self.report.table(&format!("{}, {}", title(section), name(self.cost)));
+        match section {
+            Section::Rates => rates::run(self).await,
+            Section::Latency => latency::run(self).await,
+            Section::Load => load::run(self).await,
+            Section::Cheap => cheap::run(self).await,
+            Section::Fairness => fairness::run(self).await,
+            Section::Overload => overload::run(self).await,
+            Section::Quickstart => {}
+        }
+        self.report.noise(&format!("{}, {}", title(section), name(self.cost)), self.noise.take());
+    }
+
+    /// Changes a second that the hardware allows: each takes two hashes.
+    fn limit(&self) -> f64 {
+        let mut hashes = kernels::on_all_cpus(kernels::bare_kernel, self.cost);
+        kernels::per_second(&mut hashes, self.plan.window) / 2.0
+    }
+
+    fn cheap_callers(&mut self, count: usize) -> Vec<Cheap> {
+        let Server { neighbour, connections, .. } = &mut self.server;
+        (0..count).map(|number| Cheap::new(number, neighbour, connections)).collect()
+    }
+
+    /// Resident at most: 48 MiB and an arena for each worker.
+    fn most_resident_mib(&self) -> f64 {
+        48.0 + arenas_mib(self.cost)
+    }
+}
+
+/// Measures what starts servers of its own.
+pub async fn quickstart(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
+    noise.take();
+    report.table(title(Section::Quickstart));
+    quickstart::run(plan, report, noise).await;
+    report.noise(title(Section::Quickstart), noise.take());
+}
+
+pub fn name(cost: Cost) -> String {
+    format!("m={} t={} p={}", cost.memory_kib(), cost.iterations(), cost.parallelism())
+}
+
+const fn title(section: Section) -> &'static str {
+    match section {
+        Section::Rates => "Hashes and changes",
+        Section::Latency => "One change, idle",
+        Section::Load => "Load",
+        Section::Cheap => "Calls without a hash",
+        Section::Fairness => "Two tenants",
+        Section::Overload => "Ten times the capacity",
+        Section::Quickstart => "From nothing to serving",
+    }
+}
+
+/// The workers' memory, as the server reserves it by default: each has the default cost's at least.
+fn arenas_mib(cost: Cost) -> f64 {
+    f64::from(usable_cpus().get()) * f64::from(cost.memory_kib().max(Cost::DEFAULT.memory_kib())) / 1024.0
+}
