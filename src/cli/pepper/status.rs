@@ -54,6 +54,8 @@ enum Place {
     Other,
     /// Nothing, although hashes need it.
     Missing,
+    /// Nothing any more.
+    Lost,
     /// Nothing, and none is needed: these hashes are not wrapped.
     None,
 }
@@ -64,6 +66,7 @@ impl Place {
             Self::First => "wraps",
             Self::Other => "opens",
             Self::Missing => "missing",
+            Self::Lost => "lost",
             Self::None => "-",
         }
     }
@@ -82,12 +85,13 @@ impl Row {
 /// The keys of the ring in its order, then the others that hashes are wrapped under, then what is not wrapped.
 async fn rows(ring: &KeyRing, store: &dyn StoredHashes) -> Result<Vec<Row>, StoreError> {
     let in_use = store.keys_in_use().await?;
-    let missing = in_use.iter().flatten().filter(|id| !ring.has(id));
-    let keys = ring.ids().chain(missing).cloned().map(Some).chain([None]);
+    let others = in_use.iter().flatten().filter(|id| !ring.has(id));
+    let keys = ring.ids().chain(others).cloned().map(Some).chain([None]);
     let mut rows = Vec::new();
     for key in keys {
         let place = match &key {
             None => Place::None,
+            Some(id) if ring.has_lost(id) => Place::Lost,
             Some(id) if !ring.has(id) => Place::Missing,
             id if id.as_ref() == ring.current() => Place::First,
             Some(_) => Place::Other,

@@ -45,7 +45,7 @@ impl KeyRing {
             let count = store.count_under(key.as_ref());
             match &key {
                 Some(id) if self.has(id) => {}
-                Some(id) if self.lost.contains(id) => {
+                Some(id) if self.has_lost(id) => {
                     let (key, hashes) = (id.to_string(), count.await?.total());
                     tracing::warn!(key, hashes, "a pepper key is lost: these passwords have to be reset");
                 }

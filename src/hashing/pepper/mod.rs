@@ -64,6 +64,11 @@ impl KeyRing {
         self.ids().any(|of_key| of_key == id)
     }
 
+    /// Whether it says that the key of that id is lost.
+    pub fn has_lost(&self, id: &PepperKeyId) -> bool {
+        self.lost.contains(id)
+    }
+
     /// All keys, the one that wraps first.
     pub fn ids(&self) -> impl Iterator<Item = &PepperKeyId> {
         self.keys.iter().map(PepperKey::id)

@@ -84,6 +84,16 @@ fn the_first_key_wraps_and_all_open() {
 }
 
 #[test]
+fn a_key_that_is_lost_neither_wraps_nor_opens() {
+    let key = new_key(&id("new"), &SystemEntropy);
+    let ring = ring(&format!("old:lost\n{}\n", *key));
+    assert_eq!((ring.current(), ring.has(&id("old")), ring.has_lost(&id("old"))), (Some(&id("new")), false, true));
+    let stored = StoredHash::new(Some(id("old")), KNOWN.to_owned());
+    assert_eq!(ring.open(&stored, SUBJECT, version(7)).unwrap_err().problem, PepperProblem::KeyMissing(id("old")));
+    assert_eq!(mistakes(&format!("new:lost\n{}", *key)), ["line 2: the id is that of line 1"]);
+}
+
+#[test]
 fn a_hash_that_is_not_wrapped_is_refused_where_that_is_required() {
     let stored = StoredHash::new(None, HASH.to_owned());
     let refused = ring_of(&["a"]).requiring_wrapped(true).open(&stored, SUBJECT, Version::FIRST).unwrap_err();

@@ -3,10 +3,12 @@
 use std::fs;
 
 use serde_json::json;
+use sqlx::Connection;
 
-use super::installation::Installation;
+use super::installation::{Installation, write_secretly};
 use super::serving::Serving;
 use super::tenant::{Acme, verification};
+use crate::store::connection_to;
 
 const PAGE: usize = 4096;
 /// In each page: its header with the first cell pointers, its middle, and its end, where cells begin.
@@ -76,4 +78,46 @@ async fn a_damaged_store_is_found_and_verifies_no_wrong_password() {
         }
     }
     assert!(found > 20 && served > 3, "{found} found, {served} served");
+}
+
+#[tokio::test]
+async fn each_flipped_byte_of_a_wrapped_hash_is_found_and_verifies_nothing() {
+    let installation = Installation::new();
+    let key = installation.run(&["pepper", "new-key"]).printed();
+    write_secretly(&installation.path("ring"), &key);
+    let ring = "--pepper-keys-file=ring";
+    let (serving, acme) = installation.acme(&[ring]).await;
+    for name in ["alice", "bob"] {
+        acme.ram_user(name, "mypassword").await;
+    }
+    serving.stop().await;
+    let mut connection = connection_to(&installation.database()).await;
+    let (id, hash): (String, String) = sqlx::query_as(
+        "SELECT s.id, c.hash FROM subject s JOIN credential c ON c.subject_id = s.id WHERE s.name = 'alice'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+    let sound = fs::read(installation.database()).unwrap();
+    let at = sound.windows(hash.len()).position(|window| window == hash.as_bytes()).unwrap();
+
+    let positions = (0..hash.len()).step_by(7).chain([hash.len() - 1]);
+    for (number, position) in positions.enumerate() {
+        let mut bytes = sound.clone();
+        bytes[at + position] ^= 1 << (number % 8);
+        fs::write(installation.database(), &bytes).unwrap();
+        let check = installation.run(&["store", "check", ring]);
+        let is_told = check.stdout.contains(&id) || check.stdout.contains("\"hash\" can't be read");
+        assert!(check.status == Some(1) && is_told, "byte {position}: {check:?}");
+        if number % SERVED == 0 {
+            let serving = installation.serve(&[ring]).await;
+            let acme = acme.at(serving.address);
+            for password in ["mypassword", "notmypassword"] {
+                acme.relay.err("VerifyPassword", verification("alice", password), "INTERNAL").await;
+            }
+            assert_eq!(acme.verify("bob", "mypassword").await, "MATCHED_CURRENT");
+            serving.stop().await;
+        }
+    }
 }

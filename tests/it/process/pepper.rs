@@ -277,6 +277,8 @@ async fn a_missing_key_is_told_at_once() {
     }
     let status = peppered.pepper("status", &other);
     assert_eq!((status.status, status.stderr.as_str()), (Some(1), "error: missing keys: a\n"), "{status:?}");
+    let lost = peppered.ring("lost", &[&peppered.key("c"), "a:lost"]);
+    assert_eq!(peppered.status(&lost), ["c: wraps 0 0", "a: lost 1 0", "-: - 0 0"]);
     let rewrap = peppered.pepper("rewrap", &other);
     assert_eq!(rewrap.status, Some(1), "{rewrap:?}");
     assert!(
