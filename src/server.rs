@@ -17,14 +17,15 @@ use tonic::transport::server::TcpIncoming;
 
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::authz::{AuthzError, CedarAuthorizer};
-use crate::config::{Attempts, Config, HashKernel, Hashing, Policy, StoreLocation};
+use crate::config::{Attempts, Config, HashKernel, Hashing, Policy, StoreLocation, Watch};
 use crate::domain::attempts::Backoff;
 use crate::domain::names::FreeName;
+use crate::domain::time::days;
 use crate::grpc::{self, GrpcSettings, Health};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
 use crate::policy::{Baseline, RefusedList};
 use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store, StoreError};
-use crate::service::gates::{AttemptLimits, Installation, Ports};
+use crate::service::gates::{AttemptLimits, Installation, Ports, WatchLimits};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::SqlStore;
@@ -134,7 +135,8 @@ impl Server {
             entropy: Arc::clone(&entropy),
         };
         let region = config.directory.region.clone();
-        let installation = Installation { region, attempts: attempt_limits(&config.attempts), baseline };
+        let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
+        let installation = Installation { region, attempts, baseline, watches };
         Ok(Self {
             service: Arc::new(Service::new(ports, installation)),
             store,
@@ -192,10 +194,16 @@ impl Server {
         // From the stop on: until when what is in flight may finish.
         let (drain, mut draining) = watch::channel(None);
         let (clock, drain_time) = (Arc::clone(&self.clock), self.drain);
+        let service = Arc::clone(&self.service);
+        tokio::spawn({
+            let service = Arc::clone(&service);
+            async move { service.tend_change_events().await }
+        });
         let stopped = async move {
             stop.await;
             health.not_serving().await;
             health.end_watches().await;
+            service.end_watches();
             drain.send_replace(Some(clock.instant() + drain_time));
         };
         let serving = router.serve_with_incoming_shutdown(connections(listener), stopped);
@@ -276,6 +284,16 @@ fn attempt_limits(attempts: &Attempts) -> AttemptLimits {
             initial,
             longest: Duration::from_secs(attempts.subject_longest_backoff_seconds),
         },
+    }
+}
+
+fn watch_limits(watch: &Watch) -> WatchLimits {
+    WatchLimits {
+        kept: days(watch.kept_days),
+        heartbeat: Duration::from_secs(watch.heartbeat_seconds),
+        patience: Duration::from_secs(watch.patience_seconds),
+        per_caller: watch.per_caller,
+        per_tenant: watch.per_tenant,
     }
 }
 

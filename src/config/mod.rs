@@ -13,7 +13,7 @@ mod values;
 pub use parse::{HashKernel, LogFormat, StoreLocation};
 pub use secret::Secret;
 pub use settings::{
-    Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policy, SETTINGS, Server, Setting, Store,
+    Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policy, SETTINGS, Server, Setting, Store, Watch,
 };
 pub use sources::{File, Source, Sources};
 pub use values::Mistake;

@@ -169,6 +169,19 @@ settings! {
         /// How many seconds a subject is slowed at most.
         subject_longest_backoff_seconds: u64 = Number "5", whole::<_, 1, 60>;
     }
+    /// How changes are watched.
+    watch: Watch {
+        /// How many days change events are kept: so old a cursor can still be gone on from.
+        kept_days: u32 = Number "7", whole::<_, 1, 366>;
+        /// How many seconds pass until a watcher is told where it is, and it is checked whether it still may watch.
+        heartbeat_seconds: u64 = Number "10", whole::<_, 1, 3600>;
+        /// How many seconds a watcher that takes nothing is waited for before it is dropped.
+        patience_seconds: u64 = Number "30", whole::<_, 1, 3600>;
+        /// How many watches one caller has at a time, at most.
+        per_caller: u32 = Number "16", whole::<_, 1, 1000>;
+        /// How many watches one tenant has at a time, at most.
+        per_tenant: u32 = Number "64", whole::<_, 1, 10_000>;
+    }
     /// What every new password has to satisfy on top of its own policy.
     policy: Policy {
         /// A file of refused passwords, one a line; empty means none.

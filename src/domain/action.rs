@@ -49,6 +49,7 @@ actions! {
     VerifyPassword = "verification:VerifyPassword" "credential.v1.VerificationService" "VerifyPassword",
     CheckPassword = "verification:CheckPassword" "credential.v1.VerificationService" "CheckPassword",
     GeneratePassword = "verification:GeneratePassword" "credential.v1.VerificationService" "GeneratePassword",
+    WatchChanges = "verification:WatchChanges" "credential.v1.VerificationService" "WatchChanges",
     CreateTenant = "admin:CreateTenant" "credential.admin.v1.AdminService" "CreateTenant",
     DescribeTenant = "admin:DescribeTenant" "credential.admin.v1.AdminService" "DescribeTenant",
     ListTenants = "admin:ListTenants" "credential.admin.v1.AdminService" "ListTenants",
@@ -100,6 +101,11 @@ impl Action {
     /// Whether the subject is the caller.
     pub const fn is_by_the_subject(self) -> bool {
         matches!(self, Self::ChangePassword | Self::ChangePasswordV5)
+    }
+
+    /// Whether the answer goes on for as long as the caller listens.
+    pub const fn is_open_ended(self) -> bool {
+        matches!(self, Self::WatchChanges)
     }
 
     /// Whether this is one of `AdminService`.

@@ -10,18 +10,29 @@ use tower::service_fn;
 use super::asked::Asked;
 use super::edge::Edge;
 use super::status;
+use crate::domain::action::Action;
+use crate::domain::time::days;
 use crate::ports::{Clock, Deadline};
 use crate::service::ServiceError;
 
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 
+/// As good as for ever.
+const OPEN_ENDED: Duration = days(366);
+
 /// Answers `DEADLINE_EXCEEDED` when the caller's time, or the longest that the service gives, is up; the layers within
 /// find the [`Deadline`] among the request's extensions. Whatever must go on is detached by then.
+///
+/// An answer that goes on for as long as its caller listens has to begin by then; its own [`Deadline`] is the caller's
+/// alone.
 pub(super) fn with_deadlines(inner: impl Edge, clock: Arc<dyn Clock>, longest: Duration) -> impl Edge {
     service_fn(move |mut request: Request<Body>| {
-        let allowed = timeout_of(request.headers()).map_or(longest, |timeout| timeout.min(longest));
+        let timeout = timeout_of(request.headers());
+        let allowed = timeout.map_or(longest, |timeout| timeout.min(longest));
         let asked = Asked::in_extensions(request.extensions());
-        request.extensions_mut().insert(Deadline::at(clock.instant() + allowed));
+        let is_open_ended = asked.action.is_some_and(Action::is_open_ended);
+        let in_all = if is_open_ended { timeout.unwrap_or(OPEN_ENDED).min(OPEN_ENDED) } else { allowed };
+        request.extensions_mut().insert(Deadline::at(clock.instant() + in_all));
         // Before anything else: the transport's own timer answers CANCELLED, and must not be first.
         let time_is_up = tokio::time::sleep(allowed);
         let answer = inner.clone().call(request);

@@ -63,6 +63,7 @@ reasons! {
     ServiceNotFound = "SERVICE_NOT_FOUND" NotFound 404 "there is no such service or symbol",
     AlreadyExists = "ALREADY_EXISTS" AlreadyExists 409 "it exists already",
     VersionConflict = "VERSION_CONFLICT" Aborted 409 "the credential is at another version",
+    CursorExpired = "CURSOR_EXPIRED" OutOfRange 400 "the cursor has expired",
     TooManyAttempts = "TOO_MANY_ATTEMPTS" ResourceExhausted 429 "there were too many wrong passwords",
     MessageTooLarge = "MESSAGE_TOO_LARGE" ResourceExhausted 413 "the message is too large",
     Overloaded = "OVERLOADED" Unavailable 503 "the service is overloaded",

@@ -23,6 +23,9 @@ pub const ERROR_DOMAIN: &str = "credential.v1";
 /// How long a caller should wait for a store that is away.
 const STORE_RETRY_DELAY: Duration = Duration::from_secs(1);
 
+/// How long a caller should wait before it watches again.
+const WATCH_AGAIN_DELAY: Duration = Duration::from_secs(1);
+
 /// Violations take at most so many bytes: encoded and with all other details they stay under 6 KiB, because clients
 /// refuse larger metadata.
 const MAX_VIOLATION_BYTES: usize = 3 * 1024;
@@ -117,6 +120,12 @@ impl Answer {
                 Reason::Overloaded
             }
             ServiceError::DeadlineExceeded => Reason::DeadlineExceeded,
+            ServiceError::CursorExpired => Reason::CursorExpired,
+            ServiceError::WatchInterrupted(interruption) => {
+                self.say("interruption", interruption.as_str());
+                self.retry_after(WATCH_AGAIN_DELAY);
+                Reason::Overloaded
+            }
             ServiceError::Store(StoreError::Unavailable(_)) => {
                 self.retry_after(STORE_RETRY_DELAY);
                 Reason::StoreUnavailable

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use futures_util::stream::{Stream, unfold};
+
 use super::convert::Fields;
+use super::convert::change_events::position_of;
 use super::generated::credential::v1 as wire;
 use super::rpcs::rpcs;
-use crate::service::requests::Verification;
+use crate::service::requests::{Verification, WatchFrom};
 use crate::service::{Call, Service, ServiceError};
 use wire::VerifyPasswordResult;
 use wire::verification_service_server::VerificationService;
+use wire::watch_changes_request::Start;
 
 /// The service on the wire.
 pub(super) struct VerificationEdge(pub(super) Arc<Service>);
@@ -18,6 +22,9 @@ rpcs! {
         verify_password(VerifyPasswordRequest) -> VerifyPasswordResponse = verify_password;
         check_password(CheckPasswordRequest) -> CheckPasswordResponse = check_password;
         generate_password(GeneratePasswordRequest) -> GeneratePasswordResponse = generate_password;
+    }
+    watches {
+        watch_changes(WatchChangesRequest) -> WatchChangesStream of WatchChangesResponse = watch_changes;
     }
 }
 
@@ -67,4 +74,23 @@ async fn generate_password(
     let subject = fields.all(|| subject)?;
     let password = service.generate_password(call, subject).await?;
     Ok(wire::GeneratePasswordResponse { password: password.expose().to_owned() })
+}
+
+async fn watch_changes(
+    service: &Service,
+    call: Call,
+    message: wire::WatchChangesRequest,
+) -> Result<impl Stream<Item = Result<wire::WatchChangesResponse, ServiceError>> + use<>, ServiceError> {
+    let mut fields = Fields::default();
+    let from = match message.start {
+        Some(Start::Cursor(cursor)) => fields.take("cursor", position_of(&cursor)).map(WatchFrom::Cursor),
+        Some(Start::FromOldest(true)) => Some(WatchFrom::Oldest),
+        Some(Start::FromOldest(false)) | None => Some(WatchFrom::Now),
+    };
+    let from = fields.all(|| from)?;
+    let watch = service.watch_changes(call, from).await?;
+    Ok(unfold(watch, |mut watch| async move {
+        let told = watch.next().await?;
+        Some((told.map(Into::into), watch))
+    }))
 }

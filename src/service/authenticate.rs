@@ -14,16 +14,17 @@ const PREFIX: &str = "cdt_";
 const TOKEN_BYTES: usize = 32;
 
 impl Service {
-    /// The caller whose access token this is.
+    /// The caller whose access token this is, and what the token is known by.
     ///
     /// # Errors
     /// There is no such token, or it has expired.
-    pub async fn authenticate(&self, token_text: &str) -> Result<Caller, ServiceError> {
+    pub async fn authenticate(&self, token_text: &str) -> Result<(Caller, TokenDigest), ServiceError> {
         if token_text.len() != PREFIX.len() + 2 * TOKEN_BYTES {
             return Err(ServiceError::Unauthenticated);
         }
-        match self.gates.access_token(&digest(token_text)).await? {
-            Some(token) if token.is_valid_at(self.gates.now()) => Ok(token.caller),
+        let digest = digest(token_text);
+        match self.gates.access_token(&digest).await? {
+            Some(token) if token.is_valid_at(self.gates.now()) => Ok((token.caller, digest)),
             _ => Err(ServiceError::Unauthenticated),
         }
     }

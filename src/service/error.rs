@@ -84,6 +84,12 @@ pub enum ServiceError {
     /// The deadline passed before the change was made.
     #[error("the deadline was exceeded")]
     DeadlineExceeded,
+    /// Events that come after the cursor of a watch are no longer kept, or the cursor is not of this store.
+    #[error("the cursor has expired")]
+    CursorExpired,
+    /// A watch is refused, or ended, for no fault of its caller's permissions; it can go on from its last cursor.
+    #[error("the watch is interrupted: {}", .0.as_str())]
+    WatchInterrupted(Interruption),
     /// The store gave no answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -122,6 +128,28 @@ impl Missing {
             Self::User => "user",
             Self::Instance => "instance",
             Self::Account => "account",
+        }
+    }
+}
+
+/// Why a watch is interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interruption {
+    /// The caller, or its tenant, has as many as it may have.
+    TooManyWatches,
+    /// The caller took nothing for too long.
+    TooSlow,
+    /// The service stops.
+    Stopping,
+}
+
+impl Interruption {
+    /// The interruption as one word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooManyWatches => "too-many-watches",
+            Self::TooSlow => "too-slow",
+            Self::Stopping => "stopping",
         }
     }
 }

@@ -27,6 +27,8 @@ mod permit;
 mod posture;
 mod reserve;
 mod upgrade;
+mod watcher;
+mod watches;
 
 use std::sync::Arc;
 
@@ -52,6 +54,8 @@ pub use attempts::AttemptLimits;
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
 pub use permit::{Permit, SubjectPermit};
 pub use reserve::{Candidate, Loaded, Reserved};
+pub use watcher::{Kept, Watcher};
+pub use watches::WatchLimits;
 
 /// What the core needs from outside.
 pub struct Ports {
@@ -77,6 +81,8 @@ pub struct Installation {
     pub attempts: AttemptLimits,
     /// What is asked of every password on top of each policy.
     pub baseline: Baseline,
+    /// How watches are limited.
+    pub watches: WatchLimits,
 }
 
 /// The only holder of the ports.
@@ -84,6 +90,7 @@ pub struct Gates {
     ports: Ports,
     installation: Installation,
     under_way: attempts::UnderWay,
+    watches: Arc<watches::Watches>,
     detached: TaskTracker,
 }
 
@@ -101,7 +108,8 @@ impl Drop for Waiting {
 impl Gates {
     /// Puts the gates before the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        Self { ports, installation, under_way: attempts::UnderWay::default(), detached: TaskTracker::new() }
+        let (under_way, watches) = Default::default();
+        Self { ports, installation, under_way, watches, detached: TaskTracker::new() }
     }
 
     /// Concludes a reserved attempt whether its caller waits or not: hanging up neither refunds it nor tears a commit.

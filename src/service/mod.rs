@@ -15,11 +15,13 @@ mod check;
 mod modify_account_password;
 mod modify_pw_by_domain;
 mod verify;
+mod watch;
 
 use std::sync::Arc;
 
 pub use call::Call;
 pub use error::ServiceError;
+pub use watch::Watch;
 
 use gates::{Gates, Installation, Ports};
 

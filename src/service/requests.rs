@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::access_token::AccessToken;
+use crate::domain::change_event::{ChangeEvent, Position};
 use crate::domain::credential::Version;
 use crate::domain::names::{
     AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, RamUserName, Region, TenantName,
@@ -151,6 +152,26 @@ pub struct HashGroup {
     pub hashes: u64,
     /// How many of them are weaker than new ones in any way.
     pub below_target: u64,
+}
+
+/// Where a watch begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchFrom {
+    /// Now: what was committed before is not told.
+    Now,
+    /// With the oldest event that is kept.
+    Oldest,
+    /// After that position.
+    Cursor(Position),
+}
+
+/// What a watcher is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// From where another watch goes on.
+    pub cursor: Position,
+    /// What happened; nothing, where the watcher is only told where it is.
+    pub event: Option<ChangeEvent>,
 }
 
 /// An access token to be issued.

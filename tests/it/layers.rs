@@ -110,6 +110,7 @@ const PORTS: &[&str] = &[
     "Store",
     "Credentials",
     "Directory",
+    "ChangeEvents",
     "AccessTokens",
     "StoredHashes",
     "Hasher",

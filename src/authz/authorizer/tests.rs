@@ -88,6 +88,7 @@ fn the_built_in_policies_permit_exactly_this() {
         (A::VerifyPassword, |of| ram_user(of, "jane"), &[Root, Service], &[]),
         (A::CheckPassword, account, &[Root, Service], &[]),
         (A::GeneratePassword, a_tenant, &[Root, Service], &[]),
+        (A::WatchChanges, a_tenant, &[Root, Service], &[]),
         (A::DescribeTenant, a_tenant, &[Root, Operator], &[Operator]),
         (A::CreateMailDomain, a_tenant, &[Root, Operator], &[Operator]),
         (A::SetMailDomainStatus, domain, &[Root, Operator], &[Operator]),

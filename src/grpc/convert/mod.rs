@@ -1,5 +1,6 @@
 //! Messages to domain values and back: the pieces that the RPCs' functions are put together from.
 
+pub(super) mod change_events;
 pub(super) mod entries;
 pub(super) mod fields;
 pub(super) mod lists;

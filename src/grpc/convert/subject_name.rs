@@ -7,6 +7,21 @@ use crate::domain::subject::SubjectName;
 use crate::grpc::generated::credential::v1 as wire;
 use wire::subject_name::Subject;
 
+impl From<SubjectName> for wire::SubjectName {
+    fn from(name: SubjectName) -> Self {
+        let subject = match name {
+            SubjectName::MailDomain(name) => Subject::MailDomain(name.as_written().to_owned()),
+            SubjectName::RamUser(name) => Subject::RamUser(name.to_string()),
+            SubjectName::IamUser(id) => Subject::IamUser(id.to_string()),
+            SubjectName::InstanceAccount(instance, account) => Subject::InstanceAccount(wire::InstanceAccountName {
+                instance_id: instance.to_string(),
+                account_name: account.to_string(),
+            }),
+        };
+        Self { subject: Some(subject) }
+    }
+}
+
 impl Fields {
     /// The subject that the field `subject` names.
     pub(in crate::grpc) fn subject(&mut self, subject: Option<wire::SubjectName>) -> Option<SubjectName> {

@@ -8,6 +8,7 @@ use crate::domain::field::FieldProblem;
 use crate::grpc::asked::RequestId;
 use crate::policy::{Finding, Violation};
 use crate::ports::HasherError;
+use crate::service::error::Interruption;
 
 const SECONDS: Duration = Duration::from_secs(7);
 
@@ -85,6 +86,8 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
             "504",
         ),
         (NotAdmitted::Overloaded { expected_wait: SECONDS }.into(), Code::Unavailable, "OVERLOADED", "503"),
+        (E::CursorExpired, Code::OutOfRange, "CURSOR_EXPIRED", "400"),
+        (E::WatchInterrupted(Interruption::TooSlow), Code::Unavailable, "OVERLOADED", "503"),
         (E::DeadlineExceeded, Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "504"),
         (StoreError::Unavailable(away()).into(), Code::Unavailable, "STORE_UNAVAILABLE", "503"),
         (StoreError::OutcomeUnknown(away()).into(), Code::Unavailable, "OUTCOME_UNKNOWN", "503"),

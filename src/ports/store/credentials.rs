@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{HashEntry, StoreError};
-use crate::domain::attempts::{Forget, Pair, StoredFailures};
+use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::credential::{ChangeId, ChangedBy, Credential, Revision, StoredHash, Version};
 use crate::domain::names::{Region, TenantName};
@@ -25,7 +25,7 @@ pub trait Credentials: Send + Sync {
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError>;
 
     /// Sets a password where the credential is still at the expected version, in one transaction with the history, the
-    /// removal of the stored failures of `forget`, and the audit event. MUST change nothing otherwise.
+    /// removal of the stored failures of `forget`, the change event and the audit event. MUST change nothing otherwise.
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError>;
 
     /// Replaces the hash of the same password where nobody wrote to the credential since that revision. Answers whether
@@ -39,8 +39,15 @@ pub trait Credentials: Send + Sync {
     /// The wrong passwords in a row that are stored.
     async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError>;
 
-    /// Counts one more wrong password, for the pair and for the subject, with its audit event in the same transaction.
-    async fn record_failure(&self, pair: &Pair, at: Timestamp, event: &AuditEvent) -> Result<(), StoreError>;
+    /// Counts one more wrong password, for the pair and for the subject, with its audit event in the same transaction, and
+    /// where the pair has to wait for it by that limit, with the change event of the subject that the audit event names.
+    async fn record_failure(
+        &self,
+        pair: &Pair,
+        at: Timestamp,
+        limit: &Backoff,
+        event: &AuditEvent,
+    ) -> Result<(), StoreError>;
 
     /// Forgets the pair's failures, and takes as many from the subject's.
     async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError>;

@@ -13,8 +13,8 @@ use crate::domain::subject::{
 };
 use crate::domain::tenant::Tenant;
 
-/// Tenants, instances and subjects. Every write comes with its audit event, in the same transaction; what changes
-/// nothing records nothing.
+/// Tenants, instances and subjects. Every write comes with its audit event, and the creation and deletion of a subject
+/// with its change event, in the same transaction; what changes nothing records nothing.
 #[async_trait]
 pub trait Directory: Send + Sync {
     /// Adds a tenant.
@@ -26,7 +26,8 @@ pub trait Directory: Send + Sync {
     /// Tenants in the order of their names.
     async fn tenants(&self, page: &PageRequest) -> Result<Page<Tenant>, StoreError>;
 
-    /// Removes a tenant that has no subjects and no instances, with its settings and access tokens.
+    /// Removes a tenant that has no subjects and no instances, with its settings, access tokens and
+    /// change events.
     async fn delete_tenant(&self, name: &TenantName, event: &AuditEvent) -> Result<Deletion, StoreError>;
 
     /// Replaces a tenant's settings where they are still `expected`. Answers whether they were.

@@ -43,6 +43,7 @@ impl Service {
         let event = self.gates.event(permit.permit(), AuditOutcome::Done);
         match self.gates.directory(permit.permit()).create_subject(&new, &event).await? {
             Creation::Created => {
+                self.gates.committed();
                 let entry = SubjectEntry { subject: new.subject, credential };
                 Ok(CreatedSubject { entry, generated: generated.flatten() })
             }
@@ -143,7 +144,10 @@ impl Service {
         let event = self.gates.event(permit.permit(), AuditOutcome::Done);
         let directory = self.gates.directory(permit.permit());
         match directory.delete_subject(permit.tenant(), permit.name(), &event).await? {
-            Deletion::Deleted => Ok(()),
+            Deletion::Deleted => {
+                self.gates.committed();
+                Ok(())
+            }
             Deletion::Absent => Err(permit.not_found()),
             Deletion::NotEmpty => Err(ServiceError::NotEmpty),
         }

@@ -211,7 +211,10 @@ impl Reserved {
             event,
         };
         match ports.store.commit(&commit).await? {
-            CommitOutcome::Committed(version) => Ok(version),
+            CommitOutcome::Committed(version) => {
+                self.gates.committed();
+                Ok(version)
+            }
             CommitOutcome::VersionMoved(current) => Err(ServiceError::VersionConflict { current }),
             CommitOutcome::SubjectGone => Err(permit.not_found()),
         }

@@ -142,7 +142,13 @@ impl Gates {
 }
 
 /// The resource that a subject is, or belongs to: `ModifyAccountPassword` is permitted on the instance.
-fn resource(action: Action, tenant: &TenantName, name: &SubjectName, lookup: &Lookup, default: &Region) -> Resource {
+pub(super) fn resource(
+    action: Action,
+    tenant: &TenantName,
+    name: &SubjectName,
+    lookup: &Lookup,
+    default: &Region,
+) -> Resource {
     let attributes = match lookup {
         Lookup::Found(subject) => Some(&subject.attributes),
         Lookup::Missing(_) => None,

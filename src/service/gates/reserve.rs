@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::attempts::{Slot, caller_key, name_key, subject_key};
+use super::attempts::{AttemptLimits, Slot, caller_key, name_key, subject_key};
 use super::pepper::Opened;
 use super::{Gates, SubjectPermit};
 use crate::domain::action::Action;
-use crate::domain::attempts::{Failures, Forget, Pair};
+use crate::domain::attempts::{Backoff, Failures, Forget, Pair};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{Credential, PasswordHash, Version};
 use crate::domain::names::TenantName;
@@ -119,6 +119,7 @@ pub struct Reserved {
     pub(super) hashes: Arc<dyn AdmittedHashes>,
     pair: Pair,
     slot: Arc<Slot>,
+    limit: Backoff,
     stored: Failures,
     settled: bool,
 }
@@ -147,7 +148,8 @@ impl Reserved {
     pub(super) async fn fail(&mut self) -> Result<(), ServiceError> {
         let permit = self.candidate.permit().permit();
         let event = self.gates.event(permit, AuditOutcome::WrongPassword);
-        self.gates.ports.store.record_failure(&self.pair, event.at, &event).await?;
+        self.gates.ports.store.record_failure(&self.pair, event.at, &self.limit, &event).await?;
+        self.gates.committed();
         self.settled = true;
         Ok(())
     }
@@ -166,11 +168,12 @@ impl Drop for Reserved {
         if self.settled {
             return self.slot.leave();
         }
-        let (gates, slot, pair) = (Arc::clone(&self.gates), Arc::clone(&self.slot), self.pair);
+        let (gates, slot, pair, limit) = (Arc::clone(&self.gates), Arc::clone(&self.slot), self.pair, self.limit);
         let event = gates.event(self.candidate.permit().permit(), AuditOutcome::WrongPassword);
         let record = async move {
             // Where even this fails, the store is gone, and with it every answer to a guess.
-            let _ = gates.ports.store.record_failure(&pair, event.at, &event).await;
+            let _ = gates.ports.store.record_failure(&pair, event.at, &limit, &event).await;
+            gates.committed();
             slot.leave();
         };
         match tokio::runtime::Handle::try_current() {
@@ -214,13 +217,24 @@ impl Gates {
         let pair = candidate.pair();
         let slot = self.under_way.slot(pair);
         let deadline = candidate.call().deadline;
-        let turn = within(deadline, self.take_turn(&slot, pair, &mut candidate));
+        let limits = self.limits(&candidate);
+        let turn = within(deadline, self.take_turn(&slot, pair, limits, &mut candidate));
         let (turn, stored) = turn.await.ok_or(ServiceError::DeadlineExceeded)??;
         let hashes = self.ports.hasher.admit(candidate.tenant(), hashes(&candidate), deadline)?;
         slot.enter();
         drop(turn);
         let gates = Arc::clone(self);
-        Ok(Reserved { gates, candidate, hashes, pair, slot, stored, settled: false })
+        Ok(Reserved { gates, candidate, hashes, pair, slot, limit: limits.pair, stored, settled: false })
+    }
+
+    /// How the attempts on a candidate are limited. For a name that no subject has as well: else the limit would tell
+    /// which names exist.
+    fn limits(&self, candidate: &Candidate) -> AttemptLimits {
+        let limits = self.installation.attempts;
+        match candidate.permit().name().kind() {
+            SubjectKind::RamUser => limits.with_max_login_attempts(candidate.settings().ram.max_login_attemps()),
+            _ => limits,
+        }
     }
 
     /// Waits until the budget has room for one more attempt. Nobody else can take the room while the turn is held.
@@ -228,15 +242,9 @@ impl Gates {
         &self,
         slot: &'slot Slot,
         pair: Pair,
+        limits: AttemptLimits,
         candidate: &mut Candidate,
     ) -> Result<(tokio::sync::MutexGuard<'slot, ()>, Failures), ServiceError> {
-        // For a name that no subject has as well: else the limit would tell which names exist.
-        let limits = match candidate.permit().name().kind() {
-            SubjectKind::RamUser => {
-                self.installation.attempts.with_max_login_attempts(candidate.settings().ram.max_login_attemps())
-            }
-            _ => self.installation.attempts,
-        };
         let (turn, mut waited) = match slot.turn.try_lock() {
             Ok(turn) => (turn, false),
             Err(_) => (slot.turn.lock().await, true),

@@ -33,14 +33,15 @@ pub(super) async fn read(store: &SqlStore, pair: &Pair) -> Result<StoredFailures
     })
 }
 
-/// Counts one more for the pair and for the subject, and removes some of what is too old.
-pub(super) async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) -> Result<(), StoreError> {
+/// Counts one more for the pair and for the subject, and removes some of what is too old. Answers how many the pair has.
+pub(super) async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) -> Result<u32, StoreError> {
     remove_old(transaction, at).await?;
-    transaction
-        .execute(
+    let counted = transaction
+        .fetch_first(
             sql("INSERT INTO pair_failures (subject_key, caller_key, count, last_at) VALUES ($1, $2, 1, $3)
          ON CONFLICT (subject_key, caller_key)
-         DO UPDATE SET count = pair_failures.count + 1, last_at = excluded.last_at")
+         DO UPDATE SET count = pair_failures.count + 1, last_at = excluded.last_at
+         RETURNING count")
             .bind(&pair.subject.0[..])
             .bind(&pair.caller.0[..])
             .bind(at.as_micros()),
@@ -55,7 +56,7 @@ pub(super) async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Ti
             .bind(at.as_micros()),
         )
         .await?;
-    Ok(())
+    Ok(counted.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default())
 }
 
 /// Forgets the pair's failures in a transaction of their own. Most successes follow no failure: those write nothing.

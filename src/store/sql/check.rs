@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 
 use super::rows::{self, Read, subject_columns};
-use super::{Database, Row, Statement, audit, hashes, settings, sql};
+use super::{Database, Row, Statement, audit, change_events, hashes, settings, sql};
 use crate::ports::store::HashEntry;
 use crate::ports::{Pepper, StoreError};
 
@@ -117,6 +117,18 @@ const TABLES: &[Table] = &[
             rows::access_token(row).map(drop)
         },
     },
+    Table {
+        name: "change_event",
+        columns: "s.*",
+        from: "change_event s",
+        read: |row, _| change_events::event(row).map(drop),
+    },
+    Table {
+        name: "change_position",
+        columns: "s.*",
+        from: "change_position s",
+        read: |row, _| change_events::kept(row).map(drop),
+    },
     Table { name: "audit_event", columns: "s.*", from: "audit_event s", read: |row, _| audit::event(row).map(drop) },
 ];
 
@@ -136,6 +148,15 @@ const RULES: &[(&str, &str)] = &[
         "failures that are not counted for their subject",
         "SELECT count(*) AS broken FROM pair_failures p
          WHERE NOT EXISTS (SELECT 1 FROM subject_failures s WHERE s.subject_key = p.subject_key)",
+    ),
+    (
+        "change events that are not counted for their subject",
+        "SELECT count(*) AS broken FROM change_event e JOIN subject s ON s.id = e.subject_id WHERE e.number > s.events",
+    ),
+    (
+        "change events at positions that are not kept",
+        "SELECT count(*) AS broken FROM change_event e LEFT JOIN change_position p ON p.only_row = 1
+         WHERE p.last IS NULL OR e.position > p.last OR e.position <= p.purged",
     ),
 ];
 

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 
 use super::rows::{self, subject_columns};
-use super::{SqlStore, Transaction, attempts, audit, hashes, settings, sql};
-use crate::domain::attempts::{Forget, Pair, StoredFailures};
+use super::{SqlStore, Transaction, attempts, audit, change_events, hashes, settings, sql};
+use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
+use crate::domain::change_event::ChangeKind;
 use crate::domain::credential::{ChangeId, Credential, Revision, StoredHash, Version, VersionedHash};
 use crate::domain::names::{PepperKeyId, Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
@@ -109,10 +110,20 @@ impl Credentials for SqlStore {
         attempts::read(self, pair).await
     }
 
-    async fn record_failure(&self, pair: &Pair, at: Timestamp, event: &AuditEvent) -> Result<(), StoreError> {
+    async fn record_failure(
+        &self,
+        pair: &Pair,
+        at: Timestamp,
+        limit: &Backoff,
+        event: &AuditEvent,
+    ) -> Result<(), StoreError> {
         self.transact("record_failure", |transaction| {
             Box::pin(async move {
-                attempts::count(transaction, pair, at).await?;
+                let wait = limit.length(attempts::count(transaction, pair, at).await?);
+                if let Some(subject) = event.subject.filter(|_| !wait.is_zero()) {
+                    let locked = ChangeKind::Locked { until: at.after(wait) };
+                    change_events::insert(transaction, subject, event.id, at, locked).await?;
+                }
                 audit::insert(transaction, event).await
             })
         })
@@ -174,6 +185,8 @@ async fn set_password_and_record(
         Some(Forget::Subject(subject)) => attempts::forget_all(transaction, subject).await?,
         None => {}
     }
+    let kind = ChangeKind::of_password(commit.event.action, version);
+    change_events::insert(transaction, commit.subject, commit.change_id.0, commit.at, kind).await?;
     audit::insert(transaction, &commit.event).await?;
     Ok(CommitOutcome::Committed(version))
 }

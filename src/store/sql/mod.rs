@@ -4,6 +4,7 @@
 
 mod attempts;
 mod audit;
+mod change_events;
 mod check;
 mod credentials;
 mod database;

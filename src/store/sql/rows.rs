@@ -44,21 +44,10 @@ pub(super) fn instance(row: &Row) -> Read<Instance> {
 }
 
 pub(super) fn subject(row: &Row) -> Read<Subject> {
-    let kind = parsed(row, "kind", |text| SubjectKind::ALL.into_iter().find(|kind| kind.as_str() == text))?;
-    let name = parsed(row, "written", |text| {
-        Some(match kind {
-            SubjectKind::MailDomain => SubjectName::MailDomain(DomainName::parse(text).ok()?),
-            SubjectKind::RamUser => SubjectName::RamUser(RamUserName::parse(text).ok()?),
-            SubjectKind::IamUser => SubjectName::IamUser(IamUserId::parse(text).ok()?),
-            SubjectKind::InstanceAccount => {
-                let instance = row.text("instance").ok()?;
-                SubjectName::InstanceAccount(InstanceId::parse(instance).ok()?, AccountName::parse(text).ok()?)
-            }
-        })
-    })?;
+    let name = subject_name(row)?;
     // The one that is compared has to be the one that is shown.
     parsed(row, "name", |text| (text == name.key()).then_some(()))?;
-    let attributes = match kind {
+    let attributes = match name.kind() {
         SubjectKind::MailDomain => SubjectAttributes::MailDomain {
             region: parsed(row, "region", |text| Region::parse(text).ok())?,
             status: parsed(row, "status", MailDomainStatus::of)?,
@@ -79,6 +68,22 @@ pub(super) fn subject(row: &Row) -> Read<Subject> {
         },
     };
     Ok(Subject { id: SubjectId(uuid(row, "id")?), name, attributes, created_at: time(row, "created_at")? })
+}
+
+/// The name of a subject, as it was written.
+pub(super) fn subject_name(row: &Row) -> Read<SubjectName> {
+    let kind = parsed(row, "kind", |text| SubjectKind::ALL.into_iter().find(|kind| kind.as_str() == text))?;
+    parsed(row, "written", |text| {
+        Some(match kind {
+            SubjectKind::MailDomain => SubjectName::MailDomain(DomainName::parse(text).ok()?),
+            SubjectKind::RamUser => SubjectName::RamUser(RamUserName::parse(text).ok()?),
+            SubjectKind::IamUser => SubjectName::IamUser(IamUserId::parse(text).ok()?),
+            SubjectKind::InstanceAccount => {
+                let instance = row.text("instance").ok()?;
+                SubjectName::InstanceAccount(InstanceId::parse(instance).ok()?, AccountName::parse(text).ok()?)
+            }
+        })
+    })
 }
 
 /// A credential, the earlier hashes aside.

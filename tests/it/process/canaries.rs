@@ -115,9 +115,21 @@ impl Run {
         for method in POOL.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
             let request = frame(&with_password_alone(&method, SECOND).encode_to_vec());
             for caller in &callers {
+                // A watch would go on for ever.
+                let timeout = if method.is_server_streaming() { "1S" } else { "1M" };
+                let caller = caller.with_header("grpc-timeout", timeout);
                 self.seen.reply(method.name(), caller.send(&path(&method), request.clone()).await);
             }
         }
+    }
+
+    /// Watches everything that happened so far.
+    async fn watch(&self) {
+        let method = method_named("WatchChanges");
+        let from_oldest = [0x10, 1];
+        let reply = self.root().with_header("grpc-timeout", "2S").send(&path(&method), frame(&from_oldest)).await;
+        assert!(reply.body.len() > 1000, "{:?}", reply.status);
+        self.seen.reply(method.name(), reply);
     }
 
     /// Sends bytes that are no request.
@@ -227,6 +239,7 @@ async fn let_nothing_out(format: &str) {
     run.misplace().await;
     run.send_bytes().await;
     run.generate().await;
+    run.watch().await;
     run.run_commands(&[FROM_STDIN, WEAK, WITH_NUL, &long]);
     run.search().await;
 }

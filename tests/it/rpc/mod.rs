@@ -11,4 +11,5 @@ mod modify_account_password;
 mod modify_pw_by_domain;
 mod pepper;
 mod upgrades;
+mod watch_changes;
 mod wire;

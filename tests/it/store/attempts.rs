@@ -15,7 +15,7 @@ pub async fn failures_count_per_caller_and_per_subject(backend: &mut impl Backen
     let store = backend.store();
     for (time, (subject, caller)) in [(1, 1), (1, 1), (1, 2), (2, 1)].into_iter().enumerate() {
         let time = i64::try_from(time).unwrap();
-        store.record_failure(&pair(subject, caller), at(time), &event()).await.unwrap();
+        store.record_failure(&pair(subject, caller), at(time), &limit(), &event()).await.unwrap();
     }
     for ((subject, caller), by_caller, by_all) in [
         ((1, 1), failures(2, 1), failures(3, 2)),
@@ -32,7 +32,7 @@ pub async fn failures_count_per_caller_and_per_subject(backend: &mut impl Backen
 pub async fn forgetting_takes_only_the_callers_share(backend: &mut impl Backend) {
     let store = backend.store();
     for caller in [1, 1, 2] {
-        store.record_failure(&pair(1, caller), at(9), &event()).await.unwrap();
+        store.record_failure(&pair(1, caller), at(9), &limit(), &event()).await.unwrap();
     }
     store.forget_failures(&pair(1, 3)).await.unwrap();
     store.forget_failures(&pair(1, 1)).await.unwrap();
@@ -46,15 +46,15 @@ pub async fn forgetting_takes_only_the_callers_share(backend: &mut impl Backend)
 pub async fn what_is_more_than_a_week_old_is_removed(backend: &mut impl Backend) {
     let store = backend.store();
     for caller in 1..=9 {
-        store.record_failure(&pair(1, caller), at(0), &event()).await.unwrap();
+        store.record_failure(&pair(1, caller), at(0), &limit(), &event()).await.unwrap();
     }
     let week = at(0).after(days(7));
-    store.record_failure(&pair(1, 1), week, &event()).await.unwrap();
+    store.record_failure(&pair(1, 1), week, &limit(), &event()).await.unwrap();
     assert_eq!(store.failures(&pair(1, 1)).await.unwrap().by_all.count, 10, "a week old is not older than a week");
 
     let later = week.after(days(1));
     for _ in 0..8 {
-        store.record_failure(&pair(1, 1), later, &event()).await.unwrap();
+        store.record_failure(&pair(1, 1), later, &limit(), &event()).await.unwrap();
     }
     let left = store.failures(&pair(1, 1)).await.unwrap();
     assert_eq!((left.by_caller.count, left.by_all.count), (10, 10));
@@ -63,9 +63,9 @@ pub async fn what_is_more_than_a_week_old_is_removed(backend: &mut impl Backend)
 pub async fn a_wrong_password_and_its_audit_event_are_one(backend: &mut impl Backend) {
     let store = backend.store();
     let recorded = event();
-    store.record_failure(&pair(1, 1), at(1), &recorded).await.unwrap();
+    store.record_failure(&pair(1, 1), at(1), &limit(), &recorded).await.unwrap();
     assert_eq!(backend.audit_events().await, [recorded.id]);
-    store.record_failure(&pair(1, 1), at(2), &recorded).await.unwrap_err();
+    store.record_failure(&pair(1, 1), at(2), &limit(), &recorded).await.unwrap_err();
     assert_eq!(store.failures(&pair(1, 1)).await.unwrap().by_all, failures(1, 1));
 
     let denied = event_of(AuditOutcome::Denied { policies: vec!["p0".to_owned()] });

@@ -51,7 +51,7 @@ pub async fn a_stale_version_changes_nothing(backend: &mut impl Backend) {
     let store = backend.store();
     let alice = alice(&*store).await;
     make_change(&*store, alice, 1).await;
-    store.record_failure(&pair(1, 1), at(1), &event()).await.unwrap();
+    store.record_failure(&pair(1, 1), at(1), &limit(), &event()).await.unwrap();
     let (before, events) = (store.credential(alice).await.unwrap(), backend.audit_events().await);
 
     for expected in [None, Some(1), Some(3), Some(u64::MAX - 1)] {
@@ -148,7 +148,7 @@ pub async fn what_was_committed_survives_reopening(backend: &mut impl Backend) {
     let store = backend.store();
     let alice = alice(&*store).await;
     make_change(&*store, alice, 1).await;
-    store.record_failure(&pair(1, 1), at(7), &event()).await.unwrap();
+    store.record_failure(&pair(1, 1), at(7), &limit(), &event()).await.unwrap();
     assert!(store.bootstrap(&token(operator()), &digest(1), &event()).await.unwrap());
     let seen = async |backend: &dyn Backend| {
         let store = backend.store();
@@ -187,7 +187,7 @@ pub async fn a_change_forgets_the_callers_failures(backend: &mut impl Backend) {
     let store = backend.store();
     let alice = alice(&*store).await;
     for caller in [1, 1, 2] {
-        store.record_failure(&pair(1, caller), at(1), &event()).await.unwrap();
+        store.record_failure(&pair(1, caller), at(1), &limit(), &event()).await.unwrap();
     }
     let mut commit = change(alice, Some(1));
     commit.forget = Some(Forget::Pair(pair(1, 1)));
@@ -200,7 +200,7 @@ pub async fn an_administrators_change_forgets_everybodys_failures(backend: &mut 
     let store = backend.store();
     let alice = alice(&*store).await;
     for (subject, caller) in [(1, 1), (1, 2), (2, 1)] {
-        store.record_failure(&pair(subject, caller), at(1), &event()).await.unwrap();
+        store.record_failure(&pair(subject, caller), at(1), &limit(), &event()).await.unwrap();
     }
     let mut commit = change(alice, Some(1));
     commit.forget = Some(Forget::Subject(pair(1, 1).subject));

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod backend;
+mod change_events;
 mod commits;
 mod deletions;
 mod directory;
@@ -28,6 +29,17 @@ macro_rules! laws {
                 forgetting_takes_only_the_callers_share,
                 what_is_more_than_a_week_old_is_removed,
                 a_wrong_password_and_its_audit_event_are_one,
+            ],
+            change_events: [
+                each_change_has_its_event_and_nothing_else_has,
+                a_change_and_its_event_are_one,
+                a_clock_that_jumps_changes_no_order,
+                another_tenants_events_are_not_found,
+                a_cursor_leads_on_after_reopening,
+                where_nothing_waits_no_position_is_given,
+                many_events_get_their_positions_a_part_at_a_time,
+                what_is_old_is_removed_and_a_cursor_before_it_expires,
+                who_follows_positions_misses_nothing_of_racing_writers,
             ],
             commits: [
                 what_is_absent_is_none,

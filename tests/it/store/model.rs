@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::backend::Backend;
+use super::change_events;
 use super::values::*;
 
 pub async fn any_sequence_of_operations_does_what_the_model_does<B: Backend>(_: &mut B) {
@@ -73,6 +74,8 @@ fn operation() -> impl Strategy<Value = Operation> {
 struct Model {
     tenants: BTreeMap<usize, BTreeMap<usize, User>>,
     failures: BTreeMap<(u8, u8), u32>,
+    /// What watchers of each tenant are told, by subject.
+    events: BTreeMap<usize, BTreeMap<Uuid, Vec<&'static str>>>,
     /// Who was deleted, to be looked for in vain.
     gone: Vec<SubjectId>,
     changes: u64,
@@ -106,6 +109,9 @@ impl Model {
                 };
                 assert_eq!(deleted, expected);
                 self.tenants.retain(|key, users| *key != number || !users.is_empty());
+                if deleted == Deletion::Deleted {
+                    self.events.remove(&number);
+                }
             }
             Operation::CreateUser { user, with_password } => self.create(store, user, with_password).await,
             Operation::DeleteUser((owner, name)) => {
@@ -113,13 +119,16 @@ impl Model {
                     store.delete_subject(&tenant(TENANTS[owner]), &ram_user(USERS[name]), &event()).await.unwrap();
                 let removed = self.tenants.get_mut(&owner).and_then(|users| users.remove(&name));
                 assert_eq!(deleted, if removed.is_some() { Deletion::Deleted } else { Deletion::Absent });
-                self.gone.extend(removed.map(|user| user.id));
+                if let Some(user) = removed {
+                    self.happened(owner, user.id, "deleted");
+                    self.gone.push(user.id);
+                }
             }
             Operation::Change { user, stale_by, keep_history, forget } => {
                 self.change(store, user, stale_by, keep_history, forget).await;
             }
             Operation::Fail(subject, caller) => {
-                store.record_failure(&pair(subject, caller), at(1), &event()).await.unwrap();
+                store.record_failure(&pair(subject, caller), at(1), &limit(), &event()).await.unwrap();
                 *self.failures.entry((subject, caller)).or_default() += 1;
             }
             Operation::Forget(subject, caller) => {
@@ -156,6 +165,13 @@ impl Model {
         let hashes = if with_password { vec![hash(self.changes)] } else { vec![] };
         let user = User { id: new.subject.id, version: u64::from(with_password), hashes, tokens: vec![] };
         users.entry(name).or_insert(user);
+        if created == Creation::Created {
+            self.happened(owner, new.subject.id, "created");
+        }
+    }
+
+    fn happened(&mut self, owner: usize, subject: SubjectId, what: &'static str) {
+        self.events.entry(owner).or_default().entry(subject.0).or_default().push(what);
     }
 
     async fn change(
@@ -187,6 +203,7 @@ impl Model {
         if let Some(pair) = forget {
             self.failures.remove(&pair);
         }
+        self.happened(owner, id, "reset");
     }
 
     async fn compare(&self, store: &dyn Store) {
@@ -212,6 +229,13 @@ impl Model {
         for number in 0..self.digests {
             let found = store.access_token(&digest(number)).await.unwrap();
             assert_eq!(found.is_some(), living.contains(&number));
+        }
+        for (owner, name) in TENANTS.into_iter().enumerate() {
+            let mut told = BTreeMap::<_, Vec<_>>::new();
+            for event in change_events::told(store, &tenant(name)).await {
+                told.entry(event.subject.0).or_default().push(event.kind.as_str());
+            }
+            assert_eq!(told, self.events.get(&owner).cloned().unwrap_or_default());
         }
         for id in &self.gone {
             assert_eq!(store.credential(*id).await.unwrap(), None);

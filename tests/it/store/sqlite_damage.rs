@@ -25,7 +25,7 @@ async fn fill(path: &Path) {
     }
     let alice = add_subject_with_password(&store, &acme, ram_user("alice")).await.id;
     make_change(&store, alice, 1).await;
-    store.record_failure(&pair(1, 1), at(1), &event()).await.unwrap();
+    store.record_failure(&pair(1, 1), at(1), &limit(), &event()).await.unwrap();
     let caller = Caller::RamUser(acme, RamUserName::parse("alice").unwrap(), alice);
     assert!(store.insert_access_token(&token(caller), &digest(1), &event()).await.unwrap());
     store.close().await;

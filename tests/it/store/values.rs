@@ -1,8 +1,10 @@
 //! Values for the laws, and the verbs that put them into a store.
 
+use std::time::Duration;
+
 use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use credentiald::domain::action::Action;
-use credentiald::domain::attempts::{CallerKey, Pair, SubjectKey};
+use credentiald::domain::attempts::{Backoff, CallerKey, Pair, SubjectKey};
 use credentiald::domain::audit_event::{AuditEvent, AuditOutcome};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::credential::{ChangeId, ChangedBy, StoredHash, Version, VersionedHash};
@@ -97,6 +99,11 @@ pub fn event_of(outcome: AuditOutcome) -> AuditEvent {
 
 pub fn pair(subject: u8, caller: u8) -> Pair {
     Pair { subject: SubjectKey([subject; 32]), caller: CallerKey([caller; 32]) }
+}
+
+/// Three wrong passwords in a row are free; each further one costs a second.
+pub fn limit() -> Backoff {
+    Backoff { allowance: 3, initial: Duration::from_secs(1), longest: Duration::from_secs(1) }
 }
 
 pub fn digest(number: u8) -> TokenDigest {

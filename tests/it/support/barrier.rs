@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
-use credentiald::domain::attempts::{Pair, StoredFailures};
+use credentiald::domain::attempts::{Backoff, Pair, StoredFailures};
 use credentiald::domain::audit_event::AuditEvent;
+use credentiald::domain::change_event::Position;
 use credentiald::domain::credential::{Credential, Revision, StoredHash};
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::page::{Page, PageRequest};
@@ -15,8 +16,8 @@ use credentiald::domain::subject::{Instance, InstanceStatus, SubjectId, SubjectK
 use credentiald::domain::tenant::Tenant;
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
-    AccessTokens, Commit, CommitOutcome, Creation, Credentials, Deletion, Directory, HashEntry, Lookup, NewSubject,
-    SubjectEntry, SubjectStatus,
+    AccessTokens, ChangeEventPage, ChangeEvents, Commit, CommitOutcome, Creation, Credentials, Deletion, Directory,
+    HashEntry, Lookup, NewSubject, Numbered, SubjectEntry, SubjectStatus,
 };
 use credentiald::ports::{Store, StoreError};
 use tokio::sync::Barrier;
@@ -57,7 +58,7 @@ pass_on! {
         fn replace_hash(subject: SubjectId, revision: Revision, hash: &StoredHash) -> bool;
         fn hashes(tenant: Option<&TenantName>, page: &PageRequest) -> Page<HashEntry>;
         fn failures(pair: &Pair) -> StoredFailures;
-        fn record_failure(pair: &Pair, at: Timestamp, event: &AuditEvent) -> ();
+        fn record_failure(pair: &Pair, at: Timestamp, limit: &Backoff, event: &AuditEvent) -> ();
         fn forget_failures(pair: &Pair) -> ();
         fn record(event: &AuditEvent) -> ();
     }
@@ -87,6 +88,14 @@ pass_on! {
         fn subjects(tenant: &TenantName, kind: SubjectKind, instance: Option<&InstanceId>, page: &PageRequest) -> Page<SubjectEntry>;
         fn set_subject_status(tenant: &TenantName, name: &SubjectName, status: SubjectStatus, event: &AuditEvent) -> bool;
         fn delete_subject(tenant: &TenantName, name: &SubjectName, event: &AuditEvent) -> Deletion;
+    }
+}
+
+pass_on! {
+    ChangeEvents {
+        fn number_change_events() -> Numbered;
+        fn change_events(tenant: &TenantName, after: Position, most: u32) -> ChangeEventPage;
+        fn purge_change_events(before: Timestamp) -> bool;
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
@@ -37,6 +38,7 @@ pub struct Client {
     address: SocketAddr,
     connection: Arc<OnceCell<SendRequest<Full<Bytes>>>>,
     headers: HeaderMap,
+    window: Option<u32>,
 }
 
 /// Everything of a reply.
@@ -50,7 +52,7 @@ pub struct Reply {
 
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, connection: Arc::default(), headers: HeaderMap::new() }
+        Self { address, connection: Arc::default(), headers: HeaderMap::new(), window: None }
     }
 
     /// The same client with one more header.
@@ -65,6 +67,11 @@ impl Client {
         Self { headers: self.headers.clone(), ..Self::new(address) }
     }
 
+    /// The same caller on a connection of its own, to which so many bytes of a reply are sent before it takes them.
+    pub fn with_window(&self, bytes: u32) -> Self {
+        Self { headers: self.headers.clone(), window: Some(bytes), ..Self::new(self.address) }
+    }
+
     pub fn with_token(&self, token: &str) -> Self {
         self.with_header("authorization", &format!("Bearer {token}"))
     }
@@ -77,14 +84,19 @@ impl Client {
     /// Calls, and answers nothing where the connection is lost before the reply is whole.
     pub async fn try_call(&self, method: &str, request: Value) -> Option<Reply> {
         let method = method_named(method);
-        let request = DynamicMessage::deserialize(method.input(), request).expect("the request fits the proto");
-        let mut reply = self.try_send(&path(&method), frame(&request.encode_to_vec())).await?;
+        let mut reply = self.try_send(&path(&method), encoded(&method, request)).await?;
         if let Some(message) = reply.body.get(5..) {
-            let message = DynamicMessage::decode(method.output(), message).expect("the reply fits the proto");
-            let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(true);
-            reply.json = message.serialize_with_options(serde_json::value::Serializer, &options).unwrap();
+            reply.json = decoded(&method, message);
         }
         Some(reply)
+    }
+
+    /// Calls `WatchChanges`, whose replies come one by one.
+    pub async fn watch(&self, request: Value) -> Watching {
+        let method = method_named("WatchChanges");
+        let response = self.open(&path(&method), encoded(&method, request)).await.expect("the server answers");
+        let (head, body) = response.into_parts();
+        Watching { method, initial: head.headers, body, received: Vec::new() }
     }
 
     /// Calls, and expects success.
@@ -108,15 +120,7 @@ impl Client {
 
     /// Posts a body as it is, and answers nothing where the connection is lost before the reply is whole.
     pub async fn try_send(&self, path: &str, body: impl Into<Bytes>) -> Option<Reply> {
-        let mut request = Request::post(format!("http://{}{path}", self.address))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .body(Full::new(body.into()))
-            .unwrap();
-        request.headers_mut().extend(self.headers.clone());
-        let mut connection = self.connection.get_or_try_init(|| connect(self.address)).await.ok()?.clone();
-        let response = connection.send_request(request).await.ok()?;
-        let (head, body) = response.into_parts();
+        let (head, body) = self.open(path, body).await?.into_parts();
         let collected = tokio::time::timeout(Duration::from_mins(1), body.collect()).await.unwrap().ok()?;
         let trailers = collected.trailers().cloned().unwrap_or_default();
         let status = Status::from_header_map(&trailers)
@@ -124,6 +128,85 @@ impl Client {
             .expect("the reply has a status");
         Some(Reply { status, initial: head.headers, body: collected.to_bytes(), json: Value::Null })
     }
+
+    /// Posts a body as it is, and answers what the reply begins with.
+    async fn open(&self, path: &str, body: impl Into<Bytes>) -> Option<Response<Incoming>> {
+        let mut request = Request::post(format!("http://{}{path}", self.address))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(Full::new(body.into()))
+            .unwrap();
+        request.headers_mut().extend(self.headers.clone());
+        let mut connection = self.connection.get_or_try_init(|| connect(self.address, self.window)).await.ok()?.clone();
+        connection.send_request(request).await.ok()
+    }
+}
+
+/// Replies that come one by one. Dropped, the call is cancelled.
+pub struct Watching {
+    method: MethodDescriptor,
+    pub initial: HeaderMap,
+    body: Incoming,
+    received: Vec<u8>,
+}
+
+impl Watching {
+    /// The next reply, or what ended them.
+    pub async fn next(&mut self) -> Result<Value, Reply> {
+        loop {
+            if let Some(message) = self.take_message() {
+                return Ok(message);
+            }
+            let frame =
+                tokio::time::timeout(Duration::from_mins(1), self.body.frame()).await.expect("no reply for long");
+            match frame.expect("the reply has a status").expect("the connection is there").into_data() {
+                Ok(bytes) => self.received.extend_from_slice(&bytes),
+                Err(frame) => {
+                    let status = frame.into_trailers().ok().and_then(|trailers| Status::from_header_map(&trailers));
+                    let (status, initial) = (status.expect("the reply has a status"), self.initial.clone());
+                    return Err(Reply { status, initial, body: Bytes::new(), json: Value::Null });
+                }
+            }
+        }
+    }
+
+    /// The next reply with an event.
+    pub async fn event(&mut self) -> Value {
+        loop {
+            let reply = self.next().await.expect("the watch goes on");
+            if !reply["event"].is_null() {
+                return reply;
+            }
+        }
+    }
+
+    /// What ends the watch, whatever comes before.
+    pub async fn end(mut self) -> Reply {
+        loop {
+            if let Err(reply) = self.next().await {
+                return reply;
+            }
+        }
+    }
+
+    fn take_message(&mut self) -> Option<Value> {
+        let (head, rest) = self.received.split_at_checked(5)?;
+        let length = usize::try_from(u32::from_be_bytes(head[1..].try_into().unwrap())).unwrap();
+        let message = decoded(&self.method, rest.get(..length)?);
+        self.received.drain(..5 + length);
+        Some(message)
+    }
+}
+
+fn encoded(method: &MethodDescriptor, request: Value) -> Bytes {
+    let request = DynamicMessage::deserialize(method.input(), request).expect("the request fits the proto");
+    frame(&request.encode_to_vec())
+}
+
+fn decoded(method: &MethodDescriptor, message: &[u8]) -> Value {
+    let message = DynamicMessage::decode(method.output(), message).expect("the reply fits the proto");
+    let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(true);
+    message.serialize_with_options(serde_json::value::Serializer, &options).unwrap()
 }
 
 impl Reply {
@@ -157,9 +240,14 @@ impl Reply {
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
+async fn connect(
+    address: SocketAddr,
+    window: Option<u32>,
+) -> Result<SendRequest<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
     let stream = TcpStream::connect(address).await?;
-    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+    let mut client = Builder::new(TokioExecutor::new());
+    client.initial_stream_window_size(window);
+    let (sender, connection) = client.handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     Ok(sender)
 }

@@ -4,5 +4,5 @@ pub mod barrier;
 pub mod client;
 pub mod world;
 
-pub use client::{Client, Reply};
+pub use client::{Client, Reply, Watching};
 pub use world::{Setup, World, database};

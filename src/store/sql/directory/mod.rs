@@ -173,7 +173,7 @@ impl Directory for SqlStore {
     ) -> Result<Deletion, StoreError> {
         self.transact("delete_subject", |transaction| {
             Box::pin(async move {
-                let deletion = subjects::delete(transaction, tenant, name).await?;
+                let deletion = subjects::delete(transaction, tenant, name, event).await?;
                 audit::insert_if(deletion == Deletion::Deleted, transaction, event).await?;
                 Ok(deletion)
             })

@@ -1,12 +1,14 @@
 //! Subjects, with what may be told of their credentials.
 
 use super::super::rows::{self, Read, subject_columns};
-use super::super::{Row, SqlStore, Transaction, sql};
+use super::super::{Row, SqlStore, Transaction, change_events, sql};
 use super::{has_tenant, instances, page_of, start_of};
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::change_event::ChangeKind;
 use crate::domain::credential::{ChangedBy, Version};
 use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::subject::{Subject, SubjectAttributes, SubjectKind, SubjectName};
+use crate::domain::subject::{Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName};
 use crate::ports::StoreError;
 use crate::ports::store::{Creation, Deletion, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
 
@@ -42,6 +44,7 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, new: &NewSubject) 
     if let Some(password) = first_password {
         insert_credential(transaction, subject, password).await?;
     }
+    change_events::insert_created(transaction, subject.id).await?;
     Ok(Creation::Created)
 }
 
@@ -141,16 +144,21 @@ pub(super) async fn delete(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,
     name: &SubjectName,
+    event: &AuditEvent,
 ) -> Result<Deletion, StoreError> {
-    let deleted = transaction
-        .execute(
-            sql("DELETE FROM subject WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3 AND name = $4")
+    let found = transaction
+        .fetch_first(
+            sql("SELECT id FROM subject WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3 AND name = $4")
                 .bind(tenant.as_str())
                 .bind(name.kind().as_str())
                 .bind(instance_key(name.instance()))
                 .bind(name.key()),
         )
         .await?;
+    let Some(found) = found else { return Ok(Deletion::Absent) };
+    let id = SubjectId(rows::uuid(&found, "id")?);
+    change_events::insert(transaction, id, event.id, event.at, ChangeKind::Deleted).await?;
+    let deleted = transaction.execute(sql("DELETE FROM subject WHERE id = $1").bind(id.to_string())).await?;
     Ok(if deleted == 0 { Deletion::Absent } else { Deletion::Deleted })
 }
 

@@ -49,7 +49,12 @@ pub(super) async fn delete(transaction: &mut dyn Transaction, name: &TenantName)
             .bind(name.as_str()),
         )
         .await?;
-    Ok(if deleted == 0 { Deletion::NotEmpty } else { Deletion::Deleted })
+    if deleted == 0 {
+        return Ok(Deletion::NotEmpty);
+    }
+    // One that is made again under the same name is not to see them.
+    transaction.execute(sql("DELETE FROM change_event WHERE tenant = $1").bind(name.as_str())).await?;
+    Ok(Deletion::Deleted)
 }
 
 pub(super) async fn replace_settings(

@@ -1,0 +1,123 @@
+//! What a watcher is sent: that something happened to a subject.
+
+use uuid::Uuid;
+
+use super::action::Action;
+use super::credential::Version;
+use super::names::TenantName;
+use super::subject::{SubjectId, SubjectName};
+use super::time::Timestamp;
+
+/// What a watcher is sent: that something happened to a subject. Holds versions and never a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeEvent {
+    /// Its id: that of the change where a password was set, else that of the audit event that was recorded with it.
+    pub id: Uuid,
+    /// When it happened, by the clock of whoever did it. Order is told by positions, never by this.
+    pub at: Timestamp,
+    /// The subject's tenant.
+    pub tenant: TenantName,
+    /// The subject.
+    pub subject: SubjectId,
+    /// The subject's name.
+    pub name: SubjectName,
+    /// What happened.
+    pub kind: ChangeKind,
+}
+
+/// What happened to a subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It was created.
+    Created {
+        /// The version of its first password, where it has one.
+        version: Option<Version>,
+    },
+    /// Its password was changed, by itself or where no old one is asked for.
+    Changed {
+        /// The new version.
+        version: Version,
+        /// Until when the password before is good as well, where it is.
+        overlap_until: Option<Timestamp>,
+    },
+    /// Its password was set by an administrator.
+    Reset {
+        /// The new version.
+        version: Version,
+    },
+    /// A caller used up its wrong passwords, and can't try the subject's for a while.
+    Locked {
+        /// Until when that caller has to wait.
+        until: Timestamp,
+    },
+    /// It was deleted. Nothing follows.
+    Deleted,
+}
+
+impl ChangeKind {
+    /// What it is that an action set a password.
+    pub fn of_password(action: Action, version: Version) -> Self {
+        if action.is_administrative() {
+            Self::Reset { version }
+        } else {
+            Self::Changed { version, overlap_until: None }
+        }
+    }
+
+    /// The kind as one word, the same in the store and the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created { .. } => "created",
+            Self::Changed { .. } => "changed",
+            Self::Reset { .. } => "reset",
+            Self::Locked { .. } => "locked",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// A place in the one order in which events are told. Only what is committed has one, so that nothing ever appears
+/// before a place that somebody has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub u64);
+
+/// The part of the order that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptEvents {
+    /// Where it begins: whatever comes after this is kept.
+    pub after: Position,
+    /// The last position that was given.
+    pub last: Position,
+}
+
+impl KeptEvents {
+    /// Whether everything that comes after a position is kept. What was never given is of another store, or of a time
+    /// that a restored backup does not know.
+    pub fn reaches_back_to(self, position: Position) -> bool {
+        self.after <= position && position <= self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_goes_on_from_any_position_that_is_kept() {
+        let kept = KeptEvents { after: Position(10), last: Position(12) };
+        for (position, expected) in [(0, false), (9, false), (10, true), (11, true), (12, true), (13, false)] {
+            assert_eq!(kept.reaches_back_to(Position(position)), expected, "{position}");
+        }
+    }
+
+    #[test]
+    fn an_administrators_new_password_is_a_reset() {
+        let version = Version::FIRST;
+        for action in [Action::ResetPassword, Action::ResetAccountPassword] {
+            assert_eq!(ChangeKind::of_password(action, version), ChangeKind::Reset { version });
+        }
+        for action in [Action::ModifyPwByDomain, Action::ChangePassword] {
+            assert_eq!(ChangeKind::of_password(action, version), ChangeKind::Changed { version, overlap_until: None });
+        }
+    }
+}

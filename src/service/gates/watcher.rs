@@ -1,0 +1,172 @@
+//! One watch: reads on where it is, leaves out what its caller may not see, and asks again and again whether it still
+//! may watch.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::permit::resource;
+use super::watches::Place;
+use super::{Gates, Permit};
+use crate::domain::change_event::{ChangeEvent, Position};
+use crate::domain::names::TenantName;
+use crate::domain::resource::Resource;
+use crate::domain::subject::{SubjectAttributes, SubjectId};
+use crate::ports::store::{Absent, Lookup};
+use crate::ports::{AccessRequest, Decision};
+use crate::service::error::Interruption;
+use crate::service::requests::{Told, WatchFrom};
+use crate::service::{Call, ServiceError};
+
+/// How many events are read at a time.
+const PAGE: u32 = 100;
+
+/// One watch.
+pub struct Watcher {
+    gates: Arc<Gates>,
+    permit: Permit,
+    tenant: TenantName,
+    /// Everything up to here is told, or not to be told.
+    cursor: Position,
+    numbered: watch::Receiver<Position>,
+    place: Arc<Place>,
+}
+
+/// Keeps the place of a watch while its caller may still take what it was told.
+pub struct Kept(#[expect(dead_code, reason = "it is dropped with this")] Arc<Place>);
+
+impl Gates {
+    /// Begins a watch of a tenant that was permitted.
+    pub(in crate::service) async fn watcher(
+        self: &Arc<Self>,
+        permit: Permit,
+        tenant: TenantName,
+        from: WatchFrom,
+    ) -> Result<Watcher, ServiceError> {
+        if self.watches.stopping.is_cancelled() {
+            return Err(ServiceError::WatchInterrupted(Interruption::Stopping));
+        }
+        let place = Arc::new(self.place(permit.call().caller(), &tenant)?);
+        let numbered = self.watches.numbered.subscribe();
+        // What is committed by now comes before "now".
+        let kept = self.number_change_events().await?;
+        self.want_positions();
+        let cursor = match from {
+            WatchFrom::Now => kept.last,
+            WatchFrom::Oldest => kept.after,
+            WatchFrom::Cursor(cursor) if kept.reaches_back_to(cursor) => cursor,
+            WatchFrom::Cursor(_) => return Err(ServiceError::CursorExpired),
+        };
+        Ok(Watcher { gates: Arc::clone(self), permit, tenant, cursor, numbered, place })
+    }
+}
+
+impl Watcher {
+    /// What keeps the place of this watch.
+    pub(in crate::service) fn kept(&self) -> Kept {
+        Kept(Arc::clone(&self.place))
+    }
+
+    /// Tells the caller what happens, until something ends that; answers what it was.
+    pub(in crate::service) async fn follow(mut self, told: mpsc::Sender<Told>) -> ServiceError {
+        let (stopping, deadline) = (self.gates.watches.stopping.clone(), self.permit.call().deadline);
+        let caller = told.clone();
+        tokio::select! {
+            biased;
+            () = stopping.cancelled() => ServiceError::WatchInterrupted(Interruption::Stopping),
+            () = tokio::time::sleep_until(deadline.instant().into()) => ServiceError::DeadlineExceeded,
+            () = caller.closed() => ServiceError::Internal("a caller who has hung up is told nothing"),
+            Err(error) = self.run(&told) => error,
+        }
+    }
+
+    /// Begins with where the watch is, so that a caller who is told nothing else has a cursor.
+    async fn run(&mut self, told: &mpsc::Sender<Told>) -> Result<Infallible, ServiceError> {
+        let mut heartbeat = tokio::time::interval(self.gates.installation.watches.heartbeat);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let cursor = self.cursor;
+            let is_news = tokio::select! {
+                // However much there is to be told, whoever may not watch any more is told so in time.
+                biased;
+                _ = heartbeat.tick() => false,
+                moved = self.numbered.wait_for(|last| *last > cursor) => moved.is_ok(),
+            };
+            if is_news {
+                self.read_on(told).await?;
+            } else {
+                self.check_caller().await?;
+                self.tell(told, Told { cursor, event: None }).await?;
+            }
+        }
+    }
+
+    async fn read_on(&mut self, told: &mpsc::Sender<Told>) -> Result<(), ServiceError> {
+        let page = self.gates.ports.store.change_events(&self.tenant, self.cursor, PAGE).await?;
+        if !page.kept.reaches_back_to(self.cursor) {
+            return Err(ServiceError::CursorExpired);
+        }
+        let mut judged = HashMap::new();
+        for (cursor, event) in page.events {
+            if self.may_see(&mut judged, &event).await? {
+                self.tell(told, Told { cursor, event: Some(event) }).await?;
+            }
+            self.cursor = cursor;
+        }
+        self.cursor = page.up_to;
+        Ok(())
+    }
+
+    /// Whether the caller may see what happened to a subject. One that is gone is judged as one that never was.
+    async fn may_see(&self, judged: &mut HashMap<SubjectId, bool>, event: &ChangeEvent) -> Result<bool, ServiceError> {
+        if let Some(&judgement) = judged.get(&event.subject) {
+            return Ok(judgement);
+        }
+        let Gates { ports, .. } = self.gates.as_ref();
+        let lookup = match ports.store.look_up(&self.tenant, &event.name).await? {
+            Lookup::Found(other) if other.id != event.subject => Lookup::Missing(Absent::Subject {
+                region: match other.attributes {
+                    SubjectAttributes::InstanceAccount { region, .. } => Some(region),
+                    _ => None,
+                },
+            }),
+            found => found,
+        };
+        let call = self.permit.call();
+        let action = call.caller.action();
+        let resource = resource(action, &self.tenant, &event.name, &lookup, self.gates.default_region());
+        let decision = ports.authorizer.decide(AccessRequest { caller: call.caller(), action, resource: &resource });
+        let judgement = matches!(decision, Decision::Permitted { .. });
+        judged.insert(event.subject, judgement);
+        Ok(judgement)
+    }
+
+    /// Whether the caller is still who it was, and still may.
+    async fn check_caller(&mut self) -> Result<(), ServiceError> {
+        let call = self.permit.call().clone();
+        self.gates.check_token(&call).await?;
+        self.permit = self.gates.permit(call, &Resource::Tenant(self.tenant.clone())).await?;
+        Ok(())
+    }
+
+    async fn tell(&self, told: &mpsc::Sender<Told>, what: Told) -> Result<(), ServiceError> {
+        let patience = self.gates.installation.watches.patience;
+        match tokio::time::timeout(patience, told.send(what)).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(ServiceError::WatchInterrupted(Interruption::TooSlow)),
+        }
+    }
+}
+
+impl Gates {
+    /// Whether what a call was authenticated by is still good.
+    async fn check_token(&self, call: &Call) -> Result<(), ServiceError> {
+        let Some(digest) = &call.token else { return Ok(()) };
+        match self.access_token(digest).await? {
+            Some(token) if token.is_valid_at(self.now()) && token.caller == *call.caller() => Ok(()),
+            _ => Err(ServiceError::Unauthenticated),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `WatchChanges`: what happens to the subjects of a tenant, for as long as its caller listens.
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::gates::Kept;
+use super::requests::{Told, WatchFrom};
+use super::{Call, Service, ServiceError};
+use crate::domain::resource::Resource;
+
+/// How much is ready for a caller who is slow to take it; then nothing more is read.
+const READY: usize = 16;
+
+/// A watch as its caller has it. Dropped, it ends.
+pub struct Watch {
+    told: mpsc::Receiver<Told>,
+    /// Ends with what ended the watch; `None` once that was told.
+    follows: Option<JoinHandle<ServiceError>>,
+    _kept: Kept,
+}
+
+impl Service {
+    /// Watches the caller's own tenant.
+    pub async fn watch_changes(&self, call: Call, from: WatchFrom) -> Result<Watch, ServiceError> {
+        let tenant = call.own_tenant()?.clone();
+        let permit = self.gates.permit(call, &Resource::Tenant(tenant.clone())).await?;
+        let watcher = self.gates.watcher(permit, tenant, from).await?;
+        let kept = watcher.kept();
+        let (sender, told) = mpsc::channel(READY);
+        Ok(Watch { told, follows: Some(tokio::spawn(watcher.follow(sender))), _kept: kept })
+    }
+
+    /// Looks after change events until watches are ended: without this, nobody is told anything.
+    pub async fn tend_change_events(&self) {
+        self.gates.tend_change_events().await;
+    }
+
+    /// Ends every watch, and refuses new ones. An orderly stop would otherwise wait for them.
+    pub fn end_watches(&self) {
+        self.gates.end_watches();
+    }
+}
+
+impl Watch {
+    /// What comes next: at last, what ended the watch, and then nothing.
+    pub async fn next(&mut self) -> Option<Result<Told, ServiceError>> {
+        if let Some(told) = self.told.recv().await {
+            return Some(Ok(told));
+        }
+        let ended = self.follows.take()?.await;
+        Some(Err(ended.unwrap_or(ServiceError::Internal("a watch was lost"))))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(follows) = &self.follows {
+            follows.abort();
+        }
+    }
+}

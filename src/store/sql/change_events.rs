@@ -1,0 +1,217 @@
+//! Change events.
+//!
+//! An event is written without a position. Positions are given later, to what is committed, in transactions that take
+//! the one row of `change_position` first and so exclude each other: whoever sees a position sees all before it.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::rows::{self, Read};
+use super::{Row, SqlStore, Statement, Transaction, sql};
+use crate::domain::change_event::{ChangeEvent, ChangeKind, KeptEvents, Position};
+use crate::domain::names::TenantName;
+use crate::domain::subject::SubjectId;
+use crate::domain::time::Timestamp;
+use crate::ports::StoreError;
+use crate::ports::store::{ChangeEventPage, ChangeEvents, Numbered};
+
+/// How many events get their positions, or are removed, in one transaction.
+const AT_ONCE: i64 = 500;
+
+#[async_trait]
+impl ChangeEvents for SqlStore {
+    async fn number_change_events(&self) -> Result<Numbered, StoreError> {
+        let row = self
+            .read_first(sql("SELECT p.last, p.purged,
+             (SELECT count(*) FROM (
+                 SELECT 1 FROM change_event WHERE position IS NULL ORDER BY subject_id, number LIMIT 1
+             ) w) AS waiting
+             FROM change_position p WHERE p.only_row = 1"))
+            .await?
+            .ok_or_else(|| rows::damaged("change_position"))?;
+        if row.integer("waiting")? == 0 {
+            return Ok(Numbered { kept: kept(&row)?, more: false });
+        }
+        self.transact("number_change_events", |transaction| Box::pin(number(transaction))).await
+    }
+
+    async fn change_events(
+        &self,
+        tenant: &TenantName,
+        after: Position,
+        most: u32,
+    ) -> Result<ChangeEventPage, StoreError> {
+        // One statement is one moment: what is purged between two would be missed.
+        let found = self
+            .read(
+                sql("SELECT p.last, p.purged, e.*
+             FROM change_position p LEFT JOIN (
+                 SELECT * FROM change_event WHERE tenant = $1 AND position > $2 ORDER BY position LIMIT $3
+             ) e ON 1 = 1
+             WHERE p.only_row = 1 ORDER BY e.position")
+                .bind(tenant.as_str())
+                .bind(number_of(after))
+                .bind(i64::from(most)),
+            )
+            .await?;
+        let kept = kept(found.first().ok_or_else(|| rows::damaged("change_position"))?)?;
+        let mut events = Vec::with_capacity(found.len());
+        for row in &found {
+            if row.optional_integer("position")?.is_some() {
+                events.push((position(row, "position")?, event(row)?));
+            }
+        }
+        let is_full = u32::try_from(events.len()).is_ok_and(|count| count >= most);
+        let up_to = events.last().filter(|_| is_full).map_or(kept.last, |(position, _)| *position);
+        Ok(ChangeEventPage { kept, events, up_to })
+    }
+
+    async fn purge_change_events(&self, before: Timestamp) -> Result<bool, StoreError> {
+        let first = self
+            .read(
+                sql("SELECT position, at FROM change_event WHERE position IS NOT NULL ORDER BY position LIMIT $1")
+                    .bind(AT_ONCE),
+            )
+            .await?;
+        let mut last_old = None;
+        let mut count = 0;
+        for row in &first {
+            if rows::time(row, "at")? >= before {
+                break;
+            }
+            last_old = Some(row.integer("position")?);
+            count += 1;
+        }
+        let Some(last_old) = last_old else { return Ok(false) };
+        self.transact("purge_change_events", |transaction| Box::pin(purge(transaction, last_old))).await?;
+        Ok(count == AT_ONCE)
+    }
+}
+
+/// Adds the event of something that happened to a subject, in the transaction in which it does. Where the subject is
+/// gone, there is none.
+pub(super) async fn insert(
+    transaction: &mut dyn Transaction,
+    subject: SubjectId,
+    id: Uuid,
+    at: Timestamp,
+    kind: ChangeKind,
+) -> Result<(), StoreError> {
+    let counted = sql("UPDATE subject SET events = events + 1 WHERE id = $1").bind(subject.to_string());
+    if transaction.execute(counted).await? == 0 {
+        return Ok(());
+    }
+    let (version, until) = match kind {
+        ChangeKind::Created { version } => (version, None),
+        ChangeKind::Changed { version, overlap_until } => (Some(version), overlap_until),
+        ChangeKind::Reset { version } => (Some(version), None),
+        ChangeKind::Locked { until } => (None, Some(until)),
+        ChangeKind::Deleted => (None, None),
+    };
+    let event = sql(
+        "INSERT INTO change_event (subject_id, number, id, at, tenant, kind, instance, written, what, version, until)
+         SELECT id, events, $2, CAST($3 AS BIGINT), tenant, kind, instance, written, $4, CAST($5 AS BIGINT),
+             CAST($6 AS BIGINT)
+         FROM subject WHERE id = $1",
+    )
+    .bind(subject.to_string())
+    .bind(id.to_string())
+    .bind(at.as_micros())
+    .bind(kind.as_str())
+    .bind(version.map(rows::number_of))
+    .bind(until.map(Timestamp::as_micros));
+    transaction.execute(event).await?;
+    Ok(())
+}
+
+/// Adds the events of the creation of subjects, to go on after its `WHERE s.id`: the first event of each, in the
+/// transaction in which it is created.
+pub(super) const INSERT_CREATED: &str =
+    "INSERT INTO change_event (subject_id, number, id, at, tenant, kind, instance, written, what, version)
+     SELECT s.id, s.events, coalesce(c.change_id, s.id), s.created_at, s.tenant, s.kind, s.instance, s.written,
+         'created', c.version
+     FROM subject s LEFT JOIN credential c ON c.subject_id = s.id
+     WHERE s.id ";
+
+/// Adds the event of one subject's creation.
+pub(super) async fn insert_created(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<(), StoreError> {
+    transaction.execute(Statement::of_parts(&[INSERT_CREATED, "= $1"]).bind(subject.to_string())).await?;
+    Ok(())
+}
+
+/// Gives positions to some of those that have none. One subject's come in the order in which they happened: whoever
+/// counts one waits for whoever counted the one before, so that none is seen without those before it.
+///
+/// As many positions are taken as may be needed: what is left out is never given.
+async fn number(transaction: &mut dyn Transaction) -> Result<Numbered, StoreError> {
+    let taken = sql("UPDATE change_position SET last = last + $1 WHERE only_row = 1 RETURNING last, purged");
+    let taken = transaction.fetch_first(taken.bind(AT_ONCE)).await?;
+    let taken = taken.ok_or_else(|| rows::damaged("change_position"))?;
+    let kept = kept(&taken)?;
+    let count = transaction
+        .execute(
+            sql("UPDATE change_event SET position = w.place + $1
+             FROM (
+                 SELECT subject_id, number, row_number() OVER (ORDER BY subject_id, number) AS place
+                 FROM (
+                     SELECT subject_id, number FROM change_event
+                     WHERE position IS NULL ORDER BY subject_id, number LIMIT $2
+                 ) f
+             ) w
+             WHERE change_event.subject_id = w.subject_id AND change_event.number = w.number")
+            .bind(taken.integer("last")? - AT_ONCE)
+            .bind(AT_ONCE),
+        )
+        .await?;
+    Ok(Numbered { kept, more: i64::try_from(count).is_ok_and(|count| count >= AT_ONCE) })
+}
+
+/// Removes events up to a position, none of which is given any more.
+async fn purge(transaction: &mut dyn Transaction, up_to: i64) -> Result<(), StoreError> {
+    let moved = sql("UPDATE change_position SET purged = $1 WHERE only_row = 1 AND purged < $1").bind(up_to);
+    transaction.execute(moved).await?;
+    transaction.execute(sql("DELETE FROM change_event WHERE position <= $1").bind(up_to)).await?;
+    Ok(())
+}
+
+/// An event of a row that holds all columns.
+pub(super) fn event(row: &Row) -> Read<ChangeEvent> {
+    Ok(ChangeEvent {
+        id: rows::uuid(row, "id")?,
+        at: rows::time(row, "at")?,
+        tenant: rows::parsed(row, "tenant", |text| TenantName::parse(text).ok())?,
+        subject: SubjectId(rows::uuid(row, "subject_id")?),
+        name: rows::subject_name(row)?,
+        kind: kind(row)?,
+    })
+}
+
+fn kind(row: &Row) -> Read<ChangeKind> {
+    let version = || rows::version(row, "version");
+    let until = || rows::time(row, "until");
+    Ok(match row.text("what")? {
+        "created" => ChangeKind::Created { version: row.optional_integer("version")?.map(|_| version()).transpose()? },
+        "changed" => ChangeKind::Changed {
+            version: version()?,
+            overlap_until: row.optional_integer("until")?.map(|_| until()).transpose()?,
+        },
+        "reset" => ChangeKind::Reset { version: version()? },
+        "locked" => ChangeKind::Locked { until: until()? },
+        "deleted" => ChangeKind::Deleted,
+        _ => return Err(rows::damaged("what")),
+    })
+}
+
+/// What is kept, of a row of `change_position`.
+pub(super) fn kept(row: &Row) -> Read<KeptEvents> {
+    Ok(KeptEvents { after: position(row, "purged")?, last: position(row, "last")? })
+}
+
+fn position(row: &Row, column: &str) -> Read<Position> {
+    u64::try_from(row.integer(column)?).map(Position).map_err(|_| rows::damaged(column))
+}
+
+/// A position as SQL has it. What is larger than any is as large as can be.
+fn number_of(position: Position) -> i64 {
+    i64::try_from(position.0).unwrap_or(i64::MAX)
+}
