@@ -104,17 +104,14 @@ impl Server {
     /// # Errors
     /// What does not start, and why.
     pub async fn build(config: &Config) -> Result<Self, StartError> {
-        Self::build_around(config, |store| store).await
+        Self::build_around(config, |ports| ports).await
     }
 
-    /// As [`Server::build`], with a store of one's own put before the real one, as tests of races do.
+    /// As [`Server::build`], with ports of one's own put before the real ones, as tests of races and of time do.
     ///
     /// # Errors
     /// What does not start, and why.
-    pub async fn build_around(
-        config: &Config,
-        wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
-    ) -> Result<Self, StartError> {
+    pub async fn build_around(config: &Config, wrap: impl FnOnce(Ports) -> Ports) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let baseline = baseline(&config.policy)?;
@@ -126,14 +123,15 @@ impl Server {
         }
         let engine = HashEngine::start(engine_settings(&config.hashing)?, Arc::clone(&clock), entropy.as_ref())?;
         let engine = Arc::new(engine);
-        let ports = Ports {
-            store: wrap(Arc::clone(&store) as Arc<dyn Store>),
+        let ports = wrap(Ports {
+            store: Arc::clone(&store) as Arc<dyn Store>,
             hasher: Arc::clone(&engine) as Arc<dyn Hasher>,
             pepper: Arc::new(key_ring),
             authorizer: Arc::new(CedarAuthorizer::built_in()?),
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-        };
+            clock,
+            entropy,
+        });
+        let (clock, entropy) = (Arc::clone(&ports.clock), Arc::clone(&ports.entropy));
         let region = config.directory.region.clone();
         let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
         let installation = Installation { region, attempts, baseline, watches };

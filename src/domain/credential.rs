@@ -44,6 +44,10 @@ impl fmt::Display for Version {
     }
 }
 
+/// The version that a caller counts on; 0 stands for no password at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedVersion(pub u64);
+
 /// Counts the writes of a stored credential, also those that keep the version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision(pub u64);
@@ -158,6 +162,16 @@ pub struct Credential {
     pub changed_by: ChangedBy,
     /// The hashes of the passwords before, the newest first.
     pub history: Vec<VersionedHash>,
+}
+
+impl Credential {
+    /// The hash of that version's password, where it is still kept.
+    pub fn hash_of(&self, version: Version) -> Option<&StoredHash> {
+        if version == self.version {
+            return Some(&self.hash);
+        }
+        self.history.iter().find(|earlier| earlier.version == version).map(|earlier| &earlier.hash)
+    }
 }
 
 /// What may be told of a credential.

@@ -6,6 +6,7 @@ pub mod attempts;
 pub mod audit_event;
 pub mod caller;
 pub mod change_event;
+pub mod client_token;
 pub mod credential;
 pub mod field;
 pub mod names;

@@ -75,6 +75,10 @@ name!(
     FreeName, 64, "A-Z a-z 0-9 . _ -", is_plain
 );
 name!(
+    /// What a caller marks a request with, so that sending it again is safe: 1–64 of visible ASCII.
+    ClientToken, 64, "visible ASCII characters", |character: char| character.is_ascii_graphic()
+);
+name!(
     /// The id of a key of the pepper: 1–32 of `A-Z a-z 0-9 . _ -`.
     PepperKeyId, 32, "A-Z a-z 0-9 . _ -", is_plain
 );

@@ -35,6 +35,36 @@ impl Timestamp {
     }
 }
 
+/// A span of time, kept as its start and its length, so that a clock that jumps can't make it longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// When it starts.
+    pub start: Timestamp,
+    /// How long it is.
+    pub length: Duration,
+}
+
+impl Window {
+    /// How far the clocks of two replicas may be apart.
+    const LEEWAY: Duration = Duration::from_secs(10);
+
+    /// The window that ends `length` after now. It starts a little earlier, because another replica's clock may be behind
+    /// this one's.
+    pub fn from(now: Timestamp, length: Duration) -> Self {
+        Self { start: now.before(Self::LEEWAY), length: length.saturating_add(Self::LEEWAY) }
+    }
+
+    /// Whether it is still open. A clock behind its start means that it is over.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        now.since(self.start).is_some_and(|elapsed| elapsed < self.length)
+    }
+
+    /// When it ends.
+    pub fn end(&self) -> Timestamp {
+        self.start.after(self.length)
+    }
+}
+
 /// So many days.
 pub const fn days(count: u32) -> Duration {
     Duration::from_secs(count as u64 * 24 * 60 * 60)
@@ -43,4 +73,29 @@ pub const fn days(count: u32) -> Duration {
 /// So many minutes.
 pub const fn minutes(count: u32) -> Duration {
     Duration::from_secs(count as u64 * 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_ends_on_time_and_is_over_for_a_clock_behind_its_start() {
+        let now = Timestamp::from_micros(1_000_000_000);
+        let window = Window::from(now, minutes(1));
+        assert_eq!(window.end(), now.after(minutes(1)));
+        let table = [
+            (now, true),
+            (now.after(Duration::from_micros(59_999_999)), true),
+            (now.after(minutes(1)), false),
+            (now.after(days(1)), false),
+            // A replica whose clock is a little behind, and a clock that jumped.
+            (now.before(Duration::from_secs(9)), true),
+            (now.before(Duration::from_secs(11)), false),
+            (now.before(days(1)), false),
+        ];
+        for (at, open) in table {
+            assert_eq!(window.is_open(at), open, "{at:?}");
+        }
+    }
 }

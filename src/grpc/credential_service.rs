@@ -32,9 +32,8 @@ async fn modify_pw_by_domain(
     let mut fields = Fields::default();
     let domain = fields.take("domain_name", DomainName::parse(&message.domain_name));
     let new_password = fields.new_password("password", message.password);
-    let expected_version = fields.guards(message.expected_version, &message.client_token);
-    let request =
-        fields.all(|| Some(ModifyPwByDomain { domain: domain?, new_password: new_password?, expected_version }))?;
+    let guards = fields.guards(message.expected_version, &message.client_token);
+    let request = fields.all(|| Some(ModifyPwByDomain { domain: domain?, new_password: new_password?, guards }))?;
     let request_id = RequestId(call.request_id).to_string();
     let version = service.modify_pw_by_domain(call, request).await?.number();
     let (code, message) = ("OK".to_owned(), "the password was changed".to_owned());
@@ -49,10 +48,9 @@ async fn change_password(
     let mut fields = Fields::default();
     let old_password = fields.password("old_password", message.old_password);
     let new_password = fields.new_password("new_password", message.new_password);
-    let expected_version = fields.guards(message.expected_version, &message.client_token);
-    let request = fields.all(|| {
-        Some(ChangeOwnPassword { old_password: old_password?, new_password: new_password?, expected_version })
-    })?;
+    let guards = fields.guards(message.expected_version, &message.client_token);
+    let request =
+        fields.all(|| Some(ChangeOwnPassword { old_password: old_password?, new_password: new_password?, guards }))?;
     let request_id = RequestId(call.request_id).to_string();
     let version = service.change_password(call, request).await?.number();
     Ok(wire::ChangePasswordResponse { request_id, version })
@@ -66,10 +64,9 @@ async fn change_password_v5(
     let mut fields = Fields::default();
     let new_password = fields.new_password("new_password", message.new_password);
     let old_password = fields.password("old_password", message.old_password);
-    let expected_version = fields.guards(message.expected_version, &message.client_token);
-    let request = fields.all(|| {
-        Some(ChangeOwnPassword { old_password: old_password?, new_password: new_password?, expected_version })
-    })?;
+    let guards = fields.guards(message.expected_version, &message.client_token);
+    let request =
+        fields.all(|| Some(ChangeOwnPassword { old_password: old_password?, new_password: new_password?, guards }))?;
     let version = service.change_password_v5(call, request).await?.number();
     Ok(wire::ChangePasswordV5Response { version })
 }
@@ -84,14 +81,14 @@ async fn modify_account_password(
     let account = fields.take("account_name", AccountName::parse(&message.account_name));
     let old_password = fields.password("old_account_password", message.old_account_password);
     let new_password = fields.new_password("new_account_password", message.new_account_password);
-    let expected_version = fields.guards(message.expected_version, &message.client_token);
+    let guards = fields.guards(message.expected_version, &message.client_token);
     let request = fields.all(|| {
         Some(ModifyAccountPassword {
             instance: instance?,
             account: account?,
             old_password: old_password?,
             new_password: new_password?,
-            expected_version,
+            guards,
         })
     })?;
     let request_id = RequestId(call.request_id).to_string();

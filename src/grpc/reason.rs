@@ -46,6 +46,7 @@ reasons! {
     PasswordPolicyViolation = "PASSWORD_POLICY_VIOLATION" InvalidArgument 400 "the new password breaks the policy",
     PasswordReused = "PASSWORD_REUSED" InvalidArgument 400 "the new password was used before",
     OldPasswordIncorrect = "OLD_PASSWORD_INCORRECT" InvalidArgument 400 "the old password is incorrect",
+    ClientTokenMismatch = "CLIENT_TOKEN_MISMATCH" InvalidArgument 400 "the client token stands for another request",
     CallerNotEligible = "CALLER_NOT_ELIGIBLE" FailedPrecondition 400 "this kind of caller can't use this method",
     ResourceState = "RESOURCE_STATE" FailedPrecondition 400 "the resource's state does not allow it",
     PasswordTooYoung = "PASSWORD_TOO_YOUNG" FailedPrecondition 400 "the password was changed too short a while ago",

@@ -110,6 +110,7 @@ impl Answer {
             }
             ServiceError::PasswordReused => Reason::PasswordReused,
             ServiceError::OldPasswordIncorrect => Reason::OldPasswordIncorrect,
+            ServiceError::ClientTokenMismatch => Reason::ClientTokenMismatch,
             ServiceError::TooManyAttempts { retry_after } => {
                 self.retry_after(*retry_after);
                 Reason::TooManyAttempts

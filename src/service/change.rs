@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::credential::{ChangedBy, Version};
+use crate::domain::credential::{ChangedBy, ExpectedVersion, Version};
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 use crate::domain::subject::{
@@ -10,8 +10,10 @@ use crate::domain::subject::{
 };
 use crate::domain::time::Timestamp;
 use crate::service::error::Stateful;
-use crate::service::gates::{Candidate, Change, Gates, Loaded, Presented, Reserved};
-use crate::service::requests::{ExpectedVersion, WantedPassword};
+use crate::service::gates::{
+    Candidate, Change, Gates, Loaded, Made, PasswordToStore, Presented, Recalled, Reserved, Unspent,
+};
+use crate::service::requests::{Guards, WantedPassword};
 use crate::service::{Call, ServiceError};
 
 /// A password to be set.
@@ -24,8 +26,8 @@ pub(super) struct PasswordChange {
     pub(super) old_password: Option<Password>,
     /// The new one.
     pub(super) wanted: WantedPassword,
-    /// The version that the caller counts on.
-    pub(super) expected_version: Option<ExpectedVersion>,
+    /// What the caller guards the change with.
+    pub(super) guards: Guards,
 }
 
 /// A password that was set.
@@ -36,17 +38,46 @@ pub(super) struct Changed {
     pub(super) generated: Option<Arc<Password>>,
 }
 
-/// Sets a password, in the order of checks that callers count on: permission, existence, state, policy, attempt
-/// budget, old password, reuse, commit. No hash is computed before the attempt is reserved.
+/// Sets a password, in the order of checks that callers count on: permission, existence, client token, state, policy,
+/// attempt budget, old password, reuse, commit. No hash is computed before the attempt is reserved.
 pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChange) -> Result<Changed, ServiceError> {
-    let PasswordChange { tenant, name, old_password, wanted, expected_version } = change;
+    let PasswordChange { tenant, name, old_password, wanted, guards } = change;
+    let again = guards.client_token.is_some().then(|| (call.clone(), tenant.clone(), name.clone(), guards.clone()));
     let permit = gates.permit_subject(call, tenant, name).await?;
-    let loaded = gates.load(permit).await?;
+    let (loaded, unspent) = match gates.recall(gates.load(permit).await?, guards).await? {
+        Recalled::Nothing(loaded, unspent) => (loaded, unspent),
+        Recalled::Made(made) => return repeat(gates, made, Arc::new(wanted.given()?.into_password())).await,
+    };
     check_state(&loaded, gates.now())?;
-    check_expected(expected_version, loaded.version())?;
+    check_expected(unspent.expected_version(), loaded.version())?;
 
     let (new, generated) = gates.wanted(loaded.policy(), wanted)?;
+    let password = new.shared();
 
+    match set(gates, loaded, unspent, old_password, new).await {
+        Err(conflict @ ServiceError::VersionConflict { .. }) => match again {
+            // Who lost may have lost to the same request, sent twice.
+            Some((call, tenant, name, guards)) => {
+                let permit = gates.permit_subject(call, tenant, name).await?;
+                match gates.recall(gates.load(permit).await?, guards).await? {
+                    Recalled::Nothing(..) => Err(conflict),
+                    Recalled::Made(made) => repeat(gates, made, password).await,
+                }
+            }
+            None => Err(conflict),
+        },
+        outcome => Ok(Changed { version: outcome?, generated }),
+    }
+}
+
+/// Proves what is asked for, and commits.
+async fn set(
+    gates: &Arc<Gates>,
+    loaded: Loaded,
+    unspent: Unspent,
+    old_password: Option<Password>,
+    new: PasswordToStore,
+) -> Result<Version, ServiceError> {
     let presented = match old_password {
         Some(password) => Presented::OldPassword(Arc::new(password)),
         None => Presented::nothing(loaded.permit()).ok_or(ServiceError::Internal("an old password is required"))?,
@@ -55,10 +86,14 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
     let reserved = gates.reserve(Candidate::Known(Box::new(loaded)), hashes).await?;
     let conclude = |mut reserved: Reserved| async move {
         let (proof, unproven) = reserved.prove(presented, &new).await?;
-        reserved.commit(Change::of(proof, unproven)?).await
+        reserved.commit(Change::of(proof, unproven, unspent)?).await
     };
-    let version = gates.conclude(reserved, conclude).await?;
-    Ok(Changed { version, generated })
+    gates.conclude(reserved, conclude).await
+}
+
+/// Answers a change that was made before: no state, age or policy stands in its way any more.
+async fn repeat(gates: &Arc<Gates>, made: Made, password: Arc<Password>) -> Result<Changed, ServiceError> {
+    Ok(Changed { version: gates.repeat(made, password).await?, generated: None })
 }
 
 /// The subject's state, the self-service switch, the minimum age and the hard expiry. An administrator's reset is

@@ -72,6 +72,9 @@ pub enum ServiceError {
     /// The old password is wrong.
     #[error("the old password is incorrect")]
     OldPasswordIncorrect,
+    /// The client token stands for a change to another password, or one that counted on another version.
+    #[error("the client token stands for another request")]
+    ClientTokenMismatch,
     /// Too many wrong passwords in a row.
     #[error("too many attempts")]
     TooManyAttempts {

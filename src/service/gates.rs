@@ -1,5 +1,5 @@
 //! The only holder of the ports. What they are used for has to pass through here, and each gate hands out a proof that
-//! the next one asks for: `Permit → Loaded → Reserved → (Proof, Unproven) → Change`.
+//! the next one asks for: `Permit → Loaded → Unspent → Reserved → (Proof, Unproven) → Change`.
 //!
 //! Proofs own what they prove, so that one cannot be spent on another subject, and none can be made elsewhere:
 //!
@@ -10,6 +10,10 @@
 //! ```compile_fail
 //! use credentiald::service::gates::{Change, Unproven};
 //! fn skip_the_old_password(unproven: Unproven) -> Change { Change::of(unproven) }
+//! ```
+//! ```compile_fail
+//! use credentiald::service::gates::{Change, Proof, Unproven};
+//! fn skip_the_client_token(proof: Proof, unproven: Unproven) -> Change { Change::of(proof, unproven).ok().unwrap() }
 //! ```
 //! ```compile_fail
 //! use credentiald::service::gates::Unproven;
@@ -25,6 +29,7 @@ mod change;
 mod pepper;
 mod permit;
 mod posture;
+mod recall;
 mod reserve;
 mod upgrade;
 mod watcher;
@@ -53,6 +58,7 @@ use crate::service::requests::WantedPassword;
 pub use attempts::AttemptLimits;
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
 pub use permit::{Permit, SubjectPermit};
+pub use recall::{Made, Recalled, Unspent};
 pub use reserve::{Candidate, Loaded, Reserved};
 pub use watcher::{Kept, Watcher};
 pub use watches::WatchLimits;

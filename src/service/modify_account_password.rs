@@ -18,7 +18,7 @@ impl Service {
             name: SubjectName::InstanceAccount(request.instance, request.account),
             old_password: Some(request.old_password),
             wanted: WantedPassword::Given(request.new_password),
-            expected_version: request.expected_version,
+            guards: request.guards,
         };
         Ok(change(&self.gates, call, wanted).await?.version)
     }

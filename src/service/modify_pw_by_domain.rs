@@ -14,7 +14,7 @@ impl Service {
             name: SubjectName::MailDomain(request.domain),
             old_password: None,
             wanted: WantedPassword::Given(request.new_password),
-            expected_version: request.expected_version,
+            guards: request.guards,
         };
         Ok(change(&self.gates, call, wanted).await?.version)
     }

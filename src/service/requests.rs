@@ -5,18 +5,24 @@ use std::time::Duration;
 
 use crate::domain::access_token::AccessToken;
 use crate::domain::change_event::{ChangeEvent, Position};
-use crate::domain::credential::Version;
+use crate::domain::credential::{ExpectedVersion, Version};
 use crate::domain::names::{
-    AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, RamUserName, Region, TenantName,
+    AccountName, ClientToken, DomainName, FreeName, IamUserId, IamUserName, InstanceId, RamUserName, Region, TenantName,
 };
 use crate::domain::password::{NewPassword, Password};
 use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName, Tags};
 use crate::ports::store::SubjectEntry;
+use crate::service::ServiceError;
 use zeroize::Zeroizing;
 
-/// The version that a caller counts on; 0 stands for no password at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExpectedVersion(pub u64);
+/// What a caller guards a change with, so that it is neither made twice nor on top of what the caller does not know.
+#[derive(Debug, Clone, Default)]
+pub struct Guards {
+    /// The version that the caller counts on.
+    pub expected_version: Option<ExpectedVersion>,
+    /// What the request is marked with, so that sending it again is safe.
+    pub client_token: Option<ClientToken>,
+}
 
 /// What `ModifyPWByDomain` takes.
 pub struct ModifyPwByDomain {
@@ -24,8 +30,8 @@ pub struct ModifyPwByDomain {
     pub domain: DomainName,
     /// Its new password.
     pub new_password: NewPassword,
-    /// The version that the caller counts on.
-    pub expected_version: Option<ExpectedVersion>,
+    /// What the caller guards the change with.
+    pub guards: Guards,
 }
 
 /// What `ChangePassword` and `ChangePasswordV5` take: the subject is the caller.
@@ -34,8 +40,8 @@ pub struct ChangeOwnPassword {
     pub old_password: Password,
     /// The new one.
     pub new_password: NewPassword,
-    /// The version that the caller counts on.
-    pub expected_version: Option<ExpectedVersion>,
+    /// What the caller guards the change with.
+    pub guards: Guards,
 }
 
 /// What `ModifyAccountPassword` takes.
@@ -48,8 +54,8 @@ pub struct ModifyAccountPassword {
     pub old_password: Password,
     /// The new one.
     pub new_password: NewPassword,
-    /// The version that the caller counts on.
-    pub expected_version: Option<ExpectedVersion>,
+    /// What the caller guards the change with.
+    pub guards: Guards,
 }
 
 /// What a verification found.
@@ -71,6 +77,16 @@ pub enum WantedPassword {
     Given(NewPassword),
     /// One that the service generates.
     Generated,
+}
+
+impl WantedPassword {
+    /// The password, which only an administrator may leave to be generated.
+    pub(super) fn given(self) -> Result<NewPassword, ServiceError> {
+        match self {
+            Self::Given(password) => Ok(password),
+            Self::Generated => Err(ServiceError::Internal("a generated password has no client token")),
+        }
+    }
 }
 
 /// What an administrator's reset answers.

@@ -51,7 +51,7 @@ impl<'server> Directory<'server> {
 
     /// Makes what is missing, and gives every subject a new password and every caller a new token.
     pub(super) async fn demonstrate(&self, address: SocketAddr) -> Result<Demonstration, Failure> {
-        self.make(address).await.map_err(|error| Failure::caused("can't make the demonstration", &error))
+        Box::pin(self.make(address)).await.map_err(|error| Failure::caused("can't make the demonstration", &error))
     }
 
     async fn make(&self, address: SocketAddr) -> Result<Demonstration, ServiceError> {

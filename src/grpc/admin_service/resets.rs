@@ -1,10 +1,11 @@
 //! New passwords without the old ones.
 
 use super::wire;
+use crate::domain::credential::ExpectedVersion;
 use crate::grpc::asked::RequestId;
 use crate::grpc::convert::Fields;
 use crate::grpc::convert::passwords::exposed;
-use crate::service::requests::{ExpectedVersion, WantedPassword};
+use crate::service::requests::WantedPassword;
 use crate::service::{Call, Service, ServiceError};
 
 pub(super) async fn reset_password(

@@ -1,9 +1,10 @@
 //! Reading a message's fields, so that every bad one is told at once.
 
+use crate::domain::credential::ExpectedVersion;
 use crate::domain::field::{FieldProblem, InvalidField};
-use crate::domain::names::TenantName;
+use crate::domain::names::{ClientToken, TenantName};
 use crate::service::ServiceError;
-use crate::service::requests::ExpectedVersion;
+use crate::service::requests::Guards;
 
 /// Collects what is wrong with a message's fields while they are read.
 ///
@@ -38,11 +39,12 @@ impl Fields {
         self.take_unless_empty("tenant", text, TenantName::parse)
     }
 
-    /// The version that the caller counts on, and the client token, which has to be absent for now.
-    pub(in crate::grpc) fn guards(&mut self, version: Option<u64>, client_token: &str) -> Option<ExpectedVersion> {
-        let unsupported = |_: &str| Err::<(), _>(FieldProblem::Malformed { expected: "is not supported yet" });
-        self.take_unless_empty("client_token", client_token, unsupported);
-        version.map(ExpectedVersion)
+    /// The version that the caller counts on, and the client token; without one it is empty.
+    pub(in crate::grpc) fn guards(&mut self, version: Option<u64>, client_token: &str) -> Guards {
+        Guards {
+            expected_version: version.map(ExpectedVersion),
+            client_token: self.take_unless_empty("client_token", client_token, ClientToken::parse),
+        }
     }
 
     /// Puts the values together.
@@ -67,13 +69,17 @@ mod tests {
         let mut fields = Fields::default();
         let tenant = fields.tenant("no spaces");
         let domain = fields.take("domain_name", DomainName::parse(""));
-        let version = fields.guards(Some(3), "retry-1");
-        let error = fields.all(|| Some((tenant?, domain?, version))).unwrap_err();
+        let guards = fields.guards(Some(3), "retry 1");
+        let error = fields.all(|| Some((tenant?, domain?, guards))).unwrap_err();
         let ServiceError::InvalidFields(fields) = error else { panic!("{error}") };
         let told: Vec<_> = fields.iter().map(|invalid| (invalid.field, invalid.problem.reason())).collect();
         assert_eq!(
             told,
-            [("tenant", "CHARACTER_NOT_ALLOWED"), ("domain_name", "REQUIRED"), ("client_token", "MALFORMED")]
+            [
+                ("tenant", "CHARACTER_NOT_ALLOWED"),
+                ("domain_name", "REQUIRED"),
+                ("client_token", "CHARACTER_NOT_ALLOWED")
+            ]
         );
     }
 

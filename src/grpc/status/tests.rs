@@ -78,6 +78,7 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
         (broken(1), Code::InvalidArgument, "PASSWORD_POLICY_VIOLATION", "400"),
         (E::PasswordReused, Code::InvalidArgument, "PASSWORD_REUSED", "400"),
         (E::OldPasswordIncorrect, Code::InvalidArgument, "OLD_PASSWORD_INCORRECT", "400"),
+        (E::ClientTokenMismatch, Code::InvalidArgument, "CLIENT_TOKEN_MISMATCH", "400"),
         (E::TooManyAttempts { retry_after: SECONDS }, Code::ResourceExhausted, "TOO_MANY_ATTEMPTS", "429"),
         (
             NotAdmitted::DeadlineTooShort { expected_wait: SECONDS }.into(),

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::{HashEntry, StoreError};
 use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
+use crate::domain::client_token::{ClientTokenKey, RememberedChange};
 use crate::domain::credential::{ChangeId, ChangedBy, Credential, Revision, StoredHash, Version};
 use crate::domain::names::{Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
@@ -24,8 +25,16 @@ pub trait Credentials: Send + Sync {
     /// A subject's credential, or `None` where it has none. MUST be one moment's: never half of a change.
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError>;
 
+    /// The change that is remembered under a client token of that subject, also one whose window is over.
+    async fn remembered(
+        &self,
+        subject: SubjectId,
+        token: &ClientTokenKey,
+    ) -> Result<Option<RememberedChange>, StoreError>;
+
     /// Sets a password where the credential is still at the expected version, in one transaction with the history, the
-    /// removal of the stored failures of `forget`, the change event and the audit event. MUST change nothing otherwise.
+    /// client token that it is remembered under, the removal of the stored failures of `forget`, the change event and the
+    /// audit event. MUST change nothing otherwise.
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError>;
 
     /// Replaces the hash of the same password where nobody wrote to the credential since that revision. Answers whether
@@ -96,6 +105,8 @@ pub struct Commit {
     pub change_id: ChangeId,
     /// How many earlier hashes are kept, the one that is replaced included.
     pub keep_history: u32,
+    /// What the change is remembered under, where its caller wants that. It takes the place of what was remembered there.
+    pub remember: Option<(ClientTokenKey, RememberedChange)>,
     /// Whose failures are forgotten with the change.
     pub forget: Option<Forget>,
     /// The audit event.

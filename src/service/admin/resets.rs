@@ -1,9 +1,10 @@
 //! `ResetPassword` and `ResetAccountPassword`: the pipeline, entered without an old password.
 
+use crate::domain::credential::ExpectedVersion;
 use crate::domain::names::TenantName;
 use crate::domain::subject::SubjectName;
 use crate::service::change::{PasswordChange, change};
-use crate::service::requests::{ExpectedVersion, Reset, WantedPassword};
+use crate::service::requests::{Guards, Reset, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
@@ -17,7 +18,8 @@ impl Service {
         expected_version: Option<ExpectedVersion>,
     ) -> Result<Reset, ServiceError> {
         let tenant = call.tenant_or_own(tenant)?;
-        let wanted = PasswordChange { tenant, name, old_password: None, wanted, expected_version };
+        let guards = Guards { expected_version, client_token: None };
+        let wanted = PasswordChange { tenant, name, old_password: None, wanted, guards };
         let changed = change(&self.gates, call, wanted).await?;
         Ok(Reset { version: changed.version, generated: changed.generated })
     }

@@ -66,7 +66,7 @@ pub(super) fn name_key(tenant: &TenantName, name: &SubjectName) -> SubjectKey {
 }
 
 /// A digest in which no two lists of parts are alike: each part comes with its length.
-fn digest(parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use subtle::ConstantTimeEq;
 use tokio::join;
 
+use super::recall::Unspent;
 use super::reserve::{Candidate, Reserved};
 use super::{Gates, SubjectPermit};
 use crate::domain::audit_event::AuditOutcome;
@@ -69,18 +70,19 @@ pub struct Unproven {
 pub struct Change {
     proof: Proof,
     hash: PasswordHash,
+    unspent: Unspent,
 }
 
 impl Change {
-    /// Joins a proof with the hash that it lets through.
+    /// Joins a proof with the hash that it lets through, and with the client token that is spent on that.
     ///
     /// # Errors
     /// They are not of one subject.
-    pub fn of(proof: Proof, unproven: Unproven) -> Result<Self, ServiceError> {
-        if proof.subject != unproven.subject {
+    pub fn of(proof: Proof, unproven: Unproven, unspent: Unspent) -> Result<Self, ServiceError> {
+        if proof.subject != unproven.subject || proof.subject != unspent.subject {
             return Err(ServiceError::Internal("a proof of another subject"));
         }
-        Ok(Self { proof, hash: unproven.hash })
+        Ok(Self { proof, hash: unproven.hash, unspent })
     }
 }
 
@@ -123,7 +125,9 @@ impl Reserved {
         let (outcome, hash) = join!(self.check(&presented, new), self.hashes.hash(new.shared(), salt));
         let (subject, version) = match &self.candidate {
             Candidate::Known(loaded) => (loaded.subject().id, loaded.version()),
-            Candidate::Unknown(..) => return Err(ServiceError::Internal("a change of no subject")),
+            Candidate::Made(_) | Candidate::Unknown(..) => {
+                return Err(ServiceError::Internal("a change of no subject"));
+            }
         };
         match outcome {
             // No verdict was reached, and none is told: that is not the caller's attempt.
@@ -207,6 +211,7 @@ impl Reserved {
             changed_by: change.proof.changed_by,
             change_id,
             keep_history: loaded.policy().reuse_depth().saturating_sub(1),
+            remember: change.unspent.spend(version, event.at),
             forget: self.to_forget(),
             event,
         };
@@ -222,15 +227,23 @@ impl Reserved {
 
     /// Verifies a password: the subject's, or at the same cost the decoy's.
     pub(in crate::service) async fn verify(&mut self, password: Arc<Password>) -> Result<bool, ServiceError> {
+        let matched = self.matches(&password).await?;
+        if matched {
+            self.forget().await?;
+            self.upgrade(password);
+        }
+        Ok(matched)
+    }
+
+    /// Compares a password with the candidate's, or at the same cost with the decoy's. A wrong one is counted.
+    pub(super) async fn matches(&mut self, password: &Arc<Password>) -> Result<bool, ServiceError> {
         let hash = self.candidate.hash();
         let decoy = self.gates.ports.hasher.decoy();
         let has_password = hash.is_some();
-        let verified = self.hashes.verify(Arc::clone(&password), hash.unwrap_or(&decoy)).await;
+        let verified = self.hashes.verify(Arc::clone(password), hash.unwrap_or(&decoy)).await;
         let matched = verified.inspect_err(|_| self.release())? && has_password;
         if matched {
             self.release();
-            self.forget().await?;
-            self.upgrade(password);
         } else {
             self.fail().await?;
         }

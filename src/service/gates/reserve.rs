@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::attempts::{AttemptLimits, Slot, caller_key, name_key, subject_key};
 use super::pepper::Opened;
+use super::recall::Made;
 use super::{Gates, SubjectPermit};
 use crate::domain::action::Action;
 use crate::domain::attempts::{Backoff, Failures, Forget, Pair};
@@ -67,6 +68,8 @@ impl Loaded {
 pub enum Candidate {
     /// A subject.
     Known(Box<Loaded>),
+    /// A subject, as the password that a change of its was made with is asked for.
+    Made(Box<Made>),
     /// A name, with the settings that a subject of that name would be held to.
     Unknown(Box<SubjectPermit>, TenantSettings),
 }
@@ -75,6 +78,7 @@ impl Candidate {
     pub(super) fn permit(&self) -> &SubjectPermit {
         match self {
             Self::Known(loaded) => &loaded.permit,
+            Self::Made(made) => &made.loaded.permit,
             Self::Unknown(permit, _) => permit,
         }
     }
@@ -82,6 +86,7 @@ impl Candidate {
     fn settings(&self) -> &TenantSettings {
         match self {
             Self::Known(loaded) => &loaded.settings,
+            Self::Made(made) => &made.loaded.settings,
             Self::Unknown(_, settings) => settings,
         }
     }
@@ -90,6 +95,7 @@ impl Candidate {
     pub(super) fn hash(&self) -> Option<&PasswordHash> {
         match self {
             Self::Known(loaded) => loaded.opened.as_ref().and_then(|opened| opened.current.as_ref()),
+            Self::Made(made) => Some(&made.hash),
             Self::Unknown(..) => None,
         }
     }
@@ -105,6 +111,7 @@ impl Candidate {
     fn pair(&self) -> Pair {
         let subject = match self {
             Self::Known(loaded) => subject_key(loaded.subject.id),
+            Self::Made(made) => subject_key(made.loaded.subject.id),
             Self::Unknown(permit, _) => name_key(permit.tenant(), permit.name()),
         };
         Pair { subject, caller: caller_key(self.call().caller(), self.call().caller.action()) }

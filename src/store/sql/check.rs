@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 
 use super::rows::{self, Read, subject_columns};
-use super::{Database, Row, Statement, audit, change_events, hashes, settings, sql};
+use super::{Database, Row, Statement, audit, change_events, client_tokens, hashes, settings, sql};
 use crate::ports::store::HashEntry;
 use crate::ports::{Pepper, StoreError};
 
@@ -128,6 +128,15 @@ const TABLES: &[Table] = &[
         columns: "s.*",
         from: "change_position s",
         read: |row, _| change_events::kept(row).map(drop),
+    },
+    Table {
+        name: "client_token",
+        columns: "s.*",
+        from: "client_token s",
+        read: |row, _| {
+            is_digest(row, "token_key")?;
+            client_tokens::remembered(row).map(drop)
+        },
     },
     Table { name: "audit_event", columns: "s.*", from: "audit_event s", read: |row, _| audit::event(row).map(drop) },
 ];

@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 
 use super::rows::{self, subject_columns};
-use super::{SqlStore, Transaction, attempts, audit, change_events, hashes, settings, sql};
+use super::{SqlStore, Transaction, attempts, audit, change_events, client_tokens, hashes, settings, sql};
 use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
+use crate::domain::client_token::{ClientTokenKey, RememberedChange};
 use crate::domain::credential::{ChangeId, Credential, Revision, StoredHash, Version, VersionedHash};
 use crate::domain::names::{PepperKeyId, Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
@@ -66,6 +67,14 @@ impl Credentials for SqlStore {
             }
         }
         Ok(Some(credential))
+    }
+
+    async fn remembered(
+        &self,
+        subject: SubjectId,
+        token: &ClientTokenKey,
+    ) -> Result<Option<RememberedChange>, StoreError> {
+        client_tokens::read(self, subject, token).await
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {
@@ -180,6 +189,7 @@ async fn set_password_and_record(
     let Some(version) = set_password(transaction, commit).await? else {
         return why_not(transaction, commit.subject).await;
     };
+    client_tokens::remember(transaction, commit).await?;
     match &commit.forget {
         Some(Forget::Pair(pair)) => attempts::forget(transaction, pair).await?,
         Some(Forget::Subject(subject)) => attempts::forget_all(transaction, subject).await?,

@@ -6,6 +6,7 @@ mod attempts;
 mod audit;
 mod change_events;
 mod check;
+mod client_tokens;
 mod credentials;
 mod database;
 mod directory;

@@ -1,5 +1,7 @@
 //! Rows as domain values. What can't be read is damage; it is named, never shown.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -16,7 +18,7 @@ use crate::domain::subject::{
     SubjectKind, SubjectName,
 };
 use crate::domain::tenant::Tenant;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, Window};
 use crate::ports::StoreError;
 
 pub(super) type Read<T> = Result<T, StoreError>;
@@ -173,6 +175,12 @@ pub(super) fn time(row: &Row, column: &str) -> Read<Timestamp> {
     Ok(Timestamp::from_micros(row.integer(column)?))
 }
 
+/// A window, of the columns that hold its start and its length.
+pub(super) fn window(row: &Row, start: &str, length: &str) -> Read<Window> {
+    let micros = u64::try_from(row.integer(length)?).map_err(|_| damaged(length))?;
+    Ok(Window { start: time(row, start)?, length: Duration::from_micros(micros) })
+}
+
 /// An id, in the one form that is compared.
 pub(super) fn uuid(row: &Row, column: &str) -> Read<Uuid> {
     parsed(row, column, |text| Uuid::try_parse(text).ok().filter(|id| id.to_string() == text))
@@ -199,4 +207,9 @@ pub(super) fn saturating(number: i64) -> u32 {
 /// A version's number as SQL has it. No credential gets as far as the last one.
 pub(super) fn number_of(version: Version) -> i64 {
     i64::try_from(version.number()).unwrap_or(i64::MAX)
+}
+
+/// A length of time as SQL has it.
+pub(super) fn micros(length: Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }

@@ -14,7 +14,7 @@ use super::open::{OpenError, identify, require_writable, schema_version, verify}
 use crate::store::Migrated;
 
 /// The schema that this program works with: the number of the newest migration.
-pub(super) const KNOWN_SCHEMA: u32 = 4;
+pub(super) const KNOWN_SCHEMA: u32 = 5;
 
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 

@@ -1,10 +1,12 @@
 //! A process that is killed in the middle of its work.
 
 use futures_util::future::join_all;
+use sqlx::{Connection, SqliteConnection};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::installation::Installation;
 use super::tenant::change;
+use crate::store::connection_to;
 use crate::support::Client;
 
 fn password(version: u64) -> String {
@@ -59,4 +61,39 @@ async fn every_acknowledged_change_survives_a_kill() {
     assert!(versions.iter().sum::<u64>() >= 4 + 2 + 5 + 9);
     serving.kill();
     assert_eq!(installation.run(&["store", "check"]).printed(), "the store is undamaged\n");
+}
+
+#[tokio::test]
+async fn a_change_whose_reply_a_kill_took_is_answered_when_it_is_sent_again() {
+    let installation = Installation::new();
+    let (mut serving, mut acme) = installation.acme(&[]).await;
+    let ann = acme.ram_user("ann", &password(1)).await;
+    for version in 1..=3 {
+        let mut request = change(&password(version), &password(version + 1));
+        request["client_token"] = format!("change-{version}").into();
+        let user = Client::new(serving.address).with_token(&ann);
+        let sent = tokio::spawn({
+            let request = request.clone();
+            async move { user.try_call("ChangePassword", request).await }
+        });
+        let mut store = connection_to(&installation.database()).await;
+        while stored_version(&mut store).await != version + 1 {
+            tokio::task::yield_now().await;
+        }
+        serving.kill();
+        store.close().await.unwrap();
+        sent.await.unwrap();
+
+        serving = installation.serve(&[]).await;
+        acme = acme.at(serving.address);
+        let again = Client::new(serving.address).with_token(&ann).ok("ChangePassword", request).await;
+        assert_eq!(again["version"], (version + 1).to_string());
+        assert_eq!(acme.version("ann").await, version + 1);
+        assert_eq!(acme.verify("ann", &password(version + 1)).await, "MATCHED_CURRENT");
+    }
+}
+
+async fn stored_version(store: &mut SqliteConnection) -> u64 {
+    let version: i64 = sqlx::query_scalar("SELECT version FROM credential").fetch_one(store).await.unwrap();
+    version.try_into().unwrap()
 }

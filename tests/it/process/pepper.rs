@@ -185,9 +185,11 @@ async fn a_rewrap_that_was_killed_goes_on_when_it_is_run_again() {
     serving.stop().await;
     let copies = "
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
-        INSERT INTO subject SELECT printf('00000000-0000-4000-8000-%012x', i), tenant, kind, instance, 'copy-' || i,
-            'copy-' || i, region, status, user_name, tags, created_at FROM subject, n WHERE subject.name = 'alice';
-        INSERT INTO credential SELECT s.id, c.version, c.hash, c.changed_at, c.changed_by, c.change_id, c.revision, NULL
+        INSERT INTO subject (id, tenant, kind, name, written, created_at)
+            SELECT printf('00000000-0000-4000-8000-%012x', i), tenant, kind, 'copy-' || i, 'copy-' || i, created_at
+            FROM subject, n WHERE subject.name = 'alice';
+        INSERT INTO credential (subject_id, version, hash, changed_at, changed_by, change_id)
+            SELECT s.id, c.version, c.hash, c.changed_at, c.changed_by, c.change_id
             FROM subject s, credential c WHERE s.name LIKE 'copy-%';
     ";
     peppered.tamper(copies).await;

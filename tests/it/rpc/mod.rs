@@ -5,6 +5,7 @@ mod attempts;
 mod change_password;
 mod change_password_v5;
 mod characters;
+mod client_tokens;
 mod concurrency;
 mod isolation;
 mod modify_account_password;

@@ -3,6 +3,7 @@
 mod attempts;
 mod backend;
 mod change_events;
+mod client_tokens;
 mod commits;
 mod deletions;
 mod directory;
@@ -40,6 +41,13 @@ macro_rules! laws {
                 many_events_get_their_positions_a_part_at_a_time,
                 what_is_old_is_removed_and_a_cursor_before_it_expires,
                 who_follows_positions_misses_nothing_of_racing_writers,
+            ],
+            client_tokens: [
+                a_change_is_remembered_under_its_token,
+                what_is_not_committed_is_not_remembered,
+                what_is_remembered_last_takes_the_place,
+                a_deleted_subject_takes_its_tokens_along,
+                what_is_over_is_removed_a_few_at_a_time,
             ],
             commits: [
                 what_is_absent_is_none,

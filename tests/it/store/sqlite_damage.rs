@@ -24,7 +24,7 @@ async fn fill(path: &Path) {
         add_subject_with_password(&store, &acme, name).await;
     }
     let alice = add_subject_with_password(&store, &acme, ram_user("alice")).await.id;
-    make_change(&store, alice, 1).await;
+    store.commit(&change_under(alice, 1, client_token(1), at(1))).await.unwrap();
     store.record_failure(&pair(1, 1), at(1), &limit(), &event()).await.unwrap();
     let caller = Caller::RamUser(acme, RamUserName::parse("alice").unwrap(), alice);
     assert!(store.insert_access_token(&token(caller), &digest(1), &event()).await.unwrap());
@@ -120,6 +120,8 @@ async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
         ("UPDATE pair_failures SET subject_key = x'00'", "pair_failures"),
         ("UPDATE subject_failures SET count = 9", "failures"),
         ("DELETE FROM subject_failures", "failures"),
+        ("PRAGMA ignore_check_constraints = ON; UPDATE client_token SET token_key = x'00'", "client_token"),
+        ("PRAGMA ignore_check_constraints = ON; UPDATE client_token SET expected_version = -1", "client_token"),
         ("UPDATE access_token SET kind = 'operator'", "access_token"),
         ("UPDATE access_token SET subject_id = NULL", "access_token"),
         ("DELETE FROM subject WHERE kind = 'ram-user'", "credential"),

@@ -7,7 +7,8 @@ use credentiald::domain::action::Action;
 use credentiald::domain::attempts::{Backoff, CallerKey, Pair, SubjectKey};
 use credentiald::domain::audit_event::{AuditEvent, AuditOutcome};
 use credentiald::domain::caller::Caller;
-use credentiald::domain::credential::{ChangeId, ChangedBy, StoredHash, Version, VersionedHash};
+use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
+use credentiald::domain::credential::{ChangeId, ChangedBy, ExpectedVersion, StoredHash, Version, VersionedHash};
 use credentiald::domain::names::{
     AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
 };
@@ -17,7 +18,7 @@ use credentiald::domain::subject::{
     SubjectName, Tags,
 };
 use credentiald::domain::tenant::Tenant;
-use credentiald::domain::time::Timestamp;
+use credentiald::domain::time::{Timestamp, Window, minutes};
 use credentiald::ports::Store;
 use credentiald::ports::store::{Commit, CommitOutcome, Creation, FirstPassword, NewSubject};
 use uuid::Uuid;
@@ -192,6 +193,7 @@ pub fn change(subject: SubjectId, expected: Option<u64>) -> Commit {
         changed_by: ChangedBy::Subject,
         change_id,
         keep_history: 3,
+        remember: None,
         forget: None,
         event: event_of(AuditOutcome::Changed { change_id, version: version(next) }),
     }
@@ -201,4 +203,21 @@ pub fn change(subject: SubjectId, expected: Option<u64>) -> Commit {
 pub async fn make_change(store: &dyn Store, subject: SubjectId, expected: u64) {
     let outcome = store.commit(&change(subject, Some(expected))).await.unwrap();
     assert_eq!(outcome, CommitOutcome::Committed(version(expected + 1)));
+}
+
+pub fn client_token(number: u8) -> ClientTokenKey {
+    ClientTokenKey([number; 32])
+}
+
+/// The change that follows `expected`, made then, and remembered under that client token for a minute.
+pub fn change_under(subject: SubjectId, expected: u64, token: ClientTokenKey, now: Timestamp) -> Commit {
+    let mut commit = change(subject, Some(expected));
+    commit.at = now;
+    let remembered = RememberedChange {
+        version: version(expected + 1),
+        expected_version: expected.is_multiple_of(2).then_some(ExpectedVersion(expected)),
+        window: Window { start: now, length: minutes(1) },
+    };
+    commit.remember = Some((token, remembered));
+    commit
 }

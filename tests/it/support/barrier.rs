@@ -8,6 +8,7 @@ use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use credentiald::domain::attempts::{Backoff, Pair, StoredFailures};
 use credentiald::domain::audit_event::AuditEvent;
 use credentiald::domain::change_event::Position;
+use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{Credential, Revision, StoredHash};
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::page::{Page, PageRequest};
@@ -54,6 +55,7 @@ pass_on! {
     Credentials {
         fn look_up(tenant: &TenantName, name: &SubjectName) -> Lookup;
         fn settings(tenant: &TenantName) -> Option<TenantSettings>;
+        fn remembered(subject: SubjectId, token: &ClientTokenKey) -> Option<RememberedChange>;
         fn commit(commit: &Commit) -> CommitOutcome;
         fn replace_hash(subject: SubjectId, revision: Revision, hash: &StoredHash) -> bool;
         fn hashes(tenant: Option<&TenantName>, page: &PageRequest) -> Page<HashEntry>;

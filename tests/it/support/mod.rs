@@ -2,6 +2,7 @@
 
 pub mod barrier;
 pub mod client;
+pub mod clock;
 pub mod world;
 
 pub use client::{Client, Reply, Watching};

@@ -10,6 +10,7 @@ use credentiald::config::{Config, Effective, Sources};
 use credentiald::domain::names::FreeName;
 use credentiald::ports::Store;
 use credentiald::server::Server;
+use credentiald::service::gates::Ports;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -17,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::client::Client;
+use super::clock::MovedClock;
 
 /// The tenant that every world has.
 pub const TENANT: &str = "acme";
@@ -30,13 +32,13 @@ pub struct World {
     running: Running,
 }
 
-type Wrap = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
+type Wrap = Box<dyn FnOnce(Ports) -> Ports + Send>;
 
 /// How a world differs from the usual one.
 #[derive(Default)]
 pub struct Setup {
     settings: Vec<(String, String)>,
-    wrap: Option<Wrap>,
+    wraps: Vec<Wrap>,
 }
 
 impl Setup {
@@ -50,17 +52,23 @@ impl Setup {
     /// Puts a store of one's own before the real one.
     #[must_use]
     pub fn around(mut self, wrap: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send + 'static) -> Self {
-        self.wrap = Some(Box::new(wrap));
+        self.wraps.push(Box::new(|ports| Ports { store: wrap(ports.store), ..ports }));
+        self
+    }
+
+    /// Lets the server go by a clock that the test moves.
+    #[must_use]
+    pub fn by(mut self, clock: &MovedClock) -> Self {
+        let clock = Arc::new(clock.clone());
+        self.wraps.push(Box::new(|ports| Ports { clock, ..ports }));
         self
     }
 
     pub async fn start(self) -> World {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let config = config(&database(&directory), self.settings);
-        let server = match self.wrap {
-            Some(wrap) => Server::build_around(&config, wrap).await.unwrap(),
-            None => Server::build(&config).await.unwrap(),
-        };
+        let wrap = |ports| self.wraps.into_iter().fold(ports, |ports, wrap| wrap(ports));
+        let server = Server::build_around(&config, wrap).await.unwrap();
         let name = FreeName::parse("first").unwrap();
         let operator = server.bootstrap(name).await.unwrap().expect("the store is empty");
         let running = Running::start(server).await;
@@ -177,6 +185,14 @@ impl World {
         let reply =
             self.service().await.ok("VerifyPassword", json!({ "subject": subject, "password": password })).await;
         reply["result"].as_str().unwrap().to_owned()
+    }
+
+    /// Another server on the same store, beside this one.
+    pub async fn replica(&self) -> Self {
+        let config = config(&database(&self.directory), Vec::new());
+        let running = Running::start(Server::build(&config).await.unwrap()).await;
+        let (operator, root) = (self.operator.at(running.address), self.root.at(running.address));
+        Self { address: running.address, operator, root, directory: Arc::clone(&self.directory), running }
     }
 
     /// Stops the server in order, and starts another on the same store.

@@ -1,0 +1,135 @@
+//! What a request's client token stands for: nothing yet, or a change that was made.
+
+use std::sync::Arc;
+
+use super::Gates;
+use super::attempts::{caller_key, digest};
+use super::reserve::{Candidate, Loaded, Reserved};
+use crate::domain::action::Action;
+use crate::domain::caller::Caller;
+use crate::domain::client_token::{ClientTokenKey, REMEMBERED_FOR, RememberedChange};
+use crate::domain::credential::{ExpectedVersion, PasswordHash, Version};
+use crate::domain::names::ClientToken;
+use crate::domain::password::Password;
+use crate::domain::subject::SubjectId;
+use crate::domain::time::{Timestamp, Window};
+use crate::service::ServiceError;
+use crate::service::requests::Guards;
+
+/// Proves that a request's client token, where it has one, stands for no change of that subject yet.
+pub struct Unspent {
+    pub(super) subject: SubjectId,
+    guards: Guards,
+    key: Option<ClientTokenKey>,
+}
+
+impl Unspent {
+    /// The version that the caller counts on.
+    pub(in crate::service) fn expected_version(&self) -> Option<ExpectedVersion> {
+        self.guards.expected_version
+    }
+
+    /// What a change that makes that version is remembered under.
+    pub(super) fn spend(&self, version: Version, now: Timestamp) -> Option<(ClientTokenKey, RememberedChange)> {
+        let window = Window::from(now, REMEMBERED_FOR);
+        let remembered = RememberedChange { version, expected_version: self.guards.expected_version, window };
+        self.key.map(|key| (key, remembered))
+    }
+}
+
+/// What was found under a request's client token.
+pub enum Recalled {
+    /// No change: it may be made.
+    Nothing(Loaded, Unspent),
+    /// A change that was made.
+    Made(Made),
+}
+
+/// A change that was made, with the hash of the password that it set.
+pub struct Made {
+    pub(super) loaded: Loaded,
+    pub(super) version: Version,
+    pub(super) hash: PasswordHash,
+}
+
+impl Gates {
+    /// Looks up what a request's client token stands for. That comes after the credential is loaded: a change in between
+    /// is then found here, or meets the compare-and-set.
+    pub(in crate::service) async fn recall(&self, loaded: Loaded, guards: Guards) -> Result<Recalled, ServiceError> {
+        let subject = loaded.subject().id;
+        let call = loaded.permit().call();
+        let key = guards.client_token.as_ref();
+        let key = key.map(|token| key_of(call.caller(), call.caller.action(), subject, token));
+        let remembered = match &key {
+            Some(key) => self.ports.store.remembered(subject, key).await?,
+            None => None,
+        };
+        let Some(remembered) = remembered.filter(|remembered| remembered.window.is_open(self.now())) else {
+            return Ok(Recalled::Nothing(loaded, Unspent { subject, guards, key }));
+        };
+        if remembered.expected_version != guards.expected_version {
+            return Err(ServiceError::ClientTokenMismatch);
+        }
+        let version = remembered.version;
+        let Some(stored) = loaded.credential().and_then(|credential| credential.hash_of(version)) else {
+            return Err(ServiceError::VersionConflict { current: loaded.version() });
+        };
+        let hash = self.ports.pepper.open(stored, subject, version)?;
+        Ok(Recalled::Made(Made { loaded, version, hash }))
+    }
+
+    /// Answers a change that was made once more, where the password is the one that it set: that is an attempt like any
+    /// other. Nothing is changed.
+    pub(in crate::service) async fn repeat(
+        self: &Arc<Self>,
+        made: Made,
+        password: Arc<Password>,
+    ) -> Result<Version, ServiceError> {
+        let version = made.version;
+        let hashes = |candidate: &Candidate| self.hashes_of_a_verification(candidate, &password);
+        let reserved = self.reserve(Candidate::Made(Box::new(made)), hashes).await?;
+        let conclude = |mut reserved: Reserved| async move { reserved.matches(&password).await };
+        if self.conclude(reserved, conclude).await? { Ok(version) } else { Err(ServiceError::ClientTokenMismatch) }
+    }
+}
+
+fn key_of(caller: &Caller, action: Action, subject: SubjectId, token: &ClientToken) -> ClientTokenKey {
+    ClientTokenKey(digest(&[
+        b"client token",
+        &caller_key(caller, action).0,
+        action.name().as_bytes(),
+        subject.0.as_bytes(),
+        token.as_str().as_bytes(),
+    ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::names::{FreeName, RamUserName, TenantName};
+
+    #[test]
+    fn a_token_is_another_one_for_another_caller_rpc_or_subject() {
+        let [acme, globex] = ["acme", "globex"].map(|name| TenantName::parse(name).unwrap());
+        let [first, second] = [1, 2].map(|number| SubjectId(Uuid::from_u128(number)));
+        let [token, other_token] = ["t-1", "t-2"].map(|text| ClientToken::parse(text).unwrap());
+        let alice = RamUserName::parse("alice").unwrap();
+        let rpc = Action::ModifyPwByDomain;
+        let root = Caller::Root(acme.clone());
+        let keys = [
+            key_of(&root, rpc, first, &token),
+            key_of(&root, rpc, first, &other_token),
+            key_of(&root, rpc, second, &token),
+            key_of(&root, Action::ModifyAccountPassword, first, &token),
+            key_of(&Caller::Root(globex), rpc, first, &token),
+            key_of(&Caller::Service(acme.clone(), FreeName::parse("alice").unwrap()), rpc, first, &token),
+            key_of(&Caller::RamUser(acme.clone(), alice.clone(), first), rpc, first, &token),
+            key_of(&Caller::RamUser(acme, alice, second), rpc, first, &token),
+        ];
+        for (place, one) in keys.iter().enumerate() {
+            assert!(keys.iter().skip(place + 1).all(|other| one != other), "{place}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Changes that are remembered under their client tokens.
+
+use super::rows::{self, Read};
+use super::{Row, SqlStore, Transaction, sql};
+use crate::domain::client_token::{ClientTokenKey, RememberedChange};
+use crate::domain::credential::ExpectedVersion;
+use crate::domain::subject::SubjectId;
+use crate::ports::StoreError;
+use crate::ports::store::Commit;
+
+/// How many are removed with one that is added: more than are added, so that they can't pile up.
+const REMOVED_AT_ONCE: i64 = 4;
+
+/// Reads what is remembered.
+pub(super) async fn read(
+    store: &SqlStore,
+    subject: SubjectId,
+    token: &ClientTokenKey,
+) -> Result<Option<RememberedChange>, StoreError> {
+    let row = store
+        .read_first(
+            sql("SELECT version, expected_version, started_at, length FROM client_token
+                 WHERE subject_id = $1 AND token_key = $2")
+            .bind(subject.to_string())
+            .bind(&token.0[..]),
+        )
+        .await?;
+    row.map(|row| remembered(&row)).transpose()
+}
+
+/// Remembers a change where its caller wants that, and removes some of what is too old.
+pub(super) async fn remember(transaction: &mut dyn Transaction, commit: &Commit) -> Result<(), StoreError> {
+    let Some((token, change)) = &commit.remember else { return Ok(()) };
+    let over = commit.at.before(change.window.length);
+    transaction
+        .execute(
+            sql("DELETE FROM client_token WHERE (subject_id, token_key) IN (
+                     SELECT subject_id, token_key FROM client_token
+                     WHERE started_at <= $1 ORDER BY started_at LIMIT $2
+                 )")
+            .bind(over.as_micros())
+            .bind(REMOVED_AT_ONCE),
+        )
+        .await?;
+    transaction
+        .execute(
+            sql("INSERT INTO client_token (subject_id, token_key, version, expected_version, started_at, length)
+                 VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (subject_id, token_key)
+                 DO UPDATE SET version = excluded.version, expected_version = excluded.expected_version,
+                     started_at = excluded.started_at, length = excluded.length")
+            .bind(commit.subject.to_string())
+            .bind(&token.0[..])
+            .bind(rows::number_of(change.version))
+            .bind(change.expected_version.map(|ExpectedVersion(number)| i64::try_from(number).unwrap_or(i64::MAX)))
+            .bind(change.window.start.as_micros())
+            .bind(rows::micros(change.window.length)),
+        )
+        .await?;
+    Ok(())
+}
+
+/// A change of a row that holds all columns.
+pub(super) fn remembered(row: &Row) -> Read<RememberedChange> {
+    let expected = row.optional_integer("expected_version")?;
+    let expected = expected.map(|number| u64::try_from(number).map_err(|_| rows::damaged("expected_version")));
+    Ok(RememberedChange {
+        version: rows::version(row, "version")?,
+        expected_version: expected.transpose()?.map(ExpectedVersion),
+        window: rows::window(row, "started_at", "length")?,
+    })
+}
