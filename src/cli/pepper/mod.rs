@@ -20,7 +20,7 @@ use crate::hashing::KeyRing;
 use crate::ports::Entropy;
 use crate::server::key_ring;
 use crate::store::SqlStore;
-use crate::store::sqlite;
+use crate::store::sqlite::{self, OpenError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PepperCommand {
@@ -47,6 +47,10 @@ async fn ring_and_store(args: &SettingArgs, environment: &Environment) -> Result
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let ring = key_ring(&config.pepper, &entropy).map_err(Failure::failed)?;
     let StoreLocation::Sqlite(path) = &config.store.url;
+    // To make one here would hide that the path is wrong.
+    if !path.exists() {
+        return Err(Failure::failed(OpenError::Absent(path.clone())));
+    }
     let store = sqlite::open(path).await.map_err(|error| Failure::caused("can't open the store", &error))?;
     Ok((ring, store))
 }

@@ -329,4 +329,7 @@ fn a_new_key_is_a_line_for_a_ring_and_never_the_same() {
     let ring = peppered.ring("ring", &[&lines[0], &peppered.key("b")]);
     assert!(peppered.installation.run(&["config", "check", &ring]).printed().contains("good"));
     assert_eq!(peppered.installation.run(&["pepper", "new-key", "--id", "a b"]).status, Some(2));
+    let nowhere = peppered.pepper("rewrap", &ring);
+    assert!(nowhere.status == Some(1) && nowhere.stderr.contains("there is no store at "), "{nowhere:?}");
+    assert!(!peppered.installation.database().exists());
 }
