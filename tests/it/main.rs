@@ -23,3 +23,4 @@ mod process;
 mod rpc;
 mod store;
 mod support;
+mod visibility;

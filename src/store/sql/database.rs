@@ -18,6 +18,13 @@ pub(in crate::store) trait Database: Send + Sync {
     /// Begins a transaction that writes. Whatever is decided in it is as if nobody else were there.
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
 
+    /// As [`Database::begin`], for work that begins with taking a row which everybody takes who does the same: they come
+    /// one after the other by that alone, and it has to be enough that each statement sees what is committed by then. To
+    /// be as if nobody else were there would cost a database conflicts with all who write what is read here.
+    async fn begin_in_turn(&self) -> Result<Box<dyn Transaction>, StoreError> {
+        self.begin().await
+    }
+
     /// Waits for what is under way, and closes the connections.
     async fn close(&self);
 

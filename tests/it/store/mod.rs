@@ -16,7 +16,7 @@ mod sqlite_files;
 mod sqlite_full_disk;
 mod tokens;
 mod upgrades;
-mod values;
+pub mod values;
 
 pub use sqlite::connection_to;
 
