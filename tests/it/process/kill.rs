@@ -1,6 +1,9 @@
 //! A process that is killed in the middle of its work.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
+use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -59,6 +62,17 @@ async fn every_acknowledged_change_survives_a_kill() {
         }
     }
     assert!(versions.iter().sum::<u64>() >= 4 + 2 + 5 + 9);
+    let mut told = BTreeMap::<_, Vec<_>>::new();
+    let mut watch = acme.root.watch(json!({ "from_oldest": true })).await;
+    for _ in 0..versions.iter().sum() {
+        let event = watch.event().await["event"].clone();
+        let what = if event["changed"].is_null() { &event["created"] } else { &event["changed"] };
+        let version: u64 = what["version"].as_str().unwrap().parse().unwrap();
+        told.entry(event["subject"]["ram_user"].as_str().unwrap().to_owned()).or_default().push(version);
+    }
+    for (name, version) in names.iter().zip(versions) {
+        assert_eq!(told[*name], (1..=version).collect::<Vec<_>>(), "{name}: what is there was told, and nothing else");
+    }
     serving.kill();
     assert_eq!(installation.run(&["store", "check"]).printed(), "the store is undamaged\n");
 }
