@@ -1,5 +1,6 @@
 //! Builds everything, and knows everyone.
 
+mod location;
 mod pepper;
 
 use std::fs;
@@ -17,7 +18,7 @@ use tonic::transport::server::TcpIncoming;
 
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::authz::{AuthzError, CedarAuthorizer};
-use crate::config::{Attempts, Config, HashKernel, Hashing, Policy, StoreLocation, Watch};
+use crate::config::{Attempts, Config, HashKernel, Hashing, Policy, Watch};
 use crate::domain::attempts::Backoff;
 use crate::domain::names::FreeName;
 use crate::domain::time::days;
@@ -28,10 +29,10 @@ use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store, StoreError};
 use crate::service::gates::{AttemptLimits, Installation, Ports, WatchLimits};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
-use crate::store::SqlStore;
-use crate::store::sqlite::{self, OpenError};
+use crate::store::{OpenError, SqlStore};
 use crate::telemetry::Metrics;
 
+pub use location::{LocationError, location};
 pub use pepper::{BadRing, RingProblem, key_ring};
 
 /// How long it takes until another connection is accepted after one that could not be.
@@ -51,6 +52,9 @@ pub struct Server {
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The settings name no store.
+    #[error("the setting of the store {0}")]
+    Location(#[from] LocationError),
     /// The store can't be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -116,8 +120,7 @@ impl Server {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let baseline = baseline(&config.policy)?;
         let key_ring = key_ring(&config.pepper, &entropy)?;
-        let StoreLocation::Sqlite(path) = &config.store.url;
-        let store = Arc::new(sqlite::open(path).await?);
+        let store = Arc::new(location(config)?.open(&clock, &entropy).await?);
         if let Some(unmet) = key_ring.unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
             return Err(unmet.into());
         }

@@ -38,6 +38,11 @@ need_python() {
     PATH=$tools/python/bin:$PATH
 }
 
+# need_postgres: a PostgreSQL server's programs, and what makes its certificates. Who starts servers are the tests.
+need_postgres() {
+    need_packages openssl postgresql-15
+}
+
 # need_container: what builds and runs images.
 need_container() {
     need_packages buildah ca-certificates mmdebstrap podman runc

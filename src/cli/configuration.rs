@@ -12,7 +12,7 @@ use crate::ambient::SystemEntropy;
 use crate::config::{Effective, Hashing, LogFormat, Mistake};
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::Entropy;
-use crate::server::{engine_settings, key_ring};
+use crate::server::{engine_settings, key_ring, location};
 use crate::telemetry;
 
 #[derive(Debug, Subcommand)]
@@ -80,5 +80,7 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let of_ring = key_ring(&effective.config.pepper, &entropy).err().map_or_else(Vec::new, |bad| bad.0);
     let of_ring = of_ring.into_iter().map(|problem| effective.mistake(problem.setting, problem.message));
-    of_cost.into_iter().chain(of_ring).collect()
+    let key = if effective.config.store.url_file.is_some() { "store.url_file" } else { "store.url" };
+    let of_store = location(&effective.config).err().map(|error| effective.mistake(key, error.to_string()));
+    of_cost.into_iter().chain(of_ring).chain(of_store).collect()
 }

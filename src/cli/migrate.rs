@@ -7,8 +7,8 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
-use crate::config::StoreLocation;
-use crate::store::{Migrated, sqlite};
+use crate::server::location;
+use crate::store::Migrated;
 
 /// Bring the store to the schema of this version.
 #[derive(Debug, Args)]
@@ -19,8 +19,9 @@ pub(super) struct MigrateArgs {
 }
 
 pub(super) async fn run(args: &MigrateArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
-    let StoreLocation::Sqlite(path) = load_offline(&args.settings, environment)?.config.store.url;
-    let migrated = sqlite::migrate(&path).await.map_err(|error| Failure::caused("can't migrate", &error))?;
+    let config = load_offline(&args.settings, environment)?.config;
+    let location = location(&config).map_err(Failure::failed)?;
+    let migrated = location.migrate().await.map_err(|error| Failure::caused("can't migrate", &error))?;
     terminal.print(&match migrated {
         Migrated { from, to } if from == to => format!("the store has schema {to} already"),
         Migrated { from, to } => format!("the store went from schema {from} to {to}"),

@@ -68,7 +68,7 @@ impl Args for SettingArgs {
                 .help(format!("{help} [default: {shown}] [env: {}]", setting.variable()))
                 .help_heading("Settings");
             match setting.kind {
-                Kind::Text | Kind::Secret => flag.value_name("TEXT").allow_hyphen_values(true),
+                Kind::Text | Kind::Secret | Kind::Url => flag.value_name("TEXT").allow_hyphen_values(true),
                 Kind::Number => flag.value_name("NUMBER").allow_hyphen_values(true),
                 Kind::Flag => {
                     flag.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")

@@ -9,11 +9,9 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
-use crate::ambient::SystemEntropy;
-use crate::config::StoreLocation;
-use crate::ports::{Entropy, Pepper};
-use crate::server::key_ring;
-use crate::store::sqlite;
+use crate::ambient::{SystemClock, SystemEntropy};
+use crate::ports::{Clock, Entropy, Pepper};
+use crate::server::{key_ring, location};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
@@ -33,11 +31,11 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let StoreCommand::Check(args) = command;
     let config = load_offline(args, environment)?.config;
-    let StoreLocation::Sqlite(path) = &config.store.url;
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let ring = key_ring(&config.pepper, &entropy).map_err(Failure::failed)?;
     let pepper = ring.current().is_some().then_some(&ring as &dyn Pepper);
-    let report = sqlite::check(path, pepper).await.map_err(|error| Failure::caused("can't check", &error))?;
+    let location = location(&config).map_err(Failure::failed)?;
+    let report = location.check(pepper, &clock).await.map_err(|error| Failure::caused("can't check", &error))?;
     tell(&report.damages, terminal)
 }
 

@@ -13,7 +13,8 @@ mod values;
 pub use parse::{HashKernel, LogFormat, StoreLocation};
 pub use secret::Secret;
 pub use settings::{
-    Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policy, SETTINGS, Server, Setting, Store, Watch,
+    Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policy, Postgres, SETTINGS, Server, Setting,
+    Store, Watch,
 };
 pub use sources::{File, Source, Sources};
 pub use values::Mistake;

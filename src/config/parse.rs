@@ -29,6 +29,18 @@ pub enum HashKernel {
 pub enum StoreLocation {
     /// A `SQLite` database in this file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database, by its URL, which may hold a password.
+    Postgres(Secret),
+}
+
+impl StoreLocation {
+    /// Reads a URL. What only one kind of store can tell of it is not looked at.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        store(text)
+    }
 }
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
@@ -52,8 +64,11 @@ pub(super) fn whole<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str)
 }
 
 pub(super) fn store(text: &str) -> Result<StoreLocation, String> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Ok(StoreLocation::Postgres(Secret::new(text)));
+    }
     let Some(rest) = text.strip_prefix("sqlite:") else {
-        return Err("starts with sqlite:, the only kind of store there is".to_owned());
+        return Err("starts with neither sqlite: nor postgres://".to_owned());
     };
     let path = rest.strip_prefix("//").unwrap_or(rest);
     match path {
@@ -120,8 +135,17 @@ mod tests {
             assert_eq!(store(text), Ok(StoreLocation::Sqlite(PathBuf::from("a/b.db"))), "{text}");
         }
         assert_eq!(store("sqlite:///a.db"), Ok(StoreLocation::Sqlite(PathBuf::from("/a.db"))));
-        for text in ["", "a.db", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "postgres://u:hunter2@h/d"] {
+        for text in ["", "a.db", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "mysql://u:hunter2@h/d"] {
             assert!(!store(text).unwrap_err().contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_url_of_a_server_is_kept_and_not_shown() {
+        for text in ["postgres://u:hunter2@h/d", "postgresql://u:hunter2@h/d"] {
+            let location = store(text).unwrap();
+            assert!(!format!("{location:?}").contains("hunter2"));
+            assert!(matches!(location, StoreLocation::Postgres(url) if url.expose() == text));
         }
     }
 

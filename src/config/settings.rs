@@ -18,6 +18,8 @@ pub enum Kind {
     Text,
     /// Text that is never shown, and is no flag.
     Secret,
+    /// Text whose part between `//` and `@` is not shown where it holds a password.
+    Url,
     /// A whole number.
     Number,
     /// `true` or `false`.
@@ -125,8 +127,20 @@ settings! {
     }
     /// Where credentials are kept.
     store: Store {
-        /// The store: `sqlite:` and the path of a file.
-        url: StoreLocation = Text "sqlite:credentiald-data/credentiald.db", store;
+        /// The store: `sqlite:` and the path of a file, or `postgres://user:password@host:port/database`, with several hosts
+        /// where one takes over from another.
+        url: StoreLocation = Url "sqlite:credentiald-data/credentiald.db", store;
+        /// A file that holds the URL, so that a password in it stands nowhere else; where set, it wins over `store.url`.
+        url_file: Option<PathBuf> = Text "", optional_path;
+    }
+    /// How a PostgreSQL store is used.
+    postgres: Postgres {
+        /// How many connections there are at most.
+        connections: u32 = Number "16", whole::<_, 2, 1000>;
+        /// How many seconds one goes on where no connection is to be had, one is lost, or other writers come in between.
+        patience_seconds: u64 = Number "5", whole::<_, 1, 300>;
+        /// How many seconds a statement may take, its wait for locks included.
+        statement_timeout_seconds: u64 = Number "5", whole::<_, 1, 300>;
     }
     /// How passwords are hashed: Argon2id.
     hashing: Hashing {

@@ -1,5 +1,7 @@
 //! The settings in force, as people read them.
 
+use std::borrow::Cow;
+
 use super::settings::{Kind, SETTINGS, Setting};
 use super::sources::Source;
 use super::values::Values;
@@ -24,12 +26,23 @@ pub(super) fn to_toml(values: &Values) -> String {
 }
 
 fn line(setting: &Setting, name: &str, (source, value): (Source, &str)) -> String {
-    let shown = if setting.kind == Kind::Secret && !value.is_empty() { HIDDEN } else { value };
+    let text = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let shown = match setting.kind {
-        Kind::Text | Kind::Secret => toml::Value::String(shown.to_owned()).to_string(),
-        Kind::Number | Kind::Flag => shown.to_owned(),
+        Kind::Secret if !value.is_empty() => text(HIDDEN),
+        Kind::Url => text(&without_password(value)),
+        Kind::Text | Kind::Secret => text(value),
+        Kind::Number | Kind::Flag => value.to_owned(),
     };
     format!("{name} = {shown} # {}\n", source.brief().replace(char::is_control, " "))
+}
+
+/// A URL without what stands before its last `@`, if that can hold a password.
+fn without_password(url: &str) -> Cow<'_, str> {
+    let parts = url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
+    match parts {
+        Some((scheme, (user, rest))) if user.contains(':') => Cow::Owned(format!("{scheme}://{HIDDEN}@{rest}")),
+        _ => Cow::Borrowed(url),
+    }
 }
 
 #[cfg(test)]
@@ -37,6 +50,18 @@ mod tests {
     use super::*;
 
     const SECRET: Setting = Setting { key: "a.b", default: "", kind: Kind::Secret, help: "A secret, for this test." };
+
+    #[test]
+    fn the_password_of_a_url_is_never_shown() {
+        for (url, shown) in [
+            ("sqlite:/var/a@b:c.db", "sqlite:/var/a@b:c.db"),
+            ("postgres://u@h:1/d", "postgres://u@h:1/d"),
+            ("postgres://u:hunter2@h1,h2:3/d?sslmode=require", "postgres://(hidden)@h1,h2:3/d?sslmode=require"),
+            ("postgres://u:hunter2/@x?hunter2@h/d", "postgres://(hidden)@h/d"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
 
     #[test]
     fn a_secret_is_never_shown() {

@@ -131,10 +131,10 @@ impl Values {
 /// The text of a TOML value of the expected kind.
 fn text_of(value: &toml::Value, kind: Kind) -> Result<String, String> {
     match (kind, value) {
-        (Kind::Text | Kind::Secret, toml::Value::String(text)) => Ok(text.clone()),
+        (Kind::Text | Kind::Secret | Kind::Url, toml::Value::String(text)) => Ok(text.clone()),
         (Kind::Number, toml::Value::Integer(number)) => Ok(number.to_string()),
         (Kind::Flag, toml::Value::Boolean(flag)) => Ok(flag.to_string()),
-        (Kind::Text | Kind::Secret, _) => Err("is text in quotes".to_owned()),
+        (Kind::Text | Kind::Secret | Kind::Url, _) => Err("is text in quotes".to_owned()),
         (Kind::Number, _) => Err("is a whole number without quotes".to_owned()),
         (Kind::Flag, _) => Err("is true or false without quotes".to_owned()),
     }

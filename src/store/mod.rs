@@ -1,10 +1,17 @@
 //! Where things are kept: one store in SQL, which implements the [`Store`](crate::ports::Store) port, and the databases
 //! that it can stand on. SQL is named nowhere else.
 
+mod location;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sql;
 pub mod sqlite;
 
+pub use location::{Location, OpenError};
 pub use sql::{CheckReport, SqlStore};
+
+/// The schema that this program works with, in every database: the number of the newest migration.
+const KNOWN_SCHEMA: u32 = 5;
 
 /// What a migration did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,14 +13,13 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
-use crate::ambient::SystemEntropy;
-use crate::config::StoreLocation;
+use crate::ambient::{SystemClock, SystemEntropy};
 use crate::domain::names::PepperKeyId;
 use crate::hashing::KeyRing;
-use crate::ports::Entropy;
-use crate::server::key_ring;
-use crate::store::SqlStore;
-use crate::store::sqlite::{self, OpenError};
+use crate::ports::{Clock, Entropy};
+use crate::server::{key_ring, location};
+use crate::store::sqlite::OpenError;
+use crate::store::{Location, SqlStore};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PepperCommand {
@@ -46,12 +45,16 @@ async fn ring_and_store(args: &SettingArgs, environment: &Environment) -> Result
     let config = load_offline(args, environment)?.config;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let ring = key_ring(&config.pepper, &entropy).map_err(Failure::failed)?;
-    let StoreLocation::Sqlite(path) = &config.store.url;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let location = location(&config).map_err(Failure::failed)?;
     // To make one here would hide that the path is wrong.
-    if !path.exists() {
+    if let Location::Sqlite(path) = &location
+        && !path.exists()
+    {
         return Err(Failure::failed(OpenError::Absent(path.clone())));
     }
-    let store = sqlite::open(path).await.map_err(|error| Failure::caused("can't open the store", &error))?;
+    let store = location.open(&clock, &entropy).await;
+    let store = store.map_err(|error| Failure::caused("can't open the store", &error))?;
     Ok((ring, store))
 }
 

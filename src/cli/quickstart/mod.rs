@@ -42,7 +42,10 @@ impl QuickstartArgs {
             ));
         }
         let store = format!("sqlite:{}", self.data_dir.join("credentiald.db").display());
-        let effective = load_and_log(&self.settings.clone().with("store.url", store), environment)?;
+        let effective = load_and_log(
+            &self.settings.clone().with("store.url", store).with("store.url_file", String::new()),
+            environment,
+        )?;
         let listen = effective.config.server.listen;
         if listen.ip().is_loopback() {
             return Ok(effective);

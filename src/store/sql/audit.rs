@@ -1,7 +1,9 @@
 //! Audit events.
 
+use uuid::Uuid;
+
 use super::rows::{self, Read};
-use super::{Row, Transaction, sql};
+use super::{Row, Statement, Transaction, sql};
 use crate::domain::action::Action;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::names::TenantName;
@@ -39,6 +41,7 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
             .bind(policies),
         )
         .await?;
+    *transaction.witness() = Some(event.id);
     Ok(())
 }
 
@@ -49,6 +52,11 @@ pub(super) async fn insert_if(
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
     if changed { insert(transaction, event).await } else { Ok(()) }
+}
+
+/// Finds the event of that id.
+pub(super) fn select(id: Uuid) -> Statement {
+    sql("SELECT id FROM audit_event WHERE id = $1").bind(id.to_string())
 }
 
 /// An event of a row that holds all columns.

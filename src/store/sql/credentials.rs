@@ -8,7 +8,7 @@ use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
-use crate::domain::credential::{ChangeId, Credential, Revision, StoredHash, Version, VersionedHash};
+use crate::domain::credential::{Credential, Revision, StoredHash, Version, VersionedHash};
 use crate::domain::names::{PepperKeyId, Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
@@ -78,16 +78,7 @@ impl Credentials for SqlStore {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {
-        let committed =
-            self.transact("commit", |transaction| Box::pin(set_password_and_record(transaction, commit))).await;
-        match committed {
-            // That the change can be read proves that it was made. That it can't proves nothing yet.
-            Err(StoreError::OutcomeUnknown(cause)) => match self.version_of(commit.subject, commit.change_id).await {
-                Ok(Some(version)) => Ok(CommitOutcome::Committed(version)),
-                _ => Err(StoreError::OutcomeUnknown(cause)),
-            },
-            outcome => outcome,
-        }
+        self.transact("commit", |transaction| Box::pin(set_password_and_record(transaction, commit))).await
     }
 
     async fn replace_hash(
@@ -165,19 +156,6 @@ impl SqlStore {
             return Ok(Absent::Instance);
         }
         Ok(Absent::Subject { region: Some(rows::parsed(&row, "region", |text| Region::parse(text).ok())?) })
-    }
-
-    /// The version that a change made, where it is still known.
-    async fn version_of(&self, subject: SubjectId, change: ChangeId) -> Result<Option<Version>, StoreError> {
-        let row = self
-            .read_first(
-                sql("SELECT version FROM credential WHERE subject_id = $1 AND change_id = $2
-             UNION ALL SELECT version FROM earlier_hash WHERE subject_id = $1 AND change_id = $2")
-                .bind(subject.to_string())
-                .bind(change.0.to_string()),
-            )
-            .await?;
-        row.map(|row| rows::version(&row, "version")).transpose()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use uuid::Uuid;
 
 use super::{Row, Statement};
 use crate::ports::StoreError;
@@ -48,4 +49,10 @@ pub(in crate::store) trait Transaction: Send {
 
     /// Commits. Once this is `Ok`, it is durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+
+    /// Ends without a change. To drop the transaction does as well, but may cost its connection.
+    async fn roll_back(self: Box<Self>);
+
+    /// The audit event that was written in it: by that it can be told later whether it was committed.
+    fn witness(&mut self) -> &mut Option<Uuid>;
 }

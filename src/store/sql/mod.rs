@@ -12,22 +12,25 @@ mod database;
 mod directory;
 mod hashes;
 mod pepper;
+mod retries;
 mod row;
 mod rows;
 mod settings;
 mod statement;
 mod tokens;
+mod transact;
 
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
 pub use check::CheckReport;
 pub(super) use check::check;
 pub(super) use database::{Database, Transaction};
+pub(super) use retries::{Again, Retries};
 pub(super) use row::Row;
 pub(super) use statement::{Statement, Value, sql};
+
+use retries::Rounds;
 
 use crate::ports::StoreError;
 
@@ -35,11 +38,13 @@ use crate::ports::StoreError;
 #[derive(Clone)]
 pub struct SqlStore {
     database: Arc<dyn Database>,
+    /// `None` where nothing is gained by doing work again.
+    retries: Option<Arc<Retries>>,
 }
 
 impl SqlStore {
-    pub(super) fn new(database: Arc<dyn Database>) -> Self {
-        Self { database }
+    pub(super) fn new(database: Arc<dyn Database>, retries: Option<Arc<Retries>>) -> Self {
+        Self { database, retries }
     }
 
     /// Tells whether the store answers, by reading from it.
@@ -53,29 +58,17 @@ impl SqlStore {
     }
 
     async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        self.database.read(statement).await
+        let mut rounds = Rounds::begin(self.retries.as_deref());
+        loop {
+            match self.database.read(statement.clone()).await {
+                Err(error) if rounds.next_after(&error).await => {}
+                read => return read,
+            }
+        }
     }
 
     async fn read_first(&self, statement: Statement) -> Result<Option<Row>, StoreError> {
         Ok(self.read(statement).await?.into_iter().next())
-    }
-
-    /// Everything that writes goes through here. `work` reads, decides and writes in one transaction, as if nobody else
-    /// were there; once this is `Ok`, what it wrote is durable. Where `work` fails, nothing is changed.
-    ///
-    /// `name` says what the transaction is for, in the words of the port.
-    async fn transact<'a, T>(
-        &self,
-        name: &'static str,
-        work: impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let done = async {
-            let mut transaction = self.database.begin().await?;
-            let done = work(transaction.as_mut()).await?;
-            transaction.commit().await?;
-            Ok(done)
-        };
-        done.await.inspect_err(|error| tracing::debug!(transaction = name, %error, "a transaction failed"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// A statement with its values, `$1` being the first.
 ///
 /// Its text holds constants only: whatever comes from outside is a value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::store) struct Statement {
     pub(in crate::store) text: Cow<'static, str>,
     pub(in crate::store) values: Vec<Value>,

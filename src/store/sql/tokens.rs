@@ -88,17 +88,19 @@ impl AccessTokens for SqlStore {
                 .and_then(|(created_at, id)| Some((created_at.parse().ok()?, id)))
                 .unwrap_or((i64::MAX, "")),
         };
-        let found = self
-            .read(
-                sql("SELECT id, tenant, kind, name, subject_id, created_at, expires_at FROM access_token
-             WHERE tenant IS NOT DISTINCT FROM $1 AND (created_at, id) > ($2, $3)
-             ORDER BY created_at, id LIMIT $4")
-                .bind(tenant.map(TenantName::as_str))
-                .bind(created_at)
-                .bind(id)
-                .bind(i64::from(page.size) + 1),
-            )
-            .await?;
+        // Two statements, because PostgreSQL finds no `IS NOT DISTINCT FROM` in an index.
+        let statement = match tenant {
+            None => sql("SELECT id, tenant, kind, name, subject_id, created_at, expires_at FROM access_token
+                 WHERE tenant IS NULL AND (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3"),
+            Some(_) => sql("SELECT id, tenant, kind, name, subject_id, created_at, expires_at FROM access_token
+                 WHERE tenant = $4 AND (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3"),
+        };
+        let statement = statement.bind(created_at).bind(id).bind(i64::from(page.size) + 1);
+        let statement = match tenant {
+            None => statement,
+            Some(tenant) => statement.bind(tenant.as_str()),
+        };
+        let found = self.read(statement).await?;
         page_of(&found, page, rows::access_token, |token| format!("{}/{}", token.created_at.as_micros(), token.id.0))
     }
 

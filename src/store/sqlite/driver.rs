@@ -9,6 +9,7 @@ use futures_util::stream::BoxStream;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Column, Row as _, Sqlite, SqlitePool, TypeInfo, ValueRef};
+use uuid::Uuid;
 
 use super::errors;
 use crate::ports::StoreError;
@@ -41,7 +42,7 @@ impl Database for SqliteDatabase {
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        Ok(Box::new(Writing(self.begin_writing().await?)))
+        Ok(Box::new(Writing { transaction: self.begin_writing().await?, witness: None }))
     }
 
     /// Moves everything into the database file as well.
@@ -57,20 +58,32 @@ impl Database for SqliteDatabase {
     }
 }
 
-struct Writing(sqlx::Transaction<'static, Sqlite>);
+struct Writing {
+    transaction: sqlx::Transaction<'static, Sqlite>,
+    witness: Option<Uuid>,
+}
 
 #[async_trait]
 impl Transaction for Writing {
     async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
-        Ok(query_of(statement).execute(&mut *self.0).await?.rows_affected())
+        Ok(query_of(statement).execute(&mut *self.transaction).await?.rows_affected())
     }
 
     async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        Ok(rows_of(&query_of(statement).fetch_all(&mut *self.0).await?))
+        Ok(rows_of(&query_of(statement).fetch_all(&mut *self.transaction).await?))
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.0.commit().await.map_err(errors::at_commit)
+        self.transaction.commit().await.map_err(errors::at_commit)
+    }
+
+    async fn roll_back(self: Box<Self>) {
+        // Where this fails, SQLite has done it, or does it when the connection is closed.
+        let _ = self.transaction.rollback().await;
+    }
+
+    fn witness(&mut self) -> &mut Option<Uuid> {
+        &mut self.witness
     }
 }
 

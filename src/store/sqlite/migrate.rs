@@ -11,10 +11,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::connect::{options, writing};
 use super::open::{OpenError, identify, require_writable, schema_version, verify};
-use crate::store::Migrated;
-
-/// The schema that this program works with: the number of the newest migration.
-pub(super) const KNOWN_SCHEMA: u32 = 5;
+use crate::store::{KNOWN_SCHEMA, Migrated};
 
 static MIGRATOR: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
 

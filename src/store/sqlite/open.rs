@@ -10,8 +10,8 @@ use sqlx::{ConnectOptions, Connection};
 use super::connect::{connect, looking};
 use super::errors::{code, code_of};
 use super::header::{self, FileKind};
-use super::migrate::{KNOWN_SCHEMA, create, expected_schema, schema_of};
-use crate::store::SqlStore;
+use super::migrate::{create, expected_schema, schema_of};
+use crate::store::{KNOWN_SCHEMA, SqlStore};
 
 /// Opens the store in that file, or makes one where there is none. A file that is refused is left as it was.
 ///
@@ -27,7 +27,7 @@ pub async fn open(path: &Path) -> Result<SqlStore, OpenError> {
     let database = connect(&path).await.map_err(|error| OpenError::of_driver(&path, error))?;
     // Reading goes on beside a writer; whoever keeps the store for itself shows only where somebody wants to write.
     database.begin_writing().await.map_err(|error| OpenError::of_driver(&path, error))?;
-    Ok(SqlStore::new(Arc::new(database)))
+    Ok(SqlStore::new(Arc::new(database), None))
 }
 
 /// Why a store is not opened.

@@ -9,6 +9,7 @@ mod kill;
 mod metrics;
 mod operator;
 mod pepper;
+mod postgres;
 mod quickstart;
 mod secrets;
 mod serving;

@@ -10,6 +10,10 @@ mod directory;
 mod model;
 mod pages;
 mod pepper;
+mod postgres;
+mod postgres_faults;
+mod postgres_hosts;
+mod postgres_schema;
 mod sqlite;
 mod sqlite_damage;
 mod sqlite_files;
@@ -125,4 +129,5 @@ macro_rules! laws {
 
 laws! {
     laws_of_sqlite = crate::store::sqlite::SqliteBackend;
+    laws_of_postgres = crate::store::postgres::PostgresBackend;
 }

@@ -3,6 +3,8 @@
 pub mod barrier;
 pub mod client;
 pub mod clock;
+pub mod postgres;
+pub mod proxy;
 pub mod world;
 
 pub use client::{Client, Reply, Watching};

@@ -1,0 +1,65 @@
+//! Where the settings say that the store is.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use crate::config::{Config, Secret, StoreLocation};
+use crate::store::Location;
+
+/// Why the settings name no store.
+#[derive(Debug, thiserror::Error)]
+pub enum LocationError {
+    /// The file with the URL can't be read.
+    #[error("the file {} can't be read: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// What stands there is no URL of a store.
+    #[error("{0}")]
+    Url(String),
+}
+
+/// Where the settings say that the store is. The file with the URL, where there is one, wins over the URL.
+///
+/// # Errors
+/// The settings name no store.
+pub fn location(config: &Config) -> Result<Location, LocationError> {
+    let read;
+    let url = match &config.store.url_file {
+        None => &config.store.url,
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(|source| LocationError::File { path: path.clone(), source })?;
+            read = StoreLocation::parse(text.trim())
+                .map_err(|problem| LocationError::Url(format!("holds what {problem}")))?;
+            &read
+        }
+    };
+    match url {
+        StoreLocation::Sqlite(path) => Ok(Location::Sqlite(path.clone())),
+        StoreLocation::Postgres(url) => postgres(url, config),
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(url: &Secret, config: &Config) -> Result<Location, LocationError> {
+    use std::time::Duration;
+
+    use crate::store::postgres::{Settings, Url};
+
+    let url = Url::parse(url.expose()).map_err(|error| LocationError::Url(error.to_string()))?;
+    let settings = Settings {
+        connections: config.postgres.connections,
+        patience: Duration::from_secs(config.postgres.patience_seconds),
+        statement_timeout: Duration::from_secs(config.postgres.statement_timeout_seconds),
+    };
+    Ok(Location::Postgres(Box::new(url), settings))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &Secret, _: &Config) -> Result<Location, LocationError> {
+    Err(LocationError::Url("names PostgreSQL, which this program was built without".to_owned()))
+}

@@ -1,0 +1,64 @@
+//! Which database a store is in: the one place where they are told apart.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[cfg(feature = "postgres")]
+use super::postgres;
+use super::{CheckReport, Migrated, SqlStore, sqlite};
+use crate::ports::{Clock, Entropy, Pepper};
+
+/// Where a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// In a file.
+    Sqlite(PathBuf),
+    /// In a database server.
+    #[cfg(feature = "postgres")]
+    Postgres(Box<postgres::Url>, postgres::Settings),
+}
+
+/// Why a store is not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file is not.
+    #[error(transparent)]
+    Sqlite(#[from] sqlite::OpenError),
+    /// The database server's is not.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Postgres(#[from] postgres::OpenError),
+}
+
+impl Location {
+    /// Opens the store.
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "a file needs neither"))]
+    pub async fn open(&self, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<SqlStore, OpenError> {
+        match self {
+            Self::Sqlite(path) => Ok(sqlite::open(path).await?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url, settings) => {
+                Ok(postgres::open(url, *settings, Arc::clone(clock), Arc::clone(entropy)).await?)
+            }
+        }
+    }
+
+    /// Brings the store's schema up to date.
+    pub async fn migrate(&self) -> Result<Migrated, OpenError> {
+        match self {
+            Self::Sqlite(path) => Ok(sqlite::migrate(path).await?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url, _) => Ok(postgres::migrate(url).await?),
+        }
+    }
+
+    /// Reads everything in the store and tells what is damaged. Changes nothing. With a pepper, opens every wrapped hash.
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "a file needs none"))]
+    pub async fn check(&self, pepper: Option<&dyn Pepper>, clock: &Arc<dyn Clock>) -> Result<CheckReport, OpenError> {
+        match self {
+            Self::Sqlite(path) => Ok(sqlite::check(path, pepper).await?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url, _) => Ok(postgres::check(url, pepper, Arc::clone(clock)).await?),
+        }
+    }
+}

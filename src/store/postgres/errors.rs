@@ -1,0 +1,104 @@
+//! What the driver's errors mean to the core.
+
+use std::io;
+
+use sqlx::postgres::PgDatabaseError;
+
+use crate::ports::StoreError;
+use crate::store::sql::Again;
+
+/// SQLSTATEs (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+mod state {
+    pub(super) const SERIALIZATION_FAILURE: &str = "40001";
+    pub(super) const DEADLOCK_DETECTED: &str = "40P01";
+    pub(super) const READ_ONLY_TRANSACTION: &str = "25006";
+    pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    pub(super) const UNDEFINED_TABLE: &str = "42P01";
+    pub(super) const DUPLICATE_TABLE: &str = "42P07";
+    /// The server is shut down, crashed, starts, or ended the session; it has no connection to give.
+    pub(super) const OPERATOR_INTERVENTION: [&str; 5] = ["57P01", "57P02", "57P03", "57P05", "53300"];
+    /// Among others: a prepared statement whose columns a migration has changed. Another connection prepares it anew.
+    pub(super) const FEATURE_NOT_SUPPORTED: &str = "0A000";
+    /// What is stored can't be read: data, index, character.
+    pub(super) const DAMAGED: [&str; 3] = ["XX001", "XX002", "22021"];
+    /// Integrity constraints.
+    pub(super) const CONSTRAINT_CLASS: &str = "23";
+    /// Connection exceptions.
+    pub(super) const CONNECTION_CLASS: &str = "08";
+}
+
+/// The SQLSTATE of an error that the server gave.
+fn state_of(error: &sqlx::Error) -> Option<&str> {
+    error.as_database_error()?.try_downcast_ref().map(PgDatabaseError::code)
+}
+
+/// What an error of a statement means. The transaction that it was in is over, and changed nothing.
+pub(super) fn of_statement(error: sqlx::Error) -> StoreError {
+    let Some(state) = state_of(&error) else {
+        return match error {
+            sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => Again::Lost(Box::new(error)).into(),
+            // Name the column, never the value.
+            sqlx::Error::ColumnDecode { index, .. } => StoreError::Damaged(format!("{index} can't be read")),
+            sqlx::Error::Decode(_) => StoreError::Damaged("a value can't be read".to_owned()),
+            error => StoreError::Unavailable(Box::new(error)),
+        };
+    };
+    if matches!(state, state::SERIALIZATION_FAILURE | state::DEADLOCK_DETECTED) {
+        Again::Conflict(Box::new(error)).into()
+    } else if state.starts_with(state::CONSTRAINT_CLASS) {
+        Again::Constraint(Box::new(error)).into()
+    } else if is_loss(state) {
+        Again::Lost(Box::new(error)).into()
+    } else if state::DAMAGED.contains(&state) {
+        StoreError::Damaged(error.to_string())
+    } else {
+        StoreError::Unavailable(Box::new(error))
+    }
+}
+
+/// What an error of `COMMIT` means. A conflict and a constraint end it before anything is written; after any other error,
+/// the loss of the connection above all, the change may have been made.
+pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
+    match state_of(&error) {
+        Some(state::SERIALIZATION_FAILURE | state::DEADLOCK_DETECTED) => of_statement(error),
+        Some(state) if state.starts_with(state::CONSTRAINT_CLASS) => of_statement(error),
+        _ => StoreError::OutcomeUnknown(Box::new(error)),
+    }
+}
+
+/// Whether the connection is of no more use: it is gone, or leads to a server that takes no writes.
+pub(super) fn is_lost(error: &sqlx::Error) -> bool {
+    match state_of(error) {
+        Some(state) => is_loss(state),
+        None => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_)),
+    }
+}
+
+/// The answer that came too late.
+pub(super) fn overdue() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer"))
+}
+
+fn is_loss(state: &str) -> bool {
+    matches!(state, state::READ_ONLY_TRANSACTION | state::FEATURE_NOT_SUPPORTED)
+        || state.starts_with(state::CONNECTION_CLASS)
+        || state::OPERATOR_INTERVENTION.contains(&state)
+}
+
+/// Whether another process did the same at the same time, as far as that can be told from the error.
+pub(super) fn is_race(error: &sqlx::Error) -> bool {
+    state_of(error).is_some_and(|state| {
+        matches!(state, state::SERIALIZATION_FAILURE | state::DEADLOCK_DETECTED | state::DUPLICATE_TABLE)
+            || state.starts_with(state::CONSTRAINT_CLASS)
+    })
+}
+
+/// Whether there is no such table.
+pub(super) fn is_undefined_table(error: &sqlx::Error) -> bool {
+    state_of(error) == Some(state::UNDEFINED_TABLE)
+}
+
+/// Whether the user may not do that.
+pub(super) fn is_denied(error: &sqlx::Error) -> bool {
+    state_of(error) == Some(state::INSUFFICIENT_PRIVILEGE)
+}

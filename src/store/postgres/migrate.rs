@@ -1,0 +1,79 @@
+//! Making the schema, and bringing an older one up to date.
+
+use sqlx::{Connection, PgConnection};
+
+use super::errors;
+use super::hosts::Hosts;
+use super::open::OpenError;
+use super::url::Url;
+use crate::store::{KNOWN_SCHEMA, Migrated};
+
+/// The migrations by the schema that each one makes. A number means the same as in the embedded database.
+const MIGRATIONS: &[(u32, &str)] = &[(5, include_str!("migrations/0005_schema.sql"))];
+
+/// How often a step is tried that another process took at the same time.
+const TRIES: u32 = 10;
+
+/// Brings the schema of the store up to date, or makes it in an empty database, each step in a transaction of its own.
+///
+/// Several processes may do so at a time, without a lock that not every database of this kind has: each step begins with
+/// the row of its number, which only one of them can insert.
+pub async fn migrate(url: &Url) -> Result<Migrated, OpenError> {
+    // A connection of its own, which takes along whatever a failed step leaves behind.
+    let (mut connection, _) = Hosts::of(url).connect().await?;
+    let from = not_newer(schema_of(&mut connection).await?)?;
+    let mut tries = 0;
+    loop {
+        let found = not_newer(schema_of(&mut connection).await?)?;
+        let Some((schema, step)) = MIGRATIONS.iter().find(|(schema, _)| *schema > found) else { break };
+        tries += 1;
+        match take(&mut connection, *schema, step).await {
+            Ok(()) => tries = 0,
+            Err(error) if errors::is_race(&error) && tries < TRIES => {}
+            Err(error) => return Err(OpenError::of_migration(error)),
+        }
+    }
+    connection.close().await?;
+    Ok(Migrated { from, to: KNOWN_SCHEMA })
+}
+
+/// Takes one step.
+async fn take(connection: &mut PgConnection, schema: u32, step: &'static str) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_migration (version BIGINT NOT NULL PRIMARY KEY)")
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query("INSERT INTO schema_migration (version) VALUES ($1)")
+        .bind(i64::from(schema))
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::raw_sql(step).execute(&mut *transaction).await?;
+    transaction.commit().await
+}
+
+/// The schema of the database; 0 where it holds no store.
+pub(super) async fn schema_of(connection: &mut PgConnection) -> Result<u32, sqlx::Error> {
+    let newest =
+        sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM schema_migration").fetch_one(connection).await;
+    match newest {
+        Ok(newest) => Ok(u32::try_from(newest.unwrap_or_default().max(0)).unwrap_or(u32::MAX)),
+        Err(error) if errors::is_undefined_table(&error) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// The schema, where it is not newer than the program.
+pub(super) fn not_newer(found: u32) -> Result<u32, OpenError> {
+    if found > KNOWN_SCHEMA { Err(OpenError::Newer { found }) } else { Ok(found) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_known_schema_is_the_newest_migration() {
+        assert!(MIGRATIONS.is_sorted_by_key(|(schema, _)| *schema));
+        assert_eq!(MIGRATIONS.last().map(|(schema, _)| *schema), Some(KNOWN_SCHEMA));
+    }
+}

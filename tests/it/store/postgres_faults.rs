@@ -1,0 +1,202 @@
+//! Whatever happens on the way to a PostgreSQL server and back: a change is made once or not at all.
+
+use std::time::Duration;
+
+use credentiald::domain::subject::SubjectId;
+use credentiald::ports::StoreError;
+use credentiald::ports::store::{CommitOutcome, Credentials, Directory};
+use credentiald::store::SqlStore;
+use credentiald::store::postgres::Settings;
+use sqlx::PgConnection;
+use tokio::task::JoinHandle;
+
+use super::postgres::{SETTINGS, audit_events, open};
+use super::values::*;
+use crate::support::postgres::{Cluster, shared};
+use crate::support::proxy::{Cut, Proxy};
+
+/// Settings under which nothing is waited for.
+const IMPATIENT: Settings = Settings { connections: 8, patience: Duration::ZERO, ..SETTINGS };
+/// Settings under which a lost server is given up soon.
+const BRIEF: Settings = Settings { connections: 8, patience: Duration::from_secs(1), ..SETTINGS };
+
+/// A store with Alice in it, who has her first password.
+async fn with_alice(settings: Settings) -> (&'static Cluster, String, SqlStore, SubjectId) {
+    let cluster = shared().await;
+    let database = cluster.new_store().await;
+    let store = open(&cluster.url(&database), settings).await.unwrap();
+    let id = alice(&store).await;
+    (cluster, database, store, id)
+}
+
+/// Alice's row, held by somebody who is about to have changed it.
+async fn held(cluster: &Cluster, database: &str) -> PgConnection {
+    let mut connection = cluster.connection(database).await;
+    sqlx::raw_sql("BEGIN; UPDATE credential SET changed_at = changed_at").execute(&mut connection).await.unwrap();
+    connection
+}
+
+/// A change that runs beside the test.
+fn spawn_change(store: &SqlStore, subject: SubjectId) -> JoinHandle<Result<CommitOutcome, StoreError>> {
+    let store = store.clone();
+    tokio::spawn(async move { store.commit(&change(subject, Some(1))).await })
+}
+
+/// The server process that waits for a lock there, once there is one.
+async fn waiting(cluster: &Cluster, database: &str) -> i32 {
+    let mut connection = cluster.connection(database).await;
+    loop {
+        let found: Option<i32> = sqlx::query_scalar(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        .fetch_optional(&mut connection)
+        .await
+        .unwrap();
+        if let Some(pid) = found {
+            return pid;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_serialization_failure_is_done_again() {
+    let (cluster, database, store, alice) = with_alice(SETTINGS).await;
+    let mut other = held(cluster, &database).await;
+    let change = spawn_change(&store, alice);
+    waiting(cluster, &database).await;
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    assert_eq!(change.await.unwrap().unwrap(), CommitOutcome::Committed(version(2)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_serialization_failure_without_patience_changes_nothing() {
+    let (cluster, database, store, alice) = with_alice(IMPATIENT).await;
+    let events = audit_events(cluster, &database).await;
+    let mut other = held(cluster, &database).await;
+    let change = spawn_change(&store, alice);
+    waiting(cluster, &database).await;
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    let error = change.await.unwrap().unwrap_err();
+    let StoreError::Unavailable(cause) = error else { panic!("{error:?}") };
+    assert!(format!("{cause:?}").contains("40001"), "{cause:?}");
+    assert_eq!(audit_events(cluster, &database).await, events);
+    make_change(&store, alice, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn racing_failures_are_all_counted() {
+    const RACERS: u32 = 24;
+    let (_, _, store, _) = with_alice(SETTINGS).await;
+    let racers: Vec<_> = (0..RACERS)
+        .map(|number| {
+            let store = store.clone();
+            let pair = pair(1, u8::try_from(number % 2).unwrap());
+            tokio::spawn(async move { store.record_failure(&pair, at(1), &limit(), &event()).await })
+        })
+        .collect();
+    for racer in racers {
+        racer.await.unwrap().unwrap();
+    }
+    let failures = store.failures(&pair(1, 1)).await.unwrap();
+    assert_eq!((failures.by_caller.count, failures.by_all.count), (RACERS / 2, RACERS));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_killed_mid_way_is_replaced() {
+    let (cluster, database, store, alice) = with_alice(SETTINGS).await;
+    let events = audit_events(cluster, &database).await.len();
+    let mut other = held(cluster, &database).await;
+    let change = spawn_change(&store, alice);
+    let pid = waiting(cluster, &database).await;
+    let kill = format!("SELECT pg_terminate_backend({pid})");
+    cluster.run("postgres", &[kill]).await;
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    assert_eq!(change.await.unwrap().unwrap(), CommitOutcome::Committed(version(2)));
+    assert_eq!(audit_events(cluster, &database).await.len(), events + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_all_connections_are_killed_nobody_notices() {
+    let (cluster, database, store, alice) = with_alice(SETTINGS).await;
+    for expected in 1..6 {
+        let kill = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'");
+        cluster.run("postgres", &[kill]).await;
+        assert!(store.credential(alice).await.unwrap().is_some());
+        make_change(&store, alice, expected).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_is_lost_is_made_once() {
+    for cut in [Cut::BeforeCommit, Cut::AfterCommit] {
+        let (cluster, database, _, alice) = with_alice(SETTINGS).await;
+        let proxy = Proxy::to(cluster.port).await;
+        let store = open(&through(&proxy, cluster, &database), SETTINGS).await.unwrap();
+        let events = audit_events(cluster, &database).await.len();
+        proxy.cut(cut);
+        assert_eq!(
+            store.commit(&change(alice, Some(1))).await.unwrap(),
+            CommitOutcome::Committed(version(2)),
+            "{cut:?}"
+        );
+        assert!(proxy.has_cut());
+        assert_eq!(audit_events(cluster, &database).await.len(), events + 1, "{cut:?}");
+        let credential = store.credential(alice).await.unwrap().unwrap();
+        assert_eq!((credential.version, credential.history), (version(2), vec![earlier(1)]), "{cut:?}");
+
+        // Of the others as well: what was created is not said to have been there already.
+        proxy.cut(cut);
+        add_tenant(&store, "globex").await;
+        assert!(proxy.has_cut());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_can_not_be_found_out_about_is_unknown() {
+    let (cluster, database, direct, alice) = with_alice(SETTINGS).await;
+    for (cut, made) in [(Cut::BeforeCommit, 1), (Cut::AfterCommit, 2)] {
+        let proxy = Proxy::to(cluster.port).await;
+        let store = open(&through(&proxy, cluster, &database), BRIEF).await.unwrap();
+        // A connection is at hand; no other will be.
+        store.credential(alice).await.unwrap();
+        proxy.cut(cut);
+        proxy.close();
+        let outcome = store.commit(&change(alice, Some(1))).await;
+        assert!(matches!(outcome, Err(StoreError::OutcomeUnknown(_))), "{cut:?}: {outcome:?}");
+        assert_eq!(direct.credential(alice).await.unwrap().unwrap().version, version(made));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_takes_too_long_is_ended() {
+    let limited = Settings { statement_timeout: Duration::from_millis(200), ..SETTINGS };
+    let (cluster, database, store, alice) = with_alice(limited).await;
+    let mut other = held(cluster, &database).await;
+    let error = store.commit(&change(alice, Some(1))).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    make_change(&store, alice, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_comes_back_is_used_again() {
+    let cluster = Cluster::with_store().await;
+    let database = cluster.new_store().await;
+    let store = open(&cluster.url(&database), BRIEF).await.unwrap();
+    let alice = alice(&store).await;
+    cluster.crash();
+    for _ in 0..2 {
+        let read = store.subject(&tenant("acme"), &ram_user("alice")).await.unwrap_err();
+        assert!(matches!(read, StoreError::Unavailable(_)), "{read:?}");
+        let written = store.commit(&change(alice, Some(1))).await.unwrap_err();
+        assert!(matches!(written, StoreError::Unavailable(_)), "{written:?}");
+        assert!(store.probe().await.is_err());
+    }
+    cluster.run_again();
+    store.probe().await.unwrap();
+    make_change(&store, alice, 1).await;
+}
+
+fn through(proxy: &Proxy, cluster: &Cluster, database: &str) -> String {
+    cluster.url(database).replace(&format!(":{}/", cluster.port), &format!(":{}/", proxy.port))
+}
