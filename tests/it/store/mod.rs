@@ -11,6 +11,7 @@ mod model;
 mod pages;
 mod pepper;
 mod postgres;
+mod postgres_events;
 mod postgres_faults;
 mod postgres_hosts;
 mod postgres_schema;
