@@ -26,7 +26,9 @@ use std::sync::Arc;
 pub use check::CheckReport;
 pub(super) use check::check;
 pub(super) use database::{Database, Transaction};
-pub(super) use retries::{Again, Retries};
+#[cfg(feature = "postgres")]
+pub(super) use retries::Again;
+pub(super) use retries::Retries;
 pub(super) use row::Row;
 pub(super) use statement::{Statement, Value, sql};
 

@@ -15,6 +15,7 @@ const ROUNDS_FOR_A_CONSTRAINT: u32 = 3;
 
 /// Why the same work may succeed when it is done again. But for the last, nothing was changed.
 #[derive(Debug, thiserror::Error)]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nobody comes in between in the embedded database"))]
 pub(in crate::store) enum Again {
     /// Somebody else's transaction came in between.
     #[error("somebody else's transaction came in between")]
