@@ -49,7 +49,10 @@ impl Admission {
         let workers = self.workers.get();
         let expected_wait = service_time.saturating_mul(load.ahead_of(tenant, count)) / workers;
         let own_time = service_time.saturating_mul(count.div_ceil(workers));
-        if expected_wait.saturating_add(own_time) > remaining {
+        // A wait is an estimate, and the longer it is, the further it may be off. Whatever is admitted and not finished in
+        // time was computed for nobody; in a line that is kept shorter, as many are finished.
+        let longest_likely_wait = expected_wait.saturating_add(expected_wait / 3);
+        if longest_likely_wait.saturating_add(own_time) > remaining {
             load.refused.deadline_too_short += 1;
             return Err(NotAdmitted::DeadlineTooShort { expected_wait });
         }
@@ -168,9 +171,9 @@ mod tests {
         let [greedy, modest] = ["greedy", "modest"].map(|name| TenantName::parse(name).unwrap());
         let _ahead = admission.admit(&greedy, 20, LONG).ok();
         assert!(admission.admit(&greedy, 2, Duration::from_millis(100)).is_err());
-        // Two of its own and two of the other: 20 ms on two workers.
-        assert!(admission.admit(&modest, 2, Duration::from_millis(19)).is_err());
-        assert!(admission.admit(&modest, 2, Duration::from_millis(20)).is_ok());
+        // After two of the other, which take 10 ms on two workers, and at most 13.3.
+        assert!(admission.admit(&modest, 2, Duration::from_millis(23)).is_err());
+        assert!(admission.admit(&modest, 2, Duration::from_millis(24)).is_ok());
     }
 
     #[test]
@@ -182,12 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn the_work_ahead_counts() {
+    fn the_work_ahead_counts_and_may_take_a_third_longer_than_expected() {
         let admission = admission();
-        let _ahead = admission.admit_alone(4, LONG).ok();
-        let refused = admission.admit_alone(1, Duration::from_millis(29)).err();
-        assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::from_millis(20) }));
-        assert!(admission.admit_alone(1, Duration::from_millis(30)).is_ok());
+        let _ahead = admission.admit_alone(6, LONG).ok();
+        let refused = admission.admit_alone(1, Duration::from_millis(49)).err();
+        assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::from_millis(30) }));
+        assert!(admission.admit_alone(1, Duration::from_millis(50)).is_ok());
     }
 
     #[test]
