@@ -80,6 +80,7 @@ const ALL_BUT_CLI: &[&str] = &[
 
 /// Crates that only some layers may name.
 const OWNED_CRATES: &[(&str, &[&str])] = &[
+    ("rusqlite", &["store"]),
     ("sqlx", &["store"]),
     ("cedar_policy", &["authz"]),
     ("argon2", &["hashing"]),

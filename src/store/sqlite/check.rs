@@ -24,7 +24,7 @@ pub async fn check(path: &Path, pepper: Option<&dyn Pepper>) -> Result<CheckRepo
     }
     let database = look(&path).await.map_err(|error| OpenError::of_driver(&path, error))?;
     let mut report = CheckReport::default();
-    check_file(&database.readers, &mut report).await;
+    check_file(&database.patient_readers, &mut report).await;
     sql::check(&database, pepper, &mut report).await;
     Ok(report)
 }

@@ -7,12 +7,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection};
 
 use super::driver::SqliteDatabase;
+use super::readers::Readers;
 
 /// How long one waits for a lock that another process holds, and for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long one waits for a lock before it is reported, where somebody looks on.
 const SHORT_PATIENCE: Duration = Duration::from_millis(500);
-/// Each reader is a thread; reads are short.
+/// Each of these is a thread.
 const READERS: u32 = 4;
 
 /// What every connection has in common. The SQL of a schema that somebody tampered with runs no function with side
@@ -48,14 +49,14 @@ pub(super) async fn connect(path: &Path) -> Result<SqliteDatabase, sqlx::Error> 
         })
         .connect_with(writing(path))
         .await?;
-    let readers = pool(READERS).connect_with(options().filename(path).read_only(true)).await?;
-    Ok(SqliteDatabase { readers, writer })
+    let patient_readers = pool(READERS).connect_with(options().filename(path).read_only(true)).await?;
+    Ok(SqliteDatabase { readers: Some(Readers::new(path)), patient_readers, writer })
 }
 
 /// As [`connect`], but nothing can be written.
 pub(super) async fn look(path: &Path) -> Result<SqliteDatabase, sqlx::Error> {
-    let readers = pool(1).connect_with(looking(path)).await?;
-    Ok(SqliteDatabase { writer: readers.clone(), readers })
+    let patient_readers = pool(1).connect_with(looking(path)).await?;
+    Ok(SqliteDatabase { readers: None, writer: patient_readers.clone(), patient_readers })
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

@@ -12,12 +12,16 @@ use sqlx::{AssertSqlSafe, Column, Row as _, Sqlite, SqlitePool, TypeInfo, ValueR
 use uuid::Uuid;
 
 use super::errors;
+use super::readers::Readers;
 use crate::ports::StoreError;
 use crate::store::sql::{Database, Row, Statement, Transaction, Value};
 
 /// One file, one writer at a time.
 pub(super) struct SqliteDatabase {
-    pub(super) readers: SqlitePool,
+    /// Absent where somebody only looks on.
+    pub(super) readers: Option<Readers>,
+    /// For reading that takes long, or has to wait for somebody's lock: each of these has a thread of its own.
+    pub(super) patient_readers: SqlitePool,
     /// One connection: whoever writes next waits for it, and not within the database file's lock.
     pub(super) writer: SqlitePool,
 }
@@ -33,11 +37,17 @@ impl SqliteDatabase {
 #[async_trait]
 impl Database for SqliteDatabase {
     async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        Ok(rows_of(&query_of(statement).fetch_all(&self.readers).await?))
+        // Reading never waits, so that who reads again and again has to give way to others now and then.
+        tokio::task::coop::consume_budget().await;
+        let read = self.readers.as_ref().map(|readers| readers.read(&statement)).transpose()?;
+        match read.flatten() {
+            Some(rows) => Ok(rows),
+            None => Ok(rows_of(&query_of(statement).fetch_all(&self.patient_readers).await?)),
+        }
     }
 
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>> {
-        let rows = query_of(statement).fetch(&self.readers);
+        let rows = query_of(statement).fetch(&self.patient_readers);
         rows.map(|row| row.map(|row| row_of(&row, columns_of(&row))).map_err(Into::into)).boxed()
     }
 
@@ -47,7 +57,10 @@ impl Database for SqliteDatabase {
 
     /// Moves everything into the database file as well.
     async fn close(&self) {
-        self.readers.close().await;
+        if let Some(readers) = &self.readers {
+            readers.close();
+        }
+        self.patient_readers.close().await;
         // Where this fails, or never runs, the next opening finds everything in the write-ahead log.
         let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await;
         self.writer.close().await;

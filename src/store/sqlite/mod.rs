@@ -7,6 +7,7 @@ mod errors;
 mod header;
 mod migrate;
 mod open;
+mod readers;
 
 pub use check::check;
 pub use migrate::migrate;
