@@ -56,6 +56,12 @@ impl Tally {
         self.done.len() as f64 / self.window.as_secs_f64()
     }
 
+    /// Calls in a second, whatever came of them.
+    pub fn offered(&self) -> f64 {
+        let calls = self.done.len() + self.refused.len() + self.untyped + self.lost + self.unsent;
+        calls as f64 / self.window.as_secs_f64()
+    }
+
     fn count(&mut self, outcome: Outcome, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap().max(1);
         match outcome {

@@ -54,8 +54,9 @@ async fn goodput(bench: &mut Bench, capacity: f64) -> Vec<Line> {
     let mut callers = bench.server.changers(bench.server.tenant.subjects.len(), DEADLINE);
     for part in OFFERED.into_iter().step_by(bench.plan.step) {
         let tally = open(&mut callers, capacity * part, bench.plan.window.max(DEADLINE) * 2).await;
-        goodput.push(capacity * part, tally.rate());
-        ideal.push(capacity * part, capacity * part.min(1.0));
+        // Arrivals are random: what came is not quite what was meant.
+        goodput.push(tally.offered(), tally.rate());
+        ideal.push(tally.offered(), tally.offered().min(capacity));
         let figure = format!("Goodput ÷ capacity, offered {part} × capacity");
         bench.report.row(&figure, Target::None, "", &Series::from(tally.rate() / capacity));
     }

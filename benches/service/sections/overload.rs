@@ -51,7 +51,6 @@ pub async fn run(bench: &mut Bench) {
 }
 
 fn tell_answers(report: &mut Report, tally: &Tally, peak: &Series) {
-    let answered = (tally.done.len() + tally.refused.len()) as f64;
     let goodput = tally.rate() / peak.median();
     report.row("Successful changes/s ÷ peak", Target::AtLeast(0.95), "", &goodput.into());
     report.row("Successful: p99", Target::AtMost(DEADLINE.as_secs_f64() * 1000.0), "ms", &ms(&tally.done, 0.99).into());
@@ -66,7 +65,7 @@ fn tell_answers(report: &mut Report, tally: &Tally, peak: &Series) {
         &(silent as f64).into(),
     );
     report.row("Not sent: the generator's own limit", Target::AtMost(0.0), "calls", &(tally.unsent as f64).into());
-    report.row("Offered", Target::None, "calls/s", &(answered / tally.window.as_secs_f64()).into());
+    report.row("Offered", Target::None, "calls/s", &tally.offered().into());
     report.row("Successful", Target::None, "changes/s", &tally.rate().into());
     report.row("Peak, before and after", Target::None, "changes/s", peak);
     for (reason, count) in &tally.reasons {
