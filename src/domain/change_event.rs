@@ -55,13 +55,9 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    /// What it is that an action set a password.
-    pub fn of_password(action: Action, version: Version) -> Self {
-        if action.is_administrative() {
-            Self::Reset { version }
-        } else {
-            Self::Changed { version, overlap_until: None }
-        }
+    /// What it is that an action set a password, and until when the one before is good as well.
+    pub fn of_password(action: Action, version: Version, overlap_until: Option<Timestamp>) -> Self {
+        if action.is_administrative() { Self::Reset { version } } else { Self::Changed { version, overlap_until } }
     }
 
     /// The kind as one word, the same in the store and the log.
@@ -114,10 +110,12 @@ mod tests {
     fn an_administrators_new_password_is_a_reset() {
         let version = Version::FIRST;
         for action in [Action::ResetPassword, Action::ResetAccountPassword] {
-            assert_eq!(ChangeKind::of_password(action, version), ChangeKind::Reset { version });
+            assert_eq!(ChangeKind::of_password(action, version, None), ChangeKind::Reset { version });
         }
         for action in [Action::ModifyPwByDomain, Action::ChangePassword] {
-            assert_eq!(ChangeKind::of_password(action, version), ChangeKind::Changed { version, overlap_until: None });
+            let overlap_until = Some(Timestamp::from_micros(7));
+            let changed = ChangeKind::Changed { version, overlap_until };
+            assert_eq!(ChangeKind::of_password(action, version, overlap_until), changed);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use uuid::Uuid;
 
 use super::names::PepperKeyId;
+use super::overlap::Overlap;
 use super::time::Timestamp;
 
 /// The compare-and-set counter of a credential: 1 with the first password, and one more with each.
@@ -162,9 +163,17 @@ pub struct Credential {
     pub changed_by: ChangedBy,
     /// The hashes of the passwords before, the newest first.
     pub history: Vec<VersionedHash>,
+    /// Whether, and for how long, the password before is good as well.
+    pub overlap: Overlap,
 }
 
 impl Credential {
+    /// The hash of the password before, while it is good as well.
+    pub fn previous(&self, now: Timestamp) -> Option<&VersionedHash> {
+        let is_open = self.overlap.window.is_some_and(|window| window.is_open(now));
+        self.history.first().filter(|earlier| is_open && earlier.version.next() == self.version)
+    }
+
     /// The hash of that version's password, where it is still kept.
     pub fn hash_of(&self, version: Version) -> Option<&StoredHash> {
         if version == self.version {

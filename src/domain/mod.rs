@@ -10,6 +10,7 @@ pub mod client_token;
 pub mod credential;
 pub mod field;
 pub mod names;
+pub mod overlap;
 pub mod page;
 pub mod password;
 pub mod resource;

@@ -1,6 +1,7 @@
 //! What a tenant configures: its two password policies and its security preference.
 
 use super::field::{FieldProblem, InvalidField};
+use super::subject::SubjectKind;
 
 /// A setting's type: how a value that was typed becomes one that is in range.
 trait Setting: Copy {
@@ -149,6 +150,17 @@ pub struct TenantSettings {
     pub iam: IamPasswordPolicy,
     /// The security preference.
     pub preference: SecurityPreference,
+}
+
+impl TenantSettings {
+    /// How many hashes of earlier passwords the rules against reuse need, for each kind of subject that has a policy here.
+    /// The current password is one of those that they count.
+    pub const fn earlier_hashes(&self) -> [(SubjectKind, u32); 2] {
+        [
+            (SubjectKind::RamUser, self.ram.password_reuse_prevention().saturating_sub(1)),
+            (SubjectKind::IamUser, self.iam.password_reuse_prevention().saturating_sub(1)),
+        ]
+    }
 }
 
 #[cfg(test)]

@@ -54,6 +54,12 @@ impl Window {
         Self { start: now.before(Self::LEEWAY), length: length.saturating_add(Self::LEEWAY) }
     }
 
+    /// The same window, ending at most `length` after it was opened.
+    #[must_use]
+    pub fn at_most(self, length: Duration) -> Self {
+        Self { length: self.length.min(length.saturating_add(Self::LEEWAY)), ..self }
+    }
+
     /// Whether it is still open. A clock behind its start means that it is over.
     pub fn is_open(&self, now: Timestamp) -> bool {
         now.since(self.start).is_some_and(|elapsed| elapsed < self.length)

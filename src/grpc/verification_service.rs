@@ -39,6 +39,7 @@ async fn verify_password(
     let (subject, password) = fields.all(|| Some((subject?, password?)))?;
     let result = match service.verify_password(call, subject, password).await? {
         Verification::MatchedCurrent => VerifyPasswordResult::MatchedCurrent,
+        Verification::MatchedPrevious => VerifyPasswordResult::MatchedPrevious,
         Verification::ChangeRequired => VerifyPasswordResult::ChangeRequired,
         Verification::Expired => VerifyPasswordResult::Expired,
         Verification::NotMatched => VerifyPasswordResult::NotMatched,

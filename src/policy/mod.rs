@@ -19,7 +19,7 @@ mod tair;
 pub use accepted::AcceptedPassword;
 pub use baseline::{Baseline, RefusedList, RefusedPasswords};
 pub use finding::{Finding, Noun};
-pub use lifetime::Lifetime;
+pub use lifetime::{Expiry, Lifetime};
 pub use rule::{Policy, Rule, Violation};
 
 use crate::domain::names::IamUserName;

@@ -9,6 +9,7 @@ use crate::domain::subject::{
     InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectAttributes, SubjectKind, SubjectName,
 };
 use crate::domain::time::Timestamp;
+use crate::policy::Expiry;
 use crate::service::error::Stateful;
 use crate::service::gates::{
     Candidate, Change, Gates, Loaded, Made, PasswordToStore, Presented, Recalled, Reserved, Unspent,
@@ -139,15 +140,14 @@ fn check_self_service(loaded: &Loaded) -> Result<(), ServiceError> {
 fn check_age(loaded: &Loaded, now: Timestamp) -> Result<(), ServiceError> {
     let Some(credential) = loaded.credential() else { return Ok(()) };
     let lifetime = loaded.policy().lifetime();
-    // A clock behind the last change: as if that had been now.
-    let age = now.since(credential.changed_at).unwrap_or_default();
-    if credential.changed_by == ChangedBy::Subject && age < lifetime.minimum_age {
-        return Err(ServiceError::PasswordTooYoung { retry_after: lifetime.minimum_age.saturating_sub(age) });
+    let retry_after = lifetime.too_young_for(credential.changed_at, now);
+    if credential.changed_by == ChangedBy::Subject && !retry_after.is_zero() {
+        return Err(ServiceError::PasswordTooYoung { retry_after });
     }
-    if lifetime.hard_expiry && lifetime.maximum_age.is_some_and(|maximum| age >= maximum) {
-        return Err(ServiceError::PasswordExpired);
+    match lifetime.expiry(credential.changed_at, now) {
+        Expiry::Expired => Err(ServiceError::PasswordExpired),
+        Expiry::NotExpired | Expiry::ChangeRequired => Ok(()),
     }
-    Ok(())
 }
 
 fn check_expected(expected: Option<ExpectedVersion>, current: Option<Version>) -> Result<(), ServiceError> {

@@ -32,6 +32,7 @@ mod posture;
 mod recall;
 mod reserve;
 mod upgrade;
+mod verify;
 mod watcher;
 mod watches;
 
@@ -49,7 +50,7 @@ use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{Subject, SubjectId, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
-use crate::ports::store::{AccessTokens, Directory, Lookup};
+use crate::ports::store::{AccessTokens, Directory, Lookup, Overlaps};
 use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Pepper, Salt, Store};
 use crate::service::ServiceError;
 use crate::service::error::Missing;
@@ -60,6 +61,7 @@ pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
 pub use permit::{Permit, SubjectPermit};
 pub use recall::{Made, Recalled, Unspent};
 pub use reserve::{Candidate, Loaded, Reserved};
+pub use verify::Matched;
 pub use watcher::{Kept, Watcher};
 pub use watches::WatchLimits;
 
@@ -195,6 +197,11 @@ impl Gates {
 
     /// The directory, for what was permitted.
     pub(super) fn directory(&self, _permit: &Permit) -> &dyn Directory {
+        self.ports.store.as_ref()
+    }
+
+    /// The overlaps, for what was permitted.
+    pub(super) fn overlaps(&self, _permit: &SubjectPermit) -> &dyn Overlaps {
         self.ports.store.as_ref()
     }
 

@@ -63,7 +63,9 @@ pub struct ModifyAccountPassword {
 pub enum Verification {
     /// The password is the current one.
     MatchedCurrent,
-    /// The same, and it has to be changed.
+    /// The password is the one before, during an overlap.
+    MatchedPrevious,
+    /// The password is the current one, and it has to be changed.
     ChangeRequired,
     /// The same, and only an administrator can replace it.
     Expired,

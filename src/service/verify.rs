@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::gates::{Candidate, Reserved};
+use super::gates::{Candidate, Matched, Reserved};
 use super::requests::Verification;
 use super::{Call, Service, ServiceError};
 use crate::domain::password::Password;
 use crate::domain::subject::SubjectName;
 use crate::domain::time::Timestamp;
+use crate::policy::Expiry;
 
 impl Service {
     /// Tells whether a password is the subject's.
@@ -23,22 +24,21 @@ impl Service {
         let password = Arc::new(password);
         let hashes = |candidate: &Candidate| self.gates.hashes_of_a_verification(candidate, &password);
         let reserved = self.gates.reserve(candidate, hashes).await?;
-        let when_matched = age(reserved.candidate(), self.gates.now());
+        let expiry = expiry(reserved.candidate(), self.gates.now());
         let conclude = |mut reserved: Reserved| async move { reserved.verify(password).await };
-        let matched = self.gates.conclude(reserved, conclude).await?;
-        Ok(if matched { when_matched } else { Verification::NotMatched })
+        Ok(match (self.gates.conclude(reserved, conclude).await?, expiry) {
+            (None, _) => Verification::NotMatched,
+            (Some(Matched::Previous), _) => Verification::MatchedPrevious,
+            (Some(Matched::Current), Expiry::NotExpired) => Verification::MatchedCurrent,
+            (Some(Matched::Current), Expiry::ChangeRequired) => Verification::ChangeRequired,
+            (Some(Matched::Current), Expiry::Expired) => Verification::Expired,
+        })
     }
 }
 
-/// What a match means: the password may have passed its maximum age.
-fn age(candidate: &Candidate, now: Timestamp) -> Verification {
-    let Candidate::Known(loaded) = candidate else { return Verification::NotMatched };
-    let Some(credential) = loaded.credential() else { return Verification::NotMatched };
-    let lifetime = loaded.policy().lifetime();
-    let age = now.since(credential.changed_at).unwrap_or_default();
-    match lifetime.maximum_age {
-        Some(maximum) if age >= maximum && lifetime.hard_expiry => Verification::Expired,
-        Some(maximum) if age >= maximum => Verification::ChangeRequired,
-        _ => Verification::MatchedCurrent,
-    }
+/// What the age of the current password means.
+fn expiry(candidate: &Candidate, now: Timestamp) -> Expiry {
+    let Candidate::Known(loaded) = candidate else { return Expiry::NotExpired };
+    let Some(credential) = loaded.credential() else { return Expiry::NotExpired };
+    loaded.policy().lifetime().expiry(credential.changed_at, now)
 }

@@ -5,6 +5,7 @@ mod iam_users;
 mod instance_accounts;
 mod instances;
 mod mail_domains;
+mod overlaps;
 mod posture;
 mod ram_users;
 mod resets;
@@ -64,6 +65,11 @@ rpcs! {
         reset_password(ResetPasswordRequest) -> ResetPasswordResponse = resets::reset_password;
         reset_account_password(ResetAccountPasswordRequest) -> ResetAccountPasswordResponse
             = resets::reset_account_password;
+
+        set_password_overlap(SetPasswordOverlapRequest) -> SetPasswordOverlapResponse = overlaps::set;
+        describe_password_overlap(DescribePasswordOverlapRequest) -> DescribePasswordOverlapResponse
+            = overlaps::describe;
+        end_password_overlap(EndPasswordOverlapRequest) -> EndPasswordOverlapResponse = overlaps::end;
 
         get_password_policy(GetPasswordPolicyRequest) -> GetPasswordPolicyResponse = settings::get_password_policy;
         set_password_policy(SetPasswordPolicyRequest) -> SetPasswordPolicyResponse = settings::set_password_policy;

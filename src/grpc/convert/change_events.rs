@@ -35,9 +35,10 @@ fn kind(kind: ChangeKind) -> Kind {
         ChangeKind::Created { version } => {
             Kind::Created(wire::SubjectCreated { version: version.map_or(0, Version::number) })
         }
-        ChangeKind::Changed { version, overlap_until: _ } => {
-            Kind::Changed(wire::CredentialChanged { version: version.number() })
-        }
+        ChangeKind::Changed { version, overlap_until } => Kind::Changed(wire::CredentialChanged {
+            version: version.number(),
+            overlap_until: overlap_until.map(timestamp),
+        }),
         ChangeKind::Reset { version } => Kind::Reset(wire::CredentialReset { version: version.number() }),
         ChangeKind::Locked { until } => Kind::Locked(wire::SubjectLocked { until: Some(timestamp(until)) }),
         ChangeKind::Deleted => Kind::Deleted(wire::SubjectDeleted {}),

@@ -105,6 +105,8 @@ pub struct Commit {
     pub change_id: ChangeId,
     /// How many earlier hashes are kept, the one that is replaced included.
     pub keep_history: u32,
+    /// Whether the password that is replaced stays good for as long as the subject's overlaps are. Its hash is then kept.
+    pub begins_overlap: bool,
     /// What the change is remembered under, where its caller wants that. It takes the place of what was remembered there.
     pub remember: Option<(ClientTokenKey, RememberedChange)>,
     /// Whose failures are forgotten with the change.

@@ -4,18 +4,20 @@ mod change_events;
 mod credentials;
 mod directory;
 mod hashes;
+mod overlaps;
 mod tokens;
 
 pub use change_events::{ChangeEventPage, ChangeEvents, Numbered};
 pub use credentials::{Absent, Commit, CommitOutcome, Credentials, Lookup};
 pub use directory::{Creation, Deletion, Directory, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
 pub use hashes::{HashAge, HashCount, HashEntry, Replacement, StoredHashes};
+pub use overlaps::Overlaps;
 pub use tokens::AccessTokens;
 
 /// Everything that is kept. What returns `Ok` is durable.
-pub trait Store: Credentials + Directory + ChangeEvents + AccessTokens {}
+pub trait Store: Credentials + Overlaps + Directory + ChangeEvents + AccessTokens {}
 
-impl<T: Credentials + Directory + ChangeEvents + AccessTokens> Store for T {}
+impl<T: Credentials + Overlaps + Directory + ChangeEvents + AccessTokens> Store for T {}
 
 /// Why the store gave no answer.
 #[derive(Debug, thiserror::Error)]

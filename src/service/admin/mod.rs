@@ -1,6 +1,7 @@
 //! The administration: one file for each group of operations.
 
 mod instances;
+mod overlaps;
 mod posture;
 mod resets;
 mod settings;

@@ -153,7 +153,7 @@ impl Service {
         }
     }
 
-    async fn permit_existing(
+    pub(super) async fn permit_existing(
         &self,
         call: Call,
         tenant: Option<TenantName>,

@@ -109,7 +109,9 @@ impl Gates {
     /// How many hashes a verification counts as.
     pub(in crate::service) fn hashes_of_a_verification(&self, candidate: &Candidate, password: &Password) -> u32 {
         let hasher = &self.ports.hasher;
-        hasher.cost_of(password, candidate.hash().unwrap_or(&hasher.decoy()))
+        let of_current = hasher.cost_of(password, candidate.hash().unwrap_or(&hasher.decoy()));
+        let of_previous = candidate.previous_hash().map_or(0, |hash| hasher.cost_of(password, hash));
+        of_current.saturating_add(of_previous)
     }
 }
 
@@ -211,6 +213,7 @@ impl Reserved {
             changed_by: change.proof.changed_by,
             change_id,
             keep_history: loaded.policy().reuse_depth().saturating_sub(1),
+            begins_overlap: !permit.call().caller.action().is_administrative(),
             remember: change.unspent.spend(version, event.at),
             forget: self.to_forget(),
             event,
@@ -223,31 +226,6 @@ impl Reserved {
             CommitOutcome::VersionMoved(current) => Err(ServiceError::VersionConflict { current }),
             CommitOutcome::SubjectGone => Err(permit.not_found()),
         }
-    }
-
-    /// Verifies a password: the subject's, or at the same cost the decoy's.
-    pub(in crate::service) async fn verify(&mut self, password: Arc<Password>) -> Result<bool, ServiceError> {
-        let matched = self.matches(&password).await?;
-        if matched {
-            self.forget().await?;
-            self.upgrade(password);
-        }
-        Ok(matched)
-    }
-
-    /// Compares a password with the candidate's, or at the same cost with the decoy's. A wrong one is counted.
-    pub(super) async fn matches(&mut self, password: &Arc<Password>) -> Result<bool, ServiceError> {
-        let hash = self.candidate.hash();
-        let decoy = self.gates.ports.hasher.decoy();
-        let has_password = hash.is_some();
-        let verified = self.hashes.verify(Arc::clone(password), hash.unwrap_or(&decoy)).await;
-        let matched = verified.inspect_err(|_| self.release())? && has_password;
-        if matched {
-            self.release();
-        } else {
-            self.fail().await?;
-        }
-        Ok(matched)
     }
 }
 

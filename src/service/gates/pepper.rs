@@ -15,6 +15,8 @@ pub(super) struct Opened {
     pub(super) current: Option<PasswordHash>,
     /// Hashes of the passwords before, the newest first.
     pub(super) earlier: Vec<PasswordHash>,
+    /// The hash of the password before, where it is verified as well.
+    pub(super) previous: Option<PasswordHash>,
 }
 
 impl Gates {
@@ -41,7 +43,12 @@ impl Gates {
         let earlier = credential.history.iter().take(compared);
         let earlier = earlier.filter_map(|earlier| open(&earlier.hash, earlier.version).transpose());
         let earlier = earlier.collect::<Result<_, _>>()?;
-        Ok(Some(Opened { credential, current, earlier }))
+        let previous = match action {
+            Action::VerifyPassword => credential.previous(self.now()),
+            _ => None,
+        };
+        let previous = previous.and_then(|previous| open(&previous.hash, previous.version).transpose()).transpose()?;
+        Ok(Some(Opened { credential, current, earlier, previous }))
     }
 
     /// The form in which the hash of that version is stored.

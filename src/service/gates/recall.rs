@@ -89,7 +89,10 @@ impl Gates {
         let hashes = |candidate: &Candidate| self.hashes_of_a_verification(candidate, &password);
         let reserved = self.reserve(Candidate::Made(Box::new(made)), hashes).await?;
         let conclude = |mut reserved: Reserved| async move { reserved.matches(&password).await };
-        if self.conclude(reserved, conclude).await? { Ok(version) } else { Err(ServiceError::ClientTokenMismatch) }
+        match self.conclude(reserved, conclude).await? {
+            Some(_) => Ok(version),
+            None => Err(ServiceError::ClientTokenMismatch),
+        }
     }
 }
 

@@ -100,6 +100,14 @@ impl Candidate {
         }
     }
 
+    /// The hash of the password before, where it is good as well.
+    pub(super) fn previous_hash(&self) -> Option<&PasswordHash> {
+        match self {
+            Self::Known(loaded) => loaded.opened.as_ref().and_then(|opened| opened.previous.as_ref()),
+            Self::Made(_) | Self::Unknown(..) => None,
+        }
+    }
+
     fn call(&self) -> &Call {
         self.permit().call()
     }

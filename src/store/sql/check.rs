@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 
 use super::rows::{self, Read, subject_columns};
-use super::{Database, Row, Statement, audit, change_events, client_tokens, hashes, settings, sql};
+use super::{Database, Row, Statement, audit, change_events, client_tokens, hashes, overlaps, settings, sql};
 use crate::ports::store::HashEntry;
 use crate::ports::{Pepper, StoreError};
 
@@ -86,7 +86,17 @@ const TABLES: &[Table] = &[
         from: "earlier_hash s",
         read: |row, pepper| {
             rows::change_id(row, "change_id")?;
+            row.optional_integer("changed_at")?;
             opens(row, pepper)
+        },
+    },
+    Table {
+        name: "password_use",
+        columns: "s.*",
+        from: "password_use s",
+        read: |row, _| {
+            rows::version(row, "version")?;
+            overlaps::password_use(row).map(drop)
         },
     },
     Table {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::rows::{self, subject_columns};
-use super::{SqlStore, Transaction, attempts, audit, change_events, client_tokens, hashes, settings, sql};
+use super::{SqlStore, Transaction, attempts, audit, change_events, client_tokens, hashes, overlaps, settings, sql};
 use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
@@ -50,14 +50,17 @@ impl Credentials for SqlStore {
         let found = self
             .read(
                 sql("SELECT c.version, c.revision, c.hash, c.pepper_key, c.changed_at, c.changed_by,
+                    c.overlap_started_at, c.overlap_length, s.overlap,
                     e.version AS earlier_version, e.hash AS earlier_hash, e.pepper_key AS earlier_key
-             FROM credential c LEFT JOIN earlier_hash e ON e.subject_id = c.subject_id
+             FROM credential c JOIN subject s ON s.id = c.subject_id
+             LEFT JOIN earlier_hash e ON e.subject_id = c.subject_id
              WHERE c.subject_id = $1 ORDER BY e.version DESC")
                 .bind(subject.to_string()),
             )
             .await?;
         let Some(first) = found.first() else { return Ok(None) };
         let mut credential = rows::credential(first)?;
+        credential.overlap.length = overlaps::length(first, "overlap")?;
         for row in &found {
             if row.optional_text("earlier_hash")?.is_some() {
                 let version = rows::version(row, "earlier_version")?;
@@ -167,15 +170,17 @@ async fn set_password_and_record(
     let Some(version) = set_password(transaction, commit).await? else {
         return why_not(transaction, commit.subject).await;
     };
+    let overlap = overlaps::begin(transaction, commit, version).await?;
     client_tokens::remember(transaction, commit).await?;
     match &commit.forget {
         Some(Forget::Pair(pair)) => attempts::forget(transaction, pair).await?,
         Some(Forget::Subject(subject)) => attempts::forget_all(transaction, subject).await?,
         None => {}
     }
-    let kind = ChangeKind::of_password(commit.event.action, version);
+    let kind = ChangeKind::of_password(commit.event.action, version, overlap.map(|window| window.end()));
     change_events::insert(transaction, commit.subject, commit.change_id.0, commit.at, kind).await?;
     audit::insert(transaction, &commit.event).await?;
+    overlaps::clear_away(transaction, commit.at).await?;
     Ok(CommitOutcome::Committed(version))
 }
 
@@ -192,8 +197,8 @@ async fn set_password(transaction: &mut dyn Transaction, commit: &Commit) -> Res
         Some(expected) => {
             transaction
                 .execute(
-                    sql("INSERT INTO earlier_hash (subject_id, version, hash, pepper_key, change_id)
-                 SELECT subject_id, version, hash, pepper_key, change_id FROM credential
+                    sql("INSERT INTO earlier_hash (subject_id, version, hash, pepper_key, change_id, changed_at)
+                 SELECT subject_id, version, hash, pepper_key, change_id, changed_at FROM credential
                  WHERE subject_id = $1 AND version = $2")
                     .bind(&subject)
                     .bind(rows::number_of(expected)),
@@ -219,14 +224,6 @@ async fn set_password(transaction: &mut dyn Transaction, commit: &Commit) -> Res
     if set == 0 {
         return Ok(None);
     }
-    transaction
-        .execute(
-            sql("DELETE FROM earlier_hash WHERE subject_id = $1 AND version < $2 - $3")
-                .bind(&subject)
-                .bind(rows::number_of(version))
-                .bind(i64::from(commit.keep_history)),
-        )
-        .await?;
     Ok(Some(version))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Row;
+use super::{Row, overlaps};
 use crate::domain::access_token::{AccessToken, TokenId};
 use crate::domain::attempts::Failures;
 use crate::domain::caller::{Caller, CallerKind};
@@ -13,6 +13,7 @@ use crate::domain::credential::{ChangeId, ChangedBy, Credential, CredentialState
 use crate::domain::names::{
     AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
 };
+use crate::domain::overlap::Overlap;
 use crate::domain::subject::{
     Instance, InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes, SubjectId,
     SubjectKind, SubjectName,
@@ -88,7 +89,7 @@ pub(super) fn subject_name(row: &Row) -> Read<SubjectName> {
     })
 }
 
-/// A credential, the earlier hashes aside.
+/// A credential, the earlier hashes and the length of its overlaps aside.
 pub(super) fn credential(row: &Row) -> Read<Credential> {
     Ok(Credential {
         version: version(row, "version")?,
@@ -99,6 +100,7 @@ pub(super) fn credential(row: &Row) -> Read<Credential> {
             [ChangedBy::Subject, ChangedBy::Administrator].into_iter().find(|by| by.as_str() == text)
         })?,
         history: Vec::new(),
+        overlap: Overlap { length: Duration::ZERO, window: overlaps::window(row)? },
     })
 }
 

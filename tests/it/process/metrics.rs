@@ -3,12 +3,14 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use serde_json::json;
+
 use super::installation::Installation;
 use super::serving::Serving;
 use super::tenant::{Acme, change, verification};
 use crate::support::Client;
 
-const OLD: &str = "Old-Harbour-11";
+const OLD: &str = "Old-Harbour-12";
 
 /// A service with metrics, and where they are.
 async fn measured(installation: &Installation) -> (Serving, Acme, SocketAddr) {
@@ -80,4 +82,28 @@ async fn hashes_and_refusals_are_counted_and_nobody_is_named() {
         assert!(!after.contains(name), "{after}");
     }
     assert!(get(address, "/").starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn a_verification_during_an_overlap_takes_both_hashes_whichever_matches() {
+    let installation = Installation::new();
+    let (_serving, acme, address) = measured(&installation).await;
+    let subject = json!({ "mail_domain": "mail.example" });
+    acme.root.ok("CreateMailDomain", json!({ "domain_name": "mail.example", "password": OLD })).await;
+    acme.root.ok("SetPasswordOverlap", json!({ "subject": subject, "overlap_seconds": 3600 })).await;
+    let hashes_of = async |password: &str| {
+        let before = value(&get(address, "/metrics"), "credentiald_hashes_begun_total");
+        let request = json!({ "subject": subject, "password": password });
+        let result = acme.relay.ok("VerifyPassword", request).await["result"].clone();
+        (result, value(&get(address, "/metrics"), "credentiald_hashes_begun_total") - before)
+    };
+    assert_eq!(hashes_of(OLD).await, (json!("MATCHED_CURRENT"), 1.0));
+    acme.root.ok("ModifyPWByDomain", json!({ "domain_name": "mail.example", "password": "New-Harbour-21" })).await;
+    for (password, result) in
+        [(OLD, "MATCHED_PREVIOUS"), ("New-Harbour-21", "MATCHED_CURRENT"), ("Other-Port-34", "NOT_MATCHED")]
+    {
+        assert_eq!(hashes_of(password).await, (json!(result), 2.0), "{password}");
+    }
+    acme.root.ok("EndPasswordOverlap", json!({ "subject": subject })).await;
+    assert_eq!(hashes_of(OLD).await, (json!("NOT_MATCHED"), 1.0));
 }

@@ -11,6 +11,7 @@ mod operator;
 mod pepper;
 mod postgres;
 mod quickstart;
+mod rotation;
 mod secrets;
 mod serving;
 mod start_up;

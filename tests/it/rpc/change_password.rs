@@ -158,3 +158,21 @@ async fn a_deleted_user_is_nobody_and_its_namesake_inherits_nothing() {
     alice.err("ChangePassword", request.clone(), "UNAUTHENTICATED").await;
     assert_eq!(namesake.ok("ChangePassword", request).await["version"], "2");
 }
+
+#[tokio::test]
+async fn a_policy_that_shrinks_forgets_what_it_does_not_need() {
+    let world = World::start().await;
+    world.root.ok("SetPasswordPolicy", json!({ "password_reuse_prevention": 4 })).await;
+    let alice = world.ram_user("alice", "password-1").await;
+    let change = |old: u32, new: u32| json!({ "old_password": format!("password-{old}"), "new_password": format!("password-{new}") });
+    for number in 1..=3 {
+        alice.ok("ChangePassword", change(number, number + 1)).await;
+    }
+    alice.err("ChangePassword", change(4, 1), "PASSWORD_REUSED").await;
+    for kept in [2, 4] {
+        world.root.ok("SetPasswordPolicy", json!({ "password_reuse_prevention": kept })).await;
+    }
+    // The hash of the third is still there; those before are gone, and a policy that grows does not bring them back.
+    alice.err("ChangePassword", change(4, 3), "PASSWORD_REUSED").await;
+    alice.ok("ChangePassword", change(4, 1)).await;
+}

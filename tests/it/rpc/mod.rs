@@ -10,6 +10,8 @@ mod concurrency;
 mod isolation;
 mod modify_account_password;
 mod modify_pw_by_domain;
+mod password_age;
+mod password_overlap;
 mod pepper;
 mod upgrades;
 mod watch_changes;

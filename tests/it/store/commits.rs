@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use credentiald::domain::attempts::{Forget, StoredFailures};
 use credentiald::domain::credential::{ChangedBy, Credential, Revision};
+use credentiald::domain::overlap::Overlap;
 use credentiald::domain::settings::TenantSettings;
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Store;
@@ -43,6 +44,7 @@ pub async fn a_password_is_set_and_read_back(backend: &mut impl Backend) {
         changed_at: at(2),
         changed_by: ChangedBy::Subject,
         history: vec![earlier(1)],
+        overlap: Overlap::default(),
     };
     assert_eq!(store.credential(bob).await.unwrap(), Some(expected));
 }

@@ -7,7 +7,9 @@ mod client_tokens;
 mod commits;
 mod deletions;
 mod directory;
+mod history;
 mod model;
+mod overlaps;
 mod pages;
 mod pepper;
 mod postgres;
@@ -84,8 +86,22 @@ macro_rules! laws {
                 racing_settings_are_never_lost,
                 every_write_records_one_audit_event,
             ],
+            history: [
+                what_a_smaller_policy_does_not_need_goes_with_it,
+                settings_that_are_not_replaced_remove_nothing,
+            ],
             model: [
                 any_sequence_of_operations_does_what_the_model_does,
+            ],
+            overlaps: [
+                a_change_begins_an_overlap_and_the_one_before_stays,
+                a_change_during_an_overlap_drops_the_older_one,
+                a_change_that_begins_none_ends_the_one_that_runs,
+                what_is_ended_leaves_only_what_the_history_needs,
+                a_shorter_length_shortens_and_none_ends,
+                nobody_has_no_overlap,
+                overlaps_that_are_over_are_cleared_away_with_other_changes,
+                uses_are_noted_once_a_minute_for_each_caller_and_password,
             ],
             pages: [
                 paging_visits_everything_once_in_order,

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use credentiald::domain::caller::Caller;
 use credentiald::domain::names::RamUserName;
+use credentiald::domain::overlap::PasswordUse;
 use credentiald::domain::subject::SubjectKind;
 use credentiald::ports::StoreError;
-use credentiald::ports::store::{AccessTokens, Credentials, Directory};
+use credentiald::ports::store::{AccessTokens, Credentials, Directory, Overlaps};
 use credentiald::store::sqlite;
 use sqlx::Connection;
 use tempfile::TempDir;
@@ -25,6 +26,8 @@ async fn fill(path: &Path) {
     }
     let alice = add_subject_with_password(&store, &acme, ram_user("alice")).await.id;
     store.commit(&change_under(alice, 1, client_token(1), at(1))).await.unwrap();
+    let used = PasswordUse { caller: Caller::Root(acme.clone()), at: at(2) };
+    store.note_use(alice, version(2), &used).await.unwrap();
     store.record_failure(&pair(1, 1), at(1), &limit(), &event()).await.unwrap();
     let caller = Caller::RamUser(acme, RamUserName::parse("alice").unwrap(), alice);
     assert!(store.insert_access_token(&token(caller), &digest(1), &event()).await.unwrap());
@@ -128,6 +131,8 @@ async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
         ("UPDATE change_event SET number = number + 9", "change events"),
         ("UPDATE change_event SET position = 9 WHERE what = 'changed' OR what = 'reset'", "change events"),
         ("DELETE FROM change_position", "change events"),
+        ("UPDATE credential SET overlap_started_at = 1", "credential"),
+        ("UPDATE password_use SET caller_kind = 'secret'", "password_use"),
         ("UPDATE access_token SET kind = 'operator'", "access_token"),
         ("UPDATE access_token SET subject_id = NULL", "access_token"),
         ("DELETE FROM subject WHERE kind = 'ram-user'", "credential"),

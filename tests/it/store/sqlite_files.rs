@@ -146,8 +146,8 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     assert!(matches!(error, OpenError::Older { found: 0, .. }));
     assert!(error.to_string().contains("credentiald migrate"));
 
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 5 });
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 5, to: 5 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 6 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 6, to: 6 });
     alice(&sqlite::open(&path).await.unwrap()).await;
 }
 
@@ -158,6 +158,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         (2, include_str!("schema_2.sql")),
         (3, include_str!("schema_3.sql")),
         (4, include_str!("schema_4.sql")),
+        (5, include_str!("schema_5.sql")),
     ] {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("store.db");
@@ -165,7 +166,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::Older { found, .. } if found == from), "{error}");
 
-        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 5 });
+        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 6 });
 
         assert_eq!(sqlite::check(&path, None).await.unwrap().damages, Vec::<String>::new());
         let store = sqlite::open(&path).await.unwrap();

@@ -193,6 +193,7 @@ pub fn change(subject: SubjectId, expected: Option<u64>) -> Commit {
         changed_by: ChangedBy::Subject,
         change_id,
         keep_history: 3,
+        begins_overlap: true,
         remember: None,
         forget: None,
         event: event_of(AuditOutcome::Changed { change_id, version: version(next) }),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
@@ -9,8 +10,9 @@ use credentiald::domain::attempts::{Backoff, Pair, StoredFailures};
 use credentiald::domain::audit_event::AuditEvent;
 use credentiald::domain::change_event::Position;
 use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
-use credentiald::domain::credential::{Credential, Revision, StoredHash};
+use credentiald::domain::credential::{Credential, Revision, StoredHash, Version};
 use credentiald::domain::names::{InstanceId, TenantName};
+use credentiald::domain::overlap::{OverlapState, PasswordUse};
 use credentiald::domain::page::{Page, PageRequest};
 use credentiald::domain::settings::TenantSettings;
 use credentiald::domain::subject::{Instance, InstanceStatus, SubjectId, SubjectKind, SubjectName};
@@ -18,7 +20,7 @@ use credentiald::domain::tenant::Tenant;
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
     AccessTokens, ChangeEventPage, ChangeEvents, Commit, CommitOutcome, Creation, Credentials, Deletion, Directory,
-    HashEntry, Lookup, NewSubject, Numbered, SubjectEntry, SubjectStatus,
+    HashEntry, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry, SubjectStatus,
 };
 use credentiald::ports::{Store, StoreError};
 use tokio::sync::Barrier;
@@ -108,5 +110,14 @@ pass_on! {
         fn bootstrap(token: &AccessToken, digest: &TokenDigest, event: &AuditEvent) -> bool;
         fn access_tokens(tenant: Option<&TenantName>, page: &PageRequest) -> Page<AccessToken>;
         fn delete_access_token(tenant: Option<&TenantName>, id: TokenId, event: &AuditEvent) -> bool;
+    }
+}
+
+pass_on! {
+    Overlaps {
+        fn set_overlap(subject: SubjectId, length: Duration, event: &AuditEvent) -> bool;
+        fn end_overlap(subject: SubjectId, event: &AuditEvent) -> bool;
+        fn overlap(subject: SubjectId, callers: u32) -> Option<OverlapState>;
+        fn note_use(subject: SubjectId, version: Version, used: &PasswordUse) -> ();
     }
 }

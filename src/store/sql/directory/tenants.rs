@@ -5,6 +5,7 @@ use super::{has_tenant, page_of, start_of};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
+use crate::domain::subject::SubjectKind;
 use crate::domain::tenant::Tenant;
 use crate::ports::StoreError;
 use crate::ports::store::{Creation, Deletion};
@@ -74,5 +75,34 @@ pub(super) async fn replace_settings(
             sql("UPDATE tenant SET settings = $2 WHERE name = $1").bind(tenant.as_str()).bind(settings::to_text(new)?),
         )
         .await?;
+    for ((kind, kept), (_, kept_before)) in new.earlier_hashes().into_iter().zip(expected.earlier_hashes()) {
+        if kept < kept_before {
+            remove_earlier_hashes(transaction, tenant, kind, kept).await?;
+        }
+    }
     Ok(true)
+}
+
+/// Removes the hashes that a policy does not need any more, and no overlap either.
+async fn remove_earlier_hashes(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    kind: SubjectKind,
+    kept: u32,
+) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            sql("DELETE FROM earlier_hash WHERE (subject_id, version) IN (
+                     SELECT e.subject_id, e.version FROM subject s
+                     JOIN credential c ON c.subject_id = s.id
+                     JOIN earlier_hash e ON e.subject_id = s.id
+                     WHERE s.tenant = $1 AND s.kind = $2 AND e.version < c.version - $3
+                         AND (c.overlap_started_at IS NULL OR e.version < c.version - 1)
+                 )")
+            .bind(tenant.as_str())
+            .bind(kind.as_str())
+            .bind(i64::from(kept)),
+        )
+        .await?;
+    Ok(())
 }

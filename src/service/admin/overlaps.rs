@@ -1,0 +1,64 @@
+//! Rotating a password without an outage: how long the one before stays good, and who still uses it.
+
+use std::time::Duration;
+
+use crate::domain::audit_event::AuditOutcome;
+use crate::domain::names::TenantName;
+use crate::domain::overlap::OverlapState;
+use crate::domain::subject::SubjectName;
+use crate::service::gates::SubjectPermit;
+use crate::service::{Call, Service, ServiceError};
+
+/// How many callers of each password are told.
+const CALLERS: u32 = 50;
+
+impl Service {
+    /// Sets for how long after a change the password before stays good. An overlap that runs is never made longer.
+    pub async fn set_password_overlap(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        name: SubjectName,
+        length: Duration,
+    ) -> Result<OverlapState, ServiceError> {
+        let permit = self.permit_existing(call, tenant, name).await?;
+        let event = self.gates.event(permit.permit(), AuditOutcome::Done);
+        self.gates.overlaps(&permit).set_overlap(permit.subject()?.id, length, &event).await?;
+        self.overlap(&permit).await
+    }
+
+    /// Tells of the two passwords of a subject, and who uses which.
+    pub async fn describe_password_overlap(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        name: SubjectName,
+    ) -> Result<OverlapState, ServiceError> {
+        let permit = self.permit_existing(call, tenant, name).await?;
+        self.overlap(&permit).await
+    }
+
+    /// Ends the overlap that runs: from now on only the current password is good.
+    pub async fn end_password_overlap(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        name: SubjectName,
+    ) -> Result<OverlapState, ServiceError> {
+        let permit = self.permit_existing(call, tenant, name).await?;
+        let event = self.gates.event(permit.permit(), AuditOutcome::Done);
+        self.gates.overlaps(&permit).end_overlap(permit.subject()?.id, &event).await?;
+        self.overlap(&permit).await
+    }
+
+    async fn overlap(&self, permit: &SubjectPermit) -> Result<OverlapState, ServiceError> {
+        let state = self.gates.overlaps(permit).overlap(permit.subject()?.id, CALLERS).await?;
+        let mut state = state.ok_or_else(|| permit.not_found())?;
+        // What is over is kept a while longer, and is not good any more.
+        state.overlap.window = state.overlap.window.filter(|window| window.is_open(self.gates.now()));
+        if state.overlap.window.is_none() {
+            state.previous = None;
+        }
+        Ok(state)
+    }
+}

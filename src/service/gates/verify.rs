@@ -1,0 +1,89 @@
+//! From a reserved attempt to what a password matched.
+
+use std::sync::Arc;
+
+use tokio::join;
+
+use super::reserve::{Candidate, Reserved};
+use crate::domain::overlap::PasswordUse;
+use crate::domain::password::Password;
+use crate::service::ServiceError;
+
+/// Which password was the one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matched {
+    /// The current one.
+    Current,
+    /// The one before, during an overlap.
+    Previous,
+}
+
+impl Reserved {
+    /// Verifies a password: the subject's, or at the same cost the decoy's.
+    pub(in crate::service) async fn verify(
+        &mut self,
+        password: Arc<Password>,
+    ) -> Result<Option<Matched>, ServiceError> {
+        let matched = self.matches(&password).await?;
+        if let Some(matched) = matched {
+            self.forget().await?;
+            self.note_use(matched);
+            if matched == Matched::Current {
+                self.upgrade(password);
+            }
+        }
+        Ok(matched)
+    }
+
+    /// Compares a password with the candidate's, or at the same cost with the decoy's. During an overlap always with both,
+    /// side by side, so that the time does not tell which it was. A wrong one is counted.
+    pub(super) async fn matches(&mut self, password: &Arc<Password>) -> Result<Option<Matched>, ServiceError> {
+        let (current, previous) = (self.candidate.hash(), self.candidate.previous_hash());
+        let decoy = self.gates.ports.hasher.decoy();
+        let has_password = current.is_some();
+        let of_current = self.hashes.verify(Arc::clone(password), current.unwrap_or(&decoy));
+        let of_previous = async {
+            match previous {
+                Some(hash) => self.hashes.verify(Arc::clone(password), hash).await,
+                None => Ok(false),
+            }
+        };
+        let matched = match join!(of_current, of_previous) {
+            (Ok(of_current), Ok(of_previous)) => {
+                let of_current = (of_current && has_password).then_some(Matched::Current);
+                of_current.or(of_previous.then_some(Matched::Previous))
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                self.release();
+                return Err(error.into());
+            }
+        };
+        if matched.is_some() {
+            self.release();
+        } else {
+            self.fail().await?;
+        }
+        Ok(matched)
+    }
+
+    /// Notes who used which password, where the subject has overlaps. Nobody waits for that, and nothing fails with it.
+    fn note_use(&self, matched: Matched) {
+        let Candidate::Known(loaded) = &self.candidate else { return };
+        let Some(credential) = loaded.credential() else { return };
+        if credential.overlap.length.is_zero() && credential.overlap.window.is_none() {
+            return;
+        }
+        let version = match matched {
+            Matched::Current => Some(credential.version),
+            Matched::Previous => credential.history.first().map(|earlier| earlier.version),
+        };
+        let Some(version) = version else { return };
+        let subject = loaded.subject().id;
+        let gates = Arc::clone(&self.gates);
+        let used = PasswordUse { caller: loaded.permit().call().caller().clone(), at: gates.now() };
+        self.gates.detached.spawn(async move {
+            // What can't be noted now is noted with the next use.
+            let _ = gates.ports.store.note_use(subject, version, &used).await;
+        });
+    }
+}

@@ -1,0 +1,288 @@
+//! The password before, while it is good as well.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::rows::{self, Read};
+use super::{Row, SqlStore, Transaction, audit, sql};
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::credential::Version;
+use crate::domain::names::TenantName;
+use crate::domain::overlap::{KnownPassword, NOTED_EVERY, Overlap, OverlapState, PasswordUse};
+use crate::domain::subject::SubjectId;
+use crate::domain::time::{Timestamp, Window};
+use crate::ports::StoreError;
+use crate::ports::store::{Commit, Overlaps};
+
+/// How many overlaps that are over are cleared away with one change: more than it begins, so that they can't pile up.
+const CLEARED_AT_ONCE: i64 = 4;
+
+#[async_trait]
+impl Overlaps for SqlStore {
+    async fn set_overlap(&self, subject: SubjectId, length: Duration, event: &AuditEvent) -> Result<bool, StoreError> {
+        self.transact("set_overlap", |transaction| {
+            Box::pin(async move {
+                let set = transaction
+                    .execute(
+                        sql("UPDATE subject SET overlap = $2 WHERE id = $1")
+                            .bind(subject.to_string())
+                            .bind(rows::micros(length)),
+                    )
+                    .await?;
+                shorten(transaction, subject, length, event.at).await?;
+                if length.is_zero() {
+                    let uses = sql("DELETE FROM password_use WHERE subject_id = $1").bind(subject.to_string());
+                    transaction.execute(uses).await?;
+                }
+                audit::insert_if(set > 0, transaction, event).await?;
+                Ok(set > 0)
+            })
+        })
+        .await
+    }
+
+    async fn end_overlap(&self, subject: SubjectId, event: &AuditEvent) -> Result<bool, StoreError> {
+        self.transact("end_overlap", |transaction| {
+            Box::pin(async move {
+                let known = sql("SELECT id FROM subject WHERE id = $1").bind(subject.to_string());
+                let is_known = transaction.fetch_first(known).await?.is_some();
+                end(transaction, subject).await?;
+                audit::insert_if(is_known, transaction, event).await?;
+                Ok(is_known)
+            })
+        })
+        .await
+    }
+
+    async fn overlap(&self, subject: SubjectId, callers: u32) -> Result<Option<OverlapState>, StoreError> {
+        let row = self
+            .read_first(
+                sql("SELECT s.overlap, c.version, c.changed_at, c.overlap_started_at, c.overlap_length,
+                         e.version AS earlier_version, e.changed_at AS earlier_changed_at
+                     FROM subject s
+                     LEFT JOIN credential c ON c.subject_id = s.id
+                     LEFT JOIN earlier_hash e ON e.subject_id = c.subject_id AND e.version = c.version - 1
+                     WHERE s.id = $1")
+                .bind(subject.to_string()),
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(OverlapState {
+            overlap: Overlap { length: length(&row, "overlap")?, window: window(&row)? },
+            current: self.known(&row, subject, ["version", "changed_at"], callers).await?,
+            previous: self.known(&row, subject, ["earlier_version", "earlier_changed_at"], callers).await?,
+        }))
+    }
+
+    async fn note_use(&self, subject: SubjectId, version: Version, used: &PasswordUse) -> Result<(), StoreError> {
+        let noted = sql("SELECT used_at FROM password_use
+                 WHERE subject_id = $1 AND version = $2 AND caller_kind = $3 AND caller_name = $4")
+        .bind(subject.to_string())
+        .bind(rows::number_of(version))
+        .bind(used.caller.kind().as_str())
+        .bind(used.caller.name());
+        if let Some(row) = self.read_first(noted).await? {
+            let since = used.at.since(rows::time(&row, "used_at")?);
+            if since.is_some_and(|since| since < NOTED_EVERY) {
+                return Ok(());
+            }
+        }
+        self.transact("note_use", |transaction| Box::pin(note(transaction, subject, version, used))).await
+    }
+}
+
+impl SqlStore {
+    /// What is known of the password whose version and time are in those columns, where there is one.
+    async fn known(
+        &self,
+        row: &Row,
+        subject: SubjectId,
+        [version, changed_at]: [&str; 2],
+        callers: u32,
+    ) -> Result<Option<KnownPassword>, StoreError> {
+        if row.optional_integer(version)?.is_none() {
+            return Ok(None);
+        }
+        let version = rows::version(row, version)?;
+        let changed_at = row.optional_integer(changed_at)?.map(Timestamp::from_micros);
+        let found = self
+            .read(
+                sql("SELECT caller_tenant, caller_kind, caller_name, caller_subject_id, used_at FROM password_use
+                     WHERE subject_id = $1 AND version = $2 ORDER BY used_at DESC, caller_kind, caller_name LIMIT $3")
+                .bind(subject.to_string())
+                .bind(rows::number_of(version))
+                .bind(i64::from(callers)),
+            )
+            .await?;
+        let uses = found.iter().map(password_use).collect::<Read<Vec<_>>>()?;
+        Ok(Some(KnownPassword { version, changed_at, uses }))
+    }
+}
+
+/// The overlap that a change begins; what it leaves behind of an earlier one goes. To be called where the change is made.
+pub(super) async fn begin(
+    transaction: &mut dyn Transaction,
+    commit: &Commit,
+    version: Version,
+) -> Result<Option<Window>, StoreError> {
+    let subject = commit.subject.to_string();
+    let row = transaction.fetch_first(sql("SELECT overlap FROM subject WHERE id = $1").bind(&subject)).await?;
+    let length = row.map(|row| length(&row, "overlap")).transpose()?.unwrap_or_default();
+    let begins = commit.begins_overlap && commit.expected.is_some() && !length.is_zero();
+    let window = begins.then(|| Window::from(commit.at, length));
+    let history = i64::from(commit.keep_history);
+    transaction
+        .execute(
+            sql("UPDATE credential SET overlap_started_at = $2, overlap_length = $3, overlap_history = $4
+                 WHERE subject_id = $1")
+            .bind(&subject)
+            .bind(window.map(|window| window.start.as_micros()))
+            .bind(window.map(|window| rows::micros(window.length)))
+            .bind(window.map(|_| history)),
+        )
+        .await?;
+    let kept = history.max(i64::from(window.is_some()));
+    remove_earlier(transaction, commit.subject, version, kept).await?;
+    transaction
+        .execute(
+            sql("DELETE FROM password_use WHERE subject_id = $1 AND version < $2 - $3")
+                .bind(&subject)
+                .bind(rows::number_of(version))
+                .bind(i64::from(window.is_some())),
+        )
+        .await?;
+    Ok(window)
+}
+
+/// Ends some of the overlaps that are over.
+pub(super) async fn clear_away(transaction: &mut dyn Transaction, now: Timestamp) -> Result<(), StoreError> {
+    let over = transaction
+        .fetch(
+            sql("SELECT subject_id FROM credential
+                 WHERE overlap_started_at IS NOT NULL AND overlap_started_at + overlap_length <= $1
+                 ORDER BY overlap_started_at + overlap_length LIMIT $2")
+            .bind(now.as_micros())
+            .bind(CLEARED_AT_ONCE),
+        )
+        .await?;
+    for row in over {
+        end(transaction, SubjectId(rows::uuid(&row, "subject_id")?)).await?;
+    }
+    Ok(())
+}
+
+/// The window of a credential's overlap, where its last change began one.
+pub(super) fn window(row: &Row) -> Read<Option<Window>> {
+    let started = row.optional_integer("overlap_started_at")?;
+    started.map(|_| rows::window(row, "overlap_started_at", "overlap_length")).transpose()
+}
+
+/// A length of time.
+pub(super) fn length(row: &Row, column: &str) -> Read<Duration> {
+    u64::try_from(row.integer(column)?).map(Duration::from_micros).map_err(|_| rows::damaged(column))
+}
+
+/// A use of a row that holds all columns.
+pub(super) fn password_use(row: &Row) -> Read<PasswordUse> {
+    Ok(PasswordUse {
+        caller: rows::caller(row, ["caller_tenant", "caller_kind", "caller_name", "caller_subject_id"])?,
+        at: rows::time(row, "used_at")?,
+    })
+}
+
+/// Shortens the overlap that runs, or ends it where it is over by then.
+async fn shorten(
+    transaction: &mut dyn Transaction,
+    subject: SubjectId,
+    length: Duration,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let running = sql("SELECT overlap_started_at, overlap_length FROM credential WHERE subject_id = $1");
+    let Some(row) = transaction.fetch_first(running.bind(subject.to_string())).await? else { return Ok(()) };
+    let Some(window) = window(&row)? else { return Ok(()) };
+    let shorter = window.at_most(length);
+    if length.is_zero() || !shorter.is_open(now) {
+        return end(transaction, subject).await;
+    }
+    transaction
+        .execute(
+            sql("UPDATE credential SET overlap_length = $2 WHERE subject_id = $1")
+                .bind(subject.to_string())
+                .bind(rows::micros(shorter.length)),
+        )
+        .await?;
+    Ok(())
+}
+
+/// Ends the overlap that runs, and removes what only it needed.
+async fn end(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<(), StoreError> {
+    let running = sql("SELECT version, overlap_history FROM credential
+         WHERE subject_id = $1 AND overlap_started_at IS NOT NULL")
+    .bind(subject.to_string());
+    let Some(row) = transaction.fetch_first(running).await? else { return Ok(()) };
+    let (version, history) = (rows::version(&row, "version")?, row.integer("overlap_history")?);
+    remove_earlier(transaction, subject, version, history).await?;
+    for statement in [
+        "UPDATE credential SET overlap_started_at = NULL, overlap_length = NULL, overlap_history = NULL
+         WHERE subject_id = $1 AND version = $2",
+        "DELETE FROM password_use WHERE subject_id = $1 AND version < $2",
+    ] {
+        transaction.execute(sql(statement).bind(subject.to_string()).bind(rows::number_of(version))).await?;
+    }
+    Ok(())
+}
+
+/// Removes all but so many of the hashes before a version.
+async fn remove_earlier(
+    transaction: &mut dyn Transaction,
+    subject: SubjectId,
+    version: Version,
+    kept: i64,
+) -> Result<(), StoreError> {
+    transaction
+        .execute(
+            sql("DELETE FROM earlier_hash WHERE subject_id = $1 AND version < $2 - $3")
+                .bind(subject.to_string())
+                .bind(rows::number_of(version))
+                .bind(kept),
+        )
+        .await?;
+    Ok(())
+}
+
+async fn note(
+    transaction: &mut dyn Transaction,
+    subject: SubjectId,
+    version: Version,
+    used: &PasswordUse,
+) -> Result<(), StoreError> {
+    let row = transaction
+        .fetch_first(
+            sql("SELECT version, overlap_started_at FROM credential WHERE subject_id = $1").bind(subject.to_string()),
+        )
+        .await?;
+    let Some(row) = row else { return Ok(()) };
+    let current = rows::version(&row, "version")?;
+    let has_previous = row.optional_integer("overlap_started_at")?.is_some();
+    if version != current && !(has_previous && version.next() == current) {
+        return Ok(());
+    }
+    transaction
+        .execute(
+            sql("INSERT INTO password_use
+                     (subject_id, version, caller_tenant, caller_kind, caller_name, caller_subject_id, used_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)
+                 ON CONFLICT (subject_id, version, caller_kind, caller_name)
+                 DO UPDATE SET caller_subject_id = excluded.caller_subject_id, used_at = excluded.used_at")
+            .bind(subject.to_string())
+            .bind(rows::number_of(version))
+            .bind(used.caller.tenant().map(TenantName::as_str))
+            .bind(used.caller.kind().as_str())
+            .bind(used.caller.name())
+            .bind(used.caller.subject_id().map(|id| id.to_string()))
+            .bind(used.at.as_micros()),
+        )
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,288 @@
+//! Overlaps: a password is rotated, and whoever relies on it switches over when it can.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::clock::MovedClock;
+use crate::support::{Client, Setup, World};
+
+const FIRST: &str = "First-Mail-12";
+const SECOND: &str = "Second-Mail-23";
+const THIRD: &str = "Third-Mail-34";
+const DOMAIN: &str = "mail.example";
+
+fn domain() -> Value {
+    json!({ "mail_domain": DOMAIN })
+}
+
+fn account() -> Value {
+    json!({ "instance_account": { "instance_id": "r-1", "account_name": "app" } })
+}
+
+async fn set_overlap(world: &World, subject: &Value, seconds: u32) -> Value {
+    let request = json!({ "subject": subject, "overlap_seconds": seconds });
+    world.root.ok("SetPasswordOverlap", request).await["overlap"].clone()
+}
+
+async fn describe(world: &World, subject: &Value) -> Value {
+    world.root.ok("DescribePasswordOverlap", json!({ "subject": subject })).await["overlap"].clone()
+}
+
+/// A world with a mail domain whose first password is good for an hour after it is replaced.
+async fn world_with_overlap(clock: &MovedClock) -> World {
+    let world = Setup::default().by(clock).start().await;
+    world.mail_domain(DOMAIN, FIRST).await;
+    set_overlap(&world, &domain(), 3600).await;
+    world
+}
+
+async fn change(world: &World, password: &str) {
+    world.root.ok("ModifyPWByDomain", json!({ "domain_name": DOMAIN, "password": password })).await;
+}
+
+/// What `VerifyPassword` says of the passwords, one after the other.
+async fn verified(world: &World, subject: &Value, passwords: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for password in passwords {
+        found.push(world.verify(subject.clone(), password).await);
+    }
+    found
+}
+
+#[tokio::test]
+async fn without_an_overlap_a_change_holds_at_once() {
+    let world = World::start().await;
+    world.mail_domain(DOMAIN, FIRST).await;
+    change(&world, SECOND).await;
+    assert_eq!(verified(&world, &domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+    let overlap = describe(&world, &domain()).await;
+    assert!(overlap["previous"].is_null() && overlap["overlap_seconds"].is_null(), "{overlap}");
+}
+
+#[tokio::test]
+async fn for_so_long_after_a_change_both_passwords_verify_and_are_told_apart() {
+    let clock = MovedClock::default();
+    let world = Setup::default().by(&clock).start().await;
+    world.mail_domain(DOMAIN, FIRST).await;
+    world.instance_account("r-1", "app", FIRST).await;
+    for subject in [domain(), account()] {
+        assert_eq!(set_overlap(&world, &subject, 3600).await["overlap_seconds"], 3600);
+    }
+    change(&world, SECOND).await;
+    let request = json!({ "instance_id": "r-1", "account_name": "app",
+        "old_account_password": FIRST, "new_account_password": SECOND });
+    world.root.ok("ModifyAccountPassword", request).await;
+
+    for subject in [domain(), account()] {
+        let found = verified(&world, &subject, &[FIRST, SECOND, THIRD]).await;
+        assert_eq!(found, ["MATCHED_PREVIOUS", "MATCHED_CURRENT", "NOT_MATCHED"]);
+        let overlap = describe(&world, &subject).await;
+        assert_eq!((&overlap["current"]["version"], &overlap["previous"]["version"]), (&json!("2"), &json!("1")));
+        assert!(overlap["current"]["expire_time"].is_null() && !overlap["previous"]["expire_time"].is_null());
+        assert!(!overlap["current"]["change_time"].is_null() && !overlap["previous"]["change_time"].is_null());
+    }
+    clock.forward(Duration::from_mins(59));
+    assert_eq!(verified(&world, &domain(), &[FIRST]).await, ["MATCHED_PREVIOUS"]);
+    clock.forward(Duration::from_mins(1));
+    for subject in [domain(), account()] {
+        assert_eq!(verified(&world, &subject, &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+        assert!(describe(&world, &subject).await["previous"].is_null());
+    }
+}
+
+#[tokio::test]
+async fn an_overlap_survives_a_restart() {
+    let world = world_with_overlap(&MovedClock::default()).await;
+    change(&world, SECOND).await;
+    let world = world.restart().await;
+    assert_eq!(verified(&world, &domain(), &[FIRST, SECOND]).await, ["MATCHED_PREVIOUS", "MATCHED_CURRENT"]);
+}
+
+/// Verifies a password again and again until it is told to stop, and answers what it found and how often.
+async fn relay(caller: Client, password: &'static str, stop: Arc<AtomicBool>) -> (Vec<String>, u32) {
+    let (mut found, mut count) = (Vec::new(), 0);
+    while !stop.load(Ordering::SeqCst) {
+        let request = json!({ "subject": domain(), "password": password });
+        let result = caller.ok("VerifyPassword", request).await["result"].as_str().unwrap().to_owned();
+        if found.last() != Some(&result) {
+            found.push(result);
+        }
+        count += 1;
+    }
+    (found, count)
+}
+
+#[tokio::test]
+async fn no_verification_fails_while_a_password_is_rotated() {
+    let world = world_with_overlap(&MovedClock::default()).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let [slow, quick] = [world.caller("SERVICE", "slow").await, world.caller("SERVICE", "quick").await];
+    let slow = tokio::spawn(relay(slow, FIRST, Arc::clone(&stop)));
+
+    change(&world, SECOND).await;
+    for _ in 0..5 {
+        let request = json!({ "subject": domain(), "password": SECOND });
+        assert_eq!(quick.ok("VerifyPassword", request).await["result"], "MATCHED_CURRENT");
+    }
+    stop.store(true, Ordering::SeqCst);
+    let (found, count) = slow.await.unwrap();
+
+    assert_eq!(found, ["MATCHED_CURRENT", "MATCHED_PREVIOUS"], "{count}");
+    // Once the slow one has switched over as well, the old password goes.
+    world.root.ok("EndPasswordOverlap", json!({ "subject": domain() })).await;
+    assert_eq!(verified(&world, &domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+}
+
+#[tokio::test]
+async fn never_more_than_two_passwords_are_good() {
+    let world = world_with_overlap(&MovedClock::default()).await;
+    change(&world, SECOND).await;
+    change(&world, THIRD).await;
+    let found = verified(&world, &domain(), &[FIRST, SECOND, THIRD]).await;
+    assert_eq!(found, ["NOT_MATCHED", "MATCHED_PREVIOUS", "MATCHED_CURRENT"]);
+}
+
+#[tokio::test]
+async fn a_reset_ends_it() {
+    let world = world_with_overlap(&MovedClock::default()).await;
+    for rounds in 0..2 {
+        change(&world, &format!("{SECOND}-{rounds}")).await;
+        let previous = if rounds == 0 { FIRST } else { THIRD };
+        assert_eq!(verified(&world, &domain(), &[previous]).await, ["MATCHED_PREVIOUS"]);
+        world.root.ok("ResetPassword", json!({ "subject": domain(), "password": THIRD })).await;
+        let found = verified(&world, &domain(), &[&format!("{SECOND}-{rounds}"), THIRD]).await;
+        assert_eq!(found, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+    }
+}
+
+#[tokio::test]
+async fn only_the_current_password_proves_the_old_one() {
+    let world = World::start().await;
+    world.instance_account("r-1", "app", FIRST).await;
+    set_overlap(&world, &account(), 3600).await;
+    let change = |old: &str, new: &str| json!({ "instance_id": "r-1", "account_name": "app", "old_account_password": old, "new_account_password": new });
+    world.root.ok("ModifyAccountPassword", change(FIRST, SECOND)).await;
+    assert_eq!(verified(&world, &account(), &[FIRST]).await, ["MATCHED_PREVIOUS"]);
+    world.root.err("ModifyAccountPassword", change(FIRST, THIRD), "OLD_PASSWORD_INCORRECT").await;
+    world.root.ok("ModifyAccountPassword", change(SECOND, THIRD)).await;
+}
+
+#[tokio::test]
+async fn a_smaller_length_shortens_the_one_that_runs_and_a_larger_one_does_not_stretch_it() {
+    let clock = MovedClock::default();
+    let world = world_with_overlap(&clock).await;
+    change(&world, SECOND).await;
+    set_overlap(&world, &domain(), 7200).await;
+    clock.forward(Duration::from_mins(10));
+    set_overlap(&world, &domain(), 1200).await;
+    assert_eq!(verified(&world, &domain(), &[FIRST]).await, ["MATCHED_PREVIOUS"]);
+    clock.forward(Duration::from_mins(10));
+    assert_eq!(verified(&world, &domain(), &[FIRST]).await, ["NOT_MATCHED"]);
+
+    set_overlap(&world, &domain(), 3600).await;
+    change(&world, THIRD).await;
+    set_overlap(&world, &domain(), 7200).await;
+    clock.forward(Duration::from_hours(1));
+    assert_eq!(verified(&world, &domain(), &[SECOND]).await, ["NOT_MATCHED"], "it was not stretched");
+}
+
+#[tokio::test]
+async fn a_length_of_nothing_ends_it() {
+    let world = world_with_overlap(&MovedClock::default()).await;
+    change(&world, SECOND).await;
+    let overlap = set_overlap(&world, &domain(), 0).await;
+    assert!(overlap["previous"].is_null(), "{overlap}");
+    assert_eq!(verified(&world, &domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+    // And what was ended does not come back with a new length.
+    set_overlap(&world, &domain(), 3600).await;
+    assert_eq!(verified(&world, &domain(), &[FIRST]).await, ["NOT_MATCHED"]);
+}
+
+#[tokio::test]
+async fn for_a_clock_that_jumped_back_an_overlap_is_over() {
+    let clock = MovedClock::default();
+    let world = world_with_overlap(&clock).await;
+    change(&world, SECOND).await;
+    clock.back(Duration::from_hours(24));
+    assert_eq!(verified(&world, &domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+}
+
+#[tokio::test]
+async fn it_takes_seven_days_at_most_and_users_have_none() {
+    let world = World::start().await;
+    world.mail_domain(DOMAIN, FIRST).await;
+    world.ram_user("alice", "mypassword").await;
+    set_overlap(&world, &domain(), 7 * 86_400).await;
+    let long = json!({ "subject": domain(), "overlap_seconds": 7 * 86_400 + 1 });
+    let reply = world.root.err("SetPasswordOverlap", long, "INVALID_FIELD").await;
+    assert_eq!(reply.problems(), ["overlap_seconds: OUT_OF_RANGE"]);
+    for rpc in ["SetPasswordOverlap", "DescribePasswordOverlap", "EndPasswordOverlap"] {
+        for user in [json!({ "ram_user": "alice" }), json!({ "iam_user": "bob" })] {
+            let reply = world.root.err(rpc, json!({ "subject": user }), "INVALID_FIELD").await;
+            assert_eq!(reply.problems(), ["subject: MALFORMED"], "{rpc}");
+        }
+        let absent = json!({ "subject": { "mail_domain": "absent.example" } });
+        world.root.err(rpc, absent, "DOMAIN_NOT_FOUND").await;
+        world.service().await.err(rpc, json!({ "subject": domain() }), "ACCESS_DENIED").await;
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_sees_who_uses_which_password() {
+    let world = world_with_overlap(&MovedClock::default()).await;
+    let [slow, quick] = [world.caller("SERVICE", "slow").await, world.caller("SERVICE", "quick").await];
+    change(&world, SECOND).await;
+    for (caller, password) in [(&slow, FIRST), (&quick, SECOND), (&slow, "guess")] {
+        caller.ok("VerifyPassword", json!({ "subject": domain(), "password": password })).await;
+    }
+    // An orderly stop waits for what nobody else waits for.
+    let world = world.restart().await;
+
+    let overlap = describe(&world, &domain()).await;
+    let users = |password: &Value| -> Vec<String> {
+        let uses = password["uses"].as_array().cloned().unwrap_or_default();
+        assert!(uses.iter().all(|one| one["caller_kind"] == "CALLER_KIND_SERVICE" && !one["last_use_time"].is_null()));
+        uses.iter().map(|one| one["caller_name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        (users(&overlap["previous"]), users(&overlap["current"])),
+        (vec!["slow".to_owned()], vec!["quick".to_owned()])
+    );
+}
+
+#[tokio::test]
+async fn where_there_is_no_overlap_nobody_is_noted() {
+    let world = World::start().await;
+    world.mail_domain(DOMAIN, FIRST).await;
+    assert_eq!(verified(&world, &domain(), &[FIRST]).await, ["MATCHED_CURRENT"]);
+    let world = world.restart().await;
+    assert!(describe(&world, &domain()).await["current"]["uses"].is_null());
+}
+
+#[tokio::test]
+async fn a_wrong_password_during_an_overlap_is_one_attempt() {
+    let world = world_with_overlap(&MovedClock::default()).await;
+    change(&world, SECOND).await;
+    let relay = world.service().await;
+    for guess in 0..5 {
+        let request = json!({ "subject": domain(), "password": format!("guess-{guess}") });
+        assert_eq!(relay.ok("VerifyPassword", request).await["result"], "NOT_MATCHED");
+    }
+    let right = json!({ "subject": domain(), "password": FIRST });
+    relay.err("VerifyPassword", right, "TOO_MANY_ATTEMPTS").await;
+}
+
+#[tokio::test]
+async fn a_watcher_is_told_until_when_the_password_before_is_good() {
+    let world = world_with_overlap(&MovedClock::default()).await;
+    let mut watch = world.service().await.watch(json!({})).await;
+    watch.next().await.unwrap();
+    change(&world, SECOND).await;
+    let event = watch.event().await;
+    let until = describe(&world, &domain()).await["previous"]["expire_time"].clone();
+    assert!(!until.is_null());
+    assert_eq!(event["event"]["changed"]["overlap_until"], until, "{event}");
+}
