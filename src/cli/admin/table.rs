@@ -50,7 +50,8 @@ fn rows(cells: impl Iterator<Item = (String, String)>) -> Table {
     table
 }
 
-/// The fields with their values; those of a message within stand beside its own.
+/// The fields with their values; those of a message within stand beside its own, with its name before theirs where there is
+/// another one like it.
 fn cells(message: &DynamicMessage) -> Vec<(String, String)> {
     let mut cells = Vec::new();
     for field in message.descriptor().fields() {
@@ -59,8 +60,11 @@ fn cells(message: &DynamicMessage) -> Vec<(String, String)> {
             _ if is_hidden => {}
             Value::Message(inner) if !is_time(&field) => {
                 let absent = !message.has_field(&field);
-                let inner = self::cells(inner).into_iter();
-                cells.extend(inner.map(|(name, value)| (name, if absent { ABSENT.to_owned() } else { value })));
+                let alike = message.descriptor().fields().filter(|other| other.kind() == field.kind()).count();
+                for (name, value) in self::cells(inner) {
+                    let name = if alike > 1 { format!("{}_{name}", field.name()) } else { name };
+                    cells.push((name, if absent { ABSENT.to_owned() } else { value }));
+                }
             }
             value => {
                 let shown =
@@ -95,11 +99,21 @@ fn shown(value: &Value, kind: &Kind) -> String {
             pairs.sort();
             pairs.join(", ")
         }
+        Value::List(items) if items.is_empty() => ABSENT.to_owned(),
+        Value::List(items) => items.iter().map(|item| item_of(item, kind)).collect::<Vec<_>>().join(", "),
         Value::U32(number) => number.to_string(),
         Value::U64(number) => number.to_string(),
         other => other.to_string(),
     };
     printable(&text)
+}
+
+/// An item of a list within: of a message, its values one after the other.
+fn item_of(item: &Value, kind: &Kind) -> String {
+    match item {
+        Value::Message(message) => cells(message).into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" "),
+        item => shown(item, kind),
+    }
 }
 
 /// The text with control characters as escapes.

@@ -35,6 +35,13 @@ async fn a_password_is_rotated_without_an_outage_as_the_document_says() {
     let version = |password: &str| overlap[password]["version"].to_string().replace('"', "");
     assert_eq!((version("current"), version("previous")), ("2".to_owned(), "1".to_owned()), "{overlap}");
 
+    let table = ["describe-password-overlap", "--mail-domain", "example.com"];
+    let table = installation.admin(&address, &root, &table, "").printed();
+    let rows: Vec<_> = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for row in ["current version 2", "previous version 1"] {
+        assert!(rows.iter().any(|line| line == row), "{row} in {table}");
+    }
+
     assert_eq!(verified(SECOND).await, "MATCHED_CURRENT");
     admin(&["end-password-overlap"]);
     assert_eq!((verified(FIRST).await, verified(SECOND).await), (json!("NOT_MATCHED"), json!("MATCHED_CURRENT")));
