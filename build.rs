@@ -13,7 +13,7 @@ mod wire {
     use std::error::Error;
     use std::path::PathBuf;
 
-    use protox::prost_reflect::{DescriptorPool, FieldDescriptor};
+    use protox::prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
 
     const FILES: [&str; 3] = [
         "credential/v1/credential_service.proto",
@@ -37,10 +37,24 @@ mod wire {
         Ok(())
     }
 
-    /// The types that must not be printed: those with a field that the contract marks `debug_redact`.
+    /// The types that must not be printed: those with a field that the contract marks `debug_redact`, and those that hold
+    /// one of these.
     fn types_with_secrets(pool: &DescriptorPool) -> Vec<String> {
+        let mut found: Vec<MessageDescriptor> = Vec::new();
+        loop {
+            let holds_secret = |message: &MessageDescriptor| {
+                let is_found =
+                    |field: FieldDescriptor| field.kind().as_message().is_some_and(|held| found.contains(held));
+                !found.contains(message) && message.fields().any(|field| is_secret(&field) || is_found(field))
+            };
+            let more: Vec<_> = pool.all_messages().filter(holds_secret).collect();
+            if more.is_empty() {
+                break;
+            }
+            found.extend(more);
+        }
         let mut names = Vec::new();
-        for message in pool.all_messages().filter(|message| message.fields().any(|field| is_secret(&field))) {
+        for message in found {
             names.push(format!(".{}", message.full_name()));
             names.extend(message.oneofs().map(|oneof| format!(".{}", oneof.full_name())));
         }

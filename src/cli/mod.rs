@@ -1,14 +1,18 @@
 //! The command line.
 
 mod admin;
+mod backup;
 mod bootstrap;
+mod caller;
 mod completions;
 mod configuration;
 mod connection;
 mod environment;
+mod export;
 mod failure;
 mod hash_cost;
 mod healthcheck;
+mod import;
 mod migrate;
 mod pepper;
 mod quickstart;
@@ -63,6 +67,10 @@ enum Command {
     Pepper(pepper::PepperCommand),
     HashCost(hash_cost::HashCostArgs),
     Admin(admin::AdminArgs),
+    Import(import::ImportArgs),
+    Export(export::ExportArgs),
+    Backup(backup::BackupArgs),
+    Restore(backup::RestoreArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -97,6 +105,10 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Pepper(command) => block_on(pepper::run(&command, environment, terminal)),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
         Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
+        Command::Import(args) => block_on(import::run(&args, environment, terminal)),
+        Command::Export(args) => block_on(export::run(&args, environment, terminal)),
+        Command::Backup(args) => block_on(backup::back_up(&args, environment, terminal)),
+        Command::Restore(args) => block_on(backup::restore(&args, environment, terminal)),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),
     }
 }

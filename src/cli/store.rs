@@ -10,6 +10,8 @@ use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::ambient::{SystemClock, SystemEntropy};
+use crate::config::Config;
+use crate::hashing::KeyRing;
 use crate::ports::{Clock, Entropy, Pepper};
 use crate::server::{key_ring, location};
 
@@ -31,12 +33,23 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let StoreCommand::Check(args) = command;
     let config = load_offline(args, environment)?.config;
-    let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-    let ring = key_ring(&config.pepper, &entropy).map_err(Failure::failed)?;
-    let pepper = ring.current().is_some().then_some(&ring as &dyn Pepper);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ring = ring(&config)?;
     let location = location(&config).map_err(Failure::failed)?;
-    let report = location.check(pepper, &clock).await.map_err(|error| Failure::caused("can't check", &error))?;
+    let report = location.check(pepper(&ring), &clock).await;
+    let report = report.map_err(|error| Failure::caused("can't check", &error))?;
     tell(&report.damages, terminal)
+}
+
+/// The ring of the pepper's keys.
+pub(super) fn ring(config: &Config) -> Result<KeyRing, Failure> {
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    key_ring(&config.pepper, &entropy).map_err(Failure::failed)
+}
+
+/// What opens hashes, where there are keys to open them with.
+pub(super) fn pepper(ring: &KeyRing) -> Option<&dyn Pepper> {
+    ring.current().is_some().then_some(ring)
 }
 
 /// Each damage on a line of its own.

@@ -35,6 +35,11 @@ impl Terminal {
         }
     }
 
+    /// Where a command writes what is not a few lines of text.
+    pub(super) fn output(&mut self) -> &mut dyn Write {
+        &mut self.output
+    }
+
     /// Prints to standard error. Where that fails, nothing more can be said.
     pub(super) fn complain(&mut self, text: &str) {
         let _ = writeln!(self.errors, "{text}");

@@ -90,6 +90,7 @@ actions! {
     GetSecurityPreference = "admin:GetSecurityPreference" "credential.admin.v1.AdminService" "GetSecurityPreference",
     SetSecurityPreference = "admin:SetSecurityPreference" "credential.admin.v1.AdminService" "SetSecurityPreference",
     DescribeHashPosture = "admin:DescribeHashPosture" "credential.admin.v1.AdminService" "DescribeHashPosture",
+    ImportCredentials = "admin:ImportCredentials" "credential.admin.v1.AdminService" "ImportCredentials",
     IssueAccessToken = "admin:IssueAccessToken" "credential.admin.v1.AdminService" "IssueAccessToken",
     ListAccessTokens = "admin:ListAccessTokens" "credential.admin.v1.AdminService" "ListAccessTokens",
     RevokeAccessToken = "admin:RevokeAccessToken" "credential.admin.v1.AdminService" "RevokeAccessToken",
@@ -109,6 +110,11 @@ impl Action {
     /// Whether the answer goes on for as long as the caller listens.
     pub const fn is_open_ended(self) -> bool {
         matches!(self, Self::WatchChanges)
+    }
+
+    /// Whether the caller sends messages without a bound on their number: the time of such a call has none either.
+    pub const fn is_sent_as_stream(self) -> bool {
+        matches!(self, Self::ImportCredentials)
     }
 
     /// Whether this is one of `AdminService`.

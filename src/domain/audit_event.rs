@@ -43,6 +43,13 @@ pub enum AuditOutcome {
         /// The credential's version after it.
         version: Version,
     },
+    /// A batch was imported.
+    Imported {
+        /// How many subjects were added.
+        subjects: u32,
+        /// How many were there already, as they are.
+        unchanged: u32,
+    },
     /// The caller may not; with the ids of the policies that decided.
     Denied {
         /// The ids of the policies that decided; empty where none permitted.
@@ -58,6 +65,7 @@ impl AuditOutcome {
         match self {
             Self::Done => "done",
             Self::Changed { .. } => "changed",
+            Self::Imported { .. } => "imported",
             Self::Denied { .. } => "denied",
             Self::WrongPassword => "wrong-password",
         }

@@ -20,21 +20,28 @@ const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// As good as for ever.
 const OPEN_ENDED: Duration = days(366);
 
+/// How long each message of a stream may take. The layer leaves it among the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EachWithin(pub(super) Duration);
+
 /// Answers `DEADLINE_EXCEEDED` when the caller's time, or the longest that the service gives, is up; the layers within
 /// find the [`Deadline`] among the request's extensions. Whatever must go on is detached by then.
 ///
 /// An answer that goes on for as long as its caller listens has to begin by then; its own [`Deadline`] is the caller's
-/// alone.
+/// alone. What is sent as a stream may take as long as its caller allows; the longest is then for each message.
 pub(super) fn with_deadlines(inner: impl Edge, clock: Arc<dyn Clock>, longest: Duration) -> impl Edge {
     service_fn(move |mut request: Request<Body>| {
         let timeout = timeout_of(request.headers());
         let allowed = timeout.map_or(longest, |timeout| timeout.min(longest));
+        let unbounded = timeout.unwrap_or(OPEN_ENDED).min(OPEN_ENDED);
         let asked = Asked::in_extensions(request.extensions());
         let is_open_ended = asked.action.is_some_and(Action::is_open_ended);
-        let in_all = if is_open_ended { timeout.unwrap_or(OPEN_ENDED).min(OPEN_ENDED) } else { allowed };
+        let is_stream = asked.action.is_some_and(Action::is_sent_as_stream);
+        let in_all = if is_open_ended { unbounded } else { allowed };
         request.extensions_mut().insert(Deadline::at(clock.instant() + in_all));
+        request.extensions_mut().insert(EachWithin(longest));
         // Before anything else: the transport's own timer answers CANCELLED, and must not be first.
-        let time_is_up = tokio::time::sleep(allowed);
+        let time_is_up = tokio::time::sleep(if is_stream { unbounded } else { allowed });
         let answer = inner.clone().call(request);
         async move {
             tokio::select! {

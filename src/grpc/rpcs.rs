@@ -1,19 +1,24 @@
 //! How a generated service trait is implemented: one line for each RPC, naming the function that answers it.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, Stream};
-use tonic::{Request, Status};
+use tonic::{Request, Status, Streaming};
 
 use super::asked::Asked;
+use super::deadline::EachWithin;
 use super::status;
 use crate::service::{Call, ServiceError};
 
 /// Implements a generated service trait. Each RPC's function takes the service, the call and the message, and answers
-/// the reply or a [`ServiceError`]. Below `watches`, it answers a stream of either, which an error ends.
+/// the reply or a [`ServiceError`]. Below `watches`, it answers a stream of either, which an error ends. Below `streams`, the
+/// caller sends a stream: such a function takes [`Messages`], and what goes wrong is a status already.
 macro_rules! rpcs {
     (
         $trait:ident for $server:ty { $($rpc:ident($request:ident) -> $response:ident = $answer:path;)+ }
         $(watches { $($watch:ident($asks:ident) -> $Replies:ident of $each:ident = $follow:path;)+ })?
+        $(streams { $($stream:ident($part:ident) -> $reply:ident = $answer_all:path;)+ })?
     ) => {
         #[tonic::async_trait]
         impl $trait for $server {
@@ -45,6 +50,15 @@ macro_rules! rpcs {
                     }
                 }
             )+)?
+            $($(
+                async fn $stream(
+                    &self,
+                    request: tonic::Request<tonic::Streaming<wire::$part>>,
+                ) -> Result<tonic::Response<wire::$reply>, tonic::Status> {
+                    let (call, messages) = $crate::grpc::rpcs::opened_stream(request)?;
+                    $answer_all(&self.0, call, messages).await.map(tonic::Response::new)
+                }
+            )+)?
         }
     };
 }
@@ -70,4 +84,36 @@ pub(super) fn opened<T>(mut request: Request<T>) -> Result<(Call, T), Status> {
         status::of_error(&ServiceError::Internal("a call that was not authenticated"), asked)
     })?;
     Ok((call, request.into_inner()))
+}
+
+/// The same of a call whose caller sends a stream.
+pub(super) fn opened_stream<T>(request: Request<Streaming<T>>) -> Result<(Call, Messages<T>), Status> {
+    let each_within = request.extensions().get().copied();
+    let (call, stream) = opened(request)?;
+    let missing = ServiceError::Internal("a stream without a bound on the time for each message");
+    let EachWithin(within) = each_within.ok_or_else(|| status::of_error(&missing, Asked::by(&call)))?;
+    Ok((call, Messages { stream, within }))
+}
+
+/// The messages of a stream. Each has as long to come, and then to be done with, as a request has; the stream as a whole
+/// may take any time.
+pub(super) struct Messages<T> {
+    stream: Streaming<T>,
+    within: Duration,
+}
+
+impl<T> Messages<T> {
+    /// The next message, or `None` after the last.
+    pub(super) async fn next(&mut self, asked: Asked) -> Result<Option<T>, Status> {
+        let message = tokio::time::timeout(self.within, self.stream.message()).await;
+        message.map_err(|_| status::of_error(&ServiceError::DeadlineExceeded, asked))?
+    }
+
+    /// What is done with one message.
+    pub(super) async fn within(
+        &self,
+        work: impl Future<Output = Result<(), ServiceError>>,
+    ) -> Result<(), ServiceError> {
+        tokio::time::timeout(self.within, work).await.map_err(|_| ServiceError::DeadlineExceeded)?
+    }
 }

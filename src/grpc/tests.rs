@@ -147,6 +147,20 @@ async fn a_call_ends_with_its_deadline() {
 }
 
 #[tokio::test]
+async fn what_is_sent_as_a_stream_ends_with_its_callers_deadline_alone() {
+    let slow = service_fn(|_: Request<Body>| async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Ok::<_, Infallible>(Status::ok("").into_http::<Body>())
+    });
+    let stuck = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
+    let import = "/credential.admin.v1.AdminService/ImportCredentials";
+    let within_nothing = with_request_ids(with_deadlines(slow, fixed(), Duration::ZERO), fixed());
+    assert_eq!(Reply::of(within_nothing, import, &[], b"").await.told().0, Code::Ok);
+    let reply = Reply::of(layered(stuck), import, &[("grpc-timeout", "1m")], b"").await;
+    assert_eq!(reply.told(), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
+}
+
+#[tokio::test]
 async fn the_layers_within_find_the_deadline() {
     for (timeout, expected) in [("200m", Duration::from_millis(200)), ("99H", Duration::from_hours(1))] {
         let clock = fixed();

@@ -21,8 +21,8 @@ use crate::domain::credential::PasswordHash;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 use crate::ports::{
-    AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDescription, Hasher, HasherFigures, NotAdmitted,
-    SALT_BYTES, Salt,
+    AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDescription, Hasher, HasherError, HasherFigures,
+    NotAdmitted, SALT_BYTES, Salt,
 };
 
 mod admitted;
@@ -169,6 +169,10 @@ impl Hasher for HashEngine {
         let is_whole =
             [Form::Normalized, Form::AsReceived].iter().all(|form| stored.method.takes_all_of(form.of(password)));
         is_whole && stored.is_weaker_than(&self.shared.today())
+    }
+
+    fn check(&self, hash: &PasswordHash) -> Result<(), HasherError> {
+        self.shared.read(hash).map(drop).map_err(HasherError::Unreadable)
     }
 
     fn describe(&self, hash: &PasswordHash) -> HashDescription {

@@ -40,6 +40,12 @@ pub trait Hasher: Send + Sync {
     /// the stored one does not tell the password from others that begin alike.
     fn is_upgradable(&self, password: &Password, hash: &PasswordHash) -> bool;
 
+    /// Whether passwords can be verified against a hash: for one that comes from elsewhere, before it is kept.
+    ///
+    /// # Errors
+    /// The string can't be read or is above the ceilings.
+    fn check(&self, hash: &PasswordHash) -> Result<(), HasherError>;
+
     /// What may be told of a stored hash.
     fn describe(&self, hash: &PasswordHash) -> HashDescription;
 

@@ -26,6 +26,7 @@
 
 mod attempts;
 mod change;
+mod imports;
 mod pepper;
 mod permit;
 mod posture;
@@ -58,6 +59,8 @@ use crate::service::requests::WantedPassword;
 
 pub use attempts::AttemptLimits;
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
+pub use imports::ImportPermits;
+pub(super) use imports::Newcomer;
 pub use permit::{Permit, SubjectPermit};
 pub use recall::{Made, Recalled, Unspent};
 pub use reserve::{Candidate, Loaded, Reserved};

@@ -19,21 +19,25 @@ mod watch;
 
 use std::sync::Arc;
 
+pub use admin::Import;
 pub use call::Call;
 pub use error::ServiceError;
 pub use watch::Watch;
+
+use tokio::sync::Semaphore;
 
 use gates::{Gates, Installation, Ports};
 
 /// Everything that a caller can ask for.
 pub struct Service {
     gates: Arc<Gates>,
+    dry_runs: Arc<Semaphore>,
 }
 
 impl Service {
     /// Puts the use cases on top of what they need from outside.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        Self { gates: Arc::new(Gates::new(ports, installation)) }
+        Self { gates: Arc::new(Gates::new(ports, installation)), dry_runs: Arc::new(Semaphore::new(1)) }
     }
 
     /// Waits until every change and verification that is under way is concluded. For an orderly stop.

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use crate::domain::access_token::AccessToken;
 use crate::domain::change_event::{ChangeEvent, Position};
-use crate::domain::credential::{ExpectedVersion, Version};
+use crate::domain::credential::{ExpectedVersion, PasswordHash, Version};
+use crate::domain::field::InvalidField;
 use crate::domain::names::{
     AccountName, ClientToken, DomainName, FreeName, IamUserId, IamUserName, InstanceId, RamUserName, Region, TenantName,
 };
 use crate::domain::password::{NewPassword, Password};
 use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName, Tags};
+use crate::domain::time::Timestamp;
 use crate::ports::store::SubjectEntry;
 use crate::service::ServiceError;
 use zeroize::Zeroizing;
@@ -190,6 +192,72 @@ pub struct Told {
     pub cursor: Position,
     /// What happened; nothing, where the watcher is only told where it is.
     pub event: Option<ChangeEvent>,
+}
+
+/// A subject with the hash of its password, as far as it could be read.
+pub struct RowToImport {
+    /// The number that the row is told by.
+    pub number: u64,
+    /// Its tenant.
+    pub tenant: Option<TenantName>,
+    /// Its name.
+    pub name: Option<SubjectName>,
+    /// What else is to be known of it.
+    pub attributes: Option<AttributesToCreate>,
+    /// The hash.
+    pub hash: Option<PasswordHash>,
+    /// When the password was set; `None` means now.
+    pub changed_at: Option<Timestamp>,
+    /// What is wrong with it so far. What could not be read has a problem here.
+    pub problems: Vec<RowProblem>,
+}
+
+/// What is wrong with a row of an import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowProblem {
+    /// A field is bad.
+    Field(InvalidField),
+    /// Whoever read the row could not read all of it.
+    Told {
+        /// The field.
+        field: String,
+        /// The stable name of the problem.
+        reason: String,
+        /// The problem in words.
+        description: String,
+    },
+    /// There is no such tenant.
+    TenantAbsent,
+    /// There is no such instance.
+    InstanceAbsent,
+    /// The subject is there, with another hash or none.
+    OtherHash,
+    /// The subject is there, with other attributes.
+    OtherAttributes,
+}
+
+/// A row of an import that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedRow {
+    /// Its number.
+    pub row_number: u64,
+    /// Everything that is wrong with it.
+    pub problems: Vec<RowProblem>,
+}
+
+/// What came of an import. Each row is counted once.
+#[derive(Debug, Default)]
+pub struct ImportReport {
+    /// Rows that were stored.
+    pub imported: u64,
+    /// Rows that were there already.
+    pub unchanged: u64,
+    /// Rows that were refused.
+    pub refused: u64,
+    /// Rows with nothing wrong, whose batch was refused because of others.
+    pub held_back: u64,
+    /// The first of the refused rows.
+    pub refused_rows: Vec<RefusedRow>,
 }
 
 /// An access token to be issued.

@@ -103,6 +103,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("comfy_table", &["cli"]),
+    ("csv", &["cli"]),
     ("indicatif", &["cli"]),
 ];
 
@@ -111,6 +112,7 @@ const PORTS: &[&str] = &[
     "Store",
     "Credentials",
     "Directory",
+    "Imports",
     "ChangeEvents",
     "AccessTokens",
     "StoredHashes",

@@ -101,6 +101,7 @@ fn the_built_in_policies_permit_exactly_this() {
         (A::DescribePasswordOverlap, account, &[Root, Operator], &[Operator]),
         (A::EndPasswordOverlap, domain, &[Root, Operator], &[Operator]),
         (A::SetPasswordPolicy, a_tenant, &[Root, Operator], &[Operator]),
+        (A::ImportCredentials, a_tenant, &[Root, Operator], &[Operator]),
         (A::IssueAccessToken, a_tenant, &[Root, Operator], &[Operator]),
     ];
     let authorizer = CedarAuthorizer::built_in().unwrap();

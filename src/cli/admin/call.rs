@@ -27,10 +27,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(channel: Channel, token: &str, method: &MethodDescriptor) -> Result<Self, Failure> {
-        let mut authorization = MetadataValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| Failure::Usage("the access token holds characters that no token has".to_owned()))?;
-        authorization.set_sensitive(true);
+    pub(super) fn new(
+        channel: Channel,
+        authorization: MetadataValue<Ascii>,
+        method: &MethodDescriptor,
+    ) -> Result<Self, Failure> {
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
         let path = PathAndQuery::try_from(path).map_err(Failure::failed)?;
         Ok(Self { channel, authorization, path, method: method.clone() })

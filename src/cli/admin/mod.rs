@@ -1,4 +1,4 @@
-//! `admin`: every RPC of `AdminService` as a command.
+//! `admin`: every RPC of `AdminService` as a command, but for those that are sent as a stream.
 //!
 //! The commands are made from the descriptors of the proto files: names, flags and help come from the RPCs, their fields
 //! and their comments. A new RPC is a new command with no code here.
@@ -6,30 +6,24 @@
 mod argument;
 mod call;
 mod json;
-mod refusal;
+pub(super) mod refusal;
 mod request;
 mod schema;
-mod table;
+pub(super) mod table;
 #[cfg(test)]
 mod tests;
-
-use std::fs;
-use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use prost_reflect::MethodDescriptor;
 
-use super::connection::connect;
+use super::caller::CallerArgs;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::terminal::Terminal;
-use crate::config::{ADDRESS_VARIABLE, TOKEN_VARIABLE};
 use argument::Argument;
 use call::Client;
 use schema::Schema;
-
-const DEFAULT_ADDRESS: &str = "http://127.0.0.1:50051";
 
 /// Shorter names, and the RPCs that they stand for.
 const ALIASES: &[(&str, &str)] = &[("posture", "DescribeHashPosture")];
@@ -47,8 +41,7 @@ Examples:
 /// What was asked for: an RPC, and how.
 #[derive(Debug)]
 pub(super) struct AdminArgs {
-    address: Option<String>,
-    token_file: Option<PathBuf>,
+    caller: CallerArgs,
     json: bool,
     limit: Option<u32>,
     method: MethodDescriptor,
@@ -56,46 +49,21 @@ pub(super) struct AdminArgs {
 }
 
 pub(super) async fn run(args: &AdminArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
-    let token = args.token(environment)?;
+    let authorization = args.caller.authorization(environment)?;
     let request = request::build(&args.method.input(), &args.matches, terminal)?;
-    let address = args.address.as_deref().or_else(|| environment.text(ADDRESS_VARIABLE)).unwrap_or(DEFAULT_ADDRESS);
-    let client = Client::new(connect(address).await?, &token, &args.method)?;
+    let client = Client::new(args.caller.connect(environment).await?, authorization, &args.method)?;
     let response = client.call(request, args.limit).await?;
     terminal.print(&if args.json { json::text(&response) } else { table::text(&response) })
-}
-
-impl AdminArgs {
-    fn token(&self, environment: &Environment) -> Result<String, Failure> {
-        let token = match &self.token_file {
-            Some(path) => fs::read_to_string(path)
-                .map_err(|error| Failure::caused(format!("can't read {}", path.display()), &error))?,
-            None => environment.text(TOKEN_VARIABLE).unwrap_or_default().to_owned(),
-        };
-        match token.trim() {
-            "" => Err(Failure::Usage(format!("there is no access token: set {TOKEN_VARIABLE} or --token-file"))),
-            token => Ok(token.to_owned()),
-        }
-    }
 }
 
 impl Args for AdminArgs {
     fn augment_args(command: Command) -> Command {
         let schema = Schema::load();
-        let options = [
-            Arg::new("address")
-                .long("address")
-                .value_name("URL")
-                .help(format!("The service to call [default: {DEFAULT_ADDRESS}] [env: {ADDRESS_VARIABLE}]")),
-            Arg::new("token-file")
-                .long("token-file")
-                .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
-                .help(format!("A file with the access token, in place of the variable {TOKEN_VARIABLE}")),
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Print JSON, for programs, in place of a table"),
-        ];
+        let json = Arg::new("json")
+            .long("json")
+            .action(ArgAction::SetTrue)
+            .help("Print JSON, for programs, in place of a table");
+        let options = CallerArgs::flags().into_iter().chain([json]);
         command
             .about("Administer a service that is running: tenants, subjects, policies, access tokens")
             .after_help(EXAMPLES)
@@ -115,8 +83,7 @@ impl FromArgMatches for AdminArgs {
         let (name, matches) = matches.subcommand().ok_or_else(|| clap::Error::new(ErrorKind::MissingSubcommand))?;
         let method = Schema::load().methods().find(|method| schema::kebab(method.name()) == name);
         Ok(Self {
-            address: matches.get_one("address").cloned(),
-            token_file: matches.get_one("token-file").cloned(),
+            caller: CallerArgs::from_arg_matches(matches)?,
             json: matches.get_flag("json"),
             limit: matches.try_get_one("limit").ok().flatten().copied(),
             method: method.ok_or_else(|| clap::Error::new(ErrorKind::InvalidSubcommand))?,

@@ -6,7 +6,7 @@ use tonic_types::StatusExt;
 use super::table::printable;
 
 /// The message, and below it everything that the details say.
-pub(super) fn text(status: &Status) -> String {
+pub(in crate::cli) fn text(status: &Status) -> String {
     let details = status.get_error_details();
     let mut lines = vec![message(status)];
     if let Some(info) = details.error_info() {

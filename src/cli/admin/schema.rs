@@ -22,9 +22,9 @@ impl Schema {
         Self { service, comments: pool.files().flat_map(|file| comments_of(&file)).collect() }
     }
 
-    /// The service's RPCs.
+    /// The service's RPCs that take one message.
     pub(super) fn methods(&self) -> impl Iterator<Item = MethodDescriptor> {
-        self.service.iter().flat_map(ServiceDescriptor::methods)
+        self.service.iter().flat_map(ServiceDescriptor::methods).filter(|method| !method.is_client_streaming())
     }
 
     /// The comment of what stands at that path in the file, on one line.

@@ -117,6 +117,6 @@ fn item_of(item: &Value, kind: &Kind) -> String {
 }
 
 /// The text with control characters as escapes.
-pub(super) fn printable(text: &str) -> String {
+pub(in crate::cli) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }

@@ -72,7 +72,7 @@ pub(super) async fn delete(
 }
 
 /// Tags as Huawei TMS allows them: at most 20, keys of 1–128 and values of at most 255 characters.
-fn parse_tags(tags: HashMap<String, String>) -> Result<Tags, FieldProblem> {
+pub(super) fn parse_tags(tags: HashMap<String, String>) -> Result<Tags, FieldProblem> {
     if tags.len() > MAX_TAGS {
         return Err(FieldProblem::TooLong { max: MAX_TAGS, found: tags.len(), unit: LengthUnit::Entries });
     }

@@ -2,6 +2,7 @@
 
 mod access_tokens;
 mod iam_users;
+mod imports;
 mod instance_accounts;
 mod instances;
 mod mail_domains;
@@ -87,5 +88,8 @@ rpcs! {
         issue_access_token(IssueAccessTokenRequest) -> IssueAccessTokenResponse = access_tokens::issue;
         list_access_tokens(ListAccessTokensRequest) -> ListAccessTokensResponse = access_tokens::list;
         revoke_access_token(RevokeAccessTokenRequest) -> RevokeAccessTokenResponse = access_tokens::revoke;
+    }
+    streams {
+        import_credentials(ImportCredentialsRequest) -> ImportCredentialsResponse = imports::import;
     }
 }

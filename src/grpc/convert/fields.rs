@@ -47,6 +47,11 @@ impl Fields {
         }
     }
 
+    /// Everything that is wrong, where that does not end the call.
+    pub(in crate::grpc) fn problems(self) -> Vec<InvalidField> {
+        self.0
+    }
+
     /// Puts the values together.
     ///
     /// # Errors

@@ -15,6 +15,15 @@ pub(in crate::grpc) fn timestamp(time: Timestamp) -> WireTimestamp {
     WireTimestamp { seconds: micros.div_euclid(1_000_000), nanos }
 }
 
+/// A point in time that a message holds, to the microsecond.
+pub(in crate::grpc) fn point_in_time(time: WireTimestamp) -> Result<Timestamp, FieldProblem> {
+    let micros = || {
+        let nanos = u32::try_from(time.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+        time.seconds.checked_mul(1_000_000)?.checked_add((nanos / 1000).into())
+    };
+    micros().map(Timestamp::from_micros).ok_or(FieldProblem::Malformed { expected: "must be a point in time" })
+}
+
 /// How long an access token is to be valid.
 pub(in crate::grpc) fn time_to_live(duration: WireDuration) -> Result<Duration, FieldProblem> {
     let allowed = positive(duration).filter(|duration| *duration <= MAX_TIME_TO_LIVE);
@@ -38,6 +47,17 @@ mod tests {
         assert_eq!((wire.seconds, wire.nanos), (-1, 999_999_000));
         let wire = timestamp(Timestamp::from_micros(1_500_000));
         assert_eq!((wire.seconds, wire.nanos), (1, 500_000_000));
+    }
+
+    #[test]
+    fn a_point_in_time_is_read_back() {
+        for micros in [0, -1, 1_500_000, -62_135_596_800_000_000] {
+            let time = Timestamp::from_micros(micros);
+            assert_eq!(point_in_time(timestamp(time)), Ok(time));
+        }
+        for (seconds, nanos) in [(0, -1), (0, 1_000_000_000), (i64::MAX, 0), (i64::MIN, 0)] {
+            assert!(point_in_time(WireTimestamp { seconds, nanos }).is_err(), "{seconds} {nanos}");
+        }
     }
 
     #[test]

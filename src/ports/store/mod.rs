@@ -4,6 +4,7 @@ mod change_events;
 mod credentials;
 mod directory;
 mod hashes;
+mod imports;
 mod overlaps;
 mod tokens;
 
@@ -11,13 +12,14 @@ pub use change_events::{ChangeEventPage, ChangeEvents, Numbered};
 pub use credentials::{Absent, Commit, CommitOutcome, Credentials, Lookup};
 pub use directory::{Creation, Deletion, Directory, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
 pub use hashes::{HashAge, HashCount, HashEntry, Replacement, StoredHashes};
+pub use imports::{FoundSubject, ImportedSubject, Imports};
 pub use overlaps::Overlaps;
 pub use tokens::AccessTokens;
 
 /// Everything that is kept. What returns `Ok` is durable.
-pub trait Store: Credentials + Overlaps + Directory + ChangeEvents + AccessTokens {}
+pub trait Store: Credentials + Overlaps + Directory + Imports + ChangeEvents + AccessTokens {}
 
-impl<T: Credentials + Overlaps + Directory + ChangeEvents + AccessTokens> Store for T {}
+impl<T: Credentials + Overlaps + Directory + Imports + ChangeEvents + AccessTokens> Store for T {}
 
 /// Why the store gave no answer.
 #[derive(Debug, thiserror::Error)]

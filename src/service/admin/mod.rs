@@ -1,5 +1,6 @@
 //! The administration: one file for each group of operations.
 
+mod imports;
 mod instances;
 mod overlaps;
 mod posture;
@@ -8,6 +9,8 @@ mod settings;
 mod subjects;
 mod tenants;
 mod tokens;
+
+pub use imports::Import;
 
 use super::gates::Permit;
 use super::{Call, Service, ServiceError};

@@ -10,7 +10,7 @@ use crate::domain::password::Password;
 use crate::domain::subject::{InstanceStatus, Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName};
 use crate::ports::store::{Absent, Creation, Deletion, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus};
 use crate::service::error::Missing;
-use crate::service::gates::SubjectPermit;
+use crate::service::gates::{Gates, SubjectPermit};
 use crate::service::requests::{AttributesToCreate, CreatedSubject, SubjectToCreate, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
@@ -30,7 +30,8 @@ impl Service {
             Lookup::Missing(Absent::Instance) => return Err(ServiceError::NotFound(Missing::Instance)),
             Lookup::Missing(Absent::Subject { .. }) => {}
         }
-        let subject = self.subject_to_be(request.name, request.attributes)?;
+        let id = SubjectId(self.gates.new_id());
+        let subject = subject_to_be(&self.gates, id, request.name, request.attributes)?;
         let wanted = match request.first_password {
             Some(wanted) => Some(self.first_password(&permit, &subject, wanted).await?),
             None => None,
@@ -51,26 +52,6 @@ impl Service {
             Creation::TenantAbsent => Err(ServiceError::NotFound(Missing::Tenant)),
             Creation::InstanceAbsent => Err(ServiceError::NotFound(Missing::Instance)),
         }
-    }
-
-    fn subject_to_be(&self, name: SubjectName, wanted: AttributesToCreate) -> Result<Subject, ServiceError> {
-        let default_region = || self.gates.default_region().clone();
-        let attributes = match (wanted, &name) {
-            (AttributesToCreate::MailDomain { region, status }, SubjectName::MailDomain(_)) => {
-                SubjectAttributes::MailDomain { region: region.unwrap_or_else(default_region), status }
-            }
-            (AttributesToCreate::RamUser, SubjectName::RamUser(_)) => SubjectAttributes::RamUser,
-            (AttributesToCreate::IamUser { user_name, tags }, SubjectName::IamUser(id)) => {
-                SubjectAttributes::IamUser { user_name: user_name.unwrap_or_else(|| IamUserName::of_id(id)), tags }
-            }
-            (AttributesToCreate::InstanceAccount { status }, SubjectName::InstanceAccount(..)) => {
-                let (region, instance_status) = (default_region(), InstanceStatus::Normal);
-                SubjectAttributes::InstanceAccount { region, instance_status, status }
-            }
-            _ => return Err(ServiceError::Internal("attributes of another kind of subject")),
-        };
-        let id = SubjectId(self.gates.new_id());
-        Ok(Subject { id, name, attributes, created_at: self.gates.now() })
     }
 
     /// The hash of a first password, and the password itself where it was generated.
@@ -169,4 +150,29 @@ impl Service {
         let directory = self.gates.directory(permit.permit());
         directory.subject(permit.tenant(), permit.name()).await?.ok_or_else(|| permit.not_found())
     }
+}
+
+/// The subject of that id, where the attributes are of its kind.
+pub(super) fn subject_to_be(
+    gates: &Gates,
+    id: SubjectId,
+    name: SubjectName,
+    wanted: AttributesToCreate,
+) -> Result<Subject, ServiceError> {
+    let default_region = || gates.default_region().clone();
+    let attributes = match (wanted, &name) {
+        (AttributesToCreate::MailDomain { region, status }, SubjectName::MailDomain(_)) => {
+            SubjectAttributes::MailDomain { region: region.unwrap_or_else(default_region), status }
+        }
+        (AttributesToCreate::RamUser, SubjectName::RamUser(_)) => SubjectAttributes::RamUser,
+        (AttributesToCreate::IamUser { user_name, tags }, SubjectName::IamUser(id)) => {
+            SubjectAttributes::IamUser { user_name: user_name.unwrap_or_else(|| IamUserName::of_id(id)), tags }
+        }
+        (AttributesToCreate::InstanceAccount { status }, SubjectName::InstanceAccount(..)) => {
+            let (region, instance_status) = (default_region(), InstanceStatus::Normal);
+            SubjectAttributes::InstanceAccount { region, instance_status, status }
+        }
+        _ => return Err(ServiceError::Internal("attributes of another kind of subject")),
+    };
+    Ok(Subject { id, name, attributes, created_at: gates.now() })
 }

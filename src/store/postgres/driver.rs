@@ -77,6 +77,10 @@ impl Database for PostgresDatabase {
         self.0.pool.close().await;
     }
 
+    fn rows_of_json(&self) -> &'static str {
+        "jsonb_array_elements(CAST($1 AS JSONB))"
+    }
+
     fn place_of_row(&self) -> &'static str {
         "CAST(s.ctid AS TEXT)"
     }

@@ -9,8 +9,11 @@ use super::url::Url;
 use crate::store::{KNOWN_SCHEMA, Migrated};
 
 /// The migrations by the schema that each one makes. A number means the same as in the embedded database.
-const MIGRATIONS: &[(u32, &str)] =
-    &[(5, include_str!("migrations/0005_schema.sql")), (6, include_str!("migrations/0006_overlaps.sql"))];
+const MIGRATIONS: &[(u32, &str)] = &[
+    (5, include_str!("migrations/0005_schema.sql")),
+    (6, include_str!("migrations/0006_overlaps.sql")),
+    (7, include_str!("migrations/0007_import.sql")),
+];
 
 /// How often a step is tried that another process took at the same time.
 const TRIES: u32 = 10;

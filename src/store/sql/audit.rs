@@ -12,18 +12,25 @@ use crate::ports::StoreError;
 
 /// Adds an event, in the transaction of what it tells of.
 pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent) -> Result<(), StoreError> {
-    let (change_id, version, policies) = match &event.outcome {
-        AuditOutcome::Changed { change_id, version } => {
-            (Some(change_id.0.to_string()), Some(rows::number_of(*version)), None)
+    let (mut change_id, mut version, mut policies, mut imported, mut unchanged) = Default::default();
+    match &event.outcome {
+        AuditOutcome::Changed { change_id: id, version: made } => {
+            change_id = Some(id.0.to_string());
+            version = Some(rows::number_of(*made));
         }
-        AuditOutcome::Denied { policies } => (None, None, Some(rows::to_json(policies)?)),
-        AuditOutcome::Done | AuditOutcome::WrongPassword => (None, None, None),
-    };
+        AuditOutcome::Imported { subjects, unchanged: there } => {
+            imported = Some(i64::from(*subjects));
+            unchanged = Some(i64::from(*there));
+        }
+        AuditOutcome::Denied { policies: ids } => policies = Some(rows::to_json(ids)?),
+        AuditOutcome::Done | AuditOutcome::WrongPassword => {}
+    }
     transaction
         .execute(
             sql("INSERT INTO audit_event (id, at, request_id, correlation_id, caller_tenant, caller_kind, caller_name,
-             caller_subject_id, action, resource, subject_id, outcome, change_id, version, policies)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)")
+             caller_subject_id, action, resource, subject_id, outcome, change_id, version, policies, imported,
+             unchanged)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
             .bind(event.id.to_string())
             .bind(event.at.as_micros())
             .bind(event.request_id.to_string())
@@ -38,7 +45,9 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
             .bind(event.outcome.as_str())
             .bind(change_id)
             .bind(version)
-            .bind(policies),
+            .bind(policies)
+            .bind(imported)
+            .bind(unchanged),
         )
         .await?;
     *transaction.witness() = Some(event.id);
@@ -82,6 +91,10 @@ fn outcome(row: &Row) -> Read<AuditOutcome> {
             change_id: rows::change_id(row, "change_id")?,
             version: rows::version(row, "version")?,
         },
+        "imported" => {
+            let count = |column| u32::try_from(row.integer(column)?).map_err(|_| rows::damaged(column));
+            AuditOutcome::Imported { subjects: count("imported")?, unchanged: count("unchanged")? }
+        }
         "denied" => {
             AuditOutcome::Denied { policies: rows::parsed(row, "policies", |text| serde_json::from_str(text).ok())? }
         }

@@ -29,6 +29,10 @@ pub(in crate::store) trait Database: Send + Sync {
     /// Waits for what is under way, and closes the connections.
     async fn close(&self);
 
+    /// What stands for the table of the elements of a JSON array, the statement's first value. Its column is `value`, and
+    /// `value ->> 'name'` is a member of an element as text.
+    fn rows_of_json(&self) -> &'static str;
+
     /// Where a row of the table `s` is, as this database tells it to whoever looks for it.
     fn place_of_row(&self) -> &'static str;
 }

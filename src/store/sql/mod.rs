@@ -11,6 +11,7 @@ mod credentials;
 mod database;
 mod directory;
 mod hashes;
+mod imports;
 mod overlaps;
 mod pepper;
 mod retries;

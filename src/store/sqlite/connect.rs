@@ -36,6 +36,11 @@ pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
         .pragma("secure_delete", "ON")
 }
 
+/// The only connection: everything that was written is moved into the file, which nobody else may have open.
+pub(super) fn alone(path: &Path) -> SqliteConnectOptions {
+    options().filename(path).journal_mode(SqliteJournalMode::Delete).busy_timeout(SHORT_PATIENCE)
+}
+
 /// The database of a file that was checked.
 pub(super) async fn connect(path: &Path) -> Result<SqliteDatabase, sqlx::Error> {
     let writer = pool(1)

@@ -66,6 +66,10 @@ impl Database for SqliteDatabase {
         self.writer.close().await;
     }
 
+    fn rows_of_json(&self) -> &'static str {
+        "json_each($1)"
+    }
+
     fn place_of_row(&self) -> &'static str {
         "CAST(s.rowid AS TEXT)"
     }

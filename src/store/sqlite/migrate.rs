@@ -89,13 +89,13 @@ pub(super) async fn expected_schema() -> Result<Vec<(String, String)>, sqlx::Err
 
 /// Removes a database file that never got its name, with its companions. Where that fails, the next creation tries
 /// again.
-fn remove(path: &Path) {
+pub(super) fn remove(path: &Path) {
     for suffix in ["", "-wal", "-shm", "-journal"] {
         let _ = fs::remove_file(with_suffix(path, suffix));
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)

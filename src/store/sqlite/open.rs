@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,10 +25,21 @@ pub async fn open(path: &Path) -> Result<SqlStore, OpenError> {
     identify(&path)?;
     require_writable(&path)?;
     verify(&path).await?;
+    let file = file_of(&path)?;
     let database = connect(&path).await.map_err(|error| OpenError::of_driver(&path, error))?;
     // Reading goes on beside a writer; whoever keeps the store for itself shows only where somebody wants to write.
     database.begin_writing().await.map_err(|error| OpenError::of_driver(&path, error))?;
+    // A store that was restored meanwhile: some connections might have the one file and some the other.
+    if file_of(&path)? != file {
+        return Err(OpenError::Locked(path));
+    }
     Ok(SqlStore::new(Arc::new(database), None))
+}
+
+/// Which file has that name at the moment.
+fn file_of(path: &Path) -> Result<(u64, u64), OpenError> {
+    let metadata = fs::metadata(path).map_err(|error| OpenError::of_io(path, error))?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 /// Why a store is not opened.

@@ -33,6 +33,10 @@ fn every_command_has_help() {
         "pepper",
         "hash-cost",
         "admin",
+        "import",
+        "export",
+        "backup",
+        "restore",
         "completions",
     ];
     assert_eq!(names, expected);

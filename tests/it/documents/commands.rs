@@ -80,6 +80,29 @@ fn the_readme_s_way_to_run_the_service_works_as_written() {
     assert!(folder.path().join("data/credentiald.db").exists());
 }
 
+#[test]
+fn the_examples_of_importing_and_of_backups_work_as_written() {
+    let operations = documents().into_iter().find(|document| document.name == "docs/operations.md").unwrap();
+    let example = |heading| operations.block_below(heading).text;
+    let script = [
+        "CREDENTIALD_TOKEN=$(credentiald bootstrap)\nexport CREDENTIALD_TOKEN\ncredentiald serve &",
+        "until credentiald healthcheck; do sleep 1; done",
+        "credentiald admin create-tenant --tenant acme",
+        "credentiald admin create-instance --tenant acme --instance-id r-1",
+        &example("## Importing and exporting"),
+        &example("### Backing up"),
+        "kill $!\nwait",
+        &example("### Restoring"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let Ended { is_success, told, complaints } = run(&script.join("\n"), folder.path());
+    assert!(is_success, "{told}{complaints}");
+    for expected in ["dry run: imported 2, unchanged 0", "\nimported 2, unchanged 0", "rows, all of them read back"] {
+        assert!(told.contains(expected), "no {expected:?} in:\n{told}{complaints}");
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("directory.csv")).unwrap().lines().count(), 7);
+}
+
 /// How a script ended, and what it printed.
 struct Ended {
     is_success: bool,

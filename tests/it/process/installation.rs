@@ -65,13 +65,19 @@ impl Installation {
 
     /// Runs the binary to its end, as the administrator with that token, with that on standard input.
     pub fn admin(&self, address: &str, token: &str, arguments: &[&str], input: &str) -> Outcome {
-        let mut command = self.command(&["admin"]);
-        command.args(arguments).env("CREDENTIALD_TOKEN", token).env("CREDENTIALD_ADDRESS", address);
+        let mut command = self.calling(address, token, &[&["admin"], arguments].concat());
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(input.as_bytes()).unwrap();
         file.rewind().unwrap();
         command.stdin(file);
         outcome(command)
+    }
+
+    /// The binary with those arguments, as the caller with that token, not yet running.
+    pub fn calling(&self, address: &str, token: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.env("CREDENTIALD_TOKEN", token).env("CREDENTIALD_ADDRESS", address);
+        command
     }
 
     /// Makes the first operator token.

@@ -1,9 +1,11 @@
 //! The built binary as a process: what it prints, what it leaves on the disk, and how it starts and ends.
 
+mod backup;
 mod canaries;
 mod damage;
 mod full_disk;
 mod hang_up;
+mod import;
 mod installation;
 mod kill;
 mod metrics;

@@ -8,6 +8,7 @@ mod commits;
 mod deletions;
 mod directory;
 mod history;
+mod imports;
 mod model;
 mod overlaps;
 mod pages;
@@ -89,6 +90,11 @@ macro_rules! laws {
             history: [
                 what_a_smaller_policy_does_not_need_goes_with_it,
                 settings_that_are_not_replaced_remove_nothing,
+            ],
+            imports: [
+                a_batch_is_read_back_as_it_was,
+                what_is_missing_is_told_for_each_name,
+                a_batch_that_does_not_fit_changes_nothing,
             ],
             model: [
                 any_sequence_of_operations_does_what_the_model_does,

@@ -129,9 +129,9 @@ async fn tamper_new(path: &Path, statement: &'static str) {
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
     let (_directory, path) = closed_store().await;
-    tamper(&path, "PRAGMA user_version = 7").await;
+    tamper(&path, "PRAGMA user_version = 99").await;
     let error = refused(&path).await;
-    assert!(matches!(error, OpenError::Newer { found: 7, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
     assert!(matches!(sqlite::migrate(&path).await, Err(OpenError::Newer { .. })));
     assert!(matches!(sqlite::check(&path, None).await, Err(OpenError::Newer { .. })));
 }
@@ -146,8 +146,8 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     assert!(matches!(error, OpenError::Older { found: 0, .. }));
     assert!(error.to_string().contains("credentiald migrate"));
 
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 6 });
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 6, to: 6 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 7 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 7, to: 7 });
     alice(&sqlite::open(&path).await.unwrap()).await;
 }
 
@@ -159,6 +159,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         (3, include_str!("schema_3.sql")),
         (4, include_str!("schema_4.sql")),
         (5, include_str!("schema_5.sql")),
+        (6, include_str!("schema_6.sql")),
     ] {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("store.db");
@@ -166,7 +167,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::Older { found, .. } if found == from), "{error}");
 
-        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 6 });
+        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 7 });
 
         assert_eq!(sqlite::check(&path, None).await.unwrap().damages, Vec::<String>::new());
         let store = sqlite::open(&path).await.unwrap();

@@ -20,7 +20,8 @@ use credentiald::domain::tenant::Tenant;
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
     AccessTokens, ChangeEventPage, ChangeEvents, Commit, CommitOutcome, Creation, Credentials, Deletion, Directory,
-    HashEntry, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry, SubjectStatus,
+    FoundSubject, HashEntry, ImportedSubject, Imports, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry,
+    SubjectStatus,
 };
 use credentiald::ports::{Store, StoreError};
 use tokio::sync::Barrier;
@@ -100,6 +101,13 @@ pass_on! {
         fn number_change_events() -> Numbered;
         fn change_events(tenant: &TenantName, after: Position, most: u32) -> ChangeEventPage;
         fn purge_change_events(before: Timestamp) -> bool;
+    }
+}
+
+pass_on! {
+    Imports {
+        fn look_up_all(names: &[(&TenantName, &SubjectName)]) -> Vec<FoundSubject>;
+        fn import(subjects: &[ImportedSubject], events: &[AuditEvent]) -> bool;
     }
 }
 

@@ -1,5 +1,6 @@
 //! A client made from the proto files at run time, as `grpcurl` is one: JSON in, and everything of the reply out.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -15,7 +17,10 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, mpsc};
+use tokio::task::JoinHandle;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -120,25 +125,49 @@ impl Client {
 
     /// Posts a body as it is, and answers nothing where the connection is lost before the reply is whole.
     pub async fn try_send(&self, path: &str, body: impl Into<Bytes>) -> Option<Reply> {
-        let (head, body) = self.open(path, body).await?.into_parts();
-        let collected = tokio::time::timeout(Duration::from_mins(1), body.collect()).await.unwrap().ok()?;
-        let trailers = collected.trailers().cloned().unwrap_or_default();
-        let status = Status::from_header_map(&trailers)
-            .or_else(|| Status::from_header_map(&head.headers))
-            .expect("the reply has a status");
-        Some(Reply { status, initial: head.headers, body: collected.to_bytes(), json: Value::Null })
+        Reply::of(self.open(path, body).await?).await
     }
 
     /// Posts a body as it is, and answers what the reply begins with.
     async fn open(&self, path: &str, body: impl Into<Bytes>) -> Option<Response<Incoming>> {
+        let mut connection = self.connection.get_or_try_init(|| connect(self.address, self.window)).await.ok()?.clone();
+        connection.send_request(self.request(path, Full::new(body.into()))).await.ok()
+    }
+
+    /// Begins to post a body, on a connection of its own.
+    pub async fn open_stream(&self, path: &str) -> OpenStream {
+        let (frames, body) = mpsc::channel(1);
+        let body = StreamBody::new(ReceiverStream::new(body).map(Ok::<_, Infallible>));
+        let mut connection = connect(self.address, self.window).await.expect("the server answers");
+        let response = connection.send_request(self.request(path, body));
+        OpenStream { frames, reply: tokio::spawn(async { Reply::of(response.await.unwrap()).await.unwrap() }) }
+    }
+
+    fn request<B>(&self, path: &str, body: B) -> Request<B> {
         let mut request = Request::post(format!("http://{}{path}", self.address))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
-            .body(Full::new(body.into()))
+            .body(body)
             .unwrap();
         request.headers_mut().extend(self.headers.clone());
-        let mut connection = self.connection.get_or_try_init(|| connect(self.address, self.window)).await.ok()?.clone();
-        connection.send_request(request).await.ok()
+        request
+    }
+}
+
+/// A call whose caller has more to send.
+pub struct OpenStream {
+    frames: mpsc::Sender<Frame<Bytes>>,
+    reply: JoinHandle<Reply>,
+}
+
+impl OpenStream {
+    pub async fn send(&self, data: Bytes) {
+        self.frames.send(Frame::data(data)).await.expect("the call goes on");
+    }
+
+    /// The reply, which comes before the stream ends.
+    pub async fn reply(self) -> Reply {
+        self.reply.await.unwrap()
     }
 }
 
@@ -210,6 +239,17 @@ fn decoded(method: &MethodDescriptor, message: &[u8]) -> Value {
 }
 
 impl Reply {
+    /// Everything of a response, or nothing where the connection is lost before it is whole.
+    async fn of(response: Response<Incoming>) -> Option<Self> {
+        let (head, body) = response.into_parts();
+        let collected = tokio::time::timeout(Duration::from_mins(1), body.collect()).await.unwrap().ok()?;
+        let trailers = collected.trailers().cloned().unwrap_or_default();
+        let status = Status::from_header_map(&trailers)
+            .or_else(|| Status::from_header_map(&head.headers))
+            .expect("the reply has a status");
+        Some(Self { status, initial: head.headers, body: collected.to_bytes(), json: Value::Null })
+    }
+
     pub fn details(&self) -> ErrorDetails {
         self.status.get_error_details()
     }
@@ -240,10 +280,10 @@ impl Reply {
     }
 }
 
-async fn connect(
-    address: SocketAddr,
-    window: Option<u32>,
-) -> Result<SendRequest<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
+async fn connect<B>(address: SocketAddr, window: Option<u32>) -> Result<SendRequest<B>, Box<dyn Error + Send + Sync>>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
+{
     let stream = TcpStream::connect(address).await?;
     let mut client = Builder::new(TokioExecutor::new());
     client.initial_stream_window_size(window);

@@ -1,7 +1,7 @@
 //! Tenants, instances and subjects.
 
 mod instances;
-mod subjects;
+pub(super) mod subjects;
 mod tenants;
 
 use async_trait::async_trait;

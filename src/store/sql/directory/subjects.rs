@@ -1,5 +1,7 @@
 //! Subjects, with what may be told of their credentials.
 
+use serde::Serialize;
+
 use super::super::rows::{self, Read, subject_columns};
 use super::super::{Row, SqlStore, Transaction, change_events, sql};
 use super::{has_tenant, instances, page_of, start_of};
@@ -168,37 +170,72 @@ async fn insert_subject(
     tenant: &TenantName,
     subject: &Subject,
 ) -> Result<bool, StoreError> {
-    let (mut region, mut status, mut user_name, mut tags) = (None, None, None, None);
-    match &subject.attributes {
-        SubjectAttributes::MailDomain { region: of_domain, status: of_status } => {
-            region = Some(of_domain.as_str());
-            status = Some(of_status.as_str());
-        }
-        SubjectAttributes::RamUser => {}
-        SubjectAttributes::IamUser { user_name: of_user, tags: of_tags } => {
-            user_name = Some(of_user.as_str());
-            tags = Some(rows::to_json(of_tags)?);
-        }
-        // Region and state of the instance are read from the instance.
-        SubjectAttributes::InstanceAccount { status: of_account, .. } => status = Some(of_account.as_str()),
-    }
+    let row = SubjectRow::new(tenant, subject)?;
     let inserted = transaction.execute(sql(
         "INSERT INTO subject (id, tenant, kind, instance, name, written, region, status, user_name, tags, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
     )
-    .bind(subject.id.to_string())
-    .bind(tenant.as_str())
-    .bind(subject.name.kind().as_str())
-    .bind(subject.name.instance().map(InstanceId::as_str))
-    .bind(subject.name.key())
-    .bind(subject.name.as_written())
-    .bind(region)
-    .bind(status)
-    .bind(user_name)
-    .bind(tags)
-    .bind(subject.created_at.as_micros()))
+    .bind(row.id)
+    .bind(row.tenant)
+    .bind(row.kind)
+    .bind(row.instance)
+    .bind(row.name)
+    .bind(row.written)
+    .bind(row.region)
+    .bind(row.status)
+    .bind(row.user_name)
+    .bind(row.tags)
+    .bind(row.created_at))
     .await?;
     Ok(inserted > 0)
+}
+
+/// A subject as its row. What a kind of subject has not is `None`.
+#[derive(Serialize)]
+pub(in crate::store::sql) struct SubjectRow<'a> {
+    id: String,
+    tenant: &'a str,
+    kind: &'static str,
+    instance: Option<&'a str>,
+    name: &'a str,
+    written: &'a str,
+    region: Option<&'a str>,
+    status: Option<&'static str>,
+    user_name: Option<&'a str>,
+    tags: Option<String>,
+    created_at: i64,
+}
+
+impl<'a> SubjectRow<'a> {
+    pub(in crate::store::sql) fn new(tenant: &'a TenantName, subject: &'a Subject) -> Read<Self> {
+        let (mut region, mut status, mut user_name, mut tags) = (None, None, None, None);
+        match &subject.attributes {
+            SubjectAttributes::MailDomain { region: of_domain, status: of_status } => {
+                region = Some(of_domain.as_str());
+                status = Some(of_status.as_str());
+            }
+            SubjectAttributes::RamUser => {}
+            SubjectAttributes::IamUser { user_name: of_user, tags: of_tags } => {
+                user_name = Some(of_user.as_str());
+                tags = Some(rows::to_json(of_tags)?);
+            }
+            // Region and state of the instance are read from the instance.
+            SubjectAttributes::InstanceAccount { status: of_account, .. } => status = Some(of_account.as_str()),
+        }
+        Ok(Self {
+            id: subject.id.to_string(),
+            tenant: tenant.as_str(),
+            kind: subject.name.kind().as_str(),
+            instance: subject.name.instance().map(InstanceId::as_str),
+            name: subject.name.key(),
+            written: subject.name.as_written(),
+            region,
+            status,
+            user_name,
+            tags,
+            created_at: subject.created_at.as_micros(),
+        })
+    }
 }
 
 async fn insert_credential(
@@ -227,6 +264,6 @@ fn entry(row: &Row) -> Read<SubjectEntry> {
 }
 
 /// What stands for the instance in a subject's key: nothing, where it belongs to none.
-fn instance_key(instance: Option<&InstanceId>) -> &str {
+pub(in crate::store::sql) fn instance_key(instance: Option<&InstanceId>) -> &str {
     instance.map_or("", InstanceId::as_str)
 }

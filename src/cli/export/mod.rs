@@ -1,0 +1,186 @@
+//! `export`.
+
+mod entry;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use super::admin::refusal;
+use super::caller::CallerArgs;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::import::Format;
+use super::terminal::Terminal;
+use crate::grpc::generated::credential::admin::v1 as wire;
+use entry::{Entry, Writer};
+use wire::admin_service_client::AdminServiceClient;
+
+const PAGE_SIZE: u32 = 1000;
+/// More than a page of that size can have.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
+
+const NOTES: &str = "\
+Columns: tenant, kind (tenant, instance, mail-domain, ram-user, iam-user or instance-account), name, instance, region,
+status, user_name, tags, subject_id, create_time, version, change_time. A version is there where a password is.
+How the passwords are hashed: `credentiald admin posture --json`.
+
+Example:
+  credentiald export directory.csv --tenant acme";
+
+/// Export the directory, without any hash, as JSON lines or CSV.
+///
+/// Calls a service that is running, and lists page after page: what changes meanwhile may be in it or not.
+#[derive(Debug, Args)]
+#[command(after_help = NOTES)]
+pub(super) struct ExportArgs {
+    /// The file, which must not be there yet; `-` for standard output.
+    #[arg(default_value = "-", hide_default_value = true)]
+    file: PathBuf,
+    /// How it is written; CSV where the file's name ends in `.csv`, else JSON lines.
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// One tenant; all of them where it is left out, which takes an operator.
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    #[command(flatten)]
+    caller: CallerArgs,
+}
+
+pub(super) async fn run(args: &ExportArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    let authorization = args.caller.authorization(environment)?;
+    let client =
+        AdminServiceClient::new(args.caller.connect(environment).await?).max_decoding_message_size(MAX_RESPONSE_BYTES);
+    let format = args.format.unwrap_or(Format::of(&args.file));
+    let file = &args.file;
+    if file == Path::new("-") {
+        return match export(client, authorization, Box::new(terminal.output()), format, args.tenant.as_deref()).await {
+            // Nobody reading on is no failure.
+            Err(Interrupted::Written(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            ended => ended.map_err(|interrupted| interrupted.failure(file)),
+        };
+    }
+    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    let written = written.map_err(|error| Failure::caused(format!("can't make {}", file.display()), &error))?;
+    let output = Box::new(BufWriter::new(written));
+    let ended = export(client, authorization, output, format, args.tenant.as_deref()).await;
+    ended.map_err(|interrupted| {
+        // Half of a directory might be taken for all of it.
+        let _ = fs::remove_file(file);
+        interrupted.failure(file)
+    })
+}
+
+async fn export(
+    client: AdminServiceClient<Channel>,
+    authorization: MetadataValue<Ascii>,
+    output: Box<dyn Write + '_>,
+    format: Format,
+    tenant: Option<&str>,
+) -> Result<(), Interrupted> {
+    Walk { client, authorization, writer: Writer::new(output, format)? }.all(tenant).await
+}
+
+/// Why an export is not complete.
+enum Interrupted {
+    Refused(Box<Status>),
+    Written(io::Error),
+}
+
+impl Interrupted {
+    fn failure(self, file: &Path) -> Failure {
+        match self {
+            Self::Refused(status) => Failure::failed(refusal::text(&status)),
+            Self::Written(error) => Failure::caused(format!("can't write {}", file.display()), &error),
+        }
+    }
+}
+
+impl From<Status> for Interrupted {
+    fn from(status: Status) -> Self {
+        Self::Refused(Box::new(status))
+    }
+}
+
+impl From<io::Error> for Interrupted {
+    fn from(error: io::Error) -> Self {
+        Self::Written(error)
+    }
+}
+
+/// The way through a directory.
+struct Walk<'a> {
+    client: AdminServiceClient<Channel>,
+    authorization: MetadataValue<Ascii>,
+    writer: Writer<'a>,
+}
+
+/// Does something with each item of a list, page after page.
+macro_rules! each {
+    ($walk:ident.$rpc:ident($request:ident { $($field:ident: $value:expr),* }).$items:ident, $item:ident => $act:expr) => {
+        let mut page_token = String::new();
+        loop {
+            let request = wire::$request { $($field: $value.to_owned(),)* page_size: PAGE_SIZE, page_token };
+            let page = $walk.client.$rpc($walk.sent(request)).await?.into_inner();
+            for $item in page.$items {
+                $act?;
+            }
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            page_token = page.next_page_token;
+        }
+    };
+}
+
+impl Walk<'_> {
+    async fn all(mut self, tenant: Option<&str>) -> Result<(), Interrupted> {
+        if let Some(name) = tenant {
+            let request = wire::DescribeTenantRequest { tenant: name.to_owned() };
+            let found = self.client.describe_tenant(self.sent(request)).await?.into_inner();
+            self.tenant(found.tenant.unwrap_or_default()).await?;
+        } else {
+            each!(self.list_tenants(ListTenantsRequest {}).tenants, found => self.tenant(found).await);
+        }
+        Ok(self.writer.finish()?)
+    }
+
+    async fn tenant(&mut self, found: wire::Tenant) -> Result<(), Interrupted> {
+        let tenant = found.tenant.clone();
+        let tenant = tenant.as_str();
+        self.writer.write(Entry::of_tenant(found))?;
+        each!(self.list_mail_domains(ListMailDomainsRequest { tenant: tenant }).mail_domains, found => {
+            self.writer.write(Entry::of_mail_domain(tenant, found))
+        });
+        each!(self.list_ram_users(ListRamUsersRequest { tenant: tenant }).ram_users, found => {
+            self.writer.write(Entry::of_ram_user(tenant, found))
+        });
+        each!(self.list_iam_users(ListIamUsersRequest { tenant: tenant }).iam_users, found => {
+            self.writer.write(Entry::of_iam_user(tenant, found))
+        });
+        each!(self.list_instances(ListInstancesRequest { tenant: tenant }).instances, found => {
+            self.instance(tenant, found).await
+        });
+        Ok(())
+    }
+
+    async fn instance(&mut self, tenant: &str, found: wire::Instance) -> Result<(), Interrupted> {
+        let id = found.instance_id.clone();
+        self.writer.write(Entry::of_instance(tenant, found))?;
+        each!(self.list_instance_accounts(ListInstanceAccountsRequest { tenant: tenant, instance_id: id }).instance_accounts,
+            found => self.writer.write(Entry::of_account(tenant, found)));
+        Ok(())
+    }
+
+    fn sent<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", self.authorization.clone());
+        request
+    }
+}

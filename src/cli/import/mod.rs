@@ -1,0 +1,164 @@
+//! `import`.
+
+mod progress;
+mod row;
+mod source;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use clap::{Args, ValueEnum};
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Request;
+
+use super::admin::{refusal, table};
+use super::caller::CallerArgs;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::terminal::Terminal;
+use crate::grpc::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
+use crate::grpc::generated::credential::admin::v1::{
+    ImportCredentialsRequest, ImportCredentialsResponse, ImportOptions,
+};
+use progress::Progress;
+use row::column;
+use source::{Batches, Rows};
+
+/// Batches that are read ahead of the service.
+const READ_AHEAD: usize = 2;
+/// More than the answer can have.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
+
+const NOTES: &str = "\
+Columns: tenant, kind (mail-domain, ram-user, iam-user or instance-account), name, instance, region, status, user_name,
+tags, hash, change_time. Rows are sent in batches, each of which is stored as a whole or not at all. What is there
+already is left as it is, so that a run which was cut off is finished by running it again.
+
+Example:
+  credentiald import users.csv --dry-run";
+
+/// Import subjects with hashes that other systems made, from JSON lines or CSV.
+///
+/// Calls a service that is running. Exit status 1 where a row is refused; every one is told, with all that is wrong.
+#[derive(Debug, Args)]
+#[command(after_help = NOTES)]
+pub(super) struct ImportArgs {
+    /// The file; `-` for standard input.
+    file: PathBuf,
+    /// How the file is written; CSV where its name ends in `.csv`, else JSON lines.
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Check everything as ever, and store nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave out the rows before this one.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, hide_default_value = true)]
+    from_row: u64,
+    #[command(flatten)]
+    caller: CallerArgs,
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A JSON object on each line.
+    Jsonl,
+    /// Comma-separated values below a line with the names of the columns (RFC 4180).
+    Csv,
+}
+
+impl Format {
+    /// The format of a file of that name.
+    pub(super) fn of(path: &Path) -> Self {
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
+            Self::Csv
+        } else {
+            Self::Jsonl
+        }
+    }
+}
+
+pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    let authorization = args.caller.authorization(environment)?;
+    let (input, bytes) = open(&args.file)?;
+    let progress = Progress::new(bytes);
+    let rows =
+        Rows::new(Box::new(BufReader::new(progress.reading(input))), args.format.unwrap_or(Format::of(&args.file)))?;
+    let mut client =
+        AdminServiceClient::new(args.caller.connect(environment).await?).max_decoding_message_size(MAX_RESPONSE_BYTES);
+
+    let (sender, batches) = mpsc::channel(READ_AHEAD);
+    let (told, end) = oneshot::channel();
+    let from_row = args.from_row;
+    // Not a task of the runtime, which would wait for it: a pipe may never end.
+    thread::spawn(move || told.send(read(Batches::new(rows, from_row), &sender)));
+    let options = ImportCredentialsRequest { options: Some(ImportOptions { dry_run: args.dry_run }), rows: Vec::new() };
+    let sent = progress.clone();
+    let batches = ReceiverStream::new(batches).map(move |batch| {
+        sent.add_rows(batch.rows.len());
+        batch
+    });
+    let mut request = Request::new(tokio_stream::once(options).chain(batches));
+    request.metadata_mut().insert("authorization", authorization);
+
+    let answered = progress.watch(terminal, client.import_credentials(request)).await;
+    let response = answered.map_err(|status| {
+        let again = "what was imported stays; run the same command again to go on";
+        Failure::failed(format!("{}\n  {again}", refusal::text(&status)))
+    })?;
+    end.await.map_err(Failure::failed)??;
+    report(&response.into_inner(), args.dry_run, terminal)
+}
+
+/// Reads batches and hands them over, as fast as they are taken.
+fn read(batches: Batches, sender: &mpsc::Sender<ImportCredentialsRequest>) -> Result<(), Failure> {
+    for rows in batches {
+        let message = ImportCredentialsRequest { options: None, rows: rows? };
+        if sender.blocking_send(message).is_err() {
+            // The call has ended, and says why.
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<(Box<dyn Read + Send>, Option<u64>), Failure> {
+    if path == Path::new("-") {
+        return Ok((Box::new(io::stdin()), None));
+    }
+    let open = || {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        io::Result::Ok((file, metadata.is_file().then_some(metadata.len())))
+    };
+    let (file, bytes) = open().map_err(|error| Failure::caused(format!("can't read {}", path.display()), &error))?;
+    Ok((Box::new(file), bytes))
+}
+
+/// Each problem of a refused row on a line of its own, then the sums.
+fn report(response: &ImportCredentialsResponse, dry_run: bool, terminal: &mut Terminal) -> Result<(), Failure> {
+    for row in &response.refused_rows {
+        for problem in &row.problems {
+            let column = column(&problem.field).map(|column| format!("{column}: ")).unwrap_or_default();
+            let line = format!("row {}: {column}{} ({})", row.row_number, problem.description, problem.reason);
+            terminal.print(&table::printable(&line))?;
+        }
+    }
+    if response.refused_rows_left_out > 0 {
+        terminal.print(&format!("and {} more rows that were refused", response.refused_rows_left_out))?;
+    }
+    let ImportCredentialsResponse { imported, unchanged, refused, held_back, .. } = response;
+    let prefix = if dry_run { "dry run: " } else { "" };
+    terminal.print(&format!(
+        "{prefix}imported {imported}, unchanged {unchanged}, refused {refused}, held back with them {held_back}"
+    ))?;
+    match refused {
+        0 => Ok(()),
+        1 => Err(Failure::failed("1 row was refused")),
+        _ => Err(Failure::failed(format!("{refused} rows were refused"))),
+    }
+}

@@ -1,0 +1,201 @@
+//! Subjects with hashes that other systems made.
+
+use std::collections::HashMap;
+
+use tonic::Status;
+
+use super::iam_users::parse_tags;
+use super::wire;
+use crate::domain::credential::PasswordHash;
+use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
+use crate::domain::names::{IamUserName, Region, TenantName};
+use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus};
+use crate::grpc::asked::Asked;
+use crate::grpc::convert::Fields;
+use crate::grpc::convert::statuses::Numbered;
+use crate::grpc::convert::times::point_in_time;
+use crate::grpc::generated::credential::v1::subject_name::Subject;
+use crate::grpc::reason::Reason;
+use crate::grpc::rpcs::Messages;
+use crate::grpc::status;
+use crate::service::requests::{AttributesToCreate, ImportReport, RefusedRow, RowProblem, RowToImport};
+use crate::service::{Call, Service, ServiceError};
+
+const MAX_ROWS: usize = 1000;
+/// What a client says of a row is told again only so far.
+const MAX_TOLD_PROBLEMS: usize = 8;
+const MAX_TOLD_CHARACTERS: usize = 200;
+
+pub(super) async fn import(
+    service: &Service,
+    call: Call,
+    mut messages: Messages<wire::ImportCredentialsRequest>,
+) -> Result<wire::ImportCredentialsResponse, Status> {
+    let asked = Asked::by(&call);
+    let refused = |error: ServiceError| status::of_error(&error, asked);
+    let own_tenant = call.caller().tenant().cloned();
+    let mut next_number = 1;
+    let mut import = None;
+    while let Some(message) = messages.next(asked).await? {
+        let rows = rows(message.rows, own_tenant.as_ref(), &mut next_number).map_err(refused)?;
+        let import = match (&mut import, message.options) {
+            (Some(_), Some(_)) => {
+                let problem = FieldProblem::Malformed { expected: "belongs into the first message" };
+                return Err(refused(ServiceError::InvalidFields(vec![InvalidField { field: "options", problem }])));
+            }
+            (Some(import), None) => import,
+            (none, options) => {
+                let begun = service.import(call.clone(), options.is_some_and(|options| options.dry_run));
+                none.insert(begun.map_err(refused)?)
+            }
+        };
+        messages.within(import.add(rows)).await.map_err(refused)?;
+    }
+    Ok(import.map(|import| import.finish().into()).unwrap_or_default())
+}
+
+fn rows(
+    rows: Vec<wire::ImportRow>,
+    own_tenant: Option<&TenantName>,
+    next_number: &mut u64,
+) -> Result<Vec<RowToImport>, ServiceError> {
+    if rows.len() > MAX_ROWS {
+        let problem = FieldProblem::TooLong { max: MAX_ROWS, found: rows.len(), unit: LengthUnit::Entries };
+        return Err(ServiceError::InvalidFields(vec![InvalidField { field: "rows", problem }]));
+    }
+    let read = |row: wire::ImportRow| {
+        let place = *next_number;
+        *next_number += 1;
+        read(row, place, own_tenant)
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+fn read(row: wire::ImportRow, place: u64, own_tenant: Option<&TenantName>) -> RowToImport {
+    let mut fields = Fields::default();
+    let tenant = match (row.tenant.as_str(), own_tenant) {
+        ("", Some(own)) => Ok(own.clone()),
+        (named, _) => TenantName::parse(named),
+    };
+    let tenant = fields.take("tenant", tenant);
+    let attributes = Given {
+        region: row.region,
+        mail_domain_status: row.mail_domain_status,
+        user_name: row.user_name,
+        tags: row.tags,
+        account_status: row.account_status,
+    };
+    let attributes = attributes.read(&mut fields, row.subject.as_ref().and_then(|name| name.subject.as_ref()));
+    let name = fields.subject(row.subject);
+    let hash = if row.hash.is_empty() { Err(FieldProblem::Missing) } else { Ok(PasswordHash::new(row.hash)) };
+    let hash = fields.take("hash", hash);
+    let changed_at = row.change_time.and_then(|time| fields.take("change_time", point_in_time(time)));
+
+    let told: Vec<_> = row.problems.into_iter().take(MAX_TOLD_PROBLEMS).collect();
+    // What could not be read is not missing.
+    let is_told = |missing: &InvalidField| {
+        missing.problem == FieldProblem::Missing
+            && told.iter().any(|told| told.field.is_empty() || told.field.starts_with(missing.field))
+    };
+    let own = fields.problems().into_iter().filter(|invalid| !is_told(invalid)).map(RowProblem::Field);
+    let problems = own.chain(told.iter().map(Into::into)).collect();
+    let number = if row.row_number == 0 { place } else { row.row_number };
+    RowToImport { number, tenant, name, attributes, hash, changed_at, problems }
+}
+
+/// The attributes that a row gives, whatever its kind.
+struct Given {
+    region: String,
+    mail_domain_status: i32,
+    user_name: String,
+    tags: HashMap<String, String>,
+    account_status: i32,
+}
+
+impl Given {
+    /// Reads those that the kind of subject has. The others have to be absent.
+    fn read(self, fields: &mut Fields, subject: Option<&Subject>) -> Option<AttributesToCreate> {
+        let is_mail_domain = matches!(subject, Some(Subject::MailDomain(_)) | None);
+        let is_iam_user = matches!(subject, Some(Subject::IamUser(_)) | None);
+        let is_account = matches!(subject, Some(Subject::InstanceAccount(_)) | None);
+        for (field, is_given, has_it) in [
+            ("region", !self.region.is_empty(), is_mail_domain),
+            ("mail_domain_status", self.mail_domain_status != 0, is_mail_domain),
+            ("user_name", !self.user_name.is_empty(), is_iam_user),
+            ("tags", !self.tags.is_empty(), is_iam_user),
+            ("account_status", self.account_status != 0, is_account),
+        ] {
+            if is_given && !has_it {
+                let problem = FieldProblem::Malformed { expected: "must be empty for this kind of subject" };
+                fields.take::<()>(field, Err(problem));
+            }
+        }
+        match subject? {
+            Subject::MailDomain(_) => {
+                let region = fields.take_unless_empty("region", &self.region, Region::parse);
+                let status = MailDomainStatus::or(self.mail_domain_status, MailDomainStatus::Verified);
+                let status = fields.take("mail_domain_status", status);
+                Some(AttributesToCreate::MailDomain { region, status: status? })
+            }
+            Subject::RamUser(_) => Some(AttributesToCreate::RamUser),
+            Subject::IamUser(_) => {
+                let user_name = fields.take_unless_empty("user_name", &self.user_name, IamUserName::parse);
+                let tags = fields.take("tags", parse_tags(self.tags));
+                Some(AttributesToCreate::IamUser { user_name, tags: tags? })
+            }
+            Subject::InstanceAccount(_) => {
+                let status = InstanceAccountStatus::or(self.account_status, InstanceAccountStatus::Available);
+                let status = fields.take("account_status", status);
+                Some(AttributesToCreate::InstanceAccount { status: status? })
+            }
+        }
+    }
+}
+
+impl From<&wire::RowProblem> for RowProblem {
+    fn from(told: &wire::RowProblem) -> Self {
+        let short = |text: &str| text.chars().take(MAX_TOLD_CHARACTERS).collect();
+        Self::Told { field: short(&told.field), reason: short(&told.reason), description: short(&told.description) }
+    }
+}
+
+impl From<ImportReport> for wire::ImportCredentialsResponse {
+    fn from(report: ImportReport) -> Self {
+        let ImportReport { imported, unchanged, refused, held_back, refused_rows } = report;
+        let refused_rows: Vec<_> = refused_rows.into_iter().map(wire::RefusedRow::from).collect();
+        let refused_rows_left_out = refused.saturating_sub(refused_rows.len().try_into().unwrap_or(u64::MAX));
+        Self { imported, unchanged, refused, held_back, refused_rows, refused_rows_left_out }
+    }
+}
+
+impl From<RefusedRow> for wire::RefusedRow {
+    fn from(row: RefusedRow) -> Self {
+        Self { row_number: row.row_number, problems: row.problems.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<RowProblem> for wire::RowProblem {
+    fn from(problem: RowProblem) -> Self {
+        let of = |field: &str, reason: Reason, description: &str| Self {
+            field: field.to_owned(),
+            reason: reason.name().to_owned(),
+            description: description.to_owned(),
+        };
+        match problem {
+            RowProblem::Field(InvalidField { field, problem }) => {
+                Self { field: field.to_owned(), reason: problem.reason().to_owned(), description: problem.to_string() }
+            }
+            RowProblem::Told { field, reason, description } => Self { field, reason, description },
+            RowProblem::TenantAbsent => of("tenant", Reason::TenantNotFound, "does not exist"),
+            RowProblem::InstanceAbsent => {
+                of("subject.instance_account.instance_id", Reason::InstanceNotFound, "does not exist")
+            }
+            RowProblem::OtherHash => {
+                of("hash", Reason::AlreadyExists, "the subject is there with another hash, or none")
+            }
+            RowProblem::OtherAttributes => {
+                of("subject", Reason::AlreadyExists, "the subject is there with other attributes")
+            }
+        }
+    }
+}

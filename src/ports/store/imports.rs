@@ -1,0 +1,45 @@
+//! What an import needs of the store.
+
+use async_trait::async_trait;
+
+use super::{Lookup, StoreError};
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::credential::{ChangeId, StoredHash, VersionedHash};
+use crate::domain::names::TenantName;
+use crate::domain::subject::{Subject, SubjectName};
+use crate::domain::time::Timestamp;
+
+/// Many subjects at once.
+#[async_trait]
+pub trait Imports: Send + Sync {
+    /// What there is under each of those names, in their order. MUST be one moment's.
+    async fn look_up_all(&self, names: &[(&TenantName, &SubjectName)]) -> Result<Vec<FoundSubject>, StoreError>;
+
+    /// Adds all of those subjects with their passwords and the events, in one transaction. Answers whether it did: MUST
+    /// add none where a name is taken, or a tenant or an instance is not there.
+    async fn import(&self, subjects: &[ImportedSubject], events: &[AuditEvent]) -> Result<bool, StoreError>;
+}
+
+/// What was found under a subject's name, with its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundSubject {
+    /// The subject, or what is missing.
+    pub lookup: Lookup,
+    /// The hash of its password, where it has one.
+    pub hash: Option<VersionedHash>,
+}
+
+/// A subject with the hash of the password that it had elsewhere. It begins at version 1.
+#[derive(Debug, Clone)]
+pub struct ImportedSubject {
+    /// Its tenant.
+    pub tenant: TenantName,
+    /// The subject. Of an account, the attributes of its instance are not read.
+    pub subject: Subject,
+    /// The hash of its password.
+    pub hash: StoredHash,
+    /// When that was set.
+    pub changed_at: Timestamp,
+    /// The change's id.
+    pub change_id: ChangeId,
+}

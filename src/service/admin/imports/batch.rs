@@ -1,0 +1,190 @@
+//! The rows of one batch, and what is to become of each.
+
+use std::collections::HashMap;
+
+use super::remembered::Remembered;
+use crate::domain::credential::PasswordHash;
+use crate::domain::field::{FieldProblem, InvalidField};
+use crate::domain::names::{InstanceId, TenantName};
+use crate::domain::subject::{Subject, SubjectAttributes, SubjectKind, SubjectName, Tags};
+use crate::domain::time::Timestamp;
+use crate::ports::store::{Absent, Lookup};
+use crate::service::ServiceError;
+use crate::service::admin::subjects::subject_to_be;
+use crate::service::gates::{Gates, Newcomer};
+use crate::service::requests::{RowProblem, RowToImport};
+
+/// What is to become of a row.
+pub(super) enum Verdict {
+    /// It is to be stored.
+    New,
+    /// An earlier row of the batch is the same.
+    Repeated,
+    /// It is there already, as it is.
+    Unchanged,
+    /// With everything that is wrong with it.
+    Refused(Vec<RowProblem>),
+}
+
+/// The rows of one batch.
+pub(super) struct Batch(Vec<Row>);
+
+/// A row, as far as it could be read.
+struct Row {
+    number: u64,
+    tenant: Option<TenantName>,
+    name: Option<SubjectName>,
+    subject: Option<Subject>,
+    hash: Option<PasswordHash>,
+    changed_at: Timestamp,
+    problems: Vec<RowProblem>,
+}
+
+/// What two rows of the same subject have in common.
+type Key<'a> = (&'a TenantName, SubjectKind, Option<&'a InstanceId>, &'a str);
+
+impl Batch {
+    /// Finds everything that is wrong with each row by itself.
+    pub(super) fn new(gates: &Gates, rows: Vec<RowToImport>) -> Result<Self, ServiceError> {
+        let now = gates.now();
+        let mut ids = gates.new_subject_ids();
+        let read = |row: RowToImport| {
+            let RowToImport { number, tenant, name, attributes, hash, changed_at, mut problems } = row;
+            let mut bad = |field, problem| problems.push(RowProblem::Field(InvalidField { field, problem }));
+            if let Some(Err(problem)) = hash.as_ref().map(|hash| gates.check_hash(hash)) {
+                bad("hash", problem);
+            }
+            if changed_at.is_some_and(|time| time > now) {
+                bad("change_time", FieldProblem::Malformed { expected: "must not lie in the future" });
+            }
+            let subject = match (&name, attributes, ids.next()) {
+                (Some(name), Some(wanted), Some(id)) => Some(subject_to_be(gates, id, name.clone(), wanted)?),
+                _ => None,
+            };
+            let changed_at = changed_at.unwrap_or(now);
+            Ok(Row { number, tenant, name, subject, hash, changed_at, problems })
+        };
+        Ok(Self(rows.into_iter().map(read).collect::<Result<_, ServiceError>>()?))
+    }
+
+    /// The numbers of the rows.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|row| row.number)
+    }
+
+    /// The name of each row that has one.
+    pub(super) fn names(&self) -> Vec<(&TenantName, &SubjectName)> {
+        self.0.iter().filter_map(Row::named).collect()
+    }
+
+    /// Judges each row by what there is under its name, in the order of [`Batch::names`], and by the rows before it.
+    pub(super) fn judge<'a>(
+        &'a self,
+        found: Vec<(Lookup, Option<PasswordHash>)>,
+        remembered: Option<&Remembered>,
+    ) -> Vec<Verdict> {
+        let mut found = found.into_iter();
+        let mut new: HashMap<Key<'a>, &Row> = HashMap::new();
+        let judge = |row: &'a Row| {
+            let mut problems = row.problems.clone();
+            let stored = row.named().and_then(|_| found.next());
+            let stored = stored.and_then(|(lookup, hash)| match lookup {
+                Lookup::Found(subject) => Some(row.difference(&subject.attributes, hash.as_ref())),
+                Lookup::Missing(absent) => {
+                    problems.extend(RowProblem::of(&absent));
+                    None
+                }
+            });
+            let stored = stored.or_else(|| remembered?.difference(&row.newcomer()?));
+            let earlier = row.named().and_then(|named| new.get(&key(named)));
+            let earlier = earlier.and_then(|earlier| earlier.newcomer());
+            let earlier = earlier.map(|earlier| row.difference(&earlier.subject.attributes, Some(earlier.hash)));
+            let verdict = if stored.is_some() { Verdict::Unchanged } else { Verdict::Repeated };
+            match stored.or(earlier) {
+                Some(difference) => problems.extend(difference.problems()),
+                None if problems.is_empty() => {
+                    new.extend(row.named().map(|named| (key(named), row)));
+                    return Verdict::New;
+                }
+                None => {}
+            }
+            if problems.is_empty() { verdict } else { Verdict::Refused(problems) }
+        };
+        self.0.iter().map(judge).collect()
+    }
+
+    /// What is to be stored.
+    pub(super) fn newcomers<'a>(&'a self, verdicts: &'a [Verdict]) -> impl Iterator<Item = Newcomer<'a>> {
+        let new = self.0.iter().zip(verdicts).filter(|(_, verdict)| matches!(verdict, Verdict::New));
+        new.filter_map(|(row, _)| row.newcomer())
+    }
+
+    /// The tenants of the rows that are there already.
+    pub(super) fn unchanged<'a>(&'a self, verdicts: &'a [Verdict]) -> Vec<&'a TenantName> {
+        let is_there = |verdict: &Verdict| matches!(verdict, Verdict::Unchanged | Verdict::Repeated);
+        let there = self.0.iter().zip(verdicts).filter(|(_, verdict)| is_there(verdict));
+        there.filter_map(|(row, _)| row.tenant.as_ref()).collect()
+    }
+}
+
+impl Row {
+    fn named(&self) -> Option<(&TenantName, &SubjectName)> {
+        self.tenant.as_ref().zip(self.name.as_ref())
+    }
+
+    /// The row as what is to be stored, where all of it could be read.
+    fn newcomer(&self) -> Option<Newcomer<'_>> {
+        let (tenant, subject, hash) = (self.tenant.as_ref()?, self.subject.as_ref()?, self.hash.as_ref()?);
+        Some(Newcomer { tenant, subject, hash, changed_at: self.changed_at })
+    }
+
+    /// In what the row differs from a subject of the same name. What could not be read differs in nothing.
+    fn difference(&self, attributes: &SubjectAttributes, hash: Option<&PasswordHash>) -> Difference {
+        let has_own_attributes = |subject: &Subject| !own_words(&subject.attributes).eq(own_words(attributes));
+        Difference {
+            in_hash: self.hash.as_ref().is_some_and(|own| Some(own) != hash),
+            in_attributes: self.subject.as_ref().is_some_and(has_own_attributes),
+        }
+    }
+}
+
+impl RowProblem {
+    /// What a row needs and is not there. That its own subject is not is as it should be.
+    fn of(absent: &Absent) -> Option<Self> {
+        match absent {
+            Absent::Tenant => Some(Self::TenantAbsent),
+            Absent::Instance => Some(Self::InstanceAbsent),
+            Absent::Subject { .. } => None,
+        }
+    }
+}
+
+/// In what a row differs from a subject that there is already.
+#[derive(Clone, Copy)]
+pub(super) struct Difference {
+    pub(super) in_hash: bool,
+    pub(super) in_attributes: bool,
+}
+
+impl Difference {
+    fn problems(self) -> impl Iterator<Item = RowProblem> {
+        let of_hash = self.in_hash.then_some(RowProblem::OtherHash);
+        of_hash.into_iter().chain(self.in_attributes.then_some(RowProblem::OtherAttributes))
+    }
+}
+
+fn key<'a>((tenant, name): (&'a TenantName, &'a SubjectName)) -> Key<'a> {
+    (tenant, name.kind(), name.instance(), name.key())
+}
+
+/// The attributes that are a subject's own: those of its instance are not.
+pub(super) fn own_words(attributes: &SubjectAttributes) -> impl Iterator<Item = &str> {
+    let (words, tags): ([Option<&str>; 2], Option<&Tags>) = match attributes {
+        SubjectAttributes::MailDomain { region, status } => ([Some(region.as_str()), Some(status.as_str())], None),
+        SubjectAttributes::RamUser => ([None, None], None),
+        SubjectAttributes::IamUser { user_name, tags } => ([Some(user_name.as_str()), None], Some(tags)),
+        SubjectAttributes::InstanceAccount { status, .. } => ([Some(status.as_str()), None], None),
+    };
+    let tags = tags.into_iter().flatten().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+    words.into_iter().flatten().chain(tags)
+}

@@ -1,0 +1,133 @@
+//! Hashes that other systems made, on their way to the store.
+
+use std::collections::BTreeMap;
+
+use super::{Gates, Permit};
+use crate::domain::audit_event::AuditOutcome;
+use crate::domain::credential::{ChangeId, PasswordHash, Version};
+use crate::domain::field::FieldProblem;
+use crate::domain::names::TenantName;
+use crate::domain::resource::Resource;
+use crate::domain::subject::{Subject, SubjectId, SubjectName};
+use crate::domain::time::Timestamp;
+use crate::ports::HasherError;
+use crate::ports::store::{FoundSubject, ImportedSubject, Lookup};
+use crate::service::{Call, ServiceError};
+
+/// Proves that a caller may import into each of some tenants.
+pub struct ImportPermits(BTreeMap<TenantName, Permit>);
+
+/// A subject to be imported, with the hash of its password.
+#[derive(Clone, Copy)]
+pub(in crate::service) struct Newcomer<'a> {
+    /// Its tenant.
+    pub(in crate::service) tenant: &'a TenantName,
+    /// The subject.
+    pub(in crate::service) subject: &'a Subject,
+    /// The hash of its password.
+    pub(in crate::service) hash: &'a PasswordHash,
+    /// When that was set.
+    pub(in crate::service) changed_at: Timestamp,
+}
+
+impl Gates {
+    /// May they, in each of those tenants?
+    pub(in crate::service) async fn permit_imports<'a>(
+        &self,
+        call: &Call,
+        tenants: impl Iterator<Item = &'a TenantName>,
+    ) -> Result<ImportPermits, ServiceError> {
+        let mut permits = BTreeMap::new();
+        for tenant in tenants {
+            if !permits.contains_key(tenant) {
+                let permit = self.permit(call.clone(), &Resource::Tenant(tenant.clone())).await?;
+                permits.insert(tenant.clone(), permit);
+            }
+        }
+        Ok(ImportPermits(permits))
+    }
+
+    /// Whether passwords can be verified against a hash from elsewhere.
+    pub(in crate::service) fn check_hash(&self, hash: &PasswordHash) -> Result<(), FieldProblem> {
+        self.ports.hasher.check(hash).map_err(|error| FieldProblem::Malformed {
+            expected: match error {
+                HasherError::Unreadable(reason) => reason,
+                _ => "it can't be verified",
+            },
+        })
+    }
+
+    /// What there is under each of those names, with the hash of its password. One that does not open is as another.
+    pub(in crate::service) async fn found(
+        &self,
+        permits: &ImportPermits,
+        names: &[(&TenantName, &SubjectName)],
+    ) -> Result<Vec<(Lookup, Option<PasswordHash>)>, ServiceError> {
+        permits.cover(names.iter().map(|(tenant, _)| *tenant))?;
+        let found = self.ports.store.look_up_all(names).await?;
+        let open = |FoundSubject { lookup, hash }| {
+            let opened = match (&lookup, hash) {
+                (Lookup::Found(subject), Some(stored)) => {
+                    self.ports.pepper.open(&stored.hash, subject.id, stored.version).ok()
+                }
+                _ => None,
+            };
+            (lookup, opened)
+        };
+        Ok(found.into_iter().map(open).collect())
+    }
+
+    /// Adds subjects with their passwords, with an audit event for each tenant: all of it, or nothing where somebody was
+    /// faster. `unchanged` holds the tenant of each row that is there already.
+    pub(in crate::service) async fn import(
+        &self,
+        permits: &ImportPermits,
+        newcomers: &[Newcomer<'_>],
+        unchanged: &[&TenantName],
+    ) -> Result<bool, ServiceError> {
+        permits.cover(newcomers.iter().map(|newcomer| newcomer.tenant))?;
+        let imported = |newcomer: &Newcomer<'_>| {
+            Ok(ImportedSubject {
+                tenant: newcomer.tenant.clone(),
+                subject: newcomer.subject.clone(),
+                hash: self.wrap(newcomer.hash, newcomer.subject.id, Version::FIRST)?,
+                changed_at: newcomer.changed_at,
+                change_id: ChangeId(self.new_id()),
+            })
+        };
+        let subjects: Vec<_> = newcomers.iter().map(imported).collect::<Result<_, ServiceError>>()?;
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let mut events = Vec::new();
+        for (tenant, permit) in &permits.0 {
+            let subjects = count(newcomers.iter().filter(|newcomer| newcomer.tenant == tenant).count());
+            let unchanged = count(unchanged.iter().filter(|of| **of == tenant).count());
+            if subjects > 0 {
+                events.push(self.event(permit, AuditOutcome::Imported { subjects, unchanged }));
+            }
+        }
+        Ok(self.ports.store.import(&subjects, &events).await?)
+    }
+
+    /// Fresh ids for a batch. They have their first half in common, so that they lie side by side in the store's indexes:
+    /// with ids from all over, each row of a batch would write pages of its own.
+    pub(in crate::service) fn new_subject_ids(&self) -> impl Iterator<Item = SubjectId> {
+        let common: [u8; 8] = self.random();
+        std::iter::repeat_with(move || {
+            let mut bytes = [0; 16];
+            let (first, second) = bytes.split_at_mut(8);
+            first.copy_from_slice(&common);
+            second.copy_from_slice(&self.random::<8>());
+            SubjectId(uuid::Builder::from_random_bytes(bytes).into_uuid())
+        })
+    }
+}
+
+impl ImportPermits {
+    fn cover<'a>(&self, mut tenants: impl Iterator<Item = &'a TenantName>) -> Result<(), ServiceError> {
+        if tenants.all(|tenant| self.0.contains_key(tenant)) {
+            Ok(())
+        } else {
+            Err(ServiceError::Internal("a tenant that nothing was permitted in"))
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! `backup` and `restore`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use futures_util::future::join_all;
+
+use super::installation::{Installation, files};
+use super::tenant::{Acme, change};
+use crate::support::Client;
+
+fn password(version: u64) -> String {
+    format!("mypassword-{version}")
+}
+
+/// Changes a password again and again, and answers the last version that was acknowledged when the service went away.
+async fn keep_changing(user: Client, acknowledged: tokio::sync::watch::Sender<u64>) -> u64 {
+    loop {
+        let version = *acknowledged.borrow();
+        let request = change(&password(version), &password(version + 1));
+        let Some(reply) = user.try_call("ChangePassword", request).await else { return version };
+        assert_eq!(reply.reason(), "OK");
+        acknowledged.send_replace(version + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_has_every_change_that_was_acknowledged_before_it_began() {
+    let installation = Installation::new();
+    let (mut serving, acme) = installation.acme(&[]).await;
+    let names = ["ann", "ben", "cat"];
+    let mut changing = Vec::new();
+    let mut versions = Vec::new();
+    for name in names {
+        let token = acme.ram_user(name, &password(1)).await;
+        let (acknowledged, version) = tokio::sync::watch::channel(1);
+        versions.push(version);
+        let user = Client::new(serving.address).with_token(&token);
+        changing.push(tokio::spawn(keep_changing(user, acknowledged)));
+    }
+    for version in &mut versions {
+        version.wait_for(|version| *version > 2).await.unwrap();
+    }
+    let before: Vec<u64> = versions.iter().map(|version| *version.borrow()).collect();
+    let backup = tokio::task::block_in_place(|| installation.run(&["backup", "backup.db"]));
+    assert!(backup.printed().starts_with("backed up to backup.db: "));
+    let after: Vec<u64> = versions.iter().map(|version| *version.borrow()).collect();
+    serving.kill();
+    join_all(changing).await;
+
+    let file = installation.path("backup.db");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let restored = installation.run(&["restore", "--replace", "backup.db"]);
+    assert!(restored.stderr.contains("is kept as") && restored.status == Some(0), "{}", restored.stderr);
+    let serving = installation.serve(&[]).await;
+    let acme = acme.at(serving.address);
+    for ((name, before), after) in names.iter().zip(before).zip(after) {
+        let version = acme.version(name).await;
+        assert!(before <= version && version <= after + 1, "{name}: {before} {version} {after}");
+        assert_eq!(acme.verify(name, &password(version)).await, "MATCHED_CURRENT", "{name}");
+    }
+    serving.stop().await;
+    assert_eq!(installation.run(&["store", "check"]).printed(), "the store is undamaged\n");
+}
+
+/// An installation with a user `ann`, a backup in which her password is the first, and a store in which it is the second.
+async fn changed_since_the_backup() -> (Installation, Acme) {
+    let installation = Installation::new();
+    let (serving, acme) = installation.acme(&[]).await;
+    let token = acme.ram_user("ann", &password(1)).await;
+    installation.run(&["backup", "backup.db"]).printed();
+    let ann = Client::new(serving.address).with_token(&token);
+    ann.ok("ChangePassword", change(&password(1), &password(2))).await;
+    serving.stop().await;
+    (installation, acme)
+}
+
+async fn version_of_ann(installation: &Installation, acme: &Acme) -> u64 {
+    let serving = installation.serve(&[]).await;
+    let version = acme.at(serving.address).version("ann").await;
+    serving.stop().await;
+    version
+}
+
+#[tokio::test]
+async fn a_store_is_replaced_only_where_that_is_wanted_and_kept_beside() {
+    let (installation, acme) = changed_since_the_backup().await;
+    let refused = installation.run(&["restore", "backup.db"]);
+    assert_eq!(refused.status, Some(1));
+    assert!(refused.stderr.contains("--replace"), "{}", refused.stderr);
+    assert_eq!(version_of_ann(&installation, &acme).await, 2);
+
+    installation.run(&["restore", "--replace", "backup.db"]).printed();
+    assert_eq!(version_of_ann(&installation, &acme).await, 1);
+    let kept = installation.data().join("credentiald.db.replaced-1");
+    installation.run(&["restore", "--replace", kept.to_str().unwrap()]).printed();
+    assert_eq!(version_of_ann(&installation, &acme).await, 2);
+    let names: Vec<_> = files(&installation.data()).into_iter().map(|(path, _)| path).collect();
+    let names: Vec<_> = names.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["credentiald.db", "credentiald.db.replaced-1", "credentiald.db.replaced-2"]);
+    let elsewhere = installation.run(&["restore", "--store-url", "sqlite:new/store.db", "backup.db"]);
+    assert_eq!(elsewhere.status, Some(1), "the directory is the operator's to make");
+    fs::create_dir(installation.path("new")).unwrap();
+    installation.run(&["restore", "--store-url", "sqlite:new/store.db", "backup.db"]).printed();
+}
+
+#[tokio::test]
+async fn nothing_is_replaced_while_a_service_has_the_store() {
+    let (installation, acme) = changed_since_the_backup().await;
+    let serving = installation.serve(&[]).await;
+    let refused = installation.run(&["restore", "--replace", "backup.db"]);
+    assert_eq!(refused.status, Some(1));
+    assert!(refused.stderr.contains("locked by another process"), "{}", refused.stderr);
+    assert_eq!(acme.at(serving.address).verify("ann", &password(2)).await, "MATCHED_CURRENT");
+    serving.stop().await;
+    assert_eq!(version_of_ann(&installation, &acme).await, 2);
+    assert!(!installation.data().join("credentiald.db.replaced-1").exists());
+}
+
+/// Puts a text in the place of another of the same length, wherever that is.
+fn replace(content: &mut [u8], old: &str, new: &str) {
+    let is_there = |at: &usize| content[*at..].starts_with(old.as_bytes());
+    let places: Vec<usize> = (0..content.len()).filter(is_there).collect();
+    assert!(!places.is_empty(), "{old}");
+    for at in places {
+        content[at..at + old.len()].copy_from_slice(new.as_bytes());
+    }
+}
+
+type Damage = fn(&mut Vec<u8>);
+
+#[tokio::test]
+async fn a_damaged_backup_replaces_nothing() {
+    let (installation, _) = changed_since_the_backup().await;
+    let (backup, good) = (installation.path("backup.db"), fs::read(installation.path("backup.db")).unwrap());
+    let store = files(&installation.data());
+    let damages: [(&str, Damage); 6] = [
+        ("no header", |content| content[0] = b'T'),
+        ("another program's", |content| content[68..72].copy_from_slice(b"NONE")),
+        ("a newer schema", |content| content[63] = 99),
+        ("another schema", |content| replace(content, "settings   TEXT", "setting_   TEXT")),
+        ("a row", |content| replace(content, "$argon2id$v=19$", "$argon2id v=19$")),
+        ("cut off", |content| content.truncate(content.len() / 2)),
+    ];
+    for (what, damage) in damages {
+        let mut content = good.clone();
+        damage(&mut content);
+        fs::write(&backup, &content).unwrap();
+        for arguments in [&["restore", "--replace", "backup.db"][..], &["restore", "--replace", "absent.db"]] {
+            let refused = installation.run(arguments);
+            assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""), "{what}: {}", refused.stderr);
+        }
+        assert_eq!(files(&installation.data()), store, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_backed_up_by_nobody_and_replaced() {
+    let (installation, acme) = changed_since_the_backup().await;
+    let store = installation.database();
+    let good = fs::read(&store).unwrap();
+    let mut damaged = good.clone();
+    replace(&mut damaged, "$argon2id$v=19$", "$argon2id v=19$");
+    fs::write(&store, &damaged).unwrap();
+    let refused = installation.run(&["backup", "second.db"]);
+    assert_eq!(refused.status, Some(1));
+    assert!(refused.stderr.contains("damaged"), "{}", refused.stderr);
+    assert_eq!(installation.run(&["backup", "backup.db"]).status, Some(1), "nothing is written over");
+    let left: Vec<_> = fs::read_dir(installation.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("second.db")), "{left:?}");
+
+    for content in [damaged, b"not a database at all".to_vec(), good[..5000].to_vec()] {
+        fs::write(&store, &content).unwrap();
+        installation.run(&["restore", "--replace", "backup.db"]).printed();
+        assert_eq!(version_of_ann(&installation, &acme).await, 1);
+    }
+}
