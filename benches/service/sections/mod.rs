@@ -42,10 +42,10 @@ pub struct Plan {
 
 impl Plan {
     pub const FULL: Self = Self {
-        rounds: 7,
-        window: Duration::from_secs(3),
+        rounds: 5,
+        window: Duration::from_secs(2),
         overload: Duration::from_mins(1),
-        quickstarts: 11,
+        quickstarts: 9,
         step: 1,
         subjects: 3000,
     };
