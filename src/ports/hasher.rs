@@ -80,9 +80,9 @@ pub struct EngineFigures {
     pub begun: u64,
     /// Hashes that were abandoned before they began.
     pub abandoned: u64,
-    /// Requests that were refused because there was more work ahead than the service takes on.
+    /// How often hashes were not admitted because there was more work ahead than the service takes on.
     pub refused_overloaded: u64,
-    /// Requests that were refused because their deadline could not have been met.
+    /// How often hashes were not admitted because the deadline could not have been met.
     pub refused_deadline: u64,
 }
 

@@ -73,14 +73,14 @@ impl Collector for OfHasher {
                 &ConstCounter::new(figures.abandoned),
             ),
             (
-                "requests_overloaded",
-                "Requests refused because too much work was ahead",
+                "admissions_overloaded",
+                "Admissions refused because too much work was ahead",
                 None,
                 &ConstCounter::new(figures.refused_overloaded),
             ),
             (
-                "requests_deadline_too_short",
-                "Requests refused because their deadline could not have been met",
+                "admissions_deadline_too_short",
+                "Admissions refused because the deadline could not have been met",
                 None,
                 &ConstCounter::new(figures.refused_deadline),
             ),
@@ -132,8 +132,8 @@ mod tests {
                 "credentiald_hashes_outstanding 3",
                 "credentiald_hashes_begun_total 11",
                 "credentiald_hashes_abandoned_total 5",
-                "credentiald_requests_overloaded_total 6",
-                "credentiald_requests_deadline_too_short_total 7",
+                "credentiald_admissions_overloaded_total 6",
+                "credentiald_admissions_deadline_too_short_total 7",
             ]
         );
     }

@@ -14,6 +14,7 @@ use crate::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};
 use crate::domain::password::Password;
 use crate::domain::subject::{SubjectId, SubjectKind};
 use crate::policy::AcceptedPassword;
+use crate::ports::HasherError;
 use crate::ports::store::{Commit, CommitOutcome};
 use crate::service::ServiceError;
 
@@ -137,6 +138,9 @@ impl Reserved {
                 self.release();
                 return Err(error);
             }
+            // Without an old password, what is proven is no more than that the new one is another: the attempt counts
+            // until the change is made, or guesses whose deadline is short would be free.
+            Ok(Checked::Good) if matches!(presented, Presented::Nothing(_)) => {}
             Ok(Checked::Good) => self.release(),
             Ok(Checked::WrongPassword) => {
                 self.fail().await?;
@@ -178,23 +182,26 @@ impl Reserved {
         }
     }
 
-    /// Whether the new password is one of those, all of them checked side by side.
+    /// Whether the new password is one of those, all of them checked side by side. A damaged one is nobody's password.
     async fn is_any(
         &self,
         new: &PasswordToStore,
         hashes: impl Iterator<Item = &PasswordHash>,
     ) -> Result<Checked, ServiceError> {
         for matched in join_all(hashes.map(|hash| self.hashes.verify(new.shared(), hash))).await {
-            if matched? {
-                return Ok(Checked::Reused);
+            match matched {
+                Ok(true) => return Ok(Checked::Reused),
+                Ok(false) | Err(HasherError::Unreadable(_)) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(Checked::Good)
     }
 
     /// Commits a change where the credential is still at the version that was proven and the deadline has not passed.
-    pub(in crate::service) async fn commit(&self, change: Change) -> Result<Version, ServiceError> {
-        let Gates { ports, .. } = self.gates.as_ref();
+    pub(in crate::service) async fn commit(&mut self, change: Change) -> Result<Version, ServiceError> {
+        let gates = Arc::clone(&self.gates);
+        let Gates { ports, .. } = gates.as_ref();
         let Candidate::Known(loaded) = &self.candidate else {
             return Err(ServiceError::Internal("a change of no subject"));
         };
@@ -218,14 +225,16 @@ impl Reserved {
             forget: self.to_forget(),
             event,
         };
-        match ports.store.commit(&commit).await? {
+        let outcome = match ports.store.commit(&commit).await? {
             CommitOutcome::Committed(version) => {
-                self.gates.committed();
+                gates.committed();
                 Ok(version)
             }
             CommitOutcome::VersionMoved(current) => Err(ServiceError::VersionConflict { current }),
             CommitOutcome::SubjectGone => Err(permit.not_found()),
-        }
+        };
+        self.release();
+        outcome
     }
 }
 

@@ -55,7 +55,11 @@ pub struct Made {
 impl Gates {
     /// Looks up what a request's client token stands for. That comes after the credential is loaded: a change in between
     /// is then found here, or meets the compare-and-set.
-    pub(in crate::service) async fn recall(&self, loaded: Loaded, guards: Guards) -> Result<Recalled, ServiceError> {
+    pub(in crate::service) async fn recall(
+        &self,
+        mut loaded: Loaded,
+        guards: Guards,
+    ) -> Result<Recalled, ServiceError> {
         let subject = loaded.subject().id;
         let call = loaded.permit().call();
         let key = guards.client_token.as_ref();
@@ -71,6 +75,10 @@ impl Gates {
             return Err(ServiceError::ClientTokenMismatch);
         }
         let version = remembered.version;
+        // Made since the credential was loaded.
+        if loaded.version() < Some(version) {
+            self.reload(&mut loaded).await?;
+        }
         let Some(stored) = loaded.credential().and_then(|credential| credential.hash_of(version)) else {
             return Err(ServiceError::VersionConflict { current: loaded.version() });
         };

@@ -298,13 +298,19 @@ impl Gates {
     /// verification is asked of whatever holds now.
     async fn catch_up(&self, candidate: &mut Candidate) -> Result<(), ServiceError> {
         let Candidate::Known(loaded) = candidate else { return Ok(()) };
-        let action = loaded.permit.call().caller.action();
-        let opened = self.credential(&loaded.subject, action, &loaded.policy).await?;
-        let current = opened.as_ref().map(|opened| opened.credential.version);
-        if current != loaded.version() && action != Action::VerifyPassword {
+        let before = loaded.version();
+        self.reload(loaded).await?;
+        let current = loaded.version();
+        if current != before && loaded.permit.call().caller.action() != Action::VerifyPassword {
             return Err(ServiceError::VersionConflict { current });
         }
-        loaded.opened = opened;
+        Ok(())
+    }
+
+    /// Loads the credential once more.
+    pub(super) async fn reload(&self, loaded: &mut Loaded) -> Result<(), ServiceError> {
+        let action = loaded.permit.call().caller.action();
+        loaded.opened = self.credential(&loaded.subject, action, &loaded.policy).await?;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use tokio::join;
 use super::reserve::{Candidate, Reserved};
 use crate::domain::overlap::PasswordUse;
 use crate::domain::password::Password;
+use crate::ports::HasherError;
 use crate::service::ServiceError;
 
 /// Which password was the one.
@@ -26,11 +27,13 @@ impl Reserved {
     ) -> Result<Option<Matched>, ServiceError> {
         let matched = self.matches(&password).await?;
         if let Some(matched) = matched {
-            self.forget().await?;
             self.note_use(matched);
-            if matched == Matched::Current {
-                self.upgrade(password);
-            }
+        }
+        // Whoever knows the password before must not forgive itself its guesses at the one that replaced it.
+        if matched == Some(Matched::Current) {
+            // The password is right, whatever the store says now. What is not forgotten is with the next match.
+            let _ = self.forget().await;
+            self.upgrade(password);
         }
         Ok(matched)
     }
@@ -49,10 +52,10 @@ impl Reserved {
             }
         };
         let matched = match join!(of_current, of_previous) {
-            (Ok(of_current), Ok(of_previous)) => {
-                let of_current = (of_current && has_password).then_some(Matched::Current);
-                of_current.or(of_previous.then_some(Matched::Previous))
-            }
+            (Ok(true), _) if has_password => Some(Matched::Current),
+            (Ok(_), Ok(true)) => Some(Matched::Previous),
+            // A damaged hash is no password. To tell of it would make guesses at the current one free.
+            (Ok(_), Ok(false) | Err(HasherError::Unreadable(_))) => None,
             (Err(error), _) | (_, Err(error)) => {
                 self.release();
                 return Err(error.into());

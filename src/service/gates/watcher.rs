@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
@@ -31,6 +32,8 @@ pub struct Watcher {
     /// Everything up to here is told, or not to be told.
     cursor: Position,
     numbered: watch::Receiver<Position>,
+    /// When the caller was last found to be still allowed.
+    checked: Instant,
     place: Arc<Place>,
 }
 
@@ -59,7 +62,8 @@ impl Gates {
             WatchFrom::Cursor(cursor) if kept.reaches_back_to(cursor) => cursor,
             WatchFrom::Cursor(_) => return Err(ServiceError::CursorExpired),
         };
-        Ok(Watcher { gates: Arc::clone(self), permit, tenant, cursor, numbered, place })
+        let checked = self.ports.clock.instant();
+        Ok(Watcher { gates: Arc::clone(self), permit, tenant, cursor, numbered, checked, place })
     }
 }
 
@@ -110,6 +114,11 @@ impl Watcher {
         }
         let mut judged = HashMap::new();
         for (cursor, event) in page.events {
+            // Whoever takes a page slowly is asked within it.
+            let checked_since = self.gates.ports.clock.instant().saturating_duration_since(self.checked);
+            if checked_since >= self.gates.installation.watches.heartbeat {
+                self.check_caller().await?;
+            }
             if self.may_see(&mut judged, &event).await? {
                 self.tell(told, Told { cursor, event: Some(event) }).await?;
             }
@@ -148,6 +157,7 @@ impl Watcher {
         let call = self.permit.call().clone();
         self.gates.check_token(&call).await?;
         self.permit = self.gates.permit(call, &Resource::Tenant(self.tenant.clone())).await?;
+        self.checked = self.gates.ports.clock.instant();
         Ok(())
     }
 

@@ -274,14 +274,16 @@ async fn note(
                      (subject_id, version, caller_tenant, caller_kind, caller_name, caller_subject_id, used_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $7)
                  ON CONFLICT (subject_id, version, caller_kind, caller_name)
-                 DO UPDATE SET caller_subject_id = excluded.caller_subject_id, used_at = excluded.used_at")
+                 DO UPDATE SET caller_subject_id = excluded.caller_subject_id, used_at = excluded.used_at
+                 WHERE excluded.used_at - password_use.used_at NOT BETWEEN 0 AND $8")
             .bind(subject.to_string())
             .bind(rows::number_of(version))
             .bind(used.caller.tenant().map(TenantName::as_str))
             .bind(used.caller.kind().as_str())
             .bind(used.caller.name())
             .bind(used.caller.subject_id().map(|id| id.to_string()))
-            .bind(used.at.as_micros()),
+            .bind(used.at.as_micros())
+            .bind(rows::micros(NOTED_EVERY) - 1),
         )
         .await?;
     Ok(())

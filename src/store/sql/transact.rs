@@ -69,6 +69,8 @@ impl SqlStore {
                 *doubt = Some(Doubt { event, done, cause });
                 Err(Again::InDoubt.into())
             }
+            // What records nothing decides nothing that matters: done twice, it is as if it had been done once.
+            (Err(StoreError::OutcomeUnknown(_)), None) => Err(Again::InDoubt.into()),
             (Err(error), _) => Err(error),
         }
     }

@@ -75,7 +75,7 @@ async fn hashes_and_refusals_are_counted_and_nobody_is_named() {
     let after = get(address, "/metrics");
     let grown = |name: &str| value(&after, name) - value(&before, name);
     assert!(grown("credentiald_hashes_begun_total") >= 2.0, "{after}");
-    assert!(grown("credentiald_requests_deadline_too_short_total") >= refused, "{after}");
+    assert!(grown("credentiald_admissions_deadline_too_short_total") >= refused, "{after}");
     assert!(value(&after, "credentiald_hash_duration_seconds") > 0.0);
     assert!(value(&after, "credentiald_hash_memory_bytes") >= 47_104.0 * 1024.0);
     for name in ["harbour-master", "acme", &token] {

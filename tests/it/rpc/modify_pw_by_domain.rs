@@ -1,9 +1,13 @@
 //! `ModifyPWByDomain`: the password of a mail domain is set without its old one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 use tonic::Code;
 
-use crate::support::World;
+use crate::support::barrier::BarrierStore;
+use crate::support::{Setup, World};
 
 const FIRST: &str = "DM1mail1234";
 const NEXT: &str = "DM2mail5678";
@@ -128,4 +132,20 @@ async fn an_unverified_domain_keeps_its_password() {
 
     world.root.ok("SetMailDomainStatus", status("MAIL_DOMAIN_STATUS_WITHOUT_CNAME")).await;
     world.root.ok("ModifyPWByDomain", request).await;
+}
+
+#[tokio::test]
+async fn a_guess_whose_change_is_not_made_counts_as_well() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let of_store = Arc::clone(&armed);
+    let world =
+        Setup::default().around(move |store| Arc::new(BarrierStore::refusing_commits(store, of_store))).start().await;
+    world.mail_domain("mail.example", "OLDmail1234").await;
+    armed.store(true, Ordering::SeqCst);
+    let change = |password: String| json!({ "domain_name": "mail.example", "password": password });
+    for guess in 0..5 {
+        world.root.err("ModifyPWByDomain", change(format!("GUESSmail{guess}9")), "STORE_UNAVAILABLE").await;
+    }
+    armed.store(false, Ordering::SeqCst);
+    world.root.err("ModifyPWByDomain", change("NEWmail1234".to_owned()), "TOO_MANY_ATTEMPTS").await;
 }

@@ -286,3 +286,18 @@ async fn a_watcher_is_told_until_when_the_password_before_is_good() {
     assert!(!until.is_null());
     assert_eq!(event["event"]["changed"]["overlap_until"], until, "{event}");
 }
+
+#[tokio::test]
+async fn the_password_before_forgives_no_guess_at_the_current_one() {
+    let world = world_with_overlap(&MovedClock::default()).await;
+    change(&world, SECOND).await;
+    let relay = world.service().await;
+    let verification = |password: &str| json!({ "subject": domain(), "password": password });
+    for guess in 0..4 {
+        let reply = relay.ok("VerifyPassword", verification(&format!("guess-{guess}"))).await;
+        assert_eq!(reply["result"], "NOT_MATCHED");
+    }
+    assert_eq!(relay.ok("VerifyPassword", verification(FIRST)).await["result"], "MATCHED_PREVIOUS");
+    assert_eq!(relay.ok("VerifyPassword", verification("guess-4")).await["result"], "NOT_MATCHED");
+    relay.err("VerifyPassword", verification("guess-5"), "TOO_MANY_ATTEMPTS").await;
+}

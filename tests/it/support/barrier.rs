@@ -1,4 +1,4 @@
-//! A store that holds everybody who loads a credential until so many have.
+//! A store that misbehaves on purpose.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,16 +26,20 @@ use credentiald::ports::store::{
 use credentiald::ports::{Store, StoreError};
 use tokio::sync::Barrier;
 
-/// While armed, the first `credential` of each caller waits until all have called it.
+/// While armed, the first `credential` of each caller waits until all have called it, or no commit is made.
 pub struct BarrierStore {
     store: Arc<dyn Store>,
-    barrier: Barrier,
+    barrier: Option<Barrier>,
     armed: Arc<AtomicBool>,
 }
 
 impl BarrierStore {
     pub fn new(store: Arc<dyn Store>, callers: usize, armed: Arc<AtomicBool>) -> Self {
-        Self { store, barrier: Barrier::new(callers), armed }
+        Self { store, barrier: Some(Barrier::new(callers)), armed }
+    }
+
+    pub fn refusing_commits(store: Arc<dyn Store>, armed: Arc<AtomicBool>) -> Self {
+        Self { store, barrier: None, armed }
     }
 }
 
@@ -59,7 +63,6 @@ pass_on! {
         fn look_up(tenant: &TenantName, name: &SubjectName) -> Lookup;
         fn settings(tenant: &TenantName) -> Option<TenantSettings>;
         fn remembered(subject: SubjectId, token: &ClientTokenKey) -> Option<RememberedChange>;
-        fn commit(commit: &Commit) -> CommitOutcome;
         fn replace_hash(subject: SubjectId, revision: Revision, hash: &StoredHash) -> bool;
         fn hashes(tenant: Option<&TenantName>, page: &PageRequest) -> Page<HashEntry>;
         fn failures(pair: &Pair) -> StoredFailures;
@@ -69,10 +72,20 @@ pass_on! {
     }
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
         let credential = self.store.credential(subject).await;
-        if self.armed.load(Ordering::SeqCst) && self.barrier.wait().await.is_leader() {
+        if let Some(barrier) = &self.barrier
+            && self.armed.load(Ordering::SeqCst)
+            && barrier.wait().await.is_leader()
+        {
             self.armed.store(false, Ordering::SeqCst);
         }
         credential
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {
+        if self.barrier.is_none() && self.armed.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("no commit is made".into()));
+        }
+        self.store.commit(commit).await
     }
 }
 
