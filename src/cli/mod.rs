@@ -15,6 +15,7 @@ mod healthcheck;
 mod import;
 mod migrate;
 mod pepper;
+mod progress;
 mod quickstart;
 mod serve;
 mod settings;

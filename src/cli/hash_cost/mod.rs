@@ -7,11 +7,12 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::configuration::load;
 use super::environment::Environment;
 use super::failure::Failure;
+use super::progress::styled;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::ambient::{SystemClock, SystemEntropy};
@@ -72,7 +73,8 @@ fn measure(costs: &[Cost], budget: &Budget, kernel: KernelChoice) -> Result<Vec<
     let Some(largest) = costs.iter().filter(has_memory).map(|cost| cost.memory_kib()).max() else {
         return Ok(costs.iter().map(|cost| Candidate { cost: *cost, outcome: Outcome::TooLarge }).collect());
     };
-    let progress = progress_bar(costs.iter().filter(has_memory).count());
+    let steps = costs.iter().filter(has_memory).count().try_into().unwrap_or(u64::MAX);
+    let progress = styled(ProgressBar::new(steps), "{bar:30} {pos}/{len} {msg}");
     let mut gauge = Gauge::new(kernel, budget.workers, largest, &SystemClock)?;
     let candidate = |cost: &Cost| {
         let outcome = if budget.has_memory_for(*cost) {
@@ -88,13 +90,4 @@ fn measure(costs: &[Cost], budget: &Budget, kernel: KernelChoice) -> Result<Vec<
     let candidates = costs.iter().map(candidate).collect();
     progress.finish_and_clear();
     candidates
-}
-
-/// A bar on standard error, or nothing where that is not a terminal.
-fn progress_bar(steps: usize) -> ProgressBar {
-    let bar = ProgressBar::new(steps.try_into().unwrap_or(u64::MAX));
-    match ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

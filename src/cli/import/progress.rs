@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{HumanCount, ProgressBar, ProgressBarIter, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressBarIter};
 
+use crate::cli::progress::styled;
 use crate::cli::terminal::Terminal;
 
 /// How often a bar is drawn.
@@ -31,8 +32,7 @@ impl Progress {
             Some(bytes) => (ProgressBar::new(bytes), BAR),
             None => (ProgressBar::new_spinner(), SPINNER),
         };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self { bar: bar.with_style(style), rows: Arc::default() }
+        Self { bar: styled(bar, template), rows: Arc::default() }
     }
 
     /// The same input, counted.
@@ -79,6 +79,8 @@ fn line(rows: u64, took: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use indicatif::ProgressStyle;
+
     use super::*;
 
     #[test]

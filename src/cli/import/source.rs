@@ -161,11 +161,10 @@ impl Iterator for Batches {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        let fits = |row: &Result<ImportRow, Failure>| {
+        let mut fits = |row: &Result<ImportRow, Failure>| {
             bytes += row.as_ref().map_or(0, |row| row.encoded_len() + BYTES_AROUND_A_ROW);
             bytes <= MAX_BATCH_BYTES + BYTES_AROUND_A_ROW
         };
-        let mut fits = fits;
         while batch.len() < MAX_BATCH_ROWS {
             let from_row = self.from_row;
             while self.rows.next_if(|row| row.as_ref().is_ok_and(|row| row.row_number < from_row)).is_some() {}

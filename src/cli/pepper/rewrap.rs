@@ -1,12 +1,13 @@
 //! `pepper rewrap`.
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::{name_of, ring_and_store};
 use crate::ambient::SystemClock;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
+use crate::cli::progress::styled;
 use crate::cli::settings::SettingArgs;
 use crate::cli::terminal::Terminal;
 use crate::hashing::{KeyRing, Rotated, Rotation};
@@ -50,7 +51,8 @@ pub(super) async fn run(args: &RewrapArgs, environment: &Environment, terminal: 
 
 async fn rotate(ring: &KeyRing, store: &dyn StoredHashes) -> Result<Rotated, StoreError> {
     let rotation = Rotation::new(ring, store, &SystemClock);
-    let progress = progress_bar(rotation.ahead().await?.iter().map(|(_, count)| count).sum());
+    let steps = rotation.ahead().await?.iter().map(|(_, count)| count).sum();
+    let progress = styled(ProgressBar::new(steps), "{bar:30} {pos}/{len} {per_sec}, {eta} left");
     let rotated = rotation.run(|count| progress.inc(count)).await;
     progress.finish_and_clear();
     rotated
@@ -83,13 +85,4 @@ async fn tell(ring: &KeyRing, store: &dyn StoredHashes, rotated: &Rotated) -> Re
 
 fn hashes(count: u64) -> String {
     if count == 1 { "1 hash".to_owned() } else { format!("{count} hashes") }
-}
-
-/// A bar on standard error, or nothing where that is not a terminal.
-fn progress_bar(steps: u64) -> ProgressBar {
-    let bar = ProgressBar::new(steps);
-    match ProgressStyle::with_template("{bar:30} {pos}/{len} {per_sec}, {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

@@ -3,12 +3,11 @@
 use std::fs;
 
 use serde_json::json;
-use sqlx::Connection;
 
 use super::installation::{Installation, write_secretly};
 use super::serving::Serving;
 use super::tenant::{Acme, verification};
-use crate::store::connection_to;
+use crate::store::stored_hash;
 
 const PAGE: usize = 4096;
 /// In each page: its header with the first cell pointers, its middle, and its end, where cells begin.
@@ -91,14 +90,7 @@ async fn each_flipped_byte_of_a_wrapped_hash_is_found_and_verifies_nothing() {
         acme.ram_user(name, "mypassword").await;
     }
     serving.stop().await;
-    let mut connection = connection_to(&installation.database()).await;
-    let (id, hash): (String, String) = sqlx::query_as(
-        "SELECT s.id, c.hash FROM subject s JOIN credential c ON c.subject_id = s.id WHERE s.name = 'alice'",
-    )
-    .fetch_one(&mut connection)
-    .await
-    .unwrap();
-    connection.close().await.unwrap();
+    let (id, hash) = stored_hash(&installation.database(), "alice").await;
     let sound = fs::read(installation.database()).unwrap();
     let at = sound.windows(hash.len()).position(|window| window == hash.as_bytes()).unwrap();
 

@@ -12,7 +12,7 @@ use sqlx::Connection;
 use super::installation::{Installation, Outcome, outcome, write_secretly};
 use super::serving::Serving;
 use super::tenant::{Acme, change, verification};
-use crate::store::connection_to;
+use crate::store::{connection_to, stored_hash};
 use crate::support::Client;
 
 const KEYS: &str = "CREDENTIALD_PEPPER_KEYS";
@@ -236,14 +236,7 @@ async fn damage_is_told_with_the_subject_and_without_the_hash() {
         .await;
     acme.relay.err("VerifyPassword", verification("alice", "mypassword"), "INTERNAL").await;
     let log = serving.stop().await;
-    let mut connection = connection_to(&peppered.installation.database()).await;
-    let (id, hash): (String, String) = sqlx::query_as(
-        "SELECT s.id, c.hash FROM subject s JOIN credential c ON c.subject_id = s.id WHERE s.name = 'alice'",
-    )
-    .fetch_one(&mut connection)
-    .await
-    .unwrap();
-    connection.close().await.unwrap();
+    let (id, hash) = stored_hash(&peppered.installation.database(), "alice").await;
     let told = format!("the hash of subject {id}, version 1, does not open under the pepper key a");
     assert!(log.contains(&told) && !log.contains(&hash[8..]), "{log} {alice}");
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::Setup;
 use crate::support::clock::MovedClock;
-use crate::support::{Setup, World};
 
 const OLD: &str = "Password1";
 const NEW: &str = "Password2";
@@ -15,33 +15,25 @@ fn change(old: &str, new: &str) -> Value {
     json!({ "old_password": old, "new_password": new })
 }
 
-async fn verified(world: &World, subject: &Value, passwords: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
-    for password in passwords {
-        found.push(world.verify(subject.clone(), password).await);
-    }
-    found
-}
-
 #[tokio::test]
 async fn a_ram_users_password_expires_and_its_user_can_replace_it() {
     let clock = MovedClock::default();
     let world = Setup::default().by(&clock).start().await;
     let (alice, subject) = (world.ram_user("alice", OLD).await, json!({ "ram_user": "alice" }));
     clock.forward(DAY * 30);
-    assert_eq!(verified(&world, &subject, &[OLD]).await, ["MATCHED_CURRENT"], "0 days mean never");
+    assert_eq!(world.verify_each(&subject, &[OLD]).await, ["MATCHED_CURRENT"], "0 days mean never");
     world.root.ok("SetPasswordPolicy", json!({ "max_password_age": 31 })).await;
-    assert_eq!(verified(&world, &subject, &[OLD]).await, ["MATCHED_CURRENT"]);
+    assert_eq!(world.verify_each(&subject, &[OLD]).await, ["MATCHED_CURRENT"]);
 
     clock.forward(DAY);
-    assert_eq!(verified(&world, &subject, &[OLD, NEW]).await, ["CHANGE_REQUIRED", "NOT_MATCHED"]);
+    assert_eq!(world.verify_each(&subject, &[OLD, NEW]).await, ["CHANGE_REQUIRED", "NOT_MATCHED"]);
     alice.ok("ChangePassword", change(OLD, NEW)).await;
-    assert_eq!(verified(&world, &subject, &[OLD, NEW]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+    assert_eq!(world.verify_each(&subject, &[OLD, NEW]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
 
     // A new bound holds at once, also for what is older.
     clock.forward(DAY * 2);
     world.root.ok("SetPasswordPolicy", json!({ "max_password_age": 2 })).await;
-    assert_eq!(verified(&world, &subject, &[NEW]).await, ["CHANGE_REQUIRED"]);
+    assert_eq!(world.verify_each(&subject, &[NEW]).await, ["CHANGE_REQUIRED"]);
 }
 
 #[tokio::test]
@@ -53,13 +45,13 @@ async fn under_hard_expiry_only_an_administrator_can_replace_it() {
     alice.ok("ChangePassword", change(OLD, NEW)).await;
     clock.forward(DAY * 30);
 
-    assert_eq!(verified(&world, &subject, &[OLD, NEW]).await, ["NOT_MATCHED", "EXPIRED"]);
+    assert_eq!(world.verify_each(&subject, &[OLD, NEW]).await, ["NOT_MATCHED", "EXPIRED"]);
     let reply = alice.err("ChangePassword", change(NEW, "Password3"), "PASSWORD_EXPIRED").await;
     assert_eq!(reply.status.code(), tonic::Code::FailedPrecondition);
 
     let reset = json!({ "subject": subject, "password": "Password3" });
     world.root.ok("ResetPassword", reset).await;
-    assert_eq!(verified(&world, &subject, &["Password3"]).await, ["MATCHED_CURRENT"]);
+    assert_eq!(world.verify_each(&subject, &["Password3"]).await, ["MATCHED_CURRENT"]);
     alice.ok("ChangePassword", change("Password3", "Password4")).await;
 }
 
@@ -70,9 +62,9 @@ async fn an_iam_users_password_has_to_be_changed_when_its_validity_is_over() {
     let (bob, subject) = (world.iam_user("bob", OLD).await, json!({ "iam_user": "bob" }));
     world.root.ok("UpdatePasswordPolicyV5", json!({ "password_validity_period": 30 })).await;
     clock.forward(DAY * 30);
-    assert_eq!(verified(&world, &subject, &[OLD]).await, ["CHANGE_REQUIRED"]);
+    assert_eq!(world.verify_each(&subject, &[OLD]).await, ["CHANGE_REQUIRED"]);
     bob.ok("ChangePasswordV5", change(OLD, NEW)).await;
-    assert_eq!(verified(&world, &subject, &[NEW]).await, ["MATCHED_CURRENT"]);
+    assert_eq!(world.verify_each(&subject, &[NEW]).await, ["MATCHED_CURRENT"]);
 }
 
 #[tokio::test]
@@ -105,7 +97,7 @@ async fn a_clock_that_jumped_back_neither_expires_a_password_nor_lets_a_wait_las
     world.root.ok("UpdatePasswordPolicyV5", policy).await;
     bob.ok("ChangePasswordV5", change(OLD, NEW)).await;
     clock.back(DAY);
-    assert_eq!(verified(&world, &json!({ "iam_user": "bob" }), &[NEW]).await, ["MATCHED_CURRENT"]);
+    assert_eq!(world.verify_each(&json!({ "iam_user": "bob" }), &[NEW]).await, ["MATCHED_CURRENT"]);
     let reply = bob.err("ChangePasswordV5", change(NEW, OLD), "PASSWORD_TOO_YOUNG").await;
     let left = reply.details().retry_info().unwrap().retry_delay.unwrap();
     assert!(left <= Duration::from_hours(1), "{left:?}");

@@ -43,21 +43,12 @@ async fn change(world: &World, password: &str) {
     world.root.ok("ModifyPWByDomain", json!({ "domain_name": DOMAIN, "password": password })).await;
 }
 
-/// What `VerifyPassword` says of the passwords, one after the other.
-async fn verified(world: &World, subject: &Value, passwords: &[&str]) -> Vec<String> {
-    let mut found = Vec::new();
-    for password in passwords {
-        found.push(world.verify(subject.clone(), password).await);
-    }
-    found
-}
-
 #[tokio::test]
 async fn without_an_overlap_a_change_holds_at_once() {
     let world = World::start().await;
     world.mail_domain(DOMAIN, FIRST).await;
     change(&world, SECOND).await;
-    assert_eq!(verified(&world, &domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+    assert_eq!(world.verify_each(&domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
     let overlap = describe(&world, &domain()).await;
     assert!(overlap["previous"].is_null() && overlap["overlap_seconds"].is_null(), "{overlap}");
 }
@@ -77,7 +68,7 @@ async fn for_so_long_after_a_change_both_passwords_verify_and_are_told_apart() {
     world.root.ok("ModifyAccountPassword", request).await;
 
     for subject in [domain(), account()] {
-        let found = verified(&world, &subject, &[FIRST, SECOND, THIRD]).await;
+        let found = world.verify_each(&subject, &[FIRST, SECOND, THIRD]).await;
         assert_eq!(found, ["MATCHED_PREVIOUS", "MATCHED_CURRENT", "NOT_MATCHED"]);
         let overlap = describe(&world, &subject).await;
         assert_eq!((&overlap["current"]["version"], &overlap["previous"]["version"]), (&json!("2"), &json!("1")));
@@ -85,10 +76,10 @@ async fn for_so_long_after_a_change_both_passwords_verify_and_are_told_apart() {
         assert!(!overlap["current"]["change_time"].is_null() && !overlap["previous"]["change_time"].is_null());
     }
     clock.forward(Duration::from_mins(59));
-    assert_eq!(verified(&world, &domain(), &[FIRST]).await, ["MATCHED_PREVIOUS"]);
+    assert_eq!(world.verify_each(&domain(), &[FIRST]).await, ["MATCHED_PREVIOUS"]);
     clock.forward(Duration::from_mins(1));
     for subject in [domain(), account()] {
-        assert_eq!(verified(&world, &subject, &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+        assert_eq!(world.verify_each(&subject, &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
         assert!(describe(&world, &subject).await["previous"].is_null());
     }
 }
@@ -98,7 +89,7 @@ async fn an_overlap_survives_a_restart() {
     let world = world_with_overlap(&MovedClock::default()).await;
     change(&world, SECOND).await;
     let world = world.restart().await;
-    assert_eq!(verified(&world, &domain(), &[FIRST, SECOND]).await, ["MATCHED_PREVIOUS", "MATCHED_CURRENT"]);
+    assert_eq!(world.verify_each(&domain(), &[FIRST, SECOND]).await, ["MATCHED_PREVIOUS", "MATCHED_CURRENT"]);
 }
 
 /// Verifies a password again and again until it is told to stop, and answers what it found and how often.
@@ -133,7 +124,7 @@ async fn no_verification_fails_while_a_password_is_rotated() {
     assert_eq!(found, ["MATCHED_CURRENT", "MATCHED_PREVIOUS"], "{count}");
     // Once the slow one has switched over as well, the old password goes.
     world.root.ok("EndPasswordOverlap", json!({ "subject": domain() })).await;
-    assert_eq!(verified(&world, &domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+    assert_eq!(world.verify_each(&domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
 }
 
 #[tokio::test]
@@ -141,7 +132,7 @@ async fn never_more_than_two_passwords_are_good() {
     let world = world_with_overlap(&MovedClock::default()).await;
     change(&world, SECOND).await;
     change(&world, THIRD).await;
-    let found = verified(&world, &domain(), &[FIRST, SECOND, THIRD]).await;
+    let found = world.verify_each(&domain(), &[FIRST, SECOND, THIRD]).await;
     assert_eq!(found, ["NOT_MATCHED", "MATCHED_PREVIOUS", "MATCHED_CURRENT"]);
 }
 
@@ -151,9 +142,9 @@ async fn a_reset_ends_it() {
     for rounds in 0..2 {
         change(&world, &format!("{SECOND}-{rounds}")).await;
         let previous = if rounds == 0 { FIRST } else { THIRD };
-        assert_eq!(verified(&world, &domain(), &[previous]).await, ["MATCHED_PREVIOUS"]);
+        assert_eq!(world.verify_each(&domain(), &[previous]).await, ["MATCHED_PREVIOUS"]);
         world.root.ok("ResetPassword", json!({ "subject": domain(), "password": THIRD })).await;
-        let found = verified(&world, &domain(), &[&format!("{SECOND}-{rounds}"), THIRD]).await;
+        let found = world.verify_each(&domain(), &[&format!("{SECOND}-{rounds}"), THIRD]).await;
         assert_eq!(found, ["NOT_MATCHED", "MATCHED_CURRENT"]);
     }
 }
@@ -165,7 +156,7 @@ async fn only_the_current_password_proves_the_old_one() {
     set_overlap(&world, &account(), 3600).await;
     let change = |old: &str, new: &str| json!({ "instance_id": "r-1", "account_name": "app", "old_account_password": old, "new_account_password": new });
     world.root.ok("ModifyAccountPassword", change(FIRST, SECOND)).await;
-    assert_eq!(verified(&world, &account(), &[FIRST]).await, ["MATCHED_PREVIOUS"]);
+    assert_eq!(world.verify_each(&account(), &[FIRST]).await, ["MATCHED_PREVIOUS"]);
     world.root.err("ModifyAccountPassword", change(FIRST, THIRD), "OLD_PASSWORD_INCORRECT").await;
     world.root.ok("ModifyAccountPassword", change(SECOND, THIRD)).await;
 }
@@ -178,15 +169,15 @@ async fn a_smaller_length_shortens_the_one_that_runs_and_a_larger_one_does_not_s
     set_overlap(&world, &domain(), 7200).await;
     clock.forward(Duration::from_mins(10));
     set_overlap(&world, &domain(), 1200).await;
-    assert_eq!(verified(&world, &domain(), &[FIRST]).await, ["MATCHED_PREVIOUS"]);
+    assert_eq!(world.verify_each(&domain(), &[FIRST]).await, ["MATCHED_PREVIOUS"]);
     clock.forward(Duration::from_mins(10));
-    assert_eq!(verified(&world, &domain(), &[FIRST]).await, ["NOT_MATCHED"]);
+    assert_eq!(world.verify_each(&domain(), &[FIRST]).await, ["NOT_MATCHED"]);
 
     set_overlap(&world, &domain(), 3600).await;
     change(&world, THIRD).await;
     set_overlap(&world, &domain(), 7200).await;
     clock.forward(Duration::from_hours(1));
-    assert_eq!(verified(&world, &domain(), &[SECOND]).await, ["NOT_MATCHED"], "it was not stretched");
+    assert_eq!(world.verify_each(&domain(), &[SECOND]).await, ["NOT_MATCHED"], "it was not stretched");
 }
 
 #[tokio::test]
@@ -195,10 +186,10 @@ async fn a_length_of_nothing_ends_it() {
     change(&world, SECOND).await;
     let overlap = set_overlap(&world, &domain(), 0).await;
     assert!(overlap["previous"].is_null(), "{overlap}");
-    assert_eq!(verified(&world, &domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+    assert_eq!(world.verify_each(&domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
     // And what was ended does not come back with a new length.
     set_overlap(&world, &domain(), 3600).await;
-    assert_eq!(verified(&world, &domain(), &[FIRST]).await, ["NOT_MATCHED"]);
+    assert_eq!(world.verify_each(&domain(), &[FIRST]).await, ["NOT_MATCHED"]);
 }
 
 #[tokio::test]
@@ -207,7 +198,7 @@ async fn for_a_clock_that_jumped_back_an_overlap_is_over() {
     let world = world_with_overlap(&clock).await;
     change(&world, SECOND).await;
     clock.back(Duration::from_hours(24));
-    assert_eq!(verified(&world, &domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+    assert_eq!(world.verify_each(&domain(), &[FIRST, SECOND]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
 }
 
 #[tokio::test]
@@ -257,7 +248,7 @@ async fn an_administrator_sees_who_uses_which_password() {
 async fn where_there_is_no_overlap_nobody_is_noted() {
     let world = World::start().await;
     world.mail_domain(DOMAIN, FIRST).await;
-    assert_eq!(verified(&world, &domain(), &[FIRST]).await, ["MATCHED_CURRENT"]);
+    assert_eq!(world.verify_each(&domain(), &[FIRST]).await, ["MATCHED_CURRENT"]);
     let world = world.restart().await;
     assert!(describe(&world, &domain()).await["current"]["uses"].is_null());
 }

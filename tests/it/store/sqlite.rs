@@ -59,3 +59,12 @@ impl Backend for SqliteBackend {
 pub async fn connection_to(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(path).connect().await.unwrap()
 }
+
+/// The id of the subject of that name, and its hash as it is stored.
+pub async fn stored_hash(path: &Path, name: &str) -> (String, String) {
+    let mut connection = connection_to(path).await;
+    let select = "SELECT s.id, c.hash FROM subject s JOIN credential c ON c.subject_id = s.id WHERE s.name = $1";
+    let found = sqlx::query_as(select).bind(name).fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    found
+}

@@ -195,6 +195,15 @@ impl World {
         Self { address: running.address, operator, root, directory: Arc::clone(&self.directory), running }
     }
 
+    /// What `VerifyPassword` says of the passwords, one after the other.
+    pub async fn verify_each(&self, subject: &Value, passwords: &[&str]) -> Vec<String> {
+        let mut found = Vec::new();
+        for password in passwords {
+            found.push(self.verify(subject.clone(), password).await);
+        }
+        found
+    }
+
     /// Stops the server in order, and starts another on the same store.
     pub async fn restart(self) -> Self {
         self.restart_with(&[]).await
