@@ -16,6 +16,7 @@ mod api_surface;
 mod arenas;
 mod cli;
 mod documents;
+mod faults;
 mod known_hashes;
 mod layers;
 mod policy_laws;

@@ -6,7 +6,6 @@ mod damage;
 mod full_disk;
 mod hang_up;
 mod import;
-mod installation;
 mod kill;
 mod metrics;
 mod operator;
@@ -15,8 +14,8 @@ mod postgres;
 mod quickstart;
 mod rotation;
 mod secrets;
-mod serving;
 mod start_up;
 mod stop;
-mod tenant;
 mod timing;
+
+use crate::support::{installation, serving, tenant};

@@ -1,10 +1,15 @@
-//! The harness: a server of one's own on a real socket, and a client that speaks JSON and sees all of a reply.
+//! The harness: a server of one's own on a real socket, in the process of the tests or as the built binary, and a client
+//! that speaks JSON and sees all of a reply.
+#![allow(dead_code, unused_imports, reason = "shared by programs of tests, of which each uses a part")]
 
 pub mod barrier;
 pub mod client;
 pub mod clock;
+pub mod installation;
 pub mod postgres;
 pub mod proxy;
+pub mod serving;
+pub mod tenant;
 pub mod world;
 
 pub use client::{Client, Reply, Watching};

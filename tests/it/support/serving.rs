@@ -29,19 +29,30 @@ impl Serving {
     }
 
     /// As `start`, where it may end instead: how, and what it said.
-    pub async fn try_start(mut command: Command, folder: &Path) -> Result<Self, (ExitStatus, String)> {
+    pub async fn try_start(command: Command, folder: &Path) -> Result<Self, (ExitStatus, String)> {
+        let mut serving = Self::begin(command, folder);
+        serving.listening().await?;
+        eventually("health", || serving.is_healthy().then_some(())).await;
+        Ok(serving)
+    }
+
+    /// Starts a command and waits for nothing. Its address is not known yet.
+    pub fn begin(mut command: Command, folder: &Path) -> Self {
         let output = |name| tempfile::Builder::new().prefix(name).tempfile_in(folder).unwrap().keep().unwrap();
         let ((stdout, stdout_path), (stderr, stderr_path)) = (output("stdout-"), output("stderr-"));
         let child = command.stdout::<File>(stdout).stderr::<File>(stderr).spawn().unwrap();
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut serving = Self { address: nowhere, child, stdout: stdout_path, stderr: stderr_path };
-        let look = || match serving.child.try_wait().unwrap() {
-            Some(status) => Some(Err((status, serving.log()))),
-            None => serving.logged_address().map(Ok),
+        Self { address: nowhere, child, stdout: stdout_path, stderr: stderr_path }
+    }
+
+    /// Waits until it says where it listens, where it does not end instead.
+    pub async fn listening(&mut self) -> Result<(), (ExitStatus, String)> {
+        let look = || match self.child.try_wait().unwrap() {
+            Some(status) => Some(Err((status, self.log()))),
+            None => self.logged_address().map(Ok),
         };
-        serving.address = eventually("an address", look).await?;
-        eventually("health", || serving.is_healthy().then_some(())).await;
-        Ok(serving)
+        self.address = eventually("an address", look).await?;
+        Ok(())
     }
 
     pub fn id(&self) -> u32 {
@@ -58,6 +69,20 @@ impl Serving {
     /// Everything on standard error so far.
     pub fn log(&self) -> String {
         String::from_utf8(fs::read(&self.stderr).unwrap()).unwrap()
+    }
+
+    /// Whether it has not said yet where it listens.
+    pub fn is_silent(&self) -> bool {
+        self.logged_address().is_none()
+    }
+
+    /// Everything on standard error, of which nothing is left then.
+    pub fn take_log(&self) -> String {
+        let log = self.log();
+        for path in [&self.stdout, &self.stderr] {
+            fs::remove_file(path).unwrap();
+        }
+        log
     }
 
     /// Everything on standard output so far.

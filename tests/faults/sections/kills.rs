@@ -1,0 +1,105 @@
+//! `kill -9` at random points under load: while the service starts, while it changes passwords, while it cleans up.
+
+use std::sync::Arc;
+
+use tokio::task::block_in_place;
+
+use crate::ledger::{Ledger, check_watch};
+use crate::load::{Clients, Kind, Load, Mix};
+use crate::random::Random;
+use crate::run::{Demand, Run, millis};
+use crate::site::{Site, steady_address};
+use crate::support::Client;
+use crate::support::postgres::Cluster;
+use crate::support::serving::Serving;
+
+const KINDS: [Kind; 3] = [Kind::RamUser, Kind::MailDomain, Kind::InstanceAccount];
+/// Subjects that one client has for itself, and subjects that the other clients share.
+const ALONE: usize = 6;
+const SHARED: usize = 3;
+const MIX: Mix = Mix { changes: 70, versions: 5, unbound: 0 };
+
+pub async fn sqlite(run: Arc<Run>) {
+    let site = Site::sqlite();
+    let token = site.bootstrap();
+    let database = site.installation.database();
+    live_and_die(&run, &site, &token, &Ledger::Sqlite(&database)).await;
+}
+
+pub async fn postgres(run: Arc<Run>) {
+    let cluster = Cluster::with_store().await;
+    let site = Site::postgres(&cluster.url("credentiald"));
+    let token = site.bootstrap();
+    live_and_die(&run, &site, &token, &Ledger::Postgres(&cluster, "credentiald")).await;
+}
+
+/// One life of the service after the other, and then a look at what is left.
+async fn live_and_die(run: &Arc<Run>, site: &Site, operator: &str, ledger: &Ledger<'_>) {
+    let kills = run.size(12, 550);
+    let (address, mut random) = (steady_address(), run.random());
+    let mut serving = site.serve(address).await;
+    let load = Load::create(Arc::clone(run), address, operator, &KINDS, ALONE + SHARED).await;
+    let mut subjects: Vec<Vec<usize>> = (0..ALONE).map(|subject| vec![subject]).collect();
+    subjects.extend([(ALONE..ALONE + SHARED).collect(), (ALONE..ALONE + SHARED).collect()]);
+    let clients = load.start(&subjects, &[address], MIX);
+
+    let (mut while_it_started, mut crashes) = (0, 0);
+    for _ in 0..kills {
+        while_it_started += u64::from(!lived(&mut serving, &clients, &mut random).await);
+        match ledger {
+            Ledger::Postgres(cluster, _) if random.percent(20) => {
+                block_in_place(|| die_with_server(cluster, &mut serving, &mut random));
+                crashes += 1;
+            }
+            _ => serving.kill(),
+        }
+        let log = serving.take_log();
+        run.require(!log.contains("panicked"), || log);
+        serving = site.begin(address);
+    }
+    serving.listening().await.unwrap_or_else(|(status, log)| panic!("it does not start again: {status}: {log}"));
+    clients.end().await;
+
+    let gap = load.take_gap();
+    let versions = load.settle(address).await;
+    let as_root = Client::new(address).with_token(&load.root);
+    check_watch(run, &load, &as_root, &versions).await;
+    ledger.check(run, &load, &versions).await;
+    serving.kill();
+    let checked = site.run(&["store", "check"]);
+    run.require(checked == "the store is undamaged\n", || checked.clone());
+
+    run.figure("`kill -9` of the service", kills, Demand::AtLeast(500));
+    run.figure("of these while it started", while_it_started, Demand::None);
+    if let Ledger::Postgres(..) = ledger {
+        run.figure("together with the database server", crashes, Demand::None);
+    }
+    run.figure("longest time without a change, ms", millis(gap), Demand::AtMost(60_000));
+    load.tell_figures(&versions);
+}
+
+/// Waits for a moment of its life that is as good as any. Answers whether it had begun to serve.
+async fn lived(serving: &mut Serving, clients: &Clients, random: &mut Random) -> bool {
+    if random.percent(15) {
+        tokio::time::sleep(random.millis(0..150)).await;
+        return !serving.is_silent();
+    }
+    serving.listening().await.unwrap_or_else(|(status, log)| panic!("it does not start again: {status}: {log}"));
+    clients.changed(random.within(0..8)).await;
+    tokio::time::sleep(random.millis(0..20)).await;
+    true
+}
+
+/// Ends the database server as well, the one before the other or after.
+fn die_with_server(cluster: &Cluster, serving: &mut Serving, random: &mut Random) {
+    let is_first = random.percent(50);
+    if is_first {
+        serving.kill();
+    }
+    cluster.crash();
+    std::thread::sleep(random.millis(0..50));
+    if !is_first {
+        serving.kill();
+    }
+    cluster.run_again();
+}

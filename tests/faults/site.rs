@@ -1,0 +1,95 @@
+//! A store, and the servers of it: processes of the binary.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use crate::support::installation::Installation;
+use crate::support::serving::Serving;
+
+/// Hashes as cheap as the service permits, and room for wrong passwords, since they are meant here.
+const SETTINGS: [&str; 14] = [
+    "--hashing-memory-kib",
+    "7168",
+    "--hashing-iterations",
+    "5",
+    "--hashing-ceiling-kib",
+    "7168",
+    "--attempts-allowance",
+    "100",
+    "--attempts-longest-backoff-seconds",
+    "1",
+    "--attempts-subject-allowance",
+    "1000",
+    "--attempts-subject-longest-backoff-seconds",
+    "1",
+];
+
+/// A folder with the binary's configuration, and a store there or elsewhere.
+pub struct Site {
+    pub installation: Installation,
+    settings: Vec<String>,
+}
+
+impl Site {
+    /// On an embedded store.
+    pub fn sqlite() -> Self {
+        Self { installation: Installation::new(), settings: SETTINGS.map(str::to_owned).to_vec() }
+    }
+
+    /// On a PostgreSQL store, which has been migrated.
+    pub fn postgres(url: &str) -> Self {
+        Self::sqlite().with("--store-url-file", "store.url").with_file("store.url", url)
+    }
+
+    /// With one more setting, by its flag.
+    pub fn with(mut self, flag: &str, value: &str) -> Self {
+        self.settings.extend([flag, value].map(str::to_owned));
+        self
+    }
+
+    fn with_file(self, name: &str, text: &str) -> Self {
+        fs::write(self.installation.path(name), text).unwrap();
+        self
+    }
+
+    /// Makes the first operator's token.
+    pub fn bootstrap(&self) -> String {
+        self.run(&["bootstrap"]).trim().to_owned()
+    }
+
+    /// Runs the binary to its end on this store, and answers what it printed.
+    pub fn run(&self, command: &[&str]) -> String {
+        // Only the store's: not every command knows the others.
+        let at = self.settings.iter().position(|setting| setting == "--store-url-file");
+        let store = at.map_or(&[][..], |at| &self.settings[at..at + 2]);
+        let arguments: Vec<&str> = command.iter().copied().chain(store.iter().map(String::as_str)).collect();
+        self.installation.run(&arguments).printed()
+    }
+
+    /// Starts a server, and waits for nothing.
+    pub fn begin(&self, address: SocketAddr) -> Serving {
+        let address = address.to_string();
+        let mut arguments = vec!["serve", "--server-listen", &address];
+        arguments.extend(self.settings.iter().map(String::as_str));
+        Serving::begin(self.installation.command(&arguments), &self.installation.path(""))
+    }
+
+    /// Starts a server, and waits until it listens.
+    pub async fn serve(&self, address: SocketAddr) -> Serving {
+        let mut serving = self.begin(address);
+        serving.listening().await.unwrap_or_else(|(status, log)| panic!("it does not serve: {status}: {log}"));
+        serving
+    }
+}
+
+/// An address that nobody else is given while whoever listens there is dead: below the ports that the system gives out.
+pub fn steady_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let of_process = u16::try_from(std::process::id() % 100).unwrap() * 100;
+    let free = (0..100).map(|_| 20_000 + of_process + NEXT.fetch_add(1, Ordering::SeqCst) % 100).find(|port| {
+        // Tried, because other programs may listen there.
+        TcpListener::bind(("127.0.0.1", *port)).is_ok()
+    });
+    SocketAddr::from(([127, 0, 0, 1], free.expect("an address is free")))
+}
