@@ -85,6 +85,15 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
         let message = format!("is at least attempts.backoff_seconds, which is {backoff}; found {longest}");
         mistakes.push(values.mistake("attempts.longest_backoff_seconds", message));
     }
+    let statement = values.read("postgres.statement_timeout_seconds", parse::whole::<u64, 1, { u64::MAX }>);
+    let patience = values.read("postgres.patience_seconds", parse::whole::<u64, 1, { u64::MAX }>);
+    if let (Ok(statement), Ok(patience)) = (statement, patience)
+        && patience <= statement
+    {
+        let message =
+            format!("is more than postgres.statement_timeout_seconds, which is {statement}; found {patience}");
+        mistakes.push(values.mistake("postgres.patience_seconds", message));
+    }
     let keys = values.read("pepper.keys", parse::secret);
     let keys_file = values.read("pepper.keys_file", parse::optional_path);
     if let (Ok(keys), Ok(Some(_))) = (keys, keys_file)

@@ -12,6 +12,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{Subject, SubjectId, SubjectName};
 use crate::domain::time::Timestamp;
+use crate::ports::Deadline;
 
 /// Credentials, attempts and the audit log.
 #[async_trait]
@@ -34,7 +35,7 @@ pub trait Credentials: Send + Sync {
 
     /// Sets a password where the credential is still at the expected version, in one transaction with the history, the
     /// client token that it is remembered under, the removal of the stored failures of `forget`, the change event and the
-    /// audit event. MUST change nothing otherwise.
+    /// audit event. MUST change nothing otherwise. Where it is not known by the deadline whether it was made, MUST say so.
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError>;
 
     /// Replaces the hash of the same password where nobody wrote to the credential since that revision. Answers whether
@@ -113,6 +114,8 @@ pub struct Commit {
     pub forget: Option<Forget>,
     /// The audit event.
     pub event: AuditEvent,
+    /// Until when somebody waits to learn what came of it; where nobody does, for as long as the store has patience.
+    pub deadline: Option<Deadline>,
 }
 
 /// What came of a commit.

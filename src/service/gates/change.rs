@@ -206,7 +206,8 @@ impl Reserved {
             return Err(ServiceError::Internal("a change of no subject"));
         };
         let permit = loaded.permit();
-        if permit.call().deadline.remaining(ports.clock.instant()).is_zero() {
+        let (deadline, now) = (permit.call().deadline, ports.clock.instant());
+        if deadline.remaining(now).is_zero() {
             return Err(ServiceError::DeadlineExceeded);
         }
         let change_id = ChangeId(self.gates.new_id());
@@ -224,6 +225,7 @@ impl Reserved {
             remember: change.unspent.spend(version, event.at),
             forget: self.to_forget(),
             event,
+            deadline: Some(deadline.to_be_told(now)),
         };
         let outcome = match ports.store.commit(&commit).await? {
             CommitOutcome::Committed(version) => {

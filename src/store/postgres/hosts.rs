@@ -1,26 +1,39 @@
 //! The servers, of which one takes writes: finding it, and following it when another takes over.
 
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgSslMode};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
-use tokio::sync::Mutex;
+use tokio::sync::Mutex as Turn;
 
 use super::errors;
 use super::url::{Host, Tls, Url};
 
 /// How long one server has to let somebody in.
-const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The servers of a store.
 pub(super) struct Hosts {
-    hosts: Vec<(Host, PgConnectOptions)>,
-    /// Which takes writes, as far as is known.
-    current: Mutex<usize>,
+    all: Vec<(Host, PgConnectOptions)>,
+    writable: Mutex<Writable>,
+    /// Held by who looks for the one that takes writes: one after the other, because each asks all of them.
+    search: Turn<()>,
+}
+
+/// Which server takes writes.
+#[derive(Default)]
+struct Writable {
+    /// The last that is known to have done so.
+    last: Option<usize>,
+    is_lost: bool,
 }
 
 /// Why none of the servers is of use.
+#[derive(Debug)]
 pub(super) struct NoneWritable {
     pub(super) host: Host,
     /// `None` where the server answers, and takes no writes.
@@ -29,48 +42,78 @@ pub(super) struct NoneWritable {
 
 impl Hosts {
     pub(super) fn of(url: &Url) -> Self {
-        let hosts = url.hosts.iter().map(|host| (host.clone(), options(url, host))).collect();
-        Self { hosts, current: Mutex::new(0) }
+        let all = url.hosts.iter().map(|host| (host.clone(), options(url, host))).collect();
+        Self { all, writable: Mutex::default(), search: Turn::default() }
     }
 
-    /// A connection to the server that takes writes, and how others are made; or why the first one does not.
-    pub(super) async fn connect(&self) -> Result<(PgConnection, PgConnectOptions), NoneWritable> {
-        let mut current = self.current.lock().await;
-        let tried = future::join_all(self.hosts.iter().map(|(_, options)| writable(options))).await;
+    /// A connection to the server that takes writes: the one that did so last, or after a loss, whichever is the first to
+    /// say so.
+    pub(super) async fn connect(&self) -> Result<(PgConnection, Host), NoneWritable> {
+        if let Some(number) = self.known() {
+            return self.first_writable(Some(number)).await;
+        }
+        let _search = self.search.lock().await;
+        // Somebody else may have found it in the meantime.
+        self.first_writable(self.known()).await
+    }
+
+    /// The server that took writes was lost.
+    pub(super) fn lose(&self) {
+        self.writable().is_lost = true;
+    }
+
+    /// The first of the servers, or that one alone, that lets us in and takes writes; or why the first of them does not.
+    async fn first_writable(&self, only: Option<usize>) -> Result<(PgConnection, Host), NoneWritable> {
+        let asked = self.all.iter().enumerate().filter(|(number, _)| only.is_none_or(|only| only == *number));
+        let mut answers: FuturesUnordered<_> =
+            asked.map(async |(number, (host, options))| (number, host, writable(options).await)).collect();
         let mut reasons = Vec::new();
-        for (number, (outcome, (host, options))) in tried.into_iter().zip(&self.hosts).enumerate() {
-            match outcome {
+        while let Some((number, host, answer)) = answers.next().await {
+            let error = match answer {
                 Ok(Some(connection)) => {
-                    *current = number;
-                    return Ok((connection, options.clone()));
+                    self.found(number, host);
+                    return Ok((connection, host.clone()));
                 }
-                Ok(None) => reasons.push(NoneWritable { host: host.clone(), error: None }),
-                Err(error) => reasons.push(NoneWritable { host: host.clone(), error: Some(error) }),
-            }
+                Ok(None) => None,
+                Err(error) => Some(error),
+            };
+            reasons.push((number, NoneWritable { host: host.clone(), error }));
         }
-        Err(reasons.swap_remove(0))
+        self.lose();
+        reasons.sort_by_key(|(number, _)| *number);
+        Err(reasons.swap_remove(0).1)
     }
 
-    /// Lets the pool connect to the server that takes writes now. Where none does, or somebody looks already, nothing
-    /// changes.
-    pub(super) async fn follow(&self, pool: &PgPool) {
-        if self.hosts.len() < 2 {
-            return;
-        }
-        let Ok(mut current) = self.current.try_lock() else { return };
-        let tried = future::join_all(self.hosts.iter().map(|(_, options)| writable(options))).await;
-        let writable: Vec<usize> = tried
-            .iter()
-            .enumerate()
-            .filter(|(_, outcome)| matches!(outcome, Ok(Some(_))))
-            .map(|(number, _)| number)
-            .collect();
-        let Some(first) = writable.first().copied().filter(|_| !writable.contains(&current)) else { return };
-        if let Some((host, options)) = self.hosts.get(first) {
-            pool.set_connect_options(options.clone());
-            *current = first;
+    fn known(&self) -> Option<usize> {
+        let writable = self.writable();
+        writable.last.filter(|_| !writable.is_lost)
+    }
+
+    fn found(&self, number: usize, host: &Host) {
+        let before = std::mem::replace(&mut *self.writable(), Writable { last: Some(number), is_lost: false });
+        if before.last.is_some_and(|before| before != number) {
             tracing::warn!(%host, "another server of the store takes writes now");
         }
+    }
+
+    fn writable(&self) -> MutexGuard<'_, Writable> {
+        self.writable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for NoneWritable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, error } = self;
+        match error {
+            Some(_) => write!(formatter, "the database at {host} can't be used"),
+            None => write!(formatter, "the database at {host} takes no writes"),
+        }
+    }
+}
+
+impl std::error::Error for NoneWritable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.as_ref().map(|error| error as _)
     }
 }
 

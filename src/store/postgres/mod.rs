@@ -5,6 +5,8 @@ mod errors;
 mod hosts;
 mod migrate;
 mod open;
+mod pool;
+mod session;
 mod url;
 mod values;
 

@@ -1,26 +1,22 @@
 //! Opening a store, and every reason not to.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::Connection;
 
-use super::driver::{PostgresDatabase, Shared};
+use super::driver::PostgresDatabase;
 use super::errors;
-use super::hosts::{Hosts, NoneWritable, is_read_only};
+use super::hosts::{Hosts, NoneWritable};
 use super::migrate::{not_newer, schema_of};
+use super::pool::Pool;
 use super::url::Url;
 use crate::ports::{Clock, Entropy, Pepper};
 use crate::store::KNOWN_SCHEMA;
 use crate::store::sql::{self, CheckReport, Retries, SqlStore};
 
-/// How long one waits for a free connection or a server before looking for another server.
-const ASKED_FOR: Duration = Duration::from_secs(1);
-/// What is not used for so long is closed, before something in between forgets it.
-const IDLE: Duration = Duration::from_mins(5);
 /// How much longer than a statement may take its answer is waited for.
-const ANSWER_TAKES: Duration = Duration::from_secs(2);
+const ANSWER_TAKES: Duration = Duration::from_millis(500);
 
 /// How the database is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +27,14 @@ pub struct Settings {
     pub patience: Duration,
     /// How long a statement may take, its wait for locks included.
     pub statement_timeout: Duration,
+}
+
+impl Settings {
+    /// After how long a server that says nothing is given up. Less than the patience, so that there is time to ask again.
+    pub(super) fn answers_within(&self) -> Duration {
+        let limit = self.statement_timeout;
+        if limit.is_zero() { Duration::MAX } else { limit + ANSWER_TAKES }
+    }
 }
 
 /// Why a store is not opened.
@@ -97,53 +101,15 @@ pub async fn check(url: &Url, pepper: Option<&dyn Pepper>, clock: Arc<dyn Clock>
 
 async fn connect(url: &Url, settings: Settings, clock: &Arc<dyn Clock>) -> Result<PostgresDatabase, OpenError> {
     let hosts = Hosts::of(url);
-    let (mut connection, options) = hosts.connect().await?;
+    let (mut connection, _) = hosts.connect().await?;
     let found = schema_of(&mut connection).await.map_err(OpenError::of_migration)?;
     match not_newer(found)? {
         0 => return Err(OpenError::Empty),
         found if found < KNOWN_SCHEMA => return Err(OpenError::Older { found }),
         _ => {}
     }
-    let limit = settings.statement_timeout;
-    Ok(PostgresDatabase::new(Shared {
-        pool: pool(settings, options),
-        hosts,
-        clock: Arc::clone(clock),
-        patience: settings.patience,
-        answers_within: if limit.is_zero() { Duration::MAX } else { limit + ANSWER_TAKES },
-        lost: AtomicBool::new(false),
-    }))
-}
-
-fn pool(settings: Settings, options: PgConnectOptions) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(settings.connections)
-        .acquire_timeout(ASKED_FOR)
-        .idle_timeout(IDLE)
-        // What fails is done again on another connection: that is cheaper than to ask each time.
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| Box::pin(prepare(connection, settings.statement_timeout)))
-        .connect_lazy_with(options)
-}
-
-/// Sets the limits of a session, and refuses one that takes no writes: what it reads may be old.
-///
-/// A commit is durable here before it is confirmed, whatever the database's default.
-async fn prepare(connection: &mut PgConnection, statement_timeout: Duration) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false),
-             set_config('idle_in_transaction_session_timeout', $1, false),
-             CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
-                  THEN set_config('synchronous_commit', 'on', false) END",
-    )
-    .bind(format!("{}ms", statement_timeout.as_millis()))
-    .persistent(false)
-    .execute(&mut *connection)
-    .await?;
-    if is_read_only(connection).await? {
-        return Err(sqlx::Error::Protocol("the server takes no writes".to_owned()));
-    }
-    Ok(())
+    connection.close().await?;
+    Ok(PostgresDatabase::new(Pool::new(hosts, settings, Arc::clone(clock))))
 }
 
 impl OpenError {

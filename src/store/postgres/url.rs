@@ -115,6 +115,14 @@ impl Url {
                 "has sslrootcert, which sslmode=require would not look at: say verify-ca or verify-full",
             ));
         }
+        let of_any_authority =
+            self.hosts.iter().any(|host| host.tls == Tls::VerifyCa) && self.root_certificate.is_none();
+        if of_any_authority {
+            return Err(wrong(
+                "has sslmode=verify-ca without sslrootcert: anybody gets a certificate of a public authority, so say \
+                 verify-full",
+            ));
+        }
         Ok(())
     }
 }
@@ -291,7 +299,7 @@ mod tests {
             ("postgres://u@/d?host=/run/postgresql&port=9", vec![host("/run/postgresql", 9, Tls::Disable)]),
             ("postgres://u@h/d?sslmode=require", vec![host("h", 5432, Tls::Require)]),
             (
-                "postgres://u@h,localhost/d?sslmode=verify-ca",
+                "postgres://u@h,localhost/d?sslmode=verify-ca&sslrootcert=/ca",
                 vec![host("h", 5432, Tls::VerifyCa), host("localhost", 5432, Tls::VerifyCa)],
             ),
             ("postgres://u@h/d?sslmode=disable", vec![host("h", 5432, Tls::Disable)]),
@@ -338,6 +346,7 @@ mod tests {
             "postgres://u:hunter2%00@h/d",
             "postgres://u:hunter2@h/d?host=i",
             "postgres://u:hunter2@h/d?port=1",
+            "postgres://u:hunter2@h/d?sslmode=verify-ca",
             "postgres://u:hunter2@h/d?sslmode=prefer",
             "postgres://u:hunter2@h/d?sslmode=allow",
             "postgres://u:hunter2@h/d?sslmode=verify_full",

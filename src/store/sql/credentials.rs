@@ -81,7 +81,10 @@ impl Credentials for SqlStore {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {
-        self.transact("commit", |transaction| Box::pin(set_password_and_record(transaction, commit))).await
+        self.transact_before(commit.deadline, "commit", |transaction| {
+            Box::pin(set_password_and_record(transaction, commit))
+        })
+        .await
     }
 
     async fn replace_hash(

@@ -5,7 +5,7 @@ use futures_util::stream::BoxStream;
 use uuid::Uuid;
 
 use super::{Row, Statement};
-use crate::ports::StoreError;
+use crate::ports::{Deadline, StoreError};
 
 /// A database with the store's tables. Errors tell the cause in the port's words; no driver's type gets past here.
 #[async_trait]
@@ -18,6 +18,11 @@ pub(in crate::store) trait Database: Send + Sync {
 
     /// Begins a transaction that writes. Whatever is decided in it is as if nobody else were there.
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
+
+    /// As [`Database::begin`], for somebody who waits no longer than that for anything in it.
+    async fn begin_before(&self, _deadline: Option<Deadline>) -> Result<Box<dyn Transaction>, StoreError> {
+        self.begin().await
+    }
 
     /// As [`Database::begin`], for work that begins with taking a row which everybody takes who does the same: they come
     /// one after the other by that alone, and it has to be enough that each statement sees what is committed by then. To

@@ -62,7 +62,7 @@ impl SqlStore {
     }
 
     async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        let mut rounds = Rounds::begin(self.retries.as_deref());
+        let mut rounds = Rounds::begin(self.retries.as_deref(), None);
         loop {
             match self.database.read(statement.clone()).await {
                 Err(error) if rounds.next_after(&error).await => {}

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::ports::{Clock, Entropy, StoreError};
+use crate::ports::{Clock, Deadline, Entropy, StoreError};
 
 /// The longest pause of the first round; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
@@ -57,15 +57,20 @@ pub(in crate::store) struct Retries {
 
 /// The rounds of one piece of work.
 pub(super) struct Rounds<'a> {
+    /// With them, the point after which no further one begins.
     retries: Option<(&'a Retries, Instant)>,
     begun: u32,
     constraints: u32,
 }
 
 impl<'a> Rounds<'a> {
-    /// The first round begins. Without retries it is the only one.
-    pub(super) fn begin(retries: Option<&'a Retries>) -> Self {
-        Self { retries: retries.map(|retries| (retries, retries.clock.instant())), begun: 0, constraints: 0 }
+    /// The first round begins, for somebody who waits until then. Without retries it is the only one.
+    pub(super) fn begin(retries: Option<&'a Retries>, deadline: Option<Deadline>) -> Self {
+        let retries = retries.map(|retries| {
+            let until = retries.clock.instant() + retries.patience;
+            (retries, deadline.map_or(until, |deadline| until.min(deadline.instant())))
+        });
+        Self { retries, begun: 0, constraints: 0 }
     }
 
     /// After an error: whether another round begins now. It is waited for.
@@ -74,9 +79,9 @@ impl<'a> Rounds<'a> {
         if matches!(again, Again::Constraint(_)) {
             self.constraints += 1;
         }
-        let Some((retries, began)) = self.retries else { return false };
+        let Some((retries, until)) = self.retries else { return false };
         let pause = retries.pause(self.begun);
-        let is_over = retries.clock.instant() + pause > began + retries.patience;
+        let is_over = retries.clock.instant() + pause > until;
         if is_over || self.constraints == ROUNDS_FOR_A_CONSTRAINT {
             return false;
         }
@@ -128,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn what_can_not_change_is_not_done_again() {
         let patient = retries(0, Duration::from_mins(1));
-        let mut rounds = Rounds::begin(Some(&patient));
+        let mut rounds = Rounds::begin(Some(&patient), None);
         for error in [
             StoreError::Unavailable("x".into()),
             StoreError::OutcomeUnknown("x".into()),
@@ -137,13 +142,13 @@ mod tests {
             assert!(!rounds.next_after(&error).await, "{error:?}");
         }
         assert!(rounds.next_after(&conflict()).await);
-        assert!(!Rounds::begin(None).next_after(&conflict()).await);
+        assert!(!Rounds::begin(None, None).next_after(&conflict()).await);
     }
 
     #[tokio::test]
     async fn a_constraint_that_never_holds_ends_soon() {
         let patient = retries(0, Duration::from_mins(1));
-        let mut rounds = Rounds::begin(Some(&patient));
+        let mut rounds = Rounds::begin(Some(&patient), None);
         let constraint = || Again::Constraint("23505".into()).into();
         assert!(rounds.next_after(&constraint()).await && rounds.next_after(&constraint()).await);
         assert!(!rounds.next_after(&constraint()).await);
@@ -152,6 +157,14 @@ mod tests {
     #[tokio::test]
     async fn patience_ends() {
         let impatient = retries(0xff, Duration::ZERO);
-        assert!(!Rounds::begin(Some(&impatient)).next_after(&conflict()).await);
+        assert!(!Rounds::begin(Some(&impatient), None).next_after(&conflict()).await);
+    }
+    #[tokio::test]
+    async fn nobody_is_kept_waiting_beyond_the_deadline() {
+        let patient = retries(0, Duration::from_mins(1));
+        let now = patient.clock.instant();
+        assert!(!Rounds::begin(Some(&patient), Some(Deadline::at(now))).next_after(&conflict()).await);
+        let later = Deadline::at(now + Duration::from_mins(1));
+        assert!(Rounds::begin(Some(&patient), Some(later)).next_after(&conflict()).await);
     }
 }

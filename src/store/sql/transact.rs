@@ -6,8 +6,8 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::retries::{Again, Rounds};
-use super::{SqlStore, Transaction, audit};
-use crate::ports::StoreError;
+use super::{SqlStore, Transaction, audit, sql};
+use crate::ports::{Deadline, StoreError};
 
 impl SqlStore {
     /// Everything that writes goes through here. `work` reads, decides and writes in one transaction, as if nobody else
@@ -22,19 +22,26 @@ impl SqlStore {
         name: &'static str,
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let mut rounds = Rounds::begin(self.retries.as_deref());
+        self.transact_before(None, name, work).await
+    }
+
+    /// As [`Self::transact`], for somebody who waits until that deadline to learn what came of it.
+    pub(super) async fn transact_before<'a, T: Send>(
+        &self,
+        deadline: Option<Deadline>,
+        name: &'static str,
+        work: impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut rounds = Rounds::begin(self.retries.as_deref(), deadline);
         let mut doubt = None;
         loop {
-            let error = match self.attempt(&work, &mut doubt).await {
+            let error = match self.attempt(deadline, &work, &mut doubt).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
             tracing::debug!(transaction = name, %error, cause = error.source(), "a transaction failed");
             if !rounds.next_after(&error).await {
-                return match doubt {
-                    Some(doubt) => self.resolve(doubt).await,
-                    None => Err(error),
-                };
+                return Err(doubt.map_or(error, |Doubt { cause, .. }| StoreError::OutcomeUnknown(cause)));
             }
         }
     }
@@ -42,18 +49,19 @@ impl SqlStore {
     /// One round of [`Self::transact`].
     async fn attempt<'a, T: Send>(
         &self,
+        deadline: Option<Deadline>,
         work: &impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
         doubt: &mut Option<Doubt<T>>,
     ) -> Result<T, StoreError> {
-        let mut transaction = self.database.begin().await?;
+        let mut transaction = self.database.begin_before(deadline).await?;
         // In the transaction: what it decides next has to know whether the one before was made.
         let was_made = match doubt {
             Some(before) => transaction.fetch_first(audit::select(before.event)).await?.is_some(),
             None => false,
         };
-        if was_made && let Some(before) = doubt.take() {
-            transaction.roll_back().await;
-            return Ok(before.done);
+        if was_made {
+            confirm(transaction).await?;
+            return doubt.take().map(|before| before.done).ok_or_else(|| Again::InDoubt.into());
         }
         let done = match work(transaction.as_mut()).await {
             Ok(done) => done,
@@ -74,14 +82,15 @@ impl SqlStore {
             (Err(error), _) => Err(error),
         }
     }
+}
 
-    /// The last look at a commit that is in doubt. That its event can be read proves that it was made. That it can't
-    /// proves nothing yet.
-    async fn resolve<T>(&self, doubt: Doubt<T>) -> Result<T, StoreError> {
-        match self.database.read(audit::select(doubt.event)).await {
-            Ok(found) if !found.is_empty() => Ok(doubt.done),
-            _ => Err(StoreError::OutcomeUnknown(doubt.cause)),
-        }
+/// Makes sure that what was seen in a transaction is as durable as what is confirmed: a standby that is waited for may
+/// not have it yet. It has all that was before once it has what is written here.
+async fn confirm(mut transaction: Box<dyn Transaction>) -> Result<(), StoreError> {
+    transaction.execute(sql("UPDATE change_position SET last = last WHERE only_row = 1")).await?;
+    match transaction.commit().await {
+        Err(StoreError::OutcomeUnknown(_)) => Err(Again::InDoubt.into()),
+        confirmed => confirmed,
     }
 }
 

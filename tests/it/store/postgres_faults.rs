@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use credentiald::ambient::SystemClock;
 use credentiald::domain::subject::SubjectId;
-use credentiald::ports::StoreError;
-use credentiald::ports::store::{CommitOutcome, Credentials, Directory};
+use credentiald::ports::store::{Commit, CommitOutcome, Credentials, Directory};
+use credentiald::ports::{Clock, Deadline, StoreError};
 use credentiald::store::SqlStore;
 use credentiald::store::postgres::Settings;
 use sqlx::PgConnection;
@@ -195,6 +196,57 @@ async fn a_server_that_comes_back_is_used_again() {
     cluster.run_again();
     store.probe().await.unwrap();
     make_change(&store, alice, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_does_not_come_is_asked_for_again() {
+    let (cluster, database, _, alice) = with_alice(SETTINGS).await;
+    let proxy = Proxy::to(cluster.port).await;
+    let strict = Settings { statement_timeout: Duration::from_millis(500), ..SETTINGS };
+    let store = open(&through(&proxy, cluster, &database), strict).await.unwrap();
+    make_change(&store, alice, 1).await;
+    for expected in 2..4 {
+        proxy.fall_silent();
+        proxy.speak();
+        make_change(&store, alice, expected).await;
+        proxy.fall_silent();
+        proxy.speak();
+        assert_eq!(store.credential(alice).await.unwrap().unwrap().version, version(expected + 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_does_not_wait_for_a_silent_server_leaves_no_connection_behind() {
+    let (cluster, database, _, alice) = with_alice(SETTINGS).await;
+    let proxy = Proxy::to(cluster.port).await;
+    let store = open(&through(&proxy, cluster, &database), Settings { connections: 2, ..SETTINGS }).await.unwrap();
+    proxy.fall_silent();
+    for _ in 0..8 {
+        let read = tokio::time::timeout(Duration::from_millis(50), store.credential(alice)).await;
+        assert!(read.is_err(), "{read:?}");
+    }
+    proxy.speak();
+    make_change(&store, alice, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_for_a_commit_is_told_by_the_deadline() {
+    let soon = || Some(Deadline::at(SystemClock.instant() + Duration::from_millis(500)));
+    let (cluster, database, direct, alice) = with_alice(SETTINGS).await;
+    let proxy = Proxy::to(cluster.port).await;
+    let store = open(&through(&proxy, cluster, &database), SETTINGS).await.unwrap();
+    // Nothing of it was sent off yet.
+    store.credential(alice).await.unwrap();
+    proxy.fall_silent();
+    let outcome = store.commit(&Commit { deadline: soon(), ..change(alice, Some(1)) }).await;
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+    assert_eq!(direct.credential(alice).await.unwrap().unwrap().version, version(1));
+
+    proxy.speak();
+    proxy.cut(Cut::Silence);
+    let outcome = store.commit(&Commit { deadline: soon(), ..change(alice, Some(1)) }).await;
+    assert!(matches!(outcome, Err(StoreError::OutcomeUnknown(_))), "{outcome:?}");
+    assert_eq!(direct.credential(alice).await.unwrap().unwrap().version, version(2));
 }
 
 fn through(proxy: &Proxy, cluster: &Cluster, database: &str) -> String {

@@ -197,6 +197,7 @@ pub fn change(subject: SubjectId, expected: Option<u64>) -> Commit {
         remember: None,
         forget: None,
         event: event_of(AuditOutcome::Changed { change_id, version: version(next) }),
+        deadline: None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Where a connection is cut.
@@ -14,6 +15,8 @@ pub enum Cut {
     BeforeCommit,
     /// `COMMIT` is done, and nobody is told.
     AfterCommit,
+    /// `COMMIT` is done, and the connection falls silent.
+    Silence,
 }
 
 /// Passes connections on to a server on this machine.
@@ -27,6 +30,8 @@ pub struct Proxy {
 struct State {
     cut: Mutex<Option<Cut>>,
     closed: AtomicBool,
+    /// Counts how often all connections were silenced, and whether new ones are.
+    silence: watch::Sender<(u32, bool)>,
 }
 
 impl Proxy {
@@ -39,7 +44,19 @@ impl Proxy {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 if !of_task.closed.load(Ordering::SeqCst) {
-                    tokio::spawn(pass(client, server, Arc::clone(&of_task)));
+                    let state = Arc::clone(&of_task);
+                    tokio::spawn(async move {
+                        let (mut silence, mut client) = (state.silence.subscribe(), client);
+                        let (before, is_silent) = *silence.borrow_and_update();
+                        if !is_silent {
+                            tokio::select! {
+                                () = pass(&mut client, server, &state) => return,
+                                _ = silence.wait_for(|(times, _)| *times > before) => {}
+                            }
+                        }
+                        // Open, and never heard of again.
+                        std::future::pending::<()>().await;
+                    });
                 }
             }
         });
@@ -56,6 +73,16 @@ impl Proxy {
         self.state.closed.store(true, Ordering::SeqCst);
     }
 
+    /// From now on nothing is heard on any connection, nor on new ones.
+    pub fn fall_silent(&self) {
+        self.state.silence.send_modify(|(times, is_silent)| (*times, *is_silent) = (*times + 1, true));
+    }
+
+    /// New connections are passed on again.
+    pub fn speak(&self) {
+        self.state.silence.send_modify(|(_, is_silent)| *is_silent = false);
+    }
+
     /// Whether the connection was cut that was to be.
     pub fn has_cut(&self) -> bool {
         self.state.cut.lock().unwrap().is_none()
@@ -68,7 +95,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn pass(mut client: TcpStream, server: u16, state: Arc<State>) {
+async fn pass(client: &mut TcpStream, server: u16, state: &State) {
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
     let (mut asked, mut answered) = (vec![0; 65536], vec![0; 65536]);
     loop {
@@ -80,9 +107,13 @@ async fn pass(mut client: TcpStream, server: u16, state: Arc<State>) {
                 if cut == Some(Cut::BeforeCommit) || server.write_all(&asked[..length]).await.is_err() {
                     return;
                 }
-                if cut == Some(Cut::AfterCommit) {
+                if matches!(cut, Some(Cut::AfterCommit | Cut::Silence)) {
                     let _ = server.read(&mut answered).await;
-                    return;
+                }
+                match cut {
+                    Some(Cut::Silence) => std::future::pending().await,
+                    Some(_) => return,
+                    None => {}
                 }
             }
             read = server.read(&mut answered) => {

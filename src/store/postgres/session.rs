@@ -1,0 +1,106 @@
+//! A connection in use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use sqlx::postgres::{PgConnection, PgRow};
+use tokio::sync::mpsc::Sender;
+use tokio::time::{timeout, timeout_at};
+
+use super::errors;
+use super::pool::{NoConnection, Place, Pool};
+use super::values::query_of;
+use crate::ports::Deadline;
+use crate::store::sql::Statement;
+
+/// A connection in use. Dropped, it is closed, and the server ends whatever goes on on it: what is not waited for to its
+/// end is for nobody else.
+pub(super) struct Session {
+    pool: Arc<Pool>,
+    connection: PgConnection,
+    place: Place,
+    /// After that nobody waits for an answer.
+    deadline: Option<Deadline>,
+    is_lost: bool,
+}
+
+impl Session {
+    /// A connection, as soon as one is to be had before the deadline.
+    pub(super) async fn begin(pool: &Arc<Pool>, deadline: Option<Deadline>) -> Result<Self, NoConnection> {
+        let (connection, place) = match deadline {
+            Some(deadline) => {
+                timeout_at(deadline.instant().into(), pool.take()).await.unwrap_or(Err(NoConnection::InTime))?
+            }
+            None => pool.take().await?,
+        };
+        Ok(Self { pool: Arc::clone(pool), connection, place, deadline, is_lost: false })
+    }
+
+    /// Leaves the connection to whoever comes next, where it is of use to anybody.
+    pub(super) fn give_back(self) {
+        if !self.is_lost {
+            self.pool.put_back(self.connection, self.place);
+        }
+    }
+
+    pub(super) async fn fetch(&mut self, statement: Statement) -> Result<Vec<PgRow>, sqlx::Error> {
+        let limit = self.limit();
+        let answer = within(limit, query_of(statement).fetch_all(&mut self.connection)).await;
+        self.looked_at(answer)
+    }
+
+    pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
+        let limit = self.limit();
+        let answer = within(limit, query_of(statement).execute(&mut self.connection)).await;
+        self.looked_at(answer).map(|done| done.rows_affected())
+    }
+
+    pub(super) async fn command(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+        let limit = self.limit();
+        let answer = within(limit, sqlx::raw_sql(text).execute(&mut self.connection)).await;
+        self.looked_at(answer).map(drop)
+    }
+
+    /// Sends the rows of a statement as they come, for as long as somebody takes them.
+    pub(super) async fn send(mut self, statement: Statement, rows: Sender<Result<PgRow, sqlx::Error>>) {
+        let limit = self.limit();
+        let mut found = query_of(statement).fetch(&mut self.connection);
+        loop {
+            let next = async { found.next().await.transpose() };
+            let Some(row) = within(limit, next).await.transpose() else { break };
+            let is_over = row.is_err();
+            if rows.send(row).await.is_err() || is_over {
+                return;
+            }
+        }
+        drop(found);
+        self.give_back();
+    }
+
+    fn looked_at<T>(&mut self, answer: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        if answer.as_ref().is_err_and(errors::is_lost) {
+            self.is_lost = true;
+            // Where it was the caller whose time was up, nothing is known of the server.
+            if !self.left().is_some_and(|left| left.is_zero()) {
+                self.pool.give_up();
+            }
+        }
+        answer
+    }
+
+    /// How long an answer is waited for.
+    fn limit(&self) -> Duration {
+        let limit = self.pool.settings.answers_within();
+        self.left().map_or(limit, |left| left.min(limit))
+    }
+
+    fn left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.remaining(self.pool.clock.instant()))
+    }
+}
+
+/// The answer, or that there was none in time.
+async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    timeout(limit, answer).await.unwrap_or_else(|_| Err(errors::overdue()))
+}
