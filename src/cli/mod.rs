@@ -114,9 +114,12 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
     }
 }
 
+/// Two threads at least: a commit to the embedded store keeps the one that it runs on until the disk has answered, and
+/// there is one commit at a time.
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
-    runtime.block_on(command)
+    let threads = std::thread::available_parallelism().map_or(2, |cpus| cpus.get().max(2));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    runtime.map_err(Failure::failed)?.block_on(command)
 }
 
 #[cfg(test)]

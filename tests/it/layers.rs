@@ -206,7 +206,7 @@ fn what_is_allowed_is_no_offence() {
         ("service/gates/load.rs", "use crate::ports::Store; use super::Permit;"),
         ("service/gates/mod.rs", "use crate::ports::store::Credentials;"),
         ("grpc/request_id.rs", "use crate::ports::Entropy; use super::generated::credential;"),
-        ("store/sqlite/mod.rs", "use crate::ports::Store; use sqlx::query; use super::row;"),
+        ("store/sqlite/mod.rs", "use crate::ports::Store; use rusqlite::Connection; use super::row;"),
         ("service/change/tests.rs", "use crate::ports::Store; use crate::store::sqlite::open;"),
         ("main.rs", "fn main() { credentiald::cli::run() }"),
         ("lib.rs", "pub mod domain;"),

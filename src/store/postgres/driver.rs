@@ -49,9 +49,9 @@ impl PostgresDatabase {
 
 #[async_trait]
 impl Database for PostgresDatabase {
-    async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+    async fn read(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
         let mut session = self.session(None).await?;
-        let found = session.fetch(statement).await;
+        let found = session.fetch(statement.clone()).await;
         session.give_back();
         found.map(|found| rows_of(&found)).map_err(errors::of_statement)
     }

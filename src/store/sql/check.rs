@@ -200,7 +200,10 @@ async fn check_rows(database: &dyn Database, pepper: Option<&dyn Pepper>, report
 }
 
 async fn check_rule(database: &dyn Database, report: &mut CheckReport, rule: &str, select: &'static str) {
-    let broken = database.read(sql(select)).await.and_then(|found| found.iter().map(|row| row.integer("broken")).sum());
+    let broken = database
+        .read(&sql(select).taking_long())
+        .await
+        .and_then(|found| found.iter().map(|row| row.integer("broken")).sum());
     match broken {
         Ok(0) => {}
         Ok(count) => report.damages.push(format!("{count} {rule}")),

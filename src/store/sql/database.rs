@@ -11,7 +11,7 @@ use crate::ports::{Deadline, StoreError};
 #[async_trait]
 pub(in crate::store) trait Database: Send + Sync {
     /// Runs one statement that reads. It sees one moment.
-    async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError>;
+    async fn read(&self, statement: &Statement) -> Result<Vec<Row>, StoreError>;
 
     /// As [`Database::read`], a row at a time, however many there are.
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>>;

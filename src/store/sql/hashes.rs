@@ -23,7 +23,7 @@ pub(super) async fn list(
              WHERE c.subject_id > $1 AND (SELECT s.tenant FROM subject s WHERE s.id = c.subject_id) = $3
              ORDER BY c.subject_id LIMIT $2"),
     };
-    let statement = statement.bind(start_of(page)).bind(i64::from(page.size) + 1);
+    let statement = statement.taking_long().bind(start_of(page)).bind(i64::from(page.size) + 1);
     let statement = match tenant {
         None => statement,
         Some(tenant) => statement.bind(tenant.as_str()),

@@ -42,7 +42,7 @@ impl Imports for SqlStore {
              LEFT JOIN credential c ON c.subject_id = s.id
              ORDER BY place",
         ]);
-        let found = self.read(select.bind(rows::to_json(&wanted.collect::<Vec<_>>())?)).await?;
+        let found = self.read(select.taking_long().bind(rows::to_json(&wanted.collect::<Vec<_>>())?)).await?;
         if found.len() != names.len() {
             return Err(StoreError::Damaged("a name belongs to several subjects".to_owned()));
         }
@@ -117,10 +117,10 @@ async fn insert_all(
          WHERE t.name = r.value ->> 'tenant' AND (r.value ->> 'instance' IS NULL OR i.id IS NOT NULL)
          ON CONFLICT DO NOTHING",
     ]);
-    if transaction.execute(subjects.bind(batch)).await? < count {
+    if transaction.execute(subjects.taking_long().bind(batch)).await? < count {
         let undo =
             Statement::of_parts(&["DELETE FROM subject WHERE id IN (SELECT r.value ->> 'id' FROM ", list, " r)"]);
-        transaction.execute(undo.bind(batch)).await?;
+        transaction.execute(undo.taking_long().bind(batch)).await?;
         return Ok(false);
     }
     let credentials = Statement::of_parts(&[
@@ -131,10 +131,10 @@ async fn insert_all(
         list,
         " r",
     ]);
-    let credentials = credentials.bind(batch).bind(rows::number_of(Version::FIRST));
+    let credentials = credentials.taking_long().bind(batch).bind(rows::number_of(Version::FIRST));
     transaction.execute(credentials.bind(ChangedBy::Administrator.as_str())).await?;
     let created = Statement::of_parts(&[INSERT_CREATED, "IN (SELECT r.value ->> 'id' FROM ", list, " r)"]);
-    transaction.execute(created.bind(batch)).await?;
+    transaction.execute(created.taking_long().bind(batch)).await?;
     for event in events {
         audit::insert(transaction, event).await?;
     }

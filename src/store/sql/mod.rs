@@ -64,7 +64,7 @@ impl SqlStore {
     async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         let mut rounds = Rounds::begin(self.retries.as_deref(), None);
         loop {
-            match self.database.read(statement.clone()).await {
+            match self.database.read(&statement).await {
                 Err(error) if rounds.next_after(&error).await => {}
                 read => return read,
             }

@@ -31,7 +31,7 @@ impl StoredHashes for SqlStore {
         let mut count = HashCount::default();
         for age in HashAge::ALL {
             let select = ["SELECT count(*) AS hashes FROM ", table(age), " WHERE ", is_under(key)];
-            let row = self.read_first(with_key(Statement::of_parts(&select), key)).await?;
+            let row = self.read_first(with_key(Statement::of_parts(&select).taking_long(), key)).await?;
             let found = row.map(|row| row.integer("hashes")).transpose()?.unwrap_or_default();
             let of_age = match age {
                 HashAge::Current => &mut count.current,
@@ -61,7 +61,7 @@ impl StoredHashes for SqlStore {
             // The first bound says nothing new, but SQLite seeks by it.
             " AND subject_id >= $2 AND (subject_id, version) > ($2, $3) ORDER BY subject_id, version LIMIT $4",
         ]);
-        let select = with_key(select, key).bind(subject).bind(version).bind(i64::from(limit));
+        let select = with_key(select.taking_long(), key).bind(subject).bind(version).bind(i64::from(limit));
         self.read(select).await?.iter().map(hashes::entry).collect()
     }
 

@@ -9,17 +9,25 @@ use std::borrow::Cow;
 pub(in crate::store) struct Statement {
     pub(in crate::store) text: Cow<'static, str>,
     pub(in crate::store) values: Vec<Value>,
+    /// It reads or writes many rows: a driver that runs statements itself does so where nobody waits for the thread.
+    pub(in crate::store) takes_long: bool,
 }
 
 /// A statement of that text.
 pub(in crate::store) fn sql(text: &'static str) -> Statement {
-    Statement { text: Cow::Borrowed(text), values: Vec::new() }
+    Statement { text: Cow::Borrowed(text), values: Vec::new(), takes_long: false }
 }
 
 impl Statement {
     /// A statement whose text comes in parts.
     pub(in crate::store) fn of_parts(parts: &[&'static str]) -> Self {
-        Self { text: Cow::Owned(parts.concat()), values: Vec::new() }
+        Self { text: Cow::Owned(parts.concat()), values: Vec::new(), takes_long: false }
+    }
+
+    /// The statement, as one that takes long.
+    pub(in crate::store) fn taking_long(mut self) -> Self {
+        self.takes_long = true;
+        self
     }
 
     /// Adds a value.

@@ -5,13 +5,14 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use rusqlite::Connection;
 
 use super::check::check;
 use super::connect::{alone, looking};
 use super::errors::{code, code_of};
 use super::migrate::{remove, with_suffix};
 use super::open::{OpenError, identify, require_writable};
+use super::waiting::apart;
 use crate::ports::Pepper;
 use crate::store::CheckReport;
 
@@ -79,7 +80,7 @@ pub async fn restore(
         return Ok(Copied { rows, replaced: None });
     }
     // Held until the new store has the name: who opens the old one meanwhile can't use it.
-    let _held = hold(&store).await?;
+    let _held = hold(&store)?;
     let replaced = keep(&store)?;
     copy.replace(&store)?;
     Ok(Copied { rows, replaced: Some(replaced) })
@@ -101,7 +102,9 @@ impl Unnamed {
         let of_io = |error| OpenError::of_io(&self.0, error);
         // SQLite fills a file that is there and empty, and leaves its mode.
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0).map_err(of_io)?;
-        copy(from, &self.0).await.map_err(|error| OpenError::of_driver(from, error))?;
+        let (source, target) = (from.to_owned(), self.0.clone());
+        let copied = apart(move || copy(&source, &target)).await.and_then(|copied| copied);
+        copied.map_err(|error| OpenError::of_driver(from, error))?;
         File::open(&self.0).and_then(|file| file.sync_all()).map_err(of_io)?;
         sound(&self.0, pepper).await
     }
@@ -134,22 +137,19 @@ async fn sound(path: &Path, pepper: Option<&dyn Pepper>) -> Result<u64, BackupEr
     if report.is_sound() { Ok(report.sound_rows) } else { Err(BackupError::Damaged { path: path.to_owned(), report }) }
 }
 
-async fn copy(from: &Path, to: &Path) -> Result<(), sqlx::Error> {
-    let mut connection = looking(from).connect().await?;
-    sqlx::query("VACUUM INTO $1").bind(to.to_string_lossy().into_owned()).execute(&mut connection).await?;
-    connection.close().await
+fn copy(from: &Path, to: &Path) -> rusqlite::Result<()> {
+    looking(from)?.execute("VACUUM INTO $1", [to.to_string_lossy()]).map(drop)
 }
 
 /// Keeps a store from everybody else, with all that was written to it in its file. Refuses where somebody has it open. One
 /// that is so damaged that it can't be held can't be open either.
-async fn hold(store: &Path) -> Result<Option<SqliteConnection>, OpenError> {
+fn hold(store: &Path) -> Result<Option<Connection>, OpenError> {
     require_writable(store)?;
-    let held = async {
-        let mut connection = alone(store).connect().await?;
-        sqlx::query("BEGIN EXCLUSIVE").execute(&mut connection).await?;
+    let held = alone(store).and_then(|connection| {
+        connection.execute_batch("BEGIN EXCLUSIVE")?;
         Ok(connection)
-    };
-    match held.await {
+    });
+    match held {
         Ok(connection) => Ok(Some(connection)),
         Err(error) if matches!(code_of(&error), Some(code::CORRUPT | code::NOTADB)) => Ok(None),
         Err(error) => Err(OpenError::of_driver(store, error)),

@@ -1,33 +1,48 @@
 //! What the driver's errors mean to the core.
 
-use sqlx::error::DatabaseError;
+use rusqlite::Error;
+use rusqlite::ffi;
 
 use crate::ports::StoreError;
 
 /// Result codes, without the extension bits (<https://www.sqlite.org/rescode.html>).
 pub(super) mod code {
-    pub(crate) const BUSY: i32 = 5;
-    pub(crate) const LOCKED: i32 = 6;
-    pub(crate) const READONLY: i32 = 8;
-    pub(crate) const CORRUPT: i32 = 11;
-    pub(crate) const FULL: i32 = 13;
-    pub(crate) const CANTOPEN: i32 = 14;
-    pub(crate) const NOTADB: i32 = 26;
+    use rusqlite::ffi;
+
+    pub(crate) const BUSY: i32 = ffi::SQLITE_BUSY;
+    pub(crate) const LOCKED: i32 = ffi::SQLITE_LOCKED;
+    pub(crate) const READONLY: i32 = ffi::SQLITE_READONLY;
+    pub(crate) const INTERRUPT: i32 = ffi::SQLITE_INTERRUPT;
+    pub(crate) const CORRUPT: i32 = ffi::SQLITE_CORRUPT;
+    pub(crate) const FULL: i32 = ffi::SQLITE_FULL;
+    pub(crate) const CANTOPEN: i32 = ffi::SQLITE_CANTOPEN;
+    pub(crate) const MISUSE: i32 = ffi::SQLITE_MISUSE;
+    pub(crate) const NOTADB: i32 = ffi::SQLITE_NOTADB;
 }
 
 /// The result code of an error that SQLite itself gave.
-pub(super) fn code_of(error: &sqlx::Error) -> Option<i32> {
-    let extended: i32 = error.as_database_error().and_then(DatabaseError::code)?.parse().ok()?;
-    Some(extended & 0xff)
+pub(super) fn code_of(error: &Error) -> Option<i32> {
+    error.sqlite_error().map(|error| error.extended_code & 0xff)
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            // Name the column, never the value.
-            sqlx::Error::ColumnDecode { index, .. } => Self::Damaged(format!("{index} can't be read")),
-            sqlx::Error::Decode(_) => Self::Damaged("a value can't be read".to_owned()),
-            _ if matches!(code_of(&error), Some(code::CORRUPT | code::NOTADB)) => Self::Damaged(error.to_string()),
+/// Whether somebody else holds a lock.
+pub(super) fn is_locked(error: &Error) -> bool {
+    matches!(code_of(error), Some(code::BUSY | code::LOCKED))
+}
+
+/// An error of ours, as SQLite would give it.
+pub(super) fn of_code(code: i32, detail: impl Into<String>) -> Error {
+    Error::SqliteFailure(ffi::Error::new(code), Some(detail.into()))
+}
+
+pub(super) fn closed() -> Error {
+    of_code(code::MISUSE, "the store is closed")
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match code_of(&error) {
+            Some(code::CORRUPT | code::NOTADB) => Self::Damaged(error.to_string()),
             _ => Self::Unavailable(Box::new(error)),
         }
     }
@@ -35,7 +50,7 @@ impl From<sqlx::Error> for StoreError {
 
 /// What an error of `COMMIT` means. A full disk and a lock end it before the last byte is written; after any other
 /// error the change may or may not come back with the write-ahead log.
-pub(super) fn at_commit(error: sqlx::Error) -> StoreError {
+pub(super) fn at_commit(error: Error) -> StoreError {
     match code_of(&error) {
         Some(code::BUSY | code::FULL) => error.into(),
         _ => StoreError::OutcomeUnknown(Box::new(error)),

@@ -6,30 +6,41 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use sqlx::migrate::Migrator;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use rusqlite::{Connection, TransactionBehavior};
 
-use super::connect::{options, writing};
+use super::connect::writing;
 use super::open::{OpenError, identify, require_writable, schema_version, verify};
+use super::waiting::apart;
 use crate::store::{KNOWN_SCHEMA, Migrated};
 
-static MIGRATOR: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
+/// The migrations by the schema that each one makes.
+const MIGRATIONS: &[(u32, &str)] = &[
+    (1, include_str!("migrations/0001_schema.sql")),
+    (2, include_str!("migrations/0002_revision.sql")),
+    (3, include_str!("migrations/0003_pepper.sql")),
+    (4, include_str!("migrations/0004_change_events.sql")),
+    (5, include_str!("migrations/0005_client_tokens.sql")),
+    (6, include_str!("migrations/0006_overlaps.sql")),
+    (7, include_str!("migrations/0007_import.sql")),
+];
 
 /// Brings the schema of the store in that file up to date, each step in a transaction of its own.
 pub async fn migrate(path: &Path) -> Result<Migrated, OpenError> {
     let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
     identify(&path)?;
     require_writable(&path)?;
-    let from = schema_version(&path).await?;
+    let from = schema_version(&path)?;
     if from < KNOWN_SCHEMA {
-        run_migrations(&path).await?;
+        let file = path.clone();
+        let migrated = apart(move || take_steps(&mut writing(&file)?)).await.and_then(|migrated| migrated);
+        migrated.map_err(|error| OpenError::of_driver(&path, error))?;
     }
-    verify(&path).await?;
+    verify(&path)?;
     Ok(Migrated { from, to: KNOWN_SCHEMA })
 }
 
 /// Makes a store. It gets its name once it is whole, so that nobody ever finds half of one.
-pub(super) async fn create(path: &Path) -> Result<(), OpenError> {
+pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     let of_io = |error| OpenError::of_io(path, error);
     let directory = path.parent().unwrap_or(path);
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(of_io)?;
@@ -41,50 +52,55 @@ pub(super) async fn create(path: &Path) -> Result<(), OpenError> {
     remove(&unnamed);
     // SQLite gives its other two files the mode of this one.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed).map_err(of_io)?;
-    let named = match run_migrations(&unnamed).await {
+    let made = writing(&unnamed).and_then(|mut connection| take_steps(&mut connection));
+    let named = match made {
         // Unlike renaming, this never replaces the store of somebody who was faster.
         Ok(()) => fs::hard_link(&unnamed, path).or_else(|error| match error.kind() {
             ErrorKind::AlreadyExists => Ok(()),
             _ => Err(of_io(error)),
         }),
-        Err(error) => Err(error),
+        Err(error) => Err(OpenError::of_driver(&unnamed, error)),
     };
     remove(&unnamed);
     named?;
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(of_io)
 }
 
-/// Runs the migrations on a connection of their own, which takes along whatever a failed one leaves behind.
-async fn run_migrations(path: &Path) -> Result<(), OpenError> {
-    let of_driver = |error| OpenError::of_driver(path, error);
-    let mut connection = writing(path).connect().await.map_err(of_driver)?;
-    apply_migrations(&mut connection).await.map_err(of_driver)?;
-    connection.close().await.map_err(of_driver)
+/// Takes the steps that are left. Another process may do so at the same time: each step looks anew.
+fn take_steps(connection: &mut Connection) -> rusqlite::Result<()> {
+    for (schema, step) in MIGRATIONS {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if version_of(&transaction)? < *schema {
+            transaction.execute_batch(step)?;
+        }
+        transaction.commit()?;
+    }
+    Ok(())
 }
 
-/// Not by `Migrator::run`, whose bounds keep the future from being sent to another thread.
-async fn apply_migrations(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    Ok(MIGRATOR.run_direct(None, connection, false).await?)
+/// The schema version of a database.
+pub(super) fn version_of(connection: &Connection) -> rusqlite::Result<u32> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    // The format's field is signed; what is negative was never ours.
+    Ok(u32::try_from(version.max(0)).unwrap_or(u32::MAX))
 }
 
-/// The statements that made the tables and indexes of a database, ours.
-pub(super) async fn schema_of(connection: &mut SqliteConnection) -> Result<Vec<(String, String)>, sqlx::Error> {
-    sqlx::query_as(
+/// The statements that made the tables and indexes of a database, ours. An older program kept a list of its migrations
+/// beside them.
+pub(super) fn schema_of(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut select = connection.prepare(
         "SELECT name, sql FROM sqlite_schema
-         WHERE sql IS NOT NULL AND substr(name, 1, 5) <> '_sqlx' AND substr(name, 1, 7) <> 'sqlite_'
+         WHERE sql IS NOT NULL AND name <> '_sqlx_migrations' AND substr(name, 1, 7) <> 'sqlite_'
          ORDER BY name",
-    )
-    .fetch_all(connection)
-    .await
+    )?;
+    select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 /// What [`schema_of`] gives for a store that was just made.
-pub(super) async fn expected_schema() -> Result<Vec<(String, String)>, sqlx::Error> {
-    let mut connection = options().in_memory(true).connect().await?;
-    apply_migrations(&mut connection).await?;
-    let schema = schema_of(&mut connection).await?;
-    connection.close().await?;
-    Ok(schema)
+pub(super) fn expected_schema() -> rusqlite::Result<Vec<(String, String)>> {
+    let mut connection = Connection::open_in_memory()?;
+    take_steps(&mut connection)?;
+    schema_of(&connection)
 }
 
 /// Removes a database file that never got its name, with its companions. Where that fails, the next creation tries
@@ -107,6 +123,7 @@ mod tests {
 
     #[test]
     fn the_known_schema_is_the_newest_migration() {
-        assert_eq!(MIGRATOR.iter().map(|migration| migration.version).max(), Some(KNOWN_SCHEMA.into()));
+        assert!(MIGRATIONS.is_sorted_by_key(|(schema, _)| *schema));
+        assert_eq!(MIGRATIONS.last().map(|(schema, _)| *schema), Some(KNOWN_SCHEMA));
     }
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod checkpoints;
 mod connect;
 mod driver;
 mod errors;
@@ -9,6 +10,9 @@ mod header;
 mod migrate;
 mod open;
 mod readers;
+mod statements;
+mod waiting;
+mod writer;
 
 pub use backup::{BackupError, Copied, backup, restore};
 pub use check::check;

@@ -6,12 +6,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sqlx::{ConnectOptions, Connection};
-
-use super::connect::{connect, looking};
+use super::connect::looking;
+use super::driver::SqliteDatabase;
 use super::errors::{code, code_of};
 use super::header::{self, FileKind};
-use super::migrate::{create, expected_schema, schema_of};
+use super::migrate::{create, expected_schema, schema_of, version_of};
 use crate::store::{KNOWN_SCHEMA, SqlStore};
 
 /// Opens the store in that file, or makes one where there is none. A file that is refused is left as it was.
@@ -20,13 +19,13 @@ use crate::store::{KNOWN_SCHEMA, SqlStore};
 pub async fn open(path: &Path) -> Result<SqlStore, OpenError> {
     let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
     if !path.try_exists().map_err(|error| OpenError::of_io(&path, error))? {
-        create(&path).await?;
+        create(&path)?;
     }
     identify(&path)?;
     require_writable(&path)?;
-    verify(&path).await?;
+    verify(&path)?;
     let file = file_of(&path)?;
-    let database = connect(&path).await.map_err(|error| OpenError::of_driver(&path, error))?;
+    let database = SqliteDatabase::open(&path).map_err(|error| OpenError::of_driver(&path, error))?;
     // Reading goes on beside a writer; whoever keeps the store for itself shows only where somebody wants to write.
     database.begin_writing().await.map_err(|error| OpenError::of_driver(&path, error))?;
     // A store that was restored meanwhile: some connections might have the one file and some the other.
@@ -119,7 +118,7 @@ impl OpenError {
         }
     }
 
-    pub(super) fn of_driver(path: &Path, error: sqlx::Error) -> Self {
+    pub(super) fn of_driver(path: &Path, error: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match code_of(&error) {
             Some(code::BUSY | code::LOCKED) => Self::Locked(path),
@@ -169,16 +168,14 @@ pub(super) fn require_writable(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Checks that the schema is the one this program works with, to the letter.
-pub(super) async fn verify(path: &Path) -> Result<(), OpenError> {
-    let found = schema_version(path).await?;
+pub(super) fn verify(path: &Path) -> Result<(), OpenError> {
+    let found = schema_version(path)?;
     if found < KNOWN_SCHEMA {
         return Err(OpenError::Older { path: path.to_owned(), found });
     }
     let of_driver = |error| OpenError::of_driver(path, error);
-    let mut connection = looking(path).connect().await.map_err(of_driver)?;
-    let schema = schema_of(&mut connection).await.map_err(of_driver)?;
-    connection.close().await.map_err(of_driver)?;
-    if schema != expected_schema().await.map_err(of_driver)? {
+    let schema = looking(path).and_then(|connection| schema_of(&connection)).map_err(of_driver)?;
+    if schema != expected_schema().map_err(of_driver)? {
         return Err(OpenError::Damaged {
             path: path.to_owned(),
             detail: format!("its tables are not those of schema {KNOWN_SCHEMA}"),
@@ -188,13 +185,9 @@ pub(super) async fn verify(path: &Path) -> Result<(), OpenError> {
 }
 
 /// The schema version of a store, where it is not newer than the program.
-pub(super) async fn schema_version(path: &Path) -> Result<u32, OpenError> {
-    let of_driver = |error| OpenError::of_driver(path, error);
-    let mut connection = looking(path).connect().await.map_err(of_driver)?;
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.map_err(of_driver)?;
-    connection.close().await.map_err(of_driver)?;
-    // The format's field is signed; what is negative was never ours.
-    let found = u32::try_from(version.max(0)).unwrap_or(u32::MAX);
+pub(super) fn schema_version(path: &Path) -> Result<u32, OpenError> {
+    let found = looking(path).and_then(|connection| version_of(&connection));
+    let found = found.map_err(|error| OpenError::of_driver(path, error))?;
     if found > KNOWN_SCHEMA {
         return Err(OpenError::Newer { path: path.to_owned(), found });
     }

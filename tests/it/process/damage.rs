@@ -90,7 +90,7 @@ async fn each_flipped_byte_of_a_wrapped_hash_is_found_and_verifies_nothing() {
         acme.ram_user(name, "mypassword").await;
     }
     serving.stop().await;
-    let (id, hash) = stored_hash(&installation.database(), "alice").await;
+    let (id, hash) = stored_hash(&installation.database(), "alice");
     let sound = fs::read(installation.database()).unwrap();
     let at = sound.windows(hash.len()).position(|window| window == hash.as_bytes()).unwrap();
 

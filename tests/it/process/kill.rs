@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
+use rusqlite::Connection;
 use serde_json::json;
-use sqlx::{Connection, SqliteConnection};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::installation::Installation;
@@ -90,12 +90,12 @@ async fn a_change_whose_reply_a_kill_took_is_answered_when_it_is_sent_again() {
             let request = request.clone();
             async move { user.try_call("ChangePassword", request).await }
         });
-        let mut store = connection_to(&installation.database()).await;
-        while stored_version(&mut store).await != version + 1 {
+        let store = connection_to(&installation.database());
+        while stored_version(&store) != version + 1 {
             tokio::task::yield_now().await;
         }
         serving.kill();
-        store.close().await.unwrap();
+        drop(store);
         sent.await.unwrap();
 
         serving = installation.serve(&[]).await;
@@ -107,7 +107,7 @@ async fn a_change_whose_reply_a_kill_took_is_answered_when_it_is_sent_again() {
     }
 }
 
-async fn stored_version(store: &mut SqliteConnection) -> u64 {
-    let version: i64 = sqlx::query_scalar("SELECT version FROM credential").fetch_one(store).await.unwrap();
+fn stored_version(store: &Connection) -> u64 {
+    let version: i64 = store.query_row("SELECT version FROM credential", [], |row| row.get(0)).unwrap();
     version.try_into().unwrap()
 }

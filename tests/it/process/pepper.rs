@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
-use sqlx::Connection;
 
 use super::installation::{Installation, Outcome, outcome, write_secretly};
 use super::serving::Serving;
 use super::tenant::{Acme, change, verification};
-use crate::store::{connection_to, stored_hash};
+use crate::store::{connection_to, stored_hash, tamper};
 use crate::support::Client;
 
 const KEYS: &str = "CREDENTIALD_PEPPER_KEYS";
@@ -59,10 +58,8 @@ impl Peppered {
     }
 
     /// Runs a statement past the service.
-    async fn tamper(&self, statement: &str) {
-        let mut connection = connection_to(&self.installation.database()).await;
-        sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
+    fn tamper(&self, statements: &str) {
+        tamper(&self.installation.database(), statements);
     }
 }
 
@@ -192,24 +189,19 @@ async fn a_rewrap_that_was_killed_goes_on_when_it_is_run_again() {
             SELECT s.id, c.version, c.hash, c.changed_at, c.changed_by, c.change_id
             FROM subject s, credential c WHERE s.name LIKE 'copy-%';
     ";
-    peppered.tamper(copies).await;
+    peppered.tamper(copies);
 
     let mut rewrap = peppered.installation.command(&["pepper", "rewrap", &ring]).spawn().unwrap();
-    let wrapped = async || {
-        let mut connection = connection_to(&peppered.installation.database()).await;
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM credential WHERE pepper_key = 'a'")
-            .fetch_one(&mut connection)
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
-        count
+    let wrapped = || -> i64 {
+        let count = "SELECT count(*) FROM credential WHERE pepper_key = 'a'";
+        connection_to(&peppered.installation.database()).query_row(count, [], |row| row.get(0)).unwrap()
     };
-    while wrapped().await == 0 {
+    while wrapped() == 0 {
         tokio::task::yield_now().await;
     }
     rewrap.kill().unwrap();
     rewrap.wait().unwrap();
-    let done = wrapped().await;
+    let done = wrapped();
     assert!((1..6001).contains(&done), "{done}");
 
     let again = peppered.pepper("rewrap", &ring).printed();
@@ -232,11 +224,10 @@ async fn damage_is_told_with_the_subject_and_without_the_hash() {
     acme.ram_user("bob", "mypassword").await;
     let alice = acme.root.ok("DescribeRamUser", json!({ "user_name": "alice" })).await;
     peppered
-        .tamper("UPDATE credential SET hash = 'AAAA' || substr(hash, 5) WHERE subject_id = (SELECT id FROM subject WHERE name = 'alice')")
-        .await;
+        .tamper("UPDATE credential SET hash = 'AAAA' || substr(hash, 5) WHERE subject_id = (SELECT id FROM subject WHERE name = 'alice')");
     acme.relay.err("VerifyPassword", verification("alice", "mypassword"), "INTERNAL").await;
     let log = serving.stop().await;
-    let (id, hash) = stored_hash(&peppered.installation.database(), "alice").await;
+    let (id, hash) = stored_hash(&peppered.installation.database(), "alice");
     let told = format!("the hash of subject {id}, version 1, does not open under the pepper key a");
     assert!(log.contains(&told) && !log.contains(&hash[8..]), "{log} {alice}");
 

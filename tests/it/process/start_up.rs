@@ -6,26 +6,14 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
-
 use super::installation::{Installation, Outcome, files, outcome, with_mounts};
+use crate::store::{connection_to, tamper};
 
 /// An installation with a store that was closed in order.
 fn installed() -> Installation {
     let installation = Installation::new();
     installation.bootstrap();
     installation
-}
-
-async fn connection(path: &Path) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap()
-}
-
-async fn execute(path: &Path, statement: &'static str) {
-    let mut connection = connection(path).await;
-    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 /// Starting ends with that message on one line, and no file is touched or removed.
@@ -66,7 +54,7 @@ async fn a_file_that_is_no_store_is_refused() {
     assert_refused(&installation, "{} is not a database");
 
     fs::remove_file(&database).unwrap();
-    execute(&database, "CREATE TABLE theirs (value); INSERT INTO theirs VALUES (1)").await;
+    tamper(&database, "CREATE TABLE theirs (value); INSERT INTO theirs VALUES (1)");
     assert_refused(&installation, "{} is a database of another program");
 
     fs::remove_file(&database).unwrap();
@@ -78,7 +66,7 @@ async fn a_file_that_is_no_store_is_refused() {
 #[tokio::test]
 async fn a_store_of_a_newer_version_is_refused() {
     let installation = installed();
-    execute(&installation.database(), "PRAGMA user_version = 1000").await;
+    tamper(&installation.database(), "PRAGMA user_version = 1000");
     assert_refused(&installation, "the store {} has schema 1000, this program knows 7: use a newer program");
 }
 
@@ -87,12 +75,12 @@ async fn a_store_that_another_process_holds_is_refused() {
     let installation = installed();
     let database = installation.database();
     let before = kept(&installation);
-    let mut other = connection(&database).await;
+    let other = connection_to(&database);
     let hold = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; SELECT count(*) FROM tenant";
-    sqlx::raw_sql(hold).execute(&mut other).await.unwrap();
+    other.execute_batch(hold).unwrap();
     // To read the file here would give up this process's locks on it (POSIX).
     assert_told(&serve(&installation), &format!("the store {} is locked by another process", database.display()));
-    other.close().await.unwrap();
+    drop(other);
     assert!(kept(&installation) == before);
     installation.serve(&[]).await.stop().await;
 }

@@ -208,13 +208,12 @@ async fn every_imported_batch_is_audited() {
     import(&world.root, &[vec![ram_user("a", BCRYPT), ram_user("b", BCRYPT)]]).await;
     import(&world.root, &[vec![ram_user("a", BCRYPT)]]).await;
     import(&world.root, &[vec![ram_user("a", BCRYPT), ram_user("c", BCRYPT)]]).await;
-    let mut connection = crate::store::connection_to(&crate::support::database(&world.directory)).await;
-    let found: Vec<(String, String, i64, i64)> = sqlx::query_as(
+    let connection = crate::store::connection_to(&crate::support::database(&world.directory));
+    let mut select = connection.prepare(
         "SELECT resource, outcome, imported, unchanged FROM audit_event WHERE action = 'admin:ImportCredentials' ORDER BY number",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .unwrap();
+    ).unwrap();
+    let found = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
+    let found: Vec<(String, String, i64, i64)> = found.map(Result::unwrap).collect();
     let event = |imported, unchanged| ("tenant/acme".to_owned(), "imported".to_owned(), imported, unchanged);
     assert_eq!(found, [event(2, 0), event(1, 1)], "what changes nothing records nothing");
 }

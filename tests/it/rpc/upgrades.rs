@@ -1,7 +1,6 @@
 //! Stored hashes outlive the parameters that they were made with.
 
 use serde_json::{Value, json};
-use sqlx::Connection;
 
 use crate::store::connection_to;
 use crate::support::{Setup, World, database};
@@ -26,19 +25,10 @@ pub async fn posture(world: &World) -> Vec<String> {
 }
 
 /// Puts another hash in the place of a RAM user's, as an import would.
-pub async fn import(world: &World, user: &str, hash: &str) {
-    let mut connection = connection_to(&database(&world.directory)).await;
-    let updated = sqlx::query(
-        "UPDATE credential SET hash = $2, pepper_key = NULL, revision = revision + 1
-         WHERE subject_id = (SELECT id FROM subject WHERE name = $1)",
-    )
-    .bind(user)
-    .bind(hash)
-    .execute(&mut connection)
-    .await
-    .unwrap();
-    assert_eq!(updated.rows_affected(), 1);
-    connection.close().await.unwrap();
+pub fn import(world: &World, user: &str, hash: &str) {
+    let update = "UPDATE credential SET hash = ?2, pepper_key = NULL, revision = revision + 1
+         WHERE subject_id = (SELECT id FROM subject WHERE name = ?1)";
+    assert_eq!(connection_to(&database(&world.directory)).execute(update, [user, hash]).unwrap(), 1);
 }
 
 #[tokio::test]
@@ -72,9 +62,9 @@ async fn an_imported_hash_verifies_and_is_upgraded_on_first_use() {
         world.ram_user(user, "mypassword").await;
     }
     // Of "caf" and "e" with an accent after it; of 72 times "x".
-    import(&world, "alice", "$2b$05$abcdefghijklmnopqrstuukYd4qNHyZ/ow.11gfHuCEngbXKNA6ZG").await;
-    import(&world, "bob", "$2b$05$abcdefghijklmnopqrstuujf8SX2ahXLwp9w/B.Y5XdysS6yR576q").await;
-    import(&world, "carol", "$2b$31$abcdefghijklmnopqrstuujf8SX2ahXLwp9w/B.Y5XdysS6yR576q").await;
+    import(&world, "alice", "$2b$05$abcdefghijklmnopqrstuukYd4qNHyZ/ow.11gfHuCEngbXKNA6ZG");
+    import(&world, "bob", "$2b$05$abcdefghijklmnopqrstuujf8SX2ahXLwp9w/B.Y5XdysS6yR576q");
+    import(&world, "carol", "$2b$31$abcdefghijklmnopqrstuujf8SX2ahXLwp9w/B.Y5XdysS6yR576q");
     assert_eq!(posture(&world).await, ["bcrypt cost=5: 2 of 2", "unreadable -: 1 of 1"]);
 
     assert_eq!(world.verify(json!({ "ram_user": "alice" }), "cafe\u{301}").await, "MATCHED_CURRENT");
@@ -100,8 +90,7 @@ async fn an_imported_password_can_be_changed_and_does_not_come_again() {
     world.root.ok("SetPasswordPolicy", json!({ "password_reuse_prevention": 3 })).await;
     let alice = world.ram_user("alice", "mypassword").await;
     // Of "Tr0ub4dor&3 é".
-    import(&world, "alice", "$pbkdf2-sha256$29000$MDEyMzQ1Njc4OWFiY2RlZg$f9l1Zhm2aQC8YoY43s3vfD.ErgWUFU4ni8wj7jFR9Qw")
-        .await;
+    import(&world, "alice", "$pbkdf2-sha256$29000$MDEyMzQ1Njc4OWFiY2RlZg$f9l1Zhm2aQC8YoY43s3vfD.ErgWUFU4ni8wj7jFR9Qw");
     let change = |old: &str, new: &str| json!({ "old_password": old, "new_password": new });
     alice.err("ChangePassword", change("mypassword", "newpassword"), "OLD_PASSWORD_INCORRECT").await;
     alice.ok("ChangePassword", change("Tr0ub4dor&3 \u{e9}", "newpassword")).await;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::store::connection_to;
+use crate::store::tamper;
 use crate::support::{Client, Setup, Watching, World, database};
 
 /// `name: kind version`, of a reply with an event.
@@ -334,8 +334,7 @@ async fn a_cursor_that_is_none_or_too_old_is_refused() {
     let mut watch = relay.watch(json!({ "from_oldest": true })).await;
     let seen = watch.event().await;
     watch.event().await;
-    let mut connection = connection_to(&database(&world.directory)).await;
-    sqlx::query("UPDATE change_event SET at = 0").execute(&mut connection).await.unwrap();
+    tamper(&database(&world.directory), "UPDATE change_event SET at = 0");
     let world = world.restart().await;
     // Removed by the first tidying, which nobody waits for.
     let expired = loop {

@@ -26,7 +26,7 @@ mod tokens;
 mod upgrades;
 pub mod values;
 
-pub use sqlite::{connection_to, stored_hash};
+pub use sqlite::{connection_to, stored_hash, tamper};
 
 /// A test for each law, for each backend.
 macro_rules! laws {

@@ -7,8 +7,7 @@ use async_trait::async_trait;
 use credentiald::ports::Store;
 use credentiald::ports::store::StoredHashes;
 use credentiald::store::{SqlStore, sqlite};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use rusqlite::Connection;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -47,24 +46,25 @@ impl Backend for SqliteBackend {
     }
 
     async fn audit_events(&self) -> Vec<Uuid> {
-        let mut connection = connection_to(&self.path()).await;
-        let ids: Vec<String> =
-            sqlx::query_scalar("SELECT id FROM audit_event ORDER BY number").fetch_all(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        ids.iter().map(|id| id.parse().unwrap()).collect()
+        let connection = connection_to(&self.path());
+        let mut select = connection.prepare("SELECT id FROM audit_event ORDER BY number").unwrap();
+        let ids = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        ids.map(|id| id.unwrap().parse().unwrap()).collect()
     }
 }
 
 /// A connection past the store, for what an operator or another program might do.
-pub async fn connection_to(path: &Path) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(path).connect().await.unwrap()
+pub fn connection_to(path: &Path) -> Connection {
+    Connection::open(path).unwrap()
+}
+
+/// Runs SQL past the store.
+pub fn tamper(path: &Path, statements: &str) {
+    connection_to(path).execute_batch(statements).unwrap();
 }
 
 /// The id of the subject of that name, and its hash as it is stored.
-pub async fn stored_hash(path: &Path, name: &str) -> (String, String) {
-    let mut connection = connection_to(path).await;
+pub fn stored_hash(path: &Path, name: &str) -> (String, String) {
     let select = "SELECT s.id, c.hash FROM subject s JOIN credential c ON c.subject_id = s.id WHERE s.name = $1";
-    let found = sqlx::query_as(select).bind(name).fetch_one(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-    found
+    connection_to(path).query_row(select, [name], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
 }

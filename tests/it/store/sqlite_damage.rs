@@ -10,10 +10,9 @@ use credentiald::domain::subject::SubjectKind;
 use credentiald::ports::StoreError;
 use credentiald::ports::store::{AccessTokens, Credentials, Directory, Overlaps};
 use credentiald::store::sqlite;
-use sqlx::Connection;
 use tempfile::TempDir;
 
-use super::sqlite::connection_to;
+use super::sqlite::tamper;
 use super::values::*;
 
 /// Something of everything.
@@ -141,10 +140,7 @@ async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("store.db");
         fill(&path).await;
-        let mut connection = connection_to(&path).await;
-        sqlx::raw_sql("PRAGMA foreign_keys = OFF").execute(&mut connection).await.unwrap();
-        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
+        tamper(&path, &format!("PRAGMA foreign_keys = OFF; {statement}"));
         let report = sqlite::check(&path, None).await.unwrap();
         let lines = report.damages.join("\n");
         assert!(lines.contains(table), "{statement}: {lines:?}");
@@ -162,12 +158,7 @@ async fn settings_out_of_range_are_damage_to_whoever_reads_them() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.db");
     fill(&path).await;
-    let mut connection = connection_to(&path).await;
-    sqlx::raw_sql("UPDATE tenant SET settings = replace(settings, '\"hard_expiry\":false', '\"hard_expiry\":2')")
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
+    tamper(&path, "UPDATE tenant SET settings = replace(settings, '\"hard_expiry\":false', '\"hard_expiry\":2')");
     let store = sqlite::open(&path).await.unwrap();
     assert!(matches!(store.settings(&tenant("acme")).await, Err(StoreError::Damaged(_))));
 }
@@ -177,12 +168,7 @@ async fn a_token_whose_subject_was_deleted_by_hand_is_not_found() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.db");
     fill(&path).await;
-    let mut connection = connection_to(&path).await;
-    sqlx::raw_sql("PRAGMA foreign_keys = OFF; DELETE FROM subject WHERE kind = 'ram-user'")
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
+    tamper(&path, "PRAGMA foreign_keys = OFF; DELETE FROM subject WHERE kind = 'ram-user'");
     let store = sqlite::open(&path).await.unwrap();
     assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
 }

@@ -9,10 +9,9 @@ use credentiald::domain::subject::SubjectId;
 use credentiald::ports::store::{Credentials, Directory};
 use credentiald::store::sqlite::OpenError;
 use credentiald::store::{Migrated, SqlStore, sqlite};
-use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
-use super::sqlite::connection_to;
+use super::sqlite::{connection_to, tamper};
 use super::values::*;
 
 fn mode(path: &Path) -> u32 {
@@ -31,13 +30,6 @@ async fn closed_store() -> (TempDir, PathBuf) {
     alice(&store).await;
     store.close().await;
     (directory, path)
-}
-
-/// Runs SQL past the store, and leaves nothing of it in a write-ahead log.
-async fn tamper(path: &Path, statement: &'static str) {
-    let mut connection: SqliteConnection = connection_to(path).await;
-    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 /// Opening is refused, and every byte stays where it was.
@@ -110,7 +102,7 @@ async fn what_is_no_store_is_refused() {
         assert!(matches!(refused(&path).await, OpenError::NotADatabase(_)));
     }
     fs::remove_file(&path).unwrap();
-    tamper_new(&path, "CREATE TABLE theirs (x)").await;
+    tamper_new(&path, "CREATE TABLE theirs (x)");
     assert!(matches!(refused(&path).await, OpenError::NotAStore(_)));
 
     for missing in
@@ -121,15 +113,15 @@ async fn what_is_no_store_is_refused() {
 }
 
 /// Runs SQL in a database that is made for it.
-async fn tamper_new(path: &Path, statement: &'static str) {
+fn tamper_new(path: &Path, statements: &str) {
     fs::write(path, b"").unwrap();
-    tamper(path, statement).await;
+    tamper(path, statements);
 }
 
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
     let (_directory, path) = closed_store().await;
-    tamper(&path, "PRAGMA user_version = 99").await;
+    tamper(&path, "PRAGMA user_version = 99");
     let error = refused(&path).await;
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
     assert!(matches!(sqlite::migrate(&path).await, Err(OpenError::Newer { .. })));
@@ -141,7 +133,7 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.db");
     // Ours, and older than the first migration.
-    tamper_new(&path, "PRAGMA application_id = 1129465156").await;
+    tamper_new(&path, "PRAGMA application_id = 1129465156");
     let error = refused(&path).await;
     assert!(matches!(error, OpenError::Older { found: 0, .. }));
     assert!(error.to_string().contains("credentiald migrate"));
@@ -163,7 +155,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
     ] {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("store.db");
-        tamper_new(&path, dump).await;
+        tamper_new(&path, dump);
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::Older { found, .. } if found == from), "{error}");
 
@@ -188,7 +180,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
 async fn a_schema_that_somebody_changed_is_refused() {
     for statement in ["DROP TABLE audit_event", "CREATE TRIGGER t AFTER INSERT ON tenant BEGIN SELECT 1; END"] {
         let (_directory, path) = closed_store().await;
-        tamper(&path, statement).await;
+        tamper(&path, statement);
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
         assert!(!sqlite::check(&path, None).await.unwrap().is_sound());
@@ -212,15 +204,12 @@ async fn a_read_only_file_or_directory_is_refused() {
 #[tokio::test]
 async fn a_store_that_another_process_holds_for_itself_is_refused() {
     let (_directory, path) = closed_store().await;
-    let mut other = connection_to(&path).await;
-    sqlx::raw_sql("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; SELECT count(*) FROM tenant")
-        .execute(&mut other)
-        .await
-        .unwrap();
+    let other = connection_to(&path);
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; SELECT count(*) FROM tenant").unwrap();
     let before = fs::read(&path).unwrap();
     let error = sqlite::open(&path).await.expect_err("it is locked");
     assert!(matches!(error, OpenError::Locked(_)), "{error:?}");
-    other.close().await.unwrap();
+    drop(other);
     assert_eq!(fs::read(&path).unwrap(), before);
     sqlite::open(&path).await.unwrap();
 }
@@ -228,11 +217,11 @@ async fn a_store_that_another_process_holds_for_itself_is_refused() {
 #[tokio::test]
 async fn a_store_that_another_process_is_writing_to_without_end_is_refused() {
     let (_directory, path) = closed_store().await;
-    let mut other = connection_to(&path).await;
-    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let other = connection_to(&path);
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let error = sqlite::open(&path).await.expect_err("it is locked");
     assert!(matches!(error, OpenError::Locked(_)), "{error:?}");
-    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    other.execute_batch("ROLLBACK").unwrap();
     sqlite::open(&path).await.unwrap();
 }
 
@@ -240,9 +229,7 @@ async fn a_store_that_another_process_is_writing_to_without_end_is_refused() {
 async fn a_copy_that_sqlite_made_opens() {
     let (directory, path) = closed_store().await;
     let copy = directory.path().join("copy.db");
-    let mut connection = connection_to(&path).await;
-    sqlx::query("VACUUM INTO $1").bind(copy.to_str().unwrap()).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+    connection_to(&path).execute("VACUUM INTO $1", [copy.to_str().unwrap()]).unwrap();
     let store = sqlite::open(&copy).await.unwrap();
     make_change(&store, store_alice(&store).await, 1).await;
 }

@@ -80,6 +80,7 @@ pub(super) async fn list(
     let found = store.read(sql(select_entries!(
         "s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name > $4 ORDER BY s.name LIMIT $5"
     ))
+    .taking_long()
     .bind(tenant.as_str())
     .bind(kind.as_str())
     .bind(instance_key(instance))
@@ -104,6 +105,7 @@ async fn list_of_all_instances(
            AND coalesce(s.instance, '') >= $3 AND (coalesce(s.instance, ''), s.name) > ($3, $4)
          ORDER BY coalesce(s.instance, ''), s.name LIMIT $5"
             ))
+            .taking_long()
             .bind(tenant.as_str())
             .bind(SubjectKind::InstanceAccount.as_str())
             .bind(instance)

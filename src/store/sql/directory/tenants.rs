@@ -54,7 +54,8 @@ pub(super) async fn delete(transaction: &mut dyn Transaction, name: &TenantName)
         return Ok(Deletion::NotEmpty);
     }
     // One that is made again under the same name is not to see them.
-    transaction.execute(sql("DELETE FROM change_event WHERE tenant = $1").bind(name.as_str())).await?;
+    let events = sql("DELETE FROM change_event WHERE tenant = $1").taking_long();
+    transaction.execute(events.bind(name.as_str())).await?;
     Ok(Deletion::Deleted)
 }
 
@@ -99,6 +100,7 @@ async fn remove_earlier_hashes(
                      WHERE s.tenant = $1 AND s.kind = $2 AND e.version < c.version - $3
                          AND (c.overlap_started_at IS NULL OR e.version < c.version - 1)
                  )")
+            .taking_long()
             .bind(tenant.as_str())
             .bind(kind.as_str())
             .bind(i64::from(kept)),

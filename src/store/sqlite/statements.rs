@@ -1,0 +1,80 @@
+//! Statements and their values to SQLite, and its rows back: values change their type nowhere else.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection};
+
+use crate::store::sql::{Row, Statement, Value};
+
+/// Runs a statement that has no rows, and answers how many it changed.
+pub(super) fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<u64> {
+    Ok(prepare(connection, statement)?.raw_execute()? as u64)
+}
+
+/// Runs a statement and answers its rows.
+pub(super) fn fetch(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    each_row(connection, statement, |row| {
+        rows.push(row);
+        ControlFlow::Continue(())
+    })?;
+    Ok(rows)
+}
+
+/// Runs a statement and gives away each row as it is read, for as long as anybody wants more.
+pub(super) fn each_row(
+    connection: &Connection,
+    statement: &Statement,
+    mut give: impl FnMut(Row) -> ControlFlow<()>,
+) -> rusqlite::Result<()> {
+    let mut prepared = prepare(connection, statement)?;
+    let columns: Arc<[String]> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let mut found = prepared.raw_query();
+    while let Some(row) = found.next()? {
+        let cells = (0..columns.len()).map(|column| row.get_ref(column).ok().and_then(cell)).collect();
+        if give(Row::new(Arc::clone(&columns), cells)).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a command that has neither values nor rows.
+pub(super) fn command(connection: &Connection, text: &'static str) -> rusqlite::Result<()> {
+    connection.prepare_cached(text)?.raw_execute().map(drop)
+}
+
+fn prepare<'a>(connection: &'a Connection, statement: &Statement) -> rusqlite::Result<CachedStatement<'a>> {
+    let mut prepared = connection.prepare_cached(&statement.text)?;
+    // `$1` is a name to SQLite, whose place is where it first occurs.
+    for place in 1..=prepared.parameter_count() {
+        let name = prepared.parameter_name(place).and_then(|name| name.strip_prefix('$'));
+        let number = name.and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
+        let value = number.and_then(|number| statement.values.get(number));
+        let value = value.ok_or(rusqlite::Error::InvalidParameterCount(place, statement.values.len()))?;
+        prepared.raw_bind_parameter(place, bound(value))?;
+    }
+    Ok(prepared)
+}
+
+fn bound(value: &Value) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(match value {
+        Value::Null => ValueRef::Null,
+        Value::Integer(number) => ValueRef::Integer(*number),
+        Value::Text(text) => ValueRef::Text(text.as_bytes()),
+        Value::Bytes(bytes) => ValueRef::Blob(bytes),
+    })
+}
+
+/// A value as what it is, whatever the column was declared as.
+fn cell(value: ValueRef<'_>) -> Option<Value> {
+    match value {
+        ValueRef::Null => Some(Value::Null),
+        ValueRef::Integer(number) => Some(Value::Integer(number)),
+        ValueRef::Text(text) => std::str::from_utf8(text).ok().map(Value::from),
+        ValueRef::Blob(bytes) => Some(Value::from(bytes)),
+        ValueRef::Real(_) => None,
+    }
+}

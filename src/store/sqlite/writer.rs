@@ -1,0 +1,130 @@
+//! The one connection that writes, and its transactions.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+use uuid::Uuid;
+
+use super::checkpoints::Checkpoints;
+use super::connect::writing;
+use super::errors;
+use super::statements::{command, execute, fetch};
+use super::waiting::{apart, in_turn, until_unlocked};
+use crate::ports::StoreError;
+use crate::store::sql::{Row, Statement, Transaction};
+
+/// The connection, for one at a time, in the order in which they came. `None` once it is closed.
+pub(super) type Writer = Arc<Mutex<Option<Writable>>>;
+
+/// A connection that writes, with what is known of its log.
+pub(super) struct Writable {
+    connection: Connection,
+    checkpoints: Checkpoints,
+}
+
+/// The writer of the database of that file.
+pub(super) fn open(path: &Path) -> rusqlite::Result<Writer> {
+    let connection = writing(path)?;
+    connection.busy_timeout(Duration::ZERO)?;
+    let checkpoints = Checkpoints::of(&connection, path)?;
+    Ok(Arc::new(Mutex::new(Some(Writable { connection, checkpoints }))))
+}
+
+/// Begins a transaction that writes. `IMMEDIATE`, because a plain `BEGIN` that reads first and writes later fails at once
+/// when somebody else wrote in between, whatever the patience (SQLite documentation, "Isolation").
+///
+/// Statements run on the thread that asks: to hand them to another takes longer than most of them do, above all where
+/// all CPUs hash.
+pub(super) async fn begin(writer: &Writer) -> rusqlite::Result<Writing> {
+    let guard = in_turn(Arc::clone(writer).lock_owned()).await?;
+    let guard = OwnedMutexGuard::try_map(guard, Option::as_mut).map_err(|_| errors::closed())?;
+    let mut held = Held(guard);
+    let begun = &mut held;
+    until_unlocked(move || command(begun.connection(), "BEGIN IMMEDIATE")).await?;
+    Ok(Writing { held: Some(held), writer: Arc::clone(writer), witness: None })
+}
+
+/// Waits for what is under way, moves everything into the database file and closes the connection.
+pub(super) async fn close(writer: &Writer) {
+    if let Some(Writable { connection, .. }) = writer.lock().await.take() {
+        // Where this fails, or never runs, the next opening finds everything in the write-ahead log.
+        let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+}
+
+/// The connection in use. Whatever was begun on it and not committed is rolled back when it is given back.
+struct Held(OwnedMappedMutexGuard<Option<Writable>, Writable>);
+
+impl Held {
+    fn connection(&self) -> &Connection {
+        &self.0.connection
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SQLite itself has done so where the disk was full.
+        if !self.connection().is_autocommit() {
+            // Its memory of the transaction is gone whatever this says.
+            let _ = command(self.connection(), "ROLLBACK");
+        }
+    }
+}
+
+/// A transaction that writes.
+pub(super) struct Writing {
+    /// Absent while a statement runs on another thread.
+    held: Option<Held>,
+    writer: Writer,
+    witness: Option<Uuid>,
+}
+
+impl Writing {
+    async fn run<T: Send + 'static>(
+        &mut self,
+        statement: Statement,
+        run: fn(&Connection, &Statement) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let held = self.held.take().ok_or_else(errors::closed)?;
+        let takes_long = statement.takes_long;
+        let run = move || {
+            let answer = run(held.connection(), &statement);
+            (held, answer)
+        };
+        let (held, answer) = if takes_long { apart(run).await? } else { run() };
+        self.held = Some(held);
+        Ok(answer?)
+    }
+}
+
+#[async_trait]
+impl Transaction for Writing {
+    async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
+        self.run(statement, execute).await
+    }
+
+    async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        self.run(statement, fetch).await
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        let mut held = self.held.take().ok_or_else(errors::closed)?;
+        if held.connection().is_autocommit() {
+            return Err(StoreError::Unavailable("SQLite has rolled back".into()));
+        }
+        command(held.connection(), "COMMIT").map_err(errors::at_commit)?;
+        let Writable { connection, checkpoints } = &mut *held.0;
+        checkpoints.after_commit(connection, &self.writer);
+        Ok(())
+    }
+
+    async fn roll_back(self: Box<Self>) {}
+
+    fn witness(&mut self) -> &mut Option<Uuid> {
+        &mut self.witness
+    }
+}
