@@ -21,6 +21,7 @@ mod checker;
 mod history;
 mod ledger;
 mod load;
+mod moved_clock;
 mod publish;
 mod random;
 mod run;

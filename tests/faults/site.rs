@@ -1,9 +1,11 @@
 //! A store, and the servers of it: processes of the binary.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use crate::moved_clock::MovedClock;
 use crate::support::installation::Installation;
 use crate::support::serving::Serving;
 
@@ -29,12 +31,14 @@ const SETTINGS: [&str; 14] = [
 pub struct Site {
     pub installation: Installation,
     settings: Vec<String>,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Site {
     /// On an embedded store.
     pub fn sqlite() -> Self {
-        Self { installation: Installation::new(), settings: SETTINGS.map(str::to_owned).to_vec() }
+        let settings = SETTINGS.map(str::to_owned).to_vec();
+        Self { installation: Installation::new(), settings, environment: Vec::new() }
     }
 
     /// On a PostgreSQL store, which has been migrated.
@@ -42,9 +46,18 @@ impl Site {
         Self::sqlite().with("--store-url-file", "store.url").with_file("store.url", url)
     }
 
-    /// With one more setting, by its flag.
+    /// With another value of a setting, by its flag.
     pub fn with(mut self, flag: &str, value: &str) -> Self {
-        self.settings.extend([flag, value].map(str::to_owned));
+        match self.settings.iter().position(|setting| setting == flag) {
+            Some(at) => value.clone_into(&mut self.settings[at + 1]),
+            None => self.settings.extend([flag, value].map(str::to_owned)),
+        }
+        self
+    }
+
+    /// With servers that go by that clock.
+    pub fn by(mut self, clock: &MovedClock) -> Self {
+        self.environment.extend(clock.environment().map(|(name, value)| (name.into(), value.into())));
         self
     }
 
@@ -72,7 +85,9 @@ impl Site {
         let address = address.to_string();
         let mut arguments = vec!["serve", "--server-listen", &address];
         arguments.extend(self.settings.iter().map(String::as_str));
-        Serving::begin(self.installation.command(&arguments), &self.installation.path(""))
+        let mut command = self.installation.command(&arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Serving::begin(command, &self.installation.path(""))
     }
 
     /// Starts a server, and waits until it listens.

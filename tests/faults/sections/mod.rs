@@ -58,5 +58,7 @@ macro_rules! sections {
 
 sections! {
     kills: sqlite, postgres;
+    failover: postgres;
+    clock: sqlite, postgres;
     linearizability: sqlite, postgres;
 }

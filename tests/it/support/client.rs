@@ -81,6 +81,11 @@ impl Client {
         self.with_header("authorization", &format!("Bearer {token}"))
     }
 
+    /// Another caller on the same connection.
+    pub fn with_token_instead(&self, token: &str) -> Self {
+        Self { headers: HeaderMap::new(), ..self.clone() }.with_token(token)
+    }
+
     /// Calls `Service/Method`, whose package is found by its name.
     pub async fn call(&self, method: &str, request: Value) -> Reply {
         self.try_call(method, request).await.expect("the server answers")

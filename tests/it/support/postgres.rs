@@ -83,7 +83,12 @@ impl Cluster {
 
     /// A standby that follows this server.
     pub fn standby(&self) -> Self {
-        let (directory, port) = (new_directory(), free_port());
+        self.standby_on(free_port())
+    }
+
+    /// The same, on a port of one's own.
+    pub fn standby_on(&self, port: u16) -> Self {
+        let directory = new_directory();
         let mut copy = program("pg_basebackup", &directory);
         copy.args([
             "-h",

@@ -1,0 +1,135 @@
+//! The clock jumps back and forward by a day while passwords are changed. A window that such a clock is behind the start of
+//! is over, and a wait begins again at most at its own length.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::load::{Kind, Load, Mix, text};
+use crate::moved_clock::MovedClock;
+use crate::run::{Demand, Run};
+use crate::site::{Site, steady_address};
+use crate::support::Client;
+use crate::support::postgres::Cluster;
+use crate::support::tenant::token;
+
+const KINDS: [Kind; 3] = [Kind::MailDomain, Kind::RamUser, Kind::InstanceAccount];
+const MIX: Mix = Mix { changes: 60, versions: 10, unbound: 20 };
+const DAY: i64 = 24 * 60 * 60;
+/// Of an overlap, and of the wait after too many wrong passwords: much longer than a run, and shorter than a day.
+const WINDOW_SECONDS: u64 = 4 * 60 * 60;
+/// Wrong passwords in a row that are free.
+const ALLOWANCE: u64 = 20;
+
+pub async fn sqlite(run: Arc<Run>) {
+    jump(&run, Site::sqlite()).await;
+}
+
+pub async fn postgres(run: Arc<Run>) {
+    let cluster = Cluster::with_store().await;
+    jump(&run, Site::postgres(&cluster.url("credentiald"))).await;
+}
+
+async fn jump(run: &Arc<Run>, site: Site) {
+    let rounds = run.size(1, 50);
+    let clock = MovedClock::in_folder(&site.installation.path(""));
+    let (allowance, window) = (ALLOWANCE.to_string(), WINDOW_SECONDS.to_string());
+    let site = site
+        .with("--attempts-allowance", &allowance)
+        .with("--attempts-backoff-seconds", &window)
+        .with("--attempts-longest-backoff-seconds", &window)
+        .by(&clock);
+    let operator = site.bootstrap();
+    let address = steady_address();
+    let serving = site.serve(address).await;
+    let load = Load::create(Arc::clone(run), address, &operator, &KINDS, 6).await;
+    let clients = load.start(&[vec![0], vec![1], vec![2], vec![3, 4, 5], vec![3, 4, 5]], &[address], MIX);
+
+    let root = Client::new(address).with_token(&load.root);
+    for round in 0..rounds {
+        let windows = Windows::open(&root, round).await;
+        for jump in [-DAY, DAY] {
+            windows.check(run, 0).await;
+            clock.set(jump);
+            clients.changed(4).await;
+            windows.check(run, jump).await;
+            clock.set(0);
+            clients.changed(4).await;
+        }
+    }
+    clients.end().await;
+    let versions = load.settle(address).await;
+    let log = serving.stop().await;
+    run.require(!log.contains("panicked"), || log);
+    run.figure("jumps by a day, and back again", rounds * 2, Demand::AtLeast(100));
+    run.figure("windows of each kind: overlap, client token, wait", rounds, Demand::AtLeast(50));
+    load.tell_figures(&versions);
+}
+
+/// One window of each kind, all of them open: a mail domain whose password was changed a moment ago under a client token,
+/// and a caller who guessed too often.
+struct Windows {
+    domain: String,
+    root: Client,
+    guesser: Client,
+}
+
+impl Windows {
+    async fn open(root: &Client, round: u64) -> Self {
+        let domain = format!("round-{round}");
+        let caller = json!({ "caller_kind": "CALLER_KIND_SERVICE", "caller_name": format!("guesser-{round}") });
+        let guesser = token(root, caller).await;
+        // On the connection that there is.
+        let windows = Self { domain, root: root.clone(), guesser: root.with_token_instead(&guesser) };
+        root.ok("CreateMailDomain", json!({ "domain_name": windows.domain, "password": text(1) })).await;
+        let overlap = json!({ "subject": windows.subject(), "overlap_seconds": WINDOW_SECONDS });
+        root.ok("SetPasswordOverlap", overlap).await;
+        root.ok("ModifyPWByDomain", windows.change()).await;
+        for _ in 0..ALLOWANCE {
+            assert_eq!(windows.verify(&windows.guesser, 3).await.0, "NOT_MATCHED");
+        }
+        windows
+    }
+
+    /// Checks each of them with a clock that is so many seconds off.
+    async fn check(&self, run: &Run, off: i64) {
+        let at = format!("{}, {off} seconds off", self.domain);
+        let previous = self.verify(&self.root, 1).await.0;
+        let expected = if off == 0 { "MATCHED_PREVIOUS" } else { "NOT_MATCHED" };
+        run.require(previous == expected, || format!("{at}: the password before: {previous}"));
+        let current = self.verify(&self.root, 2).await.0;
+        run.require(current == "MATCHED_CURRENT", || format!("{at}: the password: {current}"));
+
+        let again = self.root.call("ModifyPWByDomain", self.change()).await;
+        let expected = if off == 0 { "OK" } else { "VERSION_CONFLICT" };
+        run.require(again.reason() == expected, || format!("{at}: the change once more: {}", again.reason()));
+
+        if off <= 0 {
+            let (refused, wait) = self.verify(&self.guesser, 2).await;
+            let is_bounded = refused == "TOO_MANY_ATTEMPTS" && (1..=WINDOW_SECONDS).contains(&wait);
+            run.require(is_bounded, || format!("{at}: who guessed: {refused}, to wait for {wait} s"));
+        } else {
+            // One more, which is wrong again, so that the wait goes on when the clock is right.
+            let (one_more, _) = self.verify(&self.guesser, 3).await;
+            run.require(one_more == "NOT_MATCHED", || format!("{at}: who guessed: {one_more}"));
+        }
+    }
+
+    fn subject(&self) -> Value {
+        json!({ "mail_domain": self.domain })
+    }
+
+    /// The change that opened the windows.
+    fn change(&self) -> Value {
+        json!({ "domain_name": self.domain, "password": text(2), "expected_version": "1", "client_token": "once" })
+    }
+
+    /// The result or the reason, and how many seconds to wait.
+    async fn verify(&self, caller: &Client, password: u64) -> (String, u64) {
+        let request = json!({ "subject": self.subject(), "password": text(password) });
+        let reply = caller.call("VerifyPassword", request).await;
+        let wait = reply.details().retry_info().and_then(|info| info.retry_delay).unwrap_or_default();
+        let result = reply.json["result"].as_str().map(str::to_owned);
+        (result.unwrap_or_else(|| reply.reason()), wait.as_secs())
+    }
+}
