@@ -14,20 +14,22 @@ use crate::support::postgres::Cluster;
 /// Versions by subject, in the order in which they stand.
 type Versions = BTreeMap<String, Vec<u64>>;
 
-const CREDENTIALS: &str = "SELECT written, version FROM credential JOIN subject ON subject.id = credential.subject_id";
+const CREDENTIALS: &str = "SELECT written, version FROM credential JOIN subject ON subject.id = credential.subject_id
+     WHERE subject.tenant = 'acme'";
 /// The audit events of passwords that were set.
 const AUDITED: &str = "SELECT written, version FROM audit_event JOIN subject ON subject.id = audit_event.subject_id
-     WHERE outcome = 'changed' AND version > 1 ORDER BY version";
+     WHERE subject.tenant = 'acme' AND outcome = 'changed' AND version > 1 ORDER BY version";
 /// The audit event of the password that holds.
 const AUDITED_LAST: &str = "SELECT written, credential.version FROM credential
      JOIN subject ON subject.id = credential.subject_id
      JOIN audit_event ON audit_event.change_id = credential.change_id
-     AND audit_event.subject_id = credential.subject_id AND audit_event.version = credential.version";
+     AND audit_event.subject_id = credential.subject_id AND audit_event.version = credential.version
+     WHERE subject.tenant = 'acme'";
 const EVENTS: &str =
     "SELECT subject.written, version FROM change_event JOIN subject ON subject.id = change_event.subject_id
-     WHERE version IS NOT NULL ORDER BY change_event.number";
+     WHERE subject.tenant = 'acme' AND version IS NOT NULL ORDER BY change_event.number";
 const EARLIER: &str = "SELECT written, version FROM earlier_hash JOIN subject ON subject.id = earlier_hash.subject_id
-     ORDER BY version";
+     WHERE subject.tenant = 'acme' ORDER BY version";
 
 /// A store.
 pub enum Ledger<'a> {
@@ -68,7 +70,8 @@ impl Ledger<'_> {
         versions
     }
 
-    async fn rows(&self, query: &str) -> Vec<(String, i64)> {
+    /// What a query finds: a text and a number in each row.
+    pub async fn rows(&self, query: &str) -> Vec<(String, i64)> {
         match self {
             Self::Sqlite(path) => {
                 let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();

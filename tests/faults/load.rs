@@ -358,7 +358,11 @@ impl Wanderer {
             match (reply, reason.as_str()) {
                 (Some(reply), "OK") => break Outcome::Changed { version: number(&reply.json["version"]) },
                 (None, _) => may_be_made = true,
-                (_, reason) if UNKNOWN.contains(&reason) => may_be_made = true,
+                (_, reason) if UNKNOWN.contains(&reason) => {
+                    may_be_made = true;
+                    // The other server knows the token as well.
+                    self.move_on();
+                }
                 (_, "OLD_PASSWORD_INCORRECT") if !may_be_made => break Outcome::OldPasswordIncorrect,
                 (Some(reply), "VERSION_CONFLICT") if !may_be_made => {
                     break Outcome::VersionConflict { current: number(&reply.metadata("current_version").into()) };
@@ -380,6 +384,7 @@ impl Wanderer {
             }
             tokio::time::sleep(self.random.millis(PAUSE)).await;
         };
+        let outcome = self.record(subject, invoked, Asked::Change { old, expected_version, new }, outcome);
         match outcome {
             Outcome::Changed { version } => {
                 subject.see(State { version, password: new });
@@ -394,7 +399,7 @@ impl Wanderer {
             }
             _ => {}
         }
-        self.record(subject, invoked, Asked::Change { old, expected_version, new }, outcome)
+        outcome
     }
 
     async fn verify(&mut self, subject: &Subject, password: u64) -> Outcome {

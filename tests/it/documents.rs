@@ -4,6 +4,7 @@ mod calls;
 mod commands;
 mod markdown;
 mod names;
+mod programs;
 
 use std::fs;
 use std::path::{Path, PathBuf};

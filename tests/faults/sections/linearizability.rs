@@ -11,7 +11,7 @@ use crate::support::postgres::Cluster;
 const KINDS: [Kind; 3] = [Kind::MailDomain, Kind::RamUser, Kind::InstanceAccount];
 const SUBJECTS: usize = 9;
 const CLIENTS: usize = 24;
-const MIX: Mix = Mix { changes: 35, versions: 15, unbound: 20 };
+const MIX: Mix = Mix { changes: 25, versions: 30, unbound: 20 };
 
 /// One server.
 pub async fn sqlite(run: Arc<Run>) {
