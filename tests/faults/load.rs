@@ -247,6 +247,8 @@ impl Load {
         let unknown = count(|outcome| *outcome == Outcome::Unknown);
         run.figure("effects that nobody asked for", made.saturating_sub(acknowledged + unknown), Demand::Exactly(0));
         let of = |reason: &str| self.answers().get(reason).copied().unwrap_or_default();
+        run.figure("answers `STORE_UNAVAILABLE`, with `RetryInfo`", of("STORE_UNAVAILABLE"), Demand::None);
+        run.figure("answers `OUTCOME_UNKNOWN`", of("OUTCOME_UNKNOWN"), Demand::None);
         run.figure("answers `INTERNAL`", of("INTERNAL"), Demand::Exactly(0));
         let refused: Vec<String> = self.answers().iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         println!("{}: {}", run.name(), refused.join(", "));

@@ -45,7 +45,7 @@ const LEFTOVERS: [&str; 2] = [
 
 /// One life of the service after the other, and then a look at what is left.
 async fn live_and_die(run: &Arc<Run>, site: Site, operator: &str, ledger: &Ledger<'_>) {
-    let kills = run.size(12, 550);
+    let kills = run.size(12, 510);
     let (address, mut random) = (steady_address(), run.random());
     let clock = MovedClock::in_folder(&site.installation.path(""));
     let site = site.with("--watch-kept-days", "1").by(&clock);

@@ -29,7 +29,7 @@ pub async fn postgres(run: Arc<Run>) {
 }
 
 async fn contend(run: &Arc<Run>, site: &Site, operator: &str, replicas: usize) {
-    let operations = run.size(400, 60_000);
+    let operations = run.size(400, 51_000);
     let (mut addresses, mut serving) = (Vec::new(), Vec::new());
     for _ in 0..replicas {
         addresses.push(steady_address());
