@@ -179,14 +179,15 @@ impl Load {
     pub fn start(self: &Arc<Self>, subjects: &[Vec<usize>], addresses: &[SocketAddr], mix: Mix) -> Clients {
         let mut random = self.run.random();
         let mut tasks = JoinSet::new();
+        let turns: Arc<[AtomicU64]> = subjects.iter().map(|_| AtomicU64::new(0)).collect();
         for (number, own) in subjects.iter().enumerate() {
             let others =
                 subjects.iter().enumerate().filter(|(other, _)| *other != number).flat_map(|(_, theirs)| theirs);
             let is_alone = others.into_iter().all(|subject| !own.contains(subject));
             let client = Wanderer::new(Arc::clone(self), number, is_alone, addresses, random.split());
-            tasks.spawn(client.wander(own.clone(), mix));
+            tasks.spawn(client.wander(own.clone(), mix, Arc::clone(&turns)));
         }
-        Clients { load: Arc::clone(self), tasks }
+        Clients { load: Arc::clone(self), tasks, turns }
     }
 
     fn is_over(&self) -> bool {
@@ -272,6 +273,8 @@ pub struct Mix {
 pub struct Clients {
     load: Arc<Load>,
     tasks: JoinSet<()>,
+    /// How often each has begun something.
+    turns: Arc<[AtomicU64]>,
 }
 
 impl Clients {
@@ -288,6 +291,15 @@ impl Clients {
     pub async fn asked(&self, operations: u64) {
         while (self.load.run.history.len() as u64) < operations {
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until what each is at now is over, and what came after it.
+    pub async fn turned(&self) {
+        let turns = || self.turns.iter().map(|turns| turns.load(Ordering::SeqCst)).collect::<Vec<_>>();
+        let before = turns();
+        while turns().iter().zip(&before).any(|(now, before)| *now < before + 2) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
@@ -321,9 +333,10 @@ impl Wanderer {
     }
 
     /// Asks for this and that until it is over.
-    async fn wander(mut self, subjects: Vec<usize>, mix: Mix) {
+    async fn wander(mut self, subjects: Vec<usize>, mix: Mix, turns: Arc<[AtomicU64]>) {
         let load = Arc::clone(&self.load);
         while !load.is_over() {
+            turns[self.number].fetch_add(1, Ordering::SeqCst);
             let subject = &load.subjects[*self.random.pick(&subjects)];
             let Seen { now: State { version, password }, before } = subject.seen();
             let drawn = self.random.within(0..100);

@@ -50,11 +50,12 @@ async fn jump(run: &Arc<Run>, site: Site) {
         let windows = Windows::open(&root, round).await;
         for jump in [-DAY, DAY] {
             windows.check(run, 0).await;
+            // What is under way when the clock jumps goes by the time at which it began.
             clock.set(jump);
-            clients.changed(4).await;
+            clients.turned().await;
             windows.check(run, jump).await;
             clock.set(0);
-            clients.changed(4).await;
+            clients.turned().await;
         }
     }
     clients.end().await;
