@@ -141,7 +141,7 @@ impl Credentials for SqlStore {
     }
 
     async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.transact("record", |transaction| Box::pin(audit::insert(transaction, event))).await
+        self.record_together(event).await
     }
 }
 

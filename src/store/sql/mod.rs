@@ -14,6 +14,7 @@ mod hashes;
 mod imports;
 mod overlaps;
 mod pepper;
+mod records;
 mod retries;
 mod row;
 mod rows;
@@ -34,6 +35,7 @@ pub(super) use retries::Retries;
 pub(super) use row::Row;
 pub(super) use statement::{Statement, Value, sql};
 
+use records::Records;
 use retries::Rounds;
 
 use crate::ports::StoreError;
@@ -44,11 +46,12 @@ pub struct SqlStore {
     database: Arc<dyn Database>,
     /// `None` where nothing is gained by doing work again.
     retries: Option<Arc<Retries>>,
+    records: Arc<Records>,
 }
 
 impl SqlStore {
     pub(super) fn new(database: Arc<dyn Database>, retries: Option<Arc<Retries>>) -> Self {
-        Self { database, retries }
+        Self { database, retries, records: Arc::default() }
     }
 
     /// Tells whether the store answers, by reading from it.

@@ -3,6 +3,7 @@
 use credentiald::domain::attempts::{Failures, StoredFailures};
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::time::days;
+use futures_util::future::join_all;
 
 use super::backend::Backend;
 use super::values::*;
@@ -71,4 +72,20 @@ pub async fn a_wrong_password_and_its_audit_event_are_one(backend: &mut impl Bac
     let denied = event_of(AuditOutcome::Denied { policies: vec!["p0".to_owned()] });
     store.record(&denied).await.unwrap();
     assert_eq!(backend.audit_events().await, [recorded.id, denied.id]);
+}
+
+pub async fn decisions_recorded_at_once_stand_each_for_itself(backend: &mut impl Backend) {
+    let store = backend.store();
+    let denied = || event_of(AuditOutcome::Denied { policies: Vec::new() });
+    let events: Vec<_> = (0..200).map(|_| denied()).collect();
+    let twice = &events[100];
+    store.record(twice).await.unwrap();
+    let recorded = join_all(events.iter().map(|event| store.record(event))).await;
+    let failed: Vec<_> = events.iter().zip(recorded).filter(|(_, recorded)| recorded.is_err()).collect();
+    assert_eq!(failed.iter().map(|(event, _)| event.id).collect::<Vec<_>>(), [twice.id]);
+    let mut expected: Vec<_> = events.iter().map(|event| event.id).collect();
+    let mut found = backend.audit_events().await;
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
 }

@@ -38,6 +38,7 @@ macro_rules! laws {
                 forgetting_takes_only_the_callers_share,
                 what_is_more_than_a_week_old_is_removed,
                 a_wrong_password_and_its_audit_event_are_one,
+                decisions_recorded_at_once_stand_each_for_itself,
             ],
             change_events: [
                 each_change_has_its_event_and_nothing_else_has,
