@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::directory::subjects::instance_key;
 use super::rows::{self, subject_columns};
 use super::{SqlStore, Transaction, attempts, audit, change_events, client_tokens, hashes, overlaps, settings, sql};
 use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
@@ -9,7 +10,7 @@ use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
 use crate::domain::credential::{Credential, Revision, StoredHash, Version, VersionedHash};
-use crate::domain::names::{PepperKeyId, Region, TenantName};
+use crate::domain::names::{PepperKeyId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{SubjectId, SubjectName};
@@ -20,23 +21,23 @@ use crate::ports::store::{Absent, Commit, CommitOutcome, Credentials, HashEntry,
 #[async_trait]
 impl Credentials for SqlStore {
     async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError> {
-        let row = self
-            .read_first(
-                sql(concat!(
-                    "SELECT ",
-                    subject_columns!(),
-                    " FROM subject s LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
-              WHERE s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name = $4"
-                ))
-                .bind(tenant.as_str())
-                .bind(name.kind().as_str())
-                .bind(name.instance().map_or("", |id| id.as_str()))
-                .bind(name.key()),
-            )
-            .await?;
-        match row {
-            Some(row) => Ok(Lookup::Found(rows::subject(&row)?)),
-            None => Ok(Lookup::Missing(self.what_is_missing(tenant, name).await?)),
+        // One statement, so that what is missing is told of the same moment.
+        let select = sql(concat!(
+            "SELECT t.name AS of_tenant, o.region AS of_instance, ",
+            subject_columns!(),
+            " FROM tenant t
+              LEFT JOIN instance o ON o.tenant = t.name AND o.id = $3
+              LEFT JOIN subject s ON s.tenant = t.name AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name = $4
+              LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
+              WHERE t.name = $1"
+        ))
+        .bind(tenant.as_str())
+        .bind(name.kind().as_str())
+        .bind(instance_key(name.instance()))
+        .bind(name.key());
+        match self.read_first(select).await? {
+            Some(row) => rows::lookup(&row, name),
+            None => Ok(Lookup::Missing(Absent::Tenant)),
         }
     }
 
@@ -142,26 +143,6 @@ impl Credentials for SqlStore {
 
     async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
         self.record_together(event).await
-    }
-}
-
-impl SqlStore {
-    /// Which part of the path to a subject is missing.
-    async fn what_is_missing(&self, tenant: &TenantName, name: &SubjectName) -> Result<Absent, StoreError> {
-        let row = self.read_first(sql(
-            "SELECT i.region FROM tenant t LEFT JOIN instance i ON i.tenant = t.name AND i.id = $2 WHERE t.name = $1",
-        )
-        .bind(tenant.as_str())
-        .bind(name.instance().map_or("", |id| id.as_str())))
-        .await?;
-        let Some(row) = row else { return Ok(Absent::Tenant) };
-        if name.instance().is_none() {
-            return Ok(Absent::Subject { region: None });
-        }
-        if row.optional_text("region")?.is_none() {
-            return Ok(Absent::Instance);
-        }
-        Ok(Absent::Subject { region: Some(rows::parsed(&row, "region", |text| Region::parse(text).ok())?) })
     }
 }
 

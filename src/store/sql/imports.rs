@@ -10,10 +10,10 @@ use super::rows::{self, Read, subject_columns};
 use super::{Row, SqlStore, Statement, Transaction, audit};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::credential::{ChangedBy, Version, VersionedHash};
-use crate::domain::names::{PepperKeyId, Region, TenantName};
+use crate::domain::names::{PepperKeyId, TenantName};
 use crate::domain::subject::SubjectName;
 use crate::ports::StoreError;
-use crate::ports::store::{Absent, FoundSubject, ImportedSubject, Imports, Lookup};
+use crate::ports::store::{FoundSubject, ImportedSubject, Imports};
 
 #[async_trait]
 impl Imports for SqlStore {
@@ -57,21 +57,11 @@ impl Imports for SqlStore {
 }
 
 fn found_subject(row: &Row, name: &SubjectName) -> Read<FoundSubject> {
-    if row.optional_text("id")?.is_some() {
-        let versioned = || -> Read<_> {
-            Ok(VersionedHash { version: rows::version(row, "version")?, hash: rows::hash(row, "hash", "pepper_key")? })
-        };
-        let hash = row.optional_integer("version")?.map(|_| versioned()).transpose()?;
-        return Ok(FoundSubject { lookup: Lookup::Found(rows::subject(row)?), hash });
-    }
-    let region = |text: &str| Region::parse(text).ok();
-    let absent = match (row.optional_text("of_tenant")?, name.instance(), row.optional_text("of_instance")?) {
-        (None, ..) => Absent::Tenant,
-        (Some(_), None, _) => Absent::Subject { region: None },
-        (Some(_), Some(_), None) => Absent::Instance,
-        (Some(_), Some(_), Some(_)) => Absent::Subject { region: Some(rows::parsed(row, "of_instance", region)?) },
+    let versioned = || -> Read<_> {
+        Ok(VersionedHash { version: rows::version(row, "version")?, hash: rows::hash(row, "hash", "pepper_key")? })
     };
-    Ok(FoundSubject { lookup: Lookup::Missing(absent), hash: None })
+    let hash = row.optional_integer("version")?.map(|_| versioned()).transpose()?;
+    Ok(FoundSubject { lookup: rows::lookup(row, name)?, hash })
 }
 
 /// A row of a batch.

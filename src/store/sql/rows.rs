@@ -21,6 +21,7 @@ use crate::domain::subject::{
 use crate::domain::tenant::Tenant;
 use crate::domain::time::{Timestamp, Window};
 use crate::ports::StoreError;
+use crate::ports::store::{Absent, Lookup};
 
 pub(super) type Read<T> = Result<T, StoreError>;
 
@@ -71,6 +72,21 @@ pub(super) fn subject(row: &Row) -> Read<Subject> {
         },
     };
     Ok(Subject { id: SubjectId(uuid(row, "id")?), name, attributes, created_at: time(row, "created_at")? })
+}
+
+/// What was found under a name, of a row that has beside the columns of [`subject`] the tenant (`of_tenant`) and the region
+/// of the instance (`of_instance`) that are named, where there are such.
+pub(super) fn lookup(row: &Row, name: &SubjectName) -> Read<Lookup> {
+    if row.optional_text("id")?.is_some() {
+        return Ok(Lookup::Found(subject(row)?));
+    }
+    let region = |text: &str| Region::parse(text).ok();
+    Ok(Lookup::Missing(match (row.optional_text("of_tenant")?, name.instance(), row.optional_text("of_instance")?) {
+        (None, ..) => Absent::Tenant,
+        (Some(_), None, _) => Absent::Subject { region: None },
+        (Some(_), Some(_), None) => Absent::Instance,
+        (Some(_), Some(_), Some(_)) => Absent::Subject { region: Some(parsed(row, "of_instance", region)?) },
+    }))
 }
 
 /// The name of a subject, as it was written.
