@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, Stream};
+use futures_util::{FutureExt, StreamExt};
 use tonic::{Request, Status, Streaming};
 
 use super::asked::Asked;
@@ -92,7 +92,7 @@ pub(super) fn opened_stream<T>(request: Request<Streaming<T>>) -> Result<(Call, 
     let (call, stream) = opened(request)?;
     let missing = ServiceError::Internal("a stream without a bound on the time for each message");
     let EachWithin(within) = each_within.ok_or_else(|| status::of_error(&missing, Asked::by(&call)))?;
-    Ok((call, Messages { stream, within }))
+    Ok((call, Messages { stream, within, end: None }))
 }
 
 /// The messages of a stream. Each has as long to come, and then to be done with, as a request has; the stream as a whole
@@ -100,20 +100,42 @@ pub(super) fn opened_stream<T>(request: Request<Streaming<T>>) -> Result<(Call, 
 pub(super) struct Messages<T> {
     stream: Streaming<T>,
     within: Duration,
+    /// What the stream ended with, where nobody was told yet.
+    end: Option<Status>,
 }
 
 impl<T> Messages<T> {
     /// The next message, or `None` after the last.
-    pub(super) async fn next(&mut self, asked: Asked) -> Result<Option<T>, Status> {
+    async fn next(&mut self, asked: Asked) -> Result<Option<T>, Status> {
+        if let Some(status) = self.end.take() {
+            return Err(status);
+        }
         let message = tokio::time::timeout(self.within, self.stream.message()).await;
         message.map_err(|_| status::of_error(&ServiceError::DeadlineExceeded, asked))?
     }
 
-    /// What is done with one message.
-    pub(super) async fn within(
+    /// The next message with those behind it that have come already, so many at most; none after the last.
+    pub(super) async fn next_together(&mut self, most: usize, asked: Asked) -> Result<Vec<T>, Status> {
+        let mut together = Vec::from_iter(self.next(asked).await?);
+        while !together.is_empty() && together.len() < most {
+            match self.stream.message().now_or_never() {
+                Some(Ok(Some(message))) => together.push(message),
+                Some(Err(status)) => {
+                    // Told once those before it are done with.
+                    self.end = Some(status);
+                    break;
+                }
+                Some(Ok(None)) | None => break,
+            }
+        }
+        Ok(together)
+    }
+
+    /// What is done with messages that came together.
+    pub(super) async fn within<A>(
         &self,
-        work: impl Future<Output = Result<(), ServiceError>>,
-    ) -> Result<(), ServiceError> {
+        work: impl Future<Output = Result<A, ServiceError>>,
+    ) -> Result<A, ServiceError> {
         tokio::time::timeout(self.within, work).await.map_err(|_| ServiceError::DeadlineExceeded)?
     }
 }

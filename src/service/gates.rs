@@ -39,6 +39,7 @@ mod watches;
 
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -60,7 +61,7 @@ use crate::service::requests::WantedPassword;
 pub use attempts::AttemptLimits;
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
 pub use imports::ImportPermits;
-pub(super) use imports::Newcomer;
+pub(super) use imports::{NewBatch, Newcomer};
 pub use permit::{Permit, SubjectPermit};
 pub use recall::{Made, Recalled, Unspent};
 pub use reserve::{Candidate, Loaded, Reserved};
@@ -137,6 +138,11 @@ impl Gates {
         let concluded = self.detached.spawn(task(reserved)).await;
         caller.0 = None;
         concluded.map_err(|_| ServiceError::Internal("a detached task was lost"))?
+    }
+
+    /// Work that goes on whether its caller waits or not.
+    pub(super) fn detach<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.detached.spawn(work)
     }
 
     /// Waits until everything that was detached is concluded.

@@ -19,9 +19,12 @@ use crate::grpc::reason::Reason;
 use crate::grpc::rpcs::Messages;
 use crate::grpc::status;
 use crate::service::requests::{AttributesToCreate, ImportReport, RefusedRow, RowProblem, RowToImport};
-use crate::service::{Call, Service, ServiceError};
+use crate::service::{Call, Import, Service, ServiceError};
 
 const MAX_ROWS: usize = 1000;
+/// So many batches are stored at once, where they have come: more would keep others from writing for longer, and save
+/// little.
+const MOST_TOGETHER: usize = 6;
 /// What a client says of a row is told again only so far.
 const MAX_TOLD_PROBLEMS: usize = 8;
 const MAX_TOLD_CHARACTERS: usize = 200;
@@ -32,29 +35,71 @@ pub(super) async fn import(
     mut messages: Messages<wire::ImportCredentialsRequest>,
 ) -> Result<wire::ImportCredentialsResponse, Status> {
     let asked = Asked::by(&call);
+    let mut import = None;
+    let added = add_all(service, call, &mut messages, &mut import, asked).await;
+    // Whatever ends it: what was begun is concluded before anything is answered.
+    let report = match import {
+        Some(import) => messages.within(import.finish()).await,
+        None => Ok(ImportReport::default()),
+    };
+    added?;
+    report.map(Into::into).map_err(|error| status::of_error(&error, asked))
+}
+
+async fn add_all(
+    service: &Service,
+    call: Call,
+    messages: &mut Messages<wire::ImportCredentialsRequest>,
+    import: &mut Option<Import>,
+    asked: Asked,
+) -> Result<(), Status> {
     let refused = |error: ServiceError| status::of_error(&error, asked);
     let own_tenant = call.caller().tenant().cloned();
     let mut next_number = 1;
-    let mut import = None;
-    while let Some(message) = messages.next(asked).await? {
-        let rows = rows(message.rows, own_tenant.as_ref(), &mut next_number).map_err(refused)?;
-        let import = match (&mut import, message.options) {
-            (Some(_), Some(_)) => {
-                let problem = FieldProblem::Malformed { expected: "belongs into the first message" };
-                return Err(refused(ServiceError::InvalidFields(vec![InvalidField { field: "options", problem }])));
+    loop {
+        let together = messages.next_together(MOST_TOGETHER, asked).await?;
+        if together.is_empty() {
+            return Ok(());
+        }
+        let (mut batches, mut end) = (Vec::with_capacity(together.len()), None);
+        for wire::ImportCredentialsRequest { options, rows } in together {
+            let begun = begin(service, &call, import, options);
+            match begun.and_then(|()| read_all(rows, own_tenant.as_ref(), &mut next_number)) {
+                Ok(rows) => batches.push(rows),
+                Err(error) => {
+                    end = Some(error);
+                    break;
+                }
             }
-            (Some(import), None) => import,
-            (none, options) => {
-                let begun = service.import(call.clone(), options.is_some_and(|options| options.dry_run));
-                none.insert(begun.map_err(refused)?)
-            }
-        };
-        messages.within(import.add(rows)).await.map_err(refused)?;
+        }
+        if let Some(import) = import {
+            messages.within(import.add(batches)).await.map_err(refused)?;
+        }
+        end.map_or(Ok(()), |error| Err(refused(error)))?;
     }
-    Ok(import.map(|import| import.finish().into()).unwrap_or_default())
 }
 
-fn rows(
+/// Begins the import with the first message.
+fn begin(
+    service: &Service,
+    call: &Call,
+    import: &mut Option<Import>,
+    options: Option<wire::ImportOptions>,
+) -> Result<(), ServiceError> {
+    match (&import, options) {
+        (Some(_), Some(_)) => {
+            let problem = FieldProblem::Malformed { expected: "belongs into the first message" };
+            Err(ServiceError::InvalidFields(vec![InvalidField { field: "options", problem }]))
+        }
+        (Some(_), None) => Ok(()),
+        (None, options) => {
+            *import = Some(service.import(call.clone(), options.is_some_and(|options| options.dry_run))?);
+            Ok(())
+        }
+    }
+}
+
+fn read_all(
     rows: Vec<wire::ImportRow>,
     own_tenant: Option<&TenantName>,
     next_number: &mut u64,

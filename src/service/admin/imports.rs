@@ -2,31 +2,34 @@
 //!
 //! A batch is decided before anything of it is written: what is there is read, each row is judged, and only where none
 //! is refused is the batch stored, as a whole. A dry run does the same and does not store; what it would have stored it
-//! remembers, for the rows that follow.
+//! remembers, for the rows that follow. Batches that come together are stored together, while the next are being read.
 
 mod batch;
+mod group;
 mod remembered;
 
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinHandle;
 
 use crate::service::gates::Gates;
 use crate::service::requests::{ImportReport, RefusedRow, RowToImport};
 use crate::service::{Call, Service, ServiceError};
-use batch::{Batch, Verdict};
+use batch::Verdict;
+use group::{Decided, Group};
 use remembered::Remembered;
 
 /// So many refused rows are told; of the others, how many they are.
 const MOST_TOLD: usize = 1000;
-/// How often a batch is decided anew when somebody else writes in between.
-const TRIES: usize = 8;
 
 /// An import under way.
 pub struct Import {
     gates: Arc<Gates>,
     call: Call,
     dry_run: Option<DryRun>,
+    /// What is being stored. It will be, whether its caller waits or not.
+    under_way: Option<JoinHandle<Result<Decided, ServiceError>>>,
     report: ImportReport,
 }
 
@@ -45,42 +48,53 @@ impl Service {
         } else {
             None
         };
-        Ok(Import { gates: Arc::clone(&self.gates), call, dry_run, report: ImportReport::default() })
+        Ok(Import { gates: Arc::clone(&self.gates), call, dry_run, under_way: None, report: ImportReport::default() })
     }
 }
 
 impl Import {
-    /// Imports a batch: all of it, or nothing where a row is refused.
-    pub async fn add(&mut self, rows: Vec<RowToImport>) -> Result<(), ServiceError> {
-        let permits = self.gates.permit_imports(&self.call, rows.iter().filter_map(|row| row.tenant.as_ref())).await?;
-        let batch = Batch::new(&self.gates, rows)?;
-        for _ in 0..TRIES {
-            let found = self.gates.found(&permits, &batch.names()).await?;
-            let verdicts = batch.judge(found, self.dry_run.as_ref().map(|dry_run| &dry_run.remembered));
-            let is_stored = if verdicts.iter().any(|verdict| matches!(verdict, Verdict::Refused(_))) {
-                true
-            } else if let Some(dry_run) = &mut self.dry_run {
-                batch.newcomers(&verdicts).try_for_each(|newcomer| dry_run.remembered.add(&newcomer))?;
-                true
-            } else {
-                let newcomers: Vec<_> = batch.newcomers(&verdicts).collect();
-                newcomers.is_empty() || self.gates.import(&permits, &newcomers, &batch.unchanged(&verdicts)).await?
-            };
-            if is_stored {
-                self.report.count(batch.numbers().zip(verdicts));
-                return Ok(());
-            }
+    /// Imports batches: of each all of it, or nothing where a row is refused. When this returns they are decided, and
+    /// those of the time before are stored.
+    pub async fn add(&mut self, batches: Vec<Vec<RowToImport>>) -> Result<(), ServiceError> {
+        let tenants = batches.iter().flatten().filter_map(|row| row.tenant.as_ref());
+        let permits = self.gates.permit_imports(&self.call, tenants).await?;
+        let group = Group::new(&self.gates, permits, batches)?;
+        let remembered = self.dry_run.as_ref().map(|dry_run| &dry_run.remembered);
+        let decided = group.decided(&self.gates, remembered).await?;
+        self.settle().await?;
+        if let Some(dry_run) = &mut self.dry_run {
+            decided.newcomers().try_for_each(|newcomer| dry_run.remembered.add(&newcomer))?;
+            self.report.count_all(decided);
+        } else {
+            self.under_way = Some(self.gates.detach(decided.stored(Arc::clone(&self.gates))));
         }
-        Err(ServiceError::Internal("the directory kept changing"))
+        Ok(())
     }
 
-    /// What came of all batches.
-    pub fn finish(self) -> ImportReport {
-        self.report
+    /// What came of all batches, once they are stored.
+    pub async fn finish(mut self) -> Result<ImportReport, ServiceError> {
+        self.settle().await?;
+        Ok(self.report)
+    }
+
+    /// Waits until what is under way is stored.
+    async fn settle(&mut self) -> Result<(), ServiceError> {
+        if let Some(under_way) = &mut self.under_way {
+            let stored = under_way.await;
+            self.under_way = None;
+            self.report.count_all(stored.map_err(|_| ServiceError::Internal("a batch was lost"))??);
+        }
+        Ok(())
     }
 }
 
 impl ImportReport {
+    fn count_all(&mut self, decided: Decided) {
+        for (batch, verdicts) in decided.into_batches() {
+            self.count(batch.numbers().zip(verdicts));
+        }
+    }
+
     fn count(&mut self, verdicts: impl Iterator<Item = (u64, Verdict)>) {
         let (mut new, mut repeated, refused_before) = (0, 0, self.refused);
         for (row_number, verdict) in verdicts {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Gates, Permit};
-use crate::domain::audit_event::AuditOutcome;
+use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::credential::{ChangeId, PasswordHash, Version};
 use crate::domain::field::FieldProblem;
 use crate::domain::names::TenantName;
@@ -28,6 +28,14 @@ pub(in crate::service) struct Newcomer<'a> {
     pub(in crate::service) hash: &'a PasswordHash,
     /// When that was set.
     pub(in crate::service) changed_at: Timestamp,
+}
+
+/// The part of a batch that is stored.
+pub(in crate::service) struct NewBatch<'a> {
+    /// The subjects to be imported.
+    pub(in crate::service) newcomers: Vec<Newcomer<'a>>,
+    /// The tenant of each row that is there already.
+    pub(in crate::service) unchanged: Vec<&'a TenantName>,
 }
 
 impl Gates {
@@ -77,15 +85,15 @@ impl Gates {
         Ok(found.into_iter().map(open).collect())
     }
 
-    /// Adds subjects with their passwords, with an audit event for each tenant: all of it, or nothing where somebody was
-    /// faster. `unchanged` holds the tenant of each row that is there already.
+    /// Adds the subjects of some batches with their passwords, with an audit event for each batch and tenant: all of it, or
+    /// nothing where somebody was faster.
     pub(in crate::service) async fn import(
         &self,
         permits: &ImportPermits,
-        newcomers: &[Newcomer<'_>],
-        unchanged: &[&TenantName],
+        batches: &[NewBatch<'_>],
     ) -> Result<bool, ServiceError> {
-        permits.cover(newcomers.iter().map(|newcomer| newcomer.tenant))?;
+        let newcomers = || batches.iter().flat_map(|batch| &batch.newcomers);
+        permits.cover(newcomers().map(|newcomer| newcomer.tenant))?;
         let imported = |newcomer: &Newcomer<'_>| {
             Ok(ImportedSubject {
                 tenant: newcomer.tenant.clone(),
@@ -95,30 +103,39 @@ impl Gates {
                 change_id: ChangeId(self.new_id()),
             })
         };
-        let subjects: Vec<_> = newcomers.iter().map(imported).collect::<Result<_, ServiceError>>()?;
-        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let mut events = Vec::new();
-        for (tenant, permit) in &permits.0 {
-            let subjects = count(newcomers.iter().filter(|newcomer| newcomer.tenant == tenant).count());
-            let unchanged = count(unchanged.iter().filter(|of| **of == tenant).count());
-            if subjects > 0 {
-                events.push(self.event(permit, AuditOutcome::Imported { subjects, unchanged }));
-            }
+        let subjects = newcomers().map(imported).collect::<Result<Vec<_>, ServiceError>>()?;
+        let events: Vec<_> = batches.iter().flat_map(|batch| self.import_events(permits, batch)).collect();
+        let is_stored = self.ports.store.import(&subjects, &events).await?;
+        if is_stored {
+            self.committed();
         }
-        Ok(self.ports.store.import(&subjects, &events).await?)
+        Ok(is_stored)
     }
 
-    /// Fresh ids for a batch. They have their first half in common, so that they lie side by side in the store's indexes:
-    /// with ids from all over, each row of a batch would write pages of its own.
-    pub(in crate::service) fn new_subject_ids(&self) -> impl Iterator<Item = SubjectId> {
+    /// Fresh ids for a batch, in their order. They have their first half in common, so that they lie side by side in the
+    /// store's indexes: with ids from all over, each row of a batch would write pages of its own.
+    pub(in crate::service) fn new_subject_ids(&self, count: usize) -> Vec<SubjectId> {
         let common: [u8; 8] = self.random();
-        std::iter::repeat_with(move || {
+        let fresh = || {
             let mut bytes = [0; 16];
             let (first, second) = bytes.split_at_mut(8);
             first.copy_from_slice(&common);
             second.copy_from_slice(&self.random::<8>());
             SubjectId(uuid::Builder::from_random_bytes(bytes).into_uuid())
-        })
+        };
+        let mut ids: Vec<_> = std::iter::repeat_with(fresh).take(count).collect();
+        ids.sort_unstable_by_key(|id| id.0);
+        ids
+    }
+
+    fn import_events(&self, permits: &ImportPermits, batch: &NewBatch<'_>) -> Vec<AuditEvent> {
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let of_tenant = |(tenant, permit): (&TenantName, &Permit)| {
+            let subjects = count(batch.newcomers.iter().filter(|newcomer| newcomer.tenant == tenant).count());
+            let unchanged = count(batch.unchanged.iter().filter(|of| **of == tenant).count());
+            (subjects > 0).then(|| self.event(permit, AuditOutcome::Imported { subjects, unchanged }))
+        };
+        permits.0.iter().filter_map(of_tenant).collect()
     }
 }
 

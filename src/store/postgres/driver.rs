@@ -15,7 +15,7 @@ use super::pool::Pool;
 use super::session::Session;
 use super::values::cell_of;
 use crate::ports::{Deadline, StoreError};
-use crate::store::sql::{Database, Row, Statement, Transaction};
+use crate::store::sql::{Database, Insertion, Row, Statement, Transaction};
 
 /// Serializable, so that what is proven for writers that come one after the other holds for these as well.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
@@ -23,6 +23,9 @@ const BEGIN_IN_TURN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 /// How many rows of a scan are ready for whoever is slow to take them.
 const SCANNED_AHEAD: usize = 256;
+
+/// How many rows one statement inserts. A few sizes, so that each is prepared once.
+const ROWS_AT_ONCE: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// A server that takes writes, and a few connections to it.
 pub(super) struct PostgresDatabase(Arc<Pool>);
@@ -107,6 +110,16 @@ impl Transaction for Writing {
     async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         let found = self.session.fetch(statement).await;
         self.looked_at(found).map(|found| rows_of(&found))
+    }
+
+    async fn insert(&mut self, insertion: Insertion) -> Result<u64, StoreError> {
+        let texts = ROWS_AT_ONCE.map(|rows| (rows, insertion.text(rows)));
+        let (mut added, mut rest) = (0, insertion.rows.into_iter());
+        while let Some((rows, text)) = texts.iter().find(|(rows, _)| *rows <= rest.len()) {
+            let values = rest.by_ref().take(*rows).flatten().collect();
+            added += self.execute(Statement::of_text(text.clone(), values)).await?;
+        }
+        Ok(added)
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {

@@ -1,19 +1,21 @@
 //! Change events.
 //!
 //! An event is written without a position. Positions are given later, to what is committed, in transactions that take
-//! the one row of `change_position` first and so exclude each other: whoever sees a position sees all before it.
+//! the one row of `change_position` first and so exclude each other: whoever sees a position sees all before it. An
+//! import, which nobody else waits for, takes that row as its last step instead and gives positions at once.
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::rows::{self, Read};
-use super::{Row, SqlStore, Statement, Transaction, sql};
+use super::{Insertion, Row, SqlStore, Transaction, Value, sql};
 use crate::domain::change_event::{ChangeEvent, ChangeKind, KeptEvents, Position};
-use crate::domain::names::TenantName;
+use crate::domain::credential::Version;
+use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
-use crate::ports::store::{ChangeEventPage, ChangeEvents, Numbered};
+use crate::ports::store::{ChangeEventPage, ChangeEvents, ImportedSubject, Numbered};
 
 /// How many events get their positions, or are removed, in one transaction.
 const AT_ONCE: i64 = 500;
@@ -128,19 +130,57 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Adds the events of the creation of subjects, to go on after its `WHERE s.id`: the first event of each, in the
-/// transaction in which it is created.
-pub(super) const INSERT_CREATED: &str =
-    "INSERT INTO change_event (subject_id, number, id, at, tenant, kind, instance, written, what, version)
-     SELECT s.id, s.events, coalesce(c.change_id, s.id), s.created_at, s.tenant, s.kind, s.instance, s.written,
-         'created', c.version
-     FROM subject s LEFT JOIN credential c ON c.subject_id = s.id
-     WHERE s.id ";
-
-/// Adds the event of one subject's creation.
+/// Adds the event of a subject's creation, its first, in the transaction in which it is created.
 pub(super) async fn insert_created(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<(), StoreError> {
-    transaction.execute(Statement::of_parts(&[INSERT_CREATED, "= $1"]).bind(subject.to_string())).await?;
+    let event =
+        sql("INSERT INTO change_event (subject_id, number, id, at, tenant, kind, instance, written, what, version)
+         SELECT s.id, s.events, coalesce(c.change_id, s.id), s.created_at, s.tenant, s.kind, s.instance, s.written,
+             'created', c.version
+         FROM subject s LEFT JOIN credential c ON c.subject_id = s.id
+         WHERE s.id = $1");
+    transaction.execute(event.bind(subject.to_string())).await?;
     Ok(())
+}
+
+const IMPORTED_COLUMNS: [&str; 11] =
+    ["subject_id", "number", "id", "at", "tenant", "kind", "instance", "written", "what", "version", "position"];
+
+/// Adds the first events of many subjects, with their positions, in the transaction in which they are created. It has to
+/// end soon after: nobody else can give positions meanwhile.
+pub(super) async fn insert_imported(
+    transaction: &mut dyn Transaction,
+    imported: &[ImportedSubject],
+) -> Result<(), StoreError> {
+    let count = i64::try_from(imported.len()).unwrap_or(i64::MAX);
+    let taken = take_positions(transaction, count).await?;
+    let first = taken.integer("last")? - count + 1;
+    let rows = imported.iter().zip(first..).map(|(one, position)| created(one, position)).collect();
+    transaction.insert(Insertion { table: "change_event", columns: &IMPORTED_COLUMNS, rows }).await?;
+    Ok(())
+}
+
+fn created(imported: &ImportedSubject, position: i64) -> Vec<Value> {
+    let ImportedSubject { tenant, subject, change_id, .. } = imported;
+    let kind = ChangeKind::Created { version: Some(Version::FIRST) };
+    vec![
+        subject.id.to_string().into(),
+        1.into(),
+        change_id.0.to_string().into(),
+        subject.created_at.as_micros().into(),
+        tenant.as_str().into(),
+        subject.name.kind().as_str().into(),
+        subject.name.instance().map(InstanceId::as_str).into(),
+        subject.name.as_written().into(),
+        kind.as_str().into(),
+        rows::number_of(Version::FIRST).into(),
+        position.into(),
+    ]
+}
+
+/// Takes so many positions, and the turn of whoever gives some. Answers what is kept then.
+async fn take_positions(transaction: &mut dyn Transaction, count: i64) -> Result<Row, StoreError> {
+    let taken = sql("UPDATE change_position SET last = last + $1 WHERE only_row = 1 RETURNING last, purged");
+    transaction.fetch_first(taken.bind(count)).await?.ok_or_else(|| rows::damaged("change_position"))
 }
 
 /// Gives positions to some of those that have none. One subject's come in the order in which they happened: whoever
@@ -148,9 +188,7 @@ pub(super) async fn insert_created(transaction: &mut dyn Transaction, subject: S
 ///
 /// As many positions are taken as may be needed: what is left out is never given.
 async fn number(transaction: &mut dyn Transaction) -> Result<Numbered, StoreError> {
-    let taken = sql("UPDATE change_position SET last = last + $1 WHERE only_row = 1 RETURNING last, purged");
-    let taken = transaction.fetch_first(taken.bind(AT_ONCE)).await?;
-    let taken = taken.ok_or_else(|| rows::damaged("change_position"))?;
+    let taken = take_positions(transaction, AT_ONCE).await?;
     let kept = kept(&taken)?;
     let count = transaction
         .execute(

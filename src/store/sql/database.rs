@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use uuid::Uuid;
 
-use super::{Row, Statement};
+use super::{Insertion, Row, Statement};
 use crate::ports::{Deadline, StoreError};
 
 /// A database with the store's tables. Errors tell the cause in the port's words; no driver's type gets past here.
@@ -55,6 +55,9 @@ pub(in crate::store) trait Transaction: Send {
     async fn fetch_first(&mut self, statement: Statement) -> Result<Option<Row>, StoreError> {
         Ok(self.fetch(statement).await?.into_iter().next())
     }
+
+    /// Adds rows and answers how many it added.
+    async fn insert(&mut self, insertion: Insertion) -> Result<u64, StoreError>;
 
     /// Commits. Once this is `Ok`, it is durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;

@@ -1,16 +1,17 @@
-//! Many subjects at once: a few statements for a whole batch, which goes to the database as one JSON array.
+//! Many subjects at once: a few statements for a whole batch.
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use serde::Serialize;
 use serde_json::json;
 
-use super::change_events::INSERT_CREATED;
-use super::directory::subjects::{SubjectRow, instance_key};
+use super::change_events;
+use super::directory::subjects::{self, instance_key};
 use super::rows::{self, Read, subject_columns};
-use super::{Row, SqlStore, Statement, Transaction, audit};
+use super::{Insertion, Row, SqlStore, Statement, Transaction, Value, audit};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::credential::{ChangedBy, Version, VersionedHash};
-use crate::domain::names::{PepperKeyId, TenantName};
+use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
 use crate::domain::subject::SubjectName;
 use crate::ports::StoreError;
 use crate::ports::store::{FoundSubject, ImportedSubject, Imports};
@@ -49,10 +50,11 @@ impl Imports for SqlStore {
         found.iter().zip(names).map(|(row, (_, name))| found_subject(row, name)).collect()
     }
 
+    /// In turn, because nothing but constraints is relied on: names are unique, and their tenants and instances have to be
+    /// there.
     async fn import(&self, subjects: &[ImportedSubject], events: &[AuditEvent]) -> Result<bool, StoreError> {
-        let batch = rows::to_json(&subjects.iter().map(ImportedRow::new).collect::<Read<Vec<_>>>()?)?;
-        let (list, count) = (self.database.rows_of_json(), subjects.len() as u64);
-        self.transact("import", |transaction| Box::pin(insert_all(transaction, list, &batch, count, events))).await
+        let list = self.database.rows_of_json();
+        self.transact_in_turn("import", |transaction| Box::pin(insert_all(transaction, list, subjects, events))).await
     }
 }
 
@@ -64,69 +66,76 @@ fn found_subject(row: &Row, name: &SubjectName) -> Read<FoundSubject> {
     Ok(FoundSubject { lookup: rows::lookup(row, name)?, hash })
 }
 
-/// A row of a batch.
-#[derive(Serialize)]
-struct ImportedRow<'a> {
-    #[serde(flatten)]
-    subject: SubjectRow<'a>,
-    hash: &'a str,
-    pepper_key: Option<&'a str>,
-    changed_at: i64,
-    change_id: String,
-}
-
-impl<'a> ImportedRow<'a> {
-    fn new(imported: &'a ImportedSubject) -> Read<Self> {
-        Ok(Self {
-            subject: SubjectRow::new(&imported.tenant, &imported.subject)?,
-            hash: imported.hash.expose(),
-            pepper_key: imported.hash.key().map(PepperKeyId::as_str),
-            changed_at: imported.changed_at.as_micros(),
-            change_id: imported.change_id.0.to_string(),
-        })
-    }
-}
+/// The columns of [`credential`].
+const CREDENTIAL_COLUMNS: [&str; 7] =
+    ["subject_id", "version", "hash", "pepper_key", "changed_at", "changed_by", "change_id"];
 
 /// Answers whether all could be inserted. Where one could not, none is.
 async fn insert_all(
     transaction: &mut dyn Transaction,
     list: &'static str,
-    batch: &str,
-    count: u64,
+    imported: &[ImportedSubject],
     events: &[AuditEvent],
 ) -> Result<bool, StoreError> {
-    // The order of the joins is fixed: from a row to its tenant and its instance.
-    let subjects = Statement::of_parts(&[
-        "INSERT INTO subject (id, tenant, kind, instance, name, written, region, status, user_name, tags, created_at)
-         SELECT r.value ->> 'id', t.name, r.value ->> 'kind', r.value ->> 'instance', r.value ->> 'name',
-             r.value ->> 'written', r.value ->> 'region', r.value ->> 'status', r.value ->> 'user_name',
-             r.value ->> 'tags', CAST(r.value ->> 'created_at' AS BIGINT)
-         FROM ",
-        list,
-        " r CROSS JOIN tenant t LEFT JOIN instance i ON i.tenant = t.name AND i.id = r.value ->> 'instance'
-         WHERE t.name = r.value ->> 'tenant' AND (r.value ->> 'instance' IS NULL OR i.id IS NOT NULL)
-         ON CONFLICT DO NOTHING",
-    ]);
-    if transaction.execute(subjects.taking_long().bind(batch)).await? < count {
-        let undo =
-            Statement::of_parts(&["DELETE FROM subject WHERE id IN (SELECT r.value ->> 'id' FROM ", list, " r)"]);
-        transaction.execute(undo.taking_long().bind(batch)).await?;
+    if !have_their_places(transaction, list, imported).await? {
         return Ok(false);
     }
-    let credentials = Statement::of_parts(&[
-        "INSERT INTO credential (subject_id, version, hash, pepper_key, changed_at, changed_by, change_id)
-         SELECT r.value ->> 'id', $2, r.value ->> 'hash', r.value ->> 'pepper_key', CAST(r.value ->> 'changed_at' AS BIGINT), $3,
-             r.value ->> 'change_id'
-         FROM ",
-        list,
-        " r",
-    ]);
-    let credentials = credentials.taking_long().bind(batch).bind(rows::number_of(Version::FIRST));
-    transaction.execute(credentials.bind(ChangedBy::Administrator.as_str())).await?;
-    let created = Statement::of_parts(&[INSERT_CREATED, "IN (SELECT r.value ->> 'id' FROM ", list, " r)"]);
-    transaction.execute(created.taking_long().bind(batch)).await?;
+    let rows = imported.iter().map(|one| subjects::values(&one.tenant, &one.subject)).collect::<Read<Vec<_>>>()?;
+    let added = transaction.insert(Insertion { table: "subject", columns: &subjects::COLUMNS, rows }).await?;
+    if usize::try_from(added) != Ok(imported.len()) {
+        remove(transaction, list, imported).await?;
+        return Ok(false);
+    }
+    let rows = imported.iter().map(credential).collect();
+    transaction.insert(Insertion { table: "credential", columns: &CREDENTIAL_COLUMNS, rows }).await?;
+    change_events::insert_imported(transaction, imported).await?;
     for event in events {
         audit::insert(transaction, event).await?;
     }
     Ok(true)
+}
+
+/// Whether the tenant of each is there, and its instance where it belongs to one.
+async fn have_their_places(
+    transaction: &mut dyn Transaction,
+    list: &'static str,
+    imported: &[ImportedSubject],
+) -> Result<bool, StoreError> {
+    let places: BTreeSet<_> = imported.iter().map(|one| (&one.tenant, one.subject.name.instance())).collect();
+    let places = places
+        .into_iter()
+        .map(|(tenant, instance)| json!({ "tenant": tenant.as_str(), "instance": instance.map(InstanceId::as_str) }));
+    let absent = Statement::of_parts(&[
+        "SELECT 1 FROM ",
+        list,
+        " r LEFT JOIN tenant t ON t.name = r.value ->> 'tenant'
+         LEFT JOIN instance i ON i.tenant = r.value ->> 'tenant' AND i.id = r.value ->> 'instance'
+         WHERE t.name IS NULL OR (r.value ->> 'instance' IS NOT NULL AND i.id IS NULL) LIMIT 1",
+    ]);
+    let absent = absent.bind(rows::to_json(&places.collect::<Vec<_>>())?);
+    Ok(transaction.fetch_first(absent).await?.is_none())
+}
+
+/// Removes those of the subjects that were inserted.
+async fn remove(
+    transaction: &mut dyn Transaction,
+    list: &'static str,
+    imported: &[ImportedSubject],
+) -> Result<(), StoreError> {
+    let ids: Vec<_> = imported.iter().map(|one| json!({ "id": one.subject.id.to_string() })).collect();
+    let remove = Statement::of_parts(&["DELETE FROM subject WHERE id IN (SELECT r.value ->> 'id' FROM ", list, " r)"]);
+    transaction.execute(remove.taking_long().bind(rows::to_json(&ids)?)).await?;
+    Ok(())
+}
+
+fn credential(imported: &ImportedSubject) -> Vec<Value> {
+    vec![
+        imported.subject.id.to_string().into(),
+        rows::number_of(Version::FIRST).into(),
+        imported.hash.expose().into(),
+        imported.hash.key().map(PepperKeyId::as_str).into(),
+        imported.changed_at.as_micros().into(),
+        ChangedBy::Administrator.as_str().into(),
+        imported.change_id.0.to_string().into(),
+    ]
 }

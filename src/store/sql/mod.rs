@@ -33,7 +33,7 @@ pub(super) use database::{Database, Transaction};
 pub(super) use retries::Again;
 pub(super) use retries::Retries;
 pub(super) use row::Row;
-pub(super) use statement::{Statement, Value, sql};
+pub(super) use statement::{Insertion, Statement, Value, sql};
 
 use records::Records;
 use retries::Rounds;

@@ -24,6 +24,12 @@ impl Statement {
         Self { text: Cow::Owned(parts.concat()), values: Vec::new(), takes_long: false }
     }
 
+    /// A statement of a text that was made of constants, with its values.
+    #[cfg(feature = "postgres")]
+    pub(in crate::store) fn of_text(text: String, values: Vec<Value>) -> Self {
+        Self { text: Cow::Owned(text), values, takes_long: false }
+    }
+
     /// The statement, as one that takes long.
     pub(in crate::store) fn taking_long(mut self) -> Self {
         self.takes_long = true;
@@ -34,6 +40,28 @@ impl Statement {
     pub(in crate::store) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+}
+
+/// Rows to be added to a table, those left out that are there already.
+#[derive(Debug)]
+pub(in crate::store) struct Insertion {
+    pub(in crate::store) table: &'static str,
+    pub(in crate::store) columns: &'static [&'static str],
+    /// Each has a value for each column.
+    pub(in crate::store) rows: Vec<Vec<Value>>,
+}
+
+impl Insertion {
+    /// The text of a statement that adds so many of the rows.
+    pub(in crate::store) fn text(&self, rows: usize) -> String {
+        let width = self.columns.len();
+        let row_of = |row: usize| {
+            let places = (1..=width).map(|column| format!("${}", row * width + column));
+            format!("({})", places.collect::<Vec<_>>().join(", "))
+        };
+        let places = (0..rows).map(row_of).collect::<Vec<_>>().join(", ");
+        format!("INSERT INTO {} ({}) VALUES {places} ON CONFLICT DO NOTHING", self.table, self.columns.join(", "))
     }
 }
 

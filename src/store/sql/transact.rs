@@ -22,7 +22,17 @@ impl SqlStore {
         name: &'static str,
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.transact_before(None, name, work).await
+        self.transact_by(Way::Alone(None), name, work).await
+    }
+
+    /// As [`Self::transact`], for work as [`Database::begin_in_turn`](super::Database::begin_in_turn) has it, and whose
+    /// decisions rest on the database's constraints.
+    pub(super) async fn transact_in_turn<'a, T: Send>(
+        &self,
+        name: &'static str,
+        work: impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.transact_by(Way::InTurn, name, work).await
     }
 
     /// As [`Self::transact`], for somebody who waits until that deadline to learn what came of it.
@@ -32,10 +42,19 @@ impl SqlStore {
         name: &'static str,
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let mut rounds = Rounds::begin(self.retries.as_deref(), deadline);
+        self.transact_by(Way::Alone(deadline), name, work).await
+    }
+
+    async fn transact_by<'a, T: Send>(
+        &self,
+        way: Way,
+        name: &'static str,
+        work: impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut rounds = Rounds::begin(self.retries.as_deref(), way.deadline());
         let mut doubt = None;
         loop {
-            let error = match self.attempt(deadline, &work, &mut doubt).await {
+            let error = match self.attempt(way, &work, &mut doubt).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -49,11 +68,14 @@ impl SqlStore {
     /// One round of [`Self::transact`].
     async fn attempt<'a, T: Send>(
         &self,
-        deadline: Option<Deadline>,
+        way: Way,
         work: &impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
         doubt: &mut Option<Doubt<T>>,
     ) -> Result<T, StoreError> {
-        let mut transaction = self.database.begin_before(deadline).await?;
+        let mut transaction = match way {
+            Way::Alone(deadline) => self.database.begin_before(deadline).await?,
+            Way::InTurn => self.database.begin_in_turn().await?,
+        };
         // In the transaction: what it decides next has to know whether the one before was made.
         let was_made = match doubt {
             Some(before) => transaction.fetch_first(audit::select(before.event)).await?.is_some(),
@@ -91,6 +113,24 @@ async fn confirm(mut transaction: Box<dyn Transaction>) -> Result<(), StoreError
     match transaction.commit().await {
         Err(StoreError::OutcomeUnknown(_)) => Err(Again::InDoubt.into()),
         confirmed => confirmed,
+    }
+}
+
+/// How a transaction goes about it.
+#[derive(Clone, Copy)]
+enum Way {
+    /// As if nobody else were there; for somebody who waits until then, if for anybody.
+    Alone(Option<Deadline>),
+    /// Others are there, and it waits for them.
+    InTurn,
+}
+
+impl Way {
+    const fn deadline(self) -> Option<Deadline> {
+        match self {
+            Self::Alone(deadline) => deadline,
+            Self::InTurn => None,
+        }
     }
 }
 

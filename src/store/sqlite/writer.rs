@@ -12,10 +12,10 @@ use uuid::Uuid;
 use super::checkpoints::Checkpoints;
 use super::connect::writing;
 use super::errors;
-use super::statements::{command, execute, fetch};
+use super::statements::{command, execute, fetch, insert};
 use super::waiting::{apart, in_turn, until_unlocked};
 use crate::ports::StoreError;
-use crate::store::sql::{Row, Statement, Transaction};
+use crate::store::sql::{Insertion, Row, Statement, Transaction};
 
 /// The connection, for one at a time, in the order in which they came. `None` once it is closed.
 pub(super) type Writer = Arc<Mutex<Option<Writable>>>;
@@ -86,13 +86,12 @@ pub(super) struct Writing {
 impl Writing {
     async fn run<T: Send + 'static>(
         &mut self,
-        statement: Statement,
-        run: fn(&Connection, &Statement) -> rusqlite::Result<T>,
+        takes_long: bool,
+        run: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let held = self.held.take().ok_or_else(errors::closed)?;
-        let takes_long = statement.takes_long;
         let run = move || {
-            let answer = run(held.connection(), &statement);
+            let answer = run(held.connection());
             (held, answer)
         };
         let (held, answer) = if takes_long { apart(run).await? } else { run() };
@@ -104,11 +103,15 @@ impl Writing {
 #[async_trait]
 impl Transaction for Writing {
     async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
-        self.run(statement, execute).await
+        self.run(statement.takes_long, move |connection| execute(connection, &statement)).await
     }
 
     async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        self.run(statement, fetch).await
+        self.run(statement.takes_long, move |connection| fetch(connection, &statement)).await
+    }
+
+    async fn insert(&mut self, insertion: Insertion) -> Result<u64, StoreError> {
+        self.run(insertion.rows.len() > 1, move |connection| insert(connection, &insertion)).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {

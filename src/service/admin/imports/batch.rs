@@ -6,7 +6,7 @@ use super::remembered::Remembered;
 use crate::domain::credential::PasswordHash;
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::{InstanceId, TenantName};
-use crate::domain::subject::{Subject, SubjectAttributes, SubjectKind, SubjectName, Tags};
+use crate::domain::subject::{Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName, Tags};
 use crate::domain::time::Timestamp;
 use crate::ports::store::{Absent, Lookup};
 use crate::service::ServiceError;
@@ -26,11 +26,17 @@ pub(super) enum Verdict {
     Refused(Vec<RowProblem>),
 }
 
+impl Verdict {
+    pub(super) fn any_refused(verdicts: &[Self]) -> bool {
+        verdicts.iter().any(|verdict| matches!(verdict, Self::Refused(_)))
+    }
+}
+
 /// The rows of one batch.
 pub(super) struct Batch(Vec<Row>);
 
 /// A row, as far as it could be read.
-struct Row {
+pub(super) struct Row {
     number: u64,
     tenant: Option<TenantName>,
     name: Option<SubjectName>,
@@ -43,11 +49,17 @@ struct Row {
 /// What two rows of the same subject have in common.
 type Key<'a> = (&'a TenantName, SubjectKind, Option<&'a InstanceId>, &'a str);
 
+/// Rows that are to be stored, by what they have in common with others of the same subject.
+pub(super) type Accepted<'a> = HashMap<Key<'a>, &'a Row>;
+
 impl Batch {
     /// Finds everything that is wrong with each row by itself.
-    pub(super) fn new(gates: &Gates, rows: Vec<RowToImport>) -> Result<Self, ServiceError> {
+    pub(super) fn new(
+        gates: &Gates,
+        rows: Vec<RowToImport>,
+        ids: &mut impl Iterator<Item = SubjectId>,
+    ) -> Result<Self, ServiceError> {
         let now = gates.now();
-        let mut ids = gates.new_subject_ids();
         let read = |row: RowToImport| {
             let RowToImport { number, tenant, name, attributes, hash, changed_at, mut problems } = row;
             let mut bad = |field, problem| problems.push(RowProblem::Field(InvalidField { field, problem }));
@@ -77,14 +89,15 @@ impl Batch {
         self.0.iter().filter_map(Row::named).collect()
     }
 
-    /// Judges each row by what there is under its name, in the order of [`Batch::names`], and by the rows before it.
+    /// Judges each row by what there is under its name, in the order of [`Batch::names`], and by the rows before it: those
+    /// of this batch, and those of batches that are stored with it. To these it is added where none of its rows is refused.
     pub(super) fn judge<'a>(
         &'a self,
-        found: Vec<(Lookup, Option<PasswordHash>)>,
+        found: &mut impl Iterator<Item = (Lookup, Option<PasswordHash>)>,
         remembered: Option<&Remembered>,
+        before: &mut Accepted<'a>,
     ) -> Vec<Verdict> {
-        let mut found = found.into_iter();
-        let mut new: HashMap<Key<'a>, &Row> = HashMap::new();
+        let mut new = Accepted::new();
         let judge = |row: &'a Row| {
             let mut problems = row.problems.clone();
             let stored = row.named().and_then(|_| found.next());
@@ -96,9 +109,8 @@ impl Batch {
                 }
             });
             let stored = stored.or_else(|| remembered?.difference(&row.newcomer()?));
-            let earlier = row.named().and_then(|named| new.get(&key(named)));
-            let earlier = earlier.and_then(|earlier| earlier.newcomer());
-            let earlier = earlier.map(|earlier| row.difference(&earlier.subject.attributes, Some(earlier.hash)));
+            let stored = stored.or_else(|| row.difference_in(before));
+            let earlier = row.difference_in(&new);
             let verdict = if stored.is_some() { Verdict::Unchanged } else { Verdict::Repeated };
             match stored.or(earlier) {
                 Some(difference) => problems.extend(difference.problems()),
@@ -110,7 +122,11 @@ impl Batch {
             }
             if problems.is_empty() { verdict } else { Verdict::Refused(problems) }
         };
-        self.0.iter().map(judge).collect()
+        let verdicts: Vec<_> = self.0.iter().map(judge).collect();
+        if !Verdict::any_refused(&verdicts) {
+            before.extend(new);
+        }
+        verdicts
     }
 
     /// What is to be stored.
@@ -136,6 +152,12 @@ impl Row {
     fn newcomer(&self) -> Option<Newcomer<'_>> {
         let (tenant, subject, hash) = (self.tenant.as_ref()?, self.subject.as_ref()?, self.hash.as_ref()?);
         Some(Newcomer { tenant, subject, hash, changed_at: self.changed_at })
+    }
+
+    /// In what the row differs from the one of the same subject that is to be stored, where there is one.
+    fn difference_in(&self, accepted: &Accepted<'_>) -> Option<Difference> {
+        let earlier = accepted.get(&key(self.named()?))?.newcomer()?;
+        Some(self.difference(&earlier.subject.attributes, Some(earlier.hash)))
     }
 
     /// In what the row differs from a subject of the same name. What could not be read differs in nothing.

@@ -1,9 +1,7 @@
 //! Subjects, with what may be told of their credentials.
 
-use serde::Serialize;
-
 use super::super::rows::{self, Read, subject_columns};
-use super::super::{Row, SqlStore, Transaction, change_events, sql};
+use super::super::{Insertion, Row, SqlStore, Transaction, Value, change_events, sql};
 use super::{has_tenant, instances, page_of, start_of};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
@@ -172,72 +170,44 @@ async fn insert_subject(
     tenant: &TenantName,
     subject: &Subject,
 ) -> Result<bool, StoreError> {
-    let row = SubjectRow::new(tenant, subject)?;
-    let inserted = transaction.execute(sql(
-        "INSERT INTO subject (id, tenant, kind, instance, name, written, region, status, user_name, tags, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
-    )
-    .bind(row.id)
-    .bind(row.tenant)
-    .bind(row.kind)
-    .bind(row.instance)
-    .bind(row.name)
-    .bind(row.written)
-    .bind(row.region)
-    .bind(row.status)
-    .bind(row.user_name)
-    .bind(row.tags)
-    .bind(row.created_at))
-    .await?;
-    Ok(inserted > 0)
+    let row = values(tenant, subject)?;
+    Ok(transaction.insert(Insertion { table: "subject", columns: &COLUMNS, rows: vec![row] }).await? > 0)
 }
 
-/// A subject as its row. What a kind of subject has not is `None`.
-#[derive(Serialize)]
-pub(in crate::store::sql) struct SubjectRow<'a> {
-    id: String,
-    tenant: &'a str,
-    kind: &'static str,
-    instance: Option<&'a str>,
-    name: &'a str,
-    written: &'a str,
-    region: Option<&'a str>,
-    status: Option<&'static str>,
-    user_name: Option<&'a str>,
-    tags: Option<String>,
-    created_at: i64,
-}
+/// The columns of [`values`].
+pub(in crate::store::sql) const COLUMNS: [&str; 11] =
+    ["id", "tenant", "kind", "instance", "name", "written", "region", "status", "user_name", "tags", "created_at"];
 
-impl<'a> SubjectRow<'a> {
-    pub(in crate::store::sql) fn new(tenant: &'a TenantName, subject: &'a Subject) -> Read<Self> {
-        let (mut region, mut status, mut user_name, mut tags) = (None, None, None, None);
-        match &subject.attributes {
-            SubjectAttributes::MailDomain { region: of_domain, status: of_status } => {
-                region = Some(of_domain.as_str());
-                status = Some(of_status.as_str());
-            }
-            SubjectAttributes::RamUser => {}
-            SubjectAttributes::IamUser { user_name: of_user, tags: of_tags } => {
-                user_name = Some(of_user.as_str());
-                tags = Some(rows::to_json(of_tags)?);
-            }
-            // Region and state of the instance are read from the instance.
-            SubjectAttributes::InstanceAccount { status: of_account, .. } => status = Some(of_account.as_str()),
+/// A subject as its row. What a kind of subject has not is null.
+pub(in crate::store::sql) fn values(tenant: &TenantName, subject: &Subject) -> Read<Vec<Value>> {
+    let (mut region, mut status, mut user_name, mut tags) = (None, None, None, None);
+    match &subject.attributes {
+        SubjectAttributes::MailDomain { region: of_domain, status: of_status } => {
+            region = Some(of_domain.as_str());
+            status = Some(of_status.as_str());
         }
-        Ok(Self {
-            id: subject.id.to_string(),
-            tenant: tenant.as_str(),
-            kind: subject.name.kind().as_str(),
-            instance: subject.name.instance().map(InstanceId::as_str),
-            name: subject.name.key(),
-            written: subject.name.as_written(),
-            region,
-            status,
-            user_name,
-            tags,
-            created_at: subject.created_at.as_micros(),
-        })
+        SubjectAttributes::RamUser => {}
+        SubjectAttributes::IamUser { user_name: of_user, tags: of_tags } => {
+            user_name = Some(of_user.as_str());
+            tags = Some(rows::to_json(of_tags)?);
+        }
+        // Region and state of the instance are read from the instance.
+        SubjectAttributes::InstanceAccount { status: of_account, .. } => status = Some(of_account.as_str()),
     }
+    let name = &subject.name;
+    Ok(vec![
+        subject.id.to_string().into(),
+        tenant.as_str().into(),
+        name.kind().as_str().into(),
+        name.instance().map(InstanceId::as_str).into(),
+        name.key().into(),
+        name.as_written().into(),
+        region.into(),
+        status.into(),
+        user_name.into(),
+        tags.into(),
+        subject.created_at.as_micros().into(),
+    ])
 }
 
 async fn insert_credential(

@@ -1,0 +1,89 @@
+//! Batches that came together, each for itself in what becomes of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::batch::{Batch, Verdict};
+use super::remembered::Remembered;
+use crate::service::ServiceError;
+use crate::service::gates::{Gates, ImportPermits, NewBatch, Newcomer};
+use crate::service::requests::RowToImport;
+
+/// How often batches are decided anew when somebody else writes in between.
+const TRIES: usize = 8;
+
+/// Batches that came together.
+pub(super) struct Group {
+    permits: ImportPermits,
+    batches: Vec<Batch>,
+}
+
+/// Batches with what is to become of their rows.
+pub(super) struct Decided {
+    group: Group,
+    verdicts: Vec<Vec<Verdict>>,
+}
+
+impl Group {
+    /// Finds everything that is wrong with each row by itself.
+    pub(super) fn new(
+        gates: &Gates,
+        permits: ImportPermits,
+        batches: Vec<Vec<RowToImport>>,
+    ) -> Result<Self, ServiceError> {
+        let mut ids = gates.new_subject_ids(batches.iter().map(Vec::len).sum()).into_iter();
+        let batches = batches.into_iter().map(|rows| Batch::new(gates, rows, &mut ids)).collect::<Result<_, _>>()?;
+        Ok(Self { permits, batches })
+    }
+
+    /// Decides by what is there at this moment.
+    pub(super) async fn decided(self, gates: &Gates, remembered: Option<&Remembered>) -> Result<Decided, ServiceError> {
+        let verdicts = self.verdicts(gates, remembered).await?;
+        Ok(Decided { group: self, verdicts })
+    }
+
+    async fn verdicts(
+        &self,
+        gates: &Gates,
+        remembered: Option<&Remembered>,
+    ) -> Result<Vec<Vec<Verdict>>, ServiceError> {
+        let names: Vec<_> = self.batches.iter().flat_map(Batch::names).collect();
+        let mut found = gates.found(&self.permits, &names).await?.into_iter();
+        let mut before = HashMap::new();
+        Ok(self.batches.iter().map(|batch| batch.judge(&mut found, remembered, &mut before)).collect())
+    }
+}
+
+impl Decided {
+    /// Stores what is new, all of it in one go. It is decided anew where somebody else was faster.
+    pub(super) async fn stored(mut self, gates: Arc<Gates>) -> Result<Self, ServiceError> {
+        for _ in 0..TRIES {
+            let new: Vec<_> = self.new_batches().filter(|batch| !batch.newcomers.is_empty()).collect();
+            if new.is_empty() || gates.import(&self.group.permits, &new).await? {
+                return Ok(self);
+            }
+            self.verdicts = self.group.verdicts(&gates, None).await?;
+        }
+        Err(ServiceError::Internal("the directory kept changing"))
+    }
+
+    /// What is to be stored.
+    pub(super) fn newcomers(&self) -> impl Iterator<Item = Newcomer<'_>> {
+        self.new_batches().flat_map(|batch| batch.newcomers)
+    }
+
+    /// Each batch with what became of its rows.
+    pub(super) fn into_batches(self) -> impl Iterator<Item = (Batch, Vec<Verdict>)> {
+        self.group.batches.into_iter().zip(self.verdicts)
+    }
+
+    /// The batches of which no row is refused.
+    fn new_batches(&self) -> impl Iterator<Item = NewBatch<'_>> {
+        let decided = self.group.batches.iter().zip(&self.verdicts);
+        let accepted = decided.filter(|(_, verdicts)| !Verdict::any_refused(verdicts));
+        accepted.map(|(batch, verdicts)| NewBatch {
+            newcomers: batch.newcomers(verdicts).collect(),
+            unchanged: batch.unchanged(verdicts),
+        })
+    }
+}
