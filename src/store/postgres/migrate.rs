@@ -13,6 +13,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (5, include_str!("migrations/0005_schema.sql")),
     (6, include_str!("migrations/0006_overlaps.sql")),
     (7, include_str!("migrations/0007_import.sql")),
+    (8, include_str!("migrations/0008_scale.sql")),
 ];
 
 /// How often a step is tried that another process took at the same time.

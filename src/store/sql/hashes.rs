@@ -18,10 +18,9 @@ pub(super) async fn list(
     let statement = match tenant {
         None => sql("SELECT subject_id, version, hash, pepper_key FROM credential
              WHERE subject_id > $1 ORDER BY subject_id LIMIT $2"),
-        // A sub-select, because for a join SQLite would sort a tenant's subjects anew for each page.
-        Some(_) => sql("SELECT c.subject_id, c.version, c.hash, c.pepper_key FROM credential c
-             WHERE c.subject_id > $1 AND (SELECT s.tenant FROM subject s WHERE s.id = c.subject_id) = $3
-             ORDER BY c.subject_id LIMIT $2"),
+        Some(_) => sql("SELECT c.subject_id, c.version, c.hash, c.pepper_key
+             FROM subject s JOIN credential c ON c.subject_id = s.id
+             WHERE s.tenant = $3 AND s.id > $1 ORDER BY s.id LIMIT $2"),
     };
     let statement = statement.taking_long().bind(start_of(page)).bind(i64::from(page.size) + 1);
     let statement = match tenant {

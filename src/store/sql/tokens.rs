@@ -59,9 +59,10 @@ impl AccessTokens for SqlStore {
             Box::pin(async move {
                 let operator = transaction
                     .fetch_first(
-                        sql("SELECT id FROM access_token WHERE kind = $1 AND expires_at > $2 LIMIT 1")
-                            .bind(CallerKind::Operator.as_str())
-                            .bind(token.created_at.as_micros()),
+                        sql("SELECT id FROM access_token
+                             WHERE tenant IS NULL AND kind = $1 AND expires_at > $2 LIMIT 1")
+                        .bind(CallerKind::Operator.as_str())
+                        .bind(token.created_at.as_micros()),
                     )
                     .await?;
                 if operator.is_some() {

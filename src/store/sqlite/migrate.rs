@@ -22,6 +22,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (5, include_str!("migrations/0005_client_tokens.sql")),
     (6, include_str!("migrations/0006_overlaps.sql")),
     (7, include_str!("migrations/0007_import.sql")),
+    (8, include_str!("migrations/0008_scale.sql")),
 ];
 
 /// Brings the schema of the store in that file up to date, each step in a transaction of its own.

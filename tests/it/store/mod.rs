@@ -18,6 +18,7 @@ mod postgres_events;
 mod postgres_faults;
 mod postgres_hosts;
 mod postgres_schema;
+mod query_plans;
 mod sqlite;
 mod sqlite_damage;
 mod sqlite_files;

@@ -138,8 +138,8 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     assert!(matches!(error, OpenError::Older { found: 0, .. }));
     assert!(error.to_string().contains("credentiald migrate"));
 
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 7 });
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 7, to: 7 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 8 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 8, to: 8 });
     alice(&sqlite::open(&path).await.unwrap()).await;
 }
 
@@ -152,6 +152,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         (4, include_str!("schema_4.sql")),
         (5, include_str!("schema_5.sql")),
         (6, include_str!("schema_6.sql")),
+        (7, include_str!("schema_7.sql")),
     ] {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("store.db");
@@ -159,7 +160,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::Older { found, .. } if found == from), "{error}");
 
-        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 7 });
+        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 8 });
 
         assert_eq!(sqlite::check(&path, None).await.unwrap().damages, Vec::<String>::new());
         let store = sqlite::open(&path).await.unwrap();

@@ -134,9 +134,27 @@ impl Cluster {
         openssl.args(["-days", "2", "-subj", &format!("/CN={name}"), "-addext", &format!("subjectAltName=DNS:{name}")]);
         openssl.args(["-addext", "basicConstraints=CA:FALSE", "-keyout", "data/server.key", "-out", "data/server.crt"]);
         succeed(&mut openssl);
-        append(&self.directory.join("data/postgresql.conf"), "ssl = on\n");
-        self.control(&["restart", "-w", "-l", "log"]);
+        self.configure("ssl = on\n");
         self.directory.join("data/server.crt")
+    }
+
+    /// Adds to the settings, which begin to hold.
+    pub fn configure(&self, settings: &str) {
+        append(&self.directory.join("data/postgresql.conf"), settings);
+        self.control(&["restart", "-w", "-l", "log"]);
+    }
+
+    /// What a database takes on the disk.
+    pub async fn bytes(&self, database: &str) -> u64 {
+        let mut connection = self.connection(database).await;
+        let bytes: i64 =
+            sqlx::query_scalar("SELECT pg_database_size(current_database())").fetch_one(&mut connection).await.unwrap();
+        u64::try_from(bytes).unwrap()
+    }
+
+    /// What the server has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("log")).unwrap()
     }
 
     fn control(&self, arguments: &[&str]) {
