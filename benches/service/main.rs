@@ -19,6 +19,9 @@
 mod callers;
 mod charts;
 mod client;
+#[path = "../../tests/it/support/postgres.rs"]
+#[expect(dead_code, reason = "the tests have more use for it")]
+mod cluster;
 mod kernels;
 mod load;
 mod machine;
@@ -27,6 +30,7 @@ mod publish;
 mod report;
 mod sections;
 mod server;
+mod site;
 mod slapd;
 
 use clap::{Parser, ValueEnum};
@@ -34,6 +38,7 @@ use credentiald::hashing::{Cost, usable_cpus};
 
 use charts::Curves;
 use machine::NoiseMeter;
+use publish::Part;
 use report::Report;
 use sections::{Bench, Plan, Section};
 use server::Server;
@@ -48,7 +53,7 @@ struct Arguments {
     /// Few and short rounds, to try it. Nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these sections. Nothing is written.
+    /// Only these sections. Nothing is written but for `scale` alone, which is run by name only.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Section>,
     /// What cargo passes.
@@ -57,13 +62,22 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// Whether it is a run whose figures are to be kept.
-    fn is_whole(&self) -> bool {
-        !self.quick && self.only.is_empty()
+    /// What of the document a run is to fill, where its figures are to be kept.
+    fn part(&self) -> Option<Part> {
+        match self.only[..] {
+            _ if self.quick => None,
+            [] => Some(Part::Load),
+            [Section::Scale] => Some(Part::Scale),
+            _ => None,
+        }
     }
 
     fn sections(&self) -> Vec<Section> {
-        if self.only.is_empty() { Section::value_variants().to_vec() } else { self.only.clone() }
+        if self.only.is_empty() {
+            Section::value_variants().iter().copied().filter(|section| *section != Section::Scale).collect()
+        } else {
+            self.only.clone()
+        }
     }
 }
 
@@ -87,7 +101,11 @@ async fn measure(arguments: &Arguments) {
     if sections.contains(&Section::Quickstart) {
         sections::quickstart(plan, &mut report, &noise).await;
     }
-    let with_servers: Vec<_> = sections.into_iter().filter(|section| *section != Section::Quickstart).collect();
+    if sections.contains(&Section::Scale) {
+        sections::scale(plan, &mut report, &mut noise).await;
+    }
+    let own = [Section::Quickstart, Section::Scale];
+    let with_servers: Vec<_> = sections.into_iter().filter(|section| !own.contains(section)).collect();
     let costs =
         if with_servers.is_empty() { Vec::new() } else { vec![Cost::new(19_456, 2, 1).unwrap(), Cost::DEFAULT] };
     for cost in costs {
@@ -103,8 +121,8 @@ async fn measure(arguments: &Arguments) {
         }
         Bench { report, noise, curves, .. } = bench;
     }
-    if arguments.is_whole() {
-        publish::publish(&report, &facts, &curves).unwrap();
+    if let Some(part) = arguments.part() {
+        publish::publish(part, &report, &facts, &curves).unwrap();
         println!("\nwritten: docs/performance.md and docs/charts");
     } else {
         // What was measured of the charts is looked at, and not kept.

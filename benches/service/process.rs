@@ -31,6 +31,12 @@ impl Process {
         self.0.try_wait().unwrap().is_some()
     }
 
+    /// Ends it as a crash does.
+    pub fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
     /// Memory that is resident, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         resident_bytes(self.id())
@@ -39,8 +45,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.kill();
     }
 }
 

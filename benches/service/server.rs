@@ -27,7 +27,7 @@ const CONNECTIONS: usize = 16;
 /// How many subjects are made at a time.
 const MAKERS: usize = 16;
 /// What administrators wait for at most.
-const LONG: Duration = Duration::from_secs(30);
+pub const LONG: Duration = Duration::from_secs(30);
 
 /// A tenant with subjects of its own.
 pub struct Tenant {
@@ -126,7 +126,7 @@ async fn subject(admin: &mut AdminServiceClient<Connection>, root: &Token, name:
     Subject::new(name, token(admin, root, "", CallerKind::RamUser, name).await)
 }
 
-async fn token(
+pub async fn token(
     admin: &mut AdminServiceClient<Connection>,
     issuer: &Token,
     tenant: &str,

@@ -7,6 +7,7 @@ mod load;
 mod overload;
 mod quickstart;
 mod rates;
+mod scale;
 
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub struct Plan {
     pub step: usize,
     /// Subjects of the tenant that makes the load. All of them call at ten times the capacity.
     pub subjects: usize,
+    /// Credentials of the large store.
+    pub credentials: u64,
 }
 
 impl Plan {
@@ -48,6 +51,7 @@ impl Plan {
         quickstarts: 9,
         step: 1,
         subjects: 3000,
+        credentials: 10_000_000,
     };
     pub const QUICK: Self = Self {
         rounds: 1,
@@ -56,6 +60,7 @@ impl Plan {
         quickstarts: 3,
         step: 3,
         subjects: 500,
+        credentials: 100_000,
     };
 }
 
@@ -76,6 +81,8 @@ pub enum Section {
     Overload,
     /// From nothing to serving.
     Quickstart,
+    /// Ten million credentials. Only where it is named: it takes long, and 30 GB.
+    Scale,
 }
 
 /// Where a section measures: the servers at one cost, and where its figures go.
@@ -101,7 +108,7 @@ impl Bench {
             Section::Cheap => cheap::run(self).await,
             Section::Fairness => fairness::run(self).await,
             Section::Overload => overload::run(self).await,
-            Section::Quickstart => {}
+            Section::Quickstart | Section::Scale => {}
         }
         self.report.noise(&format!("{}, {}", title(section), name(self.cost)), self.noise.take());
     }
@@ -131,6 +138,11 @@ pub async fn quickstart(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
     report.noise(title(Section::Quickstart), noise.take());
 }
 
+/// Measures what fills stores of its own.
+pub async fn scale(plan: Plan, report: &mut Report, noise: &mut NoiseMeter) {
+    scale::run(plan, report, noise).await;
+}
+
 pub fn name(cost: Cost) -> String {
     format!("m={} t={} p={}", cost.memory_kib(), cost.iterations(), cost.parallelism())
 }
@@ -144,6 +156,7 @@ const fn title(section: Section) -> &'static str {
         Section::Fairness => "Two tenants",
         Section::Overload => "Ten times the capacity",
         Section::Quickstart => "From nothing to serving",
+        Section::Scale => "Scale",
     }
 }
 
