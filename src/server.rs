@@ -198,7 +198,13 @@ impl Server {
         let service = Arc::clone(&self.service);
         tokio::spawn({
             let service = Arc::clone(&service);
-            async move { service.tend_change_events().await }
+            let failed = |error: &ServiceError| {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "the upkeep of the store fails; it is tried again"
+                );
+            };
+            async move { service.tend_store(failed).await }
         });
         let stopped = async move {
             stop.await;

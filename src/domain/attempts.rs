@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::time::Timestamp;
+use super::time::{Timestamp, days};
+
+/// How long a wrong password counts: far longer than any wait.
+pub const COUNTED_FOR: Duration = days(7);
 
 /// What attempts are counted by: a digest over the tenant and the subject's id, or its name where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +49,18 @@ pub struct StoredFailures {
     pub by_caller: Failures,
     /// By all callers together.
     pub by_all: Failures,
+}
+
+impl StoredFailures {
+    /// What of it still counts. The store gets rid of the rest in its own time.
+    #[must_use]
+    pub fn counting(self, now: Timestamp) -> Self {
+        let counting = |failures: Failures| {
+            let since = failures.last_at.and_then(|last_at| now.since(last_at));
+            if since.is_some_and(|since| since > COUNTED_FOR) { Failures::default() } else { failures }
+        };
+        Self { by_caller: counting(self.by_caller), by_all: counting(self.by_all) }
+    }
 }
 
 /// How many wrong passwords in a row are free, and how long one waits after each further one.
@@ -100,5 +115,15 @@ mod tests {
         assert_eq!(left(10_500_000), Duration::from_millis(1500));
         assert_eq!(left(12_000_000), Duration::ZERO);
         assert_eq!(left(-86_400_000_000), Duration::from_secs(2));
+    }
+    #[test]
+    fn what_is_more_than_a_week_old_does_not_count() {
+        let failures = |count, last_at| Failures { count, last_at: Some(last_at) };
+        let (old, start) = (Timestamp::from_micros(0), Timestamp::from_micros(1));
+        let stored = StoredFailures { by_caller: failures(3, old), by_all: failures(4, start) };
+        assert_eq!(stored.counting(old.after(COUNTED_FOR)), stored);
+        let later = StoredFailures { by_caller: Failures::default(), ..stored };
+        assert_eq!(stored.counting(start.after(COUNTED_FOR)), later);
+        assert_eq!(stored.counting(start.before(days(30))), stored, "a clock that was set back");
     }
 }

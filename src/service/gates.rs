@@ -33,6 +33,7 @@ mod posture;
 mod recall;
 mod reserve;
 mod upgrade;
+mod upkeep;
 mod verify;
 mod watcher;
 mod watches;

@@ -40,6 +40,12 @@ impl Service {
         Self { gates: Arc::new(Gates::new(ports, installation)), dry_runs: Arc::new(Semaphore::new(1)) }
     }
 
+    /// Looks after the store until watches are ended: without this, no watcher is told anything, and what is over stays.
+    /// Tells of what fails, now and then.
+    pub async fn tend_store(&self, failed: impl Fn(&ServiceError)) {
+        self.gates.tend_store(failed).await;
+    }
+
     /// Waits until every change and verification that is under way is concluded. For an orderly stop.
     pub async fn concluded(&self) {
         self.gates.concluded().await;

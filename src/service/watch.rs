@@ -30,11 +30,6 @@ impl Service {
         Ok(Watch { told, follows: Some(tokio::spawn(watcher.follow(sender))), _kept: kept })
     }
 
-    /// Looks after change events until watches are ended: without this, nobody is told anything.
-    pub async fn tend_change_events(&self) {
-        self.gates.tend_change_events().await;
-    }
-
     /// Ends every watch, and refuses new ones. An orderly stop would otherwise wait for them.
     pub fn end_watches(&self) {
         self.gates.end_watches();

@@ -115,6 +115,7 @@ const PORTS: &[&str] = &[
     "Imports",
     "ChangeEvents",
     "AccessTokens",
+    "Upkeep",
     "StoredHashes",
     "Hasher",
     "AdmittedHashes",

@@ -71,7 +71,7 @@ impl Watched {
         };
         let service = Arc::new(Service::new(ports, installation()));
         let tends = Arc::clone(&service);
-        tokio::spawn(async move { tends.tend_change_events().await });
+        tokio::spawn(async move { tends.tend_store(|error| panic!("{error}")).await });
         Self { service, store, authorizer, acme, _directory: directory }
     }
 

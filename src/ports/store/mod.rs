@@ -7,6 +7,7 @@ mod hashes;
 mod imports;
 mod overlaps;
 mod tokens;
+mod upkeep;
 
 pub use change_events::{ChangeEventPage, ChangeEvents, Numbered};
 pub use credentials::{Absent, Commit, CommitOutcome, Credentials, Lookup};
@@ -15,11 +16,12 @@ pub use hashes::{HashAge, HashCount, HashEntry, Replacement, StoredHashes};
 pub use imports::{FoundSubject, ImportedSubject, Imports};
 pub use overlaps::Overlaps;
 pub use tokens::AccessTokens;
+pub use upkeep::Upkeep;
 
 /// Everything that is kept. What returns `Ok` is durable.
-pub trait Store: Credentials + Overlaps + Directory + Imports + ChangeEvents + AccessTokens {}
+pub trait Store: Credentials + Overlaps + Directory + Imports + ChangeEvents + AccessTokens + Upkeep {}
 
-impl<T: Credentials + Overlaps + Directory + Imports + ChangeEvents + AccessTokens> Store for T {}
+impl<T: Credentials + Overlaps + Directory + Imports + ChangeEvents + AccessTokens + Upkeep> Store for T {}
 
 /// Why the store gave no answer.
 #[derive(Debug, thiserror::Error)]

@@ -271,7 +271,7 @@ impl Gates {
             }
             // Read before the store: an attempt that fails in between is then counted twice, never not at all.
             let under_way = slot.count();
-            let failures = self.ports.store.failures(&pair).await?;
+            let failures = self.ports.store.failures(&pair).await?.counting(self.now());
             let retry_after = limits.pair.remaining(failures.by_caller, self.now());
             if !retry_after.is_zero() {
                 return Err(ServiceError::TooManyAttempts { retry_after });

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,10 @@ use crate::service::error::Interruption;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// What is committed within so long gets its positions in one transaction.
 const GATHER: Duration = Duration::from_millis(5);
-/// How often events that nobody watches get their positions, and old ones are removed.
-const TIDY: Duration = Duration::from_mins(1);
+/// How often events that nobody watches get their positions.
+const UNWATCHED: Duration = Duration::from_mins(1);
+/// How often it is told that something fails which fails each time.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// How watches are limited.
 #[derive(Debug, Clone, Copy)]
@@ -114,31 +116,25 @@ impl Gates {
         self.watches.stopping.cancel();
     }
 
-    /// Gives positions to change events and removes old ones, until the service stops. At once, while somebody watches.
-    pub(in crate::service) async fn tend_change_events(&self) {
-        let Self { watches, ports, installation, .. } = self;
-        let mut tidying = tokio::time::interval(TIDY);
-        let tend = async {
-            loop {
-                let look_again = if watches.is_watched() { LOOK_AGAIN } else { TIDY };
-                // What fails now is tried again; watches that suffer from it end by themselves.
-                tokio::select! {
-                    _ = tidying.tick() => {
-                        let _ = self.number_change_events().await;
-                        let before = ports.clock.now().before(installation.watches.kept);
-                        while let Ok(true) = ports.store.purge_change_events(before).await {}
-                    }
-                    () = watches.wanted.notified() => {
-                        tokio::time::sleep(GATHER).await;
-                        let _ = self.number_change_events().await;
-                    }
-                    () = tokio::time::sleep(look_again) => {
-                        let _ = self.number_change_events().await;
-                    }
+    /// Gives positions to change events as they come: at once, while somebody watches. Tells of what fails, now and then;
+    /// watches that suffer from it end by themselves.
+    pub(super) async fn keep_numbering(&self, failed: impl Fn(&ServiceError)) {
+        let Self { watches, ports, .. } = self;
+        let mut told: Option<Instant> = None;
+        loop {
+            if let Err(error) = self.number_change_events().await {
+                let now = ports.clock.instant();
+                if told.is_none_or(|told| now.saturating_duration_since(told) >= TOLD_AGAIN_AFTER) {
+                    failed(&error);
+                    told = Some(now);
                 }
             }
-        };
-        watches.stopping.run_until_cancelled(tend).await;
+            let look_again = if watches.is_watched() { LOOK_AGAIN } else { UNWATCHED };
+            tokio::select! {
+                () = watches.wanted.notified() => tokio::time::sleep(GATHER).await,
+                () = tokio::time::sleep(look_again) => {}
+            }
+        }
     }
 
     /// Gives positions to all events that have none.

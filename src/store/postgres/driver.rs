@@ -122,6 +122,10 @@ impl Transaction for Writing {
         Ok(added)
     }
 
+    fn taking(&self) -> &'static str {
+        " FOR UPDATE"
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         if self.has_failed {
             self.roll_back().await;

@@ -1,18 +1,11 @@
 //! Wrong passwords in a row.
 
-use std::time::Duration;
-
 use super::rows;
-use super::{SqlStore, Transaction, sql};
-use crate::domain::attempts::{Pair, StoredFailures, SubjectKey};
-use crate::domain::time::{Timestamp, days};
+use super::upkeep::AT_ONCE;
+use super::{SqlStore, Statement, Transaction, sql};
+use crate::domain::attempts::{COUNTED_FOR, Pair, StoredFailures, SubjectKey};
+use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
-
-/// How long failures are kept. Far longer than any wait; nobody else removes those of a subject that is gone, because
-/// they are kept under a digest.
-const KEPT: Duration = days(7);
-/// How many pairs are removed with one failure: more than are added, so that they can't pile up.
-const REMOVED_AT_ONCE: i64 = 4;
 
 /// Reads what is stored.
 pub(super) async fn read(store: &SqlStore, pair: &Pair) -> Result<StoredFailures, StoreError> {
@@ -33,9 +26,18 @@ pub(super) async fn read(store: &SqlStore, pair: &Pair) -> Result<StoredFailures
     })
 }
 
-/// Counts one more for the pair and for the subject, and removes some of what is too old. Answers how many the pair has.
+/// Counts one more for the pair and for the subject. Answers how many the pair has.
 pub(super) async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) -> Result<u32, StoreError> {
-    remove_old(transaction, at).await?;
+    transaction
+        .execute(
+            sql("INSERT INTO subject_failures (subject_key, count, last_at) VALUES ($1, 1, $2)
+         ON CONFLICT (subject_key)
+         DO UPDATE SET count = subject_failures.count + 1, last_at = excluded.last_at")
+            .bind(&pair.subject.0[..])
+            .bind(at.as_micros()),
+        )
+        .await?;
+    forget_until(transaction, pair, Some(at.before(COUNTED_FOR))).await?;
     let counted = transaction
         .fetch_first(
             sql("INSERT INTO pair_failures (subject_key, caller_key, count, last_at) VALUES ($1, $2, 1, $3)
@@ -44,15 +46,6 @@ pub(super) async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Ti
          RETURNING count")
             .bind(&pair.subject.0[..])
             .bind(&pair.caller.0[..])
-            .bind(at.as_micros()),
-        )
-        .await?;
-    transaction
-        .execute(
-            sql("INSERT INTO subject_failures (subject_key, count, last_at) VALUES ($1, 1, $2)
-         ON CONFLICT (subject_key)
-         DO UPDATE SET count = subject_failures.count + 1, last_at = excluded.last_at")
-            .bind(&pair.subject.0[..])
             .bind(at.as_micros()),
         )
         .await?;
@@ -69,11 +62,23 @@ pub(super) async fn forget_alone(store: &SqlStore, pair: &Pair) -> Result<(), St
 
 /// Forgets the pair's failures and takes as many from the subject's.
 pub(super) async fn forget(transaction: &mut dyn Transaction, pair: &Pair) -> Result<(), StoreError> {
+    forget_until(transaction, pair, None).await
+}
+
+/// As [`forget`], where the last one was before that time.
+async fn forget_until(
+    transaction: &mut dyn Transaction,
+    pair: &Pair,
+    before: Option<Timestamp>,
+) -> Result<(), StoreError> {
     let removed = transaction
         .fetch_first(
-            sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2 RETURNING count")
-                .bind(&pair.subject.0[..])
-                .bind(&pair.caller.0[..]),
+            sql(
+                "DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2 AND last_at < $3 RETURNING count",
+            )
+            .bind(&pair.subject.0[..])
+            .bind(&pair.caller.0[..])
+            .bind(before.map_or(i64::MAX, Timestamp::as_micros)),
         )
         .await?;
     match removed {
@@ -92,23 +97,26 @@ pub(super) async fn forget_all(transaction: &mut dyn Transaction, subject: &Subj
     Ok(())
 }
 
-async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp) -> Result<(), StoreError> {
-    let before = now.as_micros().saturating_sub(i64::try_from(KEPT.as_micros()).unwrap_or(i64::MAX));
-    let removed = transaction
-        .fetch(
-            sql("DELETE FROM pair_failures
-         WHERE (subject_key, caller_key) IN (
-             SELECT subject_key, caller_key FROM pair_failures WHERE last_at < $1 ORDER BY last_at LIMIT $2
-         )
-         RETURNING subject_key, count")
-            .bind(before)
-            .bind(REMOVED_AT_ONCE),
-        )
-        .await?;
-    for row in removed {
-        take_from_subject(transaction, row.bytes("subject_key")?, row.integer("count")?).await?;
+/// Removes some of what does not count any more. Nobody else removes those of a subject that is gone, because they are
+/// kept under a digest. Answers how many.
+pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp) -> Result<u64, StoreError> {
+    let before = now.before(COUNTED_FOR).as_micros();
+    let subjects = sql("SELECT DISTINCT subject_key FROM (
+             SELECT subject_key FROM pair_failures WHERE last_at < $1 ORDER BY last_at LIMIT $2
+         ) old ORDER BY subject_key");
+    let mut removed = 0;
+    for subject in transaction.fetch(subjects.bind(before).bind(AT_ONCE)).await? {
+        let key = subject.bytes("subject_key")?;
+        // Until the end nobody else counts for it.
+        let taken = ["SELECT count FROM subject_failures WHERE subject_key = $1", transaction.taking()];
+        transaction.fetch_first(Statement::of_parts(&taken).bind(key)).await?;
+        let old = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND last_at < $2 RETURNING count");
+        let old = transaction.fetch(old.bind(key).bind(before)).await?;
+        take_from_subject(transaction, key, old.iter().map(|row| row.integer("count")).sum::<Result<i64, _>>()?)
+            .await?;
+        removed += old.len() as u64;
     }
-    Ok(())
+    Ok(removed)
 }
 
 async fn take_from_subject(transaction: &mut dyn Transaction, key: &[u8], count: i64) -> Result<(), StoreError> {

@@ -35,10 +35,7 @@ impl ChangeEvents for SqlStore {
             return Ok(Numbered { kept: kept(&row)?, more: false });
         }
         // Not done again where it fails: it will be, for those that were left.
-        let mut transaction = self.database.begin_in_turn().await?;
-        let numbered = number(transaction.as_mut()).await?;
-        transaction.commit().await?;
-        Ok(numbered)
+        self.in_turn(|transaction| Box::pin(number(transaction))).await
     }
 
     async fn change_events(
@@ -89,7 +86,7 @@ impl ChangeEvents for SqlStore {
             count += 1;
         }
         let Some(last_old) = last_old else { return Ok(false) };
-        self.transact("purge_change_events", |transaction| Box::pin(purge(transaction, last_old))).await?;
+        self.in_turn(|transaction| Box::pin(purge(transaction, last_old))).await?;
         Ok(count == AT_ONCE)
     }
 }

@@ -1,15 +1,14 @@
 //! Changes that are remembered under their client tokens.
 
 use super::rows::{self, Read};
+use super::upkeep::AT_ONCE;
 use super::{Row, SqlStore, Transaction, sql};
-use crate::domain::client_token::{ClientTokenKey, RememberedChange};
+use crate::domain::client_token::{ClientTokenKey, REMEMBERED_FOR, RememberedChange};
 use crate::domain::credential::ExpectedVersion;
 use crate::domain::subject::SubjectId;
+use crate::domain::time::{Timestamp, Window};
 use crate::ports::StoreError;
 use crate::ports::store::Commit;
-
-/// How many are removed with one that is added: more than are added, so that they can't pile up.
-const REMOVED_AT_ONCE: i64 = 4;
 
 /// Reads what is remembered.
 pub(super) async fn read(
@@ -28,20 +27,9 @@ pub(super) async fn read(
     row.map(|row| remembered(&row)).transpose()
 }
 
-/// Remembers a change where its caller wants that, and removes some of what is too old.
+/// Remembers a change where its caller wants that.
 pub(super) async fn remember(transaction: &mut dyn Transaction, commit: &Commit) -> Result<(), StoreError> {
     let Some((token, change)) = &commit.remember else { return Ok(()) };
-    let over = commit.at.before(change.window.length);
-    transaction
-        .execute(
-            sql("DELETE FROM client_token WHERE (subject_id, token_key) IN (
-                     SELECT subject_id, token_key FROM client_token
-                     WHERE started_at <= $1 ORDER BY started_at LIMIT $2
-                 )")
-            .bind(over.as_micros())
-            .bind(REMOVED_AT_ONCE),
-        )
-        .await?;
     transaction
         .execute(
             sql("INSERT INTO client_token (subject_id, token_key, version, expected_version, started_at, length)
@@ -58,6 +46,21 @@ pub(super) async fn remember(transaction: &mut dyn Transaction, commit: &Commit)
         )
         .await?;
     Ok(())
+}
+
+/// Removes some of what is over. Answers how many.
+pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp) -> Result<u64, StoreError> {
+    let over = now.before(Window::from(now, REMEMBERED_FOR).length);
+    transaction
+        .execute(
+            sql("DELETE FROM client_token WHERE started_at <= $1 AND (subject_id, token_key) IN (
+                     SELECT subject_id, token_key FROM client_token
+                     WHERE started_at <= $1 ORDER BY started_at LIMIT $2
+                 )")
+            .bind(over.as_micros())
+            .bind(AT_ONCE),
+        )
+        .await
 }
 
 /// A change of a row that holds all columns.

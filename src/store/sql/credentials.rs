@@ -164,7 +164,6 @@ async fn set_password_and_record(
     let kind = ChangeKind::of_password(commit.event.action, version, overlap.map(|window| window.end()));
     change_events::insert(transaction, commit.subject, commit.change_id.0, commit.at, kind).await?;
     audit::insert(transaction, &commit.event).await?;
-    overlaps::clear_away(transaction, commit.at).await?;
     Ok(CommitOutcome::Committed(version))
 }
 

@@ -59,6 +59,12 @@ pub(in crate::store) trait Transaction: Send {
     /// Adds rows and answers how many it added.
     async fn insert(&mut self, insertion: Insertion) -> Result<u64, StoreError>;
 
+    /// What a query ends with whose rows are not to be changed by anybody else until the transaction is over. Nothing, where
+    /// nobody else writes meanwhile.
+    fn taking(&self) -> &'static str {
+        ""
+    }
+
     /// Commits. Once this is `Ok`, it is durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 

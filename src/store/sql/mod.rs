@@ -22,6 +22,7 @@ mod settings;
 mod statement;
 mod tokens;
 mod transact;
+mod upkeep;
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::rows::{self, Read};
+use super::upkeep::AT_ONCE;
 use super::{Row, SqlStore, Transaction, audit, sql};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::credential::Version;
@@ -14,9 +15,6 @@ use crate::domain::subject::SubjectId;
 use crate::domain::time::{Timestamp, Window};
 use crate::ports::StoreError;
 use crate::ports::store::{Commit, Overlaps};
-
-/// How many overlaps that are over are cleared away with one change: more than it begins, so that they can't pile up.
-const CLEARED_AT_ONCE: i64 = 4;
 
 #[async_trait]
 impl Overlaps for SqlStore {
@@ -155,21 +153,21 @@ pub(super) async fn begin(
     Ok(window)
 }
 
-/// Ends some of the overlaps that are over.
-pub(super) async fn clear_away(transaction: &mut dyn Transaction, now: Timestamp) -> Result<(), StoreError> {
+/// Clears some of the overlaps that are over. Answers how many.
+pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp) -> Result<u64, StoreError> {
     let over = transaction
         .fetch(
-            sql("SELECT subject_id FROM credential
+            sql("SELECT subject_id, version, overlap_history FROM credential
                  WHERE overlap_started_at IS NOT NULL AND overlap_started_at + overlap_length <= $1
                  ORDER BY overlap_started_at + overlap_length LIMIT $2")
             .bind(now.as_micros())
-            .bind(CLEARED_AT_ONCE),
+            .bind(AT_ONCE),
         )
         .await?;
-    for row in over {
-        end(transaction, SubjectId(rows::uuid(&row, "subject_id")?)).await?;
+    for row in &over {
+        clear(transaction, SubjectId(rows::uuid(row, "subject_id")?), row).await?;
     }
-    Ok(())
+    Ok(over.len() as u64)
 }
 
 /// The window of a credential's overlap, where its last change began one.
@@ -215,22 +213,32 @@ async fn shorten(
     Ok(())
 }
 
-/// Ends the overlap that runs, and removes what only it needed.
+/// Ends the overlap that runs.
 async fn end(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<(), StoreError> {
     let running = sql("SELECT version, overlap_history FROM credential
          WHERE subject_id = $1 AND overlap_started_at IS NOT NULL")
     .bind(subject.to_string());
-    let Some(row) = transaction.fetch_first(running).await? else { return Ok(()) };
-    let (version, history) = (rows::version(&row, "version")?, row.integer("overlap_history")?);
-    remove_earlier(transaction, subject, version, history).await?;
-    for statement in [
-        "UPDATE credential SET overlap_started_at = NULL, overlap_length = NULL, overlap_history = NULL
-         WHERE subject_id = $1 AND version = $2",
-        "DELETE FROM password_use WHERE subject_id = $1 AND version < $2",
-    ] {
-        transaction.execute(sql(statement).bind(subject.to_string()).bind(rows::number_of(version))).await?;
+    match transaction.fetch_first(running).await? {
+        Some(row) => clear(transaction, subject, &row).await,
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Ends the overlap of a version, and removes what only it needed. Nothing is done where somebody has changed the
+/// password since: from the first statement on, nobody can.
+async fn clear(transaction: &mut dyn Transaction, subject: SubjectId, row: &Row) -> Result<(), StoreError> {
+    let (version, history) = (rows::version(row, "version")?, row.integer("overlap_history")?);
+    let of_version = |text| sql(text).bind(subject.to_string()).bind(rows::number_of(version));
+    let ended = of_version(
+        "UPDATE credential SET overlap_started_at = NULL, overlap_length = NULL, overlap_history = NULL
+         WHERE subject_id = $1 AND version = $2 AND overlap_started_at IS NOT NULL",
+    );
+    if transaction.execute(ended).await? == 0 {
+        return Ok(());
+    }
+    remove_earlier(transaction, subject, version, history).await?;
+    let uses = of_version("DELETE FROM password_use WHERE subject_id = $1 AND version < $2");
+    transaction.execute(uses).await.map(drop)
 }
 
 /// Removes all but so many of the hashes before a version.

@@ -65,6 +65,22 @@ impl SqlStore {
         }
     }
 
+    /// Does work that begins with taking rows, in turn with others who take the same: see
+    /// [`Database::begin_in_turn`](super::Database::begin_in_turn). It is not done again: who comes next does what was left.
+    pub(super) async fn in_turn<'a, T: Send>(
+        &self,
+        work: impl for<'t> FnOnce(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut transaction = self.database.begin_in_turn().await?;
+        match work(transaction.as_mut()).await {
+            Ok(done) => transaction.commit().await.map(|()| done),
+            Err(error) => {
+                transaction.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
     /// One round of [`Self::transact`].
     async fn attempt<'a, T: Send>(
         &self,

@@ -51,14 +51,34 @@ pub async fn what_is_more_than_a_week_old_is_removed(backend: &mut impl Backend)
     }
     let week = at(0).after(days(7));
     store.record_failure(&pair(1, 1), week, &limit(), &event()).await.unwrap();
+    assert!(!store.remove_old(week).await.unwrap());
     assert_eq!(store.failures(&pair(1, 1)).await.unwrap().by_all.count, 10, "a week old is not older than a week");
 
-    let later = week.after(days(1));
-    for _ in 0..8 {
-        store.record_failure(&pair(1, 1), later, &limit(), &event()).await.unwrap();
+    assert!(!store.remove_old(week.after(days(1))).await.unwrap());
+    let left = store.failures(&pair(1, 1)).await.unwrap();
+    assert_eq!((left.by_caller.count, left.by_all.count), (2, 2));
+}
+
+pub async fn what_is_more_than_a_week_old_does_not_count_though_it_is_still_there(backend: &mut impl Backend) {
+    let store = backend.store();
+    for (caller, time) in [(1, at(0)), (1, at(1)), (2, at(2)), (1, at(2).after(days(7)))] {
+        store.record_failure(&pair(1, caller), time, &limit(), &event()).await.unwrap();
     }
     let left = store.failures(&pair(1, 1)).await.unwrap();
-    assert_eq!((left.by_caller.count, left.by_all.count), (10, 10));
+    assert_eq!((left.by_caller.count, left.by_all.count), (1, 2));
+}
+
+pub async fn what_is_old_is_removed_a_part_at_a_time(backend: &mut impl Backend) {
+    let store = backend.store();
+    for subject in 0..=200 {
+        store.record_failure(&pair(subject, 1), at(i64::from(subject)), &limit(), &event()).await.unwrap();
+    }
+    let later = at(0).after(days(8));
+    assert!(store.remove_old(later).await.unwrap());
+    assert_eq!(store.failures(&pair(199, 1)).await.unwrap(), StoredFailures::default());
+    assert_eq!(store.failures(&pair(200, 1)).await.unwrap().by_all.count, 1);
+    assert!(!store.remove_old(later).await.unwrap());
+    assert_eq!(store.failures(&pair(200, 1)).await.unwrap(), StoredFailures::default());
 }
 
 pub async fn a_wrong_password_and_its_audit_event_are_one(backend: &mut impl Backend) {

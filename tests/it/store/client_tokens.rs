@@ -1,7 +1,10 @@
 //! A change and what it is remembered under are one.
 
-use credentiald::domain::client_token::RememberedChange;
+use std::time::Duration;
+
+use credentiald::domain::client_token::{REMEMBERED_FOR, RememberedChange};
 use credentiald::domain::subject::SubjectId;
+use credentiald::domain::time::Window;
 use credentiald::ports::store::{Commit, CommitOutcome};
 
 use super::backend::Backend;
@@ -67,7 +70,7 @@ pub async fn a_deleted_subject_takes_its_tokens_along(backend: &mut impl Backend
     assert_eq!(store.remembered(alice, &client_token(1)).await.unwrap(), None);
 }
 
-pub async fn what_is_over_is_removed_a_few_at_a_time(backend: &mut impl Backend) {
+pub async fn what_is_over_for_all_is_removed(backend: &mut impl Backend) {
     let store = backend.store();
     let alice = alice(&*store).await;
     for number in 1..=6 {
@@ -75,16 +78,16 @@ pub async fn what_is_over_is_removed_a_few_at_a_time(backend: &mut impl Backend)
     }
     let left = async || {
         let mut left = Vec::new();
-        for number in 1..=9 {
+        for number in 1..=6 {
             if store.remembered(alice, &client_token(number)).await.unwrap().is_some() {
                 left.push(number);
             }
         }
         left
     };
-    // The first five are a minute old or more.
-    store.commit(&marked(alice, 7, 7, 65).0).await.unwrap();
-    assert_eq!(left().await, [5, 6, 7]);
-    store.commit(&marked(alice, 8, 8, 65).0).await.unwrap();
-    assert_eq!(left().await, [6, 7, 8]);
+    let of_fourth = Window::from(at(0), REMEMBERED_FOR).length + Duration::from_secs(4);
+    assert!(!store.remove_old(at(0).after(of_fourth)).await.unwrap());
+    assert_eq!(left().await, [5, 6]);
+    store.commit(&marked(alice, 7, 4, 7).0).await.unwrap();
+    assert_eq!(left().await, [4, 5, 6]);
 }

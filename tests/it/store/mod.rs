@@ -38,6 +38,8 @@ macro_rules! laws {
                 failures_count_per_caller_and_per_subject,
                 forgetting_takes_only_the_callers_share,
                 what_is_more_than_a_week_old_is_removed,
+                what_is_more_than_a_week_old_does_not_count_though_it_is_still_there,
+                what_is_old_is_removed_a_part_at_a_time,
                 a_wrong_password_and_its_audit_event_are_one,
                 decisions_recorded_at_once_stand_each_for_itself,
             ],
@@ -57,7 +59,7 @@ macro_rules! laws {
                 what_is_not_committed_is_not_remembered,
                 what_is_remembered_last_takes_the_place,
                 a_deleted_subject_takes_its_tokens_along,
-                what_is_over_is_removed_a_few_at_a_time,
+                what_is_over_for_all_is_removed,
             ],
             commits: [
                 what_is_absent_is_none,
@@ -108,7 +110,7 @@ macro_rules! laws {
                 what_is_ended_leaves_only_what_the_history_needs,
                 a_shorter_length_shortens_and_none_ends,
                 nobody_has_no_overlap,
-                overlaps_that_are_over_are_cleared_away_with_other_changes,
+                overlaps_that_are_over_are_cleared_away,
                 uses_are_noted_once_a_minute_for_each_caller_and_password,
             ],
             pages: [

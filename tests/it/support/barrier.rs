@@ -21,7 +21,7 @@ use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
     AccessTokens, ChangeEventPage, ChangeEvents, Commit, CommitOutcome, Creation, Credentials, Deletion, Directory,
     FoundSubject, HashEntry, ImportedSubject, Imports, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry,
-    SubjectStatus,
+    SubjectStatus, Upkeep,
 };
 use credentiald::ports::{Store, StoreError};
 use tokio::sync::Barrier;
@@ -114,6 +114,12 @@ pass_on! {
         fn number_change_events() -> Numbered;
         fn change_events(tenant: &TenantName, after: Position, most: u32) -> ChangeEventPage;
         fn purge_change_events(before: Timestamp) -> bool;
+    }
+}
+
+pass_on! {
+    Upkeep {
+        fn remove_old(now: Timestamp) -> bool;
     }
 }
 

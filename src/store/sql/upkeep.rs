@@ -1,0 +1,27 @@
+//! What a store has to do in its own time.
+//!
+//! It is no part of anybody's change: those who write at the same time would then conflict over what concerns neither.
+
+use async_trait::async_trait;
+
+use super::{SqlStore, attempts, client_tokens, overlaps};
+use crate::domain::time::Timestamp;
+use crate::ports::StoreError;
+use crate::ports::store::Upkeep;
+
+/// How many are removed in one transaction: they are gone in milliseconds.
+pub(super) const AT_ONCE: i64 = 200;
+
+#[async_trait]
+impl Upkeep for SqlStore {
+    async fn remove_old(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let is_full = |count: u64| i64::try_from(count).is_ok_and(|count| count >= AT_ONCE);
+        let removed = [
+            self.in_turn(|transaction| Box::pin(client_tokens::remove_old(transaction, now))).await,
+            self.in_turn(|transaction| Box::pin(attempts::remove_old(transaction, now))).await,
+            self.in_turn(|transaction| Box::pin(overlaps::remove_old(transaction, now))).await,
+        ];
+        // Where one fails, the others have been done all the same.
+        removed.into_iter().try_fold(false, |more, count| Ok(more || is_full(count?)))
+    }
+}
