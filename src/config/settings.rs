@@ -139,9 +139,9 @@ settings! {
         connections: u32 = Number "16", whole::<_, 2, 1000>;
         /// How many seconds one goes on where no connection is to be had, one is lost, or other writers come in between. More
         /// than a statement may take.
-        patience_seconds: u64 = Number "5", whole::<_, 2, 300>;
+        patience_seconds: u64 = Number "10", whole::<_, 2, 300>;
         /// How many seconds a statement may take, its wait for locks included.
-        statement_timeout_seconds: u64 = Number "3", whole::<_, 1, 300>;
+        statement_timeout_seconds: u64 = Number "5", whole::<_, 1, 300>;
     }
     /// How passwords are hashed: Argon2id.
     hashing: Hashing {

@@ -14,7 +14,7 @@ use super::errors;
 use super::url::{Host, Tls, Url};
 
 /// How long one server has to let somebody in.
-pub(super) const CONNECTED_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// The servers of a store.
 pub(super) struct Hosts {

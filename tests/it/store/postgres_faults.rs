@@ -231,20 +231,21 @@ async fn whoever_does_not_wait_for_a_silent_server_leaves_no_connection_behind()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_waits_for_a_commit_is_told_by_the_deadline() {
-    let soon = || Some(Deadline::at(SystemClock.instant() + Duration::from_millis(500)));
+    let within = |seconds| Some(Deadline::at(SystemClock.instant() + Duration::from_secs(seconds)));
     let (cluster, database, direct, alice) = with_alice(SETTINGS).await;
     let proxy = Proxy::to(cluster.port).await;
     let store = open(&through(&proxy, cluster, &database), SETTINGS).await.unwrap();
     // Nothing of it was sent off yet.
     store.credential(alice).await.unwrap();
     proxy.fall_silent();
-    let outcome = store.commit(&Commit { deadline: soon(), ..change(alice, Some(1)) }).await;
+    let outcome = store.commit(&Commit { deadline: within(1), ..change(alice, Some(1)) }).await;
     assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
     assert_eq!(direct.credential(alice).await.unwrap().unwrap().version, version(1));
 
     proxy.speak();
+    store.credential(alice).await.unwrap();
     proxy.cut(Cut::Silence);
-    let outcome = store.commit(&Commit { deadline: soon(), ..change(alice, Some(1)) }).await;
+    let outcome = store.commit(&Commit { deadline: within(8), ..change(alice, Some(1)) }).await;
     assert!(matches!(outcome, Err(StoreError::OutcomeUnknown(_))), "{outcome:?}");
     assert_eq!(direct.credential(alice).await.unwrap().unwrap().version, version(2));
 }
