@@ -233,6 +233,13 @@ impl Load {
         versions
     }
 
+    /// Waits until something holds.
+    pub async fn until(&self, holds: impl Fn() -> bool) {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Reports what the clients did, and what came of it.
     pub fn tell_figures(&self, versions: &[u64]) {
         let operations = self.run.history.operations();

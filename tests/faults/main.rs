@@ -29,6 +29,7 @@ mod sections;
 mod site;
 #[path = "../it/support/mod.rs"]
 mod support;
+mod wire;
 
 use std::collections::VecDeque;
 use std::process::ExitCode;

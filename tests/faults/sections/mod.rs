@@ -61,4 +61,6 @@ sections! {
     failover: postgres;
     clock: sqlite, postgres;
     linearizability: sqlite, postgres;
+    network: database, clients;
+    database: restarts, connections, disk, read_only;
 }

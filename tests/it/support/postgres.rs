@@ -122,6 +122,38 @@ impl Cluster {
         self.control(&["stop", "-w", "-m", "immediate"]);
     }
 
+    /// Ends the server in order, without waiting for whoever is connected.
+    pub fn stop(&self) {
+        self.control(&["stop", "-w", "-m", "fast"]);
+    }
+
+    /// Starts a server that is not running, on a disk of a few MiB for its tables. The disk is gone when the server ends.
+    pub fn run_on_small_disk(&self) {
+        let mount = "cp -a data/base base; mount -t tmpfs -o size=48m,mode=700 tmpfs data/base; cp -a base/. data/base/; \
+                     rm -r base; exec unshare --user --map-user=65534 --map-group=65534 \"$0\" \"$@\"";
+        let mut command = as_nobody(Command::new("unshare"), &self.directory);
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-ec", mount]).arg(path_of("pg_ctl"));
+        succeed(command.args(["-D", "data", "start", "-w", "-l", "log"]));
+    }
+
+    /// Fills the small disk to the last page.
+    pub fn fill_disk(&self) {
+        self.on_small_disk("! cat /dev/zero > \"$0\" 2> /dev/null");
+    }
+
+    /// Takes away what fills the small disk.
+    pub fn clear_disk(&self) {
+        self.on_small_disk("rm \"$0\"");
+    }
+
+    /// Runs a script about a file of ballast, which only the server sees, and only its user can write.
+    fn on_small_disk(&self, script: &str) {
+        let pid = fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap();
+        let root = PathBuf::from(format!("/proc/{}/root", pid.lines().next().unwrap()));
+        let ballast = root.join(self.directory.strip_prefix("/").unwrap()).join("data/base/ballast");
+        succeed(as_nobody(Command::new("sh"), &self.directory).args(["-c", script]).arg(ballast));
+    }
+
     /// Starts a server that is not running.
     pub fn run_again(&self) {
         self.control(&["start", "-w", "-l", "log"]);
