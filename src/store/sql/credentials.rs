@@ -14,7 +14,7 @@ use crate::domain::names::{PepperKeyId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{SubjectId, SubjectName};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, Window};
 use crate::ports::StoreError;
 use crate::ports::store::{Absent, Commit, CommitOutcome, Credentials, HashEntry, Lookup};
 
@@ -151,10 +151,11 @@ async fn set_password_and_record(
     transaction: &mut dyn Transaction,
     commit: &Commit,
 ) -> Result<CommitOutcome, StoreError> {
-    let Some(version) = set_password(transaction, commit).await? else {
+    let overlap = overlaps::of_change(transaction, commit).await?;
+    let Some(version) = set_password(transaction, commit, overlap).await? else {
         return why_not(transaction, commit.subject).await;
     };
-    let overlap = overlaps::begin(transaction, commit, version).await?;
+    overlaps::forget_before(transaction, commit, version, overlap).await?;
     client_tokens::remember(transaction, commit).await?;
     match &commit.forget {
         Some(Forget::Pair(pair)) => attempts::forget(transaction, pair).await?,
@@ -168,46 +169,50 @@ async fn set_password_and_record(
 }
 
 /// Sets the password and answers the new version, or changes nothing where the credential is not as expected.
-async fn set_password(transaction: &mut dyn Transaction, commit: &Commit) -> Result<Option<Version>, StoreError> {
+async fn set_password(
+    transaction: &mut dyn Transaction,
+    commit: &Commit,
+    overlap: Option<Window>,
+) -> Result<Option<Version>, StoreError> {
     let subject = commit.subject.to_string();
     let version = Version::following(commit.expected);
+    let with_password = |statement| {
+        sql(statement)
+            .bind(&subject)
+            .bind(rows::number_of(version))
+            .bind(commit.hash.expose())
+            .bind(commit.hash.key().map(PepperKeyId::as_str))
+            .bind(commit.at.as_micros())
+            .bind(commit.changed_by.as_str())
+            .bind(commit.change_id.0.to_string())
+    };
     let statement = match commit.expected {
-        None => {
+        None => with_password(
             "INSERT INTO credential (subject_id, version, hash, pepper_key, changed_at, changed_by, change_id)
              SELECT id, $2, $3, $4, $5, $6, $7 FROM subject WHERE id = $1
-             ON CONFLICT (subject_id) DO NOTHING"
-        }
+             ON CONFLICT (subject_id) DO NOTHING",
+        ),
         Some(expected) => {
-            transaction
-                .execute(
+            if overlaps::kept(commit, overlap) > 0 {
+                let earlier =
                     sql("INSERT INTO earlier_hash (subject_id, version, hash, pepper_key, change_id, changed_at)
-                 SELECT subject_id, version, hash, pepper_key, change_id, changed_at FROM credential
-                 WHERE subject_id = $1 AND version = $2")
-                    .bind(&subject)
-                    .bind(rows::number_of(expected)),
-                )
-                .await?;
-            "UPDATE credential SET version = $2, hash = $3, pepper_key = $4, changed_at = $5, changed_by = $6,
-                 change_id = $7, revision = revision + 1
-             WHERE subject_id = $1 AND version = $2 - 1"
+                     SELECT subject_id, version, hash, pepper_key, change_id, changed_at FROM credential
+                     WHERE subject_id = $1 AND version = $2");
+                transaction.execute(earlier.bind(&subject).bind(rows::number_of(expected))).await?;
+            }
+            with_password(
+                "UPDATE credential SET version = $2, hash = $3, pepper_key = $4, changed_at = $5, changed_by = $6,
+                     change_id = $7, revision = revision + 1,
+                     overlap_started_at = $8, overlap_length = $9, overlap_history = $10
+                 WHERE subject_id = $1 AND version = $2 - 1",
+            )
+            .bind(overlap.map(|window| window.start.as_micros()))
+            .bind(overlap.map(|window| rows::micros(window.length)))
+            .bind(overlap.map(|_| i64::from(commit.keep_history)))
         }
     };
-    let set = transaction
-        .execute(
-            sql(statement)
-                .bind(&subject)
-                .bind(rows::number_of(version))
-                .bind(commit.hash.expose())
-                .bind(commit.hash.key().map(PepperKeyId::as_str))
-                .bind(commit.at.as_micros())
-                .bind(commit.changed_by.as_str())
-                .bind(commit.change_id.0.to_string()),
-        )
-        .await?;
-    if set == 0 {
-        return Ok(None);
-    }
-    Ok(Some(version))
+    let set = transaction.execute(statement).await?;
+    Ok((set > 0).then_some(version))
 }
 
 /// Why a password was not set: what is there instead.

@@ -118,39 +118,42 @@ impl SqlStore {
     }
 }
 
-/// The overlap that a change begins; what it leaves behind of an earlier one goes. To be called where the change is made.
-pub(super) async fn begin(
+/// The overlap that a change begins, where it begins one.
+pub(super) async fn of_change(
+    transaction: &mut dyn Transaction,
+    commit: &Commit,
+) -> Result<Option<Window>, StoreError> {
+    if !commit.begins_overlap || commit.expected.is_none() {
+        return Ok(None);
+    }
+    let select = sql("SELECT overlap FROM subject WHERE id = $1").bind(commit.subject.to_string());
+    let Some(row) = transaction.fetch_first(select).await? else { return Ok(None) };
+    let length = length(&row, "overlap")?;
+    Ok((!length.is_zero()).then(|| Window::from(commit.at, length)))
+}
+
+/// How many earlier hashes a change leaves.
+pub(super) fn kept(commit: &Commit, overlap: Option<Window>) -> i64 {
+    i64::from(commit.keep_history).max(i64::from(overlap.is_some()))
+}
+
+/// Removes what a change leaves behind of the passwords before it.
+pub(super) async fn forget_before(
     transaction: &mut dyn Transaction,
     commit: &Commit,
     version: Version,
-) -> Result<Option<Window>, StoreError> {
-    let subject = commit.subject.to_string();
-    let row = transaction.fetch_first(sql("SELECT overlap FROM subject WHERE id = $1").bind(&subject)).await?;
-    let length = row.map(|row| length(&row, "overlap")).transpose()?.unwrap_or_default();
-    let begins = commit.begins_overlap && commit.expected.is_some() && !length.is_zero();
-    let window = begins.then(|| Window::from(commit.at, length));
-    let history = i64::from(commit.keep_history);
-    transaction
-        .execute(
-            sql("UPDATE credential SET overlap_started_at = $2, overlap_length = $3, overlap_history = $4
-                 WHERE subject_id = $1")
-            .bind(&subject)
-            .bind(window.map(|window| window.start.as_micros()))
-            .bind(window.map(|window| rows::micros(window.length)))
-            .bind(window.map(|_| history)),
-        )
-        .await?;
-    let kept = history.max(i64::from(window.is_some()));
-    remove_earlier(transaction, commit.subject, version, kept).await?;
+    overlap: Option<Window>,
+) -> Result<(), StoreError> {
+    remove_earlier(transaction, commit.subject, version, kept(commit, overlap)).await?;
     transaction
         .execute(
             sql("DELETE FROM password_use WHERE subject_id = $1 AND version < $2 - $3")
-                .bind(&subject)
+                .bind(commit.subject.to_string())
                 .bind(rows::number_of(version))
-                .bind(i64::from(window.is_some())),
+                .bind(i64::from(overlap.is_some())),
         )
         .await?;
-    Ok(window)
+    Ok(())
 }
 
 /// Clears some of the overlaps that are over. Answers how many.
