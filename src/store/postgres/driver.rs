@@ -15,7 +15,7 @@ use super::pool::Pool;
 use super::session::Session;
 use super::values::cell_of;
 use crate::ports::{Deadline, StoreError};
-use crate::store::sql::{Database, Insertion, Row, Statement, Transaction};
+use crate::store::sql::{Database, Insertion, Row, RowsOfKeys, Statement, Transaction};
 
 /// Serializable, so that what is proven for writers that come one after the other holds for these as well.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
@@ -86,6 +86,15 @@ impl Database for PostgresDatabase {
 
     fn rows_of_json(&self) -> &'static str {
         "jsonb_array_elements(CAST($1 AS JSONB))"
+    }
+
+    fn rows_of_keys(&self) -> RowsOfKeys {
+        RowsOfKeys {
+            subject: "LATERAL (SELECT k.*) s ON TRUE",
+            credential: "LATERAL (SELECT k.*) c ON TRUE",
+            earlier_hash: "earlier_hash e ON e.subject_id = c.subject_id",
+            access_token: "LATERAL (SELECT k.*) a ON TRUE",
+        }
     }
 
     fn place_of_row(&self) -> &'static str {

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 
 use super::directory::subjects::instance_key;
 use super::rows::{self, subject_columns};
-use super::{SqlStore, Transaction, attempts, audit, change_events, client_tokens, hashes, overlaps, settings, sql};
+use super::{
+    SqlStore, Statement, Transaction, attempts, audit, change_events, client_tokens, hashes, overlaps, settings, sql,
+};
 use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
@@ -22,23 +24,31 @@ use crate::ports::store::{Absent, Commit, CommitOutcome, Credentials, HashEntry,
 impl Credentials for SqlStore {
     async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError> {
         // One statement, so that what is missing is told of the same moment.
-        let select = sql(concat!(
-            "SELECT t.name AS of_tenant, o.region AS of_instance, ",
+        let select = Statement::of_parts(&[
+            "SELECT t.name AS of_tenant, o.region AS of_instance, s.tenant, ",
             subject_columns!(),
             " FROM tenant t
               LEFT JOIN instance o ON o.tenant = t.name AND o.id = $3
-              LEFT JOIN subject s ON s.tenant = t.name AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name = $4
-              LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
-              WHERE t.name = $1"
-        ))
+              LEFT JOIN subject k ON k.tenant = t.name AND k.kind = $2 AND coalesce(k.instance, '') = $3 AND k.name = $4
+              LEFT JOIN ",
+            self.database.rows_of_keys().subject,
+            " LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
+              WHERE t.name = $1",
+        ])
         .bind(tenant.as_str())
         .bind(name.kind().as_str())
         .bind(instance_key(name.instance()))
         .bind(name.key());
-        match self.read_first(select).await? {
-            Some(row) => rows::lookup(&row, name),
-            None => Ok(Lookup::Missing(Absent::Tenant)),
+        let Some(row) = self.read_first(select).await? else { return Ok(Lookup::Missing(Absent::Tenant)) };
+        let found = rows::lookup(&row, name)?;
+        if let Lookup::Found(subject) = &found {
+            rows::has_key(&row, "tenant", tenant.as_str())?;
+            let found = &subject.name;
+            if (found.kind(), found.instance(), found.key()) != (name.kind(), name.instance(), name.key()) {
+                return Err(rows::damaged("name"));
+            }
         }
+        Ok(found)
     }
 
     async fn settings(&self, tenant: &TenantName) -> Result<Option<TenantSettings>, StoreError> {
@@ -47,23 +57,31 @@ impl Credentials for SqlStore {
     }
 
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
+        let (keys, subject) = (self.database.rows_of_keys(), subject.to_string());
         // One statement is one moment: two could straddle a change.
         let found = self
             .read(
-                sql("SELECT c.version, c.revision, c.hash, c.pepper_key, c.changed_at, c.changed_by,
+                Statement::of_parts(&[
+                    "SELECT c.subject_id, c.version, c.revision, c.hash, c.pepper_key, c.changed_at, c.changed_by,
                     c.overlap_started_at, c.overlap_length, s.overlap,
-                    e.version AS earlier_version, e.hash AS earlier_hash, e.pepper_key AS earlier_key
-             FROM credential c JOIN subject s ON s.id = c.subject_id
-             LEFT JOIN earlier_hash e ON e.subject_id = c.subject_id
-             WHERE c.subject_id = $1 ORDER BY e.version DESC")
-                .bind(subject.to_string()),
+                    e.subject_id AS earlier_subject, e.version AS earlier_version, e.hash AS earlier_hash,
+                    e.pepper_key AS earlier_key
+             FROM credential k JOIN ",
+                    keys.credential,
+                    " JOIN subject s ON s.id = c.subject_id LEFT JOIN ",
+                    keys.earlier_hash,
+                    " WHERE k.subject_id = $1 ORDER BY e.version DESC",
+                ])
+                .bind(&subject),
             )
             .await?;
         let Some(first) = found.first() else { return Ok(None) };
+        rows::has_key(first, "subject_id", &subject)?;
         let mut credential = rows::credential(first)?;
         credential.overlap.length = overlaps::length(first, "overlap")?;
         for row in &found {
             if row.optional_text("earlier_hash")?.is_some() {
+                rows::has_key(row, "earlier_subject", &subject)?;
                 let version = rows::version(row, "earlier_version")?;
                 credential
                     .history

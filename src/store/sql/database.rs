@@ -38,8 +38,24 @@ pub(in crate::store) trait Database: Send + Sync {
     /// `value ->> 'name'` is a member of an element as text.
     fn rows_of_json(&self) -> &'static str;
 
+    /// What stands for the rows that keys lead to.
+    fn rows_of_keys(&self) -> RowsOfKeys;
+
     /// Where a row of the table `s` is, as this database tells it to whoever looks for it.
     fn place_of_row(&self) -> &'static str;
+}
+
+/// What is joined to `k`, a row that was found by a key: the same row. What is read of that comes from the table itself, so
+/// that whoever reads it can tell when a damaged index led to the row of somebody else.
+pub(in crate::store) struct RowsOfKeys {
+    /// The row is `s`.
+    pub(in crate::store) subject: &'static str,
+    /// The row is `c`.
+    pub(in crate::store) credential: &'static str,
+    /// The rows are `e`, found by the credential `c`.
+    pub(in crate::store) earlier_hash: &'static str,
+    /// The row is `a`.
+    pub(in crate::store) access_token: &'static str,
 }
 
 /// A transaction that writes. Dropped, it changes nothing.

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 pub use check::CheckReport;
 pub(super) use check::check;
-pub(super) use database::{Database, Transaction};
+pub(super) use database::{Database, RowsOfKeys, Transaction};
 #[cfg(feature = "postgres")]
 pub(super) use retries::Again;
 pub(super) use retries::Retries;

@@ -208,6 +208,11 @@ pub(super) fn parsed<T>(row: &Row, column: &str, parse: impl FnOnce(&str) -> Opt
     parse(row.text(column)?).ok_or_else(|| damaged(column))
 }
 
+/// Checks that a row has the key that led to it.
+pub(super) fn has_key(row: &Row, column: &str, key: &str) -> Read<()> {
+    parsed(row, column, |text| (text == key).then_some(()))
+}
+
 pub(super) fn damaged(column: &str) -> StoreError {
     StoreError::Damaged(format!("\"{column}\" can't be understood"))
 }

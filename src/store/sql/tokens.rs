@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::directory::page_of;
-use super::{SqlStore, Transaction, audit, rows, sql};
+use super::{SqlStore, Statement, Transaction, audit, rows, sql};
 use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::caller::CallerKind;
@@ -18,16 +18,23 @@ impl AccessTokens for SqlStore {
         // Deleting a subject takes its tokens along. The joins hold even where somebody deleted it by hand.
         let row = self
             .read_first(
-                sql("SELECT a.id, a.tenant, a.kind, a.name, a.subject_id, a.created_at, a.expires_at
-             FROM access_token a
-             LEFT JOIN tenant t ON t.name = a.tenant
+                Statement::of_parts(&[
+                    "SELECT a.digest, a.id, a.tenant, a.kind, a.name, a.subject_id, a.created_at, a.expires_at
+             FROM access_token k JOIN ",
+                    self.database.rows_of_keys().access_token,
+                    " LEFT JOIN tenant t ON t.name = a.tenant
              LEFT JOIN subject s ON s.id = a.subject_id AND s.tenant = a.tenant AND s.name = a.name
-             WHERE a.digest = $1
-               AND (a.tenant IS NULL OR t.name IS NOT NULL) AND (a.subject_id IS NULL OR s.id IS NOT NULL)")
+             WHERE k.digest = $1
+               AND (a.tenant IS NULL OR t.name IS NOT NULL) AND (a.subject_id IS NULL OR s.id IS NOT NULL)",
+                ])
                 .bind(&digest.0[..]),
             )
             .await?;
-        row.as_ref().map(rows::access_token).transpose()
+        let Some(row) = row else { return Ok(None) };
+        if row.bytes("digest")? != digest.0 {
+            return Err(rows::damaged("digest"));
+        }
+        rows::access_token(&row).map(Some)
     }
 
     async fn insert_access_token(

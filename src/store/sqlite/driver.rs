@@ -14,7 +14,7 @@ use super::statements::{each_row, fetch};
 use super::waiting::until_unlocked;
 use super::writer::{self, Writer, Writing};
 use crate::ports::StoreError;
-use crate::store::sql::{Database, Row, Statement, Transaction};
+use crate::store::sql::{Database, Row, RowsOfKeys, Statement, Transaction};
 
 /// How many rows of a scan are read ahead of whoever takes them.
 const ROWS_AHEAD: usize = 256;
@@ -83,6 +83,16 @@ impl Database for SqliteDatabase {
 
     fn rows_of_json(&self) -> &'static str {
         "json_each($1)"
+    }
+
+    /// SQLite takes the columns of a key from the index, and no page has a checksum.
+    fn rows_of_keys(&self) -> RowsOfKeys {
+        RowsOfKeys {
+            subject: "subject s ON s.rowid = k.rowid",
+            credential: "credential c ON c.rowid = k.rowid",
+            earlier_hash: "earlier_hash h ON h.subject_id = c.subject_id LEFT JOIN earlier_hash e ON e.rowid = h.rowid",
+            access_token: "access_token a ON a.rowid = k.rowid",
+        }
     }
 
     fn place_of_row(&self) -> &'static str {

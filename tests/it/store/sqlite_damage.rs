@@ -85,6 +85,52 @@ async fn flipped_bytes_are_found_or_do_no_harm() {
     assert!(found > 50, "{found}");
 }
 
+/// A key in an index, whose last byte is the number of the row: the header of the record says so
+/// (<https://www.sqlite.org/fileformat.html#record_format>).
+fn places_in_indexes(bytes: &[u8], key: &[u8], kind: usize) -> Vec<usize> {
+    let entry = [&[3, u8::try_from(key.len() * 2 + kind).unwrap(), 1], key].concat();
+    let ends = (entry.len()..bytes.len()).filter(|end| bytes[end - entry.len()..*end] == entry);
+    ends.collect()
+}
+
+#[tokio::test]
+async fn an_index_that_leads_to_another_row_gives_nobody_what_is_anothers() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    fill(&path).await;
+    let store = sqlite::open(&path).await.unwrap();
+    let acme = tenant("acme");
+    // Another token, so that there are two to take for one another.
+    assert!(store.insert_access_token(&token(Caller::Root(acme.clone())), &digest(2), &event()).await.unwrap());
+    let alice = store.subject(&acme, &ram_user("alice")).await.unwrap().unwrap().subject.id;
+    store.close().await;
+    let sound = fs::read(&path).unwrap();
+
+    let (text, blob) = (13, 12);
+    let of_subject = places_in_indexes(&sound, alice.to_string().as_bytes(), text);
+    let of_token = places_in_indexes(&sound, &digest(2).0, blob);
+    assert!(of_subject.len() >= 2 && of_token.len() == 1, "{of_subject:?} {of_token:?}");
+    let mut refused = 0;
+    for place in of_subject.into_iter().chain(of_token) {
+        for row in (1..=4).filter(|row| *row != sound[place]) {
+            let mut bytes = sound.clone();
+            bytes[place] = row;
+            fs::write(&path, &bytes).unwrap();
+            let store = sqlite::open(&path).await.unwrap();
+            match store.credential(alice).await {
+                Ok(found) => assert!(found.is_none_or(|found| found.hash == hash(2)), "byte {place}"),
+                Err(error) => refused += u64::from(matches!(error, StoreError::Damaged(_))),
+            }
+            match store.access_token(&digest(2)).await {
+                Ok(found) => assert!(found.is_none_or(|found| found.caller == Caller::Root(acme.clone()))),
+                Err(error) => refused += u64::from(matches!(error, StoreError::Damaged(_))),
+            }
+            store.close().await;
+        }
+    }
+    assert!(refused >= 4, "{refused}");
+}
+
 #[tokio::test]
 async fn a_cut_file_is_found() {
     let directory = TempDir::new().unwrap();
