@@ -29,6 +29,9 @@ mod sections;
 mod site;
 #[path = "../it/support/mod.rs"]
 mod support;
+#[path = "../it/store/values.rs"]
+#[allow(dead_code, reason = "shared with the laws of the store, which use all of it")]
+mod values;
 mod wire;
 
 use std::collections::VecDeque;

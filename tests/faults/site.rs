@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::moved_clock::MovedClock;
-use crate::support::installation::Installation;
+use crate::support::installation::{Installation, with_mounts};
 use crate::support::serving::Serving;
 
 /// Hashes as cheap as the service permits, and room for wrong passwords, since they are meant here.
@@ -82,12 +83,12 @@ impl Site {
 
     /// Starts a server, and waits for nothing.
     pub fn begin(&self, address: SocketAddr) -> Serving {
-        let address = address.to_string();
-        let mut arguments = vec!["serve", "--server-listen", &address];
-        arguments.extend(self.settings.iter().map(String::as_str));
-        let mut command = self.installation.command(&arguments);
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        Serving::begin(command, &self.installation.path(""))
+        Serving::begin(self.serving(address), &self.installation.path(""))
+    }
+
+    /// As [`Self::begin`], with file systems of its own that the script mounts.
+    pub fn begin_with_mounts(&self, script: &str, address: SocketAddr) -> Serving {
+        Serving::begin(with_mounts(script, &self.serving(address)), &self.installation.path(""))
     }
 
     /// Starts a server, and waits until it listens.
@@ -95,6 +96,15 @@ impl Site {
         let mut serving = self.begin(address);
         serving.listening().await.unwrap_or_else(|(status, log)| panic!("it does not serve: {status}: {log}"));
         serving
+    }
+
+    fn serving(&self, address: SocketAddr) -> Command {
+        let address = address.to_string();
+        let mut arguments = vec!["serve", "--server-listen", &address];
+        arguments.extend(self.settings.iter().map(String::as_str));
+        let mut command = self.installation.command(&arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
     }
 }
 

@@ -63,4 +63,6 @@ sections! {
     linearizability: sqlite, postgres;
     network: database, clients;
     database: restarts, connections, disk, read_only;
+    disk: full, locked;
+    damage: cut_log, flipped_bytes, flipped_bytes_with_pepper;
 }
