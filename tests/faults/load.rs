@@ -216,11 +216,13 @@ impl Load {
         let mut last = Wanderer::new(Arc::clone(self), usize::MAX, false, &[address], self.run.random());
         let mut versions = Vec::new();
         for subject in &self.subjects {
-            let Outcome::Version(version) = last.version(subject).await else { panic!("the service does not answer") };
-            versions.push(version);
+            versions.push(loop {
+                if let Outcome::Version(version) = last.version(subject).await {
+                    break version;
+                }
+            });
             let password = subject.seen().now.password;
-            let verified = last.verify(subject, password).await;
-            assert!([Outcome::Matched, Outcome::NotMatched].contains(&verified), "{verified:?}");
+            while !matches!(last.verify(subject, password).await, Outcome::Matched | Outcome::NotMatched) {}
         }
         let mut by_subject = vec![Vec::new(); self.subjects.len()];
         for operation in self.run.history.operations() {
@@ -316,6 +318,16 @@ impl Clients {
         let enough = acknowledged() + more;
         while acknowledged() < enough {
             tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// Calls, and calls again while the service has too much to do.
+pub async fn insist(client: &Client, method: &str, request: &Value) -> Reply {
+    loop {
+        let reply = client.call(method, request.clone()).await;
+        if !["OVERLOADED", "DEADLINE_TOO_SHORT", "DEADLINE_EXCEEDED", "STORE_UNAVAILABLE"].contains(&&*reply.reason()) {
+            return reply;
         }
     }
 }

@@ -43,7 +43,7 @@ use std::time::{Duration, Instant, SystemTime};
 use clap::Parser;
 
 use run::{Form, Run, Verdict};
-use sections::{Part, SECTIONS};
+use sections::{Part, SECTIONS, Section};
 
 /// How many parts of the short form run side by side: most of the time they wait.
 const SIDE_BY_SIDE: usize = 4;
@@ -104,8 +104,8 @@ fn main() -> ExitCode {
         print!("{verdict}");
     }
     if form == Form::Full && failed == 0 {
-        publish::publish(&verdicts).unwrap();
-        println!("\nwritten: docs/reliability.md");
+        let written = publish::publish(&verdicts).unwrap();
+        println!("\nwritten into docs/reliability.md: {}", written.join(", "));
     }
     let outcome = if failed == 0 { "ok" } else { "FAILED" };
     let (passed, seconds) = (verdicts.len() - failed, start.elapsed().as_secs_f64());
@@ -130,7 +130,8 @@ fn run_all(parts: Vec<Part>, form: Form, seed: u64) -> Vec<Verdict> {
         }
     });
     let mut verdicts = done.into_inner().unwrap();
-    verdicts.sort_by_key(|verdict| SECTIONS.iter().position(|section| section.name == verdict.part.section));
+    let order: Vec<String> = SECTIONS.iter().flat_map(Section::parts).map(|part| part.name()).collect();
+    verdicts.sort_by_key(|verdict| order.iter().position(|name| *name == verdict.part.name()));
     verdicts
 }
 

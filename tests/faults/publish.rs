@@ -9,18 +9,19 @@ use std::process::Command;
 use crate::run::{Figure, Verdict};
 use crate::sections::SECTIONS;
 
-/// Puts the figures of each section that ran between its marks.
-pub fn publish(verdicts: &[Verdict]) -> Result<(), Box<dyn Error>> {
+/// Puts the figures of each section all of whose parts ran between its marks, and answers which those are.
+pub fn publish(verdicts: &[Verdict]) -> Result<Vec<&'static str>, Box<dyn Error>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reliability.md");
-    let mut text = fs::read_to_string(&path)?;
+    let (mut text, mut written) = (fs::read_to_string(&path)?, Vec::new());
     for section in SECTIONS {
         let of_section: Vec<_> = verdicts.iter().filter(|verdict| verdict.part.section == section.name).collect();
-        if !of_section.is_empty() {
+        if of_section.len() == section.parts().count() {
             text = between_marks(&text, section.name, &table(&of_section)?).ok_or(section.name)?;
+            written.push(section.name);
         }
     }
     fs::write(&path, text)?;
-    Ok(())
+    Ok(written)
 }
 
 fn table(verdicts: &[&Verdict]) -> Result<String, Box<dyn Error>> {
