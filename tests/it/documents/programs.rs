@@ -53,3 +53,14 @@ fn every_program_of_tests_and_its_flags_exist() {
     assert_none(&wrong);
     assert!(count >= 4, "{count}");
 }
+
+#[test]
+fn every_section_of_the_faults_has_its_place_in_the_document() {
+    let sections = include_str!("../../faults/sections/mod.rs");
+    let document = include_str!("../../../docs/reliability.md");
+    let (_, list) = sections.rsplit_once("sections! {").unwrap();
+    let names: Vec<&str> = list.lines().filter_map(|line| line.trim().split_once(": ")).map(|(name, _)| name).collect();
+    assert!(names.len() >= 4, "{names:?}");
+    let marks = names.iter().flat_map(|name| ["begin", "end"].map(|end| format!("<!-- {name}: {end} -->")));
+    assert_none(&marks.filter(|mark| document.matches(mark).count() != 1).collect::<Vec<_>>());
+}
