@@ -34,7 +34,7 @@ impl Database {
     /// A PostgreSQL server, as durable as it is by default, and with the memory that is usual for this many rows.
     pub async fn postgres() -> Self {
         let cluster = Cluster::with_roles().await;
-        cluster.configure("fsync = on\ntrack_commit_timestamp = off\nshared_buffers = 1GB\nmax_wal_size = 4GB\n");
+        cluster.configure("fsync = on\ntrack_commit_timestamp = off\nshared_buffers = 1GB\n");
         Self::Postgres(Box::new(cluster))
     }
 }

@@ -81,7 +81,7 @@ pub enum Section {
     Overload,
     /// From nothing to serving.
     Quickstart,
-    /// Ten million credentials. Only where it is named: it takes long, and 30 GB.
+    /// Ten million credentials. Only where it is named: it takes long, and 20 GB.
     Scale,
 }
 
