@@ -136,6 +136,14 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_ends_before_the_patience_does() {
+        let load = |text: &str| load(&format!("[postgres]\n{text}"), &[], &[]);
+        load("statement_timeout_seconds = 7\npatience_seconds = 8\n").unwrap();
+        let mistakes = load("statement_timeout_seconds = 8\npatience_seconds = 8\n").unwrap_err();
+        assert!(mistakes[0].starts_with("c.toml: postgres.patience_seconds: "), "{mistakes:?}");
+    }
+
+    #[test]
     fn every_mistake_is_told_at_once_with_its_source() {
         let file = "top = 1\n[server]\nlisten = \"nowhere\"\nreflektion = true\n[log]\nformat = 3\n";
         let environment = [("CREDENTIALD_HASHING_WORKERS", "many"), ("CREDENTIALD_LOG_LEVLE", "debug")];

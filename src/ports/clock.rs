@@ -39,3 +39,17 @@ impl Deadline {
         Self(self.0.checked_sub(self.remaining(now) / 10).unwrap_or(self.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "there is no other instant to begin with")]
+    fn a_tenth_of_what_is_left_remains_to_be_told() {
+        let now = Instant::now();
+        let deadline = |seconds| Deadline::at(now + Duration::from_secs(seconds));
+        assert_eq!(deadline(10).to_be_told(now), deadline(9));
+        assert_eq!(deadline(0).to_be_told(now), deadline(0));
+    }
+}

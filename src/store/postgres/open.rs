@@ -92,7 +92,8 @@ pub async fn open(
 /// Reads everything in the store and tells what is damaged. Changes nothing. With a pepper, opens every wrapped hash.
 pub async fn check(url: &Url, pepper: Option<&dyn Pepper>, clock: Arc<dyn Clock>) -> Result<CheckReport, OpenError> {
     // A table is read by one statement, however long it is.
-    let settings = Settings { connections: 1, patience: Duration::ZERO, statement_timeout: Duration::ZERO };
+    let patience = Duration::from_secs(1);
+    let settings = Settings { connections: 1, patience, statement_timeout: Duration::ZERO };
     let database = connect(url, settings, &clock).await?;
     let mut report = CheckReport::default();
     sql::check(&database, pepper, &mut report).await;
