@@ -15,7 +15,16 @@ async fn replicas_on_postgresql_serve_one_store() {
         fs::write(installation.path(file), format!("{}\n", cluster.url_as(role, "credentiald"))).unwrap();
     }
     let as_owner = ["--store-url-file", "migrates.url"];
-    let arguments = ["--store-url-file", "runs.url", "--postgres-patience-seconds", "1", "--log-level", "debug"];
+    let arguments = [
+        "--store-url-file",
+        "runs.url",
+        "--postgres-statement-timeout-seconds",
+        "1",
+        "--postgres-patience-seconds",
+        "2",
+        "--log-level",
+        "debug",
+    ];
     let run = |command: &[&str], arguments: &[&str]| installation.run(&[command, arguments].concat());
 
     for command in ["serve", "bootstrap"] {
