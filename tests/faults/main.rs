@@ -47,8 +47,6 @@ use sections::{Part, SECTIONS, Section};
 
 /// How many parts of the short form run side by side: most of the time they wait.
 const SIDE_BY_SIDE: usize = 4;
-/// Far longer than a part takes on a machine that is busy.
-const LONGEST: Duration = Duration::from_hours(3);
 
 /// Shows what is left of the promises under faults.
 #[derive(Debug, Parser)]
@@ -100,9 +98,6 @@ fn main() -> ExitCode {
     let verdicts: Vec<Verdict> = turns.into_iter().flat_map(|parts| run_all(parts, form, seed)).collect();
 
     let failed = verdicts.iter().filter(|verdict| verdict.has_failed()).count();
-    for verdict in &verdicts {
-        print!("{verdict}");
-    }
     if form == Form::Full && failed == 0 {
         let written = publish::publish(&verdicts).unwrap();
         println!("\nwritten into docs/reliability.md: {}", written.join(", "));
@@ -123,7 +118,7 @@ fn run_all(parts: Vec<Part>, form: Form, seed: u64) -> Vec<Verdict> {
                 loop {
                     let Some(part) = waiting.lock().unwrap().pop_front() else { return };
                     let verdict = run_one(part, form, seed);
-                    println!("test {} ... {}", part.name(), verdict.in_short());
+                    print!("test {} ... {}\n{verdict}", part.name(), verdict.in_short());
                     done.lock().unwrap().push(verdict);
                 }
             });
@@ -141,12 +136,21 @@ fn run_one(part: Part, form: Form, seed: u64) -> Verdict {
     // On a thread of its own, so that a panic ends this part alone.
     let ended = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime
-            .block_on(async { tokio::time::timeout(LONGEST, (part.run)(of_part)).await.expect("it takes too long") });
+        runtime.block_on(async {
+            tokio::time::timeout(longest(form), (part.run)(of_part)).await.expect("it takes too long");
+        });
         // What is left of it does not hold up the others.
         runtime.shutdown_background();
     });
     Verdict::of(part, &run, ended.join())
+}
+
+/// Far longer than a part takes on a machine that is busy.
+fn longest(form: Form) -> Duration {
+    match form {
+        Form::Short => Duration::from_mins(15),
+        Form::Full => Duration::from_hours(3),
+    }
 }
 
 /// Short enough to be typed.

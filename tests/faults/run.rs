@@ -142,19 +142,18 @@ impl Verdict {
 
 impl Display for Verdict {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n---- {} ----", self.part.name())?;
         for Figure { name, measured, demand } in &self.figures {
-            writeln!(f, "{name:<56} {measured:>12}  {demand}")?;
+            writeln!(f, "    {name:<56} {measured:>12}  {demand}")?;
         }
         for failure in self.failures.iter().take(20) {
-            writeln!(f, "failed: {failure}")?;
+            writeln!(f, "    failed: {failure}")?;
         }
         if self.has_failed() {
             let (count, name) = (self.failures.len(), self.part.name());
-            writeln!(f, "{count} failures; again with: cargo test --test faults -- --seed {} {name}", self.seed)?;
+            writeln!(f, "    {count} failures; again with: cargo test --test faults -- --seed {} {name}", self.seed)?;
         }
         if let Some(history) = &self.history {
-            writeln!(f, "history: {}", history.display())?;
+            writeln!(f, "    history: {}", history.display())?;
         }
         Ok(())
     }

@@ -28,6 +28,9 @@ const SETTINGS: [&str; 14] = [
     "1",
 ];
 
+/// How often a server is started at most.
+const STARTS: usize = 20;
+
 /// A folder with the binary's configuration, and a store there or elsewhere.
 pub struct Site {
     pub installation: Installation,
@@ -94,8 +97,21 @@ impl Site {
     /// Starts a server, and waits until it listens.
     pub async fn serve(&self, address: SocketAddr) -> Serving {
         let mut serving = self.begin(address);
-        serving.listening().await.unwrap_or_else(|(status, log)| panic!("it does not serve: {status}: {log}"));
+        self.listening(&mut serving, address).await;
         serving
+    }
+
+    /// Waits until a server listens. One whose database does not answer in time ends, and is started again, as whoever
+    /// supervises it would.
+    pub async fn listening(&self, serving: &mut Serving, address: SocketAddr) {
+        for _ in 0..STARTS {
+            match serving.listening().await {
+                Ok(()) => return,
+                Err((_, log)) if log.contains("can't be used") => *serving = self.begin(address),
+                Err((status, log)) => panic!("it does not serve: {status}: {log}"),
+            }
+        }
+        panic!("it does not serve: {}", serving.log());
     }
 
     fn serving(&self, address: SocketAddr) -> Command {

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use super::Gates;
+use crate::domain::time::days;
 use crate::service::ServiceError;
 
 /// How often what is over is removed.
 const EVERY: Duration = Duration::from_mins(1);
+/// How long it stays after that. A clock that is a day ahead ends what is open, and may be set right again: nothing is
+/// gone for good by then.
+const SPARED: Duration = days(2);
 /// Between one part of it and the next: those who change passwords come first.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -39,8 +43,8 @@ impl Gates {
     }
 
     async fn remove_old(&self) -> Result<(), ServiceError> {
-        let now = self.now();
-        while self.ports.store.remove_old(now).await? {
+        let spared_since = self.now().before(SPARED);
+        while self.ports.store.remove_old(spared_since).await? {
             tokio::time::sleep(PAUSE).await;
         }
         Ok(())

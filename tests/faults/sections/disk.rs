@@ -21,6 +21,8 @@ const CLIENTS: usize = 6;
 const MIX: Mix = Mix { changes: 70, versions: 5, unbound: 0 };
 /// How many changes succeed between two faults.
 const BETWEEN: u64 = 5;
+/// How long a refusal is waited for on a disk that is full.
+const SLACK: Duration = Duration::from_secs(3);
 
 /// On a disk of a few MiB, which only the server sees.
 pub async fn full(run: Arc<Run>) {
@@ -34,12 +36,14 @@ pub async fn full(run: Arc<Run>) {
     let disk = PathBuf::from(format!("/proc/{}/root", serving.id())).join(data.strip_prefix("/").unwrap());
     let (load, clients) = begin(&run, &serving, token.trim()).await;
 
-    let (faults, mut random) = (run.size(4, 200), run.random());
+    let (faults, mut until_refused, mut random) = (run.size(4, 200), 0, run.random());
     for _ in 0..faults {
         clients.changed(BETWEEN).await;
         let refused = refused(&load);
         fill(&disk.join("ballast"));
-        eventually("a refusal", || (self::refused(&load) > refused).then_some(())).await;
+        // Changes go on for as long as the log has room that it was given before.
+        let refusal = eventually("a refusal", || (self::refused(&load) > refused).then_some(()));
+        until_refused += u64::from(tokio::time::timeout(SLACK, refusal).await.is_ok());
         tokio::time::sleep(random.millis(0..200)).await;
         run.require(serving.is_healthy(), || "it is not healthy while the disk is full".to_owned());
         fs::remove_file(disk.join("ballast")).unwrap();
@@ -47,6 +51,7 @@ pub async fn full(run: Arc<Run>) {
     clients.changed(BETWEEN).await;
     clients.end().await;
     run.figure("times that the disk was full", faults, Demand::AtLeast(200));
+    run.figure("of these until changes were refused", until_refused, Demand::AtLeast(10));
 
     let versions = ended(&run, &load, &serving).await;
     // The disk goes away with its server.
@@ -118,7 +123,6 @@ fn fill(path: &Path) {
 
 /// What the service says when it is over.
 async fn ended(run: &Arc<Run>, load: &Arc<Load>, serving: &Serving) -> Vec<u64> {
-    run.figure("changes refused as `STORE_UNAVAILABLE`", refused(load), Demand::AtLeast(1));
     run.figure("longest time without a change, ms", millis(load.take_gap()), Demand::AtMost(60_000));
     let versions = load.settle(serving.address).await;
     check_watch(run, load, &Client::new(serving.address).with_token(&load.root), &versions).await;

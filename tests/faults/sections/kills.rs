@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::task::block_in_place;
 
 use crate::ledger::{Ledger, check_watch};
-use crate::load::{Clients, Kind, Load, Mix, text};
+use crate::load::{Kind, Load, Mix, text};
 use crate::moved_clock::MovedClock;
 use crate::random::Random;
 use crate::run::{Demand, Run, millis};
@@ -37,7 +37,8 @@ pub async fn postgres(run: Arc<Run>) {
     live_and_die(&run, site, &token, &Ledger::Postgres(&cluster, "credentiald")).await;
 }
 
-/// What is removed once it is too old: a day, as long as client tokens are remembered, and here change events as well.
+/// What is removed once it is too old: client tokens, two days after the one for which they are remembered, and here change
+/// events as well.
 const LEFTOVERS: [&str; 2] = [
     "SELECT 'events', count(*) FROM change_event WHERE tenant = 'elders'",
     "SELECT 'tokens', count(*) FROM client_token JOIN subject ON subject.id = subject_id WHERE tenant = 'elders'",
@@ -48,7 +49,7 @@ async fn live_and_die(run: &Arc<Run>, site: Site, operator: &str, ledger: &Ledge
     let kills = run.size(12, 510);
     let (address, mut random) = (steady_address(), run.random());
     let clock = MovedClock::in_folder(&site.installation.path(""));
-    let site = site.with("--watch-kept-days", "1").by(&clock);
+    let site = site.with("--watch-kept-days", "3").by(&clock);
     let mut serving = site.serve(address).await;
     let made = make_elders(run, &clock, &Client::new(address).with_token(operator)).await;
     let load = Load::create(Arc::clone(run), address, operator, &KINDS, ALONE + SHARED).await;
@@ -58,7 +59,14 @@ async fn live_and_die(run: &Arc<Run>, site: Site, operator: &str, ledger: &Ledge
 
     let (mut while_it_started, mut crashes) = (0, 0);
     for _ in 0..kills {
-        while_it_started += u64::from(!lived(&mut serving, &clients, &mut random).await);
+        if random.percent(15) {
+            tokio::time::sleep(random.millis(0..150)).await;
+            while_it_started += u64::from(serving.is_silent());
+        } else {
+            site.listening(&mut serving, address).await;
+            clients.changed(random.within(0..8)).await;
+            tokio::time::sleep(random.millis(0..20)).await;
+        }
         match ledger {
             Ledger::Postgres(cluster, _) if random.percent(20) => {
                 block_in_place(|| die_with_server(cluster, &mut serving, &mut random));
@@ -70,7 +78,7 @@ async fn live_and_die(run: &Arc<Run>, site: Site, operator: &str, ledger: &Ledge
         run.require(!log.contains("panicked"), || log);
         serving = site.begin(address);
     }
-    serving.listening().await.unwrap_or_else(|(status, log)| panic!("it does not start again: {status}: {log}"));
+    site.listening(&mut serving, address).await;
     clients.end().await;
 
     let gap = load.take_gap();
@@ -93,16 +101,16 @@ async fn live_and_die(run: &Arc<Run>, site: Site, operator: &str, ledger: &Ledge
     load.tell_figures(&versions);
 }
 
-/// Makes changes of a day ago, some of which grow too old in each of the lives to come. Answers how many rows tell of them.
+/// Makes changes of three days ago, some of which grow too old in each of the lives to come. Answers how many rows tell of them.
 async fn make_elders(run: &Run, clock: &MovedClock, operator: &Client) -> u64 {
     let (count, seconds) = (run.size(20, 300), run.size(10, 300));
     operator.ok("CreateTenant", json!({ "tenant": "elders" })).await;
     let root = token(operator, json!({ "tenant": "elders", "caller_kind": "CALLER_KIND_ROOT" })).await;
     let root = operator.with_token_instead(&root);
-    clock.set(-DAY);
+    clock.set(-3 * DAY);
     root.ok("CreateMailDomain", json!({ "domain_name": "elder", "password": text(0) })).await;
     for number in 0..count {
-        clock.set(-DAY + i64::try_from(number * seconds / count).unwrap());
+        clock.set(-3 * DAY + i64::try_from(number * seconds / count).unwrap());
         let request = json!({ "domain_name": "elder", "password": text(number + 1), "client_token": number.to_string() });
         root.ok("ModifyPWByDomain", request).await;
     }
@@ -118,18 +126,6 @@ async fn left_over(ledger: &Ledger<'_>) -> u64 {
         left += ledger.rows(query).await.iter().map(|(_, count)| count.unsigned_abs()).sum::<u64>();
     }
     left
-}
-
-/// Waits for a moment of its life that is as good as any. Answers whether it had begun to serve.
-async fn lived(serving: &mut Serving, clients: &Clients, random: &mut Random) -> bool {
-    if random.percent(15) {
-        tokio::time::sleep(random.millis(0..150)).await;
-        return !serving.is_silent();
-    }
-    serving.listening().await.unwrap_or_else(|(status, log)| panic!("it does not start again: {status}: {log}"));
-    clients.changed(random.within(0..8)).await;
-    tokio::time::sleep(random.millis(0..20)).await;
-    true
 }
 
 /// Ends the database server as well, the one before the other or after.
