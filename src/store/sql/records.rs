@@ -1,12 +1,12 @@
 //! Decisions that changed nothing, recorded together.
 //!
-//! A commit has its price, however much it writes. So whoever records a decision brings along those of all who came
-//! meanwhile: a flood of refusals costs few commits, and each is durable before it is answered.
+//! A commit has its price, however much it writes. So all decisions that come while one is being recorded are recorded
+//! together next: a flood of refusals costs few commits, and each is durable before it is answered.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
-use tokio::sync::oneshot::error::TryRecvError;
 
 use super::{SqlStore, audit};
 use crate::domain::audit_event::AuditEvent;
@@ -17,62 +17,98 @@ const AT_ONCE: usize = 64;
 
 /// Decisions that wait to be recorded.
 #[derive(Default)]
-pub(super) struct Records {
-    waiting: Mutex<Vec<Waiting>>,
-    turn: tokio::sync::Mutex<()>,
+pub(super) struct Records(Mutex<Line>);
+
+#[derive(Default)]
+struct Line {
+    waiting: Vec<Waiting>,
+    /// Whether there is a task that records them.
+    is_served: bool,
 }
 
 struct Waiting {
     event: AuditEvent,
-    /// Dropped unsaid where it came to nothing.
-    recorded: oneshot::Sender<()>,
+    outcome: oneshot::Sender<Result<(), StoreError>>,
 }
 
 impl Waiting {
-    fn tell(self) {
+    fn tell(self, outcome: Result<(), StoreError>) {
         // Who waited may have gone meanwhile.
-        let _ = self.recorded.send(());
+        let _ = self.outcome.send(outcome);
     }
 }
 
 impl Records {
-    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Those who have waited longest.
+    /// Appends one. Answers whether somebody has to be found who records it.
+    fn push(&self, waiting: Waiting) -> bool {
+        let mut line = self.line();
+        line.waiting.push(waiting);
+        !mem::replace(&mut line.is_served, true)
+    }
+
+    /// Those who have waited longest. Where nobody waits, whoever asked serves the line no longer.
     fn take(&self) -> Vec<Waiting> {
-        let mut waiting = self.waiting();
-        let count = waiting.len().min(AT_ONCE);
-        waiting.drain(..count).collect()
+        let mut line = self.line();
+        let count = line.waiting.len().min(AT_ONCE);
+        line.is_served = count > 0;
+        line.waiting.drain(..count).collect()
+    }
+}
+
+/// Whoever serves the line. Where it ends by a panic, nobody waits for ever.
+struct Serving(Option<Arc<Records>>);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some(records) = &self.0 {
+            *records.line() = Line::default();
+        }
     }
 }
 
 impl SqlStore {
     /// Records a decision, with those of others.
     pub(super) async fn record_together(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        let (recorded, mut is_recorded) = oneshot::channel();
-        self.records.waiting().push(Waiting { event: event.clone(), recorded });
-        // To write does not wait for anything in the embedded database: nobody else would get to come along.
-        tokio::task::yield_now().await;
+        let (outcome, recorded) = oneshot::channel();
+        if self.records.push(Waiting { event: event.clone(), outcome }) {
+            tokio::spawn(self.clone().record_waiting());
+        }
+        match recorded.await {
+            Ok(outcome) => outcome,
+            // Whoever took it along was lost.
+            Err(_) => self.record_all(&[event]).await,
+        }
+    }
+
+    async fn record_waiting(self) {
+        let mut serving = Serving(Some(Arc::clone(&self.records)));
         loop {
-            let turn = self.records.turn.lock().await;
-            match is_recorded.try_recv() {
-                Ok(()) => return Ok(()),
-                // Who took it along failed, or hung up.
-                Err(TryRecvError::Closed) => {
-                    drop(turn);
-                    return self.record_all(&[event]).await;
-                }
-                Err(TryRecvError::Empty) => {}
+            // Those who are about to come may come along.
+            tokio::task::yield_now().await;
+            let mut taken = self.records.take();
+            if taken.is_empty() {
+                serving.0 = None;
+                return;
             }
-            let taken = self.records.take();
             let events: Vec<_> = taken.iter().map(|waiting| &waiting.event).collect();
             match self.record_all(&events).await {
-                Ok(()) => taken.into_iter().for_each(Waiting::tell),
-                Err(error) if events.len() == 1 => return Err(error),
+                Ok(()) => taken.into_iter().for_each(|waiting| waiting.tell(Ok(()))),
+                Err(error) if taken.len() == 1 => {
+                    if let Some(alone) = taken.pop() {
+                        alone.tell(Err(error));
+                    }
+                }
                 // Each alone: one that can't be recorded is no reason to lose the others.
-                Err(_) => {}
+                Err(_) => {
+                    for waiting in taken {
+                        let outcome = self.record_all(&[&waiting.event]).await;
+                        waiting.tell(outcome);
+                    }
+                }
             }
         }
     }
