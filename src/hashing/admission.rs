@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::queue::TURN;
 use crate::domain::names::TenantName;
 use crate::ports::NotAdmitted;
 
@@ -96,11 +97,11 @@ impl Admission {
 }
 
 impl Load {
-    /// How many hashes are computed before a tenant's next ones are: its own, and of each other tenant at most as many,
-    /// because tenants are served in turn.
+    /// How many hashes are computed before a tenant's next ones are: its own, and of each other tenant at most as many in
+    /// whole turns.
     fn ahead_of(&self, tenant: &TenantName, count: u32) -> u32 {
         let own = self.outstanding.get(tenant).copied().unwrap_or_default();
-        let turns = own.saturating_add(count);
+        let turns = own.saturating_add(count).div_ceil(TURN).saturating_mul(TURN);
         let others = self.outstanding.iter().filter(|(other, _)| *other != tenant);
         others.fold(own, |ahead, (_, outstanding)| ahead.saturating_add(turns.min(*outstanding)))
     }
@@ -133,6 +134,12 @@ pub(super) struct Slot {
     admission: Arc<Admission>,
     tenant: TenantName,
     count: u32,
+}
+
+impl Slot {
+    pub(super) const fn count(&self) -> u32 {
+        self.count
+    }
 }
 
 impl Drop for Slot {

@@ -13,6 +13,9 @@ use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 use crate::ports::HasherError;
 
+/// How many hashes a tenant has in a turn: the two of a change, which then wait once and not twice.
+pub(super) const TURN: u32 = 2;
+
 /// Hashes that were admitted as one: once one has begun, all are computed; abandoned before, none is.
 #[derive(Default)]
 pub(super) struct Fate(AtomicU8);
@@ -86,8 +89,10 @@ pub(super) struct Queue {
 struct Lines {
     /// What each tenant waits for. None of the lines is empty.
     by_tenant: HashMap<TenantName, VecDeque<Job>>,
-    /// The tenants that wait for something, whose turn is next first.
+    /// The tenants that wait for something: whose turn it is, and who is next.
     turns: VecDeque<TenantName>,
+    /// How many hashes of the turn were given out already.
+    given: u32,
     stopped: bool,
 }
 
@@ -102,15 +107,19 @@ impl Lines {
 
     /// The first job of the tenant whose turn it is.
     fn pop(&mut self) -> Option<Job> {
-        let tenant = self.turns.pop_front()?;
-        let line = self.by_tenant.get_mut(&tenant)?;
-        let job = line.pop_front();
+        let tenant = self.turns.front()?;
+        let line = self.by_tenant.get_mut(tenant)?;
+        let job = line.pop_front()?;
+        self.given = self.given.saturating_add(job.slot.count());
         if line.is_empty() {
-            self.by_tenant.remove(&tenant);
-        } else {
-            self.turns.push_back(tenant);
+            self.by_tenant.remove(tenant);
+            self.turns.pop_front();
+            self.given = 0;
+        } else if self.given >= TURN {
+            self.turns.rotate_left(1);
+            self.given = 0;
         }
-        job
+        Some(job)
     }
 }
 

@@ -157,7 +157,7 @@ async fn tenants_are_served_in_turn() {
         hashed.await.unwrap().unwrap();
     }
     let order = computed.lock().unwrap()[2..].to_vec();
-    assert_eq!(order, ["greedy-1", "modest-1", "greedy-2", "modest-2", "greedy-3"]);
+    assert_eq!(order, ["greedy-1", "greedy-2", "modest-1", "modest-2", "greedy-3"]);
 }
 
 #[tokio::test]
