@@ -54,15 +54,6 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
     Ok(())
 }
 
-/// As [`insert`], where something was changed. What changed nothing records nothing.
-pub(super) async fn insert_if(
-    changed: bool,
-    transaction: &mut dyn Transaction,
-    event: &AuditEvent,
-) -> Result<(), StoreError> {
-    if changed { insert(transaction, event).await } else { Ok(()) }
-}
-
 /// Finds the event of that id.
 pub(super) fn select(id: Uuid) -> Statement {
     sql("SELECT id FROM audit_event WHERE id = $1").bind(id.to_string())

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::rows::{self, Read};
 use super::upkeep::AT_ONCE;
-use super::{Row, SqlStore, Transaction, audit, sql};
+use super::{Row, SqlStore, Transaction, sql};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::credential::Version;
 use crate::domain::names::TenantName;
@@ -19,7 +19,7 @@ use crate::ports::store::{Commit, Overlaps};
 #[async_trait]
 impl Overlaps for SqlStore {
     async fn set_overlap(&self, subject: SubjectId, length: Duration, event: &AuditEvent) -> Result<bool, StoreError> {
-        self.transact("set_overlap", |transaction| {
+        self.transact_and_record("set_overlap", event, &|transaction| {
             Box::pin(async move {
                 let set = transaction
                     .execute(
@@ -33,7 +33,6 @@ impl Overlaps for SqlStore {
                     let uses = sql("DELETE FROM password_use WHERE subject_id = $1").bind(subject.to_string());
                     transaction.execute(uses).await?;
                 }
-                audit::insert_if(set > 0, transaction, event).await?;
                 Ok(set > 0)
             })
         })
@@ -41,12 +40,11 @@ impl Overlaps for SqlStore {
     }
 
     async fn end_overlap(&self, subject: SubjectId, event: &AuditEvent) -> Result<bool, StoreError> {
-        self.transact("end_overlap", |transaction| {
+        self.transact_and_record("end_overlap", event, &|transaction| {
             Box::pin(async move {
                 let known = sql("SELECT id FROM subject WHERE id = $1").bind(subject.to_string());
                 let is_known = transaction.fetch_first(known).await?.is_some();
                 end(transaction, subject).await?;
-                audit::insert_if(is_known, transaction, event).await?;
                 Ok(is_known)
             })
         })

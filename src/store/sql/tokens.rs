@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::directory::page_of;
-use super::{SqlStore, Statement, Transaction, audit, rows, sql};
+use super::{SqlStore, Statement, Transaction, rows, sql};
 use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::caller::CallerKind;
@@ -43,13 +43,12 @@ impl AccessTokens for SqlStore {
         digest: &TokenDigest,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        self.transact("insert_access_token", |transaction| {
+        self.transact_and_record("insert_access_token", event, &|transaction| {
             Box::pin(async move {
                 if !can_stand_for_caller(transaction, token).await? {
                     return Ok(false);
                 }
                 insert(transaction, token, digest).await?;
-                audit::insert(transaction, event).await?;
                 Ok(true)
             })
         })
@@ -62,7 +61,7 @@ impl AccessTokens for SqlStore {
         digest: &TokenDigest,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        self.transact("bootstrap", |transaction| {
+        self.transact_and_record("bootstrap", event, &|transaction| {
             Box::pin(async move {
                 let operator = transaction
                     .fetch_first(
@@ -76,7 +75,6 @@ impl AccessTokens for SqlStore {
                     return Ok(false);
                 }
                 insert(transaction, token, digest).await?;
-                audit::insert(transaction, event).await?;
                 Ok(true)
             })
         })
@@ -118,7 +116,7 @@ impl AccessTokens for SqlStore {
         id: TokenId,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        self.transact("delete_access_token", |transaction| {
+        self.transact_and_record("delete_access_token", event, &|transaction| {
             Box::pin(async move {
                 let deleted = transaction
                     .execute(
@@ -127,11 +125,7 @@ impl AccessTokens for SqlStore {
                             .bind(tenant.map(TenantName::as_str)),
                     )
                     .await?;
-                if deleted == 0 {
-                    return Ok(false);
-                }
-                audit::insert(transaction, event).await?;
-                Ok(true)
+                Ok(deleted > 0)
             })
         })
         .await

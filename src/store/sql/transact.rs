@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use super::retries::{Again, Rounds};
 use super::{SqlStore, Transaction, audit, sql};
+use crate::domain::audit_event::AuditEvent;
+use crate::ports::store::{Creation, Deletion};
 use crate::ports::{Deadline, StoreError};
 
 impl SqlStore {
@@ -23,6 +25,25 @@ impl SqlStore {
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         self.transact_by(Way::Alone(None), name, work).await
+    }
+
+    /// As [`Self::transact`], and records the event with it where anything was changed.
+    pub(super) async fn transact_and_record<'a, T: Outcome>(
+        &self,
+        name: &'static str,
+        event: &'a AuditEvent,
+        work: &'a (impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>> + Sync),
+    ) -> Result<T, StoreError> {
+        self.transact(name, |transaction| {
+            Box::pin(async move {
+                let outcome = work(transaction).await?;
+                if outcome.has_changed_anything() {
+                    audit::insert(transaction, event).await?;
+                }
+                Ok(outcome)
+            })
+        })
+        .await
     }
 
     /// As [`Self::transact`], for work as [`Database::begin_in_turn`](super::Database::begin_in_turn) has it, and whose
@@ -119,6 +140,31 @@ impl SqlStore {
             (Err(StoreError::OutcomeUnknown(_)), None) => Err(Again::InDoubt.into()),
             (Err(error), _) => Err(error),
         }
+    }
+}
+
+/// What came of work that may have changed something.
+pub(super) trait Outcome: Send {
+    /// Whether it did.
+    fn has_changed_anything(&self) -> bool;
+}
+
+/// Whether there was something to change.
+impl Outcome for bool {
+    fn has_changed_anything(&self) -> bool {
+        *self
+    }
+}
+
+impl Outcome for Creation {
+    fn has_changed_anything(&self) -> bool {
+        *self == Self::Created
+    }
+}
+
+impl Outcome for Deletion {
+    fn has_changed_anything(&self) -> bool {
+        *self == Self::Deleted
     }
 }
 

@@ -7,7 +7,7 @@ mod tenants;
 use async_trait::async_trait;
 
 use super::rows::Read;
-use super::{Row, SqlStore, Transaction, audit, sql};
+use super::{Row, SqlStore, Transaction, sql};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
@@ -20,14 +20,8 @@ use crate::ports::store::{Creation, Deletion, Directory, NewSubject, SubjectEntr
 #[async_trait]
 impl Directory for SqlStore {
     async fn create_tenant(&self, tenant: &Tenant, event: &AuditEvent) -> Result<Creation, StoreError> {
-        self.transact("create_tenant", |transaction| {
-            Box::pin(async move {
-                let creation = tenants::insert(transaction, tenant).await?;
-                audit::insert_if(creation == Creation::Created, transaction, event).await?;
-                Ok(creation)
-            })
-        })
-        .await
+        self.transact_and_record("create_tenant", event, &|transaction| Box::pin(tenants::insert(transaction, tenant)))
+            .await
     }
 
     async fn tenant(&self, name: &TenantName) -> Result<Option<Tenant>, StoreError> {
@@ -39,14 +33,8 @@ impl Directory for SqlStore {
     }
 
     async fn delete_tenant(&self, name: &TenantName, event: &AuditEvent) -> Result<Deletion, StoreError> {
-        self.transact("delete_tenant", |transaction| {
-            Box::pin(async move {
-                let deletion = tenants::delete(transaction, name).await?;
-                audit::insert_if(deletion == Deletion::Deleted, transaction, event).await?;
-                Ok(deletion)
-            })
-        })
-        .await
+        self.transact_and_record("delete_tenant", event, &|transaction| Box::pin(tenants::delete(transaction, name)))
+            .await
     }
 
     async fn replace_settings(
@@ -56,12 +44,8 @@ impl Directory for SqlStore {
         settings: &TenantSettings,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        self.transact("replace_settings", |transaction| {
-            Box::pin(async move {
-                let replaced = tenants::replace_settings(transaction, tenant, expected, settings).await?;
-                audit::insert_if(replaced, transaction, event).await?;
-                Ok(replaced)
-            })
+        self.transact_and_record("replace_settings", event, &|transaction| {
+            Box::pin(tenants::replace_settings(transaction, tenant, expected, settings))
         })
         .await
     }
@@ -72,12 +56,8 @@ impl Directory for SqlStore {
         instance: &Instance,
         event: &AuditEvent,
     ) -> Result<Creation, StoreError> {
-        self.transact("create_instance", |transaction| {
-            Box::pin(async move {
-                let creation = instances::insert(transaction, tenant, instance).await?;
-                audit::insert_if(creation == Creation::Created, transaction, event).await?;
-                Ok(creation)
-            })
+        self.transact_and_record("create_instance", event, &|transaction| {
+            Box::pin(instances::insert(transaction, tenant, instance))
         })
         .await
     }
@@ -97,12 +77,8 @@ impl Directory for SqlStore {
         status: InstanceStatus,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        self.transact("set_instance_status", |transaction| {
-            Box::pin(async move {
-                let found = instances::set_status(transaction, tenant, id, status).await?;
-                audit::insert_if(found, transaction, event).await?;
-                Ok(found)
-            })
+        self.transact_and_record("set_instance_status", event, &|transaction| {
+            Box::pin(instances::set_status(transaction, tenant, id, status))
         })
         .await
     }
@@ -113,25 +89,15 @@ impl Directory for SqlStore {
         id: &InstanceId,
         event: &AuditEvent,
     ) -> Result<Deletion, StoreError> {
-        self.transact("delete_instance", |transaction| {
-            Box::pin(async move {
-                let deletion = instances::delete(transaction, tenant, id).await?;
-                audit::insert_if(deletion == Deletion::Deleted, transaction, event).await?;
-                Ok(deletion)
-            })
+        self.transact_and_record("delete_instance", event, &|transaction| {
+            Box::pin(instances::delete(transaction, tenant, id))
         })
         .await
     }
 
     async fn create_subject(&self, new: &NewSubject, event: &AuditEvent) -> Result<Creation, StoreError> {
-        self.transact("create_subject", |transaction| {
-            Box::pin(async move {
-                let creation = subjects::insert(transaction, new).await?;
-                audit::insert_if(creation == Creation::Created, transaction, event).await?;
-                Ok(creation)
-            })
-        })
-        .await
+        self.transact_and_record("create_subject", event, &|transaction| Box::pin(subjects::insert(transaction, new)))
+            .await
     }
 
     async fn subject(&self, tenant: &TenantName, name: &SubjectName) -> Result<Option<SubjectEntry>, StoreError> {
@@ -155,12 +121,8 @@ impl Directory for SqlStore {
         status: SubjectStatus,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        self.transact("set_subject_status", |transaction| {
-            Box::pin(async move {
-                let found = subjects::set_status(transaction, tenant, name, status).await?;
-                audit::insert_if(found, transaction, event).await?;
-                Ok(found)
-            })
+        self.transact_and_record("set_subject_status", event, &|transaction| {
+            Box::pin(subjects::set_status(transaction, tenant, name, status))
         })
         .await
     }
@@ -171,12 +133,8 @@ impl Directory for SqlStore {
         name: &SubjectName,
         event: &AuditEvent,
     ) -> Result<Deletion, StoreError> {
-        self.transact("delete_subject", |transaction| {
-            Box::pin(async move {
-                let deletion = subjects::delete(transaction, tenant, name, event).await?;
-                audit::insert_if(deletion == Deletion::Deleted, transaction, event).await?;
-                Ok(deletion)
-            })
+        self.transact_and_record("delete_subject", event, &|transaction| {
+            Box::pin(subjects::delete(transaction, tenant, name, event))
         })
         .await
     }
