@@ -124,7 +124,9 @@ where
             .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 22, y)], style));
     }
     let mut labels = chart.configure_series_labels();
-    labels.position(SeriesLabelPosition::UpperLeft).background_style(WHITE.mix(0.85)).border_style(NEUTRAL);
+    // Where no line is.
+    let corner = if axes.is_logarithmic { SeriesLabelPosition::UpperLeft } else { SeriesLabelPosition::LowerRight };
+    labels.position(corner).background_style(WHITE.mix(0.85)).border_style(NEUTRAL);
     labels.label_font(("sans-serif", 14)).draw()?;
     Ok(())
 }
