@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::queue::TURN;
 use crate::domain::names::TenantName;
 use crate::ports::NotAdmitted;
+
+/// How many hashes a tenant has in a turn: the two of a change, which then wait once and not twice.
+pub(super) const TURN: u32 = 2;
 
 /// Counts the hashes that are admitted and not finished, and knows how long one takes.
 pub(super) struct Admission {

@@ -6,15 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::admission::Slot;
+use super::admission::{Slot, TURN};
 use super::formats::Method;
 use super::phc::Tag;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 use crate::ports::HasherError;
-
-/// How many hashes a tenant has in a turn: the two of a change, which then wait once and not twice.
-pub(super) const TURN: u32 = 2;
 
 /// Hashes that were admitted as one: once one has begun, all are computed; abandoned before, none is.
 #[derive(Default)]
