@@ -63,15 +63,19 @@ impl Held {
     fn connection(&self) -> &Connection {
         &self.0.connection
     }
-}
 
-impl Drop for Held {
-    fn drop(&mut self) {
-        // SQLite itself has done so where the disk was full.
+    /// Rolls back what was not committed. SQLite itself has done so where the disk was full.
+    fn roll_back(&self) {
         if !self.connection().is_autocommit() {
             // Its memory of the transaction is gone whatever this says.
             let _ = command(self.connection(), "ROLLBACK");
         }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.roll_back();
     }
 }
 
@@ -119,10 +123,11 @@ impl Transaction for Writing {
         if held.connection().is_autocommit() {
             return Err(StoreError::Unavailable("SQLite has rolled back".into()));
         }
-        command(held.connection(), "COMMIT").map_err(errors::at_commit)?;
+        let committed = command(held.connection(), "COMMIT").map_err(errors::at_commit);
+        held.roll_back();
         let Writable { connection, checkpoints } = &mut *held.0;
         checkpoints.after_commit(connection, &self.writer);
-        Ok(())
+        committed
     }
 
     async fn roll_back(self: Box<Self>) {}

@@ -1,8 +1,10 @@
 //! What happens when the disk is full, on a disk that is.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use credentiald::ports::StoreError;
 use credentiald::ports::store::Credentials;
@@ -11,22 +13,32 @@ use tempfile::TempDir;
 
 use super::values::*;
 
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Where the small disk is mounted.
 const DISK: &str = "CREDENTIALD_TEST_DISK";
 
-/// Mounts a small disk in a namespace of its own and runs the test below on it.
 #[test]
 fn a_full_disk_loses_nothing_and_is_survived() {
+    on_a_disk_of("2m", "on_a_small_disk");
+}
+
+#[test]
+fn a_log_that_could_not_be_moved_is_moved_once_there_is_room() {
+    on_a_disk_of("6m", "on_a_disk_that_the_log_would_fill");
+}
+
+/// Mounts a small disk in a namespace of its own and runs one of the tests below on it.
+fn on_a_disk_of(size: &str, test: &str) {
     let directory = TempDir::new().unwrap();
     let in_namespace = |script: &str| {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).env(DISK, directory.path());
         command
     };
-    let mount = format!("mount -t tmpfs -o size=2m tmpfs \"${DISK}\"");
+    let mount = format!("mount -t tmpfs -o size={size} tmpfs \"${DISK}\"");
     let mounted = in_namespace(&mount).output().is_ok_and(|output| output.status.success());
     assert!(mounted, "a full disk can't be tested: no file system can be mounted here");
-    let test = "store::sqlite_full_disk::on_a_small_disk";
+    let test = format!("store::sqlite_full_disk::{test}");
     let output = in_namespace(&format!("{mount} && exec \"$0\" --exact {test} --ignored --nocapture"))
         .arg(std::env::current_exe().unwrap())
         .output()
@@ -68,4 +80,53 @@ async fn on_a_small_disk() {
     assert!(sqlite::check(&path, None).await.unwrap().is_sound());
     let store = sqlite::open(&path).await.unwrap();
     assert_eq!(store.credential(id).await.unwrap().unwrap().version, version(made + 1));
+}
+
+#[tokio::test]
+#[ignore = "runs on a small disk only: see above"]
+async fn on_a_disk_that_the_log_would_fill() {
+    let disk = PathBuf::from(std::env::var_os(DISK).unwrap());
+    let (path, log) = (disk.join("store.db"), disk.join("store.db-wal"));
+    let store = sqlite::open(&path).await.unwrap();
+    let id = alice(&store).await;
+    let pages = |count: u64| count * 4096;
+
+    // Just short of what a log grows to before it is moved.
+    let mut made = 1;
+    while fs::metadata(&log).unwrap().len() < pages(960) {
+        make_change(&store, id, made).await;
+        made += 1;
+    }
+    // There is room for the log to grow beyond that, and then none to move it to.
+    let ballast = disk.join("ballast");
+    let mut filled = File::create(&ballast).unwrap();
+    while filled.write_all(&[0; 4096]).is_ok() {}
+    filled.set_len(filled.metadata().unwrap().len() - pages(100)).unwrap();
+    let mut large = change(id, Some(made));
+    large.event.resource = "x".repeat(60 * 4096);
+    store.commit(&large).await.unwrap();
+    made += 1;
+    let mut refused = 0;
+    while refused < 20 {
+        if store.commit(&change(id, Some(made))).await.is_ok() {
+            made += 1;
+        } else {
+            refused += 1;
+            // Meanwhile it is tried in vain to move the log.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    // There is room again, and many times less than a log takes that is never moved.
+    drop(filled);
+    fs::remove_file(&ballast).unwrap();
+    for _ in 0..100 {
+        let changed = async {
+            while store.commit(&change(id, Some(made))).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, changed).await.expect("the log is moved");
+        made += 1;
+    }
 }
