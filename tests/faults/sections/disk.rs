@@ -27,7 +27,7 @@ const SLACK: Duration = Duration::from_secs(3);
 /// On a disk of a few MiB, which only the server sees.
 pub async fn full(run: Arc<Run>) {
     let (site, address) = (Site::sqlite(), steady_address());
-    let mount = "mkdir credentiald-data; mount -t tmpfs -o size=16m,mode=700 tmpfs credentiald-data
+    let mount = "mkdir credentiald-data; mount -t tmpfs -o size=64m,mode=700 tmpfs credentiald-data
         \"$0\" bootstrap > token";
     let mut serving = site.begin_with_mounts(mount, address);
     serving.listening().await.unwrap_or_else(|(status, log)| panic!("it does not serve: {status}: {log}"));
@@ -36,7 +36,7 @@ pub async fn full(run: Arc<Run>) {
     let disk = PathBuf::from(format!("/proc/{}/root", serving.id())).join(data.strip_prefix("/").unwrap());
     let (load, clients) = begin(&run, &serving, token.trim()).await;
 
-    let (faults, mut until_refused, mut random) = (run.size(4, 200), 0, run.random());
+    let (faults, mut until_refused, mut random) = (run.size(4, 60), 0, run.random());
     for _ in 0..faults {
         clients.changed(BETWEEN).await;
         let refused = refused(&load);
@@ -50,7 +50,7 @@ pub async fn full(run: Arc<Run>) {
     }
     clients.changed(BETWEEN).await;
     clients.end().await;
-    run.figure("times that the disk was full", faults, Demand::AtLeast(200));
+    run.figure("times that the disk was full", faults, Demand::AtLeast(60));
     run.figure("of these until changes were refused", until_refused, Demand::AtLeast(10));
 
     let versions = ended(&run, &load, &serving).await;
