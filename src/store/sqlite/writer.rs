@@ -124,6 +124,7 @@ impl Transaction for Writing {
             return Err(StoreError::Unavailable("SQLite has rolled back".into()));
         }
         let committed = command(held.connection(), "COMMIT").map_err(errors::at_commit);
+        // Within a transaction nothing can be said of the log.
         held.roll_back();
         let Writable { connection, checkpoints } = &mut *held.0;
         checkpoints.after_commit(connection, &self.writer);

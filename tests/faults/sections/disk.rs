@@ -1,8 +1,7 @@
 //! The embedded store's disk is full, and its file is locked by somebody else, again and again under load.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use crate::load::{Clients, Kind, Load, Mix};
 use crate::run::{Demand, Run, millis};
 use crate::site::{Site, steady_address};
 use crate::support::Client;
+use crate::support::installation::fill_disk;
 use crate::support::serving::{Serving, eventually};
 
 const KINDS: [Kind; 3] = [Kind::RamUser, Kind::MailDomain, Kind::InstanceAccount];
@@ -40,7 +40,7 @@ pub async fn full(run: Arc<Run>) {
     for _ in 0..faults {
         clients.changed(BETWEEN).await;
         let refused = refused(&load);
-        fill(&disk.join("ballast"));
+        fill_disk(&disk.join("ballast"));
         // Changes go on for as long as the log has room that it was given before.
         let refusal = eventually("a refusal", || (self::refused(&load) > refused).then_some(()));
         until_refused += u64::from(tokio::time::timeout(SLACK, refusal).await.is_ok());
@@ -108,17 +108,6 @@ async fn begin(run: &Arc<Run>, serving: &Serving, operator: &str) -> (Arc<Load>,
 /// How often somebody was told that the store is not available.
 fn refused(load: &Load) -> u64 {
     load.answers().get("STORE_UNAVAILABLE").copied().unwrap_or_default()
-}
-
-/// Writes until nothing more fits.
-fn fill(path: &Path) {
-    let mut file = File::create(path).unwrap();
-    let error = loop {
-        if let Err(error) = file.write_all(&[0; 4096]) {
-            break error;
-        }
-    };
-    assert_eq!(error.kind(), ErrorKind::StorageFull);
 }
 
 /// What the service says when it is over.

@@ -1,28 +1,16 @@
 //! A disk that is full.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
 use serde_json::json;
 use tonic::Code;
 
-use super::installation::{Installation, with_mounts};
+use super::installation::{Installation, fill_disk, with_mounts};
 use super::quickstart::Demonstration;
 use super::serving::Serving;
 use super::tenant::tells_when_to_retry;
 use crate::support::Client;
-
-/// Writes until nothing more fits.
-fn fill(path: &Path) {
-    let mut file = File::create(path).unwrap();
-    let error = loop {
-        if let Err(error) = file.write_all(&[0; 4096]) {
-            break error;
-        }
-    };
-    assert_eq!(error.kind(), ErrorKind::StorageFull);
-}
 
 #[tokio::test]
 async fn a_full_disk_refuses_changes_and_breaks_nothing() {
@@ -39,7 +27,7 @@ async fn a_full_disk_refuses_changes_and_breaks_nothing() {
     // The disk is seen only by the process that mounted it.
     let root = PathBuf::from(format!("/proc/{}/root", serving.id()));
     let ballast = root.join(installation.data().strip_prefix("/").unwrap()).join("ballast");
-    fill(&ballast);
+    fill_disk(&ballast);
     for call in &demonstration.calls {
         let reply = call.make().await;
         assert_eq!(reply.reason(), "STORE_UNAVAILABLE", "{}: {:?}", call.method, reply.status);

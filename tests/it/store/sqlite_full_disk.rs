@@ -1,7 +1,6 @@
 //! What happens when the disk is full, on a disk that is.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use credentiald::store::sqlite;
 use tempfile::TempDir;
 
 use super::values::*;
+use crate::support::installation::fill_disk;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Where the small disk is mounted.
@@ -99,9 +99,9 @@ async fn on_a_disk_that_the_log_would_fill() {
     }
     // There is room for the log to grow beyond that, and then none to move it to.
     let ballast = disk.join("ballast");
-    let mut filled = File::create(&ballast).unwrap();
-    while filled.write_all(&[0; 4096]).is_ok() {}
-    filled.set_len(filled.metadata().unwrap().len() - pages(100)).unwrap();
+    fill_disk(&ballast);
+    let filled = fs::metadata(&ballast).unwrap().len();
+    OpenOptions::new().write(true).open(&ballast).unwrap().set_len(filled - pages(100)).unwrap();
     let mut large = change(id, Some(made));
     large.event.resource = "x".repeat(60 * 4096);
     store.commit(&large).await.unwrap();
@@ -118,7 +118,6 @@ async fn on_a_disk_that_the_log_would_fill() {
     }
 
     // There is room again, and many times less than a log takes that is never moved.
-    drop(filled);
     fs::remove_file(&ballast).unwrap();
     for _ in 0..100 {
         let changed = async {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -144,6 +144,17 @@ pub fn with_mounts(script: &str, command: &Command) -> Command {
     inside.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).current_dir(command.get_current_dir().unwrap());
     inside.stdin(Stdio::null());
     inside
+}
+
+/// Fills the disk up with a file of zeros.
+pub fn fill_disk(path: &Path) {
+    let mut file = File::create(path).unwrap();
+    let error = loop {
+        if let Err(error) = file.write_all(&[0; 4096]) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
 }
 
 /// Writes a file that nobody else can read.
