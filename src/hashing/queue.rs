@@ -82,41 +82,57 @@ pub(super) struct Queue {
     abandoned: AtomicU64,
 }
 
+/// A scheduler of lines as RFC 8290 §4 has it: deficit round robin, in which newcomers go first, so that who asks seldom
+/// waits for hashes that run, and not for a turn of those who always have some waiting.
 #[derive(Default)]
 struct Lines {
-    /// What each tenant waits for. None of the lines is empty.
-    by_tenant: HashMap<TenantName, VecDeque<Job>>,
-    /// The tenants that wait for something: whose turn it is, and who is next.
+    by_tenant: HashMap<TenantName, Line>,
+    /// Tenants with a line that came when they had none.
+    newcomers: VecDeque<TenantName>,
+    /// The other tenants with a line: whose turn it is, and who is next.
     turns: VecDeque<TenantName>,
-    /// How many hashes of the turn were given out already.
-    given: u32,
     stopped: bool,
+}
+
+/// What a tenant waits for. A newcomer's line stays for a turn when it is empty: who comes again is no newcomer before
+/// everybody else had a turn.
+#[derive(Default)]
+struct Line {
+    jobs: VecDeque<Job>,
+    /// How many hashes of the turn were given out already, or of turns to come.
+    given: u32,
 }
 
 impl Lines {
     fn push(&mut self, job: Job) {
-        let line = self.by_tenant.entry(job.tenant.clone()).or_default();
-        if line.is_empty() {
-            self.turns.push_back(job.tenant.clone());
-        }
-        line.push_back(job);
+        let line = self.by_tenant.entry(job.tenant.clone()).or_insert_with(|| {
+            self.newcomers.push_back(job.tenant.clone());
+            Line::default()
+        });
+        line.jobs.push_back(job);
     }
 
     /// The first job of the tenant whose turn it is.
     fn pop(&mut self) -> Option<Job> {
-        let tenant = self.turns.front()?;
-        let line = self.by_tenant.get_mut(tenant)?;
-        let job = line.pop_front()?;
-        self.given = self.given.saturating_add(job.slot.count());
-        if line.is_empty() {
-            self.by_tenant.remove(tenant);
-            self.turns.pop_front();
-            self.given = 0;
-        } else if self.given >= TURN {
-            self.turns.rotate_left(1);
-            self.given = 0;
+        loop {
+            let is_newcomer = !self.newcomers.is_empty();
+            let among = if is_newcomer { &mut self.newcomers } else { &mut self.turns };
+            let line = self.by_tenant.get_mut(among.front()?)?;
+            if line.given < TURN
+                && let Some(job) = line.jobs.pop_front()
+            {
+                line.given = line.given.saturating_add(job.slot.count());
+                return Some(job);
+            }
+            line.given = line.given.saturating_sub(TURN);
+            let stays = is_newcomer || !line.jobs.is_empty();
+            let tenant = among.pop_front()?;
+            if stays {
+                self.turns.push_back(tenant);
+            } else {
+                self.by_tenant.remove(&tenant);
+            }
         }
-        Some(job)
     }
 }
 
@@ -160,6 +176,7 @@ impl Queue {
     pub(super) fn stop(&self) {
         let mut lines = self.lines();
         lines.stopped = true;
+        lines.newcomers.clear();
         lines.turns.clear();
         lines.by_tenant.clear();
         self.changed.notify_all();

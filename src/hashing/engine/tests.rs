@@ -141,23 +141,46 @@ async fn a_job_that_nobody_waits_for_is_never_computed() {
 }
 
 #[tokio::test]
-async fn tenants_are_served_in_turn() {
+async fn a_newcomer_goes_first_for_one_turn() {
     let Held { engine, computed, entered, release } = held();
-    let greedy = admit_of(&engine, "greedy", 4);
-    let held = ask(&greedy, "hold");
+    let greedy = admit_of(&engine, "greedy", 6);
+    let mut asked: Vec<_> = ["greedy-1", "greedy-2", "hold", "greedy-4", "greedy-5", "greedy-6"]
+        .map(|text| ask(&greedy, text))
+        .into();
     tokio::task::yield_now().await;
     entered.recv().unwrap();
-    let mut asked: Vec<_> = ["greedy-1", "greedy-2", "greedy-3"].map(|text| ask(&greedy, text)).into();
-    tokio::task::yield_now().await;
-    let modest = admit_of(&engine, "modest", 2);
-    asked.extend(["modest-1", "modest-2"].map(|text| ask(&modest, text)));
+    let modest = admit_of(&engine, "modest", 3);
+    asked.extend(["modest-1", "modest-2", "modest-3"].map(|text| ask(&modest, text)));
     tokio::task::yield_now().await;
     release.send(()).unwrap();
-    for hashed in asked.into_iter().chain([held]) {
+    for hashed in asked {
+        hashed.await.unwrap().unwrap();
+    }
+    let order = computed.lock().unwrap()[4..].to_vec();
+    assert_eq!(order, ["modest-1", "modest-2", "greedy-4", "modest-3", "greedy-5", "greedy-6"]);
+}
+
+#[tokio::test]
+async fn who_comes_again_and_again_is_no_newcomer_before_the_others_had_a_turn() {
+    let Held { engine, computed, entered, release } = held();
+    let patient = admit_of(&engine, "patient", 3);
+    let mut asked: Vec<_> = ["hold", "patient-2", "patient-3"].map(|text| ask(&patient, text)).into();
+    tokio::task::yield_now().await;
+    entered.recv().unwrap();
+    let restless = admit_of(&engine, "restless", 4);
+    asked.extend(["restless-1", "hold"].map(|text| ask(&restless, text)));
+    tokio::task::yield_now().await;
+    release.send(()).unwrap();
+    entered.recv().unwrap();
+    // Nothing of it waits now, and its turn is over.
+    asked.extend(["restless-3", "restless-4"].map(|text| ask(&restless, text)));
+    tokio::task::yield_now().await;
+    release.send(()).unwrap();
+    for hashed in asked {
         hashed.await.unwrap().unwrap();
     }
     let order = computed.lock().unwrap()[2..].to_vec();
-    assert_eq!(order, ["greedy-1", "greedy-2", "modest-1", "modest-2", "greedy-3"]);
+    assert_eq!(order, ["patient-2", "restless-1", "hold", "patient-3", "restless-3", "restless-4"]);
 }
 
 #[tokio::test]
