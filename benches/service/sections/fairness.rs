@@ -1,5 +1,6 @@
 //! One tenant offers fifty times its share; what does another one notice?
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Bench, DEADLINE, PATIENT};
@@ -19,6 +20,7 @@ pub async fn run(bench: &mut Bench) {
     let mut modest = vec![Change::new(subject, connections, PATIENT)];
     let mut greedy = bench.server.changers(bench.server.tenant.subjects.len(), DEADLINE);
     let [mut alone, mut beside, mut above, mut greedy_rate] = <[Series; 4]>::default();
+    let mut reasons = BTreeMap::<String, u64>::new();
     for _ in 0..bench.plan.rounds {
         // Half of the capacity is the share of each of two.
         let offered = bench.limit() / 2.0 * 50.0;
@@ -31,6 +33,9 @@ pub async fn run(bench: &mut Bench) {
         beside.push(loaded);
         above.push(loaded / 2.0_f64.mul_add(unloaded, 2.0 * times.median()));
         greedy_rate.push(other.rate());
+        for (reason, count) in other.reasons {
+            *reasons.entry(reason).or_default() += count;
+        }
     }
     bench.server.give_back(greedy);
     bench.server.neighbour.subjects.extend(modest.into_iter().map(Change::into_subject));
@@ -40,4 +45,7 @@ pub async fn run(bench: &mut Bench) {
     report.row("The modest tenant's median, unloaded", Target::None, "ms", &alone);
     report.row("The modest tenant's median, loaded", Target::None, "ms", &beside);
     report.row("The greedy tenant's changes/s", Target::None, "", &greedy_rate);
+    for (reason, count) in reasons {
+        report.row(&format!("The greedy tenant's refused: `{reason}`"), Target::None, "calls", &(count as f64).into());
+    }
 }
