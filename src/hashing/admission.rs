@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::domain::names::TenantName;
 use crate::ports::NotAdmitted;
@@ -21,11 +21,21 @@ pub(super) struct Admission {
 
 #[derive(Default)]
 struct Load {
-    /// Admitted and not finished, whether asked for already or not, by tenant. Nobody has none.
-    outstanding: HashMap<TenantName, u32>,
+    /// What tenants have outstanding. Nobody has none.
+    accounts: HashMap<TenantName, Account>,
     /// How long one hash takes: a moving average, absent before the first.
     service_time: Option<Duration>,
     refused: Refused,
+}
+
+/// A tenant with hashes that were admitted and are not finished.
+#[derive(Default)]
+struct Account {
+    /// How many, whether asked for already or not.
+    outstanding: u32,
+    /// The time from one that is finished to the next: a moving average. Absent before there were two.
+    pace: Option<Duration>,
+    last_finished: Option<Instant>,
 }
 
 /// What was refused since the start.
@@ -50,7 +60,10 @@ impl Admission {
         let mut load = self.load();
         let service_time = load.service_time.unwrap_or_default();
         let workers = self.workers.get();
-        let expected_wait = service_time.saturating_mul(load.ahead_of(tenant, count)) / workers;
+        let in_turn = service_time.saturating_mul(load.ahead_of(tenant, count)) / workers;
+        // Who else comes meanwhile is not known, but at what pace the tenant's own ones were finished lately is: as many
+        // as are outstanding take as long as that many took (Little's law).
+        let expected_wait = in_turn.max(load.at_its_pace(tenant));
         let own_time = service_time.saturating_mul(count.div_ceil(workers));
         // A wait is an estimate, and the longer it is, the further it may be off. Whatever is admitted and not finished in
         // time was computed for nobody; in a line that is kept shorter, as many are finished.
@@ -64,31 +77,40 @@ impl Admission {
             load.refused.overloaded += 1;
             return Err(overloaded);
         }
-        let outstanding = load.outstanding.entry(tenant.clone()).or_default();
-        *outstanding = outstanding.checked_add(count).ok_or(overloaded)?;
-        Ok(Reservation { admission: Arc::clone(self), tenant: tenant.clone(), unused: AtomicU32::new(count) })
+        let account = load.accounts.entry(tenant.clone()).or_default();
+        account.outstanding = account.outstanding.checked_add(count).ok_or(overloaded)?;
+        let (tenant, unused) = (tenant.clone(), AtomicU32::new(count));
+        Ok(Reservation { admission: Arc::clone(self), tenant, unused, own_time })
     }
 
     /// Learns from a hash that took so long.
     pub(super) fn measured(&self, took: Duration) {
         let mut load = self.load();
-        let average = load.service_time.map_or(took, |average| average.saturating_mul(7).saturating_add(took) / 8);
-        load.service_time = Some(average);
+        load.service_time = Some(moved(load.service_time, took, 8));
     }
 
     /// How many hashes are admitted and not finished, how long one takes, and what was refused.
     pub(super) fn figures(&self) -> (u32, Duration, Refused) {
         let load = self.load();
-        let outstanding = load.outstanding.values().fold(0, |all: u32, own| all.saturating_add(*own));
+        let outstanding = load.accounts.values().fold(0, |all: u32, own| all.saturating_add(own.outstanding));
         (outstanding, load.service_time.unwrap_or_default(), load.refused)
+    }
+
+    fn finished(&self, tenant: &TenantName, count: u32, now: Instant) {
+        let mut load = self.load();
+        let Some(account) = load.accounts.get_mut(tenant) else { return };
+        if let Some(before) = account.last_finished.replace(now) {
+            let each = now.saturating_duration_since(before) / count.max(1);
+            account.pace = Some(moved(account.pace, each, 32));
+        }
     }
 
     fn give_back(&self, tenant: &TenantName, count: u32) {
         let mut load = self.load();
-        if let Some(outstanding) = load.outstanding.get_mut(tenant) {
-            *outstanding = outstanding.saturating_sub(count);
-            if *outstanding == 0 {
-                load.outstanding.remove(tenant);
+        if let Some(account) = load.accounts.get_mut(tenant) {
+            account.outstanding = account.outstanding.saturating_sub(count);
+            if account.outstanding == 0 {
+                load.accounts.remove(tenant);
             }
         }
     }
@@ -102,11 +124,22 @@ impl Load {
     /// How many hashes are computed before a tenant's next ones are: its own, and of each other tenant at most as many in
     /// whole turns.
     fn ahead_of(&self, tenant: &TenantName, count: u32) -> u32 {
-        let own = self.outstanding.get(tenant).copied().unwrap_or_default();
+        let own = self.accounts.get(tenant).map_or(0, |account| account.outstanding);
         let turns = own.saturating_add(count).div_ceil(TURN).saturating_mul(TURN);
-        let others = self.outstanding.iter().filter(|(other, _)| *other != tenant);
-        others.fold(own, |ahead, (_, outstanding)| ahead.saturating_add(turns.min(*outstanding)))
+        let others = self.accounts.iter().filter(|(other, _)| *other != tenant);
+        others.fold(own, |ahead, (_, account)| ahead.saturating_add(turns.min(account.outstanding)))
     }
+
+    /// How long a tenant's outstanding hashes take, where they go on being finished as they were lately.
+    fn at_its_pace(&self, tenant: &TenantName) -> Duration {
+        let account = self.accounts.get(tenant);
+        account.map_or(Duration::ZERO, |own| own.pace.unwrap_or_default().saturating_mul(own.outstanding))
+    }
+}
+
+/// A moving average after one more value, of so many that count.
+fn moved(average: Option<Duration>, value: Duration, values: u32) -> Duration {
+    average.map_or(value, |average| average.saturating_mul(values.saturating_sub(1)).saturating_add(value) / values)
 }
 
 /// Hashes that were admitted as one. What is not taken is given back when this is dropped.
@@ -114,9 +147,15 @@ pub(super) struct Reservation {
     admission: Arc<Admission>,
     tenant: TenantName,
     unused: AtomicU32,
+    own_time: Duration,
 }
 
 impl Reservation {
+    /// How long its hashes take, once it is their turn.
+    pub(super) const fn own_time(&self) -> Duration {
+        self.own_time
+    }
+
     /// Takes so many of them, or nothing where fewer are left.
     pub(super) fn take(&self, count: u32) -> Option<Slot> {
         let fewer = |unused: u32| unused.checked_sub(count);
@@ -141,6 +180,11 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) const fn count(&self) -> u32 {
         self.count
+    }
+
+    /// Tells admission that it was computed.
+    pub(super) fn finished(&self, now: Instant) {
+        self.admission.finished(&self.tenant, self.count, now);
     }
 }
 
@@ -183,6 +227,21 @@ mod tests {
         // After two of the other, which take 10 ms on two workers, and at most 13.3.
         assert!(admission.admit(&modest, 2, Duration::from_millis(23)).is_err());
         assert!(admission.admit(&modest, 2, Duration::from_millis(24)).is_ok());
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "there is no other instant to begin with")]
+    fn what_others_take_again_and_again_counts_as_it_was_lately() {
+        let (admission, now) = (admission(), Instant::now());
+        let reservation = admission.admit_alone(12, LONG).unwrap();
+        for number in 0..=8 {
+            // Half of what two workers can do.
+            reservation.take(1).unwrap().finished(now + Duration::from_millis(10) * number);
+        }
+        let _three_are_left = reservation;
+        let refused = admission.admit_alone(1, Duration::from_millis(49)).err();
+        assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::from_millis(30) }));
+        assert!(admission.admit_alone(1, Duration::from_millis(50)).is_ok());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::formats::Stored;
 use super::kernel::{CantAllocate, Kernel, KernelChoice, KernelSetting};
 use super::memory::{self, Arenas, TooLittleMemory};
 use super::phc::{Phc, Recipe, Tag};
-use super::queue::{Form, Queue};
+use super::queue::{Fate, Form, Queue};
 use super::worker::{NewKernel, Worker};
 use crate::domain::credential::PasswordHash;
 use crate::domain::names::TenantName;
@@ -155,8 +155,9 @@ impl Hasher for HashEngine {
     ) -> Result<Arc<dyn AdmittedHashes>, NotAdmitted> {
         let remaining = deadline.remaining(self.shared.clock.instant());
         let reservation = self.shared.admission.admit(tenant, count, remaining)?;
-        let tenant = tenant.clone();
-        Ok(Arc::new(Admitted { shared: Arc::clone(&self.shared), tenant, reservation, fate: Arc::default() }))
+        let begin_by = deadline.instant().checked_sub(reservation.own_time()).unwrap_or(deadline.instant());
+        let (tenant, fate) = (tenant.clone(), Arc::new(Fate::new(begin_by)));
+        Ok(Arc::new(Admitted { shared: Arc::clone(&self.shared), tenant, reservation, fate }))
     }
 
     fn cost_of(&self, password: &Password, hash: &PasswordHash) -> u32 {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -11,25 +12,35 @@ use super::formats::Method;
 use super::phc::Tag;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
-use crate::ports::HasherError;
+use crate::ports::{Clock, HasherError};
 
 /// Hashes that were admitted as one: once one has begun, all are computed; abandoned before, none is.
-#[derive(Default)]
-pub(super) struct Fate(AtomicU8);
+pub(super) struct Fate {
+    state: AtomicU8,
+    /// Begun later, they are not finished in time.
+    begin_by: Instant,
+}
 
 impl Fate {
     const OPEN: u8 = 0;
     const BEGUN: u8 = 1;
     const ABANDONED: u8 = 2;
 
+    pub(super) const fn new(begin_by: Instant) -> Self {
+        Self { state: AtomicU8::new(Self::OPEN), begin_by }
+    }
+
     /// Nobody waits any more. Without effect where one has begun.
     pub(super) fn abandon(&self) {
-        let _ = self.0.compare_exchange(Self::OPEN, Self::ABANDONED, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self.state.compare_exchange(Self::OPEN, Self::ABANDONED, Ordering::AcqRel, Ordering::Acquire);
     }
 
     /// Whether one may begin.
-    fn begin(&self) -> bool {
-        let before = self.0.compare_exchange(Self::OPEN, Self::BEGUN, Ordering::AcqRel, Ordering::Acquire);
+    fn begin(&self, now: Instant) -> bool {
+        if now > self.begin_by {
+            self.abandon();
+        }
+        let before = self.state.compare_exchange(Self::OPEN, Self::BEGUN, Ordering::AcqRel, Ordering::Acquire);
         before != Err(Self::ABANDONED)
     }
 }
@@ -146,15 +157,15 @@ impl Queue {
         }
     }
 
-    /// Waits for the next job that somebody still waits for; nothing once stopped.
-    pub(super) fn next(&self) -> Option<Job> {
+    /// Waits for the next job that somebody still waits for and that can be finished in time; nothing once stopped.
+    pub(super) fn next(&self, clock: &dyn Clock) -> Option<Job> {
         let mut lines = self.lines();
         loop {
             if lines.stopped {
                 return None;
             }
             match lines.pop() {
-                Some(job) if !job.reply.is_closed() && job.fate.begin() => {
+                Some(job) if !job.reply.is_closed() && job.fate.begin(clock.instant()) => {
                     self.begun.fetch_add(1, Ordering::Relaxed);
                     return Some(job);
                 }

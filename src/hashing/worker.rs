@@ -29,13 +29,14 @@ pub(super) struct Worker<'a> {
 impl Worker<'_> {
     /// Computes jobs until the queue stops. A panic costs one job, not the worker.
     pub(super) fn serve(&mut self, queue: &Queue) {
-        while let Some(job) = queue.next() {
+        while let Some(job) = queue.next(self.clock) {
             let password = job.form.of(&job.password);
             let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password, &job.method)));
             let answer = computed.unwrap_or_else(|_| {
                 tracing::error!("a hash was lost to a panic of the kernel");
                 Err(HasherError::Stopped)
             });
+            job.slot.finished(self.clock.instant());
             job.answer(answer);
         }
     }

@@ -147,7 +147,7 @@ pub enum HasherError {
     /// The stored string is none that can be verified.
     #[error("the stored hash can't be read: {0}")]
     Unreadable(&'static str),
-    /// Nobody waited for it any more, and it had not begun.
+    /// Nobody waited for it any more, or it could not be finished by the deadline any more, and it had not begun.
     #[error("the hash was abandoned before it began")]
     Abandoned,
     /// The engine is stopping, or the job was lost.

@@ -98,13 +98,22 @@ pub enum ServiceError {
     Store(#[from] StoreError),
     /// The hash engine gave no answer.
     #[error(transparent)]
-    Hasher(#[from] HasherError),
+    Hasher(HasherError),
     /// A stored hash is not to be used as it is.
     #[error(transparent)]
     Pepper(#[from] PepperError),
     /// Something that can't happen happened.
     #[error("internal error: {0}")]
     Internal(&'static str),
+}
+
+impl From<HasherError> for ServiceError {
+    fn from(error: HasherError) -> Self {
+        match error {
+            HasherError::Abandoned => Self::DeadlineExceeded,
+            error => Self::Hasher(error),
+        }
+    }
 }
 
 /// What a request named and does not exist.

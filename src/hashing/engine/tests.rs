@@ -11,16 +11,30 @@ use super::*;
 use crate::domain::time::Timestamp;
 use crate::ports::HasherError;
 
-struct RealClock;
+/// Stands still until it is turned.
+struct TurnedClock {
+    started: Instant,
+    seconds: AtomicU32,
+}
 
-impl Clock for RealClock {
+impl TurnedClock {
+    #[expect(clippy::disallowed_methods, reason = "the point itself does not matter")]
+    fn new() -> Arc<Self> {
+        Arc::new(Self { started: Instant::now(), seconds: AtomicU32::new(0) })
+    }
+
+    fn turn(&self, seconds: u32) {
+        self.seconds.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TurnedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(0)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the point itself does not matter")]
     fn instant(&self) -> Instant {
-        Instant::now()
+        self.started + Duration::from_secs(self.seconds.load(Ordering::Relaxed).into())
     }
 }
 
@@ -60,6 +74,7 @@ impl Kernel for Tame {
 /// An engine with one tame worker, and the ends by which the test holds it.
 struct Held {
     engine: HashEngine,
+    clock: Arc<TurnedClock>,
     computed: Computed,
     entered: mpsc::Receiver<()>,
     release: mpsc::Sender<()>,
@@ -74,11 +89,20 @@ fn held() -> Held {
         let (computed, released) = (Arc::clone(&count), Arc::clone(&released));
         Ok(Box::new(Tame { computed, entered: entered_sender.clone(), released }) as Box<dyn Kernel>)
     };
-    let engine = start(None, new_kernel).unwrap();
-    Held { engine, computed, entered, release }
+    let clock = TurnedClock::new();
+    let engine = start_at(Arc::clone(&clock), None, new_kernel).unwrap();
+    Held { engine, clock, computed, entered, release }
 }
 
 fn start(
+    available_bytes: Option<u64>,
+    new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync + 'static,
+) -> Result<HashEngine, EngineError> {
+    start_at(TurnedClock::new(), available_bytes, new_kernel)
+}
+
+fn start_at(
+    clock: Arc<TurnedClock>,
     available_bytes: Option<u64>,
     new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync + 'static,
 ) -> Result<HashEngine, EngineError> {
@@ -90,14 +114,7 @@ fn start(
         longest_wait: Duration::from_hours(1),
     };
     let choice = KernelChoice::portable("a test holds it");
-    HashEngine::start_with(
-        settings,
-        choice,
-        Arc::new(RealClock),
-        &Zeros,
-        available_bytes,
-        &(Arc::new(new_kernel) as Arc<NewKernel>),
-    )
+    HashEngine::start_with(settings, choice, clock, &Zeros, available_bytes, &(Arc::new(new_kernel) as Arc<NewKernel>))
 }
 
 fn admit(engine: &HashEngine, count: u32) -> Arc<dyn AdmittedHashes> {
@@ -105,7 +122,7 @@ fn admit(engine: &HashEngine, count: u32) -> Arc<dyn AdmittedHashes> {
 }
 
 fn admit_of(engine: &HashEngine, tenant: &str, count: u32) -> Arc<dyn AdmittedHashes> {
-    let deadline = Deadline::at(RealClock.instant() + Duration::from_hours(1));
+    let deadline = Deadline::at(engine.shared.clock.instant() + Duration::from_hours(1));
     engine.admit(&TenantName::parse(tenant).unwrap(), count, deadline).unwrap()
 }
 
@@ -124,7 +141,7 @@ fn password(text: &str) -> Arc<Password> {
 
 #[tokio::test]
 async fn a_job_that_nobody_waits_for_is_never_computed() {
-    let Held { engine, computed, entered, release } = held();
+    let Held { engine, computed, entered, release, .. } = held();
     let hashes = admit(&engine, 3);
     let mut running = pin!(hashes.hash(password("hold"), [0; SALT_BYTES]));
     assert!(running.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -141,12 +158,33 @@ async fn a_job_that_nobody_waits_for_is_never_computed() {
 }
 
 #[tokio::test]
+async fn what_can_not_be_finished_in_time_any_more_is_never_computed() {
+    let Held { engine, clock, computed, entered, release } = held();
+    let begun = admit(&engine, 2);
+    let held = ask(&begun, "hold");
+    tokio::task::yield_now().await;
+    entered.recv().unwrap();
+    let second = ask(&begun, "second of a pair");
+    let waiting = admit(&engine, 2);
+    let late = [ask(&waiting, "third"), ask(&waiting, "fourth")];
+    tokio::task::yield_now().await;
+
+    clock.turn(3601);
+    release.send(()).unwrap();
+
+    assert!(held.await.unwrap().is_ok() && second.await.unwrap().is_ok());
+    for hashed in late {
+        assert_eq!(hashed.await.unwrap(), Err(HasherError::Abandoned));
+    }
+    assert_eq!(computed.lock().unwrap()[1..], ["hold", "second of a pair"]);
+}
+
+#[tokio::test]
 async fn a_newcomer_goes_first_for_one_turn() {
-    let Held { engine, computed, entered, release } = held();
+    let Held { engine, computed, entered, release, .. } = held();
     let greedy = admit_of(&engine, "greedy", 6);
-    let mut asked: Vec<_> = ["greedy-1", "greedy-2", "hold", "greedy-4", "greedy-5", "greedy-6"]
-        .map(|text| ask(&greedy, text))
-        .into();
+    let mut asked: Vec<_> =
+        ["greedy-1", "greedy-2", "hold", "greedy-4", "greedy-5", "greedy-6"].map(|text| ask(&greedy, text)).into();
     tokio::task::yield_now().await;
     entered.recv().unwrap();
     let modest = admit_of(&engine, "modest", 3);
@@ -162,7 +200,7 @@ async fn a_newcomer_goes_first_for_one_turn() {
 
 #[tokio::test]
 async fn who_comes_again_and_again_is_no_newcomer_before_the_others_had_a_turn() {
-    let Held { engine, computed, entered, release } = held();
+    let Held { engine, computed, entered, release, .. } = held();
     let patient = admit_of(&engine, "patient", 3);
     let mut asked: Vec<_> = ["hold", "patient-2", "patient-3"].map(|text| ask(&patient, text)).into();
     tokio::task::yield_now().await;
@@ -185,7 +223,7 @@ async fn who_comes_again_and_again_is_no_newcomer_before_the_others_had_a_turn()
 
 #[tokio::test]
 async fn abandoned_hashes_are_computed_all_or_none() {
-    let Held { engine, computed, entered, release } = held();
+    let Held { engine, computed, entered, release, .. } = held();
     let begun = admit(&engine, 2);
     let held = ask(&begun, "hold");
     tokio::task::yield_now().await;
