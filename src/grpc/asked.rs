@@ -21,10 +21,10 @@ impl RequestId {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
     }
 
-    /// The id as a header's value.
+    /// The id as a header's value, for [one reply alone](of_one_reply).
     pub(super) fn header_value(self) -> HeaderValue {
         // The text of a UUID is always a header's value.
-        HeaderValue::try_from(self.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
+        of_one_reply(HeaderValue::try_from(self.to_string()).unwrap_or_else(|_| HeaderValue::from_static("")))
     }
 }
 
@@ -32,6 +32,13 @@ impl fmt::Display for RequestId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:X}", self.0.hyphenated())
     }
+}
+
+/// A value that no other reply has: one that HTTP/2 does not index (RFC 7541 §7.1.3). Indexed, it would push what all
+/// replies have in common out of a connection's table.
+pub(super) fn of_one_reply(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }
 
 /// What was asked, as far as answers name it.

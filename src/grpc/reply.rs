@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, StreamBody};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::asked::Asked;
+use super::asked::{Asked, of_one_reply};
 use super::reason::Reason;
 use super::request_id::X_REQUEST_ID;
 use super::status;
@@ -43,8 +43,11 @@ pub(super) fn finished(response: Response<Body>, asked: Asked) -> Response<Body>
 
 /// Replaces an error without details by one with.
 fn explain(headers: &mut HeaderMap, asked: Asked) {
+    if headers.contains_key(Status::GRPC_STATUS_DETAILS) {
+        return;
+    }
     let Some(bare) = Status::from_header_map(headers) else { return };
-    if bare.code() == Code::Ok || !bare.details().is_empty() {
+    if bare.code() == Code::Ok {
         return;
     }
     let was_compressed = headers.contains_key(ACCEPT_ENCODING);
@@ -76,5 +79,10 @@ fn undecodable(asked: Asked) -> Status {
 }
 
 fn split_off_status(headers: &mut HeaderMap) -> HeaderMap {
-    STATUS_HEADERS.into_iter().filter_map(|name| headers.remove(&name).map(|value| (name, value))).collect()
+    let mut status: HeaderMap =
+        STATUS_HEADERS.into_iter().filter_map(|name| headers.remove(&name).map(|value| (name, value))).collect();
+    if let Some(details) = status.remove(Status::GRPC_STATUS_DETAILS) {
+        status.insert(Status::GRPC_STATUS_DETAILS, of_one_reply(details));
+    }
+    status
 }

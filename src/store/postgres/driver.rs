@@ -15,7 +15,7 @@ use super::pool::Pool;
 use super::session::Session;
 use super::values::cell_of;
 use crate::ports::{Deadline, StoreError};
-use crate::store::sql::{Database, Insertion, Row, RowsOfKeys, Statement, Transaction};
+use crate::store::sql::{Columns, Database, Insertion, Row, RowsOfKeys, Statement, Transaction};
 
 /// Serializable, so that what is proven for writers that come one after the other holds for these as well.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
@@ -171,14 +171,14 @@ fn scanned(row: Result<PgRow, sqlx::Error>) -> Result<Row, StoreError> {
 fn rows_of(found: &[PgRow]) -> Vec<Row> {
     let Some(first) = found.first() else { return Vec::new() };
     let columns = columns_of(first);
-    found.iter().map(|row| row_of(row, Arc::clone(&columns))).collect()
+    found.iter().map(|row| row_of(row, columns.clone())).collect()
 }
 
-fn columns_of(row: &PgRow) -> Arc<[String]> {
-    row.columns().iter().map(|column| column.name().to_owned()).collect()
+fn columns_of(row: &PgRow) -> Columns {
+    row.columns().iter().map(Column::name).collect()
 }
 
-fn row_of(row: &PgRow, columns: Arc<[String]>) -> Row {
-    let cells = (0..columns.len()).map(|column| cell_of(row, column)).collect();
+fn row_of(row: &PgRow, columns: Columns) -> Row {
+    let cells = (0..row.len()).map(|column| cell_of(row, column)).collect();
     Row::new(columns, cells)
 }

@@ -33,7 +33,7 @@ pub(super) use database::{Database, RowsOfKeys, Transaction};
 #[cfg(feature = "postgres")]
 pub(super) use retries::Again;
 pub(super) use retries::Retries;
-pub(super) use row::Row;
+pub(super) use row::{Columns, Row};
 pub(super) use statement::{Insertion, Statement, Value, sql};
 
 use records::Records;

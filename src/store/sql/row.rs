@@ -5,16 +5,39 @@ use std::sync::Arc;
 use super::Value;
 use crate::ports::StoreError;
 
+/// The names of a statement's columns, in one piece: they are made whenever it runs.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Columns(Arc<(String, Vec<usize>)>);
+
+impl<'a> FromIterator<&'a str> for Columns {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
+        let (mut text, mut ends) = (String::new(), Vec::new());
+        for name in names {
+            text.push_str(name);
+            ends.push(text.len());
+        }
+        Self(Arc::new((text, ends)))
+    }
+}
+
+impl Columns {
+    fn place(&self, column: &str) -> Option<usize> {
+        let (text, ends) = &*self.0;
+        let mut start = 0;
+        ends.iter().position(|end| text.get(std::mem::replace(&mut start, *end)..*end) == Some(column))
+    }
+}
+
 /// A row. A column is read as what it is or not at all: no number is made of a text.
 #[derive(Debug)]
 pub(in crate::store) struct Row {
-    columns: Arc<[String]>,
+    columns: Columns,
     values: Vec<Option<Value>>,
 }
 
 impl Row {
     /// A row of those columns. A value that no [`Value`] can hold is `None`.
-    pub(in crate::store) fn new(columns: Arc<[String]>, values: Vec<Option<Value>>) -> Self {
+    pub(in crate::store) fn new(columns: Columns, values: Vec<Option<Value>>) -> Self {
         Self { columns, values }
     }
 
@@ -50,7 +73,7 @@ impl Row {
     }
 
     fn value(&self, column: &str) -> Result<&Value, StoreError> {
-        let found = self.columns.iter().position(|name| name == column);
+        let found = self.columns.place(column);
         found.and_then(|at| self.values.get(at)?.as_ref()).ok_or_else(|| unreadable(column))
     }
 }
@@ -66,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_column_is_read_as_what_it_is_or_not_at_all() {
-        let columns: Arc<[String]> = ["n", "t", "b", "none", "odd"].map(str::to_owned).into();
+        let columns = ["n", "t", "b", "none", "odd"].into_iter().collect();
         let values = vec![
             Some(Value::Integer(7)),
             Some(Value::Text("7".to_owned())),

@@ -1,12 +1,11 @@
 //! Statements and their values to SQLite, and its rows back: values change their type nowhere else.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection};
 
-use crate::store::sql::{Insertion, Row, Statement, Value};
+use crate::store::sql::{Columns, Insertion, Row, Statement, Value};
 
 /// Runs a statement that has no rows, and answers how many it changed.
 pub(super) fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<u64> {
@@ -44,11 +43,12 @@ pub(super) fn each_row(
     mut give: impl FnMut(Row) -> ControlFlow<()>,
 ) -> rusqlite::Result<()> {
     let mut prepared = prepare(connection, statement)?;
-    let columns: Arc<[String]> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let count = prepared.column_count();
+    let columns: Columns = prepared.column_names().into_iter().collect();
     let mut found = prepared.raw_query();
     while let Some(row) = found.next()? {
-        let cells = (0..columns.len()).map(|column| row.get_ref(column).ok().and_then(cell)).collect();
-        if give(Row::new(Arc::clone(&columns), cells)).is_break() {
+        let cells = (0..count).map(|column| row.get_ref(column).ok().and_then(cell)).collect();
+        if give(Row::new(columns.clone(), cells)).is_break() {
             break;
         }
     }

@@ -68,3 +68,13 @@ pub fn stored_hash(path: &Path, name: &str) -> (String, String) {
     let select = "SELECT s.id, c.hash FROM subject s JOIN credential c ON c.subject_id = s.id WHERE s.name = $1";
     connection_to(path).query_row(select, [name], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
 }
+
+/// The flags stand in `.cargo/config.toml`, all in one line. SQLite does not tell the one for `fdatasync`.
+#[test]
+fn sqlite_is_built_with_our_flags() {
+    let connection = Connection::open_in_memory().unwrap();
+    let mut options = connection.prepare("PRAGMA compile_options").unwrap();
+    let options = options.query_map([], |row| row.get(0)).unwrap().collect::<rusqlite::Result<Vec<String>>>().unwrap();
+    assert!(options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"), "{options:?}");
+    assert!(!options.iter().any(|option| option == "ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+}
