@@ -33,7 +33,7 @@ struct Load {
 struct Account {
     /// How many, whether asked for already or not.
     outstanding: u32,
-    /// The time from one that is finished to the next: a moving average. Absent before there were two.
+    /// The time from one that is finished to the next, while more wait: a moving average.
     pace: Option<Duration>,
     last_finished: Option<Instant>,
 }
@@ -96,12 +96,17 @@ impl Admission {
         (outstanding, load.service_time.unwrap_or_default(), load.refused)
     }
 
+    /// Learns at what pace a tenant is served. That shows only while more of it waits than is computed at a time: else it
+    /// is the pace at which it asks.
     fn finished(&self, tenant: &TenantName, count: u32, now: Instant) {
-        let mut load = self.load();
+        let (mut load, workers) = (self.load(), self.workers.get());
+        let alone = load.service_time.unwrap_or_default() / workers;
         let Some(account) = load.accounts.get_mut(tenant) else { return };
-        if let Some(before) = account.last_finished.replace(now) {
+        if account.outstanding <= workers {
+            (account.pace, account.last_finished) = (None, None);
+        } else if let Some(before) = account.last_finished.replace(now) {
             let each = now.saturating_duration_since(before) / count.max(1);
-            account.pace = Some(moved(account.pace, each, 32));
+            account.pace = Some(moved(Some(account.pace.unwrap_or(alone)), each, 32));
         }
     }
 
@@ -229,19 +234,37 @@ mod tests {
         assert!(admission.admit(&modest, 2, Duration::from_millis(24)).is_ok());
     }
 
-    #[test]
+    /// Finishes so many of what was admitted, one each 20 ms: a quarter of what two workers can do.
     #[expect(clippy::disallowed_methods, reason = "there is no other instant to begin with")]
-    fn what_others_take_again_and_again_counts_as_it_was_lately() {
-        let (admission, now) = (admission(), Instant::now());
-        let reservation = admission.admit_alone(12, LONG).unwrap();
-        for number in 0..=8 {
-            // Half of what two workers can do.
-            reservation.take(1).unwrap().finished(now + Duration::from_millis(10) * number);
+    fn finish_slowly(reservation: &Reservation, count: u32) {
+        let now = Instant::now();
+        for number in 0..count {
+            reservation.take(1).unwrap().finished(now + Duration::from_millis(20) * number);
         }
-        let _three_are_left = reservation;
-        let refused = admission.admit_alone(1, Duration::from_millis(49)).err();
-        assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::from_millis(30) }));
-        assert!(admission.admit_alone(1, Duration::from_millis(50)).is_ok());
+    }
+
+    #[test]
+    fn what_others_take_again_and_again_counts_as_it_was_lately() {
+        let admission = admission();
+        let reservation = admission.admit_alone(20, LONG).unwrap();
+        let _others_outstanding = admission.admit_alone(1, LONG).unwrap();
+        finish_slowly(&reservation, 16);
+        let Err(NotAdmitted::DeadlineTooShort { expected_wait }) = admission.admit_alone(1, Duration::ZERO) else {
+            panic!("no time is too short");
+        };
+        // Five at 5 ms are 25, and at the new pace 100; the average is on its way.
+        assert!((40..100).contains(&expected_wait.as_millis()), "{expected_wait:?}");
+    }
+
+    #[test]
+    fn who_asks_slowly_is_not_served_slowly() {
+        let admission = admission();
+        for _ in 0..100 {
+            finish_slowly(&admission.admit_alone(2, LONG).unwrap(), 2);
+        }
+        let _burst = admission.admit_alone(10, LONG).unwrap();
+        let refused = admission.admit_alone(1, Duration::ZERO).err();
+        assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::from_millis(50) }));
     }
 
     #[test]
