@@ -93,6 +93,7 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
         (StoreError::Unavailable(away()).into(), Code::Unavailable, "STORE_UNAVAILABLE", "503"),
         (StoreError::OutcomeUnknown(away()).into(), Code::Unavailable, "OUTCOME_UNKNOWN", "503"),
         (StoreError::Damaged("row 3".to_owned()).into(), Code::Internal, "INTERNAL", "500"),
+        (HasherError::Abandoned.into(), Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "504"),
         (HasherError::Stopped.into(), Code::Internal, "INTERNAL", "500"),
         (E::Internal("impossible"), Code::Internal, "INTERNAL", "500"),
     ];

@@ -1,0 +1,127 @@
+//! What is admitted, and when.
+
+use super::*;
+
+const LONG: Duration = Duration::from_hours(1);
+
+/// Two workers, 10 ms a hash, at most 100 ms of waiting.
+fn admission() -> Arc<Admission> {
+    let admission = Admission::new(NonZeroU32::new(2).unwrap(), Duration::from_millis(100));
+    admission.measured(Duration::from_millis(10));
+    Arc::new(admission)
+}
+
+/// What one tenant is admitted, where no other offers anything.
+impl Admission {
+    fn admit_alone(self: &Arc<Self>, count: u32, remaining: Duration) -> Result<Reservation, NotAdmitted> {
+        self.admit(&TenantName::parse("alone").unwrap(), count, remaining)
+    }
+
+    fn outstanding(&self) -> u32 {
+        self.figures().0
+    }
+}
+
+#[test]
+fn one_tenants_load_is_ahead_of_another_only_in_turn() {
+    let admission = admission();
+    let [greedy, modest] = ["greedy", "modest"].map(|name| TenantName::parse(name).unwrap());
+    let _ahead = admission.admit(&greedy, 20, LONG).ok();
+    assert!(admission.admit(&greedy, 2, Duration::from_millis(100)).is_err());
+    // After two of the other, which take 10 ms on two workers, and at most 13.3.
+    assert!(admission.admit(&modest, 2, Duration::from_millis(23)).is_err());
+    assert!(admission.admit(&modest, 2, Duration::from_millis(24)).is_ok());
+}
+
+/// Finishes so many of what was admitted, one each 20 ms: a quarter of what two workers can do.
+#[expect(clippy::disallowed_methods, reason = "there is no other instant to begin with")]
+fn finish_slowly(reservation: &Reservation, count: u32) {
+    let now = Instant::now();
+    for number in 0..count {
+        reservation.take(1).unwrap().finished(now + Duration::from_millis(20) * number);
+    }
+}
+
+#[test]
+fn what_others_take_again_and_again_counts_as_it_was_lately() {
+    let admission = admission();
+    let reservation = admission.admit_alone(20, LONG).unwrap();
+    let _others_outstanding = admission.admit_alone(1, LONG).unwrap();
+    finish_slowly(&reservation, 16);
+    let Err(NotAdmitted::DeadlineTooShort { expected_wait }) = admission.admit_alone(1, Duration::ZERO) else {
+        panic!("no time is too short");
+    };
+    // Five at 5 ms are 25, and at the new pace 100; the average is on its way.
+    assert!((40..100).contains(&expected_wait.as_millis()), "{expected_wait:?}");
+}
+
+#[test]
+fn who_asks_slowly_is_not_served_slowly() {
+    let admission = admission();
+    for _ in 0..100 {
+        finish_slowly(&admission.admit_alone(2, LONG).unwrap(), 2);
+    }
+    let _burst = admission.admit_alone(10, LONG).unwrap();
+    let refused = admission.admit_alone(1, Duration::ZERO).err();
+    assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::from_millis(50) }));
+}
+
+#[test]
+fn an_idle_engine_admits_what_fits_the_deadline_exactly() {
+    assert!(admission().admit_alone(2, Duration::from_millis(10)).is_ok());
+    let refused = admission().admit_alone(3, Duration::from_millis(19)).err();
+    assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::ZERO }));
+    assert!(admission().admit_alone(3, Duration::from_millis(20)).is_ok());
+}
+
+#[test]
+fn the_work_ahead_counts_and_may_take_a_third_longer_than_expected() {
+    let admission = admission();
+    let _ahead = admission.admit_alone(6, LONG).ok();
+    let refused = admission.admit_alone(1, Duration::from_millis(49)).err();
+    assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait: Duration::from_millis(30) }));
+    assert!(admission.admit_alone(1, Duration::from_millis(50)).is_ok());
+}
+
+#[test]
+fn beyond_the_longest_wait_nothing_is_admitted() {
+    let admission = admission();
+    let _up_to_the_limit = admission.admit_alone(20, LONG).ok();
+    let _one_more = admission.admit_alone(1, LONG).ok();
+    let refused = admission.admit_alone(1, LONG).err();
+    assert_eq!(refused, Some(NotAdmitted::Overloaded { expected_wait: Duration::from_millis(105) }));
+}
+
+#[test]
+fn what_is_dropped_or_finished_is_given_back() {
+    let admission = admission();
+    let reservation = admission.admit_alone(3, LONG).unwrap();
+    let slot = reservation.take(2).unwrap();
+    drop(reservation);
+    assert_eq!(admission.outstanding(), 2);
+    drop(slot);
+    assert_eq!(admission.outstanding(), 0);
+}
+
+#[test]
+fn no_more_is_taken_than_was_admitted() {
+    let reservation = admission().admit_alone(4, LONG).unwrap();
+    let _taken = (reservation.take(1).unwrap(), reservation.take(2).unwrap());
+    assert!(reservation.take(2).is_none());
+}
+
+#[test]
+fn slower_hashes_are_learned_of() {
+    let admission = admission();
+    for _ in 0..100 {
+        admission.measured(Duration::from_millis(40));
+    }
+    assert!(admission.admit_alone(1, Duration::from_millis(39)).is_err());
+}
+
+#[test]
+fn absurd_counts_neither_overflow_nor_panic() {
+    let admission = admission();
+    let _all = admission.admit_alone(u32::MAX, Duration::MAX);
+    assert!(admission.admit_alone(u32::MAX, Duration::MAX).is_err());
+}
