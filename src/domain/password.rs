@@ -65,6 +65,13 @@ impl Password {
     pub fn expose_as_received(&self) -> Option<&str> {
         self.received.as_ref().map(|text| text.as_str())
     }
+
+    /// Whether it holds only characters that a new password may hold.
+    pub fn may_be_new(&self) -> bool {
+        let is_refused =
+            |c: char| matches!(c.general_category(), GeneralCategory::Control | GeneralCategory::Unassigned);
+        !self.expose().chars().any(is_refused)
+    }
 }
 
 /// NFC without leaving parts behind: the buffer is large enough from the start, so that it is never moved.
@@ -85,9 +92,7 @@ impl NewPassword {
     /// As [`Password::parse`], and a character that no new password may hold.
     pub fn parse(text: String) -> Result<Self, FieldProblem> {
         let password = Password::parse(text)?;
-        let is_refused =
-            |c: char| matches!(c.general_category(), GeneralCategory::Control | GeneralCategory::Unassigned);
-        if password.expose().chars().any(is_refused) {
+        if !password.may_be_new() {
             return Err(FieldProblem::Character { allowed: "assigned characters that are not control characters" });
         }
         Ok(Self(password))

@@ -169,7 +169,7 @@ impl Hasher for HashEngine {
         let Ok(stored) = self.shared.read(hash) else { return false };
         let is_whole =
             [Form::Normalized, Form::AsReceived].iter().all(|form| stored.method.takes_all_of(form.of(password)));
-        is_whole && stored.is_weaker_than(&self.shared.today())
+        is_whole && password.may_be_new() && stored.is_weaker_than(&self.shared.today())
     }
 
     fn check(&self, hash: &PasswordHash) -> Result<(), HasherError> {

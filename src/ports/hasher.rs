@@ -37,7 +37,8 @@ pub trait Hasher: Send + Sync {
     fn cost_of(&self, password: &Password, hash: &PasswordHash) -> u32;
 
     /// Whether a new hash of a password is better than the stored one that it was verified against. MUST be false where
-    /// the stored one does not tell the password from others that begin alike.
+    /// the stored one does not tell the password from others that begin alike, and where the password could not be set
+    /// today because of its characters.
     fn is_upgradable(&self, password: &Password, hash: &PasswordHash) -> bool;
 
     /// Whether passwords can be verified against a hash: for one that comes from elsewhere, before it is kept.

@@ -61,6 +61,25 @@ const OF_ONE_LETTER: &str = "$2b$05$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw
 /// Of `cafe` and a combining acute accent, by `bcrypt`.
 const OF_A_DECOMPOSED_PASSWORD: &str = "$2b$05$abcdefghijklmnopqrstuukYd4qNHyZ/ow.11gfHuCEngbXKNA6ZG";
 
+/// Of `P`, by Python's `hashlib`.
+const OF_ONE_CAPITAL: [&str; 3] = [
+    "$pbkdf2-sha256$i=1000$MDEyMzQ1Njc4OWFiY2RlZg$ld1Libq6nznHN5LMuQnnK0lUjMnqRXA43ErrYKuT7hg",
+    "$pbkdf2-sha512$i=1000$MDEyMzQ1Njc4OWFiY2RlZg$BJXhclc/FQm3b68Iual14FHzkAs4wbWmcJf7ny0ceDli36AZJCCgTaz+Sd6ryQbTY7apxjutB8TYFzeX5IO7ew",
+    "$scrypt$ln=10,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$QfifrKSeud0nBiOkCQapWmu/ukbR3S9Fh+IHvQkQn80",
+];
+
+/// Longer than a block of SHA-256, and one in a hundred million whose digest is UTF-8.
+const LONG: &str = "correct horse battery staple, and then some more of it: number 0006175451";
+
+/// SHA-256 of [`LONG`], as text.
+const DIGEST_OF_LONG: &str = "*\u{7f}E\u{1a}\u{45c}(oUM6U\u{14}\u{15}PS-U\u{8}2XERd\u{17}\u{3b20}\u{6}P\u{b}\u{3}";
+
+/// Of [`LONG`], by Python's `hashlib`.
+const OF_LONG: [&str; 2] = [
+    "$pbkdf2-sha256$i=1000$MDEyMzQ1Njc4OWFiY2RlZg$2cM7T6t/z6xtxPxgHlbhEt8HUgFsy3Yes94MoY7KNhA",
+    "$scrypt$ln=10,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$abx9oFubbPvNDdn1qQeBY51rATE2exdqK8xcIW6hpx4",
+];
+
 fn engine() -> HashEngine {
     engine_with(KernelSetting::Auto, Ceiling::of(Cost::DEFAULT))
 }
@@ -120,6 +139,35 @@ async fn bcrypt_takes_72_bytes_and_no_nul() {
     assert!(!verified(&engine, &"x".repeat(71), OF_WHAT_BCRYPT_CUTS).await);
     assert!(verified(&engine, "a", OF_ONE_LETTER).await);
     assert!(!verified(&engine, "a\0a", OF_ONE_LETTER).await);
+}
+
+#[tokio::test]
+async fn a_password_with_nul_after_it_is_another_one() {
+    let engine = engine();
+    for known in OF_ONE_CAPITAL {
+        assert!(verified(&engine, "P", known).await, "{known}");
+        for count in [1, 2, 63, 127] {
+            assert!(!verified(&engine, &format!("P{}", "\0".repeat(count)), known).await, "{known}: {count}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_digest_of_a_long_password_is_not_the_password() {
+    let engine = engine();
+    for known in OF_LONG {
+        assert!(verified(&engine, LONG, known).await, "{known}");
+        assert!(!verified(&engine, DIGEST_OF_LONG, known).await, "{known}");
+    }
+}
+
+#[tokio::test]
+async fn what_could_not_be_set_today_is_not_upgraded_to() {
+    let engine = engine();
+    let is_upgradable =
+        |text: &str| engine.is_upgradable(&password(text), &PasswordHash::new(OF_ONE_CAPITAL[0].to_owned()));
+    assert!(is_upgradable("P"));
+    assert!(!is_upgradable("P\0") && !is_upgradable("P\t") && !is_upgradable("P\u{378}"));
 }
 
 #[tokio::test]

@@ -52,11 +52,12 @@ impl Bcrypt {
         let used = (password.len() + 1).min(KEY_BYTES);
         let mut tag = Zeroizing::new(bcrypt::bcrypt(self.cost, self.salt, key.get(..used).unwrap_or(&*key)).to_vec());
         tag.truncate(TAG_BYTES);
-        // bcrypt repeats its key: "a" would match "a\0a". No password that was hashed as a C string holds a NUL.
-        if password.contains(&0) {
-            tag.clear();
-        }
         tag
+    }
+
+    /// bcrypt repeats its key: "a" is the same as "a\0a". A password that was hashed as a C string holds no NUL.
+    pub(super) fn is_what_was_hashed(password: &[u8]) -> bool {
+        !password.contains(&0)
     }
 
     /// With the NUL at its end, which tells where it ends.

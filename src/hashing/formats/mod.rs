@@ -4,6 +4,7 @@
 //! hostile string from occupying a worker.
 
 mod bcrypt;
+mod hmac;
 mod parts;
 mod pbkdf2;
 mod scrypt;
@@ -139,13 +140,32 @@ impl Method {
 }
 
 impl Foreign {
-    /// Computes the tag.
+    /// Computes the tag; an empty one, which is the tag of no password, where another password has the same and this one
+    /// is not what was hashed. That takes as long.
     pub(super) fn compute(&self, password: &[u8]) -> Result<Tag, CantCompute> {
+        let mut tag = self.compute_any(password)?;
+        if !self.is_what_was_hashed(password) {
+            tag.clear();
+        }
+        Ok(tag)
+    }
+
+    /// Computes the tag as the method is specified, for which some passwords are one.
+    fn compute_any(&self, password: &[u8]) -> Result<Tag, CantCompute> {
         match self {
             Self::Bcrypt(bcrypt) => Ok(bcrypt.compute(password)),
             Self::Pbkdf2(pbkdf2) => Ok(pbkdf2.compute(password)),
             Self::Scrypt(scrypt) => scrypt.compute(password),
             Self::ShaCrypt(sha_crypt) => sha_crypt.compute(password),
+        }
+    }
+
+    fn is_what_was_hashed(&self, password: &[u8]) -> bool {
+        match self {
+            Self::Bcrypt(_) => Bcrypt::is_what_was_hashed(password),
+            Self::Pbkdf2(pbkdf2) => pbkdf2.is_what_was_hashed(password),
+            Self::Scrypt(_) => Scrypt::is_what_was_hashed(password),
+            Self::ShaCrypt(_) => ShaCrypt::is_what_was_hashed(password),
         }
     }
 

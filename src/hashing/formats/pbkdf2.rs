@@ -7,6 +7,7 @@ use base64::engine::general_purpose::{NO_PAD, STANDARD_NO_PAD};
 use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
+use super::hmac;
 use super::parts::{decimal, salt_and_tag};
 use crate::hashing::phc::Tag;
 
@@ -67,6 +68,13 @@ impl Pbkdf2 {
             Hash::Sha512 => pbkdf2::pbkdf2_hmac::<Sha512>(password, &self.salt, self.iterations, &mut tag),
         }
         tag
+    }
+
+    pub(super) fn is_what_was_hashed(&self, password: &[u8]) -> bool {
+        match self.hash {
+            Hash::Sha256 => hmac::is_what_was_hashed::<Sha256>(password),
+            Hash::Sha512 => hmac::is_what_was_hashed::<Sha512>(password),
+        }
     }
 
     pub(super) fn work(&self) -> u64 {

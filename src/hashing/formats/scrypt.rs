@@ -2,8 +2,10 @@
 
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use scrypt::Params;
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::hmac;
 use super::parts::{decimal, salt_and_tag};
 use crate::hashing::cost::Ceiling;
 use crate::hashing::kernel::CantCompute;
@@ -40,6 +42,11 @@ impl Scrypt {
         let mut tag = Zeroizing::new(vec![0; self.tag_bytes]);
         scrypt::scrypt(password, &self.salt, &parameters, &mut tag).map_err(|_| CantCompute::Input)?;
         Ok(tag)
+    }
+
+    /// It begins and ends with PBKDF2, whose key the password is.
+    pub(super) fn is_what_was_hashed(password: &[u8]) -> bool {
+        hmac::is_what_was_hashed::<Sha256>(password)
     }
 
     pub(super) fn work(&self) -> u64 {

@@ -56,15 +56,15 @@ impl ShaCrypt {
     pub(super) fn compute(&self, password: &[u8]) -> Result<Tag, CantCompute> {
         let parameters = Params::new(self.rounds).map_err(|_| CantCompute::Input)?;
         let salt = self.salt.as_bytes();
-        let mut tag = match self.hash {
+        Ok(match self.hash {
             Hash::Sha256 => encode(&Zeroizing::new(sha256_crypt(password, salt, parameters))[..], 2),
             Hash::Sha512 => encode(&Zeroizing::new(sha512_crypt(password, salt, parameters))[..], 1),
-        };
-        // No password that was hashed as a C string holds a NUL.
-        if password.contains(&0) {
-            tag.clear();
-        }
-        Ok(tag)
+        })
+    }
+
+    /// A password that was hashed as a C string holds no NUL.
+    pub(super) fn is_what_was_hashed(password: &[u8]) -> bool {
+        !password.contains(&0)
     }
 
     /// Each round hashes the password up to three times.

@@ -1,6 +1,7 @@
 //! What each format reads, what it refuses, and what it counts as.
 
 use proptest::prelude::*;
+use sha2::{Digest, Sha256, Sha512};
 
 use super::*;
 use crate::hashing::cost::Cost;
@@ -118,5 +119,93 @@ proptest! {
         text in "([$,=.]|ln=|r=|p=|i=|l=|rounds=|[0-9]{1,3}|[0-9a-zA-Z+/]{1,30}|\u{e9}){0,12}",
     ) {
         let _ = parse(&format!("${name}${text}"));
+    }
+}
+
+/// One of each method, as cheap as they come.
+fn methods() -> Vec<Foreign> {
+    let texts = [
+        format!("$2b$04${BCRYPT}"),
+        format!("$pbkdf2-sha256$i=1${SALT}${TAG}"),
+        format!("$pbkdf2-sha512$i=1${SALT}${TAG}"),
+        format!("$scrypt$ln=1,r=1,p=1${SALT}${TAG}"),
+        format!("$5$rounds=1000$salt${SHA256_CRYPT}"),
+        format!("$6$rounds=1000$salt${SHA256_CRYPT}{SHA256_CRYPT}"),
+    ];
+    let method = |text: &String| match parse(text).unwrap().method {
+        Method::Foreign(foreign) => Some(foreign),
+        Method::Argon2(_) => None,
+    };
+    texts.iter().filter_map(method).collect()
+}
+
+/// Passwords that a method could take for that one.
+fn lookalikes(password: &[u8]) -> Vec<Vec<u8>> {
+    let padded = |length: usize| {
+        let mut padded = password.to_vec();
+        padded.resize(length.max(password.len() + 1), 0);
+        padded
+    };
+    let mut found = vec![
+        padded(0),
+        padded(32),
+        padded(64),
+        padded(72),
+        padded(128),
+        padded(129),
+        [password, &[0], password].concat(),
+        password.repeat(2),
+        [password, b"x"].concat(),
+        password[..password.len() - 1].to_vec(),
+        password.iter().copied().take(72).collect(),
+        password.iter().copied().take_while(|byte| *byte != 0).collect(),
+        Sha256::digest(password).to_vec(),
+        Sha512::digest(password).to_vec(),
+    ];
+    found.retain(|other| other != password && !other.is_empty());
+    found
+}
+
+fn verifies(method: &Foreign, made: &Tag, password: &[u8]) -> bool {
+    Stored { method: Method::Foreign(method.clone()), tag: made.clone() }.is_of(&method.compute(password).unwrap())
+}
+
+/// Whether the end of both passwords is what bcrypt is documented to ignore.
+fn is_cut_alike(method: &Foreign, one: &[u8], other: &[u8]) -> bool {
+    let is_cut = |password| !Method::Foreign(method.clone()).takes_all_of(password);
+    is_cut(one) && is_cut(other) && one[..72] == other[..72]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn what_verifies_is_what_was_hashed_or_differs_in_what_the_format_ignores(
+        text in "([a-d]|\u{e9}|e\u{301}|\0){1,8}", times in 1_usize..=20,
+    ) {
+        let password = text.repeat(times).into_bytes();
+        for method in methods() {
+            let made = method.compute_any(&password).unwrap();
+            prop_assert_eq!(verifies(&method, &made, &password), method.is_what_was_hashed(&password));
+            for other in lookalikes(&password) {
+                if !verifies(&method, &made, &other) {
+                    continue;
+                }
+                // A hash that says nothing of where the password ends was made of the one that could be typed.
+                let is_the_typed_one = !method.is_what_was_hashed(&password);
+                prop_assert!(is_the_typed_one || is_cut_alike(&method, &password, &other), "{method:?}: {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_the_passwords_that_share_a_tag_one_verifies(text in "[a-d]{1,100}") {
+        let password = text.as_bytes();
+        for method in methods() {
+            let made = method.compute_any(password).unwrap();
+            let others = lookalikes(password).into_iter().filter(|other| verifies(&method, &made, other));
+            let others: Vec<_> = others.filter(|other| !is_cut_alike(&method, password, other)).collect();
+            prop_assert!(verifies(&method, &made, password) && others.is_empty(), "{method:?}: {others:?}");
+        }
     }
 }

@@ -85,6 +85,27 @@ async fn an_imported_hash_verifies_and_is_upgraded_on_first_use() {
 }
 
 #[tokio::test]
+async fn a_password_with_nul_after_it_neither_matches_nor_takes_the_place_of_the_right_one() {
+    let world = World::start().await;
+    world.ram_user("alice", "mypassword").await;
+    // Of "P".
+    import(
+        &world,
+        "alice",
+        "$pbkdf2-sha256$i=600000$MDEyMzQ1Njc4OWFiY2RlZg$h6nkJAuRenXN5l7+mlRdNd7gRnP9Qq7maJjeFcGgTyM",
+    );
+    let alice = json!({ "ram_user": "alice" });
+    assert_eq!(world.verify(alice.clone(), "P\0").await, "NOT_MATCHED");
+
+    let world = world.restart().await;
+    assert_eq!(posture(&world).await, ["pbkdf2-sha256 i=600000: 1 of 1"]);
+    assert_eq!(world.verify(alice.clone(), "P").await, "MATCHED_CURRENT");
+    let world = world.restart().await;
+    assert_eq!(posture(&world).await, ["argon2id v=19,m=47104,t=1,p=1: 0 of 1"]);
+    assert_eq!(world.verify_each(&alice, &["P\0", "P"]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
+}
+
+#[tokio::test]
 async fn an_imported_password_can_be_changed_and_does_not_come_again() {
     let world = World::start().await;
     world.root.ok("SetPasswordPolicy", json!({ "password_reuse_prevention": 3 })).await;
