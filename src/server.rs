@@ -233,8 +233,13 @@ impl Server {
         };
         // Changes whose callers hung up are concluded too, within what is left of the drain time.
         let until = draining.borrow_and_update().unwrap_or_else(|| self.clock.instant() + self.drain);
-        if tokio::time::timeout_at(until.into(), self.service.concluded()).await.is_err() {
-            tracing::warn!("changes without a caller were still under way");
+        match tokio::time::timeout_at(until.into(), self.service.concluded()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "failed attempts are lost: the store does not take them");
+            }
+            Err(_) => tracing::warn!("changes without a caller were still under way"),
         }
         self.store.close().await;
         served

@@ -57,6 +57,9 @@ pub enum AuditOutcome {
     },
     /// A password was wrong, or used before: an attempt.
     WrongPassword,
+    /// A password was compared with a stored one, and then the store or the hash engine failed: an attempt without a
+    /// verdict.
+    Undecided,
 }
 
 impl AuditOutcome {
@@ -68,6 +71,7 @@ impl AuditOutcome {
             Self::Imported { .. } => "imported",
             Self::Denied { .. } => "denied",
             Self::WrongPassword => "wrong-password",
+            Self::Undecided => "undecided",
         }
     }
 }

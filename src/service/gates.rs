@@ -26,6 +26,7 @@
 
 mod attempts;
 mod change;
+mod held;
 mod imports;
 mod pepper;
 mod permit;
@@ -103,6 +104,7 @@ pub struct Gates {
     ports: Ports,
     installation: Installation,
     under_way: attempts::UnderWay,
+    held: held::Held,
     watches: Arc<watches::Watches>,
     detached: TaskTracker,
 }
@@ -121,8 +123,8 @@ impl Drop for Waiting {
 impl Gates {
     /// Puts the gates before the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        let (under_way, watches) = Default::default();
-        Self { ports, installation, under_way, watches, detached: TaskTracker::new() }
+        let (under_way, held, watches) = Default::default();
+        Self { ports, installation, under_way, held, watches, detached: TaskTracker::new() }
     }
 
     /// Concludes a reserved attempt whether its caller waits or not: hanging up neither refunds it nor tears a commit.
@@ -146,10 +148,11 @@ impl Gates {
         self.detached.spawn(work)
     }
 
-    /// Waits until everything that was detached is concluded.
-    pub(super) async fn concluded(&self) {
+    /// Waits until everything that was detached is concluded, and records what the store did not take before.
+    pub(super) async fn concluded(&self) -> Result<(), ServiceError> {
         self.detached.close();
         self.detached.wait().await;
+        self.record_all_held().await
     }
 
     /// The region of what is created without one.
@@ -171,10 +174,11 @@ impl Gates {
     ) -> Result<(PasswordToStore, Option<Arc<Password>>), ServiceError> {
         match wanted {
             WantedPassword::Given(password) => {
-                Ok((policy.accept(password).map_err(ServiceError::PolicyViolation)?.into(), None))
+                let accepted = policy.accept(password).map_err(ServiceError::PolicyViolation)?;
+                Ok((PasswordToStore::given(accepted), None))
             }
             WantedPassword::Generated => {
-                let password = PasswordToStore::from(self.generate(policy)?);
+                let password = PasswordToStore::generated(self.generate(policy)?);
                 let generated = password.shared();
                 Ok((password, Some(generated)))
             }

@@ -47,7 +47,10 @@ impl Service {
     }
 
     /// Waits until every change and verification that is under way is concluded. For an orderly stop.
-    pub async fn concluded(&self) {
-        self.gates.concluded().await;
+    ///
+    /// # Errors
+    /// Failed attempts are lost, because the store does not take them.
+    pub async fn concluded(&self) -> Result<(), ServiceError> {
+        self.gates.concluded().await
     }
 }

@@ -49,8 +49,9 @@ pub trait Credentials: Send + Sync {
     /// The wrong passwords in a row that are stored.
     async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError>;
 
-    /// Counts one more wrong password, for the pair and for the subject, with its audit event in the same transaction, and
-    /// where the pair has to wait for it by that limit, with the change event of the subject that the audit event names.
+    /// Counts one more failed attempt, for the pair and for the subject, with its audit event in the same transaction, and
+    /// where the pair has to wait for a wrong password by that limit, with the change event of the subject that the audit
+    /// event names. An attempt without a verdict is counted alike and tells watchers nothing.
     async fn record_failure(
         &self,
         pair: &Pair,

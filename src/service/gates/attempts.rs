@@ -1,4 +1,5 @@
 //! Attempts under way, counted in memory: parallel honest calls can neither outrun the allowance nor be punished.
+//! Each process counts its own: with several on one store as many as each allows are under way at a time.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};

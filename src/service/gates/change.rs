@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 use tokio::join;
 
 use super::recall::Unspent;
-use super::reserve::{Candidate, Reserved};
+use super::reserve::{Candidate, Ending, Reserved};
 use super::{Gates, SubjectPermit};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};
@@ -19,18 +19,25 @@ use crate::ports::store::{Commit, CommitOutcome};
 use crate::service::ServiceError;
 
 /// A password that a policy accepted, on its way to the store.
-pub struct PasswordToStore(Arc<Password>);
-
-impl From<AcceptedPassword> for PasswordToStore {
-    fn from(accepted: AcceptedPassword) -> Self {
-        Self(Arc::new(accepted.into_password()))
-    }
+pub struct PasswordToStore {
+    password: Arc<Password>,
+    is_given: bool,
 }
 
 impl PasswordToStore {
+    /// One that a caller gave.
+    pub(super) fn given(accepted: AcceptedPassword) -> Self {
+        Self { password: Arc::new(accepted.into_password()), is_given: true }
+    }
+
+    /// One that was generated here: no guess at a stored one.
+    pub(super) fn generated(accepted: AcceptedPassword) -> Self {
+        Self { is_given: false, ..Self::given(accepted) }
+    }
+
     /// The password, shared: to be hashed, and to be answered where it was generated.
     pub(in crate::service) fn shared(&self) -> Arc<Password> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.password)
     }
 }
 
@@ -103,7 +110,7 @@ impl Gates {
             Presented::OldPassword(old) => (self.hashes_of_a_verification(candidate, old), 1),
             Presented::Nothing(_) => (0, 0),
         };
-        let of_used = loaded.used().skip(compared).map(|hash| hasher.cost_of(&new.0, hash));
+        let of_used = loaded.used().skip(compared).map(|hash| hasher.cost_of(&new.password, hash));
         of_used.fold(of_old.saturating_add(1), u32::saturating_add)
     }
 
@@ -124,6 +131,9 @@ impl Reserved {
         presented: Presented,
         new: &PasswordToStore,
     ) -> Result<(Proof, Unproven), ServiceError> {
+        if self.is_compared(&presented, new) {
+            self.compare();
+        }
         let salt = self.gates.salt();
         let (outcome, hash) = join!(self.check(&presented, new), self.hashes.hash(new.shared(), salt));
         let (subject, version) = match &self.candidate {
@@ -141,18 +151,18 @@ impl Reserved {
             // Without an old password, what is proven is no more than that the new one is another: the attempt counts
             // until the change is made, or guesses whose deadline is short would be free.
             Ok(Checked::Good) if matches!(presented, Presented::Nothing(_)) => {}
-            Ok(Checked::Good) => self.release(),
+            Ok(Checked::Good) => self.end(Ending::Right).await?,
             Ok(Checked::WrongPassword) => {
-                self.fail().await?;
+                self.end(Ending::Wrong).await?;
                 return Err(ServiceError::OldPasswordIncorrect);
             }
             // Without an old password, finding out what the current one is would be free.
             Ok(Checked::Reused) if matches!(presented, Presented::Nothing(_)) => {
-                self.fail().await?;
+                self.end(Ending::Wrong).await?;
                 return Err(ServiceError::PasswordReused);
             }
             Ok(Checked::Reused) => {
-                self.release();
+                self.end(Ending::Right).await?;
                 return Err(ServiceError::PasswordReused);
             }
         }
@@ -161,6 +171,15 @@ impl Reserved {
             Presented::Nothing(_) => ChangedBy::Administrator,
         };
         Ok((Proof { subject, version, changed_by }, Unproven { subject, hash: hash? }))
+    }
+
+    /// Whether a password that was given is compared with a stored one: a generated one is no guess.
+    fn is_compared(&self, presented: &Presented, new: &PasswordToStore) -> bool {
+        match (presented, &self.candidate) {
+            (Presented::OldPassword(_), _) => true,
+            (Presented::Nothing(_), Candidate::Known(loaded)) => new.is_given && loaded.used().next().is_some(),
+            (Presented::Nothing(_), _) => false,
+        }
     }
 
     async fn check(&self, presented: &Presented, new: &PasswordToStore) -> Result<Checked, ServiceError> {
@@ -173,7 +192,7 @@ impl Reserved {
                 if !matched || current.is_none() {
                     return Ok(Checked::WrongPassword);
                 }
-                if loaded.policy().reuse_depth() > 0 && is_same(old, &new.0) {
+                if loaded.policy().reuse_depth() > 0 && is_same(old, &new.password) {
                     return Ok(Checked::Reused);
                 }
                 self.is_any(new, loaded.used().skip(1)).await
@@ -200,8 +219,17 @@ impl Reserved {
 
     /// Commits a change where the credential is still at the version that was proven and the deadline has not passed.
     pub(in crate::service) async fn commit(&mut self, change: Change) -> Result<Version, ServiceError> {
-        let gates = Arc::clone(&self.gates);
-        let Gates { ports, .. } = gates.as_ref();
+        let outcome = self.try_to_commit(change).await;
+        match &outcome {
+            Ok(_) | Err(ServiceError::VersionConflict { .. } | ServiceError::NotFound(_)) => self.release(),
+            // What is told is why the change was not made, or may not have been.
+            Err(_) => drop(self.end(Ending::Undecided).await),
+        }
+        outcome
+    }
+
+    async fn try_to_commit(&self, change: Change) -> Result<Version, ServiceError> {
+        let Gates { ports, .. } = self.gates.as_ref();
         let Candidate::Known(loaded) = &self.candidate else {
             return Err(ServiceError::Internal("a change of no subject"));
         };
@@ -227,16 +255,14 @@ impl Reserved {
             event,
             deadline: Some(deadline.to_be_told(now)),
         };
-        let outcome = match ports.store.commit(&commit).await? {
+        match ports.store.commit(&commit).await? {
             CommitOutcome::Committed(version) => {
-                gates.committed();
+                self.gates.committed();
                 Ok(version)
             }
             CommitOutcome::VersionMoved(current) => Err(ServiceError::VersionConflict { current }),
             CommitOutcome::SubjectGone => Err(permit.not_found()),
-        };
-        self.release();
-        outcome
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::attempts::{AttemptLimits, Slot, caller_key, name_key, subject_key};
+use super::held::{FailedAttempt, not_recorded};
 use super::pepper::Opened;
 use super::recall::Made;
 use super::{Gates, SubjectPermit};
@@ -127,7 +128,7 @@ impl Candidate {
 }
 
 /// An attempt that is reserved, with the hashes that it needs. It is under way until it is dropped, so that who waits
-/// behind it sees what came of it; dropped without an outcome, it counts as failed.
+/// behind it sees what came of it; dropped without an ending, it is undecided.
 pub struct Reserved {
     pub(super) gates: Arc<Gates>,
     pub(super) candidate: Candidate,
@@ -136,7 +137,18 @@ pub struct Reserved {
     slot: Arc<Slot>,
     limit: Backoff,
     stored: Failures,
-    settled: bool,
+    counts: bool,
+}
+
+/// How an attempt ends.
+pub(super) enum Ending {
+    /// What was given is right. It does not count.
+    Right,
+    /// A password was wrong, or used before where that tells what it is. It counts.
+    Wrong,
+    /// There is no verdict on what was given, or none that is told. It counts where a given password was compared with a
+    /// stored one: what the caller meets instead of a verdict may tell it.
+    Undecided,
 }
 
 impl Reserved {
@@ -154,19 +166,37 @@ impl Reserved {
         (self.stored.count > 0).then_some(Forget::Pair(self.pair))
     }
 
-    /// The attempt does not count.
-    pub(super) fn release(&mut self) {
-        self.settled = true;
+    /// From here on a given password is compared with a stored one: the attempt counts unless it is right or released.
+    pub(super) fn compare(&mut self) {
+        self.counts = true;
     }
 
-    /// The password was wrong. That is durable when this returns.
-    pub(super) async fn fail(&mut self) -> Result<(), ServiceError> {
-        let permit = self.candidate.permit().permit();
-        let event = self.gates.event(permit, AuditOutcome::WrongPassword);
-        self.gates.ports.store.record_failure(&self.pair, event.at, &self.limit, &event).await?;
-        self.gates.committed();
-        self.settled = true;
-        Ok(())
+    /// The attempt does not count: nothing was compared, or there is nothing to be learned from what is answered.
+    pub(super) fn release(&mut self) {
+        self.counts = false;
+    }
+
+    /// Ends the attempt, before its caller is told how. Where it counts, that is durable when this is `Ok`; otherwise it is
+    /// held, and there is no verdict.
+    pub(super) async fn end(&mut self, ending: Ending) -> Result<(), ServiceError> {
+        let outcome = match ending {
+            // With guesses of the same caller that are not recorded, not even a right password is told.
+            Ending::Right if self.gates.held.holds(&self.pair) => return Err(not_recorded()),
+            Ending::Right => {
+                self.release();
+                return Ok(());
+            }
+            Ending::Wrong => AuditOutcome::WrongPassword,
+            Ending::Undecided if self.counts => AuditOutcome::Undecided,
+            Ending::Undecided => return Ok(()),
+        };
+        self.counts = false;
+        self.gates.record_failure(self.failed(outcome)).await
+    }
+
+    fn failed(&self, outcome: AuditOutcome) -> FailedAttempt {
+        let event = self.gates.event(self.candidate.permit().permit(), outcome);
+        FailedAttempt { pair: self.pair, limit: self.limit, event }
     }
 
     /// Forgets the stored failures, where there are any.
@@ -180,21 +210,10 @@ impl Reserved {
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        if self.settled {
-            return self.slot.leave();
+        if self.counts {
+            self.gates.held.hold(self.failed(AuditOutcome::Undecided));
         }
-        let (gates, slot, pair, limit) = (Arc::clone(&self.gates), Arc::clone(&self.slot), self.pair, self.limit);
-        let event = gates.event(self.candidate.permit().permit(), AuditOutcome::WrongPassword);
-        let record = async move {
-            // Where even this fails, the store is gone, and with it every answer to a guess.
-            let _ = gates.ports.store.record_failure(&pair, event.at, &limit, &event).await;
-            gates.committed();
-            slot.leave();
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(self.gates.detached.spawn_on(record, &runtime)),
-            Err(_) => self.slot.leave(),
-        }
+        self.slot.leave();
     }
 }
 
@@ -239,7 +258,7 @@ impl Gates {
         slot.enter();
         drop(turn);
         let gates = Arc::clone(self);
-        Ok(Reserved { gates, candidate, hashes, pair, slot, limit: limits.pair, stored, settled: false })
+        Ok(Reserved { gates, candidate, hashes, pair, slot, limit: limits.pair, stored, counts: false })
     }
 
     /// How the attempts on a candidate are limited. For a name that no subject has as well: else the limit would tell
@@ -252,7 +271,8 @@ impl Gates {
         }
     }
 
-    /// Waits until the budget has room for one more attempt. Nobody else can take the room while the turn is held.
+    /// Waits until the budget has room for one more attempt, and nothing of the pair is left to be recorded. Nobody else can
+    /// take the room while the turn is held.
     async fn take_turn<'slot>(
         &self,
         slot: &'slot Slot,
@@ -269,9 +289,14 @@ impl Gates {
             if std::mem::take(&mut waited) {
                 self.catch_up(candidate).await?;
             }
+            if self.held.is_full() {
+                return Err(not_recorded());
+            }
+            self.record_held(&pair).await?;
             // Read before the store: an attempt that fails in between is then counted twice, never not at all.
             let under_way = slot.count();
             let failures = self.ports.store.failures(&pair).await?.counting(self.now());
+            let failures = self.held.added_to(failures, &pair);
             let retry_after = limits.pair.remaining(failures.by_caller, self.now());
             if !retry_after.is_zero() {
                 return Err(ServiceError::TooManyAttempts { retry_after });

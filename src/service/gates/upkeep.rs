@@ -15,10 +15,13 @@ const SPARED: Duration = days(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Gates {
-    /// Gives positions to change events and removes what is over, until the service stops. What fails is told, and tried
-    /// again.
+    /// Gives positions to change events, removes what is over and records failed attempts that are held, until the service
+    /// stops. What fails is told, and tried again.
     pub(in crate::service) async fn tend_store(&self, failed: impl Fn(&ServiceError)) {
-        let tend = async { tokio::join!(self.keep_numbering(&failed), self.keep_removing(&failed)) };
+        let tend = async {
+            let recording = self.keep_recording_held(&failed);
+            tokio::join!(self.keep_numbering(&failed), self.keep_removing(&failed), recording)
+        };
         self.watches.stopping.run_until_cancelled(tend).await;
     }
 

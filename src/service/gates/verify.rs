@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::join;
 
-use super::reserve::{Candidate, Reserved};
+use super::reserve::{Candidate, Ending, Reserved};
 use crate::domain::overlap::PasswordUse;
 use crate::domain::password::Password;
 use crate::ports::HasherError;
@@ -41,6 +41,7 @@ impl Reserved {
     /// Compares a password with the candidate's, or at the same cost with the decoy's. During an overlap always with both,
     /// side by side, so that the time does not tell which it was. A wrong one is counted.
     pub(super) async fn matches(&mut self, password: &Arc<Password>) -> Result<Option<Matched>, ServiceError> {
+        self.compare();
         let (current, previous) = (self.candidate.hash(), self.candidate.previous_hash());
         let decoy = self.gates.ports.hasher.decoy();
         let has_password = current.is_some();
@@ -61,11 +62,7 @@ impl Reserved {
                 return Err(error.into());
             }
         };
-        if matched.is_some() {
-            self.release();
-        } else {
-            self.fail().await?;
-        }
+        self.end(if matched.is_some() { Ending::Right } else { Ending::Wrong }).await?;
         Ok(matched)
     }
 

@@ -23,7 +23,7 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
             unchanged = Some(i64::from(*there));
         }
         AuditOutcome::Denied { policies: ids } => policies = Some(rows::to_json(ids)?),
-        AuditOutcome::Done | AuditOutcome::WrongPassword => {}
+        AuditOutcome::Done | AuditOutcome::WrongPassword | AuditOutcome::Undecided => {}
     }
     transaction
         .execute(
@@ -90,6 +90,7 @@ fn outcome(row: &Row) -> Read<AuditOutcome> {
             AuditOutcome::Denied { policies: rows::parsed(row, "policies", |text| serde_json::from_str(text).ok())? }
         }
         "wrong-password" => AuditOutcome::WrongPassword,
+        "undecided" => AuditOutcome::Undecided,
         _ => return Err(rows::damaged("outcome")),
     })
 }

@@ -8,7 +8,7 @@ use super::{
     SqlStore, Statement, Transaction, attempts, audit, change_events, client_tokens, hashes, overlaps, settings, sql,
 };
 use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
-use crate::domain::audit_event::AuditEvent;
+use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
 use crate::domain::credential::{Credential, Revision, StoredHash, Version, VersionedHash};
@@ -145,7 +145,8 @@ impl Credentials for SqlStore {
         self.transact("record_failure", |transaction| {
             Box::pin(async move {
                 let wait = limit.length(attempts::count(transaction, pair, at).await?);
-                if let Some(subject) = event.subject.filter(|_| !wait.is_zero()) {
+                let is_told = !wait.is_zero() && event.outcome != AuditOutcome::Undecided;
+                if let Some(subject) = event.subject.filter(|_| is_told) {
                     let locked = ChangeKind::Locked { until: at.after(wait) };
                     change_events::insert(transaction, subject, event.id, at, locked).await?;
                 }

@@ -12,21 +12,47 @@ use super::serving::Serving;
 use super::tenant::tells_when_to_retry;
 use crate::support::Client;
 
-#[tokio::test]
-async fn a_full_disk_refuses_changes_and_breaks_nothing() {
-    let installation = Installation::new();
+/// A quickstart on a small disk, and the file that fills the disk. The disk is seen only by the process that mounted it.
+async fn on_a_small_disk(installation: &Installation) -> (Serving, PathBuf) {
     fs::create_dir(installation.data()).unwrap();
     let quickstart = installation.command(&["quickstart", "--server-listen", "127.0.0.1:0"]);
     let mount = "mount -t tmpfs -o size=4m,mode=700 tmpfs credentiald-data";
     let serving = Serving::start(with_mounts(mount, &quickstart), &installation.path("")).await;
+    let root = PathBuf::from(format!("/proc/{}/root", serving.id()));
+    let ballast = root.join(installation.data().strip_prefix("/").unwrap()).join("ballast");
+    (serving, ballast)
+}
+
+#[tokio::test]
+async fn a_full_disk_gives_no_more_guesses() {
+    let installation = Installation::new();
+    let (serving, ballast) = on_a_small_disk(&installation).await;
+    let demonstration = Demonstration::of(&serving);
+    let relay = Client::new(serving.address).with_token(&demonstration.tokens[2]);
+    let [_, ram, ..] = &demonstration.calls[..] else { panic!("no call") };
+    let verification = |password: &str| json!({ "subject": { "ram_user": "alice" }, "password": password });
+    let right = verification(ram.request["old_password"].as_str().unwrap());
+
+    fill_disk(&ballast);
+    for guess in 0..50 {
+        relay.err("VerifyPassword", verification(&format!("guess-{guess}")), "STORE_UNAVAILABLE").await;
+    }
+    relay.err("VerifyPassword", right.clone(), "STORE_UNAVAILABLE").await;
+
+    fs::remove_file(&ballast).unwrap();
+    assert_eq!(relay.ok("VerifyPassword", right).await["result"], "MATCHED_CURRENT");
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_changes_and_breaks_nothing() {
+    let installation = Installation::new();
+    let (serving, ballast) = on_a_small_disk(&installation).await;
     let demonstration = Demonstration::of(&serving);
     let [domain, ram, ..] = &demonstration.calls[..] else { panic!("no call") };
     let relay = Client::new(serving.address).with_token(&demonstration.tokens[2]);
     let verification = |key: &str| json!({ "subject": { "ram_user": "alice" }, "password": ram.request[key] });
 
-    // The disk is seen only by the process that mounted it.
-    let root = PathBuf::from(format!("/proc/{}/root", serving.id()));
-    let ballast = root.join(installation.data().strip_prefix("/").unwrap()).join("ballast");
     fill_disk(&ballast);
     for call in &demonstration.calls {
         let reply = call.make().await;

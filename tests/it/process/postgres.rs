@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use futures_util::future::join_all;
+
 use super::installation::Installation;
 use super::tenant::{Acme, change, tells_when_to_retry, verification};
 use crate::support::Client;
@@ -63,6 +65,90 @@ async fn replicas_on_postgresql_serve_one_store() {
     assert_eq!(run(&["store", "check"], &arguments[..2]).printed(), "the store is undamaged\n");
     let logs = one.log() + &other.stop().await;
     assert!(!logs.contains(&cluster.password), "the password is logged");
+}
+
+/// Arguments for serving that database, which is given up soon.
+fn on(installation: &Installation, cluster: &Cluster) -> [String; 6] {
+    fs::write(installation.path("runs.url"), cluster.url_as("credentiald_runs", "credentiald")).unwrap();
+    let arguments = [
+        "--store-url-file",
+        "runs.url",
+        "--postgres-statement-timeout-seconds",
+        "1",
+        "--postgres-patience-seconds",
+        "2",
+    ];
+    arguments.map(str::to_owned)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_let_no_more_than_twice_the_allowance_through() {
+    let cluster = Cluster::with_store().await;
+    let installation = Installation::new();
+    let arguments = on(&installation, &cluster);
+    let token = installation.run(&["bootstrap", &arguments[0], &arguments[1]]).printed().trim().to_owned();
+    // Waits that the test does not outlast.
+    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    arguments.extend(["--attempts-backoff-seconds", "600", "--attempts-longest-backoff-seconds", "600"]);
+    let (one, other) = (installation.serve(&arguments).await, installation.serve(&arguments).await);
+    let here = Acme::create(one.address, &token).await;
+    let there = here.at(other.address);
+    here.ram_user("alice", "mypassword-1").await;
+
+    let guesses = (0..60).map(|number| {
+        let relay = if number % 2 == 0 { here.relay.clone() } else { there.relay.clone() };
+        async move { relay.call("VerifyPassword", verification("alice", &format!("guess-{number}"))).await }
+    });
+    let replies = join_all(guesses).await;
+
+    let tried = replies.iter().filter(|reply| reply.json["result"] == "NOT_MATCHED").count();
+    let refused = replies.iter().filter(|reply| reply.reason() == "TOO_MANY_ATTEMPTS").count();
+    assert!((5..=10).contains(&tried) && tried + refused == 60, "{tried} {refused}");
+    for replica in [&here, &there] {
+        replica.relay.err("VerifyPassword", verification("alice", "mypassword-1"), "TOO_MANY_ATTEMPTS").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_only_and_a_lost_database_give_no_more_guesses() {
+    let cluster = Cluster::with_store().await;
+    let installation = Installation::new();
+    let arguments = on(&installation, &cluster);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let token = installation.run(&[&["bootstrap"], &arguments[..2]].concat()).printed().trim().to_owned();
+    let (one, other) = (installation.serve(&arguments).await, installation.serve(&arguments).await);
+    let here = Acme::create(one.address, &token).await;
+    let there = here.at(other.address);
+    here.ram_user("alice", "mypassword-1").await;
+    let guess_in_vain = async |count| {
+        for guess in 0..count {
+            for relay in [&here.relay, &there.relay] {
+                let guess = verification("alice", &format!("guess-{guess}"));
+                relay.err("VerifyPassword", guess, "STORE_UNAVAILABLE").await;
+                relay.err("VerifyPassword", verification("alice", "mypassword-1"), "STORE_UNAVAILABLE").await;
+            }
+        }
+    };
+
+    let read_only = |setting: &str| {
+        [
+            format!("ALTER DATABASE credentiald SET default_transaction_read_only = {setting}"),
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'credentiald_runs'".to_owned(),
+        ]
+    };
+    cluster.run("postgres", &read_only("on")).await;
+    guess_in_vain(3).await;
+    cluster.run("postgres", &read_only("off")).await;
+    for replica in [&here, &there] {
+        assert_eq!(replica.verify("alice", "mypassword-1").await, "MATCHED_CURRENT");
+    }
+
+    cluster.crash();
+    guess_in_vain(1).await;
+    cluster.run_again();
+    for replica in [&here, &there] {
+        assert_eq!(replica.verify("alice", "mypassword-1").await, "MATCHED_CURRENT");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
