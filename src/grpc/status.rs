@@ -115,7 +115,11 @@ impl Answer {
                 self.retry_after(*retry_after);
                 Reason::TooManyAttempts
             }
-            ServiceError::NotAdmitted(NotAdmitted::DeadlineTooShort { .. }) => Reason::DeadlineTooShort,
+            ServiceError::NotAdmitted(NotAdmitted::DeadlineTooShort { enough, .. }) => {
+                // A deadline in whole milliseconds has to be long enough, too.
+                self.say("expected_wait_ms", &enough.as_micros().div_ceil(1000).to_string());
+                Reason::DeadlineTooShort
+            }
             ServiceError::NotAdmitted(NotAdmitted::Overloaded { expected_wait }) => {
                 self.retry_after(*expected_wait);
                 Reason::Overloaded

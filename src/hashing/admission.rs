@@ -68,9 +68,10 @@ impl Admission {
         // A wait is an estimate, and the longer it is, the further it may be off. Whatever is admitted and not finished in
         // time was computed for nobody; in a line that is kept shorter, as many are finished.
         let longest_likely_wait = expected_wait.saturating_add(expected_wait / 3);
-        if longest_likely_wait.saturating_add(own_time) > remaining {
+        let enough = longest_likely_wait.saturating_add(own_time);
+        if enough > remaining {
             load.refused.deadline_too_short += 1;
-            return Err(NotAdmitted::DeadlineTooShort { expected_wait });
+            return Err(NotAdmitted::DeadlineTooShort { expected_wait, enough });
         }
         let overloaded = NotAdmitted::Overloaded { expected_wait };
         if expected_wait > self.longest_wait {

@@ -123,6 +123,13 @@ impl Lines {
         line.jobs.push_back(job);
     }
 
+    /// A job that was given out was not computed: it is no part of its tenant's turn.
+    fn take_back(&mut self, job: &Job) {
+        if let Some(line) = self.by_tenant.get_mut(&job.tenant) {
+            line.given = line.given.saturating_sub(job.slot.count());
+        }
+    }
+
     /// The first job of the tenant whose turn it is.
     fn pop(&mut self) -> Option<Job> {
         loop {
@@ -170,6 +177,7 @@ impl Queue {
                     return Some(job);
                 }
                 Some(job) => {
+                    lines.take_back(&job);
                     self.abandoned.fetch_add(1, Ordering::Relaxed);
                     job.answer(Err(HasherError::Abandoned));
                 }

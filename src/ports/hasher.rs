@@ -133,6 +133,8 @@ pub enum NotAdmitted {
     DeadlineTooShort {
         /// How long the work ahead takes.
         expected_wait: Duration,
+        /// How long a deadline would have had to be.
+        enough: Duration,
     },
     /// There is more work ahead than the service takes on.
     #[error("overloaded: about {expected_wait:?} of work is ahead")]

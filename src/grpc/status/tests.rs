@@ -81,7 +81,7 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
         (E::ClientTokenMismatch, Code::InvalidArgument, "CLIENT_TOKEN_MISMATCH", "400"),
         (E::TooManyAttempts { retry_after: SECONDS }, Code::ResourceExhausted, "TOO_MANY_ATTEMPTS", "429"),
         (
-            NotAdmitted::DeadlineTooShort { expected_wait: SECONDS }.into(),
+            NotAdmitted::DeadlineTooShort { expected_wait: SECONDS, enough: SECONDS }.into(),
             Code::DeadlineExceeded,
             "DEADLINE_TOO_SHORT",
             "504",
@@ -171,6 +171,17 @@ fn who_may_come_back_later_is_told_when() {
     ] {
         let details = of_error(&error, asked(Action::ChangePassword)).get_error_details();
         assert_eq!(details.retry_info().unwrap().retry_delay, Some(SECONDS), "{error:?}");
+    }
+}
+
+#[test]
+fn a_deadline_that_is_too_short_is_told_how_long_is_enough() {
+    for (micros, expected) in [(1, "1"), (50_000, "50"), (50_001, "51")] {
+        let enough = Duration::from_micros(micros);
+        let error = NotAdmitted::DeadlineTooShort { expected_wait: Duration::ZERO, enough }.into();
+        let details = of_error(&error, asked(Action::VerifyPassword)).get_error_details();
+        assert_eq!(details.error_info().unwrap().metadata["expected_wait_ms"], expected);
+        assert!(details.retry_info().is_none(), "the same request fails again");
     }
 }
 

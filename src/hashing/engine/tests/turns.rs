@@ -71,6 +71,34 @@ async fn who_comes_again_and_again_is_no_newcomer_before_the_others_had_a_turn()
 }
 
 #[tokio::test]
+async fn abandoned_hashes_take_no_part_of_a_turn() {
+    let Held { engine, computed, entered, release, .. } = held();
+    let busy = admit_of(&engine, "busy", 1);
+    let mut asked = vec![ask(&busy, "hold")];
+    tokio::task::yield_now().await;
+    entered.recv().unwrap();
+    let gone = admit_of(&engine, "unlucky", 2);
+    let abandoned = ["gone-1", "gone-2"].map(|text| ask(&gone, text));
+    tokio::task::yield_now().await;
+    let (unlucky, other) = (admit_of(&engine, "unlucky", 2), admit_of(&engine, "other", 2));
+    asked.extend(["unlucky-1", "unlucky-2"].map(|text| ask(&unlucky, text)));
+    tokio::task::yield_now().await;
+    asked.extend(["other-1", "other-2"].map(|text| ask(&other, text)));
+    tokio::task::yield_now().await;
+
+    gone.abandon();
+    release.send(()).unwrap();
+
+    for hashed in asked {
+        hashed.await.unwrap().unwrap();
+    }
+    for hashed in abandoned {
+        assert_eq!(hashed.await.unwrap(), Err(HasherError::Abandoned));
+    }
+    assert_eq!(computed.lock().unwrap()[2..], ["unlucky-1", "unlucky-2", "other-1", "other-2"]);
+}
+
+#[tokio::test]
 async fn abandoned_hashes_are_computed_all_or_none() {
     let Held { engine, computed, entered, release, .. } = held();
     let begun = admit(&engine, 2);
