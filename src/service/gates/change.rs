@@ -7,13 +7,13 @@ use subtle::ConstantTimeEq;
 use tokio::join;
 
 use super::recall::Unspent;
-use super::reserve::{Candidate, Ending, Reserved};
+use super::reserve::{Candidate, Ending, Loaded, Reserved};
 use super::{Gates, SubjectPermit};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};
 use crate::domain::password::Password;
 use crate::domain::subject::{SubjectId, SubjectKind};
-use crate::policy::AcceptedPassword;
+use crate::policy::{AcceptedPassword, Expiry};
 use crate::ports::HasherError;
 use crate::ports::store::{Commit, CommitOutcome};
 use crate::service::ServiceError;
@@ -192,13 +192,21 @@ impl Reserved {
                 if !matched || current.is_none() {
                     return Ok(Checked::WrongPassword);
                 }
-                if loaded.policy().reuse_depth() > 0 && is_same(old, &new.password) {
+                let may_not_stay = loaded.policy().reuse_depth() > 0 || self.has_to_change(loaded);
+                if may_not_stay && is_same(old, &new.password) {
                     return Ok(Checked::Reused);
                 }
                 self.is_any(new, loaded.used().skip(1)).await
             }
             Presented::Nothing(_) => self.is_any(new, loaded.used()).await,
         }
+    }
+
+    /// Whether the password has passed its maximum age: its subject has to choose another one.
+    fn has_to_change(&self, loaded: &Loaded) -> bool {
+        let lifetime = loaded.policy().lifetime();
+        let expiry = loaded.credential().map(|current| lifetime.expiry(current.changed_at, self.gates.now()));
+        expiry.is_some_and(|expiry| expiry != Expiry::NotExpired)
     }
 
     /// Whether the new password is one of those, all of them checked side by side. A damaged one is nobody's password.

@@ -20,6 +20,7 @@ async fn a_ram_users_password_expires_and_its_user_can_replace_it() {
     let clock = MovedClock::default();
     let world = Setup::default().by(&clock).start().await;
     let (alice, subject) = (world.ram_user("alice", OLD).await, json!({ "ram_user": "alice" }));
+    alice.ok("ChangePassword", change(OLD, OLD)).await;
     clock.forward(DAY * 30);
     assert_eq!(world.verify_each(&subject, &[OLD]).await, ["MATCHED_CURRENT"], "0 days mean never");
     world.root.ok("SetPasswordPolicy", json!({ "max_password_age": 31 })).await;
@@ -27,6 +28,7 @@ async fn a_ram_users_password_expires_and_its_user_can_replace_it() {
 
     clock.forward(DAY);
     assert_eq!(world.verify_each(&subject, &[OLD, NEW]).await, ["CHANGE_REQUIRED", "NOT_MATCHED"]);
+    alice.err("ChangePassword", change(OLD, OLD), "PASSWORD_REUSED").await;
     alice.ok("ChangePassword", change(OLD, NEW)).await;
     assert_eq!(world.verify_each(&subject, &[OLD, NEW]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);
 
@@ -63,6 +65,7 @@ async fn an_iam_users_password_has_to_be_changed_when_its_validity_is_over() {
     world.root.ok("UpdatePasswordPolicyV5", json!({ "password_validity_period": 30 })).await;
     clock.forward(DAY * 30);
     assert_eq!(world.verify_each(&subject, &[OLD]).await, ["CHANGE_REQUIRED"]);
+    bob.err("ChangePasswordV5", change(OLD, OLD), "PASSWORD_REUSED").await;
     bob.ok("ChangePasswordV5", change(OLD, NEW)).await;
     assert_eq!(world.verify_each(&subject, &[NEW]).await, ["MATCHED_CURRENT"]);
 }
