@@ -1,8 +1,11 @@
 //! Wrong passwords: counted by pair, slowed by subject, durable, and never a way to lock somebody else out.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tonic::Code;
 
+use crate::support::clock::MovedClock;
 use crate::support::{Client, Setup, World};
 
 const RIGHT: &str = "mypassword";
@@ -44,7 +47,7 @@ async fn one_caller_cannot_lock_a_subject_for_the_others() {
 
 #[tokio::test]
 async fn an_unknown_subject_is_told_from_a_known_one_by_nothing() {
-    let world = World::start().await;
+    let world = Setup::default().by(&MovedClock::stopped()).start().await;
     world.ram_user("alice", RIGHT).await;
     world.root.ok("CreateRamUser", json!({ "user_name": "without" })).await;
     let relay = world.service().await;
@@ -102,27 +105,19 @@ async fn attempts_survive_a_restart() {
 
 #[tokio::test]
 async fn after_the_wait_there_is_one_more_attempt() {
-    let world = Setup::default().with("attempts.allowance", "1").start().await;
+    let clock = MovedClock::stopped();
+    let world = Setup::default().with("attempts.allowance", "1").by(&clock).start().await;
     world.ram_user("alice", RIGHT).await;
     let relay = world.service().await;
     relay.ok("VerifyPassword", verify("alice", "guess")).await;
     let reply = relay.err("VerifyPassword", verify("alice", RIGHT), "TOO_MANY_ATTEMPTS").await;
     let wait = reply.details().retry_info().unwrap().retry_delay.unwrap();
-    assert!(wait.as_millis() <= 1000, "{wait:?}");
+    assert_eq!(wait.as_millis(), 1000);
 
-    let matched = async {
-        loop {
-            let reply = relay.call("VerifyPassword", verify("alice", RIGHT)).await;
-            match reply.reason().as_str() {
-                "TOO_MANY_ATTEMPTS" => {
-                    let wait = reply.details().retry_info().unwrap().retry_delay.unwrap();
-                    tokio::time::sleep(wait).await;
-                }
-                _ => return reply.json["result"].clone(),
-            }
-        }
-    };
-    assert_eq!(matched.await, "MATCHED_CURRENT");
+    clock.forward(wait - Duration::from_millis(1));
+    relay.err("VerifyPassword", verify("alice", RIGHT), "TOO_MANY_ATTEMPTS").await;
+    clock.forward(Duration::from_millis(1));
+    assert_eq!(relay.ok("VerifyPassword", verify("alice", RIGHT)).await["result"], "MATCHED_CURRENT");
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ async fn another_password_or_expected_version_is_a_mismatch() {
 
 #[tokio::test]
 async fn a_mismatch_of_passwords_is_an_attempt() {
-    let world = World::start().await;
+    let world = Setup::default().by(&MovedClock::stopped()).start().await;
     let alice = world.ram_user("alice", OLD).await;
     alice.ok("ChangePassword", change(OLD, NEW, "t-1")).await;
     for guess in 0..5 {
@@ -136,7 +136,7 @@ async fn a_mismatch_of_passwords_is_an_attempt() {
 
 #[tokio::test]
 async fn an_answer_that_is_given_again_forgives_no_wrong_password() {
-    let world = World::start().await;
+    let world = Setup::default().by(&MovedClock::stopped()).start().await;
     world.root.ok("SetPasswordPolicy", json!({ "password_reuse_prevention": 5 })).await;
     let alice = world.ram_user("alice", OLD).await;
     alice.ok("ChangePassword", change(OLD, NEW, "t-1")).await;

@@ -8,6 +8,7 @@ use serde_json::json;
 use tonic::Code;
 
 use crate::support::barrier::BarrierStore;
+use crate::support::clock::MovedClock;
 use crate::support::{Setup, World};
 
 const RACERS: usize = 64;
@@ -58,7 +59,7 @@ async fn parallel_honest_verifications_are_not_punished() {
 
 #[tokio::test]
 async fn parallel_guesses_get_no_more_than_the_allowance() {
-    let world = World::start().await;
+    let world = Setup::default().by(&MovedClock::stopped()).start().await;
     world.ram_user("alice", OLD).await;
     let relay = world.service().await;
     let guess = |number: u32| json!({ "subject": { "ram_user": "alice" }, "password": format!("guess-{number}") });

@@ -7,6 +7,7 @@ use serde_json::json;
 use tonic::Code;
 
 use crate::support::barrier::BarrierStore;
+use crate::support::clock::MovedClock;
 use crate::support::{Setup, World};
 
 const FIRST: &str = "DM1mail1234";
@@ -53,7 +54,7 @@ async fn the_last_password_may_not_come_again() {
 
 #[tokio::test]
 async fn guessing_the_current_password_by_reuse_is_an_attempt() {
-    let world = World::start().await;
+    let world = Setup::default().by(&MovedClock::stopped()).start().await;
     world.mail_domain("example.com", FIRST).await;
     let request = json!({ "domain_name": "example.com", "password": FIRST });
     for _ in 0..5 {
@@ -138,8 +139,8 @@ async fn an_unverified_domain_keeps_its_password() {
 async fn a_guess_whose_change_is_not_made_counts_as_well() {
     let armed = Arc::new(AtomicBool::new(false));
     let of_store = Arc::clone(&armed);
-    let world =
-        Setup::default().around(move |store| Arc::new(BarrierStore::refusing_commits(store, of_store))).start().await;
+    let setup = Setup::default().by(&MovedClock::stopped());
+    let world = setup.around(move |store| Arc::new(BarrierStore::refusing_commits(store, of_store))).start().await;
     world.mail_domain("mail.example", "OLDmail1234").await;
     armed.store(true, Ordering::SeqCst);
     let change = |password: String| json!({ "domain_name": "mail.example", "password": password });

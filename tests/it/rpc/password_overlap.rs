@@ -255,7 +255,7 @@ async fn where_there_is_no_overlap_nobody_is_noted() {
 
 #[tokio::test]
 async fn a_wrong_password_during_an_overlap_is_one_attempt() {
-    let world = world_with_overlap(&MovedClock::default()).await;
+    let world = world_with_overlap(&MovedClock::stopped()).await;
     change(&world, SECOND).await;
     let relay = world.service().await;
     for guess in 0..5 {
@@ -280,7 +280,7 @@ async fn a_watcher_is_told_until_when_the_password_before_is_good() {
 
 #[tokio::test]
 async fn the_password_before_forgives_no_guess_at_the_current_one() {
-    let world = world_with_overlap(&MovedClock::default()).await;
+    let world = world_with_overlap(&MovedClock::stopped()).await;
     change(&world, SECOND).await;
     let relay = world.service().await;
     let verification = |password: &str| json!({ "subject": domain(), "password": password });

@@ -5,8 +5,9 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::store::connection_to;
+use crate::support::clock::MovedClock;
 use crate::support::serving::eventually;
-use crate::support::{Client, World, database};
+use crate::support::{Client, Setup, World, database};
 
 const RIGHT: &str = "mypassword";
 
@@ -181,7 +182,7 @@ async fn a_change_that_the_store_does_not_take_is_no_wrong_password() {
 
 #[tokio::test]
 async fn an_attempt_without_a_verdict_counts_and_is_no_wrong_password() {
-    let world = World::start().await;
+    let world = Setup::default().by(&MovedClock::stopped()).start().await;
     world.mail_domain("mail.example", "OLDmail1234").await;
     let change = |password: &str| json!({ "domain_name": "mail.example", "password": password });
     let refusing = Refusing::changes(&world);
