@@ -29,7 +29,7 @@ use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store, StoreError};
 use crate::service::gates::{AttemptLimits, Installation, Ports, WatchLimits};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
-use crate::store::{OpenError, SqlStore};
+use crate::store::{OpenError, Opening, SqlStore};
 use crate::telemetry::Metrics;
 
 pub use location::{LocationError, location};
@@ -111,16 +111,32 @@ impl Server {
         Self::build_around(config, |ports| ports).await
     }
 
+    /// As [`Server::build`], for a command that does not serve: a service may be running on the same store.
+    ///
+    /// # Errors
+    /// What does not start, and why.
+    pub async fn build_beside(config: &Config) -> Result<Self, StartError> {
+        Self::build_as(Opening::Beside, config, |ports| ports).await
+    }
+
     /// As [`Server::build`], with ports of one's own put before the real ones, as tests of races and of time do.
     ///
     /// # Errors
     /// What does not start, and why.
     pub async fn build_around(config: &Config, wrap: impl FnOnce(Ports) -> Ports) -> Result<Self, StartError> {
+        Self::build_as(Opening::ToServe, config, wrap).await
+    }
+
+    async fn build_as(
+        opening: Opening,
+        config: &Config,
+        wrap: impl FnOnce(Ports) -> Ports,
+    ) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let baseline = baseline(&config.policy)?;
         let key_ring = key_ring(&config.pepper, &entropy)?;
-        let store = Arc::new(location(config)?.open(&clock, &entropy).await?);
+        let store = Arc::new(location(config)?.open(opening, &clock, &entropy).await?);
         if let Some(unmet) = key_ring.unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
             return Err(unmet.into());
         }

@@ -26,7 +26,8 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let config = load_offline(&args.settings, environment)?.config;
-    let server = Server::build(&config).await.map_err(|error| Failure::caused("can't open the store", &error))?;
+    let server =
+        Server::build_beside(&config).await.map_err(|error| Failure::caused("can't open the store", &error))?;
     let name = FreeName::parse("bootstrap").map_err(Failure::failed)?;
     let issued = server.bootstrap(name).await;
     server.close().await;

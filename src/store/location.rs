@@ -18,6 +18,15 @@ pub enum Location {
     Postgres(Box<postgres::Url>, postgres::Settings),
 }
 
+/// What a store is opened for. One process at a time serves from a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// To serve from it.
+    ToServe,
+    /// For a command that may run beside the process that serves.
+    Beside,
+}
+
 /// Why a store is not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -33,9 +42,17 @@ pub enum OpenError {
 impl Location {
     /// Opens the store.
     #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "a file needs neither"))]
-    pub async fn open(&self, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entropy>) -> Result<SqlStore, OpenError> {
+    pub async fn open(
+        &self,
+        opening: Opening,
+        clock: &Arc<dyn Clock>,
+        entropy: &Arc<dyn Entropy>,
+    ) -> Result<SqlStore, OpenError> {
         match self {
-            Self::Sqlite(path) => Ok(sqlite::open(path).await?),
+            Self::Sqlite(path) => Ok(match opening {
+                Opening::ToServe => sqlite::open_to_serve(path).await?,
+                Opening::Beside => sqlite::open(path).await?,
+            }),
             #[cfg(feature = "postgres")]
             Self::Postgres(url, settings) => {
                 Ok(postgres::open(url, *settings, Arc::clone(clock), Arc::clone(entropy)).await?)

@@ -19,7 +19,7 @@ use crate::hashing::KeyRing;
 use crate::ports::{Clock, Entropy};
 use crate::server::{key_ring, location};
 use crate::store::sqlite::OpenError;
-use crate::store::{Location, SqlStore};
+use crate::store::{Location, Opening, SqlStore};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PepperCommand {
@@ -53,7 +53,7 @@ async fn ring_and_store(args: &SettingArgs, environment: &Environment) -> Result
     {
         return Err(Failure::failed(OpenError::Absent(path.clone())));
     }
-    let store = location.open(&clock, &entropy).await;
+    let store = location.open(Opening::Beside, &clock, &entropy).await;
     let store = store.map_err(|error| Failure::caused("can't open the store", &error))?;
     Ok((ring, store))
 }

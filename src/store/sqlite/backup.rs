@@ -12,6 +12,7 @@ use super::connect::{alone, looking};
 use super::errors::{code, code_of};
 use super::migrate::{remove, with_suffix};
 use super::open::{OpenError, identify, require_writable};
+use super::owner::{Owner, require_same_name};
 use super::waiting::apart;
 use crate::ports::Pepper;
 use crate::store::CheckReport;
@@ -79,6 +80,7 @@ pub async fn restore(
         copy.name(&store)?;
         return Ok(Copied { rows, replaced: None });
     }
+    let _owner = Owner::take(&store).await?;
     // Held until the new store has the name: who opens the old one meanwhile can't use it.
     let _held = hold(&store)?;
     let replaced = keep(&store)?;
@@ -99,6 +101,7 @@ impl Unnamed {
     /// Copies a store or a backup into the file, and checks the copy. Answers how many rows it has.
     async fn fill(&self, from: &Path, pepper: Option<&dyn Pepper>) -> Result<u64, BackupError> {
         identify(from)?;
+        require_same_name(from).await?;
         let of_io = |error| OpenError::of_io(&self.0, error);
         // SQLite fills a file that is there and empty, and leaves its mode.
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0).map_err(of_io)?;

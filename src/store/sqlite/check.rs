@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::driver::SqliteDatabase;
 use super::open::{OpenError, identify, verify};
+use super::owner::require_same_name;
 use crate::ports::{Pepper, StoreError};
 use crate::store::CheckReport;
 use crate::store::sql::{self, Database, Row, sql};
@@ -13,6 +14,7 @@ use crate::store::sql::{self, Database, Row, sql};
 pub async fn check(path: &Path, pepper: Option<&dyn Pepper>) -> Result<CheckReport, OpenError> {
     let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
     identify(&path)?;
+    require_same_name(&path).await?;
     match verify(&path) {
         Ok(()) => {}
         // Nothing can be said of rows whose tables are not as they should be.

@@ -9,10 +9,13 @@ use futures_util::{StreamExt, future};
 use tokio::sync::mpsc;
 
 use super::connect::{looking, reading};
+use super::files::Files;
+use super::open::OpenError;
+use super::owner::Owner;
 use super::readers::Readers;
 use super::statements::{each_row, fetch};
 use super::waiting::until_unlocked;
-use super::writer::{self, Writer, Writing};
+use super::writer::{self, Writer};
 use crate::ports::StoreError;
 use crate::store::sql::{Database, Row, RowsOfKeys, Statement, Transaction};
 
@@ -23,22 +26,34 @@ const ROWS_AHEAD: usize = 256;
 pub(super) struct SqliteDatabase {
     readers: Readers,
     writer: Writer,
+    /// `None` where nothing is written, and nobody is promised anything.
+    files: Option<Files>,
+    /// Dropped last: it has the file open.
+    owner: Option<Owner>,
 }
 
 impl SqliteDatabase {
     /// The database of a file that was checked.
-    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
-        Ok(Self { readers: Readers::new(path, reading), writer: writer::open(path)? })
+    pub(super) async fn open(path: &Path, owner: Option<Owner>) -> Result<Self, OpenError> {
+        let of_driver = |error| OpenError::of_driver(path, error);
+        let readers = Readers::new(path, reading);
+        let writer = writer::open(path).map_err(of_driver)?;
+        // Reading goes on beside a writer; a process that keeps the store for itself shows only where another wants to
+        // write. From here on there is a log.
+        drop(writer::begin(&writer, None).await.map_err(of_driver)?);
+        let files = Files::of(path).map_err(|error| OpenError::of_io(path, error))?;
+        Ok(Self { readers, writer, files: Some(files), owner })
     }
 
     /// As [`Self::open`], but nothing can be written.
     pub(super) fn look(path: &Path) -> Self {
-        Self { readers: Readers::new(path, looking), writer: Writer::default() }
+        Self { readers: Readers::new(path, looking), writer: Writer::default(), files: None, owner: None }
     }
 
-    /// Begins a transaction that writes.
-    pub(super) async fn begin_writing(&self) -> rusqlite::Result<Writing> {
-        writer::begin(&self.writer).await
+    /// What was read, where it was read from the files that were opened.
+    fn checked<T>(&self, read: rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.files.as_ref().map_or(Ok(()), Files::check)?;
+        Ok(read?)
     }
 }
 
@@ -47,11 +62,11 @@ impl Database for SqliteDatabase {
     async fn read(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
         if statement.takes_long {
             let statement = statement.clone();
-            return Ok(self.readers.read_at_length(move |connection| fetch(connection, &statement)).await?);
+            return self.checked(self.readers.read_at_length(move |connection| fetch(connection, &statement)).await);
         }
         // Reading hardly ever waits, so that who reads again and again has to give way to others now and then.
         tokio::task::coop::consume_budget().await;
-        Ok(until_unlocked(|| self.readers.read(|connection| fetch(connection, statement))).await?)
+        self.checked(until_unlocked(|| self.readers.read(|connection| fetch(connection, statement))).await)
     }
 
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>> {
@@ -73,12 +88,16 @@ impl Database for SqliteDatabase {
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        Ok(Box::new(self.begin_writing().await?))
+        self.files.as_ref().map_or(Ok(()), Files::check)?;
+        Ok(Box::new(writer::begin(&self.writer, self.files.as_ref()).await?))
     }
 
     async fn close(&self) {
         self.readers.close();
         writer::close(&self.writer).await;
+        if let Some(owner) = &self.owner {
+            owner.release();
+        }
     }
 
     fn rows_of_json(&self) -> &'static str {

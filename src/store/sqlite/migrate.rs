@@ -10,6 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::connect::writing;
 use super::open::{OpenError, identify, require_writable, schema_version, verify};
+use super::owner::Owner;
 use super::waiting::apart;
 use crate::store::{KNOWN_SCHEMA, Migrated};
 
@@ -32,6 +33,7 @@ pub async fn migrate(path: &Path) -> Result<Migrated, OpenError> {
     require_writable(&path)?;
     let from = schema_version(&path)?;
     if from < KNOWN_SCHEMA {
+        let _owner = Owner::take(&path).await?;
         let file = path.clone();
         let migrated = apart(move || take_steps(&mut writing(&file)?)).await.and_then(|migrated| migrated);
         migrated.map_err(|error| OpenError::of_driver(&path, error))?;

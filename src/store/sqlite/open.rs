@@ -2,43 +2,56 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::connect::looking;
 use super::driver::SqliteDatabase;
 use super::errors::{code, code_of};
+use super::files::identity_of;
 use super::header::{self, FileKind};
 use super::migrate::{create, expected_schema, schema_of, version_of};
+use super::owner::{Owner, require_same_name};
 use crate::store::{KNOWN_SCHEMA, SqlStore};
 
-/// Opens the store in that file, or makes one where there is none. A file that is refused is left as it was.
+/// Opens the store in that file, or makes one where there is none, beside the process that may be serving from it. A file
+/// that is refused is left as it was.
 ///
 /// A process opens a store once.
 pub async fn open(path: &Path) -> Result<SqlStore, OpenError> {
+    let path = prepared(path)?;
+    require_same_name(&path).await?;
+    open_as(&path, None).await
+}
+
+/// As [`open`], for the one process that serves from the store.
+pub async fn open_to_serve(path: &Path) -> Result<SqlStore, OpenError> {
+    let path = prepared(path)?;
+    let owner = Owner::take(&path).await?;
+    open_as(&path, Some(owner)).await
+}
+
+/// Makes a store where there is none, and checks what is there without opening it.
+fn prepared(path: &Path) -> Result<PathBuf, OpenError> {
     let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
     if !path.try_exists().map_err(|error| OpenError::of_io(&path, error))? {
         create(&path)?;
     }
     identify(&path)?;
     require_writable(&path)?;
-    verify(&path)?;
-    let file = file_of(&path)?;
-    let database = SqliteDatabase::open(&path).map_err(|error| OpenError::of_driver(&path, error))?;
-    // Reading goes on beside a writer; whoever keeps the store for itself shows only where somebody wants to write.
-    database.begin_writing().await.map_err(|error| OpenError::of_driver(&path, error))?;
-    // A store that was restored meanwhile: some connections might have the one file and some the other.
-    if file_of(&path)? != file {
-        return Err(OpenError::Locked(path));
-    }
-    Ok(SqlStore::new(Arc::new(database), None))
+    Ok(path)
 }
 
-/// Which file has that name at the moment.
-fn file_of(path: &Path) -> Result<(u64, u64), OpenError> {
-    let metadata = fs::metadata(path).map_err(|error| OpenError::of_io(path, error))?;
-    Ok((metadata.dev(), metadata.ino()))
+async fn open_as(path: &Path, owner: Option<Owner>) -> Result<SqlStore, OpenError> {
+    let of_io = |error| OpenError::of_io(path, error);
+    let before = identity_of(path).map_err(of_io)?;
+    verify(path)?;
+    let database = SqliteDatabase::open(path, owner).await?;
+    // A store that was restored meanwhile: some connections might have the one file and some the other.
+    if identity_of(path).map_err(of_io)? != before {
+        return Err(OpenError::Locked(path.to_owned()));
+    }
+    Ok(SqlStore::new(Arc::new(database), None))
 }
 
 /// Why a store is not opened.
@@ -89,6 +102,14 @@ pub enum OpenError {
     /// Another process holds it for itself.
     #[error("the store {} is locked by another process", .0.display())]
     Locked(PathBuf),
+    /// Another process serves from it.
+    #[error("the store {} is locked by another process: {owner}", .path.display())]
+    Owned {
+        /// The file.
+        path: PathBuf,
+        /// What is known of that process.
+        owner: String,
+    },
     /// What it holds can't be understood.
     #[error("the store {} is damaged: {detail}; run `credentiald store check`", .path.display())]
     Damaged {

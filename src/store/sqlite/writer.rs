@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::checkpoints::Checkpoints;
 use super::connect::writing;
 use super::errors;
+use super::files::Files;
 use super::statements::{command, execute, fetch, insert};
 use super::waiting::{apart, in_turn, until_unlocked};
 use crate::ports::StoreError;
@@ -39,13 +40,13 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Writer> {
 ///
 /// Statements run on the thread that asks: to hand them to another takes longer than most of them do, above all where
 /// all CPUs hash.
-pub(super) async fn begin(writer: &Writer) -> rusqlite::Result<Writing> {
+pub(super) async fn begin(writer: &Writer, files: Option<&Files>) -> rusqlite::Result<Writing> {
     let guard = in_turn(Arc::clone(writer).lock_owned()).await?;
     let guard = OwnedMutexGuard::try_map(guard, Option::as_mut).map_err(|_| errors::closed())?;
     let mut held = Held(guard);
     let begun = &mut held;
     until_unlocked(move || command(begun.connection(), "BEGIN IMMEDIATE")).await?;
-    Ok(Writing { held: Some(held), writer: Arc::clone(writer), witness: None })
+    Ok(Writing { held: Some(held), writer: Arc::clone(writer), files: files.cloned(), witness: None })
 }
 
 /// Waits for what is under way, moves everything into the database file and closes the connection.
@@ -84,6 +85,7 @@ pub(super) struct Writing {
     /// Absent while a statement runs on another thread.
     held: Option<Held>,
     writer: Writer,
+    files: Option<Files>,
     witness: Option<Uuid>,
 }
 
@@ -126,6 +128,10 @@ impl Transaction for Writing {
         let committed = command(held.connection(), "COMMIT").map_err(errors::at_commit);
         // Within a transaction nothing can be said of the log.
         held.roll_back();
+        // What was committed to a file that is gone by now is gone with the process.
+        if let Some(Err(lost)) = self.files.as_ref().map(Files::check) {
+            return committed.and(Err(StoreError::OutcomeUnknown(Box::new(lost))));
+        }
         let Writable { connection, checkpoints } = &mut *held.0;
         checkpoints.after_commit(connection, &self.writer);
         committed

@@ -6,6 +6,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
 use super::installation::{Installation, Outcome, files, outcome, with_mounts};
 use crate::store::{connection_to, tamper};
 
@@ -83,6 +85,41 @@ async fn a_store_that_another_process_holds_is_refused() {
     drop(other);
     assert!(kept(&installation) == before);
     installation.serve(&[]).await.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_service_is_told_who_has_the_store() {
+    let installation = installed();
+    let serving = installation.serve(&[]).await;
+    let database = installation.database();
+    let locked =
+        |name: &Path| format!("the store {} is locked by another process: pid {}", name.display(), serving.id());
+    assert_told(&serve(&installation), &format!("{} on ", locked(&database)));
+
+    let other = installation.path("other.db");
+    fs::hard_link(&database, &other).unwrap();
+    let url = format!("sqlite:{}", other.display());
+    let second = installation.run(&["serve", "--server-listen", "127.0.0.1:0", "--store-url", &url]);
+    assert_told(&second, &format!("{}, which uses the file under another name", locked(&other)));
+    let beside = installation.run(&["bootstrap"]);
+    assert!(beside.stderr.contains("an operator has a valid access token already"), "{}", beside.stderr);
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_whose_store_was_replaced_acknowledges_nothing_and_says_so_once() {
+    let installation = Installation::new();
+    let (serving, acme) = installation.acme(&[]).await;
+    let database = installation.database();
+    fs::copy(&database, installation.path("copy.db")).unwrap();
+    fs::rename(installation.path("copy.db"), &database).unwrap();
+    for name in ["ann", "ben"] {
+        let refused = acme.root.call("CreateRamUser", json!({ "user_name": name, "password": "mypassword" })).await;
+        assert_eq!(refused.reason(), "STORE_UNAVAILABLE");
+    }
+    let log = serving.stop().await;
+    assert_eq!(log.matches("the service stops serving").count(), 1, "{log}");
+    assert!(log.contains("was removed or replaced while the store was open"), "{log}");
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn shows_hashes(world: &World) -> bool {
 async fn refusal(world: &World, settings: &[(&str, &str)]) -> String {
     let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let config = config(&database(&world.directory), settings);
-    Server::build(&config).await.err().expect("it starts").to_string()
+    Server::build_beside(&config).await.err().expect("it starts").to_string()
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod sqlite;
 mod sqlite_damage;
 mod sqlite_files;
 mod sqlite_full_disk;
+mod sqlite_owner;
 mod tokens;
 mod upgrades;
 pub mod values;

@@ -29,6 +29,7 @@ pub struct World {
     pub operator: Client,
     pub root: Client,
     pub directory: Arc<TempDir>,
+    store: Arc<dyn Store>,
     running: Running,
 }
 
@@ -67,8 +68,13 @@ impl Setup {
     pub async fn start(self) -> World {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let config = config(&database(&directory), self.settings);
-        let wrap = |ports| self.wraps.into_iter().fold(ports, |ports, wrap| wrap(ports));
+        let mut store = None;
+        let wrap = |ports: Ports| {
+            store = Some(Arc::clone(&ports.store));
+            self.wraps.into_iter().fold(ports, |ports, wrap| wrap(ports))
+        };
         let server = Server::build_around(&config, wrap).await.unwrap();
+        let store = store.expect("the ports were built");
         let name = FreeName::parse("first").unwrap();
         let operator = server.bootstrap(name).await.unwrap().expect("the store is empty");
         let running = Running::start(server).await;
@@ -76,7 +82,7 @@ impl Setup {
         let operator = anybody.with_token(&operator.text);
         operator.ok("CreateTenant", json!({ "tenant": TENANT })).await;
         let root = root_of(&anybody, &operator, TENANT).await;
-        World { address: running.address, operator, root, directory, running }
+        World { address: running.address, operator, root, directory, store, running }
     }
 }
 
@@ -187,12 +193,15 @@ impl World {
         reply["result"].as_str().unwrap().to_owned()
     }
 
-    /// Another server on the same store, beside this one.
+    /// Another server on the same store, beside this one: what it knows in memory is its own.
     pub async fn replica(&self) -> Self {
-        let config = config(&database(&self.directory), Vec::new());
-        let running = Running::start(Server::build(&config).await.unwrap()).await;
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let config = config(&database(&directory), Vec::new());
+        let store = Arc::clone(&self.store);
+        let shared = |ports| Ports { store: Arc::clone(&store), ..ports };
+        let running = Running::start(Server::build_around(&config, shared).await.unwrap()).await;
         let (operator, root) = (self.operator.at(running.address), self.root.at(running.address));
-        Self { address: running.address, operator, root, directory: Arc::clone(&self.directory), running }
+        Self { address: running.address, operator, root, directory, store, running }
     }
 
     /// What `VerifyPassword` says of the passwords, one after the other.
@@ -215,8 +224,13 @@ impl World {
         let Self { operator, root, directory, running, .. } = self;
         running.stop().await;
         let config = config(&database(&directory), settings);
-        let running = Running::start(Server::build(&config).await.unwrap()).await;
+        let mut store = None;
+        let remembered = |ports: Ports| {
+            store = Some(Arc::clone(&ports.store));
+            ports
+        };
+        let running = Running::start(Server::build_around(&config, remembered).await.unwrap()).await;
         let (operator, root) = (operator.at(running.address), root.at(running.address));
-        Self { address: running.address, operator, root, directory, running }
+        Self { address: running.address, operator, root, directory, store: store.expect("ports"), running }
     }
 }

@@ -1,0 +1,75 @@
+//! Whether the files of a store are still those that were opened.
+//!
+//! SQLite goes on with files that were removed, or replaced under their names: what it commits to them is gone with the
+//! process. So their identity is compared before a transaction begins, after each commit and after each read. That takes
+//! microseconds.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::migrate::with_suffix;
+use crate::ports::StoreError;
+
+/// The files of a store that is open. Clones share what is known of them.
+#[derive(Clone)]
+pub(super) struct Files(Arc<Opened>);
+
+struct Opened {
+    files: [(PathBuf, Identity); 3],
+    /// The first that was another one. From then on nothing is read or written: what happened since is not known.
+    lost: OnceLock<Lost>,
+}
+
+/// Device and inode.
+type Identity = (u64, u64);
+
+/// Why a store that is open can't be used any more.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{} was removed or replaced while the store was open: restart the service", .0.display())]
+pub(super) struct Lost(PathBuf);
+
+impl Files {
+    /// The files that have these names now: the database, its write-ahead log and the index of that, all of which are
+    /// there while the store is open.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let known = |path: PathBuf| identity_of(&path).map(|identity| (path, identity));
+        let files = [known(path.to_owned())?, known(with_suffix(path, "-wal"))?, known(with_suffix(path, "-shm"))?];
+        Ok(Self(Arc::new(Opened { files, lost: OnceLock::new() })))
+    }
+
+    /// Whether they are still there. Says so in the log when they are not, once.
+    pub(super) fn check(&self) -> Result<(), Lost> {
+        if let Some(lost) = self.0.lost.get() {
+            return Err(lost.clone());
+        }
+        let Some((path, _)) = self.0.files.iter().find(|(path, identity)| !is_still(path, *identity)) else {
+            return Ok(());
+        };
+        let lost = Lost(path.clone());
+        if self.0.lost.set(lost.clone()).is_ok() {
+            tracing::error!(error = %lost, "the service stops serving");
+        }
+        Err(lost)
+    }
+}
+
+impl From<Lost> for StoreError {
+    fn from(lost: Lost) -> Self {
+        Self::Unavailable(Box::new(lost))
+    }
+}
+
+pub(super) fn identity_of(path: &Path) -> io::Result<Identity> {
+    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Whether a name leads to the file that was opened. Where that can't be told, it is not known to be another.
+fn is_still(path: &Path, identity: Identity) -> bool {
+    match identity_of(path) {
+        Ok(found) => found == identity,
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    }
+}

@@ -1,0 +1,149 @@
+//! Which process has a store for itself, and which others may use it beside that one.
+//!
+//! The lock is on the file itself (`flock`), so that it holds under every name of the file. SQLite's own locks do too, but
+//! its log does not: it is found by name, so that two processes that open one file under two names each have a log of their
+//! own, and damage the file (<https://www.sqlite.org/howtocorrupt.html>, "Multiple links to the same file").
+//!
+//! A note beside the file, which is locked as well, names the owner. Where it is locked, the owner uses the same name.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use rusqlite::Connection;
+
+use super::migrate::with_suffix;
+use super::open::OpenError;
+
+/// A process that only looks whether there is an owner holds the lock for a moment.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Has a store for itself until this is dropped.
+///
+/// To close a file gives up this process's locks on it (POSIX): SQLite's connections to it have to be closed before.
+pub(super) struct Owner {
+    file: File,
+    note: PathBuf,
+    /// Once it is given back, the note is another owner's.
+    is_released: AtomicBool,
+    /// Keeps the note locked.
+    _note: File,
+}
+
+impl Owner {
+    /// Takes a store, where no other process has it.
+    pub(super) async fn take(path: &Path) -> Result<Self, OpenError> {
+        let of_io = |error| OpenError::of_io(path, error);
+        let file = File::open(path).map_err(of_io)?;
+        for _ in 0..TRIES {
+            if is_free(file.try_lock()).map_err(of_io)? {
+                let note = with_suffix(path, "-owner");
+                let locked = write_note(&note).map_err(of_io)?;
+                return Ok(Self { file, note, is_released: AtomicBool::new(false), _note: locked });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(OpenError::Owned { path: path.to_owned(), owner: describe(path, &file) })
+    }
+
+    /// Gives the store back. The file stays open: other connections to it may still be in use.
+    pub(super) fn release(&self) {
+        if !self.is_released.swap(true, Ordering::Relaxed) {
+            // Where this fails, the lock ends with the process, and the next owner replaces the note.
+            let _ = fs::remove_file(&self.note);
+            let _ = self.file.unlock();
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Refuses to use a store beside its owner under another name than the owner's.
+pub(super) async fn require_same_name(path: &Path) -> Result<(), OpenError> {
+    let of_io = |error| OpenError::of_io(path, error);
+    let file = File::open(path).map_err(of_io)?;
+    for _ in 0..TRIES {
+        if is_free(file.try_lock_shared()).map_err(of_io)? || is_noted(path).map_err(of_io)? {
+            return Ok(());
+        }
+        // The owner may be about to write its note, or to end.
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(OpenError::Owned { path: path.to_owned(), owner: describe(path, &file) })
+}
+
+fn is_free(locked: Result<(), TryLockError>) -> io::Result<bool> {
+    match locked {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Says who this process is, for the next one that wants the store.
+fn write_note(path: &Path) -> io::Result<File> {
+    // What an owner left behind that was killed.
+    let _ = fs::remove_file(path);
+    let mut note = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    note.try_lock()?;
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    // A full disk takes the name from the owner, and nothing else.
+    let _ = write!(note, "pid {} on {}", std::process::id(), host.trim());
+    Ok(note)
+}
+
+/// Whether there is a note beside that name whose owner lives.
+fn is_noted(path: &Path) -> io::Result<bool> {
+    match File::open(with_suffix(path, "-owner")) {
+        Ok(note) => Ok(!is_free(note.try_lock_shared())?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What can be said of the process that has the file.
+fn describe(path: &Path, file: &File) -> String {
+    let note = with_suffix(path, "-owner");
+    if is_noted(path).unwrap_or(false)
+        && let Ok(who) = fs::read_to_string(&note)
+        && !who.is_empty()
+    {
+        return match since(&note) {
+            Some(since) => format!("{who}, since {since}"),
+            None => who,
+        };
+    }
+    match holder(file) {
+        Some(pid) => format!("pid {pid}, which uses the file under another name"),
+        None => "it uses the file under another name".to_owned(),
+    }
+}
+
+/// When the note was written.
+fn since(note: &Path) -> Option<String> {
+    let written = fs::metadata(note).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let formatted = "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', $1, 'unixepoch')";
+    Connection::open_in_memory().ok()?.query_row(formatted, [i64::try_from(written).ok()?], |row| row.get(0)).ok()
+}
+
+/// The process that has the file locked, where the kernel tells (`proc_locks`): not across containers.
+fn holder(file: &File) -> Option<u32> {
+    let metadata = file.metadata().ok()?;
+    let device = metadata.dev();
+    let major = ((device >> 8) & 0xfff) | ((device >> 32) & 0xffff_f000);
+    let minor = (device & 0xff) | ((device >> 12) & 0xffff_ff00);
+    let wanted = format!("{major:02x}:{minor:02x}:{}", metadata.ino());
+    fs::read_to_string("/proc/locks").ok()?.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != "FLOCK");
+        let (pid, place) = (words.nth(3)?, words.next()?);
+        if place == wanted { pid.parse().ok() } else { None }
+    })
+}
