@@ -5,6 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::caller::Caller;
+use super::tenant::TenantId;
 use super::time::{Timestamp, days};
 
 /// How long a token is valid where nobody says.
@@ -27,6 +28,8 @@ pub struct AccessToken {
     pub id: TokenId,
     /// Whom it stands for. Where that is a subject, it is bound to the subject's immutable id.
     pub caller: Caller,
+    /// The tenant that it is bound to; `None` for an operator.
+    pub tenant: Option<TenantId>,
     /// When it was issued.
     pub created_at: Timestamp,
     /// When it expires.

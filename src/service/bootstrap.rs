@@ -18,7 +18,8 @@ impl Service {
         let caller = Caller::Operator(name);
         let created_at = self.gates.now();
         let expires_at = created_at.after(DEFAULT_TIME_TO_LIVE);
-        let token = AccessToken { id: TokenId(self.gates.new_id()), caller: caller.clone(), created_at, expires_at };
+        let id = TokenId(self.gates.new_id());
+        let token = AccessToken { id, caller: caller.clone(), tenant: None, created_at, expires_at };
         let (text, digest) = new_token(&self.gates);
         let event = AuditEvent {
             id: self.gates.new_id(),

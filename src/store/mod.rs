@@ -11,7 +11,7 @@ pub use location::{Location, OpenError, Opening};
 pub use sql::{CheckReport, SqlStore};
 
 /// The schema that this program works with, in every database: the number of the newest migration.
-const KNOWN_SCHEMA: u32 = 8;
+const KNOWN_SCHEMA: u32 = 9;
 
 /// What a migration did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

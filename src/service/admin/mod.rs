@@ -18,6 +18,7 @@ use crate::domain::caller::CallerKind;
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
+use crate::domain::tenant::Tenant;
 use crate::service::error::Missing;
 
 impl Call {
@@ -30,14 +31,22 @@ impl Call {
 }
 
 impl Service {
-    /// May they, on the tenant? Whoever may is told whether there is one.
+    /// May they, on the tenant? Who may is told whether there is one.
     async fn permit_tenant(&self, call: Call, named: Option<TenantName>) -> Result<(Permit, TenantName), ServiceError> {
+        let (permit, tenant) = self.permit_known_tenant(call, named).await?;
+        Ok((permit, tenant.name))
+    }
+
+    /// As [`Self::permit_tenant`], with the tenant's id.
+    async fn permit_known_tenant(
+        &self,
+        call: Call,
+        named: Option<TenantName>,
+    ) -> Result<(Permit, Tenant), ServiceError> {
         let tenant = call.tenant_or_own(named)?;
         let permit = self.gates.permit(call, &Resource::Tenant(tenant.clone())).await?;
-        match self.gates.directory(&permit).tenant(&tenant).await? {
-            Some(_) => Ok((permit, tenant)),
-            None => Err(ServiceError::NotFound(Missing::Tenant)),
-        }
+        let found = self.gates.directory(&permit).tenant(&tenant).await?;
+        Ok((permit, found.ok_or(ServiceError::NotFound(Missing::Tenant))?))
     }
 
     /// May they, on the tenant, or on the installation where an operator names no tenant?

@@ -4,7 +4,7 @@ use crate::domain::audit_event::AuditOutcome;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::resource::Resource;
-use crate::domain::tenant::Tenant;
+use crate::domain::tenant::{Tenant, TenantId};
 use crate::ports::store::{Creation, Deletion};
 use crate::service::error::Missing;
 use crate::service::{Call, Service, ServiceError};
@@ -13,7 +13,7 @@ impl Service {
     /// Creates a tenant.
     pub async fn create_tenant(&self, call: Call, name: TenantName) -> Result<Tenant, ServiceError> {
         let permit = self.gates.permit(call, &Resource::Installation).await?;
-        let tenant = Tenant { name, created_at: self.gates.now() };
+        let tenant = Tenant { id: TenantId(self.gates.new_id()), name, created_at: self.gates.now() };
         let event = self.gates.event(&permit, AuditOutcome::Done);
         match self.gates.directory(&permit).create_tenant(&tenant, &event).await? {
             Creation::Created => Ok(tenant),

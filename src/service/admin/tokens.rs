@@ -18,19 +18,19 @@ impl Service {
     /// Issues an access token. Only an operator issues an operator's, which belongs to no tenant.
     pub async fn issue_access_token(&self, call: Call, request: TokenToIssue) -> Result<IssuedToken, ServiceError> {
         let TokenToIssue { holder, time_to_live } = request;
-        let (permit, caller) = match holder {
+        let (permit, caller, tenant) = match holder {
             TokenHolder::Operator(name) => {
-                (self.gates.permit(call, &Resource::Installation).await?, Caller::Operator(name))
+                (self.gates.permit(call, &Resource::Installation).await?, Caller::Operator(name), None)
             }
             TokenHolder::Member(tenant, member) => {
-                let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-                let caller = self.member(&permit, tenant, member).await?;
-                (permit, caller)
+                let (permit, tenant) = self.permit_known_tenant(call, tenant).await?;
+                let caller = self.member(&permit, tenant.name, member).await?;
+                (permit, caller, Some(tenant.id))
             }
         };
         let created_at = self.gates.now();
         let expires_at = created_at.after(time_to_live.unwrap_or(DEFAULT_TIME_TO_LIVE));
-        let token = AccessToken { id: TokenId(self.gates.new_id()), caller, created_at, expires_at };
+        let token = AccessToken { id: TokenId(self.gates.new_id()), caller, tenant, created_at, expires_at };
         let (text, digest) = new_token(&self.gates);
         let event = self.gates.event(&permit, AuditOutcome::Done);
         if !self.gates.access_tokens(&permit).insert_access_token(&token, &digest, &event).await? {

@@ -18,7 +18,7 @@ use crate::domain::subject::{
     Instance, InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes, SubjectId,
     SubjectKind, SubjectName,
 };
-use crate::domain::tenant::Tenant;
+use crate::domain::tenant::{Tenant, TenantId};
 use crate::domain::time::{Timestamp, Window};
 use crate::ports::StoreError;
 use crate::ports::store::{Absent, Lookup};
@@ -35,7 +35,11 @@ macro_rules! subject_columns {
 pub(super) use subject_columns;
 
 pub(super) fn tenant(row: &Row) -> Read<Tenant> {
-    Ok(Tenant { name: parsed(row, "name", |text| TenantName::parse(text).ok())?, created_at: time(row, "created_at")? })
+    Ok(Tenant {
+        id: TenantId(uuid(row, "id")?),
+        name: parsed(row, "name", |text| TenantName::parse(text).ok())?,
+        created_at: time(row, "created_at")?,
+    })
 }
 
 pub(super) fn instance(row: &Row) -> Read<Instance> {
@@ -128,9 +132,15 @@ pub(super) fn credential_state(row: &Row) -> Read<Option<CredentialState>> {
 }
 
 pub(super) fn access_token(row: &Row) -> Read<AccessToken> {
+    let caller = caller(row, ["tenant", "kind", "name", "subject_id"])?;
+    let tenant = row.optional_text("tenant_id")?.map(|_| uuid(row, "tenant_id").map(TenantId)).transpose()?;
+    if tenant.is_some() != caller.tenant().is_some() {
+        return Err(damaged("tenant_id"));
+    }
     Ok(AccessToken {
         id: TokenId(uuid(row, "id")?),
-        caller: caller(row, ["tenant", "kind", "name", "subject_id"])?,
+        caller,
+        tenant,
         created_at: time(row, "created_at")?,
         expires_at: time(row, "expires_at")?,
     })

@@ -19,13 +19,13 @@ impl AccessTokens for SqlStore {
         let row = self
             .read_first(
                 Statement::of_parts(&[
-                    "SELECT a.digest, a.id, a.tenant, a.kind, a.name, a.subject_id, a.created_at, a.expires_at
+                    "SELECT a.digest, a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at
              FROM access_token k JOIN ",
                     self.database.rows_of_keys().access_token,
-                    " LEFT JOIN tenant t ON t.name = a.tenant
+                    " LEFT JOIN tenant t ON t.name = a.tenant AND t.id = a.tenant_id
              LEFT JOIN subject s ON s.id = a.subject_id AND s.tenant = a.tenant AND s.name = a.name
              WHERE k.digest = $1
-               AND (a.tenant IS NULL OR t.name IS NOT NULL) AND (a.subject_id IS NULL OR s.id IS NOT NULL)",
+               AND (a.tenant IS NULL OR t.id IS NOT NULL) AND (a.subject_id IS NULL OR s.id IS NOT NULL)",
                 ])
                 .bind(&digest.0[..]),
             )
@@ -96,10 +96,14 @@ impl AccessTokens for SqlStore {
         };
         // Two statements, because PostgreSQL finds no `IS NOT DISTINCT FROM` in an index.
         let statement = match tenant {
-            None => sql("SELECT id, tenant, kind, name, subject_id, created_at, expires_at FROM access_token
-                 WHERE tenant IS NULL AND (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3"),
-            Some(_) => sql("SELECT id, tenant, kind, name, subject_id, created_at, expires_at FROM access_token
-                 WHERE tenant = $4 AND (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3"),
+            None => {
+                sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at FROM access_token
+                 WHERE tenant IS NULL AND (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3")
+            }
+            Some(_) => {
+                sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at FROM access_token
+                 WHERE tenant = $4 AND (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3")
+            }
         };
         let statement = statement.bind(created_at).bind(id).bind(i64::from(page.size) + 1);
         let statement = match tenant {
@@ -134,9 +138,14 @@ impl AccessTokens for SqlStore {
 
 /// Whether the tenant and the subject that the token is to stand for are there.
 async fn can_stand_for_caller(transaction: &mut dyn Transaction, token: &AccessToken) -> Result<bool, StoreError> {
-    let Some(tenant) = token.caller.tenant() else { return Ok(true) };
+    let Some((tenant, id)) = token.caller.tenant().zip(token.tenant) else { return Ok(true) };
+    let tenants = sql("SELECT id FROM tenant WHERE id = $1 AND name = $2");
+    let found = tenants.bind(id.to_string()).bind(tenant.as_str());
+    if transaction.fetch_first(found).await?.is_none() {
+        return Ok(false);
+    }
     let found = match token.caller.subject_id() {
-        None => sql("SELECT name FROM tenant WHERE name = $1").bind(tenant.as_str()),
+        None => return Ok(true),
         Some(id) => sql("SELECT id FROM subject WHERE tenant = $1 AND id = $2 AND name = $3")
             .bind(tenant.as_str())
             .bind(id.to_string())
@@ -152,11 +161,12 @@ async fn insert(
 ) -> Result<(), StoreError> {
     transaction
         .execute(
-            sql("INSERT INTO access_token (id, digest, tenant, kind, name, subject_id, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+            sql("INSERT INTO access_token (id, digest, tenant, tenant_id, kind, name, subject_id, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
             .bind(token.id.0.to_string())
             .bind(&digest.0[..])
             .bind(token.caller.tenant().map(TenantName::as_str))
+            .bind(token.tenant.map(|id| id.to_string()))
             .bind(token.caller.kind().as_str())
             .bind(token.caller.name())
             .bind(token.caller.subject_id().map(|id| id.to_string()))

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (6, include_str!("migrations/0006_overlaps.sql")),
     (7, include_str!("migrations/0007_import.sql")),
     (8, include_str!("migrations/0008_scale.sql")),
+    (9, include_str!("migrations/0009_bound_to_tenants.sql")),
 ];
 
 /// Brings the schema of the store in that file up to date, each step in a transaction of its own.

@@ -6,7 +6,6 @@ use credentiald::domain::settings::{RamPasswordPolicy, RamPasswordPolicyChange, 
 use credentiald::domain::subject::{
     InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes,
 };
-use credentiald::domain::tenant::Tenant;
 use credentiald::ports::store::{Absent, Creation, Lookup, NewSubject, SubjectStatus};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -61,7 +60,7 @@ pub async fn attributes_are_read_back(backend: &mut impl Backend) {
     let store = backend.store();
     let acme = add_tenant(&*store, "acme").await;
     add_instance(&*store, &acme, "r-1").await;
-    assert_eq!(store.tenant(&acme).await.unwrap(), Some(Tenant { name: acme.clone(), created_at: at(3) }));
+    assert_eq!(store.tenant(&acme).await.unwrap(), Some(new_tenant("acme", 3)));
     assert_eq!(store.instance(&acme, &instance_id("r-1")).await.unwrap(), Some(instance("r-1")));
     for name in [ram_user("x"), iam_user("x"), mail_domain("x"), account("r-1", "x")] {
         let subject = add_subject_with_password(&*store, &acme, name.clone()).await;
@@ -90,7 +89,7 @@ pub async fn a_name_is_taken_once(backend: &mut impl Backend) {
     assert_eq!(create("acme", ram_user("x")).await, Creation::AlreadyExists);
     assert_eq!(create("acme", account("r-3", "x")).await, Creation::InstanceAbsent);
     assert_eq!(create("globex", account("r-3", "x")).await, Creation::TenantAbsent);
-    let again = Tenant { name: acme.clone(), created_at: at(9) };
+    let again = new_tenant("acme", 9);
     assert_eq!(store.create_tenant(&again, &event()).await.unwrap(), Creation::AlreadyExists);
     assert_eq!(store.create_instance(&acme, &instance("r-1"), &event()).await.unwrap(), Creation::AlreadyExists);
     let elsewhere = store.create_instance(&tenant("globex"), &instance("r-1"), &event()).await.unwrap();
@@ -176,7 +175,7 @@ pub async fn every_write_records_one_audit_event(backend: &mut impl Backend) {
     let acme = tenant("acme");
     let new = NewSubject { tenant: acme.clone(), subject: subject(account("r-1", "x")), first_password: None };
     let status = SubjectStatus::InstanceAccount(InstanceAccountStatus::Unavailable);
-    let owner = Tenant { name: acme.clone(), created_at: at(1) };
+    let owner = new_tenant("acme", 1);
     store.create_tenant(&owner, &events[0]).await.unwrap();
     store.create_instance(&acme, &instance("r-1"), &events[1]).await.unwrap();
     store.set_instance_status(&acme, &instance_id("r-1"), InstanceStatus::Error, &events[2]).await.unwrap();

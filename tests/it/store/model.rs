@@ -7,7 +7,6 @@ use credentiald::domain::caller::Caller;
 use credentiald::domain::credential::{ChangeId, StoredHash};
 use credentiald::domain::names::RamUserName;
 use credentiald::domain::subject::SubjectId;
-use credentiald::domain::tenant::Tenant;
 use credentiald::ports::Store;
 use credentiald::ports::store::{CommitOutcome, Creation, Deletion, FirstPassword, NewSubject};
 use proptest::prelude::*;
@@ -94,7 +93,7 @@ impl Model {
     async fn follow(&mut self, store: &dyn Store, operation: Operation) {
         match operation {
             Operation::CreateTenant(number) => {
-                let new = Tenant { name: tenant(TENANTS[number]), created_at: at(1) };
+                let new = new_tenant(TENANTS[number], 1);
                 let created = store.create_tenant(&new, &event()).await.unwrap();
                 let expected = created_if(!self.tenants.contains_key(&number));
                 assert_eq!(created, expected);

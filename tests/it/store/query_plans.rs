@@ -44,13 +44,14 @@ const OF_CONNECTING: &[&str] = &["set_config", "current_setting", "schema_migrat
 
 /// Rows of everything, each table's as many as make an index the better way.
 const MANY_ROWS: &[&str] = &[
-    "INSERT INTO tenant SELECT 'tenant-' || n, settings, 1 FROM tenant, generate_series(1, 5000) n",
+    "INSERT INTO tenant SELECT 'tenant-' || n, settings, 1, gen_random_uuid() FROM tenant, generate_series(1, 5000) n",
     "INSERT INTO instance SELECT 'acme', 'r-0-' || n, 'cn-shanghai', 'normal', 1 FROM generate_series(1, 5000) n",
     "INSERT INTO earlier_hash SELECT subject_id, 1, hash, change_id, pepper_key, 1 FROM credential",
     "UPDATE credential SET version = 2, overlap_started_at = 1, overlap_length = 1, overlap_history = 1",
     "INSERT INTO password_use SELECT id, 2, NULL, 'operator', 'boss', NULL, 1 FROM subject",
-    "INSERT INTO access_token SELECT id, sha256(id::bytea), tenant, 'ram-user', name, id, 1, 2 FROM subject",
-    "INSERT INTO access_token SELECT name, sha256(name::bytea), name, 'root', '', NULL, 1, 2 FROM tenant",
+    "INSERT INTO access_token SELECT s.id, sha256(s.id::bytea), s.tenant, 'ram-user', s.name, s.id, 1, 2, t.id
+     FROM subject s JOIN tenant t ON t.name = s.tenant",
+    "INSERT INTO access_token SELECT name, sha256(name::bytea), name, 'root', '', NULL, 1, 2, id FROM tenant",
     "INSERT INTO client_token SELECT id, sha256(id::bytea), 1, NULL, 9, 9 FROM subject",
     "INSERT INTO pair_failures SELECT sha256(id::bytea), sha256(id::bytea), 1, 9 FROM subject",
     "INSERT INTO subject_failures SELECT sha256(id::bytea), 1, 9 FROM subject",

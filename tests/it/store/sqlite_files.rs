@@ -4,9 +4,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use credentiald::domain::caller::Caller;
 use credentiald::domain::credential::Revision;
 use credentiald::domain::subject::SubjectId;
-use credentiald::ports::store::{Credentials, Directory};
+use credentiald::ports::store::{AccessTokens, Credentials, Directory};
 use credentiald::store::sqlite::OpenError;
 use credentiald::store::{Migrated, SqlStore, sqlite};
 use tempfile::TempDir;
@@ -138,8 +139,8 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     assert!(matches!(error, OpenError::Older { found: 0, .. }));
     assert!(error.to_string().contains("credentiald migrate"));
 
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 8 });
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 8, to: 8 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 9 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 9, to: 9 });
     alice(&sqlite::open(&path).await.unwrap()).await;
 }
 
@@ -153,6 +154,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         (5, include_str!("schema_5.sql")),
         (6, include_str!("schema_6.sql")),
         (7, include_str!("schema_7.sql")),
+        (8, include_str!("schema_8.sql")),
     ] {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("store.db");
@@ -160,7 +162,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::Older { found, .. } if found == from), "{error}");
 
-        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 8 });
+        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 9 });
 
         assert_eq!(sqlite::check(&path, None).await.unwrap().damages, Vec::<String>::new());
         let store = sqlite::open(&path).await.unwrap();
@@ -174,6 +176,11 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         assert_eq!(store.settings(&tenant("acme")).await.unwrap().unwrap().ram.password_reuse_prevention(), 3);
         assert!(store.replace_hash(id, credential.revision, &hash(4)).await.unwrap());
         make_change(&store, id, 2).await;
+        if from == 8 {
+            let acme = store.tenant(&tenant("acme")).await.unwrap().unwrap();
+            let root = store.access_token(&digest(1)).await.unwrap().unwrap();
+            assert_eq!((root.caller, root.tenant), (Caller::Root(acme.name), Some(acme.id)));
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use credentiald::domain::subject::{
     Instance, InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes, SubjectId,
     SubjectName, Tags,
 };
-use credentiald::domain::tenant::Tenant;
+use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::time::{Timestamp, Window, minutes};
 use credentiald::ports::Store;
 use credentiald::ports::store::{Commit, CommitOutcome, Creation, FirstPassword, NewSubject};
@@ -112,7 +112,15 @@ pub fn digest(number: u8) -> TokenDigest {
 }
 
 pub fn token(caller: Caller) -> AccessToken {
-    AccessToken { id: TokenId(Uuid::new_v4()), caller, created_at: at(10), expires_at: at(20) }
+    let tenant = caller.tenant().map(tenant_id);
+    AccessToken { id: TokenId(Uuid::new_v4()), caller, tenant, created_at: at(10), expires_at: at(20) }
+}
+
+/// The id of the first tenant of that name.
+pub fn tenant_id(name: &TenantName) -> TenantId {
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(name.as_str().bytes()).for_each(|(place, byte)| *place = byte);
+    TenantId(Uuid::from_bytes(bytes))
 }
 
 pub fn page(size: u32, after: Option<String>) -> PageRequest {
@@ -143,8 +151,14 @@ pub fn instance(id: &str) -> Instance {
     Instance { id: instance_id(id), region: region("cn-shanghai"), status: InstanceStatus::Normal, created_at: at(4) }
 }
 
+/// The first tenant of that name, made then.
+pub fn new_tenant(name: &str, created_at: i64) -> Tenant {
+    let name = tenant(name);
+    Tenant { id: tenant_id(&name), name, created_at: at(created_at) }
+}
+
 pub async fn add_tenant(store: &dyn Store, name: &str) -> TenantName {
-    let tenant = Tenant { name: tenant(name), created_at: at(3) };
+    let tenant = new_tenant(name, 3);
     assert_eq!(store.create_tenant(&tenant, &event()).await.unwrap(), Creation::Created);
     tenant.name
 }

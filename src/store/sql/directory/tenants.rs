@@ -13,7 +13,8 @@ use crate::ports::store::{Creation, Deletion};
 pub(super) async fn insert(transaction: &mut dyn Transaction, tenant: &Tenant) -> Result<Creation, StoreError> {
     let inserted = transaction
         .execute(
-            sql("INSERT INTO tenant (name, settings, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING")
+            sql("INSERT INTO tenant (id, name, settings, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING")
+                .bind(tenant.id.to_string())
                 .bind(tenant.name.as_str())
                 .bind(settings::to_text(&TenantSettings::default())?)
                 .bind(tenant.created_at.as_micros()),
@@ -23,14 +24,15 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, tenant: &Tenant) -
 }
 
 pub(super) async fn find(store: &SqlStore, name: &TenantName) -> Result<Option<Tenant>, StoreError> {
-    let row = store.read_first(sql("SELECT name, created_at FROM tenant WHERE name = $1").bind(name.as_str())).await?;
+    let row =
+        store.read_first(sql("SELECT id, name, created_at FROM tenant WHERE name = $1").bind(name.as_str())).await?;
     row.as_ref().map(rows::tenant).transpose()
 }
 
 pub(super) async fn list(store: &SqlStore, page: &PageRequest) -> Result<Page<Tenant>, StoreError> {
     let found = store
         .read(
-            sql("SELECT name, created_at FROM tenant WHERE name > $1 ORDER BY name LIMIT $2")
+            sql("SELECT id, name, created_at FROM tenant WHERE name > $1 ORDER BY name LIMIT $2")
                 .bind(start_of(page))
                 .bind(i64::from(page.size) + 1),
         )

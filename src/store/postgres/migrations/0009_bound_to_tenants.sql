@@ -1,0 +1,10 @@
+-- The id that a tenant keeps for good: one that is made again under the same name is another tenant. Tenants of before are
+-- given a random UUID.
+ALTER TABLE tenant ADD COLUMN id TEXT COLLATE "C";
+UPDATE tenant SET id = CAST(gen_random_uuid() AS TEXT);
+ALTER TABLE tenant ALTER COLUMN id SET NOT NULL;
+CREATE UNIQUE INDEX tenant_id ON tenant (id);
+
+-- The tenant that a token is bound to; NULL for operators.
+ALTER TABLE access_token ADD COLUMN tenant_id TEXT COLLATE "C";
+UPDATE access_token SET tenant_id = (SELECT t.id FROM tenant t WHERE t.name = access_token.tenant);
