@@ -154,3 +154,37 @@ async fn who_guessed_in_vain_can_still_reset() {
     let request = json!({ "subject": { "ram_user": "alice" }, "generate_password": true });
     world.root.ok("ResetPassword", request).await;
 }
+
+#[tokio::test]
+async fn a_slowed_subjects_callers_wait_or_are_told_how_long_to_wait() {
+    let clock = MovedClock::stopped();
+    let setup = Setup::default().with("attempts.allowance", "1").with("attempts.subject_allowance", "1");
+    let world = setup.by(&clock).start().await;
+    world.ram_user("alice", RIGHT).await;
+    let (attacker, other) = (world.service().await, world.caller("SERVICE", "console").await);
+    attacker.ok("VerifyPassword", verify("alice", "guess")).await;
+
+    let hurried = other.with_header("grpc-timeout", "900m");
+    let reply = hurried.err("VerifyPassword", verify("alice", RIGHT), "TOO_MANY_ATTEMPTS").await;
+    let wait = reply.details().retry_info().unwrap().retry_delay.unwrap();
+    assert_eq!(wait.as_millis(), 1000);
+    assert_eq!(other.ok("VerifyPassword", verify("alice", RIGHT)).await["result"], "MATCHED_CURRENT", "it waited");
+
+    clock.forward(wait);
+    assert_eq!(hurried.ok("VerifyPassword", verify("alice", RIGHT)).await["result"], "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn a_relying_system_is_told_what_exists_and_a_sign_in_is_not() {
+    let world = World::start().await;
+    world.ram_user("alice", RIGHT).await;
+    let relay = world.service().await;
+    let of = |name: &str| json!({ "subject": { "ram_user": name } });
+    for name in ["alice", "nobody"] {
+        assert_eq!(relay.ok("VerifyPassword", verify(name, "guess")).await["result"], "NOT_MATCHED", "{name}");
+    }
+    relay.ok("CheckPassword", verify("alice", "newpassword")).await;
+    relay.ok("GeneratePassword", of("alice")).await;
+    relay.err("CheckPassword", verify("nobody", "newpassword"), "USER_NOT_FOUND").await;
+    relay.err("GeneratePassword", of("nobody"), "USER_NOT_FOUND").await;
+}
