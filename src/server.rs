@@ -1,13 +1,12 @@
 //! Builds everything, and knows everyone.
 
 mod location;
+mod operator_file;
 mod pepper;
 
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use crate::domain::names::FreeName;
 use crate::domain::time::days;
 use crate::grpc::{self, GrpcSettings, Health};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
-use crate::policy::{Baseline, RefusedList};
+use crate::policy::{Baseline, RefusedList, RefusedPasswords};
 use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store, StoreError};
 use crate::service::gates::{AttemptLimits, Installation, Ports, WatchLimits};
 use crate::service::requests::IssuedToken;
@@ -33,6 +32,7 @@ use crate::store::{OpenError, Opening, SqlStore};
 use crate::telemetry::Metrics;
 
 pub use location::{LocationError, location};
+pub use operator_file::{OperatorFile, OperatorFileError};
 pub use pepper::{BadRing, RingProblem, key_ring};
 
 /// How long it takes until another connection is accepted after one that could not be.
@@ -77,14 +77,8 @@ pub enum StartError {
     #[error(transparent)]
     Authz(#[from] AuthzError),
     /// The list of refused passwords can't be read.
-    #[error("the refused passwords in {} can't be read", .path.display())]
-    RefusedPasswords {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    #[error("the refused passwords in {0}")]
+    RefusedPasswords(OperatorFileError),
     /// The address is not to be had.
     #[error("{address} can't be listened on")]
     Listen {
@@ -326,13 +320,18 @@ fn watch_limits(watch: &Watch) -> WatchLimits {
 }
 
 fn baseline(policy: &Policy) -> Result<Baseline, StartError> {
-    let mut baseline = Baseline { refuse_subject_names: policy.refuse_subject_names, ..Baseline::default() };
-    if let Some(path) = &policy.refused_passwords_file {
-        let text =
-            fs::read_to_string(path).map_err(|source| StartError::RefusedPasswords { path: path.clone(), source })?;
-        baseline.refused = Some(Arc::new(RefusedList::from_lines(&text)));
-    }
-    Ok(baseline)
+    let refused = refused_passwords(policy).map_err(StartError::RefusedPasswords)?;
+    let refused = refused.map(|list| Arc::new(list) as Arc<dyn RefusedPasswords>);
+    Ok(Baseline { refuse_subject_names: policy.refuse_subject_names, refused })
+}
+
+/// The list of refused passwords, where the settings name one.
+///
+/// # Errors
+/// It can't be read.
+pub fn refused_passwords(policy: &Policy) -> Result<Option<RefusedList>, OperatorFileError> {
+    let list = |path| OperatorFile::read(path).map(|file| RefusedList::from_lines(&file.text));
+    policy.refused_passwords_file.as_deref().map(list).transpose()
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! Who calls a service that is running, and where it is.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
+use zeroize::Zeroizing;
 
 use super::connection::connect;
 use super::environment::Environment;
 use super::failure::Failure;
 use crate::config::{ADDRESS_VARIABLE, TOKEN_VARIABLE};
+use crate::server::OperatorFile;
 
 const DEFAULT_ADDRESS: &str = "http://127.0.0.1:50051";
 
@@ -40,9 +41,8 @@ impl CallerArgs {
     /// What a call sends as `authorization`.
     pub(super) fn authorization(&self, environment: &Environment) -> Result<MetadataValue<Ascii>, Failure> {
         let token = match &self.token_file {
-            Some(path) => fs::read_to_string(path)
-                .map_err(|error| Failure::caused(format!("can't read {}", path.display()), &error))?,
-            None => environment.text(TOKEN_VARIABLE).unwrap_or_default().to_owned(),
+            Some(path) => OperatorFile::read_secret(path).map_err(Failure::failed)?,
+            None => Zeroizing::new(environment.text(TOKEN_VARIABLE).unwrap_or_default().to_owned()),
         };
         let token = match token.trim() {
             "" => {

@@ -12,14 +12,16 @@ use crate::ambient::SystemEntropy;
 use crate::config::{Effective, Hashing, LogFormat, Mistake};
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::Entropy;
-use crate::server::{engine_settings, key_ring, location};
+use crate::server::{OperatorFile, engine_settings, key_ring, location, refused_passwords};
+use crate::store::Location;
 use crate::telemetry;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
     /// Tell every mistake in the configuration at once.
     ///
-    /// Reads the same flags, environment and file as `serve`. Exit status 78 where there is a mistake.
+    /// Reads the same flags, environment and files as `serve`, the list of refused passwords and certificates included. It
+    /// does not open the store: `store check` does. Exit status 78 where there is a mistake.
     #[command(after_help = "Example:\n  credentiald config check --config /etc/credentiald.toml")]
     Check(SettingArgs),
     /// Show every setting in force as TOML, with where it came from, and with secrets hidden.
@@ -29,7 +31,11 @@ pub(super) enum ConfigCommand {
 
 pub(super) fn run(command: &ConfigCommand, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     match command {
-        ConfigCommand::Check(args) => load(args, environment).and_then(|_| terminal.print("the configuration is good")),
+        ConfigCommand::Check(args) => {
+            let effective = load(args, environment)?;
+            let mistakes = unreadable_files(&effective);
+            if mistakes.is_empty() { terminal.print("the configuration is good") } else { Err(mistakes.into()) }
+        }
         ConfigCommand::Show(args) => {
             let effective = load(args, environment)?;
             let kernel = kernel(&effective.config.hashing).map_err(Failure::failed)?;
@@ -80,7 +86,24 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let of_ring = key_ring(&effective.config.pepper, &entropy).err().map_or_else(Vec::new, |bad| bad.0);
     let of_ring = of_ring.into_iter().map(|problem| effective.mistake(problem.setting, problem.message));
-    let key = if effective.config.store.url_file.is_some() { "store.url_file" } else { "store.url" };
-    let of_store = location(&effective.config).err().map(|error| effective.mistake(key, error.to_string()));
+    let of_store = location(&effective.config).err();
+    let of_store = of_store.map(|error| effective.mistake(key_of_store(effective), error.to_string()));
     of_cost.into_iter().chain(of_ring).chain(of_store).collect()
+}
+
+/// What is wrong with files that the service reads once it starts. Commands that start nothing don't need them.
+fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
+    let of_list = refused_passwords(&effective.config.policy).err();
+    let of_list = of_list.map(|error| effective.mistake("policy.refused_passwords_file", error.to_string()));
+    let location = location(&effective.config).ok();
+    let of_store = location.iter().flat_map(Location::files).filter_map(|path| {
+        let error = OperatorFile::read(path).err()?;
+        Some(effective.mistake(key_of_store(effective), format!("names a file: {error}")))
+    });
+    of_list.into_iter().chain(of_store).collect()
+}
+
+/// The setting that names the store.
+fn key_of_store(effective: &Effective) -> &'static str {
+    if effective.config.store.url_file.is_some() { "store.url_file" } else { "store.url" }
 }

@@ -1,6 +1,5 @@
 //! The flags that stand for settings: one for each, from the table in `config`.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
@@ -8,6 +7,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use super::environment::Environment;
 use super::failure::Failure;
 use crate::config::{Effective, FILE_VARIABLE, File, Kind, SETTINGS, Setting, Sources};
+use crate::server::OperatorFile;
 
 /// `--config`, and a flag for each setting.
 #[derive(Debug, Clone)]
@@ -21,10 +21,10 @@ impl SettingArgs {
     pub(super) fn load(&self, environment: &Environment) -> Result<Effective, Failure> {
         let path = self.file.clone().or_else(|| environment.text(FILE_VARIABLE).map(PathBuf::from));
         let name = path.as_ref().map(|path| path.display().to_string());
-        let text = path.map(fs::read_to_string).transpose().map_err(|error| {
-            Failure::BadConfiguration(vec![format!("{}: {error}", name.as_deref().unwrap_or_default())])
-        })?;
-        let file = name.as_deref().zip(text.as_deref()).map(|(name, text)| File { name, text });
+        let read = path.as_deref().map(OperatorFile::read).transpose();
+        let read = read.map_err(|error| Failure::BadConfiguration(vec![error.to_string()]))?;
+        let file = name.as_deref().zip(read.as_ref());
+        let file = file.map(|(name, read)| File { name, text: &read.text, is_open_to_all: read.is_open_to_all });
         let sources = Sources { file, environment: environment.variables().clone(), flags: self.flags.clone() };
         Ok(Effective::load(&sources)?)
     }

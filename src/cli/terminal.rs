@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::process::ExitCode;
 
 use super::failure::Failure;
+use crate::domain::text::BYTE_ORDER_MARK;
 
 /// More than any password, token or list that is piped into a command.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
@@ -52,7 +53,7 @@ impl Terminal {
         ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2))
     }
 
-    /// Reads standard input to its end, and leaves one line end at the end out.
+    /// Reads standard input to its end. Leaves out a byte order mark at the start and one line end at the end.
     pub(super) fn read(&mut self) -> Result<String, Failure> {
         let mut text = String::new();
         let mut input = self.input.by_ref().take(MAX_INPUT_BYTES + 1);
@@ -65,6 +66,9 @@ impl Terminal {
             if text.ends_with('\r') {
                 text.pop();
             }
+        }
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(text)
     }
@@ -84,6 +88,7 @@ mod tests {
         assert_eq!(read(b"one\r\n").unwrap(), "one");
         assert_eq!(read(b"one\n\n").unwrap(), "one\n");
         assert_eq!(read(b"").unwrap(), "");
+        assert_eq!(read(b"\xef\xbb\xbfone\n").unwrap(), "one");
         assert!(read(b"\xff").is_err());
     }
 }

@@ -16,6 +16,7 @@ pub use settings::{
     Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policy, Postgres, SETTINGS, Server, Setting,
     Store, Watch,
 };
+pub use show::holds_password;
 pub use sources::{File, Source, Sources};
 pub use values::Mistake;
 
@@ -112,7 +113,7 @@ mod tests {
         let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let environment: Vec<(String, String)> = pairs(environment);
         let sources = Sources {
-            file: Some(File { name: "c.toml", text: file }),
+            file: Some(File { name: "c.toml", text: file, is_open_to_all: false }),
             environment: environment.into_iter().map(|(name, value)| (name, value.into())).collect(),
             flags: pairs(flags),
         };
@@ -167,6 +168,64 @@ mod tests {
     fn what_kubernetes_sets_for_a_service_of_our_name_is_not_ours() {
         let names = ["CREDENTIALD_PORT", "CREDENTIALD_PORT_50051_TCP_ADDR", "CREDENTIALD_SERVICE_HOST"];
         assert!(load("", &names.map(|name| (name, "tcp://10.0.0.1:50051")), &[]).is_ok());
+    }
+
+    #[test]
+    fn what_kubernetes_sets_for_a_service_whose_name_begins_with_ours_is_not_ours() {
+        for service in
+            ["CREDENTIALD", "CREDENTIALD_POSTGRES", "CREDENTIALD_SERVER", "CREDENTIALD_METRICS", "CREDENTIALD_2_A"]
+        {
+            let variables = [
+                ("_SERVICE_HOST", "10.0.0.1"),
+                ("_SERVICE_PORT", "5432"),
+                ("_SERVICE_PORT_GRPC_WEB", "5432"),
+                ("_PORT", "tcp://10.0.0.1:5432"),
+                ("_PORT_5432_TCP", "tcp://10.0.0.1:5432"),
+                ("_PORT_5432_TCP_PROTO", "tcp"),
+                ("_PORT_5432_TCP_PORT", "5432"),
+                ("_PORT_5432_UDP_ADDR", "10.0.0.1"),
+            ];
+            let variables = variables.map(|(end, value)| (format!("{service}{end}"), value));
+            let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+            assert_eq!(load("", &variables, &[]).map(drop), Ok(()), "{service}");
+        }
+        for (name, value) in [
+            ("CREDENTIALD_SERVER_PORT", "50051"),
+            ("CREDENTIALD_SERVER_HOST", "10.0.0.1"),
+            ("CREDENTIALD_SERVER_PORT_5432_TPC", "50051"),
+            ("CREDENTIALD_SERVER_PORT_5432_TCP_NAME", "50051"),
+        ] {
+            let mistakes = load("", &[(name, value)], &[]).unwrap_err();
+            assert_eq!(mistakes, [format!("{name}: is not a setting")]);
+        }
+    }
+
+    #[test]
+    fn no_setting_has_a_name_that_kubernetes_would_give() {
+        for setting in SETTINGS {
+            let variable = setting.variable();
+            assert!(
+                !variable.ends_with("_PORT") && !variable.contains("_PORT_") && !variable.contains("_SERVICE_"),
+                "{variable}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_open_to_everybody_holds_no_secret() {
+        let load = |text, is_open_to_all| {
+            let file = Some(File { name: "c.toml", text, is_open_to_all });
+            let mistakes = Effective::load(&Sources { file, ..Sources::default() }).err().unwrap_or_default();
+            mistakes.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for secret in ["[pepper]\nkeys = \"a:hunter2\"\n", "[store]\nurl = \"postgres://u:hunter2@h/d\"\n"] {
+            assert_eq!(load(secret, false), [""; 0]);
+            let mistakes = load(secret, true);
+            assert!(mistakes.len() == 1 && mistakes[0].ends_with("forbid that: chmod o= c.toml"), "{mistakes:?}");
+            assert!(!mistakes[0].contains("hunter2"), "{mistakes:?}");
+        }
+        let open = "[pepper]\nkeys = \"\"\n[store]\nurl = \"postgres://u@h/d\"\n[log]\nlevel = \"warn\"\n";
+        assert_eq!(load(open, true), [""; 0]);
     }
 
     #[test]

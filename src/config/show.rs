@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::settings::{Kind, SETTINGS, Setting};
 use super::sources::Source;
 use super::values::Values;
+use crate::domain::text::printable;
 
 /// What stands for the value of a secret.
 const HIDDEN: &str = "(hidden)";
@@ -33,16 +34,27 @@ fn line(setting: &Setting, name: &str, (source, value): (Source, &str)) -> Strin
         Kind::Text | Kind::Secret => text(value),
         Kind::Number | Kind::Flag => value.to_owned(),
     };
-    format!("{name} = {shown} # {}\n", source.brief().replace(char::is_control, " "))
+    format!("{name} = {shown} # {}\n", printable(&source.brief()))
+}
+
+/// Whether a URL may hold a password.
+pub fn holds_password(url: &str) -> bool {
+    around_user(url).is_some()
 }
 
 /// A URL without what stands before its last `@`, if that can hold a password.
 fn without_password(url: &str) -> Cow<'_, str> {
-    let parts = url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
-    match parts {
-        Some((scheme, (user, rest))) if user.contains(':') => Cow::Owned(format!("{scheme}://{HIDDEN}@{rest}")),
-        _ => Cow::Borrowed(url),
+    match around_user(url) {
+        Some((scheme, rest)) => Cow::Owned(format!("{scheme}://{HIDDEN}@{rest}")),
+        None => Cow::Borrowed(url),
     }
+}
+
+/// What stands before and after the user of a URL, where a password can stand with it.
+fn around_user(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (user, rest) = rest.rsplit_once('@')?;
+    user.contains(':').then_some((scheme, rest))
 }
 
 #[cfg(test)]

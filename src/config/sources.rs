@@ -24,6 +24,8 @@ pub struct File<'a> {
     pub name: &'a str,
     /// What it says.
     pub text: &'a str,
+    /// Whether every user of the machine has access to it. It may then hold no secret.
+    pub is_open_to_all: bool,
 }
 
 /// Where a value came from.

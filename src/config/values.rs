@@ -7,6 +7,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::settings::{Kind, SETTINGS, Setting};
+use super::show::holds_password;
 use super::sources::{File, Source, Sources};
 use super::{ADDRESS_VARIABLE, FILE_VARIABLE, TOKEN_VARIABLE};
 
@@ -106,6 +107,13 @@ impl Values {
                 match Setting::of_key(&key) {
                     None => mistakes.push(Mistake { source, message: "is not a setting".to_owned() }),
                     Some(setting) => match text_of(&value, setting.kind) {
+                        Ok(text) if file.is_open_to_all && is_secret(&text, setting.kind) => {
+                            let message = format!(
+                                "is a secret, and {0} is open to everybody; forbid that: chmod o= {0}",
+                                file.name
+                            );
+                            mistakes.push(Mistake { source, message });
+                        }
                         Ok(text) => self.add(setting, source, &text),
                         Err(message) => mistakes.push(Mistake { source, message }),
                     },
@@ -115,16 +123,25 @@ impl Values {
     }
 
     fn add_variable(&mut self, name: &str, text: &OsStr, mistakes: &mut Vec<Mistake>) {
-        let is_settings = name.starts_with("CREDENTIALD_") && !is_of_kubernetes(name);
-        if !is_settings || [FILE_VARIABLE, TOKEN_VARIABLE, ADDRESS_VARIABLE].contains(&name) {
+        if !name.starts_with("CREDENTIALD_") || [FILE_VARIABLE, TOKEN_VARIABLE, ADDRESS_VARIABLE].contains(&name) {
             return;
         }
         let source = Source::Variable(name.to_owned());
         match (SETTINGS.iter().find(|setting| setting.variable() == name), text.to_str()) {
+            (None, Some(text)) if is_of_kubernetes(name, text) => {}
             (None, _) => mistakes.push(Mistake { source, message: "is not a setting".to_owned() }),
             (Some(_), None) => mistakes.push(Mistake { source, message: "is not Unicode text".to_owned() }),
             (Some(setting), Some(text)) => self.add(setting, source, text),
         }
+    }
+}
+
+/// Whether a value of that kind may not be known to every user of the machine.
+fn is_secret(text: &str, kind: Kind) -> bool {
+    match kind {
+        Kind::Secret => !text.is_empty(),
+        Kind::Url => holds_password(text),
+        Kind::Text | Kind::Number | Kind::Flag => false,
     }
 }
 
@@ -140,9 +157,22 @@ fn text_of(value: &toml::Value, kind: Kind) -> Result<String, String> {
     }
 }
 
-/// Whether Kubernetes sets the variable in every container where a Service is named `credentiald` (Kubernetes
-/// documentation, "Accessing the Service", environment variables). No section of ours has these names.
-fn is_of_kubernetes(name: &str) -> bool {
-    ["CREDENTIALD_SERVICE_", "CREDENTIALD_PORT_"].iter().any(|start| name.starts_with(start))
-        || name == "CREDENTIALD_PORT"
+/// Whether Kubernetes sets the variable in every container of a namespace where a Service is named `credentiald`, or
+/// `credentiald-` and something (Kubernetes documentation, "Service", environment variables).
+///
+/// A misspelt setting must not be taken for one of them: what is not clear from the name is by the value.
+fn is_of_kubernetes(name: &str, value: &str) -> bool {
+    let is_link = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let of_port = name.rsplit_once("_PORT_").is_some_and(|(_, rest)| {
+        let mut parts = rest.split('_');
+        let number = parts.next().is_some_and(|number| number.parse::<u16>().is_ok());
+        let protocol = parts.next().is_some_and(|protocol| ["TCP", "UDP", "SCTP"].contains(&protocol));
+        let what = parts.next().is_none_or(|what| ["PROTO", "PORT", "ADDR"].contains(&what));
+        number && protocol && what && parts.next().is_none()
+    });
+    (name.ends_with("_PORT") && is_link)
+        || name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || of_port
 }

@@ -17,4 +17,5 @@ pub mod resource;
 pub mod settings;
 pub mod subject;
 pub mod tenant;
+pub mod text;
 pub mod time;

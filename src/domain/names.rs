@@ -59,10 +59,6 @@ name!(
     TenantName, 64, "A-Z a-z 0-9 . _ -", is_plain
 );
 name!(
-    /// A RAM user's name: 1–64 of `A-Z a-z 0-9 . _ -` (RAM `UserName`).
-    RamUserName, 64, "A-Z a-z 0-9 . _ -", is_plain
-);
-name!(
     /// An IAM user's id: 1–64 of `A-Z a-z 0-9 . _ -`.
     IamUserId, 64, "A-Z a-z 0-9 . _ -", is_plain
 );
@@ -87,7 +83,46 @@ name!(
     Region, 64, "A-Z a-z 0-9 -", |character: char| character.is_ascii_alphanumeric() || character == '-'
 );
 
-/// A mail domain's name: 1–50 of `A-Z a-z 0-9 . -` (Direct Mail `DomainName`), compared without regard to case.
+/// A RAM user's name: 1–64 of `A-Z a-z 0-9 . _ -` (RAM `UserName`), the first no hyphen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RamUserName(String);
+
+impl RamUserName {
+    /// Parses the name.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
+        let name = Self::parse_stored(text)?;
+        if text.starts_with('-') {
+            return Err(FieldProblem::Malformed { expected: "must not start with a hyphen" });
+        }
+        Ok(name)
+    }
+
+    /// Parses a name that is stored already. Earlier versions accepted a hyphen at the start.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse_stored(text: &str) -> Result<Self, FieldProblem> {
+        check(text, 64, "A-Z a-z 0-9 . _ -", is_plain)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RamUserName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A mail domain's name: 1–50 of `A-Z a-z 0-9 . -` (Direct Mail `DomainName`), compared without regard to case. Its labels
+/// are host labels (RFC 1123 §2.1): none is empty, and none starts or ends with a hyphen. One dot may end the name.
 #[derive(Debug, Clone)]
 pub struct DomainName {
     as_written: String,
@@ -100,6 +135,21 @@ impl DomainName {
     /// # Errors
     /// What is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, FieldProblem> {
+        let name = Self::parse_stored(text)?;
+        let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
+        if !labels.all(is_host_label) {
+            return Err(FieldProblem::Malformed {
+                expected: "needs a letter or digit at the start and the end of each part between dots",
+            });
+        }
+        Ok(name)
+    }
+
+    /// Parses a name that is stored already. Earlier versions did not look at its labels.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse_stored(text: &str) -> Result<Self, FieldProblem> {
         check(text, 50, "A-Z a-z 0-9 . -", |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))?;
         Ok(Self { as_written: text.to_owned(), lower_case: text.to_ascii_lowercase() })
     }
@@ -113,6 +163,10 @@ impl DomainName {
     pub fn lower_case(&self) -> &str {
         &self.lower_case
     }
+}
+
+fn is_host_label(label: &str) -> bool {
+    !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
 }
 
 impl PartialEq for DomainName {
@@ -202,6 +256,28 @@ mod tests {
         assert_eq!(DomainName::parse(&"a".repeat(51)).unwrap_err().reason(), "TOO_LONG");
         for bad in ["exa mple.com", "exa_mple.com", "ex\u{e4}mple.com", "a\0b"] {
             assert_eq!(DomainName::parse(bad).unwrap_err().reason(), "CHARACTER_NOT_ALLOWED", "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_labels_of_a_mail_domain_are_host_labels() {
+        for bad in ["a..b.com", ".example.com", ".", "..", "example.com..", "-a.com", "a-.com", "a.-", "-"] {
+            assert_eq!(DomainName::parse(bad).unwrap_err().reason(), "MALFORMED", "{bad}");
+            assert!(DomainName::parse_stored(bad).is_ok(), "{bad}: an earlier version stored it");
+        }
+        for good in ["xn--bcher-kva.example", "a--b.com", "1.2", "a"] {
+            assert!(DomainName::parse(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_ram_user_name_does_not_start_with_a_hyphen() {
+        for good in ["alice", "a-b", "1", "_a", ".a", "a-"] {
+            assert!(RamUserName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["-alice", "-"] {
+            assert_eq!(RamUserName::parse(bad).unwrap_err().reason(), "MALFORMED", "{bad}");
+            assert!(RamUserName::parse_stored(bad).is_ok(), "{bad}: an earlier version stored it");
         }
     }
 

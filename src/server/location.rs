@@ -1,23 +1,15 @@
 //! Where the settings say that the store is.
 
-use std::fs;
-use std::io;
-use std::path::PathBuf;
-
-use crate::config::{Config, Secret, StoreLocation};
+use super::{OperatorFile, OperatorFileError};
+use crate::config::{Config, Secret, StoreLocation, holds_password};
 use crate::store::Location;
 
 /// Why the settings name no store.
 #[derive(Debug, thiserror::Error)]
 pub enum LocationError {
-    /// The file with the URL can't be read.
-    #[error("the file {} can't be read: {source}", .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// The file with the URL can't be used.
+    #[error("the file {0}")]
+    File(#[from] OperatorFileError),
     /// What stands there is no URL of a store.
     #[error("{0}")]
     Url(String),
@@ -32,8 +24,11 @@ pub fn location(config: &Config) -> Result<Location, LocationError> {
     let url = match &config.store.url_file {
         None => &config.store.url,
         Some(path) => {
-            let text = fs::read_to_string(path).map_err(|source| LocationError::File { path: path.clone(), source })?;
-            read = StoreLocation::parse(text.trim())
+            let file = OperatorFile::read(path)?;
+            if file.is_open_to_all && holds_password(&file.text) {
+                return Err(OperatorFileError::OpenToAll { path: path.clone() }.into());
+            }
+            read = StoreLocation::parse(file.text.trim())
                 .map_err(|problem| LocationError::Url(format!("holds what {problem}")))?;
             &read
         }

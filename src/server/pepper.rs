@@ -1,13 +1,11 @@
 //! The ring of the pepper's keys, from where the settings say.
 
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::OperatorFile;
 use crate::config::Pepper;
 use crate::hashing::KeyRing;
 use crate::ports::Entropy;
@@ -45,7 +43,7 @@ const KEYS_FILE: &str = "pepper.keys_file";
 pub fn key_ring(pepper: &Pepper, entropy: &Arc<dyn Entropy>) -> Result<KeyRing, BadRing> {
     let bad = |setting, message: String| BadRing(vec![RingProblem { setting, message }]);
     let (setting, text) = match &pepper.keys_file {
-        Some(path) => (KEYS_FILE, read(path).map_err(|message| bad(KEYS_FILE, message))?),
+        Some(path) => (KEYS_FILE, OperatorFile::read_secret(path).map_err(|error| bad(KEYS_FILE, error.to_string()))?),
         None => (KEYS, Zeroizing::new(pepper.keys.expose().to_owned())),
     };
     let ring = KeyRing::parse(&text, Arc::clone(entropy)).map_err(|mistakes| {
@@ -59,18 +57,11 @@ pub fn key_ring(pepper: &Pepper, entropy: &Arc<dyn Entropy>) -> Result<KeyRing, 
     }
 }
 
-/// The text of a file that not everybody can read.
-fn read(path: &Path) -> Result<Zeroizing<String>, String> {
-    let cant_read = |error| format!("{} can't be read: {error}", path.display());
-    let mode = fs::metadata(path).map_err(cant_read)?.permissions().mode();
-    if mode & 0o007 != 0 {
-        return Err(format!("{} is open to everybody; forbid that: chmod o= {0}", path.display()));
-    }
-    fs::read_to_string(path).map(Zeroizing::new).map_err(cant_read)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::ambient::SystemEntropy;
     use crate::config::Secret;
@@ -112,6 +103,8 @@ mod tests {
             assert!(is_fine || problems[0].contains("chmod o= "), "{problems:?}");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, format!("\u{feff}{KEY}\r\n")).unwrap();
+        assert_eq!(problems(&pepper), [""; 0], "as Windows editors save it");
         fs::write(&path, "").unwrap();
         assert_eq!(problems(&pepper), ["pepper.keys_file: holds no key"]);
     }

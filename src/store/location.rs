@@ -1,6 +1,6 @@
 //! Which database a store is in: the one place where they are told apart.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[cfg(feature = "postgres")]
@@ -40,6 +40,15 @@ pub enum OpenError {
 }
 
 impl Location {
+    /// The files besides the store's own that are read when it is opened.
+    pub fn files(&self) -> Vec<&Path> {
+        match self {
+            Self::Sqlite(_) => Vec::new(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url, _) => url.files(),
+        }
+    }
+
     /// Opens the store.
     #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "a file needs neither"))]
     pub async fn open(

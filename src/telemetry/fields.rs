@@ -10,6 +10,8 @@ use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
+use crate::domain::text::stands_for_itself;
+
 /// Formats fields as `name=value`, and the message as it is.
 pub(super) fn on_one_line() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
     debug_fn(|writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug| {
@@ -21,15 +23,17 @@ pub(super) fn on_one_line() -> impl for<'writer> FormatFields<'writer> + Send + 
     .delimited(" ")
 }
 
-/// Writes characters that end a line or command a terminal as escapes.
+/// Writes characters that end a line, command a terminal or turn the text around as escapes.
 struct Escaped<'a, 'writer>(&'a mut Writer<'writer>);
 
 impl Write for Escaped<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|character| match character {
-            '\u{2028}' | '\u{2029}' => write!(self.0, "{}", character.escape_unicode()),
-            _ if character.is_control() => write!(self.0, "{}", character.escape_default()),
-            _ => self.0.write_char(character),
+        text.chars().try_for_each(|character| {
+            if stands_for_itself(character) {
+                self.0.write_char(character)
+            } else {
+                write!(self.0, "{}", character.escape_default())
+            }
         })
     }
 }

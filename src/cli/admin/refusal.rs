@@ -3,7 +3,7 @@
 use tonic::Status;
 use tonic_types::StatusExt;
 
-use super::table::printable;
+use crate::domain::text::printable;
 
 /// The message, and below it everything that the details say.
 pub(in crate::cli) fn text(status: &Status) -> String {

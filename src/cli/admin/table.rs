@@ -6,6 +6,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value
 use super::json;
 use super::schema::{is_secret, word};
 use crate::cli::table::{plain, trimmed};
+use crate::domain::text::printable;
 
 /// What stands for what is absent.
 const ABSENT: &str = "-";
@@ -114,9 +115,4 @@ fn item_of(item: &Value, kind: &Kind) -> String {
         Value::Message(message) => cells(message).into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" "),
         item => shown(item, kind),
     }
-}
-
-/// The text with control characters as escapes.
-pub(in crate::cli) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }

@@ -15,11 +15,12 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
 
-use super::admin::{refusal, table};
+use super::admin::refusal;
 use super::caller::CallerArgs;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::terminal::Terminal;
+use crate::domain::text::printable;
 use crate::grpc::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
 use crate::grpc::generated::credential::admin::v1::{
     ImportCredentialsRequest, ImportCredentialsResponse, ImportOptions,
@@ -145,7 +146,7 @@ fn report(response: &ImportCredentialsResponse, dry_run: bool, terminal: &mut Te
         for problem in &row.problems {
             let column = column(&problem.field).map(|column| format!("{column}: ")).unwrap_or_default();
             let line = format!("row {}: {column}{} ({})", row.row_number, problem.description, problem.reason);
-            terminal.print(&table::printable(&line))?;
+            terminal.print(&printable(&line))?;
         }
     }
     if response.refused_rows_left_out > 0 {

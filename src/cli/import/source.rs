@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Format;
 use super::row::{COLUMNS, Draft};
 use crate::cli::failure::Failure;
+use crate::domain::text::BYTE_ORDER_MARK;
 use crate::grpc::generated::credential::admin::v1::ImportRow;
 
 /// What the service takes in one message.
@@ -78,8 +79,12 @@ impl JsonLines {
                 self.input.skip_until(b'\n')?;
                 return Ok(Some(Draft::unreadable(self.number, "is too long")));
             }
+            let line = match line.strip_prefix(BYTE_ORDER_MARK.as_bytes()) {
+                Some(rest) if self.number == 1 => rest,
+                _ => &line,
+            };
             if !line.trim_ascii().is_empty() {
-                return Ok(Some(self.row(&line)));
+                return Ok(Some(self.row(line)));
             }
         }
     }
@@ -196,6 +201,15 @@ mod tests {
             "{\"tenant\":\"acme\",\"kind\":\"iam-user\",\"name\":\"7\",\"tags\":{\"a\":\"b,c\"},\"hash\":\"$h\"}\n";
         let csv = "kind,name,tags,tenant,hash\r\niam-user,7,\"{\"\"a\"\":\"\"b,c\"\"}\",acme,$h\r\n";
         assert_eq!(rows(jsonl, Format::Jsonl)[0].encode_to_vec(), rows(csv, Format::Csv)[0].encode_to_vec());
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_first_row_is_left_out() {
+        let jsonl = "\u{feff}{\"kind\":\"ram-user\",\"name\":\"a\",\"hash\":\"$h\"}\r\n";
+        let csv = "\u{feff}kind,name,hash\r\nram-user,a,$h\r\n";
+        for (text, format) in [(jsonl, Format::Jsonl), (csv, Format::Csv)] {
+            assert_eq!(problems(&rows(text, format)[0]), [""; 0], "{text}");
+        }
     }
 
     #[test]

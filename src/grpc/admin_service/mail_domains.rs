@@ -83,6 +83,7 @@ pub(super) async fn set_status(
 fn named(tenant: &str, domain_name: &str) -> Result<(Option<TenantName>, SubjectName), ServiceError> {
     let mut fields = Fields::default();
     let tenant = fields.tenant(tenant);
-    let name = fields.take("domain_name", DomainName::parse(domain_name));
+    // Also one that a new subject could no longer have: else it could never be deleted.
+    let name = fields.take("domain_name", DomainName::parse_stored(domain_name));
     fields.all(|| Some((tenant, SubjectName::MailDomain(name?))))
 }

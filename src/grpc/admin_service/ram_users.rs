@@ -65,6 +65,7 @@ pub(super) async fn delete(
 fn named(tenant: &str, user_name: &str) -> Result<(Option<TenantName>, SubjectName), ServiceError> {
     let mut fields = Fields::default();
     let tenant = fields.tenant(tenant);
-    let name = fields.take("user_name", RamUserName::parse(user_name));
+    // Also one that a new subject could no longer have: else it could never be deleted.
+    let name = fields.take("user_name", RamUserName::parse_stored(user_name));
     fields.all(|| Some((tenant, SubjectName::RamUser(name?))))
 }

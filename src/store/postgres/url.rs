@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const PORT: u16 = 5432;
 const PARAMETERS: &str =
@@ -103,6 +103,12 @@ impl Url {
         };
         url.check()?;
         Ok(url)
+    }
+
+    /// The certificates and the key that it names.
+    pub fn files(&self) -> Vec<&Path> {
+        let of_client = self.client_certificate.iter().flat_map(|(certificate, key)| [certificate, key]);
+        self.root_certificate.iter().chain(of_client).map(PathBuf::as_path).collect()
     }
 
     fn check(&self) -> Result<(), UrlError> {

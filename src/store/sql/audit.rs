@@ -33,7 +33,8 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
             .bind(event.id.to_string())
             .bind(event.at.as_micros())
-            .bind(event.request_id.to_string())
+            // Written as answers show it, so that a caller's report is found as it is.
+            .bind(format!("{:X}", event.request_id.hyphenated()))
             .bind(event.correlation_id.as_deref())
             .bind(event.caller.tenant().map(TenantName::as_str))
             .bind(event.caller.kind().as_str())
@@ -65,7 +66,8 @@ pub(super) fn event(row: &Row) -> Read<AuditEvent> {
     Ok(AuditEvent {
         id: rows::uuid(row, "id")?,
         at: rows::time(row, "at")?,
-        request_id: rows::uuid(row, "request_id")?,
+        // Not compared by the store, so that either case does: earlier versions wrote the lower one.
+        request_id: rows::parsed(row, "request_id", |text| Uuid::try_parse(text).ok())?,
         correlation_id: row.optional_text("correlation_id")?.map(str::to_owned),
         caller: rows::caller(row, ["caller_tenant", "caller_kind", "caller_name", "caller_subject_id"])?,
         action: rows::parsed(row, "action", |text| Action::ALL.iter().copied().find(|action| action.name() == text))?,

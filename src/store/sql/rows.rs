@@ -98,8 +98,8 @@ pub(super) fn subject_name(row: &Row) -> Read<SubjectName> {
     let kind = parsed(row, "kind", |text| SubjectKind::ALL.into_iter().find(|kind| kind.as_str() == text))?;
     parsed(row, "written", |text| {
         Some(match kind {
-            SubjectKind::MailDomain => SubjectName::MailDomain(DomainName::parse(text).ok()?),
-            SubjectKind::RamUser => SubjectName::RamUser(RamUserName::parse(text).ok()?),
+            SubjectKind::MailDomain => SubjectName::MailDomain(DomainName::parse_stored(text).ok()?),
+            SubjectKind::RamUser => SubjectName::RamUser(RamUserName::parse_stored(text).ok()?),
             SubjectKind::IamUser => SubjectName::IamUser(IamUserId::parse(text).ok()?),
             SubjectKind::InstanceAccount => {
                 let instance = row.text("instance").ok()?;
@@ -152,9 +152,11 @@ pub(super) fn caller(row: &Row, [tenant, kind, name, subject]: [&str; 4]) -> Rea
     let subject_id = || uuid(row, subject).map(SubjectId);
     let caller = match parsed(row, kind, CallerKind::of)? {
         CallerKind::Root => Caller::Root(tenant_name()?),
-        CallerKind::RamUser => {
-            Caller::RamUser(tenant_name()?, parsed(row, name, |text| RamUserName::parse(text).ok())?, subject_id()?)
-        }
+        CallerKind::RamUser => Caller::RamUser(
+            tenant_name()?,
+            parsed(row, name, |text| RamUserName::parse_stored(text).ok())?,
+            subject_id()?,
+        ),
         CallerKind::IamUser => {
             Caller::IamUser(tenant_name()?, parsed(row, name, |text| IamUserId::parse(text).ok())?, subject_id()?)
         }

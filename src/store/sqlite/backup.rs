@@ -31,6 +31,9 @@ pub enum BackupError {
         /// What was found.
         report: CheckReport,
     },
+    /// The folder that the file is to be in does not exist.
+    #[error("there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
     /// The store or the file can't be used.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -104,7 +107,11 @@ impl Unnamed {
         require_same_name(from).await?;
         let of_io = |error| OpenError::of_io(&self.0, error);
         // SQLite fills a file that is there and empty, and leaves its mode.
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0).map_err(of_io)?;
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0);
+        made.map_err(|error| match (error.kind(), self.0.parent()) {
+            (ErrorKind::NotFound, Some(folder)) => BackupError::NoFolder(folder.to_owned()),
+            _ => of_io(error).into(),
+        })?;
         let (source, target) = (from.to_owned(), self.0.clone());
         let copied = apart(move || copy(&source, &target)).await.and_then(|copied| copied);
         copied.map_err(|error| OpenError::of_driver(from, error))?;

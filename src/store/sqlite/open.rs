@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ fn prepared(path: &Path) -> Result<PathBuf, OpenError> {
         create(&path)?;
     }
     identify(&path)?;
+    require_private(&path)?;
     require_writable(&path)?;
     Ok(path)
 }
@@ -84,6 +86,12 @@ pub enum OpenError {
         path: PathBuf,
         /// Its schema version.
         found: u32,
+    },
+    /// Every user of the machine has access to the file.
+    #[error("the store {0} is open to everybody; forbid that: chmod o= {0}", .path.display())]
+    OpenToAll {
+        /// The file.
+        path: PathBuf,
     },
     /// The file may not be written.
     #[error("the store {} is read-only", .0.display())]
@@ -186,6 +194,13 @@ pub(super) fn require_writable(path: &Path) -> Result<(), OpenError> {
         Some(Err(error)) => Err(OpenError::of_io(path, error)),
         _ => Ok(()),
     }
+}
+
+/// Checks that only the file's owner and group have access to it: it holds password hashes.
+fn require_private(path: &Path) -> Result<(), OpenError> {
+    let mode = fs::metadata(path).map_err(|error| OpenError::of_io(path, error))?.permissions().mode();
+    let is_open_to_all = mode & 0o007 != 0;
+    if is_open_to_all { Err(OpenError::OpenToAll { path: path.to_owned() }) } else { Ok(()) }
 }
 
 /// Checks that the schema is the one this program works with, to the letter.

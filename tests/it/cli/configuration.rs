@@ -1,5 +1,7 @@
 //! Where settings come from, and what is said about mistakes.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::{credentiald, file};
 
 #[test]
@@ -81,6 +83,62 @@ fn a_file_that_is_absent_or_no_toml_is_a_mistake() {
     let broken = credentiald(&["config", "check", "--config", &path], &[]);
     assert_eq!(broken.status, 78);
     assert!(broken.stderr.contains("line 3"), "{}", broken.stderr);
+}
+
+#[test]
+fn a_byte_order_mark_before_the_configuration_is_no_part_of_it() {
+    let (_folder, path) = file("\u{feff}[log]\r\nlevel = \"debug\"\r\n");
+    let shown = credentiald(&["config", "show", "--config", &path], &[]);
+    assert_eq!(shown.line("level"), format!("level = \"debug\" # {path}"));
+}
+
+#[test]
+fn a_configuration_that_everybody_can_read_holds_no_secret() {
+    let (_folder, path) = file("[pepper]\nkeys = \"hunter2\"\n\n[store]\nurl = \"postgres://u:hunter2@h/d\"\n");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = credentiald(&["config", "check", "--config", &path], &[]);
+    assert_eq!(refused.status, 78);
+    for key in ["pepper.keys", "store.url"] {
+        let mistake =
+            format!("{path}: {key}: is a secret, and {path} is open to everybody; forbid that: chmod o= {path}");
+        assert!(refused.stderr.contains(&mistake), "{}", refused.stderr);
+    }
+    assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_file_with_the_url_of_the_store_is_not_open_to_everybody_where_it_holds_a_password() {
+    let check = |url: &str, mode| {
+        let (_folder, path) = file(url);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        credentiald(&["config", "check", "--store-url-file", &path], &[])
+    };
+    let refused = check("postgres://u:hunter2@h/d\n", 0o644);
+    assert_eq!(refused.status, 78);
+    assert!(
+        refused.stderr.contains("is open to everybody") && !refused.stderr.contains("hunter2"),
+        "{}",
+        refused.stderr
+    );
+    for (url, mode) in
+        [("postgres://u:hunter2@h/d\n", 0o640), ("postgres://u@h/d", 0o644), ("\u{feff}sqlite:a.db\r\n", 0o644)]
+    {
+        let checked = check(url, mode);
+        assert_eq!(checked.status, 0, "{}", checked.stderr);
+    }
+}
+
+#[test]
+fn a_check_reads_the_files_that_the_service_reads() {
+    let list = credentiald(&["config", "check", "--policy-refused-passwords-file", "absent.txt"], &[]);
+    assert_eq!(list.status, 78);
+    let mistake = "--policy-refused-passwords-file: absent.txt can't be read: No such file or directory";
+    assert!(list.stderr.contains(mistake), "{}", list.stderr);
+    let url = "postgres://u@h/d?sslmode=verify-full&sslrootcert=absent.pem";
+    let certificate = credentiald(&["config", "check", "--store-url", url], &[]);
+    assert_eq!(certificate.status, 78);
+    let mistake = "--store-url: names a file: absent.pem can't be read: No such file or directory";
+    assert!(certificate.stderr.contains(mistake), "{}", certificate.stderr);
 }
 
 #[test]

@@ -63,6 +63,22 @@ async fn a_backup_has_every_change_that_was_acknowledged_before_it_began() {
     assert_eq!(installation.run(&["store", "check"]).printed(), "the store is undamaged\n");
 }
 
+#[test]
+fn a_folder_that_is_missing_is_named() {
+    let installation = Installation::new();
+    installation.bootstrap();
+    for arguments in [&["backup", "missing/monday.db"][..], &["restore", "--store-url", "sqlite:missing/a.db", "b.db"]]
+    {
+        if arguments[0] == "restore" {
+            installation.run(&["backup", "b.db"]).printed();
+        }
+        let refused = installation.run(arguments);
+        let folder = installation.path("missing").display().to_string();
+        assert!(refused.stderr.ends_with(&format!(": there is no folder {folder}\n")), "{}", refused.stderr);
+        assert_eq!(refused.status, Some(1));
+    }
+}
+
 /// An installation with a user `ann`, a backup in which her password is the first, and a store in which it is the second.
 async fn changed_since_the_backup() -> (Installation, Acme) {
     let installation = Installation::new();

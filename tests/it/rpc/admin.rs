@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 use tonic::Code;
+use tonic_types::StatusExt;
 
-use crate::support::World;
+use crate::store::connection_to;
+use crate::support::{World, database};
 
 #[tokio::test]
 async fn each_kind_of_subject_can_be_created_described_listed_and_deleted() {
@@ -44,6 +46,34 @@ async fn each_kind_of_subject_can_be_created_described_listed_and_deleted() {
         world.root.ok(&rpc("Delete"), name.clone()).await;
         world.root.err(&rpc("Describe"), name, missing).await;
     }
+}
+
+#[tokio::test]
+async fn names_that_no_mail_domain_and_no_ram_user_can_have_are_refused() {
+    let world = World::start().await;
+    for name in ["a..b.com", ".example.com", "-a.com", "a-.com"] {
+        let request = json!({ "domain_name": name });
+        let reply = world.root.err("CreateMailDomain", request.clone(), "INVALID_FIELD").await;
+        assert_eq!(reply.problems(), ["domain_name: MALFORMED"], "{name}");
+        let request = json!({ "domain_name": name, "password": "AB12cdefgh" });
+        world.root.err("ModifyPWByDomain", request, "INVALID_FIELD").await;
+        // An earlier version stored such names: what is there can be deleted.
+        world.root.err("DeleteMailDomain", json!({ "domain_name": name }), "DOMAIN_NOT_FOUND").await;
+    }
+    let reply = world.root.err("CreateRamUser", json!({ "user_name": "-alice" }), "INVALID_FIELD").await;
+    assert_eq!(reply.problems(), ["user_name: MALFORMED"]);
+    world.root.err("DeleteRamUser", json!({ "user_name": "-alice" }), "USER_NOT_FOUND").await;
+}
+
+#[tokio::test]
+async fn the_store_writes_a_request_id_as_answers_do() {
+    let world = World::start().await;
+    let alice = world.ram_user("alice", "mypassword1").await;
+    let reply = alice.err("AdminService/ListRamUsers", json!({}), "ACCESS_DENIED").await;
+    let id = reply.status.get_error_details().request_info().unwrap().request_id.clone();
+    let found = "SELECT outcome FROM audit_event WHERE request_id = $1";
+    let found: String = connection_to(&database(&world.directory)).query_row(found, [id], |row| row.get(0)).unwrap();
+    assert_eq!(found, "denied");
 }
 
 #[tokio::test]

@@ -116,6 +116,7 @@ async fn what_is_no_store_is_refused() {
 /// Runs SQL in a database that is made for it.
 fn tamper_new(path: &Path, statements: &str) {
     fs::write(path, b"").unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
     tamper(path, statements);
 }
 
@@ -196,6 +197,21 @@ async fn a_schema_that_somebody_changed_is_refused() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_open_to_everybody_is_refused() {
+    let (_directory, path) = closed_store().await;
+    for mode in [0o666, 0o604, 0o602] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let error = refused(&path).await;
+        assert!(matches!(error, OpenError::OpenToAll { .. }), "{mode:o}");
+        assert!(error.to_string().ends_with(&format!("chmod o= {}", path.display())), "{error}");
+    }
+    for mode in [0o660, 0o600] {
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        sqlite::open(&path).await.unwrap().close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_read_only_file_or_directory_is_refused() {
     let (directory, path) = closed_store().await;
     fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
@@ -238,6 +254,7 @@ async fn a_copy_that_sqlite_made_opens() {
     let (directory, path) = closed_store().await;
     let copy = directory.path().join("copy.db");
     connection_to(&path).execute("VACUUM INTO $1", [copy.to_str().unwrap()]).unwrap();
+    fs::set_permissions(&copy, Permissions::from_mode(0o600)).unwrap();
     let store = sqlite::open(&copy).await.unwrap();
     make_change(&store, store_alice(&store).await, 1).await;
 }

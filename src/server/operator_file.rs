@@ -1,0 +1,93 @@
+//! Files that operators write. All are read alike: UTF-8, with or without a byte order mark.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::domain::text::without_byte_order_mark;
+
+/// Permission bits of users who are neither the file's owner nor in its group.
+const OTHERS: u32 = 0o007;
+
+/// A file that was read. The text may be a secret, so it wipes itself.
+pub struct OperatorFile {
+    /// What it holds, without the byte order mark.
+    pub text: Zeroizing<String>,
+    /// Whether every user of the machine has access to it.
+    pub is_open_to_all: bool,
+}
+
+/// Why a file is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorFileError {
+    /// It can't be read, or is not UTF-8.
+    #[error("{} can't be read: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It holds a secret and every user of the machine has access to it.
+    #[error("{0} is open to everybody; forbid that: chmod o= {0}", .path.display())]
+    OpenToAll {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl OperatorFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It can't be read, or is not UTF-8.
+    pub fn read(path: &Path) -> Result<Self, OperatorFileError> {
+        let read = || {
+            let mut file = File::open(path)?;
+            // Of the open file, not of the path: that could name another one by now.
+            let is_open_to_all = file.metadata()?.permissions().mode() & OTHERS != 0;
+            let mut text = Zeroizing::new(String::new());
+            file.read_to_string(&mut text)?;
+            Ok((text, is_open_to_all))
+        };
+        let (text, is_open_to_all) =
+            read().map_err(|source| OperatorFileError::Unreadable { path: path.to_owned(), source })?;
+        Ok(Self { text: Zeroizing::new(without_byte_order_mark(&text).to_owned()), is_open_to_all })
+    }
+
+    /// Reads a file that holds a secret.
+    ///
+    /// # Errors
+    /// As [`OperatorFile::read`], or every user of the machine has access to it.
+    pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, OperatorFileError> {
+        let file = Self::read(path)?;
+        if file.is_open_to_all { Err(OperatorFileError::OpenToAll { path: path.to_owned() }) } else { Ok(file.text) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::config::Policy;
+    use crate::policy::RefusedPasswords;
+    use crate::server::refused_passwords;
+
+    #[test]
+    fn the_first_refused_password_counts_whatever_editor_wrote_the_list() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("list.txt");
+        fs::write(&path, "\u{feff}Password1\r\nPassword2\r\n").unwrap();
+        let policy = Policy { refused_passwords_file: Some(path.clone()), refuse_subject_names: false };
+        let list = refused_passwords(&policy).unwrap().unwrap();
+        assert!(list.contains("Password1") && list.contains("Password2") && list.len() == 2);
+
+        // As some shells write by default: no password would be refused.
+        fs::write(&path, b"\xff\xfeP\0a\0").unwrap();
+        let error = refused_passwords(&policy).err().unwrap().to_string();
+        assert!(error.starts_with(&format!("{} can't be read: ", path.display())), "{error}");
+    }
+}
