@@ -15,6 +15,8 @@ pub mod authz;
 pub mod config;
 #[cfg(feature = "server")]
 pub mod hashing;
+#[cfg(feature = "server")]
+pub mod listener;
 #[cfg(feature = "sqlite")]
 pub mod store;
 #[cfg(feature = "server")]

@@ -3,17 +3,12 @@
 mod location;
 mod operator_file;
 mod pepper;
+mod readiness;
+mod serving;
 
-use std::io;
-use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio_stream::{Stream, StreamExt};
-use tonic::transport::server::TcpIncoming;
 
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::authz::{AuthzError, CedarAuthorizer};
@@ -21,8 +16,9 @@ use crate::config::{Attempts, Config, HashKernel, Hashing, Policy, Watch};
 use crate::domain::attempts::Backoff;
 use crate::domain::names::FreeName;
 use crate::domain::time::days;
-use crate::grpc::{self, GrpcSettings, Health};
+use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
+use crate::listener::{BindError, Limits, raise_descriptor_limit};
 use crate::policy::{Baseline, RefusedList, RefusedPasswords};
 use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store, StoreError};
 use crate::service::gates::{AttemptLimits, Installation, Ports, WatchLimits};
@@ -35,9 +31,6 @@ pub use location::{LocationError, location};
 pub use operator_file::{OperatorFile, OperatorFileError};
 pub use pepper::{BadRing, RingProblem, key_ring};
 
-/// How long it takes until another connection is accepted after one that could not be.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
-
 /// The service with everything that it stands on. No port is bound yet.
 pub struct Server {
     service: Arc<Service>,
@@ -46,6 +39,8 @@ pub struct Server {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     grpc: GrpcSettings,
+    limits: Limits,
+    shutdown_delay: Duration,
     drain: Duration,
 }
 
@@ -79,21 +74,12 @@ pub enum StartError {
     /// The list of refused passwords can't be read.
     #[error("the refused passwords in {0}")]
     RefusedPasswords(OperatorFileError),
-    /// The address is not to be had.
-    #[error("{address} can't be listened on")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    /// The address can't be listened on.
+    #[error(transparent)]
+    Listen(#[from] BindError),
     /// What reflection answers from can't be read.
     #[error(transparent)]
-    Grpc(#[from] tonic_reflection::server::Error),
-    /// Serving ended.
-    #[error("the connection to the network was lost")]
-    Serve(#[source] tonic::transport::Error),
+    Grpc(#[from] DescriptorError),
 }
 
 impl Server {
@@ -126,6 +112,7 @@ impl Server {
         config: &Config,
         wrap: impl FnOnce(Ports) -> Ports,
     ) -> Result<Self, StartError> {
+        raise_descriptor_limit();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let baseline = baseline(&config.policy)?;
@@ -159,6 +146,8 @@ impl Server {
                 longest_request: Duration::from_secs(config.server.longest_request_seconds),
                 max_message_bytes: config.server.max_message_bytes,
             },
+            limits: limits(config),
+            shutdown_delay: Duration::from_secs(config.server.shutdown_delay_seconds),
             drain: Duration::from_secs(config.server.drain_seconds),
         })
     }
@@ -192,87 +181,17 @@ impl Server {
     pub async fn close(self) {
         self.store.close().await;
     }
+}
 
-    /// Serves until told to stop. Then health turns `NOT_SERVING`, and what is in flight has the drain time to finish.
-    ///
-    /// # Errors
-    /// The network is lost.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> Result<(), StartError> {
-        let health = Health::starting().await;
-        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
-        let router = grpc::router(&self.service, self.grpc, clock, entropy, &health)?;
-        health.serving().await;
-        // From the stop on: until when what is in flight may finish.
-        let (drain, mut draining) = watch::channel(None);
-        let (clock, drain_time) = (Arc::clone(&self.clock), self.drain);
-        let service = Arc::clone(&self.service);
-        tokio::spawn({
-            let service = Arc::clone(&service);
-            let failed = |error: &ServiceError| {
-                tracing::warn!(
-                    error = error as &dyn std::error::Error,
-                    "the upkeep of the store fails; it is tried again"
-                );
-            };
-            async move { service.tend_store(failed).await }
-        });
-        let stopped = async move {
-            stop.await;
-            health.not_serving().await;
-            health.end_watches().await;
-            service.end_watches();
-            drain.send_replace(Some(clock.instant() + drain_time));
-        };
-        let serving = router.serve_with_incoming_shutdown(connections(listener), stopped);
-        let mut until = draining.clone();
-        let overdue = async move {
-            let until = until.wait_for(Option::is_some).await.ok().and_then(|until| *until);
-            match until {
-                Some(until) => tokio::time::sleep_until(until.into()).await,
-                // The other side is gone: serving is over already.
-                None => std::future::pending().await,
-            }
-        };
-        tokio::pin!(serving);
-        let served = tokio::select! {
-            served = &mut serving => served.map_err(StartError::Serve),
-            () = overdue => {
-                tracing::warn!("the drain time is over; what was still in flight is cut off");
-                Ok(())
-            }
-        };
-        // Changes whose callers hung up are concluded too, within what is left of the drain time.
-        let until = draining.borrow_and_update().unwrap_or_else(|| self.clock.instant() + self.drain);
-        match tokio::time::timeout_at(until.into(), self.service.concluded()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "failed attempts are lost: the store does not take them");
-            }
-            Err(_) => tracing::warn!("changes without a caller were still under way"),
-        }
-        self.store.close().await;
-        served
+fn limits(config: &Config) -> Limits {
+    let server = &config.server;
+    Limits {
+        connections: server.max_connections,
+        other_descriptors: config.postgres.connections.try_into().unwrap_or(usize::MAX),
+        handshake: Duration::from_secs(server.handshake_seconds),
+        idle: Duration::from_secs(server.idle_seconds),
+        stall: Duration::from_secs(server.stall_seconds),
     }
-}
-
-/// Takes an address.
-///
-/// # Errors
-/// It is not to be had: another program listens on it, or this one may not.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
-}
-
-/// Connections as they come, whose small frames are sent at once. Where none is to be had, as when the process is out
-/// of file descriptors, the next one is asked for a little later: the transport would ask again at once, and for ever.
-fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<TcpStream>> {
-    TcpIncoming::from(listener).with_nodelay(Some(true)).then(|connection| async {
-        if connection.is_err() {
-            tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-        }
-        connection
-    })
 }
 
 /// The engine's settings.
@@ -332,17 +251,4 @@ fn baseline(policy: &Policy) -> Result<Baseline, StartError> {
 pub fn refused_passwords(policy: &Policy) -> Result<Option<RefusedList>, OperatorFileError> {
     let list = |path| OperatorFile::read(path).map(|file| RefusedList::from_lines(&file.text));
     policy.refused_passwords_file.as_deref().map(list).transpose()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn small_frames_are_sent_at_once() {
-        let listener = listen((std::net::Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
-        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let accepted = std::pin::pin!(connections(listener)).next().await.unwrap().unwrap();
-        assert!(accepted.nodelay().unwrap());
-    }
 }

@@ -9,13 +9,14 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use crate::config::Config;
-use crate::server::{Server, StartError, listen};
-use crate::telemetry::serve_metrics;
+use crate::listener::{bind, serve_scrapes};
+use crate::server::{Server, StartError};
+use crate::telemetry::scrapes;
 
 /// Serve until stopped, as configured.
 ///
-/// On SIGTERM or Ctrl-C health turns `NOT_SERVING`, requests in flight finish within the drain time, and new ones are
-/// refused.
+/// On SIGTERM or Ctrl-C health turns `NOT_SERVING`. Everything is still served for the shutdown delay; then requests in
+/// flight finish within the drain time, and new ones are refused.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald serve --config /etc/credentiald.toml
@@ -29,7 +30,16 @@ pub(super) async fn run(args: &ServeArgs, environment: &Environment) -> Result<(
     let config = load_and_log(&args.settings, environment)?.config;
     let listeners = Listeners::bind(&config).await?;
     let server = Server::build(&config).await.map_err(cant_serve)?;
-    serve(server, listeners).await
+    serve(server, listeners, OnHangup::GoOn).await
+}
+
+/// What SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnHangup {
+    /// Reload, for a service. There is nothing to reload yet.
+    GoOn,
+    /// The terminal was closed.
+    Stop,
 }
 
 /// Everything that is listened on.
@@ -43,9 +53,9 @@ pub(super) struct Listeners {
 impl Listeners {
     /// Takes the configured addresses.
     pub(super) async fn bind(config: &Config) -> Result<Self, Failure> {
-        let grpc = listen(config.server.listen).await.map_err(cant_serve)?;
+        let grpc = bind(config.server.listen).await.map_err(|error| cant_serve(error.into()))?;
         let metrics = match config.metrics.listen {
-            Some(address) => Some(listen(address).await.map_err(cant_serve)?),
+            Some(address) => Some(bind(address).await.map_err(|error| cant_serve(error.into()))?),
             None => None,
         };
         Ok(Self { grpc, metrics })
@@ -53,20 +63,27 @@ impl Listeners {
 }
 
 /// Serves until SIGTERM or Ctrl-C. Metrics are there to the end, also while requests in flight finish.
-pub(super) async fn serve(server: Server, listeners: Listeners) -> Result<(), Failure> {
+pub(super) async fn serve(server: Server, listeners: Listeners, on_hangup: OnHangup) -> Result<(), Failure> {
     let Listeners { grpc: listener, metrics } = listeners;
     if let Some(metrics) = metrics {
         if let Ok(address) = metrics.local_addr() {
             tracing::info!(scraped_at = %address, "metrics");
         }
-        tokio::spawn(serve_metrics(metrics, server.metrics()));
+        tokio::spawn(serve_scrapes(metrics, scrapes(server.metrics())));
     }
     let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
+    let mut hung_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
+    let hangup = async move {
+        while hung_up.recv().await.is_some() && on_hangup == OnHangup::GoOn {
+            tracing::info!("SIGHUP is ignored: there is nothing to reload");
+        }
+    };
     let stop = async move {
         tokio::select! {
             _ = terminated.recv() => {}
             _ = interrupted.recv() => {}
+            () = hangup => {}
         }
         tracing::info!("stopping");
     };

@@ -118,8 +118,19 @@ settings! {
         allow_plaintext: bool = Flag "false", flag;
         /// Whether clients may ask which services and messages there are (gRPC server reflection).
         reflection: bool = Flag "true", flag;
+        /// Seconds to go on serving after SIGTERM while health answers `NOT_SERVING`, so that load balancers can send new
+        /// calls elsewhere before the drain begins.
+        shutdown_delay_seconds: u64 = Number "0", whole::<_, 0, 3600>;
         /// How many seconds requests in flight have to finish once the service is told to stop.
         drain_seconds: u64 = Number "10", whole::<_, 0, 3600>;
+        /// Maximum number of open connections. New ones wait in the system's queue until another closes.
+        max_connections: usize = Number "1024", whole::<_, 1, 1_000_000>;
+        /// Seconds a client may take to begin HTTP/2 after it has connected. Then the connection is closed.
+        handshake_seconds: u64 = Number "10", whole::<_, 1, 300>;
+        /// Seconds a connection may be open without a call. Then the client is asked to connect again for its next one.
+        idle_seconds: u64 = Number "300", whole::<_, 1, 86_400>;
+        /// Seconds an answer may wait for a client that takes nothing of it. Then the call is reset.
+        stall_seconds: u64 = Number "20", whole::<_, 1, 3600>;
         /// How many seconds a request may take at most, whatever its caller allows.
         longest_request_seconds: u64 = Number "30", whole::<_, 1, 3600>;
         /// How many bytes a request may have at most.

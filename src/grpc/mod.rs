@@ -1,11 +1,12 @@
 //! The gRPC edge: bytes become domain values, and errors become statuses.
 //!
-//! A call passes `request_id`, `deadline` and `authenticate`, is decoded, and reaches the file of its service. There
+//! A call passes `request_id`, `deadline`, `authenticate` and `callerless`, is decoded, and reaches the file of its service. There
 //! `convert` reads its fields and writes the reply; what failed becomes visible in `status`, and `reply` has the last
 //! word on everything that is sent.
 
 mod asked;
 mod authenticate;
+mod callerless;
 mod deadline;
 mod edge;
 mod reply;
@@ -29,14 +30,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::service::Routes;
-use tonic::transport::Server;
-use tonic::transport::server::Router;
-use tower::Layer;
-use tower::layer::layer_fn;
 
 pub use edge::Edge;
 pub use generated::DESCRIPTORS;
 pub use health::Health;
+pub use prost::DecodeError as DescriptorError;
 pub use reason::Reason;
 pub use status::ERROR_DOMAIN;
 
@@ -44,6 +42,7 @@ use crate::ports::{Clock, Entropy};
 use crate::service::Service;
 use admin_service::AdminEdge;
 use authenticate::with_callers;
+use callerless::{StreamLimits, with_stream_limits};
 use credential_service::CredentialEdge;
 use deadline::with_deadlines;
 use generated::credential::admin::v1::admin_service_server::AdminServiceServer;
@@ -52,17 +51,8 @@ use generated::credential::v1::verification_service_server::VerificationServiceS
 use request_id::with_request_ids;
 use verification_service::VerificationEdge;
 
-/// Pings find dead peers; clients behind proxies stay connected.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// What one connection may ask for at a time.
-const MAX_CONCURRENT_STREAMS: u32 = 256;
-/// A token, a timeout and a correlation id are far below; clients refuse 8 KiB and more themselves.
-const MAX_HEADER_LIST_BYTES: u32 = 16 * 1024;
-/// Streams that a peer opens and resets at once ("rapid reset", CVE-2023-44487), and those that it makes us reset
-/// (CVE-2025-8671), before the connection is closed.
-const MAX_PENDING_ACCEPT_RESET_STREAMS: usize = 20;
-const MAX_LOCAL_ERROR_RESET_STREAMS: usize = 1024;
+/// A client has one of each at most. A proxy carries those of many, and none has a reason to stay for long.
+const STREAMS_WITHOUT_CALLER: StreamLimits = StreamLimits { at_a_time: 16, longest: Duration::from_hours(1) };
 
 /// What of the edge is configured.
 #[derive(Debug, Clone, Copy)]
@@ -76,38 +66,41 @@ pub struct GrpcSettings {
 }
 
 /// Everything that is served: our three services, health and reflection, within the layers.
-///
-/// # Errors
-/// The descriptors that were built in can't be read.
-pub fn router(
-    service: &Arc<Service>,
-    settings: GrpcSettings,
+pub struct Edges {
+    routes: Routes,
+    service: Arc<Service>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    health: &Health,
-) -> Result<Router<impl Layer<Routes, Service = impl Edge + use<>> + Clone + use<>>, tonic_reflection::server::Error> {
-    let callers = Arc::clone(service);
-    let layers = layer_fn(move |routes: Routes| {
-        let edge = with_callers(routes, Arc::clone(&callers));
-        let edge = with_deadlines(edge, Arc::clone(&clock), settings.longest_request);
-        with_request_ids(edge, Arc::clone(&entropy))
-    });
-    let mut server = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
-        .http2_max_header_list_size(MAX_HEADER_LIST_BYTES)
-        .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_ACCEPT_RESET_STREAMS))
-        .http2_max_local_error_reset_streams(Some(MAX_LOCAL_ERROR_RESET_STREAMS))
-        .layer(layers);
-    Ok(server.add_routes(routes(service, settings, health)?))
+    longest_request: Duration,
 }
 
-fn routes(
-    service: &Arc<Service>,
-    settings: GrpcSettings,
-    health: &Health,
-) -> Result<Routes, tonic_reflection::server::Error> {
+impl Edges {
+    /// Builds the services.
+    ///
+    /// # Errors
+    /// The descriptors that were built in can't be read.
+    pub fn new(
+        service: &Arc<Service>,
+        settings: GrpcSettings,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        health: &Health,
+    ) -> Result<Self, DescriptorError> {
+        let routes = routes(service, settings, health)?.prepare();
+        let longest_request = settings.longest_request;
+        Ok(Self { routes, service: Arc::clone(service), clock, entropy, longest_request })
+    }
+
+    /// What answers the calls of one connection.
+    pub fn of_connection(&self) -> impl Edge + use<> {
+        let edge = with_stream_limits(self.routes.clone(), STREAMS_WITHOUT_CALLER);
+        let edge = with_callers(edge, Arc::clone(&self.service));
+        let edge = with_deadlines(edge, Arc::clone(&self.clock), self.longest_request);
+        with_request_ids(edge, Arc::clone(&self.entropy))
+    }
+}
+
+fn routes(service: &Arc<Service>, settings: GrpcSettings, health: &Health) -> Result<Routes, DescriptorError> {
     let limit = settings.max_message_bytes;
     let mut routes = Routes::builder();
     routes

@@ -1,23 +1,136 @@
 //! `grpc.reflection.v1` and `v1alpha`: clients such as `grpcurl` need no proto file.
+//!
+//! Anybody may ask, so an answer must cost next to nothing: the descriptors of a file are encoded once, at the start, and
+//! all answers share them; and a question is read once the answer to the one before is on its way. The generated service
+//! would copy each file for each answer.
 
+mod answers;
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::{Stream, stream};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use prost::{DecodeError, Message};
+use tonic::body::Body;
+use tonic::codec::Codec;
+use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
-use tonic_reflection::server::{Builder, Error};
+use tonic::{Status, Streaming};
+use tonic_prost::ProstCodec;
+use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
+use tower::Service;
 
 use super::DESCRIPTORS;
+use answers::Answers;
+
+/// The one method of both versions, whose messages are the same on the wire.
+pub(super) const PATHS: [&str; 2] = [
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// A question is a name.
+const MAX_QUESTION_BYTES: usize = 4096;
 
 /// Adds both versions. The types of error details are among what they know, so that clients can print those.
 ///
 /// # Errors
 /// The descriptors that were built in can't be read.
-pub(super) fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), Error> {
-    routes.add_service(descriptors().build_v1()?);
-    routes.add_service(descriptors().build_v1alpha()?);
+pub(super) fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), DecodeError> {
+    let answers = Arc::new(Answers::new(&[
+        DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_types::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ])?);
+    routes.add_service(Reflection::<false>(Arc::clone(&answers)));
+    routes.add_service(Reflection::<true>(answers));
     Ok(())
 }
 
-fn descriptors() -> Builder<'static> {
-    Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+/// The service, in its final or its first version.
+#[derive(Clone)]
+struct Reflection<const IS_ALPHA: bool>(Arc<Answers>);
+
+impl NamedService for Reflection<false> {
+    const NAME: &str = "grpc.reflection.v1.ServerReflection";
+}
+
+impl NamedService for Reflection<true> {
+    const NAME: &str = "grpc.reflection.v1alpha.ServerReflection";
+}
+
+impl<const IS_ALPHA: bool> Service<Request<Body>> for Reflection<IS_ALPHA> {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        ready(Ok(if PATHS.contains(&request.uri().path()) {
+            let decoder = ProstCodec::<(), ServerReflectionRequest>::default().decoder();
+            let questions = Streaming::new_request(decoder, request.into_body(), None, Some(MAX_QUESTION_BYTES));
+            let body = Body::new(StreamBody::new(frames(questions, Arc::clone(&self.0))));
+            let mut response = Response::new(body);
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+            response
+        } else {
+            Status::unimplemented("").into_http()
+        }))
+    }
+}
+
+/// What is sent: for each question what is its own, and then what all answers share.
+fn frames(
+    questions: Streaming<ServerReflectionRequest>,
+    answers: Arc<Answers>,
+) -> impl Stream<Item = Result<Frame<Bytes>, Status>> {
+    stream::unfold(Some((questions, None::<Bytes>)), move |state| {
+        let answers = Arc::clone(&answers);
+        async move {
+            let (mut questions, shared) = state?;
+            if let Some(shared) = shared {
+                return Some((Ok(Frame::data(shared)), Some((questions, None))));
+            }
+            let status = match questions.message().await {
+                Ok(Some(question)) => {
+                    let shared = answers.to(&question);
+                    let own = own_part(question, shared.len());
+                    return Some((Ok(Frame::data(own)), Some((questions, Some(shared)))));
+                }
+                Ok(None) => Status::ok(""),
+                Err(status) => status,
+            };
+            let mut trailers = HeaderMap::new();
+            // The framework's own words are always headers' values.
+            let _ = status.add_header(&mut trailers);
+            Some((Ok(Frame::trailers(trailers)), None))
+        }
+    })
+}
+
+/// The beginning of an answer: the header of its message, and the question.
+fn own_part(question: ServerReflectionRequest, shared_bytes: usize) -> Bytes {
+    let own = ServerReflectionResponse {
+        valid_host: question.host.clone(),
+        original_request: Some(question),
+        message_response: None,
+    };
+    let own = own.encode_to_vec();
+    let mut frame = BytesMut::with_capacity(5 + own.len());
+    frame.put_u8(0);
+    frame.put_u32(u32::try_from(own.len() + shared_bytes).unwrap_or(u32::MAX));
+    frame.put_slice(&own);
+    frame.freeze()
 }

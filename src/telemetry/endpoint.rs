@@ -1,6 +1,5 @@
-//! Where metrics are scraped from: HTTP, on an address of its own.
+//! What a scrape of the metrics gets, over HTTP.
 
-use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,23 +7,19 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
 
 use super::Metrics;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers `GET /metrics`, for ever.
-///
-/// # Errors
-/// The network is lost.
-pub async fn serve_metrics(listener: TcpListener, metrics: Metrics) -> io::Result<()> {
+/// Answers `GET /metrics`.
+pub fn scrapes(metrics: Metrics) -> Router {
     let metrics = Arc::new(metrics);
     let scrape = move || {
         let answer = answer(&metrics);
         async { answer }
     };
-    axum::serve(listener, Router::new().route("/metrics", get(scrape))).await
+    Router::new().route("/metrics", get(scrape))
 }
 
 fn answer(metrics: &Metrics) -> Response {

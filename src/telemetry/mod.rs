@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-pub use endpoint::serve_metrics;
+pub use endpoint::scrapes;
 pub use metrics::Metrics;
 
 /// How logs are written.

@@ -52,6 +52,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "hashing", layers: &["domain", "ports"], crates: Shared },
     Layer { name: "authz", layers: &["domain", "ports"], crates: Shared },
     Layer { name: "telemetry", layers: &["domain", "ports"], crates: Shared },
+    Layer { name: "listener", layers: &["domain", "ports"], crates: Shared },
     Layer { name: "config", layers: &["domain"], crates: Shared },
     Layer { name: "grpc", layers: &["domain", "ports", "service"], crates: Shared },
     Layer { name: "server", layers: ALL_BUT_CLI_AND_SERVER, crates: Shared },
@@ -60,8 +61,20 @@ const LAYERS: &[Layer] = &[
     Layer { name: "lib", layers: &[], crates: Only(&[]) },
 ];
 
-const ALL_BUT_CLI_AND_SERVER: &[&str] =
-    &["domain", "policy", "ports", "service", "ambient", "store", "hashing", "authz", "telemetry", "config", "grpc"];
+const ALL_BUT_CLI_AND_SERVER: &[&str] = &[
+    "domain",
+    "policy",
+    "ports",
+    "service",
+    "ambient",
+    "store",
+    "hashing",
+    "authz",
+    "telemetry",
+    "listener",
+    "config",
+    "grpc",
+];
 
 const ALL_BUT_CLI: &[&str] = &[
     "domain",
@@ -73,6 +86,7 @@ const ALL_BUT_CLI: &[&str] = &[
     "hashing",
     "authz",
     "telemetry",
+    "listener",
     "config",
     "grpc",
     "server",
@@ -91,6 +105,9 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("pbkdf2", &["hashing"]),
     ("scrypt", &["hashing"]),
     ("sha_crypt", &["hashing"]),
+    ("hyper", &["listener"]),
+    ("hyper_util", &["listener"]),
+    ("rustix", &["listener", "store", "cli"]),
     ("prometheus_client", &["telemetry"]),
     ("axum", &["telemetry"]),
     ("prost", &["grpc", "cli"]),

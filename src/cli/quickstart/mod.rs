@@ -10,7 +10,7 @@ use clap::Args;
 use super::configuration::load_and_log;
 use super::environment::Environment;
 use super::failure::Failure;
-use super::serve::{Listeners, cant_serve, serve};
+use super::serve::{Listeners, OnHangup, cant_serve, serve};
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::config::Effective;
@@ -68,5 +68,5 @@ pub(super) async fn run(
     let demonstration = Directory::new(&server)?.demonstrate(address).await?;
     terminal.print(&demonstration.text())?;
     drop(demonstration);
-    serve(server, listeners).await
+    serve(server, listeners, OnHangup::Stop).await
 }

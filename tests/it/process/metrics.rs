@@ -15,14 +15,19 @@ const OLD: &str = "Old-Harbour-12";
 /// A service with metrics, and where they are.
 async fn measured(installation: &Installation) -> (Serving, Acme, SocketAddr) {
     let (serving, acme) = installation.acme(&["--metrics-listen", "127.0.0.1:0"]).await;
-    let log = serving.log();
-    let address = log.split("scraped_at=").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let address = address.unwrap_or_else(|| panic!("no address in {log}")).parse().unwrap();
+    let address = scraped_at(&serving);
     (serving, acme, address)
 }
 
+/// Where the metrics of a service are.
+pub(super) fn scraped_at(serving: &Serving) -> SocketAddr {
+    let log = serving.log();
+    let address = log.split("scraped_at=").nth(1).and_then(|rest| rest.split_whitespace().next());
+    address.unwrap_or_else(|| panic!("no address in {log}")).parse().unwrap()
+}
+
 /// The answer to a request over plain HTTP/1.1.
-fn get(address: SocketAddr, path: &str) -> String {
+pub(super) fn get(address: SocketAddr, path: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
     write!(connection, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();

@@ -5,6 +5,7 @@ use std::fs;
 use futures_util::future::join_all;
 
 use super::installation::Installation;
+use super::serving::eventually;
 use super::tenant::{Acme, change, tells_when_to_retry, verification};
 use crate::support::Client;
 use crate::support::postgres::Cluster;
@@ -56,7 +57,9 @@ async fn replicas_on_postgresql_serve_one_store() {
         assert_eq!(reply.reason(), "STORE_UNAVAILABLE");
         assert!(tells_when_to_retry(&reply));
     }
+    eventually("health to follow the store", || (!other.is_healthy()).then_some(())).await;
     cluster.run_again();
+    eventually("health to follow the store", || other.is_healthy().then_some(())).await;
     alice.at(other.address).ok("ChangePassword", change("mypassword-2", "mypassword-3")).await;
     assert_eq!(acme.verify("alice", "mypassword-3").await, "MATCHED_CURRENT");
 

@@ -8,6 +8,7 @@ use super::serving::eventually;
 use super::tenant::change;
 use crate::support::Client;
 use crate::support::client::frame;
+use crate::support::raw_http2::{GOAWAY, RawConnection};
 
 /// More than two processors hash at once.
 const USERS: usize = 10;
@@ -82,4 +83,55 @@ async fn the_drain_time_ends_a_stop_that_clients_hold_up() {
     serving.signal("TERM");
     let status = serving.ended().await;
     assert!(status.success(), "{status}: {}", serving.log());
+}
+
+#[tokio::test]
+async fn idle_and_silent_connections_do_not_hold_up_a_stop() {
+    let installation = Installation::new();
+    let mut serving = installation.serve(&["--server-drain-seconds", "3600"]).await;
+    let silent = tokio::net::TcpStream::connect(serving.address).await.unwrap();
+    let begun = tokio::net::TcpStream::connect(serving.address).await.unwrap();
+    begun.writable().await.unwrap();
+    begun.try_write(b"PRI * HTTP/2.0").unwrap();
+    // It answers no ping, so that it never agrees to the farewell.
+    let mut idle = RawConnection::open(serving.address, 65_535).await;
+    serving.signal("TERM");
+    idle.wait_for("the farewell", |frame| frame.kind == GOAWAY).await;
+    let status = serving.ended().await;
+    assert!(status.success(), "{status}: {}", serving.log());
+    drop((silent, begun));
+}
+
+#[tokio::test]
+async fn before_the_drain_balancers_see_a_stop_and_everything_is_served() {
+    let installation = Installation::new();
+    let (mut serving, acme) = installation.acme(&["--server-shutdown-delay-seconds", "3600"]).await;
+    acme.ram_user("alice", "mypassword").await;
+    let health = async || Client::new(serving.address).send("/grpc.health.v1.Health/Check", frame(b"")).await.body;
+    assert_eq!(health().await, SERVING);
+    serving.signal("TERM");
+    eventually("a line in the log", || serving.log().contains("health says NOT_SERVING").then_some(())).await;
+    assert_eq!(health().await, NOT_SERVING);
+    // Over connections from before and after.
+    assert_eq!(acme.verify("alice", "mypassword").await, "MATCHED_CURRENT");
+    assert_eq!(acme.at(serving.address).verify("alice", "mypassword").await, "MATCHED_CURRENT");
+    serving.kill();
+}
+
+#[tokio::test]
+async fn a_hangup_is_said_and_ignored() {
+    let installation = Installation::new();
+    let serving = installation.serve(&[]).await;
+    serving.signal("HUP");
+    eventually("a line in the log", || serving.log().contains("SIGHUP is ignored").then_some(())).await;
+    assert!(serving.is_healthy());
+    assert!(serving.stop().await.contains("stopped"));
+}
+
+#[tokio::test]
+async fn a_terminal_that_is_closed_ends_a_quickstart() {
+    let installation = Installation::new();
+    let mut serving = installation.quickstart(&[]).await;
+    serving.signal("HUP");
+    assert!(serving.ended().await.success());
 }

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod installation;
 pub mod postgres;
 pub mod proxy;
+pub mod raw_http2;
 pub mod serving;
 pub mod tenant;
 pub mod world;

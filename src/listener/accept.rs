@@ -1,0 +1,169 @@
+//! Accepting connections.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use rustix::io::Errno;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::Limits;
+use super::connection::{Shared, serve};
+use super::descriptors::affordable;
+use crate::ports::Clock;
+
+/// How long it takes until another connection is accepted where the system has nothing left for one.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// How often idle connections are asked to make room while others wait.
+const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
+/// How often the log repeats what goes on.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_mins(1);
+
+/// Serves connections until `stop` is cancelled, each with a service of its own, and waits then until all of them have
+/// finished the calls that are open. Dropped, it cuts them.
+pub async fn accept<S, B>(
+    listener: TcpListener,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+    service_of_connection: impl Fn() -> S,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
+{
+    let crowded = Arc::new(Notify::new());
+    let shared = Shared { limits, clock: Arc::clone(&clock), stop: stop.clone(), crowded: Arc::clone(&crowded) };
+    let mut door = Door::new(listener, affordable(limits.connections, limits.other_descriptors), crowded, clock);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            (socket, place) = door.next() => {
+                let connection = serve(socket, service_of_connection(), shared.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    // New connections are refused from here on.
+    drop(door);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Where connections come in, one for each free place.
+struct Door {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    crowded: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+    full: Repeated,
+    failed: Repeated,
+}
+
+impl Door {
+    fn new(listener: TcpListener, places: usize, crowded: Arc<Notify>, clock: Arc<dyn Clock>) -> Self {
+        // More are as good as any number.
+        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        Self { listener, places, crowded, clock, full: Repeated::default(), failed: Repeated::default() }
+    }
+
+    async fn next(&mut self) -> (TcpStream, OwnedSemaphorePermit) {
+        let place = self.place().await;
+        loop {
+            match self.listener.accept().await {
+                Ok((socket, _)) => {
+                    // Small frames are sent at once.
+                    let _ = socket.set_nodelay(true);
+                    return (socket, place);
+                }
+                Err(error) if is_exhausted(&error) => {
+                    if self.failed.is_due(self.clock.instant()) {
+                        tracing::warn!(error = &error as &dyn Error, "no connection can be accepted at the moment");
+                    }
+                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+                }
+                // It was about that one connection, which is gone.
+                Err(error) => {
+                    tracing::debug!(error = &error as &dyn Error, "a connection was lost before it was accepted");
+                }
+            }
+        }
+    }
+
+    /// Waits for a free place. Without one, connections that have no call are closed.
+    async fn place(&mut self) -> OwnedSemaphorePermit {
+        loop {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                return place;
+            }
+            if self.full.is_due(self.clock.instant()) {
+                tracing::warn!("as many connections are open as server.max_connections allows: new ones wait");
+            }
+            self.crowded.notify_waiters();
+            let place = Arc::clone(&self.places).acquire_owned();
+            // The semaphore is never closed.
+            if let Ok(Ok(place)) = tokio::time::timeout(MAKE_ROOM_EVERY, place).await {
+                return place;
+            }
+        }
+    }
+}
+
+/// Whether the process or the system has run out of something. Any other error is about one connection (`accept(2)`).
+fn is_exhausted(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}
+
+/// Something that the log should not say all the time.
+#[derive(Debug, Default)]
+struct Repeated(Option<Instant>);
+
+impl Repeated {
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.0.is_none_or(|told| now.saturating_duration_since(told) >= TOLD_AGAIN_AFTER);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ambient::SystemClock;
+    use crate::listener::bind;
+
+    #[test]
+    fn only_what_is_exhausted_makes_accepting_wait() {
+        let errors = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+        assert!(errors.iter().all(|&error| is_exhausted(&error.into())));
+        let errors = [Errno::CONNABORTED, Errno::CONNRESET, Errno::PERM, Errno::PROTO, Errno::INTR, Errno::NETDOWN];
+        assert!(!errors.iter().any(|&error| is_exhausted(&error.into())));
+        assert!(!is_exhausted(&io::ErrorKind::Other.into()));
+    }
+
+    #[tokio::test]
+    async fn small_frames_are_sent_at_once() {
+        let listener = bind((std::net::Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut door = Door::new(listener, 1, Arc::default(), Arc::new(SystemClock));
+        assert!(door.next().await.0.nodelay().unwrap());
+    }
+}

@@ -1,0 +1,142 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http2::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::activity::Activity;
+use super::metered::{Metered, Received};
+use super::resets::Verdict;
+use super::streams::{Streams, counted};
+use super::{Limits, MAX_CONCURRENT_STREAMS};
+use crate::ports::Clock;
+
+/// Pings find dead peers; clients behind proxies stay connected.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// A token, a timeout and a correlation id are far below; clients refuse 8 KiB and more themselves.
+const MAX_HEADER_LIST_BYTES: u32 = 16 * 1024;
+/// What a peer may send of one message before the service has read it, and of all messages together: streams that are not
+/// read must not keep the others from being read.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 32 * STREAM_WINDOW_BYTES;
+/// What of an answer waits within the transport for a peer that takes it slowly.
+const MAX_SEND_BUFFER_BYTES: usize = 32 * 1024;
+/// Streams that are reset before the service has seen them, in one read of the connection. Those that it has seen are
+/// counted over time instead (`resets`).
+const MAX_PENDING_ACCEPT_RESET_STREAMS: usize = 4 * MAX_CONCURRENT_STREAMS as usize;
+/// Streams that a peer makes us reset (CVE-2025-8671), in the whole life of a connection. What is sent on a stream that
+/// was answered early is among them, which honest clients of a shared connection do as well.
+const MAX_LOCAL_ERROR_RESET_STREAMS: usize = 16 * 1024;
+/// The preface of HTTP/2 and the header of the first frame (RFC 9113, section 3.4).
+const GREETING_BYTES: u64 = 24 + 9;
+/// How long a peer without a call may take to answer that the connection closes.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What the connections of a listener share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) limits: Limits,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Cancelled when no new calls are taken any more.
+    pub(super) stop: CancellationToken,
+    /// Notified while others wait to be accepted.
+    pub(super) crowded: Arc<Notify>,
+}
+
+/// Serves a connection until its peer closes it or it must end: the service stops, no call comes, the peer floods. It takes
+/// no new calls then, and those that are open are finished.
+pub(super) async fn serve<S, B>(socket: TcpStream, service: S, shared: Shared)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
+{
+    let Shared { limits, clock, stop, crowded } = shared;
+    let activity = Arc::new(Activity::new(Arc::clone(&clock)));
+    let streams = Streams::new(Arc::clone(&activity), clock, limits.stall);
+    let (socket, received) = Metered::new(socket);
+    let service = counted(service, Arc::clone(&activity));
+    let mut connection = pin!(http2(streams).serve_connection(TokioIo::new(socket), service));
+    let is_unwanted = async {
+        tokio::select! {
+            () = stop.cancelled() => "the service stops",
+            () = activity.idle_for(limits.idle) => "no call came for long",
+            () = made_room(&crowded, &activity, limits.handshake) => "others wait to be accepted",
+            () = activity.reaches(Verdict::Flood) => "its peer gives up calls without end",
+        }
+    };
+    let reason = tokio::select! {
+        ended = &mut connection => return told(ended),
+        () = silent(&received, limits.handshake) => return tracing::debug!("a peer does not begin HTTP/2 in time"),
+        reason = is_unwanted => reason,
+    };
+    tracing::debug!(reason, "a connection takes no more calls");
+    if received.bytes() < GREETING_BYTES {
+        return;
+    }
+    connection.as_mut().graceful_shutdown();
+    let is_left = async {
+        tokio::time::sleep(FAREWELL).await;
+        activity.idle_for(FAREWELL).await;
+    };
+    tokio::select! {
+        ended = &mut connection => told(ended),
+        () = is_left => {}
+        () = activity.reaches(Verdict::Relentless) => tracing::warn!("a connection is cut: its peer gives up calls without end"),
+    }
+}
+
+fn http2(streams: Streams) -> Builder<Streams> {
+    let mut http2 = Builder::new(streams);
+    http2
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(MAX_SEND_BUFFER_BYTES)
+        .max_pending_accept_reset_streams(MAX_PENDING_ACCEPT_RESET_STREAMS)
+        .max_local_error_reset_streams(MAX_LOCAL_ERROR_RESET_STREAMS);
+    http2
+}
+
+/// Waits until a peer has had its time to begin and has not.
+async fn silent(received: &Received, handshake: Duration) {
+    tokio::time::sleep(handshake).await;
+    if received.bytes() >= GREETING_BYTES {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Waits until others need the place of this connection, while it has no call.
+async fn made_room(crowded: &Notify, activity: &Activity, least: Duration) {
+    loop {
+        crowded.notified().await;
+        if activity.is_idle_for(least) {
+            return;
+        }
+    }
+}
+
+fn told(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(error = &error as &dyn Error, "a connection was lost");
+    }
+}

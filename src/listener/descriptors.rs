@@ -1,0 +1,46 @@
+//! File descriptors: each connection is one, and so is each file.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors that connections leave to the rest: the store and its connections, the log, metrics.
+const RESERVED: usize = 64;
+
+/// Raises the process's own limit of descriptors to what the system allows it.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of file descriptors can't be raised");
+    }
+}
+
+/// How many of `wanted` connections the limit of descriptors has room for, beside as many other descriptors.
+pub(super) fn affordable(wanted: usize, others: usize) -> usize {
+    let room = room(getrlimit(Resource::Nofile).current, others);
+    if room < wanted {
+        tracing::warn!(
+            wanted,
+            room,
+            "the limit of file descriptors (ulimit -n) has room for fewer connections than server.max_connections"
+        );
+    }
+    room.min(wanted)
+}
+
+/// `None` is no limit. There is always one connection.
+fn room(limit: Option<u64>, others: usize) -> usize {
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    limit.map_or(usize::MAX, |limit| limit.saturating_sub(RESERVED).saturating_sub(others).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_to_the_rest() {
+        assert_eq!(room(Some(1024), 16), 1024 - 64 - 16);
+        assert_eq!(room(Some(10), 0), 1);
+        assert_eq!(room(None, 0), usize::MAX);
+    }
+}

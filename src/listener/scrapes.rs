@@ -1,0 +1,47 @@
+//! A small HTTP/1.1 server beside the calls, for metrics.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tower::Service;
+
+/// How many may ask at a time.
+const CONNECTIONS: usize = 16;
+/// How long a connection may take, from the first byte of its one request to the last of the answer.
+const EACH_WITHIN: Duration = Duration::from_secs(10);
+/// How long it takes until another connection is accepted after one that could not be.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// Answers one request on each connection, for ever.
+pub async fn serve_scrapes<S, B>(listener: TcpListener, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    // The semaphore is never closed.
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let Ok((socket, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+            continue;
+        };
+        let mut http1 = Builder::new();
+        http1.timer(TokioTimer::new()).keep_alive(false);
+        let connection = http1.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service.clone()));
+        tokio::spawn(async move {
+            // Whether or not it was answered in time: it is over.
+            let _ = tokio::time::timeout(EACH_WITHIN, connection).await;
+            drop(place);
+        });
+    }
+}

@@ -1,0 +1,172 @@
+//! The streams of a connection: each is counted, and one whose peer takes nothing of its answer is reset.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::service::HttpService;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tower::Service;
+
+use super::activity::Activity;
+use crate::ports::Clock;
+
+tokio::task_local! {
+    /// The patience with the peer of the stream whose task this is.
+    static PATIENCE: Patience;
+}
+
+/// Runs the tasks of a connection's streams.
+#[derive(Clone)]
+pub(super) struct Streams {
+    activity: Arc<Activity>,
+    clock: Arc<dyn Clock>,
+    stall: Duration,
+}
+
+impl Streams {
+    pub(super) const fn new(activity: Arc<Activity>, clock: Arc<dyn Clock>, stall: Duration) -> Self {
+        Self { activity, clock, stall }
+    }
+}
+
+impl<T: Future<Output = ()> + Send + 'static> Executor<T> for Streams {
+    fn execute(&self, stream: T) {
+        let open = self.activity.open();
+        let patience = Patience { clock: Arc::clone(&self.clock), stall: self.stall, until: Arc::default() };
+        let waited_for = patience.clone();
+        tokio::spawn(PATIENCE.scope(patience, async move {
+            tokio::select! {
+                // The stream first: it says whether there is something to wait for.
+                biased;
+                () = stream => {}
+                () = waited_for.spent() => tracing::debug!("a stream is reset whose peer takes nothing"),
+            }
+            drop(open);
+        }));
+    }
+}
+
+/// How long an answer waits for its peer. The transport asks for the next part of a body only once the peer has room for
+/// the one before, and until then never looks at the body again: so the task as a whole is ended.
+#[derive(Clone)]
+struct Patience {
+    clock: Arc<dyn Clock>,
+    stall: Duration,
+    until: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Patience {
+    /// A part of an answer is ready.
+    fn begin() {
+        let _ = PATIENCE.try_with(|patience| patience.set(Some((patience.clock.instant() + patience.stall).into())));
+    }
+
+    /// The peer took it.
+    fn end() {
+        let _ = PATIENCE.try_with(|patience| patience.set(None));
+    }
+
+    fn set(&self, until: Option<Instant>) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// Waits until the peer has taken nothing for too long. Polled by the stream's own task after each of its steps.
+    async fn spent(self) {
+        let mut timer: Option<Pin<Box<Sleep>>> = None;
+        poll_fn(|context| {
+            let Some(until) = *self.until.lock().unwrap_or_else(PoisonError::into_inner) else {
+                return Poll::Pending;
+            };
+            let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+            if timer.deadline() != until {
+                timer.as_mut().reset(until);
+            }
+            timer.as_mut().poll(context)
+        })
+        .await;
+    }
+}
+
+/// A service as the transport calls it, which counts the calls that are given up.
+pub(super) fn counted<S, B>(
+    service: S,
+    activity: Arc<Activity>,
+) -> impl HttpService<
+    Incoming,
+    ResBody = Answer<B>,
+    Error = Infallible,
+    Future: Future<Output = Result<Response<Answer<B>>, Infallible>> + Send,
+>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone,
+    B: Body + Unpin,
+{
+    hyper::service::service_fn(move |request| {
+        let call = Call { activity: Arc::clone(&activity), is_over: false };
+        // Called here, not in the future: the clocks within start now.
+        let response = service.clone().call(request);
+        async move { response.await.map(|response| response.map(|body| Answer::new(body, call))) }
+    })
+}
+
+/// A call. Dropped before it is over, it counts as given up.
+struct Call {
+    activity: Arc<Activity>,
+    is_over: bool,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.activity.given_up();
+        }
+    }
+}
+
+/// The body of an answer.
+pub(super) struct Answer<B> {
+    body: B,
+    call: Call,
+}
+
+impl<B: Body> Answer<B> {
+    fn new(body: B, mut call: Call) -> Self {
+        call.is_over = body.is_end_stream();
+        Self { body, call }
+    }
+}
+
+impl<B: Body + Unpin> Body for Answer<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.get_mut();
+        Patience::end();
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) if frame.is_data() => {
+                this.call.is_over = this.body.is_end_stream();
+                Patience::begin();
+            }
+            _ => this.call.is_over = true,
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,74 @@
+//! Whether calls should come here: health follows the store.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use crate::grpc::Health;
+use crate::store::SqlStore;
+
+/// How often the store is asked, and how long it may take to answer.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// So many questions in a row without an answer mean that the store is away. One slow answer does not.
+const UNANSWERED: u32 = 3;
+
+/// Asks the store again and again whether it answers, and lets health say so.
+pub(super) async fn follow_store(store: &SqlStore, health: &Health) -> Infallible {
+    let mut readiness = Readiness::default();
+    loop {
+        tokio::time::sleep(ASK_EVERY).await;
+        let answer = tokio::time::timeout(ANSWER_WITHIN, store.probe()).await;
+        match readiness.after(matches!(answer, Ok(Ok(())))) {
+            Some(Change::Lost) => {
+                health.not_serving().await;
+                let error = answer.ok().and_then(Result::err);
+                let error = error.as_ref().map(|error| error as &dyn std::error::Error);
+                tracing::warn!(error, "the store does not answer: health says NOT_SERVING");
+            }
+            Some(Change::Back) => {
+                tracing::info!("the store answers: health says SERVING");
+                health.serving().await;
+            }
+            None => {}
+        }
+    }
+}
+
+/// What an answer, or its absence, changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Lost,
+    Back,
+}
+
+/// How many questions have gone without an answer since the last one that had one.
+#[derive(Debug, Default)]
+struct Readiness {
+    unanswered: u32,
+}
+
+impl Readiness {
+    fn after(&mut self, is_answered: bool) -> Option<Change> {
+        let before = self.unanswered;
+        self.unanswered = if is_answered { 0 } else { before.saturating_add(1) };
+        match (before >= UNANSWERED, self.unanswered >= UNANSWERED) {
+            (false, true) => Some(Change::Lost),
+            (true, false) => Some(Change::Back),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slow_answer_changes_nothing_and_the_first_one_after_an_absence_does() {
+        let mut readiness = Readiness::default();
+        let answers = [false, false, true, false, false, false, false, true, true];
+        let changes = answers.map(|is_answered| readiness.after(is_answered));
+        let (lost, back) = (Some(Change::Lost), Some(Change::Back));
+        assert_eq!(changes, [None, None, None, None, None, lost, None, back, None]);
+    }
+}

@@ -1,0 +1,72 @@
+//! From the first call to the last: serving, and stopping in an order that balancers and callers can follow.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use http::Request;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::readiness::follow_store;
+use super::{Server, StartError};
+use crate::grpc::{Edges, Health};
+use crate::listener::accept;
+use crate::service::ServiceError;
+
+impl Server {
+    /// Serves until `stop` is ready. Then health turns `NOT_SERVING`, everything is still served for the shutdown delay, and
+    /// calls in flight have the drain time to finish.
+    ///
+    /// # Errors
+    /// The descriptors that reflection answers from can't be read.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> Result<(), StartError> {
+        let health = Health::starting().await;
+        let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
+        let edges = Edges::new(&self.service, self.grpc, Arc::clone(&clock), entropy, &health)?;
+        let edge = move || edges.of_connection().map_request(|request: Request<_>| request.map(tonic::body::Body::new));
+        let draining = CancellationToken::new();
+        health.serving().await;
+        self.tend_store();
+        let accepting = accept(listener, self.limits, clock, draining.clone(), edge);
+        tokio::pin!(accepting);
+        // Accepting ends only once it is told to.
+        tokio::select! {
+            () = &mut accepting => {}
+            () = stop => {}
+            never = follow_store(&self.store, &health) => match never {},
+        }
+        health.not_serving().await;
+        tracing::info!(seconds = self.shutdown_delay.as_secs(), "health says NOT_SERVING; calls are served meanwhile");
+        tokio::select! {
+            () = &mut accepting => {}
+            () = tokio::time::sleep(self.shutdown_delay) => {}
+        }
+        health.end_watches().await;
+        self.service.end_watches();
+        draining.cancel();
+        let until = self.clock.instant() + self.drain;
+        if tokio::time::timeout_at(until.into(), accepting).await.is_err() {
+            tracing::warn!("the drain time is over; what was still in flight is cut off");
+        }
+        // Changes whose callers hung up are concluded too, within what is left of the drain time.
+        match tokio::time::timeout_at(until.into(), self.service.concluded()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "failed attempts are lost: the store does not take them");
+            }
+            Err(_) => tracing::warn!("changes without a caller were still under way"),
+        }
+        self.store.close().await;
+        Ok(())
+    }
+
+    fn tend_store(&self) {
+        let service = Arc::clone(&self.service);
+        let failed = |error: &ServiceError| {
+            tracing::warn!(error = error as &dyn std::error::Error, "the upkeep of the store fails; it is tried again");
+        };
+        tokio::spawn(async move { service.tend_store(failed).await });
+    }
+}
