@@ -27,6 +27,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use environment::Environment;
 use failure::Failure;
@@ -119,7 +120,13 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let threads = std::thread::available_parallelism().map_or(2, |cpus| cpus.get().max(2));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
-    runtime.map_err(Failure::failed)?.block_on(command)
+    runtime.map_err(Failure::failed)?.block_on(async {
+        // A file that reaches the process's limit of size (RLIMIT_FSIZE) is then an error of the write, as a full disk is,
+        // and not the end of the process. The handler stays until then.
+        let beyond_file_size = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        let _ignored = signal(beyond_file_size).map_err(Failure::failed)?;
+        command.await
+    })
 }
 
 #[cfg(test)]

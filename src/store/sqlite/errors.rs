@@ -48,11 +48,14 @@ impl From<Error> for StoreError {
     }
 }
 
-/// What an error of `COMMIT` means. A full disk and a lock end it before the last byte is written; after any other
-/// error the change may or may not come back with the write-ahead log.
+/// What an error of `COMMIT` means. A full disk, a lock, and a write that fails (as beyond the process's limit of a file's
+/// size) end it before the last byte is written; after any other error the change may or may not come back with the
+/// write-ahead log.
 pub(super) fn at_commit(error: Error) -> StoreError {
+    let is_write = error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE);
     match code_of(&error) {
         Some(code::BUSY | code::FULL) => error.into(),
+        _ if is_write => error.into(),
         _ => StoreError::OutcomeUnknown(Box::new(error)),
     }
 }

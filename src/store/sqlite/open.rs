@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{Access, access};
+
 use super::connect::looking;
 use super::driver::SqliteDatabase;
 use super::errors::{code, code_of};
@@ -152,12 +154,18 @@ impl OpenError {
         match code_of(&error) {
             Some(code::BUSY | code::LOCKED) => Self::Locked(path),
             Some(code::READONLY) => Self::ReadOnlyFile(path),
-            Some(code::CANTOPEN) => Self::ReadOnlyDirectory(path),
+            // Also where descriptors have run out.
+            Some(code::CANTOPEN) if is_read_only(path.parent()) => Self::ReadOnlyDirectory(path),
             Some(code::NOTADB) => Self::NotADatabase(path),
             Some(code::CORRUPT) => Self::Damaged { path, detail: error.to_string() },
             _ => Self::Unavailable { path, source: Box::new(error) },
         }
     }
+}
+
+/// Whether this process may not write into the directory.
+fn is_read_only(directory: Option<&Path>) -> bool {
+    directory.is_some_and(|directory| access(directory, Access::WRITE_OK).is_err())
 }
 
 /// Checks that the file is a store, whatever its schema.

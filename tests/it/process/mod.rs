@@ -2,11 +2,13 @@
 
 mod backup;
 mod canaries;
+mod connections;
 mod damage;
 mod full_disk;
 mod hang_up;
 mod import;
 mod kill;
+mod limits;
 mod metrics;
 mod operator;
 mod pepper;

@@ -1,0 +1,93 @@
+//! Limits of the operating system: the service says what it is short of, and goes on.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use serde_json::json;
+
+use super::installation::{Installation, outcome};
+use super::metrics::{get, scraped_at};
+use super::serving::{Serving, eventually};
+use super::tenant::Acme;
+
+/// The command with a limit of that kind, as `ulimit` knows it.
+fn limited(kind: &str, limit: u32, command: &Command) -> Command {
+    let mut inside = Command::new("sh");
+    inside.args(["-ec", &format!("ulimit {kind} {limit}\nexec \"$0\" \"$@\"")]);
+    inside.arg(command.get_program()).args(command.get_args());
+    inside.env_clear().current_dir(command.get_current_dir().unwrap());
+    inside
+}
+
+#[tokio::test]
+async fn silent_sockets_shut_nobody_out() {
+    let installation = Installation::new();
+    let arguments = ["serve", "--server-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+    let command = installation.command(&[&arguments[..], &["--server-handshake-seconds", "2"]].concat());
+    let serving = Serving::start(limited("-n", 128, &command), &installation.path("")).await;
+    let silent: Vec<_> = (0..200).map(|_| TcpStream::connect(serving.address).unwrap()).collect();
+    eventually("a line in the log", || serving.log().contains("server.max_connections allows").then_some(())).await;
+    assert!(get(scraped_at(&serving), "/metrics").starts_with("HTTP/1.1 200"));
+    // While they are open: in the end they are closed, and calls are answered.
+    eventually("health", || serving.is_healthy().then_some(())).await;
+    drop(silent);
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_asks_slowly_for_metrics_is_not_waited_for() {
+    let installation = Installation::new();
+    let serving = installation.serve(&["--metrics-listen", "127.0.0.1:0"]).await;
+    let address: SocketAddr = scraped_at(&serving);
+    let slow: Vec<_> = (0..20)
+        .map(|_| {
+            let mut socket = TcpStream::connect(address).unwrap();
+            socket.write_all(b"GET /metrics HT").unwrap();
+            socket
+        })
+        .collect();
+    assert!(get(address, "/metrics").starts_with("HTTP/1.1 200"));
+    drop(slow);
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_that_is_short_of_descriptors_blames_no_directory() {
+    let installation = Installation::new();
+    installation.bootstrap();
+    let mut told = 0;
+    for descriptors in 6..40 {
+        let command = installation.command(&["store", "check"]);
+        let outcome = outcome(limited("-n", descriptors, &command));
+        assert!(!outcome.stderr.contains("is read-only"), "with {descriptors}: {}", outcome.stderr);
+        told += usize::from(outcome.stderr.contains("can't be opened"));
+    }
+    assert!(told > 0, "no start was short of descriptors while it opened the store");
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_grow_fails_changes_and_not_the_service() {
+    let installation = Installation::new();
+    let token = installation.bootstrap();
+    let command =
+        installation.command(&["serve", "--server-listen", "127.0.0.1:0", "--log-level", "off,credentiald::cli=info"]);
+    // In blocks of 512 bytes: enough to begin with.
+    let mut serving = Serving::start(limited("-f", 1200, &command), &installation.path("")).await;
+    let acme = Acme::create(serving.address, &token).await;
+    let mut number = 0;
+    let refused = loop {
+        number += 1;
+        let request = json!({ "user_name": format!("user-{number}"), "password": "mypassword" });
+        let reply = acme.root.call("CreateRamUser", request).await;
+        if reply.reason() != "OK" {
+            break reply;
+        }
+        assert!(number < 5000, "the store grows without end");
+    };
+    assert_eq!(refused.reason(), "STORE_UNAVAILABLE", "{refused:?}");
+    assert!(serving.is_healthy());
+    assert_eq!(acme.verify("user-1", "mypassword").await, "MATCHED_CURRENT");
+    serving.signal("TERM");
+    assert!(serving.ended().await.success(), "{}", serving.log());
+}
