@@ -110,18 +110,18 @@ macro_rules! settings {
 }
 
 settings! {
-    /// How the service is reached.
+    /// How clients reach the service.
     server: Server {
-        /// Where the service listens: an address and a port.
+        /// Address and port to listen on.
         listen: SocketAddr = Text "127.0.0.1:50051", address;
-        /// Whether to serve without TLS on an address that is not a loopback one.
+        /// Allow plaintext on an address other than loopback.
         allow_plaintext: bool = Flag "false", flag;
-        /// Whether clients may ask which services and messages there are (gRPC server reflection).
+        /// Offer gRPC server reflection, so that clients such as `grpcurl` need no proto files.
         reflection: bool = Flag "true", flag;
         /// Seconds to go on serving after SIGTERM while health answers `NOT_SERVING`, so that load balancers can send new
         /// calls elsewhere before the drain begins.
         shutdown_delay_seconds: u64 = Number "0", whole::<_, 0, 3600>;
-        /// How many seconds requests in flight have to finish once the service is told to stop.
+        /// Seconds that requests in flight have to finish after a stop signal.
         drain_seconds: u64 = Number "10", whole::<_, 0, 3600>;
         /// Maximum number of open connections. New ones wait in the system's queue until another closes.
         max_connections: usize = Number "1024", whole::<_, 1, 1_000_000>;
@@ -131,106 +131,106 @@ settings! {
         idle_seconds: u64 = Number "300", whole::<_, 1, 86_400>;
         /// Seconds an answer may wait for a client that takes nothing of it. Then the call is reset.
         stall_seconds: u64 = Number "20", whole::<_, 1, 3600>;
-        /// How many seconds a request may take at most, whatever its caller allows.
+        /// Longest time that a request may take, in seconds, even if its caller allows more.
         longest_request_seconds: u64 = Number "30", whole::<_, 1, 3600>;
-        /// How many bytes a request may have at most.
+        /// Largest request message, in bytes.
         max_message_bytes: usize = Number "65536", whole::<_, 4096, 4_194_304>;
     }
-    /// Where credentials are kept.
+    /// The store.
     store: Store {
-        /// The store: `sqlite:` and the path of a file, or `postgres://user:password@host:port/database`, with several hosts
-        /// where one takes over from another.
+        /// The store: `sqlite:` and the path of a file, or `postgres://user:password@host:port/database`. Separate several
+        /// hosts with commas: the one that accepts writes is used.
         url: StoreLocation = Url "sqlite:credentiald-data/credentiald.db", store;
-        /// A file that holds the URL, so that a password in it stands nowhere else; where set, it wins over `store.url`.
+        /// File that holds the URL of the store, to keep its password out of the configuration. Overrides `store.url`.
         url_file: Option<PathBuf> = Text "", optional_path;
     }
-    /// How a PostgreSQL store is used.
+    /// Connections to PostgreSQL.
     postgres: Postgres {
-        /// How many connections there are at most.
+        /// Largest number of connections.
         connections: u32 = Number "16", whole::<_, 2, 1000>;
-        /// How many seconds one goes on where no connection is to be had, one is lost, or other writers come in between. More
-        /// than a statement may take.
+        /// Seconds to keep retrying when no connection is available, one is lost, or transactions conflict. Must be more than
+        /// `postgres.statement_timeout_seconds`.
         patience_seconds: u64 = Number "10", whole::<_, 2, 300>;
-        /// How many seconds a statement may take, its wait for locks included.
+        /// Longest time that a statement may take, in seconds, including waits for locks.
         statement_timeout_seconds: u64 = Number "5", whole::<_, 1, 300>;
     }
     /// How passwords are hashed: Argon2id.
     hashing: Hashing {
-        /// The memory that one hash takes, in KiB.
+        /// Memory of one hash, in KiB.
         memory_kib: u32 = Number "47104", whole::<_, 8, 4_194_304>;
-        /// How many passes one hash makes over its memory.
+        /// Passes over the memory of one hash.
         iterations: u32 = Number "1", whole::<_, 1, 1000>;
-        /// How many lanes one hash has.
+        /// Lanes of one hash.
         parallelism: u32 = Number "1", whole::<_, 1, 64>;
-        /// The most memory of a stored hash that is verified, in KiB; each worker reserves as much; 0 means that of a new
-        /// hash, at least 47104.
+        /// Largest memory of a stored hash that can be verified, in KiB. Each worker reserves this much. 0 means the memory of
+        /// a new hash, at least 47104.
         ceiling_kib: u32 = Number "0", whole::<_, 0, 2_097_152>;
-        /// How hashes are computed: `auto`, by the CPU's vector instructions where a self-test at the start proves them
-        /// right, or `portable`.
+        /// Code that computes hashes: `auto` uses the CPU's vector instructions if a self-test at start passes, `portable`
+        /// never does.
         kernel: HashKernel = Text "auto", kernel;
-        /// How many hashes are computed at a time; 0 means one for each usable CPU.
+        /// Number of hashes computed at the same time. 0 means one for each usable CPU.
         workers: usize = Number "0", whole::<_, 0, 1024>;
-        /// A request that would have to wait longer than so many seconds for its hashes is refused at once.
+        /// Longest wait for hashes, in seconds. A request that would wait longer is refused at once.
         longest_wait_seconds: u64 = Number "5", whole::<_, 1, 3600>;
     }
-    /// The pepper, which wraps hashes before they are stored.
+    /// The pepper, which encrypts hashes before they are stored.
     pepper: Pepper {
-        /// The keys, each on a line as `id:key`; the first one wraps, the others only open.
+        /// The keys, one per line as `id:key`. The first key encrypts; the others only decrypt.
         keys: Secret = Secret "", secret;
-        /// A file of such lines instead, which not everybody can read; empty means none.
+        /// File with the keys, instead of `pepper.keys`. Other users must not have access to it. Empty means none.
         keys_file: Option<PathBuf> = Text "", optional_path;
-        /// Whether a stored hash that is not wrapped is refused.
+        /// Refuse stored hashes that are not encrypted under a pepper key.
         required: bool = Flag "false", flag;
     }
-    /// How wrong passwords are limited.
+    /// Limits on wrong passwords.
     attempts: Attempts {
-        /// How many wrong passwords in a row one caller has for one subject before it has to wait.
+        /// Wrong passwords in a row that one caller may send for one subject before it has to wait.
         allowance: u32 = Number "5", whole::<_, 1, 100>;
-        /// How many seconds the first wait takes; each further one takes twice as long.
+        /// Length of the first wait, in seconds. Each further wait is twice as long.
         backoff_seconds: u64 = Number "1", whole::<_, 1, 86_400>;
-        /// How many seconds a wait takes at most.
+        /// Longest wait, in seconds.
         longest_backoff_seconds: u64 = Number "900", whole::<_, 1, 86_400>;
-        /// How many wrong passwords in a row a subject has from all callers before all are slowed.
+        /// Wrong passwords in a row for one subject, from all callers together, before all of them are slowed.
         subject_allowance: u32 = Number "20", whole::<_, 1, 1000>;
-        /// How many seconds a subject is slowed at most.
+        /// Longest delay for a slowed subject, in seconds.
         subject_longest_backoff_seconds: u64 = Number "5", whole::<_, 1, 60>;
     }
-    /// How changes are watched.
+    /// Watches of changes.
     watch: Watch {
-        /// How many days change events are kept: so old a cursor can still be gone on from.
+        /// Days to keep change events. A cursor older than this cannot be resumed.
         kept_days: u32 = Number "7", whole::<_, 1, 366>;
-        /// How many seconds pass until a watcher is told where it is, and it is checked whether it still may watch.
+        /// Seconds between heartbeats. Each one sends the cursor and checks that the caller may still watch.
         heartbeat_seconds: u64 = Number "10", whole::<_, 1, 3600>;
-        /// How many seconds a watcher that takes nothing is waited for before it is dropped.
+        /// Seconds to wait for a watcher that reads nothing before its watch is ended.
         patience_seconds: u64 = Number "30", whole::<_, 1, 3600>;
-        /// How many watches one caller has at a time, at most.
+        /// Largest number of watches of one caller at a time.
         per_caller: u32 = Number "16", whole::<_, 1, 1000>;
-        /// How many watches one tenant has at a time, at most.
+        /// Largest number of watches of one tenant at a time.
         per_tenant: u32 = Number "64", whole::<_, 1, 10_000>;
     }
-    /// What every new password has to satisfy on top of its own policy.
+    /// Rules for every new password, in addition to its own policy.
     policy: Policy {
-        /// A file of refused passwords, one a line; empty means none.
+        /// File of refused passwords, one per line. Empty means none.
         refused_passwords_file: Option<PathBuf> = Text "", optional_path;
-        /// Whether a password that contains a part of its subject's names is refused.
+        /// Refuse passwords that contain a part of the subject's names.
         refuse_subject_names: bool = Flag "false", flag;
     }
-    /// What the directory assumes.
+    /// Defaults of the directory.
     directory: Directory {
-        /// The region of what is created without one, and of what does not exist.
+        /// Region of mail domains and instances that are created without one, and of resources that do not exist.
         region: Region = Text "cn-hangzhou", region;
     }
-    /// What is measured.
+    /// Metrics.
     metrics: Metrics {
-        /// Where metrics are scraped, as `/metrics` over HTTP: an address and a port; empty means nowhere. Whoever reaches it
-        /// may read them: they name no tenant and no subject.
+        /// Address and port of `/metrics`, for Prometheus over HTTP. Empty means none. There is no authentication: metrics
+        /// name no tenant and no subject.
         listen: Option<SocketAddr> = Text "", optional_address;
     }
-    /// What is logged, to standard error.
+    /// The log, on standard error.
     log: Log {
-        /// How much is logged: `error`, `warn`, `info`, `debug` or `trace`, also by module, as in `info,sqlx=warn`.
+        /// Log level: `error`, `warn`, `info`, `debug` or `trace`, optionally by module, as in `info,sqlx=warn`.
         level: String = Text "info", filter;
-        /// How it is logged: `text` for people, `json` for programs.
+        /// Log format: `text` for people, `json` for programs.
         format: LogFormat = Text "text", format;
     }
 }

@@ -224,7 +224,7 @@ fn host_of(name: &str, port: u16) -> Result<Host, UrlError> {
 
 fn port_of(text: &str) -> Result<u16, UrlError> {
     let port = text.parse().ok().filter(|port| *port > 0);
-    port.ok_or_else(|| wrong("has a port that is none; in a password, a / is written %2F, a ? %3F and a @ %40"))
+    port.ok_or_else(|| wrong("has an invalid port; in a password, a / is written %2F, a ? %3F and a @ %40"))
 }
 
 fn tls_of(mode: &str) -> Result<Tls, UrlError> {
