@@ -7,7 +7,7 @@ use super::time::{Timestamp, days};
 /// How long a wrong password counts: far longer than any wait.
 pub const COUNTED_FOR: Duration = days(7);
 
-/// What attempts are counted by: a digest over the tenant and the subject's id, or its name where there is none.
+/// What attempts are counted by: a digest over the subject's id, or over its tenant's id and its name where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SubjectKey(pub [u8; 32]);
 
@@ -20,6 +20,9 @@ pub struct CallerKey(pub [u8; 32]);
 pub struct Pair {
     /// Whose password is tried.
     pub subject: SubjectKey,
+    /// What the attempts on the subject's name were counted by before there was the subject, where there is one now: they
+    /// count as well, so that no wait is over because the subject is made.
+    pub name: Option<SubjectKey>,
     /// Who tries.
     pub caller: CallerKey,
 }
@@ -29,8 +32,16 @@ pub struct Pair {
 pub enum Forget {
     /// The pair's: it has shown the right one.
     Pair(Pair),
-    /// Everybody's for that subject: an administrator has set a new one.
-    Subject(SubjectKey),
+    /// Everybody's for the subject of that pair: an administrator has set a new one.
+    Subject(Pair),
+}
+
+impl Pair {
+    /// The same caller with each key that the subject's attempts are counted by.
+    pub fn each(&self) -> impl Iterator<Item = Self> + use<> {
+        let Self { subject, name, caller } = *self;
+        std::iter::once(subject).chain(name).map(move |subject| Self { subject, name: None, caller })
+    }
 }
 
 /// Wrong passwords in a row.
@@ -40,6 +51,14 @@ pub struct Failures {
     pub count: u32,
     /// When the last one was, where there was one.
     pub last_at: Option<Timestamp>,
+}
+
+impl Failures {
+    /// These and those.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        Self { count: self.count.saturating_add(others.count), last_at: self.last_at.max(others.last_at) }
+    }
 }
 
 /// What is stored of the attempts on a subject.

@@ -52,6 +52,7 @@ use crate::domain::names::{Region, TenantName};
 use crate::domain::password::Password;
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{Subject, SubjectId, SubjectName};
+use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
 use crate::ports::store::{AccessTokens, Directory, Lookup, Overlaps};
@@ -239,10 +240,18 @@ impl Gates {
         Ok(self.ports.store.bootstrap(token, digest, event).await?)
     }
 
+    /// The id and the settings of the tenant that was permitted.
+    async fn tenant_settings(
+        &self,
+        _permit: &Permit,
+        tenant: &TenantName,
+    ) -> Result<(TenantId, TenantSettings), ServiceError> {
+        self.ports.store.tenant_settings(tenant).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
+    }
+
     /// The settings of the tenant that was permitted.
-    pub(super) async fn settings(&self, _permit: &Permit, tenant: &TenantName) -> Result<TenantSettings, ServiceError> {
-        let settings = self.ports.store.settings(tenant).await?;
-        settings.ok_or(ServiceError::NotFound(Missing::Tenant))
+    pub(super) async fn settings(&self, permit: &Permit, tenant: &TenantName) -> Result<TenantSettings, ServiceError> {
+        Ok(self.tenant_settings(permit, tenant).await?.1)
     }
 
     /// A subject of the tenant that was permitted.

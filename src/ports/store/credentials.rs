@@ -11,6 +11,7 @@ use crate::domain::names::{Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{Subject, SubjectId, SubjectName};
+use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::ports::Deadline;
 
@@ -20,8 +21,13 @@ pub trait Credentials: Send + Sync {
     /// Looks a subject up by its name, without its credential. MUST NOT find another tenant's.
     async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError>;
 
+    /// The id of a tenant and its settings, or `None` where there is no such tenant.
+    async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError>;
+
     /// The settings of a tenant, or `None` where there is no such tenant.
-    async fn settings(&self, tenant: &TenantName) -> Result<Option<TenantSettings>, StoreError>;
+    async fn settings(&self, tenant: &TenantName) -> Result<Option<TenantSettings>, StoreError> {
+        Ok(self.tenant_settings(tenant).await?.map(|(_, settings)| settings))
+    }
 
     /// A subject's credential, or `None` where it has none. MUST be one moment's: never half of a change.
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError>;

@@ -14,6 +14,7 @@ use crate::domain::attempts::{Backoff, CallerKey, Pair, SubjectKey};
 use crate::domain::caller::Caller;
 use crate::domain::names::TenantName;
 use crate::domain::subject::{SubjectId, SubjectName};
+use crate::domain::tenant::TenantId;
 
 /// How attempts are limited.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +56,12 @@ pub(super) fn subject_key(id: SubjectId) -> SubjectKey {
     SubjectKey(digest(&[b"subject", id.0.as_bytes()]))
 }
 
-/// The key of the attempts on a name that no subject has.
-pub(super) fn name_key(tenant: &TenantName, name: &SubjectName) -> SubjectKey {
+/// The key of the attempts on a name that no subject has, or had then. A tenant that is made again under its name inherits
+/// none.
+pub(super) fn name_key(tenant: TenantId, name: &SubjectName) -> SubjectKey {
     SubjectKey(digest(&[
         b"name",
-        tenant.as_str().as_bytes(),
+        tenant.0.as_bytes(),
         name.kind().as_str().as_bytes(),
         name.instance().map_or("", |instance| instance.as_str()).as_bytes(),
         name.key().as_bytes(),
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn a_slot_is_shared_while_it_is_used_and_forgotten_after() {
         let under_way = UnderWay::default();
-        let pair = Pair { subject: SubjectKey([1; 32]), caller: CallerKey([2; 32]) };
+        let pair = Pair { subject: SubjectKey([1; 32]), name: None, caller: CallerKey([2; 32]) };
         let first = under_way.slot(pair);
         first.enter();
         assert_eq!(under_way.slot(pair).count(), 1);
@@ -159,7 +161,7 @@ mod tests {
         for number in 0..100_000_u32 {
             let mut subject = [0; 32];
             subject[..4].copy_from_slice(&number.to_be_bytes());
-            under_way.slot(Pair { subject: SubjectKey(subject), caller: CallerKey([0; 32]) });
+            under_way.slot(Pair { subject: SubjectKey(subject), name: None, caller: CallerKey([0; 32]) });
         }
         assert!(under_way.0.lock().unwrap().of_pairs.len() <= UnderWay::KEPT);
     }

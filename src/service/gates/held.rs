@@ -82,10 +82,7 @@ impl Held {
 }
 
 fn sum<'a>(stored: Failures, held: impl Iterator<Item = &'a FailedAttempt>) -> Failures {
-    held.fold(stored, |sum, attempt| Failures {
-        count: sum.count.saturating_add(1),
-        last_at: sum.last_at.max(Some(attempt.event.at)),
-    })
+    held.fold(stored, |sum, attempt| sum.and(Failures { count: 1, last_at: Some(attempt.event.at) }))
 }
 
 /// No verdict is given, because a failed attempt has not been recorded.

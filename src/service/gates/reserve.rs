@@ -14,6 +14,7 @@ use crate::domain::credential::{Credential, PasswordHash, Version};
 use crate::domain::names::TenantName;
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::tenant::TenantId;
 use crate::policy::Policy;
 use crate::ports::{AdmittedHashes, Deadline};
 use crate::service::{Call, ServiceError};
@@ -22,6 +23,7 @@ use crate::service::{Call, ServiceError};
 pub struct Loaded {
     permit: SubjectPermit,
     subject: Subject,
+    tenant_id: TenantId,
     settings: TenantSettings,
     policy: Policy,
     opened: Option<Opened>,
@@ -72,7 +74,7 @@ pub enum Candidate {
     /// A subject, as the password that a change of its was made with is asked for.
     Made(Box<Made>),
     /// A name, with the settings that a subject of that name would be held to.
-    Unknown(Box<SubjectPermit>, TenantSettings),
+    Unknown(Box<SubjectPermit>, TenantId, TenantSettings),
 }
 
 impl Candidate {
@@ -80,7 +82,7 @@ impl Candidate {
         match self {
             Self::Known(loaded) => &loaded.permit,
             Self::Made(made) => &made.loaded.permit,
-            Self::Unknown(permit, _) => permit,
+            Self::Unknown(permit, ..) => permit,
         }
     }
 
@@ -88,7 +90,7 @@ impl Candidate {
         match self {
             Self::Known(loaded) => &loaded.settings,
             Self::Made(made) => &made.loaded.settings,
-            Self::Unknown(_, settings) => settings,
+            Self::Unknown(_, _, settings) => settings,
         }
     }
 
@@ -118,12 +120,14 @@ impl Candidate {
     }
 
     fn pair(&self) -> Pair {
-        let subject = match self {
-            Self::Known(loaded) => subject_key(loaded.subject.id),
-            Self::Made(made) => subject_key(made.loaded.subject.id),
-            Self::Unknown(permit, _) => name_key(permit.tenant(), permit.name()),
+        let of_known =
+            |loaded: &Loaded| (subject_key(loaded.subject.id), Some(name_key(loaded.tenant_id, &loaded.subject.name)));
+        let (subject, name) = match self {
+            Self::Known(loaded) => of_known(loaded),
+            Self::Made(made) => of_known(&made.loaded),
+            Self::Unknown(permit, tenant, _) => (name_key(*tenant, permit.name()), None),
         };
-        Pair { subject, caller: caller_key(self.call().caller(), self.call().caller.action()) }
+        Pair { subject, name, caller: caller_key(self.call().caller(), self.call().caller.action()) }
     }
 }
 
@@ -161,7 +165,7 @@ impl Reserved {
     /// where there are any.
     pub(super) fn to_forget(&self) -> Option<Forget> {
         if self.candidate.call().caller.action().is_administrative() {
-            return Some(Forget::Subject(self.pair.subject));
+            return Some(Forget::Subject(self.pair));
         }
         (self.stored.count > 0).then_some(Forget::Pair(self.pair))
     }
@@ -226,17 +230,17 @@ impl Gates {
         if action.is_by_the_subject() && caller.subject_id() != Some(subject.id) {
             return Err(ServiceError::Unauthenticated);
         }
-        let settings = self.settings(permit.permit(), permit.tenant()).await?;
+        let (tenant_id, settings) = self.tenant_settings(permit.permit(), permit.tenant()).await?;
         let policy = self.policy(&subject, &settings);
         let opened = self.credential(&subject, action, &policy).await?;
-        Ok(Loaded { permit, subject, settings, policy, opened })
+        Ok(Loaded { permit, subject, tenant_id, settings, policy, opened })
     }
 
     /// Loads a subject with its credential, where there is one. What is missing is not told.
     pub(in crate::service) async fn load_candidate(&self, permit: SubjectPermit) -> Result<Candidate, ServiceError> {
         if permit.subject().is_err() {
-            let settings = self.settings(permit.permit(), permit.tenant()).await?;
-            return Ok(Candidate::Unknown(Box::new(permit), settings));
+            let (tenant, settings) = self.tenant_settings(permit.permit(), permit.tenant()).await?;
+            return Ok(Candidate::Unknown(Box::new(permit), tenant, settings));
         }
         Ok(Candidate::Known(Box::new(self.load(permit).await?)))
     }

@@ -3,26 +3,28 @@
 use super::rows;
 use super::upkeep::AT_ONCE;
 use super::{SqlStore, Statement, Transaction, sql};
-use crate::domain::attempts::{COUNTED_FOR, Pair, StoredFailures, SubjectKey};
+use crate::domain::attempts::{COUNTED_FOR, Pair, StoredFailures};
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 
 /// Reads what is stored.
 pub(super) async fn read(store: &SqlStore, pair: &Pair) -> Result<StoredFailures, StoreError> {
-    let row = store
-        .read_first(
+    let found = store
+        .read(
             sql("SELECT s.count AS all_count, s.last_at AS all_last_at, p.count, p.last_at
          FROM subject_failures s
-         LEFT JOIN pair_failures p ON p.subject_key = s.subject_key AND p.caller_key = $2
-         WHERE s.subject_key = $1")
+         LEFT JOIN pair_failures p ON p.subject_key = s.subject_key AND p.caller_key = $3
+         WHERE s.subject_key IN ($1, $2)")
             .bind(&pair.subject.0[..])
+            .bind(&pair.name.unwrap_or(pair.subject).0[..])
             .bind(&pair.caller.0[..]),
         )
         .await?;
-    let Some(row) = row else { return Ok(StoredFailures::default()) };
-    Ok(StoredFailures {
-        by_caller: rows::failures(&row, "count", "last_at")?,
-        by_all: rows::failures(&row, "all_count", "all_last_at")?,
+    found.iter().try_fold(StoredFailures::default(), |sum, row| {
+        Ok(StoredFailures {
+            by_caller: sum.by_caller.and(rows::failures(row, "count", "last_at")?),
+            by_all: sum.by_all.and(rows::failures(row, "all_count", "all_last_at")?),
+        })
     })
 }
 
@@ -37,7 +39,13 @@ pub(super) async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Ti
             .bind(at.as_micros()),
         )
         .await?;
-    forget_until(transaction, pair, Some(at.before(COUNTED_FOR))).await?;
+    let mut on_name = 0;
+    for key in pair.each() {
+        forget_until(transaction, &key, Some(at.before(COUNTED_FOR))).await?;
+        if pair.name == Some(key.subject) {
+            on_name = count_of(transaction, &key).await?;
+        }
+    }
     let counted = transaction
         .fetch_first(
             sql("INSERT INTO pair_failures (subject_key, caller_key, count, last_at) VALUES ($1, $2, 1, $3)
@@ -49,7 +57,16 @@ pub(super) async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Ti
             .bind(at.as_micros()),
         )
         .await?;
-    Ok(counted.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default())
+    let counted = counted.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default();
+    Ok(counted.saturating_add(on_name))
+}
+
+async fn count_of(transaction: &mut dyn Transaction, pair: &Pair) -> Result<u32, StoreError> {
+    let select = sql("SELECT count FROM pair_failures WHERE subject_key = $1 AND caller_key = $2")
+        .bind(&pair.subject.0[..])
+        .bind(&pair.caller.0[..]);
+    let found = transaction.fetch_first(select).await?;
+    Ok(found.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default())
 }
 
 /// Forgets the pair's failures in a transaction of their own. Most successes follow no failure: those write nothing.
@@ -62,10 +79,13 @@ pub(super) async fn forget_alone(store: &SqlStore, pair: &Pair) -> Result<(), St
 
 /// Forgets the pair's failures and takes as many from the subject's.
 pub(super) async fn forget(transaction: &mut dyn Transaction, pair: &Pair) -> Result<(), StoreError> {
-    forget_until(transaction, pair, None).await
+    for key in pair.each() {
+        forget_until(transaction, &key, None).await?;
+    }
+    Ok(())
 }
 
-/// As [`forget`], where the last one was before that time.
+/// As [`forget`], by one key, where the last one was before that time.
 async fn forget_until(
     transaction: &mut dyn Transaction,
     pair: &Pair,
@@ -87,12 +107,14 @@ async fn forget_until(
     }
 }
 
-/// Forgets everybody's failures for the subject.
-pub(super) async fn forget_all(transaction: &mut dyn Transaction, subject: &SubjectKey) -> Result<(), StoreError> {
-    for statement in
-        ["DELETE FROM pair_failures WHERE subject_key = $1", "DELETE FROM subject_failures WHERE subject_key = $1"]
-    {
-        transaction.execute(sql(statement).bind(&subject.0[..])).await?;
+/// Forgets everybody's failures for the subject of the pair.
+pub(super) async fn forget_all(transaction: &mut dyn Transaction, pair: &Pair) -> Result<(), StoreError> {
+    for Pair { subject, .. } in pair.each() {
+        for statement in
+            ["DELETE FROM pair_failures WHERE subject_key = $1", "DELETE FROM subject_failures WHERE subject_key = $1"]
+        {
+            transaction.execute(sql(statement).bind(&subject.0[..])).await?;
+        }
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::domain::names::{PepperKeyId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{SubjectId, SubjectName};
+use crate::domain::tenant::TenantId;
 use crate::domain::time::{Timestamp, Window};
 use crate::ports::StoreError;
 use crate::ports::store::{Absent, Commit, CommitOutcome, Credentials, HashEntry, Lookup};
@@ -51,9 +52,11 @@ impl Credentials for SqlStore {
         Ok(found)
     }
 
-    async fn settings(&self, tenant: &TenantName) -> Result<Option<TenantSettings>, StoreError> {
-        let row = self.read_first(sql("SELECT settings FROM tenant WHERE name = $1").bind(tenant.as_str())).await?;
-        row.map(|row| rows::parsed(&row, "settings", settings::of_text)).transpose()
+    async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError> {
+        let select = sql("SELECT id, settings FROM tenant WHERE name = $1").bind(tenant.as_str());
+        let row = self.read_first(select).await?;
+        row.map(|row| Ok((TenantId(rows::uuid(&row, "id")?), rows::parsed(&row, "settings", settings::of_text)?)))
+            .transpose()
     }
 
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
@@ -178,7 +181,7 @@ async fn set_password_and_record(
     client_tokens::remember(transaction, commit).await?;
     match &commit.forget {
         Some(Forget::Pair(pair)) => attempts::forget(transaction, pair).await?,
-        Some(Forget::Subject(subject)) => attempts::forget_all(transaction, subject).await?,
+        Some(Forget::Subject(pair)) => attempts::forget_all(transaction, pair).await?,
         None => {}
     }
     let kind = ChangeKind::of_password(commit.event.action, version, overlap.map(|window| window.end()));

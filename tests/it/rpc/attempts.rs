@@ -188,3 +188,37 @@ async fn a_relying_system_is_told_what_exists_and_a_sign_in_is_not() {
     relay.err("CheckPassword", verify("nobody", "newpassword"), "USER_NOT_FOUND").await;
     relay.err("GeneratePassword", of("nobody"), "USER_NOT_FOUND").await;
 }
+
+#[tokio::test]
+async fn a_wait_on_a_name_goes_on_when_its_subject_is_made_and_ends_with_it() {
+    let clock = MovedClock::stopped();
+    let world = Setup::default().by(&clock).start().await;
+    let relay = world.service().await;
+    guess_until_refused(&relay, "alice").await;
+
+    world.ram_user("alice", RIGHT).await;
+    relay.err("VerifyPassword", verify("alice", RIGHT), "TOO_MANY_ATTEMPTS").await;
+    clock.forward(Duration::from_secs(1));
+    assert_eq!(relay.ok("VerifyPassword", verify("alice", RIGHT)).await["result"], "MATCHED_CURRENT");
+    assert_eq!(guess_until_refused(&relay, "alice").await, 5, "a match forgets those on the name");
+
+    world.root.ok("DeleteRamUser", json!({ "user_name": "alice" })).await;
+    world.ram_user("alice", RIGHT).await;
+    assert_eq!(relay.ok("VerifyPassword", verify("alice", RIGHT)).await["result"], "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_made_again_inherits_no_wait() {
+    let world = Setup::default().by(&MovedClock::stopped()).start().await;
+    let relay_of = async |root: &Client| {
+        let request = json!({ "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "relay" });
+        let issued = root.ok("IssueAccessToken", request).await;
+        world.anybody().with_token(issued["token"].as_str().unwrap())
+    };
+    let relay = relay_of(&world.tenant("globex").await).await;
+    guess_until_refused(&relay, "alice").await;
+    world.operator.ok("DeleteTenant", json!({ "tenant": "globex" })).await;
+
+    let relay = relay_of(&world.tenant("globex").await).await;
+    assert_eq!(guess_until_refused(&relay, "alice").await, 5);
+}

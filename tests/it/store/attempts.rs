@@ -1,7 +1,8 @@
 //! Wrong passwords are counted, and forgotten by whom they belong to.
 
-use credentiald::domain::attempts::{Failures, StoredFailures};
+use credentiald::domain::attempts::{Failures, Forget, Pair, StoredFailures};
 use credentiald::domain::audit_event::AuditOutcome;
+use credentiald::domain::change_event::{ChangeKind, Position};
 use credentiald::domain::time::days;
 use futures_util::future::join_all;
 
@@ -42,6 +43,44 @@ pub async fn forgetting_takes_only_the_callers_share(backend: &mut impl Backend)
     store.forget_failures(&pair(1, 1)).await.unwrap();
     store.forget_failures(&pair(1, 2)).await.unwrap();
     assert_eq!(store.failures(&pair(1, 2)).await.unwrap(), StoredFailures::default());
+}
+
+pub async fn failures_on_a_name_count_for_the_subject_that_has_it_now(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (on_name, of_subject) = (pair(1, 1), Pair { name: Some(pair(1, 1).subject), ..pair(2, 1) });
+    let stored = async |pair: &Pair| store.failures(pair).await.unwrap();
+    for (time, pair) in [(1, &on_name), (2, &of_subject), (3, &pair(1, 2)), (4, &on_name)] {
+        store.record_failure(pair, at(time), &limit(), &event()).await.unwrap();
+    }
+    let both = StoredFailures { by_caller: failures(3, 4), by_all: failures(4, 4) };
+    assert_eq!(stored(&of_subject).await, both);
+    assert_eq!(stored(&pair(2, 1)).await.by_all, failures(1, 2), "the subject's own");
+
+    store.forget_failures(&of_subject).await.unwrap();
+    assert_eq!(stored(&of_subject).await, StoredFailures { by_caller: Failures::default(), by_all: failures(1, 4) });
+
+    store.record_failure(&of_subject, at(5), &limit(), &event()).await.unwrap();
+    let id = alice(&*store).await;
+    let mut reset = change(id, Some(1));
+    reset.forget = Some(Forget::Subject(of_subject));
+    store.commit(&reset).await.unwrap();
+    assert_eq!(stored(&of_subject).await, StoredFailures::default());
+}
+
+pub async fn a_caller_is_locked_by_what_it_tried_on_the_name(backend: &mut impl Backend) {
+    let store = backend.store();
+    let id = alice(&*store).await;
+    let of_subject = Pair { name: Some(pair(1, 1).subject), ..pair(2, 1) };
+    let mut wrong = event_of(AuditOutcome::WrongPassword);
+    wrong.subject = Some(id);
+    for _ in 0..2 {
+        store.record_failure(&pair(1, 1), at(1), &limit(), &event()).await.unwrap();
+    }
+    store.record_failure(&of_subject, at(2), &limit(), &wrong).await.unwrap();
+    store.number_change_events().await.unwrap();
+    let page = store.change_events(&tenant("acme"), Position(0), 10).await.unwrap();
+    let kinds: Vec<_> = page.events.iter().map(|(_, event)| event.kind).collect();
+    assert_eq!(kinds.last(), Some(&ChangeKind::Locked { until: at(1_000_002) }), "{kinds:?}");
 }
 
 pub async fn what_is_more_than_a_week_old_is_removed(backend: &mut impl Backend) {

@@ -205,7 +205,7 @@ pub async fn an_administrators_change_forgets_everybodys_failures(backend: &mut 
         store.record_failure(&pair(subject, caller), at(1), &limit(), &event()).await.unwrap();
     }
     let mut commit = change(alice, Some(1));
-    commit.forget = Some(Forget::Subject(pair(1, 1).subject));
+    commit.forget = Some(Forget::Subject(pair(1, 1)));
     store.commit(&commit).await.unwrap();
     for caller in [1, 2] {
         assert_eq!(store.failures(&pair(1, caller)).await.unwrap(), StoredFailures::default());

@@ -38,6 +38,8 @@ macro_rules! laws {
             attempts: [
                 failures_count_per_caller_and_per_subject,
                 forgetting_takes_only_the_callers_share,
+                failures_on_a_name_count_for_the_subject_that_has_it_now,
+                a_caller_is_locked_by_what_it_tried_on_the_name,
                 what_is_more_than_a_week_old_is_removed,
                 what_is_more_than_a_week_old_does_not_count_though_it_is_still_there,
                 what_is_old_is_removed_a_part_at_a_time,

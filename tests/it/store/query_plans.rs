@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use credentiald::domain::attempts::Forget;
+use credentiald::domain::attempts::{Forget, Pair};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::change_event::Position;
 use credentiald::domain::credential::{ChangeId, Revision};
@@ -171,13 +171,15 @@ async fn everything_that_is_asked_of_a_store(
         store_of.record_failure(&pair(1, 1), at(900_000), &limit(), &wrong).await.unwrap();
     }
     store_of.failures(&pair(1, 1)).await.unwrap();
+    let on_name = Pair { name: Some(pair(3, 1).subject), ..pair(4, 1) };
+    store_of.record_failure(&on_name, at(900_000), &limit(), &event()).await.unwrap();
     store_of.commit(&first).await.unwrap();
     store_of.commit(&first).await.unwrap();
     store_of.record_failure(&pair(1, 1), at(900_000), &limit(), &event()).await.unwrap();
     store_of.record_failure(&pair(2, 1), at(i64::MAX / 2), &limit(), &event()).await.unwrap();
     store_of.forget_failures(&pair(2, 1)).await.unwrap();
     let mut reset = change(domain.id, None);
-    reset.forget = Some(Forget::Subject(pair(1, 1).subject));
+    reset.forget = Some(Forget::Subject(pair(1, 1)));
     store_of.commit(&reset).await.unwrap();
     store_of.record(&event()).await.unwrap();
     store_of.remembered(alice.id, &client_token(1)).await.unwrap();

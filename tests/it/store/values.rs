@@ -99,7 +99,7 @@ pub fn event_of(outcome: AuditOutcome) -> AuditEvent {
 }
 
 pub fn pair(subject: u8, caller: u8) -> Pair {
-    Pair { subject: SubjectKey([subject; 32]), caller: CallerKey([caller; 32]) }
+    Pair { subject: SubjectKey([subject; 32]), name: None, caller: CallerKey([caller; 32]) }
 }
 
 /// Three wrong passwords in a row are free; each further one costs a second.

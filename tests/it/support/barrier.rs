@@ -16,7 +16,7 @@ use credentiald::domain::overlap::{OverlapState, PasswordUse};
 use credentiald::domain::page::{Page, PageRequest};
 use credentiald::domain::settings::TenantSettings;
 use credentiald::domain::subject::{Instance, InstanceStatus, SubjectId, SubjectKind, SubjectName};
-use credentiald::domain::tenant::Tenant;
+use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
     AccessTokens, ChangeEventPage, ChangeEvents, Commit, CommitOutcome, Creation, Credentials, Deletion, Directory,
@@ -61,7 +61,7 @@ macro_rules! pass_on {
 pass_on! {
     Credentials {
         fn look_up(tenant: &TenantName, name: &SubjectName) -> Lookup;
-        fn settings(tenant: &TenantName) -> Option<TenantSettings>;
+        fn tenant_settings(tenant: &TenantName) -> Option<(TenantId, TenantSettings)>;
         fn remembered(subject: SubjectId, token: &ClientTokenKey) -> Option<RememberedChange>;
         fn replace_hash(subject: SubjectId, revision: Revision, hash: &StoredHash) -> bool;
         fn hashes(tenant: Option<&TenantName>, page: &PageRequest) -> Page<HashEntry>;
