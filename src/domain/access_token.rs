@@ -5,6 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::caller::Caller;
+use super::evidence::Evidence;
 use super::tenant::TenantId;
 use super::time::{Timestamp, days};
 
@@ -41,5 +42,10 @@ impl AccessToken {
     /// refuse it.
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         now < self.expires_at
+    }
+
+    /// What the token proves its caller by.
+    pub const fn evidence(&self) -> Evidence {
+        Evidence { token: self.id, tenant: self.tenant }
     }
 }

@@ -8,6 +8,7 @@ pub mod caller;
 pub mod change_event;
 pub mod client_token;
 pub mod credential;
+pub mod evidence;
 pub mod field;
 pub mod names;
 pub mod overlap;

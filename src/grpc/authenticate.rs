@@ -47,13 +47,13 @@ async fn authenticated(head: &Parts, service: &Service) -> Result<Call, Status> 
     let asked = Asked::in_extensions(&head.extensions);
     let refused = |error: ServiceError| status::of_error(&error, asked);
     let token = bearer_token(&head.headers).ok_or_else(|| refused(ServiceError::Unauthenticated))?;
-    let (caller, token) = service.authenticate(token).await.map_err(refused)?;
+    let (caller, evidence) = service.authenticate(token).await.map_err(refused)?;
     let action = asked.action.ok_or_else(|| status::of_reason(Reason::UnknownMethod, asked))?;
     let caller = EligibleCaller::new(caller, action).ok_or_else(|| refused(ServiceError::CallerNotEligible(action)))?;
     let deadline = head.extensions.get::<Deadline>().copied();
     Ok(Call {
         caller,
-        token: Some(token),
+        evidence: Some(evidence),
         request_id: asked.request_id.0,
         correlation_id: head.extensions.get::<CorrelationId>().map(|id| id.0.clone()),
         deadline: deadline.ok_or_else(|| refused(ServiceError::Internal("a call without a deadline")))?,

@@ -9,7 +9,7 @@ use tonic::{Request, Status, Streaming};
 use super::asked::Asked;
 use super::deadline::EachWithin;
 use super::status;
-use crate::service::{Call, ServiceError};
+use crate::service::{Call, Service, ServiceError};
 
 /// Implements a generated service trait. Each RPC's function takes the service, the call and the message, and answers
 /// the reply or a [`ServiceError`]. Below `watches`, it answers a stream of either, which an error ends. Below `streams`, the
@@ -27,7 +27,7 @@ macro_rules! rpcs {
                     &self,
                     request: tonic::Request<wire::$request>,
                 ) -> Result<tonic::Response<wire::$response>, tonic::Status> {
-                    let (call, message) = $crate::grpc::rpcs::opened(request)?;
+                    let (call, message) = $crate::grpc::rpcs::opened(&self.0, request).await?;
                     let asked = $crate::grpc::asked::Asked::by(&call);
                     match $answer(&self.0, call, message).await {
                         Ok(reply) => Ok(tonic::Response::new(reply)),
@@ -42,7 +42,7 @@ macro_rules! rpcs {
                     &self,
                     request: tonic::Request<wire::$asks>,
                 ) -> Result<tonic::Response<Self::$Replies>, tonic::Status> {
-                    let (call, message) = $crate::grpc::rpcs::opened(request)?;
+                    let (call, message) = $crate::grpc::rpcs::opened(&self.0, request).await?;
                     let asked = $crate::grpc::asked::Asked::by(&call);
                     match $follow(&self.0, call, message).await {
                         Ok(replies) => Ok(tonic::Response::new($crate::grpc::rpcs::replies(replies, asked))),
@@ -55,7 +55,7 @@ macro_rules! rpcs {
                     &self,
                     request: tonic::Request<tonic::Streaming<wire::$part>>,
                 ) -> Result<tonic::Response<wire::$reply>, tonic::Status> {
-                    let (call, messages) = $crate::grpc::rpcs::opened_stream(request)?;
+                    let (call, messages) = $crate::grpc::rpcs::opened_stream(&self.0, request).await?;
                     $answer_all(&self.0, call, messages).await.map(tonic::Response::new)
                 }
             )+)?
@@ -76,20 +76,25 @@ pub(super) fn replies<T: 'static>(
     replies.map(move |reply| reply.map_err(|error| status::of_error(&error, asked))).boxed()
 }
 
-/// The call that the layers left among the request's extensions, and the message.
-pub(super) fn opened<T>(mut request: Request<T>) -> Result<(Call, T), Status> {
+/// The call that the layers left among the request's extensions, and the message. Now that the message is there, the caller
+/// has to be proven still.
+pub(super) async fn opened<T>(service: &Service, mut request: Request<T>) -> Result<(Call, T), Status> {
     let call = request.extensions_mut().remove::<Call>();
     let call = call.ok_or_else(|| {
         let asked = Asked::in_extensions(request.extensions());
         status::of_error(&ServiceError::Internal("a call that was not authenticated"), asked)
     })?;
+    service.still_authenticated(&call).await.map_err(|error| status::of_error(&error, Asked::by(&call)))?;
     Ok((call, request.into_inner()))
 }
 
 /// The same of a call whose caller sends a stream.
-pub(super) fn opened_stream<T>(request: Request<Streaming<T>>) -> Result<(Call, Messages<T>), Status> {
+pub(super) async fn opened_stream<T>(
+    service: &Service,
+    request: Request<Streaming<T>>,
+) -> Result<(Call, Messages<T>), Status> {
     let each_within = request.extensions().get().copied();
-    let (call, stream) = opened(request)?;
+    let (call, stream) = opened(service, request).await?;
     let missing = ServiceError::Internal("a stream without a bound on the time for each message");
     let EachWithin(within) = each_within.ok_or_else(|| status::of_error(&missing, Asked::by(&call)))?;
     Ok((call, Messages { stream, within, end: None }))

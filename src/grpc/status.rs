@@ -64,7 +64,7 @@ impl Answer {
     /// Adds what an error has to say. No wildcard: a new error does not build until it has a reason.
     fn describe(&mut self, error: &ServiceError, action: Option<Action>) -> Reason {
         match error {
-            ServiceError::Unauthenticated => Reason::Unauthenticated,
+            ServiceError::Unauthenticated | ServiceError::Store(StoreError::EvidenceGone) => Reason::Unauthenticated,
             ServiceError::CallerNotEligible(action) => {
                 self.say("action", action.name());
                 self.unmet(Reason::CallerNotEligible, "the caller", "is of a kind that can't use this method")
@@ -77,6 +77,9 @@ impl Answer {
                 self.say("action", action.name());
                 self.say("resource", resource);
                 Reason::AccessDenied
+            }
+            ServiceError::Store(StoreError::TenantGone) => {
+                self.describe(&ServiceError::NotFound(Missing::Tenant), action)
             }
             ServiceError::NotFound(missing) => {
                 self.details.set_resource_info(missing.noun(), "", "", "does not exist");

@@ -4,9 +4,10 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::gates::Gates;
-use super::{Service, ServiceError};
+use super::{Call, Service, ServiceError};
 use crate::domain::access_token::TokenDigest;
 use crate::domain::caller::Caller;
+use crate::domain::evidence::Evidence;
 
 /// What every access token's text starts with, so that scanners for leaked secrets recognize it.
 const PREFIX: &str = "cdt_";
@@ -14,19 +15,30 @@ const PREFIX: &str = "cdt_";
 const TOKEN_BYTES: usize = 32;
 
 impl Service {
-    /// The caller whose access token this is, and what the token is known by.
+    /// The caller whose access token this is, and what proves it from now on.
     ///
     /// # Errors
     /// There is no such token, or it has expired.
-    pub async fn authenticate(&self, token_text: &str) -> Result<(Caller, TokenDigest), ServiceError> {
+    pub async fn authenticate(&self, token_text: &str) -> Result<(Caller, Evidence), ServiceError> {
         if token_text.len() != PREFIX.len() + 2 * TOKEN_BYTES {
             return Err(ServiceError::Unauthenticated);
         }
         let digest = digest(token_text);
         match self.gates.access_token(&digest).await? {
-            Some(token) if token.is_valid_at(self.gates.now()) => Ok((token.caller, digest)),
+            Some(token) if token.is_valid_at(self.gates.now()) => {
+                let evidence = token.evidence();
+                Ok((token.caller, evidence))
+            }
             _ => Err(ServiceError::Unauthenticated),
         }
+    }
+
+    /// Asks again for what proved a caller, once its message is there: that may come long after the headers.
+    ///
+    /// # Errors
+    /// It does not prove the caller any more.
+    pub async fn still_authenticated(&self, call: &Call) -> Result<(), ServiceError> {
+        self.gates.check_evidence(call).await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use crate::domain::access_token::TokenDigest;
 use crate::domain::caller::{Caller, EligibleCaller};
+use crate::domain::evidence::Evidence;
 use crate::domain::names::TenantName;
 use crate::ports::Deadline;
 use crate::service::ServiceError;
@@ -13,8 +13,8 @@ use crate::service::ServiceError;
 pub struct Call {
     /// Who asks, and for what; the kind of caller can use that at all.
     pub caller: EligibleCaller,
-    /// The access token that it came with, where it came with one: it may be revoked while the call goes on.
-    pub token: Option<TokenDigest>,
+    /// What proved that; `None` for a caller in the same process.
+    pub evidence: Option<Evidence>,
     /// The id of the request.
     pub request_id: Uuid,
     /// The caller's own id of the request, where it sent one.

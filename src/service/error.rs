@@ -95,7 +95,7 @@ pub enum ServiceError {
     WatchInterrupted(Interruption),
     /// The store gave no answer.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The hash engine gave no answer.
     #[error(transparent)]
     Hasher(HasherError),
@@ -105,6 +105,16 @@ pub enum ServiceError {
     /// Something that can't happen happened.
     #[error("internal error: {0}")]
     Internal(&'static str),
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::EvidenceGone => Self::Unauthenticated,
+            StoreError::TenantGone => Self::NotFound(Missing::Tenant),
+            error => Self::Store(error),
+        }
+    }
 }
 
 impl From<HasherError> for ServiceError {

@@ -55,11 +55,11 @@ use crate::domain::subject::{Subject, SubjectId, SubjectName};
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
-use crate::ports::store::{AccessTokens, Directory, Lookup, Overlaps};
+use crate::ports::store::{AccessTokens, Authority, Directory, Lookup, Overlaps};
 use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Pepper, Salt, Store};
-use crate::service::ServiceError;
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
+use crate::service::{Call, ServiceError};
 
 pub use attempts::AttemptLimits;
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
@@ -280,7 +280,20 @@ impl Gates {
         self.random()
     }
 
-    /// The record of what came of a permitted request.
+    /// In whose name a permitted request writes.
+    pub(super) fn authority(&self, permit: &Permit, outcome: AuditOutcome) -> Authority {
+        let event = self.event(permit, outcome);
+        Authority { event, evidence: permit.call().evidence, tenant: permit.tenant() }
+    }
+
+    /// Whether what proved the caller of a call still does.
+    pub(super) async fn check_evidence(&self, call: &Call) -> Result<(), ServiceError> {
+        let Some(evidence) = &call.evidence else { return Ok(()) };
+        let is_proven = self.ports.store.is_proven(evidence, self.now()).await?;
+        is_proven.then_some(()).ok_or(ServiceError::Unauthenticated)
+    }
+
+    /// The record of what came of a permitted request that writes nothing else.
     pub(super) fn event(&self, permit: &Permit, outcome: AuditOutcome) -> AuditEvent {
         permit.event(self.new_id(), self.now(), outcome)
     }

@@ -24,7 +24,7 @@ use credentiald::store::sqlite;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::store::values::{add_tenant, event, iam_user, ram_user, region, subject};
+use crate::store::values::{add_tenant, authority, iam_user, ram_user, region, subject};
 
 /// A service may watch, but of IAM users only those that are for production.
 const ONLY_PRODUCTION: &str = r#"
@@ -79,7 +79,7 @@ impl Watched {
         let caller = Caller::Service(self.acme.clone(), FreeName::parse("relay").unwrap());
         let call = Call {
             caller: EligibleCaller::new(caller, Action::WatchChanges).unwrap(),
-            token: None,
+            evidence: None,
             request_id: Uuid::new_v4(),
             correlation_id: None,
             deadline: Deadline::at(SystemClock.instant() + Duration::from_mins(1)),
@@ -89,7 +89,7 @@ impl Watched {
 
     async fn add(&self, subject: Subject) {
         let new = NewSubject { tenant: self.acme.clone(), subject, first_password: None };
-        assert_eq!(self.store.create_subject(&new, &event()).await.unwrap(), Creation::Created);
+        assert_eq!(self.store.create_subject(&new, &authority()).await.unwrap(), Creation::Created);
     }
 
     async fn add_iam_user(&self, id: &str, env: &str) {
@@ -144,9 +144,9 @@ async fn what_a_watcher_may_not_see_is_left_out_and_the_rest_goes_on() {
     assert_eq!(found, ["alice created", "used created"]);
 
     // Its tags go with it, and with them what permitted to see it.
-    let gone = watched.store.delete_subject(&watched.acme, &iam_user("used"), &event()).await.unwrap();
+    let gone = watched.store.delete_subject(&watched.acme, &iam_user("used"), &authority()).await.unwrap();
     assert_eq!(gone, Deletion::Deleted);
-    watched.store.delete_subject(&watched.acme, &ram_user("alice"), &event()).await.unwrap();
+    watched.store.delete_subject(&watched.acme, &ram_user("alice"), &authority()).await.unwrap();
     assert_eq!(next(&mut watch).await, "alice deleted");
 
     // Of the same name, and another subject.

@@ -145,7 +145,7 @@ impl<'server> Directory<'server> {
         self.server.entropy().fill(&mut id);
         Ok(Call {
             caller: EligibleCaller::new(caller, action).ok_or(ServiceError::CallerNotEligible(action))?,
-            token: None,
+            evidence: None,
             request_id: Builder::from_random_bytes(id).into_uuid(),
             correlation_id: None,
             deadline: Deadline::at(self.server.clock().instant() + LONGEST),

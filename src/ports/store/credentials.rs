@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{HashEntry, StoreError};
+use super::{Authority, HashEntry, StoreError};
 use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
@@ -119,8 +119,8 @@ pub struct Commit {
     pub remember: Option<(ClientTokenKey, RememberedChange)>,
     /// Whose failures are forgotten with the change.
     pub forget: Option<Forget>,
-    /// The audit event.
-    pub event: AuditEvent,
+    /// In whose name, with the audit event.
+    pub authority: Authority,
     /// Until when somebody waits to learn what came of it; where nobody does, for as long as the store has patience.
     pub deadline: Option<Deadline>,
 }

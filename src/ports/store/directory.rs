@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
-use crate::domain::audit_event::AuditEvent;
+use super::{Authority, StoreError};
 use crate::domain::credential::{CredentialState, StoredHash};
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
@@ -13,12 +12,12 @@ use crate::domain::subject::{
 };
 use crate::domain::tenant::Tenant;
 
-/// Tenants, instances and subjects. Every write comes with its audit event, and the creation and deletion of a subject
+/// Tenants, instances and subjects. Every write comes with its authority and records its audit event, and the creation and deletion of a subject
 /// with its change event, in the same transaction; what changes nothing records nothing.
 #[async_trait]
 pub trait Directory: Send + Sync {
     /// Adds a tenant.
-    async fn create_tenant(&self, tenant: &Tenant, event: &AuditEvent) -> Result<Creation, StoreError>;
+    async fn create_tenant(&self, tenant: &Tenant, authority: &Authority) -> Result<Creation, StoreError>;
 
     /// A tenant, or `None` where there is none of that name.
     async fn tenant(&self, name: &TenantName) -> Result<Option<Tenant>, StoreError>;
@@ -28,7 +27,7 @@ pub trait Directory: Send + Sync {
 
     /// Removes a tenant that has no subjects and no instances, with its settings, access tokens and
     /// change events.
-    async fn delete_tenant(&self, name: &TenantName, event: &AuditEvent) -> Result<Deletion, StoreError>;
+    async fn delete_tenant(&self, name: &TenantName, authority: &Authority) -> Result<Deletion, StoreError>;
 
     /// Replaces a tenant's settings where they are still `expected`. Answers whether they were.
     async fn replace_settings(
@@ -36,7 +35,7 @@ pub trait Directory: Send + Sync {
         tenant: &TenantName,
         expected: &TenantSettings,
         settings: &TenantSettings,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<bool, StoreError>;
 
     /// Adds an instance.
@@ -44,7 +43,7 @@ pub trait Directory: Send + Sync {
         &self,
         tenant: &TenantName,
         instance: &Instance,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<Creation, StoreError>;
 
     /// An instance, or `None` where the tenant has none of that id.
@@ -59,7 +58,7 @@ pub trait Directory: Send + Sync {
         tenant: &TenantName,
         id: &InstanceId,
         status: InstanceStatus,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<bool, StoreError>;
 
     /// Removes an instance that has no accounts.
@@ -67,11 +66,11 @@ pub trait Directory: Send + Sync {
         &self,
         tenant: &TenantName,
         id: &InstanceId,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<Deletion, StoreError>;
 
     /// Adds a subject, with its first password where there is one.
-    async fn create_subject(&self, new: &NewSubject, event: &AuditEvent) -> Result<Creation, StoreError>;
+    async fn create_subject(&self, new: &NewSubject, authority: &Authority) -> Result<Creation, StoreError>;
 
     /// A subject with what may be told of its credential, or `None`.
     async fn subject(&self, tenant: &TenantName, name: &SubjectName) -> Result<Option<SubjectEntry>, StoreError>;
@@ -91,7 +90,7 @@ pub trait Directory: Send + Sync {
         tenant: &TenantName,
         name: &SubjectName,
         status: SubjectStatus,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<bool, StoreError>;
 
     /// Removes a subject, with its credential, history and access tokens. Its attempts are counted by its id, which
@@ -100,7 +99,7 @@ pub trait Directory: Send + Sync {
         &self,
         tenant: &TenantName,
         name: &SubjectName,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<Deletion, StoreError>;
 }
 

@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Lookup, StoreError};
-use crate::domain::audit_event::AuditEvent;
+use super::{Authority, Lookup, StoreError};
 use crate::domain::credential::{ChangeId, StoredHash, VersionedHash};
 use crate::domain::names::TenantName;
 use crate::domain::subject::{Subject, SubjectName};
@@ -15,9 +14,9 @@ pub trait Imports: Send + Sync {
     /// What there is under each of those names, in their order. MUST be one moment's.
     async fn look_up_all(&self, names: &[(&TenantName, &SubjectName)]) -> Result<Vec<FoundSubject>, StoreError>;
 
-    /// Adds all of those subjects with their passwords and the events, in one transaction. Answers whether it did: MUST
+    /// Adds all of those subjects with their passwords and the audit events of those authorities, in one transaction. Answers whether it did: MUST
     /// add none where a name is taken, or a tenant or an instance is not there.
-    async fn import(&self, subjects: &[ImportedSubject], events: &[AuditEvent]) -> Result<bool, StoreError>;
+    async fn import(&self, subjects: &[ImportedSubject], authorities: &[Authority]) -> Result<bool, StoreError>;
 }
 
 /// What was found under a subject's name, with its credential.

@@ -1,5 +1,6 @@
 //! The store, as the core sees it.
 
+mod authority;
 mod change_events;
 mod credentials;
 mod directory;
@@ -9,6 +10,7 @@ mod overlaps;
 mod tokens;
 mod upkeep;
 
+pub use authority::Authority;
 pub use change_events::{ChangeEventPage, ChangeEvents, Numbered};
 pub use credentials::{Absent, Commit, CommitOutcome, Credentials, Lookup};
 pub use directory::{Creation, Deletion, Directory, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
@@ -32,6 +34,12 @@ pub enum StoreError {
     /// It was lost at commit: whether the change was made is not known.
     #[error("the outcome of a commit is unknown")]
     OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What proved the caller does not any more: the token was revoked or has expired, or its subject or tenant is gone.
+    #[error("what proved the caller is gone")]
+    EvidenceGone,
+    /// The tenant that a write was permitted in is gone.
+    #[error("the tenant is gone")]
+    TenantGone,
     /// What it holds can't be understood.
     #[error("the store is damaged: {0}")]
     Damaged(String),

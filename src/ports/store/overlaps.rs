@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::StoreError;
-use crate::domain::audit_event::AuditEvent;
+use super::{Authority, StoreError};
 use crate::domain::credential::Version;
 use crate::domain::overlap::{OverlapState, PasswordUse};
 use crate::domain::subject::SubjectId;
@@ -16,10 +15,15 @@ use crate::domain::subject::SubjectId;
 pub trait Overlaps: Send + Sync {
     /// Sets how long the overlaps of a subject are, shortens the one that runs to that, and ends it where it is over by
     /// then. Answers whether there is such a subject.
-    async fn set_overlap(&self, subject: SubjectId, length: Duration, event: &AuditEvent) -> Result<bool, StoreError>;
+    async fn set_overlap(
+        &self,
+        subject: SubjectId,
+        length: Duration,
+        authority: &Authority,
+    ) -> Result<bool, StoreError>;
 
     /// Ends the overlap that runs. Answers whether there is such a subject.
-    async fn end_overlap(&self, subject: SubjectId, event: &AuditEvent) -> Result<bool, StoreError>;
+    async fn end_overlap(&self, subject: SubjectId, authority: &Authority) -> Result<bool, StoreError>;
 
     /// What is known of a subject's passwords, or `None` where there is no such subject. Their uses are those of the last
     /// so many callers.

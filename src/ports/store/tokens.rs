@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{Authority, StoreError};
 use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
+use crate::domain::evidence::Evidence;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::time::Timestamp;
 
 /// Access tokens. Only the digest of a token's text is stored.
 #[async_trait]
@@ -14,12 +16,18 @@ pub trait AccessTokens: Send + Sync {
     /// The token whose text has that digest, or `None`. A token bound to a subject that is gone MUST NOT be found.
     async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, StoreError>;
 
+    /// The token of that id, or `None`.
+    async fn access_token_of(&self, id: TokenId) -> Result<Option<AccessToken>, StoreError>;
+
+    /// Whether evidence still proves a caller at that time.
+    async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError>;
+
     /// Adds a token, with its audit event. Answers false where the tenant or the subject that it stands for is gone.
     async fn insert_access_token(
         &self,
         token: &AccessToken,
         digest: &TokenDigest,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<bool, StoreError>;
 
     /// Adds an operator's token to a store that has none that is valid when it is created. Answers whether it had none.
@@ -42,6 +50,6 @@ pub trait AccessTokens: Send + Sync {
         &self,
         tenant: Option<&TenantName>,
         id: TokenId,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<bool, StoreError>;
 }

@@ -8,12 +8,16 @@ mod batch;
 mod group;
 mod remembered;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
-use crate::service::gates::Gates;
+use crate::domain::names::TenantName;
+use crate::domain::tenant::TenantId;
+use crate::service::error::Missing;
+use crate::service::gates::{Gates, ImportPermits};
 use crate::service::requests::{ImportReport, RefusedRow, RowToImport};
 use crate::service::{Call, Service, ServiceError};
 use batch::Verdict;
@@ -28,6 +32,8 @@ pub struct Import {
     gates: Arc<Gates>,
     call: Call,
     dry_run: Option<DryRun>,
+    /// The tenants that rows were permitted in: each is the same one to the end of the stream.
+    tenants: BTreeMap<TenantName, TenantId>,
     /// What is being stored. It will be, whether its caller waits or not.
     under_way: Option<JoinHandle<Result<Decided, ServiceError>>>,
     report: ImportReport,
@@ -48,7 +54,14 @@ impl Service {
         } else {
             None
         };
-        Ok(Import { gates: Arc::clone(&self.gates), call, dry_run, under_way: None, report: ImportReport::default() })
+        Ok(Import {
+            gates: Arc::clone(&self.gates),
+            call,
+            dry_run,
+            tenants: BTreeMap::new(),
+            under_way: None,
+            report: ImportReport::default(),
+        })
     }
 }
 
@@ -56,8 +69,10 @@ impl Import {
     /// Imports batches: of each all of it, or nothing where a row is refused. When this returns they are decided, and
     /// those of the time before are stored.
     pub async fn add(&mut self, batches: Vec<Vec<RowToImport>>) -> Result<(), ServiceError> {
+        self.gates.check_evidence(&self.call).await?;
         let tenants = batches.iter().flatten().filter_map(|row| row.tenant.as_ref());
         let permits = self.gates.permit_imports(&self.call, tenants).await?;
+        self.bind(&permits)?;
         let group = Group::new(&self.gates, permits, batches)?;
         let remembered = self.dry_run.as_ref().map(|dry_run| &dry_run.remembered);
         let decided = group.decided(&self.gates, remembered).await?;
@@ -67,6 +82,19 @@ impl Import {
             self.report.count_all(decided);
         } else {
             self.under_way = Some(self.gates.detach(decided.stored(Arc::clone(&self.gates))));
+        }
+        Ok(())
+    }
+
+    /// Binds the stream to the tenants that it names.
+    ///
+    /// # Errors
+    /// One of them was deleted and made again since rows of this stream were permitted in it.
+    fn bind(&mut self, permits: &ImportPermits) -> Result<(), ServiceError> {
+        for (name, id) in permits.tenants() {
+            if *self.tenants.entry(name.clone()).or_insert(id) != id {
+                return Err(ServiceError::NotFound(Missing::Tenant));
+            }
         }
         Ok(())
     }

@@ -21,8 +21,8 @@ impl Service {
         let InstanceToCreate { id, region, status } = request;
         let region = region.unwrap_or_else(|| self.gates.default_region().clone());
         let instance = Instance { id, region, status, created_at: self.gates.now() };
-        let event = self.gates.event(&permit, AuditOutcome::Done);
-        match self.gates.directory(&permit).create_instance(&tenant, &instance, &event).await? {
+        let authority = self.gates.authority(&permit, AuditOutcome::Done);
+        match self.gates.directory(&permit).create_instance(&tenant, &instance, &authority).await? {
             Creation::Created => Ok(instance),
             Creation::AlreadyExists => Err(ServiceError::AlreadyExists),
             Creation::TenantAbsent | Creation::InstanceAbsent => Err(ServiceError::NotFound(Missing::Tenant)),
@@ -62,8 +62,8 @@ impl Service {
     ) -> Result<Instance, ServiceError> {
         let (permit, tenant) = self.permit_tenant(call, tenant).await?;
         let directory = self.gates.directory(&permit);
-        let event = self.gates.event(&permit, AuditOutcome::Done);
-        directory.set_instance_status(&tenant, &id, status, &event).await?;
+        let authority = self.gates.authority(&permit, AuditOutcome::Done);
+        directory.set_instance_status(&tenant, &id, status, &authority).await?;
         directory.instance(&tenant, &id).await?.ok_or(ServiceError::NotFound(Missing::Instance))
     }
 
@@ -75,8 +75,8 @@ impl Service {
         id: InstanceId,
     ) -> Result<(), ServiceError> {
         let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        let event = self.gates.event(&permit, AuditOutcome::Done);
-        match self.gates.directory(&permit).delete_instance(&tenant, &id, &event).await? {
+        let authority = self.gates.authority(&permit, AuditOutcome::Done);
+        match self.gates.directory(&permit).delete_instance(&tenant, &id, &authority).await? {
             Deletion::Deleted => Ok(()),
             Deletion::Absent => Err(ServiceError::NotFound(Missing::Instance)),
             Deletion::NotEmpty => Err(ServiceError::NotEmpty),

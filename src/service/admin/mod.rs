@@ -18,7 +18,6 @@ use crate::domain::caller::CallerKind;
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
-use crate::domain::tenant::Tenant;
 use crate::service::error::Missing;
 
 impl Call {
@@ -33,20 +32,10 @@ impl Call {
 impl Service {
     /// May they, on the tenant? Who may is told whether there is one.
     async fn permit_tenant(&self, call: Call, named: Option<TenantName>) -> Result<(Permit, TenantName), ServiceError> {
-        let (permit, tenant) = self.permit_known_tenant(call, named).await?;
-        Ok((permit, tenant.name))
-    }
-
-    /// As [`Self::permit_tenant`], with the tenant's id.
-    async fn permit_known_tenant(
-        &self,
-        call: Call,
-        named: Option<TenantName>,
-    ) -> Result<(Permit, Tenant), ServiceError> {
         let tenant = call.tenant_or_own(named)?;
         let permit = self.gates.permit(call, &Resource::Tenant(tenant.clone())).await?;
-        let found = self.gates.directory(&permit).tenant(&tenant).await?;
-        Ok((permit, found.ok_or(ServiceError::NotFound(Missing::Tenant))?))
+        permit.tenant().ok_or(ServiceError::NotFound(Missing::Tenant))?;
+        Ok((permit, tenant))
     }
 
     /// May they, on the tenant, or on the installation where an operator names no tenant?

@@ -22,8 +22,8 @@ impl Service {
         length: Duration,
     ) -> Result<OverlapState, ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
-        let event = self.gates.event(permit.permit(), AuditOutcome::Done);
-        self.gates.overlaps(&permit).set_overlap(permit.subject()?.id, length, &event).await?;
+        let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
+        self.gates.overlaps(&permit).set_overlap(permit.subject()?.id, length, &authority).await?;
         self.overlap(&permit).await
     }
 
@@ -46,8 +46,8 @@ impl Service {
         name: SubjectName,
     ) -> Result<OverlapState, ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
-        let event = self.gates.event(permit.permit(), AuditOutcome::Done);
-        self.gates.overlaps(&permit).end_overlap(permit.subject()?.id, &event).await?;
+        let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
+        self.gates.overlaps(&permit).end_overlap(permit.subject()?.id, &authority).await?;
         self.overlap(&permit).await
     }
 

@@ -88,11 +88,11 @@ impl Service {
         // What is out of range is so whatever is stored, and is told before permission is asked.
         changed(&TenantSettings::default()).map_err(ServiceError::InvalidFields)?;
         let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        let event = self.gates.event(&permit, AuditOutcome::Done);
+        let authority = self.gates.authority(&permit, AuditOutcome::Done);
         for _ in 0..TRIES {
             let old = self.gates.settings(&permit, &tenant).await?;
             let new = changed(&old).map_err(ServiceError::InvalidFields)?;
-            if self.gates.directory(&permit).replace_settings(&tenant, &old, &new, &event).await? {
+            if self.gates.directory(&permit).replace_settings(&tenant, &old, &new, &authority).await? {
                 return Ok(new);
             }
         }

@@ -41,8 +41,8 @@ impl Service {
             .as_ref()
             .map(|_| CredentialState { version: Version::FIRST, changed_at: subject.created_at });
         let new = NewSubject { tenant: permit.tenant().clone(), subject, first_password };
-        let event = self.gates.event(permit.permit(), AuditOutcome::Done);
-        match self.gates.directory(permit.permit()).create_subject(&new, &event).await? {
+        let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
+        match self.gates.directory(permit.permit()).create_subject(&new, &authority).await? {
             Creation::Created => {
                 self.gates.committed();
                 let entry = SubjectEntry { subject: new.subject, credential };
@@ -108,9 +108,9 @@ impl Service {
         status: SubjectStatus,
     ) -> Result<SubjectEntry, ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
-        let event = self.gates.event(permit.permit(), AuditOutcome::Done);
+        let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
         let directory = self.gates.directory(permit.permit());
-        directory.set_subject_status(permit.tenant(), permit.name(), status, &event).await?;
+        directory.set_subject_status(permit.tenant(), permit.name(), status, &authority).await?;
         self.entry(&permit).await
     }
 
@@ -122,9 +122,9 @@ impl Service {
         name: SubjectName,
     ) -> Result<(), ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
-        let event = self.gates.event(permit.permit(), AuditOutcome::Done);
+        let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
         let directory = self.gates.directory(permit.permit());
-        match directory.delete_subject(permit.tenant(), permit.name(), &event).await? {
+        match directory.delete_subject(permit.tenant(), permit.name(), &authority).await? {
             Deletion::Deleted => {
                 self.gates.committed();
                 Ok(())

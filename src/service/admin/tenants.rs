@@ -14,8 +14,8 @@ impl Service {
     pub async fn create_tenant(&self, call: Call, name: TenantName) -> Result<Tenant, ServiceError> {
         let permit = self.gates.permit(call, &Resource::Installation).await?;
         let tenant = Tenant { id: TenantId(self.gates.new_id()), name, created_at: self.gates.now() };
-        let event = self.gates.event(&permit, AuditOutcome::Done);
-        match self.gates.directory(&permit).create_tenant(&tenant, &event).await? {
+        let authority = self.gates.authority(&permit, AuditOutcome::Done);
+        match self.gates.directory(&permit).create_tenant(&tenant, &authority).await? {
             Creation::Created => Ok(tenant),
             Creation::AlreadyExists => Err(ServiceError::AlreadyExists),
             Creation::TenantAbsent | Creation::InstanceAbsent => {
@@ -40,8 +40,8 @@ impl Service {
     /// Deletes an empty tenant, with its settings and access tokens.
     pub async fn delete_tenant(&self, call: Call, name: TenantName) -> Result<(), ServiceError> {
         let permit = self.gates.permit(call, &Resource::Installation).await?;
-        let event = self.gates.event(&permit, AuditOutcome::Done);
-        match self.gates.directory(&permit).delete_tenant(&name, &event).await? {
+        let authority = self.gates.authority(&permit, AuditOutcome::Done);
+        match self.gates.directory(&permit).delete_tenant(&name, &authority).await? {
             Deletion::Deleted => Ok(()),
             Deletion::Absent => Err(ServiceError::NotFound(Missing::Tenant)),
             Deletion::NotEmpty => Err(ServiceError::NotEmpty),

@@ -23,17 +23,18 @@ impl Service {
                 (self.gates.permit(call, &Resource::Installation).await?, Caller::Operator(name), None)
             }
             TokenHolder::Member(tenant, member) => {
-                let (permit, tenant) = self.permit_known_tenant(call, tenant).await?;
-                let caller = self.member(&permit, tenant.name, member).await?;
-                (permit, caller, Some(tenant.id))
+                let (permit, tenant) = self.permit_tenant(call, tenant).await?;
+                let caller = self.member(&permit, tenant, member).await?;
+                let tenant = permit.tenant();
+                (permit, caller, tenant)
             }
         };
         let created_at = self.gates.now();
         let expires_at = created_at.after(time_to_live.unwrap_or(DEFAULT_TIME_TO_LIVE));
         let token = AccessToken { id: TokenId(self.gates.new_id()), caller, tenant, created_at, expires_at };
         let (text, digest) = new_token(&self.gates);
-        let event = self.gates.event(&permit, AuditOutcome::Done);
-        if !self.gates.access_tokens(&permit).insert_access_token(&token, &digest, &event).await? {
+        let authority = self.gates.authority(&permit, AuditOutcome::Done);
+        if !self.gates.access_tokens(&permit).insert_access_token(&token, &digest, &authority).await? {
             return Err(ServiceError::NotFound(Missing::User));
         }
         Ok(IssuedToken { text, token })
@@ -73,8 +74,8 @@ impl Service {
         id: TokenId,
     ) -> Result<(), ServiceError> {
         let (permit, tenant) = self.permit_tenant_or_all(call, tenant).await?;
-        let event = self.gates.event(&permit, AuditOutcome::Done);
-        self.gates.access_tokens(&permit).delete_access_token(tenant.as_ref(), id, &event).await?;
+        let authority = self.gates.authority(&permit, AuditOutcome::Done);
+        self.gates.access_tokens(&permit).delete_access_token(tenant.as_ref(), id, &authority).await?;
         Ok(())
     }
 }

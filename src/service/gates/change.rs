@@ -248,19 +248,19 @@ impl Reserved {
         }
         let change_id = ChangeId(self.gates.new_id());
         let version = Version::following(change.proof.version);
-        let event = self.gates.event(permit.permit(), AuditOutcome::Changed { change_id, version });
+        let authority = self.gates.authority(permit.permit(), AuditOutcome::Changed { change_id, version });
         let commit = Commit {
             subject: change.proof.subject,
             expected: change.proof.version,
             hash: self.gates.wrap(&change.hash, change.proof.subject, version)?,
-            at: event.at,
+            at: authority.event.at,
             changed_by: change.proof.changed_by,
             change_id,
             keep_history: loaded.policy().reuse_depth().saturating_sub(1),
             begins_overlap: !permit.call().caller.action().is_administrative(),
-            remember: change.unspent.spend(version, event.at),
+            remember: change.unspent.spend(version, authority.event.at),
             forget: self.to_forget(),
-            event,
+            authority,
             deadline: Some(deadline.to_be_told(now)),
         };
         match ports.store.commit(&commit).await? {

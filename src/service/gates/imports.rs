@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::{Gates, Permit};
-use crate::domain::audit_event::{AuditEvent, AuditOutcome};
+use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{ChangeId, PasswordHash, Version};
 use crate::domain::field::FieldProblem;
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
 use crate::domain::subject::{Subject, SubjectId, SubjectName};
+use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::ports::HasherError;
-use crate::ports::store::{FoundSubject, ImportedSubject, Lookup};
+use crate::ports::store::{Authority, FoundSubject, ImportedSubject, Lookup};
 use crate::service::{Call, ServiceError};
 
 /// Proves that a caller may import into each of some tenants.
@@ -104,8 +105,8 @@ impl Gates {
             })
         };
         let subjects = newcomers().map(imported).collect::<Result<Vec<_>, ServiceError>>()?;
-        let events: Vec<_> = batches.iter().flat_map(|batch| self.import_events(permits, batch)).collect();
-        let is_stored = self.ports.store.import(&subjects, &events).await?;
+        let authorities: Vec<_> = batches.iter().flat_map(|batch| self.authorities(permits, batch)).collect();
+        let is_stored = self.ports.store.import(&subjects, &authorities).await?;
         if is_stored {
             self.committed();
         }
@@ -128,18 +129,23 @@ impl Gates {
         ids
     }
 
-    fn import_events(&self, permits: &ImportPermits, batch: &NewBatch<'_>) -> Vec<AuditEvent> {
+    fn authorities(&self, permits: &ImportPermits, batch: &NewBatch<'_>) -> Vec<Authority> {
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let of_tenant = |(tenant, permit): (&TenantName, &Permit)| {
             let subjects = count(batch.newcomers.iter().filter(|newcomer| newcomer.tenant == tenant).count());
             let unchanged = count(batch.unchanged.iter().filter(|of| **of == tenant).count());
-            (subjects > 0).then(|| self.event(permit, AuditOutcome::Imported { subjects, unchanged }))
+            (subjects > 0).then(|| self.authority(permit, AuditOutcome::Imported { subjects, unchanged }))
         };
         permits.0.iter().filter_map(of_tenant).collect()
     }
 }
 
 impl ImportPermits {
+    /// The tenants that are there.
+    pub(in crate::service) fn tenants(&self) -> impl Iterator<Item = (&TenantName, TenantId)> {
+        self.0.iter().filter_map(|(name, permit)| Some((name, permit.tenant()?)))
+    }
+
     fn cover<'a>(&self, mut tenants: impl Iterator<Item = &'a TenantName>) -> Result<(), ServiceError> {
         if tenants.all(|tenant| self.0.contains_key(tenant)) {
             Ok(())

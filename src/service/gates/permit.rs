@@ -9,6 +9,7 @@ use crate::domain::caller::CallerKind;
 use crate::domain::names::{Region, TenantName};
 use crate::domain::resource::Resource;
 use crate::domain::subject::{Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName, Tags};
+use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::ports::store::{Absent, Lookup};
 use crate::ports::{AccessRequest, Decision};
@@ -19,6 +20,7 @@ use crate::service::{Call, ServiceError};
 pub struct Permit {
     call: Call,
     resource: String,
+    tenant: Option<TenantId>,
     subject: Option<SubjectId>,
 }
 
@@ -26,6 +28,11 @@ impl Permit {
     /// The call that was permitted.
     pub fn call(&self) -> &Call {
         &self.call
+    }
+
+    /// The tenant of the resource, as it was when it was permitted, where there is one.
+    pub fn tenant(&self) -> Option<TenantId> {
+        self.tenant
     }
 
     pub(super) fn event(&self, id: Uuid, at: Timestamp, outcome: AuditOutcome) -> AuditEvent {
@@ -100,7 +107,8 @@ impl SubjectPermit {
 impl Gates {
     /// May they, on this resource? A refusal is recorded.
     pub(in crate::service) async fn permit(&self, call: Call, resource: &Resource) -> Result<Permit, ServiceError> {
-        self.decide(call, resource, None).await
+        let tenant = self.tenant_of(&call, resource.tenant()).await?;
+        self.decide(call, resource, tenant, None).await
     }
 
     /// May they, on this subject? Its attributes are read first, its credential never.
@@ -111,6 +119,7 @@ impl Gates {
         name: SubjectName,
     ) -> Result<SubjectPermit, ServiceError> {
         let may_see = call.caller().kind() == CallerKind::Operator || call.caller().tenant() == Some(&tenant);
+        let tenant_id = self.tenant_of(&call, may_see.then_some(&tenant)).await?;
         let lookup =
             if may_see { self.ports.store.look_up(&tenant, &name).await? } else { Lookup::Missing(Absent::Tenant) };
         let resource = resource(call.caller.action(), &tenant, &name, &lookup, self.default_region());
@@ -118,19 +127,29 @@ impl Gates {
             Lookup::Found(subject) => Some(subject.id),
             Lookup::Missing(_) => None,
         };
-        let permit = self.decide(call, &resource, id).await?;
+        let permit = self.decide(call, &resource, tenant_id, id).await?;
         Ok(SubjectPermit { permit, tenant, name, lookup })
+    }
+
+    /// The tenant of that name: the caller's own is the one that its evidence is bound to, whatever has that name now.
+    async fn tenant_of(&self, call: &Call, name: Option<&TenantName>) -> Result<Option<TenantId>, ServiceError> {
+        let Some(name) = name else { return Ok(None) };
+        match &call.evidence {
+            Some(evidence) if call.caller().tenant() == Some(name) => Ok(evidence.tenant),
+            _ => Ok(self.ports.store.tenant(name).await?.map(|tenant| tenant.id)),
+        }
     }
 
     async fn decide(
         &self,
         call: Call,
         resource: &Resource,
+        tenant: Option<TenantId>,
         subject: Option<SubjectId>,
     ) -> Result<Permit, ServiceError> {
         let action = call.caller.action();
         let decision = self.ports.authorizer.decide(AccessRequest { caller: call.caller(), action, resource });
-        let permit = Permit { call, resource: resource.to_string(), subject };
+        let permit = Permit { call, resource: resource.to_string(), tenant, subject };
         match decision {
             Decision::Permitted { .. } => Ok(permit),
             Decision::Denied { policies } => {

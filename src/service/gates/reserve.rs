@@ -326,6 +326,7 @@ impl Gates {
     /// Meets what happened while somebody waited. A change was decided on the old version and need not hash; a
     /// verification is asked of whatever holds now.
     async fn catch_up(&self, candidate: &mut Candidate) -> Result<(), ServiceError> {
+        self.check_evidence(candidate.call()).await?;
         let Candidate::Known(loaded) = candidate else { return Ok(()) };
         let before = loaded.version();
         self.reload(loaded).await?;

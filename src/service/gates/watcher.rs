@@ -17,9 +17,9 @@ use crate::domain::resource::Resource;
 use crate::domain::subject::{SubjectAttributes, SubjectId};
 use crate::ports::store::{Absent, Lookup};
 use crate::ports::{AccessRequest, Decision};
+use crate::service::ServiceError;
 use crate::service::error::Interruption;
 use crate::service::requests::{Told, WatchFrom};
-use crate::service::{Call, ServiceError};
 
 /// How many events are read at a time.
 const PAGE: u32 = 100;
@@ -112,6 +112,11 @@ impl Watcher {
         if !page.kept.reaches_back_to(self.cursor) {
             return Err(ServiceError::CursorExpired);
         }
+        // After the page was read: it is of the caller's own tenant where that is still there, and not of one that was made
+        // again under its name.
+        if !page.events.is_empty() {
+            self.gates.check_evidence(self.permit.call()).await?;
+        }
         let mut judged = HashMap::new();
         for (cursor, event) in page.events {
             // Whoever takes a page slowly is asked within it.
@@ -155,7 +160,7 @@ impl Watcher {
     /// Whether the caller is still who it was, and still may.
     async fn check_caller(&mut self) -> Result<(), ServiceError> {
         let call = self.permit.call().clone();
-        self.gates.check_token(&call).await?;
+        self.gates.check_evidence(&call).await?;
         self.permit = self.gates.permit(call, &Resource::Tenant(self.tenant.clone())).await?;
         self.checked = self.gates.ports.clock.instant();
         Ok(())
@@ -166,17 +171,6 @@ impl Watcher {
         match tokio::time::timeout(patience, told.send(what)).await {
             Ok(_) => Ok(()),
             Err(_) => Err(ServiceError::WatchInterrupted(Interruption::TooSlow)),
-        }
-    }
-}
-
-impl Gates {
-    /// Whether what a call was authenticated by is still good.
-    async fn check_token(&self, call: &Call) -> Result<(), ServiceError> {
-        let Some(digest) = &call.token else { return Ok(()) };
-        match self.access_token(digest).await? {
-            Some(token) if token.is_valid_at(self.now()) && token.caller == *call.caller() => Ok(()),
-            _ => Err(ServiceError::Unauthenticated),
         }
     }
 }

@@ -135,6 +135,10 @@ impl Transaction for Writing {
         " FOR UPDATE"
     }
 
+    fn keeping(&self) -> &'static str {
+        " FOR KEY SHARE"
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         if self.has_failed {
             self.roll_back().await;

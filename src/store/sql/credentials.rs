@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use super::directory::subjects::instance_key;
 use super::rows::{self, subject_columns};
 use super::{
-    SqlStore, Statement, Transaction, attempts, audit, change_events, client_tokens, hashes, overlaps, settings, sql,
+    SqlStore, Statement, Transaction, attempts, audit, authority, change_events, client_tokens, hashes, overlaps,
+    settings, sql,
 };
 use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
@@ -173,6 +174,7 @@ async fn set_password_and_record(
     transaction: &mut dyn Transaction,
     commit: &Commit,
 ) -> Result<CommitOutcome, StoreError> {
+    authority::check(transaction, &commit.authority).await?;
     let overlap = overlaps::of_change(transaction, commit).await?;
     let Some(version) = set_password(transaction, commit, overlap).await? else {
         return why_not(transaction, commit.subject).await;
@@ -184,9 +186,9 @@ async fn set_password_and_record(
         Some(Forget::Subject(pair)) => attempts::forget_all(transaction, pair).await?,
         None => {}
     }
-    let kind = ChangeKind::of_password(commit.event.action, version, overlap.map(|window| window.end()));
+    let kind = ChangeKind::of_password(commit.authority.event.action, version, overlap.map(|window| window.end()));
     change_events::insert(transaction, commit.subject, commit.change_id.0, commit.at, kind).await?;
-    audit::insert(transaction, &commit.event).await?;
+    audit::insert(transaction, &commit.authority.event).await?;
     Ok(CommitOutcome::Committed(version))
 }
 

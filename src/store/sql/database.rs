@@ -81,6 +81,12 @@ pub(in crate::store) trait Transaction: Send {
         ""
     }
 
+    /// What a query ends with whose rows are not to be removed by anybody else until the transaction is over. Others may
+    /// ask the same of them meanwhile.
+    fn keeping(&self) -> &'static str {
+        ""
+    }
+
     /// Commits. Once this is `Ok`, it is durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 

@@ -8,13 +8,12 @@ use serde_json::json;
 use super::change_events;
 use super::directory::subjects::{self, instance_key};
 use super::rows::{self, Read, subject_columns};
-use super::{Insertion, Row, SqlStore, Statement, Transaction, Value, audit};
-use crate::domain::audit_event::AuditEvent;
+use super::{Insertion, Row, SqlStore, Statement, Transaction, Value, audit, authority};
 use crate::domain::credential::{ChangedBy, Version, VersionedHash};
 use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
 use crate::domain::subject::SubjectName;
 use crate::ports::StoreError;
-use crate::ports::store::{FoundSubject, ImportedSubject, Imports};
+use crate::ports::store::{Authority, FoundSubject, ImportedSubject, Imports};
 
 #[async_trait]
 impl Imports for SqlStore {
@@ -52,9 +51,10 @@ impl Imports for SqlStore {
 
     /// In turn, because nothing but constraints is relied on: names are unique, and their tenants and instances have to be
     /// there.
-    async fn import(&self, subjects: &[ImportedSubject], events: &[AuditEvent]) -> Result<bool, StoreError> {
+    async fn import(&self, subjects: &[ImportedSubject], authorities: &[Authority]) -> Result<bool, StoreError> {
         let list = self.database.rows_of_json();
-        self.transact_in_turn("import", |transaction| Box::pin(insert_all(transaction, list, subjects, events))).await
+        self.transact_in_turn("import", |transaction| Box::pin(insert_all(transaction, list, subjects, authorities)))
+            .await
     }
 }
 
@@ -75,8 +75,16 @@ async fn insert_all(
     transaction: &mut dyn Transaction,
     list: &'static str,
     imported: &[ImportedSubject],
-    events: &[AuditEvent],
+    authorities: &[Authority],
 ) -> Result<bool, StoreError> {
+    // Those of several batches in one tenant have the same to hold.
+    let different = authorities.iter().enumerate().filter(|(place, authority)| {
+        let same = |before: &Authority| (before.evidence, before.tenant) == (authority.evidence, authority.tenant);
+        !authorities.iter().take(*place).any(same)
+    });
+    for (_, authority) in different {
+        authority::check(transaction, authority).await?;
+    }
     if !have_their_places(transaction, list, imported).await? {
         return Ok(false);
     }
@@ -89,8 +97,8 @@ async fn insert_all(
     let rows = imported.iter().map(credential).collect();
     transaction.insert(Insertion { table: "credential", columns: &CREDENTIAL_COLUMNS, rows }).await?;
     change_events::insert_imported(transaction, imported).await?;
-    for event in events {
-        audit::insert(transaction, event).await?;
+    for authority in authorities {
+        audit::insert(transaction, &authority.event).await?;
     }
     Ok(true)
 }

@@ -4,6 +4,7 @@
 
 mod attempts;
 mod audit;
+mod authority;
 mod change_events;
 mod check;
 mod client_tokens;

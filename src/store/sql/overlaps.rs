@@ -7,19 +7,23 @@ use async_trait::async_trait;
 use super::rows::{self, Read};
 use super::upkeep::AT_ONCE;
 use super::{Row, SqlStore, Transaction, sql};
-use crate::domain::audit_event::AuditEvent;
 use crate::domain::credential::Version;
 use crate::domain::names::TenantName;
 use crate::domain::overlap::{KnownPassword, NOTED_EVERY, Overlap, OverlapState, PasswordUse};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::{Timestamp, Window};
 use crate::ports::StoreError;
-use crate::ports::store::{Commit, Overlaps};
+use crate::ports::store::{Authority, Commit, Overlaps};
 
 #[async_trait]
 impl Overlaps for SqlStore {
-    async fn set_overlap(&self, subject: SubjectId, length: Duration, event: &AuditEvent) -> Result<bool, StoreError> {
-        self.transact_and_record("set_overlap", event, &|transaction| {
+    async fn set_overlap(
+        &self,
+        subject: SubjectId,
+        length: Duration,
+        authority: &Authority,
+    ) -> Result<bool, StoreError> {
+        self.transact_and_record("set_overlap", authority, &|transaction| {
             Box::pin(async move {
                 let set = transaction
                     .execute(
@@ -28,7 +32,7 @@ impl Overlaps for SqlStore {
                             .bind(rows::micros(length)),
                     )
                     .await?;
-                shorten(transaction, subject, length, event.at).await?;
+                shorten(transaction, subject, length, authority.event.at).await?;
                 if length.is_zero() {
                     let uses = sql("DELETE FROM password_use WHERE subject_id = $1").bind(subject.to_string());
                     transaction.execute(uses).await?;
@@ -39,8 +43,8 @@ impl Overlaps for SqlStore {
         .await
     }
 
-    async fn end_overlap(&self, subject: SubjectId, event: &AuditEvent) -> Result<bool, StoreError> {
-        self.transact_and_record("end_overlap", event, &|transaction| {
+    async fn end_overlap(&self, subject: SubjectId, authority: &Authority) -> Result<bool, StoreError> {
+        self.transact_and_record("end_overlap", authority, &|transaction| {
             Box::pin(async move {
                 let known = sql("SELECT id FROM subject WHERE id = $1").bind(subject.to_string());
                 let is_known = transaction.fetch_first(known).await?.is_some();

@@ -36,7 +36,10 @@ impl Again {
     fn of(error: &StoreError) -> Option<&Self> {
         match error {
             StoreError::Unavailable(cause) => cause.downcast_ref(),
-            StoreError::OutcomeUnknown(_) | StoreError::Damaged(_) => None,
+            StoreError::OutcomeUnknown(_)
+            | StoreError::EvidenceGone
+            | StoreError::TenantGone
+            | StoreError::Damaged(_) => None,
         }
     }
 }

@@ -3,14 +3,16 @@
 use async_trait::async_trait;
 
 use super::directory::page_of;
-use super::{SqlStore, Statement, Transaction, rows, sql};
+use super::{SqlStore, Statement, Transaction, authority, rows, sql};
 use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::caller::CallerKind;
+use crate::domain::evidence::Evidence;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
-use crate::ports::store::AccessTokens;
+use crate::ports::store::{AccessTokens, Authority};
 
 #[async_trait]
 impl AccessTokens for SqlStore {
@@ -37,13 +39,24 @@ impl AccessTokens for SqlStore {
         rows::access_token(&row).map(Some)
     }
 
+    async fn access_token_of(&self, id: TokenId) -> Result<Option<AccessToken>, StoreError> {
+        let select =
+            sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at FROM access_token
+             WHERE id = $1");
+        self.read_first(select.bind(id.0.to_string())).await?.as_ref().map(rows::access_token).transpose()
+    }
+
+    async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.read_first(authority::valid(evidence, at, "")).await?.is_some())
+    }
+
     async fn insert_access_token(
         &self,
         token: &AccessToken,
         digest: &TokenDigest,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("insert_access_token", event, &|transaction| {
+        self.transact_and_record("insert_access_token", authority, &|transaction| {
             Box::pin(async move {
                 if !can_stand_for_caller(transaction, token).await? {
                     return Ok(false);
@@ -61,7 +74,7 @@ impl AccessTokens for SqlStore {
         digest: &TokenDigest,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("bootstrap", event, &|transaction| {
+        self.transact_and_record("bootstrap", &Authority::of_process(event.clone()), &|transaction| {
             Box::pin(async move {
                 let operator = transaction
                     .fetch_first(
@@ -118,9 +131,9 @@ impl AccessTokens for SqlStore {
         &self,
         tenant: Option<&TenantName>,
         id: TokenId,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("delete_access_token", event, &|transaction| {
+        self.transact_and_record("delete_access_token", authority, &|transaction| {
             Box::pin(async move {
                 let deleted = transaction
                     .execute(

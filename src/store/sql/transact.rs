@@ -6,9 +6,8 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::retries::{Again, Rounds};
-use super::{SqlStore, Transaction, audit, sql};
-use crate::domain::audit_event::AuditEvent;
-use crate::ports::store::{Creation, Deletion};
+use super::{SqlStore, Transaction, audit, authority, sql};
+use crate::ports::store::{Authority, Creation, Deletion};
 use crate::ports::{Deadline, StoreError};
 
 impl SqlStore {
@@ -27,18 +26,20 @@ impl SqlStore {
         self.transact_by(Way::Alone(None), name, work).await
     }
 
-    /// As [`Self::transact`], and records the event with it where anything was changed.
+    /// As [`Self::transact`], in somebody's name: checks first what has to hold for that, and records the event where
+    /// anything was changed.
     pub(super) async fn transact_and_record<'a, T: Outcome>(
         &self,
         name: &'static str,
-        event: &'a AuditEvent,
+        authority: &'a Authority,
         work: &'a (impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>> + Sync),
     ) -> Result<T, StoreError> {
         self.transact(name, |transaction| {
             Box::pin(async move {
+                authority::check(transaction, authority).await?;
                 let outcome = work(transaction).await?;
                 if outcome.has_changed_anything() {
-                    audit::insert(transaction, event).await?;
+                    audit::insert(transaction, &authority.event).await?;
                 }
                 Ok(outcome)
             })

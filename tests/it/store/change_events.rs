@@ -66,7 +66,7 @@ fn changed(number: u64) -> ChangeKind {
 async fn change_at(store: &dyn Store, subject: SubjectId, expected: u64, micros: i64) {
     let mut commit = change(subject, Some(expected));
     commit.at = at(micros);
-    commit.event.action = Action::ChangePassword;
+    commit.authority.event.action = Action::ChangePassword;
     assert_eq!(store.commit(&commit).await.unwrap(), CommitOutcome::Committed(version(expected + 1)));
 }
 
@@ -79,7 +79,7 @@ pub async fn each_change_has_its_event_and_nothing_else_has(backend: &mut impl B
     let domain = add_subject_with_password(&*store, &acme, mail_domain("Example.com")).await;
     change_at(&*store, domain.id, 1, 7).await;
     let mut reset = change(domain.id, Some(2));
-    reset.event.action = Action::ResetPassword;
+    reset.authority.event.action = Action::ResetPassword;
     assert_eq!(store.commit(&reset).await.unwrap(), CommitOutcome::Committed(version(3)));
     let mut wrong = event_of(AuditOutcome::WrongPassword);
     wrong.subject = Some(jane.id);
@@ -87,11 +87,11 @@ pub async fn each_change_has_its_event_and_nothing_else_has(backend: &mut impl B
         wrong.id = uuid::Uuid::new_v4();
         store.record_failure(&pair(1, 1), at(attempt), &limit(), &wrong).await.unwrap();
     }
-    let gone = event();
+    let gone = authority();
     assert_eq!(store.delete_subject(&acme, &reader.name, &gone).await.unwrap(), Deletion::Deleted);
 
     // None of these changes a subject.
-    assert_eq!(store.delete_subject(&acme, &reader.name, &event()).await.unwrap(), Deletion::Absent);
+    assert_eq!(store.delete_subject(&acme, &reader.name, &authority()).await.unwrap(), Deletion::Absent);
     store.commit(&change(domain.id, Some(2))).await.unwrap();
     store.commit(&change(reader.id, Some(1))).await.unwrap();
     let again = change(domain.id, Some(3));
@@ -108,7 +108,13 @@ pub async fn each_change_has_its_event_and_nothing_else_has(backend: &mut impl B
     let locked = ChangeKind::Locked { until: at(3).after(Duration::from_secs(1)) };
     let expected = [
         (&jane, vec![(jane.id.0, at(5), created(None)), (wrong.id, at(3), locked)]),
-        (&reader, vec![(found[&reader.id.0][0].1, at(5), created(Some(1))), (gone.id, gone.at, ChangeKind::Deleted)]),
+        (
+            &reader,
+            vec![
+                (found[&reader.id.0][0].1, at(5), created(Some(1))),
+                (gone.event.id, gone.event.at, ChangeKind::Deleted),
+            ],
+        ),
         (
             &domain,
             vec![
@@ -130,13 +136,13 @@ pub async fn a_change_and_its_event_are_one(backend: &mut impl Backend) {
     let alice = alice(&*store).await;
     let acme = tenant("acme");
     let mut commit = change(alice, Some(1));
-    store.record(&commit.event).await.unwrap();
+    store.record(&commit.authority.event).await.unwrap();
     // An audit event of that id is there: the whole of it fails.
     store.commit(&commit).await.unwrap_err();
-    store.delete_subject(&acme, &ram_user("alice"), &commit.event).await.unwrap_err();
+    store.delete_subject(&acme, &ram_user("alice"), &commit.authority).await.unwrap_err();
     assert_eq!(kinds(&*store, &acme).await, [created(Some(1))]);
-    commit.event = change(alice, Some(1)).event;
-    commit.event.action = Action::ChangePassword;
+    commit.authority.event = change(alice, Some(1)).authority.event;
+    commit.authority.event.action = Action::ChangePassword;
     store.commit(&commit).await.unwrap();
     assert_eq!(kinds(&*store, &acme).await, [created(Some(1)), changed(2)]);
 }
@@ -162,9 +168,9 @@ pub async fn another_tenants_events_are_not_found(backend: &mut impl Backend) {
     assert_eq!(told(&*store, &globex).await.len(), 2);
 
     for name in ["alice", "bob"] {
-        store.delete_subject(&globex, &ram_user(name), &event()).await.unwrap();
+        store.delete_subject(&globex, &ram_user(name), &authority()).await.unwrap();
     }
-    assert_eq!(store.delete_tenant(&globex, &event()).await.unwrap(), Deletion::Deleted);
+    assert_eq!(store.delete_tenant(&globex, &authority()).await.unwrap(), Deletion::Deleted);
     add_tenant(&*store, "globex").await;
     assert_eq!(told(&*store, &globex).await, [], "made again under the same name");
     assert_eq!(told(&*store, &acme).await.len(), 1);

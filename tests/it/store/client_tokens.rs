@@ -47,7 +47,7 @@ pub async fn what_is_not_committed_is_not_remembered(backend: &mut impl Backend)
     let made = change(alice, Some(2));
     store.commit(&made).await.unwrap();
     let (mut refused, _) = marked(alice, 3, 1, 1);
-    refused.event.id = made.event.id;
+    refused.authority.event.id = made.authority.event.id;
     store.commit(&refused).await.unwrap_err();
     assert_eq!(store.remembered(alice, &client_token(1)).await.unwrap(), None);
 }
@@ -66,7 +66,7 @@ pub async fn a_deleted_subject_takes_its_tokens_along(backend: &mut impl Backend
     let store = backend.store();
     let alice = alice(&*store).await;
     store.commit(&marked(alice, 1, 1, 1).0).await.unwrap();
-    store.delete_subject(&tenant("acme"), &ram_user("alice"), &event()).await.unwrap();
+    store.delete_subject(&tenant("acme"), &ram_user("alice"), &authority()).await.unwrap();
     assert_eq!(store.remembered(alice, &client_token(1)).await.unwrap(), None);
 }
 

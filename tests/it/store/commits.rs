@@ -218,11 +218,11 @@ pub async fn a_change_and_its_audit_event_are_one(backend: &mut impl Backend) {
     let alice = alice(&*store).await;
     let made = change(alice, Some(1));
     store.commit(&made).await.unwrap();
-    assert_eq!(backend.audit_events().await.last(), Some(&made.event.id));
+    assert_eq!(backend.audit_events().await.last(), Some(&made.authority.event.id));
 
     // An event that can't be written, because its id is taken, takes the change along.
     let mut refused = change(alice, Some(2));
-    refused.event.id = made.event.id;
+    refused.authority.event.id = made.authority.event.id;
     store.commit(&refused).await.unwrap_err();
     let credential = store.credential(alice).await.unwrap().unwrap();
     assert_eq!((credential.version, credential.history), (version(2), vec![earlier(1)]));

@@ -1,6 +1,5 @@
 //! Tenants, instances and subjects are found by whom they belong to.
 
-use credentiald::domain::audit_event::AuditEvent;
 use credentiald::domain::credential::CredentialState;
 use credentiald::domain::settings::{RamPasswordPolicy, RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::subject::{
@@ -50,7 +49,7 @@ pub async fn mail_domains_are_found_in_any_case(backend: &mut impl Backend) {
     assert_eq!(found.subject.name.as_written(), "Mail.Example.COM");
     let again =
         NewSubject { tenant: acme.clone(), subject: subject(mail_domain("mail.example.com")), first_password: None };
-    assert_eq!(store.create_subject(&again, &event()).await.unwrap(), Creation::AlreadyExists);
+    assert_eq!(store.create_subject(&again, &authority()).await.unwrap(), Creation::AlreadyExists);
 
     add_subject(&*store, &acme, ram_user("Alice")).await;
     assert_eq!(store.subject(&acme, &ram_user("alice")).await.unwrap(), None, "other names keep their case");
@@ -83,16 +82,16 @@ pub async fn a_name_is_taken_once(backend: &mut impl Backend) {
 
     let create = async |tenant_name: &str, name| {
         let new = NewSubject { tenant: tenant(tenant_name), subject: subject(name), first_password: None };
-        store.create_subject(&new, &event()).await.unwrap()
+        store.create_subject(&new, &authority()).await.unwrap()
     };
     assert_eq!(create("acme", account("r-1", "x")).await, Creation::AlreadyExists);
     assert_eq!(create("acme", ram_user("x")).await, Creation::AlreadyExists);
     assert_eq!(create("acme", account("r-3", "x")).await, Creation::InstanceAbsent);
     assert_eq!(create("globex", account("r-3", "x")).await, Creation::TenantAbsent);
     let again = new_tenant("acme", 9);
-    assert_eq!(store.create_tenant(&again, &event()).await.unwrap(), Creation::AlreadyExists);
-    assert_eq!(store.create_instance(&acme, &instance("r-1"), &event()).await.unwrap(), Creation::AlreadyExists);
-    let elsewhere = store.create_instance(&tenant("globex"), &instance("r-1"), &event()).await.unwrap();
+    assert_eq!(store.create_tenant(&again, &authority()).await.unwrap(), Creation::AlreadyExists);
+    assert_eq!(store.create_instance(&acme, &instance("r-1"), &authority()).await.unwrap(), Creation::AlreadyExists);
+    let elsewhere = store.create_instance(&tenant("globex"), &instance("r-1"), &authority()).await.unwrap();
     assert_eq!(elsewhere, Creation::TenantAbsent);
     assert_eq!(backend.audit_events().await, events);
 }
@@ -106,9 +105,11 @@ pub async fn states_are_set_where_the_subject_is(backend: &mut impl Backend) {
     let failed = SubjectStatus::MailDomain(MailDomainStatus::VerificationFailed);
     let unavailable = SubjectStatus::InstanceAccount(InstanceAccountStatus::Unavailable);
 
-    assert!(store.set_subject_status(&acme, &mail_domain("X"), failed, &event()).await.unwrap());
-    assert!(store.set_subject_status(&acme, &account("r-1", "x"), unavailable, &event()).await.unwrap());
-    assert!(store.set_instance_status(&acme, &instance_id("r-1"), InstanceStatus::Flushing, &event()).await.unwrap());
+    assert!(store.set_subject_status(&acme, &mail_domain("X"), failed, &authority()).await.unwrap());
+    assert!(store.set_subject_status(&acme, &account("r-1", "x"), unavailable, &authority()).await.unwrap());
+    assert!(
+        store.set_instance_status(&acme, &instance_id("r-1"), InstanceStatus::Flushing, &authority()).await.unwrap()
+    );
     let found = store.subject(&acme, &mail_domain("x")).await.unwrap().unwrap().subject.attributes;
     assert!(matches!(found, SubjectAttributes::MailDomain { status: MailDomainStatus::VerificationFailed, .. }));
     let Lookup::Found(Subject { attributes, .. }) = store.look_up(&acme, &account("r-1", "x")).await.unwrap() else {
@@ -127,9 +128,9 @@ pub async fn states_are_set_where_the_subject_is(backend: &mut impl Backend) {
         (ram_user("x"), failed),
         (account("r-2", "x"), unavailable),
     ] {
-        assert!(!store.set_subject_status(&acme, &name, status, &event()).await.unwrap(), "{name}");
+        assert!(!store.set_subject_status(&acme, &name, status, &authority()).await.unwrap(), "{name}");
     }
-    assert!(!store.set_instance_status(&acme, &instance_id("r-2"), InstanceStatus::Error, &event()).await.unwrap());
+    assert!(!store.set_instance_status(&acme, &instance_id("r-2"), InstanceStatus::Error, &authority()).await.unwrap());
 }
 
 /// Settings that differ from the default ones in one length.
@@ -142,10 +143,10 @@ pub async fn settings_are_replaced_where_they_are_as_expected(backend: &mut impl
     let store = backend.store();
     let acme = add_tenant(&*store, "acme").await;
     let defaults = TenantSettings::default();
-    assert!(store.replace_settings(&acme, &defaults, &with_length(20), &event()).await.unwrap());
+    assert!(store.replace_settings(&acme, &defaults, &with_length(20), &authority()).await.unwrap());
     let events = backend.audit_events().await;
-    assert!(!store.replace_settings(&acme, &defaults, &with_length(30), &event()).await.unwrap());
-    assert!(!store.replace_settings(&tenant("globex"), &defaults, &with_length(30), &event()).await.unwrap());
+    assert!(!store.replace_settings(&acme, &defaults, &with_length(30), &authority()).await.unwrap());
+    assert!(!store.replace_settings(&tenant("globex"), &defaults, &with_length(30), &authority()).await.unwrap());
     assert_eq!(store.settings(&acme).await.unwrap(), Some(with_length(20)));
     assert_eq!(backend.audit_events().await, events);
 }
@@ -159,7 +160,7 @@ pub async fn racing_settings_are_never_lost(backend: &mut impl Backend) {
             loop {
                 let current = store.settings(&acme).await.unwrap().unwrap();
                 let next = with_length(current.ram.minimum_password_length() + 1);
-                if store.replace_settings(&acme, &current, &next, &event()).await.unwrap() {
+                if store.replace_settings(&acme, &current, &next, &authority()).await.unwrap() {
                     return;
                 }
             }
@@ -171,23 +172,23 @@ pub async fn racing_settings_are_never_lost(backend: &mut impl Backend) {
 
 pub async fn every_write_records_one_audit_event(backend: &mut impl Backend) {
     let store = backend.store();
-    let events: Vec<AuditEvent> = (0..8).map(|_| event()).collect();
+    let names: Vec<_> = (0..8).map(|_| authority()).collect();
     let acme = tenant("acme");
     let new = NewSubject { tenant: acme.clone(), subject: subject(account("r-1", "x")), first_password: None };
     let status = SubjectStatus::InstanceAccount(InstanceAccountStatus::Unavailable);
     let owner = new_tenant("acme", 1);
-    store.create_tenant(&owner, &events[0]).await.unwrap();
-    store.create_instance(&acme, &instance("r-1"), &events[1]).await.unwrap();
-    store.set_instance_status(&acme, &instance_id("r-1"), InstanceStatus::Error, &events[2]).await.unwrap();
-    store.create_subject(&new, &events[3]).await.unwrap();
-    store.set_subject_status(&acme, &new.subject.name, status, &events[4]).await.unwrap();
-    store.delete_subject(&acme, &new.subject.name, &events[5]).await.unwrap();
-    store.delete_instance(&acme, &instance_id("r-1"), &events[6]).await.unwrap();
-    store.delete_tenant(&acme, &events[7]).await.unwrap();
-    let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+    store.create_tenant(&owner, &names[0]).await.unwrap();
+    store.create_instance(&acme, &instance("r-1"), &names[1]).await.unwrap();
+    store.set_instance_status(&acme, &instance_id("r-1"), InstanceStatus::Error, &names[2]).await.unwrap();
+    store.create_subject(&new, &names[3]).await.unwrap();
+    store.set_subject_status(&acme, &new.subject.name, status, &names[4]).await.unwrap();
+    store.delete_subject(&acme, &new.subject.name, &names[5]).await.unwrap();
+    store.delete_instance(&acme, &instance_id("r-1"), &names[6]).await.unwrap();
+    store.delete_tenant(&acme, &names[7]).await.unwrap();
+    let ids: Vec<Uuid> = names.iter().map(|authority| authority.event.id).collect();
     assert_eq!(backend.audit_events().await, ids);
 
     // An event that can't be written takes the write along.
-    store.create_tenant(&owner, &events[0]).await.unwrap_err();
+    store.create_tenant(&owner, &names[0]).await.unwrap_err();
     assert_eq!(store.tenant(&acme).await.unwrap(), None);
 }

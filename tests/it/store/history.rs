@@ -37,7 +37,7 @@ pub async fn what_a_smaller_policy_does_not_need_goes_with_it(backend: &mut impl
     let [acme, globex] = [add_tenant(&*store, "acme").await, add_tenant(&*store, "globex").await];
     let mut settings = TenantSettings::default();
     for tenant in [&acme, &globex] {
-        assert!(store.replace_settings(tenant, &settings, &depths(24, 24), &event()).await.unwrap());
+        assert!(store.replace_settings(tenant, &settings, &depths(24, 24), &authority()).await.unwrap());
     }
     settings = depths(24, 24);
     let alice = with_history(&*store, &acme, ram_user("alice")).await;
@@ -52,7 +52,7 @@ pub async fn what_a_smaller_policy_does_not_need_goes_with_it(backend: &mut impl
         (depths(24, 2), vec![4, 3], vec![4]),
         (depths(1, 1), vec![], vec![]),
     ] {
-        assert!(store.replace_settings(&acme, &settings, &new, &event()).await.unwrap());
+        assert!(store.replace_settings(&acme, &settings, &new, &authority()).await.unwrap());
         settings = new;
         assert_eq!(kept(&*store, alice).await, of_ram);
         assert_eq!(kept(&*store, bob).await, of_ram);
@@ -66,6 +66,6 @@ pub async fn settings_that_are_not_replaced_remove_nothing(backend: &mut impl Ba
     let store = backend.store();
     let acme = add_tenant(&*store, "acme").await;
     let alice = with_history(&*store, &acme, ram_user("alice")).await;
-    assert!(!store.replace_settings(&acme, &depths(24, 24), &depths(1, 1), &event()).await.unwrap());
+    assert!(!store.replace_settings(&acme, &depths(24, 24), &depths(1, 1), &authority()).await.unwrap());
     assert_eq!(kept(&*store, alice).await, [4, 3, 2, 1]);
 }

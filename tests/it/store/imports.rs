@@ -5,7 +5,7 @@ use credentiald::domain::change_event::{ChangeKind, Position};
 use credentiald::domain::credential::{ChangeId, ChangedBy, VersionedHash};
 use credentiald::domain::names::TenantName;
 use credentiald::domain::subject::SubjectName;
-use credentiald::ports::store::{Absent, ImportedSubject, Lookup};
+use credentiald::ports::store::{Absent, Authority, ImportedSubject, Lookup};
 use uuid::Uuid;
 
 use super::backend::Backend;
@@ -29,7 +29,7 @@ pub async fn a_batch_is_read_back_as_it_was(backend: &mut impl Backend) {
     let mut batch: Vec<_> = names.into_iter().zip(1..).map(|(name, number)| imported(&acme, name, number)).collect();
     batch.push(imported(&globex, ram_user("x"), 5));
     let event = event_of(AuditOutcome::Imported { subjects: 5, unchanged: 2 });
-    assert!(store.import(&batch, std::slice::from_ref(&event)).await.unwrap());
+    assert!(store.import(&batch, &[Authority::of_process(event.clone())]).await.unwrap());
 
     backend.reopen().await;
     let store = backend.store();
@@ -91,7 +91,7 @@ pub async fn a_batch_that_does_not_fit_changes_nothing(backend: &mut impl Backen
         imported(&tenant("globex"), ram_user("new"), 2),
     ] {
         let batch = [imported(&acme, ram_user("new"), 1), misfit, imported(&acme, ram_user("newer"), 3)];
-        assert!(!store.import(&batch, &[event()]).await.unwrap(), "{:?}", batch[1].subject.name);
+        assert!(!store.import(&batch, &[authority()]).await.unwrap(), "{:?}", batch[1].subject.name);
         for name in ["new", "newer"] {
             assert_eq!(store.subject(&acme, &ram_user(name)).await.unwrap(), None);
         }

@@ -1,6 +1,7 @@
 //! Laws that hold for every store. Each law gets a fresh store; each backend gets every law.
 
 mod attempts;
+mod authorities;
 mod backend;
 mod change_events;
 mod client_tokens;
@@ -14,6 +15,7 @@ mod overlaps;
 mod pages;
 mod pepper;
 mod postgres;
+mod postgres_authorities;
 mod postgres_events;
 mod postgres_faults;
 mod postgres_hosts;
@@ -45,6 +47,10 @@ macro_rules! laws {
                 what_is_old_is_removed_a_part_at_a_time,
                 a_wrong_password_and_its_audit_event_are_one,
                 decisions_recorded_at_once_stand_each_for_itself,
+            ],
+            authorities: [
+                no_write_is_made_once_what_proves_its_caller_is_gone,
+                what_was_permitted_in_a_tenant_is_not_done_in_its_namesake,
             ],
             change_events: [
                 each_change_has_its_event_and_nothing_else_has,

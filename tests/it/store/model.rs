@@ -94,13 +94,13 @@ impl Model {
         match operation {
             Operation::CreateTenant(number) => {
                 let new = new_tenant(TENANTS[number], 1);
-                let created = store.create_tenant(&new, &event()).await.unwrap();
+                let created = store.create_tenant(&new, &authority()).await.unwrap();
                 let expected = created_if(!self.tenants.contains_key(&number));
                 assert_eq!(created, expected);
                 self.tenants.entry(number).or_default();
             }
             Operation::DeleteTenant(number) => {
-                let deleted = store.delete_tenant(&tenant(TENANTS[number]), &event()).await.unwrap();
+                let deleted = store.delete_tenant(&tenant(TENANTS[number]), &authority()).await.unwrap();
                 let expected = match self.tenants.get(&number) {
                     None => Deletion::Absent,
                     Some(users) if users.is_empty() => Deletion::Deleted,
@@ -115,7 +115,7 @@ impl Model {
             Operation::CreateUser { user, with_password } => self.create(store, user, with_password).await,
             Operation::DeleteUser((owner, name)) => {
                 let deleted =
-                    store.delete_subject(&tenant(TENANTS[owner]), &ram_user(USERS[name]), &event()).await.unwrap();
+                    store.delete_subject(&tenant(TENANTS[owner]), &ram_user(USERS[name]), &authority()).await.unwrap();
                 let removed = self.tenants.get_mut(&owner).and_then(|users| users.remove(&name));
                 assert_eq!(deleted, if removed.is_some() { Deletion::Deleted } else { Deletion::Absent });
                 if let Some(user) = removed {
@@ -138,7 +138,8 @@ impl Model {
                 let user = self.tenants.get_mut(&owner).and_then(|users| users.get_mut(&name));
                 let id = user.as_ref().map_or(SubjectId(Uuid::nil()), |user| user.id);
                 let caller = Caller::RamUser(tenant(TENANTS[owner]), RamUserName::parse(USERS[name]).unwrap(), id);
-                let issued = store.insert_access_token(&token(caller), &digest(self.digests), &event()).await.unwrap();
+                let issued =
+                    store.insert_access_token(&token(caller), &digest(self.digests), &authority()).await.unwrap();
                 assert_eq!(issued, user.is_some());
                 if let Some(user) = user {
                     user.tokens.push(self.digests);
@@ -156,7 +157,7 @@ impl Model {
             subject: subject(ram_user(USERS[name])),
             first_password: with_password.then_some(first),
         };
-        let created = store.create_subject(&new, &event()).await.unwrap();
+        let created = store.create_subject(&new, &authority()).await.unwrap();
         let Some(users) = self.tenants.get_mut(&owner) else {
             return assert_eq!(created, Creation::TenantAbsent);
         };

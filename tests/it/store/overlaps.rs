@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use credentiald::domain::action::Action;
+use credentiald::domain::audit_event::AuditEvent;
 use credentiald::domain::caller::Caller;
 use credentiald::domain::change_event::ChangeKind;
 use credentiald::domain::credential::{Credential, VersionedHash};
@@ -11,7 +12,7 @@ use credentiald::domain::overlap::{OverlapState, PasswordUse};
 use credentiald::domain::subject::SubjectId;
 use credentiald::domain::time::{Timestamp, minutes};
 use credentiald::ports::Store;
-use credentiald::ports::store::{Commit, CommitOutcome};
+use credentiald::ports::store::{Authority, Commit, CommitOutcome};
 
 use super::backend::Backend;
 use super::change_events::told;
@@ -26,7 +27,7 @@ fn minute(number: u32) -> Timestamp {
 async fn domain(store: &dyn Store) -> SubjectId {
     let acme = add_tenant(store, "acme").await;
     let id = add_subject_with_password(store, &acme, mail_domain("example.com")).await.id;
-    assert!(store.set_overlap(id, minutes(10), &event()).await.unwrap());
+    assert!(store.set_overlap(id, minutes(10), &authority()).await.unwrap());
     id
 }
 
@@ -34,7 +35,7 @@ async fn domain(store: &dyn Store) -> SubjectId {
 fn change_then(subject: SubjectId, expected: u64, now: Timestamp) -> Commit {
     let mut commit = change(subject, Some(expected));
     (commit.at, commit.keep_history) = (now, 0);
-    commit.event.action = Action::ModifyPwByDomain;
+    commit.authority.event.action = Action::ModifyPwByDomain;
     commit
 }
 
@@ -58,9 +59,9 @@ fn used_by(name: &str, at: Timestamp) -> PasswordUse {
     PasswordUse { caller: Caller::Service(tenant("acme"), FreeName::parse(name).unwrap()), at }
 }
 
-/// An event of an administrator, then.
-fn event_at(now: Timestamp) -> credentiald::domain::audit_event::AuditEvent {
-    credentiald::domain::audit_event::AuditEvent { at: now, ..event() }
+/// An administrator's name, then.
+fn authority_at(now: Timestamp) -> Authority {
+    Authority::of_process(AuditEvent { at: now, ..event() })
 }
 
 pub async fn a_change_begins_an_overlap_and_the_one_before_stays(backend: &mut impl Backend) {
@@ -109,7 +110,7 @@ pub async fn what_is_ended_leaves_only_what_the_history_needs(backend: &mut impl
     let id = domain(&*store).await;
     for (expected, keep_history, left) in [(1, 0, vec![]), (2, 2, vec![earlier(2)]), (3, 1, vec![earlier(3)])] {
         make(&*store, &Commit { keep_history, ..change_then(id, expected, minute(0)) }).await;
-        assert!(store.end_overlap(id, &event()).await.unwrap());
+        assert!(store.end_overlap(id, &authority()).await.unwrap());
         assert_eq!(kept(&*store, id).await, left, "{expected}");
         let state = state(&*store, id).await;
         assert_eq!((state.overlap.window, state.overlap.length), (None, minutes(10)));
@@ -124,12 +125,12 @@ pub async fn a_shorter_length_shortens_and_none_ends(backend: &mut impl Backend)
     for (length, now, expected) in
         [(60, 1, Some(minute(10))), (5, 2, Some(minute(5))), (8, 3, Some(minute(5))), (3, 4, None)]
     {
-        assert!(store.set_overlap(id, minutes(length), &event_at(minute(now))).await.unwrap());
+        assert!(store.set_overlap(id, minutes(length), &authority_at(minute(now))).await.unwrap());
         assert_eq!(end(&*store).await, expected, "{length}");
     }
     assert_eq!(kept(&*store, id).await, []);
     make(&*store, &change_then(id, 2, minute(5))).await;
-    assert!(store.set_overlap(id, Duration::ZERO, &event_at(minute(5))).await.unwrap());
+    assert!(store.set_overlap(id, Duration::ZERO, &authority_at(minute(5))).await.unwrap());
     assert_eq!((end(&*store).await, kept(&*store, id).await), (None, vec![]));
 }
 
@@ -138,12 +139,12 @@ pub async fn nobody_has_no_overlap(backend: &mut impl Backend) {
     let id = domain(&*store).await;
     let events = backend.audit_events().await.len();
     let nobody = SubjectId(uuid::Uuid::new_v4());
-    assert!(!store.set_overlap(nobody, minutes(1), &event()).await.unwrap());
-    assert!(!store.end_overlap(nobody, &event()).await.unwrap());
+    assert!(!store.set_overlap(nobody, minutes(1), &authority()).await.unwrap());
+    assert!(!store.end_overlap(nobody, &authority()).await.unwrap());
     assert_eq!(store.overlap(nobody, 10).await.unwrap(), None);
     store.note_use(nobody, version(1), &used_by("relay", minute(0))).await.unwrap();
     assert_eq!(backend.audit_events().await.len(), events);
-    assert!(store.end_overlap(id, &event()).await.unwrap());
+    assert!(store.end_overlap(id, &authority()).await.unwrap());
     assert_eq!(backend.audit_events().await.len(), events + 1);
 }
 
@@ -154,7 +155,7 @@ pub async fn overlaps_that_are_over_are_cleared_away(backend: &mut impl Backend)
     for number in 0..6 {
         let name = mail_domain(&format!("d{number}.example"));
         let id = add_subject_with_password(&*store, &acme, name).await.id;
-        store.set_overlap(id, minutes(10 + number), &event()).await.unwrap();
+        store.set_overlap(id, minutes(10 + number), &authority()).await.unwrap();
         make(&*store, &change_then(id, 1, minute(0))).await;
         domains.push(id);
     }
@@ -194,7 +195,7 @@ pub async fn uses_are_noted_once_a_minute_for_each_caller_and_password(backend: 
     assert_eq!(store.overlap(id, 1).await.unwrap().unwrap().current.unwrap().uses, [used_by("slow", minute(3))]);
 
     // A password that is not good any more has no uses, and gets none.
-    store.end_overlap(id, &event()).await.unwrap();
+    store.end_overlap(id, &authority()).await.unwrap();
     note(1, "late", minute(4)).await;
     make(&*store, &change_then(id, 2, minute(5))).await;
     let seen = state(&*store, id).await;

@@ -162,7 +162,7 @@ async fn everything_that_is_asked_of_a_store(
     let app = add_subject_with_password(store_of, acme, account("r-1", "app")).await;
     let domain = add_subject(store_of, acme, mail_domain("example.com")).await;
 
-    store_of.set_overlap(alice.id, minutes(60), &event()).await.unwrap();
+    store_of.set_overlap(alice.id, minutes(60), &authority()).await.unwrap();
     let mut first = change_under(alice.id, 1, client_token(1), at(1_000_000));
     first.forget = Some(Forget::Pair(pair(1, 1)));
     for _ in 0..4 {
@@ -186,9 +186,9 @@ async fn everything_that_is_asked_of_a_store(
     let used = PasswordUse { caller: operator(), at: at(2_000_000) };
     store_of.note_use(alice.id, version(2), &used).await.unwrap();
     store_of.overlap(alice.id, 10).await.unwrap();
-    store_of.set_overlap(alice.id, Duration::from_secs(1), &event()).await.unwrap();
-    store_of.end_overlap(alice.id, &event()).await.unwrap();
-    store_of.set_overlap(alice.id, Duration::ZERO, &event()).await.unwrap();
+    store_of.set_overlap(alice.id, Duration::from_secs(1), &authority()).await.unwrap();
+    store_of.end_overlap(alice.id, &authority()).await.unwrap();
+    store_of.set_overlap(alice.id, Duration::ZERO, &authority()).await.unwrap();
     store_of.credential(alice.id).await.unwrap();
     store_of.replace_hash(alice.id, Revision(2), &hash(4)).await.unwrap();
     for name in [&alice.name, &app.name, &ram_user("nobody"), &account("r-1", "nobody")] {
@@ -218,18 +218,18 @@ async fn everything_that_is_asked_of_a_store(
         let wanted = RamPasswordPolicyChange { password_reuse_prevention: Some(count), ..Default::default() };
         TenantSettings { ram: defaults.ram.with(&wanted).unwrap(), ..defaults }
     };
-    store_of.replace_settings(acme, &defaults, &keeping(5), &event()).await.unwrap();
-    store_of.replace_settings(acme, &keeping(5), &keeping(1), &event()).await.unwrap();
-    store_of.set_instance_status(acme, &instance_id("r-1"), InstanceStatus::Inactive, &event()).await.unwrap();
+    store_of.replace_settings(acme, &defaults, &keeping(5), &authority()).await.unwrap();
+    store_of.replace_settings(acme, &keeping(5), &keeping(1), &authority()).await.unwrap();
+    store_of.set_instance_status(acme, &instance_id("r-1"), InstanceStatus::Inactive, &authority()).await.unwrap();
     let failed = SubjectStatus::MailDomain(MailDomainStatus::VerificationFailed);
-    store_of.set_subject_status(acme, &domain.name, failed, &event()).await.unwrap();
+    store_of.set_subject_status(acme, &domain.name, failed, &authority()).await.unwrap();
 
     let relay = || token(Caller::Service(acme.clone(), FreeName::parse("relay").unwrap()));
     let of_alice = Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), alice.id);
     for (number, issued) in [(1, relay()), (2, token(of_alice)), (3, token(operator()))] {
-        store_of.insert_access_token(&issued, &digest(number), &event()).await.unwrap();
+        store_of.insert_access_token(&issued, &digest(number), &authority()).await.unwrap();
         store_of.access_token(&digest(number)).await.unwrap();
-        store_of.delete_access_token(issued.caller.tenant(), issued.id, &event()).await.unwrap();
+        store_of.delete_access_token(issued.caller.tenant(), issued.id, &authority()).await.unwrap();
     }
     store_of.bootstrap(&token(operator()), &digest(4), &event()).await.unwrap();
     for owner in [None, Some(acme)] {
@@ -252,9 +252,9 @@ async fn everything_that_is_asked_of_a_store(
     store_of.change_events(acme, Position(0), 2).await.unwrap();
     store_of.purge_change_events(at(i64::MAX)).await.unwrap();
     store_of.remove_old(at(i64::MAX)).await.unwrap();
-    store_of.delete_subject(acme, &app.name, &event()).await.unwrap();
-    store_of.delete_instance(acme, &instance_id("r-1"), &event()).await.unwrap();
-    store_of.delete_tenant(&globex, &event()).await.unwrap();
+    store_of.delete_subject(acme, &app.name, &authority()).await.unwrap();
+    store_of.delete_instance(acme, &instance_id("r-1"), &authority()).await.unwrap();
+    store_of.delete_tenant(&globex, &authority()).await.unwrap();
 }
 
 trait ImportAll {
@@ -263,7 +263,7 @@ trait ImportAll {
 
 impl ImportAll for credentiald::store::SqlStore {
     async fn import_all(&self, subjects: &[ImportedSubject]) -> bool {
-        credentiald::ports::store::Imports::import(self, subjects, &[event()]).await.unwrap()
+        credentiald::ports::store::Imports::import(self, subjects, &[authority()]).await.unwrap()
     }
 }
 

@@ -29,7 +29,7 @@ async fn fill(path: &Path) {
     store.note_use(alice, version(2), &used).await.unwrap();
     store.record_failure(&pair(1, 1), at(1), &limit(), &event()).await.unwrap();
     let caller = Caller::RamUser(acme, RamUserName::parse("alice").unwrap(), alice);
-    assert!(store.insert_access_token(&token(caller), &digest(1), &event()).await.unwrap());
+    assert!(store.insert_access_token(&token(caller), &digest(1), &authority()).await.unwrap());
     store.close().await;
 }
 
@@ -101,7 +101,7 @@ async fn an_index_that_leads_to_another_row_gives_nobody_what_is_anothers() {
     let store = sqlite::open(&path).await.unwrap();
     let acme = tenant("acme");
     // Another token, so that there are two to take for one another.
-    assert!(store.insert_access_token(&token(Caller::Root(acme.clone())), &digest(2), &event()).await.unwrap());
+    assert!(store.insert_access_token(&token(Caller::Root(acme.clone())), &digest(2), &authority()).await.unwrap());
     let alice = store.subject(&acme, &ram_user("alice")).await.unwrap().unwrap().subject.id;
     store.close().await;
     let sound = fs::read(&path).unwrap();

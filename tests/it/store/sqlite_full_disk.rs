@@ -59,7 +59,7 @@ async fn on_a_small_disk() {
 
     let large = |expected| {
         let mut commit = change(id, Some(expected));
-        commit.event.resource = "x".repeat(50_000);
+        commit.authority.event.resource = "x".repeat(50_000);
         commit
     };
     let mut made = 1;
@@ -103,7 +103,7 @@ async fn on_a_disk_that_the_log_would_fill() {
     let filled = fs::metadata(&ballast).unwrap().len();
     OpenOptions::new().write(true).open(&ballast).unwrap().set_len(filled - pages(100)).unwrap();
     let mut large = change(id, Some(made));
-    large.event.resource = "x".repeat(60 * 4096);
+    large.authority.event.resource = "x".repeat(60 * 4096);
     store.commit(&large).await.unwrap();
     made += 1;
     let mut refused = 0;

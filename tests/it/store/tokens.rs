@@ -23,7 +23,7 @@ pub async fn a_token_is_found_by_its_digest(backend: &mut impl Backend) {
     ];
     for (number, caller) in (1..).zip(callers) {
         let issued = token(caller);
-        assert!(store.insert_access_token(&issued, &digest(number), &event()).await.unwrap());
+        assert!(store.insert_access_token(&issued, &digest(number), &authority()).await.unwrap());
         assert_eq!(store.access_token(&digest(number)).await.unwrap(), Some(issued));
     }
     assert_eq!(store.access_token(&digest(99)).await.unwrap(), None);
@@ -41,7 +41,10 @@ pub async fn a_token_for_what_is_absent_is_refused(backend: &mut impl Backend) {
         user(acme, "bob", alice),
         user(globex, "alice", alice),
     ] {
-        assert!(!store.insert_access_token(&token(caller.clone()), &digest(1), &event()).await.unwrap(), "{caller}");
+        assert!(
+            !store.insert_access_token(&token(caller.clone()), &digest(1), &authority()).await.unwrap(),
+            "{caller}"
+        );
         assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
     }
     assert_eq!(backend.audit_events().await, events);
@@ -51,13 +54,13 @@ pub async fn a_deleted_token_is_gone(backend: &mut impl Backend) {
     let store = backend.store();
     let acme = add_tenant(&*store, "acme").await;
     let root = token(Caller::Root(acme.clone()));
-    assert!(store.insert_access_token(&root, &digest(1), &event()).await.unwrap());
-    assert!(!store.delete_access_token(None, root.id, &event()).await.unwrap(), "it is not an operator's");
-    assert!(!store.delete_access_token(Some(&tenant("globex")), root.id, &event()).await.unwrap());
+    assert!(store.insert_access_token(&root, &digest(1), &authority()).await.unwrap());
+    assert!(!store.delete_access_token(None, root.id, &authority()).await.unwrap(), "it is not an operator's");
+    assert!(!store.delete_access_token(Some(&tenant("globex")), root.id, &authority()).await.unwrap());
     assert_eq!(store.access_token(&digest(1)).await.unwrap(), Some(root.clone()));
-    assert!(store.delete_access_token(Some(&acme), root.id, &event()).await.unwrap());
+    assert!(store.delete_access_token(Some(&acme), root.id, &authority()).await.unwrap());
     assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
-    assert!(!store.delete_access_token(Some(&acme), root.id, &event()).await.unwrap());
+    assert!(!store.delete_access_token(Some(&acme), root.id, &authority()).await.unwrap());
 }
 
 pub async fn the_first_operator_is_made_once(backend: &mut impl Backend) {

@@ -20,7 +20,7 @@ use credentiald::domain::subject::{
 use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::time::{Timestamp, Window, minutes};
 use credentiald::ports::Store;
-use credentiald::ports::store::{Commit, CommitOutcome, Creation, FirstPassword, NewSubject};
+use credentiald::ports::store::{Authority, Commit, CommitOutcome, Creation, FirstPassword, NewSubject};
 use uuid::Uuid;
 
 pub fn at(micros: i64) -> Timestamp {
@@ -78,6 +78,10 @@ pub fn region(name: &str) -> Region {
 
 pub fn operator() -> Caller {
     Caller::Operator(FreeName::parse("boss").unwrap())
+}
+
+pub fn authority() -> Authority {
+    Authority::of_process(event())
 }
 
 pub fn event() -> AuditEvent {
@@ -159,12 +163,12 @@ pub fn new_tenant(name: &str, created_at: i64) -> Tenant {
 
 pub async fn add_tenant(store: &dyn Store, name: &str) -> TenantName {
     let tenant = new_tenant(name, 3);
-    assert_eq!(store.create_tenant(&tenant, &event()).await.unwrap(), Creation::Created);
+    assert_eq!(store.create_tenant(&tenant, &authority()).await.unwrap(), Creation::Created);
     tenant.name
 }
 
 pub async fn add_instance(store: &dyn Store, tenant: &TenantName, id: &str) {
-    assert_eq!(store.create_instance(tenant, &instance(id), &event()).await.unwrap(), Creation::Created);
+    assert_eq!(store.create_instance(tenant, &instance(id), &authority()).await.unwrap(), Creation::Created);
 }
 
 /// Adds a subject without a password.
@@ -185,7 +189,7 @@ async fn add_subject_with(
     first_password: Option<FirstPassword>,
 ) -> Subject {
     let new = NewSubject { tenant: tenant.clone(), subject: subject(name), first_password };
-    assert_eq!(store.create_subject(&new, &event()).await.unwrap(), Creation::Created);
+    assert_eq!(store.create_subject(&new, &authority()).await.unwrap(), Creation::Created);
     new.subject
 }
 
@@ -210,7 +214,7 @@ pub fn change(subject: SubjectId, expected: Option<u64>) -> Commit {
         begins_overlap: true,
         remember: None,
         forget: None,
-        event: event_of(AuditOutcome::Changed { change_id, version: version(next) }),
+        authority: Authority::of_process(event_of(AuditOutcome::Changed { change_id, version: version(next) })),
         deadline: None,
     }
 }

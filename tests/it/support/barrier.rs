@@ -11,6 +11,7 @@ use credentiald::domain::audit_event::AuditEvent;
 use credentiald::domain::change_event::Position;
 use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{Credential, Revision, StoredHash, Version};
+use credentiald::domain::evidence::Evidence;
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::overlap::{OverlapState, PasswordUse};
 use credentiald::domain::page::{Page, PageRequest};
@@ -19,27 +20,44 @@ use credentiald::domain::subject::{Instance, InstanceStatus, SubjectId, SubjectK
 use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
-    AccessTokens, ChangeEventPage, ChangeEvents, Commit, CommitOutcome, Creation, Credentials, Deletion, Directory,
-    FoundSubject, HashEntry, ImportedSubject, Imports, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry,
+    AccessTokens, Authority, ChangeEventPage, ChangeEvents, Commit, CommitOutcome, Creation, Credentials, Deletion,
+    Directory, FoundSubject, HashEntry, ImportedSubject, Imports, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry,
     SubjectStatus, Upkeep,
 };
 use credentiald::ports::{Store, StoreError};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, watch};
 
 /// While armed, the first `credential` of each caller waits until all have called it, or no commit is made.
 pub struct BarrierStore {
     store: Arc<dyn Store>,
     barrier: Option<Barrier>,
     armed: Arc<AtomicBool>,
+    /// How many calls have come to where they are counted.
+    reached: watch::Sender<u32>,
 }
 
 impl BarrierStore {
     pub fn new(store: Arc<dyn Store>, callers: usize, armed: Arc<AtomicBool>) -> Self {
-        Self { store, barrier: Some(Barrier::new(callers)), armed }
+        Self { store, barrier: Some(Barrier::new(callers)), armed, reached: watch::Sender::default() }
+    }
+
+    /// The same, and counts those who wait.
+    pub fn counting_those_who_wait(
+        store: Arc<dyn Store>,
+        callers: usize,
+        armed: Arc<AtomicBool>,
+        reached: watch::Sender<u32>,
+    ) -> Self {
+        Self { reached, ..Self::new(store, callers, armed) }
     }
 
     pub fn refusing_commits(store: Arc<dyn Store>, armed: Arc<AtomicBool>) -> Self {
-        Self { store, barrier: None, armed }
+        Self { store, barrier: None, armed, reached: watch::Sender::default() }
+    }
+
+    /// Counts the tokens that were looked up: so many calls were let through, or refused, by their headers.
+    pub fn counting_callers(store: Arc<dyn Store>, reached: watch::Sender<u32>) -> Self {
+        Self { reached, ..Self::refusing_commits(store, Arc::default()) }
     }
 }
 
@@ -74,9 +92,11 @@ pass_on! {
         let credential = self.store.credential(subject).await;
         if let Some(barrier) = &self.barrier
             && self.armed.load(Ordering::SeqCst)
-            && barrier.wait().await.is_leader()
         {
-            self.armed.store(false, Ordering::SeqCst);
+            self.reached.send_modify(|count| *count += 1);
+            if barrier.wait().await.is_leader() {
+                self.armed.store(false, Ordering::SeqCst);
+            }
         }
         credential
     }
@@ -91,21 +111,21 @@ pass_on! {
 
 pass_on! {
     Directory {
-        fn create_tenant(tenant: &Tenant, event: &AuditEvent) -> Creation;
+        fn create_tenant(tenant: &Tenant, authority: &Authority) -> Creation;
         fn tenant(name: &TenantName) -> Option<Tenant>;
         fn tenants(page: &PageRequest) -> Page<Tenant>;
-        fn delete_tenant(name: &TenantName, event: &AuditEvent) -> Deletion;
-        fn replace_settings(tenant: &TenantName, old: &TenantSettings, new: &TenantSettings, event: &AuditEvent) -> bool;
-        fn create_instance(tenant: &TenantName, instance: &Instance, event: &AuditEvent) -> Creation;
+        fn delete_tenant(name: &TenantName, authority: &Authority) -> Deletion;
+        fn replace_settings(tenant: &TenantName, old: &TenantSettings, new: &TenantSettings, authority: &Authority) -> bool;
+        fn create_instance(tenant: &TenantName, instance: &Instance, authority: &Authority) -> Creation;
         fn instance(tenant: &TenantName, id: &InstanceId) -> Option<Instance>;
         fn instances(tenant: &TenantName, page: &PageRequest) -> Page<Instance>;
-        fn set_instance_status(tenant: &TenantName, id: &InstanceId, status: InstanceStatus, event: &AuditEvent) -> bool;
-        fn delete_instance(tenant: &TenantName, id: &InstanceId, event: &AuditEvent) -> Deletion;
-        fn create_subject(new: &NewSubject, event: &AuditEvent) -> Creation;
+        fn set_instance_status(tenant: &TenantName, id: &InstanceId, status: InstanceStatus, authority: &Authority) -> bool;
+        fn delete_instance(tenant: &TenantName, id: &InstanceId, authority: &Authority) -> Deletion;
+        fn create_subject(new: &NewSubject, authority: &Authority) -> Creation;
         fn subject(tenant: &TenantName, name: &SubjectName) -> Option<SubjectEntry>;
         fn subjects(tenant: &TenantName, kind: SubjectKind, instance: Option<&InstanceId>, page: &PageRequest) -> Page<SubjectEntry>;
-        fn set_subject_status(tenant: &TenantName, name: &SubjectName, status: SubjectStatus, event: &AuditEvent) -> bool;
-        fn delete_subject(tenant: &TenantName, name: &SubjectName, event: &AuditEvent) -> Deletion;
+        fn set_subject_status(tenant: &TenantName, name: &SubjectName, status: SubjectStatus, authority: &Authority) -> bool;
+        fn delete_subject(tenant: &TenantName, name: &SubjectName, authority: &Authority) -> Deletion;
     }
 }
 
@@ -126,24 +146,32 @@ pass_on! {
 pass_on! {
     Imports {
         fn look_up_all(names: &[(&TenantName, &SubjectName)]) -> Vec<FoundSubject>;
-        fn import(subjects: &[ImportedSubject], events: &[AuditEvent]) -> bool;
+        fn import(subjects: &[ImportedSubject], authorities: &[Authority]) -> bool;
     }
 }
 
 pass_on! {
     AccessTokens {
-        fn access_token(digest: &TokenDigest) -> Option<AccessToken>;
-        fn insert_access_token(token: &AccessToken, digest: &TokenDigest, event: &AuditEvent) -> bool;
+        fn access_token_of(id: TokenId) -> Option<AccessToken>;
+        fn is_proven(evidence: &Evidence, at: Timestamp) -> bool;
+        fn insert_access_token(token: &AccessToken, digest: &TokenDigest, authority: &Authority) -> bool;
         fn bootstrap(token: &AccessToken, digest: &TokenDigest, event: &AuditEvent) -> bool;
         fn access_tokens(tenant: Option<&TenantName>, page: &PageRequest) -> Page<AccessToken>;
-        fn delete_access_token(tenant: Option<&TenantName>, id: TokenId, event: &AuditEvent) -> bool;
+        fn delete_access_token(tenant: Option<&TenantName>, id: TokenId, authority: &Authority) -> bool;
+    }
+    async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, StoreError> {
+        let found = self.store.access_token(digest).await;
+        if self.barrier.is_none() {
+            self.reached.send_modify(|count| *count += 1);
+        }
+        found
     }
 }
 
 pass_on! {
     Overlaps {
-        fn set_overlap(subject: SubjectId, length: Duration, event: &AuditEvent) -> bool;
-        fn end_overlap(subject: SubjectId, event: &AuditEvent) -> bool;
+        fn set_overlap(subject: SubjectId, length: Duration, authority: &Authority) -> bool;
+        fn end_overlap(subject: SubjectId, authority: &Authority) -> bool;
         fn overlap(subject: SubjectId, callers: u32) -> Option<OverlapState>;
         fn note_use(subject: SubjectId, version: Version, used: &PasswordUse) -> ();
     }

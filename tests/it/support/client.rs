@@ -170,6 +170,12 @@ impl OpenStream {
         self.frames.send(Frame::data(data)).await.expect("the call goes on");
     }
 
+    /// Sends no more. The reply.
+    pub async fn end(self) -> Reply {
+        drop(self.frames);
+        self.reply.await.unwrap()
+    }
+
     /// The reply, which comes before the stream ends.
     pub async fn reply(self) -> Reply {
         self.reply.await.unwrap()

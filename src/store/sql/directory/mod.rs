@@ -8,20 +8,21 @@ use async_trait::async_trait;
 
 use super::rows::Read;
 use super::{Row, SqlStore, Transaction, sql};
-use crate::domain::audit_event::AuditEvent;
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{Instance, InstanceStatus, SubjectKind, SubjectName};
 use crate::domain::tenant::Tenant;
 use crate::ports::StoreError;
-use crate::ports::store::{Creation, Deletion, Directory, NewSubject, SubjectEntry, SubjectStatus};
+use crate::ports::store::{Authority, Creation, Deletion, Directory, NewSubject, SubjectEntry, SubjectStatus};
 
 #[async_trait]
 impl Directory for SqlStore {
-    async fn create_tenant(&self, tenant: &Tenant, event: &AuditEvent) -> Result<Creation, StoreError> {
-        self.transact_and_record("create_tenant", event, &|transaction| Box::pin(tenants::insert(transaction, tenant)))
-            .await
+    async fn create_tenant(&self, tenant: &Tenant, authority: &Authority) -> Result<Creation, StoreError> {
+        self.transact_and_record("create_tenant", authority, &|transaction| {
+            Box::pin(tenants::insert(transaction, tenant))
+        })
+        .await
     }
 
     async fn tenant(&self, name: &TenantName) -> Result<Option<Tenant>, StoreError> {
@@ -32,9 +33,11 @@ impl Directory for SqlStore {
         tenants::list(self, page).await
     }
 
-    async fn delete_tenant(&self, name: &TenantName, event: &AuditEvent) -> Result<Deletion, StoreError> {
-        self.transact_and_record("delete_tenant", event, &|transaction| Box::pin(tenants::delete(transaction, name)))
-            .await
+    async fn delete_tenant(&self, name: &TenantName, authority: &Authority) -> Result<Deletion, StoreError> {
+        self.transact_and_record("delete_tenant", authority, &|transaction| {
+            Box::pin(tenants::delete(transaction, name))
+        })
+        .await
     }
 
     async fn replace_settings(
@@ -42,9 +45,9 @@ impl Directory for SqlStore {
         tenant: &TenantName,
         expected: &TenantSettings,
         settings: &TenantSettings,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("replace_settings", event, &|transaction| {
+        self.transact_and_record("replace_settings", authority, &|transaction| {
             Box::pin(tenants::replace_settings(transaction, tenant, expected, settings))
         })
         .await
@@ -54,9 +57,9 @@ impl Directory for SqlStore {
         &self,
         tenant: &TenantName,
         instance: &Instance,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<Creation, StoreError> {
-        self.transact_and_record("create_instance", event, &|transaction| {
+        self.transact_and_record("create_instance", authority, &|transaction| {
             Box::pin(instances::insert(transaction, tenant, instance))
         })
         .await
@@ -75,9 +78,9 @@ impl Directory for SqlStore {
         tenant: &TenantName,
         id: &InstanceId,
         status: InstanceStatus,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("set_instance_status", event, &|transaction| {
+        self.transact_and_record("set_instance_status", authority, &|transaction| {
             Box::pin(instances::set_status(transaction, tenant, id, status))
         })
         .await
@@ -87,17 +90,19 @@ impl Directory for SqlStore {
         &self,
         tenant: &TenantName,
         id: &InstanceId,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<Deletion, StoreError> {
-        self.transact_and_record("delete_instance", event, &|transaction| {
+        self.transact_and_record("delete_instance", authority, &|transaction| {
             Box::pin(instances::delete(transaction, tenant, id))
         })
         .await
     }
 
-    async fn create_subject(&self, new: &NewSubject, event: &AuditEvent) -> Result<Creation, StoreError> {
-        self.transact_and_record("create_subject", event, &|transaction| Box::pin(subjects::insert(transaction, new)))
-            .await
+    async fn create_subject(&self, new: &NewSubject, authority: &Authority) -> Result<Creation, StoreError> {
+        self.transact_and_record("create_subject", authority, &|transaction| {
+            Box::pin(subjects::insert(transaction, new))
+        })
+        .await
     }
 
     async fn subject(&self, tenant: &TenantName, name: &SubjectName) -> Result<Option<SubjectEntry>, StoreError> {
@@ -119,9 +124,9 @@ impl Directory for SqlStore {
         tenant: &TenantName,
         name: &SubjectName,
         status: SubjectStatus,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("set_subject_status", event, &|transaction| {
+        self.transact_and_record("set_subject_status", authority, &|transaction| {
             Box::pin(subjects::set_status(transaction, tenant, name, status))
         })
         .await
@@ -131,10 +136,10 @@ impl Directory for SqlStore {
         &self,
         tenant: &TenantName,
         name: &SubjectName,
-        event: &AuditEvent,
+        authority: &Authority,
     ) -> Result<Deletion, StoreError> {
-        self.transact_and_record("delete_subject", event, &|transaction| {
-            Box::pin(subjects::delete(transaction, tenant, name, event))
+        self.transact_and_record("delete_subject", authority, &|transaction| {
+            Box::pin(subjects::delete(transaction, tenant, name, &authority.event))
         })
         .await
     }

@@ -1,0 +1,50 @@
+//! What has to hold for a write, checked in its transaction.
+//!
+//! The rows of token and tenant are locked against removal until the transaction is over. A transaction that only read them
+//! could commit after one that removes them: to a database, that is the order in which they came.
+
+use super::{Statement, Transaction};
+use crate::domain::evidence::Evidence;
+use crate::domain::tenant::TenantId;
+use crate::domain::time::Timestamp;
+use crate::ports::StoreError;
+use crate::ports::store::Authority;
+
+/// Checks what has to hold for a write. The first thing in its transaction.
+pub(super) async fn check(transaction: &mut dyn Transaction, authority: &Authority) -> Result<(), StoreError> {
+    let Authority { event, evidence, tenant } = authority;
+    if let Some(evidence) = evidence {
+        check_evidence(transaction, evidence, event.at).await?;
+    }
+    match tenant {
+        // A token ends with its tenant.
+        Some(tenant) if evidence.is_none_or(|evidence| evidence.tenant != Some(*tenant)) => {
+            check_tenant(transaction, *tenant).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Finds the token that evidence names, where it is still valid.
+pub(super) fn valid(evidence: &Evidence, at: Timestamp, lock: &'static str) -> Statement {
+    let select = "SELECT a.id FROM access_token a
+         WHERE a.id = $1 AND a.tenant_id IS NOT DISTINCT FROM $2 AND a.expires_at > $3";
+    Statement::of_parts(&[select, lock])
+        .bind(evidence.token.0.to_string())
+        .bind(evidence.tenant.map(|id| id.to_string()))
+        .bind(at.as_micros())
+}
+
+async fn check_evidence(
+    transaction: &mut dyn Transaction,
+    evidence: &Evidence,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let found = valid(evidence, at, transaction.keeping());
+    transaction.fetch_first(found).await?.map(drop).ok_or(StoreError::EvidenceGone)
+}
+
+async fn check_tenant(transaction: &mut dyn Transaction, tenant: TenantId) -> Result<(), StoreError> {
+    let found = Statement::of_parts(&["SELECT t.id FROM tenant t WHERE t.id = $1", transaction.keeping()]);
+    transaction.fetch_first(found.bind(tenant.to_string())).await?.map(drop).ok_or(StoreError::TenantGone)
+}

@@ -1,0 +1,185 @@
+//! A call that began before its token ended does nothing after that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use prost::Message;
+use prost_reflect::DynamicMessage;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::support::barrier::BarrierStore;
+use crate::support::client::{OpenStream, frame, method_named, path};
+use crate::support::clock::MovedClock;
+use crate::support::{Client, Setup, World};
+
+const OLD: &str = "mypassword";
+
+/// A world that tells how many calls were looked at by their headers.
+async fn counting(setup: Setup) -> (World, watch::Receiver<u32>) {
+    let (count, counted) = watch::channel(0);
+    let world = setup.around(move |store| Arc::new(BarrierStore::counting_callers(store, count))).start().await;
+    (world, counted)
+}
+
+fn message(method: &str, request: Value) -> Bytes {
+    let message = DynamicMessage::deserialize(method_named(method).input(), request).unwrap();
+    frame(&message.encode_to_vec())
+}
+
+/// Begins a call with its headers. When this returns, they have been found good.
+async fn begun(caller: &Client, method: &str, counted: &mut watch::Receiver<u32>) -> OpenStream {
+    let before = *counted.borrow_and_update();
+    let stream = caller.open_stream(&path(&method_named(method))).await;
+    counted.wait_for(|count| *count > before).await.unwrap();
+    stream
+}
+
+async fn reason_after(stream: OpenStream, data: Bytes) -> String {
+    stream.send(data).await;
+    stream.end().await.reason()
+}
+
+async fn issued(issuer: &Client, world: &World, request: Value) -> (Client, Value) {
+    let issued = issuer.ok("IssueAccessToken", request).await;
+    let caller = world.anybody().with_token(issued["token"].as_str().unwrap());
+    (caller, issued["access_token"]["token_id"].clone())
+}
+
+async fn make_again(world: &World) {
+    world.operator.ok("DeleteTenant", json!({ "tenant": "acme" })).await;
+    world.operator.ok("CreateTenant", json!({ "tenant": "acme" })).await;
+}
+
+fn for_root() -> Value {
+    json!({ "caller_kind": "CALLER_KIND_ROOT" })
+}
+
+#[tokio::test]
+async fn a_message_that_comes_after_the_token_was_revoked_does_nothing() {
+    let (world, mut counted) = counting(Setup::default()).await;
+    world.ram_user("alice", OLD).await;
+    let request = json!({ "tenant": "acme", "caller_kind": "CALLER_KIND_ROOT" });
+    let calls = [
+        ("IssueAccessToken", for_root()),
+        ("CreateRamUser", json!({ "user_name": "bob" })),
+        ("ResetPassword", json!({ "subject": { "ram_user": "alice" }, "password": "newpassword" })),
+        ("VerifyPassword", json!({ "subject": { "ram_user": "alice" }, "password": OLD })),
+        ("ListRamUsers", json!({})),
+        ("WatchChanges", json!({ "from_oldest": true })),
+        ("ImportCredentials", json!({ "rows": [{ "subject": { "ram_user": "bob" }, "hash": "x" }] })),
+    ];
+    for (method, asked) in calls {
+        let (root, id) = issued(&world.operator, &world, request.clone()).await;
+        let stream = begun(&root, method, &mut counted).await;
+        world.root.ok("RevokeAccessToken", json!({ "token_id": id })).await;
+        assert_eq!(reason_after(stream, message(method, asked)).await, "UNAUTHENTICATED", "{method}");
+    }
+    // An operator's as well.
+    let operator = json!({ "caller_kind": "CALLER_KIND_OPERATOR", "caller_name": "second" });
+    let (second, id) = issued(&world.operator, &world, operator.clone()).await;
+    let stream = begun(&second, "IssueAccessToken", &mut counted).await;
+    world.operator.ok("RevokeAccessToken", json!({ "token_id": id })).await;
+    assert_eq!(reason_after(stream, message("IssueAccessToken", operator)).await, "UNAUTHENTICATED");
+
+    assert_eq!(world.verify(json!({ "ram_user": "alice" }), OLD).await, "MATCHED_CURRENT");
+    world.root.err("DescribeRamUser", json!({ "user_name": "bob" }), "USER_NOT_FOUND").await;
+}
+
+#[tokio::test]
+async fn a_message_that_comes_after_the_token_expired_does_nothing() {
+    let clock = MovedClock::stopped();
+    let (world, mut counted) = counting(Setup::default().by(&clock)).await;
+    let mut short_lived = for_root();
+    short_lived["time_to_live"] = json!("60s");
+    let (root, _) = issued(&world.root, &world, short_lived).await;
+    let stream = begun(&root, "IssueAccessToken", &mut counted).await;
+    clock.forward(std::time::Duration::from_secs(61));
+    assert_eq!(reason_after(stream, message("IssueAccessToken", for_root())).await, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn a_root_gets_nothing_of_a_tenant_that_was_made_again() {
+    let (world, mut counted) = counting(Setup::default()).await;
+    let calls = [
+        ("IssueAccessToken", for_root()),
+        ("ListRamUsers", json!({})),
+        ("ImportCredentials", json!({ "rows": [{ "subject": { "ram_user": "bob" }, "hash": "x" }] })),
+    ];
+    for (method, asked) in calls {
+        let (root, _) =
+            issued(&world.operator, &world, json!({ "tenant": "acme", "caller_kind": "CALLER_KIND_ROOT" })).await;
+        let stream = begun(&root, method, &mut counted).await;
+        make_again(&world).await;
+        assert_eq!(reason_after(stream, message(method, asked)).await, "UNAUTHENTICATED", "{method}");
+    }
+    let listed = world.operator.ok("ListAccessTokens", json!({ "tenant": "acme" })).await;
+    assert!(listed["access_tokens"].is_null(), "{listed}");
+}
+
+#[tokio::test]
+async fn a_change_that_waits_its_turn_is_not_made_after_the_token_was_revoked() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let for_store = Arc::clone(&armed);
+    let (count, mut waiting) = watch::channel(0);
+    let hold = move |store| Arc::new(BarrierStore::counting_those_who_wait(store, 2, for_store, count)) as _;
+    let world = Setup::default().around(hold).start().await;
+    world.ram_user("alice", OLD).await;
+    let (alice, id) =
+        issued(&world.root, &world, json!({ "caller_kind": "CALLER_KIND_RAM_USER", "caller_name": "alice" })).await;
+    let relay = world.service().await;
+    armed.store(true, Ordering::SeqCst);
+    let change = json!({ "old_password": OLD, "new_password": "newpassword" });
+    let changing = tokio::spawn(async move { alice.call("ChangePassword", change).await });
+    // It is past every check that it meets before its hashes, and is held there until a second one comes.
+    waiting.wait_for(|count| *count == 1).await.unwrap();
+    world.root.ok("RevokeAccessToken", json!({ "token_id": id })).await;
+    relay.ok("VerifyPassword", json!({ "subject": { "ram_user": "alice" }, "password": OLD })).await;
+    let reply = changing.await.unwrap();
+    assert_eq!(reply.reason(), "UNAUTHENTICATED", "{:?}", reply.status);
+    assert_eq!(world.verify(json!({ "ram_user": "alice" }), OLD).await, "MATCHED_CURRENT");
+    let described = world.root.ok("DescribeRamUser", json!({ "user_name": "alice" })).await;
+    assert_eq!(described["ram_user"]["credential"]["version"], "1");
+}
+
+#[tokio::test]
+async fn an_import_ends_with_the_token_or_the_tenant_that_it_began_with() {
+    let world = World::start().await;
+    let hash = "$2b$05$abcdefghijklmnopqrstuuqR2uuDorzuqQLTtL7Oj8K/e7dgq/Feq";
+    let row = |tenant: &str, name: &str| json!({ "rows": [{ "tenant": tenant, "subject": { "ram_user": name }, "hash": hash }] });
+    let (root, id) = issued(&world.root, &world, for_root()).await;
+    let stream = root.open_stream(&path(&method_named("ImportCredentials"))).await;
+    stream.send(message("ImportCredentials", row("acme", "first"))).await;
+    while world.root.call("DescribeRamUser", json!({ "user_name": "first" })).await.reason() != "OK" {}
+    world.root.ok("RevokeAccessToken", json!({ "token_id": id })).await;
+    stream.send(message("ImportCredentials", row("acme", "second"))).await;
+    assert_eq!(stream.reply().await.reason(), "UNAUTHENTICATED");
+    world.root.err("DescribeRamUser", json!({ "user_name": "second" }), "USER_NOT_FOUND").await;
+
+    // An operator's goes on, and not into the tenant that took the name.
+    let stream = world.operator.open_stream(&path(&method_named("ImportCredentials"))).await;
+    stream.send(message("ImportCredentials", row("acme", "third"))).await;
+    while world.root.call("DescribeRamUser", json!({ "user_name": "third" })).await.reason() != "OK" {}
+    for name in ["first", "third"] {
+        world.root.ok("DeleteRamUser", json!({ "user_name": name })).await;
+    }
+    make_again(&world).await;
+    stream.send(message("ImportCredentials", row("acme", "fourth"))).await;
+    assert_eq!(stream.reply().await.reason(), "TENANT_NOT_FOUND");
+    let listed = world.operator.ok("ListRamUsers", json!({ "tenant": "acme" })).await;
+    assert!(listed["ram_users"].is_null(), "{listed}");
+}
+
+#[tokio::test]
+async fn a_watcher_sees_nothing_of_a_tenant_that_was_made_again() {
+    let world = Setup::default().with("watch.heartbeat_seconds", "3600").start().await;
+    let relay = world.service().await;
+    let mut watch = relay.watch(json!({})).await;
+    watch.next().await.unwrap();
+    make_again(&world).await;
+    let request = json!({ "tenant": "acme", "user_name": "of-the-second" });
+    world.operator.ok("CreateRamUser", request).await;
+    let ended = watch.next().await.expect_err("nothing is told");
+    assert_eq!(ended.reason(), "UNAUTHENTICATED");
+}

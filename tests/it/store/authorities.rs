@@ -1,0 +1,130 @@
+//! Nothing is written in the name of who may not any more.
+
+use std::time::Duration;
+
+use credentiald::domain::audit_event::AuditOutcome;
+use credentiald::domain::caller::Caller;
+use credentiald::domain::evidence::Evidence;
+use credentiald::domain::names::{RamUserName, TenantName};
+use credentiald::domain::settings::TenantSettings;
+use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId};
+use credentiald::domain::tenant::TenantId;
+use credentiald::ports::store::{Authority, Creation, Deletion, ImportedSubject, NewSubject, SubjectStatus};
+use credentiald::ports::{Store, StoreError};
+use uuid::Uuid;
+
+use super::backend::Backend;
+use super::values::*;
+
+/// The name of a token's holder.
+fn name_of(evidence: Evidence) -> Authority {
+    Authority { evidence: Some(evidence), ..authority() }
+}
+
+/// A token of a user of `acme`, which is valid.
+async fn issued(store: &dyn Store, acme: &TenantName, number: u8) -> Evidence {
+    let user = add_subject(store, acme, ram_user(&format!("user-{number}"))).await;
+    let name = RamUserName::parse(user.name.key()).unwrap();
+    let token = token(Caller::RamUser(acme.clone(), name, user.id));
+    assert!(store.insert_access_token(&token, &digest(number), &authority()).await.unwrap());
+    assert!(store.is_proven(&token.evidence(), authority().event.at).await.unwrap());
+    token.evidence()
+}
+
+/// Every write, in somebody's name. Each answers why it was not made.
+async fn every_write(store: &dyn Store, alice: SubjectId, name: &Authority) -> Vec<StoreError> {
+    let acme = tenant("acme");
+    let new = NewSubject { tenant: acme.clone(), subject: subject(ram_user("new")), first_password: None };
+    let imported = ImportedSubject {
+        tenant: acme.clone(),
+        subject: subject(ram_user("imported")),
+        hash: hash(1),
+        changed_at: at(1),
+        change_id: credentiald::domain::credential::ChangeId(Uuid::new_v4()),
+    };
+    let (settings, status) = (TenantSettings::default(), SubjectStatus::MailDomain(MailDomainStatus::Verified));
+    let (domain, id) = (mail_domain("example.com"), instance_id("r-1"));
+    let mut commit = change(alice, Some(1));
+    let outcome = commit.authority.event.outcome.clone();
+    commit.authority = name.clone();
+    commit.authority.event.outcome = outcome;
+    let operators = token(operator());
+    vec![
+        store.create_tenant(&new_tenant("other", 1), name).await.map(drop).unwrap_err(),
+        store.delete_tenant(&acme, name).await.map(drop).unwrap_err(),
+        store.replace_settings(&acme, &settings, &settings, name).await.map(drop).unwrap_err(),
+        store.create_instance(&acme, &instance("r-2"), name).await.map(drop).unwrap_err(),
+        store.set_instance_status(&acme, &id, InstanceStatus::Error, name).await.map(drop).unwrap_err(),
+        store.delete_instance(&acme, &id, name).await.map(drop).unwrap_err(),
+        store.create_subject(&new, name).await.map(drop).unwrap_err(),
+        store.set_subject_status(&acme, &domain, status, name).await.map(drop).unwrap_err(),
+        store.delete_subject(&acme, &domain, name).await.map(drop).unwrap_err(),
+        store.set_overlap(alice, Duration::from_mins(1), name).await.map(drop).unwrap_err(),
+        store.end_overlap(alice, name).await.map(drop).unwrap_err(),
+        store.import(&[imported], &[authority(), name.clone()]).await.map(drop).unwrap_err(),
+        store.insert_access_token(&operators, &digest(99), name).await.map(drop).unwrap_err(),
+        store.delete_access_token(None, operators.id, name).await.map(drop).unwrap_err(),
+        store.commit(&commit).await.map(drop).unwrap_err(),
+    ]
+}
+
+pub async fn no_write_is_made_once_what_proves_its_caller_is_gone(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    add_instance(&*store, &acme, "r-1").await;
+    add_subject(&*store, &acme, mail_domain("example.com")).await;
+    let alice = add_subject_with_password(&*store, &acme, ram_user("alice")).await.id;
+    let [revoked, of_nobody, expired] =
+        [issued(&*store, &acme, 1).await, issued(&*store, &acme, 2).await, issued(&*store, &acme, 3).await];
+    assert!(store.delete_access_token(Some(&acme), revoked.token, &authority()).await.unwrap());
+    assert_eq!(store.delete_subject(&acme, &ram_user("user-2"), &authority()).await.unwrap(), Deletion::Deleted);
+    let mut late = name_of(expired);
+    late.event.at = token(operator()).expires_at;
+    let other_tenants = Evidence { tenant: Some(TenantId(Uuid::new_v4())), ..expired };
+    let operators = Evidence { tenant: None, ..expired };
+    let events = backend.audit_events().await;
+
+    for name in [name_of(revoked), name_of(of_nobody), late, name_of(other_tenants), name_of(operators)] {
+        let evidence = name.evidence.unwrap();
+        assert!(!store.is_proven(&evidence, name.event.at).await.unwrap(), "{name:?}");
+        for (number, error) in every_write(&*store, alice, &name).await.into_iter().enumerate() {
+            assert!(matches!(error, StoreError::EvidenceGone), "{number}: {error:?}");
+        }
+    }
+
+    assert_eq!(backend.audit_events().await, events);
+    assert_eq!(store.credential(alice).await.unwrap().unwrap().version, version(1));
+    assert_eq!(backend.hashes().count_under(None).await.unwrap().current, 1);
+    let name = Authority { tenant: Some(tenant_id(&acme)), ..name_of(expired) };
+    assert_eq!(store.create_instance(&acme, &instance("r-3"), &name).await.unwrap(), Creation::Created);
+}
+
+pub async fn what_was_permitted_in_a_tenant_is_not_done_in_its_namesake(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    let root = token(Caller::Root(acme.clone()));
+    assert!(store.insert_access_token(&root, &digest(1), &authority()).await.unwrap());
+    assert_eq!(store.delete_tenant(&acme, &authority()).await.unwrap(), Deletion::Deleted);
+    let mut again = new_tenant("acme", 4);
+    again.id = TenantId(Uuid::new_v4());
+    assert_eq!(store.create_tenant(&again, &authority()).await.unwrap(), Creation::Created);
+    add_instance(&*store, &acme, "r-1").await;
+    add_subject(&*store, &acme, mail_domain("example.com")).await;
+    let alice = add_subject_with_password(&*store, &acme, ram_user("alice")).await.id;
+    let events = backend.audit_events().await;
+
+    assert!(!store.is_proven(&root.evidence(), at(1)).await.unwrap());
+    for error in every_write(&*store, alice, &name_of(root.evidence())).await {
+        assert!(matches!(error, StoreError::EvidenceGone), "{error:?}");
+    }
+    let of_the_first = Authority { tenant: Some(tenant_id(&acme)), ..authority() };
+    for error in every_write(&*store, alice, &of_the_first).await {
+        assert!(matches!(error, StoreError::TenantGone), "{error:?}");
+    }
+    let of_root = root.clone();
+    assert!(!store.insert_access_token(&of_root, &digest(2), &authority()).await.unwrap(), "it is of the first one");
+
+    assert_eq!(backend.audit_events().await, events);
+    let of_the_second = Authority { tenant: Some(again.id), event: event_of(AuditOutcome::Done), evidence: None };
+    assert_eq!(store.create_instance(&acme, &instance("r-2"), &of_the_second).await.unwrap(), Creation::Created);
+}

@@ -1,0 +1,72 @@
+//! A write and the end of what it rests on, at the same time.
+
+use credentiald::domain::caller::Caller;
+use credentiald::ports::StoreError;
+use credentiald::ports::store::{AccessTokens, Authority, Credentials, Directory, ImportedSubject, Imports};
+use credentiald::store::SqlStore;
+use futures_util::future::BoxFuture;
+use sqlx::Connection;
+use uuid::Uuid;
+
+use super::postgres::{SETTINGS, open};
+use super::values::*;
+use crate::support::postgres::shared;
+
+/// Somebody revokes the token, or deletes the tenant, and has not committed yet when the write begins: it has to wait, and
+/// then comes to nothing. A write that only read the rows would be committed after them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_waits_for_who_takes_away_what_it_rests_on() {
+    type Write = for<'a> fn(&'a SqlStore, Authority) -> BoxFuture<'a, Result<(), StoreError>>;
+    let writes: [(&str, Write); 3] = [
+        ("commit", |store, name| {
+            Box::pin(async move {
+                let acme = tenant("acme");
+                let alice = store.subject(&acme, &ram_user("alice")).await?.unwrap().subject.id;
+                let mut commit = change(alice, Some(1));
+                (commit.authority.evidence, commit.authority.tenant) = (name.evidence, name.tenant);
+                store.commit(&commit).await.map(drop)
+            })
+        }),
+        ("directory", |store, name| {
+            Box::pin(async move { store.create_instance(&tenant("acme"), &instance("r-1"), &name).await.map(drop) })
+        }),
+        ("import", |store, name| {
+            Box::pin(async move {
+                let imported = ImportedSubject {
+                    tenant: tenant("acme"),
+                    subject: subject(ram_user("imported")),
+                    hash: hash(1),
+                    changed_at: at(1),
+                    change_id: credentiald::domain::credential::ChangeId(Uuid::new_v4()),
+                };
+                store.import(&[imported], &[name]).await.map(drop)
+            })
+        }),
+    ];
+    for (what, write) in writes {
+        let cluster = shared().await;
+        let database = cluster.new_store().await;
+        let store = open(&cluster.url(&database), SETTINGS).await.unwrap();
+        alice(&store).await;
+        let root = token(Caller::Root(tenant("acme")));
+        assert!(store.insert_access_token(&root, &digest(1), &authority()).await.unwrap());
+        let name = Authority { evidence: Some(root.evidence()), ..authority() };
+        let (mut other, mut looking) = (cluster.connection(&database).await, cluster.connection(&database).await);
+        sqlx::raw_sql("BEGIN; DELETE FROM access_token").execute(&mut other).await.unwrap();
+
+        let writing = tokio::spawn(async move { write(&store, name).await });
+        while !writing.is_finished() {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                 AND wait_event_type = 'Lock'";
+            if sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut looking).await.unwrap() > 0 {
+                break;
+            }
+        }
+        assert!(!writing.is_finished(), "{what} did not wait");
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        let outcome = writing.await.unwrap();
+        assert!(matches!(outcome, Err(StoreError::EvidenceGone)), "{what}: {outcome:?}");
+        other.close().await.unwrap();
+        looking.close().await.unwrap();
+    }
+}
