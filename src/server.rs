@@ -65,6 +65,9 @@ pub enum StartError {
     /// The store does not tell which keys it needs.
     #[error("the store does not tell which pepper keys it needs")]
     KeysInUse(#[source] StoreError),
+    /// The key of the tokens of lists can't be read.
+    #[error("the key that the page tokens of lists are authenticated with can't be read")]
+    PageKey(#[source] StoreError),
     /// The hash engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -134,7 +137,8 @@ impl Server {
         let (clock, entropy) = (Arc::clone(&ports.clock), Arc::clone(&ports.entropy));
         let region = config.directory.region.clone();
         let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
-        let installation = Installation { region, attempts, baseline, watches };
+        let page_key = store.page_key().await.map_err(StartError::PageKey)?;
+        let installation = Installation { region, attempts, baseline, watches, page_key };
         Ok(Self {
             service: Arc::new(Service::new(ports, installation)),
             store,

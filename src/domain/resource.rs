@@ -67,6 +67,17 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// The resource as it is named to a caller who may not see it: as if it were in that region, wherever it is.
+    #[must_use]
+    pub fn named_in(mut self, unknown: &Region) -> Self {
+        if let Self::MailDomain { region, .. } | Self::Instance { region, .. } | Self::InstanceAccount { region, .. } =
+            &mut self
+        {
+            region.clone_from(unknown);
+        }
+        self
+    }
+
     /// The tenant that the resource belongs to.
     pub const fn tenant(&self) -> Option<&TenantName> {
         match self {

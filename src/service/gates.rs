@@ -45,7 +45,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::domain::access_token::{AccessToken, TokenDigest};
+use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::credential::{StoredHash, Version};
 use crate::domain::names::{Region, TenantName};
@@ -98,6 +98,8 @@ pub struct Installation {
     pub baseline: Baseline,
     /// How watches are limited.
     pub watches: WatchLimits,
+    /// What the tokens of lists are authenticated with: the same for all who serve from one store.
+    pub page_key: [u8; 32],
 }
 
 /// The only holder of the ports.
@@ -154,6 +156,11 @@ impl Gates {
         self.detached.close();
         self.detached.wait().await;
         self.record_all_held().await
+    }
+
+    /// What the tokens of lists are authenticated with.
+    pub(super) fn page_key(&self) -> &[u8; 32] {
+        &self.installation.page_key
     }
 
     /// The region of what is created without one.
@@ -228,6 +235,12 @@ impl Gates {
     /// The access token with that digest: the one thing that is looked up before anybody is known.
     pub(super) async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, ServiceError> {
         Ok(self.ports.store.access_token(digest).await?)
+    }
+
+    /// The tenant that a token is bound to, where it is to one: like a subject's attributes, read to ask for permission.
+    pub(super) async fn tenant_of_token(&self, id: TokenId) -> Result<Option<TenantName>, ServiceError> {
+        let token = self.ports.store.access_token_of(id).await?;
+        Ok(token.and_then(|token| token.caller.tenant().cloned()))
     }
 
     /// Adds an operator's token to a store that holds no valid one. Nobody is there who could be permitted.

@@ -3,6 +3,7 @@
 pub mod call;
 pub mod error;
 pub mod gates;
+pub mod page_tokens;
 pub mod requests;
 
 mod admin;
@@ -24,20 +25,19 @@ pub use call::Call;
 pub use error::ServiceError;
 pub use watch::Watch;
 
-use tokio::sync::Semaphore;
-
+use admin::DryRuns;
 use gates::{Gates, Installation, Ports};
 
 /// Everything that a caller can ask for.
 pub struct Service {
     gates: Arc<Gates>,
-    dry_runs: Arc<Semaphore>,
+    dry_runs: Arc<DryRuns>,
 }
 
 impl Service {
     /// Puts the use cases on top of what they need from outside.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        Self { gates: Arc::new(Gates::new(ports, installation)), dry_runs: Arc::new(Semaphore::new(1)) }
+        Self { gates: Arc::new(Gates::new(ports, installation)), dry_runs: Arc::default() }
     }
 
     /// Looks after the store until watches are ended: without this, no watcher is told anything, and what is over stays.

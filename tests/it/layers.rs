@@ -38,6 +38,7 @@ const LAYERS: &[Layer] = &[
         crates: Only(&[
             "async_trait",
             "futures_util",
+            "hmac",
             "sha2",
             "subtle",
             "thiserror",

@@ -33,9 +33,10 @@ pub(super) async fn list(
 ) -> Result<wire::ListAccessTokensResponse, ServiceError> {
     let mut fields = Fields::default();
     let tenant = fields.tenant(&message.tenant);
-    let page = fields.page(message.page_size, &message.page_token);
+    let tokens = service.page_tokens(&call, tenant.as_ref(), "");
+    let page = fields.page(&tokens, message.page_size, &message.page_token);
     let (tenant, page) = fields.all(|| Some((tenant, page?)))?;
-    let Ok((access_tokens, next_page_token)) = listed(service.list_access_tokens(call, tenant, page).await?);
+    let Ok((access_tokens, next_page_token)) = listed(&tokens, service.list_access_tokens(call, tenant, page).await?);
     Ok(wire::ListAccessTokensResponse { access_tokens, next_page_token })
 }
 

@@ -54,10 +54,11 @@ pub(super) async fn list(
 ) -> Result<wire::ListIamUsersResponse, ServiceError> {
     let mut fields = Fields::default();
     let tenant = fields.tenant(&message.tenant);
-    let page = fields.page(message.page_size, &message.page_token);
+    let tokens = service.page_tokens(&call, tenant.as_ref(), "");
+    let page = fields.page(&tokens, message.page_size, &message.page_token);
     let (tenant, page) = fields.all(|| Some((tenant, page?)))?;
     let page = service.list_subjects(call, tenant, SubjectKind::IamUser, None, page).await?;
-    let (iam_users, next_page_token) = listed(page)?;
+    let (iam_users, next_page_token) = listed(&tokens, page)?;
     Ok(wire::ListIamUsersResponse { iam_users, next_page_token })
 }
 

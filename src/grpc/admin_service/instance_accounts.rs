@@ -51,10 +51,11 @@ pub(super) async fn list(
     let mut fields = Fields::default();
     let tenant = fields.tenant(&message.tenant);
     let instance = fields.take("instance_id", InstanceId::parse(&message.instance_id));
-    let page = fields.page(message.page_size, &message.page_token);
+    let tokens = service.page_tokens(&call, tenant.as_ref(), &message.instance_id);
+    let page = fields.page(&tokens, message.page_size, &message.page_token);
     let (instance, page) = fields.all(|| Some((instance?, page?)))?;
     let page = service.list_subjects(call, tenant, SubjectKind::InstanceAccount, Some(instance), page).await?;
-    let (instance_accounts, next_page_token) = listed(page)?;
+    let (instance_accounts, next_page_token) = listed(&tokens, page)?;
     Ok(wire::ListInstanceAccountsResponse { instance_accounts, next_page_token })
 }
 

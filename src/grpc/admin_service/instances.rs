@@ -40,9 +40,10 @@ pub(super) async fn list(
 ) -> Result<wire::ListInstancesResponse, ServiceError> {
     let mut fields = Fields::default();
     let tenant = fields.tenant(&message.tenant);
-    let page = fields.page(message.page_size, &message.page_token);
+    let tokens = service.page_tokens(&call, tenant.as_ref(), "");
+    let page = fields.page(&tokens, message.page_size, &message.page_token);
     let (tenant, page) = fields.all(|| Some((tenant, page?)))?;
-    let Ok((instances, next_page_token)) = listed(service.list_instances(call, tenant, page).await?);
+    let Ok((instances, next_page_token)) = listed(&tokens, service.list_instances(call, tenant, page).await?);
     Ok(wire::ListInstancesResponse { instances, next_page_token })
 }
 

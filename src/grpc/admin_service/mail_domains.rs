@@ -49,10 +49,11 @@ pub(super) async fn list(
 ) -> Result<wire::ListMailDomainsResponse, ServiceError> {
     let mut fields = Fields::default();
     let tenant = fields.tenant(&message.tenant);
-    let page = fields.page(message.page_size, &message.page_token);
+    let tokens = service.page_tokens(&call, tenant.as_ref(), "");
+    let page = fields.page(&tokens, message.page_size, &message.page_token);
     let (tenant, page) = fields.all(|| Some((tenant, page?)))?;
     let page = service.list_subjects(call, tenant, SubjectKind::MailDomain, None, page).await?;
-    let (mail_domains, next_page_token) = listed(page)?;
+    let (mail_domains, next_page_token) = listed(&tokens, page)?;
     Ok(wire::ListMailDomainsResponse { mail_domains, next_page_token })
 }
 

@@ -45,10 +45,11 @@ pub(super) async fn list(
 ) -> Result<wire::ListRamUsersResponse, ServiceError> {
     let mut fields = Fields::default();
     let tenant = fields.tenant(&message.tenant);
-    let page = fields.page(message.page_size, &message.page_token);
+    let tokens = service.page_tokens(&call, tenant.as_ref(), "");
+    let page = fields.page(&tokens, message.page_size, &message.page_token);
     let (tenant, page) = fields.all(|| Some((tenant, page?)))?;
     let page = service.list_subjects(call, tenant, SubjectKind::RamUser, None, page).await?;
-    let (ram_users, next_page_token) = listed(page)?;
+    let (ram_users, next_page_token) = listed(&tokens, page)?;
     Ok(wire::ListRamUsersResponse { ram_users, next_page_token })
 }
 

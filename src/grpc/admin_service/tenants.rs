@@ -29,9 +29,10 @@ pub(super) async fn list(
     message: wire::ListTenantsRequest,
 ) -> Result<wire::ListTenantsResponse, ServiceError> {
     let mut fields = Fields::default();
-    let page = fields.page(message.page_size, &message.page_token);
+    let tokens = service.page_tokens(&call, None, "");
+    let page = fields.page(&tokens, message.page_size, &message.page_token);
     let page = service.list_tenants(call, fields.all(|| page)?).await?;
-    let Ok((tenants, next_page_token)) = listed(page);
+    let Ok((tenants, next_page_token)) = listed(&tokens, page);
     Ok(wire::ListTenantsResponse { tenants, next_page_token })
 }
 

@@ -6,20 +6,29 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::Fields;
 use crate::domain::field::FieldProblem;
 use crate::domain::page::{Page, PageRequest};
+use crate::service::page_tokens::PageTokens;
 
 impl Fields {
     /// The part of a list that the fields `page_size` and `page_token` ask for.
-    pub(in crate::grpc) fn page(&mut self, page_size: u32, page_token: &str) -> Option<PageRequest> {
+    pub(in crate::grpc) fn page(
+        &mut self,
+        tokens: &PageTokens,
+        page_size: u32,
+        page_token: &str,
+    ) -> Option<PageRequest> {
         let size = self.take("page_size", size_of(page_size));
-        let after = self.take_unless_empty("page_token", page_token, key_of);
+        let after = self.take_unless_empty("page_token", page_token, |token| key_of(tokens, token));
         Some(PageRequest { size: size?, after })
     }
 }
 
 /// A part of a list as messages hold it: its items, and the token of the next part.
-pub(in crate::grpc) fn listed<T, U: TryFrom<T>>(page: Page<T>) -> Result<(Vec<U>, String), U::Error> {
+pub(in crate::grpc) fn listed<T, U: TryFrom<T>>(
+    tokens: &PageTokens,
+    page: Page<T>,
+) -> Result<(Vec<U>, String), U::Error> {
     let items = page.items.into_iter().map(U::try_from).collect::<Result<_, _>>()?;
-    Ok((items, page.next.map(|key| URL_SAFE_NO_PAD.encode(key)).unwrap_or_default()))
+    Ok((items, page.next.map(|key| URL_SAFE_NO_PAD.encode(tokens.token(&key))).unwrap_or_default()))
 }
 
 fn size_of(page_size: u32) -> Result<u32, FieldProblem> {
@@ -30,10 +39,9 @@ fn size_of(page_size: u32) -> Result<u32, FieldProblem> {
     }
 }
 
-/// The store's key, which callers see only encoded, so that nobody counts on what it is.
-fn key_of(page_token: &str) -> Result<String, FieldProblem> {
-    let bytes = URL_SAFE_NO_PAD.decode(page_token).ok();
-    let key = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+/// The store's key that a token of the list holds.
+fn key_of(tokens: &PageTokens, page_token: &str) -> Result<String, FieldProblem> {
+    let key = URL_SAFE_NO_PAD.decode(page_token).ok().and_then(|token| tokens.key(&token));
     key.ok_or(FieldProblem::Malformed { expected: "must be a next_page_token of the same list" })
 }
 
@@ -41,9 +49,13 @@ fn key_of(page_token: &str) -> Result<String, FieldProblem> {
 mod tests {
     use super::*;
 
+    fn tokens() -> PageTokens {
+        PageTokens::of(&[1; 32], &["ListRamUsers"])
+    }
+
     fn page(size: u32, token: &str) -> Option<PageRequest> {
         let mut fields = Fields::default();
-        let page = fields.page(size, token);
+        let page = fields.page(&tokens(), size, token);
         fields.all(|| page).ok()
     }
 
@@ -57,9 +69,9 @@ mod tests {
     #[test]
     fn the_token_of_the_next_page_leads_there() {
         let (_, token) =
-            listed::<String, String>(Page { items: vec![], next: Some("b\u{e9}ta/1".to_owned()) }).unwrap();
+            listed::<String, String>(&tokens(), Page { items: vec![], next: Some("b\u{e9}ta/1".to_owned()) }).unwrap();
         assert_eq!(page(1, &token).and_then(|page| page.after).as_deref(), Some("b\u{e9}ta/1"));
-        for bad in ["b\u{e9}ta", "Yg==", "!", "_w"] {
+        for bad in ["b\u{e9}ta", "Yg==", "!", "_w", "AA", &URL_SAFE_NO_PAD.encode("b\u{e9}ta/1")] {
             assert_eq!(page(1, bad), None, "{bad}");
         }
     }

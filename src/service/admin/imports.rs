@@ -11,7 +11,6 @@ mod remembered;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
 use crate::domain::names::TenantName;
@@ -22,6 +21,7 @@ use crate::service::requests::{ImportReport, RefusedRow, RowToImport};
 use crate::service::{Call, Service, ServiceError};
 use batch::Verdict;
 use group::{Decided, Group};
+pub(in crate::service) use remembered::DryRuns;
 use remembered::Remembered;
 
 /// So many refused rows are told; of the others, how many they are.
@@ -31,7 +31,8 @@ const MOST_TOLD: usize = 1000;
 pub struct Import {
     gates: Arc<Gates>,
     call: Call,
-    dry_run: Option<DryRun>,
+    /// What a dry run would have stored, where it is one.
+    dry_run: Option<Remembered>,
     /// The tenants that rows were permitted in: each is the same one to the end of the stream.
     tenants: BTreeMap<TenantName, TenantId>,
     /// What is being stored. It will be, whether its caller waits or not.
@@ -39,21 +40,11 @@ pub struct Import {
     report: ImportReport,
 }
 
-/// What a dry run has besides. There is one at a time, because it takes memory.
-struct DryRun {
-    remembered: Remembered,
-    _turn: OwnedSemaphorePermit,
-}
-
 impl Service {
     /// Begins an import.
     pub fn import(&self, call: Call, dry_run: bool) -> Result<Import, ServiceError> {
-        let dry_run = if dry_run {
-            let turn = Arc::clone(&self.dry_runs).try_acquire_owned().map_err(|_| Remembered::busy())?;
-            Some(DryRun { remembered: Remembered::default(), _turn: turn })
-        } else {
-            None
-        };
+        let of = call.caller().tenant().cloned();
+        let dry_run = if dry_run { Some(self.dry_runs.begin(of)?) } else { None };
         Ok(Import {
             gates: Arc::clone(&self.gates),
             call,
@@ -74,11 +65,10 @@ impl Import {
         let permits = self.gates.permit_imports(&self.call, tenants).await?;
         self.bind(&permits)?;
         let group = Group::new(&self.gates, permits, batches)?;
-        let remembered = self.dry_run.as_ref().map(|dry_run| &dry_run.remembered);
-        let decided = group.decided(&self.gates, remembered).await?;
+        let decided = group.decided(&self.gates, self.dry_run.as_ref()).await?;
         self.settle().await?;
-        if let Some(dry_run) = &mut self.dry_run {
-            decided.newcomers().try_for_each(|newcomer| dry_run.remembered.add(&newcomer))?;
+        if let Some(remembered) = &mut self.dry_run {
+            decided.newcomers().try_for_each(|newcomer| remembered.add(&newcomer))?;
             self.report.count_all(decided);
         } else {
             self.under_way = Some(self.gates.detach(decided.stored(Arc::clone(&self.gates))));

@@ -10,6 +10,7 @@ mod subjects;
 mod tenants;
 mod tokens;
 
+pub(in crate::service) use imports::DryRuns;
 pub use imports::Import;
 
 use super::gates::Permit;

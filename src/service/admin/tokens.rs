@@ -2,7 +2,8 @@
 
 use crate::domain::access_token::{AccessToken, DEFAULT_TIME_TO_LIVE, TokenId};
 use crate::domain::audit_event::AuditOutcome;
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, CallerKind};
+use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::resource::Resource;
@@ -66,16 +67,27 @@ impl Service {
         Ok(self.gates.access_tokens(&permit).access_tokens(tenant.as_ref(), &page).await?)
     }
 
-    /// Revokes a token at once. One that is gone already is none to worry about.
+    /// Revokes a token at once. One that is gone already is none to worry about. An operator need not say whose it is, and is
+    /// told where it says so wrongly; anybody else's tokens are its tenant's.
     pub async fn revoke_access_token(
         &self,
         call: Call,
         tenant: Option<TenantName>,
         id: TokenId,
     ) -> Result<(), ServiceError> {
+        let is_operator = call.caller().kind() == CallerKind::Operator;
+        let tenant = match tenant {
+            None if is_operator => self.gates.tenant_of_token(id).await?,
+            named => named,
+        };
         let (permit, tenant) = self.permit_tenant_or_all(call, tenant).await?;
         let authority = self.gates.authority(&permit, AuditOutcome::Done);
-        self.gates.access_tokens(&permit).delete_access_token(tenant.as_ref(), id, &authority).await?;
+        let tokens = self.gates.access_tokens(&permit);
+        let is_revoked = tokens.delete_access_token(tenant.as_ref(), id, &authority).await?;
+        if !is_revoked && is_operator && tokens.access_token_of(id).await?.is_some() {
+            let problem = FieldProblem::Malformed { expected: "must be the token's tenant, or empty" };
+            return Err(ServiceError::InvalidFields(vec![InvalidField { field: "tenant", problem }]));
+        }
         Ok(())
     }
 }

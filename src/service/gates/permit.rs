@@ -154,7 +154,9 @@ impl Gates {
             Decision::Permitted { .. } => Ok(permit),
             Decision::Denied { policies } => {
                 self.ports.store.record(&self.event(&permit, AuditOutcome::Denied { policies })).await?;
-                Err(ServiceError::AccessDenied { action, resource: permit.resource })
+                // Where it is, if it is anywhere, is recorded and not told.
+                let resource = resource.clone().named_in(self.default_region()).to_string();
+                Err(ServiceError::AccessDenied { action, resource })
             }
         }
     }

@@ -139,6 +139,7 @@ const TABLES: &[Table] = &[
         from: "change_position s",
         read: |row, _| change_events::kept(row).map(drop),
     },
+    Table { name: "page_key", columns: "s.*", from: "page_key s", read: |row, _| is_digest(row, "key") },
     Table {
         name: "client_token",
         columns: "s.*",

@@ -61,6 +61,13 @@ impl SqlStore {
         self.read_first(sql("SELECT name FROM tenant LIMIT 1")).await.map(drop)
     }
 
+    /// The key that the tokens of lists are authenticated with.
+    pub async fn page_key(&self) -> Result<[u8; 32], StoreError> {
+        let row = self.read_first(sql("SELECT key FROM page_key WHERE only_row = 1")).await?;
+        let key = row.as_ref().map(|row| row.bytes("key")).transpose()?.and_then(|key| key.try_into().ok());
+        key.ok_or_else(|| rows::damaged("page_key"))
+    }
+
     /// Waits for what is under way and closes the store.
     pub async fn close(&self) {
         self.database.close().await;

@@ -99,6 +99,85 @@ async fn lists_are_told_in_pages() {
 }
 
 #[tokio::test]
+async fn a_page_token_leads_on_in_its_own_list_alone() {
+    let world = World::start().await;
+    let globex = world.tenant("globex").await;
+    for root in [&world.root, &globex] {
+        for instance in ["r-1", "r-2"] {
+            root.ok("CreateInstance", json!({ "instance_id": instance })).await;
+        }
+        for name in ["one", "two"] {
+            root.ok("CreateRamUser", json!({ "user_name": name })).await;
+            for instance in ["r-1", "r-2"] {
+                let account = json!({ "instance_id": instance, "account_name": name });
+                root.ok("CreateInstanceAccount", account).await;
+            }
+        }
+    }
+    let listed = world.root.ok("ListRamUsers", json!({ "page_size": 1 })).await;
+    let users = listed["next_page_token"].as_str().unwrap().to_owned();
+    let listed = world.root.ok("ListInstanceAccounts", json!({ "instance_id": "r-1", "page_size": 1 })).await;
+    let accounts = listed["next_page_token"].as_str().unwrap().to_owned();
+
+    let of_acme = json!({ "tenant": "acme", "page_token": users });
+    assert_eq!(world.operator.ok("ListRamUsers", of_acme).await["ram_users"][0]["user_name"], "two");
+    let mut altered = users.clone();
+    altered.replace_range(..1, if users.starts_with('A') { "B" } else { "A" });
+    let (r_1, r_2) = (json!({ "instance_id": "r-1" }), json!({ "instance_id": "r-2" }));
+    let refused = [
+        (&globex, "ListRamUsers", json!({}), &users),
+        (&world.root, "ListIamUsers", json!({}), &users),
+        (&world.root, "ListInstances", json!({}), &users),
+        (&world.root, "ListInstanceAccounts", r_1, &users),
+        (&world.root, "ListInstanceAccounts", r_2, &accounts),
+        (&world.operator, "ListTenants", json!({}), &users),
+        (&world.operator, "ListAccessTokens", json!({}), &users),
+        (&world.root, "ListRamUsers", json!({}), &altered),
+        // A NUL, and a key as it is.
+        (&world.root, "ListRamUsers", json!({}), &"AA".to_owned()),
+        (&world.root, "ListRamUsers", json!({}), &"b25l".to_owned()),
+    ];
+    for (caller, method, mut request, token) in refused {
+        request["page_token"] = json!(token);
+        let reply = caller.err(method, request, "INVALID_FIELD").await;
+        assert_eq!(reply.problems(), ["page_token: MALFORMED"], "{method}");
+    }
+    // The key is the store's: a token leads on after a restart.
+    let world = world.restart().await;
+    let rest = world.root.ok("ListRamUsers", json!({ "page_token": users })).await;
+    assert_eq!(rest["ram_users"][0]["user_name"], "two");
+}
+
+#[tokio::test]
+async fn an_operator_revokes_a_token_by_its_id_whosever_it_is() {
+    let world = World::start().await;
+    let globex = world.tenant("globex").await;
+    let request = json!({ "tenant": "globex", "caller_kind": "CALLER_KIND_ROOT" });
+    let issue = async || {
+        let issued = world.operator.ok("IssueAccessToken", request.clone()).await;
+        (world.anybody().with_token(issued["token"].as_str().unwrap()), issued["access_token"]["token_id"].clone())
+    };
+
+    let (caller, id) = issue().await;
+    world.operator.ok("RevokeAccessToken", json!({ "token_id": id })).await;
+    caller.err("ListRamUsers", json!({}), "UNAUTHENTICATED").await;
+
+    let (caller, id) = issue().await;
+    let wrong = json!({ "tenant": "acme", "token_id": id });
+    let reply = world.operator.err("RevokeAccessToken", wrong, "INVALID_FIELD").await;
+    assert_eq!(reply.problems(), ["tenant: MALFORMED"]);
+    // A root is not told what other tenants have.
+    world.root.ok("RevokeAccessToken", json!({ "token_id": id })).await;
+    caller.ok("ListRamUsers", json!({})).await;
+    world.operator.ok("RevokeAccessToken", json!({ "tenant": "globex", "token_id": id })).await;
+    caller.err("ListRamUsers", json!({}), "UNAUTHENTICATED").await;
+
+    // One that is gone is none to worry about.
+    world.operator.ok("RevokeAccessToken", json!({ "token_id": id })).await;
+    globex.ok("RevokeAccessToken", json!({ "token_id": id })).await;
+}
+
+#[tokio::test]
 async fn what_has_children_is_not_deleted() {
     let world = World::start().await;
     world.instance_account("r-1", "app", "oldPassWd999").await;

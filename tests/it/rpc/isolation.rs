@@ -6,6 +6,44 @@ use tonic::Code;
 use crate::support::World;
 
 #[tokio::test]
+async fn a_refusal_does_not_tell_where_what_may_not_be_seen_is() {
+    let world = World::start().await;
+    let region = json!("eu-central-1");
+    world.root.ok("CreateMailDomain", json!({ "domain_name": "there.example", "region": region })).await;
+    world.root.ok("CreateInstance", json!({ "instance_id": "r-there", "region": region })).await;
+    world.root.ok("CreateInstanceAccount", json!({ "instance_id": "r-there", "account_name": "app" })).await;
+    let alice = world.ram_user("alice", "mypassword").await;
+    let reset = |subject: Value| json!({ "subject": subject, "password": "NEWpassWd1234" });
+    let account = |instance: &str| json!({ "instance_id": instance, "account_name": "app" });
+    let change = |instance: &str| {
+        let passwords = ["oldPassWd999", "newPassWd999"];
+        json!({
+            "instance_id": instance,
+            "account_name": "app",
+            "old_account_password": passwords[0],
+            "new_account_password": passwords[1],
+        })
+    };
+    for (method, there, nowhere) in [
+        (
+            "ResetPassword",
+            reset(json!({ "mail_domain": "there.example" })),
+            reset(json!({ "mail_domain": "where.example" })),
+        ),
+        (
+            "ResetPassword",
+            reset(json!({ "instance_account": account("r-there") })),
+            reset(json!({ "instance_account": account("r-where") })),
+        ),
+        ("ModifyAccountPassword", change("r-there"), change("r-where")),
+    ] {
+        let there = alice.err(method, there, "ACCESS_DENIED").await.metadata("resource").unwrap();
+        let nowhere = alice.err(method, nowhere, "ACCESS_DENIED").await.metadata("resource").unwrap();
+        assert_eq!(there.replace("there", "where"), nowhere, "{method}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_crosses_tenants() {
     let world = World::start().await;
     world.ram_user("alice", "mypassword").await;

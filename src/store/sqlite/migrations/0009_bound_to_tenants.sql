@@ -10,4 +10,11 @@ CREATE UNIQUE INDEX tenant_id ON tenant (id);
 ALTER TABLE access_token ADD COLUMN tenant_id TEXT;
 UPDATE access_token SET tenant_id = (SELECT t.id FROM tenant t WHERE t.name = access_token.tenant);
 
+-- One row: the random key that the tokens of lists are authenticated with.
+CREATE TABLE page_key (
+    only_row INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    key      BLOB    NOT NULL CHECK (length(key) = 32)
+) STRICT;
+INSERT INTO page_key (only_row, key) VALUES (1, randomblob(32));
+
 PRAGMA user_version = 9;
