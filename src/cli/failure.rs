@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::config::Mistake;
+use crate::service::error::with_causes;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
@@ -25,17 +26,7 @@ impl Failure {
 
     /// A failure with everything that led to it.
     pub(super) fn caused(context: impl fmt::Display, cause: &dyn Error) -> Self {
-        let mut message = context.to_string();
-        let mut next = Some(cause);
-        while let Some(error) = next {
-            let text = error.to_string();
-            // Many errors repeat their source in their own text.
-            if !message.contains(&text) {
-                message = format!("{message}: {text}");
-            }
-            next = error.source();
-        }
-        Self::Failed(message)
+        Self::Failed(with_causes(context.to_string(), Some(cause)))
     }
 
     /// 1 failed, 2 usage, 78 bad configuration (`EX_CONFIG` of sysexits.h).

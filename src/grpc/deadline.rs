@@ -53,18 +53,20 @@ pub(super) fn with_deadlines(inner: impl Edge, clock: Arc<dyn Clock>, longest: D
     })
 }
 
-/// The caller's `grpc-timeout` (gRPC over HTTP/2, "Requests"): at most eight digits and a unit. Anything else is as if
-/// it were absent.
+/// The caller's `grpc-timeout` (gRPC over HTTP/2, "Requests"): digits and a unit. More than the eight digits that the
+/// protocol allows are read all the same: clients that send them mean a long time, and not none. Anything else is as if
+/// it were absent, and the service's own bound holds.
 fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let count: u64 = digits.parse().ok()?;
+    // Digits alone fail to parse only where there are too many.
+    let count: u64 = digits.parse().unwrap_or(u64::MAX);
     match unit {
-        "H" => Some(Duration::from_hours(count)),
-        "M" => Some(Duration::from_mins(count)),
+        "H" => Some(Duration::from_secs(count.saturating_mul(60 * 60))),
+        "M" => Some(Duration::from_secs(count.saturating_mul(60))),
         "S" => Some(Duration::from_secs(count)),
         "m" => Some(Duration::from_millis(count)),
         "u" => Some(Duration::from_micros(count)),
@@ -84,14 +86,18 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_is_at_most_eight_digits_and_a_unit() {
+    fn a_timeout_is_digits_and_a_unit() {
         assert_eq!(timeout("99999999H"), Some(Duration::from_hours(99_999_999)));
         assert_eq!(timeout("2M"), Some(Duration::from_mins(2)));
         assert_eq!(timeout("3S"), Some(Duration::from_secs(3)));
         assert_eq!(timeout("200m"), Some(Duration::from_millis(200)));
         assert_eq!(timeout("7u"), Some(Duration::from_micros(7)));
         assert_eq!(timeout("0n"), Some(Duration::ZERO));
-        for bad in ["", "S", "123456789S", "1", "1s", "-1S", "+1S", "1.5S", "1 S"] {
+        assert_eq!(timeout("129600000m"), Some(Duration::from_hours(36)), "nine digits");
+        for unit in ["H", "M", "S", "m", "u", "n"] {
+            assert!(timeout(&format!("{}{unit}", "9".repeat(40))) > Some(Duration::from_hours(24 * 365)), "{unit}");
+        }
+        for bad in ["", "S", "1", "1s", "-1S", "+1S", "1.5S", "1 S"] {
             assert_eq!(timeout(bad), None, "{bad:?}");
         }
     }

@@ -1,14 +1,15 @@
 //! The gRPC edge: bytes become domain values, and errors become statuses.
 //!
-//! A call passes `request_id`, `deadline`, `authenticate` and `callerless`, is decoded, and reaches the file of its service. There
-//! `convert` reads its fields and writes the reply; what failed becomes visible in `status`, and `reply` has the last
-//! word on everything that is sent.
+//! A call passes `request_id`, `protocol`, `deadline`, `authenticate` and `callerless`, is decoded, and reaches the
+//! file of its service. There `convert` reads its fields and writes the reply; what failed becomes visible in `status`, and
+//! `reply` has the last word on everything that is sent.
 
 mod asked;
 mod authenticate;
 mod callerless;
 mod deadline;
 mod edge;
+mod protocol;
 mod reply;
 mod request_id;
 
@@ -29,13 +30,14 @@ pub(crate) mod generated;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
 pub use edge::Edge;
 pub use generated::DESCRIPTORS;
 pub use health::Health;
 pub use prost::DecodeError as DescriptorError;
-pub use reason::Reason;
+pub use reason::{Reason, Retry};
 pub use status::ERROR_DOMAIN;
 
 use crate::ports::{Clock, Entropy};
@@ -48,6 +50,7 @@ use deadline::with_deadlines;
 use generated::credential::admin::v1::admin_service_server::AdminServiceServer;
 use generated::credential::v1::credential_service_server::CredentialServiceServer;
 use generated::credential::v1::verification_service_server::VerificationServiceServer;
+use protocol::with_grpc_alone;
 use request_id::with_request_ids;
 use verification_service::VerificationEdge;
 
@@ -96,20 +99,22 @@ impl Edges {
         let edge = with_stream_limits(self.routes.clone(), STREAMS_WITHOUT_CALLER);
         let edge = with_callers(edge, Arc::clone(&self.service));
         let edge = with_deadlines(edge, Arc::clone(&self.clock), self.longest_request);
-        with_request_ids(edge, Arc::clone(&self.entropy))
+        with_request_ids(with_grpc_alone(edge), Arc::clone(&self.entropy))
     }
 }
 
 fn routes(service: &Arc<Service>, settings: GrpcSettings, health: &Health) -> Result<Routes, DescriptorError> {
     let limit = settings.max_message_bytes;
+    let credentials = CredentialServiceServer::new(CredentialEdge(Arc::clone(service)));
+    let verification = VerificationServiceServer::new(VerificationEdge(Arc::clone(service)));
+    let admin = AdminServiceServer::new(AdminEdge(Arc::clone(service)));
     let mut routes = Routes::builder();
+    // The limit holds before and after decompression.
     routes
-        .add_service(CredentialServiceServer::new(CredentialEdge(Arc::clone(service))).max_decoding_message_size(limit))
-        .add_service(
-            VerificationServiceServer::new(VerificationEdge(Arc::clone(service))).max_decoding_message_size(limit),
-        )
-        .add_service(AdminServiceServer::new(AdminEdge(Arc::clone(service))).max_decoding_message_size(limit))
-        .add_service(health.service().max_decoding_message_size(limit));
+        .add_service(credentials.max_decoding_message_size(limit).accept_compressed(CompressionEncoding::Gzip))
+        .add_service(verification.max_decoding_message_size(limit).accept_compressed(CompressionEncoding::Gzip))
+        .add_service(admin.max_decoding_message_size(limit).accept_compressed(CompressionEncoding::Gzip))
+        .add_service(health.service().max_decoding_message_size(limit).accept_compressed(CompressionEncoding::Gzip));
     if settings.reflection {
         reflection::add_reflection(&mut routes)?;
     }

@@ -19,7 +19,8 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use prost::{DecodeError, Message};
 use tonic::body::Body;
-use tonic::codec::Codec;
+use tonic::codec::{Codec, CompressionEncoding};
+use tonic::metadata::MetadataValue;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
 use tonic::{Status, Streaming};
@@ -78,18 +79,35 @@ impl<const IS_ALPHA: bool> Service<Request<Body>> for Reflection<IS_ALPHA> {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        ready(Ok(if PATHS.contains(&request.uri().path()) {
+        let encoding = encoding_of(request.headers());
+        ready(Ok(if !PATHS.contains(&request.uri().path()) {
+            Status::unimplemented("").into_http()
+        } else if let Ok(encoding) = encoding {
             let decoder = ProstCodec::<(), ServerReflectionRequest>::default().decoder();
-            let questions = Streaming::new_request(decoder, request.into_body(), None, Some(MAX_QUESTION_BYTES));
+            let questions = Streaming::new_request(decoder, request.into_body(), encoding, Some(MAX_QUESTION_BYTES));
             let body = Body::new(StreamBody::new(frames(questions, Arc::clone(&self.0))));
             let mut response = Response::new(body);
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             response
         } else {
-            Status::unimplemented("").into_http()
+            let mut unsupported = Status::unimplemented("");
+            unsupported.metadata_mut().insert("grpc-accept-encoding", MetadataValue::from_static("gzip,identity"));
+            unsupported.into_http()
         }))
     }
 }
+
+/// How questions are compressed, where that is supported, as for all other services.
+fn encoding_of(headers: &HeaderMap) -> Result<Option<CompressionEncoding>, Unsupported> {
+    match headers.get("grpc-encoding").map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => Ok(None),
+        Some(b"gzip") => Ok(Some(CompressionEncoding::Gzip)),
+        Some(_) => Err(Unsupported),
+    }
+}
+
+/// Another compression than gzip.
+struct Unsupported;
 
 /// What is sent: for each question what is its own, and then what all answers share.
 fn frames(

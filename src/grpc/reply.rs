@@ -1,9 +1,8 @@
 //! The final form of every reply: the request's id where clients look for it, and details on every error.
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::BodyExt;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -13,54 +12,66 @@ use super::request_id::X_REQUEST_ID;
 use super::status;
 use crate::service::ServiceError;
 
-const STATUS_HEADERS: [HeaderName; 3] = [Status::GRPC_STATUS, Status::GRPC_MESSAGE, Status::GRPC_STATUS_DETAILS];
-
-/// What the framework says besides, where it refuses a message for its compression.
+/// What the framework adds where it refuses a message for its compression.
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// Puts `x-request-id` into the initial metadata and details on a status that has none.
+/// Puts `x-request-id` where clients look for it: into the initial metadata, and into the trailers of an error. A status
+/// without details gets some.
 ///
-/// An error that came as headers alone is split into headers and trailers: clients show no initial metadata otherwise.
+/// An error before the first message stays one block of headers ("Trailers-Only"): retry policies take a first block
+/// without a status for the beginning of an answer, and never try again after it (gRFC A6, "When Retries are Valid").
 pub(super) fn finished(response: Response<Body>, asked: Asked) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
-    explain(&mut parts.headers, asked);
-    let trailers = split_off_status(&mut parts.headers);
+    if parts.headers.contains_key(Status::GRPC_STATUS) {
+        conclude(&mut parts.headers, asked);
+        return Response::from_parts(parts, Body::empty());
+    }
     parts.headers.insert(X_REQUEST_ID, asked.request_id.header_value());
-    let body = if trailers.is_empty() {
-        Body::new(body.map_frame(move |frame| match frame.into_trailers() {
-            Ok(mut trailers) => {
-                explain(&mut trailers, asked);
-                Frame::trailers(trailers)
-            }
-            Err(frame) => frame,
-        }))
-    } else {
-        let frame: Result<Frame<Bytes>, Status> = Ok(Frame::trailers(trailers));
-        Body::new(StreamBody::new(tokio_stream::once(frame)))
-    };
-    Response::from_parts(parts, body)
+    if parts.status != StatusCode::OK {
+        return Response::from_parts(parts, body);
+    }
+    let body = body.map_frame(move |frame| match frame.into_trailers() {
+        Ok(mut trailers) => {
+            conclude(&mut trailers, asked);
+            Frame::trailers(trailers)
+        }
+        Err(frame) => frame,
+    });
+    Response::from_parts(parts, Body::new(body))
+}
+
+/// Completes an error: details where it has none, and the request's id.
+fn conclude(trailers: &mut HeaderMap, asked: Asked) {
+    if trailers.get(Status::GRPC_STATUS).is_none_or(|code| code == "0") {
+        return;
+    }
+    explain(trailers, asked);
+    trailers.insert(X_REQUEST_ID, asked.request_id.header_value());
+    if let Some(details) = trailers.remove(Status::GRPC_STATUS_DETAILS) {
+        trailers.insert(Status::GRPC_STATUS_DETAILS, of_one_reply(details));
+    }
 }
 
 /// Replaces an error without details by one with.
-fn explain(headers: &mut HeaderMap, asked: Asked) {
-    if headers.contains_key(Status::GRPC_STATUS_DETAILS) {
+fn explain(trailers: &mut HeaderMap, asked: Asked) {
+    if trailers.contains_key(Status::GRPC_STATUS_DETAILS) {
         return;
     }
-    let Some(bare) = Status::from_header_map(headers) else { return };
-    if bare.code() == Code::Ok {
-        return;
-    }
-    let was_compressed = headers.contains_key(ACCEPT_ENCODING);
+    let Some(bare) = Status::from_header_map(trailers) else { return };
+    let was_compressed = trailers.contains_key(ACCEPT_ENCODING);
     // Fixed words and base64 are always headers' values.
-    let _ = explained(bare.code(), was_compressed, asked).add_header(headers);
+    let _ = explained(bare.code(), was_compressed, asked).add_header(trailers);
 }
 
 /// What the framework's own refusals mean. It decodes before a method sees anything, and our methods' errors have
 /// details; so what is `INTERNAL` here is a message that does not decode.
 fn explained(code: Code, was_compressed: bool, asked: Asked) -> Status {
     let reason = match code {
-        Code::Internal | Code::InvalidArgument => return undecodable(asked),
-        Code::Unimplemented if was_compressed => return undecodable(asked),
+        // No field is to blame.
+        Code::Internal | Code::InvalidArgument => {
+            return status::of_error(&ServiceError::InvalidFields(Vec::new()), asked);
+        }
+        Code::Unimplemented if was_compressed => Reason::UnsupportedCompression,
         Code::Unimplemented => Reason::UnknownMethod,
         Code::OutOfRange | Code::ResourceExhausted => Reason::MessageTooLarge,
         Code::NotFound => Reason::ServiceNotFound,
@@ -71,18 +82,4 @@ fn explained(code: Code, was_compressed: bool, asked: Asked) -> Status {
         _ => Reason::Internal,
     };
     status::of_reason(reason, asked)
-}
-
-/// A message that does not decode: no field is to blame.
-fn undecodable(asked: Asked) -> Status {
-    status::of_error(&ServiceError::InvalidFields(Vec::new()), asked)
-}
-
-fn split_off_status(headers: &mut HeaderMap) -> HeaderMap {
-    let mut status: HeaderMap =
-        STATUS_HEADERS.into_iter().filter_map(|name| headers.remove(&name).map(|value| (name, value))).collect();
-    if let Some(details) = status.remove(Status::GRPC_STATUS_DETAILS) {
-        status.insert(Status::GRPC_STATUS_DETAILS, of_one_reply(details));
-    }
-    status
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::stream::{BoxStream, Stream};
+use futures_util::future::ready;
+use futures_util::stream::{BoxStream, Stream, once};
 use futures_util::{FutureExt, StreamExt};
 use tonic::{Request, Status, Streaming};
 
@@ -45,7 +46,7 @@ macro_rules! rpcs {
                     let (call, message) = $crate::grpc::rpcs::opened(&self.0, request).await?;
                     let asked = $crate::grpc::asked::Asked::by(&call);
                     match $follow(&self.0, call, message).await {
-                        Ok(replies) => Ok(tonic::Response::new($crate::grpc::rpcs::replies(replies, asked))),
+                        Ok(replies) => $crate::grpc::rpcs::replies(replies, asked).await.map(tonic::Response::new),
                         Err(error) => Err($crate::grpc::status::of_error(&error, asked)),
                     }
                 }
@@ -68,12 +69,17 @@ pub(super) use rpcs;
 /// The replies of a watch.
 pub(super) type Replies<T> = BoxStream<'static, Result<T, Status>>;
 
-/// The replies of a watch, an error as the status that everybody is told.
-pub(super) fn replies<T: 'static>(
+/// The replies of a watch once the first is there, each error as a status. A watch that begins with an error has no
+/// reply, so that its caller's retry policy may try again.
+pub(super) async fn replies<T: Send + 'static>(
     replies: impl Stream<Item = Result<T, ServiceError>> + Send + 'static,
     asked: Asked,
-) -> Replies<T> {
-    replies.map(move |reply| reply.map_err(|error| status::of_error(&error, asked))).boxed()
+) -> Result<Replies<T>, Status> {
+    let mut replies = replies.map(move |reply| reply.map_err(|error| status::of_error(&error, asked))).boxed();
+    match replies.next().await.transpose()? {
+        Some(first) => Ok(once(ready(Ok(first))).chain(replies).boxed()),
+        None => Ok(replies),
+    }
 }
 
 /// The call that the layers left among the request's extensions, and the message. Now that the message is there, the caller

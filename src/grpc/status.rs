@@ -5,26 +5,27 @@ use std::error::Error;
 use std::time::Duration;
 
 use tonic::Status;
+use tonic::metadata::MetadataMap;
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::asked::Asked;
-use super::reason::Reason;
+use super::reason::{Reason, Retry};
 use super::vendor_code::VendorCode;
 use crate::domain::action::Action;
 use crate::domain::credential::Version;
 use crate::domain::field::InvalidField;
 use crate::ports::{NotAdmitted, StoreError};
 use crate::service::ServiceError;
-use crate::service::error::{Missing, Stateful};
+use crate::service::error::{Interruption, Missing, Stateful, with_causes};
 
 /// The `domain` of every `ErrorInfo`.
 pub const ERROR_DOMAIN: &str = "credential.v1";
 
-/// How long a caller should wait for a store that is away.
-const STORE_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Tells retry policies when to send the same request again, or with -1 not to (gRFC A6, "Pushback").
+const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
 
-/// How long a caller should wait before it watches again.
-const WATCH_AGAIN_DELAY: Duration = Duration::from_secs(1);
+/// How long a caller should wait where nobody knows better: for a store that is away, or before it watches again.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Violations take at most so many bytes: encoded and with all other details they stay under 6 KiB, because clients
 /// refuse larger metadata.
@@ -43,7 +44,7 @@ pub(super) fn of_error(error: &ServiceError, asked: Asked) -> Status {
         error,
         ServiceError::Store(_) | ServiceError::Hasher(_) | ServiceError::Pepper(_) | ServiceError::Internal(_)
     ) {
-        tracing::error!(request_id = %asked.request_id, cause = %chain(error), "a call failed");
+        tracing::error!(request_id = %asked.request_id, cause = %with_causes(error.to_string(), error.source()), "a call failed");
     }
     answer.status(reason, asked)
 }
@@ -58,6 +59,9 @@ pub(super) fn of_reason(reason: Reason, asked: Asked) -> Status {
 struct Answer {
     details: ErrorDetails,
     metadata: HashMap<String, String>,
+    /// Fixed words that fit better than the reason's own.
+    message: Option<&'static str>,
+    retry_after: Option<Duration>,
 }
 
 impl Answer {
@@ -131,13 +135,10 @@ impl Answer {
             ServiceError::CursorExpired => Reason::CursorExpired,
             ServiceError::WatchInterrupted(interruption) => {
                 self.say("interruption", interruption.as_str());
-                self.retry_after(WATCH_AGAIN_DELAY);
+                self.message = Some(words(*interruption));
                 Reason::Overloaded
             }
-            ServiceError::Store(StoreError::Unavailable(_)) => {
-                self.retry_after(STORE_RETRY_DELAY);
-                Reason::StoreUnavailable
-            }
+            ServiceError::Store(StoreError::Unavailable(_)) => Reason::StoreUnavailable,
             ServiceError::Store(StoreError::OutcomeUnknown(_)) => Reason::OutcomeUnknown,
             ServiceError::Store(StoreError::Damaged(_))
             | ServiceError::Hasher(_)
@@ -152,7 +153,7 @@ impl Answer {
     }
 
     fn retry_after(&mut self, delay: Duration) {
-        self.details.set_retry_info(Some(delay));
+        self.retry_after = Some(delay);
     }
 
     fn unmet(&mut self, reason: Reason, subject: &str, description: &str) -> Reason {
@@ -178,10 +179,32 @@ impl Answer {
     }
 
     fn status(mut self, reason: Reason, asked: Asked) -> Status {
+        let pushback = self.pushback(reason.retry());
         self.metadata.entry("http_status".to_owned()).or_insert_with(|| reason.http_status().to_string());
         self.details.set_error_info(reason.name(), ERROR_DOMAIN, self.metadata);
         self.details.set_request_info(asked.request_id.to_string(), "");
-        Status::with_error_details(reason.code(), reason.message(), self.details)
+        let mut trailers = MetadataMap::new();
+        if let Some(pushback) = pushback {
+            trailers.insert(RETRY_PUSHBACK, pushback.into());
+        }
+        let message = self.message.unwrap_or(reason.message());
+        Status::with_error_details_and_metadata(reason.code(), message, self.details, trailers)
+    }
+
+    /// The pushback, and a `RetryInfo` that says the same.
+    fn pushback(&mut self, retry: Retry) -> Option<i32> {
+        // In whole milliseconds, rounded up: a caller who comes back at the earliest moment is not too early.
+        let millis = |delay: Duration| u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let default = (retry == Retry::Later).then_some(RETRY_DELAY);
+        let delay = self.retry_after.or(default).map(millis);
+        if delay.is_some() {
+            self.details.set_retry_info(delay.map(Duration::from_millis));
+        }
+        match retry {
+            Retry::Later => delay.map(|millis| i32::try_from(millis).unwrap_or(i32::MAX)),
+            Retry::Forbidden => Some(-1),
+            Retry::Unnamed => None,
+        }
     }
 }
 
@@ -215,10 +238,13 @@ fn violation(field: &str, description: &str, reason: &str) -> FieldViolation {
     violation
 }
 
-/// An error with its causes.
-fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+/// What a watcher is told: an interruption is no overload of the service, whose reason it shares.
+const fn words(interruption: Interruption) -> &'static str {
+    match interruption {
+        Interruption::TooManyWatches => "there are too many watches",
+        Interruption::TooSlow => "the watch takes its events too slowly",
+        Interruption::Stopping => "the service is stopping",
+    }
 }
 
 #[cfg(test)]

@@ -43,13 +43,16 @@ fn fixed() -> Arc<Fixed> {
 }
 
 fn layered(inner: impl Edge) -> impl Edge {
-    with_request_ids(with_deadlines(inner, fixed(), Duration::from_hours(1)), fixed())
+    let edge = with_grpc_alone(with_deadlines(inner, fixed(), Duration::from_hours(1)));
+    with_request_ids(edge, fixed())
 }
 
 async fn health() -> impl Edge {
     let health = Health::starting().await;
     health.serving().await;
-    layered(Routes::new(health.service().max_decoding_message_size(MAX_MESSAGE_BYTES)))
+    layered(Routes::new(
+        health.service().max_decoding_message_size(MAX_MESSAGE_BYTES).accept_compressed(CompressionEncoding::Gzip),
+    ))
 }
 
 struct Reply {
@@ -70,13 +73,15 @@ impl Reply {
         Self { initial, trailers }
     }
 
-    /// The code and the reason, once it is sure that the reply has the form that every reply has.
+    /// The code and the reason, once it is sure that the reply has the form that every reply has: an error before the
+    /// first message is one block of headers.
     fn told(&self) -> (Code, String) {
-        assert_eq!(self.initial["x-request-id"], REQUEST_ID);
-        assert!(!self.initial.contains_key("grpc-status"), "the status belongs into the trailers");
-        let status = Status::from_header_map(&self.trailers).unwrap();
+        let status =
+            Status::from_header_map(&self.initial).or_else(|| Status::from_header_map(&self.trailers)).unwrap();
         let details = status.get_error_details();
         if status.code() != Code::Ok {
+            assert_eq!(self.initial["x-request-id"], REQUEST_ID);
+            assert!(self.initial.contains_key("grpc-status") && self.trailers.is_empty());
             assert_eq!(details.request_info().unwrap().request_id, REQUEST_ID);
         }
         (status.code(), details.error_info().map(|info| info.reason.clone()).unwrap_or_default())
@@ -93,6 +98,8 @@ fn framed(message: &[u8]) -> Vec<u8> {
 async fn a_success_carries_the_request_id_too() {
     let reply = Reply::of(health().await, CHECK, &[], &framed(b"")).await;
     assert_eq!(reply.told(), (Code::Ok, String::new()));
+    assert_eq!(reply.initial["x-request-id"], REQUEST_ID);
+    assert!(!reply.trailers.contains_key("x-request-id"));
 }
 
 #[tokio::test]
@@ -110,8 +117,17 @@ async fn a_body_that_does_not_decode_is_an_invalid_field() {
         let reply = Reply::of(health().await, CHECK, &[], &body).await;
         assert_eq!(reply.told(), invalid, "{what}");
     }
-    let reply = Reply::of(health().await, CHECK, &[("grpc-encoding", "gzip")], &framed(b"")).await;
-    assert_eq!(reply.told(), invalid, "an encoding that is not supported");
+}
+
+#[tokio::test]
+async fn an_encoding_that_is_not_supported_is_told_with_those_that_are() {
+    for encoding in ["deflate", "snappy", "zstd", "made-up"] {
+        let reply = Reply::of(health().await, CHECK, &[("grpc-encoding", encoding)], &framed(b"")).await;
+        assert_eq!(reply.told(), (Code::Unimplemented, "UNSUPPORTED_COMPRESSION".to_owned()), "{encoding}");
+        assert_eq!(reply.initial["grpc-accept-encoding"], "gzip,identity");
+    }
+    let reply = Reply::of(health().await, CHECK, &[("grpc-encoding", "identity")], &framed(b"")).await;
+    assert_eq!(reply.told().0, Code::Ok);
 }
 
 #[tokio::test]

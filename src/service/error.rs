@@ -1,5 +1,6 @@
 //! Everything that a use case can answer instead of success. `grpc/status.rs` gives each a code and a reason.
 
+use std::error::Error;
 use std::time::Duration;
 
 use crate::domain::action::Action;
@@ -196,4 +197,12 @@ impl Stateful {
             Self::Account => "the account",
         }
     }
+}
+
+/// A text and what caused it, each cause once: many errors repeat their source in their own text.
+pub fn with_causes(text: String, cause: Option<&dyn Error>) -> String {
+    std::iter::successors(cause, |&error| error.source()).fold(text, |told, error| {
+        let text = error.to_string();
+        if told.contains(&text) { told } else { format!("{told}: {text}") }
+    })
 }

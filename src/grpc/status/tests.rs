@@ -169,8 +169,9 @@ fn who_may_come_back_later_is_told_when() {
         ServiceError::PasswordTooYoung { retry_after: SECONDS },
         NotAdmitted::Overloaded { expected_wait: SECONDS }.into(),
     ] {
-        let details = of_error(&error, asked(Action::ChangePassword)).get_error_details();
-        assert_eq!(details.retry_info().unwrap().retry_delay, Some(SECONDS), "{error:?}");
+        let status = of_error(&error, asked(Action::ChangePassword));
+        assert_eq!(status.get_error_details().retry_info().unwrap().retry_delay, Some(SECONDS), "{error:?}");
+        assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "7000", "{error:?}");
     }
 }
 
@@ -183,6 +184,57 @@ fn a_deadline_that_is_too_short_is_told_how_long_is_enough() {
         assert_eq!(details.error_info().unwrap().metadata["expected_wait_ms"], expected);
         assert!(details.retry_info().is_none(), "the same request fails again");
     }
+}
+
+#[test]
+fn every_reason_tells_retry_policies_what_it_has_decided() {
+    for &reason in Reason::ALL {
+        let status = of_reason(reason, asked(Action::ChangePassword));
+        let pushback = status.metadata().get("grpc-retry-pushback-ms").map(|value| value.to_str().unwrap());
+        let (expected, delay) = match reason.retry() {
+            // Where nobody knows better.
+            Retry::Later => (Some("1000"), Some(Duration::from_secs(1))),
+            Retry::Forbidden => (Some("-1"), None),
+            Retry::Unnamed => (None, None),
+        };
+        assert_eq!(pushback, expected, "{}", reason.name());
+        assert_eq!(status.get_error_details().retry_info().and_then(|info| info.retry_delay), delay);
+    }
+}
+
+#[test]
+fn a_pushback_is_rounded_up_and_fits_into_32_bits() {
+    let pushback = |retry_after| {
+        let status = of_error(&ServiceError::TooManyAttempts { retry_after }, asked(Action::ChangePassword));
+        status.metadata().get("grpc-retry-pushback-ms").unwrap().to_str().unwrap().to_owned()
+    };
+    assert_eq!(pushback(Duration::from_nanos(1_000_001)), "2");
+    assert_eq!(pushback(Duration::from_hours(24 * 365)), i32::MAX.to_string());
+}
+
+#[test]
+fn an_interrupted_watch_is_told_why_and_not_that_the_service_is_overloaded() {
+    for (interruption, words) in [
+        (Interruption::Stopping, "the service is stopping"),
+        (Interruption::TooSlow, "the watch takes its events too slowly"),
+        (Interruption::TooManyWatches, "there are too many watches"),
+    ] {
+        let status = of_error(&ServiceError::WatchInterrupted(interruption), asked(Action::WatchChanges));
+        assert_eq!(status.message(), words);
+    }
+}
+
+#[test]
+fn a_cause_that_its_error_repeats_is_told_once() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("can't read: {0}")]
+    struct Repeats(#[source] Cause);
+    #[derive(Debug, thiserror::Error)]
+    #[error("the disk is gone")]
+    struct Cause;
+    let error = ServiceError::from(StoreError::Unavailable(Box::new(Repeats(Cause))));
+    let told = with_causes(error.to_string(), error.source());
+    assert_eq!(told, "the store is unavailable: can't read: the disk is gone");
 }
 
 #[test]

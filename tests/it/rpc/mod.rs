@@ -14,6 +14,7 @@ mod modify_pw_by_domain;
 mod password_age;
 mod password_overlap;
 mod pepper;
+mod protocol;
 mod revocations;
 mod unrecorded;
 mod upgrades;

@@ -154,8 +154,9 @@ async fn a_watch_goes_on_over_a_restart_and_does_not_keep_the_service_from_stopp
     let ended = watch.end().await;
     assert_eq!((ended.status.code(), ended.reason()), (Code::Unavailable, "OVERLOADED".to_owned()));
     assert_eq!(ended.metadata("interruption").as_deref(), Some("stopping"));
+    assert_eq!(ended.status.message(), "the service is stopping");
     assert!(ended.details().retry_info().is_some());
-    assert_eq!(ended.details().request_info().unwrap().request_id, ended.header("x-request-id").unwrap());
+    assert_eq!(ended.details().request_info().unwrap().request_id, ended.trailer("x-request-id").unwrap());
 
     add_users(&world.root, std::iter::once("late".to_owned())).await;
     let mut watch = relay.at(world.address).watch(after(&seen)).await;

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
@@ -51,6 +51,8 @@ pub struct Client {
 pub struct Reply {
     pub status: Status,
     pub initial: HeaderMap,
+    /// Those after the body; of a reply that is one block of headers (Trailers-Only) that block.
+    pub trailers: HeaderMap,
     pub body: Bytes,
     pub json: Value,
 }
@@ -139,6 +141,17 @@ impl Client {
         connection.send_request(self.request(path, Full::new(body.into()))).await.ok()
     }
 
+    /// Sends any HTTP request as it is, with this caller's headers, and answers the whole response.
+    pub async fn request_http(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Response<Bytes> {
+        let mut connection =
+            self.connection.get_or_try_init(|| connect(self.address, self.window)).await.unwrap().clone();
+        let mut request = self.request(path, Full::new(body.into()));
+        *request.method_mut() = method;
+        let (head, body) = connection.send_request(request).await.expect("the server answers").into_parts();
+        let body = tokio::time::timeout(Duration::from_mins(1), body.collect()).await.unwrap();
+        Response::from_parts(head, body.unwrap().to_bytes())
+    }
+
     /// Begins to post a body, on a connection of its own.
     pub async fn open_stream(&self, path: &str) -> OpenStream {
         let (frames, body) = mpsc::channel(1);
@@ -199,14 +212,22 @@ impl Watching {
             }
             let frame =
                 tokio::time::timeout(Duration::from_mins(1), self.body.frame()).await.expect("no reply for long");
-            match frame.expect("the reply has a status").expect("the connection is there").into_data() {
-                Ok(bytes) => self.received.extend_from_slice(&bytes),
-                Err(frame) => {
-                    let status = frame.into_trailers().ok().and_then(|trailers| Status::from_header_map(&trailers));
-                    let (status, initial) = (status.expect("the reply has a status"), self.initial.clone());
-                    return Err(Reply { status, initial, body: Bytes::new(), json: Value::Null });
+            let trailers = match frame.map(|frame| frame.expect("the connection is there").into_data()) {
+                Some(Ok(bytes)) => {
+                    self.received.extend_from_slice(&bytes);
+                    continue;
                 }
-            }
+                Some(Err(frame)) => frame.into_trailers().unwrap(),
+                None => self.initial.clone(),
+            };
+            let status = Status::from_header_map(&trailers).expect("the reply has a status");
+            return Err(Reply {
+                status,
+                initial: self.initial.clone(),
+                trailers,
+                body: Bytes::new(),
+                json: Value::Null,
+            });
         }
     }
 
@@ -254,11 +275,9 @@ impl Reply {
     async fn of(response: Response<Incoming>) -> Option<Self> {
         let (head, body) = response.into_parts();
         let collected = tokio::time::timeout(Duration::from_mins(1), body.collect()).await.unwrap().ok()?;
-        let trailers = collected.trailers().cloned().unwrap_or_default();
-        let status = Status::from_header_map(&trailers)
-            .or_else(|| Status::from_header_map(&head.headers))
-            .expect("the reply has a status");
-        Some(Self { status, initial: head.headers, body: collected.to_bytes(), json: Value::Null })
+        let trailers = collected.trailers().unwrap_or(&head.headers).clone();
+        let status = Status::from_header_map(&trailers).expect("the reply has a status");
+        Some(Self { status, initial: head.headers, trailers, body: collected.to_bytes(), json: Value::Null })
     }
 
     pub fn details(&self) -> ErrorDetails {
@@ -288,6 +307,10 @@ impl Reply {
 
     pub fn header(&self, name: &str) -> Option<&str> {
         self.initial.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    pub fn trailer(&self, name: &str) -> Option<&str> {
+        self.trailers.get(name).and_then(|value| value.to_str().ok())
     }
 }
 
