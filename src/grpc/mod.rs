@@ -1,6 +1,6 @@
 //! The gRPC edge: bytes become domain values, and errors become statuses.
 //!
-//! A call passes `request_id`, `protocol`, `deadline`, `authenticate` and `callerless`, is decoded, and reaches the
+//! A call passes `request_id`, `rest`, `protocol`, `deadline`, `authenticate` and `callerless`, is decoded, and reaches the
 //! file of its service. There `convert` reads its fields and writes the reply; what failed becomes visible in `status`, and
 //! `reply` has the last word on everything that is sent.
 
@@ -12,6 +12,7 @@ mod edge;
 mod protocol;
 mod reply;
 mod request_id;
+mod rest;
 
 mod admin_service;
 mod convert;
@@ -52,6 +53,7 @@ use generated::credential::v1::credential_service_server::CredentialServiceServe
 use generated::credential::v1::verification_service_server::VerificationServiceServer;
 use protocol::with_grpc_alone;
 use request_id::with_request_ids;
+use rest::with_rests;
 use verification_service::VerificationEdge;
 
 /// A client has one of each at most. A proxy carries those of many, and none has a reason to stay for long.
@@ -99,7 +101,7 @@ impl Edges {
         let edge = with_stream_limits(self.routes.clone(), STREAMS_WITHOUT_CALLER);
         let edge = with_callers(edge, Arc::clone(&self.service));
         let edge = with_deadlines(edge, Arc::clone(&self.clock), self.longest_request);
-        with_request_ids(with_grpc_alone(edge), Arc::clone(&self.entropy))
+        with_request_ids(with_rests(with_grpc_alone(edge)), Arc::clone(&self.entropy))
     }
 }
 

@@ -44,7 +44,7 @@ fn fixed() -> Arc<Fixed> {
 
 fn layered(inner: impl Edge) -> impl Edge {
     let edge = with_grpc_alone(with_deadlines(inner, fixed(), Duration::from_hours(1)));
-    with_request_ids(edge, fixed())
+    with_request_ids(with_rests(edge), fixed())
 }
 
 async fn health() -> impl Edge {
