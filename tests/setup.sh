@@ -38,6 +38,30 @@ need_python() {
     PATH=$tools/python/bin:$PATH
 }
 
+# need_node: Node.js with the packages of the client in JavaScript.
+need_node() {
+    local wanted=tests/node/package.json
+    command -v node npm >/dev/null || need_packages nodejs npm
+    if ! cmp -s "$wanted" "$tools/node/package.json"; then
+        rm -rf "$tools/node" "$tools/node.new"
+        mkdir "$tools/node.new"
+        cp "$wanted" "$tools/node.new"
+        npm install --prefix "$tools/node.new" --silent --no-audit --no-fund --no-save
+        mv "$tools/node.new" "$tools/node"
+    fi
+    export NODE_PATH=$tools/node/node_modules
+}
+
+# need_protoc: Debian's protoc, which is older than the proto files need.
+need_protoc() {
+    need_packages protobuf-compiler
+}
+
+# need_haproxy: a proxy. Who starts it are the tests.
+need_haproxy() {
+    need_packages haproxy
+}
+
 # need_postgres: a PostgreSQL server's programs, and what makes its certificates. Who starts servers are the tests.
 need_postgres() {
     need_packages openssl postgresql-15

@@ -7,6 +7,7 @@ mod caller;
 mod completions;
 mod configuration;
 mod connection;
+mod descriptors;
 mod environment;
 mod export;
 mod failure;
@@ -73,6 +74,7 @@ enum Command {
     Export(export::ExportArgs),
     Backup(backup::BackupArgs),
     Restore(backup::RestoreArgs),
+    Descriptors(descriptors::DescriptorsArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -111,6 +113,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Export(args) => block_on(export::run(&args, environment, terminal)),
         Command::Backup(args) => block_on(backup::back_up(&args, environment, terminal)),
         Command::Restore(args) => block_on(backup::restore(&args, environment, terminal)),
+        Command::Descriptors(args) => descriptors::run(&args, terminal),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),
     }
 }

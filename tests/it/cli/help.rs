@@ -37,6 +37,7 @@ fn every_command_has_help() {
         "export",
         "backup",
         "restore",
+        "descriptors",
         "completions",
     ];
     assert_eq!(names, expected);

@@ -52,13 +52,15 @@ fn every_name_is_in_the_code() {
 }
 
 #[test]
-fn every_test_that_covers_a_threat_exists() {
+fn every_test_that_covers_a_threat_or_a_rule_of_grpc_exists() {
     let sources = sources();
-    let threats = documents().into_iter().find(|document| document.name == "docs/threats.md").unwrap();
-    let tests: Vec<String> = threats.tables().iter().flat_map(|table| table.column("Tests")).collect();
-    assert!(tests.len() > 20, "{tests:?}");
-    let is_there = |test: &str| sources.contains(&format!("fn {test}("));
-    assert_none(&tests.into_iter().filter(|test| !is_there(test)).collect::<Vec<_>>());
+    for (name, column) in [("docs/threats.md", "Tests"), ("docs/grpc.md", "Test")] {
+        let document = documents().into_iter().find(|document| document.name == name).unwrap();
+        let tests: Vec<String> = document.tables().iter().flat_map(|table| table.column(column)).collect();
+        assert!(tests.len() > 20, "{tests:?}");
+        let is_there = |test: &str| ["fn", "def"].iter().any(|word| sources.contains(&format!("{word} {test}(")));
+        assert_none(&tests.into_iter().filter(|test| !is_there(test)).collect::<Vec<_>>());
+    }
 }
 
 #[test]
