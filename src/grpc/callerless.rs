@@ -1,4 +1,5 @@
-//! Streams that need no caller, health watches and reflection: so many at a time on one connection, and each for so long.
+//! What needs no caller, health and reflection, must cost next to nothing: of a request little is kept, and there are so many
+//! streams at a time on one connection, each for so long.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,7 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, Request};
 use http_body::{Body as HttpBody, Frame};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
@@ -18,8 +20,10 @@ use super::asked::Asked;
 use super::edge::Edge;
 use super::{reflection, status};
 use crate::ports::NotAdmitted;
-use crate::service::ServiceError;
+use crate::service::{Call, ServiceError};
 
+/// The headers that are read once a call without a caller has come this far.
+const READ_HEADERS: [HeaderName; 2] = [CONTENT_TYPE, HeaderName::from_static("grpc-encoding")];
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// When a client that is refused should try again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -33,12 +37,17 @@ pub(super) struct StreamLimits {
     pub(super) longest: Duration,
 }
 
+/// Drops the headers that nothing reads of a call without a caller: they would be kept until its message comes.
+///
 /// Refuses streams without a caller beyond the limit with `OVERLOADED`, and ends those that last too long. For one
 /// connection.
 pub(super) fn with_stream_limits(inner: impl Edge, limits: StreamLimits) -> impl Edge {
     let places = Arc::new(Semaphore::new(limits.at_a_time));
-    service_fn(move |request: Request<Body>| {
+    service_fn(move |mut request: Request<Body>| {
         let (mut inner, places) = (inner.clone(), Arc::clone(&places));
+        if request.extensions().get::<Call>().is_none() {
+            keep_read_headers(request.headers_mut());
+        }
         async move {
             if !is_stream(request.uri().path()) {
                 return inner.call(request).await;
@@ -53,6 +62,11 @@ pub(super) fn with_stream_limits(inner: impl Edge, limits: StreamLimits) -> impl
             inner.call(request).await.map(|response| response.map(bounded))
         }
     })
+}
+
+fn keep_read_headers(headers: &mut HeaderMap) {
+    let read = READ_HEADERS.into_iter().filter_map(|name| headers.remove(&name).map(|value| (name, value)));
+    *headers = read.collect();
 }
 
 fn is_stream(path: &str) -> bool {
@@ -95,7 +109,7 @@ impl HttpBody for Bounded {
 mod tests {
     use std::convert::Infallible;
 
-    use http::Response;
+    use http::{HeaderValue, Response};
     use http_body_util::BodyExt;
     use tonic::Code;
 
@@ -125,6 +139,16 @@ mod tests {
         assert_eq!(code(&answer(&mut edge, "/grpc.health.v1.Health/Check").await), None);
         drop(first);
         assert_eq!(code(&answer(&mut edge, HEALTH_WATCH).await), None);
+    }
+
+    #[test]
+    fn of_a_request_without_a_caller_only_the_headers_that_are_read_are_kept() {
+        let mut headers: HeaderMap =
+            READ_HEADERS.map(|name| (name, HeaderValue::from_static("x"))).into_iter().collect();
+        let read = headers.clone();
+        headers.insert("x-filler", HeaderValue::from_static("x"));
+        keep_read_headers(&mut headers);
+        assert_eq!(headers, read);
     }
 
     #[tokio::test]

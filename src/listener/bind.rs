@@ -14,12 +14,12 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another program has it.
-    #[error("another program listens on {0}: end that one, or choose another port")]
+    #[error("{0} can't be listened on: another program listens there; end that one, or choose another port")]
     Taken(SocketAddr),
     /// The system gave the port to a connection that a program here opened.
     #[error(
-        "the port of {0} is in use by a connection that a program on this machine opened: choose a port outside of \
-         net.ipv4.ip_local_port_range, or reserve this one with net.ipv4.ip_local_reserved_ports"
+        "{0} can't be listened on: its port is in use by a connection that a program on this machine opened; choose a port \
+         outside of net.ipv4.ip_local_port_range, or reserve this one with net.ipv4.ip_local_reserved_ports"
     )]
     Outgoing(SocketAddr),
     /// Anything else.
