@@ -95,6 +95,15 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
             format!("is more than postgres.statement_timeout_seconds, which is {statement}; found {patience}");
         mistakes.push(values.mistake("postgres.patience_seconds", message));
     }
+    let patience = values.read("watch.patience_seconds", parse::whole::<u64, 1, { u64::MAX }>);
+    let stall = values.read("server.stall_seconds", parse::whole::<u64, 1, { u64::MAX }>);
+    if let (Ok(patience), Ok(stall)) = (patience, stall)
+        && stall <= patience
+    {
+        // A watcher that reads nothing is to find out why its watch has ended.
+        let message = format!("is more than watch.patience_seconds, which is {patience}; found {stall}");
+        mistakes.push(values.mistake("server.stall_seconds", message));
+    }
     let keys = values.read("pepper.keys", parse::secret);
     let keys_file = values.read("pepper.keys_file", parse::optional_path);
     if let (Ok(keys), Ok(Some(_))) = (keys, keys_file)
@@ -142,6 +151,13 @@ mod tests {
         load("statement_timeout_seconds = 7\npatience_seconds = 8\n").unwrap();
         let mistakes = load("statement_timeout_seconds = 8\npatience_seconds = 8\n").unwrap_err();
         assert!(mistakes[0].starts_with("c.toml: postgres.patience_seconds: "), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_watch_that_is_not_read_ends_before_its_stream_is_reset() {
+        load("[server]\nstall_seconds = 31\n", &[], &[]).unwrap();
+        let mistakes = load("[server]\nstall_seconds = 30\n", &[], &[]).unwrap_err();
+        assert!(mistakes[0].starts_with("c.toml: server.stall_seconds: "), "{mistakes:?}");
     }
 
     #[test]

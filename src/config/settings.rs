@@ -129,8 +129,9 @@ settings! {
         handshake_seconds: u64 = Number "10", whole::<_, 1, 300>;
         /// Seconds a connection may be open without a call. Then the client is asked to connect again for its next one.
         idle_seconds: u64 = Number "300", whole::<_, 1, 86_400>;
-        /// Seconds an answer may wait for a client that takes nothing of it. Then the call is reset.
-        stall_seconds: u64 = Number "20", whole::<_, 1, 3600>;
+        /// Seconds an answer may wait for a client that takes nothing of it. Then the call is reset. Must be more than
+        /// `watch.patience_seconds`.
+        stall_seconds: u64 = Number "60", whole::<_, 2, 7200>;
         /// Longest time that a request may take, in seconds, even if its caller allows more.
         longest_request_seconds: u64 = Number "30", whole::<_, 1, 3600>;
         /// Largest request message, in bytes.

@@ -39,7 +39,7 @@ fn streams(count: u32) -> impl Iterator<Item = u32> {
 async fn reflection_answers_that_are_not_taken_cost_next_to_nothing_and_are_reset() {
     const QUESTIONS: usize = 117;
     let installation = Installation::new();
-    let serving = installation.serve(&["--server-stall-seconds", "3"]).await;
+    let serving = installation.serve(&["--server-stall-seconds", "3", "--watch-patience-seconds", "1"]).await;
     // What a process needs for its first calls is not what is measured.
     assert!(Client::new(serving.address).send(REFLECTION[0], question()).await.body.len() > 10_000);
     let before = resident_kib(&serving);

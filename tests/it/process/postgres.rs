@@ -4,7 +4,7 @@ use std::fs;
 
 use futures_util::future::join_all;
 
-use super::installation::Installation;
+use super::installation::{Installation, write_secretly};
 use super::serving::eventually;
 use super::tenant::{Acme, change, tells_when_to_retry, verification};
 use crate::support::Client;
@@ -15,7 +15,7 @@ async fn replicas_on_postgresql_serve_one_store() {
     let cluster = Cluster::with_roles().await;
     let installation = Installation::new();
     for (role, file) in [("credentiald_migrates", "migrates.url"), ("credentiald_runs", "runs.url")] {
-        fs::write(installation.path(file), format!("{}\n", cluster.url_as(role, "credentiald"))).unwrap();
+        write_secretly(&installation.path(file), &format!("{}\n", cluster.url_as(role, "credentiald")));
     }
     let as_owner = ["--store-url-file", "migrates.url"];
     let arguments = [
@@ -35,8 +35,8 @@ async fn replicas_on_postgresql_serve_one_store() {
         assert_eq!(refused.status, Some(1), "{command}");
         assert!(refused.stderr.contains("run `credentiald migrate`"), "{}", refused.stderr);
     }
-    assert_eq!(run(&["migrate"], &as_owner).printed(), "the store went from schema 0 to 8\n");
-    assert_eq!(run(&["migrate"], &as_owner).printed(), "the store has schema 8 already\n");
+    assert_eq!(run(&["migrate"], &as_owner).printed(), "the store went from schema 0 to 9\n");
+    assert_eq!(run(&["migrate"], &as_owner).printed(), "the store has schema 9 already\n");
     cluster.grant("credentiald").await;
 
     let token = run(&["bootstrap"], &arguments[..2]).printed().trim().to_owned();
@@ -72,7 +72,7 @@ async fn replicas_on_postgresql_serve_one_store() {
 
 /// Arguments for serving that database, which is given up soon.
 fn on(installation: &Installation, cluster: &Cluster) -> [String; 6] {
-    fs::write(installation.path("runs.url"), cluster.url_as("credentiald_runs", "credentiald")).unwrap();
+    write_secretly(&installation.path("runs.url"), &cluster.url_as("credentiald_runs", "credentiald"));
     let arguments = [
         "--store-url-file",
         "runs.url",

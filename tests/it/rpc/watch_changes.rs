@@ -216,7 +216,8 @@ async fn who_comes_back_again_and_again_misses_no_version_of_anybody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watcher_that_takes_nothing_is_dropped_and_the_others_go_on() {
     const USERS: usize = 400;
-    let world = with_heartbeats().with("watch.patience_seconds", "1").start().await;
+    let world =
+        with_heartbeats().with("watch.patience_seconds", "1").with("server.stall_seconds", "3600").start().await;
     let relay = world.service().await;
     let mut slow = relay.with_window(1024).watch(json!({})).await;
     let mut last = slow.next().await.unwrap();
