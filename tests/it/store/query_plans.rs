@@ -18,7 +18,9 @@ use credentiald::domain::settings::{RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, SubjectKind};
 use credentiald::domain::time::minutes;
 use credentiald::ports::Store;
-use credentiald::ports::store::{HashAge, HashEntry, ImportedSubject, Replacement, StoredHashes, SubjectStatus};
+use credentiald::ports::store::{
+    Authority, HashAge, HashEntry, ImportedSubject, Replacement, StoredHashes, SubjectStatus,
+};
 use credentiald::store::sqlite;
 use rusqlite::Connection;
 use serde_json::Value;
@@ -72,6 +74,7 @@ const EXPLAINED: &[&str] = &[
 const IN_SQLITE: &[(&str, &str)] = &[
     ("jsonb_array_elements(CAST($1 AS JSONB))", "json_each($1)"),
     (" FOR UPDATE", ""),
+    (" FOR KEY SHARE", ""),
     ("LATERAL (SELECT k.*) s ON TRUE", "subject s ON s.rowid = k.rowid"),
     ("LATERAL (SELECT k.*) c ON TRUE", "credential c ON c.rowid = k.rowid"),
     ("LATERAL (SELECT k.*) a ON TRUE", "access_token a ON a.rowid = k.rowid"),
@@ -229,6 +232,8 @@ async fn everything_that_is_asked_of_a_store(
     for (number, issued) in [(1, relay()), (2, token(of_alice)), (3, token(operator()))] {
         store_of.insert_access_token(&issued, &digest(number), &authority()).await.unwrap();
         store_of.access_token(&digest(number)).await.unwrap();
+        store_of.access_token_of(issued.id).await.unwrap();
+        assert!(store_of.is_proven(&issued.evidence(), at(1)).await.unwrap());
         store_of.delete_access_token(issued.caller.tenant(), issued.id, &authority()).await.unwrap();
     }
     store_of.bootstrap(&token(operator()), &digest(4), &event()).await.unwrap();
@@ -255,6 +260,13 @@ async fn everything_that_is_asked_of_a_store(
     store_of.delete_subject(acme, &app.name, &authority()).await.unwrap();
     store_of.delete_instance(acme, &instance_id("r-1"), &authority()).await.unwrap();
     store_of.delete_tenant(&globex, &authority()).await.unwrap();
+    // In the name of a caller whose token is gone, in a tenant that is there.
+    let evidence = Some(token(operator()).evidence());
+    let nobodys = Authority { evidence, ..authority() };
+    store_of.create_instance(acme, &instance("r-9"), &nobodys).await.unwrap_err();
+    let permitted = Authority { tenant: Some(tenant_id(acme)), ..authority() };
+    store_of.delete_instance(acme, &instance_id("r-9"), &permitted).await.unwrap();
+    store.page_key().await.unwrap();
 }
 
 trait ImportAll {

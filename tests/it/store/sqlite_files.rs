@@ -266,8 +266,8 @@ async fn a_healthy_store_is_checked_without_a_change() {
     let report = sqlite::check(&path, None).await.unwrap();
     assert_eq!(report.damages, Vec::<String>::new());
     assert_eq!(
-        report.sound_rows, 7,
-        "a tenant, a subject, a credential, two audit events, a change event and the positions"
+        report.sound_rows, 8,
+        "a tenant, a subject, a credential, two audit events, a change event, the positions and the key of page tokens"
     );
     assert_eq!(fs::read(&path).unwrap(), before);
 }
