@@ -74,7 +74,7 @@ impl ChangeKind {
 
 /// A place in the one order in which events are told. Only what is committed has one, so that nothing ever appears
 /// before a place that somebody has passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position(pub u64);
 
 /// The part of the order that is kept.

@@ -1,5 +1,6 @@
 //! Points in time and windows, both from arguments: the domain has no clock.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A point in time: microseconds since 1970-01-01 UTC.
@@ -7,6 +8,21 @@ use std::time::Duration;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The first and the last point of the years 1 to 9999. RFC 3339, and so the JSON of messages, can say no others.
+    const CALENDAR: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
+
+    /// The point that lies so many microseconds after 1970-01-01 UTC, where it lies within the years 1 to 9999. What comes
+    /// from outside MUST.
+    pub fn of_calendar(micros: i64) -> Option<Self> {
+        Self::CALENDAR.contains(&micros).then_some(Self(micros))
+    }
+
+    /// The nearest point within the years 1 to 9999.
+    #[must_use]
+    pub fn within_calendar(self) -> Self {
+        Self(self.0.clamp(*Self::CALENDAR.start(), *Self::CALENDAR.end()))
+    }
+
     /// The point that lies so many microseconds after 1970-01-01 UTC.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
@@ -84,6 +100,19 @@ pub const fn minutes(count: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_outside_of_the_years_1_to_9999_is_none_from_outside_and_shown_as_the_nearest() {
+        let (first, last) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
+        for micros in [first, 0, last] {
+            assert_eq!(Timestamp::of_calendar(micros), Some(Timestamp(micros)));
+            assert_eq!(Timestamp(micros).within_calendar(), Timestamp(micros));
+        }
+        for (micros, nearest) in [(first - 1, first), (i64::MIN, first), (last + 1, last), (i64::MAX, last)] {
+            assert_eq!(Timestamp::of_calendar(micros), None);
+            assert_eq!(Timestamp(micros).within_calendar(), Timestamp(nearest));
+        }
+    }
 
     #[test]
     fn a_window_ends_on_time_and_is_over_for_a_clock_behind_its_start() {

@@ -26,6 +26,7 @@
 
 mod attempts;
 mod change;
+mod feeds;
 mod held;
 mod imports;
 mod pepper;

@@ -8,9 +8,10 @@ use crate::domain::access_token::MAX_TIME_TO_LIVE;
 use crate::domain::field::FieldProblem;
 use crate::domain::time::Timestamp;
 
-/// A point in time as messages hold it.
+/// A point in time as messages hold it. An import of an earlier version may have stored one that no client can read as JSON,
+/// and with it none of the list that holds it: the nearest one that can be read stands for that.
 pub(in crate::grpc) fn timestamp(time: Timestamp) -> WireTimestamp {
-    let micros = time.as_micros();
+    let micros = time.within_calendar().as_micros();
     let nanos = i32::try_from(micros.rem_euclid(1_000_000)).unwrap_or(0) * 1000;
     WireTimestamp { seconds: micros.div_euclid(1_000_000), nanos }
 }
@@ -21,7 +22,8 @@ pub(in crate::grpc) fn point_in_time(time: WireTimestamp) -> Result<Timestamp, F
         let nanos = u32::try_from(time.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
         time.seconds.checked_mul(1_000_000)?.checked_add((nanos / 1000).into())
     };
-    micros().map(Timestamp::from_micros).ok_or(FieldProblem::Malformed { expected: "must be a point in time" })
+    let time = micros().and_then(Timestamp::of_calendar);
+    time.ok_or(FieldProblem::Malformed { expected: "must be a point in time within the years 1 to 9999" })
 }
 
 /// How long an access token is to be valid.
@@ -50,12 +52,19 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_an_earlier_version_stored_can_be_read_as_json() {
+        let seconds = |micros| timestamp(Timestamp::from_micros(micros)).seconds;
+        assert_eq!([seconds(i64::MIN), seconds(i64::MAX)], [-62_135_596_800, 253_402_300_799]);
+    }
+
+    #[test]
     fn a_point_in_time_is_read_back() {
         for micros in [0, -1, 1_500_000, -62_135_596_800_000_000] {
             let time = Timestamp::from_micros(micros);
             assert_eq!(point_in_time(timestamp(time)), Ok(time));
         }
-        for (seconds, nanos) in [(0, -1), (0, 1_000_000_000), (i64::MAX, 0), (i64::MIN, 0)] {
+        let outside = [(-62_135_596_801, 999_999_999), (253_402_300_800, 0)];
+        for (seconds, nanos) in [(0, -1), (0, 1_000_000_000), (i64::MAX, 0), (i64::MIN, 0)].into_iter().chain(outside) {
             assert!(point_in_time(WireTimestamp { seconds, nanos }).is_err(), "{seconds} {nanos}");
         }
     }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::change_event::{ChangeEvent, KeptEvents, Position};
-use crate::domain::names::TenantName;
+use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 
 /// Change events, each written in the transaction of what it tells of.
@@ -18,12 +18,14 @@ pub trait ChangeEvents: Send + Sync {
     async fn number_change_events(&self) -> Result<Numbered, StoreError>;
 
     /// The events of a tenant that come after a position, in their order. MUST be one moment's.
-    async fn change_events(
+    async fn change_events(&self, tenant: TenantId, after: Position, most: u32) -> Result<ChangeEventPage, StoreError>;
+
+    /// The events of all tenants that come after a position, in their order. MUST be one moment's.
+    async fn all_change_events(
         &self,
-        tenant: &TenantName,
         after: Position,
         most: u32,
-    ) -> Result<ChangeEventPage, StoreError>;
+    ) -> Result<ChangeEventPage<(TenantId, ChangeEvent)>, StoreError>;
 
     /// Removes events of before that time, from the first position on: some, so that nobody waits long. Answers whether
     /// there may be more. What has no position yet stays.
@@ -39,13 +41,13 @@ pub struct Numbered {
     pub more: bool,
 }
 
-/// A part of a tenant's events.
+/// A part of the events, of one tenant or of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeEventPage {
+pub struct ChangeEventPage<Event = ChangeEvent> {
     /// What was kept when it was read. Where that does not reach back to what was asked for, events are missing.
     pub kept: KeptEvents,
     /// The events, each with its position.
-    pub events: Vec<(Position, ChangeEvent)>,
-    /// Where to go on: nothing of the tenant lies between the last of the events and this.
+    pub events: Vec<(Position, Event)>,
+    /// Where to go on: nothing of what was asked for lies between the last of the events and this.
     pub up_to: Position,
 }

@@ -44,7 +44,7 @@ impl Service {
         let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
         match self.gates.directory(permit.permit()).create_subject(&new, &authority).await? {
             Creation::Created => {
-                self.gates.committed();
+                self.gates.committed(Some(permit.tenant()));
                 let entry = SubjectEntry { subject: new.subject, credential };
                 Ok(CreatedSubject { entry, generated: generated.flatten() })
             }
@@ -126,7 +126,7 @@ impl Service {
         let directory = self.gates.directory(permit.permit());
         match directory.delete_subject(permit.tenant(), permit.name(), &authority).await? {
             Deletion::Deleted => {
-                self.gates.committed();
+                self.gates.committed(Some(permit.tenant()));
                 Ok(())
             }
             Deletion::Absent => Err(permit.not_found()),

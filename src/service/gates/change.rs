@@ -265,7 +265,7 @@ impl Reserved {
         };
         match ports.store.commit(&commit).await? {
             CommitOutcome::Committed(version) => {
-                self.gates.committed();
+                self.gates.committed(Some(permit.tenant()));
                 Ok(version)
             }
             CommitOutcome::VersionMoved(current) => Err(ServiceError::VersionConflict { current }),

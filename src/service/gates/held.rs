@@ -1,5 +1,5 @@
-//! Failed attempts that the store has not taken yet. While a pair has one here, it gets no verdict: a store that takes no
-//! writes gives no caller more guesses than the allowance.
+//! Failed attempts that the store has not taken yet. While a pair has one here, it is given no verdict: so that a store
+//! that takes no writes gives nobody more guesses than the allowance.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::domain::audit_event::AuditEvent;
 use crate::ports::StoreError;
 use crate::service::ServiceError;
 
-/// With so many held, no attempt is reserved for any caller. Attempts that are under way by then still find room.
+/// With so many held, no attempt of anybody is reserved. Those that are under way by then still find room.
 const MOST: usize = 4096;
 /// How soon the store is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -64,7 +64,7 @@ impl Held {
         self.attempts().iter().find(|attempt| attempt.pair == *pair).cloned()
     }
 
-    /// A pair that has one: each call gives the pair of the next attempt.
+    /// A pair that has one, in turn.
     fn next_pair(&self) -> Option<Pair> {
         let mut attempts = self.attempts();
         let pair = attempts.front()?.pair;
@@ -85,7 +85,7 @@ fn sum<'a>(stored: Failures, held: impl Iterator<Item = &'a FailedAttempt>) -> F
     held.fold(stored, |sum, attempt| sum.and(Failures { count: 1, last_at: Some(attempt.event.at) }))
 }
 
-/// The answer in place of a verdict while failed attempts are not recorded.
+/// No verdict is given, because a failed attempt has not been recorded.
 pub(super) fn not_recorded() -> ServiceError {
     StoreError::Unavailable("failed attempts have not been recorded yet".into()).into()
 }
@@ -100,12 +100,12 @@ impl Gates {
         recorded
     }
 
-    /// Records what is held of a pair, before the pair gets a verdict again. Only the holder of its turn may.
+    /// Records what is held of a pair, before it is given a verdict again. Only the holder of its turn may.
     ///
     /// An attempt whose outcome was unknown, or whose recording was cut off, may be counted twice, never not at all.
     pub(super) async fn record_held(&self, pair: &Pair) -> Result<(), ServiceError> {
         while let Some(held) = self.held.first_of(pair) {
-            // With a fresh id: the store refuses an id that it knows, which it may after an unknown outcome.
+            // A fresh id: one that the store knows already would be refused for ever.
             let again = AuditEvent { id: self.new_id(), ..held.event.clone() };
             self.try_to_record(&FailedAttempt { event: again, ..held.clone() }).await?;
             self.held.remove(&held.event);
@@ -113,7 +113,7 @@ impl Gates {
         Ok(())
     }
 
-    /// Tries to record what is held, each second, as long as there is any. Reports the first failure.
+    /// Tries again and again to record what is held. Tells of what fails.
     pub(super) async fn keep_recording_held(&self, failed: impl Fn(&ServiceError)) {
         loop {
             self.held.added.notified().await;
@@ -122,7 +122,7 @@ impl Gates {
             }
             while self.held.next_pair().is_some() {
                 tokio::time::sleep(TRY_AGAIN).await;
-                // Reported above: the store still fails.
+                // It is told once: what fails now failed before.
                 let _ = self.record_all_held().await;
             }
         }
@@ -145,75 +145,7 @@ impl Gates {
         let FailedAttempt { pair, limit, event } = attempt;
         // The wait begins when it is recorded: another process may have recorded a later attempt meanwhile.
         self.ports.store.record_failure(pair, self.now(), limit, event).await?;
-        self.committed();
+        self.committed(event.caller.tenant());
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::domain::action::Action;
-    use crate::domain::attempts::{CallerKey, SubjectKey};
-    use crate::domain::audit_event::AuditOutcome;
-    use crate::domain::caller::Caller;
-    use crate::domain::names::TenantName;
-    use crate::domain::time::Timestamp;
-
-    fn pair(subject: u8, caller: u8) -> Pair {
-        Pair { subject: SubjectKey([subject; 32]), name: None, caller: CallerKey([caller; 32]) }
-    }
-
-    fn failed(pair: Pair, number: u32) -> FailedAttempt {
-        let event = AuditEvent {
-            id: Uuid::from_u128(number.into()),
-            at: Timestamp::from_micros(number.into()),
-            request_id: Uuid::nil(),
-            correlation_id: None,
-            caller: Caller::Root(TenantName::parse("acme").unwrap()),
-            action: Action::VerifyPassword,
-            resource: String::new(),
-            subject: None,
-            outcome: AuditOutcome::WrongPassword,
-        };
-        let second = Duration::from_secs(1);
-        FailedAttempt { pair, limit: Backoff { allowance: 5, initial: second, longest: second }, event }
-    }
-
-    fn failures(count: u32, last_at: i64) -> Failures {
-        Failures { count, last_at: Some(Timestamp::from_micros(last_at)) }
-    }
-
-    #[test]
-    fn what_is_held_counts_for_the_pair_and_its_subject_until_it_is_recorded() {
-        let held = Held::default();
-        for (number, pair) in [(1, pair(1, 1)), (2, pair(1, 2)), (3, pair(2, 1)), (4, pair(1, 1))] {
-            held.hold(failed(pair, number));
-        }
-        let stored = StoredFailures { by_caller: failures(2, 9), by_all: failures(3, 2) };
-        let expected = StoredFailures { by_caller: failures(4, 9), by_all: failures(6, 4) };
-        assert_eq!(held.added_to(stored, &pair(1, 1)), expected);
-
-        held.remove(&failed(pair(1, 2), 2).event);
-        assert!(!held.holds(&pair(1, 2)) && held.holds(&pair(1, 1)));
-    }
-
-    #[test]
-    fn pairs_come_in_turn_and_with_too_many_attempts_none_is_reserved() {
-        let held = Held::default();
-        for number in 0..3 {
-            held.hold(failed(pair(number, 1), number.into()));
-        }
-        let pairs: HashSet<_> = (0..3).filter_map(|_| held.next_pair()).collect();
-        assert_eq!(pairs.len(), 3);
-        for number in 3..u32::try_from(MOST).unwrap() {
-            assert!(!held.is_full());
-            held.hold(failed(pair(1, 1), number));
-        }
-        assert!(held.is_full());
     }
 }

@@ -1,6 +1,6 @@
 //! Hashes that other systems made, on their way to the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Gates, Permit};
 use crate::domain::audit_event::AuditOutcome;
@@ -108,7 +108,10 @@ impl Gates {
         let authorities: Vec<_> = batches.iter().flat_map(|batch| self.authorities(permits, batch)).collect();
         let is_stored = self.ports.store.import(&subjects, &authorities).await?;
         if is_stored {
-            self.committed();
+            let tenants: BTreeSet<_> = newcomers().map(|newcomer| newcomer.tenant).collect();
+            for tenant in tenants {
+                self.committed(Some(tenant));
+            }
         }
         Ok(is_stored)
     }

@@ -150,7 +150,7 @@ pub(super) enum Ending {
     Right,
     /// A password was wrong, or used before where that tells what it is. It counts.
     Wrong,
-    /// There is no verdict on what was given, or none that is answered. It counts where a given password was compared with a
+    /// There is no verdict on what was given, or none that is told. It counts where a given password was compared with a
     /// stored one: what the caller meets instead of a verdict may tell it.
     Undecided,
 }
@@ -180,11 +180,11 @@ impl Reserved {
         self.counts = false;
     }
 
-    /// Ends the attempt, before its caller gets the answer. Where it counts, that is durable when this is `Ok`; otherwise it is
+    /// Ends the attempt, before its caller is told how. Where it counts, that is durable when this is `Ok`; otherwise it is
     /// held, and there is no verdict.
     pub(super) async fn end(&mut self, ending: Ending) -> Result<(), ServiceError> {
         let outcome = match ending {
-            // While guesses of the same caller are not recorded, a right password gets no verdict either.
+            // With guesses of the same caller that are not recorded, not even a right password is told.
             Ending::Right if self.gates.held.holds(&self.pair) => return Err(not_recorded()),
             Ending::Right => {
                 self.release();

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 impl Gates {
     /// Gives positions to change events, removes what is over and records failed attempts that are held, until the service
-    /// stops. Failures are reported, and tried again.
+    /// stops. What fails is told, and tried again.
     pub(in crate::service) async fn tend_store(&self, failed: impl Fn(&ServiceError)) {
         let tend = async {
             let recording = self.keep_recording_held(&failed);

@@ -8,17 +8,19 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
+use super::feeds::{Feed, Recent};
 use super::permit::resource;
 use super::watches::Place;
 use super::{Gates, Permit};
-use crate::domain::change_event::{ChangeEvent, Position};
+use crate::domain::change_event::Position;
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
 use crate::domain::subject::{SubjectAttributes, SubjectId};
+use crate::domain::tenant::Tenant;
 use crate::ports::store::{Absent, Lookup};
 use crate::ports::{AccessRequest, Decision};
 use crate::service::ServiceError;
-use crate::service::error::Interruption;
+use crate::service::error::{Interruption, Missing};
 use crate::service::requests::{Told, WatchFrom};
 
 /// How many events are read at a time.
@@ -28,10 +30,11 @@ const PAGE: u32 = 100;
 pub struct Watcher {
     gates: Arc<Gates>,
     permit: Permit,
-    tenant: TenantName,
+    tenant: Tenant,
     /// Everything up to here is told, or not to be told.
     cursor: Position,
-    numbered: watch::Receiver<Position>,
+    feed: Arc<Feed>,
+    moved: watch::Receiver<Position>,
     /// When the caller was last found to be still allowed.
     checked: Instant,
     place: Arc<Place>,
@@ -52,9 +55,12 @@ impl Gates {
             return Err(ServiceError::WatchInterrupted(Interruption::Stopping));
         }
         let place = Arc::new(self.place(permit.call().caller(), &tenant)?);
-        let numbered = self.watches.numbered.subscribe();
+        let found = self.ports.store.tenant(&tenant).await?;
+        let tenant = found.ok_or(ServiceError::NotFound(Missing::Tenant))?;
         // What is committed by now comes before "now".
         let kept = self.number_change_events().await?;
+        let feed = self.watches.feeds.join(tenant.id, kept.last);
+        let moved = feed.moved();
         self.want_positions();
         let cursor = match from {
             WatchFrom::Now => kept.last,
@@ -63,7 +69,7 @@ impl Gates {
             WatchFrom::Cursor(_) => return Err(ServiceError::CursorExpired),
         };
         let checked = self.ports.clock.instant();
-        Ok(Watcher { gates: Arc::clone(self), permit, tenant, cursor, numbered, checked, place })
+        Ok(Watcher { gates: Arc::clone(self), permit, tenant, cursor, feed, moved, checked, place })
     }
 }
 
@@ -93,53 +99,71 @@ impl Watcher {
         loop {
             let cursor = self.cursor;
             let is_news = tokio::select! {
-                // However much there is to be told, whoever may not watch any more is told so in time.
+                // However much there is to tell, a caller who may not watch any more is told so in time.
                 biased;
                 _ = heartbeat.tick() => false,
-                moved = self.numbered.wait_for(|last| *last > cursor) => moved.is_ok(),
+                moved = self.moved.wait_for(|last| *last > cursor) => moved.is_ok(),
             };
             if is_news {
                 self.read_on(told).await?;
             } else {
                 self.check_caller().await?;
-                self.tell(told, Told { cursor, event: None }).await?;
+                // Also where only other tenants' events came: a cursor that stays behind expires.
+                if let Some((events, up_to)) = self.feed.after(cursor, 1)
+                    && events.is_empty()
+                {
+                    self.cursor = up_to;
+                }
+                self.tell(told, Told { cursor: self.cursor, event: None }).await?;
             }
         }
     }
 
     async fn read_on(&mut self, told: &mpsc::Sender<Told>) -> Result<(), ServiceError> {
-        let page = self.gates.ports.store.change_events(&self.tenant, self.cursor, PAGE).await?;
-        if !page.kept.reaches_back_to(self.cursor) {
-            return Err(ServiceError::CursorExpired);
-        }
-        // After the page was read: it is of the caller's own tenant where that is still there, and not of one that was made
-        // again under its name.
-        if !page.events.is_empty() {
+        let (events, up_to) = match self.feed.after(self.cursor, PAGE as usize) {
+            Some(recent) => recent,
+            None => self.read_page().await?,
+        };
+        // After they were read: they are of the caller's own tenant where that is still there.
+        if !events.is_empty() {
             self.gates.check_evidence(self.permit.call()).await?;
         }
         let mut judged = HashMap::new();
-        for (cursor, event) in page.events {
-            // Whoever takes a page slowly is asked within it.
+        for recent in events {
+            // A caller who takes a page slowly is asked within it.
             let checked_since = self.gates.ports.clock.instant().saturating_duration_since(self.checked);
             if checked_since >= self.gates.installation.watches.heartbeat {
                 self.check_caller().await?;
             }
-            if self.may_see(&mut judged, &event).await? {
-                self.tell(told, Told { cursor, event: Some(event) }).await?;
+            let cursor = recent.position;
+            if self.may_see(&mut judged, &recent).await? {
+                self.tell(told, Told { cursor, event: Some(recent.event.clone()) }).await?;
             }
             self.cursor = cursor;
         }
-        self.cursor = page.up_to;
+        self.cursor = up_to;
         Ok(())
     }
 
+    /// Reads on from the store, where the feed does not reach back so far.
+    async fn read_page(&self) -> Result<(Vec<Arc<Recent>>, Position), ServiceError> {
+        let page = self.gates.ports.store.change_events(self.tenant.id, self.cursor, PAGE).await?;
+        if !page.kept.reaches_back_to(self.cursor) {
+            return Err(ServiceError::CursorExpired);
+        }
+        let recent = |(position, event)| Arc::new(Recent::new(position, event));
+        Ok((page.events.into_iter().map(recent).collect(), page.up_to))
+    }
+
     /// Whether the caller may see what happened to a subject. One that is gone is judged as one that never was.
-    async fn may_see(&self, judged: &mut HashMap<SubjectId, bool>, event: &ChangeEvent) -> Result<bool, ServiceError> {
+    async fn may_see(&self, judged: &mut HashMap<SubjectId, bool>, recent: &Recent) -> Result<bool, ServiceError> {
+        let event = &recent.event;
         if let Some(&judgement) = judged.get(&event.subject) {
             return Ok(judgement);
         }
         let Gates { ports, .. } = self.gates.as_ref();
-        let lookup = match ports.store.look_up(&self.tenant, &event.name).await? {
+        let found = recent.lookup.get_or_try_init(|| ports.store.look_up(&self.tenant.name, &event.name)).await?;
+        let lookup = match found.clone() {
             Lookup::Found(other) if other.id != event.subject => Lookup::Missing(Absent::Subject {
                 region: match other.attributes {
                     SubjectAttributes::InstanceAccount { region, .. } => Some(region),
@@ -150,7 +174,7 @@ impl Watcher {
         };
         let call = self.permit.call();
         let action = call.caller.action();
-        let resource = resource(action, &self.tenant, &event.name, &lookup, self.gates.default_region());
+        let resource = resource(action, &self.tenant.name, &event.name, &lookup, self.gates.default_region());
         let decision = ports.authorizer.decide(AccessRequest { caller: call.caller(), action, resource: &resource });
         let judgement = matches!(decision, Decision::Permitted { .. });
         judged.insert(event.subject, judgement);
@@ -161,7 +185,7 @@ impl Watcher {
     async fn check_caller(&mut self) -> Result<(), ServiceError> {
         let call = self.permit.call().clone();
         self.gates.check_evidence(&call).await?;
-        self.permit = self.gates.permit(call, &Resource::Tenant(self.tenant.clone())).await?;
+        self.permit = self.gates.permit(call, &Resource::Tenant(self.tenant.name.clone())).await?;
         self.checked = self.gates.ports.clock.instant();
         Ok(())
     }

@@ -1,15 +1,16 @@
 //! What the watches of this process share: who watches, how far events have positions, and who gives them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::Gates;
+use super::feeds::Feeds;
 use crate::domain::caller::Caller;
-use crate::domain::change_event::{KeptEvents, Position};
+use crate::domain::change_event::KeptEvents;
 use crate::domain::names::TenantName;
 use crate::service::ServiceError;
 use crate::service::error::Interruption;
@@ -20,6 +21,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const GATHER: Duration = Duration::from_millis(5);
 /// How often events that nobody watches get their positions.
 const UNWATCHED: Duration = Duration::from_mins(1);
+/// How many events are read in one statement.
+const READ_AT_ONCE: u32 = 500;
 /// How often it is told that something fails which fails each time.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
@@ -39,9 +42,10 @@ pub struct WatchLimits {
 }
 
 /// What the watches of this process share.
+#[derive(Default)]
 pub(super) struct Watches {
-    /// How far events have positions, as far as this process knows.
-    pub(super) numbered: watch::Sender<Position>,
+    /// The last events of the tenants that are watched.
+    pub(super) feeds: Feeds,
     /// Somebody wants events to have positions.
     wanted: Notify,
     /// How many watch, by caller and by tenant. No tenant's name is a caller's: it holds no slash.
@@ -50,18 +54,11 @@ pub(super) struct Watches {
     pub(super) stopping: CancellationToken,
 }
 
-impl Default for Watches {
-    fn default() -> Self {
-        let (numbered, _) = watch::channel(Position(0));
-        Self { numbered, wanted: Notify::new(), open: Mutex::default(), stopping: CancellationToken::new() }
-    }
-}
-
 impl Watches {
     /// Takes a place among the watches, where there is one.
     pub(super) fn place(self: &Arc<Self>, caller: &Caller, tenant: &TenantName, limits: WatchLimits) -> Option<Place> {
         let bounds = [(caller.to_string(), limits.per_caller), (tenant.to_string(), limits.per_tenant)];
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open();
         if bounds.iter().any(|(key, most)| open.get(key).is_some_and(|count| count >= most)) {
             return None;
         }
@@ -72,16 +69,8 @@ impl Watches {
         Some(Place { watches: Arc::clone(self), keys })
     }
 
-    fn is_watched(&self) -> bool {
-        self.numbered.receiver_count() > 0
-    }
-
-    fn tell(&self, last: Position) {
-        self.numbered.send_if_modified(|known| {
-            let is_news = last > *known;
-            *known = last.max(*known);
-            is_news
-        });
+    fn open(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,7 +82,7 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.watches.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.watches.open();
         for key in &self.keys {
             if let Some(count) = open.get_mut(key) {
                 *count -= 1;
@@ -104,9 +93,13 @@ impl Drop for Place {
 }
 
 impl Gates {
-    /// Something was committed that watchers are to be told of.
-    pub(in crate::service) fn committed(&self) {
-        if self.watches.is_watched() {
+    /// Something was committed that the watchers of a tenant are to be told of; of any tenant, where none is named.
+    pub(in crate::service) fn committed(&self, tenant: Option<&TenantName>) {
+        let is_watched = {
+            let open = self.watches.open();
+            tenant.map_or(!open.is_empty(), |tenant| open.contains_key(tenant.as_str()))
+        };
+        if is_watched {
             self.watches.wanted.notify_one();
         }
     }
@@ -122,14 +115,14 @@ impl Gates {
         let Self { watches, ports, .. } = self;
         let mut told: Option<Instant> = None;
         loop {
-            if let Err(error) = self.number_change_events().await {
+            if let Err(error) = self.number_and_read().await {
                 let now = ports.clock.instant();
                 if told.is_none_or(|told| now.saturating_duration_since(told) >= TOLD_AGAIN_AFTER) {
                     failed(&error);
                     told = Some(now);
                 }
             }
-            let look_again = if watches.is_watched() { LOOK_AGAIN } else { UNWATCHED };
+            let look_again = if watches.open().is_empty() { UNWATCHED } else { LOOK_AGAIN };
             tokio::select! {
                 () = watches.wanted.notified() => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(look_again) => {}
@@ -137,11 +130,20 @@ impl Gates {
         }
     }
 
+    /// Gives positions to all events that have none, and reads what got one since, once for all watches.
+    async fn number_and_read(&self) -> Result<(), ServiceError> {
+        let last = self.number_change_events().await?.last;
+        while let Some(after) = self.watches.feeds.behind(last) {
+            let page = self.ports.store.all_change_events(after, READ_AT_ONCE).await?;
+            self.watches.feeds.take_in(after, page);
+        }
+        Ok(())
+    }
+
     /// Gives positions to all events that have none.
     pub(super) async fn number_change_events(&self) -> Result<KeptEvents, ServiceError> {
         loop {
             let numbered = self.ports.store.number_change_events().await?;
-            self.watches.tell(numbered.kept.last);
             if !numbered.more {
                 return Ok(numbered.kept);
             }
@@ -182,14 +184,5 @@ mod tests {
         assert!(place("b").is_some());
         drop((second, third));
         assert!(watches.open.lock().unwrap().is_empty());
-    }
-
-    #[test]
-    fn what_is_known_of_positions_never_goes_back() {
-        let watches = Watches::default();
-        for (told, known) in [(5, 5), (3, 5), (7, 7)] {
-            watches.tell(Position(told));
-            assert_eq!(*watches.numbered.borrow(), Position(known));
-        }
     }
 }

@@ -4,15 +4,18 @@
 //! the one row of `change_position` first and so exclude each other: whoever sees a position sees all before it. An
 //! import, which nobody else waits for, takes that row as its last step instead and gives positions at once.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::rows::{self, Read};
-use super::{Insertion, Row, SqlStore, Transaction, Value, sql};
+use super::{Insertion, Row, SqlStore, Transaction, Value, sql, upkeep};
 use crate::domain::change_event::{ChangeEvent, ChangeKind, KeptEvents, Position};
 use crate::domain::credential::Version;
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::subject::SubjectId;
+use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::store::{ChangeEventPage, ChangeEvents, ImportedSubject, Numbered};
@@ -38,35 +41,40 @@ impl ChangeEvents for SqlStore {
         self.in_turn(|transaction| Box::pin(number(transaction))).await
     }
 
-    async fn change_events(
-        &self,
-        tenant: &TenantName,
-        after: Position,
-        most: u32,
-    ) -> Result<ChangeEventPage, StoreError> {
+    async fn change_events(&self, tenant: TenantId, after: Position, most: u32) -> Result<ChangeEventPage, StoreError> {
         // One statement is one moment: what is purged between two would be missed.
         let found = self
             .read(
                 sql("SELECT p.last, p.purged, e.*
              FROM change_position p LEFT JOIN (
-                 SELECT * FROM change_event WHERE tenant = $1 AND position > $2 ORDER BY position LIMIT $3
+                 SELECT * FROM change_event WHERE tenant_id = $1 AND position > $2 ORDER BY position LIMIT $3
              ) e ON 1 = 1
              WHERE p.only_row = 1 ORDER BY e.position")
-                .bind(tenant.as_str())
+                .bind(tenant.to_string())
                 .bind(number_of(after))
                 .bind(i64::from(most)),
             )
             .await?;
-        let kept = kept(found.first().ok_or_else(|| rows::damaged("change_position"))?)?;
-        let mut events = Vec::with_capacity(found.len());
-        for row in &found {
-            if row.optional_integer("position")?.is_some() {
-                events.push((position(row, "position")?, event(row)?));
-            }
-        }
-        let is_full = u32::try_from(events.len()).is_ok_and(|count| count >= most);
-        let up_to = events.last().filter(|_| is_full).map_or(kept.last, |(position, _)| *position);
-        Ok(ChangeEventPage { kept, events, up_to })
+        page(&found, most, event)
+    }
+
+    async fn all_change_events(
+        &self,
+        after: Position,
+        most: u32,
+    ) -> Result<ChangeEventPage<(TenantId, ChangeEvent)>, StoreError> {
+        let found = self
+            .read(
+                sql("SELECT p.last, p.purged, e.*
+             FROM change_position p LEFT JOIN (
+                 SELECT * FROM change_event WHERE position > $1 ORDER BY position LIMIT $2
+             ) e ON 1 = 1
+             WHERE p.only_row = 1 ORDER BY e.position")
+                .bind(number_of(after))
+                .bind(i64::from(most)),
+            )
+            .await?;
+        page(&found, most, |row| Ok((tenant_id(row)?, event(row)?)))
     }
 
     async fn purge_change_events(&self, before: Timestamp) -> Result<bool, StoreError> {
@@ -111,12 +119,11 @@ pub(super) async fn insert(
         ChangeKind::Locked { until } => (None, Some(until)),
         ChangeKind::Deleted => (None, None),
     };
-    let event = sql(
-        "INSERT INTO change_event (subject_id, number, id, at, tenant, kind, instance, written, what, version, until)
-         SELECT id, events, $2, CAST($3 AS BIGINT), tenant, kind, instance, written, $4, CAST($5 AS BIGINT),
-             CAST($6 AS BIGINT)
-         FROM subject WHERE id = $1",
-    )
+    let event = sql("INSERT INTO change_event
+             (subject_id, number, id, at, tenant_id, tenant, kind, instance, written, what, version, until)
+         SELECT s.id, s.events, $2, CAST($3 AS BIGINT), t.id, s.tenant, s.kind, s.instance, s.written, $4,
+             CAST($5 AS BIGINT), CAST($6 AS BIGINT)
+         FROM subject s JOIN tenant t ON t.name = s.tenant WHERE s.id = $1")
     .bind(subject.to_string())
     .bind(id.to_string())
     .bind(at.as_micros())
@@ -130,33 +137,50 @@ pub(super) async fn insert(
 /// Adds the event of a subject's creation, its first, in the transaction in which it is created.
 pub(super) async fn insert_created(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<(), StoreError> {
     let event =
-        sql("INSERT INTO change_event (subject_id, number, id, at, tenant, kind, instance, written, what, version)
-         SELECT s.id, s.events, coalesce(c.change_id, s.id), s.created_at, s.tenant, s.kind, s.instance, s.written,
+        sql("INSERT INTO change_event (subject_id, number, id, at, tenant_id, tenant, kind, instance, written, what, version)
+         SELECT s.id, s.events, coalesce(c.change_id, s.id), s.created_at, t.id, s.tenant, s.kind, s.instance, s.written,
              'created', c.version
-         FROM subject s LEFT JOIN credential c ON c.subject_id = s.id
+         FROM subject s JOIN tenant t ON t.name = s.tenant LEFT JOIN credential c ON c.subject_id = s.id
          WHERE s.id = $1");
     transaction.execute(event.bind(subject.to_string())).await?;
     Ok(())
 }
 
-const IMPORTED_COLUMNS: [&str; 11] =
-    ["subject_id", "number", "id", "at", "tenant", "kind", "instance", "written", "what", "version", "position"];
+const IMPORTED_COLUMNS: [&str; 12] = [
+    "subject_id",
+    "number",
+    "id",
+    "at",
+    "tenant_id",
+    "tenant",
+    "kind",
+    "instance",
+    "written",
+    "what",
+    "version",
+    "position",
+];
 
 /// Adds the first events of many subjects, with their positions, in the transaction in which they are created. It has to
-/// end soon after: nobody else can give positions meanwhile.
+/// end soon after: nobody else can give positions meanwhile. `tenants` has the id of each tenant by its name.
 pub(super) async fn insert_imported(
     transaction: &mut dyn Transaction,
     imported: &[ImportedSubject],
+    tenants: &HashMap<String, String>,
 ) -> Result<(), StoreError> {
     let count = i64::try_from(imported.len()).unwrap_or(i64::MAX);
     let taken = take_positions(transaction, count).await?;
     let first = taken.integer("last")? - count + 1;
-    let rows = imported.iter().zip(first..).map(|(one, position)| created(one, position)).collect();
+    let row = |(one, position): (&ImportedSubject, _)| {
+        let tenant = tenants.get(one.tenant.as_str()).ok_or_else(|| rows::damaged("tenant"))?;
+        Ok(created(one, tenant, position))
+    };
+    let rows = imported.iter().zip(first..).map(row).collect::<Read<_>>()?;
     transaction.insert(Insertion { table: "change_event", columns: &IMPORTED_COLUMNS, rows }).await?;
     Ok(())
 }
 
-fn created(imported: &ImportedSubject, position: i64) -> Vec<Value> {
+fn created(imported: &ImportedSubject, tenant_id: &str, position: i64) -> Vec<Value> {
     let ImportedSubject { tenant, subject, change_id, .. } = imported;
     let kind = ChangeKind::Created { version: Some(Version::FIRST) };
     vec![
@@ -164,6 +188,7 @@ fn created(imported: &ImportedSubject, position: i64) -> Vec<Value> {
         1.into(),
         change_id.0.to_string().into(),
         subject.created_at.as_micros().into(),
+        tenant_id.into(),
         tenant.as_str().into(),
         subject.name.kind().as_str().into(),
         subject.name.instance().map(InstanceId::as_str).into(),
@@ -211,6 +236,37 @@ async fn purge(transaction: &mut dyn Transaction, up_to: i64) -> Result<(), Stor
     transaction.execute(moved).await?;
     transaction.execute(sql("DELETE FROM change_event WHERE position <= $1").bind(up_to)).await?;
     Ok(())
+}
+
+/// Removes some of the events of a tenant that is gone. Answers how many.
+pub(super) async fn remove_of_tenant(transaction: &mut dyn Transaction, tenant: &str) -> Result<u64, StoreError> {
+    let some = sql("DELETE FROM change_event WHERE (subject_id, number) IN (
+             SELECT subject_id, number FROM change_event WHERE tenant_id = $1 ORDER BY position LIMIT $2
+         )");
+    transaction.execute(some.bind(tenant).bind(upkeep::AT_ONCE)).await
+}
+
+/// A page of rows that hold what is kept, and an event each where there is one.
+fn page<T>(found: &[Row], most: u32, read: impl Fn(&Row) -> Read<T>) -> Read<ChangeEventPage<T>> {
+    let kept = kept(found.first().ok_or_else(|| rows::damaged("change_position"))?)?;
+    let mut events = Vec::with_capacity(found.len());
+    for row in found {
+        if row.optional_integer("position")?.is_some() {
+            events.push((position(row, "position")?, read(row)?));
+        }
+    }
+    let is_full = u32::try_from(events.len()).is_ok_and(|count| count >= most);
+    let up_to = events.last().filter(|_| is_full).map_or(kept.last, |(position, _)| *position);
+    Ok(ChangeEventPage { kept, events, up_to })
+}
+
+/// Whose an event is. Nobody's, where its tenant was gone when events were bound to tenants.
+pub(super) fn tenant_id(row: &Row) -> Read<TenantId> {
+    if row.text("tenant_id")?.is_empty() {
+        Ok(TenantId(Uuid::nil()))
+    } else {
+        Ok(TenantId(rows::uuid(row, "tenant_id")?))
+    }
 }
 
 /// An event of a row that holds all columns.

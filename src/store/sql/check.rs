@@ -131,7 +131,10 @@ const TABLES: &[Table] = &[
         name: "change_event",
         columns: "s.*",
         from: "change_event s",
-        read: |row, _| change_events::event(row).map(drop),
+        read: |row, _| {
+            change_events::tenant_id(row)?;
+            change_events::event(row).map(drop)
+        },
     },
     Table {
         name: "change_position",
@@ -147,6 +150,15 @@ const TABLES: &[Table] = &[
         read: |row, _| {
             is_digest(row, "token_key")?;
             client_tokens::remembered(row).map(drop)
+        },
+    },
+    Table {
+        name: "leftover",
+        columns: "s.*",
+        from: "leftover s",
+        read: |row, _| {
+            rows::uuid(row, "tenant_id")?;
+            row.text("after").map(drop)
         },
     },
     Table { name: "audit_event", columns: "s.*", from: "audit_event s", read: |row, _| audit::event(row).map(drop) },

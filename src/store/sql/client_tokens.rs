@@ -53,7 +53,8 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp
     let over = now.before(Window::from(now, REMEMBERED_FOR).length);
     transaction
         .execute(
-            sql("DELETE FROM client_token WHERE started_at <= $1 AND (subject_id, token_key) IN (
+            // One that was remembered anew meanwhile stays. As an expression, so that not all old ones are found by it.
+            sql("DELETE FROM client_token WHERE started_at + 0 <= $1 AND (subject_id, token_key) IN (
                      SELECT subject_id, token_key FROM client_token
                      WHERE started_at <= $1 ORDER BY started_at LIMIT $2
                  )")

@@ -1,6 +1,6 @@
 //! Many subjects at once: a few statements for a whole batch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -88,6 +88,7 @@ async fn insert_all(
     if !have_their_places(transaction, list, imported).await? {
         return Ok(false);
     }
+    let tenants = tenants(transaction, list, imported).await?;
     let rows = imported.iter().map(|one| subjects::values(&one.tenant, &one.subject)).collect::<Read<Vec<_>>>()?;
     let added = transaction.insert(Insertion { table: "subject", columns: &subjects::COLUMNS, rows }).await?;
     if usize::try_from(added) != Ok(imported.len()) {
@@ -96,7 +97,7 @@ async fn insert_all(
     }
     let rows = imported.iter().map(credential).collect();
     transaction.insert(Insertion { table: "credential", columns: &CREDENTIAL_COLUMNS, rows }).await?;
-    change_events::insert_imported(transaction, imported).await?;
+    change_events::insert_imported(transaction, imported, &tenants).await?;
     for authority in authorities {
         audit::insert(transaction, &authority.event).await?;
     }
@@ -122,6 +123,20 @@ async fn have_their_places(
     ]);
     let absent = absent.bind(rows::to_json(&places.collect::<Vec<_>>())?);
     Ok(transaction.fetch_first(absent).await?.is_none())
+}
+
+/// The ids of the tenants, by their names.
+async fn tenants(
+    transaction: &mut dyn Transaction,
+    list: &'static str,
+    imported: &[ImportedSubject],
+) -> Result<HashMap<String, String>, StoreError> {
+    let names: BTreeSet<_> = imported.iter().map(|one| &one.tenant).collect();
+    let names: Vec<_> = names.into_iter().map(|name| json!({ "name": name.as_str() })).collect();
+    let ids =
+        Statement::of_parts(&["SELECT t.id, t.name FROM ", list, " r JOIN tenant t ON t.name = r.value ->> 'name'"]);
+    let found = transaction.fetch(ids.bind(rows::to_json(&names)?)).await?;
+    found.iter().map(|row| Ok((row.text("name")?.to_owned(), row.text("id")?.to_owned()))).collect()
 }
 
 /// Removes those of the subjects that were inserted.

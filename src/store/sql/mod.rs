@@ -13,6 +13,7 @@ mod database;
 mod directory;
 mod hashes;
 mod imports;
+mod leftovers;
 mod overlaps;
 mod pepper;
 mod records;

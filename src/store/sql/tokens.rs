@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::directory::page_of;
+use super::upkeep::AT_ONCE;
 use super::{SqlStore, Statement, Transaction, authority, rows, sql};
 use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
@@ -147,6 +148,14 @@ impl AccessTokens for SqlStore {
         })
         .await
     }
+}
+
+/// Removes some of the tokens that expired before that time. Answers how many.
+pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timestamp) -> Result<u64, StoreError> {
+    let some = sql("DELETE FROM access_token WHERE id IN (
+             SELECT id FROM access_token WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+         )");
+    transaction.execute(some.bind(before.as_micros()).bind(AT_ONCE)).await
 }
 
 /// Whether the tenant and the subject that the token is to stand for are there.

@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 
-use super::{SqlStore, attempts, client_tokens, overlaps};
+use super::{SqlStore, attempts, client_tokens, leftovers, overlaps, tokens};
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::store::Upkeep;
@@ -20,8 +20,10 @@ impl Upkeep for SqlStore {
             self.in_turn(|transaction| Box::pin(client_tokens::remove_old(transaction, now))).await,
             self.in_turn(|transaction| Box::pin(attempts::remove_old(transaction, now))).await,
             self.in_turn(|transaction| Box::pin(overlaps::remove_old(transaction, now))).await,
+            self.in_turn(|transaction| Box::pin(tokens::remove_old(transaction, now))).await,
         ];
+        let left = self.in_turn(|transaction| Box::pin(leftovers::remove_some(transaction))).await;
         // Where one fails, the others have been done all the same.
-        removed.into_iter().try_fold(false, |more, count| Ok(more || is_full(count?)))
+        removed.into_iter().try_fold(left?, |more, count| Ok(more || is_full(count?)))
     }
 }

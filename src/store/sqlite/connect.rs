@@ -9,6 +9,8 @@ use super::waiting::PATIENCE;
 
 /// How long one waits for a lock before it is reported, where somebody looks on.
 const SHORT_PATIENCE: Duration = Duration::from_millis(500);
+/// How many bytes of the write-ahead log are kept for what comes next: twice as many as it has between checkpoints.
+const LOG_KEEPS: i64 = 8 * 1024 * 1024;
 /// Statements that a connection keeps prepared: more than the store has.
 const KEPT_STATEMENTS: usize = 256;
 
@@ -30,6 +32,8 @@ pub(super) fn writing(path: &Path) -> rusqlite::Result<Connection> {
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON",
     )?;
+    // When the log begins anew, what a large transaction made of it is given back.
+    connection.pragma_update(None, "journal_size_limit", LOG_KEEPS)?;
     Ok(connection)
 }
 

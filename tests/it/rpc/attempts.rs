@@ -156,7 +156,7 @@ async fn who_guessed_in_vain_can_still_reset() {
 }
 
 #[tokio::test]
-async fn a_slowed_subjects_callers_wait_or_learn_how_long_to_wait() {
+async fn a_slowed_subjects_callers_wait_or_are_told_how_long_to_wait() {
     let clock = MovedClock::stopped();
     let setup = Setup::default().with("attempts.allowance", "1").with("attempts.subject_allowance", "1");
     let world = setup.by(&clock).start().await;
@@ -175,7 +175,7 @@ async fn a_slowed_subjects_callers_wait_or_learn_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn a_relying_system_can_find_out_what_exists_and_a_sign_in_can_not() {
+async fn a_relying_system_is_told_what_exists_and_a_sign_in_is_not() {
     let world = World::start().await;
     world.ram_user("alice", RIGHT).await;
     let relay = world.service().await;

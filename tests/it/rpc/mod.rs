@@ -20,4 +20,5 @@ mod revocations;
 mod unrecorded;
 mod upgrades;
 mod watch_changes;
+mod watch_costs;
 mod wire;

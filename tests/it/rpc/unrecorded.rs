@@ -1,4 +1,4 @@
-//! Attempts that the store does not take: no caller gets more of them, and a caller who guessed gets no verdict meanwhile.
+//! Attempts that the store does not take: nobody gets more of them, and nobody is told of a match meanwhile.
 
 use futures_util::future::join_all;
 use rusqlite::Connection;
@@ -66,7 +66,7 @@ async fn refused(caller: &Client, method: &str, request: Value) {
 }
 
 #[tokio::test]
-async fn while_wrong_passwords_are_not_recorded_there_is_no_verdict() {
+async fn while_wrong_passwords_are_not_recorded_no_match_is_told() {
     let world = World::start().await;
     let alice = world.ram_user("alice", RIGHT).await;
     let (relay, other) = (world.service().await, world.caller("SERVICE", "console").await);
@@ -99,7 +99,7 @@ async fn parallel_guesses_that_are_not_recorded_get_no_more_than_the_allowance()
 
     assert!(replies.iter().all(|reply| reply.reason() == "STORE_UNAVAILABLE"), "{replies:?}");
     refusing.end();
-    // They are recorded without a call.
+    // They are recorded though nobody calls.
     let recorded =
         eventually("a record", || Some(refusing.outcomes("wrong-password")).filter(|count| *count > 0)).await;
     assert!(recorded <= 5, "{recorded}");

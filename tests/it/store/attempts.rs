@@ -78,7 +78,7 @@ pub async fn a_caller_is_locked_by_what_it_tried_on_the_name(backend: &mut impl 
     }
     store.record_failure(&of_subject, at(2), &limit(), &wrong).await.unwrap();
     store.number_change_events().await.unwrap();
-    let page = store.change_events(&tenant("acme"), Position(0), 10).await.unwrap();
+    let page = store.change_events(tenant_id(&tenant("acme")), Position(0), 10).await.unwrap();
     let kinds: Vec<_> = page.events.iter().map(|(_, event)| event.kind).collect();
     assert_eq!(kinds.last(), Some(&ChangeKind::Locked { until: at(1_000_002) }), "{kinds:?}");
 }

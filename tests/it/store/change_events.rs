@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credentiald::domain::action::Action;
-use credentiald::domain::audit_event::AuditOutcome;
+use credentiald::domain::attempts::Backoff;
+use credentiald::domain::audit_event::{AuditEvent, AuditOutcome};
 use credentiald::domain::change_event::{ChangeEvent, ChangeKind, KeptEvents, Position};
 use credentiald::domain::names::TenantName;
 use credentiald::domain::subject::SubjectId;
+use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::time::days;
 use credentiald::ports::Store;
-use credentiald::ports::store::{CommitOutcome, Deletion};
+use credentiald::ports::store::{CommitOutcome, Creation, Deletion};
+use uuid::Uuid;
 
 use super::backend::Backend;
 use super::values::*;
@@ -28,9 +31,15 @@ async fn number(store: &dyn Store) -> KeptEvents {
     }
 }
 
+/// The id of the tenant that has that name now.
+pub async fn id_of(store: &dyn Store, tenant: &TenantName) -> TenantId {
+    store.tenant(tenant).await.unwrap().map_or(TenantId(Uuid::nil()), |tenant| tenant.id)
+}
+
 /// What a reader who comes after a position is told, and where it goes on.
 async fn read(store: &dyn Store, tenant: &TenantName, mut after: Position) -> (Vec<ChangeEvent>, Position) {
     let mut events = Vec::new();
+    let tenant = id_of(store, tenant).await;
     loop {
         let page = store.change_events(tenant, after, 2).await.unwrap();
         assert!(page.kept.reaches_back_to(after), "{after:?} of {:?}", page.kept);
@@ -171,8 +180,37 @@ pub async fn another_tenants_events_are_not_found(backend: &mut impl Backend) {
         store.delete_subject(&globex, &ram_user(name), &authority()).await.unwrap();
     }
     assert_eq!(store.delete_tenant(&globex, &authority()).await.unwrap(), Deletion::Deleted);
-    add_tenant(&*store, "globex").await;
+    let again = Tenant { id: TenantId(Uuid::new_v4()), ..new_tenant("globex", 1) };
+    assert_eq!(store.create_tenant(&again, &authority()).await.unwrap(), Creation::Created);
     assert_eq!(told(&*store, &globex).await, [], "made again under the same name");
+    assert_eq!(told(&*store, &acme).await.len(), 1);
+}
+
+pub async fn events_of_a_tenant_that_is_gone_are_removed_a_part_at_a_time(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (acme, globex) = (add_tenant(&*store, "acme").await, add_tenant(&*store, "globex").await);
+    let subject = add_subject(&*store, &globex, ram_user("alice")).await;
+    add_subject(&*store, &acme, ram_user("alice")).await;
+    for number in 0..250 {
+        for _ in 0..2 {
+            let locked = AuditEvent { subject: Some(subject.id), ..event() };
+            store.record_failure(&pair(1, number), at(1), &Backoff { allowance: 1, ..limit() }, &locked).await.unwrap();
+        }
+    }
+    number(&*store).await;
+    store.delete_subject(&globex, &ram_user("alice"), &authority()).await.unwrap();
+    assert_eq!(store.delete_tenant(&globex, &authority()).await.unwrap(), Deletion::Deleted);
+
+    let left = async || {
+        let page = store.change_events(tenant_id(&globex), START, 1000).await.unwrap();
+        page.events.len()
+    };
+    let mut counts = vec![left().await];
+    while store.remove_old(at(0)).await.unwrap() {
+        counts.push(left().await);
+    }
+    assert!(counts[0] >= 251 && counts.len() > 2 && counts.last() == Some(&0), "{counts:?}");
+    assert!(counts.windows(2).all(|pair| pair[0] - pair[1] <= 200), "{counts:?}");
     assert_eq!(told(&*store, &acme).await.len(), 1);
 }
 
@@ -225,11 +263,11 @@ pub async fn what_is_old_is_removed_and_a_cursor_before_it_expires(backend: &mut
     let events = number(&*store).await;
     assert_eq!(events.after, START, "what has no position is not removed");
 
-    let first = store.change_events(&acme, START, 1).await.unwrap();
+    let first = store.change_events(tenant_id(&acme), START, 1).await.unwrap();
     assert!(!store.purge_change_events(now).await.unwrap());
     assert_eq!(kinds(&*store, &acme).await, [changed(2)]);
     for (cursor, is_kept) in [(START, false), (first.up_to, true), (events.last, true), (Position(u64::MAX), false)] {
-        let page = store.change_events(&acme, cursor, 10).await.unwrap();
+        let page = store.change_events(tenant_id(&acme), cursor, 10).await.unwrap();
         assert_eq!(page.kept.reaches_back_to(cursor), is_kept, "{cursor:?}");
     }
     // Where the newest is gone as well, the cursor after it still leads on.

@@ -54,12 +54,40 @@ pub async fn what_a_smaller_policy_does_not_need_goes_with_it(backend: &mut impl
     ] {
         assert!(store.replace_settings(&acme, &settings, &new, &authority()).await.unwrap());
         settings = new;
+        while store.remove_old(at(0)).await.unwrap() {}
         assert_eq!(kept(&*store, alice).await, of_ram);
         assert_eq!(kept(&*store, bob).await, of_ram);
         assert_eq!(kept(&*store, jane).await, of_iam);
         assert_eq!(kept(&*store, theirs).await, [4, 3, 2, 1], "another tenant's");
         assert_eq!(kept(&*store, fresh).await, [0; 0]);
     }
+}
+
+/// Sixty subjects are more than are looked at in one transaction.
+pub async fn a_smaller_policy_is_worked_off_a_part_at_a_time(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    let defaults = TenantSettings::default();
+    assert!(store.replace_settings(&acme, &defaults, &depths(24, 24), &authority()).await.unwrap());
+    let mut subjects = Vec::new();
+    for number in 0..60 {
+        subjects.push(with_history(&*store, &acme, ram_user(&format!("user-{number}"))).await);
+    }
+    let of_all = async || {
+        let mut hashes = 0;
+        for subject in &subjects {
+            hashes += kept(&*store, *subject).await.len();
+        }
+        hashes
+    };
+    assert!(store.replace_settings(&acme, &depths(24, 24), &depths(2, 24), &authority()).await.unwrap());
+    assert_eq!(of_all().await, 60 * 4, "the settings are there at once");
+    assert!(store.remove_old(at(0)).await.unwrap());
+    assert_eq!(of_all().await, 10 * 4 + 50, "a part at a time");
+    // What is needed again by then stays.
+    assert!(store.replace_settings(&acme, &depths(2, 24), &depths(3, 24), &authority()).await.unwrap());
+    while store.remove_old(at(0)).await.unwrap() {}
+    assert_eq!(of_all().await, 10 * 2 + 50);
 }
 
 pub async fn settings_that_are_not_replaced_remove_nothing(backend: &mut impl Backend) {

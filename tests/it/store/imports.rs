@@ -44,7 +44,7 @@ pub async fn a_batch_is_read_back_as_it_was(backend: &mut impl Backend) {
     }
     assert_eq!(backend.audit_events().await.last(), Some(&event.id));
     while store.number_change_events().await.unwrap().more {}
-    let told = store.change_events(&acme, Position(0), 100).await.unwrap().events;
+    let told = store.change_events(tenant_id(&acme), Position(0), 100).await.unwrap().events;
     let mut told: Vec<_> = told.into_iter().map(|(_, event)| (event.subject, event.kind)).collect();
     let kind = ChangeKind::Created { version: Some(version(1)) };
     let mut expected: Vec<_> = batch.iter().take(4).map(|one| (one.subject.id, kind)).collect();

@@ -57,6 +57,7 @@ macro_rules! laws {
                 a_change_and_its_event_are_one,
                 a_clock_that_jumps_changes_no_order,
                 another_tenants_events_are_not_found,
+                events_of_a_tenant_that_is_gone_are_removed_a_part_at_a_time,
                 a_cursor_leads_on_after_reopening,
                 where_nothing_waits_no_position_is_given,
                 many_events_get_their_positions_a_part_at_a_time,
@@ -102,6 +103,7 @@ macro_rules! laws {
             ],
             history: [
                 what_a_smaller_policy_does_not_need_goes_with_it,
+                a_smaller_policy_is_worked_off_a_part_at_a_time,
                 settings_that_are_not_replaced_remove_nothing,
             ],
             imports: [
@@ -136,6 +138,7 @@ macro_rules! laws {
                 a_token_is_found_by_its_digest,
                 a_token_for_what_is_absent_is_refused,
                 a_deleted_token_is_gone,
+                tokens_that_have_expired_are_removed,
                 the_first_operator_is_made_once,
                 when_no_operators_token_is_valid_any_more_one_can_be_made_again,
                 of_racing_first_operators_exactly_one_is_made,

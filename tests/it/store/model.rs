@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use credentiald::domain::access_token::AccessToken;
 use credentiald::domain::attempts::Forget;
 use credentiald::domain::caller::Caller;
 use credentiald::domain::credential::{ChangeId, StoredHash};
 use credentiald::domain::names::RamUserName;
 use credentiald::domain::subject::SubjectId;
+use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::ports::Store;
 use credentiald::ports::store::{CommitOutcome, Creation, Deletion, FirstPassword, NewSubject};
 use proptest::prelude::*;
@@ -93,7 +95,7 @@ impl Model {
     async fn follow(&mut self, store: &dyn Store, operation: Operation) {
         match operation {
             Operation::CreateTenant(number) => {
-                let new = new_tenant(TENANTS[number], 1);
+                let new = Tenant { id: TenantId(Uuid::new_v4()), ..new_tenant(TENANTS[number], 1) };
                 let created = store.create_tenant(&new, &authority()).await.unwrap();
                 let expected = created_if(!self.tenants.contains_key(&number));
                 assert_eq!(created, expected);
@@ -138,8 +140,9 @@ impl Model {
                 let user = self.tenants.get_mut(&owner).and_then(|users| users.get_mut(&name));
                 let id = user.as_ref().map_or(SubjectId(Uuid::nil()), |user| user.id);
                 let caller = Caller::RamUser(tenant(TENANTS[owner]), RamUserName::parse(USERS[name]).unwrap(), id);
-                let issued =
-                    store.insert_access_token(&token(caller), &digest(self.digests), &authority()).await.unwrap();
+                let of_tenant = change_events::id_of(store, &tenant(TENANTS[owner])).await;
+                let token = AccessToken { tenant: Some(of_tenant), ..token(caller) };
+                let issued = store.insert_access_token(&token, &digest(self.digests), &authority()).await.unwrap();
                 assert_eq!(issued, user.is_some());
                 if let Some(user) = user {
                     user.tokens.push(self.digests);

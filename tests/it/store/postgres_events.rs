@@ -20,8 +20,8 @@ async fn an_event_that_commits_late_is_told_to_who_has_read_what_came_after_it()
     sqlx::raw_sql(
         "BEGIN;
          UPDATE subject SET events = events + 1 WHERE name = 'alice';
-         INSERT INTO change_event (subject_id, number, id, at, tenant, kind, written, what, version)
-         SELECT id, events, id, 1, tenant, kind, written, 'changed', 2 FROM subject WHERE name = 'alice'",
+         INSERT INTO change_event (subject_id, number, id, at, tenant_id, tenant, kind, written, what, version)
+         SELECT id, events, id, 1, (SELECT t.id FROM tenant t), tenant, kind, written, 'changed', 2 FROM subject WHERE name = 'alice'",
     )
     .execute(&mut late)
     .await
@@ -29,14 +29,17 @@ async fn an_event_that_commits_late_is_told_to_who_has_read_what_came_after_it()
 
     make_change(&store, bob, 1).await;
     store.number_change_events().await.unwrap();
-    let early = store.change_events(&acme, Position(0), 10).await.unwrap();
+    let early = store.change_events(tenant_id(&acme), Position(0), 10).await.unwrap();
     assert_eq!(early.events.len(), 3, "two were created, and one was changed");
     sqlx::raw_sql("COMMIT").execute(&mut late).await.unwrap();
     late.close().await.unwrap();
 
-    assert!(store.change_events(&acme, early.up_to, 10).await.unwrap().events.is_empty(), "it has no position yet");
+    assert!(
+        store.change_events(tenant_id(&acme), early.up_to, 10).await.unwrap().events.is_empty(),
+        "it has no position yet"
+    );
     store.number_change_events().await.unwrap();
-    let rest = store.change_events(&acme, early.up_to, 10).await.unwrap();
+    let rest = store.change_events(tenant_id(&acme), early.up_to, 10).await.unwrap();
     let told: Vec<_> = rest.events.iter().map(|(_, event)| (event.subject, event.kind.as_str())).collect();
     assert_eq!(told, [(alice, "changed")]);
 }
@@ -57,6 +60,6 @@ async fn positions_are_given_beside_a_writer_who_does_not_commit() {
     for _ in 0..3 {
         store.number_change_events().await.unwrap();
     }
-    assert_eq!(store.change_events(&acme, Position(0), 10).await.unwrap().events.len(), 1);
+    assert_eq!(store.change_events(tenant_id(&acme), Position(0), 10).await.unwrap().events.len(), 1);
     sqlx::raw_sql("COMMIT").execute(&mut open).await.unwrap();
 }

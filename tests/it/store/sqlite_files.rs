@@ -5,12 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use credentiald::domain::caller::Caller;
-use credentiald::domain::credential::Revision;
+use credentiald::domain::credential::{ChangeId, Revision};
 use credentiald::domain::subject::SubjectId;
-use credentiald::ports::store::{AccessTokens, Credentials, Directory};
+use credentiald::ports::store::{AccessTokens, Credentials, Directory, ImportedSubject, Imports};
 use credentiald::store::sqlite::OpenError;
 use credentiald::store::{Migrated, SqlStore, sqlite};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::sqlite::{connection_to, tamper};
 use super::values::*;
@@ -247,6 +248,34 @@ async fn a_store_that_another_process_is_writing_to_without_end_is_refused() {
     assert!(matches!(error, OpenError::Locked(_)), "{error:?}");
     other.execute_batch("ROLLBACK").unwrap();
     sqlite::open(&path).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_large_transaction_made_of_the_log_is_given_back() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    let store = sqlite::open(&path).await.unwrap();
+    let acme = add_tenant(&store, "acme").await;
+    let newcomer = |number| ImportedSubject {
+        tenant: acme.clone(),
+        subject: subject(ram_user(&format!("user-{number}"))),
+        hash: hash(1),
+        changed_at: at(7),
+        change_id: ChangeId(Uuid::new_v4()),
+    };
+    let subjects: Vec<_> = (0..12_000).map(newcomer).collect();
+    assert!(store.import(&subjects, &[authority()]).await.unwrap());
+    let log = || fs::metadata(beside(&path, "-wal")).unwrap().len();
+    let kept = 8 * 1024 * 1024;
+    assert!(log() > kept, "{}", log());
+    // Once all of it has been moved into the file, the next commit begins it anew.
+    for _ in 0..5000 {
+        store.record(&event()).await.unwrap();
+        if log() <= kept {
+            return;
+        }
+    }
+    panic!("the log has {} bytes", log());
 }
 
 #[tokio::test]

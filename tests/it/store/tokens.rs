@@ -91,3 +91,13 @@ pub async fn of_racing_first_operators_exactly_one_is_made(backend: &mut impl Ba
     assert_eq!(racers.join_all().await.into_iter().filter(|made| *made).count(), 1);
     assert_eq!(backend.store().access_tokens(None, &page(10, None)).await.unwrap().items.len(), 1);
 }
+
+pub async fn tokens_that_have_expired_are_removed(backend: &mut impl Backend) {
+    let store = backend.store();
+    assert!(store.insert_access_token(&token(operator()), &digest(1), &authority()).await.unwrap());
+    let left = async || store.access_tokens(None, &page(10, None)).await.unwrap().items.len();
+    for (now, expected) in [(20, 1), (21, 0)] {
+        store.remove_old(at(now)).await.unwrap();
+        assert_eq!(left().await, expected, "{now}");
+    }
+}

@@ -1,14 +1,15 @@
 //! A store that misbehaves on purpose.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use credentiald::domain::attempts::{Backoff, Pair, StoredFailures};
 use credentiald::domain::audit_event::AuditEvent;
-use credentiald::domain::change_event::Position;
+use credentiald::domain::change_event::{ChangeEvent, Position};
 use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{Credential, Revision, StoredHash, Version};
 use credentiald::domain::evidence::Evidence;
@@ -34,11 +35,30 @@ pub struct BarrierStore {
     armed: Arc<AtomicBool>,
     /// How many calls have come to where they are counted.
     reached: watch::Sender<u32>,
+    calls: Calls,
 }
 
+/// How often each method was called, by its name.
+pub type Calls = Arc<Mutex<BTreeMap<&'static str, usize>>>;
+
 impl BarrierStore {
+    /// A store that behaves, and counts.
+    pub fn counting(store: Arc<dyn Store>, calls: &Calls) -> Self {
+        Self { calls: Arc::clone(calls), ..Self::refusing_commits(store, Arc::default()) }
+    }
+
+    fn count(&self, method: &'static str) {
+        *self.calls.lock().unwrap().entry(method).or_default() += 1;
+    }
+
     pub fn new(store: Arc<dyn Store>, callers: usize, armed: Arc<AtomicBool>) -> Self {
-        Self { store, barrier: Some(Barrier::new(callers)), armed, reached: watch::Sender::default() }
+        Self {
+            store,
+            barrier: Some(Barrier::new(callers)),
+            armed,
+            reached: watch::Sender::default(),
+            calls: Calls::default(),
+        }
     }
 
     /// The same, and counts those who wait.
@@ -52,7 +72,7 @@ impl BarrierStore {
     }
 
     pub fn refusing_commits(store: Arc<dyn Store>, armed: Arc<AtomicBool>) -> Self {
-        Self { store, barrier: None, armed, reached: watch::Sender::default() }
+        Self { store, barrier: None, armed, reached: watch::Sender::default(), calls: Calls::default() }
     }
 
     /// Counts the tokens that were looked up: so many calls were let through, or refused, by their headers.
@@ -68,6 +88,7 @@ macro_rules! pass_on {
         impl $trait for BarrierStore {
             $(
                 async fn $name(&self, $($argument: $type),*) -> Result<$returns, StoreError> {
+                    self.count(stringify!($name));
                     self.store.$name($($argument),*).await
                 }
             )+
@@ -132,7 +153,8 @@ pass_on! {
 pass_on! {
     ChangeEvents {
         fn number_change_events() -> Numbered;
-        fn change_events(tenant: &TenantName, after: Position, most: u32) -> ChangeEventPage;
+        fn change_events(tenant: TenantId, after: Position, most: u32) -> ChangeEventPage;
+        fn all_change_events(after: Position, most: u32) -> ChangeEventPage<(TenantId, ChangeEvent)>;
         fn purge_change_events(before: Timestamp) -> bool;
     }
 }

@@ -16,3 +16,21 @@ CREATE TABLE page_key (
 );
 INSERT INTO page_key (only_row, key)
     SELECT 1, sha256(CAST(CAST(gen_random_uuid() AS TEXT) || CAST(gen_random_uuid() AS TEXT) AS BYTEA));
+
+-- The tenant that an event belongs to.
+ALTER TABLE change_event ADD COLUMN tenant_id TEXT COLLATE "C" NOT NULL DEFAULT '';
+UPDATE change_event SET tenant_id = coalesce((SELECT t.id FROM tenant t WHERE t.name = change_event.tenant), '');
+DROP INDEX change_event_tenant;
+CREATE INDEX change_event_tenant ON change_event (tenant_id, position);
+
+-- What is left to remove of what is over: a part at a time, in the background. `kind` is `event` for the events of a tenant
+-- that is gone; otherwise that of the subjects of which fewer earlier hashes are needed than before, done up to `after`.
+CREATE TABLE leftover (
+    tenant_id TEXT COLLATE "C" NOT NULL,
+    kind      TEXT COLLATE "C" NOT NULL,
+    after     TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant_id, kind)
+);
+
+-- Which tokens have expired.
+CREATE INDEX access_token_expiry ON access_token (expires_at);

@@ -1,11 +1,10 @@
 //! Tenants and their settings.
 
-use super::super::{SqlStore, Transaction, rows, settings, sql};
-use super::{has_tenant, page_of, start_of};
+use super::super::{SqlStore, Transaction, leftovers, rows, settings, sql};
+use super::{page_of, start_of};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
-use crate::domain::subject::SubjectKind;
 use crate::domain::tenant::Tenant;
 use crate::ports::StoreError;
 use crate::ports::store::{Creation, Deletion};
@@ -40,10 +39,10 @@ pub(super) async fn list(store: &SqlStore, page: &PageRequest) -> Result<Page<Te
     page_of(&found, page, rows::tenant, |tenant| tenant.name.as_str().to_owned())
 }
 
+/// Its change events are removed later: a tenant that is made again under the name has another id, and does not see them.
 pub(super) async fn delete(transaction: &mut dyn Transaction, name: &TenantName) -> Result<Deletion, StoreError> {
-    if !has_tenant(transaction, name).await? {
-        return Ok(Deletion::Absent);
-    }
+    let found = sql("SELECT id FROM tenant WHERE name = $1").bind(name.as_str());
+    let Some(found) = transaction.fetch_first(found).await? else { return Ok(Deletion::Absent) };
     let deleted = transaction
         .execute(
             sql("DELETE FROM tenant WHERE name = $1
@@ -55,9 +54,7 @@ pub(super) async fn delete(transaction: &mut dyn Transaction, name: &TenantName)
     if deleted == 0 {
         return Ok(Deletion::NotEmpty);
     }
-    // One that is made again under the same name is not to see them.
-    let events = sql("DELETE FROM change_event WHERE tenant = $1").taking_long();
-    transaction.execute(events.bind(name.as_str())).await?;
+    leftovers::of_tenant(transaction, found.text("id")?).await?;
     Ok(Deletion::Deleted)
 }
 
@@ -80,33 +77,8 @@ pub(super) async fn replace_settings(
         .await?;
     for ((kind, kept), (_, kept_before)) in new.earlier_hashes().into_iter().zip(expected.earlier_hashes()) {
         if kept < kept_before {
-            remove_earlier_hashes(transaction, tenant, kind, kept).await?;
+            leftovers::of_settings(transaction, tenant, kind).await?;
         }
     }
     Ok(true)
-}
-
-/// Removes the hashes that a policy does not need any more, and no overlap either.
-async fn remove_earlier_hashes(
-    transaction: &mut dyn Transaction,
-    tenant: &TenantName,
-    kind: SubjectKind,
-    kept: u32,
-) -> Result<(), StoreError> {
-    transaction
-        .execute(
-            sql("DELETE FROM earlier_hash WHERE (subject_id, version) IN (
-                     SELECT e.subject_id, e.version FROM subject s
-                     JOIN credential c ON c.subject_id = s.id
-                     JOIN earlier_hash e ON e.subject_id = s.id
-                     WHERE s.tenant = $1 AND s.kind = $2 AND e.version < c.version - $3
-                         AND (c.overlap_started_at IS NULL OR e.version < c.version - 1)
-                 )")
-            .taking_long()
-            .bind(tenant.as_str())
-            .bind(kind.as_str())
-            .bind(i64::from(kept)),
-        )
-        .await?;
-    Ok(())
 }

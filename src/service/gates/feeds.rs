@@ -1,0 +1,151 @@
+//! What the watches of a tenant share: the last of its events, read from the store once for all of them.
+//!
+//! One task of the process reads what has got positions since it last looked, and puts each event into the feed of its
+//! tenant. A feed holds a bounded number of events. A watch that lags behind reads from the store itself until it has caught
+//! up.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::{OnceCell, watch};
+
+use crate::domain::change_event::{ChangeEvent, Position};
+use crate::domain::tenant::TenantId;
+use crate::ports::store::{ChangeEventPage, Lookup};
+
+/// How many events a feed holds.
+const HELD: usize = 256;
+
+/// The feeds of the tenants that are watched.
+#[derive(Default)]
+pub(super) struct Feeds(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// Every event up to here is in its feed, where there is one.
+    up_to: Position,
+    of_tenants: HashMap<TenantId, Weak<Feed>>,
+}
+
+/// The last events of a tenant.
+pub(super) struct Feed {
+    events: Mutex<Held>,
+    /// The position of the newest event.
+    moved: watch::Sender<Position>,
+}
+
+struct Held {
+    /// Every event of the tenant from after this up to `up_to` is held.
+    after: Position,
+    up_to: Position,
+    events: VecDeque<Arc<Recent>>,
+}
+
+/// An event of a feed.
+pub(super) struct Recent {
+    pub(super) position: Position,
+    pub(super) event: ChangeEvent,
+    /// What was found under the name of its subject, looked up by the first watch that asks.
+    pub(super) lookup: OnceCell<Lookup>,
+}
+
+impl Recent {
+    pub(super) fn new(position: Position, event: ChangeEvent) -> Self {
+        Self { position, event, lookup: OnceCell::new() }
+    }
+}
+
+impl Feeds {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The feed of a tenant, begun by its first watch. `last` is the last position that was given.
+    pub(super) fn join(&self, tenant: TenantId, last: Position) -> Arc<Feed> {
+        let mut known = self.known();
+        known.of_tenants.retain(|_, feed| feed.strong_count() > 0);
+        if let Some(feed) = known.of_tenants.get(&tenant).and_then(Weak::upgrade) {
+            return feed;
+        }
+        if known.of_tenants.is_empty() {
+            // Nothing was read while no tenant was watched.
+            known.up_to = known.up_to.max(last);
+        }
+        let held = Held { after: known.up_to, up_to: known.up_to, events: VecDeque::new() };
+        let feed = Arc::new(Feed { events: Mutex::new(held), moved: watch::Sender::new(known.up_to) });
+        known.of_tenants.insert(tenant, Arc::downgrade(&feed));
+        feed
+    }
+
+    /// From where events are to be read, where any tenant is watched and there are some up to `last`.
+    pub(super) fn behind(&self, last: Position) -> Option<Position> {
+        let known = self.known();
+        let is_watched = known.of_tenants.values().any(|feed| feed.strong_count() > 0);
+        (is_watched && known.up_to < last).then_some(known.up_to)
+    }
+
+    /// Puts what was read after a position into the feeds. Where it does not begin there, because that is not kept any more,
+    /// each watch has to find out for itself.
+    pub(super) fn take_in(&self, after: Position, page: ChangeEventPage<(TenantId, ChangeEvent)>) {
+        let mut known = self.known();
+        if known.up_to != after {
+            return;
+        }
+        known.up_to = page.up_to;
+        let has_gap = !page.kept.reaches_back_to(after);
+        let mut of_tenants: HashMap<TenantId, Vec<Arc<Recent>>> = HashMap::new();
+        for (position, (tenant, event)) in page.events {
+            if known.of_tenants.contains_key(&tenant) {
+                of_tenants.entry(tenant).or_default().push(Arc::new(Recent::new(position, event)));
+            }
+        }
+        for (tenant, feed) in &known.of_tenants {
+            if let Some(feed) = feed.upgrade() {
+                feed.take_in(of_tenants.remove(tenant).unwrap_or_default(), page.up_to, has_gap);
+            }
+        }
+    }
+}
+
+impl Feed {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells when there is something after a position.
+    pub(super) fn moved(&self) -> watch::Receiver<Position> {
+        self.moved.subscribe()
+    }
+
+    /// The events after a position, at most so many, and where to go on; `None` where the feed does not reach back so far.
+    pub(super) fn after(&self, position: Position, most: usize) -> Option<(Vec<Arc<Recent>>, Position)> {
+        let held = self.held();
+        if position < held.after {
+            return None;
+        }
+        let start = held.events.partition_point(|recent| recent.position <= position);
+        let events: Vec<_> = held.events.range(start..).take(most).cloned().collect();
+        let is_all = start + events.len() == held.events.len();
+        let up_to =
+            if is_all { held.up_to.max(position) } else { events.last().map_or(position, |last| last.position) };
+        Some((events, up_to))
+    }
+
+    fn take_in(&self, events: Vec<Arc<Recent>>, up_to: Position, has_gap: bool) {
+        let mut held = self.held();
+        if has_gap {
+            held.events.clear();
+            held.after = up_to;
+        }
+        let is_news = has_gap || !events.is_empty();
+        held.events.extend(events);
+        let surplus = held.events.len().saturating_sub(HELD);
+        let dropped = held.events.drain(..surplus).next_back();
+        held.after = dropped.map_or(held.after, |last| last.position);
+        held.up_to = up_to;
+        drop(held);
+        if is_news {
+            self.moved.send_replace(up_to);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a deletion or smaller settings leave to remove, worked off a part at a time.
+//!
+//! In one statement it would be as large as a tenant: others would wait for it, and where statements have a time limit it
+//! would never be done. Nothing that is left counts any more: events are read by their tenant's id, which never comes again,
+//! and a change compares no more earlier hashes than the policy asks for.
+
+use super::rows;
+use super::upkeep::AT_ONCE;
+use super::{Row, Statement, Transaction, change_events, settings, sql};
+use crate::domain::names::TenantName;
+use crate::domain::subject::SubjectKind;
+use crate::ports::StoreError;
+
+/// What is left of a tenant's change events.
+const EVENTS: &str = "event";
+/// How many subjects are looked at in one transaction: each has at most two dozen earlier hashes.
+const SUBJECTS_AT_ONCE: i64 = 50;
+
+/// A tenant is gone, in the transaction in which it goes.
+pub(super) async fn of_tenant(transaction: &mut dyn Transaction, id: &str) -> Result<(), StoreError> {
+    let gone = sql("DELETE FROM leftover WHERE tenant_id = $1").bind(id);
+    transaction.execute(gone).await?;
+    let left = sql("INSERT INTO leftover (tenant_id, kind, after) VALUES ($1, $2, '')");
+    transaction.execute(left.bind(id).bind(EVENTS)).await.map(drop)
+}
+
+/// Fewer earlier hashes of a kind of subject are needed, in the transaction of the settings that say so. Where it was being
+/// worked off, it begins anew.
+pub(super) async fn of_settings(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    kind: SubjectKind,
+) -> Result<(), StoreError> {
+    let left = sql("INSERT INTO leftover (tenant_id, kind, after) SELECT id, $2, '' FROM tenant WHERE name = $1
+         ON CONFLICT (tenant_id, kind) DO UPDATE SET after = excluded.after");
+    transaction.execute(left.bind(tenant.as_str()).bind(kind.as_str())).await.map(drop)
+}
+
+/// Removes a part of what is left. Answers whether there is more.
+pub(super) async fn remove_some(transaction: &mut dyn Transaction) -> Result<bool, StoreError> {
+    let first = ["SELECT tenant_id, kind, after FROM leftover ORDER BY tenant_id, kind LIMIT 1", transaction.taking()];
+    let Some(left) = transaction.fetch_first(Statement::of_parts(&first)).await? else { return Ok(false) };
+    let is_done = match left.text("kind")? {
+        EVENTS => {
+            let removed = change_events::remove_of_tenant(transaction, left.text("tenant_id")?).await?;
+            i64::try_from(removed).is_ok_and(|removed| removed < AT_ONCE)
+        }
+        _ => remove_earlier_hashes(transaction, &left).await?,
+    };
+    if is_done {
+        let done = sql("DELETE FROM leftover WHERE tenant_id = $1 AND kind = $2");
+        transaction.execute(done.bind(left.text("tenant_id")?).bind(left.text("kind")?)).await?;
+    }
+    Ok(true)
+}
+
+/// Removes the hashes that a policy does not need any more, and no overlap either, of some subjects. Answers whether these
+/// were the last. What is needed is read now: the settings may have changed again.
+async fn remove_earlier_hashes(transaction: &mut dyn Transaction, left: &Row) -> Result<bool, StoreError> {
+    let (id, kind, after) = (left.text("tenant_id")?, left.text("kind")?, left.text("after")?);
+    let tenant = sql("SELECT name, settings FROM tenant WHERE id = $1").bind(id);
+    let Some(tenant) = transaction.fetch_first(tenant).await? else { return Ok(true) };
+    let needed = rows::parsed(&tenant, "settings", settings::of_text)?.earlier_hashes();
+    let Some((_, kept)) = needed.into_iter().find(|(of, _)| of.as_str() == kind) else { return Ok(true) };
+    let name = tenant.text("name")?;
+    let last = sql("SELECT max(id) AS last, count(*) AS subjects FROM (
+             SELECT id FROM subject WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3
+         ) s");
+    let last = last.bind(name).bind(after).bind(SUBJECTS_AT_ONCE);
+    let Some(page) = transaction.fetch_first(last).await? else { return Ok(true) };
+    let Some(last) = page.optional_text("last")? else { return Ok(true) };
+    transaction
+        .execute(
+            sql("DELETE FROM earlier_hash WHERE (subject_id, version) IN (
+                     SELECT e.subject_id, e.version FROM subject s
+                     JOIN credential c ON c.subject_id = s.id
+                     JOIN earlier_hash e ON e.subject_id = s.id
+                     WHERE s.tenant = $1 AND s.id > $2 AND s.id <= $3 AND s.kind = $4 AND e.version < c.version - $5
+                         AND (c.overlap_started_at IS NULL OR e.version < c.version - 1)
+                 )")
+            .bind(name)
+            .bind(after)
+            .bind(last)
+            .bind(kind)
+            .bind(i64::from(kept)),
+        )
+        .await?;
+    let further = sql("UPDATE leftover SET after = $3 WHERE tenant_id = $1 AND kind = $2");
+    transaction.execute(further.bind(id).bind(kind).bind(last)).await?;
+    Ok(page.integer("subjects")? < SUBJECTS_AT_ONCE)
+}
