@@ -257,8 +257,9 @@ fn any_case() -> impl Strategy<Value = Case> {
 
 fn any_subject() -> impl Strategy<Value = Subject> {
     prop_oneof![
-        "[A-Za-z0-9.-]{1,50}|example\\.com".prop_map(|name| mail_domain(&name)),
-        "[A-Za-z0-9._-]{1,64}|alice".prop_map(|name| ram_user(&name)),
+        "[A-Za-z0-9]([A-Za-z0-9-]{0,10}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]{0,10}[A-Za-z0-9])?){0,2}|example\\.com"
+            .prop_map(|name| mail_domain(&name)),
+        "[A-Za-z0-9._][A-Za-z0-9._-]{0,63}|alice".prop_map(|name| ram_user(&name)),
         ("[A-Za-z0-9._-]{1,64}", "[A-Za-zé_. -][A-Za-z0-9é_. -]{0,63}|Jane Doe")
             .prop_map(|(id, name)| iam_user(&id, &name)),
         ("[A-Za-z0-9._-]{1,64}", "[a-z][a-z0-9_]{0,99}|alice")

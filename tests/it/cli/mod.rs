@@ -7,6 +7,8 @@ mod status;
 
 use std::process::Command;
 
+use crate::support::installation::write_secretly;
+
 /// How a run of the binary ended.
 struct Outcome {
     status: i32,
@@ -39,7 +41,7 @@ fn credentiald(arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
 fn file(text: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("credentiald.toml");
-    std::fs::write(&path, text).unwrap();
+    write_secretly(&path, text);
     let path = path.to_str().unwrap().to_owned();
     (folder, path)
 }

@@ -50,7 +50,7 @@ async fn a_damaged_store_is_found_and_verifies_no_wrong_password() {
         bytes[at..at + RUN].iter_mut().for_each(|byte| *byte ^= 0xff);
         fs::remove_dir_all(installation.data()).unwrap();
         fs::create_dir(installation.data()).unwrap();
-        fs::write(installation.database(), &bytes).unwrap();
+        write_secretly(&installation.database(), &bytes);
 
         let check = installation.run(&["store", "check"]);
         assert!(matches!(check.status, Some(0 | 1)), "{place}: {check:?}");
