@@ -33,7 +33,7 @@ impl Peppered {
 
     /// Writes a ring, and answers the flag that names it.
     fn ring(&self, name: &str, lines: &[&str]) -> String {
-        write_secretly(&self.installation.path(name), &lines.join("\n"));
+        write_secretly(&self.installation.path(name), lines.join("\n"));
         format!("--pepper-keys-file={name}")
     }
 

@@ -15,7 +15,7 @@ async fn replicas_on_postgresql_serve_one_store() {
     let cluster = Cluster::with_roles().await;
     let installation = Installation::new();
     for (role, file) in [("credentiald_migrates", "migrates.url"), ("credentiald_runs", "runs.url")] {
-        write_secretly(&installation.path(file), &format!("{}\n", cluster.url_as(role, "credentiald")));
+        write_secretly(&installation.path(file), format!("{}\n", cluster.url_as(role, "credentiald")));
     }
     let as_owner = ["--store-url-file", "migrates.url"];
     let arguments = [
@@ -72,7 +72,7 @@ async fn replicas_on_postgresql_serve_one_store() {
 
 /// Arguments for serving that database, which is given up soon.
 fn on(installation: &Installation, cluster: &Cluster) -> [String; 6] {
-    write_secretly(&installation.path("runs.url"), &cluster.url_as("credentiald_runs", "credentiald"));
+    write_secretly(&installation.path("runs.url"), cluster.url_as("credentiald_runs", "credentiald"));
     let arguments = [
         "--store-url-file",
         "runs.url",

@@ -42,9 +42,9 @@ async fn reason_after(stream: OpenStream, data: Bytes) -> String {
 }
 
 async fn issued(issuer: &Client, world: &World, request: Value) -> (Client, Value) {
-    let issued = issuer.ok("IssueAccessToken", request).await;
-    let caller = world.anybody().with_token(issued["token"].as_str().unwrap());
-    (caller, issued["access_token"]["token_id"].clone())
+    let reply = issuer.ok("IssueAccessToken", request).await;
+    let caller = world.anybody().with_token(reply["token"].as_str().unwrap());
+    (caller, reply["access_token"]["token_id"].clone())
 }
 
 async fn make_again(world: &World) {

@@ -56,9 +56,9 @@ async fn a_write_waits_for_who_takes_away_what_it_rests_on() {
 
         let writing = tokio::spawn(async move { write(&store, name).await });
         while !writing.is_finished() {
-            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+            let locked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
                  AND wait_event_type = 'Lock'";
-            if sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut looking).await.unwrap() > 0 {
+            if sqlx::query_scalar::<_, i64>(locked).fetch_one(&mut looking).await.unwrap() > 0 {
                 break;
             }
         }

@@ -237,19 +237,7 @@ async fn everything_that_is_asked_of_a_store(
     let failed = SubjectStatus::MailDomain(MailDomainStatus::VerificationFailed);
     store_of.set_subject_status(acme, &domain.name, failed, &authority()).await.unwrap();
 
-    let relay = || token(Caller::Service(acme.clone(), FreeName::parse("relay").unwrap()));
-    let of_alice = Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), alice.id);
-    for (number, issued) in [(1, relay()), (2, token(of_alice)), (3, token(operator()))] {
-        store_of.insert_access_token(&issued, &digest(number), &authority()).await.unwrap();
-        store_of.access_token(&digest(number)).await.unwrap();
-        store_of.access_token_of(issued.id).await.unwrap();
-        assert!(store_of.is_proven(&issued.evidence(), at(1)).await.unwrap());
-        store_of.delete_access_token(issued.caller.tenant(), issued.id, &authority()).await.unwrap();
-    }
-    store_of.bootstrap(&token(operator()), &digest(4), &event()).await.unwrap();
-    for owner in [None, Some(acme)] {
-        store_of.access_tokens(owner, &page(2, None)).await.unwrap();
-    }
+    everything_that_is_asked_of_tokens(store, acme, alice.id).await;
 
     hashes.keys_in_use().await.unwrap();
     for key in [None, Some(pepper_key("2026"))] {
@@ -279,6 +267,22 @@ async fn everything_that_is_asked_of_a_store(
     store_of.delete_instance(acme, &instance_id("r-9"), &permitted).await.unwrap();
     store.page_key().await.unwrap();
     while store_of.remove_old(at(i64::MAX)).await.unwrap() {}
+}
+
+async fn everything_that_is_asked_of_tokens(store: &dyn Store, acme: &TenantName, alice: SubjectId) {
+    let relay = || token(Caller::Service(acme.clone(), FreeName::parse("relay").unwrap()));
+    let of_alice = Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), alice);
+    for (number, issued) in [(1, relay()), (2, token(of_alice)), (3, token(operator()))] {
+        store.insert_access_token(&issued, &digest(number), &authority()).await.unwrap();
+        store.access_token(&digest(number)).await.unwrap();
+        store.access_token_of(issued.id).await.unwrap();
+        assert!(store.is_proven(&issued.evidence(), at(1)).await.unwrap());
+        store.delete_access_token(issued.caller.tenant(), issued.id, &authority()).await.unwrap();
+    }
+    store.bootstrap(&token(operator()), &digest(4), &event()).await.unwrap();
+    for owner in [None, Some(acme)] {
+        store.access_tokens(owner, &page(2, None)).await.unwrap();
+    }
 }
 
 trait ImportAll {

@@ -158,8 +158,8 @@ pub fn fill_disk(path: &Path) {
 }
 
 /// Writes a file that nobody else can read.
-pub fn write_secretly(path: &Path, text: impl AsRef<[u8]>) {
-    fs::write(path, text).unwrap();
+pub fn write_secretly(path: &Path, content: impl AsRef<[u8]>) {
+    fs::write(path, content).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 

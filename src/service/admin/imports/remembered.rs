@@ -106,7 +106,7 @@ mod tests {
     use crate::domain::subject::{Subject, SubjectAttributes, SubjectId, SubjectName};
     use crate::domain::time::Timestamp;
 
-    fn is_busy<T>(begun: Result<T, ServiceError>) -> bool {
+    fn is_busy<T>(begun: &Result<T, ServiceError>) -> bool {
         matches!(begun, Err(ServiceError::NotAdmitted(NotAdmitted::Overloaded { .. })))
     }
 
@@ -115,9 +115,9 @@ mod tests {
         let all = Arc::new(DryRuns::default());
         let [acme, globex] = ["acme", "globex"].map(|name| Some(TenantName::parse(name).unwrap()));
         let first = all.begin(acme.clone()).unwrap();
-        assert!(is_busy(all.begin(acme.clone())));
+        assert!(is_busy(&all.begin(acme.clone())));
         let others = [all.begin(globex).unwrap(), all.begin(None).unwrap()];
-        assert!(is_busy(all.begin(None)));
+        assert!(is_busy(&all.begin(None)));
         drop(first);
         assert!(all.begin(acme).is_ok());
         drop(others);
@@ -138,7 +138,7 @@ mod tests {
             Newcomer { tenant: &acme, subject: &subject, hash: &hash, changed_at: Timestamp::from_micros(0) };
         let mut remembered = all.begin(Some(acme.clone())).unwrap();
         all.remembered.store(MOST, Ordering::Relaxed);
-        assert!(is_busy(remembered.add(&newcomer)));
+        assert!(is_busy(&remembered.add(&newcomer)));
         all.remembered.store(MOST - 1, Ordering::Relaxed);
         remembered.add(&newcomer).unwrap();
         remembered.add(&newcomer).unwrap();
