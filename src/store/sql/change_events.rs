@@ -121,9 +121,9 @@ pub(super) async fn insert(
     };
     let event = sql("INSERT INTO change_event
              (subject_id, number, id, at, tenant_id, tenant, kind, instance, written, what, version, until)
-         SELECT s.id, s.events, $2, CAST($3 AS BIGINT), t.id, s.tenant, s.kind, s.instance, s.written, $4,
-             CAST($5 AS BIGINT), CAST($6 AS BIGINT)
-         FROM subject s JOIN tenant t ON t.name = s.tenant WHERE s.id = $1")
+         SELECT s.id, s.events, $2, CAST($3 AS BIGINT), (SELECT t.id FROM tenant t WHERE t.name = s.tenant), s.tenant,
+             s.kind, s.instance, s.written, $4, CAST($5 AS BIGINT), CAST($6 AS BIGINT)
+         FROM subject s WHERE s.id = $1")
     .bind(subject.to_string())
     .bind(id.to_string())
     .bind(at.as_micros())
@@ -138,9 +138,10 @@ pub(super) async fn insert(
 pub(super) async fn insert_created(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<(), StoreError> {
     let event =
         sql("INSERT INTO change_event (subject_id, number, id, at, tenant_id, tenant, kind, instance, written, what, version)
-         SELECT s.id, s.events, coalesce(c.change_id, s.id), s.created_at, t.id, s.tenant, s.kind, s.instance, s.written,
-             'created', c.version
-         FROM subject s JOIN tenant t ON t.name = s.tenant LEFT JOIN credential c ON c.subject_id = s.id
+         SELECT s.id, s.events, coalesce(c.change_id, s.id), s.created_at,
+             (SELECT t.id FROM tenant t WHERE t.name = s.tenant), s.tenant, s.kind, s.instance, s.written, 'created',
+             c.version
+         FROM subject s LEFT JOIN credential c ON c.subject_id = s.id
          WHERE s.id = $1");
     transaction.execute(event.bind(subject.to_string())).await?;
     Ok(())

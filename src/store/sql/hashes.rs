@@ -18,9 +18,10 @@ pub(super) async fn list(
     let statement = match tenant {
         None => sql("SELECT subject_id, version, hash, pepper_key FROM credential
              WHERE subject_id > $1 ORDER BY subject_id LIMIT $2"),
+        // The second bound is for a database that reads both tables side by side: it would begin at the first credential.
         Some(_) => sql("SELECT c.subject_id, c.version, c.hash, c.pepper_key
              FROM subject s JOIN credential c ON c.subject_id = s.id
-             WHERE s.tenant = $3 AND s.id > $1 ORDER BY s.id LIMIT $2"),
+             WHERE s.tenant = $3 AND s.id > $1 AND c.subject_id > $1 ORDER BY s.id LIMIT $2"),
     };
     let statement = statement.taking_long().bind(start_of(page)).bind(i64::from(page.size) + 1);
     let statement = match tenant {

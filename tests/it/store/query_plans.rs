@@ -33,7 +33,10 @@ use super::values::*;
 use crate::support::postgres::Cluster;
 
 /// What may read more than it finds by an index, and why. Each is how a statement begins, without its line breaks.
-const EXCEPTIONS: &[(&str, &str)] = &[("SELECT name FROM tenant LIMIT 1", "a sign of life: any row will do")];
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("SELECT name FROM tenant LIMIT 1", "a sign of life: any row will do"),
+    ("SELECT count(*) AS hashes FROM", "`pepper status` counts all hashes"),
+];
 
 /// What a statement may read at most, far below what a tenant has here: 5,000 subjects with everything that belongs to them.
 /// So a statement whose cost grows with a tenant or with the store fails.
@@ -266,7 +269,8 @@ async fn everything_that_is_asked_of_a_store(
     let permitted = Authority { tenant: Some(tenant_id(acme)), ..authority() };
     store_of.delete_instance(acme, &instance_id("r-9"), &permitted).await.unwrap();
     store.page_key().await.unwrap();
-    while store_of.remove_old(at(i64::MAX)).await.unwrap() {}
+    // At a time at which nothing is old: what deletions and smaller settings left behind.
+    while store_of.remove_old(at(0)).await.unwrap() {}
 }
 
 async fn everything_that_is_asked_of_tokens(store: &dyn Store, acme: &TenantName, alice: SubjectId) {
