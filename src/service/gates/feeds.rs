@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{Mutex as Turn, watch};
 
 use crate::domain::change_event::{ChangeEvent, Position};
 use crate::domain::tenant::TenantId;
@@ -45,13 +45,14 @@ struct Held {
 pub(super) struct Recent {
     pub(super) position: Position,
     pub(super) event: ChangeEvent,
-    /// What was found under the name of its subject, looked up by the first watch that asks.
-    pub(super) lookup: OnceCell<Lookup>,
+    /// What was found under the name of its subject, and the newest event of the tenant at that time. It is looked up once
+    /// for all watches, and again when something has happened since: the subject may be gone, or another one by now.
+    pub(super) lookup: Turn<Option<(Position, Lookup)>>,
 }
 
 impl Recent {
     pub(super) fn new(position: Position, event: ChangeEvent) -> Self {
-        Self { position, event, lookup: OnceCell::new() }
+        Self { position, event, lookup: Turn::default() }
     }
 }
 
@@ -115,6 +116,11 @@ impl Feed {
     /// Tells when there is something after a position.
     pub(super) fn moved(&self) -> watch::Receiver<Position> {
         self.moved.subscribe()
+    }
+
+    /// The position of the newest event.
+    pub(super) fn newest(&self) -> Position {
+        *self.moved.borrow()
     }
 
     /// The events after a position, at most so many, and where to go on; `None` where the feed does not reach back so far.

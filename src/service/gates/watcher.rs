@@ -162,8 +162,17 @@ impl Watcher {
             return Ok(judgement);
         }
         let Gates { ports, .. } = self.gates.as_ref();
-        let found = recent.lookup.get_or_try_init(|| ports.store.look_up(&self.tenant.name, &event.name)).await?;
-        let lookup = match found.clone() {
+        // Asked before the look-up: what happens meanwhile makes it out of date.
+        let newest = self.feed.newest();
+        let mut found = recent.lookup.lock().await;
+        let found = match &*found {
+            Some((at, lookup)) if *at >= newest => lookup.clone(),
+            _ => {
+                let lookup = ports.store.look_up(&self.tenant.name, &event.name).await?;
+                found.insert((newest, lookup)).1.clone()
+            }
+        };
+        let lookup = match found {
             Lookup::Found(other) if other.id != event.subject => Lookup::Missing(Absent::Subject {
                 region: match other.attributes {
                     SubjectAttributes::InstanceAccount { region, .. } => Some(region),
