@@ -22,7 +22,7 @@ use super::descriptors::affordable;
 use crate::ports::Clock;
 
 /// How long it takes until another connection is accepted where the system has nothing left for one.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+pub(super) const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How often idle connections are asked to make room while others wait.
 const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
 /// How often the log repeats what goes on.
@@ -126,7 +126,7 @@ impl Door {
 }
 
 /// Whether the process or the system has run out of something. Any other error is about one connection (`accept(2)`).
-fn is_exhausted(error: &io::Error) -> bool {
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 

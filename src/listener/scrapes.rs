@@ -15,12 +15,12 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower::Service;
 
+use super::accept::{ACCEPT_AGAIN_AFTER, is_exhausted};
+
 /// How many may ask at a time.
 const CONNECTIONS: usize = 16;
 /// How long a connection may take, from the first byte of its one request to the last of the answer.
 const EACH_WITHIN: Duration = Duration::from_secs(10);
-/// How long it takes until another connection is accepted after one that could not be.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// Answers one request on each connection, for ever.
 pub async fn serve_scrapes<S, B>(listener: TcpListener, service: S)
@@ -31,9 +31,14 @@ where
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     // The semaphore is never closed.
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        let Ok((socket, _)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-            continue;
+        let socket = match listener.accept().await {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                if is_exhausted(&error) {
+                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+                }
+                continue;
+            }
         };
         let mut http1 = Builder::new();
         http1.timer(TokioTimer::new()).keep_alive(false);
