@@ -1,9 +1,10 @@
 //! A server on a store that is filled by the command `import`, in either database.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufWriter, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -49,6 +50,12 @@ pub struct Site {
     folder: TempDir,
 }
 
+/// A file that the service does not refuse for being open to everybody.
+fn write_secretly(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
 impl Site {
     /// Starts a server on an empty store.
     pub async fn start(cost: Cost, database: Database) -> Self {
@@ -57,9 +64,9 @@ impl Site {
             Database::Sqlite => format!("sqlite:{}", folder.path().join("store.db").display()),
             Database::Postgres(cluster) => cluster.url_as(role, DATABASE),
         };
-        fs::write(folder.path().join("url"), url("credentiald_runs")).unwrap();
+        write_secretly(&folder.path().join("url"), &url("credentiald_runs"));
         if let Database::Postgres(cluster) = &database {
-            fs::write(folder.path().join("migrates"), url("credentiald_migrates")).unwrap();
+            write_secretly(&folder.path().join("migrates"), &url("credentiald_migrates"));
             let mut migrate = Command::new(BINARY);
             migrate.arg("migrate").arg("--store-url-file").arg(folder.path().join("migrates"));
             assert!(migrate.stdout(Stdio::null()).status().unwrap().success());

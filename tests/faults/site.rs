@@ -1,13 +1,12 @@
 //! A store, and the servers of it: processes of the binary.
 
 use std::ffi::OsString;
-use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::moved_clock::MovedClock;
-use crate::support::installation::{Installation, with_mounts};
+use crate::support::installation::{Installation, with_mounts, write_secretly};
 use crate::support::serving::Serving;
 
 /// Hashes as cheap as the service permits, and room for wrong passwords, since they are meant here.
@@ -66,7 +65,7 @@ impl Site {
     }
 
     fn with_file(self, name: &str, text: &str) -> Self {
-        fs::write(self.installation.path(name), text).unwrap();
+        write_secretly(&self.installation.path(name), text);
         self
     }
 

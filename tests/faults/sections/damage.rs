@@ -48,8 +48,8 @@ impl Remains {
         let folder = database.parent().unwrap();
         let _ = fs::remove_dir_all(folder);
         fs::create_dir(folder).unwrap();
-        fs::write(database, &self.file).unwrap();
-        fs::write(log_of(database), &self.log).unwrap();
+        write_secretly(database, &self.file);
+        write_secretly(&log_of(database), &self.log);
     }
 
     /// The same, with so much of the log.
