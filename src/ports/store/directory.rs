@@ -25,8 +25,8 @@ pub trait Directory: Send + Sync {
     /// Tenants in the order of their names.
     async fn tenants(&self, page: &PageRequest) -> Result<Page<Tenant>, StoreError>;
 
-    /// Removes a tenant that has no subjects and no instances, with its settings, access tokens and
-    /// change events.
+    /// Removes a tenant that has no subjects and no instances, with its settings. Its access tokens prove nothing from then
+    /// on and its events are found by nobody; their rows are left to [`Upkeep`](super::Upkeep).
     async fn delete_tenant(&self, name: &TenantName, authority: &Authority) -> Result<Deletion, StoreError>;
 
     /// Replaces a tenant's settings where they are still `expected`. Answers whether they were.

@@ -10,7 +10,8 @@ use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 
-/// Access tokens. Only the digest of a token's text is stored.
+/// Access tokens. Only the digest of a token's text is stored. Those of a tenant that is gone MUST NOT be found by anything
+/// here: a tenant of the same name is another one.
 #[async_trait]
 pub trait AccessTokens: Send + Sync {
     /// The token whose text has that digest, or `None`. A token bound to a subject that is gone MUST NOT be found.

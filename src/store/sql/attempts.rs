@@ -132,11 +132,18 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp
         // Until the end nobody else counts for it.
         let taken = ["SELECT count FROM subject_failures WHERE subject_key = $1", transaction.taking()];
         transaction.fetch_first(Statement::of_parts(&taken).bind(key)).await?;
-        let old = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND last_at < $2 RETURNING count");
-        let old = transaction.fetch(old.bind(key).bind(before)).await?;
+        let old = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key IN (
+                 SELECT caller_key FROM pair_failures WHERE subject_key = $1 AND last_at < $2
+                 ORDER BY caller_key LIMIT $3
+             ) RETURNING count");
+        let old = transaction.fetch(old.bind(key).bind(before).bind(AT_ONCE)).await?;
         take_from_subject(transaction, key, old.iter().map(|row| row.integer("count")).sum::<Result<i64, _>>()?)
             .await?;
         removed += old.len() as u64;
+        // A subject may have many callers.
+        if i64::try_from(removed).is_ok_and(|removed| removed >= AT_ONCE) {
+            break;
+        }
     }
     Ok(removed)
 }

@@ -17,7 +17,7 @@ pub(super) async fn check(transaction: &mut dyn Transaction, authority: &Authori
         check_evidence(transaction, evidence, event.at).await?;
     }
     match tenant {
-        // A token ends with its tenant.
+        // Evidence of the same tenant was found together with it.
         Some(tenant) if evidence.is_none_or(|evidence| evidence.tenant != Some(*tenant)) => {
             check_tenant(transaction, *tenant).await
         }
@@ -25,14 +25,21 @@ pub(super) async fn check(transaction: &mut dyn Transaction, authority: &Authori
     }
 }
 
-/// Finds the token that evidence names, where it is still valid.
+/// Finds the token that evidence names, where it is still valid, and its tenant: a token ends with it, and its row stays a
+/// while longer.
 pub(super) fn valid(evidence: &Evidence, at: Timestamp, lock: &'static str) -> Statement {
-    let select = "SELECT a.id FROM access_token a
-         WHERE a.id = $1 AND a.tenant_id IS NOT DISTINCT FROM $2 AND a.expires_at > $3";
-    Statement::of_parts(&[select, lock])
-        .bind(evidence.token.0.to_string())
-        .bind(evidence.tenant.map(|id| id.to_string()))
-        .bind(at.as_micros())
+    let select = match evidence.tenant {
+        None => "SELECT a.id FROM access_token a WHERE a.id = $1 AND a.expires_at > $2 AND a.tenant_id IS NULL",
+        Some(_) => {
+            "SELECT a.id FROM access_token a JOIN tenant t ON t.id = a.tenant_id
+             WHERE a.id = $1 AND a.expires_at > $2 AND a.tenant_id = $3"
+        }
+    };
+    let select = Statement::of_parts(&[select, lock]).bind(evidence.token.0.to_string()).bind(at.as_micros());
+    match evidence.tenant {
+        None => select,
+        Some(tenant) => select.bind(tenant.to_string()),
+    }
 }
 
 async fn check_evidence(

@@ -1,18 +1,20 @@
 //! What a deletion or smaller settings leave to remove, worked off a part at a time.
 //!
 //! In one statement it would be as large as a tenant: others would wait for it, and where statements have a time limit it
-//! would never be done. Nothing that is left counts any more: events are read by their tenant's id, which never comes again,
-//! and a change compares no more earlier hashes than the policy asks for.
+//! would never be done. Nothing that is left counts any more: events and tokens are read by their tenant's id, which never
+//! comes again, and a change compares no more earlier hashes than the policy asks for.
 
 use super::rows;
 use super::upkeep::AT_ONCE;
-use super::{Row, Statement, Transaction, change_events, settings, sql};
+use super::{Row, Statement, Transaction, change_events, settings, sql, tokens};
 use crate::domain::names::TenantName;
 use crate::domain::subject::SubjectKind;
 use crate::ports::StoreError;
 
 /// What is left of a tenant's change events.
 const EVENTS: &str = "event";
+/// What is left of a tenant's access tokens.
+const TOKENS: &str = "token";
 /// How many subjects are looked at in one transaction: each has at most two dozen earlier hashes.
 const SUBJECTS_AT_ONCE: i64 = 50;
 
@@ -20,8 +22,11 @@ const SUBJECTS_AT_ONCE: i64 = 50;
 pub(super) async fn of_tenant(transaction: &mut dyn Transaction, id: &str) -> Result<(), StoreError> {
     let gone = sql("DELETE FROM leftover WHERE tenant_id = $1").bind(id);
     transaction.execute(gone).await?;
-    let left = sql("INSERT INTO leftover (tenant_id, kind, after) VALUES ($1, $2, '')");
-    transaction.execute(left.bind(id).bind(EVENTS)).await.map(drop)
+    for kind in [EVENTS, TOKENS] {
+        let left = sql("INSERT INTO leftover (tenant_id, kind, after) VALUES ($1, $2, '')");
+        transaction.execute(left.bind(id).bind(kind)).await?;
+    }
+    Ok(())
 }
 
 /// Fewer earlier hashes of a kind of subject are needed, in the transaction of the settings that say so. Where it was being
@@ -40,16 +45,16 @@ pub(super) async fn of_settings(
 pub(super) async fn remove_some(transaction: &mut dyn Transaction) -> Result<bool, StoreError> {
     let first = ["SELECT tenant_id, kind, after FROM leftover ORDER BY tenant_id, kind LIMIT 1", transaction.taking()];
     let Some(left) = transaction.fetch_first(Statement::of_parts(&first)).await? else { return Ok(false) };
+    let tenant = left.text("tenant_id")?;
+    let is_last = |removed| i64::try_from(removed).is_ok_and(|removed| removed < AT_ONCE);
     let is_done = match left.text("kind")? {
-        EVENTS => {
-            let removed = change_events::remove_of_tenant(transaction, left.text("tenant_id")?).await?;
-            i64::try_from(removed).is_ok_and(|removed| removed < AT_ONCE)
-        }
+        EVENTS => is_last(change_events::remove_of_tenant(transaction, tenant).await?),
+        TOKENS => is_last(tokens::remove_of_tenant(transaction, tenant).await?),
         _ => remove_earlier_hashes(transaction, &left).await?,
     };
     if is_done {
         let done = sql("DELETE FROM leftover WHERE tenant_id = $1 AND kind = $2");
-        transaction.execute(done.bind(left.text("tenant_id")?).bind(left.text("kind")?)).await?;
+        transaction.execute(done.bind(tenant).bind(left.text("kind")?)).await?;
     }
     Ok(true)
 }

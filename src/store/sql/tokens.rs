@@ -18,7 +18,8 @@ use crate::ports::store::{AccessTokens, Authority};
 #[async_trait]
 impl AccessTokens for SqlStore {
     async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, StoreError> {
-        // Deleting a subject takes its tokens along. The joins hold even where somebody deleted it by hand.
+        // The tokens of a tenant that is gone are removed after it. Deleting a subject takes its tokens along: that join
+        // holds even where somebody deleted it by hand.
         let row = self
             .read_first(
                 Statement::of_parts(&[
@@ -41,9 +42,9 @@ impl AccessTokens for SqlStore {
     }
 
     async fn access_token_of(&self, id: TokenId) -> Result<Option<AccessToken>, StoreError> {
-        let select =
-            sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at FROM access_token
-             WHERE id = $1");
+        let select = sql("SELECT a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at
+             FROM access_token a LEFT JOIN tenant t ON t.id = a.tenant_id
+             WHERE a.id = $1 AND (a.tenant_id IS NULL OR t.id IS NOT NULL)");
         self.read_first(select.bind(id.0.to_string())).await?.as_ref().map(rows::access_token).transpose()
     }
 
@@ -80,7 +81,7 @@ impl AccessTokens for SqlStore {
                 let operator = transaction
                     .fetch_first(
                         sql("SELECT id FROM access_token
-                             WHERE tenant IS NULL AND kind = $1 AND expires_at > $2 LIMIT 1")
+                             WHERE tenant_id IS NULL AND kind = $1 AND expires_at > $2 LIMIT 1")
                         .bind(CallerKind::Operator.as_str())
                         .bind(token.created_at.as_micros()),
                     )
@@ -112,11 +113,12 @@ impl AccessTokens for SqlStore {
         let statement = match tenant {
             None => {
                 sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at FROM access_token
-                 WHERE tenant IS NULL AND (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3")
+                 WHERE tenant_id IS NULL AND (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3")
             }
             Some(_) => {
                 sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at FROM access_token
-                 WHERE tenant = $4 AND (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3")
+                 WHERE tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $4) AND (created_at, id) > ($1, $2)
+                 ORDER BY created_at, id LIMIT $3")
             }
         };
         let statement = statement.bind(created_at).bind(id).bind(i64::from(page.size) + 1);
@@ -136,14 +138,14 @@ impl AccessTokens for SqlStore {
     ) -> Result<bool, StoreError> {
         self.transact_and_record("delete_access_token", authority, &|transaction| {
             Box::pin(async move {
-                let deleted = transaction
-                    .execute(
-                        sql("DELETE FROM access_token WHERE id = $1 AND tenant IS NOT DISTINCT FROM $2")
-                            .bind(id.0.to_string())
-                            .bind(tenant.map(TenantName::as_str)),
-                    )
-                    .await?;
-                Ok(deleted > 0)
+                let delete = match tenant {
+                    None => sql("DELETE FROM access_token WHERE id = $1 AND tenant_id IS NULL").bind(id.0.to_string()),
+                    Some(tenant) => sql("DELETE FROM access_token
+                         WHERE id = $1 AND tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $2)")
+                    .bind(id.0.to_string())
+                    .bind(tenant.as_str()),
+                };
+                Ok(transaction.execute(delete).await? > 0)
             })
         })
         .await
@@ -158,11 +160,20 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timest
     transaction.execute(some.bind(before.as_micros()).bind(AT_ONCE)).await
 }
 
-/// Whether the tenant and the subject that the token is to stand for are there.
+/// Removes some of the tokens of a tenant that is gone. Answers how many.
+pub(super) async fn remove_of_tenant(transaction: &mut dyn Transaction, tenant: &str) -> Result<u64, StoreError> {
+    let some = sql("DELETE FROM access_token WHERE id IN (
+             SELECT id FROM access_token WHERE tenant_id = $1 ORDER BY created_at, id LIMIT $2
+         )");
+    transaction.execute(some.bind(tenant).bind(AT_ONCE)).await
+}
+
+/// Whether the tenant and the subject that the token is to stand for are there. The tenant is kept from being removed until
+/// the transaction is over: what is removed after it are the tokens that it had by then.
 async fn can_stand_for_caller(transaction: &mut dyn Transaction, token: &AccessToken) -> Result<bool, StoreError> {
     let Some((tenant, id)) = token.caller.tenant().zip(token.tenant) else { return Ok(true) };
-    let tenants = sql("SELECT id FROM tenant WHERE id = $1 AND name = $2");
-    let found = tenants.bind(id.to_string()).bind(tenant.as_str());
+    let tenants = ["SELECT id FROM tenant WHERE id = $1 AND name = $2", transaction.keeping()];
+    let found = Statement::of_parts(&tenants).bind(id.to_string()).bind(tenant.as_str());
     if transaction.fetch_first(found).await?.is_none() {
         return Ok(false);
     }

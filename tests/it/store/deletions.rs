@@ -1,8 +1,13 @@
 //! What is deleted leaves nothing behind.
 
+use credentiald::domain::access_token::{AccessToken, TokenDigest};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::names::RamUserName;
-use credentiald::ports::store::{Absent, CommitOutcome, Deletion, Lookup};
+use credentiald::domain::tenant::{Tenant, TenantId};
+use credentiald::ports::StoreError;
+use credentiald::ports::store::{Absent, Authority, CommitOutcome, Creation, Deletion, Lookup};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::backend::Backend;
 use super::values::*;
@@ -70,6 +75,58 @@ pub async fn a_tenant_takes_its_settings_and_tokens_along(backend: &mut impl Bac
     assert_eq!(store.delete_tenant(&acme, &authority()).await.unwrap(), Deletion::Deleted);
     assert_eq!(store.settings(&acme).await.unwrap(), None);
     assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
-    add_tenant(&*store, "acme").await;
+    let again = Tenant { id: TenantId(Uuid::new_v4()), ..new_tenant("acme", 4) };
+    assert_eq!(store.create_tenant(&again, &authority()).await.unwrap(), Creation::Created);
     assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
+}
+
+/// 450 tokens take three transactions. From the deletion on nothing finds one of them, in a tenant of the same name neither.
+pub async fn tokens_of_a_tenant_that_is_gone_prove_nothing_and_are_removed_a_part_at_a_time(
+    backend: &mut impl Backend,
+) {
+    let store = backend.store();
+    let [acme, globex] = [add_tenant(&*store, "acme").await, add_tenant(&*store, "globex").await];
+    let theirs = token(Caller::Root(globex.clone()));
+    assert!(store.insert_access_token(&theirs, &digest(1), &authority()).await.unwrap());
+    let issued: Vec<_> = (0..450).map(|_| token(Caller::Root(acme.clone()))).collect();
+    let digest_of = |token: &AccessToken| TokenDigest(Sha256::digest(token.id.0).into());
+    for token in &issued {
+        assert!(store.insert_access_token(token, &digest_of(token), &authority()).await.unwrap());
+    }
+    while store.remove_old(at(0)).await.unwrap() {}
+    let [first, last] = [&issued[0], &issued[449]];
+
+    assert_eq!(store.delete_tenant(&acme, &authority()).await.unwrap(), Deletion::Deleted);
+    let mut parts = 0;
+    loop {
+        for token in [first, last] {
+            assert_eq!(store.access_token(&digest_of(token)).await.unwrap(), None);
+            assert_eq!(store.access_token_of(token.id).await.unwrap(), None);
+            assert!(!store.is_proven(&token.evidence(), at(11)).await.unwrap());
+            assert!(!store.delete_access_token(None, token.id, &authority()).await.unwrap());
+            assert!(!store.delete_access_token(Some(&acme), token.id, &authority()).await.unwrap());
+            let evidence = Some(token.evidence());
+            let refused =
+                store.create_instance(&globex, &instance("r-1"), &Authority { evidence, ..authority() }).await;
+            assert!(matches!(refused, Err(StoreError::EvidenceGone)), "{refused:?}");
+        }
+        assert_eq!(store.access_tokens(Some(&acme), &page(10, None)).await.unwrap().items, []);
+        assert_eq!(store.access_tokens(None, &page(10, None)).await.unwrap().items, []);
+        if !store.remove_old(at(0)).await.unwrap() {
+            break;
+        }
+        // From the first part on in a tenant of the same name.
+        if parts == 0 {
+            let again = Tenant { id: TenantId(Uuid::new_v4()), ..new_tenant("acme", 4) };
+            store.create_tenant(&again, &authority()).await.unwrap();
+        }
+        parts += 1;
+    }
+    assert_eq!(parts, 1 + 3, "one for its events");
+    assert_eq!(store.access_tokens(Some(&globex), &page(10, None)).await.unwrap().items, [theirs]);
+    // What is gone altogether may be there again.
+    for token in [first, last] {
+        let operators = AccessToken { id: token.id, ..super::values::token(operator()) };
+        assert!(store.insert_access_token(&operators, &digest_of(token), &authority()).await.unwrap());
+    }
 }

@@ -97,3 +97,30 @@ pub async fn settings_that_are_not_replaced_remove_nothing(backend: &mut impl Ba
     assert!(!store.replace_settings(&acme, &depths(24, 24), &depths(1, 1), &authority()).await.unwrap());
     assert_eq!(kept(&*store, alice).await, [4, 3, 2, 1]);
 }
+
+/// A policy that shrinks and grows again at once: what is still there counts, the newest first and without a gap, and what was
+/// removed does not come back.
+pub async fn what_is_needed_again_counts_where_it_is_still_there(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    assert!(store.replace_settings(&acme, &TenantSettings::default(), &depths(24, 24), &authority()).await.unwrap());
+    let alice = with_history(&*store, &acme, ram_user("alice")).await;
+    let resize = async |from, to| {
+        assert!(store.replace_settings(&acme, &depths(from, 24), &depths(to, 24), &authority()).await.unwrap());
+    };
+
+    resize(24, 2).await;
+    resize(2, 24).await;
+    assert_eq!(kept(&*store, alice).await, [4, 3, 2, 1]);
+    while store.remove_old(at(0)).await.unwrap() {}
+    assert_eq!(kept(&*store, alice).await, [4, 3, 2, 1]);
+
+    resize(24, 2).await;
+    while store.remove_old(at(0)).await.unwrap() {}
+    resize(2, 24).await;
+    assert_eq!(kept(&*store, alice).await, [4]);
+    let mut next = change(alice, Some(5));
+    next.keep_history = 23;
+    store.commit(&next).await.unwrap();
+    assert_eq!(kept(&*store, alice).await, [5, 4]);
+}

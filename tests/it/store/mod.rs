@@ -89,6 +89,7 @@ macro_rules! laws {
                 a_subject_made_again_inherits_nothing,
                 what_has_children_is_not_deleted,
                 a_tenant_takes_its_settings_and_tokens_along,
+                tokens_of_a_tenant_that_is_gone_prove_nothing_and_are_removed_a_part_at_a_time,
             ],
             directory: [
                 another_tenants_subject_is_not_found,
@@ -105,6 +106,7 @@ macro_rules! laws {
                 what_a_smaller_policy_does_not_need_goes_with_it,
                 a_smaller_policy_is_worked_off_a_part_at_a_time,
                 settings_that_are_not_replaced_remove_nothing,
+                what_is_needed_again_counts_where_it_is_still_there,
             ],
             imports: [
                 a_batch_is_read_back_as_it_was,

@@ -43,16 +43,20 @@ async fn a_write_waits_for_who_takes_away_what_it_rests_on() {
             })
         }),
     ];
-    for (what, write) in writes {
+    for ((what, write), taken_away) in writes.iter().flat_map(|write| {
+        ["DELETE FROM access_token", "DELETE FROM tenant WHERE name = 'globex'"].map(|taken_away| (write, taken_away))
+    }) {
+        let write = *write;
         let cluster = shared().await;
         let database = cluster.new_store().await;
         let store = open(&cluster.url(&database), SETTINGS).await.unwrap();
         alice(&store).await;
-        let root = token(Caller::Root(tenant("acme")));
+        let root = token(Caller::Root(add_tenant(&store, "globex").await));
         assert!(store.insert_access_token(&root, &digest(1), &authority()).await.unwrap());
         let name = Authority { evidence: Some(root.evidence()), ..authority() };
         let (mut other, mut looking) = (cluster.connection(&database).await, cluster.connection(&database).await);
-        sqlx::raw_sql("BEGIN; DELETE FROM access_token").execute(&mut other).await.unwrap();
+        sqlx::raw_sql("BEGIN").execute(&mut other).await.unwrap();
+        sqlx::raw_sql(taken_away).execute(&mut other).await.unwrap();
 
         let writing = tokio::spawn(async move { write(&store, name).await });
         while !writing.is_finished() {
@@ -62,10 +66,10 @@ async fn a_write_waits_for_who_takes_away_what_it_rests_on() {
                 break;
             }
         }
-        assert!(!writing.is_finished(), "{what} did not wait");
+        assert!(!writing.is_finished(), "{what} did not wait: {taken_away}");
         sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
         let outcome = writing.await.unwrap();
-        assert!(matches!(outcome, Err(StoreError::EvidenceGone)), "{what}: {outcome:?}");
+        assert!(matches!(outcome, Err(StoreError::EvidenceGone)), "{what}: {taken_away}: {outcome:?}");
         other.close().await.unwrap();
         looking.close().await.unwrap();
     }

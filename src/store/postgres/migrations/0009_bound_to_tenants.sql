@@ -5,9 +5,14 @@ UPDATE tenant SET id = CAST(gen_random_uuid() AS TEXT);
 ALTER TABLE tenant ALTER COLUMN id SET NOT NULL;
 CREATE UNIQUE INDEX tenant_id ON tenant (id);
 
--- The tenant that a token is bound to; NULL for operators.
+-- The tenant that a token is bound to; NULL for operators. No reference: the tokens of a tenant that is gone prove nothing,
+-- and are removed a part at a time.
 ALTER TABLE access_token ADD COLUMN tenant_id TEXT COLLATE "C";
 UPDATE access_token SET tenant_id = (SELECT t.id FROM tenant t WHERE t.name = access_token.tenant);
+ALTER TABLE access_token ADD CHECK ((tenant_id IS NULL) = (tenant IS NULL));
+ALTER TABLE access_token DROP CONSTRAINT access_token_tenant_fkey;
+DROP INDEX access_token_age;
+CREATE INDEX access_token_age ON access_token (tenant_id, created_at, id);
 
 -- One row: the random key that the tokens of lists are authenticated with, the digest of 244 random bits.
 CREATE TABLE page_key (
@@ -23,8 +28,8 @@ UPDATE change_event SET tenant_id = coalesce((SELECT t.id FROM tenant t WHERE t.
 DROP INDEX change_event_tenant;
 CREATE INDEX change_event_tenant ON change_event (tenant_id, position);
 
--- What is left to remove of what is over: a part at a time, in the background. `kind` is `event` for the events of a tenant
--- that is gone; otherwise that of the subjects of which fewer earlier hashes are needed than before, done up to `after`.
+-- What is left to remove of what is over: a part at a time, in the background. `kind` is `event` or `token` for those of a
+-- tenant that is gone; otherwise that of the subjects of which fewer earlier hashes are needed than before, done up to `after`.
 CREATE TABLE leftover (
     tenant_id TEXT COLLATE "C" NOT NULL,
     kind      TEXT COLLATE "C" NOT NULL,

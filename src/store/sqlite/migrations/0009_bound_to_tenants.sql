@@ -6,9 +6,27 @@ UPDATE tenant SET id = lower(
     || substr('89ab', 1 + (random() & 3), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6)));
 CREATE UNIQUE INDEX tenant_id ON tenant (id);
 
--- The tenant that a token is bound to; NULL for operators.
-ALTER TABLE access_token ADD COLUMN tenant_id TEXT;
-UPDATE access_token SET tenant_id = (SELECT t.id FROM tenant t WHERE t.name = access_token.tenant);
+-- The tenant that a token is bound to; NULL for operators. No reference: the tokens of a tenant that is gone prove nothing,
+-- and are removed a part at a time.
+CREATE TABLE new_access_token (
+    id         TEXT    NOT NULL PRIMARY KEY,
+    digest     BLOB    NOT NULL UNIQUE CHECK (length(digest) = 32),
+    tenant     TEXT,
+    kind       TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    subject_id TEXT    REFERENCES subject (id) ON DELETE CASCADE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    tenant_id  TEXT    CHECK ((tenant_id IS NULL) = (tenant IS NULL))
+) STRICT;
+INSERT INTO new_access_token
+    SELECT a.id, a.digest, a.tenant, a.kind, a.name, a.subject_id, a.created_at, a.expires_at,
+        (SELECT t.id FROM tenant t WHERE t.name = a.tenant)
+    FROM access_token a;
+DROP TABLE access_token;
+ALTER TABLE new_access_token RENAME TO access_token;
+CREATE INDEX access_token_age ON access_token (tenant_id, created_at, id);
+CREATE INDEX access_token_subject ON access_token (subject_id);
 
 -- One row: the random key that the tokens of lists are authenticated with.
 CREATE TABLE page_key (
@@ -23,8 +41,8 @@ UPDATE change_event SET tenant_id = coalesce((SELECT t.id FROM tenant t WHERE t.
 DROP INDEX change_event_tenant;
 CREATE INDEX change_event_tenant ON change_event (tenant_id, position);
 
--- What is left to remove of what is over: a part at a time, in the background. `kind` is `event` for the events of a tenant
--- that is gone; otherwise that of the subjects of which fewer earlier hashes are needed than before, done up to `after`.
+-- What is left to remove of what is over: a part at a time, in the background. `kind` is `event` or `token` for those of a
+-- tenant that is gone; otherwise that of the subjects of which fewer earlier hashes are needed than before, done up to `after`.
 CREATE TABLE leftover (
     tenant_id TEXT NOT NULL,
     kind      TEXT NOT NULL,
