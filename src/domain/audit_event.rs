@@ -54,12 +54,23 @@ pub enum AuditOutcome {
     Denied {
         /// The ids of the policies that decided; empty where none permitted.
         policies: Vec<String>,
+        /// The earlier refusals that this event stands for as well.
+        repeats: Option<Repeats>,
     },
     /// A password was wrong, or used before: an attempt.
     WrongPassword,
     /// A password was compared with a stored one, and then the store or the hash engine failed: an attempt without a
     /// verdict.
     Undecided,
+}
+
+/// Refusals that were counted and not recorded one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeats {
+    /// How many.
+    pub count: u32,
+    /// When the first of them happened.
+    pub since: Timestamp,
 }
 
 impl AuditOutcome {

@@ -7,7 +7,7 @@ use super::names::{FreeName, IamUserId, RamUserName, TenantName};
 use super::subject::SubjectId;
 
 /// Who is asking, authenticated.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Caller {
     /// A tenant's root.
     Root(TenantName),

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 use tokio::net::TcpListener;
@@ -13,6 +14,9 @@ use super::{Server, StartError};
 use crate::grpc::{Edges, Health};
 use crate::listener::accept;
 use crate::service::ServiceError;
+
+/// How long the records of a stop may take that do not count as calls in flight.
+const LAST_RECORDS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Server {
     /// Serves until `stop` is ready. Then health turns `NOT_SERVING`, everything is still served for the shutdown delay, and
@@ -58,8 +62,19 @@ impl Server {
             }
             Err(_) => tracing::warn!("changes without a caller were still under way"),
         }
+        self.record_repeats().await;
         self.store.close().await;
         Ok(())
+    }
+
+    /// Also after the drain time: what it takes is not for callers who are slow to decide.
+    async fn record_repeats(&self) {
+        let lost = "the counts of repeated refusals are lost: the store does not take them";
+        match tokio::time::timeout(LAST_RECORDS_WITHIN, self.service.record_repeats()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "{lost}"),
+            Err(_) => tracing::warn!("{lost} in time"),
+        }
     }
 
     fn tend_store(&self) {

@@ -33,6 +33,7 @@ mod pepper;
 mod permit;
 mod posture;
 mod recall;
+mod refusals;
 mod reserve;
 mod upgrade;
 mod upkeep;
@@ -109,6 +110,7 @@ pub struct Gates {
     installation: Installation,
     under_way: attempts::UnderWay,
     held: held::Held,
+    refusals: refusals::Refusals,
     watches: Arc<watches::Watches>,
     detached: TaskTracker,
 }
@@ -127,8 +129,8 @@ impl Drop for Waiting {
 impl Gates {
     /// Puts the gates before the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        let (under_way, held, watches) = Default::default();
-        Self { ports, installation, under_way, held, watches, detached: TaskTracker::new() }
+        let (under_way, held, refusals, watches) = Default::default();
+        Self { ports, installation, under_way, held, refusals, watches, detached: TaskTracker::new() }
     }
 
     /// Concludes a reserved attempt whether its caller waits or not: hanging up neither refunds it nor tears a commit.

@@ -53,4 +53,12 @@ impl Service {
     pub async fn concluded(&self) -> Result<(), ServiceError> {
         self.gates.concluded().await
     }
+
+    /// Records the refusals that were counted and not recorded one by one. For an orderly stop, after the last call.
+    ///
+    /// # Errors
+    /// The store does not take them.
+    pub async fn record_repeats(&self) -> Result<(), ServiceError> {
+        self.gates.record_repeats().await
+    }
 }

@@ -153,7 +153,7 @@ impl Gates {
         match decision {
             Decision::Permitted { .. } => Ok(permit),
             Decision::Denied { policies } => {
-                self.ports.store.record(&self.event(&permit, AuditOutcome::Denied { policies })).await?;
+                self.record_refusal(self.event(&permit, AuditOutcome::Denied { policies, repeats: None })).await?;
                 // Where it is, if it is anywhere, is recorded and not told.
                 let resource = resource.clone().named_in(self.default_region()).to_string();
                 Err(ServiceError::AccessDenied { action, resource })

@@ -15,14 +15,14 @@ const SPARED: Duration = days(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Gates {
-    /// Gives positions to change events, removes what is over and records failed attempts that are held, until the service
-    /// stops. What fails is told, and tried again.
+    /// Gives positions to change events, removes what is over, and records failed attempts that are held and refusals that
+    /// were counted, until the service stops. What fails is told, and tried again.
     pub(in crate::service) async fn tend_store(&self, failed: impl Fn(&ServiceError)) {
         let tend = async {
             let recording = self.keep_recording_held(&failed);
             tokio::join!(self.keep_numbering(&failed), self.keep_removing(&failed), recording)
         };
-        self.watches.stopping.run_until_cancelled(tend).await;
+        tokio::join!(self.watches.stopping.run_until_cancelled(tend), self.keep_recording_repeats(&failed));
     }
 
     async fn keep_removing(&self, failed: impl Fn(&ServiceError)) {

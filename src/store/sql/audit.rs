@@ -5,14 +5,16 @@ use uuid::Uuid;
 use super::rows::{self, Read};
 use super::{Row, Statement, Transaction, sql};
 use crate::domain::action::Action;
-use crate::domain::audit_event::{AuditEvent, AuditOutcome};
+use crate::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
 use crate::domain::names::TenantName;
 use crate::domain::subject::SubjectId;
+use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 
 /// Adds an event, in the transaction of what it tells of.
 pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent) -> Result<(), StoreError> {
     let (mut change_id, mut version, mut policies, mut imported, mut unchanged) = Default::default();
+    let (mut repeats, mut repeated_since) = (0, None);
     match &event.outcome {
         AuditOutcome::Changed { change_id: id, version: made } => {
             change_id = Some(id.0.to_string());
@@ -22,15 +24,19 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
             imported = Some(i64::from(*subjects));
             unchanged = Some(i64::from(*there));
         }
-        AuditOutcome::Denied { policies: ids } => policies = Some(rows::to_json(ids)?),
+        AuditOutcome::Denied { policies: ids, repeats: counted } => {
+            policies = Some(rows::to_json(ids)?);
+            repeats = counted.map_or(0, |counted| i64::from(counted.count));
+            repeated_since = counted.map(|counted| counted.since.as_micros());
+        }
         AuditOutcome::Done | AuditOutcome::WrongPassword | AuditOutcome::Undecided => {}
     }
     transaction
         .execute(
             sql("INSERT INTO audit_event (id, at, request_id, correlation_id, caller_tenant, caller_kind, caller_name,
              caller_subject_id, action, resource, subject_id, outcome, change_id, version, policies, imported,
-             unchanged)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
+             unchanged, repeats, repeated_since)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)")
             .bind(event.id.to_string())
             .bind(event.at.as_micros())
             // Written as answers show it, so that a caller's report is found as it is.
@@ -48,7 +54,9 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
             .bind(version)
             .bind(policies)
             .bind(imported)
-            .bind(unchanged),
+            .bind(unchanged)
+            .bind(repeats)
+            .bind(repeated_since),
         )
         .await?;
     *transaction.witness() = Some(event.id);
@@ -88,11 +96,22 @@ fn outcome(row: &Row) -> Read<AuditOutcome> {
             let count = |column| u32::try_from(row.integer(column)?).map_err(|_| rows::damaged(column));
             AuditOutcome::Imported { subjects: count("imported")?, unchanged: count("unchanged")? }
         }
-        "denied" => {
-            AuditOutcome::Denied { policies: rows::parsed(row, "policies", |text| serde_json::from_str(text).ok())? }
-        }
+        "denied" => AuditOutcome::Denied {
+            policies: rows::parsed(row, "policies", |text| serde_json::from_str(text).ok())?,
+            repeats: repeats(row)?,
+        },
         "wrong-password" => AuditOutcome::WrongPassword,
         "undecided" => AuditOutcome::Undecided,
         _ => return Err(rows::damaged("outcome")),
     })
+}
+
+fn repeats(row: &Row) -> Read<Option<Repeats>> {
+    let count = u32::try_from(row.integer("repeats")?).map_err(|_| rows::damaged("repeats"))?;
+    let since = row.optional_integer("repeated_since")?.map(Timestamp::from_micros);
+    match (count, since) {
+        (0, None) => Ok(None),
+        (1.., Some(since)) => Ok(Some(Repeats { count, since })),
+        _ => Err(rows::damaged("repeats")),
+    }
 }

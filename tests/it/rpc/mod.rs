@@ -15,6 +15,7 @@ mod password_age;
 mod password_overlap;
 mod pepper;
 mod protocol;
+mod refusals;
 mod retries;
 mod revocations;
 mod unrecorded;

@@ -53,4 +53,8 @@ CREATE TABLE leftover (
 -- Which tokens have expired.
 CREATE INDEX access_token_expiry ON access_token (expires_at);
 
+-- How many refusals like it an event of a refusal stands for besides itself, and when the first of them happened.
+ALTER TABLE audit_event ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE audit_event ADD COLUMN repeated_since INTEGER;
+
 PRAGMA user_version = 9;

@@ -1,0 +1,270 @@
+//! Refusals, of which repeats are counted: a caller that is refused again and again makes few audit events.
+//!
+//! The first refusal of a caller for an action, a resource and policies is recorded before it is answered, and opens a
+//! window of a minute. Refusals like it within the window are counted in memory, and recorded as one more event when the
+//! window is over, or when the service stops. Each event stands for itself and for the repeats that it tells of, so that
+//! all events together stand for every refusal that was answered.
+//!
+//! A crash loses the counts of the windows that are open, and never a first refusal.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::{Mutex as Turn, OnceCell};
+
+use super::Gates;
+use crate::domain::action::Action;
+use crate::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
+use crate::domain::caller::Caller;
+use crate::domain::subject::SubjectId;
+use crate::domain::time::{Timestamp, Window, minutes};
+use crate::ports::StoreError;
+use crate::service::ServiceError;
+
+/// How long refusals are counted after the first one.
+const WINDOW: Duration = minutes(1);
+/// How many sorts of refusals of one caller are told apart. The others are counted by action alone.
+const SORTS_OF_CALLER: usize = 60;
+/// How many sorts are counted in all. A refusal beyond that is recorded by itself.
+const SORTS: usize = 16_384;
+/// The resource of an event that stands for refusals on several ones.
+const SEVERAL: &str = "*";
+/// How often windows that are over are looked for.
+const EVERY: Duration = Duration::from_secs(1);
+/// How many events are recorded at the same time.
+const AT_ONCE: usize = 64;
+
+/// Refusals that are counted and not recorded yet.
+#[derive(Default)]
+pub(super) struct Refusals {
+    counts: Mutex<Counts>,
+    /// Held by who records counts, so that none is recorded twice.
+    recording: Turn<()>,
+}
+
+#[derive(Default)]
+struct Counts {
+    of_callers: HashMap<Caller, HashMap<Sort, Counted>>,
+    /// How many sorts there are in all.
+    sorts: usize,
+    /// What is to be recorded.
+    ended: VecDeque<AuditEvent>,
+}
+
+/// What refusals of a caller have in common that are counted together.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Sort {
+    action: Action,
+    resource: String,
+    subject: Option<SubjectId>,
+    policies: Vec<String>,
+}
+
+struct Counted {
+    window: Window,
+    /// Whether the first one was recorded. Empty while somebody records it.
+    first: Arc<OnceCell<bool>>,
+    /// Those after it: how many, when the first of them happened, and the last one.
+    repeats: Option<(Repeats, AuditEvent)>,
+}
+
+/// What has to be done about a refusal.
+enum Step {
+    /// Nothing more: it is counted.
+    Counted,
+    /// It may be the first of its sort: who fills the cell records it, and the others wait for that.
+    First(Arc<OnceCell<bool>>),
+    /// There is no room to count it.
+    Alone,
+}
+
+impl Counted {
+    fn from(now: Timestamp) -> Self {
+        // It opens a little earlier, because refusals that happen side by side come in any order.
+        Self { window: Window::from(now, WINDOW), first: Arc::default(), repeats: None }
+    }
+
+    fn add(&mut self, event: &AuditEvent) {
+        match &mut self.repeats {
+            None => self.repeats = Some((Repeats { count: 1, since: event.at }, event.clone())),
+            Some((repeats, last)) => {
+                repeats.count = repeats.count.saturating_add(1);
+                repeats.since = repeats.since.min(event.at);
+                if event.at >= last.at {
+                    last.clone_from(event);
+                }
+            }
+        }
+    }
+
+    /// The event that stands for all that were counted.
+    fn end(self, sort: Sort) -> Option<AuditEvent> {
+        let (Repeats { count, since }, last) = self.repeats?;
+        let repeats = (count > 1).then(|| Repeats { count: count.saturating_sub(1), since });
+        let Sort { resource, subject, policies, .. } = sort;
+        Some(AuditEvent { resource, subject, outcome: AuditOutcome::Denied { policies, repeats }, ..last })
+    }
+}
+
+impl Sort {
+    fn of(event: &AuditEvent) -> Self {
+        let policies = match &event.outcome {
+            AuditOutcome::Denied { policies, .. } => policies.clone(),
+            _ => Vec::new(),
+        };
+        Self { action: event.action, resource: event.resource.clone(), subject: event.subject, policies }
+    }
+
+    /// The sort of all that are not told apart.
+    fn several(action: Action) -> Self {
+        Self { action, resource: SEVERAL.to_owned(), subject: None, policies: Vec::new() }
+    }
+}
+
+impl Counts {
+    /// Counts a refusal, where the first of its sort was recorded in a window that is open.
+    fn take_in(&mut self, event: &AuditEvent) -> Step {
+        self.end_windows_of(&event.caller, event.at);
+        let has_room = self.sorts < SORTS;
+        let of_caller = self.of_callers.get(&event.caller);
+        let is_known = |sort: &Sort| of_caller.is_some_and(|sorts| sorts.contains_key(sort));
+        let has_room_of_its_own = has_room && of_caller.map_or(0, HashMap::len) < SORTS_OF_CALLER;
+        let (one, several) = (Sort::of(event), Sort::several(event.action));
+        let sort = if is_known(&one) || has_room_of_its_own {
+            one
+        } else if is_known(&several) || has_room {
+            several
+        } else {
+            return Step::Alone;
+        };
+        let counted = match self.of_callers.entry(event.caller.clone()).or_default().entry(sort) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                self.sorts += 1;
+                place.insert(Counted::from(event.at))
+            }
+        };
+        match counted.first.get() {
+            Some(true) => {
+                counted.add(event);
+                return Step::Counted;
+            }
+            // The store did not take it: the next one is the first.
+            Some(false) => *counted = Counted::from(event.at),
+            None => {}
+        }
+        Step::First(Arc::clone(&counted.first))
+    }
+
+    /// Ends the windows of a caller that are over.
+    fn end_windows_of(&mut self, caller: &Caller, now: Timestamp) {
+        if let Some(of_caller) = self.of_callers.get_mut(caller) {
+            self.sorts -= end_windows(of_caller, Some(now), &mut self.ended);
+        }
+    }
+
+    /// Ends the windows of every caller that are over by then; without a time, all of them.
+    fn end_windows(&mut self, now: Option<Timestamp>) {
+        self.of_callers.retain(|_, of_caller| {
+            self.sorts -= end_windows(of_caller, now, &mut self.ended);
+            !of_caller.is_empty()
+        });
+    }
+}
+
+/// Answers how many were ended.
+fn end_windows(
+    of_caller: &mut HashMap<Sort, Counted>,
+    now: Option<Timestamp>,
+    ended: &mut VecDeque<AuditEvent>,
+) -> usize {
+    let before = of_caller.len();
+    let is_over = |counted: &Counted| now.is_none_or(|now| !counted.window.is_open(now));
+    ended.extend(of_caller.extract_if(|_, counted| is_over(counted)).filter_map(|(sort, counted)| counted.end(sort)));
+    before - of_caller.len()
+}
+
+impl Refusals {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gates {
+    /// Records a refusal, or counts it where one like it was recorded a moment ago.
+    pub(super) async fn record_refusal(&self, event: AuditEvent) -> Result<(), ServiceError> {
+        loop {
+            let step = self.refusals.counts().take_in(&event);
+            let first = match step {
+                Step::Counted => return Ok(()),
+                Step::Alone => return Ok(self.ports.store.record(&event).await?),
+                Step::First(first) => first,
+            };
+            let mut outcome = None;
+            let record = async {
+                let recorded = self.ports.store.record(&event).await;
+                outcome.insert(recorded).is_ok()
+            };
+            let is_recorded = *first.get_or_init(|| record).await;
+            match outcome {
+                Some(recorded) => return Ok(recorded?),
+                None if is_recorded => {}
+                None => return Err(StoreError::Unavailable("a refusal like it was not recorded".into()).into()),
+            }
+        }
+    }
+
+    /// Records counts as their windows end, until the service stops. Tells of what fails, once until it works again.
+    ///
+    /// Must not be dropped while it records: what it has begun would then be recorded twice.
+    pub(super) async fn keep_recording_repeats(&self, failed: impl Fn(&ServiceError)) {
+        let mut due = tokio::time::interval(EVERY);
+        let mut is_failing = false;
+        while self.watches.stopping.run_until_cancelled(due.tick()).await.is_some() {
+            let recorded = self.record_repeats_until(Some(self.now())).await;
+            if let Err(error) = &recorded
+                && !is_failing
+            {
+                failed(error);
+            }
+            is_failing = recorded.is_err();
+        }
+    }
+
+    /// Records all counts, those of open windows as well.
+    pub(in crate::service) async fn record_repeats(&self) -> Result<(), ServiceError> {
+        self.record_repeats_until(None).await
+    }
+
+    async fn record_repeats_until(&self, now: Option<Timestamp>) -> Result<(), ServiceError> {
+        let _turn = self.refusals.recording.lock().await;
+        self.refusals.counts().end_windows(now);
+        loop {
+            let events: Vec<_> = self.refusals.counts().ended.iter().take(AT_ONCE).cloned().collect();
+            if events.is_empty() {
+                return Ok(());
+            }
+            let outcomes = join_all(events.iter().map(|event| self.ports.store.record(event))).await;
+            let mut counts = self.refusals.counts();
+            let recorded = events.len().min(counts.ended.len());
+            counts.ended.drain(..recorded);
+            let mut failure = None;
+            for (event, outcome) in events.into_iter().zip(outcomes) {
+                if let Err(error) = outcome {
+                    // A fresh id: one that the store may know already would be refused for ever.
+                    counts.ended.push_back(AuditEvent { id: self.new_id(), ..event });
+                    failure = Some(error);
+                }
+            }
+            if let Some(error) = failure {
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
