@@ -23,6 +23,8 @@ pub mod store;
 pub mod telemetry;
 
 #[cfg(feature = "server")]
+pub mod edge;
+#[cfg(feature = "server")]
 pub mod grpc;
 
 #[cfg(feature = "sqlite")]

@@ -16,9 +16,10 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::service_fn;
 
-use super::asked::Asked;
+use super::context::context_of;
 use super::edge::Edge;
 use super::{reflection, status};
+use crate::edge::RequestContext;
 use crate::ports::NotAdmitted;
 use crate::service::{Call, ServiceError};
 
@@ -52,13 +53,16 @@ pub(super) fn with_stream_limits(inner: impl Edge, limits: StreamLimits) -> impl
             if !is_stream(request.uri().path()) {
                 return inner.call(request).await;
             }
-            let asked = Asked::in_extensions(request.extensions());
+            let context = match context_of(request.extensions()) {
+                Ok(context) => context,
+                Err(status) => return Ok(status.into_http()),
+            };
             let Ok(place) = places.try_acquire_owned() else {
                 let error = NotAdmitted::Overloaded { expected_wait: AGAIN_AFTER };
-                return Ok(status::of_error(&ServiceError::NotAdmitted(error), asked).into_http());
+                return Ok(status::of_error(&ServiceError::NotAdmitted(error), &context).into_http());
             };
             let timer = Box::pin(tokio::time::sleep(limits.longest));
-            let bounded = |body| Body::new(Bounded { body, asked, timer, is_over: false, _place: place });
+            let bounded = |body| Body::new(Bounded { body, context, timer, is_over: false, _place: place });
             inner.call(request).await.map(|response| response.map(bounded))
         }
     })
@@ -76,7 +80,7 @@ fn is_stream(path: &str) -> bool {
 /// The answers of a stream, while there is time. The stream has its place until this is dropped.
 struct Bounded {
     body: Body,
-    asked: Asked,
+    context: RequestContext,
     timer: Pin<Box<Sleep>>,
     is_over: bool,
     _place: OwnedSemaphorePermit,
@@ -96,7 +100,7 @@ impl HttpBody for Bounded {
         self.is_over = true;
         let mut trailers = HeaderMap::new();
         // Fixed words and base64 are always headers' values.
-        let _ = status::of_error(&ServiceError::DeadlineExceeded, self.asked).add_header(&mut trailers);
+        let _ = status::of_error(&ServiceError::DeadlineExceeded, &self.context).add_header(&mut trailers);
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
@@ -124,7 +128,8 @@ mod tests {
     }
 
     async fn answer(edge: &mut impl Edge, path: &str) -> Response<Body> {
-        edge.call(Request::post(path).body(Body::empty()).unwrap()).await.unwrap()
+        let context = RequestContext::of_test(None);
+        edge.call(Request::post(path).extension(context).body(Body::empty()).unwrap()).await.unwrap()
     }
 
     #[tokio::test]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::asked::RequestId;
-use super::convert::Fields;
 use super::generated::credential::v1 as wire;
 use super::rpcs::rpcs;
 use crate::domain::names::{AccountName, DomainName, InstanceId};
+use crate::edge::Fields;
+use crate::edge::RequestId;
 use crate::service::requests::{ChangeOwnPassword, ModifyAccountPassword, ModifyPwByDomain};
 use crate::service::{Call, Service, ServiceError};
 use wire::credential_service_server::CredentialService;

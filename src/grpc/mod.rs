@@ -1,17 +1,16 @@
 //! The gRPC edge: bytes become domain values, and errors become statuses.
 //!
-//! A call passes `request_id`, `rest`, `protocol`, `deadline`, `authenticate` and `callerless`, is decoded, and reaches the
+//! A call passes `context`, `rest`, `protocol`, `deadline`, `authenticate` and `callerless`, is decoded, and reaches the
 //! file of its service. There `convert` reads its fields and writes the reply; what failed becomes visible in `status`, and
 //! `reply` has the last word on everything that is sent.
 
-mod asked;
 mod authenticate;
 mod callerless;
+mod context;
 mod deadline;
 mod edge;
 mod protocol;
 mod reply;
-mod request_id;
 mod rest;
 
 mod admin_service;
@@ -22,23 +21,23 @@ mod reflection;
 mod rpcs;
 mod verification_service;
 
-mod reason;
+mod code;
 mod status;
-mod vendor_code;
 
 pub(crate) mod generated;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
+pub use code::code_of;
 pub use edge::Edge;
 pub use generated::DESCRIPTORS;
 pub use health::Health;
 pub use prost::DecodeError as DescriptorError;
-pub use reason::{Reason, Retry};
 pub use status::ERROR_DOMAIN;
 
 use crate::ports::{Clock, Entropy};
@@ -46,13 +45,13 @@ use crate::service::Service;
 use admin_service::AdminEdge;
 use authenticate::with_callers;
 use callerless::{StreamLimits, with_stream_limits};
+use context::{Contexts, with_contexts};
 use credential_service::CredentialEdge;
 use deadline::with_deadlines;
 use generated::credential::admin::v1::admin_service_server::AdminServiceServer;
 use generated::credential::v1::credential_service_server::CredentialServiceServer;
 use generated::credential::v1::verification_service_server::VerificationServiceServer;
 use protocol::with_grpc_alone;
-use request_id::with_request_ids;
 use rest::with_rests;
 use verification_service::VerificationEdge;
 
@@ -74,9 +73,7 @@ pub struct GrpcSettings {
 pub struct Edges {
     routes: Routes,
     service: Arc<Service>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    longest_request: Duration,
+    contexts: Contexts,
 }
 
 impl Edges {
@@ -92,16 +89,15 @@ impl Edges {
         health: &Health,
     ) -> Result<Self, DescriptorError> {
         let routes = routes(service, settings, health)?.prepare();
-        let longest_request = settings.longest_request;
-        Ok(Self { routes, service: Arc::clone(service), clock, entropy, longest_request })
+        let contexts = Contexts { clock, entropy, longest_request: settings.longest_request };
+        Ok(Self { routes, service: Arc::clone(service), contexts })
     }
 
     /// What answers the calls of one connection.
-    pub fn of_connection(&self) -> impl Edge + use<> {
+    pub fn of_connection(&self, peer: SocketAddr) -> impl Edge + use<> {
         let edge = with_stream_limits(self.routes.clone(), STREAMS_WITHOUT_CALLER);
         let edge = with_callers(edge, Arc::clone(&self.service));
-        let edge = with_deadlines(edge, Arc::clone(&self.clock), self.longest_request);
-        with_request_ids(with_rests(with_grpc_alone(edge)), Arc::clone(&self.entropy))
+        with_contexts(with_rests(with_grpc_alone(with_deadlines(edge))), self.contexts.clone(), peer)
     }
 }
 

@@ -1,15 +1,14 @@
 //! The final form of every reply: the request's id where clients look for it, and details on every error.
 
-use http::{HeaderMap, HeaderName, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::asked::{Asked, of_one_reply};
-use super::reason::Reason;
-use super::request_id::X_REQUEST_ID;
+use super::context::X_REQUEST_ID;
 use super::status;
+use crate::edge::{Reason, RequestContext, RequestId};
 use crate::service::ServiceError;
 
 /// What the framework adds where it refuses a message for its compression.
@@ -20,19 +19,19 @@ const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encodin
 ///
 /// An error before the first message stays one block of headers ("Trailers-Only"): retry policies take a first block
 /// without a status for the beginning of an answer, and never try again after it (gRFC A6, "When Retries are Valid").
-pub(super) fn finished(response: Response<Body>, asked: Asked) -> Response<Body> {
+pub(super) fn finished(response: Response<Body>, context: RequestContext) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     if parts.headers.contains_key(Status::GRPC_STATUS) {
-        conclude(&mut parts.headers, asked);
+        conclude(&mut parts.headers, &context);
         return Response::from_parts(parts, Body::empty());
     }
-    parts.headers.insert(X_REQUEST_ID, asked.request_id.header_value());
+    parts.headers.insert(X_REQUEST_ID, header_value(context.request_id));
     if parts.status != StatusCode::OK {
         return Response::from_parts(parts, body);
     }
     let body = body.map_frame(move |frame| match frame.into_trailers() {
         Ok(mut trailers) => {
-            conclude(&mut trailers, asked);
+            conclude(&mut trailers, &context);
             Frame::trailers(trailers)
         }
         Err(frame) => frame,
@@ -41,35 +40,35 @@ pub(super) fn finished(response: Response<Body>, asked: Asked) -> Response<Body>
 }
 
 /// Completes an error: details where it has none, and the request's id.
-fn conclude(trailers: &mut HeaderMap, asked: Asked) {
+fn conclude(trailers: &mut HeaderMap, context: &RequestContext) {
     if trailers.get(Status::GRPC_STATUS).is_none_or(|code| code == "0") {
         return;
     }
-    explain(trailers, asked);
-    trailers.insert(X_REQUEST_ID, asked.request_id.header_value());
+    explain(trailers, context);
+    trailers.insert(X_REQUEST_ID, header_value(context.request_id));
     if let Some(details) = trailers.remove(Status::GRPC_STATUS_DETAILS) {
         trailers.insert(Status::GRPC_STATUS_DETAILS, of_one_reply(details));
     }
 }
 
 /// Replaces an error without details by one with.
-fn explain(trailers: &mut HeaderMap, asked: Asked) {
+fn explain(trailers: &mut HeaderMap, context: &RequestContext) {
     if trailers.contains_key(Status::GRPC_STATUS_DETAILS) {
         return;
     }
     let Some(bare) = Status::from_header_map(trailers) else { return };
     let was_compressed = trailers.contains_key(ACCEPT_ENCODING);
     // Fixed words and base64 are always headers' values.
-    let _ = explained(bare.code(), was_compressed, asked).add_header(trailers);
+    let _ = explained(bare.code(), was_compressed, context).add_header(trailers);
 }
 
 /// What the framework's own refusals mean. It decodes before a method sees anything, and our methods' errors have
 /// details; so what is `INTERNAL` here is a message that does not decode.
-fn explained(code: Code, was_compressed: bool, asked: Asked) -> Status {
+fn explained(code: Code, was_compressed: bool, context: &RequestContext) -> Status {
     let reason = match code {
         // No field is to blame.
         Code::Internal | Code::InvalidArgument => {
-            return status::of_error(&ServiceError::InvalidFields(Vec::new()), asked);
+            return status::of_error(&ServiceError::InvalidFields(Vec::new()), context);
         }
         Code::Unimplemented if was_compressed => Reason::UnsupportedCompression,
         Code::Unimplemented => Reason::UnknownMethod,
@@ -81,5 +80,17 @@ fn explained(code: Code, was_compressed: bool, asked: Asked) -> Status {
         Code::Unavailable => Reason::Overloaded,
         _ => Reason::Internal,
     };
-    status::of_reason(reason, asked)
+    status::of_reason(reason, context)
+}
+
+fn header_value(id: RequestId) -> HeaderValue {
+    // The text of a UUID is always a header's value.
+    of_one_reply(HeaderValue::try_from(id.to_string()).unwrap_or_else(|_| HeaderValue::from_static("")))
+}
+
+/// A value that no other reply has: one that HTTP/2 does not index (RFC 7541 §7.1.3). Indexed, it would push what all
+/// replies have in common out of a connection's table.
+fn of_one_reply(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }

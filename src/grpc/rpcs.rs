@@ -1,15 +1,13 @@
 //! How a generated service trait is implemented: one line for each RPC, naming the function that answers it.
 
-use std::time::Duration;
-
 use futures_util::future::ready;
 use futures_util::stream::{BoxStream, Stream, once};
 use futures_util::{FutureExt, StreamExt};
 use tonic::{Request, Status, Streaming};
 
-use super::asked::Asked;
-use super::deadline::EachWithin;
+use super::context::context_of;
 use super::status;
+use crate::edge::RequestContext;
 use crate::service::{Call, Service, ServiceError};
 
 /// Implements a generated service trait. Each RPC's function takes the service, the call and the message, and answers
@@ -28,11 +26,10 @@ macro_rules! rpcs {
                     &self,
                     request: tonic::Request<wire::$request>,
                 ) -> Result<tonic::Response<wire::$response>, tonic::Status> {
-                    let (call, message) = $crate::grpc::rpcs::opened(&self.0, request).await?;
-                    let asked = $crate::grpc::asked::Asked::by(&call);
+                    let (context, call, message) = $crate::grpc::rpcs::opened(&self.0, request).await?;
                     match $answer(&self.0, call, message).await {
                         Ok(reply) => Ok(tonic::Response::new(reply)),
-                        Err(error) => Err($crate::grpc::status::of_error(&error, asked)),
+                        Err(error) => Err($crate::grpc::status::of_error(&error, &context)),
                     }
                 }
             )+
@@ -43,11 +40,10 @@ macro_rules! rpcs {
                     &self,
                     request: tonic::Request<wire::$asks>,
                 ) -> Result<tonic::Response<Self::$Replies>, tonic::Status> {
-                    let (call, message) = $crate::grpc::rpcs::opened(&self.0, request).await?;
-                    let asked = $crate::grpc::asked::Asked::by(&call);
+                    let (context, call, message) = $crate::grpc::rpcs::opened(&self.0, request).await?;
                     match $follow(&self.0, call, message).await {
-                        Ok(replies) => $crate::grpc::rpcs::replies(replies, asked).await.map(tonic::Response::new),
-                        Err(error) => Err($crate::grpc::status::of_error(&error, asked)),
+                        Ok(replies) => $crate::grpc::rpcs::replies(replies, context).await.map(tonic::Response::new),
+                        Err(error) => Err($crate::grpc::status::of_error(&error, &context)),
                     }
                 }
             )+)?
@@ -73,25 +69,24 @@ pub(super) type Replies<T> = BoxStream<'static, Result<T, Status>>;
 /// reply, so that its caller's retry policy may try again.
 pub(super) async fn replies<T: Send + 'static>(
     replies: impl Stream<Item = Result<T, ServiceError>> + Send + 'static,
-    asked: Asked,
+    context: RequestContext,
 ) -> Result<Replies<T>, Status> {
-    let mut replies = replies.map(move |reply| reply.map_err(|error| status::of_error(&error, asked))).boxed();
+    let mut replies = replies.map(move |reply| reply.map_err(|error| status::of_error(&error, &context))).boxed();
     match replies.next().await.transpose()? {
         Some(first) => Ok(once(ready(Ok(first))).chain(replies).boxed()),
         None => Ok(replies),
     }
 }
 
-/// The call that the layers left among the request's extensions, and the message. Now that the message is there, the caller
-/// has to be proven still.
-pub(super) async fn opened<T>(service: &Service, mut request: Request<T>) -> Result<(Call, T), Status> {
+/// The context and the call that the layers left among the request's extensions, and the message. Now that the message is
+/// there, the caller has to be proven still.
+pub(super) async fn opened<T>(service: &Service, mut request: Request<T>) -> Result<(RequestContext, Call, T), Status> {
+    let context = context_of(request.extensions())?;
+    let failed = |error: ServiceError| status::of_error(&error, &context);
     let call = request.extensions_mut().remove::<Call>();
-    let call = call.ok_or_else(|| {
-        let asked = Asked::in_extensions(request.extensions());
-        status::of_error(&ServiceError::Internal("a call that was not authenticated"), asked)
-    })?;
-    service.still_authenticated(&call).await.map_err(|error| status::of_error(&error, Asked::by(&call)))?;
-    Ok((call, request.into_inner()))
+    let call = call.ok_or_else(|| failed(ServiceError::Internal("a call that was not authenticated")))?;
+    service.still_authenticated(&call).await.map_err(failed)?;
+    Ok((context, call, request.into_inner()))
 }
 
 /// The same of a call whose caller sends a stream.
@@ -99,35 +94,37 @@ pub(super) async fn opened_stream<T>(
     service: &Service,
     request: Request<Streaming<T>>,
 ) -> Result<(Call, Messages<T>), Status> {
-    let each_within = request.extensions().get().copied();
-    let (call, stream) = opened(service, request).await?;
-    let missing = ServiceError::Internal("a stream without a bound on the time for each message");
-    let EachWithin(within) = each_within.ok_or_else(|| status::of_error(&missing, Asked::by(&call)))?;
-    Ok((call, Messages { stream, within, end: None }))
+    let (context, call, stream) = opened(service, request).await?;
+    Ok((call, Messages { stream, context, end: None }))
 }
 
 /// The messages of a stream. Each has as long to come, and then to be done with, as a request has; the stream as a whole
 /// may take any time.
 pub(super) struct Messages<T> {
     stream: Streaming<T>,
-    within: Duration,
+    context: RequestContext,
     /// What the stream ended with, where nobody was told yet.
     end: Option<Status>,
 }
 
 impl<T> Messages<T> {
+    /// The status of an error of this call.
+    pub(super) fn refused(&self, error: &ServiceError) -> Status {
+        status::of_error(error, &self.context)
+    }
+
     /// The next message, or `None` after the last.
-    async fn next(&mut self, asked: Asked) -> Result<Option<T>, Status> {
+    async fn next(&mut self) -> Result<Option<T>, Status> {
         if let Some(status) = self.end.take() {
             return Err(status);
         }
-        let message = tokio::time::timeout(self.within, self.stream.message()).await;
-        message.map_err(|_| status::of_error(&ServiceError::DeadlineExceeded, asked))?
+        let message = tokio::time::timeout(self.context.times.each_message, self.stream.message()).await;
+        message.map_err(|_| self.refused(&ServiceError::DeadlineExceeded))?
     }
 
     /// The next message with those behind it that have come already, so many at most; none after the last.
-    pub(super) async fn next_together(&mut self, most: usize, asked: Asked) -> Result<Vec<T>, Status> {
-        let mut together = Vec::from_iter(self.next(asked).await?);
+    pub(super) async fn next_together(&mut self, most: usize) -> Result<Vec<T>, Status> {
+        let mut together = Vec::from_iter(self.next().await?);
         while !together.is_empty() && together.len() < most {
             match self.stream.message().now_or_never() {
                 Some(Ok(Some(message))) => together.push(message),
@@ -147,6 +144,6 @@ impl<T> Messages<T> {
         &self,
         work: impl Future<Output = Result<A, ServiceError>>,
     ) -> Result<A, ServiceError> {
-        tokio::time::timeout(self.within, work).await.map_err(|_| ServiceError::DeadlineExceeded)?
+        tokio::time::timeout(self.context.times.each_message, work).await.map_err(|_| ServiceError::DeadlineExceeded)?
     }
 }

@@ -1,6 +1,7 @@
 //! The layers around the health service, which needs no caller.
 
 use std::convert::Infallible;
+use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -9,11 +10,10 @@ use http_body_util::{BodyExt, Full};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
-use tower::service_fn;
+use tower::{Service as _, service_fn};
 
 use super::*;
 use crate::domain::time::Timestamp;
-use crate::ports::Deadline;
 
 struct Fixed(Instant);
 
@@ -43,8 +43,12 @@ fn fixed() -> Arc<Fixed> {
 }
 
 fn layered(inner: impl Edge) -> impl Edge {
-    let edge = with_grpc_alone(with_deadlines(inner, fixed(), Duration::from_hours(1)));
-    with_request_ids(with_rests(edge), fixed())
+    with_context(with_rests(with_grpc_alone(with_deadlines(inner))), Duration::from_hours(1))
+}
+
+fn with_context(inner: impl Edge, longest_request: Duration) -> impl Edge {
+    let contexts = Contexts { clock: fixed(), entropy: fixed(), longest_request };
+    with_contexts(inner, contexts, (Ipv4Addr::LOCALHOST, 7).into())
 }
 
 async fn health() -> impl Edge {
@@ -170,25 +174,35 @@ async fn what_is_sent_as_a_stream_ends_with_its_callers_deadline_alone() {
     });
     let stuck = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
     let import = "/credential.admin.v1.AdminService/ImportCredentials";
-    let within_nothing = with_request_ids(with_deadlines(slow, fixed(), Duration::ZERO), fixed());
+    let within_nothing = with_context(with_deadlines(slow), Duration::ZERO);
     assert_eq!(Reply::of(within_nothing, import, &[], b"").await.told().0, Code::Ok);
     let reply = Reply::of(layered(stuck), import, &[("grpc-timeout", "1m")], b"").await;
     assert_eq!(reply.told(), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
 }
 
 #[tokio::test]
-async fn the_layers_within_find_the_deadline() {
+async fn the_layers_within_find_the_callers_timeout_and_id() {
     for (timeout, expected) in [("200m", Duration::from_millis(200)), ("99H", Duration::from_hours(1))] {
-        let clock = fixed();
-        let now = clock.instant();
         let inner = service_fn(move |request: Request<Body>| async move {
-            let deadline = request.extensions().get::<Deadline>().unwrap();
-            assert_eq!(deadline.remaining(now), expected);
-            Ok(Status::ok("").into_http::<Body>())
+            let context = context::context_of(request.extensions()).unwrap();
+            assert_eq!(context.times.to_answer, expected);
+            assert_eq!(context.correlation_id.unwrap().as_str(), "order-7");
+            Ok(Status::ok("").into_http())
         });
-        let edge = with_request_ids(with_deadlines(inner, clock, Duration::from_hours(1)), fixed());
-        assert_eq!(Reply::of(edge, CHECK, &[("grpc-timeout", timeout)], b"").await.told().0, Code::Ok);
+        let headers = [("grpc-timeout", timeout), ("x-request-id", "order-7")];
+        assert_eq!(Reply::of(layered(inner), CHECK, &headers, b"").await.told().0, Code::Ok);
     }
+}
+
+#[tokio::test]
+async fn a_layer_without_a_context_is_an_internal_error() {
+    let inner = service_fn(|_: Request<Body>| async { Ok(Status::ok("").into_http()) });
+    let forgetful = with_deadlines(inner);
+    let forgets = service_fn(move |mut request: Request<Body>| {
+        request.extensions_mut().clear();
+        forgetful.clone().call(request)
+    });
+    assert_eq!(Reply::of(layered(forgets), CHECK, &[], b"").await.told(), (Code::Internal, "INTERNAL".to_owned()));
 }
 
 #[tokio::test]

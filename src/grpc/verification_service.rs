@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use futures_util::stream::{Stream, unfold};
 
-use super::convert::Fields;
 use super::convert::change_events::position_of;
 use super::generated::credential::v1 as wire;
 use super::rpcs::rpcs;
+use crate::edge::Fields;
 use crate::service::requests::{Verification, WatchFrom};
 use crate::service::{Call, Service, ServiceError};
 use wire::VerifyPasswordResult;

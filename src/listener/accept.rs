@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,14 +29,14 @@ const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
 /// How often the log repeats what goes on.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// Serves connections until `stop` is cancelled, each with a service of its own, and waits then until all of them have
+/// Serves connections until `stop` is cancelled, each with a service of its own that knows its peer's address, and waits then until all of them have
 /// finished the calls that are open. Dropped, it cuts them.
 pub async fn accept<S, B>(
     listener: TcpListener,
     limits: Limits,
     clock: Arc<dyn Clock>,
     stop: CancellationToken,
-    service_of_connection: impl Fn() -> S,
+    service_of_connection: impl Fn(SocketAddr) -> S,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
         + Clone
@@ -51,8 +52,8 @@ pub async fn accept<S, B>(
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            (socket, place) = door.next() => {
-                let connection = serve(socket, service_of_connection(), shared.clone());
+            (socket, peer, place) = door.next() => {
+                let connection = serve(socket, service_of_connection(peer), shared.clone());
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -83,14 +84,14 @@ impl Door {
         Self { listener, places, crowded, clock, full: Repeated::default(), failed: Repeated::default() }
     }
 
-    async fn next(&mut self) -> (TcpStream, OwnedSemaphorePermit) {
+    async fn next(&mut self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
         let place = self.place().await;
         loop {
             match self.listener.accept().await {
-                Ok((socket, _)) => {
+                Ok((socket, peer)) => {
                     // Small frames are sent at once.
                     let _ = socket.set_nodelay(true);
-                    return (socket, place);
+                    return (socket, peer, place);
                 }
                 Err(error) if is_exhausted(&error) => {
                     if self.failed.is_due(self.clock.instant()) {

@@ -28,7 +28,9 @@ impl Server {
         let health = Health::starting().await;
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let edges = Edges::new(&self.service, self.grpc, Arc::clone(&clock), entropy, &health)?;
-        let edge = move || edges.of_connection().map_request(|request: Request<_>| request.map(tonic::body::Body::new));
+        let edge = move |peer| {
+            edges.of_connection(peer).map_request(|request: Request<_>| request.map(tonic::body::Body::new))
+        };
         let draining = CancellationToken::new();
         health.serving().await;
         self.tend_store();

@@ -1,4 +1,4 @@
-//! Everything that a use case can answer instead of success. `grpc/status.rs` gives each a code and a reason.
+//! Everything that a use case can answer instead of success. `edge/explanation.rs` gives each a reason.
 
 use std::error::Error;
 use std::time::Duration;

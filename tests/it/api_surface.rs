@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use credentiald::domain::action::Action;
-use credentiald::grpc::{DESCRIPTORS, Reason};
+use credentiald::edge::Reason;
+use credentiald::grpc::{DESCRIPTORS, code_of};
 use prost_reflect::{DescriptorPool, FieldDescriptor, FileDescriptor, Kind, MessageDescriptor, ServiceDescriptor};
 
 static SHIPPED: LazyLock<DescriptorPool> = LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).unwrap());
@@ -119,7 +120,7 @@ fn the_document_of_errors_has_a_row_for_every_reason() {
     let reasons = document.split("## ").find(|section| section.starts_with("Reasons")).unwrap();
     let rows: Vec<_> = reasons.lines().filter(|line| line.starts_with("| `")).collect();
     for reason in Reason::ALL {
-        let code = format!("{:?}", reason.code()).chars().fold(String::new(), |mut code, character| {
+        let code = format!("{:?}", code_of(*reason)).chars().fold(String::new(), |mut code, character| {
             if character.is_uppercase() && !code.is_empty() {
                 code.push('_');
             }

@@ -7,9 +7,10 @@ use crate::domain::access_token::TokenId;
 use crate::domain::caller::CallerKind;
 use crate::domain::field::FieldProblem;
 use crate::domain::names::{FreeName, IamUserId, RamUserName};
+use crate::edge::Fields;
+use crate::grpc::convert::lists::listed;
 use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::time_to_live;
-use crate::grpc::convert::{Fields, lists::listed};
 use crate::service::requests::{Member, TokenHolder, TokenToIssue};
 use crate::service::{Call, Service, ServiceError};
 

@@ -6,8 +6,9 @@ use super::wire;
 use crate::domain::field::{FieldProblem, LengthUnit};
 use crate::domain::names::{IamUserId, IamUserName, TenantName};
 use crate::domain::subject::{SubjectKind, SubjectName, Tags};
+use crate::edge::Fields;
+use crate::grpc::convert::lists::listed;
 use crate::grpc::convert::passwords::exposed;
-use crate::grpc::convert::{Fields, lists::listed};
 use crate::service::requests::{AttributesToCreate, SubjectToCreate};
 use crate::service::{Call, Service, ServiceError};
 

@@ -10,14 +10,12 @@ use crate::domain::credential::PasswordHash;
 use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
 use crate::domain::names::{IamUserName, Region, TenantName};
 use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus};
-use crate::grpc::asked::Asked;
-use crate::grpc::convert::Fields;
+use crate::edge::Fields;
+use crate::edge::Reason;
 use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::point_in_time;
 use crate::grpc::generated::credential::v1::subject_name::Subject;
-use crate::grpc::reason::Reason;
 use crate::grpc::rpcs::Messages;
-use crate::grpc::status;
 use crate::service::requests::{AttributesToCreate, ImportReport, RefusedRow, RowProblem, RowToImport};
 use crate::service::{Call, Import, Service, ServiceError};
 
@@ -34,16 +32,15 @@ pub(super) async fn import(
     call: Call,
     mut messages: Messages<wire::ImportCredentialsRequest>,
 ) -> Result<wire::ImportCredentialsResponse, Status> {
-    let asked = Asked::by(&call);
     let mut import = None;
-    let added = add_all(service, call, &mut messages, &mut import, asked).await;
+    let added = add_all(service, call, &mut messages, &mut import).await;
     // Whatever ends it: what was begun is concluded before anything is answered.
     let report = match import {
         Some(import) => messages.within(import.finish()).await,
         None => Ok(ImportReport::default()),
     };
     added?;
-    report.map(Into::into).map_err(|error| status::of_error(&error, asked))
+    report.map(Into::into).map_err(|error| messages.refused(&error))
 }
 
 async fn add_all(
@@ -51,13 +48,11 @@ async fn add_all(
     call: Call,
     messages: &mut Messages<wire::ImportCredentialsRequest>,
     import: &mut Option<Import>,
-    asked: Asked,
 ) -> Result<(), Status> {
-    let refused = |error: ServiceError| status::of_error(&error, asked);
     let own_tenant = call.caller().tenant().cloned();
     let mut next_number = 1;
     loop {
-        let together = messages.next_together(MOST_TOGETHER, asked).await?;
+        let together = messages.next_together(MOST_TOGETHER).await?;
         if together.is_empty() {
             return Ok(());
         }
@@ -73,9 +68,9 @@ async fn add_all(
             }
         }
         if let Some(import) = import {
-            messages.within(import.add(batches)).await.map_err(refused)?;
+            messages.within(import.add(batches)).await.map_err(|error| messages.refused(&error))?;
         }
-        end.map_or(Ok(()), |error| Err(refused(error)))?;
+        end.map_or(Ok(()), |error| Err(messages.refused(&error)))?;
     }
 }
 

@@ -3,10 +3,11 @@
 use super::wire;
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::subject::{InstanceAccountStatus, SubjectKind, SubjectName};
-use crate::grpc::asked::RequestId;
+use crate::edge::Fields;
+use crate::edge::RequestId;
+use crate::grpc::convert::lists::listed;
 use crate::grpc::convert::passwords::exposed;
 use crate::grpc::convert::statuses::Numbered;
-use crate::grpc::convert::{Fields, lists::listed};
 use crate::ports::store::SubjectStatus;
 use crate::service::requests::{AttributesToCreate, SubjectToCreate};
 use crate::service::{Call, Service, ServiceError};

@@ -3,8 +3,9 @@
 use super::wire;
 use crate::domain::names::{InstanceId, Region, TenantName};
 use crate::domain::subject::InstanceStatus;
+use crate::edge::Fields;
+use crate::grpc::convert::lists::listed;
 use crate::grpc::convert::statuses::Numbered;
-use crate::grpc::convert::{Fields, lists::listed};
 use crate::service::requests::InstanceToCreate;
 use crate::service::{Call, Service, ServiceError};
 

@@ -3,9 +3,10 @@
 use super::wire;
 use crate::domain::names::{DomainName, Region, TenantName};
 use crate::domain::subject::{MailDomainStatus, SubjectKind, SubjectName};
+use crate::edge::Fields;
+use crate::grpc::convert::lists::listed;
 use crate::grpc::convert::passwords::exposed;
 use crate::grpc::convert::statuses::Numbered;
-use crate::grpc::convert::{Fields, lists::listed};
 use crate::ports::store::SubjectStatus;
 use crate::service::requests::{AttributesToCreate, SubjectToCreate};
 use crate::service::{Call, Service, ServiceError};

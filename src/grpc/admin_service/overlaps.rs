@@ -7,7 +7,7 @@ use crate::domain::field::FieldProblem;
 use crate::domain::overlap::{KnownPassword, LONGEST_OVERLAP, OverlapState, PasswordUse};
 use crate::domain::subject::{SubjectKind, SubjectName};
 use crate::domain::time::Timestamp;
-use crate::grpc::convert::Fields;
+use crate::edge::Fields;
 use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::timestamp;
 use crate::grpc::generated::credential::v1::SubjectName as NamedSubject;

@@ -1,7 +1,7 @@
 //! How the stored passwords are hashed.
 
 use super::wire;
-use crate::grpc::convert::Fields;
+use crate::edge::Fields;
 use crate::service::requests::HashGroup;
 use crate::service::{Call, Service, ServiceError};
 

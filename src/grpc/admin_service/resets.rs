@@ -2,8 +2,8 @@
 
 use super::wire;
 use crate::domain::credential::ExpectedVersion;
-use crate::grpc::asked::RequestId;
-use crate::grpc::convert::Fields;
+use crate::edge::Fields;
+use crate::edge::RequestId;
 use crate::grpc::convert::passwords::exposed;
 use crate::service::requests::WantedPassword;
 use crate::service::{Call, Service, ServiceError};

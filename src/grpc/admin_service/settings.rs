@@ -5,8 +5,8 @@ use crate::domain::names::TenantName;
 use crate::domain::settings::{
     IamPasswordPolicy, IamPasswordPolicyChange, RamPasswordPolicy, RamPasswordPolicyChange, SecurityPreferenceChange,
 };
-use crate::grpc::asked::RequestId;
-use crate::grpc::convert::Fields;
+use crate::edge::Fields;
+use crate::edge::RequestId;
 use crate::service::{Call, Service, ServiceError};
 
 pub(super) async fn get_password_policy(

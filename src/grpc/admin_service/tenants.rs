@@ -2,7 +2,8 @@
 
 use super::wire;
 use crate::domain::names::TenantName;
-use crate::grpc::convert::{Fields, lists::listed};
+use crate::edge::Fields;
+use crate::grpc::convert::lists::listed;
 use crate::service::{Call, Service, ServiceError};
 
 pub(super) async fn create(

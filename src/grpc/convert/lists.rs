@@ -3,9 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::Fields;
 use crate::domain::field::FieldProblem;
 use crate::domain::page::{Page, PageRequest};
+use crate::edge::Fields;
 use crate::service::page_tokens::PageTokens;
 
 impl Fields {

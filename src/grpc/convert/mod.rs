@@ -2,12 +2,9 @@
 
 pub(super) mod change_events;
 pub(super) mod entries;
-pub(super) mod fields;
 pub(super) mod lists;
 pub(super) mod passwords;
 pub(super) mod settings;
 pub(super) mod statuses;
 pub(super) mod subject_name;
 pub(super) mod times;
-
-pub(super) use fields::Fields;

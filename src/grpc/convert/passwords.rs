@@ -1,22 +1,12 @@
 //! Passwords out of messages. They move; nothing copies them.
 
-use super::Fields;
 use crate::domain::field::FieldProblem;
-use crate::domain::password::{NewPassword, Password};
+use crate::domain::password::Password;
+use crate::edge::Fields;
 use crate::grpc::generated::credential::admin::v1 as wire;
 use crate::service::requests::WantedPassword;
 
 impl Fields {
-    /// A password to be verified.
-    pub(in crate::grpc) fn password(&mut self, field: &'static str, text: String) -> Option<Password> {
-        self.take(field, Password::parse(text))
-    }
-
-    /// A password to be set or checked.
-    pub(in crate::grpc) fn new_password(&mut self, field: &'static str, text: String) -> Option<NewPassword> {
-        self.take(field, NewPassword::parse(text))
-    }
-
     /// The password that an administrator wants to set, or `None` where there is to be none.
     pub(in crate::grpc) fn first_password(&mut self, choice: Option<impl Into<Choice>>) -> Option<WantedPassword> {
         match choice?.into() {

@@ -1,9 +1,9 @@
 //! Whose password is meant.
 
-use super::Fields;
 use crate::domain::field::FieldProblem;
 use crate::domain::names::{AccountName, DomainName, IamUserId, InstanceId, RamUserName};
 use crate::domain::subject::SubjectName;
+use crate::edge::Fields;
 use crate::grpc::generated::credential::v1 as wire;
 use wire::subject_name::Subject;
 
@@ -43,13 +43,6 @@ impl Fields {
             }
             None => self.take("subject", Err(FieldProblem::Missing)),
         }
-    }
-
-    /// The account that the fields `instance_id` and `account_name` name.
-    pub(in crate::grpc) fn account(&mut self, instance_id: &str, account_name: &str) -> Option<SubjectName> {
-        let instance = self.take("instance_id", InstanceId::parse(instance_id));
-        let account = self.take("account_name", AccountName::parse(account_name));
-        Some(SubjectName::InstanceAccount(instance?, account?))
     }
 }
 

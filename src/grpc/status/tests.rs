@@ -1,19 +1,21 @@
 //! Every error, as it is on the wire.
 
+use std::error::Error;
+
 use tonic::Code;
-use uuid::Uuid;
 
 use super::*;
-use crate::domain::field::FieldProblem;
-use crate::grpc::asked::RequestId;
+use crate::domain::action::Action;
+use crate::domain::credential::Version;
+use crate::domain::field::{FieldProblem, InvalidField};
 use crate::policy::{Finding, Violation};
-use crate::ports::HasherError;
-use crate::service::error::Interruption;
+use crate::ports::{HasherError, NotAdmitted, StoreError};
+use crate::service::error::{Interruption, Missing, Stateful, with_causes};
 
 const SECONDS: Duration = Duration::from_secs(7);
 
-fn asked(action: Action) -> Asked {
-    Asked { request_id: RequestId(Uuid::from_u128(0xAB)), action: Some(action) }
+fn asked(action: Action) -> RequestContext {
+    RequestContext::of_test(Some(action))
 }
 
 fn bad(field: &'static str, problem: FieldProblem) -> ServiceError {
@@ -39,7 +41,7 @@ fn away() -> Box<dyn Error + Send + Sync> {
 
 /// The code, the reason, the mirrored HTTP status and the vendor's code (`~` before one that is only near).
 fn told(error: &ServiceError, action: Action) -> (Code, String, String, String) {
-    let status = of_error(error, asked(action));
+    let status = of_error(error, &asked(action));
     let details = status.get_error_details();
     let info = details.error_info().unwrap();
     assert_eq!(info.domain, "credential.v1");
@@ -155,7 +157,7 @@ fn every_violation_names_the_field_of_the_rpc() {
         (Action::ResetAccountPassword, "account_password"),
         (Action::CreateRamUser, "password"),
     ] {
-        let details = of_error(&broken(2), asked(action)).get_error_details();
+        let details = of_error(&broken(2), &asked(action)).get_error_details();
         let violations = &details.bad_request().unwrap().field_violations;
         assert_eq!(violations.len(), 2);
         assert!(violations.iter().all(|v| v.field == field && v.reason == "MIN_LENGTH"), "{violations:?}");
@@ -169,7 +171,7 @@ fn who_may_come_back_later_is_told_when() {
         ServiceError::PasswordTooYoung { retry_after: SECONDS },
         NotAdmitted::Overloaded { expected_wait: SECONDS }.into(),
     ] {
-        let status = of_error(&error, asked(Action::ChangePassword));
+        let status = of_error(&error, &asked(Action::ChangePassword));
         assert_eq!(status.get_error_details().retry_info().unwrap().retry_delay, Some(SECONDS), "{error:?}");
         assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "7000", "{error:?}");
     }
@@ -180,7 +182,7 @@ fn a_deadline_that_is_too_short_is_told_how_long_is_enough() {
     for (micros, expected) in [(1, "1"), (50_000, "50"), (50_001, "51")] {
         let enough = Duration::from_micros(micros);
         let error = NotAdmitted::DeadlineTooShort { expected_wait: Duration::ZERO, enough }.into();
-        let details = of_error(&error, asked(Action::VerifyPassword)).get_error_details();
+        let details = of_error(&error, &asked(Action::VerifyPassword)).get_error_details();
         assert_eq!(details.error_info().unwrap().metadata["expected_wait_ms"], expected);
         assert!(details.retry_info().is_none(), "the same request fails again");
     }
@@ -189,7 +191,7 @@ fn a_deadline_that_is_too_short_is_told_how_long_is_enough() {
 #[test]
 fn every_reason_tells_retry_policies_what_it_has_decided() {
     for &reason in Reason::ALL {
-        let status = of_reason(reason, asked(Action::ChangePassword));
+        let status = of_reason(reason, &asked(Action::ChangePassword));
         let pushback = status.metadata().get("grpc-retry-pushback-ms").map(|value| value.to_str().unwrap());
         let (expected, delay) = match reason.retry() {
             // Where nobody knows better.
@@ -205,7 +207,7 @@ fn every_reason_tells_retry_policies_what_it_has_decided() {
 #[test]
 fn a_pushback_is_rounded_up_and_fits_into_32_bits() {
     let pushback = |retry_after| {
-        let status = of_error(&ServiceError::TooManyAttempts { retry_after }, asked(Action::ChangePassword));
+        let status = of_error(&ServiceError::TooManyAttempts { retry_after }, &asked(Action::ChangePassword));
         status.metadata().get("grpc-retry-pushback-ms").unwrap().to_str().unwrap().to_owned()
     };
     assert_eq!(pushback(Duration::from_nanos(1_000_001)), "2");
@@ -219,7 +221,7 @@ fn an_interrupted_watch_is_told_why_and_not_that_the_service_is_overloaded() {
         (Interruption::TooSlow, "the watch takes its events too slowly"),
         (Interruption::TooManyWatches, "there are too many watches"),
     ] {
-        let status = of_error(&ServiceError::WatchInterrupted(interruption), asked(Action::WatchChanges));
+        let status = of_error(&ServiceError::WatchInterrupted(interruption), &asked(Action::WatchChanges));
         assert_eq!(status.message(), words);
     }
 }
@@ -240,7 +242,7 @@ fn a_cause_that_its_error_repeats_is_told_once() {
 #[test]
 fn a_conflict_tells_the_current_version() {
     let told = |current| {
-        let status = of_error(&ServiceError::VersionConflict { current }, asked(Action::ChangePassword));
+        let status = of_error(&ServiceError::VersionConflict { current }, &asked(Action::ChangePassword));
         status.get_error_details().error_info().unwrap().metadata["current_version"].clone()
     };
     assert_eq!((told(Version::new(7)), told(None)), ("7".to_owned(), "0".to_owned()));
@@ -248,7 +250,7 @@ fn a_conflict_tells_the_current_version() {
 
 #[test]
 fn a_cause_stays_inside() {
-    let status = of_error(&StoreError::Unavailable(away()).into(), asked(Action::ChangePassword));
+    let status = of_error(&StoreError::Unavailable(away()).into(), &asked(Action::ChangePassword));
     let shown = format!("{status:?} {:?}", status.get_error_details());
     assert!(!shown.contains("disk") && !shown.contains("secret"), "{shown}");
 }
@@ -256,7 +258,7 @@ fn a_cause_stays_inside() {
 #[test]
 fn all_details_stay_under_6_kib_on_the_wire() {
     for action in [Action::ModifyPwByDomain, Action::CreateIamUser] {
-        let status = of_error(&broken(1000), asked(action));
+        let status = of_error(&broken(1000), &asked(action));
         let mut headers = http::HeaderMap::new();
         status.add_header(&mut headers).unwrap();
         assert!(headers["grpc-status-details-bin"].len() < 6 * 1024);

@@ -1,6 +1,7 @@
 //! The calls that the documents show, and their answers, are the wire contract's.
 
-use credentiald::grpc::{DESCRIPTORS, Reason};
+use credentiald::edge::Reason;
+use credentiald::grpc::{DESCRIPTORS, code_of};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
 use super::{documents, readme};
@@ -41,7 +42,7 @@ fn check(shown: &Shown, pool: &DescriptorPool) {
     let field = |name: &str| error.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap_or_default().trim();
     let reason = Reason::ALL.iter().find(|reason| reason.message() == field("Message:"));
     let reason = reason.unwrap_or_else(|| panic!("no reason has this message:\n{error}"));
-    assert_eq!(field("Code:"), format!("{:?}", reason.code()));
+    assert_eq!(field("Code:"), format!("{:?}", code_of(*reason)));
     assert!(error.contains(&format!("\"reason\":\"{}\"", reason.name())), "{error}");
 }
 

@@ -5,7 +5,8 @@ use std::fs;
 
 use credentiald::config::{ADDRESS_VARIABLE, FILE_VARIABLE, SETTINGS, Setting, TOKEN_VARIABLE};
 use credentiald::domain::field::{FieldProblem, LengthUnit};
-use credentiald::grpc::{DESCRIPTORS, Reason};
+use credentiald::edge::Reason;
+use credentiald::grpc::DESCRIPTORS;
 use prost_reflect::DescriptorPool;
 use tonic::Code;
 

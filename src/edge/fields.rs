@@ -2,7 +2,9 @@
 
 use crate::domain::credential::ExpectedVersion;
 use crate::domain::field::{FieldProblem, InvalidField};
-use crate::domain::names::{ClientToken, TenantName};
+use crate::domain::names::{AccountName, ClientToken, InstanceId, TenantName};
+use crate::domain::password::{NewPassword, Password};
+use crate::domain::subject::SubjectName;
 use crate::service::ServiceError;
 use crate::service::requests::Guards;
 
@@ -11,16 +13,16 @@ use crate::service::requests::Guards;
 /// Read each field, keep what comes, and put it together in [`Fields::all`], which only gives it out where no field is
 /// bad.
 #[derive(Default)]
-pub(in crate::grpc) struct Fields(Vec<InvalidField>);
+pub struct Fields(Vec<InvalidField>);
 
 impl Fields {
     /// Keeps a value, or notes what is wrong with it.
-    pub(in crate::grpc) fn take<T>(&mut self, field: &'static str, parsed: Result<T, FieldProblem>) -> Option<T> {
+    pub fn take<T>(&mut self, field: &'static str, parsed: Result<T, FieldProblem>) -> Option<T> {
         parsed.map_err(|problem| self.0.push(InvalidField { field, problem })).ok()
     }
 
     /// Keeps what a text means, or `None` where it is empty.
-    pub(in crate::grpc) fn take_unless_empty<T>(
+    pub fn take_unless_empty<T>(
         &mut self,
         field: &'static str,
         text: &str,
@@ -30,17 +32,34 @@ impl Fields {
     }
 
     /// Notes everything that is wrong with settings.
-    pub(in crate::grpc) fn settings<T>(&mut self, checked: Result<T, Vec<InvalidField>>) {
+    pub fn settings<T>(&mut self, checked: Result<T, Vec<InvalidField>>) {
         self.0.extend(checked.err().into_iter().flatten());
     }
 
     /// The tenant that a request names; empty means the caller's own.
-    pub(in crate::grpc) fn tenant(&mut self, text: &str) -> Option<TenantName> {
+    pub fn tenant(&mut self, text: &str) -> Option<TenantName> {
         self.take_unless_empty("tenant", text, TenantName::parse)
     }
 
+    /// A password to be verified.
+    pub fn password(&mut self, field: &'static str, text: String) -> Option<Password> {
+        self.take(field, Password::parse(text))
+    }
+
+    /// A password to be set or checked.
+    pub fn new_password(&mut self, field: &'static str, text: String) -> Option<NewPassword> {
+        self.take(field, NewPassword::parse(text))
+    }
+
+    /// The account that the fields `instance_id` and `account_name` name.
+    pub fn account(&mut self, instance_id: &str, account_name: &str) -> Option<SubjectName> {
+        let instance = self.take("instance_id", InstanceId::parse(instance_id));
+        let account = self.take("account_name", AccountName::parse(account_name));
+        Some(SubjectName::InstanceAccount(instance?, account?))
+    }
+
     /// The version that the caller counts on, and the client token; without one it is empty.
-    pub(in crate::grpc) fn guards(&mut self, version: Option<u64>, client_token: &str) -> Guards {
+    pub fn guards(&mut self, version: Option<u64>, client_token: &str) -> Guards {
         Guards {
             expected_version: version.map(ExpectedVersion),
             client_token: self.take_unless_empty("client_token", client_token, ClientToken::parse),
@@ -48,7 +67,7 @@ impl Fields {
     }
 
     /// Everything that is wrong, where that does not end the call.
-    pub(in crate::grpc) fn problems(self) -> Vec<InvalidField> {
+    pub fn problems(self) -> Vec<InvalidField> {
         self.0
     }
 
@@ -56,7 +75,7 @@ impl Fields {
     ///
     /// # Errors
     /// Every bad field.
-    pub(in crate::grpc) fn all<T>(self, put_together: impl FnOnce() -> Option<T>) -> Result<T, ServiceError> {
+    pub fn all<T>(self, put_together: impl FnOnce() -> Option<T>) -> Result<T, ServiceError> {
         if !self.0.is_empty() {
             return Err(ServiceError::InvalidFields(self.0));
         }

@@ -1,0 +1,72 @@
+//! Who is calling: found out before anything of the message is read.
+
+use super::{Explanation, Reason, RequestContext};
+use crate::domain::caller::EligibleCaller;
+use crate::service::{Call, Service, ServiceError};
+
+/// What a request brings to prove who its caller is.
+pub enum Credentials<'a> {
+    /// A token that the service issued.
+    BearerToken(&'a str),
+}
+
+impl<'a> Credentials<'a> {
+    /// The credentials in the values of all `authorization` headers of a request: `Bearer <token>` (RFC 6750 §2.1), exactly
+    /// once. A value that is not ASCII is `None`.
+    pub fn of_authorization(mut values: impl Iterator<Item = Option<&'a str>>) -> Option<Self> {
+        let (value, None) = (values.next()??, values.next()) else { return None };
+        let (scheme, token) = value.split_once(' ')?;
+        let is_token = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ');
+        is_token.then_some(Self::BearerToken(token))
+    }
+}
+
+/// Finds out who calls, and whether that kind of caller may use the operation at all.
+///
+/// # Errors
+/// What the caller is to read.
+pub async fn authenticate(
+    service: &Service,
+    credentials: Option<Credentials<'_>>,
+    context: &RequestContext,
+) -> Result<Call, Explanation> {
+    let refused = |error: ServiceError| Explanation::of_error(&error, context);
+    let (caller, evidence) = match credentials.ok_or_else(|| refused(ServiceError::Unauthenticated))? {
+        Credentials::BearerToken(token) => service.authenticate(token).await.map_err(refused)?,
+    };
+    let action = context.action.ok_or_else(|| Explanation::of_reason(Reason::UnknownMethod))?;
+    let caller = EligibleCaller::new(caller, action).ok_or_else(|| refused(ServiceError::CallerNotEligible(action)))?;
+    Ok(Call {
+        caller,
+        evidence: Some(evidence),
+        request_id: context.request_id.0,
+        correlation_id: context.correlation_id.as_ref().map(|id| id.as_str().to_owned()),
+        deadline: context.times.deadline,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token_of<'a>(values: &[Option<&'a str>]) -> Option<&'a str> {
+        Credentials::of_authorization(values.iter().copied()).map(|Credentials::BearerToken(token)| token)
+    }
+
+    #[test]
+    fn one_bearer_token_is_taken() {
+        assert_eq!(token_of(&[Some("Bearer abc")]), Some("abc"));
+        assert_eq!(token_of(&[Some("bearer abc")]), Some("abc"), "the scheme's case does not matter");
+    }
+
+    #[test]
+    fn anything_but_one_bearer_token_is_none() {
+        assert_eq!(token_of(&[]), None);
+        assert_eq!(token_of(&[Some("Bearer abc"), Some("Bearer abc")]), None, "a doubled header");
+        assert_eq!(token_of(&[Some("Bearer abc"), None]), None, "a doubled header");
+        assert_eq!(token_of(&[None]), None, "not ASCII");
+        for value in ["", "Bearer", "Bearer ", "Bearer  abc", "Basic abc", "abc", "Bearer a b"] {
+            assert_eq!(token_of(&[Some(value)]), None, "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Every reason that an error can have, with what edges say of it.
+
+/// What retry policies (gRFC A6) are told of a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// The same request may succeed later: its `RetryInfo` and its `grpc-retry-pushback-ms` say when.
+    Later,
+    /// Retry policies name its code, but the same request must not be sent again: a pushback of -1.
+    Forbidden,
+    /// No retry policy names its code, so there is nothing to say. A pushback of -1 would count as a failure of the
+    /// channel (`retryThrottling`), and a caller's own mistakes would use up what its retries may cost.
+    Unnamed,
+}
+
+/// Declares the reasons, each with its name, the HTTP status that it mirrors, what retry policies are told, and
+/// its fixed words.
+macro_rules! reasons {
+    ($($variant:ident = $name:literal $http:literal $retry:ident $message:literal,)+) => {
+        /// Why a call failed, for programs: the `reason` of the `google.rpc.ErrorInfo`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $(
+                #[doc = concat!("`", $name, "`: ", $message)]
+                $variant,
+            )+
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name on the wire.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// The HTTP status that is mirrored. `RESOURCE_STATE` mirrors 403 where an instance or an account is meant.
+            pub const fn http_status(self) -> u16 {
+                match self { $(Self::$variant => $http),+ }
+            }
+
+            /// What retry policies are told.
+            pub const fn retry(self) -> Retry {
+                match self { $(Self::$variant => Retry::$retry),+ }
+            }
+
+            /// The status message. Fixed words: whatever is dynamic is in the details.
+            pub const fn message(self) -> &'static str {
+                match self { $(Self::$variant => $message),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    InvalidField = "INVALID_FIELD" 400 Unnamed "the request is malformed or has invalid fields",
+    PasswordPolicyViolation = "PASSWORD_POLICY_VIOLATION" 400 Unnamed "the new password breaks the policy",
+    PasswordReused = "PASSWORD_REUSED" 400 Unnamed "the new password was used before",
+    OldPasswordIncorrect = "OLD_PASSWORD_INCORRECT" 400 Unnamed "the old password is incorrect",
+    ClientTokenMismatch = "CLIENT_TOKEN_MISMATCH" 400 Unnamed "the client token stands for another request",
+    CallerNotEligible = "CALLER_NOT_ELIGIBLE" 400 Unnamed "this kind of caller can't use this method",
+    ResourceState = "RESOURCE_STATE" 400 Unnamed "the resource's state does not allow it",
+    PasswordTooYoung = "PASSWORD_TOO_YOUNG" 400 Later "the password was changed too short a while ago",
+    PasswordExpired = "PASSWORD_EXPIRED" 400 Unnamed
+        "the password has expired and only an administrator can replace it",
+    NotEmpty = "NOT_EMPTY" 400 Unnamed "it still has what belongs to it",
+    Unauthenticated = "UNAUTHENTICATED" 401 Unnamed "valid credentials are required",
+    AccessDenied = "ACCESS_DENIED" 403 Unnamed "access is denied",
+    SelfChangeDisabled = "SELF_CHANGE_DISABLED" 403 Unnamed "users may not change their own password",
+    DomainNotFound = "DOMAIN_NOT_FOUND" 404 Unnamed "there is no such mail domain",
+    UserNotFound = "USER_NOT_FOUND" 404 Unnamed "there is no such user",
+    InstanceNotFound = "INSTANCE_NOT_FOUND" 404 Unnamed "there is no such instance",
+    AccountNotFound = "ACCOUNT_NOT_FOUND" 404 Unnamed "there is no such account",
+    TenantNotFound = "TENANT_NOT_FOUND" 404 Unnamed "there is no such tenant",
+    ServiceNotFound = "SERVICE_NOT_FOUND" 404 Unnamed "there is no such service or symbol",
+    AlreadyExists = "ALREADY_EXISTS" 409 Unnamed "it exists already",
+    VersionConflict = "VERSION_CONFLICT" 409 Forbidden "the credential is at another version",
+    CursorExpired = "CURSOR_EXPIRED" 400 Forbidden "the cursor has expired",
+    TooManyAttempts = "TOO_MANY_ATTEMPTS" 429 Later "there were too many wrong passwords",
+    MessageTooLarge = "MESSAGE_TOO_LARGE" 413 Forbidden "the message is too large",
+    Overloaded = "OVERLOADED" 503 Later "the service is overloaded",
+    StoreUnavailable = "STORE_UNAVAILABLE" 503 Later "the store is unavailable",
+    OutcomeUnknown = "OUTCOME_UNKNOWN" 503 Forbidden "it is not known whether the change was made",
+    DeadlineTooShort = "DEADLINE_TOO_SHORT" 504 Forbidden "the deadline is too short",
+    DeadlineExceeded = "DEADLINE_EXCEEDED" 504 Forbidden "the deadline was exceeded",
+    UnsupportedCompression = "UNSUPPORTED_COMPRESSION" 415 Unnamed
+        "the message is compressed in a way that the service does not support",
+    UnknownMethod = "UNKNOWN_METHOD" 501 Unnamed "there is no such method",
+    Internal = "INTERNAL" 500 Forbidden "an internal error occurred",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_of_the_form_that_error_info_asks_for() {
+        for name in Reason::ALL.iter().map(|reason| reason.name()) {
+            assert!(name.len() <= 63 && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{name}");
+        }
+    }
+    #[test]
+    fn every_message_is_plain_ascii() {
+        for message in Reason::ALL.iter().map(|reason| reason.message()) {
+            assert!(message.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'%'), "{message}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What is known of a request before its message is read.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::domain::action::Action;
+use crate::domain::time::days;
+use crate::ports::{Deadline, Entropy};
+
+/// What is known of a request before its message is read. The outermost layer of an edge makes it; every layer within, and
+/// every error, refers to it.
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    /// The id that the service gave to the request.
+    pub request_id: RequestId,
+    /// The caller's own id of the request, where it sent one.
+    pub correlation_id: Option<CorrelationId>,
+    /// The operation, where it is one of ours.
+    pub action: Option<Action>,
+    /// How long the request may take.
+    pub times: Times,
+    /// The other end of the connection.
+    pub peer: SocketAddr,
+}
+
+#[cfg(test)]
+impl RequestContext {
+    /// A request with a fixed id, for tests.
+    #[expect(clippy::disallowed_methods, reason = "there is no other way to make an instant")]
+    pub(crate) fn of_test(action: Option<Action>) -> Self {
+        let request_id = RequestId(Uuid::from_u128(0xAB));
+        let times = Times::new(None, Duration::from_secs(7), action, Instant::now());
+        Self { request_id, correlation_id: None, action, times, peer: (std::net::Ipv4Addr::LOCALHOST, 7).into() }
+    }
+}
+
+/// The id of a request, written as the vendors' pages do: upper case, hyphenated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(pub Uuid);
+
+impl RequestId {
+    /// A random one.
+    pub fn draw(entropy: &dyn Entropy) -> Self {
+        let mut bytes = [0; 16];
+        entropy.fill(&mut bytes);
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:X}", self.0.hyphenated())
+    }
+}
+
+/// A caller's own id of its request: 1 to 128 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorrelationId(Arc<str>);
+
+impl CorrelationId {
+    const MAX_BYTES: usize = 128;
+
+    /// The id, or `None` where the text can't be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_usable = (1..=Self::MAX_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        is_usable.then(|| Self(text.into()))
+    }
+
+    /// The id as the caller wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// How long a request may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// When the caller no longer waits for the end of the answer.
+    pub deadline: Deadline,
+    /// Within what time the answer has to begin.
+    pub to_answer: Duration,
+    /// Within what time each message of a stream has to come, and then to be processed.
+    pub each_message: Duration,
+}
+
+impl Times {
+    /// So long a request may take at most, whatever its caller says.
+    const MAX: Duration = days(366);
+
+    /// The times of a request for `action` that comes at `now`, where its caller waits for `timeout` and the service gives a
+    /// request `longest`.
+    ///
+    /// An answer that goes on for as long as its caller listens has to begin within `longest`; it ends when its caller says.
+    /// Of a request that is sent as a stream, `longest` is for each message.
+    pub fn new(timeout: Option<Duration>, longest: Duration, action: Option<Action>, now: Instant) -> Self {
+        let bounded = timeout.map_or(longest, |timeout| timeout.min(longest));
+        let unbounded = timeout.unwrap_or(Self::MAX).min(Self::MAX);
+        let in_all = if action.is_some_and(Action::is_open_ended) { unbounded } else { bounded };
+        let to_answer = if action.is_some_and(Action::is_sent_as_stream) { unbounded } else { bounded };
+        Self { deadline: Deadline::at(now + in_all), to_answer, each_message: longest }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_correlation_id_is_visible_ascii() {
+        assert_eq!(CorrelationId::parse("order-7/a").unwrap().as_str(), "order-7/a");
+        assert!(CorrelationId::parse(&"x".repeat(128)).is_some());
+        for bad in ["", "two words", "\u{e4}", &"x".repeat(129)] {
+            assert_eq!(CorrelationId::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "there is no other way to make an instant")]
+    fn only_streams_may_take_longer_than_a_request() {
+        let now = Instant::now();
+        let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
+        let times = |timeout, action| {
+            let times = Times::new(timeout, second, action, now);
+            (times.deadline.remaining(now), times.to_answer)
+        };
+        let unary = Some(Action::ChangePassword);
+        assert_eq!(times(None, unary), (second, second));
+        assert_eq!(times(Some(hour), unary), (second, second));
+        assert_eq!(times(Some(second / 2), unary), (second / 2, second / 2));
+        assert_eq!(times(Some(hour), Some(Action::WatchChanges)), (hour, second));
+        assert_eq!(times(Some(hour), Some(Action::ImportCredentials)), (second, hour));
+        assert_eq!(times(None, Some(Action::ImportCredentials)), (second, Times::MAX));
+        assert_eq!(times(Some(Duration::MAX), Some(Action::WatchChanges)), (Times::MAX, second));
+    }
+}

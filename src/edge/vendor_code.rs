@@ -1,0 +1,119 @@
+//! The code that a vendor's own operation would have answered with.
+
+use crate::domain::action::Action;
+use crate::domain::field::{FieldProblem, InvalidField};
+use crate::ports::StoreError;
+use crate::service::ServiceError;
+use crate::service::error::{Missing, Stateful};
+
+/// A vendor's error code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum VendorCode {
+    /// A source ties the code to this operation or to its whole product.
+    Exact(&'static str),
+    /// No source does, and this one comes near.
+    Nearest(&'static str),
+}
+
+/// The codes of one error; an empty one where the vendor has none.
+#[derive(Default)]
+struct Codes {
+    /// Direct Mail `ModifyPWByDomain`.
+    direct_mail: &'static str,
+    /// RAM `ChangePassword`.
+    ram: &'static str,
+    /// Huawei IAM: the page of `changePasswordV5` lists none.
+    iam: &'static str,
+    /// Tair: the page of `ModifyAccountPassword` lists none.
+    tair: &'static str,
+}
+
+impl VendorCode {
+    /// The vendor's code for an error of that action, where there is one.
+    pub(super) fn of(error: &ServiceError, action: Option<Action>) -> Option<Self> {
+        let codes = codes_of(error);
+        let code = match action? {
+            Action::ModifyPwByDomain => Self::Exact(codes.direct_mail),
+            Action::ChangePassword => Self::Exact(codes.ram),
+            Action::ChangePasswordV5 => Self::Nearest(codes.iam),
+            Action::ModifyAccountPassword => Self::Nearest(codes.tair),
+            _ => return None,
+        };
+        let (Self::Exact(text) | Self::Nearest(text)) = code;
+        (!text.is_empty()).then_some(code)
+    }
+}
+
+/// No wildcard: a new error does not build until its codes are decided.
+fn codes_of(error: &ServiceError) -> Codes {
+    let none = Codes::default();
+    match error {
+        ServiceError::InvalidFields(fields) => {
+            let problem = |name| problem_of(fields, name);
+            let direct_mail = problem("domain_name").map_or("", |_| "InvalidDomainName.Malformed");
+            let tair = if problem("instance_id") == Some(&FieldProblem::Missing) {
+                "MissingInstanceId"
+            } else {
+                problem("account_name").map_or("", |_| "InvalidAccountName.Format")
+            };
+            Codes { direct_mail, iam: "IAM.0007", tair, ..none }
+        }
+        ServiceError::PolicyViolation(_) => Codes {
+            direct_mail: "InvalidDomainPassword.Malformed",
+            ram: "InvalidParameter.NewPassword.TooWeak",
+            iam: "1118",
+            tair: "InvalidAccountPassword.Format",
+        },
+        ServiceError::PasswordReused => Codes {
+            direct_mail: "InvalidDomainPassword.equalcurrent",
+            ram: "InvalidParameter.NewPassword.ReusePrevention",
+            iam: "1108",
+            ..none
+        },
+        ServiceError::OldPasswordIncorrect => {
+            Codes { ram: "InvalidParameter.OldPassword.Incorrect", iam: "1103", ..none }
+        }
+        ServiceError::CallerNotEligible(_) => Codes { ram: "NotSupport.Account", ..none },
+        ServiceError::AccessDenied { .. } => {
+            Codes { direct_mail: "Forbidden", ram: "NoPermission", iam: "PAP5.0001", tair: "Forbidden.RAM" }
+        }
+        ServiceError::ResourceState { of: Stateful::MailDomain, .. } => {
+            Codes { direct_mail: "InvalidDomainStatus.Malformed", ..none }
+        }
+        ServiceError::ResourceState { of: Stateful::Instance | Stateful::Account, .. } => {
+            Codes { tair: "IncorrectDBInstanceState", ..none }
+        }
+        ServiceError::NotFound(Missing::MailDomain) => Codes { direct_mail: "InvalidDomain.NotFound", ..none },
+        ServiceError::NotFound(Missing::User) => Codes { ram: "EntityNotExist.User", iam: "IAM.0004", ..none },
+        ServiceError::NotFound(Missing::Instance) => Codes { tair: "InvalidInstanceId.NotFound", ..none },
+        ServiceError::NotFound(Missing::Account) => Codes { tair: "InvalidAccountName.NotFound", ..none },
+        ServiceError::NotFound(Missing::Tenant)
+        | ServiceError::Unauthenticated
+        | ServiceError::AlreadyExists
+        | ServiceError::NotEmpty
+        | ServiceError::SelfChangeDisabled
+        | ServiceError::PasswordTooYoung { .. }
+        | ServiceError::PasswordExpired
+        | ServiceError::VersionConflict { .. }
+        | ServiceError::ClientTokenMismatch
+        | ServiceError::TooManyAttempts { .. }
+        | ServiceError::NotAdmitted(_)
+        | ServiceError::DeadlineExceeded
+        | ServiceError::CursorExpired
+        | ServiceError::WatchInterrupted(_)
+        | ServiceError::Store(
+            StoreError::EvidenceGone
+            | StoreError::TenantGone
+            | StoreError::Unavailable(_)
+            | StoreError::OutcomeUnknown(_)
+            | StoreError::Damaged(_),
+        )
+        | ServiceError::Hasher(_)
+        | ServiceError::Pepper(_)
+        | ServiceError::Internal(_) => none,
+    }
+}
+
+fn problem_of<'a>(fields: &'a [InvalidField], name: &str) -> Option<&'a FieldProblem> {
+    fields.iter().find(|invalid| invalid.field == name).map(|invalid| &invalid.problem)
+}

@@ -1,0 +1,80 @@
+//! The outermost layer: every request gets a context with an id, and every reply carries the id.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use http::{Extensions, HeaderName, Request};
+use tonic::Status;
+use tonic::body::Body;
+use tower::service_fn;
+
+use super::edge::Edge;
+use super::{deadline, reply, status};
+use crate::domain::action::Action;
+use crate::edge::{CorrelationId, Reason, RequestContext, RequestId, Times};
+use crate::ports::{Clock, Entropy};
+
+/// Where a reply carries the request's id, and a caller its own.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a context is made from, besides the request.
+#[derive(Clone)]
+pub(super) struct Contexts {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    /// The longest that a request may take.
+    pub(super) longest_request: Duration,
+}
+
+impl Contexts {
+    fn of<B>(&self, request: &Request<B>, peer: SocketAddr) -> RequestContext {
+        let action = action_of(request.uri().path());
+        let timeout = deadline::timeout_of(request.headers());
+        let correlation_id = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
+        RequestContext {
+            request_id: RequestId::draw(&*self.entropy),
+            correlation_id: correlation_id.and_then(CorrelationId::parse),
+            action,
+            times: Times::new(timeout, self.longest_request, action, self.clock.instant()),
+            peer,
+        }
+    }
+}
+
+/// Gives every request its [`RequestContext`], among its extensions, and every reply its final form. A panic is an internal
+/// error like any other.
+pub(super) fn with_contexts(inner: impl Edge, contexts: Contexts, peer: SocketAddr) -> impl Edge {
+    service_fn(move |mut request: Request<Body>| {
+        let context = contexts.of(&request, peer);
+        request.extensions_mut().insert(context.clone());
+        // Called here, not in the future: the layers within start their clocks before the transport starts its own.
+        let answer = AssertUnwindSafe(inner.clone().call(request)).catch_unwind();
+        async move {
+            let response = match answer.await {
+                Ok(Ok(response)) => response,
+                Err(_panic) => {
+                    tracing::error!(request_id = %context.request_id, %peer, "a call panicked");
+                    status::of_reason(Reason::Internal, &context).into_http()
+                }
+            };
+            Ok(reply::finished(response, context))
+        }
+    })
+}
+
+/// The context of a request, for the layers within.
+///
+/// # Errors
+/// There is none. The status gets its details from the outermost layer, like every status without.
+pub(super) fn context_of(extensions: &Extensions) -> Result<RequestContext, Status> {
+    extensions.get().cloned().ok_or_else(|| Status::unknown("a request without a context"))
+}
+
+/// The action of `/service/rpc`, where that is one of ours.
+fn action_of(path: &str) -> Option<Action> {
+    let (service, rpc) = path.strip_prefix('/')?.split_once('/')?;
+    Action::of_rpc(service, rpc)
+}
