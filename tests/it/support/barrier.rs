@@ -110,6 +110,7 @@ pass_on! {
         fn record(event: &AuditEvent) -> ();
     }
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
+        self.count("credential");
         let credential = self.store.credential(subject).await;
         if let Some(barrier) = &self.barrier
             && self.armed.load(Ordering::SeqCst)
@@ -123,6 +124,7 @@ pass_on! {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {
+        self.count("commit");
         if self.barrier.is_none() && self.armed.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("no commit is made".into()));
         }
@@ -182,6 +184,7 @@ pass_on! {
         fn delete_access_token(tenant: Option<&TenantName>, id: TokenId, authority: &Authority) -> bool;
     }
     async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, StoreError> {
+        self.count("access_token");
         let found = self.store.access_token(digest).await;
         if self.barrier.is_none() {
             self.reached.send_modify(|count| *count += 1);

@@ -1,0 +1,227 @@
+//! Everything that is asked of a store while it serves, for those who look at what that costs.
+//!
+//! A method of a port that is not called here fails, and so does a statement of the source that is not run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use credentiald::domain::attempts::{Forget, Pair};
+use credentiald::domain::caller::Caller;
+use credentiald::domain::change_event::Position;
+use credentiald::domain::credential::{ChangeId, Revision};
+use credentiald::domain::names::{FreeName, RamUserName, TenantName};
+use credentiald::domain::overlap::PasswordUse;
+use credentiald::domain::settings::{RamPasswordPolicyChange, TenantSettings};
+use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, SubjectKind};
+use credentiald::domain::time::minutes;
+use credentiald::ports::Store;
+use credentiald::ports::store::{
+    Authority, HashAge, HashEntry, ImportedSubject, Replacement, StoredHashes, SubjectStatus,
+};
+use credentiald::store::SqlStore;
+use uuid::Uuid;
+
+use super::values::*;
+use crate::support::barrier::{BarrierStore, Calls};
+
+/// What may read more than it finds by an index, and why. Each is how a statement begins, without its line breaks.
+pub const MAY_READ_ALL: &[(&str, &str)] = &[
+    ("SELECT name FROM tenant LIMIT 1", "a sign of life: any row will do"),
+    ("SELECT count(*) AS hashes FROM", "`pepper status` counts all hashes"),
+];
+
+/// What is only run where a commit was lost.
+pub const RARE: &[&str] =
+    &["SELECT id FROM audit_event WHERE id = $1", "UPDATE change_position SET last = last WHERE only_row = 1"];
+
+/// Runs every method of the ports, on each of its ways, on a store that holds [`large::rows`](super::large::rows).
+pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
+    let calls = Calls::default();
+    let store_of: &dyn Store = &BarrierStore::counting(Arc::new(store.clone()), &calls);
+    store.probe().await.unwrap();
+    store.page_key().await.unwrap();
+    let globex = tenant("globex");
+    add_tenant(store_of, "initech").await;
+    add_instance(store_of, acme, "r-1").await;
+    let alice = add_subject_with_password(store_of, acme, ram_user("alice")).await;
+    let app = add_subject_with_password(store_of, acme, account("r-1", "app")).await;
+    let domain = add_subject(store_of, acme, mail_domain("example.com")).await;
+
+    store_of.set_overlap(alice.id, minutes(60), &authority()).await.unwrap();
+    let mut first = change_under(alice.id, 1, client_token(1), at(1_000_000));
+    first.forget = Some(Forget::Pair(pair(1, 1)));
+    for _ in 0..4 {
+        let mut wrong = event();
+        wrong.subject = Some(alice.id);
+        store_of.record_failure(&pair(1, 1), at(900_000), &limit(), &wrong).await.unwrap();
+    }
+    store_of.failures(&pair(1, 1)).await.unwrap();
+    let on_name = Pair { name: Some(pair(3, 1).subject), ..pair(4, 1) };
+    store_of.record_failure(&on_name, at(900_000), &limit(), &event()).await.unwrap();
+    store_of.commit(&first).await.unwrap();
+    store_of.commit(&first).await.unwrap();
+    store_of.record_failure(&pair(1, 1), at(900_000), &limit(), &event()).await.unwrap();
+    store_of.record_failure(&pair(2, 1), at(i64::MAX / 2), &limit(), &event()).await.unwrap();
+    store_of.forget_failures(&pair(2, 1)).await.unwrap();
+    let mut reset = change(domain.id, None);
+    reset.forget = Some(Forget::Subject(pair(1, 1)));
+    store_of.commit(&reset).await.unwrap();
+    store_of.record(&event()).await.unwrap();
+    store_of.remembered(alice.id, &client_token(1)).await.unwrap();
+    let used = PasswordUse { caller: operator(), at: at(2_000_000) };
+    store_of.note_use(alice.id, version(2), &used).await.unwrap();
+    store_of.overlap(alice.id, 10).await.unwrap();
+    store_of.set_overlap(alice.id, Duration::from_secs(1), &authority()).await.unwrap();
+    store_of.end_overlap(alice.id, &authority()).await.unwrap();
+    store_of.set_overlap(alice.id, Duration::ZERO, &authority()).await.unwrap();
+    store_of.credential(alice.id).await.unwrap();
+    store_of.replace_hash(alice.id, Revision(2), &hash(4)).await.unwrap();
+    for name in [&alice.name, &app.name, &ram_user("nobody"), &account("r-1", "nobody")] {
+        store_of.look_up(acme, name).await.unwrap();
+        store_of.subject(acme, name).await.unwrap();
+    }
+    store_of.look_up_all(&[(acme, &alice.name), (acme, &app.name)]).await.unwrap();
+    for subject in [newcomer(acme, "new"), newcomer(acme, "alice")] {
+        store_of.import(&[subject], &[authority()]).await.unwrap();
+    }
+
+    for page in [page(2, None), page(2, Some("user".to_owned())), page(2, Some("r-1/a".to_owned()))] {
+        store_of.tenants(&page).await.unwrap();
+        store_of.instances(acme, &page).await.unwrap();
+        for kind in SubjectKind::ALL {
+            store_of.subjects(acme, kind, None, &page).await.unwrap();
+        }
+        store_of.subjects(acme, SubjectKind::InstanceAccount, Some(&instance_id("r-1")), &page).await.unwrap();
+        store_of.hashes(None, &page).await.unwrap();
+        store_of.hashes(Some(acme), &page).await.unwrap();
+    }
+    store_of.tenant(acme).await.unwrap();
+    store_of.instance(acme, &instance_id("r-1")).await.unwrap();
+    store_of.settings(acme).await.unwrap();
+    let defaults = TenantSettings::default();
+    let keeping = |count| {
+        let wanted = RamPasswordPolicyChange { password_reuse_prevention: Some(count), ..Default::default() };
+        TenantSettings { ram: defaults.ram.with(&wanted).unwrap(), ..defaults }
+    };
+    store_of.replace_settings(acme, &defaults, &keeping(5), &authority()).await.unwrap();
+    store_of.replace_settings(acme, &keeping(5), &keeping(1), &authority()).await.unwrap();
+    store_of.set_instance_status(acme, &instance_id("r-1"), InstanceStatus::Inactive, &authority()).await.unwrap();
+    let failed = SubjectStatus::MailDomain(MailDomainStatus::VerificationFailed);
+    store_of.set_subject_status(acme, &domain.name, failed, &authority()).await.unwrap();
+
+    tokens_are_asked_for(store_of, acme, alice.id).await;
+
+    store.keys_in_use().await.unwrap();
+    for key in [None, Some(pepper_key("2026"))] {
+        store.count_under(key.as_ref()).await.unwrap();
+        for age in HashAge::ALL {
+            for after in [None, Some((SubjectId(Uuid::nil()), version(1)))] {
+                store.hashes_under(age, key.as_ref(), after, 2).await.unwrap();
+            }
+            let found = HashEntry { subject: alice.id, version: version(2), hash: hash(2) };
+            store.replace_hashes(age, &[Replacement { found, hash: hash(6) }]).await.unwrap();
+        }
+    }
+
+    while store_of.number_change_events().await.unwrap().more {}
+    store_of.change_events(tenant_id(acme), Position(0), 2).await.unwrap();
+    store_of.all_change_events(Position(0), 2).await.unwrap();
+    store_of.purge_change_events(at(i64::MAX)).await.unwrap();
+    store_of.remove_old(at(i64::MAX)).await.unwrap();
+    store_of.delete_subject(acme, &app.name, &authority()).await.unwrap();
+    store_of.delete_instance(acme, &instance_id("r-1"), &authority()).await.unwrap();
+    store_of.delete_tenant(&globex, &authority()).await.unwrap();
+    // In the name of a caller whose token is gone, in a tenant that is there.
+    let evidence = Some(token(operator()).evidence());
+    let nobodys = Authority { evidence, ..authority() };
+    store_of.create_instance(acme, &instance("r-9"), &nobodys).await.unwrap_err();
+    let permitted = Authority { tenant: Some(tenant_id(acme)), ..authority() };
+    store_of.delete_instance(acme, &instance_id("r-9"), &permitted).await.unwrap();
+    assert_eq!(not_called(&calls.lock().unwrap()), Vec::<String>::new(), "a method of a port that is not called");
+}
+
+/// Works off what deletions and smaller settings left, at a time at which nothing is old.
+pub async fn is_worked_off(store: &dyn Store) {
+    while store.remove_old(at(0)).await.unwrap() {}
+}
+
+async fn tokens_are_asked_for(store: &dyn Store, acme: &TenantName, alice: SubjectId) {
+    let relay = || token(Caller::Service(acme.clone(), FreeName::parse("relay").unwrap()));
+    let of_alice = Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), alice);
+    for (number, issued) in [(1, relay()), (2, token(of_alice)), (3, token(operator()))] {
+        store.insert_access_token(&issued, &digest(number), &authority()).await.unwrap();
+        store.access_token(&digest(number)).await.unwrap();
+        store.access_token_of(issued.id).await.unwrap();
+        assert!(store.is_proven(&issued.evidence(), at(1)).await.unwrap());
+        store.delete_access_token(issued.caller.tenant(), issued.id, &authority()).await.unwrap();
+    }
+    store.bootstrap(&token(operator()), &digest(4), &event()).await.unwrap();
+    for owner in [None, Some(acme)] {
+        store.access_tokens(owner, &page(2, None)).await.unwrap();
+    }
+}
+
+fn newcomer(tenant: &TenantName, name: &str) -> ImportedSubject {
+    ImportedSubject {
+        tenant: tenant.clone(),
+        subject: subject(ram_user(name)),
+        hash: hash(1),
+        changed_at: at(7),
+        change_id: ChangeId(Uuid::new_v4()),
+    }
+}
+
+/// The methods of the store's ports that were not called. Those of `StoredHashes` are left out: its statements are found by
+/// [`not_run`].
+fn not_called(calls: &BTreeMap<&'static str, usize>) -> Vec<String> {
+    let ports = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ports/store");
+    let files = fs::read_dir(ports).unwrap().map(|entry| entry.unwrap().path());
+    let mut missing = Vec::new();
+    for path in files.filter(|path| !path.ends_with("hashes.rs")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let methods = text.lines().filter_map(|line| line.trim().strip_prefix("async fn ")?.split('(').next());
+        missing.extend(methods.filter(|method| !calls.contains_key(method)).map(str::to_owned));
+    }
+    // It stands on `tenant_settings`.
+    missing.retain(|method| method != "settings");
+    missing
+}
+
+/// The literals of the source that begin a statement and are part of none that was run.
+pub fn not_run(statements: &BTreeSet<String>) -> Vec<String> {
+    let mut missing = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            // What checks everything reads everything.
+            if path.ends_with("check.rs") {
+                continue;
+            }
+            for literal in fs::read_to_string(&path).unwrap().split('"') {
+                let literal = in_one_line(&literal.replace("\\\n", ""));
+                let is_run = || statements.iter().any(|statement| statement.contains(&literal));
+                if is_statement(&literal) && !literal.contains('{') && !is_run() {
+                    missing.push(format!("{}: {literal}", path.display()));
+                }
+            }
+        }
+    }
+    missing
+}
+
+/// Whether a text begins as a statement does that reads or writes.
+pub fn is_statement(text: &str) -> bool {
+    ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "].iter().any(|word| text.starts_with(word))
+}
+
+pub fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
