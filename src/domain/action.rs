@@ -117,8 +117,49 @@ impl Action {
         matches!(self, Self::ImportCredentials)
     }
 
+    /// Whether the answer is no more than what was read: nothing is changed, and no attempt is made.
+    pub const fn only_reads(self) -> bool {
+        matches!(
+            self,
+            Self::CheckPassword
+                | Self::GeneratePassword
+                | Self::DescribeTenant
+                | Self::ListTenants
+                | Self::DescribeMailDomain
+                | Self::ListMailDomains
+                | Self::DescribeRamUser
+                | Self::ListRamUsers
+                | Self::DescribeIamUser
+                | Self::ListIamUsers
+                | Self::DescribeInstance
+                | Self::ListInstances
+                | Self::DescribeInstanceAccount
+                | Self::ListInstanceAccounts
+                | Self::DescribeAccounts
+                | Self::DescribePasswordOverlap
+                | Self::GetPasswordPolicy
+                | Self::ShowPasswordPolicyV5
+                | Self::GetSecurityPreference
+                | Self::DescribeHashPosture
+                | Self::ListAccessTokens
+        )
+    }
+
     /// Whether this is one of `AdminService`.
     pub fn is_administrative(self) -> bool {
         self.service() == ADMIN_SERVICE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_administrator_reads_is_named_so() {
+        for action in Action::ALL.iter().filter(|action| action.is_administrative()) {
+            let is_named_so = ["Describe", "List", "Get", "Show"].iter().any(|verb| action.rpc().starts_with(verb));
+            assert_eq!(action.only_reads(), is_named_so, "{action:?}");
+        }
     }
 }

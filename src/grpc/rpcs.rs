@@ -3,7 +3,7 @@
 use futures_util::future::ready;
 use futures_util::stream::{BoxStream, Stream, once};
 use futures_util::{FutureExt, StreamExt};
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::context::context_of;
 use super::status;
@@ -27,10 +27,9 @@ macro_rules! rpcs {
                     request: tonic::Request<wire::$request>,
                 ) -> Result<tonic::Response<wire::$response>, tonic::Status> {
                     let (context, call, message) = $crate::grpc::rpcs::opened(&self.0, request).await?;
-                    match $answer(&self.0, call, message).await {
-                        Ok(reply) => Ok(tonic::Response::new(reply)),
-                        Err(error) => Err($crate::grpc::status::of_error(&error, &context)),
-                    }
+                    let of_call = call.clone();
+                    let outcome = $answer(&self.0, call, message).await;
+                    $crate::grpc::rpcs::answered(&self.0, &context, &of_call, outcome).await
                 }
             )+
             $($(
@@ -87,6 +86,18 @@ pub(super) async fn opened<T>(service: &Service, mut request: Request<T>) -> Res
     let call = call.ok_or_else(|| failed(ServiceError::Internal("a call that was not authenticated")))?;
     service.still_authenticated(&call).await.map_err(failed)?;
     Ok((context, call, request.into_inner()))
+}
+
+/// The reply to a call. What was only read is told where its caller is proven still: the rows of token and tenant never
+/// come again, so they were there while it was read, and the tenant was the caller's own and not one that took its name.
+pub(super) async fn answered<T>(
+    service: &Service,
+    context: &RequestContext,
+    call: &Call,
+    outcome: Result<T, ServiceError>,
+) -> Result<Response<T>, Status> {
+    let is_proven = if call.caller.action().only_reads() { service.still_authenticated(call).await } else { Ok(()) };
+    is_proven.and(outcome).map(Response::new).map_err(|error| status::of_error(&error, context))
 }
 
 /// The same of a call whose caller sends a stream.

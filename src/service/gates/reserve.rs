@@ -181,12 +181,13 @@ impl Reserved {
     }
 
     /// Ends the attempt, before its caller is told how. Where it counts, that is durable when this is `Ok`; otherwise it is
-    /// held, and there is no verdict.
+    /// held, and there is no verdict. Nor is there one for a caller who is not proven any more: hashes take their time.
     pub(super) async fn end(&mut self, ending: Ending) -> Result<(), ServiceError> {
         let outcome = match ending {
             // With guesses of the same caller that are not recorded, not even a right password is told.
             Ending::Right if self.gates.held.holds(&self.pair) => return Err(not_recorded()),
             Ending::Right => {
+                self.gates.check_evidence(self.candidate.call()).await?;
                 self.release();
                 return Ok(());
             }
@@ -195,7 +196,8 @@ impl Reserved {
             Ending::Undecided => return Ok(()),
         };
         self.counts = false;
-        self.gates.record_failure(self.failed(outcome)).await
+        self.gates.record_failure(self.failed(outcome)).await?;
+        self.gates.check_evidence(self.candidate.call()).await
     }
 
     fn failed(&self, outcome: AuditOutcome) -> FailedAttempt {

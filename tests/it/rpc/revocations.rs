@@ -120,11 +120,7 @@ async fn a_root_gets_nothing_of_a_tenant_that_was_made_again() {
 
 #[tokio::test]
 async fn a_change_that_waits_its_turn_is_not_made_after_the_token_was_revoked() {
-    let armed = Arc::new(AtomicBool::new(false));
-    let for_store = Arc::clone(&armed);
-    let (count, mut waiting) = watch::channel(0);
-    let hold = move |store| Arc::new(BarrierStore::counting_those_who_wait(store, 2, for_store, count)) as _;
-    let world = Setup::default().around(hold).start().await;
+    let (world, armed, mut waiting) = holding().await;
     world.ram_user("alice", OLD).await;
     let (alice, id) =
         issued(&world.root, &world, json!({ "caller_kind": "CALLER_KIND_RAM_USER", "caller_name": "alice" })).await;
@@ -141,6 +137,56 @@ async fn a_change_that_waits_its_turn_is_not_made_after_the_token_was_revoked() 
     assert_eq!(world.verify(json!({ "ram_user": "alice" }), OLD).await, "MATCHED_CURRENT");
     let described = world.root.ok("DescribeRamUser", json!({ "user_name": "alice" })).await;
     assert_eq!(described["ram_user"]["credential"]["version"], "1");
+}
+
+/// A world where the first two who load a credential, or list subjects, wait for each other.
+async fn holding() -> (World, Arc<AtomicBool>, watch::Receiver<u32>) {
+    let armed = Arc::new(AtomicBool::new(false));
+    let for_store = Arc::clone(&armed);
+    let (count, waiting) = watch::channel(0);
+    let hold = move |store| Arc::new(BarrierStore::counting_those_who_wait(store, 2, for_store, count)) as _;
+    (Setup::default().around(hold).start().await, armed, waiting)
+}
+
+#[tokio::test]
+async fn no_verdict_is_told_after_the_token_was_revoked() {
+    for (method, password) in [("VerifyPassword", OLD), ("VerifyPassword", "guess"), ("ChangePassword", "guess")] {
+        let (world, armed, mut waiting) = holding().await;
+        world.ram_user("alice", OLD).await;
+        let (caller, request) = match method {
+            "VerifyPassword" => (
+                json!({ "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "second" }),
+                json!({ "subject": { "ram_user": "alice" }, "password": password }),
+            ),
+            _ => (
+                json!({ "caller_kind": "CALLER_KIND_RAM_USER", "caller_name": "alice" }),
+                json!({ "old_password": password, "new_password": "newpassword" }),
+            ),
+        };
+        let (caller, id) = issued(&world.root, &world, caller).await;
+        let relay = world.service().await;
+        armed.store(true, Ordering::SeqCst);
+        let asking = tokio::spawn(async move { caller.call(method, request).await });
+        waiting.wait_for(|count| *count == 1).await.unwrap();
+        world.root.ok("RevokeAccessToken", json!({ "token_id": id })).await;
+        relay.ok("VerifyPassword", json!({ "subject": { "ram_user": "alice" }, "password": OLD })).await;
+        let reply = asking.await.unwrap();
+        assert_eq!(reply.reason(), "UNAUTHENTICATED", "{method} with {password}: {:?}", reply.status);
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_of_a_tenant_that_took_the_name_is_not_told() {
+    let (world, armed, mut waiting) = holding().await;
+    armed.store(true, Ordering::SeqCst);
+    let root = world.root.clone();
+    let listing = tokio::spawn(async move { root.call("ListRamUsers", json!({})).await });
+    waiting.wait_for(|count| *count == 1).await.unwrap();
+    make_again(&world).await;
+    world.operator.ok("CreateRamUser", json!({ "tenant": "acme", "user_name": "of-the-second" })).await;
+    world.operator.ok("ListRamUsers", json!({ "tenant": "acme" })).await;
+    let reply = listing.await.unwrap();
+    assert_eq!(reply.reason(), "UNAUTHENTICATED", "{:?}", reply.status);
 }
 
 #[tokio::test]

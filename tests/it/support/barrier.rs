@@ -28,7 +28,7 @@ use credentiald::ports::store::{
 use credentiald::ports::{Store, StoreError};
 use tokio::sync::{Barrier, watch};
 
-/// While armed, the first `credential` of each caller waits until all have called it, or no commit is made.
+/// While armed, the first `credential` or `subjects` of each caller waits until all have called it, or no commit is made.
 pub struct BarrierStore {
     store: Arc<dyn Store>,
     barrier: Option<Barrier>,
@@ -49,6 +49,18 @@ impl BarrierStore {
 
     fn count(&self, method: &'static str) {
         *self.calls.lock().unwrap().entry(method).or_default() += 1;
+    }
+
+    /// Waits for the others, where that is armed.
+    async fn meet(&self) {
+        if let Some(barrier) = &self.barrier
+            && self.armed.load(Ordering::SeqCst)
+        {
+            self.reached.send_modify(|count| *count += 1);
+            if barrier.wait().await.is_leader() {
+                self.armed.store(false, Ordering::SeqCst);
+            }
+        }
     }
 
     pub fn new(store: Arc<dyn Store>, callers: usize, armed: Arc<AtomicBool>) -> Self {
@@ -112,14 +124,7 @@ pass_on! {
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
         self.count("credential");
         let credential = self.store.credential(subject).await;
-        if let Some(barrier) = &self.barrier
-            && self.armed.load(Ordering::SeqCst)
-        {
-            self.reached.send_modify(|count| *count += 1);
-            if barrier.wait().await.is_leader() {
-                self.armed.store(false, Ordering::SeqCst);
-            }
-        }
+        self.meet().await;
         credential
     }
 
@@ -146,9 +151,18 @@ pass_on! {
         fn delete_instance(tenant: &TenantName, id: &InstanceId, authority: &Authority) -> Deletion;
         fn create_subject(new: &NewSubject, authority: &Authority) -> Creation;
         fn subject(tenant: &TenantName, name: &SubjectName) -> Option<SubjectEntry>;
-        fn subjects(tenant: &TenantName, kind: SubjectKind, instance: Option<&InstanceId>, page: &PageRequest) -> Page<SubjectEntry>;
         fn set_subject_status(tenant: &TenantName, name: &SubjectName, status: SubjectStatus, authority: &Authority) -> bool;
         fn delete_subject(tenant: &TenantName, name: &SubjectName, authority: &Authority) -> Deletion;
+    }
+    async fn subjects(
+        &self,
+        tenant: &TenantName,
+        kind: SubjectKind,
+        instance: Option<&InstanceId>,
+        page: &PageRequest,
+    ) -> Result<Page<SubjectEntry>, StoreError> {
+        self.meet().await;
+        self.store.subjects(tenant, kind, instance, page).await
     }
 }
 
