@@ -177,6 +177,7 @@ fn not_found(missing: Missing) -> Explanation {
         Missing::User => Reason::UserNotFound,
         Missing::Instance => Reason::InstanceNotFound,
         Missing::Account => Reason::AccountNotFound,
+        Missing::AccessToken => Reason::AccessTokenNotFound,
     };
     Explanation { missing: Some(missing.noun()), ..Explanation::of_reason(reason) }
 }

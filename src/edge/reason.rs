@@ -71,6 +71,7 @@ reasons! {
     UserNotFound = "USER_NOT_FOUND" 404 Unnamed "there is no such user",
     InstanceNotFound = "INSTANCE_NOT_FOUND" 404 Unnamed "there is no such instance",
     AccountNotFound = "ACCOUNT_NOT_FOUND" 404 Unnamed "there is no such account",
+    AccessTokenNotFound = "ACCESS_TOKEN_NOT_FOUND" 404 Unnamed "there is no such access token",
     TenantNotFound = "TENANT_NOT_FOUND" 404 Unnamed "there is no such tenant",
     ServiceNotFound = "SERVICE_NOT_FOUND" 404 Unnamed "there is no such service or symbol",
     AlreadyExists = "ALREADY_EXISTS" 409 Unnamed "it exists already",

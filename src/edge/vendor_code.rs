@@ -87,7 +87,7 @@ fn codes_of(error: &ServiceError) -> Codes {
         ServiceError::NotFound(Missing::User) => Codes { ram: "EntityNotExist.User", iam: "IAM.0004", ..none },
         ServiceError::NotFound(Missing::Instance) => Codes { tair: "InvalidInstanceId.NotFound", ..none },
         ServiceError::NotFound(Missing::Account) => Codes { tair: "InvalidAccountName.NotFound", ..none },
-        ServiceError::NotFound(Missing::Tenant)
+        ServiceError::NotFound(Missing::Tenant | Missing::AccessToken)
         | ServiceError::Unauthenticated
         | ServiceError::AlreadyExists
         | ServiceError::NotEmpty

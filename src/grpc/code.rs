@@ -23,6 +23,7 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::UserNotFound
         | Reason::InstanceNotFound
         | Reason::AccountNotFound
+        | Reason::AccessTokenNotFound
         | Reason::TenantNotFound
         | Reason::ServiceNotFound => Code::NotFound,
         Reason::AlreadyExists => Code::AlreadyExists,

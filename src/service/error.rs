@@ -140,6 +140,8 @@ pub enum Missing {
     Instance,
     /// An account of an instance that exists.
     Account,
+    /// An access token that the caller may revoke.
+    AccessToken,
 }
 
 impl Missing {
@@ -151,6 +153,7 @@ impl Missing {
             Self::User => "user",
             Self::Instance => "instance",
             Self::Account => "account",
+            Self::AccessToken => "access token",
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::password::Password;
 use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName, Tags};
 use crate::ports::Deadline;
 use crate::server::Server;
+use crate::service::error::Missing;
 use crate::service::requests::{
     AttributesToCreate, InstanceToCreate, Member, SubjectToCreate, TokenHolder, TokenToIssue, WantedPassword,
 };
@@ -126,7 +127,11 @@ impl<'server> Directory<'server> {
         for token in tokens.items {
             if names.contains(&token.caller.name()) {
                 let call = self.call(Action::RevokeAccessToken)?;
-                self.service().revoke_access_token(call, tenant.cloned(), token.id).await?;
+                match self.service().revoke_access_token(call, tenant.cloned(), token.id).await {
+                    // It expired, and was removed meanwhile.
+                    Ok(()) | Err(ServiceError::NotFound(Missing::AccessToken)) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(())

@@ -68,6 +68,7 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
         (E::NotFound(Missing::User), Code::NotFound, "USER_NOT_FOUND", "404"),
         (E::NotFound(Missing::Instance), Code::NotFound, "INSTANCE_NOT_FOUND", "404"),
         (E::NotFound(Missing::Account), Code::NotFound, "ACCOUNT_NOT_FOUND", "404"),
+        (E::NotFound(Missing::AccessToken), Code::NotFound, "ACCESS_TOKEN_NOT_FOUND", "404"),
         (E::AlreadyExists, Code::AlreadyExists, "ALREADY_EXISTS", "409"),
         (E::NotEmpty, Code::FailedPrecondition, "NOT_EMPTY", "400"),
         (state(Stateful::MailDomain), Code::FailedPrecondition, "RESOURCE_STATE", "400"),

@@ -67,8 +67,8 @@ impl Service {
         Ok(self.gates.access_tokens(&permit).access_tokens(tenant.as_ref(), &page).await?)
     }
 
-    /// Revokes a token at once. One that is gone already is none to worry about. An operator need not say whose it is, and is
-    /// told where it says so wrongly; anybody else's tokens are its tenant's.
+    /// Revokes a token at once. An operator need not say whose it is, and is told where it says so wrongly. To anybody else
+    /// the token of another tenant is one that does not exist.
     pub async fn revoke_access_token(
         &self,
         call: Call,
@@ -84,10 +84,13 @@ impl Service {
         let authority = self.gates.authority(&permit, AuditOutcome::Done);
         let tokens = self.gates.access_tokens(&permit);
         let is_revoked = tokens.delete_access_token(tenant.as_ref(), id, &authority).await?;
-        if !is_revoked && is_operator && tokens.access_token_of(id).await?.is_some() {
+        if is_revoked {
+            return Ok(());
+        }
+        if is_operator && tokens.access_token_of(id).await?.is_some() {
             let problem = FieldProblem::Malformed { expected: "must be the token's tenant, or empty" };
             return Err(ServiceError::InvalidFields(vec![InvalidField { field: "tenant", problem }]));
         }
-        Ok(())
+        Err(ServiceError::NotFound(Missing::AccessToken))
     }
 }

@@ -166,15 +166,20 @@ async fn an_operator_revokes_a_token_by_its_id_whosever_it_is() {
     let wrong = json!({ "tenant": "acme", "token_id": id });
     let reply = world.operator.err("RevokeAccessToken", wrong, "INVALID_FIELD").await;
     assert_eq!(reply.problems(), ["tenant: MALFORMED"]);
-    // A root is not told what other tenants have.
-    world.root.ok("RevokeAccessToken", json!({ "token_id": id })).await;
+    // A root is not told what other tenants have, and is not told that it was revoked.
+    world.root.err("RevokeAccessToken", json!({ "token_id": id }), "ACCESS_TOKEN_NOT_FOUND").await;
     caller.ok("ListRamUsers", json!({})).await;
     world.operator.ok("RevokeAccessToken", json!({ "tenant": "globex", "token_id": id })).await;
     caller.err("ListRamUsers", json!({}), "UNAUTHENTICATED").await;
 
-    // One that is gone is none to worry about.
-    world.operator.ok("RevokeAccessToken", json!({ "token_id": id })).await;
-    globex.ok("RevokeAccessToken", json!({ "token_id": id })).await;
+    // Nor is anybody told so of one that is gone, or never was.
+    for id in [id, json!("00000000-0000-4000-8000-000000000000")] {
+        for caller in [&world.operator, &globex, &world.root] {
+            caller.err("RevokeAccessToken", json!({ "token_id": id }), "ACCESS_TOKEN_NOT_FOUND").await;
+        }
+        let named = json!({ "tenant": "globex", "token_id": id });
+        world.operator.err("RevokeAccessToken", named, "ACCESS_TOKEN_NOT_FOUND").await;
+    }
 }
 
 #[tokio::test]
