@@ -152,12 +152,16 @@ test("no call sees a restart under the service config", async (t) => {
   const client = connect(api.v1.VerificationService, server.address, SERVICE_CONFIG);
   const request = { subject: { mail_domain: domain }, password: "DM1mail1234" };
   const check = () => call(client, "CheckPassword", request, server.root);
+  const admin = connect(api.admin.v1.AdminService, server.address, SERVICE_CONFIG);
+  const describe = () => call(admin, "DescribeMailDomain", { domain_name: domain }, server.root);
   let answers = 0;
   let isOver = false;
   const calls = (async () => {
     for (; !isOver; answers += 1) {
       const answer = await check();
       assert.strictEqual(answer.accepted, true, answer);
+      const described = await describe();
+      assert.strictEqual(described.mail_domain?.domain_name, domain, described);
     }
   })();
   await server.stop();
@@ -170,4 +174,5 @@ test("no call sees a restart under the service config", async (t) => {
   await Promise.race([calls, goOn]);
   await calls;
   client.close();
+  admin.close();
 });

@@ -295,12 +295,15 @@ class RetryTest(QuickstartTest):
         check = self.verification_stubs.VerificationServiceStub(self.channel).CheckPassword
         subject = self.verification.SubjectName(mail_domain=name)
         request = self.verification.CheckPasswordRequest(subject=subject, password="DM1mail1234")
+        describe = self.admin_stubs.AdminServiceStub(self.channel).DescribeMailDomain
+        described = self.admin.DescribeMailDomainRequest(domain_name=name)
         count, failures, is_over = [0], [], threading.Event()
 
         def calls():
             while not is_over.is_set():
                 try:
                     check(request, metadata=self.root, timeout=SECONDS)
+                    describe(described, metadata=self.root, timeout=SECONDS)
                     count[0] += 1
                 except grpc.RpcError as error:
                     failures.append(error)

@@ -1,5 +1,6 @@
 //! The calls that the documents show, and their answers, are the wire contract's.
 
+use credentiald::domain::action::{ADMIN_SERVICE, Action};
 use credentiald::edge::Reason;
 use credentiald::grpc::{DESCRIPTORS, code_of};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
@@ -60,4 +61,23 @@ fn the_readme_shows_each_of_the_four_rpcs_succeed_and_one_fail() {
     let rpcs: Vec<&str> = succeeded.filter_map(|call| call.method.rsplit_once('/').map(|(_, rpc)| rpc)).collect();
     assert_eq!(rpcs, ["ModifyPWByDomain", "ChangePassword", "ChangePasswordV5", "ModifyAccountPassword"]);
     assert_eq!(shown.len(), 5);
+}
+
+#[test]
+fn the_service_config_tries_again_what_may_be_done_twice_and_lets_everything_wait() {
+    let blocks: Vec<_> = documents().iter().flat_map(super::Document::blocks).collect();
+    let config = blocks.iter().find(|block| block.language == "json" && block.text.contains("methodConfig")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&config.text).unwrap();
+    let (mut retried, mut waiting) = (Vec::new(), Vec::new());
+    for entry in config["methodConfig"].as_array().unwrap() {
+        let of_admin = entry["name"].as_array().unwrap().iter().filter(|name| name["service"] == ADMIN_SERVICE);
+        let methods: Vec<_> = of_admin.map(|name| name["method"].as_str().unwrap_or("all")).collect();
+        assert_eq!(entry["waitForReady"], true);
+        if entry["retryPolicy"].is_null() { waiting.extend(methods) } else { retried.extend(methods) }
+    }
+    let reads = Action::ALL.iter().filter(|action| action.is_administrative() && action.only_reads());
+    let mut reads: Vec<_> = reads.map(|action| action.rpc()).collect();
+    retried.sort_unstable();
+    reads.sort_unstable();
+    assert_eq!((retried, waiting), (reads, vec!["all"]));
 }
