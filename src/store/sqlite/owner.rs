@@ -15,6 +15,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
+use super::files::identity_of;
 use super::migrate::with_suffix;
 use super::open::OpenError;
 
@@ -31,7 +32,7 @@ pub(super) struct Owner {
     /// Once it is given back, the note is another owner's.
     is_released: AtomicBool,
     /// Keeps the note locked.
-    _note: File,
+    locked: File,
 }
 
 impl Owner {
@@ -43,7 +44,7 @@ impl Owner {
             if is_free(file.try_lock()).map_err(of_io)? {
                 let note = with_suffix(path, "-owner");
                 let locked = write_note(&note).map_err(of_io)?;
-                return Ok(Self { file, note, is_released: AtomicBool::new(false), _note: locked });
+                return Ok(Self { file, note, is_released: AtomicBool::new(false), locked });
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -54,9 +55,17 @@ impl Owner {
     pub(super) fn release(&self) {
         if !self.is_released.swap(true, Ordering::Relaxed) {
             // Where this fails, the lock ends with the process, and the next owner replaces the note.
-            let _ = fs::remove_file(&self.note);
+            if self.has_note() {
+                let _ = fs::remove_file(&self.note);
+            }
             let _ = self.file.unlock();
         }
+    }
+
+    /// Whether the note is this owner's. Where the store was replaced under it, another one may have that name by now.
+    fn has_note(&self) -> bool {
+        let ours = self.locked.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+        ours.is_ok_and(|ours| identity_of(&self.note).is_ok_and(|found| found == ours))
     }
 }
 

@@ -79,6 +79,20 @@ async fn a_file_that_was_gone_for_a_moment_is_not_trusted_again() {
 }
 
 #[tokio::test]
+async fn an_owner_whose_file_was_replaced_leaves_the_note_of_the_next_one() {
+    let (_directory, path, store, _) = serving().await;
+    for suffix in ["", "-wal", "-shm"] {
+        fs::rename(beside(&path, suffix), beside(&path, &format!("{suffix}.old"))).unwrap();
+    }
+    let next = sqlite::open_to_serve(&path).await.unwrap();
+    store.close().await;
+    // What runs beside the next one finds it by the note.
+    sqlite::open(&path).await.unwrap().close().await;
+    next.close().await;
+    assert!(!beside(&path, "-owner").exists());
+}
+
+#[tokio::test]
 async fn one_process_serves_from_a_file_whatever_the_name() {
     let (directory, path, store, id) = serving().await;
     let other = directory.path().join("other.db");
