@@ -2,15 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use crate::domain::text::without_byte_order_mark;
-
-/// Permission bits of users who are neither the file's owner nor in its group.
-const OTHERS: u32 = 0o007;
+use crate::store::sqlite::is_open_to_all;
 
 /// A file that was read. The text may be a secret, so it wipes itself.
 pub struct OperatorFile {
@@ -48,7 +45,7 @@ impl OperatorFile {
         let read = || {
             let mut file = File::open(path)?;
             // Of the open file, not of the path: that could name another one by now.
-            let is_open_to_all = file.metadata()?.permissions().mode() & OTHERS != 0;
+            let is_open_to_all = is_open_to_all(&file.metadata()?);
             let mut text = Zeroizing::new(String::new());
             file.read_to_string(&mut text)?;
             Ok((text, is_open_to_all))

@@ -75,7 +75,7 @@ pub(super) async fn set_status(
 ) -> Result<wire::SetMailDomainStatusResponse, ServiceError> {
     let mut fields = Fields::default();
     let tenant = fields.tenant(&message.tenant);
-    let name = fields.take("domain_name", DomainName::parse(&message.domain_name));
+    let name = fields.take("domain_name", DomainName::parse_stored(&message.domain_name));
     let status = fields.take("status", MailDomainStatus::required(message.status));
     let (name, status) = fields.all(|| Some((SubjectName::MailDomain(name?), SubjectStatus::MailDomain(status?))))?;
     let entry = service.set_subject_status(call, tenant, name, status).await?;
@@ -85,7 +85,7 @@ pub(super) async fn set_status(
 fn named(tenant: &str, domain_name: &str) -> Result<(Option<TenantName>, SubjectName), ServiceError> {
     let mut fields = Fields::default();
     let tenant = fields.tenant(tenant);
-    // Also one that a new subject could no longer have: else it could never be deleted.
+    // Also one that a new subject could no longer have: else it could never be deleted. The same in `set_status`.
     let name = fields.take("domain_name", DomainName::parse_stored(domain_name));
     fields.all(|| Some((tenant, SubjectName::MailDomain(name?))))
 }

@@ -19,4 +19,4 @@ mod writer;
 pub use backup::{BackupError, Copied, backup, restore};
 pub use check::check;
 pub use migrate::migrate;
-pub use open::{OpenError, open, open_to_serve};
+pub use open::{OpenError, is_open_to_all, open, open_to_serve};

@@ -1,6 +1,6 @@
 //! Opening a store, and every reason not to.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -204,11 +204,15 @@ pub(super) fn require_writable(path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// Whether users who are neither a file's owner nor in its group have access to it.
+pub fn is_open_to_all(metadata: &Metadata) -> bool {
+    metadata.permissions().mode() & 0o007 != 0
+}
+
 /// Checks that only the file's owner and group have access to it: it holds password hashes.
 fn require_private(path: &Path) -> Result<(), OpenError> {
-    let mode = fs::metadata(path).map_err(|error| OpenError::of_io(path, error))?.permissions().mode();
-    let is_open_to_all = mode & 0o007 != 0;
-    if is_open_to_all { Err(OpenError::OpenToAll { path: path.to_owned() }) } else { Ok(()) }
+    let metadata = fs::metadata(path).map_err(|error| OpenError::of_io(path, error))?;
+    if is_open_to_all(&metadata) { Err(OpenError::OpenToAll { path: path.to_owned() }) } else { Ok(()) }
 }
 
 /// Checks that the schema is the one this program works with, to the letter.
