@@ -106,6 +106,23 @@ async fn every_reference_between_tables_has_an_index() {
     }
 }
 
+/// What goes with a row in the same statement belongs to one subject: a tenant may have any number of rows.
+#[tokio::test]
+async fn nothing_goes_with_a_row_but_what_a_subject_has() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    sqlite::open(&path).await.unwrap().close().await;
+    let connection = connection_to(&path);
+    let mut referred = connection
+        .prepare(
+            "SELECT DISTINCT f.\"table\" FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f
+             WHERE m.type = 'table' AND f.on_delete <> 'NO ACTION'",
+        )
+        .unwrap();
+    let referred: Vec<String> = referred.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(referred, ["subject"]);
+}
+
 /// How SQLite would run a statement, whatever its values.
 fn plan_of(connection: &Connection, statement: &str) -> Vec<String> {
     let explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}"));
