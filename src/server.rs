@@ -138,7 +138,8 @@ impl Server {
         let region = config.directory.region.clone();
         let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
         let page_key = store.page_key().await.map_err(StartError::PageKey)?;
-        let installation = Installation { region, attempts, baseline, watches, page_key };
+        let audit_kept = days(config.audit.kept_days);
+        let installation = Installation { region, attempts, baseline, watches, audit_kept, page_key };
         Ok(Self {
             service: Arc::new(Service::new(ports, installation)),
             store,

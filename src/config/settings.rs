@@ -209,6 +209,11 @@ settings! {
         /// Largest number of watches of one tenant at a time.
         per_tenant: u32 = Number "64", whole::<_, 1, 10_000>;
     }
+    /// The audit log.
+    audit: Audit {
+        /// Days to keep audit events. The database itself refuses to remove one that is younger than 30 days.
+        kept_days: u32 = Number "400", whole::<_, 30, 3660>;
+    }
     /// Rules for every new password, in addition to its own policy.
     policy: Policy {
         /// File of refused passwords, one per line. Empty means none.

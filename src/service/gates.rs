@@ -42,6 +42,7 @@ mod watcher;
 mod watches;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -100,6 +101,8 @@ pub struct Installation {
     pub baseline: Baseline,
     /// How watches are limited.
     pub watches: WatchLimits,
+    /// How long audit events are kept.
+    pub audit_kept: Duration,
     /// What the tokens of lists are authenticated with: the same for all who serve from one store.
     pub page_key: [u8; 32],
 }

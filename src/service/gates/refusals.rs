@@ -16,6 +16,7 @@ use futures_util::future::join_all;
 use tokio::sync::{Mutex as Turn, OnceCell};
 
 use super::Gates;
+use super::upkeep::Told;
 use crate::domain::action::Action;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
 use crate::domain::caller::Caller;
@@ -217,20 +218,14 @@ impl Gates {
         }
     }
 
-    /// Records counts as their windows end, until the service stops. Tells of what fails, once until it works again.
+    /// Records counts as their windows end, until the service stops. Tells of what fails.
     ///
     /// Must not be dropped while it records: what it has begun would then be recorded twice.
     pub(super) async fn keep_recording_repeats(&self, failed: impl Fn(&ServiceError)) {
         let mut due = tokio::time::interval(EVERY);
-        let mut is_failing = false;
+        let mut told = Told::default();
         while self.watches.stopping.run_until_cancelled(due.tick()).await.is_some() {
-            let recorded = self.record_repeats_until(Some(self.now())).await;
-            if let Err(error) = &recorded
-                && !is_failing
-            {
-                failed(error);
-            }
-            is_failing = recorded.is_err();
+            told.tell(&self.record_repeats_until(Some(self.now())).await, &failed);
         }
     }
 

@@ -27,13 +27,12 @@ impl Gates {
 
     async fn keep_removing(&self, failed: impl Fn(&ServiceError)) {
         let mut due = tokio::time::interval(EVERY);
+        let mut told: [Told; 3] = Default::default();
         loop {
             due.tick().await;
-            for removed in [self.remove_old_events().await, self.remove_old().await] {
-                if let Err(error) = removed {
-                    failed(&error);
-                }
-            }
+            let removed =
+                [self.remove_old_events().await, self.remove_old().await, self.remove_old_audit_events().await];
+            told.iter_mut().zip(&removed).for_each(|(told, removed)| told.tell(removed, &failed));
         }
     }
 
@@ -51,5 +50,51 @@ impl Gates {
             tokio::time::sleep(PAUSE).await;
         }
         Ok(())
+    }
+
+    async fn remove_old_audit_events(&self) -> Result<(), ServiceError> {
+        // The database protects recent ones by its own clock, which may be behind.
+        let before = self.now().before(self.installation.audit_kept).before(SPARED);
+        while self.ports.store.remove_old_audit_events(before).await? {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+}
+
+/// The failure of a task that was told last.
+#[derive(Default)]
+pub(super) struct Told(Option<String>);
+
+impl Told {
+    /// Tells of a failure once, until the task works again or fails for another reason.
+    pub(super) fn tell(&mut self, outcome: &Result<(), ServiceError>, failed: impl Fn(&ServiceError)) {
+        let failure = outcome.as_ref().err().map(|error| format!("{error:?}"));
+        if let Err(error) = outcome
+            && failure != self.0
+        {
+            failed(error);
+        }
+        self.0 = failure;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::ports::StoreError;
+
+    #[test]
+    fn a_failure_is_told_once_until_it_is_over_or_another_one() {
+        let failure = |cause: &str| Err(ServiceError::Store(StoreError::Unavailable(cause.into())));
+        let (mut told, lines) = (Told::default(), Cell::new(0));
+        let steps =
+            [(Ok(()), 0), (failure("a"), 1), (failure("a"), 1), (failure("b"), 2), (Ok(()), 2), (failure("b"), 3)];
+        for (outcome, expected) in steps {
+            told.tell(&outcome, |_| lines.set(lines.get() + 1));
+            assert_eq!(lines.get(), expected, "{outcome:?}");
+        }
     }
 }

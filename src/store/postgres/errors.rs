@@ -32,6 +32,11 @@ fn state_of(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error()?.try_downcast_ref().map(PgDatabaseError::code)
 }
 
+/// The role of the URL lacks a privilege.
+#[derive(Debug, thiserror::Error)]
+#[error("the database role lacks a privilege: grant what docs/operations.md lists")]
+struct Denied(#[source] sqlx::Error);
+
 /// What an error of a statement means. The transaction that it was in is over, and changed nothing.
 pub(super) fn of_statement(error: sqlx::Error) -> StoreError {
     let Some(state) = state_of(&error) else {
@@ -47,6 +52,8 @@ pub(super) fn of_statement(error: sqlx::Error) -> StoreError {
         Again::Conflict(Box::new(error)).into()
     } else if state.starts_with(state::CONSTRAINT_CLASS) {
         Again::Constraint(Box::new(error)).into()
+    } else if state == state::INSUFFICIENT_PRIVILEGE {
+        StoreError::Unavailable(Box::new(Denied(error)))
     } else if is_loss(state) {
         Again::Lost(Box::new(error)).into()
     } else if state::DAMAGED.contains(&state) {

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::rows::{self, Read};
+use super::upkeep::AT_ONCE;
 use super::{Row, Statement, Transaction, sql};
 use crate::domain::action::Action;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
@@ -61,6 +62,15 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
         .await?;
     *transaction.witness() = Some(event.id);
     Ok(())
+}
+
+/// Removes some of the events of before that time, the oldest first. Answers how many. The database has a trigger that
+/// refuses to remove one that is younger than 30 days.
+pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timestamp) -> Result<u64, StoreError> {
+    let some = sql("DELETE FROM audit_event WHERE id IN (
+             SELECT id FROM audit_event WHERE at < $1 ORDER BY at LIMIT $2
+         )");
+    transaction.execute(some.bind(before.as_micros()).bind(AT_ONCE)).await
 }
 
 /// Finds the event of that id.

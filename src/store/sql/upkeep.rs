@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 
-use super::{SqlStore, attempts, client_tokens, leftovers, overlaps, tokens};
+use super::{SqlStore, attempts, audit, client_tokens, leftovers, overlaps, tokens};
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::store::Upkeep;
@@ -15,7 +15,6 @@ pub(super) const AT_ONCE: i64 = 200;
 #[async_trait]
 impl Upkeep for SqlStore {
     async fn remove_old(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let is_full = |count: u64| i64::try_from(count).is_ok_and(|count| count >= AT_ONCE);
         let removed = [
             self.in_turn(|transaction| Box::pin(client_tokens::remove_old(transaction, now))).await,
             self.in_turn(|transaction| Box::pin(attempts::remove_old(transaction, now))).await,
@@ -26,4 +25,13 @@ impl Upkeep for SqlStore {
         // Where one fails, the others have been done all the same.
         removed.into_iter().try_fold(left?, |more, count| Ok(more || is_full(count?)))
     }
+
+    async fn remove_old_audit_events(&self, before: Timestamp) -> Result<bool, StoreError> {
+        self.in_turn(|transaction| Box::pin(audit::remove_old(transaction, before))).await.map(is_full)
+    }
+}
+
+/// Whether there may be more after so many.
+fn is_full(count: u64) -> bool {
+    i64::try_from(count).is_ok_and(|count| count >= AT_ONCE)
 }

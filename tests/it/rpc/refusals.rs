@@ -1,4 +1,4 @@
-//! What is recorded of callers who are refused again and again.
+//! What is recorded of callers who are refused again and again, and how long it is kept.
 
 use std::time::Duration;
 
@@ -97,4 +97,26 @@ async fn a_refusal_that_the_store_does_not_take_is_not_answered() {
     let denied = calls().await;
     assert!(denied.iter().all(|reply| reply.reason() == "ACCESS_DENIED"), "{denied:?}");
     assert_eq!(recorded(&store), (1, 1));
+}
+
+#[tokio::test]
+async fn audit_events_go_when_they_have_been_kept_as_long_as_is_set() {
+    let world = Setup::default().start().await;
+    let path = database(&world.directory);
+    let count = |ages: &str| {
+        let select = format!("SELECT count(*) FROM audit_event WHERE resource IN ({ages})");
+        connection_to(&path).query_row(&select, [], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    for (days, events) in [(98, 3), (103, 500)] {
+        let insert = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {events})
+             INSERT INTO audit_event (id, at, request_id, caller_kind, caller_name, action, resource, outcome)
+             SELECT '{days}-' || i, (unixepoch() - {days} * 86400) * 1000000, '', 'operator', '', '', '{days}', 'done' FROM n"
+        );
+        connection_to(&path).execute_batch(&insert).unwrap();
+    }
+    let world = world.restart_with(&[("audit.kept_days", "100")]).await;
+    eventually("the removal", || (count("'103'") == 0).then_some(())).await;
+    assert_eq!(count("'98'"), 3);
+    drop(world);
 }

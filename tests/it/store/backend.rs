@@ -23,6 +23,9 @@ pub trait Backend: Send + Sync {
     /// Closes the store and opens it again.
     async fn reopen(&mut self);
 
+    /// Runs a statement past the store, as who runs the service may.
+    async fn try_statement(&self, statement: &'static str) -> Result<(), String>;
+
     /// The ids of the audit events, in the order in which they were written.
     async fn audit_events(&self) -> Vec<Uuid>;
 }

@@ -131,6 +131,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     store_of.all_change_events(Position(0), 2).await.unwrap();
     store_of.purge_change_events(at(i64::MAX)).await.unwrap();
     store_of.remove_old(at(i64::MAX)).await.unwrap();
+    store_of.remove_old_audit_events(at(i64::MAX)).await.unwrap();
     store_of.delete_subject(acme, &app.name, &authority()).await.unwrap();
     store_of.delete_instance(acme, &instance_id("r-1"), &authority()).await.unwrap();
     store_of.delete_tenant(&globex, &authority()).await.unwrap();

@@ -1,6 +1,7 @@
 //! Laws that hold for every store. Each law gets a fresh store; each backend gets every law.
 
 mod attempts;
+mod audit;
 mod authorities;
 mod backend;
 mod change_events;
@@ -51,6 +52,10 @@ macro_rules! laws {
                 what_is_old_is_removed_a_part_at_a_time,
                 a_wrong_password_and_its_audit_event_are_one,
                 decisions_recorded_at_once_stand_each_for_itself,
+            ],
+            audit: [
+                old_audit_events_are_removed_the_oldest_first_and_a_part_at_a_time,
+                a_recent_audit_event_is_neither_removed_nor_changed,
             ],
             authorities: [
                 no_write_is_made_once_what_proves_its_caller_is_gone,

@@ -9,7 +9,7 @@ use credentiald::ports::Store;
 use credentiald::ports::store::StoredHashes;
 use credentiald::store::SqlStore;
 use credentiald::store::postgres::{self, OpenError, Settings, Url};
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::backend::Backend;
@@ -44,6 +44,11 @@ impl Backend for PostgresBackend {
     async fn reopen(&mut self) {
         self.store.close().await;
         self.store = open(&self.cluster.url(&self.database), SETTINGS).await.unwrap();
+    }
+
+    async fn try_statement(&self, statement: &'static str) -> Result<(), String> {
+        let mut connection = PgConnection::connect(&self.cluster.url(&self.database)).await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.map(drop).map_err(|error| error.to_string())
     }
 
     async fn audit_events(&self) -> Vec<Uuid> {

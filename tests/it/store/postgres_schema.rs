@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use credentiald::ambient::SystemClock;
-use credentiald::ports::store::{AccessTokens, Credentials};
+use credentiald::domain::audit_event::AuditEvent;
+use credentiald::ports::Clock;
+use credentiald::ports::store::{AccessTokens, Credentials, Upkeep};
 use credentiald::store::Migrated;
 use credentiald::store::postgres::{self, OpenError, Url};
 use sqlx::{Connection, PgConnection};
@@ -74,13 +76,40 @@ async fn who_runs_the_service_can_neither_alter_tables_nor_what_was_recorded() {
         "CREATE INDEX x ON tenant (name)",
         "TRUNCATE audit_event",
         "UPDATE audit_event SET at = 0",
-        "DELETE FROM audit_event",
         "INSERT INTO schema_migration VALUES (99)",
         "DELETE FROM schema_migration",
     ] {
         let error = sqlx::raw_sql(statement).execute(&mut connection).await.expect_err(statement);
         assert_eq!(error.as_database_error().unwrap().code().unwrap(), "42501", "{statement}: {error}");
     }
+}
+
+/// Not even who owns the tables removes or changes what was recorded, without taking the protection away first.
+#[tokio::test]
+async fn who_owns_the_tables_does_not_remove_what_was_recorded_by_mistake() {
+    let cluster = shared().await;
+    let database = cluster.new_store().await;
+    let store = open(&cluster.url(&database), SETTINGS).await.unwrap();
+    store.record(&AuditEvent { at: SystemClock.now(), ..event() }).await.unwrap();
+    let mut connection = PgConnection::connect(&cluster.url_as("credentiald_migrates", &database)).await.unwrap();
+    for statement in ["TRUNCATE audit_event", "UPDATE audit_event SET at = 0", "DELETE FROM audit_event"] {
+        let error = sqlx::raw_sql(statement).execute(&mut connection).await.expect_err(statement);
+        assert_eq!(error.as_database_error().unwrap().code().unwrap(), "23001", "{statement}: {error}");
+    }
+}
+
+/// As it was documented for earlier versions.
+#[tokio::test]
+async fn a_role_that_may_not_remove_audit_events_is_told_apart_and_the_rest_goes_on() {
+    let cluster = shared().await;
+    let database = cluster.new_store().await;
+    cluster.run(&database, &["REVOKE DELETE ON audit_event FROM credentiald_runs"]).await;
+    let store = open(&cluster.url(&database), SETTINGS).await.unwrap();
+    store.record(&event()).await.unwrap();
+    let error = store.remove_old_audit_events(at(2)).await.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("lacks a privilege") && cause.contains("docs/operations.md"), "{cause}");
+    assert!(!store.remove_old(at(2)).await.unwrap());
 }
 
 #[tokio::test]
@@ -115,6 +144,8 @@ async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
         ("DELETE FROM subject_failures", "failures"),
         ("UPDATE access_token SET kind = 'ram-user'", "access_token"),
         ("UPDATE audit_event SET action = 'secret'", "audit_event"),
+        ("UPDATE audit_event SET repeats = -1", "audit_event"),
+        ("UPDATE audit_event SET repeated_since = NULL", "audit_event"),
     ] {
         let (cluster, database) = (shared().await, shared().await.new_store().await);
         let store = open(&cluster.url(&database), SETTINGS).await.unwrap();
@@ -122,6 +153,7 @@ async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
         make_change(&store, alice, 1).await;
         store.record_failure(&pair(1, 1), at(1), &limit(), &event()).await.unwrap();
         store.bootstrap(&token(operator()), &digest(1), &event()).await.unwrap();
+        store.record(&repeated_refusal()).await.unwrap();
         let check = async || {
             postgres::check(&cluster.url_of("credentiald_runs", &database), None, Arc::new(SystemClock)).await.unwrap()
         };

@@ -45,6 +45,10 @@ impl Backend for SqliteBackend {
         self.store = sqlite::open(&self.path()).await.unwrap();
     }
 
+    async fn try_statement(&self, statement: &'static str) -> Result<(), String> {
+        connection_to(&self.path()).execute_batch(statement).map_err(|error| error.to_string())
+    }
+
     async fn audit_events(&self) -> Vec<Uuid> {
         let connection = connection_to(&self.path());
         let mut select = connection.prepare("SELECT id FROM audit_event ORDER BY number").unwrap();

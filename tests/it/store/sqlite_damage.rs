@@ -12,7 +12,7 @@ use credentiald::ports::store::{AccessTokens, Credentials, Directory, Overlaps};
 use credentiald::store::sqlite;
 use tempfile::TempDir;
 
-use super::sqlite::tamper;
+use super::sqlite::{connection_to, tamper};
 use super::values::*;
 
 /// Something of everything.
@@ -30,7 +30,15 @@ async fn fill(path: &Path) {
     store.record_failure(&pair(1, 1), at(1), &limit(), &event()).await.unwrap();
     let caller = Caller::RamUser(acme, RamUserName::parse("alice").unwrap(), alice);
     assert!(store.insert_access_token(&token(caller), &digest(1), &authority()).await.unwrap());
+    store.record(&repeated_refusal()).await.unwrap();
     store.close().await;
+}
+
+/// Runs SQL past the store, and past what keeps audit events from being changed.
+fn tamper_unprotected(path: &Path, statements: &str) {
+    let select = "SELECT sql FROM sqlite_schema WHERE name = 'audit_event_unchanged'";
+    let protection: String = connection_to(path).query_row(select, [], |row| row.get(0)).unwrap();
+    tamper(path, &format!("DROP TRIGGER audit_event_unchanged; {statements}; {protection}"));
 }
 
 /// Everything that a caller would miss, as text. Not the times: a number that became another one is still a number.
@@ -182,11 +190,13 @@ async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
         ("UPDATE access_token SET subject_id = NULL", "access_token"),
         ("DELETE FROM subject WHERE kind = 'ram-user'", "credential"),
         ("UPDATE audit_event SET action = 'secret'", "audit_event"),
+        ("UPDATE audit_event SET repeats = -1", "audit_event"),
+        ("UPDATE audit_event SET repeated_since = NULL", "audit_event"),
     ] {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("store.db");
         fill(&path).await;
-        tamper(&path, &format!("PRAGMA foreign_keys = OFF; {statement}"));
+        tamper_unprotected(&path, &format!("PRAGMA foreign_keys = OFF; {statement}"));
         let report = sqlite::check(&path, None).await.unwrap();
         let lines = report.damages.join("\n");
         assert!(lines.contains(table), "{statement}: {lines:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use credentiald::domain::action::Action;
 use credentiald::domain::attempts::{Backoff, CallerKey, Pair, SubjectKey};
-use credentiald::domain::audit_event::{AuditEvent, AuditOutcome};
+use credentiald::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{ChangeId, ChangedBy, ExpectedVersion, StoredHash, Version, VersionedHash};
@@ -100,6 +100,12 @@ pub fn event_of(outcome: AuditOutcome) -> AuditEvent {
         subject: None,
         outcome,
     }
+}
+
+/// An event that stands for several refusals.
+pub fn repeated_refusal() -> AuditEvent {
+    let repeats = Some(Repeats { count: 7, since: at(1) });
+    event_of(AuditOutcome::Denied { policies: vec!["p0".to_owned()], repeats })
 }
 
 pub fn pair(subject: u8, caller: u8) -> Pair {

@@ -178,6 +178,7 @@ pass_on! {
 pass_on! {
     Upkeep {
         fn remove_old(now: Timestamp) -> bool;
+        fn remove_old_audit_events(before: Timestamp) -> bool;
     }
 }
 

@@ -43,3 +43,16 @@ CREATE INDEX access_token_expiry ON access_token (expires_at);
 -- How many refusals like it an event of a refusal stands for besides itself, and when the first of them happened.
 ALTER TABLE audit_event ADD COLUMN repeats BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE audit_event ADD COLUMN repeated_since BIGINT;
+
+-- Audit events are added, never changed, and removed when they are old: not before 30 days, by the clock of the database.
+CREATE INDEX audit_event_age ON audit_event (at);
+CREATE FUNCTION refuse_audit_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'an audit event is not changed, nor removed before 30 days' USING ERRCODE = 'restrict_violation';
+END
+$$;
+CREATE TRIGGER audit_event_recent BEFORE DELETE ON audit_event FOR EACH ROW
+    WHEN (old.at > extract(epoch FROM clock_timestamp()) * 1000000 - 2592000000000)
+    EXECUTE FUNCTION refuse_audit_event();
+CREATE TRIGGER audit_event_unchanged BEFORE UPDATE ON audit_event FOR EACH ROW EXECUTE FUNCTION refuse_audit_event();
+CREATE TRIGGER audit_event_emptied BEFORE TRUNCATE ON audit_event EXECUTE FUNCTION refuse_audit_event();

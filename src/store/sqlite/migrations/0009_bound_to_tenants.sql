@@ -57,4 +57,16 @@ CREATE INDEX access_token_expiry ON access_token (expires_at);
 ALTER TABLE audit_event ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE audit_event ADD COLUMN repeated_since INTEGER;
 
+-- Audit events are added, never changed, and removed when they are old: not before 30 days, by the clock of this machine.
+CREATE INDEX audit_event_age ON audit_event (at);
+CREATE TRIGGER audit_event_recent BEFORE DELETE ON audit_event
+WHEN old.at > unixepoch() * 1000000 - 2592000000000
+BEGIN
+    SELECT RAISE(ABORT, 'an audit event is not removed before 30 days');
+END;
+CREATE TRIGGER audit_event_unchanged BEFORE UPDATE ON audit_event
+BEGIN
+    SELECT RAISE(ABORT, 'an audit event is not changed');
+END;
+
 PRAGMA user_version = 9;
