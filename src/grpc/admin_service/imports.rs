@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use tonic::Status;
 
-use super::iam_users::parse_tags;
 use super::wire;
 use crate::domain::credential::PasswordHash;
 use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
 use crate::domain::names::{IamUserName, Region, TenantName};
 use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus};
+use crate::domain::tags::parse_tags;
 use crate::edge::Fields;
 use crate::edge::Reason;
 use crate::grpc::convert::statuses::Numbered;
