@@ -1,7 +1,5 @@
 //! The tags of IAM users.
 
-use std::collections::HashMap;
-
 use super::field::{FieldProblem, LengthUnit};
 use super::subject::Tags;
 
@@ -10,7 +8,8 @@ const MAX_TAG_KEY_CHARACTERS: usize = 128;
 const MAX_TAG_VALUE_CHARACTERS: usize = 255;
 
 /// Tags as Huawei TMS allows them: at most 20, keys of 1–128 and values of at most 255 characters.
-pub fn parse_tags(tags: HashMap<String, String>) -> Result<Tags, FieldProblem> {
+pub fn parse_tags(tags: impl IntoIterator<Item = (String, String)>) -> Result<Tags, FieldProblem> {
+    let tags: Tags = tags.into_iter().collect();
     if tags.len() > MAX_TAGS {
         return Err(FieldProblem::TooLong { max: MAX_TAGS, found: tags.len(), unit: LengthUnit::Entries });
     }
@@ -25,7 +24,7 @@ pub fn parse_tags(tags: HashMap<String, String>) -> Result<Tags, FieldProblem> {
             }
         }
     }
-    Ok(tags.into_iter().collect())
+    Ok(tags)
 }
 
 #[cfg(test)]
@@ -33,7 +32,7 @@ mod tests {
     use super::*;
 
     fn parsed(tags: impl IntoIterator<Item = (String, String)>) -> Option<usize> {
-        parse_tags(tags.into_iter().collect()).ok().map(|tags| tags.len())
+        parse_tags(tags).ok().map(|tags| tags.len())
     }
 
     #[test]
