@@ -6,10 +6,9 @@
 
 mod authenticate;
 mod callerless;
-mod calls;
 mod context;
 mod deadline;
-mod handler;
+mod edge;
 mod protocol;
 mod reply;
 mod rest;
@@ -18,8 +17,8 @@ mod admin_service;
 mod convert;
 mod credential_service;
 mod health;
-mod implement;
 mod reflection;
+mod rpcs;
 mod verification_service;
 
 mod code;
@@ -35,8 +34,8 @@ use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
 pub use code::code_of;
+pub use edge::Edge;
 pub use generated::DESCRIPTORS;
-pub use handler::Handler;
 pub use health::Health;
 pub use prost::DecodeError as DescriptorError;
 pub use status::ERROR_DOMAIN;
@@ -71,13 +70,13 @@ pub struct GrpcSettings {
 }
 
 /// Everything that is served: our three services, health and reflection, within the layers.
-pub struct GrpcEdge {
+pub struct Edges {
     routes: Routes,
     service: Arc<Service>,
     contexts: Contexts,
 }
 
-impl GrpcEdge {
+impl Edges {
     /// Builds the services.
     ///
     /// # Errors
@@ -95,7 +94,7 @@ impl GrpcEdge {
     }
 
     /// What answers the calls of one connection.
-    pub fn of_connection(&self, peer: SocketAddr) -> impl Handler + use<> {
+    pub fn of_connection(&self, peer: SocketAddr) -> impl Edge + use<> {
         let edge = with_stream_limits(self.routes.clone(), STREAMS_WITHOUT_CALLER);
         let edge = with_callers(edge, Arc::clone(&self.service));
         with_contexts(with_rests(with_grpc_alone(with_deadlines(edge))), self.contexts.clone(), peer)

@@ -185,12 +185,12 @@ pub enum WatchFrom {
     Cursor(Position),
 }
 
-/// One message of a watch.
+/// What a watcher is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WatchItem {
-    /// The position after it: another watch resumes from there.
+pub struct Told {
+    /// From where another watch goes on.
     pub cursor: Position,
-    /// The change; `None` for a heartbeat.
+    /// What happened; nothing, where the watcher is only told where it is.
     pub event: Option<ChangeEvent>,
 }
 

@@ -80,8 +80,11 @@ impl ChangeEvents for SqlStore {
     async fn purge_change_events(&self, before: Timestamp) -> Result<bool, StoreError> {
         let first = self
             .read(
-                sql("SELECT position, at FROM change_event WHERE position IS NOT NULL ORDER BY position LIMIT $1")
-                    .bind(AT_ONCE),
+                // What was purged before may still have to be passed over, where a database keeps it for others.
+                sql("SELECT position, at FROM change_event
+                     WHERE position > (SELECT p.purged FROM change_position p WHERE p.only_row = 1)
+                     ORDER BY position LIMIT $1")
+                .bind(AT_ONCE),
             )
             .await?;
         let mut last_old = None;
@@ -93,8 +96,9 @@ impl ChangeEvents for SqlStore {
             last_old = Some(row.integer("position")?);
             count += 1;
         }
-        let Some(last_old) = last_old else { return Ok(false) };
-        self.in_turn(|transaction| Box::pin(purge(transaction, last_old))).await?;
+        let (Some(first), Some(last_old)) = (first.first(), last_old) else { return Ok(false) };
+        let first = first.integer("position")?;
+        self.in_turn(|transaction| Box::pin(purge(transaction, first, last_old))).await?;
         Ok(count == AT_ONCE)
     }
 }
@@ -231,12 +235,12 @@ async fn number(transaction: &mut dyn Transaction) -> Result<Numbered, StoreErro
     Ok(Numbered { kept, more: i64::try_from(count).is_ok_and(|count| count >= AT_ONCE) })
 }
 
-/// Removes events up to a position, none of which is given any more.
-async fn purge(transaction: &mut dyn Transaction, up_to: i64) -> Result<(), StoreError> {
+/// Removes events from the first position on, up to one. None of these is given any more.
+async fn purge(transaction: &mut dyn Transaction, first: i64, up_to: i64) -> Result<(), StoreError> {
     let moved = sql("UPDATE change_position SET purged = $1 WHERE only_row = 1 AND purged < $1").bind(up_to);
     transaction.execute(moved).await?;
-    transaction.execute(sql("DELETE FROM change_event WHERE position <= $1").bind(up_to)).await?;
-    Ok(())
+    let old = sql("DELETE FROM change_event WHERE position >= $1 AND position <= $2").bind(first).bind(up_to);
+    transaction.execute(old).await.map(drop)
 }
 
 /// Removes some of the events of a tenant that is gone. Answers how many.

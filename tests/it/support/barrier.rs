@@ -161,6 +161,7 @@ pass_on! {
         instance: Option<&InstanceId>,
         page: &PageRequest,
     ) -> Result<Page<SubjectEntry>, StoreError> {
+        self.count("subjects");
         self.meet().await;
         self.store.subjects(tenant, kind, instance, page).await
     }
