@@ -17,6 +17,7 @@ pub mod password;
 pub mod resource;
 pub mod settings;
 pub mod subject;
+pub mod tags;
 pub mod tenant;
 pub mod text;
 pub mod time;

@@ -17,7 +17,7 @@ use tonic::body::Body;
 use tower::service_fn;
 
 use super::context::context_of;
-use super::edge::Edge;
+use super::handler::Handler;
 use super::{reflection, status};
 use crate::edge::RequestContext;
 use crate::ports::NotAdmitted;
@@ -42,7 +42,7 @@ pub(super) struct StreamLimits {
 ///
 /// Refuses streams without a caller beyond the limit with `OVERLOADED`, and ends those that last too long. For one
 /// connection.
-pub(super) fn with_stream_limits(inner: impl Edge, limits: StreamLimits) -> impl Edge {
+pub(super) fn with_stream_limits(inner: impl Handler, limits: StreamLimits) -> impl Handler {
     let places = Arc::new(Semaphore::new(limits.at_a_time));
     service_fn(move |mut request: Request<Body>| {
         let (mut inner, places) = (inner.clone(), Arc::clone(&places));
@@ -120,14 +120,14 @@ mod tests {
     use super::*;
 
     /// An edge whose answers never end.
-    fn endless() -> impl Edge {
+    fn endless() -> impl Handler {
         service_fn(async |_| {
             let body = http_body_util::StreamBody::new(tokio_stream::pending::<Result<Frame<Bytes>, Status>>());
             Ok::<_, Infallible>(Response::new(Body::new(body)))
         })
     }
 
-    async fn answer(edge: &mut impl Edge, path: &str) -> Response<Body> {
+    async fn answer(edge: &mut impl Handler, path: &str) -> Response<Body> {
         let context = RequestContext::of_test(None);
         edge.call(Request::post(path).extension(context).body(Body::empty()).unwrap()).await.unwrap()
     }

@@ -11,7 +11,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::service_fn;
 
-use super::edge::Edge;
+use super::handler::Handler;
 use super::{deadline, reply, status};
 use crate::domain::action::Action;
 use crate::edge::{CorrelationId, Reason, RequestContext, RequestId, Times};
@@ -46,7 +46,7 @@ impl Contexts {
 
 /// Gives every request its [`RequestContext`], among its extensions, and every reply its final form. A panic is an internal
 /// error like any other.
-pub(super) fn with_contexts(inner: impl Edge, contexts: Contexts, peer: SocketAddr) -> impl Edge {
+pub(super) fn with_contexts(inner: impl Handler, contexts: Contexts, peer: SocketAddr) -> impl Handler {
     service_fn(move |mut request: Request<Body>| {
         let context = contexts.of(&request, peer);
         request.extensions_mut().insert(context.clone());

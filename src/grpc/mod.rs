@@ -6,9 +6,10 @@
 
 mod authenticate;
 mod callerless;
+mod calls;
 mod context;
 mod deadline;
-mod edge;
+mod handler;
 mod protocol;
 mod reply;
 mod rest;
@@ -17,8 +18,8 @@ mod admin_service;
 mod convert;
 mod credential_service;
 mod health;
+mod implement;
 mod reflection;
-mod rpcs;
 mod verification_service;
 
 mod code;
@@ -34,8 +35,8 @@ use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
 pub use code::code_of;
-pub use edge::Edge;
 pub use generated::DESCRIPTORS;
+pub use handler::Handler;
 pub use health::Health;
 pub use prost::DecodeError as DescriptorError;
 pub use status::ERROR_DOMAIN;
@@ -70,13 +71,13 @@ pub struct GrpcSettings {
 }
 
 /// Everything that is served: our three services, health and reflection, within the layers.
-pub struct Edges {
+pub struct GrpcEdge {
     routes: Routes,
     service: Arc<Service>,
     contexts: Contexts,
 }
 
-impl Edges {
+impl GrpcEdge {
     /// Builds the services.
     ///
     /// # Errors
@@ -94,7 +95,7 @@ impl Edges {
     }
 
     /// What answers the calls of one connection.
-    pub fn of_connection(&self, peer: SocketAddr) -> impl Edge + use<> {
+    pub fn of_connection(&self, peer: SocketAddr) -> impl Handler + use<> {
         let edge = with_stream_limits(self.routes.clone(), STREAMS_WITHOUT_CALLER);
         let edge = with_callers(edge, Arc::clone(&self.service));
         with_contexts(with_rests(with_grpc_alone(with_deadlines(edge))), self.contexts.clone(), peer)

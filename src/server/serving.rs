@@ -11,7 +11,7 @@ use tower::ServiceExt;
 
 use super::readiness::follow_store;
 use super::{Server, StartError};
-use crate::grpc::{Edges, Health};
+use crate::grpc::{GrpcEdge, Health};
 use crate::listener::accept;
 use crate::service::ServiceError;
 
@@ -27,7 +27,7 @@ impl Server {
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> Result<(), StartError> {
         let health = Health::starting().await;
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
-        let edges = Edges::new(&self.service, self.grpc, Arc::clone(&clock), entropy, &health)?;
+        let edges = GrpcEdge::new(&self.service, self.grpc, Arc::clone(&clock), entropy, &health)?;
         let edge = move |peer| {
             edges.of_connection(peer).map_request(|request: Request<_>| request.map(tonic::body::Body::new))
         };

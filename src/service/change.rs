@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::policy::Expiry;
 use crate::service::error::Stateful;
 use crate::service::gates::{
-    Candidate, Change, Gates, Loaded, Made, PasswordToStore, Presented, Recalled, Reserved, Unspent,
+    Candidate, Change, Gates, Loaded, PasswordToStore, Presented, Recalled, ReplayedChange, Reserved, Unspent,
 };
 use crate::service::requests::{Guards, WantedPassword};
 use crate::service::{Call, ServiceError};
@@ -47,7 +47,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
     let permit = gates.permit_subject(call, tenant, name).await?;
     let (loaded, unspent) = match gates.recall(gates.load(permit).await?, guards).await? {
         Recalled::Nothing(loaded, unspent) => (loaded, unspent),
-        Recalled::Made(made) => return repeat(gates, made, Arc::new(wanted.given()?.into_password())).await,
+        Recalled::Replayed(made) => return repeat(gates, made, Arc::new(wanted.given()?.into_password())).await,
     };
     check_state(&loaded, gates.now())?;
     check_expected(unspent.expected_version(), loaded.version())?;
@@ -62,7 +62,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
                 let permit = gates.permit_subject(call, tenant, name).await?;
                 match gates.recall(gates.load(permit).await?, guards).await? {
                     Recalled::Nothing(..) => Err(conflict),
-                    Recalled::Made(made) => repeat(gates, made, password).await,
+                    Recalled::Replayed(made) => repeat(gates, made, password).await,
                 }
             }
             None => Err(conflict),
@@ -93,7 +93,7 @@ async fn set(
 }
 
 /// Answers a change that was made before: no state, age or policy stands in its way any more.
-async fn repeat(gates: &Arc<Gates>, made: Made, password: Arc<Password>) -> Result<Changed, ServiceError> {
+async fn repeat(gates: &Arc<Gates>, made: ReplayedChange, password: Arc<Password>) -> Result<Changed, ServiceError> {
     Ok(Changed { version: gates.repeat(made, password).await?, generated: None })
 }
 

@@ -69,11 +69,12 @@ pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
 pub use imports::ImportPermits;
 pub(super) use imports::{NewBatch, Newcomer};
 pub use permit::{Permit, SubjectPermit};
-pub use recall::{Made, Recalled, Unspent};
+pub use recall::{Recalled, ReplayedChange, Unspent};
 pub use reserve::{Candidate, Loaded, Reserved};
 pub use verify::Matched;
-pub use watcher::{Kept, Watcher};
+pub use watcher::Watcher;
 pub use watches::WatchLimits;
+pub use watches::WatchSlot;
 
 /// What the core needs from outside.
 pub struct Ports {

@@ -185,12 +185,12 @@ pub enum WatchFrom {
     Cursor(Position),
 }
 
-/// What a watcher is told.
+/// One message of a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// From where another watch goes on.
+pub struct WatchItem {
+    /// The position after it: another watch resumes from there.
     pub cursor: Position,
-    /// What happened; nothing, where the watcher is only told where it is.
+    /// The change; `None` for a heartbeat.
     pub event: Option<ChangeEvent>,
 }
 

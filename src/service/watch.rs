@@ -1,10 +1,12 @@
 //! `WatchChanges`: what happens to the subjects of a tenant, for as long as its caller listens.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::gates::Kept;
-use super::requests::{Told, WatchFrom};
+use super::gates::WatchSlot;
+use super::requests::{WatchFrom, WatchItem};
 use super::{Call, Service, ServiceError};
 use crate::domain::resource::Resource;
 
@@ -13,10 +15,10 @@ const READY: usize = 16;
 
 /// A watch as its caller has it. Dropped, it ends.
 pub struct Watch {
-    told: mpsc::Receiver<Told>,
+    told: mpsc::Receiver<WatchItem>,
     /// Ends with what ended the watch; `None` once that was told.
     follows: Option<JoinHandle<ServiceError>>,
-    _kept: Kept,
+    _slot: Arc<WatchSlot>,
 }
 
 impl Service {
@@ -25,9 +27,9 @@ impl Service {
         let tenant = call.own_tenant()?.clone();
         let permit = self.gates.permit(call, &Resource::Tenant(tenant.clone())).await?;
         let watcher = self.gates.watcher(permit, tenant, from).await?;
-        let kept = watcher.kept();
+        let slot = watcher.slot();
         let (sender, told) = mpsc::channel(READY);
-        Ok(Watch { told, follows: Some(tokio::spawn(watcher.follow(sender))), _kept: kept })
+        Ok(Watch { told, follows: Some(tokio::spawn(watcher.follow(sender))), _slot: slot })
     }
 
     /// Ends every watch, and refuses new ones. An orderly stop would otherwise wait for them.
@@ -38,7 +40,7 @@ impl Service {
 
 impl Watch {
     /// What comes next: at last, what ended the watch, and then nothing.
-    pub async fn next(&mut self) -> Option<Result<Told, ServiceError>> {
+    pub async fn next(&mut self) -> Option<Result<WatchItem, ServiceError>> {
         if let Some(told) = self.told.recv().await {
             return Some(Ok(told));
         }

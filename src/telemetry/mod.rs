@@ -1,7 +1,7 @@
 //! Logs, to standard error, with UTC times, and metrics, to whoever scrapes them.
 
 mod endpoint;
-mod fields;
+mod escaping;
 mod metrics;
 
 use std::io;
@@ -52,7 +52,7 @@ where
 {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     match format {
-        Format::Text => Box::new(builder.fmt_fields(fields::on_one_line()).finish()),
+        Format::Text => Box::new(builder.fmt_fields(escaping::on_one_line()).finish()),
         Format::Json => Box::new(builder.json().flatten_event(true).finish()),
     }
 }

@@ -4,18 +4,18 @@ use std::collections::HashMap;
 
 use tonic::Status;
 
-use super::iam_users::parse_tags;
 use super::wire;
 use crate::domain::credential::PasswordHash;
 use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
 use crate::domain::names::{IamUserName, Region, TenantName};
 use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus};
+use crate::domain::tags::parse_tags;
 use crate::edge::Fields;
 use crate::edge::Reason;
+use crate::grpc::calls::Messages;
 use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::point_in_time;
 use crate::grpc::generated::credential::v1::subject_name::Subject;
-use crate::grpc::rpcs::Messages;
 use crate::service::requests::{AttributesToCreate, ImportReport, RefusedRow, RowProblem, RowToImport};
 use crate::service::{Call, Import, Service, ServiceError};
 

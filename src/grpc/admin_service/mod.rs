@@ -1,50 +1,49 @@
 //! `credential.admin.v1.AdminService`: one file for each group of operations.
 
 mod access_tokens;
-mod iam_users;
+mod accounts;
 mod imports;
-mod instance_accounts;
 mod instances;
-mod mail_domains;
+mod kinds;
 mod overlaps;
 mod posture;
-mod ram_users;
 mod resets;
 mod settings;
+mod subjects;
 mod tenants;
 
 use std::sync::Arc;
 
 use super::generated::credential::admin::v1 as wire;
-use super::rpcs::rpcs;
+use super::implement::implement;
 use crate::service::Service;
 use wire::admin_service_server::AdminService;
 
 /// The service on the wire.
 pub(super) struct AdminEdge(pub(super) Arc<Service>);
 
-rpcs! {
+implement! {
     AdminService for AdminEdge {
         create_tenant(CreateTenantRequest) -> CreateTenantResponse = tenants::create;
         describe_tenant(DescribeTenantRequest) -> DescribeTenantResponse = tenants::describe;
         list_tenants(ListTenantsRequest) -> ListTenantsResponse = tenants::list;
         delete_tenant(DeleteTenantRequest) -> DeleteTenantResponse = tenants::delete;
 
-        create_mail_domain(CreateMailDomainRequest) -> CreateMailDomainResponse = mail_domains::create;
-        describe_mail_domain(DescribeMailDomainRequest) -> DescribeMailDomainResponse = mail_domains::describe;
-        list_mail_domains(ListMailDomainsRequest) -> ListMailDomainsResponse = mail_domains::list;
-        delete_mail_domain(DeleteMailDomainRequest) -> DeleteMailDomainResponse = mail_domains::delete;
-        set_mail_domain_status(SetMailDomainStatusRequest) -> SetMailDomainStatusResponse = mail_domains::set_status;
+        create_mail_domain(CreateMailDomainRequest) -> CreateMailDomainResponse = subjects::create;
+        describe_mail_domain(DescribeMailDomainRequest) -> DescribeMailDomainResponse = subjects::describe;
+        list_mail_domains(ListMailDomainsRequest) -> ListMailDomainsResponse = subjects::list;
+        delete_mail_domain(DeleteMailDomainRequest) -> DeleteMailDomainResponse = subjects::delete;
+        set_mail_domain_status(SetMailDomainStatusRequest) -> SetMailDomainStatusResponse = subjects::set_status;
 
-        create_ram_user(CreateRamUserRequest) -> CreateRamUserResponse = ram_users::create;
-        describe_ram_user(DescribeRamUserRequest) -> DescribeRamUserResponse = ram_users::describe;
-        list_ram_users(ListRamUsersRequest) -> ListRamUsersResponse = ram_users::list;
-        delete_ram_user(DeleteRamUserRequest) -> DeleteRamUserResponse = ram_users::delete;
+        create_ram_user(CreateRamUserRequest) -> CreateRamUserResponse = subjects::create;
+        describe_ram_user(DescribeRamUserRequest) -> DescribeRamUserResponse = subjects::describe;
+        list_ram_users(ListRamUsersRequest) -> ListRamUsersResponse = subjects::list;
+        delete_ram_user(DeleteRamUserRequest) -> DeleteRamUserResponse = subjects::delete;
 
-        create_iam_user(CreateIamUserRequest) -> CreateIamUserResponse = iam_users::create;
-        describe_iam_user(DescribeIamUserRequest) -> DescribeIamUserResponse = iam_users::describe;
-        list_iam_users(ListIamUsersRequest) -> ListIamUsersResponse = iam_users::list;
-        delete_iam_user(DeleteIamUserRequest) -> DeleteIamUserResponse = iam_users::delete;
+        create_iam_user(CreateIamUserRequest) -> CreateIamUserResponse = subjects::create;
+        describe_iam_user(DescribeIamUserRequest) -> DescribeIamUserResponse = subjects::describe;
+        list_iam_users(ListIamUsersRequest) -> ListIamUsersResponse = subjects::list;
+        delete_iam_user(DeleteIamUserRequest) -> DeleteIamUserResponse = subjects::delete;
 
         create_instance(CreateInstanceRequest) -> CreateInstanceResponse = instances::create;
         describe_instance(DescribeInstanceRequest) -> DescribeInstanceResponse = instances::describe;
@@ -53,15 +52,15 @@ rpcs! {
         set_instance_status(SetInstanceStatusRequest) -> SetInstanceStatusResponse = instances::set_status;
 
         create_instance_account(CreateInstanceAccountRequest) -> CreateInstanceAccountResponse
-            = instance_accounts::create;
+            = subjects::create;
         describe_instance_account(DescribeInstanceAccountRequest) -> DescribeInstanceAccountResponse
-            = instance_accounts::describe;
-        list_instance_accounts(ListInstanceAccountsRequest) -> ListInstanceAccountsResponse = instance_accounts::list;
+            = subjects::describe;
+        list_instance_accounts(ListInstanceAccountsRequest) -> ListInstanceAccountsResponse = subjects::list;
         delete_instance_account(DeleteInstanceAccountRequest) -> DeleteInstanceAccountResponse
-            = instance_accounts::delete;
+            = subjects::delete;
         set_instance_account_status(SetInstanceAccountStatusRequest) -> SetInstanceAccountStatusResponse
-            = instance_accounts::set_status;
-        describe_accounts(DescribeAccountsRequest) -> DescribeAccountsResponse = instance_accounts::describe_accounts;
+            = subjects::set_status;
+        describe_accounts(DescribeAccountsRequest) -> DescribeAccountsResponse = accounts::describe_accounts;
 
         reset_password(ResetPasswordRequest) -> ResetPasswordResponse = resets::reset_password;
         reset_account_password(ResetAccountPasswordRequest) -> ResetAccountPasswordResponse

@@ -8,11 +8,11 @@ use crate::domain::change_event::{ChangeEvent, ChangeKind, Position};
 use crate::domain::credential::Version;
 use crate::domain::field::FieldProblem;
 use crate::grpc::generated::credential::v1 as wire;
-use crate::service::requests::Told;
+use crate::service::requests::WatchItem;
 use wire::change_event::Kind;
 
-impl From<Told> for wire::WatchChangesResponse {
-    fn from(told: Told) -> Self {
+impl From<WatchItem> for wire::WatchChangesResponse {
+    fn from(told: WatchItem) -> Self {
         Self { cursor: cursor_at(told.cursor), event: told.event.map(Into::into) }
     }
 }

@@ -138,7 +138,7 @@ impl Reserved {
         let (outcome, hash) = join!(self.check(&presented, new), self.hashes.hash(new.shared(), salt));
         let (subject, version) = match &self.candidate {
             Candidate::Known(loaded) => (loaded.subject().id, loaded.version()),
-            Candidate::Made(_) | Candidate::Unknown(..) => {
+            Candidate::Replayed(_) | Candidate::Unknown(..) => {
                 return Err(ServiceError::Internal("a change of no subject"));
             }
         };

@@ -42,11 +42,11 @@ pub enum Recalled {
     /// No change: it may be made.
     Nothing(Loaded, Unspent),
     /// A change that was made.
-    Made(Made),
+    Replayed(ReplayedChange),
 }
 
 /// A change that was made, with the hash of the password that it set.
-pub struct Made {
+pub struct ReplayedChange {
     pub(super) loaded: Loaded,
     pub(super) version: Version,
     pub(super) hash: PasswordHash,
@@ -83,19 +83,19 @@ impl Gates {
             return Err(ServiceError::VersionConflict { current: loaded.version() });
         };
         let hash = self.ports.pepper.open(stored, subject, version)?;
-        Ok(Recalled::Made(Made { loaded, version, hash }))
+        Ok(Recalled::Replayed(ReplayedChange { loaded, version, hash }))
     }
 
     /// Answers a change that was made once more, where the password is the one that it set: that is an attempt like any
     /// other. Nothing is changed.
     pub(in crate::service) async fn repeat(
         self: &Arc<Self>,
-        made: Made,
+        made: ReplayedChange,
         password: Arc<Password>,
     ) -> Result<Version, ServiceError> {
         let version = made.version;
         let hashes = |candidate: &Candidate| self.hashes_of_a_verification(candidate, &password);
-        let reserved = self.reserve(Candidate::Made(Box::new(made)), hashes).await?;
+        let reserved = self.reserve(Candidate::Replayed(Box::new(made)), hashes).await?;
         let conclude = |mut reserved: Reserved| async move { reserved.matches(&password).await };
         match self.conclude(reserved, conclude).await? {
             Some(_) => Ok(version),

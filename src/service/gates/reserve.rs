@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::attempts::{AttemptLimits, Slot, caller_key, name_key, subject_key};
 use super::held::{FailedAttempt, not_recorded};
 use super::pepper::Opened;
-use super::recall::Made;
+use super::recall::ReplayedChange;
 use super::{Gates, SubjectPermit};
 use crate::domain::action::Action;
 use crate::domain::attempts::{Backoff, Failures, Forget, Pair};
@@ -72,7 +72,7 @@ pub enum Candidate {
     /// A subject.
     Known(Box<Loaded>),
     /// A subject, as the password that a change of its was made with is asked for.
-    Made(Box<Made>),
+    Replayed(Box<ReplayedChange>),
     /// A name, with the settings that a subject of that name would be held to.
     Unknown(Box<SubjectPermit>, TenantId, TenantSettings),
 }
@@ -81,7 +81,7 @@ impl Candidate {
     pub(super) fn permit(&self) -> &SubjectPermit {
         match self {
             Self::Known(loaded) => &loaded.permit,
-            Self::Made(made) => &made.loaded.permit,
+            Self::Replayed(made) => &made.loaded.permit,
             Self::Unknown(permit, ..) => permit,
         }
     }
@@ -89,7 +89,7 @@ impl Candidate {
     fn settings(&self) -> &TenantSettings {
         match self {
             Self::Known(loaded) => &loaded.settings,
-            Self::Made(made) => &made.loaded.settings,
+            Self::Replayed(made) => &made.loaded.settings,
             Self::Unknown(_, _, settings) => settings,
         }
     }
@@ -98,7 +98,7 @@ impl Candidate {
     pub(super) fn hash(&self) -> Option<&PasswordHash> {
         match self {
             Self::Known(loaded) => loaded.opened.as_ref().and_then(|opened| opened.current.as_ref()),
-            Self::Made(made) => Some(&made.hash),
+            Self::Replayed(made) => Some(&made.hash),
             Self::Unknown(..) => None,
         }
     }
@@ -107,7 +107,7 @@ impl Candidate {
     pub(super) fn previous_hash(&self) -> Option<&PasswordHash> {
         match self {
             Self::Known(loaded) => loaded.opened.as_ref().and_then(|opened| opened.previous.as_ref()),
-            Self::Made(_) | Self::Unknown(..) => None,
+            Self::Replayed(_) | Self::Unknown(..) => None,
         }
     }
 
@@ -124,7 +124,7 @@ impl Candidate {
             |loaded: &Loaded| (subject_key(loaded.subject.id), Some(name_key(loaded.tenant_id, &loaded.subject.name)));
         let (subject, name) = match self {
             Self::Known(loaded) => of_known(loaded),
-            Self::Made(made) => of_known(&made.loaded),
+            Self::Replayed(made) => of_known(&made.loaded),
             Self::Unknown(permit, tenant, _) => (name_key(*tenant, permit.name()), None),
         };
         Pair { subject, name, caller: caller_key(self.call().caller(), self.call().caller.action()) }

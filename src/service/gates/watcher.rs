@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::feeds::{Feed, Recent};
 use super::permit::resource;
-use super::watches::Place;
+use super::watches::WatchSlot;
 use super::{Gates, Permit};
 use crate::domain::change_event::Position;
 use crate::domain::names::TenantName;
@@ -21,7 +21,7 @@ use crate::ports::store::{Absent, Lookup};
 use crate::ports::{AccessRequest, Decision};
 use crate::service::ServiceError;
 use crate::service::error::{Interruption, Missing};
-use crate::service::requests::{Told, WatchFrom};
+use crate::service::requests::{WatchFrom, WatchItem};
 
 /// How many events are read at a time.
 const PAGE: u32 = 100;
@@ -37,11 +37,8 @@ pub struct Watcher {
     moved: watch::Receiver<Position>,
     /// When the caller was last found to be still allowed.
     checked: Instant,
-    place: Arc<Place>,
+    slot: Arc<WatchSlot>,
 }
-
-/// Keeps the place of a watch while its caller may still take what it was told.
-pub struct Kept(#[expect(dead_code, reason = "it is dropped with this")] Arc<Place>);
 
 impl Gates {
     /// Begins a watch of a tenant that was permitted.
@@ -54,7 +51,7 @@ impl Gates {
         if self.watches.stopping.is_cancelled() {
             return Err(ServiceError::WatchInterrupted(Interruption::Stopping));
         }
-        let place = Arc::new(self.place(permit.call().caller(), &tenant)?);
+        let slot = Arc::new(self.slot(permit.call().caller(), &tenant)?);
         let found = self.ports.store.tenant(&tenant).await?;
         let tenant = found.ok_or(ServiceError::NotFound(Missing::Tenant))?;
         // What is committed by now comes before "now".
@@ -69,18 +66,18 @@ impl Gates {
             WatchFrom::Cursor(_) => return Err(ServiceError::CursorExpired),
         };
         let checked = self.ports.clock.instant();
-        Ok(Watcher { gates: Arc::clone(self), permit, tenant, cursor, feed, moved, checked, place })
+        Ok(Watcher { gates: Arc::clone(self), permit, tenant, cursor, feed, moved, checked, slot })
     }
 }
 
 impl Watcher {
-    /// What keeps the place of this watch.
-    pub(in crate::service) fn kept(&self) -> Kept {
-        Kept(Arc::clone(&self.place))
+    /// The slot of this watch, taken for as long as its caller may still read what is queued.
+    pub(in crate::service) fn slot(&self) -> Arc<WatchSlot> {
+        Arc::clone(&self.slot)
     }
 
     /// Tells the caller what happens, until something ends that; answers what it was.
-    pub(in crate::service) async fn follow(mut self, told: mpsc::Sender<Told>) -> ServiceError {
+    pub(in crate::service) async fn follow(mut self, told: mpsc::Sender<WatchItem>) -> ServiceError {
         let (stopping, deadline) = (self.gates.watches.stopping.clone(), self.permit.call().deadline);
         let caller = told.clone();
         tokio::select! {
@@ -93,7 +90,7 @@ impl Watcher {
     }
 
     /// Begins with where the watch is, so that a caller who is told nothing else has a cursor.
-    async fn run(&mut self, told: &mpsc::Sender<Told>) -> Result<Infallible, ServiceError> {
+    async fn run(&mut self, told: &mpsc::Sender<WatchItem>) -> Result<Infallible, ServiceError> {
         let mut heartbeat = tokio::time::interval(self.gates.installation.watches.heartbeat);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -114,12 +111,12 @@ impl Watcher {
                 {
                     self.cursor = up_to;
                 }
-                self.tell(told, Told { cursor: self.cursor, event: None }).await?;
+                self.tell(told, WatchItem { cursor: self.cursor, event: None }).await?;
             }
         }
     }
 
-    async fn read_on(&mut self, told: &mpsc::Sender<Told>) -> Result<(), ServiceError> {
+    async fn read_on(&mut self, told: &mpsc::Sender<WatchItem>) -> Result<(), ServiceError> {
         let (events, up_to) = match self.feed.after(self.cursor, PAGE as usize) {
             Some(recent) => recent,
             None => self.read_page().await?,
@@ -137,7 +134,7 @@ impl Watcher {
             }
             let cursor = recent.position;
             if self.may_see(&mut judged, &recent).await? {
-                self.tell(told, Told { cursor, event: Some(recent.event.clone()) }).await?;
+                self.tell(told, WatchItem { cursor, event: Some(recent.event.clone()) }).await?;
             }
             self.cursor = cursor;
         }
@@ -199,7 +196,7 @@ impl Watcher {
         Ok(())
     }
 
-    async fn tell(&self, told: &mpsc::Sender<Told>, what: Told) -> Result<(), ServiceError> {
+    async fn tell(&self, told: &mpsc::Sender<WatchItem>, what: WatchItem) -> Result<(), ServiceError> {
         let patience = self.gates.installation.watches.patience;
         match tokio::time::timeout(patience, told.send(what)).await {
             Ok(_) => Ok(()),

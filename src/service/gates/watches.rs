@@ -55,8 +55,13 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    /// Takes a place among the watches, where there is one.
-    pub(super) fn place(self: &Arc<Self>, caller: &Caller, tenant: &TenantName, limits: WatchLimits) -> Option<Place> {
+    /// Takes a slot, where the caller and the tenant have one left.
+    pub(super) fn slot(
+        self: &Arc<Self>,
+        caller: &Caller,
+        tenant: &TenantName,
+        limits: WatchLimits,
+    ) -> Option<WatchSlot> {
         let bounds = [(caller.to_string(), limits.per_caller), (tenant.to_string(), limits.per_tenant)];
         let mut open = self.open();
         if bounds.iter().any(|(key, most)| open.get(key).is_some_and(|count| count >= most)) {
@@ -66,7 +71,7 @@ impl Watches {
         for key in &keys {
             *open.entry(key.clone()).or_default() += 1;
         }
-        Some(Place { watches: Arc::clone(self), keys })
+        Some(WatchSlot { watches: Arc::clone(self), keys })
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<String, u32>> {
@@ -74,13 +79,13 @@ impl Watches {
     }
 }
 
-/// A place among the watches, free again once this is dropped.
-pub(super) struct Place {
+/// One of the watches that a caller and a tenant may have at a time, free again once this is dropped.
+pub struct WatchSlot {
     watches: Arc<Watches>,
     keys: [String; 2],
 }
 
-impl Drop for Place {
+impl Drop for WatchSlot {
     fn drop(&mut self) {
         let mut open = self.watches.open();
         for key in &self.keys {
@@ -154,9 +159,9 @@ impl Gates {
         self.watches.wanted.notify_one();
     }
 
-    pub(super) fn place(&self, caller: &Caller, tenant: &TenantName) -> Result<Place, ServiceError> {
-        let place = self.watches.place(caller, tenant, self.installation.watches);
-        place.ok_or(ServiceError::WatchInterrupted(Interruption::TooManyWatches))
+    pub(super) fn slot(&self, caller: &Caller, tenant: &TenantName) -> Result<WatchSlot, ServiceError> {
+        let slot = self.watches.slot(caller, tenant, self.installation.watches);
+        slot.ok_or(ServiceError::WatchInterrupted(Interruption::TooManyWatches))
     }
 }
 
@@ -171,17 +176,17 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_and_a_tenant_have_so_many_places_and_no_more() {
+    fn a_caller_and_a_tenant_have_so_many_slots_and_no_more() {
         let watches = Arc::new(Watches::default());
         let acme = TenantName::parse("acme").unwrap();
         let service = |name| Caller::Service(acme.clone(), FreeName::parse(name).unwrap());
-        let place = |name| watches.place(&service(name), &acme, limits(2, 3));
-        let (first, second) = (place("a"), place("a"));
-        assert!(first.is_some() && second.is_some() && place("a").is_none());
-        let third = place("b");
-        assert!(third.is_some() && place("b").is_none(), "the tenant has three");
+        let slot = |name| watches.slot(&service(name), &acme, limits(2, 3));
+        let (first, second) = (slot("a"), slot("a"));
+        assert!(first.is_some() && second.is_some() && slot("a").is_none());
+        let third = slot("b");
+        assert!(third.is_some() && slot("b").is_none(), "the tenant has three");
         drop(first);
-        assert!(place("b").is_some());
+        assert!(slot("b").is_some());
         drop((second, third));
         assert!(watches.open.lock().unwrap().is_empty());
     }

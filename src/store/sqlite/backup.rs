@@ -10,10 +10,10 @@ use rusqlite::Connection;
 use super::check::check;
 use super::connect::{alone, looking};
 use super::errors::{code, code_of};
+use super::lock_retries::apart;
 use super::migrate::{remove, with_suffix};
 use super::open::{OpenError, identify, require_writable};
 use super::owner::{Owner, require_same_name};
-use super::waiting::apart;
 use crate::ports::Pepper;
 use crate::store::CheckReport;
 

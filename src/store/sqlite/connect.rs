@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::waiting::PATIENCE;
+use super::lock_retries::PATIENCE;
 
 /// How long one waits for a lock before it is reported, where somebody looks on.
 const SHORT_PATIENCE: Duration = Duration::from_millis(500);

@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 
 use super::connect::{looking, reading};
 use super::files::Files;
+use super::lock_retries::until_unlocked;
 use super::open::OpenError;
 use super::owner::Owner;
 use super::readers::Readers;
 use super::statements::{each_row, fetch};
-use super::waiting::until_unlocked;
 use super::writer::{self, Writer};
 use crate::ports::StoreError;
 use crate::store::sql::{Database, Row, RowsOfKeys, Statement, Transaction};

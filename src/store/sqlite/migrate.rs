@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::connect::writing;
+use super::lock_retries::apart;
 use super::open::{OpenError, identify, require_writable, schema_version, verify};
 use super::owner::Owner;
-use super::waiting::apart;
 use crate::store::{KNOWN_SCHEMA, Migrated};
 
 /// The migrations by the schema that each one makes.

@@ -8,12 +8,12 @@ mod driver;
 mod errors;
 mod files;
 mod header;
+mod lock_retries;
 mod migrate;
 mod open;
 mod owner;
 mod readers;
 mod statements;
-mod waiting;
 mod writer;
 
 pub use backup::{BackupError, Copied, backup, restore};

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::errors;
-use super::waiting::{PATIENCE, apart, in_turn};
+use super::lock_retries::{PATIENCE, apart, in_turn};
 
 /// How many read at length at a time: each takes a thread.
 const AT_LENGTH: usize = 4;

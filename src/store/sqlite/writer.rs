@@ -13,8 +13,8 @@ use super::checkpoints::Checkpoints;
 use super::connect::writing;
 use super::errors;
 use super::files::Files;
+use super::lock_retries::{apart, in_turn, until_unlocked};
 use super::statements::{command, execute, fetch, insert};
-use super::waiting::{apart, in_turn, until_unlocked};
 use crate::ports::StoreError;
 use crate::store::sql::{Insertion, Row, Statement, Transaction};
 

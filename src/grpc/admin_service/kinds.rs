@@ -1,0 +1,218 @@
+//! The messages of each kind of subject: where a request holds what, and what a response is made of.
+
+use super::wire;
+use crate::domain::names::{DomainName, IamUserId, IamUserName, InstanceId, RamUserName, Region};
+use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus, SubjectKind, SubjectName};
+use crate::domain::tags::parse_tags;
+use crate::edge::Fields;
+use crate::grpc::convert::passwords::exposed;
+use crate::grpc::convert::statuses::Numbered;
+use crate::ports::store::{SubjectEntry, SubjectStatus};
+use crate::service::ServiceError;
+use crate::service::requests::{AttributesToCreate, CreatedSubject, SubjectToCreate};
+
+/// A request that creates a subject.
+pub(super) trait CreatesSubject {
+    fn tenant(&self) -> &str;
+    fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate>;
+}
+
+/// A request about a subject that there is.
+pub(super) trait NamesSubject {
+    fn tenant(&self) -> &str;
+    /// Its name, also one that a new subject could no longer have: else it could never be deleted.
+    fn name(&self, fields: &mut Fields) -> Option<SubjectName>;
+}
+
+/// A request that sets a subject's status.
+pub(super) trait SetsStatus: NamesSubject {
+    fn status(&self, fields: &mut Fields) -> Option<SubjectStatus>;
+}
+
+/// A request for a part of a list.
+pub(super) trait ListsSubjects {
+    const KIND: SubjectKind;
+    type Subject: TryFrom<SubjectEntry, Error = ServiceError>;
+    type Response: From<(Vec<Self::Subject>, String)>;
+    fn tenant(&self) -> &str;
+    /// The size and the token of the part.
+    fn page(&self) -> (u32, &str);
+    /// The instance that the subjects belong to, where their kind does.
+    fn instance(&self, fields: &mut Fields) -> Option<InstanceId>;
+}
+
+impl CreatesSubject for wire::CreateMailDomainRequest {
+    fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
+        let name = fields.take("domain_name", DomainName::parse(&self.domain_name));
+        let region = fields.take_unless_empty("region", &self.region, Region::parse);
+        let status = fields.take("status", MailDomainStatus::or(self.status, MailDomainStatus::Verified));
+        let first_password = fields.first_password(self.first_password);
+        let attributes = AttributesToCreate::MailDomain { region, status: status? };
+        Some(SubjectToCreate { name: SubjectName::MailDomain(name?), attributes, first_password })
+    }
+}
+
+impl CreatesSubject for wire::CreateRamUserRequest {
+    fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
+        let name = fields.take("user_name", RamUserName::parse(&self.user_name));
+        let first_password = fields.first_password(self.first_password);
+        let attributes = AttributesToCreate::RamUser;
+        Some(SubjectToCreate { name: SubjectName::RamUser(name?), attributes, first_password })
+    }
+}
+
+impl CreatesSubject for wire::CreateIamUserRequest {
+    fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
+        let id = fields.take("user_id", IamUserId::parse(&self.user_id));
+        let user_name = fields.take_unless_empty("user_name", &self.user_name, IamUserName::parse);
+        let tags = fields.take("tags", parse_tags(self.tags));
+        let first_password = fields.first_password(self.first_password);
+        let attributes = AttributesToCreate::IamUser { user_name, tags: tags? };
+        Some(SubjectToCreate { name: SubjectName::IamUser(id?), attributes, first_password })
+    }
+}
+
+impl CreatesSubject for wire::CreateInstanceAccountRequest {
+    fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
+        let name = fields.account(&self.instance_id, &self.account_name);
+        let status = InstanceAccountStatus::or(self.account_status, InstanceAccountStatus::Available);
+        let status = fields.take("account_status", status);
+        let first_password = fields.first_password(self.first_password);
+        let attributes = AttributesToCreate::InstanceAccount { status: status? };
+        Some(SubjectToCreate { name: name?, attributes, first_password })
+    }
+}
+
+/// The messages that name a subject in the same fields.
+macro_rules! named {
+    ($($message:ident),+: |$this:ident, $fields:ident| $name:expr) => {
+        $(
+            impl NamesSubject for wire::$message {
+                fn tenant(&self) -> &str {
+                    &self.tenant
+                }
+
+                fn name(&self, $fields: &mut Fields) -> Option<SubjectName> {
+                    let $this = self;
+                    $name
+                }
+            }
+        )+
+    };
+}
+
+named!(DescribeMailDomainRequest, DeleteMailDomainRequest, SetMailDomainStatusRequest: |this, fields| {
+    fields.take("domain_name", DomainName::parse_stored(&this.domain_name)).map(SubjectName::MailDomain)
+});
+named!(DescribeRamUserRequest, DeleteRamUserRequest: |this, fields| {
+    fields.take("user_name", RamUserName::parse_stored(&this.user_name)).map(SubjectName::RamUser)
+});
+named!(DescribeIamUserRequest, DeleteIamUserRequest: |this, fields| {
+    fields.take("user_id", IamUserId::parse(&this.user_id)).map(SubjectName::IamUser)
+});
+named!(
+    DescribeInstanceAccountRequest, DeleteInstanceAccountRequest, SetInstanceAccountStatusRequest:
+    |this, fields| fields.account(&this.instance_id, &this.account_name)
+);
+
+impl SetsStatus for wire::SetMailDomainStatusRequest {
+    fn status(&self, fields: &mut Fields) -> Option<SubjectStatus> {
+        fields.take("status", MailDomainStatus::required(self.status)).map(SubjectStatus::MailDomain)
+    }
+}
+
+impl SetsStatus for wire::SetInstanceAccountStatusRequest {
+    fn status(&self, fields: &mut Fields) -> Option<SubjectStatus> {
+        let status = InstanceAccountStatus::required(self.account_status);
+        fields.take("account_status", status).map(SubjectStatus::InstanceAccount)
+    }
+}
+
+/// A kind's list request, and the responses that hold its subjects.
+macro_rules! answers {
+    (
+        $kind:ident: $list:ident -> $Listed:ident { $many:ident }, $Created:ident, $($Described:ident),+ { $one:ident },
+        instance: |$this:ident, $fields:ident| $instance:expr
+    ) => {
+        impl ListsSubjects for wire::$list {
+            const KIND: SubjectKind = SubjectKind::$kind;
+            type Subject = wire::$kind;
+            type Response = wire::$Listed;
+
+            fn tenant(&self) -> &str {
+                &self.tenant
+            }
+
+            fn page(&self) -> (u32, &str) {
+                (self.page_size, &self.page_token)
+            }
+
+            fn instance(&self, $fields: &mut Fields) -> Option<InstanceId> {
+                let $this = self;
+                $instance
+            }
+        }
+
+        impl From<(Vec<wire::$kind>, String)> for wire::$Listed {
+            fn from(($many, next_page_token): (Vec<wire::$kind>, String)) -> Self {
+                Self { $many, next_page_token }
+            }
+        }
+
+        impl TryFrom<CreatedSubject> for wire::$Created {
+            type Error = ServiceError;
+
+            fn try_from(created: CreatedSubject) -> Result<Self, ServiceError> {
+                let generated_password = exposed(created.generated.as_deref());
+                Ok(Self { $one: Some(created.entry.try_into()?), generated_password })
+            }
+        }
+
+        $(
+            impl TryFrom<SubjectEntry> for wire::$Described {
+                type Error = ServiceError;
+
+                fn try_from(entry: SubjectEntry) -> Result<Self, ServiceError> {
+                    Ok(Self { $one: Some(entry.try_into()?) })
+                }
+            }
+        )+
+    };
+}
+
+answers!(
+    MailDomain: ListMailDomainsRequest -> ListMailDomainsResponse { mail_domains },
+    CreateMailDomainResponse, DescribeMailDomainResponse, SetMailDomainStatusResponse { mail_domain },
+    instance: |_this, _fields| None
+);
+answers!(
+    RamUser: ListRamUsersRequest -> ListRamUsersResponse { ram_users },
+    CreateRamUserResponse, DescribeRamUserResponse { ram_user },
+    instance: |_this, _fields| None
+);
+answers!(
+    IamUser: ListIamUsersRequest -> ListIamUsersResponse { iam_users },
+    CreateIamUserResponse, DescribeIamUserResponse { iam_user },
+    instance: |_this, _fields| None
+);
+answers!(
+    InstanceAccount: ListInstanceAccountsRequest -> ListInstanceAccountsResponse { instance_accounts },
+    CreateInstanceAccountResponse, DescribeInstanceAccountResponse, SetInstanceAccountStatusResponse { instance_account },
+    instance: |this, fields| fields.take("instance_id", InstanceId::parse(&this.instance_id))
+);

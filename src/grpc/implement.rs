@@ -1,0 +1,77 @@
+//! How a generated service trait is implemented: one line for each RPC, naming the function that answers it.
+
+use futures_util::StreamExt;
+use futures_util::future::ready;
+use futures_util::stream::{BoxStream, Stream, once};
+use tonic::Status;
+
+use super::status;
+use crate::edge::RequestContext;
+use crate::service::ServiceError;
+
+/// Implements a generated service trait. Each RPC's function takes the service, the call and the message, and answers
+/// the reply or a [`ServiceError`]. Below `watches`, it answers a stream of either, which an error ends. Below `streams`, the
+/// caller sends a stream: such a function takes [`Messages`](super::calls::Messages), and what goes wrong is a status already.
+macro_rules! implement {
+    (
+        $trait:ident for $server:ty { $($rpc:ident($request:ident) -> $response:ident = $answer:path;)+ }
+        $(watches { $($watch:ident($asks:ident) -> $Replies:ident of $each:ident = $follow:path;)+ })?
+        $(streams { $($stream:ident($part:ident) -> $reply:ident = $answer_all:path;)+ })?
+    ) => {
+        #[tonic::async_trait]
+        impl $trait for $server {
+            $(
+                async fn $rpc(
+                    &self,
+                    request: tonic::Request<wire::$request>,
+                ) -> Result<tonic::Response<wire::$response>, tonic::Status> {
+                    let (context, call, message) = $crate::grpc::calls::opened(&self.0, request).await?;
+                    let of_call = call.clone();
+                    let outcome = $answer(&self.0, call, message).await;
+                    $crate::grpc::calls::answered(&self.0, &context, &of_call, outcome).await
+                }
+            )+
+            $($(
+                type $Replies = $crate::grpc::implement::Replies<wire::$each>;
+
+                async fn $watch(
+                    &self,
+                    request: tonic::Request<wire::$asks>,
+                ) -> Result<tonic::Response<Self::$Replies>, tonic::Status> {
+                    let (context, call, message) = $crate::grpc::calls::opened(&self.0, request).await?;
+                    match $follow(&self.0, call, message).await {
+                        Ok(replies) => $crate::grpc::implement::replies(replies, context).await.map(tonic::Response::new),
+                        Err(error) => Err($crate::grpc::status::of_error(&error, &context)),
+                    }
+                }
+            )+)?
+            $($(
+                async fn $stream(
+                    &self,
+                    request: tonic::Request<tonic::Streaming<wire::$part>>,
+                ) -> Result<tonic::Response<wire::$reply>, tonic::Status> {
+                    let (call, messages) = $crate::grpc::calls::opened_stream(&self.0, request).await?;
+                    $answer_all(&self.0, call, messages).await.map(tonic::Response::new)
+                }
+            )+)?
+        }
+    };
+}
+
+pub(super) use implement;
+
+/// The replies of a watch.
+pub(super) type Replies<T> = BoxStream<'static, Result<T, Status>>;
+
+/// The replies of a watch once the first is there, each error as a status. A watch that begins with an error has no
+/// reply, so that its caller's retry policy may try again.
+pub(super) async fn replies<T: Send + 'static>(
+    replies: impl Stream<Item = Result<T, ServiceError>> + Send + 'static,
+    context: RequestContext,
+) -> Result<Replies<T>, Status> {
+    let mut replies = replies.map(move |reply| reply.map_err(|error| status::of_error(&error, &context))).boxed();
+    match replies.next().await.transpose()? {
+        Some(first) => Ok(once(ready(Ok(first))).chain(replies).boxed()),
+        None => Ok(replies),
+    }
+}
