@@ -20,15 +20,21 @@ pub(super) async fn opened<T>(service: &Service, mut request: Request<T>) -> Res
     Ok((context, call, request.into_inner()))
 }
 
-/// The reply to a call. What was only read is told where its caller is proven still: the rows of token and tenant never
-/// come again, so they were there while it was read, and the tenant was the caller's own and not one that took its name.
+/// The reply to a call. What was only read is told where its caller is proven still, and so is why a change was not made: the
+/// rows of token and tenant never come again, so they were there while it was read, and the tenant was the caller's own and
+/// not one that took its name.
 pub(super) async fn answered<T>(
     service: &Service,
     context: &RequestContext,
     call: &Call,
     outcome: Result<T, ServiceError>,
 ) -> Result<Response<T>, Status> {
-    let is_proven = if call.caller.action().only_reads() { service.still_authenticated(call).await } else { Ok(()) };
+    let tells_what_was_read = match &outcome {
+        Ok(_) => call.caller.action().only_reads(),
+        Err(ServiceError::Store(_) | ServiceError::NotAdmitted(_)) => false,
+        Err(_) => true,
+    };
+    let is_proven = if tells_what_was_read { service.still_authenticated(call).await } else { Ok(()) };
     is_proven.and(outcome).map(Response::new).map_err(|error| status::of_error(&error, context))
 }
 

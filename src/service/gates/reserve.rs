@@ -184,10 +184,12 @@ impl Reserved {
     /// held, and there is no verdict. Nor is there one for a caller who is not proven any more: hashes take their time.
     pub(super) async fn end(&mut self, ending: Ending) -> Result<(), ServiceError> {
         let outcome = match ending {
-            // With guesses of the same caller that are not recorded, not even a right password is told.
-            Ending::Right if self.gates.held.holds(&self.pair) => return Err(not_recorded()),
             Ending::Right => {
                 self.gates.check_evidence(self.candidate.call()).await?;
+                // With guesses of the same caller that are not recorded, not even a right password is told.
+                if self.gates.held.holds(&self.pair) {
+                    return Err(not_recorded());
+                }
                 self.release();
                 return Ok(());
             }

@@ -150,7 +150,14 @@ async fn holding() -> (World, Arc<AtomicBool>, watch::Receiver<u32>) {
 
 #[tokio::test]
 async fn no_verdict_is_told_after_the_token_was_revoked() {
-    for (method, password) in [("VerifyPassword", OLD), ("VerifyPassword", "guess"), ("ChangePassword", "guess")] {
+    let asked = [
+        ("VerifyPassword", OLD, 1),
+        ("VerifyPassword", "guess", 1),
+        ("ChangePassword", "guess", 1),
+        // Nor at which version the credential is.
+        ("ChangePassword", OLD, 7),
+    ];
+    for (method, password, expected_version) in asked {
         let (world, armed, mut waiting) = holding().await;
         world.ram_user("alice", OLD).await;
         let (caller, request) = match method {
@@ -160,7 +167,11 @@ async fn no_verdict_is_told_after_the_token_was_revoked() {
             ),
             _ => (
                 json!({ "caller_kind": "CALLER_KIND_RAM_USER", "caller_name": "alice" }),
-                json!({ "old_password": password, "new_password": "newpassword" }),
+                json!({
+                    "old_password": password,
+                    "new_password": "newpassword",
+                    "expected_version": expected_version,
+                }),
             ),
         };
         let (caller, id) = issued(&world.root, &world, caller).await;
