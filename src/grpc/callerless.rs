@@ -1,5 +1,5 @@
-//! What needs no caller, health and reflection, must cost next to nothing: of a request little is kept, and there are so many
-//! streams at a time on one connection, each for so long.
+//! What needs no caller, health and reflection, must cost next to nothing: of a request little is kept, there are so many
+//! streams at a time on one connection, each for so long, and a stop waits for none of it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, Request};
 use http_body::{Body as HttpBody, Frame};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::body::Body;
 use tower::service_fn;
@@ -21,6 +22,7 @@ use super::handler::Handler;
 use super::{reflection, status};
 use crate::edge::RequestContext;
 use crate::ports::NotAdmitted;
+use crate::service::error::Interruption;
 use crate::service::{Call, ServiceError};
 
 /// The headers that are read once a call without a caller has come this far.
@@ -28,6 +30,9 @@ const READ_HEADERS: [HeaderName; 2] = [CONTENT_TYPE, HeaderName::from_static("gr
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// When a client that is refused should try again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What is said of a stop.
+const STOPPING: ServiceError = ServiceError::WatchInterrupted(Interruption::Stopping);
 
 /// What such streams may take.
 #[derive(Debug, Clone, Copy)]
@@ -40,30 +45,45 @@ pub(super) struct StreamLimits {
 
 /// Drops the headers that nothing reads of a call without a caller: they would be kept until its message comes.
 ///
-/// Refuses streams without a caller beyond the limit with `OVERLOADED`, and ends those that last too long. For one
-/// connection.
-pub(super) fn with_stream_limits(inner: impl Handler, limits: StreamLimits) -> impl Handler {
+/// Refuses streams without a caller beyond the limit with `OVERLOADED`, and ends those that last too long. Once the service
+/// stops it ends all of them, and the calls without a caller whose message is not there yet. For one connection.
+pub(super) fn with_stream_limits(
+    inner: impl Handler,
+    limits: StreamLimits,
+    stopping: CancellationToken,
+) -> impl Handler {
     let places = Arc::new(Semaphore::new(limits.at_a_time));
     service_fn(move |mut request: Request<Body>| {
-        let (mut inner, places) = (inner.clone(), Arc::clone(&places));
-        if request.extensions().get::<Call>().is_none() {
-            keep_read_headers(request.headers_mut());
-        }
+        let (mut inner, places, stopping) = (inner.clone(), Arc::clone(&places), stopping.clone());
         async move {
-            if !is_stream(request.uri().path()) {
+            if request.extensions().get::<Call>().is_some() {
                 return inner.call(request).await;
             }
+            keep_read_headers(request.headers_mut());
             let context = match context_of(request.extensions()) {
                 Ok(context) => context,
                 Err(status) => return Ok(status.into_http()),
             };
+            if !is_stream(request.uri().path()) {
+                return tokio::select! {
+                    biased;
+                    response = inner.call(request) => response,
+                    () = stopping.cancelled() => Ok(status::of_error(&STOPPING, &context).into_http()),
+                };
+            }
             let Ok(place) = places.try_acquire_owned() else {
                 let error = NotAdmitted::Overloaded { expected_wait: AGAIN_AFTER };
                 return Ok(status::of_error(&ServiceError::NotAdmitted(error), &context).into_http());
             };
             let timer = Box::pin(tokio::time::sleep(limits.longest));
-            let bounded = |body| Body::new(Bounded { body, context, timer, is_over: false, _place: place });
-            inner.call(request).await.map(|response| response.map(bounded))
+            let end = Box::pin(stopping.clone().cancelled_owned());
+            let answer = tokio::select! {
+                biased;
+                response = inner.call(request) => response,
+                () = stopping.cancelled() => return Ok(status::of_error(&STOPPING, &context).into_http()),
+            };
+            let bounded = |body| Body::new(Bounded { body, context, timer, end, is_over: false, _place: place });
+            answer.map(|response| response.map(bounded))
         }
     })
 }
@@ -82,6 +102,7 @@ struct Bounded {
     body: Body,
     context: RequestContext,
     timer: Pin<Box<Sleep>>,
+    end: Pin<Box<WaitForCancellationFutureOwned>>,
     is_over: bool,
     _place: OwnedSemaphorePermit,
 }
@@ -94,13 +115,19 @@ impl HttpBody for Bounded {
         if self.is_over {
             return Poll::Ready(None);
         }
-        if self.timer.as_mut().poll(context).is_pending() {
-            return Pin::new(&mut self.body).poll_frame(context);
-        }
+        let end = if self.timer.as_mut().poll(context).is_ready() {
+            ServiceError::DeadlineExceeded
+        } else if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame);
+        } else if self.end.as_mut().poll(context).is_ready() {
+            STOPPING
+        } else {
+            return Poll::Pending;
+        };
         self.is_over = true;
         let mut trailers = HeaderMap::new();
         // Fixed words and base64 are always headers' values.
-        let _ = status::of_error(&ServiceError::DeadlineExceeded, &self.context).add_header(&mut trailers);
+        let _ = status::of_error(&end, &self.context).add_header(&mut trailers);
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
@@ -135,7 +162,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_has_its_place_until_it_is_dropped() {
         let limits = StreamLimits { at_a_time: 2, longest: Duration::from_hours(1) };
-        let mut edge = with_stream_limits(endless(), limits);
+        let mut edge = with_stream_limits(endless(), limits, CancellationToken::new());
         let code = |response: &Response<Body>| Status::from_header_map(response.headers()).map(|status| status.code());
         let first = answer(&mut edge, HEALTH_WATCH).await;
         let second = answer(&mut edge, reflection::PATHS[0]).await;
@@ -157,9 +184,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_stop_waits_for_nothing_that_needs_no_caller() {
+        let limits = StreamLimits { at_a_time: 2, longest: Duration::from_hours(1) };
+        let stopping = CancellationToken::new();
+        let mut edge = with_stream_limits(endless(), limits, stopping.clone());
+        let open = answer(&mut edge, reflection::PATHS[0]).await;
+        // Calls whose message does not come.
+        let silent = service_fn(async |_| std::future::pending().await);
+        let mut silent = with_stream_limits(silent, limits, stopping.clone());
+        stopping.cancel();
+        let ended = open.into_body().collect().await.unwrap();
+        let refused =
+            [answer(&mut silent, HEALTH_WATCH).await, answer(&mut silent, "/grpc.health.v1.Health/Check").await];
+        for headers in [ended.trailers().unwrap(), refused[0].headers(), refused[1].headers()] {
+            let status = Status::from_header_map(headers).unwrap();
+            assert_eq!((status.code(), status.message()), (Code::Unavailable, "the service is stopping"));
+        }
+    }
+
+    #[tokio::test]
     async fn a_stream_ends_when_its_time_is_up() {
         let limits = StreamLimits { at_a_time: 1, longest: Duration::ZERO };
-        let mut edge = with_stream_limits(endless(), limits);
+        let mut edge = with_stream_limits(endless(), limits, CancellationToken::new());
         let collected = answer(&mut edge, HEALTH_WATCH).await.into_body().collect().await.unwrap();
         let status = Status::from_header_map(collected.trailers().unwrap()).unwrap();
         assert_eq!(status.code(), Code::DeadlineExceeded);

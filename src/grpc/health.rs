@@ -1,5 +1,6 @@
 //! `grpc.health.v1.Health`: whether calls should come here.
 
+use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
@@ -11,12 +12,15 @@ const NAMES: [&str; 4] = ["", CREDENTIAL_SERVICE, VERIFICATION_SERVICE, ADMIN_SE
 
 /// Sets what the health service answers.
 #[derive(Debug, Clone)]
-pub struct Health(HealthReporter);
+pub struct Health {
+    reporter: HealthReporter,
+    ended: CancellationToken,
+}
 
 impl Health {
     /// Not serving yet.
     pub async fn starting() -> Self {
-        let health = Self(HealthReporter::new());
+        let health = Self { reporter: HealthReporter::new(), ended: CancellationToken::new() };
         health.set(ServingStatus::NotServing).await;
         health
     }
@@ -31,22 +35,28 @@ impl Health {
         self.set(ServingStatus::NotServing).await;
     }
 
-    /// Ends the open watches, which a graceful stop would otherwise wait for.
+    /// Ends the open watches, and whatever else needs no caller: a graceful stop would otherwise wait for it.
     pub async fn end_watches(&self) {
-        let mut reporter = self.0.clone();
+        let mut reporter = self.reporter.clone();
         for name in NAMES {
             reporter.clear_service_status(name).await;
         }
+        self.ended.cancel();
+    }
+
+    /// Cancelled once the watches are ended.
+    pub(super) fn ended(&self) -> CancellationToken {
+        self.ended.clone()
     }
 
     /// The health service that answers what is set here.
     pub(super) fn service(&self) -> HealthServer<HealthService> {
-        HealthServer::new(HealthService::from_health_reporter(self.0.clone()))
+        HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
     }
 
     async fn set(&self, status: ServingStatus) {
         for name in NAMES {
-            self.0.set_service_status(name, status).await;
+            self.reporter.set_service_status(name, status).await;
         }
     }
 }

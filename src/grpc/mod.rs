@@ -31,6 +31,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
@@ -75,6 +76,7 @@ pub struct GrpcEdge {
     routes: Routes,
     service: Arc<Service>,
     contexts: Contexts,
+    stopping: CancellationToken,
 }
 
 impl GrpcEdge {
@@ -91,12 +93,12 @@ impl GrpcEdge {
     ) -> Result<Self, DescriptorError> {
         let routes = routes(service, settings, health)?.prepare();
         let contexts = Contexts { clock, entropy, longest_request: settings.longest_request };
-        Ok(Self { routes, service: Arc::clone(service), contexts })
+        Ok(Self { routes, service: Arc::clone(service), contexts, stopping: health.ended() })
     }
 
     /// What answers the calls of one connection.
     pub fn of_connection(&self, peer: SocketAddr) -> impl Handler + use<> {
-        let edge = with_stream_limits(self.routes.clone(), STREAMS_WITHOUT_CALLER);
+        let edge = with_stream_limits(self.routes.clone(), STREAMS_WITHOUT_CALLER, self.stopping.clone());
         let edge = with_callers(edge, Arc::clone(&self.service));
         with_contexts(with_rests(with_grpc_alone(with_deadlines(edge))), self.contexts.clone(), peer)
     }
