@@ -10,7 +10,7 @@ use tonic::body::Body;
 use tower::service_fn;
 
 use super::context::context_of;
-use super::handler::Handler;
+use super::http_service::HttpService;
 use super::status;
 use crate::domain::action::{ADMIN_SERVICE, CREDENTIAL_SERVICE, VERIFICATION_SERVICE};
 use crate::edge::{self, Credentials};
@@ -20,7 +20,7 @@ const OUR_SERVICES: [&str; 3] = [CREDENTIAL_SERVICE, VERIFICATION_SERVICE, ADMIN
 
 /// Lets calls of our services through with the [`Call`] among their extensions, or not at all. Health, reflection and
 /// what does not exist need no caller.
-pub(super) fn with_callers(inner: impl Handler, service: Arc<Service>) -> impl Handler {
+pub(super) fn with_callers(inner: impl HttpService, service: Arc<Service>) -> impl HttpService {
     service_fn(move |request: Request<Body>| {
         let (mut inner, service) = (inner.clone(), Arc::clone(&service));
         async move {

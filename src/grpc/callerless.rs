@@ -18,7 +18,7 @@ use tonic::body::Body;
 use tower::service_fn;
 
 use super::context::context_of;
-use super::handler::Handler;
+use super::http_service::HttpService;
 use super::{reflection, status};
 use crate::edge::RequestContext;
 use crate::ports::NotAdmitted;
@@ -48,10 +48,10 @@ pub(super) struct StreamLimits {
 /// Refuses streams without a caller beyond the limit with `OVERLOADED`, and ends those that last too long. Once the service
 /// stops it ends all of them, and the calls without a caller whose message is not there yet. For one connection.
 pub(super) fn with_stream_limits(
-    inner: impl Handler,
+    inner: impl HttpService,
     limits: StreamLimits,
     stopping: CancellationToken,
-) -> impl Handler {
+) -> impl HttpService {
     let places = Arc::new(Semaphore::new(limits.at_a_time));
     service_fn(move |mut request: Request<Body>| {
         let (mut inner, places, stopping) = (inner.clone(), Arc::clone(&places), stopping.clone());
@@ -147,14 +147,14 @@ mod tests {
     use super::*;
 
     /// An edge whose answers never end.
-    fn endless() -> impl Handler {
+    fn endless() -> impl HttpService {
         service_fn(async |_| {
             let body = http_body_util::StreamBody::new(tokio_stream::pending::<Result<Frame<Bytes>, Status>>());
             Ok::<_, Infallible>(Response::new(Body::new(body)))
         })
     }
 
-    async fn answer(edge: &mut impl Handler, path: &str) -> Response<Body> {
+    async fn answer(edge: &mut impl HttpService, path: &str) -> Response<Body> {
         let context = RequestContext::of_test(None);
         edge.call(Request::post(path).extension(context).body(Body::empty()).unwrap()).await.unwrap()
     }

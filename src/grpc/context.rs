@@ -11,7 +11,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::service_fn;
 
-use super::handler::Handler;
+use super::http_service::HttpService;
 use super::{deadline, reply, status};
 use crate::domain::action::Action;
 use crate::edge::{CorrelationId, Reason, RequestContext, RequestId, Times};
@@ -46,7 +46,7 @@ impl Contexts {
 
 /// Gives every request its [`RequestContext`], among its extensions, and every reply its final form. A panic is an internal
 /// error like any other.
-pub(super) fn with_contexts(inner: impl Handler, contexts: Contexts, peer: SocketAddr) -> impl Handler {
+pub(super) fn with_contexts(inner: impl HttpService, contexts: Contexts, peer: SocketAddr) -> impl HttpService {
     service_fn(move |mut request: Request<Body>| {
         let context = contexts.of(&request, peer);
         request.extensions_mut().insert(context.clone());

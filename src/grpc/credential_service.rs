@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::generated::credential::v1 as wire;
-use super::implement::implement;
+use super::rpc_methods::rpc_methods;
 use crate::domain::names::{AccountName, DomainName, InstanceId};
 use crate::edge::Fields;
 use crate::edge::RequestId;
@@ -14,7 +14,7 @@ use wire::credential_service_server::CredentialService;
 /// The service on the wire.
 pub(super) struct CredentialEdge(pub(super) Arc<Service>);
 
-implement! {
+rpc_methods! {
     CredentialService for CredentialEdge {
         modify_pw_by_domain(ModifyPwByDomainRequest) -> ModifyPwByDomainResponse = modify_pw_by_domain;
         change_password(ChangePasswordRequest) -> ChangePasswordResponse = change_password;

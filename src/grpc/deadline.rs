@@ -7,14 +7,14 @@ use tonic::body::Body;
 use tower::service_fn;
 
 use super::context::context_of;
-use super::handler::Handler;
+use super::http_service::HttpService;
 use super::status;
 use crate::service::ServiceError;
 
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 
 /// Answers `DEADLINE_EXCEEDED` where no answer has begun in time. What must go on is detached by then.
-pub(super) fn with_deadlines(inner: impl Handler) -> impl Handler {
+pub(super) fn with_deadlines(inner: impl HttpService) -> impl HttpService {
     service_fn(move |request: Request<Body>| {
         let context = context_of(request.extensions());
         // Before anything else: the transport's own timer answers CANCELLED, and must not be first.

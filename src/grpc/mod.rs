@@ -9,7 +9,7 @@ mod callerless;
 mod calls;
 mod context;
 mod deadline;
-mod handler;
+mod http_service;
 mod protocol;
 mod reply;
 mod rest;
@@ -18,8 +18,8 @@ mod admin_service;
 mod convert;
 mod credential_service;
 mod health;
-mod implement;
 mod reflection;
+mod rpc_methods;
 mod verification_service;
 
 mod code;
@@ -37,8 +37,8 @@ use tonic::service::Routes;
 
 pub use code::code_of;
 pub use generated::DESCRIPTORS;
-pub use handler::Handler;
 pub use health::Health;
+pub use http_service::HttpService;
 pub use prost::DecodeError as DescriptorError;
 pub use status::ERROR_DOMAIN;
 
@@ -97,7 +97,7 @@ impl GrpcEdge {
     }
 
     /// What answers the calls of one connection.
-    pub fn of_connection(&self, peer: SocketAddr) -> impl Handler + use<> {
+    pub fn of_connection(&self, peer: SocketAddr) -> impl HttpService + use<> {
         let edge = with_stream_limits(self.routes.clone(), STREAMS_WITHOUT_CALLER, self.stopping.clone());
         let edge = with_callers(edge, Arc::clone(&self.service));
         with_contexts(with_rests(with_grpc_alone(with_deadlines(edge))), self.contexts.clone(), peer)

@@ -7,11 +7,11 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tonic::body::Body;
 use tower::service_fn;
 
-use super::handler::Handler;
+use super::http_service::HttpService;
 
 /// Answers what is no gRPC request with an HTTP status, before anything is done: the answer to a gRPC-Web or Connect
 /// request would be unreadable to its client, which must not find later that a password was changed all the same.
-pub(super) fn with_grpc_alone(inner: impl Handler) -> impl Handler {
+pub(super) fn with_grpc_alone(inner: impl HttpService) -> impl HttpService {
     service_fn(move |request: Request<Body>| {
         let (head, body) = request.into_parts();
         match refusal(&head) {

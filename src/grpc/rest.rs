@@ -13,7 +13,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::service_fn;
 
-use super::handler::Handler;
+use super::http_service::HttpService;
 
 /// So much of the rest is read: as much as a peer sends without being asked for more, at the usual size of windows.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// Reads on, within bounds, and drops what a caller still sends when its call has failed already. A stream that is answered
 /// before its end is reset otherwise, and a proxy that sees the reset may forward that in place of the error. The caller
 /// has its answer meanwhile, and stops by itself.
-pub(super) fn with_rests(inner: impl Handler) -> impl Handler {
+pub(super) fn with_rests(inner: impl HttpService) -> impl HttpService {
     service_fn(move |request: Request<Body>| {
         let (give_back, mut rest) = oneshot::channel();
         let lent = |body| Body::new(Lent { body: Some(body), give_back: Some(give_back) });

@@ -42,16 +42,16 @@ fn fixed() -> Arc<Fixed> {
     Arc::new(Fixed(Instant::now()))
 }
 
-fn layered(inner: impl Handler) -> impl Handler {
+fn layered(inner: impl HttpService) -> impl HttpService {
     with_context(with_rests(with_grpc_alone(with_deadlines(inner))), Duration::from_hours(1))
 }
 
-fn with_context(inner: impl Handler, longest_request: Duration) -> impl Handler {
+fn with_context(inner: impl HttpService, longest_request: Duration) -> impl HttpService {
     let contexts = Contexts { clock: fixed(), entropy: fixed(), longest_request };
     with_contexts(inner, contexts, (Ipv4Addr::LOCALHOST, 7).into())
 }
 
-async fn health() -> impl Handler {
+async fn health() -> impl HttpService {
     let health = Health::starting().await;
     health.serving().await;
     layered(Routes::new(
@@ -65,7 +65,7 @@ struct Reply {
 }
 
 impl Reply {
-    async fn of(mut edge: impl Handler, path: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Self {
+    async fn of(mut edge: impl HttpService, path: &str, headers: &[(&'static str, &str)], body: &[u8]) -> Self {
         let mut request = Request::post(format!("http://localhost{path}")).header("content-type", "application/grpc");
         for (name, value) in headers {
             request = request.header(*name, *value);

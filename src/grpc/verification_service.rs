@@ -6,7 +6,7 @@ use futures_util::stream::{Stream, unfold};
 
 use super::convert::change_events::position_of;
 use super::generated::credential::v1 as wire;
-use super::implement::implement;
+use super::rpc_methods::rpc_methods;
 use crate::edge::Fields;
 use crate::service::requests::{Verification, WatchFrom};
 use crate::service::{Call, Service, ServiceError};
@@ -17,7 +17,7 @@ use wire::watch_changes_request::Start;
 /// The service on the wire.
 pub(super) struct VerificationEdge(pub(super) Arc<Service>);
 
-implement! {
+rpc_methods! {
     VerificationService for VerificationEdge {
         verify_password(VerifyPasswordRequest) -> VerifyPasswordResponse = verify_password;
         check_password(CheckPasswordRequest) -> CheckPasswordResponse = check_password;

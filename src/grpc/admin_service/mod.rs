@@ -15,14 +15,14 @@ mod tenants;
 use std::sync::Arc;
 
 use super::generated::credential::admin::v1 as wire;
-use super::implement::implement;
+use super::rpc_methods::rpc_methods;
 use crate::service::Service;
 use wire::admin_service_server::AdminService;
 
 /// The service on the wire.
 pub(super) struct AdminEdge(pub(super) Arc<Service>);
 
-implement! {
+rpc_methods! {
     AdminService for AdminEdge {
         create_tenant(CreateTenantRequest) -> CreateTenantResponse = tenants::create;
         describe_tenant(DescribeTenantRequest) -> DescribeTenantResponse = tenants::describe;

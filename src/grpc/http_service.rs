@@ -1,4 +1,4 @@
-//! What lies between the transport and the services: layers, each a function from a handler to a handler.
+//! What lies between the transport and the services: layers, each a function from such a service to another.
 
 use std::convert::Infallible;
 
@@ -7,12 +7,12 @@ use tonic::body::Body;
 use tower::Service;
 
 /// Answers calls: the services themselves, or the services with layers around them. Always ready.
-pub trait Handler:
+pub trait HttpService:
     Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
 
-impl<S> Handler for S where
+impl<S> HttpService for S where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }

@@ -12,7 +12,7 @@ use crate::service::ServiceError;
 /// Implements a generated service trait. Each RPC's function takes the service, the call and the message, and answers
 /// the reply or a [`ServiceError`]. Below `watches`, it answers a stream of either, which an error ends. Below `streams`, the
 /// caller sends a stream: such a function takes [`Messages`](super::calls::Messages), and what goes wrong is a status already.
-macro_rules! implement {
+macro_rules! rpc_methods {
     (
         $trait:ident for $server:ty { $($rpc:ident($request:ident) -> $response:ident = $answer:path;)+ }
         $(watches { $($watch:ident($asks:ident) -> $Replies:ident of $each:ident = $follow:path;)+ })?
@@ -32,7 +32,7 @@ macro_rules! implement {
                 }
             )+
             $($(
-                type $Replies = $crate::grpc::implement::Replies<wire::$each>;
+                type $Replies = $crate::grpc::rpc_methods::Replies<wire::$each>;
 
                 async fn $watch(
                     &self,
@@ -40,7 +40,7 @@ macro_rules! implement {
                 ) -> Result<tonic::Response<Self::$Replies>, tonic::Status> {
                     let (context, call, message) = $crate::grpc::calls::opened(&self.0, request).await?;
                     match $follow(&self.0, call, message).await {
-                        Ok(replies) => $crate::grpc::implement::replies(replies, context).await.map(tonic::Response::new),
+                        Ok(replies) => $crate::grpc::rpc_methods::replies(replies, context).await.map(tonic::Response::new),
                         Err(error) => Err($crate::grpc::status::of_error(&error, &context)),
                     }
                 }
@@ -58,7 +58,7 @@ macro_rules! implement {
     };
 }
 
-pub(super) use implement;
+pub(super) use rpc_methods;
 
 /// The replies of a watch.
 pub(super) type Replies<T> = BoxStream<'static, Result<T, Status>>;
