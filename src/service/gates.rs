@@ -58,7 +58,7 @@ use crate::domain::subject::{Subject, SubjectId, SubjectName};
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
-use crate::ports::store::{AccessTokens, Authority, Directory, Lookup, Overlaps};
+use crate::ports::store::{AccessTokens, Authority, Instances, Lookup, Overlaps, Subjects, Tenants};
 use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Pepper, Salt, Store};
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
@@ -224,8 +224,18 @@ impl Gates {
         uuid::Builder::from_random_bytes(self.random()).into_uuid()
     }
 
-    /// The directory, for what was permitted.
-    pub(super) fn directory(&self, _permit: &Permit) -> &dyn Directory {
+    /// The tenants, for what was permitted.
+    pub(super) fn tenants(&self, _permit: &Permit) -> &dyn Tenants {
+        self.ports.store.as_ref()
+    }
+
+    /// The instances, for what was permitted.
+    pub(super) fn instances(&self, _permit: &Permit) -> &dyn Instances {
+        self.ports.store.as_ref()
+    }
+
+    /// The subjects, for what was permitted.
+    pub(super) fn subjects(&self, _permit: &Permit) -> &dyn Subjects {
         self.ports.store.as_ref()
     }
 

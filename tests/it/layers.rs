@@ -132,7 +132,11 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
 const PORTS: &[&str] = &[
     "Store",
     "Credentials",
-    "Directory",
+    "Tenants",
+    "Instances",
+    "Subjects",
+    "Attempts",
+    "AuditLog",
     "Imports",
     "ChangeEvents",
     "AccessTokens",

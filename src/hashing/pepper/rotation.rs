@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::KeyRing;
 use crate::domain::names::PepperKeyId;
-use crate::ports::store::{HashAge, HashEntry, Replacement, StoredHashes};
+use crate::ports::store::{Generation, HashEntry, Replacement, StoredHashes};
 use crate::ports::{Clock, Pepper, PepperError, PepperProblem, StoreError};
 
 /// How many hashes are replaced in one transaction: few enough that whoever waits to write hardly notices.
@@ -70,7 +70,7 @@ impl<'a> Rotation<'a> {
     pub async fn run(&self, mut progress: impl FnMut(u64)) -> Result<Rotated, StoreError> {
         let mut rotated = Rotated::default();
         let keys = self.ahead().await?;
-        for age in HashAge::ALL {
+        for age in Generation::ALL {
             for (key, _) in &keys {
                 let mut after = None;
                 loop {
@@ -88,7 +88,7 @@ impl<'a> Rotation<'a> {
         Ok(rotated)
     }
 
-    async fn replace(&self, age: HashAge, found: Vec<HashEntry>, rotated: &mut Rotated) -> Result<(), StoreError> {
+    async fn replace(&self, age: Generation, found: Vec<HashEntry>, rotated: &mut Rotated) -> Result<(), StoreError> {
         let mut replacements = Vec::with_capacity(found.len());
         for entry in found {
             match self.rewrap(entry) {

@@ -3,32 +3,18 @@
 use async_trait::async_trait;
 
 use super::{Authority, HashEntry, StoreError};
-use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
-use crate::domain::audit_event::AuditEvent;
+use crate::domain::attempts::Forget;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
 use crate::domain::credential::{ChangeId, ChangedBy, Credential, Revision, StoredHash, Version};
-use crate::domain::names::{Region, TenantName};
+use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::settings::TenantSettings;
-use crate::domain::subject::{Subject, SubjectId, SubjectName};
-use crate::domain::tenant::TenantId;
+use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
 use crate::ports::Deadline;
 
-/// Credentials, attempts and the audit log.
+/// Credentials with their history.
 #[async_trait]
 pub trait Credentials: Send + Sync {
-    /// Looks a subject up by its name, without its credential. MUST NOT find another tenant's.
-    async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError>;
-
-    /// The id of a tenant and its settings, or `None` where there is no such tenant.
-    async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError>;
-
-    /// The settings of a tenant, or `None` where there is no such tenant.
-    async fn settings(&self, tenant: &TenantName) -> Result<Option<TenantSettings>, StoreError> {
-        Ok(self.tenant_settings(tenant).await?.map(|(_, settings)| settings))
-    }
-
     /// A subject's credential, or `None` where it has none. MUST be one moment's: never half of a change.
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError>;
 
@@ -51,49 +37,6 @@ pub trait Credentials: Send + Sync {
 
     /// The current hashes of a tenant's subjects, or of everybody's where none is named, in a fixed order.
     async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError>;
-
-    /// The wrong passwords in a row that are stored.
-    async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError>;
-
-    /// Counts one more failed attempt, for the pair and for the subject, with its audit event in the same transaction, and
-    /// where the pair has to wait for a wrong password by that limit, with the change event of the subject that the audit
-    /// event names. An attempt without a verdict is counted alike and tells watchers nothing.
-    async fn record_failure(
-        &self,
-        pair: &Pair,
-        at: Timestamp,
-        limit: &Backoff,
-        event: &AuditEvent,
-    ) -> Result<(), StoreError>;
-
-    /// Forgets the pair's failures, and takes as many from the subject's.
-    async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError>;
-
-    /// Records a decision that changed nothing.
-    async fn record(&self, event: &AuditEvent) -> Result<(), StoreError>;
-}
-
-/// What was found under a subject's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lookup {
-    /// The subject.
-    Found(Subject),
-    /// Nothing.
-    Missing(Absent),
-}
-
-/// What is missing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Absent {
-    /// There is no such subject. For an account: its instance exists, in this region.
-    Subject {
-        /// The region of the instance.
-        region: Option<Region>,
-    },
-    /// There is no such instance.
-    Instance,
-    /// There is no such tenant.
-    Tenant,
 }
 
 /// A password to be set.

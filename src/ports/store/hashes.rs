@@ -22,7 +22,7 @@ pub trait StoredHashes: Send + Sync {
     /// `limit`.
     async fn hashes_under(
         &self,
-        age: HashAge,
+        age: Generation,
         key: Option<&PepperKeyId>,
         after: Option<(SubjectId, Version)>,
         limit: u32,
@@ -30,19 +30,19 @@ pub trait StoredHashes: Send + Sync {
 
     /// Replaces hashes of that age in one transaction, each where what is stored is still what was read: whatever was
     /// written in between stays. Answers how many were replaced. MUST leave versions as they are.
-    async fn replace_hashes(&self, age: HashAge, replacements: &[Replacement]) -> Result<u64, StoreError>;
+    async fn replace_hashes(&self, age: Generation, replacements: &[Replacement]) -> Result<u64, StoreError>;
 }
 
 /// Whose password's hash: the one that is valid, or those before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HashAge {
+pub enum Generation {
     /// Of the current passwords.
     Current,
     /// Of the passwords before.
     Earlier,
 }
 
-impl HashAge {
+impl Generation {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Current, Self::Earlier];
 }

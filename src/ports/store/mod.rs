@@ -1,29 +1,58 @@
 //! The store, as the core sees it.
 
+mod attempts;
+mod audit_log;
 mod authority;
 mod change_events;
 mod credentials;
-mod directory;
 mod hashes;
 mod imports;
+mod instances;
+mod outcomes;
 mod overlaps;
+mod subjects;
+mod tenants;
 mod tokens;
 mod upkeep;
 
+pub use attempts::Attempts;
+pub use audit_log::AuditLog;
 pub use authority::Authority;
 pub use change_events::{ChangeEventPage, ChangeEvents, Numbered};
-pub use credentials::{Absent, Commit, CommitOutcome, Credentials, Lookup};
-pub use directory::{Creation, Deletion, Directory, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
-pub use hashes::{HashAge, HashCount, HashEntry, Replacement, StoredHashes};
+pub use credentials::{Commit, CommitOutcome, Credentials};
+pub use hashes::{Generation, HashCount, HashEntry, Replacement, StoredHashes};
 pub use imports::{FoundSubject, ImportedSubject, Imports};
+pub use instances::Instances;
+pub use outcomes::{Creation, Deletion};
 pub use overlaps::Overlaps;
+pub use subjects::{Absent, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus, Subjects};
+pub use tenants::Tenants;
 pub use tokens::AccessTokens;
 pub use upkeep::Upkeep;
 
-/// Everything that is kept. What returns `Ok` is durable.
-pub trait Store: Credentials + Overlaps + Directory + Imports + ChangeEvents + AccessTokens + Upkeep {}
+/// Declares what a store is made of.
+macro_rules! store {
+    ($first:ident $(+ $part:ident)+) => {
+        /// Everything that is kept. What returns `Ok` is durable.
+        pub trait Store: $first $(+ $part)+ {}
 
-impl<T: Credentials + Overlaps + Directory + Imports + ChangeEvents + AccessTokens + Upkeep> Store for T {}
+        impl<T: $first $(+ $part)+> Store for T {}
+    };
+}
+
+store!(
+    Tenants
+        + Instances
+        + Subjects
+        + Credentials
+        + Attempts
+        + Overlaps
+        + AuditLog
+        + ChangeEvents
+        + Imports
+        + AccessTokens
+        + Upkeep
+);
 
 /// Why the store gave no answer.
 #[derive(Debug, thiserror::Error)]

@@ -12,8 +12,4 @@ pub trait Upkeep: Send + Sync {
     /// smaller settings left: few enough that nobody waits long, and
     /// so that nobody's work comes to nothing by it. Answers whether there may be more.
     async fn remove_old(&self, now: Timestamp) -> Result<bool, StoreError>;
-
-    /// Removes some of the audit events of before that time, the oldest first. Answers whether there may be more. By a
-    /// clock of its own, the store MUST refuse to remove one that is younger than 30 days, and remove none then.
-    async fn remove_old_audit_events(&self, before: Timestamp) -> Result<bool, StoreError>;
 }

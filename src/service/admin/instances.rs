@@ -22,7 +22,7 @@ impl Service {
         let region = region.unwrap_or_else(|| self.gates.default_region().clone());
         let instance = Instance { id, region, status, created_at: self.gates.now() };
         let authority = self.gates.authority(&permit, AuditOutcome::Done);
-        match self.gates.directory(&permit).create_instance(&tenant, &instance, &authority).await? {
+        match self.gates.instances(&permit).create_instance(&tenant, &instance, &authority).await? {
             Creation::Created => Ok(instance),
             Creation::AlreadyExists => Err(ServiceError::AlreadyExists),
             Creation::TenantAbsent | Creation::InstanceAbsent => Err(ServiceError::NotFound(Missing::Tenant)),
@@ -37,7 +37,7 @@ impl Service {
         id: InstanceId,
     ) -> Result<Instance, ServiceError> {
         let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        let instance = self.gates.directory(&permit).instance(&tenant, &id).await?;
+        let instance = self.gates.instances(&permit).instance(&tenant, &id).await?;
         instance.ok_or(ServiceError::NotFound(Missing::Instance))
     }
 
@@ -49,7 +49,7 @@ impl Service {
         page: PageRequest,
     ) -> Result<Page<Instance>, ServiceError> {
         let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        Ok(self.gates.directory(&permit).instances(&tenant, &page).await?)
+        Ok(self.gates.instances(&permit).instances(&tenant, &page).await?)
     }
 
     /// Sets the state of an instance.
@@ -61,10 +61,10 @@ impl Service {
         status: InstanceStatus,
     ) -> Result<Instance, ServiceError> {
         let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        let directory = self.gates.directory(&permit);
+        let instances = self.gates.instances(&permit);
         let authority = self.gates.authority(&permit, AuditOutcome::Done);
-        directory.set_instance_status(&tenant, &id, status, &authority).await?;
-        directory.instance(&tenant, &id).await?.ok_or(ServiceError::NotFound(Missing::Instance))
+        instances.set_instance_status(&tenant, &id, status, &authority).await?;
+        instances.instance(&tenant, &id).await?.ok_or(ServiceError::NotFound(Missing::Instance))
     }
 
     /// Deletes an instance that has no accounts.
@@ -76,7 +76,7 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let (permit, tenant) = self.permit_tenant(call, tenant).await?;
         let authority = self.gates.authority(&permit, AuditOutcome::Done);
-        match self.gates.directory(&permit).delete_instance(&tenant, &id, &authority).await? {
+        match self.gates.instances(&permit).delete_instance(&tenant, &id, &authority).await? {
             Deletion::Deleted => Ok(()),
             Deletion::Absent => Err(ServiceError::NotFound(Missing::Instance)),
             Deletion::NotEmpty => Err(ServiceError::NotEmpty),

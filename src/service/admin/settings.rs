@@ -92,7 +92,7 @@ impl Service {
         for _ in 0..TRIES {
             let old = self.gates.settings(&permit, &tenant).await?;
             let new = changed(&old).map_err(ServiceError::InvalidFields)?;
-            if self.gates.directory(&permit).replace_settings(&tenant, &old, &new, &authority).await? {
+            if self.gates.tenants(&permit).replace_settings(&tenant, &old, &new, &authority).await? {
                 return Ok(new);
             }
         }

@@ -42,7 +42,7 @@ impl Service {
             .map(|_| CredentialState { version: Version::FIRST, changed_at: subject.created_at });
         let new = NewSubject { tenant: permit.tenant().clone(), subject, first_password };
         let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
-        match self.gates.directory(permit.permit()).create_subject(&new, &authority).await? {
+        match self.gates.subjects(permit.permit()).create_subject(&new, &authority).await? {
             Creation::Created => {
                 self.gates.committed(Some(permit.tenant()));
                 let entry = SubjectEntry { subject: new.subject, credential };
@@ -90,13 +90,13 @@ impl Service {
         page: PageRequest,
     ) -> Result<Page<SubjectEntry>, ServiceError> {
         let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        let directory = self.gates.directory(&permit);
+        let instances = self.gates.instances(&permit);
         if let Some(instance) = &instance
-            && directory.instance(&tenant, instance).await?.is_none()
+            && instances.instance(&tenant, instance).await?.is_none()
         {
             return Err(ServiceError::NotFound(Missing::Instance));
         }
-        Ok(directory.subjects(&tenant, kind, instance.as_ref(), &page).await?)
+        Ok(self.gates.subjects(&permit).subjects(&tenant, kind, instance.as_ref(), &page).await?)
     }
 
     /// Sets the state of a mail domain or an instance account.
@@ -109,8 +109,8 @@ impl Service {
     ) -> Result<SubjectEntry, ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
         let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
-        let directory = self.gates.directory(permit.permit());
-        directory.set_subject_status(permit.tenant(), permit.name(), status, &authority).await?;
+        let subjects = self.gates.subjects(permit.permit());
+        subjects.set_subject_status(permit.tenant(), permit.name(), status, &authority).await?;
         self.entry(&permit).await
     }
 
@@ -123,8 +123,8 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
         let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
-        let directory = self.gates.directory(permit.permit());
-        match directory.delete_subject(permit.tenant(), permit.name(), &authority).await? {
+        let subjects = self.gates.subjects(permit.permit());
+        match subjects.delete_subject(permit.tenant(), permit.name(), &authority).await? {
             Deletion::Deleted => {
                 self.gates.committed(Some(permit.tenant()));
                 Ok(())
@@ -147,8 +147,8 @@ impl Service {
     }
 
     async fn entry(&self, permit: &SubjectPermit) -> Result<SubjectEntry, ServiceError> {
-        let directory = self.gates.directory(permit.permit());
-        directory.subject(permit.tenant(), permit.name()).await?.ok_or_else(|| permit.not_found())
+        let subjects = self.gates.subjects(permit.permit());
+        subjects.subject(permit.tenant(), permit.name()).await?.ok_or_else(|| permit.not_found())
     }
 }
 

@@ -1,35 +1,71 @@
 //! Wrong passwords in a row.
 
+use async_trait::async_trait;
+
 use super::rows;
 use super::upkeep::AT_ONCE;
-use super::{SqlStore, Statement, Transaction, sql};
-use crate::domain::attempts::{COUNTED_FOR, Pair, StoredFailures};
+use super::{SqlStore, Statement, Transaction, audit_events, change_events, sql};
+use crate::domain::attempts::{Backoff, COUNTED_FOR, Pair, StoredFailures};
+use crate::domain::audit_event::{AuditEvent, AuditOutcome};
+use crate::domain::change_event::ChangeKind;
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
+use crate::ports::store::Attempts;
 
-/// Reads what is stored.
-pub(super) async fn read(store: &SqlStore, pair: &Pair) -> Result<StoredFailures, StoreError> {
-    let found = store
-        .read(
-            sql("SELECT s.count AS all_count, s.last_at AS all_last_at, p.count, p.last_at
-         FROM subject_failures s
-         LEFT JOIN pair_failures p ON p.subject_key = s.subject_key AND p.caller_key = $3
-         WHERE s.subject_key IN ($1, $2)")
-            .bind(&pair.subject.0[..])
-            .bind(&pair.name.unwrap_or(pair.subject).0[..])
-            .bind(&pair.caller.0[..]),
-        )
-        .await?;
-    found.iter().try_fold(StoredFailures::default(), |sum, row| {
-        Ok(StoredFailures {
-            by_caller: sum.by_caller.and(rows::failures(row, "count", "last_at")?),
-            by_all: sum.by_all.and(rows::failures(row, "all_count", "all_last_at")?),
+#[async_trait]
+impl Attempts for SqlStore {
+    async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError> {
+        let found = self
+            .read(
+                sql("SELECT s.count AS all_count, s.last_at AS all_last_at, p.count, p.last_at
+             FROM subject_failures s
+             LEFT JOIN pair_failures p ON p.subject_key = s.subject_key AND p.caller_key = $3
+             WHERE s.subject_key IN ($1, $2)")
+                .bind(&pair.subject.0[..])
+                .bind(&pair.name.unwrap_or(pair.subject).0[..])
+                .bind(&pair.caller.0[..]),
+            )
+            .await?;
+        found.iter().try_fold(StoredFailures::default(), |sum, row| {
+            Ok(StoredFailures {
+                by_caller: sum.by_caller.and(rows::failures(row, "count", "last_at")?),
+                by_all: sum.by_all.and(rows::failures(row, "all_count", "all_last_at")?),
+            })
         })
-    })
+    }
+
+    async fn record_failure(
+        &self,
+        pair: &Pair,
+        at: Timestamp,
+        limit: &Backoff,
+        event: &AuditEvent,
+    ) -> Result<(), StoreError> {
+        self.transact("record_failure", |transaction| {
+            Box::pin(async move {
+                let wait = limit.length(count(transaction, pair, at).await?);
+                let is_told = !wait.is_zero() && event.outcome != AuditOutcome::Undecided;
+                if let Some(subject) = event.subject.filter(|_| is_told) {
+                    let locked = ChangeKind::Locked { until: at.after(wait) };
+                    change_events::insert(transaction, subject, event.id, at, locked).await?;
+                }
+                audit_events::insert(transaction, event).await
+            })
+        })
+        .await
+    }
+
+    async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError> {
+        // Most successes follow no failure: those write nothing.
+        if self.failures(pair).await?.by_caller.count == 0 {
+            return Ok(());
+        }
+        self.transact("forget_failures", |transaction| Box::pin(forget(transaction, pair))).await
+    }
 }
 
 /// Counts one more for the pair and for the subject. Answers how many the pair has.
-pub(super) async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) -> Result<u32, StoreError> {
+async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) -> Result<u32, StoreError> {
     transaction
         .execute(
             sql("INSERT INTO subject_failures (subject_key, count, last_at) VALUES ($1, 1, $2)
@@ -67,14 +103,6 @@ async fn count_of(transaction: &mut dyn Transaction, pair: &Pair) -> Result<u32,
         .bind(&pair.caller.0[..]);
     let found = transaction.fetch_first(select).await?;
     Ok(found.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default())
-}
-
-/// Forgets the pair's failures in a transaction of their own. Most successes follow no failure: those write nothing.
-pub(super) async fn forget_alone(store: &SqlStore, pair: &Pair) -> Result<(), StoreError> {
-    if read(store, pair).await?.by_caller.count == 0 {
-        return Ok(());
-    }
-    store.transact("forget_failures", |transaction| Box::pin(forget(transaction, pair))).await
 }
 
 /// Forgets the pair's failures and takes as many from the subject's.

@@ -3,7 +3,9 @@
 use futures_util::StreamExt;
 
 use super::rows::{self, Read, subject_columns};
-use super::{Database, Row, Statement, audit, change_events, client_tokens, hashes, overlaps, settings, sql};
+use super::{
+    Database, Row, Statement, audit_events, change_events, client_tokens, hash_pages, overlaps, settings, sql,
+};
 use crate::ports::store::HashEntry;
 use crate::ports::{Pepper, StoreError};
 
@@ -161,7 +163,12 @@ const TABLES: &[Table] = &[
             row.text("after").map(drop)
         },
     },
-    Table { name: "audit_event", columns: "s.*", from: "audit_event s", read: |row, _| audit::event(row).map(drop) },
+    Table {
+        name: "audit_event",
+        columns: "s.*",
+        from: "audit_event s",
+        read: |row, _| audit_events::event(row).map(drop),
+    },
 ];
 
 /// What holds between rows, and how many break it.
@@ -226,7 +233,7 @@ async fn check_rule(database: &dyn Database, report: &mut CheckReport, rule: &st
 
 /// Whether a hash opens where it stands, and has the shape of one.
 fn opens(row: &Row, pepper: Option<&dyn Pepper>) -> Read<()> {
-    let HashEntry { subject, version, hash } = hashes::entry(row)?;
+    let HashEntry { subject, version, hash } = hash_pages::entry(row)?;
     match (pepper, hash.key()) {
         (Some(pepper), _) => {
             let opened = pepper.open(&hash, subject, version);

@@ -2,64 +2,24 @@
 
 use async_trait::async_trait;
 
-use super::directory::subjects::instance_key;
-use super::rows::{self, subject_columns};
+use super::rows::{self};
 use super::{
-    SqlStore, Statement, Transaction, attempts, audit, authority, change_events, client_tokens, hashes, overlaps,
-    settings, sql,
+    SqlStore, Statement, Transaction, attempts, audit_events, authority, change_events, client_tokens, hash_pages,
+    overlaps, sql,
 };
-use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
-use crate::domain::audit_event::{AuditEvent, AuditOutcome};
+use crate::domain::attempts::Forget;
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
 use crate::domain::credential::{Credential, Revision, StoredHash, Version, VersionedHash};
 use crate::domain::names::{PepperKeyId, TenantName};
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::settings::TenantSettings;
-use crate::domain::subject::{SubjectId, SubjectName};
-use crate::domain::tenant::TenantId;
-use crate::domain::time::{Timestamp, Window};
+use crate::domain::subject::SubjectId;
+use crate::domain::time::Window;
 use crate::ports::StoreError;
-use crate::ports::store::{Absent, Commit, CommitOutcome, Credentials, HashEntry, Lookup};
+use crate::ports::store::{Commit, CommitOutcome, Credentials, HashEntry};
 
 #[async_trait]
 impl Credentials for SqlStore {
-    async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError> {
-        // One statement, so that what is missing is told of the same moment.
-        let select = Statement::of_parts(&[
-            "SELECT t.name AS of_tenant, o.region AS of_instance, s.tenant, ",
-            subject_columns!(),
-            " FROM tenant t
-              LEFT JOIN instance o ON o.tenant = t.name AND o.id = $3
-              LEFT JOIN subject k ON k.tenant = t.name AND k.kind = $2 AND coalesce(k.instance, '') = $3 AND k.name = $4
-              LEFT JOIN ",
-            self.database.rows_of_keys().subject,
-            " LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
-              WHERE t.name = $1",
-        ])
-        .bind(tenant.as_str())
-        .bind(name.kind().as_str())
-        .bind(instance_key(name.instance()))
-        .bind(name.key());
-        let Some(row) = self.read_first(select).await? else { return Ok(Lookup::Missing(Absent::Tenant)) };
-        let found = rows::lookup(&row, name)?;
-        if let Lookup::Found(subject) = &found {
-            rows::has_key(&row, "tenant", tenant.as_str())?;
-            let found = &subject.name;
-            if (found.kind(), found.instance(), found.key()) != (name.kind(), name.instance(), name.key()) {
-                return Err(rows::damaged("name"));
-            }
-        }
-        Ok(found)
-    }
-
-    async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError> {
-        let select = sql("SELECT id, settings FROM tenant WHERE name = $1").bind(tenant.as_str());
-        let row = self.read_first(select).await?;
-        row.map(|row| Ok((TenantId(rows::uuid(&row, "id")?), rows::parsed(&row, "settings", settings::of_text)?)))
-            .transpose()
-    }
-
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
         let (keys, subject) = (self.database.rows_of_keys(), subject.to_string());
         // One statement is one moment: two could straddle a change.
@@ -132,40 +92,7 @@ impl Credentials for SqlStore {
     }
 
     async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError> {
-        hashes::list(self, tenant, page).await
-    }
-
-    async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError> {
-        attempts::read(self, pair).await
-    }
-
-    async fn record_failure(
-        &self,
-        pair: &Pair,
-        at: Timestamp,
-        limit: &Backoff,
-        event: &AuditEvent,
-    ) -> Result<(), StoreError> {
-        self.transact("record_failure", |transaction| {
-            Box::pin(async move {
-                let wait = limit.length(attempts::count(transaction, pair, at).await?);
-                let is_told = !wait.is_zero() && event.outcome != AuditOutcome::Undecided;
-                if let Some(subject) = event.subject.filter(|_| is_told) {
-                    let locked = ChangeKind::Locked { until: at.after(wait) };
-                    change_events::insert(transaction, subject, event.id, at, locked).await?;
-                }
-                audit::insert(transaction, event).await
-            })
-        })
-        .await
-    }
-
-    async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError> {
-        attempts::forget_alone(self, pair).await
-    }
-
-    async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.record_together(event).await
+        hash_pages::list(self, tenant, page).await
     }
 }
 
@@ -188,7 +115,7 @@ async fn set_password_and_record(
     }
     let kind = ChangeKind::of_password(commit.authority.event.action, version, overlap.map(|window| window.end()));
     change_events::insert(transaction, commit.subject, commit.change_id.0, commit.at, kind).await?;
-    audit::insert(transaction, &commit.authority.event).await?;
+    audit_events::insert(transaction, &commit.authority.event).await?;
     Ok(CommitOutcome::Committed(version))
 }
 

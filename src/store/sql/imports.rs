@@ -8,7 +8,7 @@ use serde_json::json;
 use super::change_events;
 use super::directory::subjects::{self, instance_key};
 use super::rows::{self, Read, subject_columns};
-use super::{Insertion, Row, SqlStore, Statement, Transaction, Value, audit, authority};
+use super::{Insertion, Row, SqlStore, Statement, Transaction, Value, audit_events, authority};
 use crate::domain::credential::{ChangedBy, Version, VersionedHash};
 use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
 use crate::domain::subject::SubjectName;
@@ -99,7 +99,7 @@ async fn insert_all(
     transaction.insert(Insertion { table: "credential", columns: &CREDENTIAL_COLUMNS, rows }).await?;
     change_events::insert_imported(transaction, imported, &tenants).await?;
     for authority in authorities {
-        audit::insert(transaction, &authority.event).await?;
+        audit_events::insert(transaction, &authority.event).await?;
     }
     Ok(true)
 }

@@ -3,7 +3,8 @@
 //! It stands on a [`Database`] of one's own, which is all that a driver has to offer.
 
 mod attempts;
-mod audit;
+mod audit_events;
+mod audit_log;
 mod authority;
 mod change_events;
 mod check;
@@ -11,17 +12,16 @@ mod client_tokens;
 mod credentials;
 mod database;
 mod directory;
-mod hashes;
+mod hash_pages;
 mod imports;
 mod leftovers;
 mod overlaps;
-mod pepper;
-mod records;
 mod retries;
 mod row;
 mod rows;
 mod settings;
 mod statement;
+mod stored_hashes;
 mod tokens;
 mod transact;
 mod upkeep;
@@ -38,7 +38,7 @@ pub(super) use retries::Retries;
 pub(super) use row::{Columns, Row};
 pub(super) use statement::{Insertion, Statement, Value, sql};
 
-use records::Records;
+use audit_log::Records;
 use retries::Rounds;
 
 use crate::ports::StoreError;

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::retries::{Again, Rounds};
-use super::{SqlStore, Transaction, audit, authority, sql};
+use super::{SqlStore, Transaction, audit_events, authority, sql};
 use crate::ports::store::{Authority, Creation, Deletion};
 use crate::ports::{Deadline, StoreError};
 
@@ -39,7 +39,7 @@ impl SqlStore {
                 authority::check(transaction, authority).await?;
                 let outcome = work(transaction).await?;
                 if outcome.has_changed_anything() {
-                    audit::insert(transaction, &authority.event).await?;
+                    audit_events::insert(transaction, &authority.event).await?;
                 }
                 Ok(outcome)
             })
@@ -116,7 +116,7 @@ impl SqlStore {
         };
         // In the transaction: what it decides next has to know whether the one before was made.
         let was_made = match doubt {
-            Some(before) => transaction.fetch_first(audit::select(before.event)).await?.is_some(),
+            Some(before) => transaction.fetch_first(audit_events::select(before.event)).await?.is_some(),
             None => false,
         };
         if was_made {

@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 
-use super::{SqlStore, attempts, audit, client_tokens, leftovers, overlaps, tokens};
+use super::{SqlStore, attempts, client_tokens, leftovers, overlaps, tokens};
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::store::Upkeep;
@@ -25,13 +25,9 @@ impl Upkeep for SqlStore {
         // Where one fails, the others have been done all the same.
         removed.into_iter().try_fold(left?, |more, count| Ok(more || is_full(count?)))
     }
-
-    async fn remove_old_audit_events(&self, before: Timestamp) -> Result<bool, StoreError> {
-        self.in_turn(|transaction| Box::pin(audit::remove_old(transaction, before))).await.map(is_full)
-    }
 }
 
 /// Whether there may be more after so many.
-fn is_full(count: u64) -> bool {
+pub(super) fn is_full(count: u64) -> bool {
     i64::try_from(count).is_ok_and(|count| count >= AT_ONCE)
 }

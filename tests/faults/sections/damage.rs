@@ -10,7 +10,7 @@ use credentiald::domain::credential::Credential;
 use credentiald::domain::subject::SubjectId;
 use credentiald::hashing::KeyRing;
 use credentiald::ports::Pepper;
-use credentiald::ports::store::{Credentials, Lookup};
+use credentiald::ports::store::{Credentials, Lookup, Subjects};
 use credentiald::store::{SqlStore, sqlite};
 use tempfile::TempDir;
 

@@ -19,7 +19,7 @@ use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, 
 use credentiald::domain::time::minutes;
 use credentiald::ports::Store;
 use credentiald::ports::store::{
-    Authority, HashAge, HashEntry, ImportedSubject, Replacement, StoredHashes, SubjectStatus,
+    Authority, Generation, HashEntry, ImportedSubject, Replacement, StoredHashes, SubjectStatus,
 };
 use credentiald::store::SqlStore;
 use uuid::Uuid;
@@ -117,7 +117,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     store.keys_in_use().await.unwrap();
     for key in [None, Some(pepper_key("2026"))] {
         store.count_under(key.as_ref()).await.unwrap();
-        for age in HashAge::ALL {
+        for age in Generation::ALL {
             for after in [None, Some((SubjectId(Uuid::nil()), version(1)))] {
                 store.hashes_under(age, key.as_ref(), after, 2).await.unwrap();
             }

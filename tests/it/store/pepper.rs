@@ -6,7 +6,7 @@ use std::sync::Arc;
 use credentiald::domain::credential::{Credential, StoredHash, VersionedHash};
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Store;
-use credentiald::ports::store::{CommitOutcome, HashAge, HashCount, HashEntry, Replacement, StoredHashes};
+use credentiald::ports::store::{CommitOutcome, Generation, HashCount, HashEntry, Replacement, StoredHashes};
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ async fn credential(store: &dyn Store, subject: SubjectId) -> Credential {
 }
 
 /// All hashes under a key, by pages of two.
-async fn all_under(hashes: &dyn StoredHashes, age: HashAge, key: Option<&str>) -> Vec<HashEntry> {
+async fn all_under(hashes: &dyn StoredHashes, age: Generation, key: Option<&str>) -> Vec<HashEntry> {
     let (key, mut found, mut after) = (key.map(pepper_key), Vec::<HashEntry>::new(), None);
     loop {
         let page = hashes.hashes_under(age, key.as_ref(), after, 2).await.unwrap();
@@ -79,8 +79,8 @@ pub async fn hashes_are_found_by_their_key(backend: &mut impl Backend) {
     ] {
         let count = HashCount { current: 7 * current.len() as u64, earlier: 7 * earlier.len() as u64 };
         assert_eq!(hashes.count_under(key.map(pepper_key).as_ref()).await.unwrap(), count, "{key:?}");
-        assert_eq!(all_under(&*hashes, HashAge::Current, key).await, expected(key, &current), "{key:?}");
-        assert_eq!(all_under(&*hashes, HashAge::Earlier, key).await, expected(key, &earlier), "{key:?}");
+        assert_eq!(all_under(&*hashes, Generation::Current, key).await, expected(key, &current), "{key:?}");
+        assert_eq!(all_under(&*hashes, Generation::Earlier, key).await, expected(key, &earlier), "{key:?}");
     }
 }
 
@@ -94,14 +94,14 @@ pub async fn a_hash_is_replaced_where_it_is_still_the_one_that_was_read(backend:
     let gone = replacement(SubjectId(Uuid::new_v4()), 3);
     let altered = Replacement { found: entry(alice, 3, hash(1)), ..replacement(alice, 3) };
     for stale in [gone, altered, replacement(alice, 2), replacement(alice, 4)] {
-        assert_eq!(hashes.replace_hashes(HashAge::Current, &[stale]).await.unwrap(), 0);
+        assert_eq!(hashes.replace_hashes(Generation::Current, &[stale]).await.unwrap(), 0);
     }
-    assert_eq!(hashes.replace_hashes(HashAge::Earlier, &[replacement(alice, 3)]).await.unwrap(), 0);
+    assert_eq!(hashes.replace_hashes(Generation::Earlier, &[replacement(alice, 3)]).await.unwrap(), 0);
     assert_eq!(credential(&*store, alice).await, before);
 
     let batch = [replacement(alice, 9), replacement(alice, 1), replacement(alice, 2)];
-    assert_eq!(hashes.replace_hashes(HashAge::Earlier, &batch).await.unwrap(), 2);
-    assert_eq!(hashes.replace_hashes(HashAge::Current, &[replacement(alice, 3)]).await.unwrap(), 1);
+    assert_eq!(hashes.replace_hashes(Generation::Earlier, &batch).await.unwrap(), 2);
+    assert_eq!(hashes.replace_hashes(Generation::Current, &[replacement(alice, 3)]).await.unwrap(), 1);
 
     let after = credential(&*store, alice).await;
     assert_ne!(after.revision, before.revision, "an upgrade that is under way must notice");
@@ -120,7 +120,7 @@ pub async fn of_a_rewrap_and_a_change_the_change_wins(backend: &mut impl Backend
         let (hashes, other_start) = (Arc::clone(&hashes), Arc::clone(&start));
         let rewrap = tokio::spawn(async move {
             other_start.wait().await;
-            hashes.replace_hashes(HashAge::Current, &[replacement(alice, round)]).await.unwrap()
+            hashes.replace_hashes(Generation::Current, &[replacement(alice, round)]).await.unwrap()
         });
         start.wait().await;
         let outcome = store.commit(&change(alice, Some(round))).await.unwrap();

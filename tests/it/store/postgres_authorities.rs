@@ -2,7 +2,7 @@
 
 use credentiald::domain::caller::Caller;
 use credentiald::ports::StoreError;
-use credentiald::ports::store::{AccessTokens, Authority, Credentials, Directory, ImportedSubject, Imports};
+use credentiald::ports::store::{AccessTokens, Authority, Credentials, ImportedSubject, Imports, Instances, Subjects};
 use credentiald::store::SqlStore;
 use futures_util::future::BoxFuture;
 use sqlx::Connection;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use credentiald::ambient::SystemClock;
 use credentiald::domain::subject::SubjectId;
-use credentiald::ports::store::{Commit, CommitOutcome, Credentials, Directory};
+use credentiald::ports::store::{Attempts, Commit, CommitOutcome, Credentials, Subjects};
 use credentiald::ports::{Clock, Deadline, StoreError};
 use credentiald::store::SqlStore;
 use credentiald::store::postgres::Settings;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use credentiald::ambient::SystemClock;
 use credentiald::domain::audit_event::AuditEvent;
 use credentiald::ports::Clock;
-use credentiald::ports::store::{AccessTokens, Credentials, Upkeep};
+use credentiald::ports::store::{AccessTokens, Attempts, AuditLog, Upkeep};
 use credentiald::store::Migrated;
 use credentiald::store::postgres::{self, OpenError, Url};
 use sqlx::{Connection, PgConnection};

@@ -8,7 +8,9 @@ use credentiald::domain::names::RamUserName;
 use credentiald::domain::overlap::PasswordUse;
 use credentiald::domain::subject::SubjectKind;
 use credentiald::ports::StoreError;
-use credentiald::ports::store::{AccessTokens, Credentials, Directory, Overlaps};
+use credentiald::ports::store::{
+    AccessTokens, Attempts, AuditLog, Credentials, Instances, Overlaps, Subjects, Tenants,
+};
 use credentiald::store::sqlite;
 use tempfile::TempDir;
 

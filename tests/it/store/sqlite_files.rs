@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::credential::{ChangeId, Revision};
 use credentiald::domain::subject::SubjectId;
-use credentiald::ports::store::{AccessTokens, Credentials, Directory, ImportedSubject, Imports};
+use credentiald::ports::store::{AccessTokens, AuditLog, Credentials, ImportedSubject, Imports, Subjects, Tenants};
 use credentiald::store::sqlite::OpenError;
 use credentiald::store::{Migrated, SqlStore, sqlite};
 use tempfile::TempDir;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::StoreError;
-use credentiald::ports::store::{Credentials, Directory};
+use credentiald::ports::store::{Credentials, Subjects};
 use credentiald::store::sqlite::{BackupError, OpenError};
 use credentiald::store::{SqlStore, sqlite};
 use tempfile::TempDir;

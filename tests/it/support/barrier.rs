@@ -21,9 +21,9 @@ use credentiald::domain::subject::{Instance, InstanceStatus, SubjectId, SubjectK
 use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
-    AccessTokens, Authority, ChangeEventPage, ChangeEvents, Commit, CommitOutcome, Creation, Credentials, Deletion,
-    Directory, FoundSubject, HashEntry, ImportedSubject, Imports, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry,
-    SubjectStatus, Upkeep,
+    AccessTokens, Attempts, AuditLog, Authority, ChangeEventPage, ChangeEvents, Commit, CommitOutcome, Creation,
+    Credentials, Deletion, FoundSubject, HashEntry, ImportedSubject, Imports, Instances, Lookup, NewSubject, Numbered,
+    Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants, Upkeep,
 };
 use credentiald::ports::{Store, StoreError};
 use tokio::sync::{Barrier, watch};
@@ -111,15 +111,9 @@ macro_rules! pass_on {
 
 pass_on! {
     Credentials {
-        fn look_up(tenant: &TenantName, name: &SubjectName) -> Lookup;
-        fn tenant_settings(tenant: &TenantName) -> Option<(TenantId, TenantSettings)>;
         fn remembered(subject: SubjectId, token: &ClientTokenKey) -> Option<RememberedChange>;
         fn replace_hash(subject: SubjectId, revision: Revision, hash: &StoredHash) -> bool;
         fn hashes(tenant: Option<&TenantName>, page: &PageRequest) -> Page<HashEntry>;
-        fn failures(pair: &Pair) -> StoredFailures;
-        fn record_failure(pair: &Pair, at: Timestamp, limit: &Backoff, event: &AuditEvent) -> ();
-        fn forget_failures(pair: &Pair) -> ();
-        fn record(event: &AuditEvent) -> ();
     }
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
         self.count("credential");
@@ -138,17 +132,29 @@ pass_on! {
 }
 
 pass_on! {
-    Directory {
+    Tenants {
         fn create_tenant(tenant: &Tenant, authority: &Authority) -> Creation;
         fn tenant(name: &TenantName) -> Option<Tenant>;
         fn tenants(page: &PageRequest) -> Page<Tenant>;
         fn delete_tenant(name: &TenantName, authority: &Authority) -> Deletion;
+        fn tenant_settings(tenant: &TenantName) -> Option<(TenantId, TenantSettings)>;
         fn replace_settings(tenant: &TenantName, old: &TenantSettings, new: &TenantSettings, authority: &Authority) -> bool;
+    }
+}
+
+pass_on! {
+    Instances {
         fn create_instance(tenant: &TenantName, instance: &Instance, authority: &Authority) -> Creation;
         fn instance(tenant: &TenantName, id: &InstanceId) -> Option<Instance>;
         fn instances(tenant: &TenantName, page: &PageRequest) -> Page<Instance>;
         fn set_instance_status(tenant: &TenantName, id: &InstanceId, status: InstanceStatus, authority: &Authority) -> bool;
         fn delete_instance(tenant: &TenantName, id: &InstanceId, authority: &Authority) -> Deletion;
+    }
+}
+
+pass_on! {
+    Subjects {
+        fn look_up(tenant: &TenantName, name: &SubjectName) -> Lookup;
         fn create_subject(new: &NewSubject, authority: &Authority) -> Creation;
         fn subject(tenant: &TenantName, name: &SubjectName) -> Option<SubjectEntry>;
         fn set_subject_status(tenant: &TenantName, name: &SubjectName, status: SubjectStatus, authority: &Authority) -> bool;
@@ -168,6 +174,21 @@ pass_on! {
 }
 
 pass_on! {
+    Attempts {
+        fn failures(pair: &Pair) -> StoredFailures;
+        fn record_failure(pair: &Pair, at: Timestamp, limit: &Backoff, event: &AuditEvent) -> ();
+        fn forget_failures(pair: &Pair) -> ();
+    }
+}
+
+pass_on! {
+    AuditLog {
+        fn record(event: &AuditEvent) -> ();
+        fn remove_old_audit_events(before: Timestamp) -> bool;
+    }
+}
+
+pass_on! {
     ChangeEvents {
         fn number_change_events() -> Numbered;
         fn change_events(tenant: TenantId, after: Position, most: u32) -> ChangeEventPage;
@@ -179,7 +200,6 @@ pass_on! {
 pass_on! {
     Upkeep {
         fn remove_old(now: Timestamp) -> bool;
-        fn remove_old_audit_events(before: Timestamp) -> bool;
     }
 }
 

@@ -1,14 +1,76 @@
 //! Instances.
 
+use async_trait::async_trait;
+
 use super::super::{SqlStore, Transaction, rows, sql};
 use super::{has_tenant, page_of, start_of};
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::{Instance, InstanceStatus};
 use crate::ports::StoreError;
-use crate::ports::store::{Creation, Deletion};
+use crate::ports::store::{Authority, Creation, Deletion, Instances};
 
-pub(super) async fn insert(
+#[async_trait]
+impl Instances for SqlStore {
+    async fn create_instance(
+        &self,
+        tenant: &TenantName,
+        instance: &Instance,
+        authority: &Authority,
+    ) -> Result<Creation, StoreError> {
+        self.transact_and_record("create_instance", authority, &|transaction| {
+            Box::pin(insert(transaction, tenant, instance))
+        })
+        .await
+    }
+
+    async fn instance(&self, tenant: &TenantName, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
+        let row = self
+            .read_first(
+                sql("SELECT id, region, status, created_at FROM instance WHERE tenant = $1 AND id = $2")
+                    .bind(tenant.as_str())
+                    .bind(id.as_str()),
+            )
+            .await?;
+        row.as_ref().map(rows::instance).transpose()
+    }
+
+    async fn instances(&self, tenant: &TenantName, page: &PageRequest) -> Result<Page<Instance>, StoreError> {
+        let found = self.read(sql(
+            "SELECT id, region, status, created_at FROM instance WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3",
+        )
+        .bind(tenant.as_str())
+        .bind(start_of(page))
+        .bind(i64::from(page.size) + 1))
+        .await?;
+        page_of(&found, page, rows::instance, |instance| instance.id.as_str().to_owned())
+    }
+
+    async fn set_instance_status(
+        &self,
+        tenant: &TenantName,
+        id: &InstanceId,
+        status: InstanceStatus,
+        authority: &Authority,
+    ) -> Result<bool, StoreError> {
+        self.transact_and_record("set_instance_status", authority, &|transaction| {
+            Box::pin(set_status(transaction, tenant, id, status))
+        })
+        .await
+    }
+
+    async fn delete_instance(
+        &self,
+        tenant: &TenantName,
+        id: &InstanceId,
+        authority: &Authority,
+    ) -> Result<Deletion, StoreError> {
+        self.transact_and_record("delete_instance", authority, &|transaction| Box::pin(delete(transaction, tenant, id)))
+            .await
+    }
+}
+
+async fn insert(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,
     instance: &Instance,
@@ -30,37 +92,7 @@ pub(super) async fn insert(
     Ok(if inserted == 0 { Creation::AlreadyExists } else { Creation::Created })
 }
 
-pub(super) async fn find(
-    store: &SqlStore,
-    tenant: &TenantName,
-    id: &InstanceId,
-) -> Result<Option<Instance>, StoreError> {
-    let row = store
-        .read_first(
-            sql("SELECT id, region, status, created_at FROM instance WHERE tenant = $1 AND id = $2")
-                .bind(tenant.as_str())
-                .bind(id.as_str()),
-        )
-        .await?;
-    row.as_ref().map(rows::instance).transpose()
-}
-
-pub(super) async fn list(
-    store: &SqlStore,
-    tenant: &TenantName,
-    page: &PageRequest,
-) -> Result<Page<Instance>, StoreError> {
-    let found = store.read(sql(
-        "SELECT id, region, status, created_at FROM instance WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3",
-    )
-    .bind(tenant.as_str())
-    .bind(start_of(page))
-    .bind(i64::from(page.size) + 1))
-    .await?;
-    page_of(&found, page, rows::instance, |instance| instance.id.as_str().to_owned())
-}
-
-pub(super) async fn set_status(
+async fn set_status(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,
     id: &InstanceId,
@@ -77,7 +109,7 @@ pub(super) async fn set_status(
     Ok(updated > 0)
 }
 
-pub(super) async fn delete(
+async fn delete(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,
     id: &InstanceId,

@@ -1,7 +1,9 @@
 //! Subjects, with what may be told of their credentials.
 
+use async_trait::async_trait;
+
 use super::super::rows::{self, Read, subject_columns};
-use super::super::{Insertion, Row, SqlStore, Transaction, Value, change_events, sql};
+use super::super::{Insertion, Row, SqlStore, Statement, Transaction, Value, change_events, sql};
 use super::{has_tenant, instances, page_of, start_of};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
@@ -10,7 +12,9 @@ use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::{Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName};
 use crate::ports::StoreError;
-use crate::ports::store::{Creation, Deletion, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
+use crate::ports::store::{
+    Absent, Authority, Creation, Deletion, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus, Subjects,
+};
 
 /// A `SELECT` of entries, to go on after its `WHERE`.
 macro_rules! select_entries {
@@ -28,7 +32,104 @@ macro_rules! select_entries {
     };
 }
 
-pub(super) async fn insert(transaction: &mut dyn Transaction, new: &NewSubject) -> Result<Creation, StoreError> {
+#[async_trait]
+impl Subjects for SqlStore {
+    async fn create_subject(&self, new: &NewSubject, authority: &Authority) -> Result<Creation, StoreError> {
+        self.transact_and_record("create_subject", authority, &|transaction| Box::pin(insert(transaction, new))).await
+    }
+
+    async fn subject(&self, tenant: &TenantName, name: &SubjectName) -> Result<Option<SubjectEntry>, StoreError> {
+        let row = self
+            .read_first(
+                sql(select_entries!("s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name = $4"))
+                    .bind(tenant.as_str())
+                    .bind(name.kind().as_str())
+                    .bind(instance_key(name.instance()))
+                    .bind(name.key()),
+            )
+            .await?;
+        row.as_ref().map(entry).transpose()
+    }
+
+    async fn subjects(
+        &self,
+        tenant: &TenantName,
+        kind: SubjectKind,
+        instance: Option<&InstanceId>,
+        page: &PageRequest,
+    ) -> Result<Page<SubjectEntry>, StoreError> {
+        if kind == SubjectKind::InstanceAccount && instance.is_none() {
+            return list_of_all_instances(self, tenant, page).await;
+        }
+        let found = self.read(sql(select_entries!(
+            "s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name > $4 ORDER BY s.name LIMIT $5"
+        ))
+        .taking_long()
+        .bind(tenant.as_str())
+        .bind(kind.as_str())
+        .bind(instance_key(instance))
+        .bind(start_of(page))
+        .bind(i64::from(page.size) + 1))
+        .await?;
+        page_of(&found, page, entry, |entry| entry.subject.name.key().to_owned())
+    }
+
+    async fn set_subject_status(
+        &self,
+        tenant: &TenantName,
+        name: &SubjectName,
+        status: SubjectStatus,
+        authority: &Authority,
+    ) -> Result<bool, StoreError> {
+        self.transact_and_record("set_subject_status", authority, &|transaction| {
+            Box::pin(set_status(transaction, tenant, name, status))
+        })
+        .await
+    }
+
+    async fn delete_subject(
+        &self,
+        tenant: &TenantName,
+        name: &SubjectName,
+        authority: &Authority,
+    ) -> Result<Deletion, StoreError> {
+        self.transact_and_record("delete_subject", authority, &|transaction| {
+            Box::pin(delete(transaction, tenant, name, &authority.event))
+        })
+        .await
+    }
+
+    async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError> {
+        // One statement, so that what is missing is told of the same moment.
+        let select = Statement::of_parts(&[
+            "SELECT t.name AS of_tenant, o.region AS of_instance, s.tenant, ",
+            subject_columns!(),
+            " FROM tenant t
+              LEFT JOIN instance o ON o.tenant = t.name AND o.id = $3
+              LEFT JOIN subject k ON k.tenant = t.name AND k.kind = $2 AND coalesce(k.instance, '') = $3 AND k.name = $4
+              LEFT JOIN ",
+            self.database.rows_of_keys().subject,
+            " LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
+              WHERE t.name = $1",
+        ])
+        .bind(tenant.as_str())
+        .bind(name.kind().as_str())
+        .bind(instance_key(name.instance()))
+        .bind(name.key());
+        let Some(row) = self.read_first(select).await? else { return Ok(Lookup::Missing(Absent::Tenant)) };
+        let found = rows::lookup(&row, name)?;
+        if let Lookup::Found(subject) = &found {
+            rows::has_key(&row, "tenant", tenant.as_str())?;
+            let found = &subject.name;
+            if (found.kind(), found.instance(), found.key()) != (name.kind(), name.instance(), name.key()) {
+                return Err(rows::damaged("name"));
+            }
+        }
+        Ok(found)
+    }
+}
+
+async fn insert(transaction: &mut dyn Transaction, new: &NewSubject) -> Result<Creation, StoreError> {
     let NewSubject { tenant, subject, first_password } = new;
     if !has_tenant(transaction, tenant).await? {
         return Ok(Creation::TenantAbsent);
@@ -46,46 +147,6 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, new: &NewSubject) 
     }
     change_events::insert_created(transaction, subject.id).await?;
     Ok(Creation::Created)
-}
-
-pub(super) async fn find(
-    store: &SqlStore,
-    tenant: &TenantName,
-    name: &SubjectName,
-) -> Result<Option<SubjectEntry>, StoreError> {
-    let row = store
-        .read_first(
-            sql(select_entries!("s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name = $4"))
-                .bind(tenant.as_str())
-                .bind(name.kind().as_str())
-                .bind(instance_key(name.instance()))
-                .bind(name.key()),
-        )
-        .await?;
-    row.as_ref().map(entry).transpose()
-}
-
-pub(super) async fn list(
-    store: &SqlStore,
-    tenant: &TenantName,
-    kind: SubjectKind,
-    instance: Option<&InstanceId>,
-    page: &PageRequest,
-) -> Result<Page<SubjectEntry>, StoreError> {
-    if kind == SubjectKind::InstanceAccount && instance.is_none() {
-        return list_of_all_instances(store, tenant, page).await;
-    }
-    let found = store.read(sql(select_entries!(
-        "s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name > $4 ORDER BY s.name LIMIT $5"
-    ))
-    .taking_long()
-    .bind(tenant.as_str())
-    .bind(kind.as_str())
-    .bind(instance_key(instance))
-    .bind(start_of(page))
-    .bind(i64::from(page.size) + 1))
-    .await?;
-    page_of(&found, page, entry, |entry| entry.subject.name.key().to_owned())
 }
 
 /// Accounts by instance and name. Neither holds the slash that separates them in a page's key.
@@ -117,7 +178,7 @@ async fn list_of_all_instances(
     })
 }
 
-pub(super) async fn set_status(
+async fn set_status(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,
     name: &SubjectName,
@@ -142,7 +203,7 @@ pub(super) async fn set_status(
     Ok(updated > 0)
 }
 
-pub(super) async fn delete(
+async fn delete(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,
     name: &SubjectName,

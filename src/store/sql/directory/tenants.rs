@@ -1,15 +1,65 @@
 //! Tenants and their settings.
 
+use async_trait::async_trait;
+
 use super::super::{SqlStore, Transaction, leftovers, rows, settings, sql};
 use super::{page_of, start_of};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
-use crate::domain::tenant::Tenant;
+use crate::domain::tenant::{Tenant, TenantId};
 use crate::ports::StoreError;
-use crate::ports::store::{Creation, Deletion};
+use crate::ports::store::{Authority, Creation, Deletion, Tenants};
 
-pub(super) async fn insert(transaction: &mut dyn Transaction, tenant: &Tenant) -> Result<Creation, StoreError> {
+#[async_trait]
+impl Tenants for SqlStore {
+    async fn create_tenant(&self, tenant: &Tenant, authority: &Authority) -> Result<Creation, StoreError> {
+        self.transact_and_record("create_tenant", authority, &|transaction| Box::pin(insert(transaction, tenant))).await
+    }
+
+    async fn tenant(&self, name: &TenantName) -> Result<Option<Tenant>, StoreError> {
+        let row =
+            self.read_first(sql("SELECT id, name, created_at FROM tenant WHERE name = $1").bind(name.as_str())).await?;
+        row.as_ref().map(rows::tenant).transpose()
+    }
+
+    async fn tenants(&self, page: &PageRequest) -> Result<Page<Tenant>, StoreError> {
+        let found = self
+            .read(
+                sql("SELECT id, name, created_at FROM tenant WHERE name > $1 ORDER BY name LIMIT $2")
+                    .bind(start_of(page))
+                    .bind(i64::from(page.size) + 1),
+            )
+            .await?;
+        page_of(&found, page, rows::tenant, |tenant| tenant.name.as_str().to_owned())
+    }
+
+    async fn delete_tenant(&self, name: &TenantName, authority: &Authority) -> Result<Deletion, StoreError> {
+        self.transact_and_record("delete_tenant", authority, &|transaction| Box::pin(delete(transaction, name))).await
+    }
+
+    async fn replace_settings(
+        &self,
+        tenant: &TenantName,
+        expected: &TenantSettings,
+        settings: &TenantSettings,
+        authority: &Authority,
+    ) -> Result<bool, StoreError> {
+        self.transact_and_record("replace_settings", authority, &|transaction| {
+            Box::pin(replace_if_expected(transaction, tenant, expected, settings))
+        })
+        .await
+    }
+
+    async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError> {
+        let select = sql("SELECT id, settings FROM tenant WHERE name = $1").bind(tenant.as_str());
+        let row = self.read_first(select).await?;
+        row.map(|row| Ok((TenantId(rows::uuid(&row, "id")?), rows::parsed(&row, "settings", settings::of_text)?)))
+            .transpose()
+    }
+}
+
+async fn insert(transaction: &mut dyn Transaction, tenant: &Tenant) -> Result<Creation, StoreError> {
     let inserted = transaction
         .execute(
             sql("INSERT INTO tenant (id, name, settings, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING")
@@ -22,25 +72,8 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, tenant: &Tenant) -
     Ok(if inserted == 0 { Creation::AlreadyExists } else { Creation::Created })
 }
 
-pub(super) async fn find(store: &SqlStore, name: &TenantName) -> Result<Option<Tenant>, StoreError> {
-    let row =
-        store.read_first(sql("SELECT id, name, created_at FROM tenant WHERE name = $1").bind(name.as_str())).await?;
-    row.as_ref().map(rows::tenant).transpose()
-}
-
-pub(super) async fn list(store: &SqlStore, page: &PageRequest) -> Result<Page<Tenant>, StoreError> {
-    let found = store
-        .read(
-            sql("SELECT id, name, created_at FROM tenant WHERE name > $1 ORDER BY name LIMIT $2")
-                .bind(start_of(page))
-                .bind(i64::from(page.size) + 1),
-        )
-        .await?;
-    page_of(&found, page, rows::tenant, |tenant| tenant.name.as_str().to_owned())
-}
-
 /// Its change events are removed later: a tenant that is made again under the name has another id, and does not see them.
-pub(super) async fn delete(transaction: &mut dyn Transaction, name: &TenantName) -> Result<Deletion, StoreError> {
+async fn delete(transaction: &mut dyn Transaction, name: &TenantName) -> Result<Deletion, StoreError> {
     let found = sql("SELECT id FROM tenant WHERE name = $1").bind(name.as_str());
     let Some(found) = transaction.fetch_first(found).await? else { return Ok(Deletion::Absent) };
     let deleted = transaction
@@ -58,7 +91,7 @@ pub(super) async fn delete(transaction: &mut dyn Transaction, name: &TenantName)
     Ok(Deletion::Deleted)
 }
 
-pub(super) async fn replace_settings(
+async fn replace_if_expected(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,
     expected: &TenantSettings,

@@ -6,11 +6,15 @@
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use tokio::sync::oneshot;
 
-use super::{SqlStore, audit};
+use super::upkeep::is_full;
+use super::{SqlStore, audit_events};
 use crate::domain::audit_event::AuditEvent;
+use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
+use crate::ports::store::AuditLog;
 
 /// How many are recorded in one transaction, so that nobody else waits long for it.
 const AT_ONCE: usize = 64;
@@ -70,9 +74,9 @@ impl Drop for Serving {
     }
 }
 
-impl SqlStore {
-    /// Records a decision, with those of others.
-    pub(super) async fn record_together(&self, event: &AuditEvent) -> Result<(), StoreError> {
+#[async_trait]
+impl AuditLog for SqlStore {
+    async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
         let (outcome, recorded) = oneshot::channel();
         if self.records.push(Waiting { event: event.clone(), outcome }) {
             tokio::spawn(self.clone().record_waiting());
@@ -84,6 +88,12 @@ impl SqlStore {
         }
     }
 
+    async fn remove_old_audit_events(&self, before: Timestamp) -> Result<bool, StoreError> {
+        self.in_turn(|transaction| Box::pin(audit_events::remove_old(transaction, before))).await.map(is_full)
+    }
+}
+
+impl SqlStore {
     async fn record_waiting(self) {
         let mut serving = Serving(Some(Arc::clone(&self.records)));
         loop {
@@ -117,7 +127,7 @@ impl SqlStore {
         self.transact("record", |transaction| {
             Box::pin(async move {
                 for event in events {
-                    audit::insert(transaction, event).await?;
+                    audit_events::insert(transaction, event).await?;
                 }
                 Ok(())
             })

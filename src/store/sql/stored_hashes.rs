@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use super::{SqlStore, Statement, hashes, rows, sql};
+use super::{SqlStore, Statement, hash_pages, rows, sql};
 use crate::domain::credential::Version;
 use crate::domain::names::PepperKeyId;
 use crate::domain::subject::SubjectId;
 use crate::ports::StoreError;
-use crate::ports::store::{HashAge, HashCount, HashEntry, Replacement, StoredHashes};
+use crate::ports::store::{Generation, HashCount, HashEntry, Replacement, StoredHashes};
 
 #[async_trait]
 impl StoredHashes for SqlStore {
     async fn keys_in_use(&self) -> Result<BTreeSet<Option<PepperKeyId>>, StoreError> {
         let mut keys = BTreeSet::new();
-        for age in HashAge::ALL {
+        for age in Generation::ALL {
             for row in self.read(keys_of(table(age))).await? {
                 keys.insert(rows::pepper_key(&row, "pepper_key")?);
             }
@@ -29,13 +29,13 @@ impl StoredHashes for SqlStore {
 
     async fn count_under(&self, key: Option<&PepperKeyId>) -> Result<HashCount, StoreError> {
         let mut count = HashCount::default();
-        for age in HashAge::ALL {
+        for age in Generation::ALL {
             let select = ["SELECT count(*) AS hashes FROM ", table(age), " WHERE ", is_under(key)];
             let row = self.read_first(with_key(Statement::of_parts(&select).taking_long(), key)).await?;
             let found = row.map(|row| row.integer("hashes")).transpose()?.unwrap_or_default();
             let of_age = match age {
-                HashAge::Current => &mut count.current,
-                HashAge::Earlier => &mut count.earlier,
+                Generation::Current => &mut count.current,
+                Generation::Earlier => &mut count.earlier,
             };
             *of_age = u64::try_from(found).unwrap_or_default();
         }
@@ -44,7 +44,7 @@ impl StoredHashes for SqlStore {
 
     async fn hashes_under(
         &self,
-        age: HashAge,
+        age: Generation,
         key: Option<&PepperKeyId>,
         after: Option<(SubjectId, Version)>,
         limit: u32,
@@ -62,10 +62,10 @@ impl StoredHashes for SqlStore {
             " AND subject_id >= $2 AND (subject_id, version) > ($2, $3) ORDER BY subject_id, version LIMIT $4",
         ]);
         let select = with_key(select.taking_long(), key).bind(subject).bind(version).bind(i64::from(limit));
-        self.read(select).await?.iter().map(hashes::entry).collect()
+        self.read(select).await?.iter().map(hash_pages::entry).collect()
     }
 
-    async fn replace_hashes(&self, age: HashAge, replacements: &[Replacement]) -> Result<u64, StoreError> {
+    async fn replace_hashes(&self, age: Generation, replacements: &[Replacement]) -> Result<u64, StoreError> {
         self.transact("replace_hashes", |transaction| {
             Box::pin(async move {
                 let mut replaced = 0;
@@ -79,10 +79,10 @@ impl StoredHashes for SqlStore {
     }
 }
 
-const fn table(age: HashAge) -> &'static str {
+const fn table(age: Generation) -> &'static str {
     match age {
-        HashAge::Current => "credential",
-        HashAge::Earlier => "earlier_hash",
+        Generation::Current => "credential",
+        Generation::Earlier => "earlier_hash",
     }
 }
 
@@ -115,13 +115,13 @@ fn with_key(statement: Statement, key: Option<&PepperKeyId>) -> Statement {
 }
 
 /// Replaces a hash where it is still the one that was read: nobody writes the same text again.
-fn replace(age: HashAge, Replacement { found, hash }: &Replacement) -> Statement {
+fn replace(age: Generation, Replacement { found, hash }: &Replacement) -> Statement {
     let update = match age {
-        HashAge::Current => {
+        Generation::Current => {
             "UPDATE credential SET hash = $4, pepper_key = $5, revision = revision + 1
              WHERE subject_id = $1 AND version = $2 AND hash = $3"
         }
-        HashAge::Earlier => {
+        Generation::Earlier => {
             "UPDATE earlier_hash SET hash = $4, pepper_key = $5 WHERE subject_id = $1 AND version = $2 AND hash = $3"
         }
     };

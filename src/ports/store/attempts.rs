@@ -1,0 +1,29 @@
+//! Wrong passwords in a row.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::attempts::{Backoff, Pair, StoredFailures};
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::time::Timestamp;
+
+/// Failed attempts.
+#[async_trait]
+pub trait Attempts: Send + Sync {
+    /// The wrong passwords in a row that are stored.
+    async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError>;
+
+    /// Counts one more failed attempt, for the pair and for the subject, with its audit event in the same transaction, and
+    /// where the pair has to wait for a wrong password by that limit, with the change event of the subject that the audit
+    /// event names. An attempt without a verdict is counted alike and tells watchers nothing.
+    async fn record_failure(
+        &self,
+        pair: &Pair,
+        at: Timestamp,
+        limit: &Backoff,
+        event: &AuditEvent,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets the pair's failures, and takes as many from the subject's.
+    async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError>;
+}
