@@ -26,6 +26,7 @@
 
 mod attempts;
 mod change;
+mod directory;
 mod feeds;
 mod held;
 mod imports;
@@ -54,11 +55,11 @@ use crate::domain::credential::{StoredHash, Version};
 use crate::domain::names::{Region, TenantName};
 use crate::domain::password::Password;
 use crate::domain::settings::TenantSettings;
-use crate::domain::subject::{Subject, SubjectId, SubjectName};
+use crate::domain::subject::{Subject, SubjectId};
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
-use crate::ports::store::{AccessTokens, Authority, Instances, Lookup, Overlaps, Subjects, Tenants};
+use crate::ports::store::{AccessTokens, Authority, Overlaps, Tenants};
 use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Pepper, Salt, Store};
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
@@ -229,16 +230,6 @@ impl Gates {
         self.ports.store.as_ref()
     }
 
-    /// The instances, for what was permitted.
-    pub(super) fn instances(&self, _permit: &Permit) -> &dyn Instances {
-        self.ports.store.as_ref()
-    }
-
-    /// The subjects, for what was permitted.
-    pub(super) fn subjects(&self, _permit: &Permit) -> &dyn Subjects {
-        self.ports.store.as_ref()
-    }
-
     /// The overlaps, for what was permitted.
     pub(super) fn overlaps(&self, _permit: &SubjectPermit) -> &dyn Overlaps {
         self.ports.store.as_ref()
@@ -277,21 +268,6 @@ impl Gates {
         tenant: &TenantName,
     ) -> Result<(TenantId, TenantSettings), ServiceError> {
         self.ports.store.tenant_settings(tenant).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
-    }
-
-    /// The settings of the tenant that was permitted.
-    pub(super) async fn settings(&self, permit: &Permit, tenant: &TenantName) -> Result<TenantSettings, ServiceError> {
-        Ok(self.tenant_settings(permit, tenant).await?.1)
-    }
-
-    /// A subject of the tenant that was permitted.
-    pub(super) async fn look_up(
-        &self,
-        _permit: &Permit,
-        tenant: &TenantName,
-        name: &SubjectName,
-    ) -> Result<Lookup, ServiceError> {
-        Ok(self.ports.store.look_up(tenant, name).await?)
     }
 
     /// Hashes a subject's first password; there is no old one to prove.

@@ -17,12 +17,12 @@ impl Service {
         tenant: Option<TenantName>,
         request: InstanceToCreate,
     ) -> Result<Instance, ServiceError> {
-        let (permit, tenant) = self.permit_tenant(call, tenant).await?;
+        let permit = self.permit_tenant(call, tenant).await?;
         let InstanceToCreate { id, region, status } = request;
         let region = region.unwrap_or_else(|| self.gates.default_region().clone());
         let instance = Instance { id, region, status, created_at: self.gates.now() };
         let authority = self.gates.authority(&permit, AuditOutcome::Done);
-        match self.gates.instances(&permit).create_instance(&tenant, &instance, &authority).await? {
+        match self.gates.directory(&permit)?.create_instance(&instance, &authority).await? {
             Creation::Created => Ok(instance),
             Creation::AlreadyExists => Err(ServiceError::AlreadyExists),
             Creation::TenantAbsent | Creation::InstanceAbsent => Err(ServiceError::NotFound(Missing::Tenant)),
@@ -36,9 +36,8 @@ impl Service {
         tenant: Option<TenantName>,
         id: InstanceId,
     ) -> Result<Instance, ServiceError> {
-        let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        let instance = self.gates.instances(&permit).instance(&tenant, &id).await?;
-        instance.ok_or(ServiceError::NotFound(Missing::Instance))
+        let permit = self.permit_tenant(call, tenant).await?;
+        self.gates.directory(&permit)?.instance(&id).await
     }
 
     /// Lists the instances of a tenant, in the order of their ids.
@@ -48,8 +47,8 @@ impl Service {
         tenant: Option<TenantName>,
         page: PageRequest,
     ) -> Result<Page<Instance>, ServiceError> {
-        let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        Ok(self.gates.instances(&permit).instances(&tenant, &page).await?)
+        let permit = self.permit_tenant(call, tenant).await?;
+        Ok(self.gates.directory(&permit)?.instances(&page).await?)
     }
 
     /// Sets the state of an instance.
@@ -60,11 +59,11 @@ impl Service {
         id: InstanceId,
         status: InstanceStatus,
     ) -> Result<Instance, ServiceError> {
-        let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        let instances = self.gates.instances(&permit);
+        let permit = self.permit_tenant(call, tenant).await?;
+        let directory = self.gates.directory(&permit)?;
         let authority = self.gates.authority(&permit, AuditOutcome::Done);
-        instances.set_instance_status(&tenant, &id, status, &authority).await?;
-        instances.instance(&tenant, &id).await?.ok_or(ServiceError::NotFound(Missing::Instance))
+        directory.set_instance_status(&id, status, &authority).await?;
+        directory.instance(&id).await
     }
 
     /// Deletes an instance that has no accounts.
@@ -74,9 +73,9 @@ impl Service {
         tenant: Option<TenantName>,
         id: InstanceId,
     ) -> Result<(), ServiceError> {
-        let (permit, tenant) = self.permit_tenant(call, tenant).await?;
+        let permit = self.permit_tenant(call, tenant).await?;
         let authority = self.gates.authority(&permit, AuditOutcome::Done);
-        match self.gates.instances(&permit).delete_instance(&tenant, &id, &authority).await? {
+        match self.gates.directory(&permit)?.delete_instance(&id, &authority).await? {
             Deletion::Deleted => Ok(()),
             Deletion::Absent => Err(ServiceError::NotFound(Missing::Instance)),
             Deletion::NotEmpty => Err(ServiceError::NotEmpty),

@@ -31,12 +31,12 @@ impl Call {
 }
 
 impl Service {
-    /// May they, on the tenant? Who may is told whether there is one.
-    async fn permit_tenant(&self, call: Call, named: Option<TenantName>) -> Result<(Permit, TenantName), ServiceError> {
+    /// May they, on the tenant? A permitted caller learns whether there is one.
+    async fn permit_tenant(&self, call: Call, named: Option<TenantName>) -> Result<Permit, ServiceError> {
         let tenant = call.tenant_or_own(named)?;
-        let permit = self.gates.permit(call, &Resource::Tenant(tenant.clone())).await?;
+        let permit = self.gates.permit(call, &Resource::Tenant(tenant)).await?;
         permit.tenant().ok_or(ServiceError::NotFound(Missing::Tenant))?;
-        Ok((permit, tenant))
+        Ok(permit)
     }
 
     /// May they, on the tenant, or on the installation where an operator names no tenant?
@@ -48,7 +48,8 @@ impl Service {
         if named.is_none() && call.caller().kind() == CallerKind::Operator {
             return Ok((self.gates.permit(call, &Resource::Installation).await?, None));
         }
-        let (permit, tenant) = self.permit_tenant(call, named).await?;
-        Ok((permit, Some(tenant)))
+        let permit = self.permit_tenant(call, named).await?;
+        let tenant = permit.tenant_name().cloned();
+        Ok((permit, tenant))
     }
 }

@@ -74,8 +74,8 @@ impl Service {
     }
 
     async fn tenant_settings(&self, call: Call, tenant: Option<TenantName>) -> Result<TenantSettings, ServiceError> {
-        let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        self.gates.settings(&permit, &tenant).await
+        let permit = self.permit_tenant(call, tenant).await?;
+        self.gates.directory(&permit)?.settings().await
     }
 
     /// Reads, changes and replaces the settings where nobody else did in between.
@@ -87,12 +87,13 @@ impl Service {
     ) -> Result<TenantSettings, ServiceError> {
         // What is out of range is so whatever is stored, and is told before permission is asked.
         changed(&TenantSettings::default()).map_err(ServiceError::InvalidFields)?;
-        let (permit, tenant) = self.permit_tenant(call, tenant).await?;
+        let permit = self.permit_tenant(call, tenant).await?;
+        let directory = self.gates.directory(&permit)?;
         let authority = self.gates.authority(&permit, AuditOutcome::Done);
         for _ in 0..TRIES {
-            let old = self.gates.settings(&permit, &tenant).await?;
+            let old = directory.settings().await?;
             let new = changed(&old).map_err(ServiceError::InvalidFields)?;
-            if self.gates.tenants(&permit).replace_settings(&tenant, &old, &new, &authority).await? {
+            if directory.replace_settings(&old, &new, &authority).await? {
                 return Ok(new);
             }
         }

@@ -8,7 +8,7 @@ use crate::domain::names::{IamUserName, InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::password::Password;
 use crate::domain::subject::{InstanceStatus, Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName};
-use crate::ports::store::{Absent, Creation, Deletion, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus};
+use crate::ports::store::{Absent, Creation, Deletion, FirstPassword, Lookup, SubjectEntry, SubjectStatus};
 use crate::service::error::Missing;
 use crate::service::gates::{Gates, SubjectPermit};
 use crate::service::requests::{AttributesToCreate, CreatedSubject, SubjectToCreate, WantedPassword};
@@ -40,12 +40,12 @@ impl Service {
         let credential = first_password
             .as_ref()
             .map(|_| CredentialState { version: Version::FIRST, changed_at: subject.created_at });
-        let new = NewSubject { tenant: permit.tenant().clone(), subject, first_password };
         let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
-        match self.gates.subjects(permit.permit()).create_subject(&new, &authority).await? {
+        let directory = self.gates.directory(permit.permit())?;
+        match directory.create_subject(subject.clone(), first_password, &authority).await? {
             Creation::Created => {
                 self.gates.committed(Some(permit.tenant()));
-                let entry = SubjectEntry { subject: new.subject, credential };
+                let entry = SubjectEntry { subject, credential };
                 Ok(CreatedSubject { entry, generated: generated.flatten() })
             }
             Creation::AlreadyExists => Err(ServiceError::AlreadyExists),
@@ -61,7 +61,7 @@ impl Service {
         subject: &Subject,
         wanted: WantedPassword,
     ) -> Result<(FirstPassword, Option<Arc<Password>>), ServiceError> {
-        let settings = self.gates.settings(permit.permit(), permit.tenant()).await?;
+        let settings = self.gates.directory(permit.permit())?.settings().await?;
         let policy = self.gates.policy(subject, &settings);
         let (password, generated) = self.gates.wanted(&policy, wanted)?;
         let hash = self.gates.hash_first(permit, subject.id, &password).await?;
@@ -89,14 +89,12 @@ impl Service {
         instance: Option<InstanceId>,
         page: PageRequest,
     ) -> Result<Page<SubjectEntry>, ServiceError> {
-        let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-        let instances = self.gates.instances(&permit);
-        if let Some(instance) = &instance
-            && instances.instance(&tenant, instance).await?.is_none()
-        {
-            return Err(ServiceError::NotFound(Missing::Instance));
+        let permit = self.permit_tenant(call, tenant).await?;
+        let directory = self.gates.directory(&permit)?;
+        if let Some(instance) = &instance {
+            directory.instance(instance).await?;
         }
-        Ok(self.gates.subjects(&permit).subjects(&tenant, kind, instance.as_ref(), &page).await?)
+        Ok(directory.subjects(kind, instance.as_ref(), &page).await?)
     }
 
     /// Sets the state of a mail domain or an instance account.
@@ -109,8 +107,7 @@ impl Service {
     ) -> Result<SubjectEntry, ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
         let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
-        let subjects = self.gates.subjects(permit.permit());
-        subjects.set_subject_status(permit.tenant(), permit.name(), status, &authority).await?;
+        self.gates.directory(permit.permit())?.set_subject_status(permit.name(), status, &authority).await?;
         self.entry(&permit).await
     }
 
@@ -123,8 +120,7 @@ impl Service {
     ) -> Result<(), ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
         let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
-        let subjects = self.gates.subjects(permit.permit());
-        match subjects.delete_subject(permit.tenant(), permit.name(), &authority).await? {
+        match self.gates.directory(permit.permit())?.delete_subject(permit.name(), &authority).await? {
             Deletion::Deleted => {
                 self.gates.committed(Some(permit.tenant()));
                 Ok(())
@@ -147,8 +143,7 @@ impl Service {
     }
 
     async fn entry(&self, permit: &SubjectPermit) -> Result<SubjectEntry, ServiceError> {
-        let subjects = self.gates.subjects(permit.permit());
-        subjects.subject(permit.tenant(), permit.name()).await?.ok_or_else(|| permit.not_found())
+        self.gates.directory(permit.permit())?.subject(permit.name()).await?.ok_or_else(|| permit.not_found())
     }
 }
 

@@ -24,8 +24,8 @@ impl Service {
                 (self.gates.permit(call, &Resource::Installation).await?, Caller::Operator(name), None)
             }
             TokenHolder::Member(tenant, member) => {
-                let (permit, tenant) = self.permit_tenant(call, tenant).await?;
-                let caller = self.member(&permit, tenant, member).await?;
+                let permit = self.permit_tenant(call, tenant).await?;
+                let caller = self.member(&permit, member).await?;
                 let tenant = permit.tenant();
                 (permit, caller, tenant)
             }
@@ -42,14 +42,15 @@ impl Service {
     }
 
     /// The caller that a token is to stand for, bound to the subject where it is one.
-    async fn member(&self, permit: &Permit, tenant: TenantName, member: Member) -> Result<Caller, ServiceError> {
+    async fn member(&self, permit: &Permit, member: Member) -> Result<Caller, ServiceError> {
+        let tenant = permit.tenant_name().cloned().ok_or(ServiceError::NotFound(Missing::Tenant))?;
         let name = match &member {
             Member::Root => return Ok(Caller::Root(tenant)),
             Member::Service(name) => return Ok(Caller::Service(tenant, name.clone())),
             Member::RamUser(name) => SubjectName::RamUser(name.clone()),
             Member::IamUser(id) => SubjectName::IamUser(id.clone()),
         };
-        match (self.gates.look_up(permit, &tenant, &name).await?, member) {
+        match (self.gates.directory(permit)?.look_up(&name).await?, member) {
             (Lookup::Found(subject), Member::RamUser(name)) => Ok(Caller::RamUser(tenant, name, subject.id)),
             (Lookup::Found(subject), Member::IamUser(id)) => Ok(Caller::IamUser(tenant, id, subject.id)),
             _ => Err(ServiceError::NotFound(Missing::User)),

@@ -20,7 +20,7 @@ use crate::service::{Call, ServiceError};
 pub struct Permit {
     call: Call,
     resource: String,
-    tenant: Option<TenantId>,
+    tenant: Option<(TenantId, TenantName)>,
     subject: Option<SubjectId>,
 }
 
@@ -32,7 +32,12 @@ impl Permit {
 
     /// The tenant of the resource, as it was when it was permitted, where there is one.
     pub fn tenant(&self) -> Option<TenantId> {
-        self.tenant
+        self.tenant.as_ref().map(|(id, _)| *id)
+    }
+
+    /// The name of that tenant.
+    pub fn tenant_name(&self) -> Option<&TenantName> {
+        self.tenant.as_ref().map(|(_, name)| name)
     }
 
     pub(super) fn event(&self, id: Uuid, at: Timestamp, outcome: AuditOutcome) -> AuditEvent {
@@ -119,7 +124,7 @@ impl Gates {
         name: SubjectName,
     ) -> Result<SubjectPermit, ServiceError> {
         let may_see = call.caller().kind() == CallerKind::Operator || call.caller().tenant() == Some(&tenant);
-        let tenant_id = self.tenant_of(&call, may_see.then_some(&tenant)).await?;
+        let of_tenant = self.tenant_of(&call, may_see.then_some(&tenant)).await?;
         let lookup =
             if may_see { self.ports.store.look_up(&tenant, &name).await? } else { Lookup::Missing(Absent::Tenant) };
         let resource = resource(call.caller.action(), &tenant, &name, &lookup, self.default_region());
@@ -127,24 +132,29 @@ impl Gates {
             Lookup::Found(subject) => Some(subject.id),
             Lookup::Missing(_) => None,
         };
-        let permit = self.decide(call, &resource, tenant_id, id).await?;
+        let permit = self.decide(call, &resource, of_tenant, id).await?;
         Ok(SubjectPermit { permit, tenant, name, lookup })
     }
 
     /// The tenant of that name: the caller's own is the one that its evidence is bound to, whatever has that name now.
-    async fn tenant_of(&self, call: &Call, name: Option<&TenantName>) -> Result<Option<TenantId>, ServiceError> {
+    async fn tenant_of(
+        &self,
+        call: &Call,
+        name: Option<&TenantName>,
+    ) -> Result<Option<(TenantId, TenantName)>, ServiceError> {
         let Some(name) = name else { return Ok(None) };
-        match &call.evidence {
-            Some(evidence) if call.caller().tenant() == Some(name) => Ok(evidence.tenant),
-            _ => Ok(self.ports.store.tenant(name).await?.map(|tenant| tenant.id)),
-        }
+        let id = match &call.evidence {
+            Some(evidence) if call.caller().tenant() == Some(name) => evidence.tenant,
+            _ => self.ports.store.tenant(name).await?.map(|tenant| tenant.id),
+        };
+        Ok(id.map(|id| (id, name.clone())))
     }
 
     async fn decide(
         &self,
         call: Call,
         resource: &Resource,
-        tenant: Option<TenantId>,
+        tenant: Option<(TenantId, TenantName)>,
         subject: Option<SubjectId>,
     ) -> Result<Permit, ServiceError> {
         let action = call.caller.action();
