@@ -18,9 +18,9 @@ pub(super) struct Argument {
 pub(super) enum Form {
     /// As it is.
     Text,
-    /// Not at all: it is read from standard input.
+    /// Not on the command line: it is read from standard input.
     Secret,
-    /// By naming the flag.
+    /// As a flag without a value, for a `bool` in a `oneof`: only `true` chooses it.
     Switch,
     /// `true` or `false`.
     Flag,
@@ -37,7 +37,7 @@ pub(super) enum Form {
 }
 
 impl Argument {
-    /// The arguments of a request. The fields of a message within it stand beside its own.
+    /// The arguments of a request. Fields of nested messages are flattened.
     pub(super) fn all_of(request: &MessageDescriptor) -> Vec<Self> {
         let mut arguments = Vec::new();
         collect(request, &[], &mut arguments);
@@ -54,13 +54,13 @@ impl Argument {
         }
     }
 
-    /// Whether the field, or a message in it, is what the flag sets.
+    /// Whether the flag sets the field or a part of it.
     #[cfg(test)]
     pub(super) fn begins_with(&self, field: &FieldDescriptor) -> bool {
         self.path.first() == Some(field)
     }
 
-    /// The flag, which excludes those of `all` that it is an alternative to.
+    /// The flag, which conflicts with its alternatives among `all`.
     pub(super) fn flag(&self, schema: &Schema, all: &[Self]) -> Arg {
         let comment = self.field().map(|field| schema.comment(&field.parent_message().parent_file(), field.path()));
         let comment = comment.unwrap_or_default();
@@ -72,10 +72,10 @@ impl Argument {
             Form::Text => value("TEXT"),
             Form::Secret => flag
                 .action(ArgAction::SetTrue)
-                .help(format!("{comment} Read from standard input; one line end at the end is left out")),
+                .help(format!("{comment} Read from standard input, without the line end at its end")),
             Form::Switch => flag
                 .action(ArgAction::SetTrue)
-                .help(comment.replace("Where true: one that", "One that").trim_end_matches('.').to_owned()),
+                .help(comment.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned()),
             Form::Flag => value("true|false").value_parser(value_parser!(bool)).hide_possible_values(true),
             Form::Number => value("NUMBER").value_parser(value_parser!(u32)),
             Form::LongNumber => value("NUMBER").value_parser(value_parser!(u64)),
@@ -91,7 +91,7 @@ impl Argument {
         self.path.last()
     }
 
-    /// Whether only one of the two can be given: they are different choices of one `oneof`.
+    /// Whether the two are different choices of one `oneof`, so that only one can be given.
     fn excludes(&self, other: &Self) -> bool {
         self.path.iter().filter_map(choice).any(|(oneof, field)| {
             other.path.iter().filter_map(choice).any(|(others, chosen)| oneof == others && field != chosen)
@@ -127,7 +127,7 @@ fn collect(message: &MessageDescriptor, before: &[FieldDescriptor], arguments: &
     }
 }
 
-/// The words for an enumeration's values; leaving the flag out stands for the unspecified one.
+/// The words for an enumeration's values, without the unspecified one: an omitted flag means that.
 fn words(choices: &EnumDescriptor, schema: &Schema) -> PossibleValuesParser {
     let specified = choices.values().filter(|value| value.number() != 0);
     PossibleValuesParser::new(specified.map(|value| {
