@@ -14,27 +14,29 @@ use crate::hashing::KeyRing;
 use crate::server::location;
 use crate::store::{Location, sqlite};
 
-/// Copy the embedded store into a file, also while the service runs.
+/// Copy the embedded store into a file. The service may be running.
 ///
-/// The copy is of one moment, is read completely before it gets its name, and is as secret as the store itself.
+/// The copy is consistent as of one moment. It is read back completely before it gets its name. Keep it as secret as
+/// the store itself.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald backup --config /etc/credentiald.toml /backup/monday.db")]
 pub(super) struct BackupArgs {
-    /// The file, which must not be there yet.
+    /// File to write. It must not exist yet.
     file: PathBuf,
     #[command(flatten)]
     settings: SettingArgs,
 }
 
-/// Make the embedded store of a backup.
+/// Restore the embedded store from a backup.
 ///
-/// The backup is read completely before anything is replaced. Nobody may have the store open: stop the service first.
+/// The backup is read completely before anything is replaced. No process may have the store open: stop the service
+/// first.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald restore --config /etc/credentiald.toml --replace /backup/monday.db")]
 pub(super) struct RestoreArgs {
-    /// The backup.
+    /// Backup file to restore.
     file: PathBuf,
-    /// Replace the store that is there. It is kept beside, under another name.
+    /// Replace an existing store. It is kept next to the new one, under another name.
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
@@ -71,7 +73,7 @@ pub(super) async fn restore(
     terminal.print(&format!("restored to {}: {} rows", store.display(), copied.rows))
 }
 
-/// The file of the embedded store, and the ring of its pepper.
+/// The file of the embedded store, and the pepper key ring.
 fn embedded_store(args: &SettingArgs, environment: &Environment) -> Result<(PathBuf, KeyRing), Failure> {
     let config = load_offline(args, environment)?.config;
     match location(&config).map_err(Failure::failed)? {

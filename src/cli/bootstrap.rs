@@ -10,9 +10,9 @@ use super::terminal::Terminal;
 use crate::domain::names::FreeName;
 use crate::server::Server;
 
-/// Make the first operator token of an empty store, and print it once.
+/// Create the first operator token of an empty store, and print it once.
 ///
-/// Runs where the store is. Where an operator has a valid token already, nothing is made.
+/// Needs access to the store. If an operator already has a valid token, no token is created.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  CREDENTIALD_TOKEN=$(credentiald bootstrap --config /etc/credentiald.toml)")]
 pub(super) struct BootstrapArgs {
@@ -37,7 +37,7 @@ pub(super) async fn run(
     }
 }
 
-/// The token alone on standard output, so that a script can take it; what is to be known about it beside that.
+/// Prints only the token on standard output, so that a script can read it, and notes about it on standard error.
 fn report(token: &str, terminal: &mut Terminal) -> Result<(), Failure> {
     terminal.complain("the first operator token; it is not shown again:");
     terminal.print(token)

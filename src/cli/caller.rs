@@ -1,4 +1,4 @@
-//! Who calls a service that is running, and where it is.
+//! The address of a running service, and the access token for it.
 
 use std::path::PathBuf;
 
@@ -29,16 +29,16 @@ impl CallerArgs {
             Arg::new("address")
                 .long("address")
                 .value_name("URL")
-                .help(format!("The service to call [default: {DEFAULT_ADDRESS}] [env: {ADDRESS_VARIABLE}]")),
+                .help(format!("Address of the service to call [default: {DEFAULT_ADDRESS}] [env: {ADDRESS_VARIABLE}]")),
             Arg::new("token-file")
                 .long("token-file")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .help(format!("A file with the access token, in place of the variable {TOKEN_VARIABLE}")),
+                .help(format!("File with the access token, instead of the variable {TOKEN_VARIABLE}")),
         ]
     }
 
-    /// What a call sends as `authorization`.
+    /// The `authorization` header of a call.
     pub(super) fn authorization(&self, environment: &Environment) -> Result<MetadataValue<Ascii>, Failure> {
         let token = match &self.token_file {
             Some(path) => OperatorFile::read_secret(path).map_err(Failure::failed)?,

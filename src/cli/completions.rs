@@ -6,11 +6,11 @@ use clap_complete::Shell;
 use super::failure::Failure;
 use super::terminal::Terminal;
 
-/// Print what a shell needs in order to complete commands and flags.
+/// Print a script with which a shell completes commands and flags.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald completions bash > /etc/bash_completion.d/credentiald")]
 pub(super) struct CompletionsArgs {
-    /// The shell.
+    /// Shell to print the script for.
     shell: Shell,
 }
 

@@ -18,13 +18,13 @@ use crate::telemetry;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Tell every mistake in the configuration at once.
+    /// Check the configuration, and report all mistakes at once.
     ///
-    /// Reads the same flags, environment and files as `serve`, the list of refused passwords and certificates included. It
-    /// does not open the store: `store check` does. Exit status 78 where there is a mistake.
+    /// Reads the same flags, environment and files as `serve`, including the list of refused passwords and
+    /// certificates. Does not open the store: use `store check` for that. Exit status 78 if there is a mistake.
     #[command(after_help = "Example:\n  credentiald config check --config /etc/credentiald.toml")]
     Check(SettingArgs),
-    /// Show every setting in force as TOML, with where it came from, and with secrets hidden.
+    /// Show every setting in force as TOML, with its source. Secrets are hidden.
     #[command(after_help = "Example:\n  CREDENTIALD_LOG_FORMAT=json credentiald config show > credentiald.toml")]
     Show(SettingArgs),
 }
@@ -44,20 +44,20 @@ pub(super) fn run(command: &ConfigCommand, environment: &Environment, terminal: 
     }
 }
 
-/// The kernel that these settings choose on this machine.
+/// The kernel that these settings select on this machine.
 fn kernel(hashing: &Hashing) -> Result<KernelChoice, CostError> {
     let EngineSettings { cost, kernel, .. } = engine_settings(hashing)?;
     Ok(KernelChoice::new(kernel, cost, &SystemEntropy))
 }
 
-/// Loads the settings, and lets the other layers find the mistakes that only they can see.
+/// Loads the settings, and has the other layers report the mistakes that only they can find.
 pub(super) fn load(args: &SettingArgs, environment: &Environment) -> Result<Effective, Failure> {
     let effective = args.load(environment)?;
     let mistakes = mistakes(&effective);
     if mistakes.is_empty() { Ok(effective) } else { Err(mistakes.into()) }
 }
 
-/// Loads the settings of a command that works on the store and never listens: what it would be reached by is no matter.
+/// Loads the settings of a command that works on the store and never listens. Does not check how it would be reached.
 pub(super) fn load_offline(args: &SettingArgs, environment: &Environment) -> Result<Effective, Failure> {
     load(&args.clone().with("server.allow_plaintext", "true".to_owned()), environment)
 }
@@ -73,7 +73,7 @@ pub(super) fn load_and_log(args: &SettingArgs, environment: &Environment) -> Res
     Ok(effective)
 }
 
-/// What the other layers have to say about settings that `config` finds right.
+/// The mistakes that the other layers find in settings that `config` accepts.
 fn mistakes(effective: &Effective) -> Vec<Mistake> {
     let mistake = |error: CostError| {
         let key = match error {
@@ -91,7 +91,7 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
     of_cost.into_iter().chain(of_ring).chain(of_store).collect()
 }
 
-/// What is wrong with files that the service reads once it starts. Commands that start nothing don't need them.
+/// The mistakes in files that the service reads at start. Commands that start no service don't need them.
 fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
     let of_list = refused_passwords(&effective.config.policy).err();
     let of_list = of_list.map(|error| effective.mistake("policy.refused_passwords_file", error.to_string()));

@@ -1,4 +1,4 @@
-//! The way to a service that is running.
+//! Connects to a running service.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) async fn connect(address: &str) -> Result<Channel, Failure> {
     channel.map_err(|error| Failure::caused(format!("can't reach {address}"), &error))
 }
 
-/// Where a service that listens on that address can be reached from the same machine.
+/// The address at which a service that listens there can be reached from the same machine.
 pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     let port = listen.port();
     match listen {

@@ -11,12 +11,12 @@ use crate::grpc::DESCRIPTORS;
 
 /// Write the descriptors of the proto files, for programs that need the wire contract without compiling it.
 ///
-/// It is an encoded `google.protobuf.FileDescriptorSet` with all imports: what `protoc --descriptor_set_in` and
+/// The file is an encoded `google.protobuf.FileDescriptorSet` with all imports, which `protoc --descriptor_set_in` and
 /// `grpcurl -protoset` read.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald descriptors credentiald.binpb")]
 pub(super) struct DescriptorsArgs {
-    /// The file to write.
+    /// File to write.
     file: PathBuf,
 }
 

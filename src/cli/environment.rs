@@ -1,4 +1,4 @@
-//! The environment that the process was started in.
+//! The environment of the process.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ impl Environment {
         Self(variables.map(|(name, value)| (name.to_string_lossy().into_owned(), value)).collect())
     }
 
-    /// The variable's text, where it is set and is Unicode.
+    /// The variable's text, if it is set and is Unicode.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.to_str()
     }

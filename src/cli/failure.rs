@@ -1,4 +1,4 @@
-//! How a command fails.
+//! Failures of commands.
 
 use std::error::Error;
 use std::fmt;
@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use crate::config::Mistake;
 use crate::service::error::with_causes;
 
-/// Why a command did not do what it was asked for.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It went wrong.
+    /// It could not be done.
     Failed(String),
-    /// It can't be asked for like that.
+    /// The arguments are wrong.
     Usage(String),
-    /// The configuration is bad: every mistake.
+    /// The configuration is bad. Holds every mistake.
     BadConfiguration(Vec<String>),
 }
 
@@ -24,7 +24,7 @@ impl Failure {
         Self::Failed(message.to_string())
     }
 
-    /// A failure with everything that led to it.
+    /// A failure with the chain of its causes.
     pub(super) fn caused(context: impl fmt::Display, cause: &dyn Error) -> Self {
         Self::Failed(with_causes(context.to_string(), Some(cause)))
     }

@@ -18,11 +18,11 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// Ask the service at the configured address whether it is serving.
 ///
-/// Exit status 0 where it is, 1 where it is not or does not answer within three seconds.
+/// Exit status 0 if it is, 1 if it is not or does not respond within three seconds.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald healthcheck --address 127.0.0.1:50051")]
 pub(super) struct HealthcheckArgs {
-    /// The address to ask, in place of the configured one.
+    /// Address to ask, instead of the configured one.
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
     #[command(flatten)]

@@ -10,7 +10,7 @@ use super::terminal::Terminal;
 use crate::server::location;
 use crate::store::Migrated;
 
-/// Bring the store to the schema of this version.
+/// Migrate the store to the schema of this version.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald migrate --config /etc/credentiald.toml")]
 pub(super) struct MigrateArgs {

@@ -36,11 +36,11 @@ use terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:
-  credentiald quickstart                      try it: a demonstration, and four calls to paste
-  credentiald config check --config c.toml    tell every mistake in a configuration
-  credentiald bootstrap --config c.toml       make the first operator token
+  credentiald quickstart                      try it: a demonstration with four calls to paste
+  credentiald config check --config c.toml    report all mistakes in a configuration
+  credentiald bootstrap --config c.toml       create the first operator token
   credentiald serve --config c.toml           serve until SIGTERM
-  credentiald admin list-tenants --json       administer a service that is running
+  credentiald admin list-tenants --json       administer a running service
 
 Exit status: 0 done, 1 failed, 2 usage, 78 bad configuration.";
 
@@ -62,10 +62,10 @@ enum Command {
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(configuration::ConfigCommand),
-    /// Look after the store.
+    /// Check the store.
     #[command(subcommand)]
     Store(store::StoreCommand),
-    /// Look after the keys that stored hashes are wrapped under.
+    /// Manage the pepper keys that encrypt stored hashes.
     #[command(subcommand)]
     Pepper(pepper::PepperCommand),
     HashCost(hash_cost::HashCostArgs),
@@ -78,7 +78,8 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// Runs the command that the arguments name, and tells how it ended: 0 done, 1 failed, 2 usage, 78 bad configuration.
+/// Runs the command that the arguments name, and returns its exit status: 0 done, 1 failed, 2 usage, 78 bad
+/// configuration.
 pub fn run(
     arguments: impl Iterator<Item = OsString>,
     environment: impl Iterator<Item = (OsString, OsString)>,
@@ -118,14 +119,14 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
     }
 }
 
-/// Two threads at least: a commit to the embedded store keeps the one that it runs on until the disk has answered, and
-/// there is one commit at a time.
+/// At least two threads: a commit to the embedded store blocks its thread until the disk has answered, and there is one
+/// commit at a time.
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let threads = std::thread::available_parallelism().map_or(2, |cpus| cpus.get().max(2));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     runtime.map_err(Failure::failed)?.block_on(async {
-        // A file that reaches the process's limit of size (RLIMIT_FSIZE) is then an error of the write, as a full disk is,
-        // and not the end of the process. The handler stays until then.
+        // With this handler, a file that reaches the process's size limit (RLIMIT_FSIZE) fails the write, as a full
+        // disk does, and does not end the process. The handler stays as long as the process.
         let beyond_file_size = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
         let _ignored = signal(beyond_file_size).map_err(Failure::failed)?;
         command.await

@@ -13,10 +13,10 @@ use crate::listener::{bind, serve_scrapes};
 use crate::server::{Server, StartError};
 use crate::telemetry::scrapes;
 
-/// Serve until stopped, as configured.
+/// Run the service until it is stopped.
 ///
-/// On SIGTERM or Ctrl-C health turns `NOT_SERVING`. Everything is still served for the shutdown delay; then requests in
-/// flight finish within the drain time, and new ones are refused.
+/// On SIGTERM or Ctrl-C, health changes to `NOT_SERVING`. The service still accepts all requests for the shutdown
+/// delay. Then it refuses new requests, and those in flight finish within the drain time.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald serve --config /etc/credentiald.toml
@@ -33,7 +33,7 @@ pub(super) async fn run(args: &ServeArgs, environment: &Environment) -> Result<(
     serve(server, listeners, OnHangup::GoOn).await
 }
 
-/// What SIGHUP means.
+/// The meaning of SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnHangup {
     /// Reload, for a service. There is nothing to reload yet.
@@ -42,16 +42,16 @@ pub(super) enum OnHangup {
     Stop,
 }
 
-/// Everything that is listened on.
+/// The listeners.
 pub(super) struct Listeners {
     /// For callers.
     pub(super) grpc: TcpListener,
-    /// For whoever scrapes metrics.
+    /// For scrapes of metrics.
     metrics: Option<TcpListener>,
 }
 
 impl Listeners {
-    /// Takes the configured addresses.
+    /// Binds the configured addresses.
     pub(super) async fn bind(config: &Config) -> Result<Self, Failure> {
         let grpc = bind(config.server.listen).await.map_err(|error| cant_serve(error.into()))?;
         let metrics = match config.metrics.listen {
@@ -62,7 +62,7 @@ impl Listeners {
     }
 }
 
-/// Serves until SIGTERM or Ctrl-C. Metrics are there to the end, also while requests in flight finish.
+/// Serves until SIGTERM or Ctrl-C. Metrics are served to the end, also while requests in flight finish.
 pub(super) async fn serve(server: Server, listeners: Listeners, on_hangup: OnHangup) -> Result<(), Failure> {
     let Listeners { grpc: listener, metrics } = listeners;
     if let Some(metrics) = metrics {

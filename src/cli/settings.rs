@@ -1,4 +1,4 @@
-//! The flags that stand for settings: one for each, from the table in `config`.
+//! The flags for settings: one for each, from the table in `config`.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ pub(super) struct SettingArgs {
 }
 
 impl SettingArgs {
-    /// Loads the settings from the flags, the environment and the file that one of them names.
+    /// Loads the settings from the flags, the environment and the file that either of them names.
     pub(super) fn load(&self, environment: &Environment) -> Result<Effective, Failure> {
         let path = self.file.clone().or_else(|| environment.text(FILE_VARIABLE).map(PathBuf::from));
         let name = path.as_ref().map(|path| path.display().to_string());
@@ -34,7 +34,7 @@ impl SettingArgs {
         self.flags.iter().any(|(given, _)| given == key)
     }
 
-    /// The same with one more flag, which wins.
+    /// The same with one more flag, which takes precedence.
     pub(super) fn with(mut self, key: &str, value: String) -> Self {
         self.flags.push((key.to_owned(), value));
         self
@@ -46,7 +46,7 @@ fn flags() -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter().filter(|setting| setting.kind != Kind::Secret)
 }
 
-/// The settings that have none, because every user of the machine can see what is given as a flag.
+/// The settings that have no flag, because every user of the machine can see the values of flags.
 fn secrets() -> String {
     let secrets = SETTINGS.iter().filter(|setting| setting.kind == Kind::Secret);
     let secrets: Vec<_> = secrets.map(|secret| format!("{} [env: {}]", secret.key, secret.variable())).collect();

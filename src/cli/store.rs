@@ -17,9 +17,10 @@ use crate::server::{key_ring, location};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
-    /// Read everything in the store, and tell what is damaged.
+    /// Read everything in the store, and report what is damaged.
     ///
-    /// Changes nothing. With the keys of the pepper, opens every wrapped hash. Exit status 1 where something is damaged.
+    /// Changes nothing. With the pepper keys, also decrypts every encrypted hash. Exit status 1 if something is
+    /// damaged.
     #[command(
         after_help = "Example:\n  credentiald store check --store-url sqlite:/var/lib/credentiald/credentiald.db"
     )]
@@ -41,18 +42,18 @@ pub(super) async fn run(
     tell(&report.damages, terminal)
 }
 
-/// The ring of the pepper's keys.
+/// The pepper key ring.
 pub(super) fn ring(config: &Config) -> Result<KeyRing, Failure> {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     key_ring(&config.pepper, &entropy).map_err(Failure::failed)
 }
 
-/// What opens hashes, where there are keys to open them with.
+/// The decryption of hashes, if there are keys.
 pub(super) fn pepper(ring: &KeyRing) -> Option<&dyn Pepper> {
     ring.current().is_some().then_some(ring)
 }
 
-/// Each damage on a line of its own.
+/// Prints each damage on a line of its own.
 fn tell(damages: &[String], terminal: &mut Terminal) -> Result<(), Failure> {
     if damages.is_empty() {
         return terminal.print("the store is undamaged");

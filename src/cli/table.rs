@@ -1,4 +1,4 @@
-//! Tables of plain columns: for people, and for `awk`.
+//! Tables of plain columns, for people and for `awk`.
 
 use comfy_table::{Table, presets};
 
@@ -9,7 +9,7 @@ pub(super) fn plain() -> Table {
     table
 }
 
-/// The table's text without blanks at the ends of its lines.
+/// The table's text without trailing spaces.
 pub(super) fn trimmed(table: &Table) -> String {
     let lines: Vec<_> = table.lines().map(|line| line.trim_end().trim_start_matches(' ').to_owned()).collect();
     lines.join("\n")

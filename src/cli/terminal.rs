@@ -1,4 +1,4 @@
-//! The one place where commands print and read.
+//! Commands print and read only here.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use crate::domain::text::BYTE_ORDER_MARK;
 /// More than any password, token or list that is piped into a command.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
-/// What a command prints on and reads from.
+/// The streams that a command prints to and reads from.
 pub(super) struct Terminal {
     output: Box<dyn Write>,
     errors: Box<dyn Write>,
@@ -28,7 +28,7 @@ impl Terminal {
         Self { output, errors, input }
     }
 
-    /// Prints a text and a line end. Nobody reading on is no failure: `credentiald … | head` is fine.
+    /// Prints a text and a line end. A closed pipe is no failure: `credentiald … | head` is fine.
     pub(super) fn print(&mut self, text: &str) -> Result<(), Failure> {
         match writeln!(self.output, "{text}").and_then(|()| self.output.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::caused("can't print", &error)),
@@ -36,24 +36,24 @@ impl Terminal {
         }
     }
 
-    /// Where a command writes what is not a few lines of text.
+    /// The output of a command that writes more than a few lines.
     pub(super) fn output(&mut self) -> &mut dyn Write {
         &mut self.output
     }
 
-    /// Prints to standard error. Where that fails, nothing more can be said.
+    /// Prints to standard error. Ignores a failure, since there is no other place to report it.
     pub(super) fn complain(&mut self, text: &str) {
         let _ = writeln!(self.errors, "{text}");
     }
 
-    /// Prints what the parser of the arguments has to say: a mistake, or the help that was asked for.
+    /// Prints the output of the argument parser: a mistake, or the requested help.
     pub(super) fn answer(&mut self, answer: &clap::Error) -> ExitCode {
         let stream = if answer.use_stderr() { &mut self.errors } else { &mut self.output };
         let _ = write!(stream, "{}", answer.render()).and_then(|()| stream.flush());
         ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2))
     }
 
-    /// Reads standard input to its end. Leaves out a byte order mark at the start and one line end at the end.
+    /// Reads standard input to its end. Drops a byte order mark at the start and one line end at the end.
     pub(super) fn read(&mut self) -> Result<String, Failure> {
         let mut text = String::new();
         let mut input = self.input.by_ref().take(MAX_INPUT_BYTES + 1);

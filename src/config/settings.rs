@@ -1,4 +1,4 @@
-//! Every setting: this is the one file that lists them all.
+//! Every setting. No other file lists them all.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ use super::secret::Secret;
 use super::values::{Mistake, Values};
 use crate::domain::names::Region;
 
-/// What a setting is written as.
+/// How a setting is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Text, in quotes where it stands in a file.
+    /// Text, in quotes in a file.
     Text,
-    /// Text that is never shown, and is no flag.
+    /// Text that is never shown, and has no flag.
     Secret,
-    /// Text whose part between `//` and `@` is not shown where it holds a password.
+    /// Text whose part between `//` and `@` is hidden if it holds a password.
     Url,
     /// A whole number.
     Number,
@@ -26,14 +26,14 @@ pub enum Kind {
     Flag,
 }
 
-/// What is known of a setting without its value.
+/// The description of a setting.
 #[derive(Debug)]
 pub struct Setting {
     /// Its key in a file, for example `server.listen`.
     pub key: &'static str,
-    /// The value where nobody sets it.
+    /// The default value.
     pub default: &'static str,
-    /// What it is written as.
+    /// How it is written.
     pub kind: Kind,
     /// What it is for.
     pub help: &'static str,
@@ -56,8 +56,8 @@ impl Setting {
     }
 }
 
-/// Declares the settings: sections, and in each its settings as `name: type = kind default, parser;`, with what it is for
-/// as its documentation.
+/// Declares the settings: sections, and in each its settings as `name: type = kind default, parser;`. The doc comment
+/// of a setting is its help.
 macro_rules! settings {
     ($(
         #[doc = $about:literal]
@@ -90,7 +90,7 @@ macro_rules! settings {
         )+
 
         impl Config {
-            /// What is wrong with each given value, whether it is in force or not.
+            /// The mistakes in each given value, whether it is in force or not.
             pub(super) fn mistakes(values: &Values) -> Vec<Mistake> {
                 let mut mistakes = Vec::new();
                 $($(mistakes.extend(values.mistakes::<$type>(concat!(stringify!($section), ".", stringify!($name)), $parser));)+)+
@@ -118,8 +118,8 @@ settings! {
         allow_plaintext: bool = Flag "false", flag;
         /// Offer gRPC server reflection, so that clients such as `grpcurl` need no proto files.
         reflection: bool = Flag "true", flag;
-        /// Seconds to go on serving after SIGTERM while health answers `NOT_SERVING`, so that load balancers can send new
-        /// calls elsewhere before the drain begins.
+        /// Seconds to go on serving after SIGTERM while health answers `NOT_SERVING`, so that load balancers can send
+        /// new calls elsewhere before the drain begins.
         shutdown_delay_seconds: u64 = Number "0", whole::<_, 0, 3600>;
         /// Seconds that requests in flight have to finish after a stop signal.
         drain_seconds: u64 = Number "10", whole::<_, 0, 3600>;
@@ -127,9 +127,10 @@ settings! {
         max_connections: usize = Number "1024", whole::<_, 1, 1_000_000>;
         /// Seconds a client may take to begin HTTP/2 after it has connected. Then the connection is closed.
         handshake_seconds: u64 = Number "10", whole::<_, 1, 300>;
-        /// Seconds a connection may be open without a call. Then the client is asked to connect again for its next one.
+        /// Seconds a connection may be open without a call. Then the client is asked to connect again for its next
+        /// call.
         idle_seconds: u64 = Number "300", whole::<_, 1, 86_400>;
-        /// Seconds an answer may wait for a client that takes nothing of it. Then the call is reset. Must be more than
+        /// Seconds a response may wait for a client that reads none of it. Then the call is reset. Must be more than
         /// `watch.patience_seconds`.
         stall_seconds: u64 = Number "60", whole::<_, 2, 7200>;
         /// Longest time that a request may take, in seconds, even if its caller allows more.
@@ -139,8 +140,8 @@ settings! {
     }
     /// The store.
     store: Store {
-        /// The store: `sqlite:` and the path of a file, or `postgres://user:password@host:port/database`. Separate several
-        /// hosts with commas: the one that accepts writes is used.
+        /// The store: `sqlite:` and the path of a file, or `postgres://user:password@host:port/database`. Separate
+        /// several hosts with commas: the one that accepts writes is used.
         url: StoreLocation = Url "sqlite:credentiald-data/credentiald.db", store;
         /// File that holds the URL of the store, to keep its password out of the configuration. Overrides `store.url`.
         url_file: Option<PathBuf> = Text "", optional_path;
@@ -149,8 +150,8 @@ settings! {
     postgres: Postgres {
         /// Largest number of connections.
         connections: u32 = Number "16", whole::<_, 2, 1000>;
-        /// Seconds to keep retrying when no connection is available, one is lost, or transactions conflict. Must be more than
-        /// `postgres.statement_timeout_seconds`.
+        /// Seconds to keep retrying when no connection is available, one is lost, or transactions conflict. Must be
+        /// more than `postgres.statement_timeout_seconds`.
         patience_seconds: u64 = Number "10", whole::<_, 2, 300>;
         /// Longest time that a statement may take, in seconds, including waits for locks.
         statement_timeout_seconds: u64 = Number "5", whole::<_, 1, 300>;
@@ -163,11 +164,11 @@ settings! {
         iterations: u32 = Number "1", whole::<_, 1, 1000>;
         /// Lanes of one hash.
         parallelism: u32 = Number "1", whole::<_, 1, 64>;
-        /// Largest memory of a stored hash that can be verified, in KiB. Each worker reserves this much. 0 means the memory of
-        /// a new hash, at least 47104.
+        /// Largest memory of a stored hash that can be verified, in KiB. Each worker reserves this much. 0 means the
+        /// memory of a new hash, at least 47104.
         ceiling_kib: u32 = Number "0", whole::<_, 0, 2_097_152>;
-        /// Code that computes hashes: `auto` uses the CPU's vector instructions if a self-test at start passes, `portable`
-        /// never does.
+        /// Code that computes hashes: `auto` uses the CPU's vector instructions if a self-test at start passes,
+        /// `portable` never does.
         kernel: HashKernel = Text "auto", kernel;
         /// Number of hashes computed at the same time. 0 means one for each usable CPU.
         workers: usize = Number "0", whole::<_, 0, 1024>;
@@ -178,7 +179,7 @@ settings! {
     pepper: Pepper {
         /// The keys, one per line as `id:key`. The first key encrypts; the others only decrypt.
         keys: Secret = Secret "", secret;
-        /// File with the keys, instead of `pepper.keys`. Other users must not have access to it. Empty means none.
+        /// File with the keys, instead of `pepper.keys`. Other users must not have access to it. Empty means no file.
         keys_file: Option<PathBuf> = Text "", optional_path;
         /// Refuse stored hashes that are not encrypted under a pepper key.
         required: bool = Flag "false", flag;
@@ -216,7 +217,7 @@ settings! {
     }
     /// Rules for every new password, in addition to its own policy.
     policy: Policy {
-        /// File of refused passwords, one per line. Empty means none.
+        /// File of refused passwords, one per line. Empty means no file.
         refused_passwords_file: Option<PathBuf> = Text "", optional_path;
         /// Refuse passwords that contain a part of the subject's names.
         refuse_subject_names: bool = Flag "false", flag;
@@ -228,8 +229,8 @@ settings! {
     }
     /// Metrics.
     metrics: Metrics {
-        /// Address and port of `/metrics`, for Prometheus over HTTP. Empty means none. There is no authentication: metrics
-        /// name no tenant and no subject.
+        /// Address and port of `/metrics`, for Prometheus over HTTP. Empty means no endpoint. There is no
+        /// authentication: metrics name no tenant and no subject.
         listen: Option<SocketAddr> = Text "", optional_address;
     }
     /// The log, on standard error.

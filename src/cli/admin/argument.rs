@@ -72,7 +72,7 @@ impl Argument {
             Form::Text => value("TEXT"),
             Form::Secret => flag
                 .action(ArgAction::SetTrue)
-                .help(format!("{comment} Read from standard input, without the line end at its end")),
+                .help(format!("{comment} Read from standard input, without a final line end")),
             Form::Switch => flag
                 .action(ArgAction::SetTrue)
                 .help(comment.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned()),

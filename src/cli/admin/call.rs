@@ -1,4 +1,4 @@
-//! Calling an RPC of which only the descriptor is known.
+//! Calls an RPC of which only the descriptor is known.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::cli::failure::Failure;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const MAX_PAGE_SIZE: u32 = 1000;
-/// More than a page of the largest size can have.
+/// Larger than a page of the largest size can be.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Calls one RPC.
@@ -37,7 +37,7 @@ impl Client {
         Ok(Self { channel, authorization, path, method: method.clone() })
     }
 
-    /// Calls the RPC; where it lists, for page after page until the end or the limit, as if it were one.
+    /// Calls the RPC. A list is fetched page by page, up to its end or the limit, and returned as one response.
     pub(super) async fn call(
         &self,
         mut request: DynamicMessage,
@@ -82,7 +82,7 @@ fn set(request: &mut DynamicMessage, name: &str, value: Value) -> Result<(), Fai
     request.try_set_field_by_name(name, value).map_err(Failure::failed)
 }
 
-/// A page with the items of those before it in front of its own.
+/// A page with the items of the earlier pages before its own.
 fn joined(mut before: DynamicMessage, mut page: DynamicMessage, items: &FieldDescriptor) -> DynamicMessage {
     if let Some(Value::List(mut list)) = before.take_field(items)
         && let Value::List(own) = page.get_field_mut(items)

@@ -1,4 +1,4 @@
-//! A response as JSON: the names of the proto files, RFC 3339 times, and nothing for what is absent.
+//! A response as JSON: the names of the proto files, RFC 3339 times, and absent fields omitted.
 
 use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, ReflectMessage, Value};
 use prost_types::Timestamp;
@@ -11,13 +11,13 @@ pub(super) fn text(response: &DynamicMessage) -> String {
     format!("{:#}", object(response))
 }
 
-/// The time that a message is, where it is one.
+/// The time, if the message is a `Timestamp`.
 pub(super) fn time(message: &DynamicMessage) -> Option<Timestamp> {
     let is_time = message.descriptor().full_name() == "google.protobuf.Timestamp";
     is_time.then(|| message.transcode_to::<Timestamp>().ok()).flatten()
 }
 
-/// Whether a field has nothing to say: it is absent, or a secret that was not asked for, or about paging.
+/// Whether to omit a field: it is absent, a secret that was not requested, or an empty page token.
 pub(super) fn is_silent(message: &DynamicMessage, field: &FieldDescriptor) -> bool {
     let can_be_absent = field.supports_presence() || is_secret(field) || field.name() == "next_page_token";
     can_be_absent && !message.has_field(field)
@@ -49,7 +49,7 @@ fn value(value: &Value, kind: &Kind) -> Json {
     }
 }
 
-/// The name of an enumeration's value, or its number where a newer service has one more.
+/// The name of an enumeration's value, or its number if only a newer service has a name for it.
 fn name_of(number: i32, choices: Option<&EnumDescriptor>) -> Json {
     let known = choices.and_then(|choices| choices.get_value(number));
     known.map_or(Json::from(number), |known| Json::from(known.name()))

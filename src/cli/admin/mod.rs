@@ -1,7 +1,7 @@
-//! `admin`: every RPC of `AdminService` as a command, but for those that are sent as a stream.
+//! `admin`: every RPC of `AdminService` as a command, except those whose request is a stream.
 //!
-//! The commands are made from the descriptors of the proto files: names, flags and help come from the RPCs, their fields
-//! and their comments. A new RPC is a new command with no code here.
+//! The commands are made from the descriptors of the proto files: names, flags and help come from the RPCs, their
+//! fields and their comments. A new RPC is a new command with no code here.
 
 mod argument;
 mod call;
@@ -25,7 +25,7 @@ use argument::Argument;
 use call::Client;
 use schema::Schema;
 
-/// Shorter names, and the RPCs that they stand for.
+/// Aliases of RPCs.
 const ALIASES: &[(&str, &str)] = &[("posture", "DescribeHashPosture")];
 
 const EXAMPLES: &str = "\
@@ -38,7 +38,7 @@ Examples:
   credentiald admin list-ram-users --tenant demo --json
   credentiald admin posture";
 
-/// What was asked for: an RPC, and how.
+/// The arguments: an RPC and its options.
 #[derive(Debug)]
 pub(super) struct AdminArgs {
     caller: CallerArgs,
@@ -62,7 +62,7 @@ impl Args for AdminArgs {
         let json = Arg::new("json")
             .long("json")
             .action(ArgAction::SetTrue)
-            .help("Print JSON, for programs, in place of a table");
+            .help("Print JSON instead of a table");
         let options = CallerArgs::flags().into_iter().chain([json]);
         command
             .about("Administer a service that is running: tenants, subjects, policies, access tokens")
@@ -97,7 +97,7 @@ impl FromArgMatches for AdminArgs {
     }
 }
 
-/// The command that stands for an RPC.
+/// The command for an RPC.
 fn command_of(method: &MethodDescriptor, schema: &Schema) -> Command {
     let arguments = Argument::all_of(&method.input());
     let flags = arguments.iter().map(|argument| argument.flag(schema, &arguments));
@@ -106,7 +106,7 @@ fn command_of(method: &MethodDescriptor, schema: &Schema) -> Command {
         .args(flags)
         .visible_aliases(ALIASES.iter().filter(|(_, rpc)| *rpc == method.name()).map(|(alias, _)| *alias));
     if schema::is_paged(&method.input()) {
-        let help = "How many to list at most; all where it is left out";
+        let help = "Largest number of items to list. Default: all";
         let limit = value_parser!(u32).range(1..);
         command.arg(Arg::new("limit").long("limit").value_name("NUMBER").value_parser(limit).help(help))
     } else {

@@ -1,11 +1,11 @@
-//! What a service answers in place of a response, in words.
+//! An error of the service as text.
 
 use tonic::Status;
 use tonic_types::StatusExt;
 
 use crate::domain::text::printable;
 
-/// The message, and below it everything that the details say.
+/// The message, and the details on the lines below.
 pub(in crate::cli) fn text(status: &Status) -> String {
     let details = status.get_error_details();
     let mut lines = vec![message(status)];

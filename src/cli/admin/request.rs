@@ -1,4 +1,4 @@
-//! From flags to a request.
+//! Builds a request from flags.
 
 use clap::ArgMatches;
 use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, MessageDescriptor, Value};
@@ -9,7 +9,7 @@ use super::schema::word;
 use crate::cli::failure::Failure;
 use crate::cli::terminal::Terminal;
 
-/// Builds the request. Only what a flag names is set; whether that is enough is for the service to say.
+/// Builds the request. Sets only the fields that flags name; the service checks that they are complete.
 pub(super) fn build(
     descriptor: &MessageDescriptor,
     matches: &ArgMatches,

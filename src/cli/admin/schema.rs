@@ -1,4 +1,4 @@
-//! What the proto files say about `AdminService`.
+//! The descriptors and comments of `AdminService`.
 
 use std::collections::BTreeMap;
 
@@ -15,19 +15,19 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    /// Reads the descriptors in the binary. They can't be unreadable; were they, there would be no commands.
+    /// Reads the descriptors in the binary. They are always readable; if they were not, there would be no commands.
     pub(super) fn load() -> Self {
         let pool = DescriptorPool::decode(DESCRIPTORS).unwrap_or_default();
         let service = pool.get_service_by_name(ADMIN_SERVICE);
         Self { service, comments: pool.files().flat_map(|file| comments_of(&file)).collect() }
     }
 
-    /// The service's RPCs that take one message.
+    /// The service's RPCs whose request is a single message.
     pub(super) fn methods(&self) -> impl Iterator<Item = MethodDescriptor> {
         self.service.iter().flat_map(ServiceDescriptor::methods).filter(|method| !method.is_client_streaming())
     }
 
-    /// The comment of what stands at that path in the file, on one line.
+    /// The comment of the element at that path in the file, on one line.
     pub(super) fn comment(&self, file: &FileDescriptor, path: &[i32]) -> String {
         self.comments.get(&(file.name().to_owned(), path.to_vec())).cloned().unwrap_or_default()
     }
@@ -44,12 +44,12 @@ fn comments_of(file: &FileDescriptor) -> Vec<((String, Vec<i32>), String)> {
         .collect()
 }
 
-/// Whether a request asks for a part of a list.
+/// Whether a request is for a page of a list.
 pub(super) fn is_paged(request: &MessageDescriptor) -> bool {
     request.get_field_by_name("page_token").is_some()
 }
 
-/// Whether a field is marked as one that must not be shown.
+/// Whether a field is marked as a secret.
 pub(super) fn is_secret(field: &FieldDescriptor) -> bool {
     field.options().get_field_by_name("debug_redact").is_some_and(|value| value.as_bool() == Some(true))
 }
@@ -66,7 +66,7 @@ pub(super) fn kebab(name: &str) -> String {
     kebab
 }
 
-/// The value of an enumeration as people write it: without the enumeration's name in front.
+/// The value of an enumeration as people write it: without the enumeration's name as prefix.
 pub(super) fn word(value: &EnumValueDescriptor) -> String {
     let prefix = kebab(value.parent_enum().name()) + "-";
     let name = value.name().to_ascii_lowercase().replace('_', "-");

@@ -8,7 +8,7 @@ use super::schema::{is_secret, word};
 use crate::cli::table::{plain, trimmed};
 use crate::domain::text::printable;
 
-/// What stands for what is absent.
+/// Shown for an absent value.
 const ABSENT: &str = "-";
 
 /// The text of a response: a row for each item of a list; then, or without a list, a row for each field.
@@ -51,8 +51,8 @@ fn rows(cells: impl Iterator<Item = (String, String)>) -> Table {
     table
 }
 
-/// The fields with their values; those of a message within stand beside its own, with its name before theirs where there is
-/// another one like it.
+/// The fields with their values. Nested messages are flattened; if there are several of one type, their fields get the
+/// name of the message's field as prefix.
 fn cells(message: &DynamicMessage) -> Vec<(String, String)> {
     let mut cells = Vec::new();
     for field in message.descriptor().fields() {
@@ -81,7 +81,7 @@ fn is_time(field: &FieldDescriptor) -> bool {
     field.kind().as_message().is_some_and(|message| message.full_name() == "google.protobuf.Timestamp")
 }
 
-/// A value on one line, with nothing in it that commands a terminal.
+/// A value on one line, without terminal control characters.
 fn shown(value: &Value, kind: &Kind) -> String {
     let text = match value {
         Value::Bool(true) => "yes".to_owned(),
@@ -109,7 +109,7 @@ fn shown(value: &Value, kind: &Kind) -> String {
     printable(&text)
 }
 
-/// An item of a list within: of a message, its values one after the other.
+/// An item of a nested list: for a message, its values one after the other.
 fn item_of(item: &Value, kind: &Kind) -> String {
     match item {
         Value::Message(message) => cells(message).into_iter().map(|(_, value)| value).collect::<Vec<_>>().join(" "),

@@ -1,4 +1,4 @@
-//! What is exported of each thing in the directory.
+//! The rows of an export.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -24,7 +24,8 @@ const COLUMNS: [&str; 12] = [
     "change_time",
 ];
 
-/// A row of an export. What a kind of thing has not is empty. The columns that an import has too mean the same there.
+/// A row of an export. Columns that do not apply to a kind are empty. Columns that an import has too mean the same
+/// there.
 #[derive(Default, Serialize)]
 pub(super) struct Entry {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -145,7 +146,7 @@ impl Entry {
     }
 }
 
-/// Where entries are written.
+/// Writes entries.
 pub(super) enum Writer<'a> {
     Jsonl(Box<dyn Write + 'a>),
     Csv(Box<csv::Writer<Box<dyn Write + 'a>>>),
@@ -181,7 +182,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A value of an enumeration as the files have it.
+/// A value of an enumeration as the files spell it.
 fn word(name: &str, prefix: &str) -> String {
     name.trim_start_matches(prefix).to_ascii_lowercase().replace('_', "-")
 }

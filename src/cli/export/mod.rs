@@ -23,12 +23,12 @@ use entry::{Entry, Writer};
 use wire::admin_service_client::AdminServiceClient;
 
 const PAGE_SIZE: u32 = 1000;
-/// More than a page of that size can have.
+/// Larger than a page of that size can be.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 const NOTES: &str = "\
 Columns: tenant, kind (tenant, instance, mail-domain, ram-user, iam-user or instance-account), name, instance, region,
-status, user_name, tags, subject_id, create_time, version, change_time. A version is there where a password is.
+status, user_name, tags, subject_id, create_time, version, change_time. A version is present if a password is.
 How the passwords are hashed: `credentiald admin posture --json`.
 
 Example:
@@ -36,17 +36,17 @@ Example:
 
 /// Export the directory, without any hash, as JSON lines or CSV.
 ///
-/// Calls a service that is running, and lists page after page: what changes meanwhile may be in it or not.
+/// Calls a running service, and lists page after page. Changes made in the meantime may or may not be included.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct ExportArgs {
-    /// The file, which must not be there yet; `-` for standard output.
+    /// File to write, which must not exist yet. `-`, the default, is standard output.
     #[arg(default_value = "-", hide_default_value = true)]
     file: PathBuf,
-    /// How it is written; CSV where the file's name ends in `.csv`, else JSON lines.
+    /// Format of the file. Default: CSV if the file's name ends in `.csv`, otherwise JSON lines.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// One tenant; all of them where it is left out, which takes an operator.
+    /// Tenant to export. Default: all tenants, which only an operator can export.
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub(super) async fn run(args: &ExportArgs, environment: &Environment, terminal: 
     let file = &args.file;
     if file == Path::new("-") {
         return match export(client, authorization, Box::new(terminal.output()), format, args.tenant.as_deref()).await {
-            // Nobody reading on is no failure.
+            // It is no failure if the reader closes the pipe.
             Err(Interrupted::Written(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             ended => ended.map_err(|interrupted| interrupted.failure(file)),
         };
@@ -71,7 +71,7 @@ pub(super) async fn run(args: &ExportArgs, environment: &Environment, terminal: 
     let output = Box::new(BufWriter::new(written));
     let ended = export(client, authorization, output, format, args.tenant.as_deref()).await;
     ended.map_err(|interrupted| {
-        // Half of a directory might be taken for all of it.
+        // A partial export might be taken for a complete one.
         let _ = fs::remove_file(file);
         interrupted.failure(file)
     })
@@ -114,14 +114,14 @@ impl From<io::Error> for Interrupted {
     }
 }
 
-/// The way through a directory.
+/// Walks through a directory.
 struct Walk<'a> {
     client: AdminServiceClient<Channel>,
     authorization: MetadataValue<Ascii>,
     writer: Writer<'a>,
 }
 
-/// Does something with each item of a list, page after page.
+/// Handles each item of a list, page after page.
 macro_rules! each {
     ($walk:ident.$rpc:ident($request:ident { $($field:ident: $value:expr),* }).$items:ident, $item:ident => $act:expr) => {
         let mut page_token = String::new();

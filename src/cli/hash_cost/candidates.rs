@@ -1,12 +1,13 @@
-//! The costs that are measured, and what a budget says of them.
+//! The costs that are measured, and whether they fit a budget.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::hashing::{Cost, Measured};
 
-/// Memory in KiB and passes of what lies above the lines of OWASP: the second recommendation of RFC 9106 §4 and the defaults
-/// of argon2-cffi (65536, 3), multiples of them, and the memory of RFC 9106's first recommendation (2097152, 1).
+/// Memory in KiB and passes of the costs above those of OWASP: the second recommendation of RFC 9106 §4 and the
+/// defaults of argon2-cffi (65536, 3), multiples of them, and the memory of RFC 9106's first recommendation (2097152,
+/// 1).
 const LARGER: [(u32, u32); 11] = [
     (47_104, 2),
     (65_536, 1),
@@ -30,7 +31,7 @@ pub(super) fn costs(in_force: Cost) -> Vec<Cost> {
     costs
 }
 
-/// What hashes may take.
+/// The budget of hashes.
 pub(super) struct Budget {
     pub latency: Duration,
     pub memory_mib: u32,
@@ -38,7 +39,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Whether every worker can have the memory of such a hash.
+    /// Whether there is memory for such a hash in every worker.
     pub(super) fn has_memory_for(&self, cost: Cost) -> bool {
         self.kib_in_total(cost.memory_kib()) <= u64::from(self.memory_mib) << 10
     }
@@ -52,7 +53,7 @@ impl Budget {
     }
 }
 
-/// A cost, and how it did.
+/// A cost, and its measurements.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
     pub cost: Cost,

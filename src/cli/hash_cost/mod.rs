@@ -21,24 +21,24 @@ use crate::server::engine_settings;
 use candidates::{Budget, Candidate, Outcome, costs};
 use report::Report;
 
-/// How long each cost is measured alone, and how long by all workers together.
+/// How long each cost is measured with one worker, and how long with all workers together.
 const MEASURED_FOR: Duration = Duration::from_millis(250);
 
-/// Measure what hashes cost on this machine, and propose a cost within a budget.
+/// Measure how long hashes take on this machine, and propose a cost within a budget.
 ///
-/// Computes with the kernel and the workers that the service would have, so run it where the service runs, with nothing
-/// else running. Proposed is the cost with the most memory, then the most passes (RFC 9106, section 4), whose hash takes at
-/// most the latency while every worker is busy, and whose workers take at most the memory.
+/// Uses the kernel and the number of workers that the service would use, so run it on the machine of the service, with
+/// nothing else running. Proposes the cost with the most memory, then the most passes (RFC 9106, section 4), whose hash
+/// takes at most the latency while every worker is busy, and whose workers take at most the memory.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald hash-cost
   credentiald hash-cost --latency-ms 100 --memory-mib 512 --hashing-workers 4
   credentiald hash-cost --json > costs.json")]
 pub(super) struct HashCostArgs {
-    /// How many milliseconds one hash may take while every worker is busy.
+    /// Milliseconds that one hash may take while every worker is busy.
     #[arg(long, value_name = "NUMBER", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
     latency_ms: u32,
-    /// How many MiB all workers may take together.
+    /// MiB of memory that all workers may take together.
     #[arg(long, value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     memory_mib: u32,
     /// Print JSON instead of a table.
@@ -67,7 +67,7 @@ pub(super) fn run(args: &HashCostArgs, environment: &Environment, terminal: &mut
     }
 }
 
-/// Measures the costs that the budget has memory for.
+/// Measures the costs whose memory is within the budget.
 fn measure(costs: &[Cost], budget: &Budget, kernel: KernelChoice) -> Result<Vec<Candidate>, MeasureError> {
     let has_memory = |cost: &&Cost| budget.has_memory_for(**cost);
     let Some(largest) = costs.iter().filter(has_memory).map(|cost| cost.memory_kib()).max() else {

@@ -1,4 +1,4 @@
-//! What was measured, as a table or as JSON.
+//! The measurements as a table or as JSON.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const COLUMNS: [&str; 10] = [
     "WITHIN THE BUDGET",
 ];
 
-/// The candidates, from the weakest, and what they were measured with.
+/// The candidates, weakest first, and the settings that they were measured with.
 pub(super) struct Report {
     pub kernel: KernelChoice,
     pub budget: Budget,
@@ -30,7 +30,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// The strongest that fits.
+    /// The strongest candidate that fits.
     pub(super) fn proposal(&self) -> Option<Cost> {
         self.candidates.iter().rev().find(|candidate| candidate.fits()).map(|candidate| candidate.cost)
     }
@@ -108,8 +108,8 @@ impl Report {
         object
     }
 
-    /// The lines for a configuration file. Workers have memory for the ceiling, which is usually that of the default cost or
-    /// more.
+    /// The lines for a configuration file. Workers have memory for the ceiling, which is usually that of the default
+    /// cost or more.
     fn toml(&self, cost: Cost) -> String {
         let (memory_kib, iterations, parallelism) = (cost.memory_kib(), cost.iterations(), cost.parallelism());
         let lines =

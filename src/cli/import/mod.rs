@@ -31,49 +31,49 @@ use source::{Batches, Rows};
 
 /// Batches that are read ahead of the service.
 const READ_AHEAD: usize = 2;
-/// More than the answer can have.
+/// Larger than the response can be.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 const NOTES: &str = "\
 Columns: tenant, kind (mail-domain, ram-user, iam-user or instance-account), name, instance, region, status, user_name,
-tags, hash, change_time. Rows are sent in batches, each of which is stored as a whole or not at all. What is there
-already is left as it is, so that a run which was cut off is finished by running it again.
+tags, hash, change_time. Rows are sent in batches, each of which is stored as a whole or not at all. Existing
+subjects are not changed, so an interrupted import can be completed by running it again.
 
 Example:
   credentiald import users.csv --dry-run";
 
 /// Import subjects with hashes that other systems made, from JSON lines or CSV.
 ///
-/// Calls a service that is running. Exit status 1 where a row is refused; every one is told, with all that is wrong.
+/// Calls a running service. Exit status 1 if a row is refused. Reports each refused row with all of its problems.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct ImportArgs {
-    /// The file; `-` for standard input.
+    /// File to read. `-` is standard input.
     file: PathBuf,
-    /// How the file is written; CSV where its name ends in `.csv`, else JSON lines.
+    /// Format of the file. Default: CSV if its name ends in `.csv`, otherwise JSON lines.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// Check everything as ever, and store nothing.
+    /// Check everything as usual, but store nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Leave out the rows before this one.
+    /// Number of the first row to import. Rows before it are skipped.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, hide_default_value = true)]
     from_row: u64,
     #[command(flatten)]
     caller: CallerArgs,
 }
 
-/// How a file is written.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// A JSON object on each line.
     Jsonl,
-    /// Comma-separated values below a line with the names of the columns (RFC 4180).
+    /// Comma-separated values, with the column names in the first line (RFC 4180).
     Csv,
 }
 
 impl Format {
-    /// The format of a file of that name.
+    /// The format for a file name.
     pub(super) fn of(path: &Path) -> Self {
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
             Self::Csv
@@ -115,12 +115,12 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
     report(&response.into_inner(), args.dry_run, terminal)
 }
 
-/// Reads batches and hands them over, as fast as they are taken.
+/// Reads batches and sends them to the channel, as fast as it takes them.
 fn read(batches: Batches, sender: &mpsc::Sender<ImportCredentialsRequest>) -> Result<(), Failure> {
     for rows in batches {
         let message = ImportCredentialsRequest { options: None, rows: rows? };
         if sender.blocking_send(message).is_err() {
-            // The call has ended, and says why.
+            // The call has ended, and reports why.
             break;
         }
     }
@@ -140,7 +140,7 @@ fn open(path: &Path) -> Result<(Box<dyn Read + Send>, Option<u64>), Failure> {
     Ok((Box::new(file), bytes))
 }
 
-/// Each problem of a refused row on a line of its own, then the sums.
+/// Prints each problem of a refused row on a line of its own, then the totals.
 fn report(response: &ImportCredentialsResponse, dry_run: bool, terminal: &mut Terminal) -> Result<(), Failure> {
     for row in &response.refused_rows {
         for problem in &row.problems {

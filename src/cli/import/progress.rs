@@ -1,4 +1,4 @@
-//! How far an import is: a bar on a terminal, a line now and then elsewhere.
+//! The progress of an import: a bar on a terminal, otherwise a line now and then.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ const SPINNER: &str = "{spinner} {msg}";
 /// Counts bytes as they are read and rows as they are sent. Clones count together.
 #[derive(Clone)]
 pub(super) struct Progress {
-    /// Stands at the bytes; hidden where standard error is no terminal.
+    /// Shows the bytes; hidden if standard error is not a terminal.
     bar: ProgressBar,
     rows: Arc<AtomicU64>,
 }
 
 impl Progress {
-    /// Of a file with so many bytes; of a pipe nobody knows.
+    /// For an input of `bytes` bytes; `None` for a pipe, whose size is unknown.
     pub(super) fn new(bytes: Option<u64>) -> Self {
         let (bar, template) = match bytes {
             Some(bytes) => (ProgressBar::new(bytes), BAR),
@@ -35,7 +35,7 @@ impl Progress {
         Self { bar: styled(bar, template), rows: Arc::default() }
     }
 
-    /// The same input, counted.
+    /// The same input, with its bytes counted.
     pub(super) fn reading<R: Read>(&self, input: R) -> ProgressBarIter<R> {
         self.bar.wrap_read(input)
     }
@@ -44,7 +44,7 @@ impl Progress {
         self.rows.fetch_add(count as u64, Ordering::Relaxed);
     }
 
-    /// Tells how far it is until the work is done.
+    /// Reports the progress until the work is done.
     pub(super) async fn watch<T>(&self, terminal: &mut Terminal, work: impl Future<Output = T>) -> T {
         let mut ticks = tokio::time::interval(if self.bar.is_hidden() { LINE_EVERY } else { BAR_EVERY });
         // The first comes at once.

@@ -1,4 +1,4 @@
-//! From the columns of a row to the message that is sent.
+//! Turns the columns of a row into the message that is sent.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ const NOT_OF_THIS_KIND: &str = "must be empty for this kind of subject";
 pub(super) const COLUMNS: [&str; 10] =
     ["tenant", "kind", "name", "instance", "region", "status", "user_name", "tags", "hash", "change_time"];
 
-/// A row, column by column. What can't be read is sent along as a problem, so that it is told with the rest.
+/// A row, column by column. A value that can't be read is sent as a problem, so that it is reported with the others.
 #[derive(Default)]
 pub(super) struct Draft {
     kind: String,
@@ -34,7 +34,7 @@ impl Draft {
         Self { row: ImportRow { row_number, ..ImportRow::default() }, ..Self::default() }
     }
 
-    /// A row of which nothing can be read.
+    /// A row that can't be read at all.
     pub(super) fn unreadable(row_number: u64, why: &str) -> ImportRow {
         let mut draft = Self::new(row_number);
         draft.problem("", why);
@@ -53,7 +53,7 @@ impl Draft {
         }
     }
 
-    /// Reads the text of one column. An empty one is as if it were absent.
+    /// Reads the text of one column. An empty text means an absent value.
     pub(super) fn set(&mut self, column: &str, text: String) {
         match column {
             "tenant" => self.row.tenant = text,
@@ -135,7 +135,7 @@ impl Draft {
     }
 }
 
-/// The column that a field of the message comes from; none where the whole row is meant.
+/// The column that a field of the message comes from; `None` if the problem is about the whole row.
 pub(super) fn column(field: &str) -> Option<&str> {
     match field {
         "" => None,

@@ -1,4 +1,4 @@
-//! The rows of a file, and the batches that they are sent in.
+//! The rows of a file, and the batches in which they are sent.
 
 use std::io::{self, BufRead, Read};
 use std::iter::Peekable;
@@ -12,29 +12,29 @@ use crate::cli::failure::Failure;
 use crate::domain::text::BYTE_ORDER_MARK;
 use crate::grpc::generated::credential::admin::v1::ImportRow;
 
-/// What the service takes in one message.
+/// The most rows that the service takes in one message.
 const MAX_BATCH_ROWS: usize = 1000;
-/// Below what the service takes where nothing else is configured (`server.max_message_bytes`).
+/// Below the default of the service's `server.max_message_bytes`.
 const MAX_BATCH_BYTES: usize = 60_000;
 /// Tag and length of a row within its batch.
 const BYTES_AROUND_A_ROW: usize = 8;
 
-/// What a file is read from.
+/// The input of a file.
 pub(super) type Input = Box<dyn BufRead + Send>;
 
-/// The rows of a file, in their order.
+/// The rows of a file, in order.
 pub(super) enum Rows {
     Jsonl(JsonLines),
     Csv(CsvRecords),
 }
 
-/// A JSON object on each line. Rows are numbered as the lines are; empty lines are left out.
+/// A JSON object on each line. A row has the number of its line; empty lines are skipped.
 pub(super) struct JsonLines {
     input: Input,
     number: u64,
 }
 
-/// Records below a line with the names of their columns. The first record is row 1.
+/// Records below a line with the column names. The first record is row 1.
 pub(super) struct CsvRecords {
     reader: csv::Reader<Input>,
     columns: Vec<String>,
@@ -149,7 +149,7 @@ impl CsvRecords {
     }
 }
 
-/// Rows in batches that the service takes.
+/// The rows in batches of a size that the service accepts.
 pub(super) struct Batches {
     rows: Peekable<Rows>,
     from_row: u64,

@@ -1,4 +1,4 @@
-//! `pepper`: the keys that stored hashes are wrapped under.
+//! `pepper`: the keys that stored hashes are encrypted under.
 
 mod new_key;
 mod rewrap;
@@ -40,14 +40,14 @@ pub(super) async fn run(
     }
 }
 
-/// The ring and the store that the settings name.
+/// The key ring and the store that the settings name.
 async fn ring_and_store(args: &SettingArgs, environment: &Environment) -> Result<(KeyRing, SqlStore), Failure> {
     let config = load_offline(args, environment)?.config;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let ring = key_ring(&config.pepper, &entropy).map_err(Failure::failed)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let location = location(&config).map_err(Failure::failed)?;
-    // To make one here would hide that the path is wrong.
+    // Creating a store here would hide that the path is wrong.
     if let Location::Sqlite(path) = &location
         && !path.exists()
     {
@@ -58,7 +58,7 @@ async fn ring_and_store(args: &SettingArgs, environment: &Environment) -> Result
     Ok((ring, store))
 }
 
-/// What stands for the id of a key where hashes are not wrapped.
+/// Shown as the key id of hashes that are not encrypted.
 fn name_of(key: Option<&PepperKeyId>) -> &str {
     key.map_or("(not wrapped)", PepperKeyId::as_str)
 }

@@ -10,14 +10,14 @@ use crate::domain::time::Timestamp;
 use crate::hashing::new_key;
 use crate::ports::{Clock, Entropy};
 
-/// Make a new key and print it, as a line for the ring.
+/// Create a new key and print it, as a line for the list of pepper keys.
 ///
-/// It is not kept: whoever loses it loses every password that was set under it.
+/// The key is not stored anywhere. If it is lost, so is every password that was set under it.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   (umask 077; credentiald pepper new-key >> /etc/credentiald/pepper.keys)")]
 pub(in crate::cli) struct NewKeyArgs {
-    /// The key's id: 1 to 32 of A-Z a-z 0-9 . _ -; without one, today's date and four random characters.
+    /// Id of the key: 1 to 32 of A-Z a-z 0-9 . _ -. Default: today's date and four random characters.
     #[arg(long, value_name = "ID", value_parser = id)]
     id: Option<PepperKeyId>,
 }

@@ -14,10 +14,10 @@ use crate::hashing::{KeyRing, Rotated, Rotation};
 use crate::ports::StoreError;
 use crate::ports::store::StoredHashes;
 
-/// Re-wrap every stored hash under the first key of the ring, also those that are not wrapped.
+/// Re-encrypt every stored hash under the first key, including hashes that are not encrypted yet.
 ///
-/// Runs where the store is, while the service serves; what changes in between stays as it was changed. Interrupted, it is
-/// run again and goes on. Exit status 1 where a hash had to be left.
+/// Needs access to the store; the service may be running. Hashes that change in the meantime are not overwritten. If it
+/// is interrupted, run it again to continue. Exit status 1 if a hash was not re-encrypted.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald pepper rewrap --config /etc/credentiald.toml")]
 pub(in crate::cli) struct RewrapArgs {
@@ -58,7 +58,7 @@ async fn rotate(ring: &KeyRing, store: &dyn StoredHashes) -> Result<Rotated, Sto
     rotated
 }
 
-/// Which keys may go.
+/// Which keys can be removed.
 async fn tell(ring: &KeyRing, store: &dyn StoredHashes, rotated: &Rotated) -> Result<Vec<String>, StoreError> {
     let in_use = store.keys_in_use().await?;
     let mut lines = Vec::new();

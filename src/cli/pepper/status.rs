@@ -16,9 +16,9 @@ use crate::ports::store::{HashCount, StoredHashes};
 
 const COLUMNS: [&str; 4] = ["KEY", "IN THE RING", "CURRENT HASHES", "EARLIER HASHES"];
 
-/// Tell how many stored hashes each key is needed for, and which keys of the ring nothing needs.
+/// Show how many stored hashes need each key, and which configured keys are no longer needed.
 ///
-/// Exit status 1 where a key is missing.
+/// Exit status 1 if a key is missing.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald pepper status --config /etc/credentiald.toml --json")]
 pub(in crate::cli) struct StatusArgs {
@@ -45,14 +45,14 @@ struct Row {
     count: HashCount,
 }
 
-/// What the ring has of a key.
+/// The role of a key in the ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// The key that wraps.
+    /// The key that encrypts.
     First,
-    /// A key that opens.
+    /// A key that only decrypts.
     Other,
-    /// Nothing, although hashes need it.
+    /// The key is missing, although hashes need it.
     Missing,
     /// Nothing any more.
     Lost,

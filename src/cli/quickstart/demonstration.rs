@@ -1,4 +1,4 @@
-//! What the demonstration shows: the tokens, and four calls that succeed when they are pasted.
+//! The text of the demonstration: the tokens, and four calls that succeed when they are pasted.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::domain::action::{Action, CREDENTIAL_SERVICE};
 use crate::domain::password::Password;
 
-/// The demonstration directory, with everything that its calls need.
+/// The demonstration directory, and everything that its calls need.
 pub(super) struct Demonstration {
-    /// Where the service can be reached.
+    /// The address of the service.
     pub(super) address: SocketAddr,
     /// The tenant that owns the subjects.
     pub(super) tenant: String,
@@ -47,7 +47,7 @@ pub(super) struct User {
     pub(super) passwords: Passwords,
 }
 
-/// The password that a subject has, and the one that it is to have.
+/// The current password of a subject, and the next one.
 pub(super) struct Passwords {
     /// The current one.
     pub(super) old: Arc<Password>,
@@ -56,7 +56,7 @@ pub(super) struct Passwords {
 }
 
 impl Demonstration {
-    /// The text for the terminal. Each call stands on one line that begins with `grpcurl`.
+    /// The text for the terminal. Each call is on one line that begins with `grpcurl`.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         let _ = self.write(&mut text);
@@ -104,7 +104,7 @@ impl Demonstration {
     }
 }
 
-/// A word of a POSIX shell: nothing but `'` means anything between single quotes (POSIX.1-2017, XCU 2.2.2).
+/// A quoted word of a POSIX shell: between single quotes, only `'` is special (POSIX.1-2017, XCU 2.2.2).
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,4 +1,5 @@
-//! The demonstration directory: one subject of each kind, made once, and given new passwords and tokens with each start.
+//! The demonstration directory: one subject of each kind, created once. Each start sets new passwords and issues new
+//! tokens.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,12 +31,12 @@ const IAM_USER: &str = "bob";
 const INSTANCE: &str = "r-demo";
 const RELAY: &str = "relay";
 const ACCOUNT: &str = "app";
-/// The operator who makes the demonstration, and whose token is shown.
+/// The operator that creates the demonstration, and whose token is shown.
 const OPERATOR: &str = "quickstart";
-/// The whole of it takes a few hashes.
+/// Creating all of it takes a few hashes.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Makes the demonstration directory, by the same use cases as any operator.
+/// Creates the demonstration directory, with the same use cases as any operator.
 pub(super) struct Directory<'server> {
     server: &'server Server,
     tenant: TenantName,
@@ -50,7 +51,7 @@ impl<'server> Directory<'server> {
         make().map_err(Failure::failed)
     }
 
-    /// Makes what is missing, and gives every subject a new password and every caller a new token.
+    /// Creates what is missing, sets a new password for every subject, and issues a new token for every caller.
     pub(super) async fn demonstrate(&self, address: SocketAddr) -> Result<Demonstration, Failure> {
         Box::pin(self.make(address)).await.map_err(|error| Failure::caused("can't make the demonstration", &error))
     }
@@ -100,7 +101,7 @@ impl<'server> Directory<'server> {
         })
     }
 
-    /// Makes the subject where it is missing, and gives it a new password; the next one is for a call to set.
+    /// Creates the subject if it is missing, and sets a new password. The next password is for a call to set.
     async fn subject(&self, create: Action, name: SubjectName) -> Result<Passwords, ServiceError> {
         let tenant = Some(self.tenant.clone());
         let wanted = SubjectToCreate { name: name.clone(), attributes: attributes(&name), first_password: None };
@@ -171,7 +172,7 @@ fn attributes(name: &SubjectName) -> AttributesToCreate {
     }
 }
 
-/// What an earlier start made is as good.
+/// Accepts what an earlier start created.
 fn made<T>(created: Result<T, ServiceError>) -> Result<(), ServiceError> {
     match created {
         Ok(_) | Err(ServiceError::AlreadyExists) => Ok(()),

@@ -17,16 +17,16 @@ use crate::config::Effective;
 use crate::server::Server;
 use directory::Directory;
 
-/// Try it: a service with a small demonstration directory, and four calls to paste.
+/// Try it: run a service with a small demonstration directory, and print four calls to paste.
 ///
-/// Keeps its store in a directory of its own, listens on loopback only, and serves until stopped. A second start keeps the
-/// data, gives the demonstration subjects new passwords, and prints calls that succeed again.
+/// Keeps its store in a separate directory, listens on loopback only, and serves until stopped. A second start keeps
+/// the data, sets new passwords for the demonstration subjects, and prints calls that succeed again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald quickstart
   credentiald quickstart --data-dir /tmp/demonstration --server-listen 127.0.0.1:50052")]
 pub(super) struct QuickstartArgs {
-    /// Where the store is kept.
+    /// Directory of the store.
     #[arg(long, value_name = "DIRECTORY", default_value = "credentiald-data")]
     data_dir: PathBuf,
     #[command(flatten)]
@@ -34,7 +34,7 @@ pub(super) struct QuickstartArgs {
 }
 
 impl QuickstartArgs {
-    /// The settings, with a store that is the demonstration's own whatever the configuration names.
+    /// The settings, with the demonstration's own store whatever the configuration names.
     fn load(&self, environment: &Environment) -> Result<Effective, Failure> {
         if self.settings.sets("store.url") {
             return Err(Failure::Usage(
