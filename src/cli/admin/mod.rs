@@ -59,13 +59,10 @@ pub(super) async fn run(args: &AdminArgs, environment: &Environment, terminal: &
 impl Args for AdminArgs {
     fn augment_args(command: Command) -> Command {
         let schema = Schema::load();
-        let json = Arg::new("json")
-            .long("json")
-            .action(ArgAction::SetTrue)
-            .help("Print JSON instead of a table");
+        let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON instead of a table");
         let options = CallerArgs::flags().into_iter().chain([json]);
         command
-            .about("Administer a service that is running: tenants, subjects, policies, access tokens")
+            .about("Administer a running service: tenants, subjects, policies, access tokens")
             .after_help(EXAMPLES)
             .subcommand_required(true)
             .arg_required_else_help(true)
