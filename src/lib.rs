@@ -1,6 +1,6 @@
 //! `credentiald`: a gRPC service through which people and programs change passwords.
 //!
-//! The modules in layer order; nothing inner names anything outer (`docs/architecture.md`).
+//! The modules in layer order; no module names a module of an outer layer (`docs/architecture.md`).
 
 pub mod domain;
 pub mod policy;

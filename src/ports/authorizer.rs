@@ -1,38 +1,38 @@
-//! May they?
+//! Permission decisions.
 
 use crate::domain::action::Action;
 use crate::domain::caller::Caller;
 use crate::domain::resource::Resource;
 
-/// Who asks for what on what.
+/// A request for permission.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRequest<'a> {
-    /// Who asks.
+    /// The caller.
     pub caller: &'a Caller,
-    /// What for.
+    /// The requested action.
     pub action: Action,
-    /// What on.
+    /// The resource that the action applies to.
     pub resource: &'a Resource,
 }
 
-/// The answer, with the ids of the policies that decided.
+/// The decision, with the ids of the policies that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// They may.
+    /// The request is permitted.
     Permitted {
         /// The ids of the policies that permitted.
         policies: Vec<String>,
     },
-    /// They may not.
+    /// The request is denied.
     Denied {
-        /// The ids of the policies that forbade; empty where none permitted.
+        /// The ids of the policies that forbade; empty if none permitted.
         policies: Vec<String>,
     },
 }
 
-/// Decides who may do what.
+/// Decides which callers may use which actions on which resources.
 ///
-/// An implementation MUST deny what no policy permits, and MUST deny where the evaluation of any policy fails.
+/// An implementation MUST deny what no policy permits, and MUST deny if the evaluation of any policy fails.
 pub trait Authorizer: Send + Sync {
     /// Decides one request. Takes microseconds; never waits.
     fn decide(&self, request: AccessRequest<'_>) -> Decision;

@@ -1,15 +1,15 @@
-//! What time it is, and when an answer is no longer wanted.
+//! The time, and the deadline after which the caller no longer wants an answer.
 
 use std::time::{Duration, Instant};
 
 use crate::domain::time::Timestamp;
 
-/// Tells the time.
+/// Returns the time.
 pub trait Clock: Send + Sync {
     /// The time of day. May jump, also backwards.
     fn now(&self) -> Timestamp;
 
-    /// A time that only grows, for deadlines.
+    /// A monotonic time, for deadlines.
     fn instant(&self) -> Instant;
 }
 
@@ -18,22 +18,22 @@ pub trait Clock: Send + Sync {
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// The deadline at that point.
+    /// The deadline at that instant.
     pub const fn at(instant: Instant) -> Self {
         Self(instant)
     }
 
-    /// The point itself.
+    /// The instant of the deadline.
     pub const fn instant(self) -> Instant {
         self.0
     }
 
-    /// How long it is until then; zero once it has passed.
+    /// The time until the deadline; zero once it has passed.
     pub fn remaining(self, now: Instant) -> Duration {
         self.0.saturating_duration_since(now)
     }
 
-    /// An earlier one: a tenth of the time that is left remains for telling the caller what came of it.
+    /// An earlier deadline: a tenth of the remaining time is reserved for reporting the outcome to the caller.
     #[must_use]
     pub fn to_be_told(self, now: Instant) -> Self {
         Self(self.0.checked_sub(self.remaining(now) / 10).unwrap_or(self.0))

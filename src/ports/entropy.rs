@@ -1,4 +1,4 @@
-//! Where randomness comes from.
+//! The source of randomness.
 
 /// Fills buffers with unpredictable bytes.
 pub trait Entropy: Send + Sync {

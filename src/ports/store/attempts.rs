@@ -13,9 +13,9 @@ pub trait Attempts: Send + Sync {
     /// The wrong passwords in a row that are stored.
     async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError>;
 
-    /// Counts one more failed attempt, for the pair and for the subject, with its audit event in the same transaction, and
-    /// where the pair has to wait for a wrong password by that limit, with the change event of the subject that the audit
-    /// event names. An attempt without a verdict is counted alike and tells watchers nothing.
+    /// Counts one more failed attempt, for the pair and for the subject, with its audit event in the same transaction.
+    /// If by that limit the pair now has to wait, the transaction also writes the change event of the subject that the
+    /// audit event names. An attempt without a verdict counts alike but sends watchers nothing.
     async fn record_failure(
         &self,
         pair: &Pair,
@@ -24,6 +24,6 @@ pub trait Attempts: Send + Sync {
         event: &AuditEvent,
     ) -> Result<(), StoreError>;
 
-    /// Forgets the pair's failures, and takes as many from the subject's.
+    /// Forgets the pair's failures, and subtracts as many from the subject's.
     async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError>;
 }

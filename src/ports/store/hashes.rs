@@ -1,4 +1,4 @@
-//! What the keeping of the pepper's keys needs of the store.
+//! What the management of the pepper's keys needs from the store.
 
 use std::collections::BTreeSet;
 
@@ -9,17 +9,17 @@ use crate::domain::credential::{StoredHash, Version};
 use crate::domain::names::PepperKeyId;
 use crate::domain::subject::SubjectId;
 
-/// Every stored hash, whoever's it is, by the key that it is wrapped under. `None` stands for those that are not wrapped.
+/// All stored hashes of all subjects, by the key that they are wrapped under. `None` means hashes that are not wrapped.
 #[async_trait]
 pub trait StoredHashes: Send + Sync {
-    /// The keys that hashes are wrapped under. MUST NOT read every hash for that.
+    /// The keys that hashes are wrapped under. MUST NOT read every hash to find them.
     async fn keys_in_use(&self) -> Result<BTreeSet<Option<PepperKeyId>>, StoreError>;
 
     /// How many hashes are wrapped under that key.
     async fn count_under(&self, key: Option<&PepperKeyId>) -> Result<HashCount, StoreError>;
 
-    /// Hashes of that age that are wrapped under that key, in the order of their places: those after `after`, at most
-    /// `limit`.
+    /// Hashes of that generation that are wrapped under that key, in the order of their places: those after `after`, at
+    /// most `limit`.
     async fn hashes_under(
         &self,
         age: Generation,
@@ -28,17 +28,17 @@ pub trait StoredHashes: Send + Sync {
         limit: u32,
     ) -> Result<Vec<HashEntry>, StoreError>;
 
-    /// Replaces hashes of that age in one transaction, each where what is stored is still what was read: whatever was
-    /// written in between stays. Answers how many were replaced. MUST leave versions as they are.
+    /// Replaces hashes of that generation in one transaction, each only if the stored hash is still the one that was
+    /// read: a hash written in between stays. Returns how many were replaced. MUST leave versions as they are.
     async fn replace_hashes(&self, age: Generation, replacements: &[Replacement]) -> Result<u64, StoreError>;
 }
 
-/// Whose password's hash: the one that is valid, or those before.
+/// Which password the hash is of: the current one, or an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generation {
-    /// Of the current passwords.
+    /// Hashes of current passwords.
     Current,
-    /// Of the passwords before.
+    /// Hashes of earlier passwords.
     Earlier,
 }
 
@@ -47,12 +47,12 @@ impl Generation {
     pub const ALL: [Self; 2] = [Self::Current, Self::Earlier];
 }
 
-/// A stored hash with its place; in any other it does not open.
+/// A stored hash with its place; it does not open in any other place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashEntry {
-    /// Whose.
+    /// The subject.
     pub subject: SubjectId,
-    /// Of which version.
+    /// The version.
     pub version: Version,
     /// The hash.
     pub hash: StoredHash,
@@ -61,23 +61,23 @@ pub struct HashEntry {
 /// The same hash in another wrapping.
 #[derive(Debug, Clone)]
 pub struct Replacement {
-    /// What is replaced.
+    /// The hash that is replaced.
     pub found: HashEntry,
-    /// By what.
+    /// The replacement.
     pub hash: StoredHash,
 }
 
 /// How many hashes there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HashCount {
-    /// Of current passwords.
+    /// Hashes of current passwords.
     pub current: u64,
-    /// Of the passwords before.
+    /// Hashes of earlier passwords.
     pub earlier: u64,
 }
 
 impl HashCount {
-    /// All of them.
+    /// The sum of both.
     pub const fn total(self) -> u64 {
         self.current.saturating_add(self.earlier)
     }

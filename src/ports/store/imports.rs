@@ -1,4 +1,4 @@
-//! What an import needs of the store.
+//! What an import needs from the store.
 
 use async_trait::async_trait;
 
@@ -8,14 +8,14 @@ use crate::domain::names::TenantName;
 use crate::domain::subject::{Subject, SubjectName};
 use crate::domain::time::Timestamp;
 
-/// Many subjects at once.
+/// Imports of many subjects at once.
 #[async_trait]
 pub trait Imports: Send + Sync {
-    /// What there is under each of those names, in their order. MUST be one moment's.
+    /// What exists under each of those names, in their order. MUST be a consistent snapshot.
     async fn look_up_all(&self, names: &[(&TenantName, &SubjectName)]) -> Result<Vec<FoundSubject>, StoreError>;
 
-    /// Adds all of those subjects with their passwords and the audit events of those authorities, in one transaction. Answers whether it did: MUST
-    /// add none where a name is taken, or a tenant or an instance is not there.
+    /// Adds all of those subjects with their passwords and the audit events of those authorities, in one transaction.
+    /// Returns whether it did: MUST add none if a name is taken, or a tenant or an instance does not exist.
     async fn import(&self, subjects: &[ImportedSubject], authorities: &[Authority]) -> Result<bool, StoreError>;
 }
 
@@ -24,20 +24,20 @@ pub trait Imports: Send + Sync {
 pub struct FoundSubject {
     /// The subject, or what is missing.
     pub lookup: Lookup,
-    /// The hash of its password, where it has one.
+    /// The hash of its password, if it has one.
     pub hash: Option<VersionedHash>,
 }
 
-/// A subject with the hash of the password that it had elsewhere. It begins at version 1.
+/// A subject with the hash of the password that it had elsewhere. It starts at version 1.
 #[derive(Debug, Clone)]
 pub struct ImportedSubject {
     /// Its tenant.
     pub tenant: TenantName,
-    /// The subject. Of an account, the attributes of its instance are not read.
+    /// The subject. For an account, the attributes of its instance are ignored.
     pub subject: Subject,
     /// The hash of its password.
     pub hash: StoredHash,
-    /// When that was set.
+    /// When that password was set.
     pub changed_at: Timestamp,
     /// The change's id.
     pub change_id: ChangeId,

@@ -7,7 +7,7 @@ use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::{Instance, InstanceStatus};
 
-/// Instances. Every write records its audit event in the same transaction; what changes nothing records nothing.
+/// Instances. Every write records its audit event in the same transaction; a call that changes nothing records nothing.
 #[async_trait]
 pub trait Instances: Send + Sync {
     /// Adds an instance.
@@ -18,13 +18,13 @@ pub trait Instances: Send + Sync {
         authority: &Authority,
     ) -> Result<Creation, StoreError>;
 
-    /// An instance, or `None` where the tenant has none of that id.
+    /// An instance, or `None` if the tenant has no instance of that id.
     async fn instance(&self, tenant: &TenantName, id: &InstanceId) -> Result<Option<Instance>, StoreError>;
 
     /// Instances of a tenant in the order of their ids.
     async fn instances(&self, tenant: &TenantName, page: &PageRequest) -> Result<Page<Instance>, StoreError>;
 
-    /// Sets an instance's state. Answers whether there is such an instance.
+    /// Sets an instance's state. Returns whether the instance exists.
     async fn set_instance_status(
         &self,
         tenant: &TenantName,

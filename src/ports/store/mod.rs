@@ -30,10 +30,10 @@ pub use tenants::Tenants;
 pub use tokens::AccessTokens;
 pub use upkeep::Upkeep;
 
-/// Declares what a store is made of.
+/// Declares the parts of a store.
 macro_rules! store {
     ($first:ident $(+ $part:ident)+) => {
-        /// Everything that is kept. What returns `Ok` is durable.
+        /// Everything that is kept. A call that returns `Ok` is durable.
         pub trait Store: $first $(+ $part)+ {}
 
         impl<T: $first $(+ $part)+> Store for T {}
@@ -54,22 +54,23 @@ store!(
         + Upkeep
 );
 
-/// Why the store gave no answer.
+/// Why the store returned no result.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It can't be reached or refuses to work; nothing was changed.
+    /// The store can't be reached or refuses to work; nothing was changed.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It was lost at commit: whether the change was made is not known.
+    /// The store was lost at commit: it is unknown whether the change was made.
     #[error("the outcome of a commit is unknown")]
     OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// What proved the caller does not any more: the token was revoked or has expired, or its subject or tenant is gone.
+    /// The caller's evidence is no longer valid: the token was revoked or has expired, or its subject or tenant is
+    /// gone.
     #[error("what proved the caller is gone")]
     EvidenceGone,
     /// The tenant that a write was permitted in is gone.
     #[error("the tenant is gone")]
     TenantGone,
-    /// What it holds can't be understood.
+    /// The contents of the store can't be understood.
     #[error("the store is damaged: {0}")]
     Damaged(String),
 }

@@ -1,25 +1,25 @@
-//! What came of a write.
+//! Outcomes of writes.
 
-/// What came of a creation.
+/// The outcome of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creation {
-    /// It is there now.
+    /// It was created.
     Created,
-    /// One of that name was there already.
+    /// The name is already taken.
     AlreadyExists,
-    /// There is no such tenant.
+    /// The tenant does not exist.
     TenantAbsent,
-    /// There is no such instance.
+    /// The instance does not exist.
     InstanceAbsent,
 }
 
-/// What came of a deletion.
+/// The outcome of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deletion {
-    /// It is gone now.
+    /// It was deleted.
     Deleted,
-    /// There was none.
+    /// It did not exist.
     Absent,
-    /// It still has what belongs to it.
+    /// Something still belongs to it.
     NotEmpty,
 }

@@ -8,20 +8,20 @@ use crate::domain::names::{InstanceId, Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus, Subject, SubjectKind, SubjectName};
 
-/// Subjects. Every write records its audit event in the same transaction, and the creation and deletion of a subject its
-/// change event; what changes nothing records nothing.
+/// Subjects. Every write records its audit event in the same transaction, and the creation and deletion of a subject
+/// its change event; a call that changes nothing records nothing.
 #[async_trait]
 pub trait Subjects: Send + Sync {
-    /// Looks a subject up by its name, without its credential. MUST NOT find another tenant's.
+    /// Looks up a subject by its name, without its credential. MUST NOT find another tenant's.
     async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError>;
 
-    /// Adds a subject, with its first password where there is one.
+    /// Adds a subject, with its first password if there is one.
     async fn create_subject(&self, new: &NewSubject, authority: &Authority) -> Result<Creation, StoreError>;
 
-    /// A subject with what may be told of its credential, or `None`.
+    /// A subject with what may be disclosed of its credential, or `None`.
     async fn subject(&self, tenant: &TenantName, name: &SubjectName) -> Result<Option<SubjectEntry>, StoreError>;
 
-    /// Subjects of one kind, of one instance where that is named, in the order of their names.
+    /// Subjects of one kind, limited to one instance if it is named, in the order of their names.
     async fn subjects(
         &self,
         tenant: &TenantName,
@@ -30,7 +30,7 @@ pub trait Subjects: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page<SubjectEntry>, StoreError>;
 
-    /// Sets a subject's state. Answers whether there is such a subject.
+    /// Sets a subject's state. Returns whether the subject exists.
     async fn set_subject_status(
         &self,
         tenant: &TenantName,
@@ -39,8 +39,8 @@ pub trait Subjects: Send + Sync {
         authority: &Authority,
     ) -> Result<bool, StoreError>;
 
-    /// Removes a subject, with its credential, history and access tokens. Its attempts are counted by its id, which
-    /// nobody is given again.
+    /// Removes a subject, with its credential, history and access tokens. Its attempts are counted by its id, which no
+    /// later subject gets.
     async fn delete_subject(
         &self,
         tenant: &TenantName,
@@ -49,26 +49,26 @@ pub trait Subjects: Send + Sync {
     ) -> Result<Deletion, StoreError>;
 }
 
-/// What was found under a subject's name.
+/// What exists under a subject's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
     /// The subject.
     Found(Subject),
-    /// Nothing.
+    /// Something is missing.
     Missing(Absent),
 }
 
 /// What is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Absent {
-    /// There is no such subject. For an account: its instance exists, in this region.
+    /// The subject does not exist. For an account: its instance exists, in this region.
     Subject {
         /// The region of the instance.
         region: Option<Region>,
     },
-    /// There is no such instance.
+    /// The instance does not exist.
     Instance,
-    /// There is no such tenant.
+    /// The tenant does not exist.
     Tenant,
 }
 
@@ -77,9 +77,9 @@ pub enum Absent {
 pub struct NewSubject {
     /// Its tenant.
     pub tenant: TenantName,
-    /// The subject. Of an account, the attributes of its instance are not read.
+    /// The subject. For an account, the attributes of its instance are ignored.
     pub subject: Subject,
-    /// Its first password, where there is one.
+    /// Its first password, if there is one.
     pub first_password: Option<FirstPassword>,
 }
 
@@ -92,20 +92,20 @@ pub struct FirstPassword {
     pub change_id: ChangeId,
 }
 
-/// A subject and what may be told of its credential.
+/// A subject and what may be disclosed of its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectEntry {
     /// The subject.
     pub subject: Subject,
-    /// Its credential's state, where it has one.
+    /// Its credential's state, if it has a credential.
     pub credential: Option<CredentialState>,
 }
 
 /// The state of a subject whose kind has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubjectStatus {
-    /// Of a mail domain.
+    /// The state of a mail domain.
     MailDomain(MailDomainStatus),
-    /// Of an instance account.
+    /// The state of an instance account.
     InstanceAccount(InstanceAccountStatus),
 }

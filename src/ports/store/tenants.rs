@@ -8,32 +8,32 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::settings::TenantSettings;
 use crate::domain::tenant::{Tenant, TenantId};
 
-/// Tenants and their settings. Every write records its audit event in the same transaction; what changes nothing records
-/// nothing.
+/// Tenants and their settings. Every write records its audit event in the same transaction; a call that changes nothing
+/// records nothing.
 #[async_trait]
 pub trait Tenants: Send + Sync {
     /// Adds a tenant.
     async fn create_tenant(&self, tenant: &Tenant, authority: &Authority) -> Result<Creation, StoreError>;
 
-    /// A tenant, or `None` where there is none of that name.
+    /// A tenant, or `None` if no tenant has that name.
     async fn tenant(&self, name: &TenantName) -> Result<Option<Tenant>, StoreError>;
 
     /// Tenants in the order of their names.
     async fn tenants(&self, page: &PageRequest) -> Result<Page<Tenant>, StoreError>;
 
-    /// Removes a tenant that has no subjects and no instances, with its settings. Its access tokens prove nothing from then
-    /// on and its events are found by nobody; their rows are left to [`Upkeep`](super::Upkeep).
+    /// Removes a tenant that has no subjects and no instances, with its settings. From then on its access tokens prove
+    /// nothing and no call finds its events; [`Upkeep`](super::Upkeep) removes their rows later.
     async fn delete_tenant(&self, name: &TenantName, authority: &Authority) -> Result<Deletion, StoreError>;
 
-    /// The id of a tenant and its settings, or `None` where there is no such tenant.
+    /// The id of a tenant and its settings, or `None` if the tenant does not exist.
     async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError>;
 
-    /// The settings of a tenant, or `None` where there is no such tenant.
+    /// The settings of a tenant, or `None` if the tenant does not exist.
     async fn settings(&self, tenant: &TenantName) -> Result<Option<TenantSettings>, StoreError> {
         Ok(self.tenant_settings(tenant).await?.map(|(_, settings)| settings))
     }
 
-    /// Replaces a tenant's settings where they are still `expected`. Answers whether they were.
+    /// Replaces a tenant's settings if they still equal `expected`. Returns whether they did.
     async fn replace_settings(
         &self,
         tenant: &TenantName,

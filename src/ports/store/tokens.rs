@@ -1,4 +1,4 @@
-//! What authentication needs of the store.
+//! What authentication needs from the store.
 
 use async_trait::async_trait;
 
@@ -10,11 +10,11 @@ use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 
-/// Access tokens. Only the digest of a token's text is stored. Those of a tenant that is gone MUST NOT be found by anything
-/// here: a tenant of the same name is another one.
+/// Access tokens. Only the digest of a token's text is stored. The tokens of a tenant that is gone MUST NOT be found by
+/// anything here: a tenant of the same name is another one.
 #[async_trait]
 pub trait AccessTokens: Send + Sync {
-    /// The token whose text has that digest, or `None`. A token bound to a subject that is gone MUST NOT be found.
+    /// The token whose text has that digest, or `None`. MUST NOT find a token bound to a subject that is gone.
     async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, StoreError>;
 
     /// The token of that id, or `None`.
@@ -23,7 +23,7 @@ pub trait AccessTokens: Send + Sync {
     /// Whether evidence still proves a caller at that time.
     async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Adds a token, with its audit event. Answers false where the tenant or the subject that it stands for is gone.
+    /// Adds a token, with its audit event. Returns false if its tenant or its subject is gone.
     async fn insert_access_token(
         &self,
         token: &AccessToken,
@@ -31,7 +31,7 @@ pub trait AccessTokens: Send + Sync {
         authority: &Authority,
     ) -> Result<bool, StoreError>;
 
-    /// Adds an operator's token to a store that has none that is valid when it is created. Answers whether it had none.
+    /// Adds an operator's token to a store that has no operator's token valid at its creation. Returns whether it did.
     async fn bootstrap(
         &self,
         token: &AccessToken,
@@ -39,14 +39,14 @@ pub trait AccessTokens: Send + Sync {
         event: &AuditEvent,
     ) -> Result<bool, StoreError>;
 
-    /// Tokens of a tenant, or the operators' where none is named, the oldest first.
+    /// Tokens of a tenant, or the operators' if none is named, the oldest first.
     async fn access_tokens(
         &self,
         tenant: Option<&TenantName>,
         page: &PageRequest,
     ) -> Result<Page<AccessToken>, StoreError>;
 
-    /// Removes a token of a tenant, or an operators' where none is named. Answers whether there was such a token.
+    /// Removes a token of a tenant, or an operators' token if none is named. Returns whether it existed.
     async fn delete_access_token(
         &self,
         tenant: Option<&TenantName>,

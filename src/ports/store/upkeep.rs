@@ -1,15 +1,15 @@
-//! What has to be done for a store once in a while.
+//! Periodic upkeep of a store.
 
 use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::time::Timestamp;
 
-/// Getting rid of what is over. Nobody goes by it any more, removed or not.
+/// Removal of expired and orphaned rows. No other call uses such rows, removed or not.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    /// Removes some of the access tokens, client tokens, overlaps and wrong passwords that are over, and of what deletions of tenants and
-    /// smaller settings left: few enough that nobody waits long, and
-    /// so that nobody's work comes to nothing by it. Answers whether there may be more.
+    /// Removes some of the access tokens, client tokens, overlaps and wrong passwords that are over, and of what
+    /// deletions of tenants and smaller settings left: few enough that no other transaction waits long or fails because
+    /// of it. Returns whether there may be more.
     async fn remove_old(&self, now: Timestamp) -> Result<bool, StoreError>;
 }
