@@ -1,4 +1,4 @@
-//! Access tokens: how programs show who they are.
+//! Access tokens: how programs prove their identity.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::evidence::Evidence;
 use super::tenant::TenantId;
 use super::time::{Timestamp, days};
 
-/// How long a token is valid where nobody says.
+/// How long a token is valid by default.
 pub const DEFAULT_TIME_TO_LIVE: Duration = days(90);
 /// How long a token is valid at most.
 pub const MAX_TIME_TO_LIVE: Duration = days(366);
@@ -27,7 +27,7 @@ pub struct TokenId(pub Uuid);
 pub struct AccessToken {
     /// Its id.
     pub id: TokenId,
-    /// Whom it stands for. Where that is a subject, it is bound to the subject's immutable id.
+    /// The caller that it authenticates. If that is a subject, the token is bound to the subject's immutable id.
     pub caller: Caller,
     /// The tenant that it is bound to; `None` for an operator.
     pub tenant: Option<TenantId>,
@@ -38,13 +38,13 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// Whether the token is valid at that time: until its expiry. A clock that lags behind its issue is no reason to
-    /// refuse it.
+    /// Whether the token is valid at that time: until its expiry. A clock that is behind its time of issue is no reason
+    /// to refuse it.
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         now < self.expires_at
     }
 
-    /// What the token proves its caller by.
+    /// The evidence for the token's caller.
     pub const fn evidence(&self) -> Evidence {
         Evidence { token: self.id, tenant: self.tenant }
     }

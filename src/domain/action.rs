@@ -1,9 +1,9 @@
-//! What a caller can ask for: one action for each RPC.
+//! What a caller can request: one action for each RPC.
 
-/// Declares the actions, each with the name that permissions use and the RPC that it stands for.
+/// Declares the actions, each with the name that permissions use and its RPC.
 macro_rules! actions {
     ($($variant:ident = $name:literal $service:literal $rpc:literal,)+) => {
-        /// An action: what an RPC asks for, as permissions name it.
+        /// An action: an RPC as permissions name it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action {
             $(
@@ -97,7 +97,7 @@ actions! {
 }
 
 impl Action {
-    /// The action of an RPC, or `None` where no service of ours has it.
+    /// The action of an RPC, or `None` if none of our services has it.
     pub fn of_rpc(service: &str, rpc: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.service() == service && action.rpc() == rpc)
     }
@@ -107,17 +107,17 @@ impl Action {
         matches!(self, Self::ChangePassword | Self::ChangePasswordV5)
     }
 
-    /// Whether the answer goes on for as long as the caller listens.
+    /// Whether the response continues for as long as the caller listens.
     pub const fn is_open_ended(self) -> bool {
         matches!(self, Self::WatchChanges)
     }
 
-    /// Whether the caller sends messages without a bound on their number: the time of such a call has none either.
+    /// Whether the caller sends an unbounded number of messages: the duration of such a call is unbounded too.
     pub const fn is_sent_as_stream(self) -> bool {
         matches!(self, Self::ImportCredentials)
     }
 
-    /// Whether the answer is no more than what was read: nothing is changed, and no attempt is made.
+    /// Whether the action only reads: it changes nothing and makes no attempt.
     pub const fn only_reads(self) -> bool {
         matches!(
             self,
@@ -145,7 +145,7 @@ impl Action {
         )
     }
 
-    /// Whether this is one of `AdminService`.
+    /// Whether this is an action of `AdminService`.
     pub fn is_administrative(self) -> bool {
         self.service() == ADMIN_SERVICE
     }

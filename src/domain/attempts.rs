@@ -1,4 +1,4 @@
-//! How often a password was tried, and what follows.
+//! Attempts on a password, and the waits that follow wrong ones.
 
 use std::time::Duration;
 
@@ -7,32 +7,33 @@ use super::time::{Timestamp, days};
 /// How long a wrong password counts: far longer than any wait.
 pub const COUNTED_FOR: Duration = days(7);
 
-/// What attempts are counted by: a digest over the subject's id, or over its tenant's id and its name where there is none.
+/// The key that attempts are counted by: a digest over the subject's id, or over its tenant's id and its name if there
+/// is no such subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SubjectKey(pub [u8; 32]);
 
-/// Who tries: a digest over the caller's tenant, kind and name.
+/// The key of the caller: a digest over its tenant, kind and name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallerKey(pub [u8; 32]);
 
 /// A caller and the subject whose password it tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pair {
-    /// Whose password is tried.
+    /// The subject whose password is tried.
     pub subject: SubjectKey,
-    /// What the attempts on the subject's name were counted by before there was the subject, where there is one now: they
-    /// count as well, so that no wait is over because the subject is made.
+    /// The key that attempts on the subject's name were counted by before the subject was created, if it now exists:
+    /// they count as well, so that creating the subject ends no wait.
     pub name: Option<SubjectKey>,
-    /// Who tries.
+    /// The caller.
     pub caller: CallerKey,
 }
 
 /// Whose wrong passwords a change forgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forget {
-    /// The pair's: it has shown the right one.
+    /// The pair's: the caller has given the right password.
     Pair(Pair),
-    /// Everybody's for the subject of that pair: an administrator has set a new one.
+    /// All callers' for the subject of that pair: an administrator has set a new password.
     Subject(Pair),
 }
 
@@ -47,21 +48,21 @@ impl Pair {
 /// Wrong passwords in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Failures {
-    /// How many.
+    /// The count.
     pub count: u32,
-    /// When the last one was, where there was one.
+    /// The time of the last one, if there is one.
     pub last_at: Option<Timestamp>,
 }
 
 impl Failures {
-    /// These and those.
+    /// The sum of both.
     #[must_use]
     pub fn and(self, others: Self) -> Self {
         Self { count: self.count.saturating_add(others.count), last_at: self.last_at.max(others.last_at) }
     }
 }
 
-/// What is stored of the attempts on a subject.
+/// The stored attempts on a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoredFailures {
     /// By this caller.
@@ -71,7 +72,7 @@ pub struct StoredFailures {
 }
 
 impl StoredFailures {
-    /// What of it still counts. The store gets rid of the rest in its own time.
+    /// The part that still counts. The store removes the rest later.
     #[must_use]
     pub fn counting(self, now: Timestamp) -> Self {
         let counting = |failures: Failures| {
@@ -82,7 +83,7 @@ impl StoredFailures {
     }
 }
 
-/// How many wrong passwords in a row are free, and how long one waits after each further one.
+/// How many wrong passwords in a row are free, and how long the wait is after each further one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// Wrong passwords in a row that cost no wait.
@@ -94,7 +95,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The wait that follows so many failures in a row.
+    /// The wait after that many failures in a row.
     pub fn length(&self, failures: u32) -> Duration {
         if failures < self.allowance {
             return Duration::ZERO;
@@ -103,7 +104,8 @@ impl Backoff {
         self.initial.saturating_mul(1 << doublings).min(self.longest)
     }
 
-    /// How much of the wait is left. A clock behind the wait's start lets it begin again, at most at its own length.
+    /// How much of the wait remains. If the clock is behind the wait's start, the wait begins again, at most at its own
+    /// length.
     pub fn remaining(&self, failures: Failures, now: Timestamp) -> Duration {
         let length = self.length(failures.count);
         match failures.last_at.map(|start| now.since(start)) {

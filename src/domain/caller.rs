@@ -1,4 +1,4 @@
-//! Who is asking, and which RPCs that kind can use at all.
+//! The caller, and which RPCs its kind can use at all.
 
 use std::fmt;
 
@@ -6,18 +6,18 @@ use super::action::Action;
 use super::names::{FreeName, IamUserId, RamUserName, TenantName};
 use super::subject::SubjectId;
 
-/// Who is asking, authenticated.
+/// An authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Caller {
     /// A tenant's root.
     Root(TenantName),
-    /// A RAM user. The id is the subject's that the credentials are bound to.
+    /// A RAM user. The id is that of the subject that the credentials are bound to.
     RamUser(TenantName, RamUserName, SubjectId),
-    /// An IAM user. The id is the subject's that the credentials are bound to.
+    /// An IAM user. The id is that of the subject that the credentials are bound to.
     IamUser(TenantName, IamUserId, SubjectId),
     /// A relying system of a tenant.
     Service(TenantName, FreeName),
-    /// Whoever runs the installation; belongs to no tenant.
+    /// An operator of the installation; belongs to no tenant.
     Operator(FreeName),
 }
 
@@ -32,7 +32,7 @@ pub enum CallerKind {
     IamUser,
     /// A relying system.
     Service,
-    /// Whoever runs the installation.
+    /// An operator of the installation.
     Operator,
 }
 
@@ -51,7 +51,7 @@ impl CallerKind {
         }
     }
 
-    /// The kind of a word, or `None` where there is no such kind.
+    /// The kind with that word, or `None` if there is no such kind.
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
@@ -89,7 +89,7 @@ impl Caller {
         }
     }
 
-    /// The subject that the caller is, where it is one.
+    /// The subject that the caller is, if it is one.
     pub const fn subject_id(&self) -> Option<SubjectId> {
         match self {
             Self::RamUser(_, _, id) | Self::IamUser(_, _, id) => Some(*id),
@@ -105,7 +105,7 @@ impl fmt::Display for Caller {
     }
 }
 
-/// A caller whose kind can use the action at all. Says nothing of permission.
+/// A caller whose kind can use the action at all. Does not imply permission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EligibleCaller {
     caller: Caller,
@@ -113,10 +113,10 @@ pub struct EligibleCaller {
 }
 
 impl EligibleCaller {
-    /// Pairs a caller with an action, or gives `None` where that kind of caller can't use it.
+    /// Pairs a caller with an action, or returns `None` if that kind of caller can't use it.
     ///
-    /// `ChangePassword` is for RAM users and `ChangePasswordV5` for IAM users, because the subject is the caller. What
-    /// happens within a tenant is not for operators, who belong to none.
+    /// `ChangePassword` is for RAM users and `ChangePasswordV5` for IAM users, because the subject is the caller.
+    /// Operators belong to no tenant, and can use only the actions of administrators.
     pub fn new(caller: Caller, action: Action) -> Option<Self> {
         let eligible = match (action, caller.kind()) {
             (Action::ChangePassword, kind) => kind == CallerKind::RamUser,

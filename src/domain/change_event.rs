@@ -11,9 +11,9 @@ use super::time::Timestamp;
 /// What a watcher is sent: that something happened to a subject. Holds versions and never a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeEvent {
-    /// Its id: that of the change where a password was set, else that of the audit event that was recorded with it.
+    /// Its id: that of the change if a password was set, else that of the audit event that was recorded with it.
     pub id: Uuid,
-    /// When it happened, by the clock of whoever did it. Order is told by positions, never by this.
+    /// When it happened, by the clock of the process that wrote it. Positions define the order, never this time.
     pub at: Timestamp,
     /// The subject's tenant.
     pub tenant: TenantName,
@@ -30,14 +30,14 @@ pub struct ChangeEvent {
 pub enum ChangeKind {
     /// It was created.
     Created {
-        /// The version of its first password, where it has one.
+        /// The version of its first password, if it has one.
         version: Option<Version>,
     },
-    /// Its password was changed, by itself or where no old one is asked for.
+    /// Its password was changed, by the subject itself or by an operation that requires no old password.
     Changed {
         /// The new version.
         version: Version,
-        /// Until when the password before is good as well, where it is.
+        /// Until when the previous password is valid as well, if it is.
         overlap_until: Option<Timestamp>,
     },
     /// Its password was set by an administrator.
@@ -45,17 +45,17 @@ pub enum ChangeKind {
         /// The new version.
         version: Version,
     },
-    /// A caller used up its wrong passwords, and can't try the subject's for a while.
+    /// A caller used up its wrong passwords, and can't try the subject's password for a while.
     Locked {
         /// Until when that caller has to wait.
         until: Timestamp,
     },
-    /// It was deleted. Nothing follows.
+    /// It was deleted. No event follows.
     Deleted,
 }
 
 impl ChangeKind {
-    /// What it is that an action set a password, and until when the one before is good as well.
+    /// The kind of event for a password that an action set, and until when the previous one is valid as well.
     pub fn of_password(action: Action, version: Version, overlap_until: Option<Timestamp>) -> Self {
         if action.is_administrative() { Self::Reset { version } } else { Self::Changed { version, overlap_until } }
     }
@@ -72,23 +72,23 @@ impl ChangeKind {
     }
 }
 
-/// A place in the one order in which events are told. Only what is committed has one, so that nothing ever appears
-/// before a place that somebody has passed.
+/// A place in the single order of events. Only committed events have one, so that no event ever appears before a place
+/// that a reader has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position(pub u64);
 
 /// The part of the order that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptEvents {
-    /// Where it begins: whatever comes after this is kept.
+    /// Where it begins: all events after this are kept.
     pub after: Position,
     /// The last position that was given.
     pub last: Position,
 }
 
 impl KeptEvents {
-    /// Whether everything that comes after a position is kept. What was never given is of another store, or of a time
-    /// that a restored backup does not know.
+    /// Whether all events after a position are kept. A position that was never given comes from another store, or from
+    /// a time that a restored backup does not know.
     pub fn reaches_back_to(self, position: Position) -> bool {
         self.after <= position && position <= self.last
     }

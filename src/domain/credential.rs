@@ -9,7 +9,7 @@ use super::names::PepperKeyId;
 use super::overlap::Overlap;
 use super::time::Timestamp;
 
-/// The compare-and-set counter of a credential: 1 with the first password, and one more with each.
+/// The compare-and-set counter of a credential: 1 with the first password, and one more with each further one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(NonZeroU64);
 
@@ -17,7 +17,7 @@ impl Version {
     /// The version of the first password.
     pub const FIRST: Self = Self(NonZeroU64::MIN);
 
-    /// The version of that number, or `None` for 0.
+    /// The version with that number, or `None` for 0.
     pub fn new(number: u64) -> Option<Self> {
         NonZeroU64::new(number).map(Self)
     }
@@ -33,7 +33,7 @@ impl Version {
         Self(self.0.saturating_add(1))
     }
 
-    /// The version that follows `current`, where a subject has one.
+    /// The version that follows `current`, or the first if there is none.
     pub fn following(current: Option<Self>) -> Self {
         current.map_or(Self::FIRST, Self::next)
     }
@@ -45,20 +45,20 @@ impl fmt::Display for Version {
     }
 }
 
-/// The version that a caller counts on; 0 stands for no password at all.
+/// The version that a caller expects; 0 means no password at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpectedVersion(pub u64);
 
-/// Counts the writes of a stored credential, also those that keep the version.
+/// Counts the writes of a stored credential, including those that keep the version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision(pub u64);
 
-/// A hash as it is verified: a PHC string, or a crypt string where it was imported. Never shown.
+/// A hash as it is verified: a PHC string, or a crypt string if it was imported. Never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Takes such a string, unread: the hash engine decides whether it can be verified.
+    /// Takes such a string without parsing it: the hash engine decides whether it can be verified.
     pub fn new(phc: String) -> Self {
         Self(phc)
     }
@@ -75,9 +75,9 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// A hash as it is stored: wrapped under a key of the pepper, or as it is where there was none. Never shown.
+/// A hash as it is stored: wrapped under a key of the pepper, or unwrapped if there was no key. Never shown.
 ///
-/// Only the pepper makes one of a [`PasswordHash`], and back; a step that is left out does not compile:
+/// Only the pepper converts between this and a [`PasswordHash`]; code that skips the conversion does not compile:
 ///
 /// ```compile_fail
 /// use credentiald::{domain::credential::PasswordHash, ports::store::Commit};
@@ -94,12 +94,12 @@ pub struct StoredHash {
 }
 
 impl StoredHash {
-    /// Takes what is stored, or is to be: the id of the key, where there is one, and the text.
+    /// Takes the stored form: the id of the key, if there is one, and the text.
     pub fn new(key: Option<PepperKeyId>, text: String) -> Self {
         Self { key, text }
     }
 
-    /// The id of the key that it is wrapped under; `None` where it is not wrapped.
+    /// The id of the key that it is wrapped under; `None` if it is not wrapped.
     pub fn key(&self) -> Option<&PepperKeyId> {
         self.key.as_ref()
     }
@@ -116,7 +116,7 @@ impl fmt::Debug for StoredHash {
     }
 }
 
-/// The stored hash of one version of a subject's password. It opens as nothing else.
+/// The stored hash of one version of a subject's password. It opens only for that subject and version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionedHash {
     /// The version.
@@ -128,9 +128,9 @@ pub struct VersionedHash {
 /// Who set a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangedBy {
-    /// The subject itself: the minimum age counts from here.
+    /// The subject itself: the minimum age counts from then on.
     Subject,
-    /// Somebody else: an administrator, or whoever may set it without the old one.
+    /// Another caller: an administrator, or a caller that may set it without the old password.
     Administrator,
 }
 
@@ -153,7 +153,7 @@ pub struct ChangeId(pub Uuid);
 pub struct Credential {
     /// The compare-and-set counter.
     pub version: Version,
-    /// One more with every write.
+    /// Increases with every write.
     pub revision: Revision,
     /// The hash of the current password.
     pub hash: StoredHash,
@@ -161,20 +161,20 @@ pub struct Credential {
     pub changed_at: Timestamp,
     /// Who set it.
     pub changed_by: ChangedBy,
-    /// The hashes of the passwords before, the newest first.
+    /// The hashes of the earlier passwords, the newest first.
     pub history: Vec<VersionedHash>,
-    /// Whether, and for how long, the password before is good as well.
+    /// Whether, and for how long, the previous password is valid as well.
     pub overlap: Overlap,
 }
 
 impl Credential {
-    /// The hash of the password before, while it is good as well.
+    /// The hash of the previous password, while it is valid as well.
     pub fn previous(&self, now: Timestamp) -> Option<&VersionedHash> {
         let is_open = self.overlap.window.is_some_and(|window| window.is_open(now));
         self.history.first().filter(|earlier| is_open && earlier.version.next() == self.version)
     }
 
-    /// The hash of that version's password, where it is still kept.
+    /// The hash of that version's password, if it is still kept.
     pub fn hash_of(&self, version: Version) -> Option<&StoredHash> {
         if version == self.version {
             return Some(&self.hash);
@@ -183,7 +183,7 @@ impl Credential {
     }
 }
 
-/// What may be told of a credential.
+/// What may be disclosed of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CredentialState {
     /// The compare-and-set counter.

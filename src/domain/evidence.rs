@@ -1,10 +1,10 @@
-//! What proves who is calling.
+//! Evidence of the caller's identity.
 
 use super::access_token::TokenId;
 use super::tenant::TenantId;
 
-/// What proved who is calling when the call began. It is asked for again before anything is done for the call, and in the
-/// transaction of each write: a token may be revoked, expire or end with its tenant while a call goes on.
+/// What proved the caller's identity when the call began. It is checked again before anything is done for the call, and
+/// in the transaction of each write: a token may be revoked, expire or end with its tenant during a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evidence {
     /// The access token.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why one field's value is refused before anything is looked up.
+/// Why one field's value is refused before any look-up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldProblem {
     /// The field is absent or empty.
@@ -11,11 +11,11 @@ pub enum FieldProblem {
     /// The value is longer than allowed.
     #[error("is at most {max} {unit} long, found {found}")]
     TooLong {
-        /// The bound.
+        /// The maximum.
         max: usize,
-        /// The length that was found.
+        /// The actual length.
         found: usize,
-        /// What is counted.
+        /// The unit of the length.
         unit: LengthUnit,
     },
     /// The value holds a character that is not allowed.
@@ -31,7 +31,7 @@ pub enum FieldProblem {
         min: u64,
         /// The largest value allowed.
         max: u64,
-        /// The value that was found.
+        /// The actual value.
         found: u64,
     },
     /// The value has the wrong form.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::field::{FieldProblem, LengthUnit};
 
-/// Refuses what is empty, longer than `max` characters, or holds a character that `allows` refuses.
+/// Refuses a text that is empty, longer than `max` characters, or holds a character that `allows` refuses.
 fn check(text: &str, max: usize, allowed: &'static str, allows: impl Fn(char) -> bool) -> Result<(), FieldProblem> {
     if text.is_empty() {
         return Err(FieldProblem::Missing);
@@ -71,7 +71,7 @@ name!(
     FreeName, 64, "A-Z a-z 0-9 . _ -", is_plain
 );
 name!(
-    /// What a caller marks a request with, so that sending it again is safe: 1–64 of visible ASCII.
+    /// The key of a request that makes a retry idempotent: 1–64 of visible ASCII.
     ClientToken, 64, "visible ASCII characters", |character: char| character.is_ascii_graphic()
 );
 name!(
@@ -83,7 +83,7 @@ name!(
     Region, 64, "A-Z a-z 0-9 -", |character: char| character.is_ascii_alphanumeric() || character == '-'
 );
 
-/// A RAM user's name: 1–64 of `A-Z a-z 0-9 . _ -` (RAM `UserName`), the first no hyphen.
+/// A RAM user's name: 1–64 of `A-Z a-z 0-9 . _ -` (RAM `UserName`), not starting with a hyphen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RamUserName(String);
 
@@ -100,7 +100,7 @@ impl RamUserName {
         Ok(name)
     }
 
-    /// Parses a name that is stored already. Earlier versions accepted a hyphen at the start.
+    /// Parses a name that is already stored. Earlier versions accepted a hyphen at the start.
     ///
     /// # Errors
     /// What is wrong with the text.
@@ -145,7 +145,7 @@ impl DomainName {
         Ok(name)
     }
 
-    /// Parses a name that is stored already. Earlier versions did not look at its labels.
+    /// Parses a name that is already stored. Earlier versions did not check its labels.
     ///
     /// # Errors
     /// What is wrong with the text.
@@ -183,7 +183,8 @@ impl fmt::Display for DomainName {
     }
 }
 
-/// An IAM user's name: 1–64 letters, digits, spaces, `_`, `-` and `.`, not first a digit (Huawei IAM user name).
+/// An IAM user's name: 1–64 letters, digits, spaces, `_`, `-` and `.`, not starting with a digit (Huawei IAM user
+/// name).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IamUserName(String);
 
@@ -202,7 +203,7 @@ impl IamUserName {
         Ok(Self(text.to_owned()))
     }
 
-    /// The name of a user that was given none: its id.
+    /// The name of a user without a given name: its id.
     pub fn of_id(id: &IamUserId) -> Self {
         Self(id.as_str().to_owned())
     }

@@ -1,16 +1,16 @@
 //! Parts of a list.
 
-/// Which part of a list is wanted.
+/// The requested part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// How many items at most.
+    /// The maximum number of items.
     pub size: u32,
-    /// The key of the last item of the part before, as [`Page::next`] gave it.
+    /// The key of the last item of the previous part, as [`Page::next`] returned it.
     pub after: Option<String>,
 }
 
 impl PageRequest {
-    /// The size where the caller names none.
+    /// The size if the caller names none.
     pub const DEFAULT_SIZE: u32 = 50;
     /// The largest size.
     pub const MAX_SIZE: u32 = 1000;
@@ -21,6 +21,6 @@ impl PageRequest {
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Where to go on, or `None` at the end.
+    /// Where to continue, or `None` at the end.
     pub next: Option<String>,
 }

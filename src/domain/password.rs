@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::field::{FieldProblem, LengthUnit};
 
-/// A password over this many bytes on the wire is refused.
+/// The longest password in bytes on the wire; a longer one is refused.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 
 /// A password in memory, in Unicode normalization form C (NIST SP 800-63B-4 §3.1.1.2).
@@ -28,7 +28,7 @@ pub const MAX_PASSWORD_BYTES: usize = 1024;
 /// ```
 pub struct Password {
     normalized: Zeroizing<String>,
-    /// Kept only where normalizing changed it.
+    /// Kept only if normalization changed it.
     received: Option<Zeroizing<String>>,
 }
 
@@ -60,7 +60,7 @@ impl Password {
         &self.normalized
     }
 
-    /// The password before normalization, where that changed it: the systems that hashes are imported from hashed what
+    /// The password before normalization, if that changed it: the systems that hashes are imported from hashed what
     /// they received.
     pub fn expose_as_received(&self) -> Option<&str> {
         self.received.as_ref().map(|text| text.as_str())
@@ -74,7 +74,7 @@ impl Password {
     }
 }
 
-/// NFC without leaving parts behind: the buffer is large enough from the start, so that it is never moved.
+/// NFC without leaving copies behind: the buffer is large enough from the start, so that it is never moved.
 fn normalize(text: &str) -> Zeroizing<String> {
     // NFC grows UTF-8 at most threefold (Unicode Standard Annex #15, "Maximum Expansion Factors").
     let mut normalized = Zeroizing::new(String::with_capacity(text.len().saturating_mul(3)));
@@ -103,7 +103,7 @@ impl NewPassword {
         &self.0
     }
 
-    /// Gives the password up.
+    /// Returns the password.
     pub fn into_password(self) -> Password {
         self.0
     }

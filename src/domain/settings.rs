@@ -1,11 +1,11 @@
-//! What a tenant configures: its two password policies and its security preference.
+//! The settings of a tenant: its two password policies and its security preference.
 
 use super::field::{FieldProblem, InvalidField};
 use super::subject::SubjectKind;
 
-/// A setting's type: how a value that was typed becomes one that is in range.
+/// A setting's type: how an input becomes a value that is in range.
 trait Setting: Copy {
-    /// The range of the setting, where its type has one.
+    /// The range of the setting, if its type has one.
     type Range: Copy;
 
     fn checked(self, range: Self::Range) -> Result<Self, FieldProblem>;
@@ -59,7 +59,7 @@ macro_rules! settings {
             /// The settings after a change.
             ///
             /// # Errors
-            /// Every value that is out of its range.
+            /// All values that are out of range.
             pub fn with(&self, change: &$change) -> Result<Self, Vec<InvalidField>> {
                 let mut settings = *self;
                 let mut invalid = Vec::new();
@@ -99,7 +99,7 @@ settings! {
         hard_expiry: bool = false, ();
         /// After how many days a password expires; 0 = never.
         max_password_age: u32 = 0, (0, 1095);
-        /// How many of the last passwords, the current one included, may not come again; 0 = off.
+        /// How many of the last passwords, the current one included, may not be reused; 0 = off.
         password_reuse_prevention: u32 = 0, (0, 24);
         /// After how many wrong passwords in a row a caller waits for an hour; 0 = the service's own limits. Spelt as
         /// the vendor spells it.
@@ -120,7 +120,7 @@ settings! {
         minimum_password_age: u32 = 0, (0, 1440);
         /// The fewest characters.
         minimum_password_length: u32 = 8, (8, 32);
-        /// How many of the last passwords, the current one included, may not come again; 0 = off.
+        /// How many of the last passwords, the current one included, may not be reused; 0 = off.
         password_reuse_prevention: u32 = 1, (0, 24);
         /// Whether the password must be neither the user name nor its reverse.
         password_not_username_or_invert: bool = true, ();
@@ -141,7 +141,7 @@ settings! {
     }
 }
 
-/// All that a tenant configures.
+/// All settings of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TenantSettings {
     /// The RAM password policy.
@@ -153,8 +153,8 @@ pub struct TenantSettings {
 }
 
 impl TenantSettings {
-    /// How many hashes of earlier passwords the rules against reuse need, for each kind of subject that has a policy here.
-    /// The current password is one of those that they count.
+    /// How many hashes of earlier passwords the rules against reuse need, for each kind of subject that has a policy
+    /// here. The rules count the current password as well.
     pub const fn earlier_hashes(&self) -> [(SubjectKind, u32); 2] {
         [
             (SubjectKind::RamUser, self.ram.password_reuse_prevention().saturating_sub(1)),

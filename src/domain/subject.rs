@@ -1,4 +1,4 @@
-//! Whose password it is.
+//! The subject: the owner of a password.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::names::{AccountName, DomainName, IamUserId, IamUserName, InstanceId, RamUserName, Region};
 use super::time::Timestamp;
 
-/// The immutable id of a subject. Made again under the same name, a subject has another.
+/// The immutable id of a subject. A subject that is recreated under the same name gets another id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SubjectId(pub Uuid);
 
@@ -70,7 +70,7 @@ impl SubjectName {
         }
     }
 
-    /// The instance that the subject belongs to, where it is an account.
+    /// The instance that the subject belongs to, if it is an account.
     pub const fn instance(&self) -> Option<&InstanceId> {
         match self {
             Self::InstanceAccount(instance, _) => Some(instance),
@@ -88,7 +88,7 @@ impl SubjectName {
         }
     }
 
-    /// The name within tenant, kind and instance, as it was written: what people are shown.
+    /// The name within tenant, kind and instance, as it was written: for display.
     pub fn as_written(&self) -> &str {
         match self {
             Self::MailDomain(name) => name.as_written(),
@@ -122,7 +122,7 @@ macro_rules! status {
                 match self { $(Self::$variant => $word),+ }
             }
 
-            /// The value of a word, or `None` where there is no such value.
+            /// The value with that word, or `None` if there is no such value.
             pub fn of(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|status| status.as_str() == word)
             }
@@ -192,28 +192,28 @@ status! {
     }
 }
 
-/// What is known of a subject besides its name; permissions are judged on it.
+/// The attributes of a subject besides its name; permissions are judged on them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubjectAttributes {
-    /// Of a mail domain.
+    /// Attributes of a mail domain.
     MailDomain {
-        /// Where it is.
+        /// The region.
         region: Region,
         /// Its state.
         status: MailDomainStatus,
     },
-    /// Of a RAM user: nothing.
+    /// Attributes of a RAM user: none.
     RamUser,
-    /// Of an IAM user.
+    /// Attributes of an IAM user.
     IamUser {
-        /// Its name, which its password may not be.
+        /// Its name, which its password must not be.
         user_name: IamUserName,
         /// Its tags.
         tags: Tags,
     },
-    /// Of an instance account.
+    /// Attributes of an instance account.
     InstanceAccount {
-        /// Where its instance is.
+        /// The region of its instance.
         region: Region,
         /// The state of its instance.
         instance_status: InstanceStatus,
@@ -225,14 +225,14 @@ pub enum SubjectAttributes {
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
 
-/// A subject: who it is, without its credential.
+/// A subject without its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     /// Its immutable id.
     pub id: SubjectId,
     /// Its name.
     pub name: SubjectName,
-    /// What else is known of it.
+    /// Its attributes.
     pub attributes: SubjectAttributes,
     /// When it was created.
     pub created_at: Timestamp,
@@ -243,7 +243,7 @@ pub struct Subject {
 pub struct Instance {
     /// Its id.
     pub id: InstanceId,
-    /// Where it is.
+    /// The region.
     pub region: Region,
     /// Its state.
     pub status: InstanceStatus,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::names::TenantName;
 use super::time::Timestamp;
 
-/// A tenant's immutable id. One that is made again under the same name has another.
+/// A tenant's immutable id. A tenant that is recreated under the same name gets another id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TenantId(pub Uuid);
 

@@ -2,7 +2,7 @@
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// What some editors and shells write before UTF-8 text (Unicode Standard §23.8). It is no part of the text.
+/// What some editors and shells write before UTF-8 text (Unicode Standard §23.8). It is not part of the text.
 pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The text without the byte order mark at its start.
@@ -10,9 +10,9 @@ pub fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
-/// The text on one line, with everything that does not stand for itself as an escape: control characters, line and
-/// paragraph separators, and format characters such as the marks that reverse the direction of writing (Unicode Technical
-/// Report 36 §2.5).
+/// The text on one line, with escapes for all characters that are not simply displayed: control characters, line and
+/// paragraph separators, and format characters such as the marks that reverse the direction of writing (Unicode
+/// Technical Report 36 §2.5).
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -25,7 +25,7 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// Whether a terminal or a log shows the character and does nothing else with it.
+/// Whether a terminal or a log displays the character and does nothing else with it.
 pub fn stands_for_itself(character: char) -> bool {
     !matches!(
         character.general_category(),

@@ -1,4 +1,4 @@
-//! Points in time and windows, both from arguments: the domain has no clock.
+//! Points in time and windows, both passed as arguments: the domain has no clock.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -8,11 +8,12 @@ use std::time::Duration;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The first and the last point of the years 1 to 9999. RFC 3339, and so the JSON of messages, can say no others.
+    /// The first and the last point of the years 1 to 9999. RFC 3339, and so the JSON of messages, can't express
+    /// others.
     const CALENDAR: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
-    /// The point that lies so many microseconds after 1970-01-01 UTC, where it lies within the years 1 to 9999. What comes
-    /// from outside MUST.
+    /// The point that many microseconds after 1970-01-01 UTC, if it is within the years 1 to 9999. Times from outside
+    /// MUST be.
     pub fn of_calendar(micros: i64) -> Option<Self> {
         Self::CALENDAR.contains(&micros).then_some(Self(micros))
     }
@@ -23,7 +24,7 @@ impl Timestamp {
         Self(self.0.clamp(*Self::CALENDAR.start(), *Self::CALENDAR.end()))
     }
 
-    /// The point that lies so many microseconds after 1970-01-01 UTC.
+    /// The point that many microseconds after 1970-01-01 UTC.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
@@ -33,25 +34,25 @@ impl Timestamp {
         self.0
     }
 
-    /// The point that lies `duration` later.
+    /// The point that is `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// The point that lies `duration` before.
+    /// The point that is `duration` earlier.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
-    /// How long ago `earlier` was, or `None` where this lies before it.
+    /// The time since `earlier`, or `None` if this is before it.
     pub fn since(self, earlier: Self) -> Option<Duration> {
         u64::try_from(self.0.checked_sub(earlier.0)?).ok().map(Duration::from_micros)
     }
 }
 
-/// A span of time, kept as its start and its length, so that a clock that jumps can't make it longer.
+/// A span of time, stored as its start and its length, so that a clock that jumps can't make it longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// When it starts.
@@ -64,8 +65,8 @@ impl Window {
     /// How far the clocks of two replicas may be apart.
     const LEEWAY: Duration = Duration::from_secs(10);
 
-    /// The window that ends `length` after now. It starts a little earlier, because another replica's clock may be behind
-    /// this one's.
+    /// The window that ends `length` after now. It starts a little earlier, because another replica's clock may be
+    /// behind.
     pub fn from(now: Timestamp, length: Duration) -> Self {
         Self { start: now.before(Self::LEEWAY), length: length.saturating_add(Self::LEEWAY) }
     }
@@ -76,7 +77,7 @@ impl Window {
         Self { length: self.length.min(length.saturating_add(Self::LEEWAY)), ..self }
     }
 
-    /// Whether it is still open. A clock behind its start means that it is over.
+    /// Whether it is still open. If the clock is behind its start, it is over.
     pub fn is_open(&self, now: Timestamp) -> bool {
         now.since(self.start).is_some_and(|elapsed| elapsed < self.length)
     }
@@ -87,12 +88,12 @@ impl Window {
     }
 }
 
-/// So many days.
+/// That many days.
 pub const fn days(count: u32) -> Duration {
     Duration::from_secs(count as u64 * 24 * 60 * 60)
 }
 
-/// So many minutes.
+/// That many minutes.
 pub const fn minutes(count: u32) -> Duration {
     Duration::from_secs(count as u64 * 60)
 }
