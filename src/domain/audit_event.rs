@@ -8,7 +8,7 @@ use super::credential::{ChangeId, Version};
 use super::subject::SubjectId;
 use super::time::Timestamp;
 
-/// A durable record of a decision: who asked for what, and what came of it. Holds no password and no hash.
+/// A durable record of a decision: the caller, the request and the outcome. Holds no password and no hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
     /// Its id.
@@ -17,21 +17,21 @@ pub struct AuditEvent {
     pub at: Timestamp,
     /// The id of the request.
     pub request_id: Uuid,
-    /// The caller's own id of the request, where it sent one.
+    /// The caller's own id of the request, if it sent one.
     pub correlation_id: Option<String>,
-    /// Who asked.
+    /// The caller.
     pub caller: Caller,
-    /// What for.
+    /// The requested action.
     pub action: Action,
-    /// What on, as the source pages name it.
+    /// The resource, as the source pages name it.
     pub resource: String,
-    /// The subject, where it exists.
+    /// The subject, if it exists.
     pub subject: Option<SubjectId>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: AuditOutcome,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditOutcome {
     /// It was done.
@@ -47,14 +47,14 @@ pub enum AuditOutcome {
     Imported {
         /// How many subjects were added.
         subjects: u32,
-        /// How many were there already, as they are.
+        /// How many subjects existed already, unchanged.
         unchanged: u32,
     },
-    /// The caller may not; with the ids of the policies that decided.
+    /// The caller is not permitted.
     Denied {
-        /// The ids of the policies that decided; empty where none permitted.
+        /// The ids of the policies that decided; empty if none permitted.
         policies: Vec<String>,
-        /// The earlier refusals that this event stands for as well.
+        /// The earlier refusals that this event also represents.
         repeats: Option<Repeats>,
     },
     /// A password was wrong, or used before: an attempt.
@@ -64,10 +64,10 @@ pub enum AuditOutcome {
     Undecided,
 }
 
-/// Refusals that were counted and not recorded one by one.
+/// Refusals that were counted instead of recorded individually.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeats {
-    /// How many.
+    /// The count.
     pub count: u32,
     /// When the first of them happened.
     pub since: Timestamp,

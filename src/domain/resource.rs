@@ -1,4 +1,4 @@
-//! What an action is asked on.
+//! The resource of an action.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use super::names::AccountName;
 use super::names::{DomainName, IamUserId, InstanceId, RamUserName, Region, TenantName};
 use super::subject::Tags;
 
-/// What an action is asked on, with the attributes that permissions are judged on.
+/// The resource of an action, with the attributes that permissions are judged on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
-    /// The installation: where tenants and operators are.
+    /// The installation, which holds tenants and operators.
     Installation,
     /// A tenant.
     Tenant(TenantName),
@@ -17,11 +17,11 @@ pub enum Resource {
     MailDomain {
         /// Its tenant.
         tenant: TenantName,
-        /// Where it is.
+        /// Its region.
         region: Region,
         /// Its name.
         name: DomainName,
-        /// Its state as one word, where it exists.
+        /// Its state as one word, if it exists.
         status: Option<&'static str>,
     },
     /// A RAM user.
@@ -37,37 +37,37 @@ pub enum Resource {
         tenant: TenantName,
         /// Its id.
         id: IamUserId,
-        /// Its tags; none where it does not exist.
+        /// Its tags; empty if it does not exist.
         tags: Tags,
     },
     /// An instance.
     Instance {
         /// Its tenant.
         tenant: TenantName,
-        /// Where it is.
+        /// Its region.
         region: Region,
         /// Its id.
         id: InstanceId,
-        /// Its state as one word, where it exists.
+        /// Its state as one word, if it exists.
         status: Option<&'static str>,
     },
     /// An account of an instance.
     InstanceAccount {
         /// Its tenant.
         tenant: TenantName,
-        /// Where its instance is.
+        /// The region of its instance.
         region: Region,
         /// Its instance.
         instance: InstanceId,
         /// Its name.
         name: AccountName,
-        /// Its state as one word, where it exists.
+        /// Its state as one word, if it exists.
         status: Option<&'static str>,
     },
 }
 
 impl Resource {
-    /// The resource as it is named to a caller who may not see it: as if it were in that region, wherever it is.
+    /// The resource as named to a caller who may not see it: as if it were in that region, wherever it is.
     #[must_use]
     pub fn named_in(mut self, unknown: &Region) -> Self {
         if let Self::MailDomain { region, .. } | Self::Instance { region, .. } | Self::InstanceAccount { region, .. } =

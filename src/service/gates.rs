@@ -1,7 +1,7 @@
-//! The only holder of the ports. What they are used for has to pass through here, and each gate hands out a proof that
-//! the next one asks for: `Permit → Loaded → Unspent → Reserved → (Proof, Unproven) → Change`.
+//! The only holder of the ports. Every use of a port passes through here, and each gate returns a proof that the next
+//! one requires: `Permit → Loaded → Unspent → Reserved → (Proof, Unproven) → Change`.
 //!
-//! Proofs own what they prove, so that one cannot be spent on another subject, and none can be made elsewhere:
+//! Proofs own what they prove, so that a proof can't be spent on another subject, and no code elsewhere can make one:
 //!
 //! ```compile_fail
 //! use credentiald::service::gates::Permit;
@@ -83,29 +83,29 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// The hash engine.
     pub hasher: Arc<dyn Hasher>,
-    /// What wraps hashes before they are stored.
+    /// The pepper, which wraps hashes before they are stored.
     pub pepper: Arc<dyn Pepper>,
-    /// Who may do what.
+    /// Permission decisions.
     pub authorizer: Arc<dyn Authorizer>,
-    /// What time it is.
+    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Where randomness comes from.
+    /// The source of randomness.
     pub entropy: Arc<dyn Entropy>,
 }
 
 /// What an operator sets for all tenants.
 pub struct Installation {
-    /// The region of what is created, or asked for, without one.
+    /// The default region of requests that create or name something without a region.
     pub region: Region,
-    /// How attempts are limited.
+    /// The limits for attempts.
     pub attempts: AttemptLimits,
-    /// What is asked of every password on top of each policy.
+    /// Requirements for every password on top of each policy.
     pub baseline: Baseline,
-    /// How watches are limited.
+    /// The limits for watches.
     pub watches: WatchLimits,
     /// How long audit events are kept.
     pub audit_kept: Duration,
-    /// What the tokens of lists are authenticated with: the same for all who serve from one store.
+    /// The key that authenticates page tokens: the same for all processes on one store.
     pub page_key: [u8; 32],
 }
 
@@ -120,7 +120,7 @@ pub struct Gates {
     detached: TaskTracker,
 }
 
-/// A caller who waits. Dropped before the answer is there, it has hung up.
+/// A waiting caller. If this is dropped before the response is there, the caller has hung up.
 struct Waiting(Option<Arc<dyn AdmittedHashes>>);
 
 impl Drop for Waiting {
@@ -132,14 +132,14 @@ impl Drop for Waiting {
 }
 
 impl Gates {
-    /// Puts the gates before the ports.
+    /// Creates the gates in front of the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
         let (under_way, held, refusals, watches) = Default::default();
         Self { ports, installation, under_way, held, refusals, watches, detached: TaskTracker::new() }
     }
 
-    /// Concludes a reserved attempt whether its caller waits or not: hanging up neither refunds it nor tears a commit.
-    /// Only where none of its hashes has begun, none is computed for nobody.
+    /// Concludes a reserved attempt whether its caller waits or not: hanging up neither refunds it nor interrupts a
+    /// commit. Only if none of its hashes has begun by then, none is computed.
     pub(super) async fn conclude<T: Send + 'static, Task>(
         &self,
         reserved: Reserved,
@@ -154,24 +154,24 @@ impl Gates {
         concluded.map_err(|_| ServiceError::Internal("a detached task was lost"))?
     }
 
-    /// Work that goes on whether its caller waits or not.
+    /// Runs work that continues whether its caller waits or not.
     pub(super) fn detach<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.detached.spawn(work)
     }
 
-    /// Waits until everything that was detached is concluded, and records what the store did not take before.
+    /// Waits until all detached work is concluded, and records the failed attempts that the store did not take before.
     pub(super) async fn concluded(&self) -> Result<(), ServiceError> {
         self.detached.close();
         self.detached.wait().await;
         self.record_all_held().await
     }
 
-    /// What the tokens of lists are authenticated with.
+    /// The key that authenticates page tokens.
     pub(super) fn page_key(&self) -> &[u8; 32] {
         &self.installation.page_key
     }
 
-    /// The region of what is created without one.
+    /// The region of resources that are created without one.
     pub(super) fn default_region(&self) -> &Region {
         &self.installation.region
     }
@@ -181,8 +181,8 @@ impl Gates {
         Policy::of_subject(subject, settings, &self.installation.baseline)
     }
 
-    /// The password that an administrator or a caller wants, accepted by the policy, and once more where it was generated:
-    /// to be answered.
+    /// The password that an administrator or a caller wants, accepted by the policy; if it was generated, also the
+    /// password for the response.
     pub(super) fn wanted(
         &self,
         policy: &Policy,
@@ -225,33 +225,33 @@ impl Gates {
         uuid::Builder::from_random_bytes(self.random()).into_uuid()
     }
 
-    /// The tenants, for what was permitted.
+    /// The tenants, for a permitted request.
     pub(super) fn tenants(&self, _permit: &Permit) -> &dyn Tenants {
         self.ports.store.as_ref()
     }
 
-    /// The overlaps, for what was permitted.
+    /// The overlaps, for a permitted request.
     pub(super) fn overlaps(&self, _permit: &SubjectPermit) -> &dyn Overlaps {
         self.ports.store.as_ref()
     }
 
-    /// The access tokens, for what was permitted.
+    /// The access tokens, for a permitted request.
     pub(super) fn access_tokens(&self, _permit: &Permit) -> &dyn AccessTokens {
         self.ports.store.as_ref()
     }
 
-    /// The access token with that digest: the one thing that is looked up before anybody is known.
+    /// The access token with that digest: the only look-up before the caller is known.
     pub(super) async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, ServiceError> {
         Ok(self.ports.store.access_token(digest).await?)
     }
 
-    /// The tenant that a token is bound to, where it is to one: like a subject's attributes, read to ask for permission.
+    /// The tenant that a token is bound to, if any. Like a subject's attributes, it is read to decide on permission.
     pub(super) async fn tenant_of_token(&self, id: TokenId) -> Result<Option<TenantName>, ServiceError> {
         let token = self.ports.store.access_token_of(id).await?;
         Ok(token.and_then(|token| token.caller.tenant().cloned()))
     }
 
-    /// Adds an operator's token to a store that holds no valid one. Nobody is there who could be permitted.
+    /// Adds an operator's token to a store that holds no valid one. There is no caller yet that could be permitted.
     pub(super) async fn bootstrap(
         &self,
         token: &AccessToken,
@@ -261,7 +261,7 @@ impl Gates {
         Ok(self.ports.store.bootstrap(token, digest, event).await?)
     }
 
-    /// The id and the settings of the tenant that was permitted.
+    /// The id and the settings of the permitted tenant.
     async fn tenant_settings(
         &self,
         _permit: &Permit,
@@ -286,20 +286,20 @@ impl Gates {
         self.random()
     }
 
-    /// In whose name a permitted request writes.
+    /// The authority for the writes of a permitted request.
     pub(super) fn authority(&self, permit: &Permit, outcome: AuditOutcome) -> Authority {
         let event = self.event(permit, outcome);
         Authority { event, evidence: permit.call().evidence, tenant: permit.tenant() }
     }
 
-    /// Whether what proved the caller of a call still does.
+    /// Checks that the evidence for a call's caller still holds.
     pub(super) async fn check_evidence(&self, call: &Call) -> Result<(), ServiceError> {
         let Some(evidence) = &call.evidence else { return Ok(()) };
         let is_proven = self.ports.store.is_proven(evidence, self.now()).await?;
         is_proven.then_some(()).ok_or(ServiceError::Unauthenticated)
     }
 
-    /// The record of what came of a permitted request that writes nothing else.
+    /// The audit event of a permitted request that writes nothing else.
     pub(super) fn event(&self, permit: &Permit, outcome: AuditOutcome) -> AuditEvent {
         permit.event(self.new_id(), self.now(), outcome)
     }

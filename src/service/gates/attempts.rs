@@ -1,5 +1,5 @@
-//! Attempts under way, counted in memory: parallel honest calls can neither outrun the allowance nor be punished.
-//! Each process counts its own: with several on one store as many as each allows are under way at a time.
+//! Attempts under way, counted in memory: parallel honest calls can neither outrun the allowance nor be punished. Each
+//! process counts its own: with several on one store, each allows its full number at a time.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,18 +16,18 @@ use crate::domain::names::TenantName;
 use crate::domain::subject::{SubjectId, SubjectName};
 use crate::domain::tenant::TenantId;
 
-/// How attempts are limited.
+/// The limits for attempts.
 #[derive(Debug, Clone, Copy)]
 pub struct AttemptLimits {
-    /// What one caller may try on one subject.
+    /// The limit for one caller on one subject.
     pub pair: Backoff,
-    /// What all callers together may try on one subject: it only slows, so that nobody can lock a subject for the
+    /// The limit for all callers together on one subject: it only slows, so that no caller can lock a subject for the
     /// others.
     pub subject: Backoff,
 }
 
 impl AttemptLimits {
-    /// The limits where a tenant's RAM policy sets `MaxLoginAttemps`: after so many wrong passwords in a row, an hour.
+    /// The limits if a tenant's RAM policy sets `MaxLoginAttemps`: after that many wrong passwords in a row, an hour.
     #[must_use]
     pub fn with_max_login_attempts(mut self, max_login_attempts: u32) -> Self {
         if max_login_attempts > 0 {
@@ -38,8 +38,8 @@ impl AttemptLimits {
     }
 }
 
-/// The key of a caller's attempts. Those of an administrator's resets are counted apart: whoever guessed in vain can
-/// still reset.
+/// The key of a caller's attempts. An administrator's resets are counted separately: after failed guesses, a reset is
+/// still possible.
 pub(super) fn caller_key(caller: &Caller, action: Action) -> CallerKey {
     let subject = caller.subject_id().map(|id| id.0.into_bytes());
     CallerKey(digest(&[
@@ -51,13 +51,13 @@ pub(super) fn caller_key(caller: &Caller, action: Action) -> CallerKey {
     ]))
 }
 
-/// The key of the attempts on a subject that exists: made again under the same name, it inherits none.
+/// The key of the attempts on a subject that exists: a subject recreated under the same name inherits none.
 pub(super) fn subject_key(id: SubjectId) -> SubjectKey {
     SubjectKey(digest(&[b"subject", id.0.as_bytes()]))
 }
 
-/// The key of the attempts on a name that no subject has, or had then. A tenant that is made again under its name inherits
-/// none.
+/// The key of the attempts on a name without a subject, or without one at that time. A tenant recreated under the same
+/// name inherits none.
 pub(super) fn name_key(tenant: TenantId, name: &SubjectName) -> SubjectKey {
     SubjectKey(digest(&[
         b"name",
@@ -68,7 +68,7 @@ pub(super) fn name_key(tenant: TenantId, name: &SubjectName) -> SubjectKey {
     ]))
 }
 
-/// A digest in which no two lists of parts are alike: each part comes with its length.
+/// A digest that differs for any two lists of parts: each part comes with its length.
 pub(super) fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -81,7 +81,7 @@ pub(super) fn digest(parts: &[&[u8]]) -> [u8; 32] {
 /// The attempts of one pair that are under way.
 #[derive(Default)]
 pub(super) struct Slot {
-    /// Who decides on an attempt holds this; the others wait behind it in the order of their coming.
+    /// Held while an attempt is decided on; the others queue behind it in order of arrival.
     pub(super) turn: Turn<()>,
     count: AtomicU32,
     left: Notify,
@@ -92,18 +92,18 @@ impl Slot {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// Counts one more. Only who holds the turn may.
+    /// Counts one more. Only the holder of the turn may call this.
     pub(super) fn enter(&self) {
         self.count.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Counts one less, and wakes whoever waits at the head.
+    /// Counts one less, and wakes the first waiter.
     pub(super) fn leave(&self) {
         self.count.fetch_sub(1, Ordering::SeqCst);
         self.left.notify_one();
     }
 
-    /// Waits until one leaves. One that left before the call is not missed.
+    /// Waits until an attempt leaves. One that left before the call is not missed.
     pub(super) async fn someone_left(&self) {
         self.left.notified().await;
     }
@@ -116,15 +116,15 @@ pub(super) struct UnderWay(Mutex<Slots>);
 #[derive(Default)]
 struct Slots {
     of_pairs: HashMap<Pair, Weak<Slot>>,
-    /// With so many pairs, those that nobody uses are dropped.
+    /// At this many pairs, unused ones are dropped.
     most: usize,
 }
 
 impl UnderWay {
-    /// Pairs that are kept, used or not.
+    /// Pairs that are kept, used or unused.
     const KEPT: usize = 1024;
 
-    /// The slot of a pair, which lives while somebody uses it.
+    /// The slot of a pair, which lives while it is in use.
     pub(super) fn slot(&self, pair: Pair) -> Arc<Slot> {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.of_pairs.get(&pair).and_then(Weak::upgrade) {

@@ -25,35 +25,35 @@ pub struct PasswordToStore {
 }
 
 impl PasswordToStore {
-    /// One that a caller gave.
+    /// A password that a caller gave.
     pub(super) fn given(accepted: AcceptedPassword) -> Self {
         Self { password: Arc::new(accepted.into_password()), is_given: true }
     }
 
-    /// One that was generated here: no guess at a stored one.
+    /// A password that was generated here: it is no guess at a stored one.
     pub(super) fn generated(accepted: AcceptedPassword) -> Self {
         Self { is_given: false, ..Self::given(accepted) }
     }
 
-    /// The password, shared: to be hashed, and to be answered where it was generated.
+    /// The password, shared: to be hashed, and to be returned if it was generated.
     pub(in crate::service) fn shared(&self) -> Arc<Password> {
         Arc::clone(&self.password)
     }
 }
 
-/// What a caller presents to be let through.
+/// What a caller presents to be permitted a change.
 pub enum Presented {
     /// The old password.
     OldPassword(Arc<Password>),
-    /// Nothing, where nothing is asked for.
+    /// Nothing, if nothing is required.
     Nothing(NotRequired),
 }
 
-/// Proves that no old password is asked for: by an administrator's reset, and by Direct Mail's operation.
+/// Proves that no old password is required: for an administrator's reset, and for Direct Mail's operation.
 pub struct NotRequired(());
 
 impl Presented {
-    /// Nothing, where the action and the kind of subject ask for nothing.
+    /// Presents nothing, if the action and the kind of subject require nothing.
     pub(in crate::service) fn nothing(permit: &SubjectPermit) -> Option<Self> {
         let action = permit.call().caller.action();
         let is_mail_domain = permit.name().kind() == SubjectKind::MailDomain;
@@ -61,14 +61,14 @@ impl Presented {
     }
 }
 
-/// Proves that a subject's new password may replace the one of that version.
+/// Proves that a subject's new password may replace the password of that version.
 pub struct Proof {
     subject: SubjectId,
     version: Option<Version>,
     changed_by: ChangedBy,
 }
 
-/// The hash of a new password, computed before the old one was proven. There is no way to it but a [`Change`].
+/// The hash of a new password, computed before the old one was proven. Only a [`Change`] gives access to it.
 pub struct Unproven {
     subject: SubjectId,
     hash: PasswordHash,
@@ -82,10 +82,10 @@ pub struct Change {
 }
 
 impl Change {
-    /// Joins a proof with the hash that it lets through, and with the client token that is spent on that.
+    /// Joins a proof with the hash that it permits, and with the client token that is spent on the change.
     ///
     /// # Errors
-    /// They are not of one subject.
+    /// They belong to different subjects.
     pub fn of(proof: Proof, unproven: Unproven, unspent: Unspent) -> Result<Self, ServiceError> {
         if proof.subject != unproven.subject || proof.subject != unspent.subject {
             return Err(ServiceError::Internal("a proof of another subject"));
@@ -96,7 +96,7 @@ impl Change {
 
 impl Gates {
     /// How many hashes a change counts as: the check of what is presented, the new one, and a check for each earlier
-    /// password that may not come again.
+    /// password that may not be reused.
     pub(in crate::service) fn hashes_of_a_change(
         &self,
         candidate: &Candidate,
@@ -105,7 +105,7 @@ impl Gates {
     ) -> u32 {
         let Candidate::Known(loaded) = candidate else { return 0 };
         let hasher = &self.ports.hasher;
-        // An old password that is proven is compared with the new one, without a hash.
+        // A proven old password is compared with the new one, without a hash.
         let (of_old, compared) = match presented {
             Presented::OldPassword(old) => (self.hashes_of_a_verification(candidate, old), 1),
             Presented::Nothing(_) => (0, 0),
@@ -124,7 +124,7 @@ impl Gates {
 }
 
 impl Reserved {
-    /// Verifies what is presented and hashes the new password, side by side and always both, so that the time tells
+    /// Verifies what is presented and hashes the new password, in parallel and always both, so that the time reveals
     /// nothing. Then refuses a password that was used before.
     pub(in crate::service) async fn prove(
         &mut self,
@@ -143,20 +143,20 @@ impl Reserved {
             }
         };
         match outcome {
-            // No verdict was reached, and none is told: that is not the caller's attempt.
+            // No verdict was reached, and none is reported: this does not count as the caller's attempt.
             Err(error) => {
                 self.release();
                 return Err(error);
             }
-            // Without an old password, what is proven is no more than that the new one is another: the attempt counts
-            // until the change is made, or guesses whose deadline is short would be free.
+            // Without an old password, this proves only that the new one differs: the attempt counts until the change
+            // is made, otherwise guesses with a short deadline would be free.
             Ok(Checked::Good) if matches!(presented, Presented::Nothing(_)) => {}
             Ok(Checked::Good) => self.end(Ending::Right).await?,
             Ok(Checked::WrongPassword) => {
                 self.end(Ending::Wrong).await?;
                 return Err(ServiceError::OldPasswordIncorrect);
             }
-            // Without an old password, finding out what the current one is would be free.
+            // Without an old password, finding out the current one would otherwise be free.
             Ok(Checked::Reused) if matches!(presented, Presented::Nothing(_)) => {
                 self.end(Ending::Wrong).await?;
                 return Err(ServiceError::PasswordReused);
@@ -173,7 +173,7 @@ impl Reserved {
         Ok((Proof { subject, version, changed_by }, Unproven { subject, hash: hash? }))
     }
 
-    /// Whether a password that was given is compared with a stored one: a generated one is no guess.
+    /// Whether a given password is compared with a stored one: a generated one is no guess.
     fn is_compared(&self, presented: &Presented, new: &PasswordToStore) -> bool {
         match (presented, &self.candidate) {
             (Presented::OldPassword(_), _) => true,
@@ -202,14 +202,15 @@ impl Reserved {
         }
     }
 
-    /// Whether the password has passed its maximum age: its subject has to choose another one.
+    /// Whether the password has passed its maximum age, so that its subject has to choose another one.
     fn has_to_change(&self, loaded: &Loaded) -> bool {
         let lifetime = loaded.policy().lifetime();
         let expiry = loaded.credential().map(|current| lifetime.expiry(current.changed_at, self.gates.now()));
         expiry.is_some_and(|expiry| expiry != Expiry::NotExpired)
     }
 
-    /// Whether the new password is one of those, all of them checked side by side. A damaged one is nobody's password.
+    /// Whether the new password matches one of those hashes, all checked in parallel. A damaged hash matches no
+    /// password.
     async fn is_any(
         &self,
         new: &PasswordToStore,
@@ -225,12 +226,12 @@ impl Reserved {
         Ok(Checked::Good)
     }
 
-    /// Commits a change where the credential is still at the version that was proven and the deadline has not passed.
+    /// Commits a change if the credential is still at the version that was proven and the deadline has not passed.
     pub(in crate::service) async fn commit(&mut self, change: Change) -> Result<Version, ServiceError> {
         let outcome = self.try_to_commit(change).await;
         match &outcome {
             Ok(_) | Err(ServiceError::VersionConflict { .. } | ServiceError::NotFound(_)) => self.release(),
-            // What is told is why the change was not made, or may not have been.
+            // The caller gets the error of the commit: why the change was not made, or may not have been.
             Err(_) => drop(self.end(Ending::Undecided).await),
         }
         outcome
@@ -274,7 +275,7 @@ impl Reserved {
     }
 }
 
-/// What was found of the passwords of a change.
+/// The result of checking the passwords of a change.
 enum Checked {
     Good,
     WrongPassword,

@@ -1,4 +1,4 @@
-//! The directory of the tenant that was permitted. Through it, no other tenant can be named.
+//! The directory of the permitted tenant. No other tenant can be named through it.
 
 use super::{Gates, Permit};
 use crate::domain::names::{InstanceId, TenantName};
@@ -19,7 +19,7 @@ pub(in crate::service) struct Directory<'a> {
 }
 
 impl Gates {
-    /// The directory of the tenant that a permit is for.
+    /// The directory of a permit's tenant.
     pub(in crate::service) fn directory<'a>(&'a self, permit: &'a Permit) -> Result<Directory<'a>, ServiceError> {
         let tenant = permit.tenant_name().ok_or(ServiceError::NotFound(Missing::Tenant))?;
         Ok(Directory { store: self.ports.store.as_ref(), tenant })

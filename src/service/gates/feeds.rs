@@ -1,8 +1,8 @@
-//! What the watches of a tenant share: the last of its events, read from the store once for all of them.
+//! The last events of each watched tenant, read from the store once and shared by its watches.
 //!
-//! One task of the process reads what has got positions since it last looked, and puts each event into the feed of its
-//! tenant. A feed holds a bounded number of events. A watch that lags behind reads from the store itself until it has caught
-//! up.
+//! One task of the process reads the events that got positions since its last read, and puts each into the feed of its
+//! tenant. A feed holds a bounded number of events. A watch that lags behind reads from the store itself until it has
+//! caught up.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -22,7 +22,7 @@ pub(super) struct Feeds(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// Every event up to here is in its feed, where there is one.
+    /// Every event up to here is in the feed of its tenant, if that has one.
     up_to: Position,
     of_tenants: HashMap<TenantId, Weak<Feed>>,
 }
@@ -45,8 +45,8 @@ struct Held {
 pub(super) struct Recent {
     pub(super) position: Position,
     pub(super) event: ChangeEvent,
-    /// What was found under the name of its subject, and the newest event of the tenant at that time. It is looked up once
-    /// for all watches, and again when something has happened since: the subject may be gone, or another one by now.
+    /// What was found under the name of its subject, and the newest event of the tenant at that time. It is looked up
+    /// once for all watches, and again after a newer event: the subject may have been deleted or replaced since.
     pub(super) lookup: Turn<Option<(Position, Lookup)>>,
 }
 
@@ -61,7 +61,7 @@ impl Feeds {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The feed of a tenant, begun by its first watch. `last` is the last position that was given.
+    /// The feed of a tenant, created by its first watch. `last` is the last position that was given.
     pub(super) fn join(&self, tenant: TenantId, last: Position) -> Arc<Feed> {
         let mut known = self.known();
         known.of_tenants.retain(|_, feed| feed.strong_count() > 0);
@@ -78,15 +78,15 @@ impl Feeds {
         feed
     }
 
-    /// From where events are to be read, where any tenant is watched and there are some up to `last`.
+    /// Where to resume reading, if any tenant is watched and there are events up to `last`.
     pub(super) fn behind(&self, last: Position) -> Option<Position> {
         let known = self.known();
         let is_watched = known.of_tenants.values().any(|feed| feed.strong_count() > 0);
         (is_watched && known.up_to < last).then_some(known.up_to)
     }
 
-    /// Puts what was read after a position into the feeds. Where it does not begin there, because that is not kept any more,
-    /// each watch has to find out for itself.
+    /// Puts the events that were read after a position into the feeds. If they do not begin there, because those are no
+    /// longer kept, each watch has to find that out by itself.
     pub(super) fn take_in(&self, after: Position, page: ChangeEventPage<(TenantId, ChangeEvent)>) {
         let mut known = self.known();
         if known.up_to != after {
@@ -113,7 +113,7 @@ impl Feed {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells when there is something after a position.
+    /// Signals that there are events after a position.
     pub(super) fn moved(&self) -> watch::Receiver<Position> {
         self.moved.subscribe()
     }
@@ -123,7 +123,8 @@ impl Feed {
         *self.moved.borrow()
     }
 
-    /// The events after a position, at most so many, and where to go on; `None` where the feed does not reach back so far.
+    /// The events after a position, at most `most`, and where to resume; `None` if the feed does not reach back that
+    /// far.
     pub(super) fn after(&self, position: Position, most: usize) -> Option<(Vec<Arc<Recent>>, Position)> {
         let held = self.held();
         if position < held.after {

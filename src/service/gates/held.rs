@@ -1,5 +1,5 @@
-//! Failed attempts that the store has not taken yet. While a pair has one here, it is given no verdict: so that a store
-//! that takes no writes gives nobody more guesses than the allowance.
+//! Failed attempts that the store has not taken yet. While one of a pair is held here, the pair gets no verdict, so
+//! that a store that takes no writes allows no more guesses than the allowance.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,12 +13,12 @@ use crate::domain::audit_event::AuditEvent;
 use crate::ports::StoreError;
 use crate::service::ServiceError;
 
-/// With so many held, no attempt of anybody is reserved. Those that are under way by then still find room.
+/// With this many held, no attempt of any caller is reserved. Attempts already under way still find room.
 const MOST: usize = 4096;
-/// How soon the store is tried again.
+/// The delay before a retry.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-/// A failed attempt, as the store is to record it.
+/// A failed attempt, as the store will record it.
 #[derive(Clone)]
 pub(super) struct FailedAttempt {
     pub(super) pair: Pair,
@@ -40,17 +40,17 @@ impl Held {
         self.added.notify_one();
     }
 
-    /// Whether there is one of that pair.
+    /// Whether an attempt of that pair is held.
     pub(super) fn holds(&self, pair: &Pair) -> bool {
         self.first_of(pair).is_some()
     }
 
-    /// Whether there are so many that no attempt may be reserved.
+    /// Whether so many are held that no attempt may be reserved.
     pub(super) fn is_full(&self) -> bool {
         self.attempts().len() >= MOST
     }
 
-    /// What is stored, and what is held of the pair and of its subject.
+    /// The stored failures plus those that are held of the pair and of its subject.
     pub(super) fn added_to(&self, stored: StoredFailures, pair: &Pair) -> StoredFailures {
         let attempts = self.attempts();
         let of_subject = || attempts.iter().filter(|attempt| attempt.pair.subject == pair.subject);
@@ -64,7 +64,7 @@ impl Held {
         self.attempts().iter().find(|attempt| attempt.pair == *pair).cloned()
     }
 
-    /// A pair that has one, in turn.
+    /// A pair with a held attempt, in rotation.
     fn next_pair(&self) -> Option<Pair> {
         let mut attempts = self.attempts();
         let pair = attempts.front()?.pair;
@@ -85,13 +85,13 @@ fn sum<'a>(stored: Failures, held: impl Iterator<Item = &'a FailedAttempt>) -> F
     held.fold(stored, |sum, attempt| sum.and(Failures { count: 1, last_at: Some(attempt.event.at) }))
 }
 
-/// No verdict is given, because a failed attempt has not been recorded.
+/// There is no verdict, because a failed attempt has not been recorded.
 pub(super) fn not_recorded() -> ServiceError {
     StoreError::Unavailable("failed attempts have not been recorded yet".into()).into()
 }
 
 impl Gates {
-    /// Records a failed attempt, or holds it where the store does not take it. It counts either way.
+    /// Records a failed attempt, or holds it if the store does not take it. It counts either way.
     pub(super) async fn record_failure(&self, attempt: FailedAttempt) -> Result<(), ServiceError> {
         let recorded = self.try_to_record(&attempt).await;
         if recorded.is_err() {
@@ -100,12 +100,12 @@ impl Gates {
         recorded
     }
 
-    /// Records what is held of a pair, before it is given a verdict again. Only the holder of its turn may.
+    /// Records the held attempts of a pair, before it gets a verdict again. Only the holder of its turn may call this.
     ///
     /// An attempt whose outcome was unknown, or whose recording was cut off, may be counted twice, never not at all.
     pub(super) async fn record_held(&self, pair: &Pair) -> Result<(), ServiceError> {
         while let Some(held) = self.held.first_of(pair) {
-            // A fresh id: one that the store knows already would be refused for ever.
+            // A fresh id: the store would always refuse one that it already knows.
             let again = AuditEvent { id: self.new_id(), ..held.event.clone() };
             self.try_to_record(&FailedAttempt { event: again, ..held.clone() }).await?;
             self.held.remove(&held.event);
@@ -113,7 +113,7 @@ impl Gates {
         Ok(())
     }
 
-    /// Tries again and again to record what is held. Tells of what fails.
+    /// Keeps retrying to record the held attempts. Reports failures.
     pub(super) async fn keep_recording_held(&self, failed: impl Fn(&ServiceError)) {
         loop {
             self.held.added.notified().await;
@@ -122,18 +122,18 @@ impl Gates {
             }
             while self.held.next_pair().is_some() {
                 tokio::time::sleep(TRY_AGAIN).await;
-                // It is told once: what fails now failed before.
+                // The failure is reported once: what fails now failed before.
                 let _ = self.record_all_held().await;
             }
         }
     }
 
-    /// Records what is held of every pair, up to the first that the store does not take.
+    /// Records the held attempts of every pair, up to the first that the store does not take.
     pub(super) async fn record_all_held(&self) -> Result<(), ServiceError> {
         for _ in 0..MOST {
             let Some(pair) = self.held.next_pair() else { break };
             let slot = self.under_way.slot(pair);
-            // The holder of a turn records what is held of the pair itself.
+            // The holder of a turn records the held attempts of the pair itself.
             if let Ok(_turn) = slot.turn.try_lock() {
                 self.record_held(&pair).await?;
             }

@@ -1,4 +1,4 @@
-//! Hashes that other systems made, on their way to the store.
+//! Hashes from other systems, on their way to the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ pub(in crate::service) struct Newcomer<'a> {
     pub(in crate::service) subject: &'a Subject,
     /// The hash of its password.
     pub(in crate::service) hash: &'a PasswordHash,
-    /// When that was set.
+    /// When that password was set.
     pub(in crate::service) changed_at: Timestamp,
 }
 
@@ -35,12 +35,12 @@ pub(in crate::service) struct Newcomer<'a> {
 pub(in crate::service) struct NewBatch<'a> {
     /// The subjects to be imported.
     pub(in crate::service) newcomers: Vec<Newcomer<'a>>,
-    /// The tenant of each row that is there already.
+    /// The tenant of each row that exists already.
     pub(in crate::service) unchanged: Vec<&'a TenantName>,
 }
 
 impl Gates {
-    /// May they, in each of those tenants?
+    /// Decides whether the caller may import into each of those tenants.
     pub(in crate::service) async fn permit_imports<'a>(
         &self,
         call: &Call,
@@ -66,7 +66,8 @@ impl Gates {
         })
     }
 
-    /// What there is under each of those names, with the hash of its password. One that does not open is as another.
+    /// What exists under each of those names, with the hash of its password. A hash that does not open counts as a
+    /// different one.
     pub(in crate::service) async fn found(
         &self,
         permits: &ImportPermits,
@@ -86,8 +87,8 @@ impl Gates {
         Ok(found.into_iter().map(open).collect())
     }
 
-    /// Adds the subjects of some batches with their passwords, with an audit event for each batch and tenant: all of it, or
-    /// nothing where somebody was faster.
+    /// Adds the subjects of some batches with their passwords, with an audit event for each batch and tenant: all of
+    /// it, or nothing if another write was faster.
     pub(in crate::service) async fn import(
         &self,
         permits: &ImportPermits,
@@ -116,8 +117,8 @@ impl Gates {
         Ok(is_stored)
     }
 
-    /// Fresh ids for a batch, in their order. They have their first half in common, so that they lie side by side in the
-    /// store's indexes: with ids from all over, each row of a batch would write pages of its own.
+    /// Fresh ids for a batch, in order. They share their first half, so that they are adjacent in the store's indexes:
+    /// with scattered ids, each row of a batch would write its own pages.
     pub(in crate::service) fn new_subject_ids(&self, count: usize) -> Vec<SubjectId> {
         let common: [u8; 8] = self.random();
         let fresh = || {
@@ -144,7 +145,7 @@ impl Gates {
 }
 
 impl ImportPermits {
-    /// The tenants that are there.
+    /// The tenants that exist.
     pub(in crate::service) fn tenants(&self) -> impl Iterator<Item = (&TenantName, TenantId)> {
         self.0.iter().filter_map(|(name, permit)| Some((name, permit.tenant()?)))
     }

@@ -8,20 +8,20 @@ use crate::policy::Policy;
 use crate::ports::PepperError;
 use crate::service::ServiceError;
 
-/// A credential with those of its hashes that an action compares a password with, opened.
+/// A credential with those of its hashes, opened, that an action compares a password with.
 pub(super) struct Opened {
     pub(super) credential: Credential,
     /// The hash of the current password.
     pub(super) current: Option<PasswordHash>,
-    /// Hashes of the passwords before, the newest first.
+    /// Hashes of the earlier passwords, the newest first.
     pub(super) earlier: Vec<PasswordHash>,
-    /// The hash of the password before, where it is verified as well.
+    /// The hash of the previous password, if it is verified as well.
     pub(super) previous: Option<PasswordHash>,
 }
 
 impl Gates {
-    /// The credential of a subject that was permitted, opened as far as the action needs it: damage to the rest stops
-    /// nobody. Nothing stops an administrator, who replaces what does not open.
+    /// The credential of a permitted subject, opened as far as the action needs it: damage to the rest fails no call.
+    /// No damage stops an administrator, whose reset replaces what does not open.
     pub(super) async fn credential(
         &self,
         subject: &Subject,
@@ -51,7 +51,7 @@ impl Gates {
         Ok(Some(Opened { credential, current, earlier, previous }))
     }
 
-    /// The form in which the hash of that version is stored.
+    /// Wraps the hash of that version into its stored form.
     pub(super) fn wrap(
         &self,
         hash: &PasswordHash,

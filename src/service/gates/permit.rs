@@ -1,4 +1,4 @@
-//! May they? The first gate.
+//! The first gate: permission.
 
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use crate::ports::{AccessRequest, Decision};
 use crate::service::error::Missing;
 use crate::service::{Call, ServiceError};
 
-/// Proves that a caller may do what it asks for, on one resource.
+/// Proves that a caller is permitted its action on one resource.
 pub struct Permit {
     call: Call,
     resource: String,
@@ -30,7 +30,7 @@ impl Permit {
         &self.call
     }
 
-    /// The tenant of the resource, as it was when it was permitted, where there is one.
+    /// The tenant of the resource at the time of the permission, if there is one.
     pub fn tenant(&self) -> Option<TenantId> {
         self.tenant.as_ref().map(|(id, _)| *id)
     }
@@ -55,7 +55,7 @@ impl Permit {
     }
 }
 
-/// Proves that a caller may do what it asks for, on one subject, whether that exists or not.
+/// Proves that a caller is permitted its action on one subject, whether the subject exists or not.
 pub struct SubjectPermit {
     permit: Permit,
     tenant: TenantName,
@@ -64,7 +64,7 @@ pub struct SubjectPermit {
 }
 
 impl SubjectPermit {
-    /// The permit as one of any resource.
+    /// The permit, as one for any resource.
     pub fn permit(&self) -> &Permit {
         &self.permit
     }
@@ -84,12 +84,12 @@ impl SubjectPermit {
         &self.name
     }
 
-    /// What was found under the name.
+    /// What exists under the name.
     pub fn lookup(&self) -> &Lookup {
         &self.lookup
     }
 
-    /// The subject. Who may ask is told what is missing.
+    /// The subject, or an error that names what is missing: the caller is permitted to know.
     pub fn subject(&self) -> Result<&Subject, ServiceError> {
         match &self.lookup {
             Lookup::Found(subject) => Ok(subject),
@@ -99,7 +99,7 @@ impl SubjectPermit {
         }
     }
 
-    /// What is answered where the subject is missing, or went missing meanwhile.
+    /// The error if the subject is missing, or was deleted meanwhile.
     pub(in crate::service) fn not_found(&self) -> ServiceError {
         ServiceError::NotFound(match self.name.kind() {
             SubjectKind::MailDomain => Missing::MailDomain,
@@ -110,13 +110,13 @@ impl SubjectPermit {
 }
 
 impl Gates {
-    /// May they, on this resource? A refusal is recorded.
+    /// Decides whether the caller is permitted on this resource. Records a refusal.
     pub(in crate::service) async fn permit(&self, call: Call, resource: &Resource) -> Result<Permit, ServiceError> {
         let tenant = self.tenant_of(&call, resource.tenant()).await?;
         self.decide(call, resource, tenant, None).await
     }
 
-    /// May they, on this subject? Its attributes are read first, its credential never.
+    /// Decides whether the caller is permitted on this subject. Reads its attributes first, and never its credential.
     pub(in crate::service) async fn permit_subject(
         &self,
         call: Call,
@@ -136,7 +136,8 @@ impl Gates {
         Ok(SubjectPermit { permit, tenant, name, lookup })
     }
 
-    /// The tenant of that name: the caller's own is the one that its evidence is bound to, whatever has that name now.
+    /// The tenant of that name. The caller's own is the one that its evidence is bound to, whichever tenant has that
+    /// name now.
     async fn tenant_of(
         &self,
         call: &Call,
@@ -164,7 +165,7 @@ impl Gates {
             Decision::Permitted { .. } => Ok(permit),
             Decision::Denied { policies } => {
                 self.record_refusal(self.event(&permit, AuditOutcome::Denied { policies, repeats: None })).await?;
-                // Where it is, if it is anywhere, is recorded and not told.
+                // The true region, if there is one, is recorded but not disclosed.
                 let resource = resource.clone().named_in(self.default_region()).to_string();
                 Err(ServiceError::AccessDenied { action, resource })
             }
@@ -172,7 +173,7 @@ impl Gates {
     }
 }
 
-/// The resource that a subject is, or belongs to: `ModifyAccountPassword` is permitted on the instance.
+/// The resource that a subject is or belongs to: `ModifyAccountPassword` is permitted on the instance.
 pub(super) fn resource(
     action: Action,
     tenant: &TenantName,

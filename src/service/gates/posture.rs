@@ -11,8 +11,8 @@ use crate::service::ServiceError;
 use crate::service::requests::{HashGroup, HashPosture};
 
 impl Gates {
-    /// Counts the current hashes of a tenant, or of all, by algorithm and parameters. They are read a page at a time, and
-    /// none leaves this gate.
+    /// Counts the current hashes of a tenant, or of all, by algorithm and parameters. Reads them a page at a time; no
+    /// hash leaves this gate.
     pub(in crate::service) async fn hash_posture(
         &self,
         permit: &Permit,

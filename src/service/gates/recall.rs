@@ -1,4 +1,4 @@
-//! What a request's client token stands for: nothing yet, or a change that was made.
+//! The meaning of a request's client token: no change yet, or a change that was made.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::domain::time::{Timestamp, Window};
 use crate::service::ServiceError;
 use crate::service::requests::Guards;
 
-/// Proves that a request's client token, where it has one, stands for no change of that subject yet.
+/// Proves that no change of that subject was made yet under a request's client token, if it has one.
 pub struct Unspent {
     pub(super) subject: SubjectId,
     guards: Guards,
@@ -24,12 +24,12 @@ pub struct Unspent {
 }
 
 impl Unspent {
-    /// The version that the caller counts on.
+    /// The version that the caller expects.
     pub(in crate::service) fn expected_version(&self) -> Option<ExpectedVersion> {
         self.guards.expected_version
     }
 
-    /// What a change that makes that version is remembered under.
+    /// What to remember for a change that makes that version, and under which key.
     pub(super) fn spend(&self, version: Version, now: Timestamp) -> Option<(ClientTokenKey, RememberedChange)> {
         let window = Window::from(now, REMEMBERED_FOR);
         let remembered = RememberedChange { version, expected_version: self.guards.expected_version, window };
@@ -53,8 +53,8 @@ pub struct ReplayedChange {
 }
 
 impl Gates {
-    /// Looks up what a request's client token stands for. That comes after the credential is loaded: a change in between
-    /// is then found here, or meets the compare-and-set.
+    /// Looks up a request's client token. This comes after the credential is loaded: a change in between is then found
+    /// here, or fails the compare-and-set.
     pub(in crate::service) async fn recall(
         &self,
         mut loaded: Loaded,
@@ -75,7 +75,7 @@ impl Gates {
             return Err(ServiceError::ClientTokenMismatch);
         }
         let version = remembered.version;
-        // Made since the credential was loaded.
+        // The change was made after the credential was loaded.
         if loaded.version() < Some(version) {
             self.reload(&mut loaded).await?;
         }
@@ -86,8 +86,8 @@ impl Gates {
         Ok(Recalled::Replayed(ReplayedChange { loaded, version, hash }))
     }
 
-    /// Answers a change that was made once more, where the password is the one that it set: that is an attempt like any
-    /// other. Nothing is changed.
+    /// Returns the result of a change that was already made, if the password is the one that it set: this is an attempt
+    /// like any other. Changes nothing.
     pub(in crate::service) async fn repeat(
         self: &Arc<Self>,
         made: ReplayedChange,

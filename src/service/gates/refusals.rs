@@ -1,11 +1,11 @@
-//! Refusals, of which repeats are counted: a caller that is refused again and again makes few audit events.
+//! Refusals, with their repeats counted: a caller that is refused repeatedly makes few audit events.
 //!
-//! The first refusal of a caller for an action, a resource and policies is recorded before it is answered, and opens a
-//! window of a minute. Refusals like it within the window are counted in memory, and recorded as one more event when the
-//! window is over, or when the service stops. Each event stands for itself and for the repeats that it tells of, so that
-//! all events together stand for every refusal that was answered.
+//! The first refusal of a caller for an action, a resource and policies is recorded before it is returned, and opens a
+//! window of a minute. Refusals like it within the window are counted in memory, and recorded as one more event when
+//! the window is over, or when the service stops. Each event represents itself and the repeats that it counts, so that
+//! all events together represent every refusal that was returned.
 //!
-//! A crash loses the counts of the windows that are open, and never a first refusal.
+//! A crash loses the counts of open windows, but never a first refusal.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -27,35 +27,35 @@ use crate::service::ServiceError;
 
 /// How long refusals are counted after the first one.
 const WINDOW: Duration = minutes(1);
-/// How many sorts of refusals of one caller are told apart. The others are counted by action alone.
+/// How many sorts of refusals of one caller are distinguished. The others are counted by action alone.
 const SORTS_OF_CALLER: usize = 60;
-/// How many sorts are counted in all. A refusal beyond that is recorded by itself.
+/// How many sorts are counted in total. A refusal beyond that is recorded individually.
 const SORTS: usize = 16_384;
-/// The resource of an event that stands for refusals on several ones.
+/// The resource of an event that represents refusals on several resources.
 const SEVERAL: &str = "*";
-/// How often windows that are over are looked for.
+/// How often to look for windows that are over.
 const EVERY: Duration = Duration::from_secs(1);
 /// How many events are recorded at the same time.
 const AT_ONCE: usize = 64;
 
-/// Refusals that are counted and not recorded yet.
+/// Refusals that are counted but not recorded yet.
 #[derive(Default)]
 pub(super) struct Refusals {
     counts: Mutex<Counts>,
-    /// Held by who records counts, so that none is recorded twice.
+    /// Held while counts are recorded, so that none is recorded twice.
     recording: Turn<()>,
 }
 
 #[derive(Default)]
 struct Counts {
     of_callers: HashMap<Caller, HashMap<Sort, Counted>>,
-    /// How many sorts there are in all.
+    /// The total number of sorts.
     sorts: usize,
-    /// What is to be recorded.
+    /// Events to be recorded.
     ended: VecDeque<AuditEvent>,
 }
 
-/// What refusals of a caller have in common that are counted together.
+/// What refusals of a caller that are counted together have in common.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Sort {
     action: Action,
@@ -66,17 +66,17 @@ struct Sort {
 
 struct Counted {
     window: Window,
-    /// Whether the first one was recorded. Empty while somebody records it.
+    /// Whether the first one was recorded. Empty while it is being recorded.
     first: Arc<OnceCell<bool>>,
-    /// Those after it: how many, when the first of them happened, and the last one.
+    /// The later ones: how many, when the first of them happened, and the last one.
     repeats: Option<(Repeats, AuditEvent)>,
 }
 
-/// What has to be done about a refusal.
+/// The next step for a refusal.
 enum Step {
     /// Nothing more: it is counted.
     Counted,
-    /// It may be the first of its sort: who fills the cell records it, and the others wait for that.
+    /// It may be the first of its sort: the task that fills the cell records it, and the others wait for that.
     First(Arc<OnceCell<bool>>),
     /// There is no room to count it.
     Alone,
@@ -84,7 +84,7 @@ enum Step {
 
 impl Counted {
     fn from(now: Timestamp) -> Self {
-        // It opens a little earlier, because refusals that happen side by side come in any order.
+        // It opens a little earlier, because concurrent refusals arrive in any order.
         Self { window: Window::from(now, WINDOW), first: Arc::default(), repeats: None }
     }
 
@@ -101,7 +101,7 @@ impl Counted {
         }
     }
 
-    /// The event that stands for all that were counted.
+    /// The event that represents all counted refusals.
     fn end(self, sort: Sort) -> Option<AuditEvent> {
         let (Repeats { count, since }, last) = self.repeats?;
         let repeats = (count > 1).then(|| Repeats { count: count.saturating_sub(1), since });
@@ -119,14 +119,14 @@ impl Sort {
         Self { action: event.action, resource: event.resource.clone(), subject: event.subject, policies }
     }
 
-    /// The sort of all that are not told apart.
+    /// The sort of all refusals that are not distinguished.
     fn several(action: Action) -> Self {
         Self { action, resource: SEVERAL.to_owned(), subject: None, policies: Vec::new() }
     }
 }
 
 impl Counts {
-    /// Counts a refusal, where the first of its sort was recorded in a window that is open.
+    /// Counts a refusal, if the first of its sort was recorded in a window that is open.
     fn take_in(&mut self, event: &AuditEvent) -> Step {
         self.end_windows_of(&event.caller, event.at);
         let has_room = self.sorts < SORTS;
@@ -176,7 +176,7 @@ impl Counts {
     }
 }
 
-/// Answers how many were ended.
+/// Returns how many were ended.
 fn end_windows(
     of_caller: &mut HashMap<Sort, Counted>,
     now: Option<Timestamp>,
@@ -195,7 +195,7 @@ impl Refusals {
 }
 
 impl Gates {
-    /// Records a refusal, or counts it where one like it was recorded a moment ago.
+    /// Records a refusal, or counts it if one like it was recorded a moment ago.
     pub(super) async fn record_refusal(&self, event: AuditEvent) -> Result<(), ServiceError> {
         loop {
             let step = self.refusals.counts().take_in(&event);
@@ -218,7 +218,7 @@ impl Gates {
         }
     }
 
-    /// Records counts as their windows end, until the service stops. Tells of what fails.
+    /// Records counts as their windows end, until the service stops. Reports failures.
     ///
     /// Must not be dropped while it records: what it has begun would then be recorded twice.
     pub(super) async fn keep_recording_repeats(&self, failed: impl Fn(&ServiceError)) {
@@ -229,7 +229,7 @@ impl Gates {
         }
     }
 
-    /// Records all counts, those of open windows as well.
+    /// Records all counts, including those of open windows.
     pub(in crate::service) async fn record_repeats(&self) -> Result<(), ServiceError> {
         self.record_repeats_until(None).await
     }
@@ -249,7 +249,7 @@ impl Gates {
             let mut failure = None;
             for (event, outcome) in events.into_iter().zip(outcomes) {
                 if let Err(error) = outcome {
-                    // A fresh id: one that the store may know already would be refused for ever.
+                    // A fresh id: the store would always refuse one that it may already know.
                     counts.ended.push_back(AuditEvent { id: self.new_id(), ..event });
                     failure = Some(error);
                 }

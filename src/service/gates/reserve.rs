@@ -1,4 +1,4 @@
-//! What is loaded with a permit, and the attempt that is reserved on it.
+//! Loading with a permit, and the attempt that is reserved on what is loaded.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ impl Loaded {
         &self.policy
     }
 
-    /// Its credential, where it has one.
+    /// Its credential, if it has one.
     pub fn credential(&self) -> Option<&Credential> {
         self.opened.as_ref().map(|opened| &opened.credential)
     }
@@ -67,11 +67,11 @@ impl Loaded {
     }
 }
 
-/// Whose password is tried: a subject that exists, or a name that none has.
+/// The subject whose password is tried: one that exists, or a name without a subject.
 pub enum Candidate {
     /// A subject.
     Known(Box<Loaded>),
-    /// A subject, as the password that a change of its was made with is asked for.
+    /// A subject, with the password that a replayed change set.
     Replayed(Box<ReplayedChange>),
     /// A name, with the settings that a subject of that name would be held to.
     Unknown(Box<SubjectPermit>, TenantId, TenantSettings),
@@ -94,7 +94,7 @@ impl Candidate {
         }
     }
 
-    /// The hash that a password is verified against, where there is one.
+    /// The hash that a password is verified against, if there is one.
     pub(super) fn hash(&self) -> Option<&PasswordHash> {
         match self {
             Self::Known(loaded) => loaded.opened.as_ref().and_then(|opened| opened.current.as_ref()),
@@ -103,7 +103,7 @@ impl Candidate {
         }
     }
 
-    /// The hash of the password before, where it is good as well.
+    /// The hash of the previous password, if it is valid as well.
     pub(super) fn previous_hash(&self) -> Option<&PasswordHash> {
         match self {
             Self::Known(loaded) => loaded.opened.as_ref().and_then(|opened| opened.previous.as_ref()),
@@ -131,8 +131,8 @@ impl Candidate {
     }
 }
 
-/// An attempt that is reserved, with the hashes that it needs. It is under way until it is dropped, so that who waits
-/// behind it sees what came of it; dropped without an ending, it is undecided.
+/// A reserved attempt, with the hashes that it needs. It is under way until it is dropped, so that attempts behind it
+/// see its outcome; if it is dropped without an ending, it is undecided.
 pub struct Reserved {
     pub(super) gates: Arc<Gates>,
     pub(super) candidate: Candidate,
@@ -148,21 +148,21 @@ pub struct Reserved {
 pub(super) enum Ending {
     /// What was given is right. It does not count.
     Right,
-    /// A password was wrong, or used before where that tells what it is. It counts.
+    /// A password was wrong, or used before if that reveals what it is. It counts.
     Wrong,
-    /// There is no verdict on what was given, or none that is told. It counts where a given password was compared with a
-    /// stored one: what the caller meets instead of a verdict may tell it.
+    /// There is no verdict on what was given, or none that is reported. It counts if a given password was compared with
+    /// a stored one: what the caller gets instead of a verdict may reveal it.
     Undecided,
 }
 
 impl Reserved {
-    /// Whose password is tried, as it was when the attempt was reserved.
+    /// The candidate, as it was when the attempt was reserved.
     pub(in crate::service) fn candidate(&self) -> &Candidate {
         &self.candidate
     }
 
-    /// Whose stored failures a change forgets: those of everybody where an administrator makes it, else the pair's,
-    /// where there are any.
+    /// Whose stored failures a change forgets: those of all callers if an administrator makes it, else the pair's, if
+    /// there are any.
     pub(super) fn to_forget(&self) -> Option<Forget> {
         if self.candidate.call().caller.action().is_administrative() {
             return Some(Forget::Subject(self.pair));
@@ -175,18 +175,19 @@ impl Reserved {
         self.counts = true;
     }
 
-    /// The attempt does not count: nothing was compared, or there is nothing to be learned from what is answered.
+    /// The attempt does not count: nothing was compared, or the response reveals nothing.
     pub(super) fn release(&mut self) {
         self.counts = false;
     }
 
-    /// Ends the attempt, before its caller is told how. Where it counts, that is durable when this is `Ok`; otherwise it is
-    /// held, and there is no verdict. Nor is there one for a caller who is not proven any more: hashes take their time.
+    /// Ends the attempt, before its caller gets the verdict. If the attempt counts, that is durable when this is `Ok`;
+    /// otherwise it is held, and there is no verdict. Nor is there one for a caller whose evidence no longer holds:
+    /// hashes take time.
     pub(super) async fn end(&mut self, ending: Ending) -> Result<(), ServiceError> {
         let outcome = match ending {
             Ending::Right => {
                 self.gates.check_evidence(self.candidate.call()).await?;
-                // With guesses of the same caller that are not recorded, not even a right password is told.
+                // While failed attempts of this pair are unrecorded, not even a right password is confirmed.
                 if self.gates.held.holds(&self.pair) {
                     return Err(not_recorded());
                 }
@@ -207,7 +208,7 @@ impl Reserved {
         FailedAttempt { pair: self.pair, limit: self.limit, event }
     }
 
-    /// Forgets the stored failures, where there are any.
+    /// Forgets the stored failures, if there are any.
     pub(super) async fn forget(&self) -> Result<(), ServiceError> {
         if self.stored.count > 0 {
             self.gates.ports.store.forget_failures(&self.pair).await?;
@@ -226,11 +227,11 @@ impl Drop for Reserved {
 }
 
 impl Gates {
-    /// Loads a subject with its credential. What is missing is told.
+    /// Loads a subject with its credential. Reports what is missing.
     pub(in crate::service) async fn load(&self, permit: SubjectPermit) -> Result<Loaded, ServiceError> {
         let subject = permit.subject()?.clone();
         let (caller, action) = (permit.call().caller(), permit.call().caller.action());
-        // Deleted and made again since the caller was authenticated: the credentials were the other one's.
+        // Deleted and recreated since the caller was authenticated: the credentials belonged to the earlier subject.
         if action.is_by_the_subject() && caller.subject_id() != Some(subject.id) {
             return Err(ServiceError::Unauthenticated);
         }
@@ -240,7 +241,7 @@ impl Gates {
         Ok(Loaded { permit, subject, tenant_id, settings, policy, opened })
     }
 
-    /// Loads a subject with its credential, where there is one. What is missing is not told.
+    /// Loads a subject with its credential, if there is one. Does not report what is missing.
     pub(in crate::service) async fn load_candidate(&self, permit: SubjectPermit) -> Result<Candidate, ServiceError> {
         if permit.subject().is_err() {
             let (tenant, settings) = self.tenant_settings(permit.permit(), permit.tenant()).await?;
@@ -249,8 +250,8 @@ impl Gates {
         Ok(Candidate::Known(Box::new(self.load(permit).await?)))
     }
 
-    /// Reserves an attempt and admits its hashes as one, as many as it counts as once it is its turn. When the allowance
-    /// is used up by attempts under way, waits for its turn within the deadline; a refusal costs no attempt.
+    /// Reserves an attempt and admits its hashes together, as many as it counts as once it is its turn. If attempts
+    /// under way use up the allowance, waits for its turn within the deadline; a refusal costs no attempt.
     pub(in crate::service) async fn reserve(
         self: &Arc<Self>,
         mut candidate: Candidate,
@@ -269,8 +270,8 @@ impl Gates {
         Ok(Reserved { gates, candidate, hashes, pair, slot, limit: limits.pair, stored, counts: false })
     }
 
-    /// How the attempts on a candidate are limited. For a name that no subject has as well: else the limit would tell
-    /// which names exist.
+    /// The attempt limits for a candidate. They hold for a name without a subject as well: otherwise the limit would
+    /// reveal which names exist.
     fn limits(&self, candidate: &Candidate) -> AttemptLimits {
         let limits = self.installation.attempts;
         match candidate.permit().name().kind() {
@@ -279,8 +280,8 @@ impl Gates {
         }
     }
 
-    /// Waits until the budget has room for one more attempt, and nothing of the pair is left to be recorded. Nobody else can
-    /// take the room while the turn is held.
+    /// Waits until the budget has room for one more attempt, and no held attempt of the pair is left to record. No
+    /// other attempt can take the room while the turn is held.
     async fn take_turn<'slot>(
         &self,
         slot: &'slot Slot,
@@ -301,7 +302,7 @@ impl Gates {
                 return Err(not_recorded());
             }
             self.record_held(&pair).await?;
-            // Read before the store: an attempt that fails in between is then counted twice, never not at all.
+            // Read before the store: an attempt that fails in between is then counted twice, and never missed.
             let under_way = slot.count();
             let failures = self.ports.store.failures(&pair).await?.counting(self.now());
             let failures = self.held.added_to(failures, &pair);
@@ -327,8 +328,8 @@ impl Gates {
         }
     }
 
-    /// Meets what happened while somebody waited. A change was decided on the old version and need not hash; a
-    /// verification is asked of whatever holds now.
+    /// Handles changes during a wait. A change was decided on the old version and need not hash; a verification applies
+    /// to the current state.
     async fn catch_up(&self, candidate: &mut Candidate) -> Result<(), ServiceError> {
         self.check_evidence(candidate.call()).await?;
         let Candidate::Known(loaded) = candidate else { return Ok(()) };
@@ -341,7 +342,7 @@ impl Gates {
         Ok(())
     }
 
-    /// Loads the credential once more.
+    /// Loads the credential again.
     pub(super) async fn reload(&self, loaded: &mut Loaded) -> Result<(), ServiceError> {
         let action = loaded.permit.call().caller.action();
         loaded.opened = self.credential(&loaded.subject, action, &loaded.policy).await?;

@@ -1,4 +1,4 @@
-//! What is done for the store while the service runs, whether somebody calls or not.
+//! Upkeep of the store while the service runs, with or without calls.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use super::Gates;
 use crate::domain::time::days;
 use crate::service::ServiceError;
 
-/// How often what is over is removed.
+/// How often rows that are over are removed.
 const EVERY: Duration = Duration::from_mins(1);
-/// How long it stays after that. A clock that is a day ahead ends what is open, and may be set right again: nothing is
-/// gone for good by then.
+/// How long they stay after that. A clock that is a day ahead ends what is open, and may be set right again: by then
+/// nothing is lost for good.
 const SPARED: Duration = days(2);
-/// Between one part of it and the next: those who change passwords come first.
+/// The pause between two parts of the removal: password changes have priority.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Gates {
-    /// Gives positions to change events, removes what is over, and records failed attempts that are held and refusals that
-    /// were counted, until the service stops. What fails is told, and tried again.
+    /// Gives positions to change events, removes rows that are over, and records failed attempts that are held and
+    /// refusals that were counted, until the service stops. Failures are reported and retried.
     pub(in crate::service) async fn tend_store(&self, failed: impl Fn(&ServiceError)) {
         let tend = async {
             let recording = self.keep_recording_held(&failed);
@@ -62,12 +62,12 @@ impl Gates {
     }
 }
 
-/// The failure of a task that was told last.
+/// The last reported failure of a task.
 #[derive(Default)]
 pub(super) struct Told(Option<String>);
 
 impl Told {
-    /// Tells of a failure once, until the task works again or fails for another reason.
+    /// Reports a failure once, until the task works again or fails for another reason.
     pub(super) fn tell(&mut self, outcome: &Result<(), ServiceError>, failed: impl Fn(&ServiceError)) {
         let failure = outcome.as_ref().err().map(|error| format!("{error:?}"));
         if let Err(error) = outcome

@@ -10,12 +10,12 @@ use crate::domain::password::Password;
 use crate::ports::HasherError;
 use crate::service::ServiceError;
 
-/// Which password was the one.
+/// Which password matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Matched {
     /// The current one.
     Current,
-    /// The one before, during an overlap.
+    /// The previous one, during an overlap.
     Previous,
 }
 
@@ -29,17 +29,19 @@ impl Reserved {
         if let Some(matched) = matched {
             self.note_use(matched);
         }
-        // Whoever knows the password before must not forgive itself its guesses at the one that replaced it.
+        // A caller who knows the previous password must not be able to forgive its own guesses at the one that replaced
+        // it.
         if matched == Some(Matched::Current) {
-            // The password is right, whatever the store says now. What is not forgotten is with the next match.
+            // The password is right, whatever the store returns now. What is not forgotten now is forgotten with the
+            // next match.
             let _ = self.forget().await;
             self.upgrade(password);
         }
         Ok(matched)
     }
 
-    /// Compares a password with the candidate's, or at the same cost with the decoy's. During an overlap always with both,
-    /// side by side, so that the time does not tell which it was. A wrong one is counted.
+    /// Compares a password with the candidate's, or at the same cost with the decoy's. During an overlap always with
+    /// both, in parallel, so that the time does not reveal which one matched. Counts a wrong password.
     pub(super) async fn matches(&mut self, password: &Arc<Password>) -> Result<Option<Matched>, ServiceError> {
         self.compare();
         let (current, previous) = (self.candidate.hash(), self.candidate.previous_hash());
@@ -55,7 +57,7 @@ impl Reserved {
         let matched = match join!(of_current, of_previous) {
             (Ok(true), _) if has_password => Some(Matched::Current),
             (Ok(_), Ok(true)) => Some(Matched::Previous),
-            // A damaged hash is no password. To tell of it would make guesses at the current one free.
+            // A damaged hash matches no password. Reporting it would make guesses at the current one free.
             (Ok(_), Ok(false) | Err(HasherError::Unreadable(_))) => None,
             (Err(error), _) | (_, Err(error)) => {
                 self.release();
@@ -66,7 +68,8 @@ impl Reserved {
         Ok(matched)
     }
 
-    /// Notes who used which password, where the subject has overlaps. Nobody waits for that, and nothing fails with it.
+    /// Notes which caller used which password, if the subject has overlaps. No call waits for this or fails because of
+    /// it.
     fn note_use(&self, matched: Matched) {
         let Candidate::Known(loaded) = &self.candidate else { return };
         let Some(credential) = loaded.credential() else { return };

@@ -1,5 +1,5 @@
-//! One watch: reads on where it is, leaves out what its caller may not see, and asks again and again whether it still
-//! may watch.
+//! One watch: reads on from its cursor, leaves out what its caller may not see, and checks repeatedly whether the
+//! caller still may watch.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -31,17 +31,17 @@ pub struct Watcher {
     gates: Arc<Gates>,
     permit: Permit,
     tenant: Tenant,
-    /// Everything up to here is told, or not to be told.
+    /// All events up to here are sent or left out.
     cursor: Position,
     feed: Arc<Feed>,
     moved: watch::Receiver<Position>,
-    /// When the caller was last found to be still allowed.
+    /// When the caller was last found to be still permitted.
     checked: Instant,
     slot: Arc<WatchSlot>,
 }
 
 impl Gates {
-    /// Begins a watch of a tenant that was permitted.
+    /// Begins a watch of a permitted tenant.
     pub(in crate::service) async fn watcher(
         self: &Arc<Self>,
         permit: Permit,
@@ -54,7 +54,7 @@ impl Gates {
         let slot = Arc::new(self.slot(permit.call().caller(), &tenant)?);
         let found = self.ports.store.tenant(&tenant).await?;
         let tenant = found.ok_or(ServiceError::NotFound(Missing::Tenant))?;
-        // What is committed by now comes before "now".
+        // Events committed by this time come before "now".
         let kept = self.number_change_events().await?;
         let feed = self.watches.feeds.join(tenant.id, kept.last);
         let moved = feed.moved();
@@ -76,7 +76,7 @@ impl Watcher {
         Arc::clone(&self.slot)
     }
 
-    /// Tells the caller what happens, until something ends that; answers what it was.
+    /// Sends events to the caller until something ends the watch; returns what ended it.
     pub(in crate::service) async fn follow(mut self, told: mpsc::Sender<WatchItem>) -> ServiceError {
         let (stopping, deadline) = (self.gates.watches.stopping.clone(), self.permit.call().deadline);
         let caller = told.clone();
@@ -89,14 +89,14 @@ impl Watcher {
         }
     }
 
-    /// Begins with where the watch is, so that a caller who is told nothing else has a cursor.
+    /// Sends the cursor of the watch first, so that a caller who receives nothing else has one.
     async fn run(&mut self, told: &mpsc::Sender<WatchItem>) -> Result<Infallible, ServiceError> {
         let mut heartbeat = tokio::time::interval(self.gates.installation.watches.heartbeat);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let cursor = self.cursor;
             let is_news = tokio::select! {
-                // However much there is to tell, a caller who may not watch any more is told so in time.
+                // However many events are pending, a caller who may no longer watch is stopped in time.
                 biased;
                 _ = heartbeat.tick() => false,
                 moved = self.moved.wait_for(|last| *last > cursor) => moved.is_ok(),
@@ -105,7 +105,7 @@ impl Watcher {
                 self.read_on(told).await?;
             } else {
                 self.check_caller().await?;
-                // Also where only other tenants' events came: a cursor that stays behind expires.
+                // Advance even if only other tenants' events came: a cursor that stays behind expires.
                 if let Some((events, up_to)) = self.feed.after(cursor, 1)
                     && events.is_empty()
                 {
@@ -121,13 +121,13 @@ impl Watcher {
             Some(recent) => recent,
             None => self.read_page().await?,
         };
-        // After they were read: they are of the caller's own tenant where that is still there.
+        // Checked after the read: if the caller's own tenant still exists, the events are of that tenant.
         if !events.is_empty() {
             self.gates.check_evidence(self.permit.call()).await?;
         }
         let mut judged = HashMap::new();
         for recent in events {
-            // A caller who takes a page slowly is asked within it.
+            // A caller who takes a page slowly is checked within the page.
             let checked_since = self.gates.ports.clock.instant().saturating_duration_since(self.checked);
             if checked_since >= self.gates.installation.watches.heartbeat {
                 self.check_caller().await?;
@@ -142,7 +142,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Reads on from the store, where the feed does not reach back so far.
+    /// Continues from the store, if the feed does not reach back far enough.
     async fn read_page(&self) -> Result<(Vec<Arc<Recent>>, Position), ServiceError> {
         let page = self.gates.ports.store.change_events(self.tenant.id, self.cursor, PAGE).await?;
         if !page.kept.reaches_back_to(self.cursor) {
@@ -152,14 +152,14 @@ impl Watcher {
         Ok((page.events.into_iter().map(recent).collect(), page.up_to))
     }
 
-    /// Whether the caller may see what happened to a subject. One that is gone is judged as one that never was.
+    /// Whether the caller may see what happened to a subject. A deleted subject is judged like one that never existed.
     async fn may_see(&self, judged: &mut HashMap<SubjectId, bool>, recent: &Recent) -> Result<bool, ServiceError> {
         let event = &recent.event;
         if let Some(&judgement) = judged.get(&event.subject) {
             return Ok(judgement);
         }
         let Gates { ports, .. } = self.gates.as_ref();
-        // Asked before the look-up: what happens meanwhile makes it out of date.
+        // Read before the look-up: an event in between makes the look-up out of date.
         let newest = self.feed.newest();
         let mut found = recent.lookup.lock().await;
         let found = match &*found {
@@ -187,7 +187,7 @@ impl Watcher {
         Ok(judgement)
     }
 
-    /// Whether the caller is still who it was, and still may.
+    /// Checks that the caller's evidence still holds, and that the caller is still permitted.
     async fn check_caller(&mut self) -> Result<(), ServiceError> {
         let call = self.permit.call().clone();
         self.gates.check_evidence(&call).await?;

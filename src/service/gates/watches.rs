@@ -1,4 +1,5 @@
-//! What the watches of this process share: who watches, how far events have positions, and who gives them.
+//! State shared by the watches of this process: the callers that watch, how far events have positions, and the task
+//! that gives them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,25 +16,25 @@ use crate::domain::names::TenantName;
 use crate::service::ServiceError;
 use crate::service::error::Interruption;
 
-/// How soon events of other processes are looked for, while somebody watches.
+/// How often to look for events of other processes, while there are watches.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// What is committed within so long gets its positions in one transaction.
+/// Events committed within this time get their positions in one transaction.
 const GATHER: Duration = Duration::from_millis(5);
-/// How often events that nobody watches get their positions.
+/// How often events get their positions while there are no watches.
 const UNWATCHED: Duration = Duration::from_mins(1);
 /// How many events are read in one statement.
 const READ_AT_ONCE: u32 = 500;
-/// How often it is told that something fails which fails each time.
+/// How often a failure that repeats each time is reported.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// How watches are limited.
+/// The limits for watches.
 #[derive(Debug, Clone, Copy)]
 pub struct WatchLimits {
     /// How long events are kept.
     pub kept: Duration,
-    /// How often a watcher is told where it is, and it is asked again whether it still may watch.
+    /// How often a watcher gets its cursor, and its permission is checked again.
     pub heartbeat: Duration,
-    /// How long a watcher that takes nothing is waited for.
+    /// How long to wait for a watcher that takes nothing.
     pub patience: Duration,
     /// How many watches one caller has at a time.
     pub per_caller: u32,
@@ -41,21 +42,21 @@ pub struct WatchLimits {
     pub per_tenant: u32,
 }
 
-/// What the watches of this process share.
+/// State shared by the watches of this process.
 #[derive(Default)]
 pub(super) struct Watches {
     /// The last events of the tenants that are watched.
     pub(super) feeds: Feeds,
-    /// Somebody wants events to have positions.
+    /// Signals that events need positions.
     wanted: Notify,
-    /// How many watch, by caller and by tenant. No tenant's name is a caller's: it holds no slash.
+    /// The number of watches by caller and by tenant. No tenant's name is a caller's: it holds no slash.
     open: Mutex<HashMap<String, u32>>,
-    /// The service stops.
+    /// Cancelled when the service stops.
     pub(super) stopping: CancellationToken,
 }
 
 impl Watches {
-    /// Takes a slot, where the caller and the tenant have one left.
+    /// Takes a slot, if the caller and the tenant have one left.
     pub(super) fn slot(
         self: &Arc<Self>,
         caller: &Caller,
@@ -79,7 +80,7 @@ impl Watches {
     }
 }
 
-/// One of the watches that a caller and a tenant may have at a time, free again once this is dropped.
+/// One of the watches that a caller and a tenant may have at a time; dropping this frees it.
 pub struct WatchSlot {
     watches: Arc<Watches>,
     keys: [String; 2],
@@ -98,7 +99,7 @@ impl Drop for WatchSlot {
 }
 
 impl Gates {
-    /// Something was committed that the watchers of a tenant are to be told of; of any tenant, where none is named.
+    /// Reports a commit to the watches of a tenant, or of any tenant if none is named.
     pub(in crate::service) fn committed(&self, tenant: Option<&TenantName>) {
         let is_watched = {
             let open = self.watches.open();
@@ -114,8 +115,8 @@ impl Gates {
         self.watches.stopping.cancel();
     }
 
-    /// Gives positions to change events as they come: at once, while somebody watches. Tells of what fails, now and then;
-    /// watches that suffer from it end by themselves.
+    /// Gives positions to change events as they come: at once, while there are watches. Reports failures now and then;
+    /// watches that are affected end by themselves.
     pub(super) async fn keep_numbering(&self, failed: impl Fn(&ServiceError)) {
         let Self { watches, ports, .. } = self;
         let mut told: Option<Instant> = None;
@@ -135,7 +136,7 @@ impl Gates {
         }
     }
 
-    /// Gives positions to all events that have none, and reads what got one since, once for all watches.
+    /// Gives positions to all events that have none, and reads the events that got one since, once for all watches.
     async fn number_and_read(&self) -> Result<(), ServiceError> {
         let last = self.number_change_events().await?.last;
         while let Some(after) = self.watches.feeds.behind(last) {

@@ -24,7 +24,7 @@ fn refusal(caller: u8, resource: &str, at: Timestamp) -> AuditEvent {
     }
 }
 
-/// Counts, and the store beside them.
+/// Counts, with the store.
 #[derive(Default)]
 struct Recorded {
     counts: Counts,
@@ -49,7 +49,7 @@ impl Recorded {
         self.events.extend(self.counts.ended.drain(..));
     }
 
-    /// How many refusals all events together stand for.
+    /// How many refusals all events together represent.
     fn stands_for(&self) -> usize {
         self.events.iter().map(|event| 1 + repeats(event).map_or(0, |repeats| repeats.count as usize)).sum()
     }
@@ -76,7 +76,7 @@ fn the_first_refusal_is_recorded_and_its_repeats_are_one_event_when_the_window_i
     let repeats = Some(Repeats { count: 2, since: at(4) });
     let outcome = AuditOutcome::Denied { policies: Vec::new(), repeats };
     assert_eq!(recorded.events[1..], [AuditEvent { outcome, ..refusal(1, "a", at(59)) }]);
-    // A window begins anew, with an event; one repeat alone is an event like any other.
+    // A new window begins, with an event; a single repeat is an event like any other.
     for second in [61, 62] {
         recorded.take_in(refusal(1, "a", at(second)));
     }
@@ -93,7 +93,7 @@ fn one_caller_makes_so_many_events_in_a_window_however_many_resources_it_names()
     }
     recorded.take_in(refusal(2, "resource-0", at(0)));
     recorded.end_windows(None);
-    // Those that are told apart, the first of the others, and all of the others.
+    // Those that are distinguished, the first of the others, and all of the others.
     assert_eq!(recorded.events.len(), SORTS_OF_CALLER + 2 + 1);
     let last = recorded.events.last().unwrap();
     assert_eq!((last.resource.as_str(), repeats(last).unwrap().count), (SEVERAL, 1000 - 60 - 1 - 1));
@@ -115,7 +115,7 @@ fn what_there_is_no_room_for_is_recorded_alone() {
 fn a_first_refusal_that_the_store_does_not_take_is_not_counted() {
     let mut counts = Counts::default();
     let Step::First(first) = counts.take_in(&refusal(1, "a", at(0))) else { panic!("it is the first") };
-    // Another one waits for it meanwhile.
+    // Another refusal waits for it meanwhile.
     let Step::First(waited_for) = counts.take_in(&refusal(1, "a", at(0))) else { panic!("it waits") };
     assert!(Arc::ptr_eq(&first, &waited_for));
     first.set(false).unwrap();
@@ -124,8 +124,8 @@ fn a_first_refusal_that_the_store_does_not_take_is_not_counted() {
 }
 
 proptest! {
-    /// Whatever comes in whatever order, by a clock that jumps: each refusal is an event or counted in one, and a caller
-    /// makes few.
+    /// Whatever refusals arrive in whatever order, by a clock that jumps: each refusal is an event or counted in one,
+    /// and a caller makes few events.
     #[test]
     fn all_events_together_stand_for_every_refusal(
         steps in prop::collection::vec((0_u8..3, 0_u8..90, -20_i64..30, any::<bool>()), 0..400),
@@ -143,7 +143,7 @@ proptest! {
         prop_assert_eq!(recorded.counts.sorts, 0);
     }
 
-    /// Refusals that happen side by side come a few seconds out of their order.
+    /// Concurrent refusals arrive a few seconds out of order.
     #[test]
     fn within_a_minute_a_caller_makes_few_events(
         calls in prop::collection::vec((0_u8..3, any::<u8>(), -4_i64..5), 0..2000),
