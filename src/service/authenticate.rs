@@ -1,4 +1,4 @@
-//! Who is calling.
+//! Authentication of callers.
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -9,13 +9,13 @@ use crate::domain::access_token::TokenDigest;
 use crate::domain::caller::Caller;
 use crate::domain::evidence::Evidence;
 
-/// What every access token's text starts with, so that scanners for leaked secrets recognize it.
+/// The prefix of every access token's text, so that scanners for leaked secrets recognize it.
 const PREFIX: &str = "cdt_";
 /// 256 random bits.
 const TOKEN_BYTES: usize = 32;
 
 impl Service {
-    /// The caller whose access token this is, and what proves it from now on.
+    /// The caller of an access token, and the evidence for the caller from now on.
     ///
     /// # Errors
     /// There is no such token, or it has expired.
@@ -33,16 +33,16 @@ impl Service {
         }
     }
 
-    /// Asks again for what proved a caller, once its message is there: that may come long after the headers.
+    /// Checks a caller's evidence again, once its message is there: that may be long after the headers.
     ///
     /// # Errors
-    /// It does not prove the caller any more.
+    /// It no longer proves the caller.
     pub async fn still_authenticated(&self, call: &Call) -> Result<(), ServiceError> {
         self.gates.check_evidence(call).await
     }
 }
 
-/// A fresh token's text, and the digest that is stored of it.
+/// A fresh token's text, and its digest, which is stored.
 pub(super) fn new_token(gates: &Gates) -> (Zeroizing<String>, TokenDigest) {
     let bytes = Zeroizing::new(gates.random::<TOKEN_BYTES>());
     let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + 2 * TOKEN_BYTES));

@@ -1,4 +1,4 @@
-//! The first operator: the one token that nobody has to be permitted to issue, for whoever holds the store.
+//! The first operator. Its token is the only one that is issued without a permission; access to the store is enough.
 
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::domain::names::FreeName;
 use crate::domain::resource::Resource;
 
 impl Service {
-    /// Issues the first operator's token, or nothing where an operator holds a valid one already.
+    /// Issues the first operator's token, or nothing if an operator already holds a valid one.
     pub async fn bootstrap(&self, name: FreeName) -> Result<Option<IssuedToken>, ServiceError> {
         let caller = Caller::Operator(name);
         let created_at = self.gates.now();

@@ -1,4 +1,4 @@
-//! One call of an RPC: who asks, and until when an answer is wanted.
+//! One call of an RPC: its caller and its deadline.
 
 use uuid::Uuid;
 
@@ -11,20 +11,20 @@ use crate::service::ServiceError;
 /// One call of an RPC.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// Who asks, and for what; the kind of caller can use that at all.
+    /// The caller and the action; the kind of caller can use the action at all.
     pub caller: EligibleCaller,
-    /// What proved that; `None` for a caller in the same process.
+    /// The evidence for the caller; `None` for a caller in the same process.
     pub evidence: Option<Evidence>,
     /// The id of the request.
     pub request_id: Uuid,
-    /// The caller's own id of the request, where it sent one.
+    /// The caller's own id of the request, if it sent one.
     pub correlation_id: Option<String>,
-    /// When the answer is no longer wanted.
+    /// When the caller stops waiting for the response.
     pub deadline: Deadline,
 }
 
 impl Call {
-    /// Who asks.
+    /// The caller.
     pub const fn caller(&self) -> &Caller {
         self.caller.caller()
     }

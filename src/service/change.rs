@@ -1,4 +1,4 @@
-//! The pipeline: every way to set a password is a way into this one.
+//! The pipeline: every operation that sets a password goes through it.
 
 use std::sync::Arc;
 
@@ -19,15 +19,15 @@ use crate::service::{Call, ServiceError};
 
 /// A password to be set.
 pub(super) struct PasswordChange {
-    /// Whose tenant.
+    /// The tenant.
     pub(super) tenant: TenantName,
-    /// Whose.
+    /// The subject.
     pub(super) name: SubjectName,
-    /// The old password, where one is asked for.
+    /// The old password, if one is required.
     pub(super) old_password: Option<Password>,
-    /// The new one.
+    /// The new password.
     pub(super) wanted: WantedPassword,
-    /// What the caller guards the change with.
+    /// The caller's guards for the change.
     pub(super) guards: Guards,
 }
 
@@ -35,11 +35,11 @@ pub(super) struct PasswordChange {
 pub(super) struct Changed {
     /// The credential's version after the change.
     pub(super) version: Version,
-    /// The password, where it was generated.
+    /// The password, if it was generated.
     pub(super) generated: Option<Arc<Password>>,
 }
 
-/// Sets a password, in the order of checks that callers count on: permission, existence, client token, state, policy,
+/// Sets a password, in the order of checks that callers rely on: permission, existence, client token, state, policy,
 /// attempt budget, old password, reuse, commit. No hash is computed before the attempt is reserved.
 pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChange) -> Result<Changed, ServiceError> {
     let PasswordChange { tenant, name, old_password, wanted, guards } = change;
@@ -57,7 +57,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
 
     match set(gates, loaded, unspent, old_password, new).await {
         Err(conflict @ ServiceError::VersionConflict { .. }) => match again {
-            // Who lost may have lost to the same request, sent twice.
+            // A conflict may be with the same request, sent twice.
             Some((call, tenant, name, guards)) => {
                 let permit = gates.permit_subject(call, tenant, name).await?;
                 match gates.recall(gates.load(permit).await?, guards).await? {
@@ -71,7 +71,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
     }
 }
 
-/// Proves what is asked for, and commits.
+/// Proves what is required, and commits.
 async fn set(
     gates: &Arc<Gates>,
     loaded: Loaded,
@@ -92,13 +92,13 @@ async fn set(
     gates.conclude(reserved, conclude).await
 }
 
-/// Answers a change that was made before: no state, age or policy stands in its way any more.
+/// Returns the result of a change that was made before: no state, age or policy prevents it any more.
 async fn repeat(gates: &Arc<Gates>, made: ReplayedChange, password: Arc<Password>) -> Result<Changed, ServiceError> {
     Ok(Changed { version: gates.repeat(made, password).await?, generated: None })
 }
 
-/// The subject's state, the self-service switch, the minimum age and the hard expiry. An administrator's reset is
-/// bound by none of them.
+/// Checks the subject's state, the self-service switch, the minimum age and the hard expiry. None of them applies to an
+/// administrator's reset.
 fn check_state(loaded: &Loaded, now: Timestamp) -> Result<(), ServiceError> {
     let action = loaded.permit().call().caller.action();
     if action.is_administrative() {

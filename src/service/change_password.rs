@@ -1,4 +1,4 @@
-//! `ChangePassword`: the subject is the RAM user who calls.
+//! `ChangePassword`: the subject is the calling RAM user.
 
 use super::change::{PasswordChange, change};
 use super::requests::{ChangeOwnPassword, WantedPassword};
@@ -8,7 +8,7 @@ use crate::domain::credential::Version;
 use crate::domain::subject::SubjectName;
 
 impl Service {
-    /// Changes the password of the RAM user who calls.
+    /// Changes the password of the calling RAM user.
     pub async fn change_password(&self, call: Call, request: ChangeOwnPassword) -> Result<Version, ServiceError> {
         let Caller::RamUser(tenant, name, _) = call.caller() else {
             return Err(ServiceError::CallerNotEligible(call.caller.action()));

@@ -1,4 +1,4 @@
-//! `ChangePasswordV5`: the subject is the IAM user who calls.
+//! `ChangePasswordV5`: the subject is the calling IAM user.
 
 use super::change::{PasswordChange, change};
 use super::requests::{ChangeOwnPassword, WantedPassword};
@@ -8,7 +8,7 @@ use crate::domain::credential::Version;
 use crate::domain::subject::SubjectName;
 
 impl Service {
-    /// Changes the password of the IAM user who calls.
+    /// Changes the password of the calling IAM user.
     pub async fn change_password_v5(&self, call: Call, request: ChangeOwnPassword) -> Result<Version, ServiceError> {
         let Caller::IamUser(tenant, id, _) = call.caller() else {
             return Err(ServiceError::CallerNotEligible(call.caller.action()));

@@ -1,4 +1,4 @@
-//! `CheckPassword` and `GeneratePassword`: the same policy object that a change is held to.
+//! `CheckPassword` and `GeneratePassword`: they use the same policy object that changes are checked against.
 
 use super::{Call, Service, ServiceError};
 use crate::domain::password::{NewPassword, Password};
@@ -6,7 +6,7 @@ use crate::domain::subject::SubjectName;
 use crate::policy::{Policy, Violation};
 
 impl Service {
-    /// Every rule of the subject's policy that a password breaks. It is never compared with the stored ones.
+    /// Every rule of the subject's policy that a password breaks. The password is never compared with the stored ones.
     pub async fn check_password(
         &self,
         call: Call,

@@ -1,4 +1,4 @@
-//! Everything that a use case can answer instead of success. `edge/explanation.rs` gives each a reason.
+//! All errors of the use cases. `edge/explanation.rs` maps each to a reason.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,39 +9,39 @@ use crate::domain::field::InvalidField;
 use crate::policy::Violation;
 use crate::ports::{HasherError, NotAdmitted, PepperError, StoreError};
 
-/// Why a request was not fulfilled. Nothing was changed but the attempt budget and the audit log.
+/// Why a request was not fulfilled. Nothing was changed except the attempt budget and the audit log.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// No credentials, or bad ones.
+    /// Missing or invalid credentials.
     #[error("no valid credentials")]
     Unauthenticated,
     /// This kind of caller can't use this RPC.
     #[error("this kind of caller can't use {}", .0.rpc())]
     CallerNotEligible(Action),
-    /// Fields of the request are bad: all of them.
+    /// Invalid fields of the request: all of them.
     #[error("invalid fields")]
     InvalidFields(Vec<InvalidField>),
     /// No policy permits it, or one forbids it.
     #[error("access denied")]
     AccessDenied {
-        /// What was asked for.
+        /// The requested action.
         action: Action,
-        /// What on, as the source pages name it.
+        /// The resource, as the source pages name it.
         resource: String,
     },
     /// What the request names does not exist.
     #[error("{} not found", .0.noun())]
     NotFound(Missing),
-    /// There is one of that name already.
+    /// The name is already taken.
     #[error("it exists already")]
     AlreadyExists,
-    /// It still has what belongs to it.
+    /// Something still belongs to it.
     #[error("it is not empty")]
     NotEmpty,
     /// Its state does not allow the change.
     #[error("the state does not allow it: {} is {state}", .of.noun())]
     ResourceState {
-        /// What has that state.
+        /// The thing with that state.
         of: Stateful,
         /// The state as one word.
         state: &'static str,
@@ -49,7 +49,7 @@ pub enum ServiceError {
     /// The tenant does not let its users change their own passwords.
     #[error("users may not change their own password")]
     SelfChangeDisabled,
-    /// The subject's own last change was too short a while ago.
+    /// Too little time has passed since the subject's own last change.
     #[error("the password is too young")]
     PasswordTooYoung {
         /// How long the subject has to wait.
@@ -58,10 +58,10 @@ pub enum ServiceError {
     /// The password has passed its maximum age, and only an administrator can replace it.
     #[error("the password has expired")]
     PasswordExpired,
-    /// The credential is at another version than the caller, or the change, counted on.
+    /// The credential is at another version than the caller, or the change, expected.
     #[error("the credential is at another version")]
     VersionConflict {
-        /// The version that the credential is at, where it has one.
+        /// The version of the credential, if it has one.
         current: Option<Version>,
     },
     /// The new password breaks rules of the policy: all of them.
@@ -73,7 +73,7 @@ pub enum ServiceError {
     /// The old password is wrong.
     #[error("the old password is incorrect")]
     OldPasswordIncorrect,
-    /// The client token stands for a change to another password, or one that counted on another version.
+    /// The client token belongs to a change to another password, or to one that expected another version.
     #[error("the client token stands for another request")]
     ClientTokenMismatch,
     /// Too many wrong passwords in a row.
@@ -88,22 +88,23 @@ pub enum ServiceError {
     /// The deadline passed before the change was made.
     #[error("the deadline was exceeded")]
     DeadlineExceeded,
-    /// Events that come after the cursor of a watch are no longer kept, or the cursor is not of this store.
+    /// Events after the cursor of a watch are no longer kept, or the cursor is not of this store.
     #[error("the cursor has expired")]
     CursorExpired,
-    /// A watch is refused, or ended, for no fault of its caller's permissions; it can go on from its last cursor.
+    /// A watch is refused or ended, for a reason other than its caller's permissions; it can resume from its last
+    /// cursor.
     #[error("the watch is interrupted: {}", .0.as_str())]
     WatchInterrupted(Interruption),
-    /// The store gave no answer.
+    /// The store returned no result.
     #[error(transparent)]
     Store(StoreError),
-    /// The hash engine gave no answer.
+    /// The hash engine returned no result.
     #[error(transparent)]
     Hasher(HasherError),
-    /// A stored hash is not to be used as it is.
+    /// A stored hash can't be used as it is.
     #[error(transparent)]
     Pepper(#[from] PepperError),
-    /// Something that can't happen happened.
+    /// Something happened that can't happen.
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
@@ -127,7 +128,7 @@ impl From<HasherError> for ServiceError {
     }
 }
 
-/// What a request named and does not exist.
+/// What a request named that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
     /// A tenant.
@@ -145,7 +146,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// What is missing, in words.
+    /// The missing thing, in words.
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Tenant => "tenant",
@@ -161,11 +162,11 @@ impl Missing {
 /// Why a watch is interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interruption {
-    /// The caller, or its tenant, has as many as it may have.
+    /// The caller, or its tenant, already has the maximum number of watches.
     TooManyWatches,
-    /// The caller took nothing for too long.
+    /// The caller received nothing for too long.
     TooSlow,
-    /// The service stops.
+    /// The service is stopping.
     Stopping,
 }
 
@@ -180,7 +181,7 @@ impl Interruption {
     }
 }
 
-/// What has a state that a change depends on.
+/// A thing with a state that a change depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stateful {
     /// A mail domain.
@@ -192,7 +193,7 @@ pub enum Stateful {
 }
 
 impl Stateful {
-    /// What it is, in words.
+    /// Its name, in words.
     pub const fn noun(self) -> &'static str {
         match self {
             Self::MailDomain => "the mail domain",
@@ -202,7 +203,7 @@ impl Stateful {
     }
 }
 
-/// A text and what caused it, each cause once: many errors repeat their source in their own text.
+/// A text and its causes, each cause once: many errors repeat their source in their own text.
 pub fn with_causes(text: String, cause: Option<&dyn Error>) -> String {
     std::iter::successors(cause, |&error| error.source()).fold(text, |told, error| {
         let text = error.to_string();

@@ -28,25 +28,25 @@ pub use watch::Watch;
 use admin::DryRuns;
 use gates::{Gates, Installation, Ports};
 
-/// Everything that a caller can ask for.
+/// Everything that a caller can request.
 pub struct Service {
     gates: Arc<Gates>,
     dry_runs: Arc<DryRuns>,
 }
 
 impl Service {
-    /// Puts the use cases on top of what they need from outside.
+    /// Puts the use cases on top of the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
         Self { gates: Arc::new(Gates::new(ports, installation)), dry_runs: Arc::default() }
     }
 
-    /// Looks after the store until watches are ended: without this, no watcher is told anything, and what is over stays.
-    /// Tells of what fails, now and then.
+    /// Maintains the store until watches are ended: without this, no watcher receives events, and rows that are over
+    /// stay. Reports failures now and then.
     pub async fn tend_store(&self, failed: impl Fn(&ServiceError)) {
         self.gates.tend_store(failed).await;
     }
 
-    /// Waits until every change and verification that is under way is concluded. For an orderly stop.
+    /// Waits until every change and verification under way is concluded. For an orderly stop.
     ///
     /// # Errors
     /// Failed attempts are lost, because the store does not take them.
@@ -54,7 +54,7 @@ impl Service {
         self.gates.concluded().await
     }
 
-    /// Records the refusals that were counted and not recorded one by one. For an orderly stop, after the last call.
+    /// Records the refusals that were counted but not recorded individually. For an orderly stop, after the last call.
     ///
     /// # Errors
     /// The store does not take them.

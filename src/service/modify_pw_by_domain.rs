@@ -1,4 +1,4 @@
-//! `ModifyPWByDomain`: the subject is a mail domain of the caller's tenant, and no old password is asked for.
+//! `ModifyPWByDomain`: the subject is a mail domain of the caller's tenant, and no old password is required.
 
 use super::change::{PasswordChange, change};
 use super::requests::{ModifyPwByDomain, WantedPassword};

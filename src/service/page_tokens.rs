@@ -1,7 +1,7 @@
-//! The tokens that lead from one part of a list to the next.
+//! The page tokens of lists.
 //!
-//! A token holds a key of the store, and a MAC that binds it to its list: to the RPC, the tenant, and what is listed. Only a
-//! token that a service on the same store made for the same list leads anywhere.
+//! A token holds a key of the store, and a MAC that binds it to its list: to the RPC, the tenant, and the items that
+//! are listed. A token works only for the list that it was made for, by a service on the same store.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -9,15 +9,15 @@ use sha2::Sha256;
 use super::{Call, Service};
 use crate::domain::names::TenantName;
 
-/// How many bytes of the MAC a token has: none can be guessed.
+/// How many bytes of the MAC a token has: too many to guess.
 const MAC_BYTES: usize = 16;
 
-/// What makes and opens the tokens of one list.
+/// Makes and opens the tokens of one list.
 pub struct PageTokens(Hmac<Sha256>);
 
 impl Service {
-    /// The tokens of the list that a call asks for: of the tenant that it names, or the caller's own, and of what it is
-    /// narrowed to.
+    /// The tokens of the list that a call requests: for the tenant that it names, or the caller's own, and for what the
+    /// list is narrowed to.
     pub fn page_tokens(&self, call: &Call, tenant: Option<&TenantName>, narrowed_to: &str) -> PageTokens {
         let tenant = tenant.or_else(|| call.caller().tenant()).map_or("", TenantName::as_str);
         PageTokens::of(self.gates.page_key(), &[call.caller.action().name(), tenant, narrowed_to])
@@ -38,14 +38,14 @@ impl PageTokens {
         Self(mac)
     }
 
-    /// The token that leads on behind a key of the store.
+    /// The token for the page after a key of the store.
     pub fn token(&self, key: &str) -> Vec<u8> {
         let mut token = self.mac(key);
         token.extend_from_slice(key.as_bytes());
         token
     }
 
-    /// The key of the store that a token leads on behind, or `None` where it is no token of this list.
+    /// The key of the store that a token continues after, or `None` if it is not a token of this list.
     pub fn key(&self, token: &[u8]) -> Option<String> {
         let (mac, key) = token.split_at_checked(MAC_BYTES)?;
         let key = str::from_utf8(key).ok()?;

@@ -1,4 +1,4 @@
-//! What the use cases take, parsed.
+//! Requests and results of the use cases, parsed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,36 +17,36 @@ use crate::ports::store::SubjectEntry;
 use crate::service::ServiceError;
 use zeroize::Zeroizing;
 
-/// What a caller guards a change with, so that it is neither made twice nor on top of what the caller does not know.
+/// Guards of a change, so that it is neither made twice nor made on a version that the caller does not know.
 #[derive(Debug, Clone, Default)]
 pub struct Guards {
-    /// The version that the caller counts on.
+    /// The version that the caller expects.
     pub expected_version: Option<ExpectedVersion>,
-    /// What the request is marked with, so that sending it again is safe.
+    /// The key of the request, which makes a retry idempotent.
     pub client_token: Option<ClientToken>,
 }
 
-/// What `ModifyPWByDomain` takes.
+/// Request of `ModifyPWByDomain`.
 pub struct ModifyPwByDomain {
     /// The mail domain.
     pub domain: DomainName,
     /// Its new password.
     pub new_password: NewPassword,
-    /// What the caller guards the change with.
+    /// The caller's guards for the change.
     pub guards: Guards,
 }
 
-/// What `ChangePassword` and `ChangePasswordV5` take: the subject is the caller.
+/// Request of `ChangePassword` and `ChangePasswordV5`: the subject is the caller.
 pub struct ChangeOwnPassword {
     /// The current password.
     pub old_password: Password,
-    /// The new one.
+    /// The new password.
     pub new_password: NewPassword,
-    /// What the caller guards the change with.
+    /// The caller's guards for the change.
     pub guards: Guards,
 }
 
-/// What `ModifyAccountPassword` takes.
+/// Request of `ModifyAccountPassword`.
 pub struct ModifyAccountPassword {
     /// The instance.
     pub instance: InstanceId,
@@ -54,37 +54,37 @@ pub struct ModifyAccountPassword {
     pub account: AccountName,
     /// The current password.
     pub old_password: Password,
-    /// The new one.
+    /// The new password.
     pub new_password: NewPassword,
-    /// What the caller guards the change with.
+    /// The caller's guards for the change.
     pub guards: Guards,
 }
 
-/// What a verification found.
+/// Result of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verification {
     /// The password is the current one.
     MatchedCurrent,
-    /// The password is the one before, during an overlap.
+    /// The password is the previous one, during an overlap.
     MatchedPrevious,
     /// The password is the current one, and it has to be changed.
     ChangeRequired,
     /// The same, and only an administrator can replace it.
     Expired,
-    /// The password is wrong, or there is none, or there is no such subject.
+    /// The password is wrong, or there is no password or no such subject.
     NotMatched,
 }
 
 /// A password that an administrator sets.
 pub enum WantedPassword {
-    /// This one.
+    /// A given one.
     Given(NewPassword),
     /// One that the service generates.
     Generated,
 }
 
 impl WantedPassword {
-    /// The password, which only an administrator may leave to be generated.
+    /// The given password; only an administrator may request a generated one.
     pub(super) fn given(self) -> Result<NewPassword, ServiceError> {
         match self {
             Self::Given(password) => Ok(password),
@@ -93,11 +93,11 @@ impl WantedPassword {
     }
 }
 
-/// What an administrator's reset answers.
+/// Result of an administrator's reset.
 pub struct Reset {
-    /// The credential's version after it.
+    /// The credential's version after the reset.
     pub version: Version,
-    /// The password, where it was generated.
+    /// The password, if it was generated.
     pub generated: Option<Arc<Password>>,
 }
 
@@ -105,31 +105,31 @@ pub struct Reset {
 pub struct SubjectToCreate {
     /// Its name.
     pub name: SubjectName,
-    /// What else is to be known of it.
+    /// Its attributes.
     pub attributes: AttributesToCreate,
-    /// Its first password, where it is to have one.
+    /// Its first password, if it gets one.
     pub first_password: Option<WantedPassword>,
 }
 
-/// What is to be known of a subject besides its name.
+/// The attributes of a subject besides its name.
 pub enum AttributesToCreate {
-    /// Of a mail domain.
+    /// Attributes of a mail domain.
     MailDomain {
         /// The region; `None` means the configured one.
         region: Option<Region>,
         /// The state.
         status: MailDomainStatus,
     },
-    /// Of a RAM user: nothing.
+    /// Attributes of a RAM user: none.
     RamUser,
-    /// Of an IAM user.
+    /// Attributes of an IAM user.
     IamUser {
         /// The user name; `None` means the user id.
         user_name: Option<IamUserName>,
         /// The tags.
         tags: Tags,
     },
-    /// Of an instance account.
+    /// Attributes of an instance account.
     InstanceAccount {
         /// The state.
         status: InstanceAccountStatus,
@@ -140,7 +140,7 @@ pub enum AttributesToCreate {
 pub struct CreatedSubject {
     /// The subject.
     pub entry: SubjectEntry,
-    /// Its first password, where it was generated.
+    /// Its first password, if it was generated.
     pub generated: Option<Arc<Password>>,
 }
 
@@ -156,7 +156,7 @@ pub struct InstanceToCreate {
 
 /// How the stored passwords are hashed.
 pub struct HashPosture {
-    /// How new ones are: the algorithm and its parameters.
+    /// How new passwords are hashed: the algorithm and its parameters.
     pub target: String,
     /// The hashes by algorithm and parameters, the most frequent first.
     pub groups: Vec<HashGroup>,
@@ -168,16 +168,16 @@ pub struct HashGroup {
     pub algorithm: &'static str,
     /// Its parameters.
     pub parameters: String,
-    /// How many there are.
+    /// The number of hashes.
     pub hashes: u64,
-    /// How many of them are weaker than new ones in any way.
+    /// How many of them are weaker than new hashes in any way.
     pub below_target: u64,
 }
 
-/// Where a watch begins.
+/// Where a watch starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchFrom {
-    /// Now: what was committed before is not told.
+    /// Now: events committed before are not sent.
     Now,
     /// With the oldest event that is kept.
     Oldest,
@@ -188,7 +188,7 @@ pub enum WatchFrom {
 /// One message of a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchItem {
-    /// The position after it: another watch resumes from there.
+    /// The position after this item: another watch resumes from there.
     pub cursor: Position,
     /// The change; `None` for a heartbeat.
     pub event: Option<ChangeEvent>,
@@ -196,28 +196,28 @@ pub struct WatchItem {
 
 /// A subject with the hash of its password, as far as it could be read.
 pub struct RowToImport {
-    /// The number that the row is told by.
+    /// The number that identifies the row.
     pub number: u64,
     /// Its tenant.
     pub tenant: Option<TenantName>,
     /// Its name.
     pub name: Option<SubjectName>,
-    /// What else is to be known of it.
+    /// Its attributes.
     pub attributes: Option<AttributesToCreate>,
     /// The hash.
     pub hash: Option<PasswordHash>,
     /// When the password was set; `None` means now.
     pub changed_at: Option<Timestamp>,
-    /// What is wrong with it so far. What could not be read has a problem here.
+    /// The problems found so far. Every part that could not be read has a problem here.
     pub problems: Vec<RowProblem>,
 }
 
 /// What is wrong with a row of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowProblem {
-    /// A field is bad.
+    /// An invalid field.
     Field(InvalidField),
-    /// Whoever read the row could not read all of it.
+    /// A problem that the reader of the row reports, because it could not read all of it.
     Told {
         /// The field.
         field: String,
@@ -226,13 +226,13 @@ pub enum RowProblem {
         /// The problem in words.
         description: String,
     },
-    /// There is no such tenant.
+    /// The tenant does not exist.
     TenantAbsent,
-    /// There is no such instance.
+    /// The instance does not exist.
     InstanceAbsent,
-    /// The subject is there, with another hash or none.
+    /// The subject exists already, with another hash or none.
     OtherHash,
-    /// The subject is there, with other attributes.
+    /// The subject exists already, with other attributes.
     OtherAttributes,
 }
 
@@ -241,20 +241,20 @@ pub enum RowProblem {
 pub struct RefusedRow {
     /// Its number.
     pub row_number: u64,
-    /// Everything that is wrong with it.
+    /// All of its problems.
     pub problems: Vec<RowProblem>,
 }
 
-/// What came of an import. Each row is counted once.
+/// Result of an import. Each row is counted once.
 #[derive(Debug, Default)]
 pub struct ImportReport {
     /// Rows that were stored.
     pub imported: u64,
-    /// Rows that were there already.
+    /// Rows that existed already.
     pub unchanged: u64,
     /// Rows that were refused.
     pub refused: u64,
-    /// Rows with nothing wrong, whose batch was refused because of others.
+    /// Valid rows whose batch was refused because of others.
     pub held_back: u64,
     /// The first of the refused rows.
     pub refused_rows: Vec<RefusedRow>,
@@ -262,21 +262,21 @@ pub struct ImportReport {
 
 /// An access token to be issued.
 pub struct TokenToIssue {
-    /// Whom it is to stand for.
+    /// The holder of the token.
     pub holder: TokenHolder,
-    /// How long it is to be valid; `None` means the default.
+    /// How long the token is valid; `None` means the default.
     pub time_to_live: Option<Duration>,
 }
 
-/// Whom an access token is to stand for.
+/// The holder of an access token to be issued.
 pub enum TokenHolder {
-    /// An operator, who belongs to no tenant.
+    /// An operator, which belongs to no tenant.
     Operator(FreeName),
     /// A member of a tenant; `None` means the issuer's own.
     Member(Option<TenantName>, Member),
 }
 
-/// A caller who belongs to a tenant.
+/// A caller that belongs to a tenant.
 pub enum Member {
     /// Its root.
     Root,
@@ -290,7 +290,7 @@ pub enum Member {
 
 /// An access token that was issued.
 pub struct IssuedToken {
-    /// Its text: the only time that it is shown.
+    /// Its text: this is the only time that it is shown.
     pub text: Zeroizing<String>,
     /// The token.
     pub token: AccessToken,

@@ -1,4 +1,5 @@
-//! `VerifyPassword`: wrong, unknown subject and no password are one answer, at one cost.
+//! `VerifyPassword`: a wrong password, an unknown subject and a missing password get the same response, at the same
+//! cost.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::policy::Expiry;
 
 impl Service {
-    /// Tells whether a password is the subject's.
+    /// Verifies a password of the subject.
     pub async fn verify_password(
         &self,
         call: Call,

@@ -1,4 +1,4 @@
-//! `WatchChanges`: what happens to the subjects of a tenant, for as long as its caller listens.
+//! `WatchChanges`: the changes of a tenant's subjects, for as long as the caller listens.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use super::requests::{WatchFrom, WatchItem};
 use super::{Call, Service, ServiceError};
 use crate::domain::resource::Resource;
 
-/// How much is ready for a caller who is slow to take it; then nothing more is read.
+/// How many items are queued for a slow caller; with a full queue, nothing more is read.
 const READY: usize = 16;
 
-/// A watch as its caller has it. Dropped, it ends.
+/// A watch from the caller's side. Dropping it ends it.
 pub struct Watch {
     told: mpsc::Receiver<WatchItem>,
-    /// Ends with what ended the watch; `None` once that was told.
+    /// Ends with the error that ended the watch; `None` once that was returned.
     follows: Option<JoinHandle<ServiceError>>,
     _slot: Arc<WatchSlot>,
 }
@@ -39,7 +39,7 @@ impl Service {
 }
 
 impl Watch {
-    /// What comes next: at last, what ended the watch, and then nothing.
+    /// The next item; at the end the error that ended the watch, and then nothing.
     pub async fn next(&mut self) -> Option<Result<WatchItem, ServiceError>> {
         if let Some(told) = self.told.recv().await {
             return Some(Ok(told));

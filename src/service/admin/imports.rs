@@ -1,8 +1,8 @@
-//! Subjects with hashes that other systems made.
+//! Subjects with hashes from other systems.
 //!
-//! A batch is decided before anything of it is written: what is there is read, each row is judged, and only where none
-//! is refused is the batch stored, as a whole. A dry run does the same and does not store; what it would have stored it
-//! remembers, for the rows that follow. Batches that come together are stored together, while the next are being read.
+//! A batch is decided before any of it is written: the import reads what exists and judges each row, and stores the
+//! batch as a whole only if no row is refused. A dry run does the same without storing; it remembers what it would have
+//! stored, for the rows that follow. Batches that arrive together are stored together, while the next ones are read.
 
 mod batch;
 mod group;
@@ -24,18 +24,18 @@ use group::{Decided, Group};
 pub(in crate::service) use remembered::DryRuns;
 use remembered::Remembered;
 
-/// So many refused rows are told; of the others, how many they are.
+/// The maximum number of refused rows that are reported; the others are only counted.
 const MOST_TOLD: usize = 1000;
 
 /// An import under way.
 pub struct Import {
     gates: Arc<Gates>,
     call: Call,
-    /// What a dry run would have stored, where it is one.
+    /// What a dry run would have stored, if this is one.
     dry_run: Option<Remembered>,
-    /// The tenants that rows were permitted in: each is the same one to the end of the stream.
+    /// The tenants that rows were permitted in: each stays the same tenant to the end of the stream.
     tenants: BTreeMap<TenantName, TenantId>,
-    /// What is being stored. It will be, whether its caller waits or not.
+    /// The batches that are being stored. This finishes whether the caller waits or not.
     under_way: Option<JoinHandle<Result<Decided, ServiceError>>>,
     report: ImportReport,
 }
@@ -57,8 +57,8 @@ impl Service {
 }
 
 impl Import {
-    /// Imports batches: of each all of it, or nothing where a row is refused. When this returns they are decided, and
-    /// those of the time before are stored.
+    /// Imports batches: each as a whole, or not at all if a row is refused. When this returns, these batches are
+    /// decided, and those of the call before are stored.
     pub async fn add(&mut self, batches: Vec<Vec<RowToImport>>) -> Result<(), ServiceError> {
         self.gates.check_evidence(&self.call).await?;
         let tenants = batches.iter().flatten().filter_map(|row| row.tenant.as_ref());
@@ -79,7 +79,7 @@ impl Import {
     /// Binds the stream to the tenants that it names.
     ///
     /// # Errors
-    /// One of them was deleted and made again since rows of this stream were permitted in it.
+    /// One of them was deleted and recreated since rows of this stream were permitted in it.
     fn bind(&mut self, permits: &ImportPermits) -> Result<(), ServiceError> {
         for (name, id) in permits.tenants() {
             if *self.tenants.entry(name.clone()).or_insert(id) != id {
@@ -89,13 +89,13 @@ impl Import {
         Ok(())
     }
 
-    /// What came of all batches, once they are stored.
+    /// The result of all batches, once they are stored.
     pub async fn finish(mut self) -> Result<ImportReport, ServiceError> {
         self.settle().await?;
         Ok(self.report)
     }
 
-    /// Waits until what is under way is stored.
+    /// Waits until the batches under way are stored.
     async fn settle(&mut self) -> Result<(), ServiceError> {
         if let Some(under_way) = &mut self.under_way {
             let stored = under_way.await;

@@ -22,7 +22,7 @@ use crate::domain::resource::Resource;
 use crate::service::error::Missing;
 
 impl Call {
-    /// The tenant that a request is about: the one that it names, else the caller's own. An operator has none.
+    /// The tenant of a request: the one that it names, else the caller's own. An operator has none.
     fn tenant_or_own(&self, named: Option<TenantName>) -> Result<TenantName, ServiceError> {
         let missing =
             || ServiceError::InvalidFields(vec![InvalidField { field: "tenant", problem: FieldProblem::Missing }]);
@@ -31,7 +31,7 @@ impl Call {
 }
 
 impl Service {
-    /// May they, on the tenant? A permitted caller learns whether there is one.
+    /// Decides on permission for the tenant. A permitted caller learns whether the tenant exists.
     async fn permit_tenant(&self, call: Call, named: Option<TenantName>) -> Result<Permit, ServiceError> {
         let tenant = call.tenant_or_own(named)?;
         let permit = self.gates.permit(call, &Resource::Tenant(tenant)).await?;
@@ -39,7 +39,7 @@ impl Service {
         Ok(permit)
     }
 
-    /// May they, on the tenant, or on the installation where an operator names no tenant?
+    /// Decides on permission for the tenant, or for the installation if an operator names no tenant.
     async fn permit_tenant_or_all(
         &self,
         call: Call,

@@ -1,4 +1,4 @@
-//! Rotating a password without an outage: how long the one before stays good, and who still uses it.
+//! Rotating a password without an outage: how long the previous one stays valid, and which callers still use it.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::domain::subject::SubjectName;
 use crate::service::gates::SubjectPermit;
 use crate::service::{Call, Service, ServiceError};
 
-/// How many callers of each password are told.
+/// How many callers of each password are listed.
 const CALLERS: u32 = 50;
 
 impl Service {
-    /// Sets for how long after a change the password before stays good. An overlap that runs is never made longer.
+    /// Sets for how long after a change the previous password stays valid. A current overlap is never extended.
     pub async fn set_password_overlap(
         &self,
         call: Call,
@@ -27,7 +27,7 @@ impl Service {
         self.overlap(&permit).await
     }
 
-    /// Tells of the two passwords of a subject, and who uses which.
+    /// Describes the two passwords of a subject, and which callers use which.
     pub async fn describe_password_overlap(
         &self,
         call: Call,
@@ -38,7 +38,7 @@ impl Service {
         self.overlap(&permit).await
     }
 
-    /// Ends the overlap that runs: from now on only the current password is good.
+    /// Ends the current overlap: from now on only the current password is valid.
     pub async fn end_password_overlap(
         &self,
         call: Call,
@@ -54,7 +54,7 @@ impl Service {
     async fn overlap(&self, permit: &SubjectPermit) -> Result<OverlapState, ServiceError> {
         let state = self.gates.overlaps(permit).overlap(permit.subject()?.id, CALLERS).await?;
         let mut state = state.ok_or_else(|| permit.not_found())?;
-        // What is over is kept a while longer, and is not good any more.
+        // An overlap that is over is kept a while longer, but is no longer valid.
         state.overlap.window = state.overlap.window.filter(|window| window.is_open(self.gates.now()));
         if state.overlap.window.is_none() {
             state.previous = None;

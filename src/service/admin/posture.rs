@@ -5,7 +5,7 @@ use crate::service::requests::HashPosture;
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
-    /// Tells how the passwords of a tenant are hashed, or those of all tenants where an operator names none.
+    /// Describes how the passwords of a tenant are hashed, or those of all tenants if an operator names none.
     pub async fn describe_hash_posture(
         &self,
         call: Call,

@@ -9,7 +9,7 @@ use crate::domain::settings::{
 };
 use crate::service::{Call, Service, ServiceError};
 
-/// How often a change is tried again when somebody else changed the settings in between.
+/// How often a change is tried if other changes of the settings come in between.
 const TRIES: u32 = 8;
 
 impl Service {
@@ -78,14 +78,14 @@ impl Service {
         self.gates.directory(&permit)?.settings().await
     }
 
-    /// Reads, changes and replaces the settings where nobody else did in between.
+    /// Reads, changes and replaces the settings if no other change came in between.
     async fn change_settings(
         &self,
         call: Call,
         tenant: Option<TenantName>,
         changed: impl Fn(&TenantSettings) -> Result<TenantSettings, Vec<InvalidField>> + Send,
     ) -> Result<TenantSettings, ServiceError> {
-        // What is out of range is so whatever is stored, and is told before permission is asked.
+        // A value that is out of range is so whatever is stored, and is reported before the permission is checked.
         changed(&TenantSettings::default()).map_err(ServiceError::InvalidFields)?;
         let permit = self.permit_tenant(call, tenant).await?;
         let directory = self.gates.directory(&permit)?;

@@ -15,7 +15,7 @@ use crate::service::requests::{AttributesToCreate, CreatedSubject, SubjectToCrea
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
-    /// Creates a subject, with its first password where one is wanted.
+    /// Creates a subject, with its first password if one is wanted.
     pub async fn create_subject(
         &self,
         call: Call,
@@ -54,7 +54,7 @@ impl Service {
         }
     }
 
-    /// The hash of a first password, and the password itself where it was generated.
+    /// The hash of a first password, and the password itself if it was generated.
     async fn first_password(
         &self,
         permit: &SubjectPermit,
@@ -80,7 +80,7 @@ impl Service {
         self.entry(&permit).await
     }
 
-    /// Lists the subjects of one kind, of one instance where that is named, in the order of their names.
+    /// Lists the subjects of one kind, of one instance if it is named, in the order of their names.
     pub async fn list_subjects(
         &self,
         call: Call,
@@ -147,7 +147,7 @@ impl Service {
     }
 }
 
-/// The subject of that id, where the attributes are of its kind.
+/// The subject of that id, if the attributes are of its kind.
 pub(super) fn subject_to_be(
     gates: &Gates,
     id: SubjectId,

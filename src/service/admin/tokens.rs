@@ -41,7 +41,7 @@ impl Service {
         Ok(IssuedToken { text, token })
     }
 
-    /// The caller that a token is to stand for, bound to the subject where it is one.
+    /// The caller that a token authenticates, bound to the subject if it is one.
     async fn member(&self, permit: &Permit, member: Member) -> Result<Caller, ServiceError> {
         let tenant = permit.tenant_name().cloned().ok_or(ServiceError::NotFound(Missing::Tenant))?;
         let name = match &member {
@@ -57,7 +57,7 @@ impl Service {
         }
     }
 
-    /// Lists the tokens of a tenant, or the operators' where an operator names none.
+    /// Lists the tokens of a tenant, or the operators' if an operator names none.
     pub async fn list_access_tokens(
         &self,
         call: Call,
@@ -68,8 +68,8 @@ impl Service {
         Ok(self.gates.access_tokens(&permit).access_tokens(tenant.as_ref(), &page).await?)
     }
 
-    /// Revokes a token at once. An operator need not say whose it is, and is told where it says so wrongly. To anybody else
-    /// the token of another tenant is one that does not exist.
+    /// Revokes a token at once. An operator need not name the token's tenant, and gets an error if it names a wrong
+    /// one. To any other caller, another tenant's token does not exist.
     pub async fn revoke_access_token(
         &self,
         call: Call,

@@ -1,4 +1,4 @@
-//! The rows of one batch, and what is to become of each.
+//! The rows of one batch, and the verdict on each.
 
 use std::collections::HashMap;
 
@@ -14,15 +14,15 @@ use crate::service::admin::subjects::subject_to_be;
 use crate::service::gates::{Gates, Newcomer};
 use crate::service::requests::{RowProblem, RowToImport};
 
-/// What is to become of a row.
+/// The verdict on a row.
 pub(super) enum Verdict {
     /// It is to be stored.
     New,
     /// An earlier row of the batch is the same.
     Repeated,
-    /// It is there already, as it is.
+    /// It exists already, as it is.
     Unchanged,
-    /// With everything that is wrong with it.
+    /// It is refused, with all of its problems.
     Refused(Vec<RowProblem>),
 }
 
@@ -46,14 +46,14 @@ pub(super) struct Row {
     problems: Vec<RowProblem>,
 }
 
-/// What two rows of the same subject have in common.
+/// The part that two rows of the same subject have in common.
 type Key<'a> = (&'a TenantName, SubjectKind, Option<&'a InstanceId>, &'a str);
 
-/// Rows that are to be stored, by what they have in common with others of the same subject.
+/// Rows to be stored, by the key that they share with other rows of the same subject.
 pub(super) type Accepted<'a> = HashMap<Key<'a>, &'a Row>;
 
 impl Batch {
-    /// Finds everything that is wrong with each row by itself.
+    /// Finds all problems of each row on its own.
     pub(super) fn new(
         gates: &Gates,
         rows: Vec<RowToImport>,
@@ -89,8 +89,9 @@ impl Batch {
         self.0.iter().filter_map(Row::named).collect()
     }
 
-    /// Judges each row by what there is under its name, in the order of [`Batch::names`], and by the rows before it: those
-    /// of this batch, and those of batches that are stored with it. To these it is added where none of its rows is refused.
+    /// Judges each row by what exists under its name, in the order of [`Batch::names`], and by the rows before it:
+    /// those of this batch, and those of batches that are stored with it. Adds this batch to the latter if none of its
+    /// rows is refused.
     pub(super) fn judge<'a>(
         &'a self,
         found: &mut impl Iterator<Item = (Lookup, Option<PasswordHash>)>,
@@ -129,13 +130,13 @@ impl Batch {
         verdicts
     }
 
-    /// What is to be stored.
+    /// The subjects to be stored.
     pub(super) fn newcomers<'a>(&'a self, verdicts: &'a [Verdict]) -> impl Iterator<Item = Newcomer<'a>> {
         let new = self.0.iter().zip(verdicts).filter(|(_, verdict)| matches!(verdict, Verdict::New));
         new.filter_map(|(row, _)| row.newcomer())
     }
 
-    /// The tenants of the rows that are there already.
+    /// The tenants of the rows that exist already.
     pub(super) fn unchanged<'a>(&'a self, verdicts: &'a [Verdict]) -> Vec<&'a TenantName> {
         let is_there = |verdict: &Verdict| matches!(verdict, Verdict::Unchanged | Verdict::Repeated);
         let there = self.0.iter().zip(verdicts).filter(|(_, verdict)| is_there(verdict));
@@ -148,19 +149,19 @@ impl Row {
         self.tenant.as_ref().zip(self.name.as_ref())
     }
 
-    /// The row as what is to be stored, where all of it could be read.
+    /// The row as a subject to be stored, if all of it could be read.
     fn newcomer(&self) -> Option<Newcomer<'_>> {
         let (tenant, subject, hash) = (self.tenant.as_ref()?, self.subject.as_ref()?, self.hash.as_ref()?);
         Some(Newcomer { tenant, subject, hash, changed_at: self.changed_at })
     }
 
-    /// In what the row differs from the one of the same subject that is to be stored, where there is one.
+    /// How the row differs from the row of the same subject that is to be stored, if there is one.
     fn difference_in(&self, accepted: &Accepted<'_>) -> Option<Difference> {
         let earlier = accepted.get(&key(self.named()?))?.newcomer()?;
         Some(self.difference(&earlier.subject.attributes, Some(earlier.hash)))
     }
 
-    /// In what the row differs from a subject of the same name. What could not be read differs in nothing.
+    /// How the row differs from a subject of the same name. Parts that could not be read do not differ.
     fn difference(&self, attributes: &SubjectAttributes, hash: Option<&PasswordHash>) -> Difference {
         let has_own_attributes = |subject: &Subject| !own_words(&subject.attributes).eq(own_words(attributes));
         Difference {
@@ -171,7 +172,7 @@ impl Row {
 }
 
 impl RowProblem {
-    /// What a row needs and is not there. That its own subject is not is as it should be.
+    /// The missing thing that a row needs. That its own subject does not exist yet is expected.
     fn of(absent: &Absent) -> Option<Self> {
         match absent {
             Absent::Tenant => Some(Self::TenantAbsent),
@@ -181,7 +182,7 @@ impl RowProblem {
     }
 }
 
-/// In what a row differs from a subject that there is already.
+/// How a row differs from a subject that exists already.
 #[derive(Clone, Copy)]
 pub(super) struct Difference {
     pub(super) in_hash: bool,
@@ -199,7 +200,7 @@ fn key<'a>((tenant, name): (&'a TenantName, &'a SubjectName)) -> Key<'a> {
     (tenant, name.kind(), name.instance(), name.key())
 }
 
-/// The attributes that are a subject's own: those of its instance are not.
+/// The attributes of the subject itself, without those of its instance.
 pub(super) fn own_words(attributes: &SubjectAttributes) -> impl Iterator<Item = &str> {
     let (words, tags): ([Option<&str>; 2], Option<&Tags>) = match attributes {
         SubjectAttributes::MailDomain { region, status } => ([Some(region.as_str()), Some(status.as_str())], None),

@@ -1,4 +1,4 @@
-//! Batches that came together, each for itself in what becomes of it.
+//! Batches that arrived together; each is decided separately.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use crate::service::ServiceError;
 use crate::service::gates::{Gates, ImportPermits, NewBatch, Newcomer};
 use crate::service::requests::RowToImport;
 
-/// How often batches are decided anew when somebody else writes in between.
+/// How often batches are decided again if another write comes in between.
 const TRIES: usize = 8;
 
-/// Batches that came together.
+/// Batches that arrived together.
 pub(super) struct Group {
     permits: ImportPermits,
     batches: Vec<Batch>,
 }
 
-/// Batches with what is to become of their rows.
+/// Batches with the verdicts on their rows.
 pub(super) struct Decided {
     group: Group,
     verdicts: Vec<Vec<Verdict>>,
 }
 
 impl Group {
-    /// Finds everything that is wrong with each row by itself.
+    /// Finds all problems of each row on its own.
     pub(super) fn new(
         gates: &Gates,
         permits: ImportPermits,
@@ -36,7 +36,7 @@ impl Group {
         Ok(Self { permits, batches })
     }
 
-    /// Decides by what is there at this moment.
+    /// Decides by what exists at this moment.
     pub(super) async fn decided(self, gates: &Gates, remembered: Option<&Remembered>) -> Result<Decided, ServiceError> {
         let verdicts = self.verdicts(gates, remembered).await?;
         Ok(Decided { group: self, verdicts })
@@ -55,7 +55,7 @@ impl Group {
 }
 
 impl Decided {
-    /// Stores what is new, all of it in one go. It is decided anew where somebody else was faster.
+    /// Stores what is new, all at once. Decides again if another write was faster.
     pub(super) async fn stored(mut self, gates: Arc<Gates>) -> Result<Self, ServiceError> {
         for _ in 0..TRIES {
             let new: Vec<_> = self.new_batches().filter(|batch| !batch.newcomers.is_empty()).collect();
@@ -67,17 +67,17 @@ impl Decided {
         Err(ServiceError::Internal("the directory kept changing"))
     }
 
-    /// What is to be stored.
+    /// The subjects to be stored.
     pub(super) fn newcomers(&self) -> impl Iterator<Item = Newcomer<'_>> {
         self.new_batches().flat_map(|batch| batch.newcomers)
     }
 
-    /// Each batch with what became of its rows.
+    /// Each batch with the verdicts on its rows.
     pub(super) fn into_batches(self) -> impl Iterator<Item = (Batch, Vec<Verdict>)> {
         self.group.batches.into_iter().zip(self.verdicts)
     }
 
-    /// The batches of which no row is refused.
+    /// The batches without a refused row.
     fn new_batches(&self) -> impl Iterator<Item = NewBatch<'_>> {
         let decided = self.group.batches.iter().zip(&self.verdicts);
         let accepted = decided.filter(|(_, verdicts)| !Verdict::any_refused(verdicts));

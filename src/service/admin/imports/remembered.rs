@@ -1,4 +1,4 @@
-//! What a dry run would have stored.
+//! Subjects that a dry run would have stored.
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -14,11 +14,11 @@ use crate::ports::NotAdmitted;
 use crate::service::ServiceError;
 use crate::service::gates::Newcomer;
 
-/// So many subjects are remembered at most, for all dry runs together: between 100 and 200 MiB of them.
+/// The maximum number of remembered subjects for all dry runs together: between 100 and 200 MiB.
 const MOST: usize = 3_500_000;
-/// So many for those of one tenant: about 25 MiB. Nobody but an operator can take the room of all others.
+/// The maximum for those of one tenant: about 25 MiB. Only an operator can use up the room of all others.
 const MOST_OF_A_TENANT: usize = 900_000;
-/// When a caller who finds no room for a dry run should come again.
+/// When to retry if there is no room for a dry run.
 const AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// The dry runs under way: one for each tenant, and one for operators.
@@ -44,8 +44,8 @@ fn busy() -> ServiceError {
     ServiceError::NotAdmitted(NotAdmitted::Overloaded { expected_wait: AGAIN_AFTER })
 }
 
-/// Digests of what a dry run would have stored: of the names, and with each that of hash and attributes. They are as long
-/// as it takes to tell a few million subjects apart, and keyed, so that nobody can make two that are alike.
+/// Digests of what a dry run would have stored: of each name, with the digest of its hash and attributes. They are long
+/// enough to distinguish a few million subjects, and keyed, so that no caller can make two that are alike.
 pub(super) struct Remembered {
     subjects: HashMap<u64, [u64; 2]>,
     most: usize,
@@ -61,7 +61,7 @@ impl Drop for Remembered {
 }
 
 impl Remembered {
-    /// In what a row differs from the one that was remembered under its name.
+    /// How a row differs from the one that was remembered under its name.
     pub(super) fn difference(&self, newcomer: &Newcomer<'_>) -> Option<Difference> {
         let [hash, attributes] = self.subjects.get(&self.name(newcomer))?;
         let [own_hash, own_attributes] = self.content(newcomer);
