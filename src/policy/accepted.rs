@@ -2,7 +2,7 @@
 
 use crate::domain::password::{NewPassword, Password};
 
-/// A password that a policy accepted. Only this layer makes one, and only from one is a hash made that is stored.
+/// A password that a policy accepted. Only this layer can make one, and a stored hash is made only from one.
 ///
 /// ```compile_fail
 /// # use credentiald::domain::password::NewPassword;
@@ -21,7 +21,7 @@ impl AcceptedPassword {
         &self.0
     }
 
-    /// Gives the password up to be hashed.
+    /// Returns the password to be hashed.
     pub fn into_password(self) -> Password {
         self.0
     }

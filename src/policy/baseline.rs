@@ -1,4 +1,4 @@
-//! What an operator asks of every password, on top of each policy.
+//! The operator's requirements for every password, on top of each policy.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use crate::domain::subject::{Subject, SubjectAttributes, SubjectName};
 use super::rule::Policy;
 use super::rules::{NotContain, NotRefused};
 
-/// What an operator asks of every password on top of each policy; by default nothing. It only adds rules, so that it
-/// can't accept what the policy refuses.
+/// The operator's requirements for every password on top of each policy; by default none. It only adds rules, so that
+/// it can't accept what the policy refuses.
 #[derive(Clone, Default)]
 pub struct Baseline {
-    /// Passwords that nobody may have (NIST SP 800-63B-4 §3.1.1.2 asks for such a list).
+    /// Passwords that no subject may have (NIST SP 800-63B-4 §3.1.1.2 asks for such a list).
     pub refused: Option<Arc<dyn RefusedPasswords>>,
-    /// Whether a password that contains a part of one of the subject's names is refused.
+    /// Refuse a password that contains a part of one of the subject's names.
     pub refuse_subject_names: bool,
 }
 
@@ -31,7 +31,7 @@ impl Baseline {
     }
 }
 
-/// A list of passwords that nobody may have.
+/// A list of passwords that no subject may have.
 pub trait RefusedPasswords: Send + Sync {
     /// Whether the list holds this password: the whole of it, in normalization form C, in exactly this case.
     fn contains(&self, password: &str) -> bool;
@@ -42,8 +42,8 @@ pub trait RefusedPasswords: Send + Sync {
 pub struct RefusedList(HashSet<Box<str>>);
 
 impl RefusedList {
-    /// The list of a text with one password a line, in any normalization form. A line is taken as it is: blanks count,
-    /// and there are no comments, since a password may begin with anything. Empty lines are skipped.
+    /// Makes the list from a text with one password per line, in any normalization form. A line is taken literally:
+    /// blanks count, and there are no comments, since a password may begin with any character. Empty lines are skipped.
     pub fn from_lines(text: &str) -> Self {
         Self(text.lines().filter(|line| !line.is_empty()).map(|line| line.nfc().collect::<String>().into()).collect())
     }
@@ -68,7 +68,7 @@ impl RefusedPasswords for RefusedList {
 /// A part of fewer characters would refuse passwords by chance.
 const SHORTEST_NAME_PART: usize = 4;
 
-/// The parts of a subject's names: what stands between the characters that are neither letters nor digits.
+/// The parts of a subject's names: the text between the characters that are neither letters nor digits.
 fn name_parts(subject: &Subject) -> Vec<&str> {
     let names = match (&subject.name, &subject.attributes) {
         (SubjectName::MailDomain(name), _) => vec![name.as_written()],

@@ -1,4 +1,4 @@
-//! The types of characters that policies tell apart.
+//! The types of characters that policies distinguish.
 
 use super::finding::Noun;
 
@@ -11,7 +11,7 @@ pub(crate) enum CharacterType {
     UpperCase,
     /// `0-9`.
     Digit,
-    /// Any other: the pages name ASCII letters and digits, and leave the symbols open.
+    /// Any other character: the pages name ASCII letters and digits, and leave the symbols open.
     Symbol,
 }
 

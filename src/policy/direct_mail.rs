@@ -4,8 +4,8 @@ use super::characters::CharacterType;
 use super::rule::Policy;
 use super::rules::{AllowedCharacters, MinOfType, NotAllSame};
 
-/// The page gives length, counts and repetition. That "letters" are one set whose case does not matter, and that
-/// symbols are the printable ASCII ones, is our reading.
+/// The page gives length, counts and repetition. That "letters" are one set regardless of case, and that symbols are
+/// the printable ASCII ones, is our interpretation.
 pub(super) fn policy() -> Policy {
     Policy::of_length(10..=20)
         .and(AllowedCharacters::PRINTABLE_ASCII)

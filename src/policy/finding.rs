@@ -1,4 +1,4 @@
-//! What a broken rule tells: its bound and what was found, in numbers and fixed words.
+//! The report on a broken rule: its bound and what was found, in numbers and fixed words.
 
 use std::fmt;
 
@@ -30,16 +30,16 @@ pub enum Finding {
         /// How many others were found.
         found: usize,
     },
-    /// The password is, or has, what it may not be or have; in words.
+    /// The password is, or has, something forbidden; in words.
     Forbidden(&'static str),
 }
 
-/// What is counted, in words: one of it, and many.
+/// The thing that is counted, in words: singular and plural.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Noun {
-    /// One of it.
+    /// The singular.
     pub one: &'static str,
-    /// None, or more than one.
+    /// The plural, also for zero.
     pub many: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! Candidates for a generated password: which of them is accepted is for the policy's own rules to say.
+//! Candidates for a generated password; the policy's own rules decide which of them is accepted.
 
 use std::ops::RangeInclusive;
 
@@ -6,16 +6,16 @@ use zeroize::Zeroizing;
 
 use crate::domain::password::NewPassword;
 
-/// What a generated password is made of: nothing that a shell, a JSON string or a URL has to quote.
+/// The alphabet of generated passwords: no character that a shell, a JSON string or a URL has to quote.
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_=";
 
-// Only then is the remainder of a random byte as likely to be one character as another.
+// Only then is the remainder of a random byte equally likely to be any character.
 const _: () = assert!(256 % ALPHABET.len() == 0);
 
-/// As many characters as a policy allows up to this: 20 of 64 are 120 bits.
+/// The length of a generated password, or the nearest one that the policy allows: 20 of 64 are 120 bits.
 const COMFORTABLE_LENGTH: usize = 20;
 
-/// With the strictest settings and names one candidate in five is accepted: this many in a row fail once in 10¹².
+/// With the strictest settings and names, one candidate in five is accepted: this many in a row fail once in 10¹².
 const CANDIDATES: usize = 128;
 
 /// Candidates of a comfortable length, each chosen uniformly.
@@ -30,7 +30,7 @@ pub(super) fn candidates(
 fn draw(length: usize, fill: &mut dyn FnMut(&mut [u8])) -> String {
     let mut random = Zeroizing::new(vec![0; length]);
     fill(&mut random);
-    // Filled in place: a string that grows would leave its beginning behind.
+    // Filled in place: a string that grows would leave its beginning behind in memory.
     let mut text = String::with_capacity(length);
     text.extend(
         random.iter().filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len())).map(|c| char::from(*c)),

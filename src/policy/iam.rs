@@ -11,8 +11,8 @@ use super::rules::{MaxConsecutive, MinTypes, NotUserNameOrReverse};
 /// The vendor's read-only `maximum_password_length`.
 const MAX_LENGTH: usize = 32;
 
-/// The policy that a tenant's settings make. The vendor leaves the set of special characters open; here it is every
-/// character that is neither an ASCII letter nor a digit.
+/// The policy for a tenant's settings. The vendor leaves the set of special characters open; here it is every character
+/// that is neither an ASCII letter nor a digit.
 pub(super) fn policy(settings: &IamPasswordPolicy, user_name: &IamUserName) -> Policy {
     let consecutive = settings.maximum_consecutive_identical_chars() as usize;
     Policy::of_length(settings.minimum_password_length() as usize..=MAX_LENGTH)

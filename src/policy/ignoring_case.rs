@@ -1,4 +1,4 @@
-//! Comparing without regard to case, and without making a copy of a password.
+//! Comparison without regard to case, and without a copy of a password.
 
 /// Whether `text` and `other` are the same.
 pub(crate) fn are_equal(text: &str, other: &str) -> bool {
@@ -23,7 +23,7 @@ fn starts_with(text: &str, part: &str) -> bool {
     folded(part).all(|character| characters.next() == Some(character))
 }
 
-/// Through upper case first: characters such as the two small sigmas share only their capital.
+/// Converts to upper case first: characters such as the two small sigmas share only their capital.
 fn folded(text: &str) -> impl Iterator<Item = char> {
     text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }

@@ -1,38 +1,38 @@
-//! How long a password may be kept.
+//! Minimum and maximum age of passwords.
 
 use std::time::Duration;
 
 use crate::domain::time::Timestamp;
 
-/// How long a password has to be kept, and how long it may be.
+/// How long a password has to be kept, and how long it may be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lifetime {
-    /// How long after its own change a subject has to wait for the next.
+    /// How long a subject has to wait after its own change for the next one.
     pub minimum_age: Duration,
-    /// After how long a password has to be changed, where it has to.
+    /// After how long a password has to be changed, if ever.
     pub maximum_age: Option<Duration>,
     /// Whether only an administrator can replace a password that is older than that.
     pub hard_expiry: bool,
 }
 
-/// What a password's age means.
+/// The effect of a password's age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiry {
-    /// Nothing.
+    /// None.
     NotExpired,
     /// It has passed its maximum age, and has to be changed.
     ChangeRequired,
-    /// The same, and only an administrator can replace it.
+    /// It has passed its maximum age, and only an administrator can replace it.
     Expired,
 }
 
 impl Lifetime {
-    /// How much of the minimum age is left of a password that was set then.
+    /// The rest of the minimum age of a password that was set then.
     pub fn too_young_for(&self, changed_at: Timestamp, now: Timestamp) -> Duration {
         self.minimum_age.saturating_sub(age(changed_at, now))
     }
 
-    /// What the age of a password means that was set then.
+    /// The effect of the age of a password that was set then.
     pub fn expiry(&self, changed_at: Timestamp, now: Timestamp) -> Expiry {
         match self.maximum_age {
             Some(maximum) if age(changed_at, now) >= maximum && self.hard_expiry => Expiry::Expired,
@@ -42,7 +42,7 @@ impl Lifetime {
     }
 }
 
-/// How old a password is. For a clock behind the last change: as if that had been now.
+/// The age of a password. If the clock is behind the last change, as if that had been now.
 fn age(changed_at: Timestamp, now: Timestamp) -> Duration {
     now.since(changed_at).unwrap_or_default()
 }

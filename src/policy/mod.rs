@@ -1,6 +1,7 @@
 //! Pure rules: which passwords a subject may have, and how long it may keep them.
 //!
-//! One [`Policy`] object answers every question: what is generated is accepted, and what is checked is what is enforced.
+//! One [`Policy`] object answers every question: every generated password is accepted, and a check applies the rules
+//! that a change enforces.
 
 mod accepted;
 mod baseline;

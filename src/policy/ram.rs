@@ -11,10 +11,10 @@ use super::lifetime::Lifetime;
 use super::rule::Policy;
 use super::rules::{MinDifferent, MinOfType, NotContain};
 
-/// The vendor has no maximum. Ours is above what people type, and bounds what is read.
+/// The vendor has no maximum. Ours is above what people type, and bounds the input.
 const MAX_LENGTH: usize = 128;
 
-/// The policy that a tenant's settings make.
+/// The policy for a tenant's settings.
 pub(super) fn policy(settings: &RamPasswordPolicy, user_name: &RamUserName) -> Policy {
     let different = settings.minimum_password_different_character() as usize;
     Policy::of_length(settings.minimum_password_length() as usize..=MAX_LENGTH)

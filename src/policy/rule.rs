@@ -1,4 +1,4 @@
-//! What a rule is, and a policy as an ordered list of rules.
+//! Rules, and a policy as an ordered list of rules.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -11,12 +11,12 @@ use super::generate;
 use super::lifetime::Lifetime;
 use super::rules::{MaxLength, MinLength};
 
-/// One check of a password. Knows nothing of other rules, so that their order changes no verdict.
+/// One check of a password. It is independent of other rules, so that their order changes no verdict.
 pub trait Rule: Send + Sync {
-    /// The stable id, `UPPER_SNAKE`: what programs see as the reason.
+    /// The stable id, `UPPER_SNAKE`: the reason that programs see.
     fn id(&self) -> &'static str;
 
-    /// What is wrong with a password in normalization form C, or `None` where the rule holds.
+    /// The problem of a password in normalization form C, or `None` if the rule holds.
     fn check(&self, password: &str) -> Option<Finding>;
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// An ordered list of rules, and what else holds for the passwords of one subject.
+/// An ordered list of rules, and the other settings for the passwords of one subject.
 pub struct Policy {
     rules: Vec<Box<dyn Rule>>,
     length: RangeInclusive<usize>,
@@ -44,7 +44,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// A policy of two rules, the fewest and the most characters, without reuse depth and lifetime.
+    /// A policy of two rules, minimum and maximum length, without reuse depth and lifetime.
     pub(super) fn of_length(length: RangeInclusive<usize>) -> Self {
         let rules: Vec<Box<dyn Rule>> = vec![Box::new(MinLength(*length.start())), Box::new(MaxLength(*length.end()))];
         Self { rules, length, reuse_depth: 0, lifetime: Lifetime::default() }
@@ -57,7 +57,7 @@ impl Policy {
         self
     }
 
-    /// The policy with one more rule, where a setting turns that on.
+    /// The policy with one more rule, if a setting turns that on.
     pub(super) fn and_where(self, is_on: bool, rule: impl Rule + 'static) -> Self {
         if is_on { self.and(rule) } else { self }
     }
@@ -92,13 +92,13 @@ impl Policy {
         if violations.is_empty() { Ok(AcceptedPassword::of(password)) } else { Err(violations) }
     }
 
-    /// Generates a password that the policy accepts. `fill` fills a buffer with unpredictable bytes. `None` where the
-    /// rules leave too little to choose from.
+    /// Generates a password that the policy accepts. `fill` fills a buffer with unpredictable bytes. Returns `None` if
+    /// the rules leave too little choice.
     pub fn generate(&self, fill: &mut dyn FnMut(&mut [u8])) -> Option<AcceptedPassword> {
         generate::candidates(&self.length, fill).find_map(|candidate| self.accept(candidate).ok())
     }
 
-    /// How many of the last passwords, the current one included, may not come again.
+    /// How many of the last passwords, the current one included, may not be reused.
     pub fn reuse_depth(&self) -> u32 {
         self.reuse_depth
     }

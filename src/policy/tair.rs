@@ -4,7 +4,7 @@ use super::rule::Policy;
 use super::rules::{AllowedCharacters, MinTypes};
 
 /// The page gives length, types and the fourteen symbols. That a character of none of the four types is refused is our
-/// reading. The page has no reuse rule and no lifetime.
+/// interpretation. The page has no reuse rule and no lifetime.
 pub(super) fn policy() -> Policy {
     Policy::of_length(8..=32)
         .and(MinTypes { minimum: 3, is_symbol: AllowedCharacters::is_tair_symbol })

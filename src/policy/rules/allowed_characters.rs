@@ -1,7 +1,7 @@
 use crate::policy::finding::Finding;
 use crate::policy::rule::Rule;
 
-/// No character but the allowed ones.
+/// Only the allowed characters.
 pub(crate) struct AllowedCharacters {
     id: &'static str,
     words: &'static str,

@@ -1,4 +1,4 @@
-//! The rules: one small file for each, its table beside it.
+//! The rules: one small file for each, with its table of tests.
 
 mod allowed_characters;
 mod max_consecutive;
@@ -33,7 +33,7 @@ pub(crate) mod tests {
     use crate::domain::password::NewPassword;
     use crate::policy::{Policy, Rule};
 
-    /// Asserts what a rule tells of each password; an empty text stands for nothing.
+    /// Asserts what a rule reports on each password; an empty text means nothing.
     pub(crate) fn assert_tells(rule: &dyn Rule, table: &[(&str, &str)]) {
         for (password, expected) in table {
             let told = rule.check(password).map(|finding| finding.to_string()).unwrap_or_default();

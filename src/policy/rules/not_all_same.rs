@@ -1,7 +1,7 @@
 use crate::policy::finding::Finding;
 use crate::policy::rule::Rule;
 
-/// Digits, or letters whatever their case, that are not one character repeated (Direct Mail).
+/// Digits, or letters regardless of case, that are not one character repeated (Direct Mail).
 pub(crate) struct NotAllSame {
     id: &'static str,
     words: &'static str,
@@ -30,7 +30,7 @@ impl Rule for NotAllSame {
     fn check(&self, password: &str) -> Option<Finding> {
         let mut counted = password.chars().filter(self.counts);
         let first = counted.next()?;
-        // One alone repeats nothing; that there are too few is for another rule to say.
+        // A single one repeats nothing; another rule reports that there are too few.
         let second = counted.next()?;
         let is_first = |character: char| character.eq_ignore_ascii_case(&first);
         (is_first(second) && counted.all(is_first)).then_some(Finding::Forbidden(self.words))

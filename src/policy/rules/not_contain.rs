@@ -4,7 +4,7 @@ use crate::policy::finding::Finding;
 use crate::policy::ignoring_case;
 use crate::policy::rule::Rule;
 
-/// No name, or part of one, anywhere in the password, whatever its case.
+/// No name, or part of one, anywhere in the password, regardless of case.
 pub(crate) struct NotContain {
     id: &'static str,
     words: &'static str,
@@ -23,7 +23,7 @@ impl NotContain {
     }
 
     fn of(id: &'static str, words: &'static str, names: &[&str]) -> Self {
-        // As the password is.
+        // Normalized like the password.
         Self { id, words, names: names.iter().map(|name| name.nfc().collect()).collect() }
     }
 }

@@ -4,7 +4,7 @@ use crate::policy::finding::Finding;
 use crate::policy::ignoring_case;
 use crate::policy::rule::Rule;
 
-/// Neither the user name nor its reverse, whatever the case (Huawei IAM `password_not_username_or_invert`).
+/// Neither the user name nor its reverse, regardless of case (Huawei IAM `password_not_username_or_invert`).
 pub(crate) struct NotUserNameOrReverse {
     user_name: String,
     reverse: String,
@@ -12,7 +12,7 @@ pub(crate) struct NotUserNameOrReverse {
 
 impl NotUserNameOrReverse {
     pub(crate) fn of(user_name: &str) -> Self {
-        // As the password is.
+        // Normalized like the password.
         let user_name: String = user_name.nfc().collect();
         let reverse = user_name.chars().rev().nfc().collect();
         Self { user_name, reverse }
