@@ -153,7 +153,7 @@ pub struct ChangeId(pub Uuid);
 pub struct Credential {
     /// The compare-and-set counter.
     pub version: Version,
-    /// Increases with every write.
+    /// Increases by one with every write.
     pub revision: Revision,
     /// The hash of the current password.
     pub hash: StoredHash,

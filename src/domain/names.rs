@@ -183,8 +183,7 @@ impl fmt::Display for DomainName {
     }
 }
 
-/// An IAM user's name: 1–64 letters, digits, spaces, `_`, `-` and `.`, not starting with a digit (Huawei IAM user
-/// name).
+/// An IAM user's name: 1–64 letters, digits, spaces, `_`, `-` and `.`, no digit first (Huawei IAM user name).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IamUserName(String);
 
@@ -203,7 +202,7 @@ impl IamUserName {
         Ok(Self(text.to_owned()))
     }
 
-    /// The name of a user without a given name: its id.
+    /// The name of a user for which none was given: its id.
     pub fn of_id(id: &IamUserId) -> Self {
         Self(id.as_str().to_owned())
     }

@@ -74,7 +74,7 @@ impl Password {
     }
 }
 
-/// NFC without leaving copies behind: the buffer is large enough from the start, so that it is never moved.
+/// NFC without leaving parts behind in memory: the buffer is large enough from the start, so that it is never moved.
 fn normalize(text: &str) -> Zeroizing<String> {
     // NFC grows UTF-8 at most threefold (Unicode Standard Annex #15, "Maximum Expansion Factors").
     let mut normalized = Zeroizing::new(String::with_capacity(text.len().saturating_mul(3)));
@@ -103,7 +103,7 @@ impl NewPassword {
         &self.0
     }
 
-    /// Returns the password.
+    /// Takes the password out.
     pub fn into_password(self) -> Password {
         self.0
     }

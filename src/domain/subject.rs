@@ -1,4 +1,4 @@
-//! The subject: the owner of a password.
+//! Subjects: their kinds, names, attributes and states.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -8,8 +8,7 @@ use std::time::Duration;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The first and the last point of the years 1 to 9999. RFC 3339, and so the JSON of messages, can't express
-    /// others.
+    /// The first and the last point of the years 1 to 9999. RFC 3339, and so the JSON of messages, has no others.
     const CALENDAR: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
     /// The point that many microseconds after 1970-01-01 UTC, if it is within the years 1 to 9999. Times from outside

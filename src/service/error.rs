@@ -91,8 +91,7 @@ pub enum ServiceError {
     /// Events after the cursor of a watch are no longer kept, or the cursor is not of this store.
     #[error("the cursor has expired")]
     CursorExpired,
-    /// A watch is refused or ended, for a reason other than its caller's permissions; it can resume from its last
-    /// cursor.
+    /// A watch is refused or ended, not because of its caller's permissions; it can resume from its last cursor.
     #[error("the watch is interrupted: {}", .0.as_str())]
     WatchInterrupted(Interruption),
     /// The store returned no result.

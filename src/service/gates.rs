@@ -139,7 +139,7 @@ impl Gates {
     }
 
     /// Concludes a reserved attempt whether its caller waits or not: hanging up neither refunds it nor interrupts a
-    /// commit. Only if none of its hashes has begun by then, none is computed.
+    /// commit. If none of its hashes has begun by then, none is computed.
     pub(super) async fn conclude<T: Send + 'static, Task>(
         &self,
         reserved: Reserved,

@@ -1,5 +1,4 @@
-//! `VerifyPassword`: a wrong password, an unknown subject and a missing password get the same response, at the same
-//! cost.
+//! `VerifyPassword`: a wrong password, an unknown subject and no password get the same response, at the same cost.
 
 use std::sync::Arc;
 

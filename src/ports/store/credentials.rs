@@ -27,7 +27,7 @@ pub trait Credentials: Send + Sync {
 
     /// Sets a password if the credential is still at the expected version, in one transaction with the history, the
     /// client token that it is remembered under, the removal of the stored failures of `forget`, the change event and
-    /// the audit event. MUST change nothing otherwise. If the outcome is not known by the deadline, MUST return that.
+    /// the audit event. MUST change nothing otherwise. If the outcome is not known by the deadline, MUST report this.
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError>;
 
     /// Replaces the hash of the same password if nothing was written to the credential since that revision. Returns

@@ -63,8 +63,7 @@ pub enum StoreError {
     /// The store was lost at commit: it is unknown whether the change was made.
     #[error("the outcome of a commit is unknown")]
     OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The caller's evidence is no longer valid: the token was revoked or has expired, or its subject or tenant is
-    /// gone.
+    /// The caller's evidence no longer holds: the token was revoked or has expired, or its subject or tenant is gone.
     #[error("what proved the caller is gone")]
     EvidenceGone,
     /// The tenant that a write was permitted in is gone.

@@ -1,5 +1,5 @@
 //! Failed attempts that the store has not taken yet. While one of a pair is held here, the pair gets no verdict, so
-//! that a store that takes no writes allows no more guesses than the allowance.
+//! that a store that takes no writes gives no caller more guesses than the allowance.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

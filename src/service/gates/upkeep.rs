@@ -8,8 +8,8 @@ use crate::service::ServiceError;
 
 /// How often rows that are over are removed.
 const EVERY: Duration = Duration::from_mins(1);
-/// How long they stay after that. A clock that is a day ahead ends what is open, and may be set right again: by then
-/// nothing is lost for good.
+/// How long they stay after that. A clock that is a day ahead ends what is open, and may be set right again:
+/// nothing is lost for good by then.
 const SPARED: Duration = days(2);
 /// The pause between two parts of the removal: password changes have priority.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -29,8 +29,7 @@ impl Reserved {
         if let Some(matched) = matched {
             self.note_use(matched);
         }
-        // A caller who knows the previous password must not be able to forgive its own guesses at the one that replaced
-        // it.
+        // A caller who knows the previous password must not be able to forgive its own guesses at the current one.
         if matched == Some(Matched::Current) {
             // The password is right, whatever the store returns now. What is not forgotten now is forgotten with the
             // next match.
@@ -68,8 +67,7 @@ impl Reserved {
         Ok(matched)
     }
 
-    /// Notes which caller used which password, if the subject has overlaps. No call waits for this or fails because of
-    /// it.
+    /// Notes which caller used which password, if the subject has overlaps. No call waits for this or fails with it.
     fn note_use(&self, matched: Matched) {
         let Candidate::Known(loaded) = &self.candidate else { return };
         let Some(credential) = loaded.credential() else { return };
