@@ -1,4 +1,4 @@
-//! Which database a store is in: the one place where they are told apart.
+//! Location of a store: the only place that distinguishes the databases.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,36 +11,36 @@ use crate::ports::{Clock, Entropy, Pepper};
 /// Where a store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// In a file.
+    /// In a SQLite file.
     Sqlite(PathBuf),
-    /// In a database server.
+    /// In a PostgreSQL server.
     #[cfg(feature = "postgres")]
     Postgres(Box<postgres::Url>, postgres::Settings),
 }
 
-/// What a store is opened for. One process at a time serves from a file.
+/// Purpose of opening a store. Only one process at a time can serve from a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opening {
-    /// To serve from it.
+    /// To serve requests.
     ToServe,
-    /// For a command that may run beside the process that serves.
+    /// For a command that may run beside the serving process.
     Beside,
 }
 
-/// Why a store is not opened.
+/// Why opening a store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The file is not.
+    /// Opening the file failed.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
-    /// The database server's is not.
+    /// Opening the database on the server failed.
     #[cfg(feature = "postgres")]
     #[error(transparent)]
     Postgres(#[from] postgres::OpenError),
 }
 
 impl Location {
-    /// The files besides the store's own that are read when it is opened.
+    /// Files, apart from the store's own, that opening the store reads.
     pub fn files(&self) -> Vec<&Path> {
         match self {
             Self::Sqlite(_) => Vec::new(),
@@ -69,7 +69,7 @@ impl Location {
         }
     }
 
-    /// Brings the store's schema up to date.
+    /// Migrates the store's schema to the newest version.
     pub async fn migrate(&self) -> Result<Migrated, OpenError> {
         match self {
             Self::Sqlite(path) => Ok(sqlite::migrate(path).await?),
@@ -78,7 +78,7 @@ impl Location {
         }
     }
 
-    /// Reads everything in the store and tells what is damaged. Changes nothing. With a pepper, opens every wrapped hash.
+    /// Reads everything in the store and reports damage. Changes nothing. With a pepper, opens every wrapped hash.
     #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "a file needs none"))]
     pub async fn check(&self, pepper: Option<&dyn Pepper>, clock: &Arc<dyn Clock>) -> Result<CheckReport, OpenError> {
         match self {

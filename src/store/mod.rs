@@ -1,5 +1,5 @@
-//! Where things are kept: one store in SQL, which implements the [`Store`](crate::ports::Store) port, and the databases
-//! that it can stand on. SQL is named nowhere else.
+//! Storage: one SQL store, which implements the [`Store`](crate::ports::Store) port, and its database drivers. Only
+//! this module contains SQL.
 
 mod location;
 #[cfg(feature = "postgres")]
@@ -10,14 +10,14 @@ pub mod sqlite;
 pub use location::{Location, OpenError, Opening};
 pub use sql::{CheckReport, SqlStore};
 
-/// The schema that this program works with, in every database: the number of the newest migration.
+/// Schema version that this program works with, in every database: the number of the newest migration.
 const KNOWN_SCHEMA: u32 = 9;
 
-/// What a migration did.
+/// Result of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migrated {
-    /// The schema that was found.
+    /// Schema version before.
     pub from: u32,
-    /// The schema now.
+    /// Schema version after.
     pub to: u32,
 }

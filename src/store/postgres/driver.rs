@@ -1,4 +1,4 @@
-//! The seam of `store::sql`, over PostgreSQL.
+//! The database interface of `store::sql`, implemented for PostgreSQL.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use super::values::cell_of;
 use crate::ports::{Deadline, StoreError};
 use crate::store::sql::{Columns, Database, Insertion, Row, RowsOfKeys, Statement, Transaction};
 
-/// Serializable, so that what is proven for writers that come one after the other holds for these as well.
+/// Serializable, so that everything proven for writers one after another also holds for concurrent ones.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
 const BEGIN_IN_TURN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
-/// How many rows of a scan are ready for whoever is slow to take them.
+/// Number of scanned rows to buffer for a slow reader.
 const SCANNED_AHEAD: usize = 256;
 
-/// How many rows one statement inserts. A few sizes, so that each is prepared once.
+/// Numbers of rows that one statement inserts: only a few sizes, so that each is prepared once.
 const ROWS_AT_ONCE: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// A server that takes writes, and a few connections to it.
@@ -104,7 +104,7 @@ impl Database for PostgresDatabase {
 
 struct Writing {
     session: Session,
-    /// A statement failed. `COMMIT` would say yes all the same, and roll back.
+    /// A statement failed. `COMMIT` would report success all the same, but roll back.
     has_failed: bool,
     witness: Option<Uuid>,
 }
@@ -171,7 +171,7 @@ fn scanned(row: Result<PgRow, sqlx::Error>) -> Result<Row, StoreError> {
     row.map(|row| row_of(&row, columns_of(&row))).map_err(errors::of_statement)
 }
 
-/// Rows of one statement, which share their columns' names.
+/// The rows of one statement, which share their column names.
 fn rows_of(found: &[PgRow]) -> Vec<Row> {
     let Some(first) = found.first() else { return Vec::new() };
     let columns = columns_of(first);

@@ -1,4 +1,4 @@
-//! What the driver's errors mean to the core.
+//! Maps errors of the driver to errors of the port.
 
 use std::io;
 
@@ -15,11 +15,11 @@ mod state {
     pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
     pub(super) const UNDEFINED_TABLE: &str = "42P01";
     pub(super) const DUPLICATE_TABLE: &str = "42P07";
-    /// The server is shut down, crashed, starts, or ended the session; it has no connection to give.
+    /// The server is shutting down, crashed, is starting or ended the session, or has no free connection.
     pub(super) const OPERATOR_INTERVENTION: [&str; 5] = ["57P01", "57P02", "57P03", "57P05", "53300"];
-    /// Among others: a prepared statement whose columns a migration has changed. Another connection prepares it anew.
+    /// Among others: a prepared statement whose columns a migration has changed. A new connection prepares it again.
     pub(super) const FEATURE_NOT_SUPPORTED: &str = "0A000";
-    /// What is stored can't be read: data, index, character.
+    /// Stored data cannot be read: data, index, character.
     pub(super) const DAMAGED: [&str; 3] = ["XX001", "XX002", "22021"];
     /// Integrity constraints.
     pub(super) const CONSTRAINT_CLASS: &str = "23";
@@ -27,7 +27,7 @@ mod state {
     pub(super) const CONNECTION_CLASS: &str = "08";
 }
 
-/// The SQLSTATE of an error that the server gave.
+/// The SQLSTATE of an error that the server returned.
 fn state_of(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error()?.try_downcast_ref().map(PgDatabaseError::code)
 }
@@ -37,7 +37,7 @@ fn state_of(error: &sqlx::Error) -> Option<&str> {
 #[error("the database role lacks a privilege: grant what docs/operations.md lists")]
 struct Denied(#[source] sqlx::Error);
 
-/// What an error of a statement means. The transaction that it was in is over, and changed nothing.
+/// Maps an error of a statement. Its transaction is over and changed nothing.
 pub(super) fn of_statement(error: sqlx::Error) -> StoreError {
     let Some(state) = state_of(&error) else {
         return match error {
@@ -63,8 +63,8 @@ pub(super) fn of_statement(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// What an error of `COMMIT` means. A conflict and a constraint end it before anything is written; after any other error,
-/// the loss of the connection above all, the change may have been made.
+/// Maps an error of `COMMIT`. A conflict or a violated constraint ends the transaction before anything is written;
+/// after any other error, above all a lost connection, the change may have been made.
 pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
     match state_of(&error) {
         Some(state::SERIALIZATION_FAILURE | state::DEADLOCK_DETECTED) => of_statement(error),
@@ -73,7 +73,7 @@ pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// Whether the connection is of no more use: it is gone, or leads to a server that takes no writes.
+/// Whether the connection is unusable: lost, or to a server that takes no writes.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match state_of(error) {
         Some(state) => is_loss(state),
@@ -81,7 +81,7 @@ pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The answer that came too late.
+/// The error for an answer that came too late.
 pub(super) fn overdue() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer"))
 }
@@ -92,7 +92,7 @@ fn is_loss(state: &str) -> bool {
         || state::OPERATOR_INTERVENTION.contains(&state)
 }
 
-/// Whether another process did the same at the same time, as far as that can be told from the error.
+/// Whether another process did the same at the same time, as far as the error shows.
 pub(super) fn is_race(error: &sqlx::Error) -> bool {
     state_of(error).is_some_and(|state| {
         matches!(state, state::SERIALIZATION_FAILURE | state::DEADLOCK_DETECTED | state::DUPLICATE_TABLE)
@@ -100,12 +100,12 @@ pub(super) fn is_race(error: &sqlx::Error) -> bool {
     })
 }
 
-/// Whether there is no such table.
+/// Whether the table does not exist.
 pub(super) fn is_undefined_table(error: &sqlx::Error) -> bool {
     state_of(error) == Some(state::UNDEFINED_TABLE)
 }
 
-/// Whether the user may not do that.
+/// Whether the user lacks the privilege.
 pub(super) fn is_denied(error: &sqlx::Error) -> bool {
     state_of(error) == Some(state::INSUFFICIENT_PRIVILEGE)
 }

@@ -1,4 +1,4 @@
-//! The servers, of which one takes writes: finding it, and following it when another takes over.
+//! The servers, of which one takes writes: finds it, and follows it when another takes over.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,30 +13,30 @@ use tokio::sync::Mutex as Turn;
 use super::errors;
 use super::url::{Host, Tls, Url};
 
-/// How long one server has to let somebody in.
+/// Time limit for one server to accept a connection.
 pub(super) const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// The servers of a store.
 pub(super) struct Hosts {
     all: Vec<(Host, PgConnectOptions)>,
     writable: Mutex<Writable>,
-    /// Held by who looks for the one that takes writes: one after the other, because each asks all of them.
+    /// Held while searching for the server that takes writes: one search at a time, because each asks all servers.
     search: Turn<()>,
 }
 
 /// Which server takes writes.
 #[derive(Default)]
 struct Writable {
-    /// The last that is known to have done so.
+    /// The last server known to take writes.
     last: Option<usize>,
     is_lost: bool,
 }
 
-/// Why none of the servers is of use.
+/// Why none of the servers is usable.
 #[derive(Debug)]
 pub(super) struct NoneWritable {
     pub(super) host: Host,
-    /// `None` where the server answers, and takes no writes.
+    /// `None` if the server answers but takes no writes.
     pub(super) error: Option<sqlx::Error>,
 }
 
@@ -46,23 +46,23 @@ impl Hosts {
         Self { all, writable: Mutex::default(), search: Turn::default() }
     }
 
-    /// A connection to the server that takes writes: the one that did so last, or after a loss, whichever is the first to
-    /// say so.
+    /// Connects to the server that takes writes: the last known one or, after a loss, the first to say that it does.
     pub(super) async fn connect(&self) -> Result<(PgConnection, Host), NoneWritable> {
         if let Some(number) = self.known() {
             return self.first_writable(Some(number)).await;
         }
         let _search = self.search.lock().await;
-        // Somebody else may have found it in the meantime.
+        // Another search may have found it in the meantime.
         self.first_writable(self.known()).await
     }
 
-    /// The server that took writes was lost.
+    /// Notes that the server that took writes was lost.
     pub(super) fn lose(&self) {
         self.writable().is_lost = true;
     }
 
-    /// The first of the servers, or that one alone, that lets us in and takes writes; or why the first of them does not.
+    /// The first server, or only that one, to accept a connection and take writes; otherwise why the first in the list
+    /// does not.
     async fn first_writable(&self, only: Option<usize>) -> Result<(PgConnection, Host), NoneWritable> {
         let asked = self.all.iter().enumerate().filter(|(number, _)| only.is_none_or(|only| only == *number));
         let mut answers: FuturesUnordered<_> =
@@ -117,7 +117,7 @@ impl std::error::Error for NoneWritable {
     }
 }
 
-/// A connection, or `None` where the server takes no writes.
+/// A connection, or `None` if the server takes no writes.
 async fn writable(options: &PgConnectOptions) -> Result<Option<PgConnection>, sqlx::Error> {
     let attempt = async {
         let mut connection = options.connect().await?;
@@ -130,7 +130,7 @@ async fn writable(options: &PgConnectOptions) -> Result<Option<PgConnection>, sq
     tokio::time::timeout(CONNECTED_WITHIN, attempt).await.unwrap_or_else(|_| Err(errors::overdue()))
 }
 
-/// Whether the session takes no writes: on a standby none does.
+/// Whether the session is read-only, as every session on a standby is.
 pub(super) async fn is_read_only(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let setting: String = sqlx::query_scalar("SELECT current_setting('transaction_read_only')")
         .persistent(false)
@@ -144,7 +144,7 @@ fn options(url: &Url, host: &Host) -> PgConnectOptions {
         .host(&host.name)
         .port(host.port)
         .username(&url.user)
-        // Without one in the URL: none, instead of what the environment might hold.
+        // Without a password in the URL, use none, instead of one that the environment may hold.
         .password(url.password.as_deref().unwrap_or_default())
         .database(&url.database)
         .application_name(&url.application_name)

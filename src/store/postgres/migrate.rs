@@ -1,4 +1,4 @@
-//! Making the schema, and bringing an older one up to date.
+//! Creates the schema, or migrates an older one.
 
 use sqlx::{Connection, PgConnection};
 
@@ -8,7 +8,7 @@ use super::open::OpenError;
 use super::url::Url;
 use crate::store::{KNOWN_SCHEMA, Migrated};
 
-/// The migrations by the schema that each one makes. A number means the same as in the embedded database.
+/// The migrations, by the schema version that each makes. A number means the same as in the embedded database.
 const MIGRATIONS: &[(u32, &str)] = &[
     (5, include_str!("migrations/0005_schema.sql")),
     (6, include_str!("migrations/0006_overlaps.sql")),
@@ -17,15 +17,15 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (9, include_str!("migrations/0009_bound_to_tenants.sql")),
 ];
 
-/// How often a step is tried that another process took at the same time.
+/// Maximum attempts at a step that another process takes at the same time.
 const TRIES: u32 = 10;
 
-/// Brings the schema of the store up to date, or makes it in an empty database, each step in a transaction of its own.
+/// Migrates the store's schema to the newest version, or creates it in an empty database. Each step is one transaction.
 ///
-/// Several processes may do so at a time, without a lock that not every database of this kind has: each step begins with
-/// the row of its number, which only one of them can insert.
+/// Several processes may do so at the same time. That takes no lock, which some databases of this kind lack: each step
+/// begins by inserting the row of its number, which only one process can do.
 pub async fn migrate(url: &Url) -> Result<Migrated, OpenError> {
-    // A connection of its own, which takes along whatever a failed step leaves behind.
+    // A separate connection, so that closing it discards whatever a failed step leaves behind.
     let (mut connection, _) = Hosts::of(url).connect().await?;
     let from = not_newer(schema_of(&mut connection).await?)?;
     let mut tries = 0;
@@ -57,7 +57,7 @@ async fn take(connection: &mut PgConnection, schema: u32, step: &'static str) ->
     transaction.commit().await
 }
 
-/// The schema of the database; 0 where it holds no store.
+/// The schema version of the database; 0 if it holds no store.
 pub(super) async fn schema_of(connection: &mut PgConnection) -> Result<u32, sqlx::Error> {
     let newest =
         sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM schema_migration").fetch_one(connection).await;
@@ -68,7 +68,7 @@ pub(super) async fn schema_of(connection: &mut PgConnection) -> Result<u32, sqlx
     }
 }
 
-/// The schema, where it is not newer than the program.
+/// The schema version, unless it is newer than the program.
 pub(super) fn not_newer(found: u32) -> Result<u32, OpenError> {
     if found > KNOWN_SCHEMA { Err(OpenError::Newer { found }) } else { Ok(found) }
 }

@@ -1,4 +1,4 @@
-//! Opening a store, and every reason not to.
+//! Opens a store, and lists the reasons why that can fail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,43 +15,43 @@ use crate::ports::{Clock, Entropy, Pepper};
 use crate::store::KNOWN_SCHEMA;
 use crate::store::sql::{self, CheckReport, Retries, SqlStore};
 
-/// How much longer than a statement may take its answer is waited for.
+/// How much longer than the statement timeout to wait for an answer.
 const ANSWER_TAKES: Duration = Duration::from_millis(500);
 
-/// How the database is used.
+/// How to use the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How many connections there are at most.
+    /// Maximum number of connections.
     pub connections: u32,
-    /// How long one goes on where a connection can't be had or is lost, or others come in between.
+    /// How long to keep retrying when no connection is available, one is lost, or transactions conflict.
     pub patience: Duration,
-    /// How long a statement may take, its wait for locks included.
+    /// Time limit for a statement, including its wait for locks.
     pub statement_timeout: Duration,
 }
 
 impl Settings {
-    /// After how long a server that says nothing is given up. Less than the patience, so that there is time to ask again.
+    /// Time after which to give up on a silent server. Less than the patience, so that time is left to retry.
     pub(super) fn answers_within(&self) -> Duration {
         let limit = self.statement_timeout;
         if limit.is_zero() { Duration::MAX } else { limit + ANSWER_TAKES }
     }
 }
 
-/// Why a store is not opened.
+/// Why opening a store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The server does not let us in.
+    /// The server does not accept the connection.
     #[error("the database at {host} can't be used")]
     Unavailable {
-        /// Which.
+        /// The host.
         host: String,
-        /// Why.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server answers, but is a standby.
     #[error("the database at {host} takes no writes, nor does any other that the URL names")]
     ReadOnly {
-        /// The first that the URL names.
+        /// The first host in the URL.
         host: String,
     },
     /// It holds no store.
@@ -69,15 +69,15 @@ pub enum OpenError {
         /// Its schema version.
         found: u32,
     },
-    /// The user may not do what has to be done.
+    /// The user lacks a privilege that the operation needs.
     #[error("the database denies what the store needs")]
     Denied(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Something went wrong on the way.
+    /// The database returned another error.
     #[error("the database gave an error")]
     Failed(#[from] sqlx::Error),
 }
 
-/// Opens the store that a migration made there.
+/// Opens an existing store, which a migration made.
 pub async fn open(
     url: &Url,
     settings: Settings,
@@ -89,9 +89,9 @@ pub async fn open(
     Ok(SqlStore::new(Arc::new(database), Some(Arc::new(retries))))
 }
 
-/// Reads everything in the store and tells what is damaged. Changes nothing. With a pepper, opens every wrapped hash.
+/// Reads everything in the store and reports damage. Changes nothing. With a pepper, opens every wrapped hash.
 pub async fn check(url: &Url, pepper: Option<&dyn Pepper>, clock: Arc<dyn Clock>) -> Result<CheckReport, OpenError> {
-    // A table is read by one statement, however long it is.
+    // One statement reads a whole table, however long that takes.
     let patience = Duration::from_secs(1);
     let settings = Settings { connections: 1, patience, statement_timeout: Duration::ZERO };
     let database = connect(url, settings, &clock).await?;

@@ -1,7 +1,7 @@
-//! A few connections to the server that takes writes, kept for whoever comes next.
+//! Connection pool: a few connections to the server that takes writes, kept for reuse.
 //!
-//! The pool is not the driver's own: that one asks each connection that comes back whether it is still there, and waits
-//! for the answer for as long as TCP does, where a server has fallen silent.
+//! Not the driver's pool: that one pings each connection that is returned and, if the server has fallen silent, waits
+//! for the answer as long as TCP does.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,11 +16,11 @@ use super::hosts::{CONNECTED_WITHIN, Hosts, NoneWritable};
 use super::open::Settings;
 use crate::ports::Clock;
 
-/// How long an attempt may take to connect, a wait for whoever looks for the server included.
+/// Time limit for one attempt to connect, including the wait for another search for the server.
 const ATTEMPT: Duration = CONNECTED_WITHIN.saturating_mul(2);
-/// How long it takes until a connection is asked for again that could not be had.
+/// Pause between attempts to connect.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
-/// What was not used for so long is not used again: something in between may have forgotten it.
+/// A connection that was idle for this long is not reused: a device in between may have forgotten it.
 const IDLE: Duration = Duration::from_mins(5);
 
 /// The connections of a store.
@@ -29,7 +29,7 @@ pub(super) struct Pool {
     pub(super) clock: Arc<dyn Clock>,
     hosts: Hosts,
     places: Arc<Semaphore>,
-    /// The one that was used last comes last.
+    /// The most recently used one is last.
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -41,7 +41,7 @@ struct Idle {
 /// A place among the connections in use, until it is dropped.
 pub(super) type Place = OwnedSemaphorePermit;
 
-/// Why no connection is to be had.
+/// Why no connection is available.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoConnection {
     #[error("all connections to the database are in use")]
@@ -60,7 +60,8 @@ impl Pool {
         Self { hosts, settings, clock, places, idle: Mutex::default() }
     }
 
-    /// A connection, as soon as one is to be had, also through a failover. It is nobody else's while the place is held.
+    /// Takes a connection as soon as one is available, even across a failover. No other caller has it while the place
+    /// is held.
     pub(super) async fn take(&self) -> Result<(PgConnection, Place), NoConnection> {
         let until = self.clock.instant() + self.settings.patience;
         let place = match timeout_at(until.into(), Arc::clone(&self.places).acquire_owned()).await {
@@ -85,13 +86,13 @@ impl Pool {
         }
     }
 
-    /// Keeps a connection on which nothing is going on.
+    /// Returns a connection on which nothing is running.
     pub(super) fn put_back(&self, connection: PgConnection, place: Place) {
         self.idle().push(Idle { connection, since: self.clock.instant() });
         drop(place);
     }
 
-    /// Gives up the connections that nobody uses: they lead where a lost one did.
+    /// Drops the idle connections, because they lead to the same server as a lost one.
     pub(super) fn give_up(&self) {
         self.hosts.lose();
         self.idle().clear();
@@ -103,7 +104,7 @@ impl Pool {
         self.places.close();
         let idle = std::mem::take(&mut *self.idle());
         for Idle { connection, .. } in idle {
-            // Whoever does not listen need not be told.
+            // A server that does not listen need not be notified.
             let _ = timeout(CONNECTED_WITHIN, connection.close()).await;
         }
     }
@@ -135,7 +136,7 @@ impl Pool {
     }
 }
 
-/// Sets the limits of a session. A commit is durable here before it is confirmed, whatever the database's default.
+/// Sets the limits of a session. Commits in it are durable before they are confirmed, whatever the database's default.
 async fn limit(connection: &mut PgConnection, statement_timeout: Duration) -> Result<(), sqlx::Error> {
     sqlx::query(
         "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false),

@@ -14,19 +14,19 @@ use super::values::query_of;
 use crate::ports::Deadline;
 use crate::store::sql::Statement;
 
-/// A connection in use. Dropped, it is closed, and the server ends whatever goes on on it: what is not waited for to its
-/// end is for nobody else.
+/// A connection in use. Dropping it closes the connection, and the server ends whatever is running on it: a connection
+/// with an unfinished operation is never reused.
 pub(super) struct Session {
     pool: Arc<Pool>,
     connection: PgConnection,
     place: Place,
-    /// After that nobody waits for an answer.
+    /// After this time the caller no longer waits for an answer.
     deadline: Option<Deadline>,
     is_lost: bool,
 }
 
 impl Session {
-    /// A connection, as soon as one is to be had before the deadline.
+    /// Takes a connection as soon as one is available before the deadline.
     pub(super) async fn begin(pool: &Arc<Pool>, deadline: Option<Deadline>) -> Result<Self, NoConnection> {
         let (connection, place) = match deadline {
             Some(deadline) => {
@@ -37,7 +37,7 @@ impl Session {
         Ok(Self { pool: Arc::clone(pool), connection, place, deadline, is_lost: false })
     }
 
-    /// Leaves the connection to whoever comes next, where it is of use to anybody.
+    /// Returns the connection to the pool, unless it is lost.
     pub(super) fn give_back(self) {
         if !self.is_lost {
             self.pool.put_back(self.connection, self.place);
@@ -62,7 +62,7 @@ impl Session {
         self.looked_at(answer).map(drop)
     }
 
-    /// Sends the rows of a statement as they come, for as long as somebody takes them.
+    /// Streams the rows of a statement for as long as the receiver takes them.
     pub(super) async fn send(mut self, statement: Statement, rows: Sender<Result<PgRow, sqlx::Error>>) {
         let limit = self.limit();
         let mut found = query_of(statement).fetch(&mut self.connection);
@@ -81,7 +81,7 @@ impl Session {
     fn looked_at<T>(&mut self, answer: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         if answer.as_ref().is_err_and(errors::is_lost) {
             self.is_lost = true;
-            // Where it was the caller whose time was up, nothing is known of the server.
+            // If it was the caller's deadline that passed, nothing is known about the server.
             if !self.left().is_some_and(|left| left.is_zero()) {
                 self.pool.give_up();
             }
@@ -89,7 +89,7 @@ impl Session {
         answer
     }
 
-    /// How long an answer is waited for.
+    /// Time limit for an answer.
     fn limit(&self) -> Duration {
         let limit = self.pool.settings.answers_within();
         self.left().map_or(limit, |left| left.min(limit))
@@ -100,7 +100,7 @@ impl Session {
     }
 }
 
-/// The answer, or that there was none in time.
+/// The answer, or an error if it did not come in time.
 async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
     timeout(limit, answer).await.unwrap_or_else(|_| Err(errors::overdue()))
 }

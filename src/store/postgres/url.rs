@@ -1,8 +1,8 @@
-//! The URL of a PostgreSQL store, as libpq has it, with one or several hosts
+//! The URL of a PostgreSQL store, in libpq's syntax, with one or several hosts
 //! (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>).
 //!
-//! It is read here and not by the driver, which takes several hosts for one. What is not understood is refused. No
-//! message repeats the text: it may hold a password, and wrongly quoted, anywhere.
+//! It is parsed here, because the driver takes several hosts for one. Anything not understood is refused. No message
+//! repeats the text, because a password may be anywhere in it, also wrongly quoted.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ const PORT: u16 = 5432;
 const PARAMETERS: &str =
     "application_name, host, port, sslcert, sslkey, sslmode, sslrootcert and target_session_attrs, each once";
 
-/// Where a PostgreSQL store is, and as whom it is used.
+/// Location of a PostgreSQL store, and the user to connect as.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     pub(super) hosts: Vec<Host>,
@@ -24,7 +24,7 @@ pub struct Url {
     pub(super) client_certificate: Option<(PathBuf, PathBuf)>,
 }
 
-/// One of the servers, of which one takes writes.
+/// One of the servers. One of them takes writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Host {
     /// A name, an address, or the directory of a socket.
@@ -33,20 +33,20 @@ pub(super) struct Host {
     pub(super) tls: Tls,
 }
 
-/// How a connection is encrypted, and how far the server is believed.
+/// Whether a connection is encrypted, and how the server is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tls {
-    /// Not at all.
+    /// Not encrypted.
     Disable,
-    /// Encrypted, to whoever answers.
+    /// Encrypted, without verifying the server.
     Require,
-    /// The certificate is of an authority that is trusted.
+    /// Encrypted, with a certificate from a trusted authority.
     VerifyCa,
-    /// As well, it is for this host.
+    /// Like `VerifyCa`, and the certificate is for this host.
     VerifyFull,
 }
 
-/// What is wrong with a URL.
+/// An invalid URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UrlError(String);
@@ -62,7 +62,7 @@ impl fmt::Debug for Url {
     }
 }
 
-/// `host:port`, as people know it.
+/// `host:port`, in the usual notation.
 impl fmt::Display for Host {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name.contains(':') {
@@ -74,9 +74,9 @@ impl fmt::Display for Host {
 }
 
 impl Url {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
-    /// # Errors
+    /// Says what is wrong with the URL.
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
@@ -105,7 +105,7 @@ impl Url {
         Ok(url)
     }
 
-    /// The certificates and the key that it names.
+    /// The certificates and the key that the URL names.
     pub fn files(&self) -> Vec<&Path> {
         let of_client = self.client_certificate.iter().flat_map(|(certificate, key)| [certificate, key]);
         self.root_certificate.iter().chain(of_client).map(PathBuf::as_path).collect()
@@ -166,7 +166,7 @@ impl Parameters {
                 return Err(wrong(&format!("takes the parameters {PARAMETERS}")));
             }
         }
-        // A store is written to, so this is what is done in any case.
+        // A store is written to, so the program asks for a writable server in any case.
         if session.is_some_and(|wanted| wanted != "read-write" && wanted != "primary") {
             return Err(wrong("takes target_session_attrs=read-write or primary alone: a store is written to"));
         }
@@ -250,7 +250,7 @@ fn named(text: &str, what_is_missing: &str) -> Result<String, UrlError> {
     if text.is_empty() { Err(wrong(what_is_missing)) } else { decoded(text) }
 }
 
-/// Resolves what is percent-encoded.
+/// Decodes percent-encoding.
 fn decoded(text: &str) -> Result<String, UrlError> {
     let broken = || wrong("has a % that is not followed by two hexadecimal digits; itself it is written %25");
     let mut bytes = Vec::with_capacity(text.len());

@@ -1,4 +1,4 @@
-//! Values, to the driver and back.
+//! Converts values to the driver's types and back.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::store::sql::{Statement, Value};
 pub(super) fn query_of(statement: Statement) -> Query<'static, Postgres, PgArguments> {
     let query = match statement.text {
         Cow::Borrowed(text) => sqlx::query(text),
-        // `Statement` sees to it that the text holds constants only.
+        // `Statement` guarantees that the text holds constants only.
         Cow::Owned(text) => sqlx::query(AssertSqlSafe(text)),
     };
     statement.values.into_iter().fold(query, |query, value| match value {
@@ -25,7 +25,7 @@ pub(super) fn query_of(statement: Statement) -> Query<'static, Postgres, PgArgum
     })
 }
 
-/// A value as what it is, whatever type the column has.
+/// Converts a value by its own type, whatever the column's type.
 pub(super) fn cell_of(row: &PgRow, column: usize) -> Option<Value> {
     let value = row.try_get_raw(column).ok()?;
     if value.is_null() {
@@ -39,12 +39,12 @@ pub(super) fn cell_of(row: &PgRow, column: usize) -> Option<Value> {
     }
 }
 
-/// Nothing, of the type that the statement wants there.
+/// NULL, of the type that the statement expects at its place.
 struct Null;
 
 impl Type<Postgres> for Null {
-    /// Zero leaves the type to the server
-    /// (<https://www.postgresql.org/docs/current/protocol-message-formats.html>, `Parse`).
+    /// Zero leaves the type to the server (<https://www.postgresql.org/docs/current/protocol-message-formats.html>,
+    /// `Parse`).
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_oid(Oid(0))
     }

@@ -1,4 +1,4 @@
-//! Wrong passwords in a row.
+//! Consecutive wrong passwords.
 
 use async_trait::async_trait;
 
@@ -56,7 +56,7 @@ impl Attempts for SqlStore {
     }
 
     async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError> {
-        // Most successes follow no failure: those write nothing.
+        // Most successes follow no failure; they write nothing.
         if self.failures(pair).await?.by_caller.count == 0 {
             return Ok(());
         }
@@ -64,7 +64,7 @@ impl Attempts for SqlStore {
     }
 }
 
-/// Counts one more for the pair and for the subject. Answers how many the pair has.
+/// Adds one failure to the pair and to the subject. Returns the pair's count.
 async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) -> Result<u32, StoreError> {
     transaction
         .execute(
@@ -105,7 +105,7 @@ async fn count_of(transaction: &mut dyn Transaction, pair: &Pair) -> Result<u32,
     Ok(found.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default())
 }
 
-/// Forgets the pair's failures and takes as many from the subject's.
+/// Deletes the pair's failures and subtracts them from the subject's count.
 pub(super) async fn forget(transaction: &mut dyn Transaction, pair: &Pair) -> Result<(), StoreError> {
     for key in pair.each() {
         forget_until(transaction, &key, None).await?;
@@ -113,7 +113,7 @@ pub(super) async fn forget(transaction: &mut dyn Transaction, pair: &Pair) -> Re
     Ok(())
 }
 
-/// As [`forget`], by one key, where the last one was before that time.
+/// Like [`forget`], for one key, if the last failure was before that time.
 async fn forget_until(
     transaction: &mut dyn Transaction,
     pair: &Pair,
@@ -135,7 +135,7 @@ async fn forget_until(
     }
 }
 
-/// Forgets everybody's failures for the subject of the pair.
+/// Deletes the failures of all callers for the pair's subject.
 pub(super) async fn forget_all(transaction: &mut dyn Transaction, pair: &Pair) -> Result<(), StoreError> {
     for Pair { subject, .. } in pair.each() {
         for statement in
@@ -147,8 +147,8 @@ pub(super) async fn forget_all(transaction: &mut dyn Transaction, pair: &Pair) -
     Ok(())
 }
 
-/// Removes some of what does not count any more. Nobody else removes those of a subject that is gone, because they are
-/// kept under a digest. Answers how many.
+/// Removes a batch of failures that no longer count. Nothing else removes the failures of a deleted subject, because
+/// they are stored under a digest. Returns the number removed.
 pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp) -> Result<u64, StoreError> {
     let before = now.before(COUNTED_FOR).as_micros();
     let subjects = sql("SELECT DISTINCT subject_key FROM (
@@ -157,7 +157,7 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp
     let mut removed = 0;
     for subject in transaction.fetch(subjects.bind(before).bind(AT_ONCE)).await? {
         let key = subject.bytes("subject_key")?;
-        // Until the end nobody else counts for it.
+        // Locks the subject's count until the transaction ends.
         let taken = ["SELECT count FROM subject_failures WHERE subject_key = $1", transaction.taking()];
         transaction.fetch_first(Statement::of_parts(&taken).bind(key)).await?;
         let old = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key IN (

@@ -12,7 +12,7 @@ use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 
-/// Adds an event, in the transaction of what it tells of.
+/// Adds an event, in the transaction of the action that it records.
 pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent) -> Result<(), StoreError> {
     let (mut change_id, mut version, mut policies, mut imported, mut unchanged) = Default::default();
     let (mut repeats, mut repeated_since) = (0, None);
@@ -40,7 +40,7 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)")
             .bind(event.id.to_string())
             .bind(event.at.as_micros())
-            // Written as answers show it, so that a caller's report is found as it is.
+            // Stored in the format of responses, so that an id that a caller reports can be searched for as it is.
             .bind(format!("{:X}", event.request_id.hyphenated()))
             .bind(event.correlation_id.as_deref())
             .bind(event.caller.tenant().map(TenantName::as_str))
@@ -64,8 +64,8 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
     Ok(())
 }
 
-/// Removes some of the events of before that time, the oldest first. Answers how many. The database has a trigger that
-/// refuses to remove one that is younger than 30 days.
+/// Removes a batch of events from before that time, oldest first. Returns the number removed. A trigger in the database
+/// refuses to remove events younger than 30 days.
 pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timestamp) -> Result<u64, StoreError> {
     let some = sql("DELETE FROM audit_event WHERE id IN (
              SELECT id FROM audit_event WHERE at < $1 ORDER BY at LIMIT $2
@@ -73,18 +73,18 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timest
     transaction.execute(some.bind(before.as_micros()).bind(AT_ONCE)).await
 }
 
-/// Finds the event of that id.
+/// Selects the event with that id.
 pub(super) fn select(id: Uuid) -> Statement {
     sql("SELECT id FROM audit_event WHERE id = $1").bind(id.to_string())
 }
 
-/// An event of a row that holds all columns.
+/// Reads an event from a row with all columns.
 pub(super) fn event(row: &Row) -> Read<AuditEvent> {
     let subject = row.optional_text("subject_id")?;
     Ok(AuditEvent {
         id: rows::uuid(row, "id")?,
         at: rows::time(row, "at")?,
-        // Not compared by the store, so that either case does: earlier versions wrote the lower one.
+        // The store never compares it, so accept either case: earlier versions wrote lower case.
         request_id: rows::parsed(row, "request_id", |text| Uuid::try_parse(text).ok())?,
         correlation_id: row.optional_text("correlation_id")?.map(str::to_owned),
         caller: rows::caller(row, ["caller_tenant", "caller_kind", "caller_name", "caller_subject_id"])?,

@@ -1,7 +1,7 @@
-//! Decisions that changed nothing, recorded together.
+//! Group commit of decisions that changed nothing.
 //!
-//! A commit has its price, however much it writes. So all decisions that come while one is being recorded are recorded
-//! together next: a flood of refusals costs few commits, and each is durable before it is answered.
+//! A commit has a fixed cost, however much it writes. So decisions that arrive during a commit go together into the
+//! next one: a flood of refusals costs few commits, and each decision is durable before it is answered.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,17 +16,17 @@ use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::store::AuditLog;
 
-/// How many are recorded in one transaction, so that nobody else waits long for it.
+/// Maximum number of events in one transaction, so that other writers do not wait long.
 const AT_ONCE: usize = 64;
 
-/// Decisions that wait to be recorded.
+/// Queue of decisions to record.
 #[derive(Default)]
 pub(super) struct Records(Mutex<Line>);
 
 #[derive(Default)]
 struct Line {
     waiting: Vec<Waiting>,
-    /// Whether there is a task that records them.
+    /// Whether a task is recording the queue.
     is_served: bool,
 }
 
@@ -37,7 +37,7 @@ struct Waiting {
 
 impl Waiting {
     fn tell(self, outcome: Result<(), StoreError>) {
-        // Who waited may have gone meanwhile.
+        // The receiver may be gone.
         let _ = self.outcome.send(outcome);
     }
 }
@@ -47,14 +47,14 @@ impl Records {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends one. Answers whether somebody has to be found who records it.
+    /// Appends one. Returns whether the caller has to start a task that records the queue.
     fn push(&self, waiting: Waiting) -> bool {
         let mut line = self.line();
         line.waiting.push(waiting);
         !mem::replace(&mut line.is_served, true)
     }
 
-    /// Those who have waited longest. Where nobody waits, whoever asked serves the line no longer.
+    /// Takes the oldest entries. If there are none, marks the queue as no longer served.
     fn take(&self) -> Vec<Waiting> {
         let mut line = self.line();
         let count = line.waiting.len().min(AT_ONCE);
@@ -63,7 +63,7 @@ impl Records {
     }
 }
 
-/// Whoever serves the line. Where it ends by a panic, nobody waits for ever.
+/// Guard of the recording task. If the task panics, dropping it clears the queue, so that no waiter blocks forever.
 struct Serving(Option<Arc<Records>>);
 
 impl Drop for Serving {
@@ -83,7 +83,7 @@ impl AuditLog for SqlStore {
         }
         match recorded.await {
             Ok(outcome) => outcome,
-            // Whoever took it along was lost.
+            // The task that took the event was lost.
             Err(_) => self.record_all(&[event]).await,
         }
     }
@@ -97,7 +97,7 @@ impl SqlStore {
     async fn record_waiting(self) {
         let mut serving = Serving(Some(Arc::clone(&self.records)));
         loop {
-            // Those who are about to come may come along.
+            // Let callers that are about to push join this batch.
             tokio::task::yield_now().await;
             let mut taken = self.records.take();
             if taken.is_empty() {
@@ -112,7 +112,7 @@ impl SqlStore {
                         alone.tell(Err(error));
                     }
                 }
-                // Each alone: one that can't be recorded is no reason to lose the others.
+                // Record each alone: one event that cannot be recorded must not take the others with it.
                 Err(_) => {
                     for waiting in taken {
                         let outcome = self.record_all(&[&waiting.event]).await;

@@ -1,7 +1,7 @@
-//! What has to hold for a write, checked in its transaction.
+//! Preconditions of a write, checked in its transaction.
 //!
-//! The rows of token and tenant are locked against removal until the transaction is over. A transaction that only read them
-//! could commit after one that removes them: to a database, that is the order in which they came.
+//! The rows of token and tenant are locked against removal until the transaction ends. A transaction that only read
+//! them could commit after one that removes them: to the database, that is a valid serial order.
 
 use super::{Statement, Transaction};
 use crate::domain::evidence::Evidence;
@@ -10,14 +10,14 @@ use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::store::Authority;
 
-/// Checks what has to hold for a write. The first thing in its transaction.
+/// Checks the preconditions of a write. Must be the first step of its transaction.
 pub(super) async fn check(transaction: &mut dyn Transaction, authority: &Authority) -> Result<(), StoreError> {
     let Authority { event, evidence, tenant } = authority;
     if let Some(evidence) = evidence {
         check_evidence(transaction, evidence, event.at).await?;
     }
     match tenant {
-        // Evidence of the same tenant was found together with it.
+        // If the evidence has the same tenant, its query has already found the tenant.
         Some(tenant) if evidence.is_none_or(|evidence| evidence.tenant != Some(*tenant)) => {
             check_tenant(transaction, *tenant).await
         }
@@ -25,8 +25,8 @@ pub(super) async fn check(transaction: &mut dyn Transaction, authority: &Authori
     }
 }
 
-/// Finds the token that evidence names, where it is still valid, and its tenant: a token ends with it, and its row stays a
-/// while longer.
+/// Selects the token that the evidence names, if it is still valid, together with its tenant: a token ends with its
+/// tenant, but its row is removed later.
 pub(super) fn valid(evidence: &Evidence, at: Timestamp, lock: &'static str) -> Statement {
     let select = match evidence.tenant {
         None => "SELECT a.id FROM access_token a WHERE a.id = $1 AND a.expires_at > $2 AND a.tenant_id IS NULL",

@@ -1,8 +1,8 @@
 //! Change events.
 //!
-//! An event is written without a position. Positions are given later, to what is committed, in transactions that take
-//! the one row of `change_position` first and so exclude each other: whoever sees a position sees all before it. An
-//! import, which nobody else waits for, takes that row as its last step instead and gives positions at once.
+//! An event is written without a position. Committed events get positions later, in transactions that first lock the
+//! single row of `change_position` and so exclude each other: a reader that sees a position sees all positions before
+//! it. An import, which no other caller waits for, locks that row as its last step and assigns positions at once.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::store::{ChangeEventPage, ChangeEvents, ImportedSubject, Numbered};
 
-/// How many events get their positions, or are removed, in one transaction.
+/// Maximum number of events that one transaction numbers or removes.
 const AT_ONCE: i64 = 500;
 
 #[async_trait]
@@ -37,12 +37,12 @@ impl ChangeEvents for SqlStore {
         if row.integer("waiting")? == 0 {
             return Ok(Numbered { kept: kept(&row)?, more: false });
         }
-        // Not done again where it fails: it will be, for those that were left.
+        // Not retried if it fails: the next call numbers the remaining events.
         self.in_turn(|transaction| Box::pin(number(transaction))).await
     }
 
     async fn change_events(&self, tenant: TenantId, after: Position, most: u32) -> Result<ChangeEventPage, StoreError> {
-        // One statement is one moment: what is purged between two would be missed.
+        // One statement reads one snapshot; two could miss a purge in between.
         let found = self
             .read(
                 sql("SELECT p.last, p.purged, e.*
@@ -80,7 +80,7 @@ impl ChangeEvents for SqlStore {
     async fn purge_change_events(&self, before: Timestamp) -> Result<bool, StoreError> {
         let first = self
             .read(
-                // What was purged before may still have to be passed over, where a database keeps it for others.
+                // Skip purged events explicitly: a database may still keep their rows for other transactions.
                 sql("SELECT position, at FROM change_event
                      WHERE position > (SELECT p.purged FROM change_position p WHERE p.only_row = 1)
                      ORDER BY position LIMIT $1")
@@ -103,8 +103,7 @@ impl ChangeEvents for SqlStore {
     }
 }
 
-/// Adds the event of something that happened to a subject, in the transaction in which it does. Where the subject is
-/// gone, there is none.
+/// Adds the event of something that happens to a subject, in the same transaction. Adds none if the subject is gone.
 pub(super) async fn insert(
     transaction: &mut dyn Transaction,
     subject: SubjectId,
@@ -138,7 +137,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Adds the event of a subject's creation, its first, in the transaction in which it is created.
+/// Adds the event of a subject's creation, its first, in the same transaction.
 pub(super) async fn insert_created(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<(), StoreError> {
     let event =
         sql("INSERT INTO change_event (subject_id, number, id, at, tenant_id, tenant, kind, instance, written, what, version)
@@ -166,8 +165,9 @@ const IMPORTED_COLUMNS: [&str; 12] = [
     "position",
 ];
 
-/// Adds the first events of many subjects, with their positions, in the transaction in which they are created. It has to
-/// end soon after: nobody else can give positions meanwhile. `tenants` has the id of each tenant by its name.
+/// Adds the first events of many subjects, with their positions, in the transaction that creates the subjects. The
+/// transaction has to end soon after, because no other can assign positions meanwhile. `tenants` maps tenant names to
+/// ids.
 pub(super) async fn insert_imported(
     transaction: &mut dyn Transaction,
     imported: &[ImportedSubject],
@@ -204,16 +204,18 @@ fn created(imported: &ImportedSubject, tenant_id: &str, position: i64) -> Vec<Va
     ]
 }
 
-/// Takes so many positions, and the turn of whoever gives some. Answers what is kept then.
+/// Reserves that many positions and locks out other transactions that assign positions. Returns the range of kept
+/// events.
 async fn take_positions(transaction: &mut dyn Transaction, count: i64) -> Result<Row, StoreError> {
     let taken = sql("UPDATE change_position SET last = last + $1 WHERE only_row = 1 RETURNING last, purged");
     transaction.fetch_first(taken.bind(count)).await?.ok_or_else(|| rows::damaged("change_position"))
 }
 
-/// Gives positions to some of those that have none. One subject's come in the order in which they happened: whoever
-/// counts one waits for whoever counted the one before, so that none is seen without those before it.
+/// Assigns positions to a batch of events that have none. Events of one subject get theirs in the order in which they
+/// happened: a transaction that counts an event waits for the one that counted the event before, so that no event is
+/// visible without its predecessors.
 ///
-/// As many positions are taken as may be needed: what is left out is never given.
+/// Reserves as many positions as may be needed; unused ones are never assigned.
 async fn number(transaction: &mut dyn Transaction) -> Result<Numbered, StoreError> {
     let taken = take_positions(transaction, AT_ONCE).await?;
     let kept = kept(&taken)?;
@@ -235,7 +237,7 @@ async fn number(transaction: &mut dyn Transaction) -> Result<Numbered, StoreErro
     Ok(Numbered { kept, more: i64::try_from(count).is_ok_and(|count| count >= AT_ONCE) })
 }
 
-/// Removes events from the first position on, up to one. None of these is given any more.
+/// Removes the events from position `first` to `up_to`. From then on they are never delivered.
 async fn purge(transaction: &mut dyn Transaction, first: i64, up_to: i64) -> Result<(), StoreError> {
     let moved = sql("UPDATE change_position SET purged = $1 WHERE only_row = 1 AND purged < $1").bind(up_to);
     transaction.execute(moved).await?;
@@ -243,7 +245,7 @@ async fn purge(transaction: &mut dyn Transaction, first: i64, up_to: i64) -> Res
     transaction.execute(old).await.map(drop)
 }
 
-/// Removes some of the events of a tenant that is gone. Answers how many.
+/// Removes a batch of events of a deleted tenant. Returns the number removed.
 pub(super) async fn remove_of_tenant(transaction: &mut dyn Transaction, tenant: &str) -> Result<u64, StoreError> {
     let some = sql("DELETE FROM change_event WHERE (subject_id, number) IN (
              SELECT subject_id, number FROM change_event WHERE tenant_id = $1 ORDER BY position LIMIT $2
@@ -251,7 +253,7 @@ pub(super) async fn remove_of_tenant(transaction: &mut dyn Transaction, tenant: 
     transaction.execute(some.bind(tenant).bind(upkeep::AT_ONCE)).await
 }
 
-/// A page of rows that hold what is kept, and an event each where there is one.
+/// Builds a page of rows, each of which holds the range of kept events and at most one event.
 fn page<T>(found: &[Row], most: u32, read: impl Fn(&Row) -> Read<T>) -> Read<ChangeEventPage<T>> {
     let kept = kept(found.first().ok_or_else(|| rows::damaged("change_position"))?)?;
     let mut events = Vec::with_capacity(found.len());
@@ -265,7 +267,7 @@ fn page<T>(found: &[Row], most: u32, read: impl Fn(&Row) -> Read<T>) -> Read<Cha
     Ok(ChangeEventPage { kept, events, up_to })
 }
 
-/// Whose an event is. Nobody's, where its tenant was gone when events were bound to tenants.
+/// Tenant of an event; nil if the tenant was gone when the migration bound events to tenants.
 pub(super) fn tenant_id(row: &Row) -> Read<TenantId> {
     if row.text("tenant_id")?.is_empty() {
         Ok(TenantId(Uuid::nil()))
@@ -274,7 +276,7 @@ pub(super) fn tenant_id(row: &Row) -> Read<TenantId> {
     }
 }
 
-/// An event of a row that holds all columns.
+/// Reads an event from a row with all columns.
 pub(super) fn event(row: &Row) -> Read<ChangeEvent> {
     Ok(ChangeEvent {
         id: rows::uuid(row, "id")?,
@@ -302,7 +304,7 @@ fn kind(row: &Row) -> Read<ChangeKind> {
     })
 }
 
-/// What is kept, of a row of `change_position`.
+/// Reads the range of kept events from a row of `change_position`.
 pub(super) fn kept(row: &Row) -> Read<KeptEvents> {
     Ok(KeptEvents { after: position(row, "purged")?, last: position(row, "last")? })
 }
@@ -311,7 +313,7 @@ fn position(row: &Row, column: &str) -> Read<Position> {
     u64::try_from(row.integer(column)?).map(Position).map_err(|_| rows::damaged(column))
 }
 
-/// A position as SQL has it. What is larger than any is as large as can be.
+/// A position as an SQL integer. Saturates.
 fn number_of(position: Position) -> i64 {
     i64::try_from(position.0).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Reading everything, to find what is damaged.
+//! Integrity check: reads everything to find damage.
 
 use futures_util::StreamExt;
 
@@ -9,12 +9,12 @@ use super::{
 use crate::ports::store::HashEntry;
 use crate::ports::{Pepper, StoreError};
 
-/// What a check found.
+/// Result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckReport {
-    /// How many rows were read and understood.
+    /// Number of rows that were read and parsed.
     pub sound_rows: u64,
-    /// Everything that is damaged, a line each; holds nothing that is stored.
+    /// Everything that is damaged, one line each. Contains no stored values.
     pub damages: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ impl CheckReport {
         self.damages.is_empty()
     }
 
-    /// Adds what went wrong, without the words that every damage has in common.
+    /// Adds an error, without the prefix that all damage messages share.
     pub(in crate::store) fn add(&mut self, before: &str, error: StoreError) {
         let detail = match error {
             StoreError::Damaged(detail) => detail,
@@ -34,7 +34,7 @@ impl CheckReport {
     }
 }
 
-/// Reads every row as strictly as the service does, and looks at what holds between rows. With a pepper, opens every
+/// Reads every row as strictly as the service does, and checks the rules between rows. With a pepper, opens every
 /// wrapped hash.
 pub(in crate::store) async fn check(database: &dyn Database, pepper: Option<&dyn Pepper>, report: &mut CheckReport) {
     for table in TABLES {
@@ -45,13 +45,13 @@ pub(in crate::store) async fn check(database: &dyn Database, pepper: Option<&dyn
     }
 }
 
-/// What is read of a table, and how.
+/// Which columns of a table to read, and how.
 struct Table {
     name: &'static str,
     columns: &'static str,
-    /// The table, as `s`, with what is read beside it.
+    /// The table, as `s`, and its joins.
     from: &'static str,
-    /// Reads a row, as strictly as any part of the program does; wrapped hashes where their keys are at hand.
+    /// Reads a row, as strictly as any part of the program does; opens wrapped hashes if their keys are at hand.
     read: fn(&Row, Option<&dyn Pepper>) -> Read<()>,
 }
 
@@ -171,7 +171,7 @@ const TABLES: &[Table] = &[
     },
 ];
 
-/// What holds between rows, and how many break it.
+/// Rules between rows, each with a query that counts the rows that break it.
 const RULES: &[(&str, &str)] = &[
     (
         "earlier hashes that are not earlier than their credential",
@@ -206,7 +206,7 @@ async fn check_rows(database: &dyn Database, pepper: Option<&dyn Pepper>, report
     while let Some(row) = found.next().await {
         let row = match row {
             Ok(row) => row,
-            // Nothing after it can be reached.
+            // The rows after it cannot be reached.
             Err(error) => return report.add(&format!("{}: ", table.name), error),
         };
         match (table.read)(&row, pepper) {
@@ -231,7 +231,7 @@ async fn check_rule(database: &dyn Database, report: &mut CheckReport, rule: &st
     }
 }
 
-/// Whether a hash opens where it stands, and has the shape of one.
+/// Checks that a hash opens in its row, and has the format of a hash.
 fn opens(row: &Row, pepper: Option<&dyn Pepper>) -> Read<()> {
     let HashEntry { subject, version, hash } = hash_pages::entry(row)?;
     match (pepper, hash.key()) {
@@ -248,8 +248,8 @@ fn opens(row: &Row, pepper: Option<&dyn Pepper>) -> Read<()> {
     }
 }
 
-/// Whether the text has the shape of a PHC or a crypt string: `$`, a name, `$`, and the rest, all of it visible ASCII.
-/// What the rest means is the hash engine's to say.
+/// Whether the text has the format of a PHC or crypt string: `$`, a name, `$`, and the rest, all visible ASCII. The
+/// hash engine interprets the rest.
 fn looks_like_phc(hash: &str) -> Read<()> {
     let mut parts = hash.split('$');
     let starts = parts.next() == Some("");

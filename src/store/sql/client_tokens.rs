@@ -1,4 +1,4 @@
-//! Changes that are remembered under their client tokens.
+//! Changes remembered under their client tokens.
 
 use super::rows::{self, Read};
 use super::upkeep::AT_ONCE;
@@ -10,7 +10,7 @@ use crate::domain::time::{Timestamp, Window};
 use crate::ports::StoreError;
 use crate::ports::store::Commit;
 
-/// Reads what is remembered.
+/// Reads a remembered change.
 pub(super) async fn read(
     store: &SqlStore,
     subject: SubjectId,
@@ -27,7 +27,7 @@ pub(super) async fn read(
     row.map(|row| remembered(&row)).transpose()
 }
 
-/// Remembers a change where its caller wants that.
+/// Remembers a change if its caller asks for that.
 pub(super) async fn remember(transaction: &mut dyn Transaction, commit: &Commit) -> Result<(), StoreError> {
     let Some((token, change)) = &commit.remember else { return Ok(()) };
     transaction
@@ -48,12 +48,13 @@ pub(super) async fn remember(transaction: &mut dyn Transaction, commit: &Commit)
     Ok(())
 }
 
-/// Removes some of what is over. Answers how many.
+/// Removes a batch of expired entries. Returns the number removed.
 pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp) -> Result<u64, StoreError> {
     let over = now.before(Window::from(now, REMEMBERED_FOR).length);
     transaction
         .execute(
-            // One that was remembered anew meanwhile stays. As an expression, so that not all old ones are found by it.
+            // An entry that was remembered anew meanwhile stays. `+ 0` keeps the planner from finding all old entries
+            // by this condition.
             sql("DELETE FROM client_token WHERE started_at + 0 <= $1 AND (subject_id, token_key) IN (
                      SELECT subject_id, token_key FROM client_token
                      WHERE started_at <= $1 ORDER BY started_at LIMIT $2
@@ -64,7 +65,7 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp
         .await
 }
 
-/// A change of a row that holds all columns.
+/// Reads a change from a row with all columns.
 pub(super) fn remembered(row: &Row) -> Read<RememberedChange> {
     let expected = row.optional_integer("expected_version")?;
     let expected = expected.map(|number| u64::try_from(number).map_err(|_| rows::damaged("expected_version")));

@@ -22,7 +22,7 @@ use crate::ports::store::{Commit, CommitOutcome, Credentials, HashEntry};
 impl Credentials for SqlStore {
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
         let (keys, subject) = (self.database.rows_of_keys(), subject.to_string());
-        // One statement is one moment: two could straddle a change.
+        // One statement reads one snapshot; two could see different sides of a change.
         let found = self
             .read(
                 Statement::of_parts(&[
@@ -96,7 +96,7 @@ impl Credentials for SqlStore {
     }
 }
 
-/// The whole of a change, or nothing of it where the credential is not as expected.
+/// Makes the whole change, or none of it if the credential is not as expected.
 async fn set_password_and_record(
     transaction: &mut dyn Transaction,
     commit: &Commit,
@@ -119,7 +119,7 @@ async fn set_password_and_record(
     Ok(CommitOutcome::Committed(version))
 }
 
-/// Sets the password and answers the new version, or changes nothing where the credential is not as expected.
+/// Sets the password and returns the new version. Changes nothing if the credential is not as expected.
 async fn set_password(
     transaction: &mut dyn Transaction,
     commit: &Commit,
@@ -166,7 +166,7 @@ async fn set_password(
     Ok((set > 0).then_some(version))
 }
 
-/// Why a password was not set: what is there instead.
+/// Finds out why a password was not set.
 async fn why_not(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<CommitOutcome, StoreError> {
     let row = transaction
         .fetch_first(

@@ -1,4 +1,4 @@
-//! What a driver has to offer.
+//! Interface of a database driver.
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -7,46 +7,46 @@ use uuid::Uuid;
 use super::{Insertion, Row, Statement};
 use crate::ports::{Deadline, StoreError};
 
-/// A database with the store's tables. Errors tell the cause in the port's words; no driver's type gets past here.
+/// A database with the store's tables. Errors name the cause in terms of the port; no driver type leaves the driver.
 #[async_trait]
 pub(in crate::store) trait Database: Send + Sync {
-    /// Runs one statement that reads. It sees one moment.
+    /// Runs one read statement, on one snapshot.
     async fn read(&self, statement: &Statement) -> Result<Vec<Row>, StoreError>;
 
-    /// As [`Database::read`], a row at a time, however many there are.
+    /// Like [`Database::read`], but streams the rows, however many there are.
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>>;
 
-    /// Begins a transaction that writes. Whatever is decided in it is as if nobody else were there.
+    /// Begins a write transaction. Serializable: its decisions are valid as if no other transaction ran.
     async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
 
-    /// As [`Database::begin`], for somebody who waits no longer than that for anything in it.
+    /// Like [`Database::begin`], with a deadline for everything in the transaction.
     async fn begin_before(&self, _deadline: Option<Deadline>) -> Result<Box<dyn Transaction>, StoreError> {
         self.begin().await
     }
 
-    /// As [`Database::begin`], for work that begins with taking a row which everybody takes who does the same: they come
-    /// one after the other by that alone, and it has to be enough that each statement sees what is committed by then. To
-    /// be as if nobody else were there would cost a database conflicts with all who write what is read here.
+    /// Like [`Database::begin`], for work that first locks a row which all work of its kind locks. That alone puts them
+    /// in order, so each statement only has to see what was committed before it. A serializable transaction would
+    /// conflict, in some databases, with every writer of the rows that it reads.
     async fn begin_in_turn(&self) -> Result<Box<dyn Transaction>, StoreError> {
         self.begin().await
     }
 
-    /// Waits for what is under way, and closes the connections.
+    /// Waits for running operations and closes the connections.
     async fn close(&self);
 
-    /// What stands for the table of the elements of a JSON array, the statement's first value. Its column is `value`, and
-    /// `value ->> 'name'` is a member of an element as text.
+    /// SQL for a table of the elements of a JSON array, which is the statement's first value. Its column is `value`,
+    /// and `value ->> 'name'` is a member of an element as text.
     fn rows_of_json(&self) -> &'static str;
 
-    /// What stands for the rows that keys lead to.
+    /// SQL for the rows that keys lead to.
     fn rows_of_keys(&self) -> RowsOfKeys;
 
-    /// Where a row of the table `s` is, as this database tells it to whoever looks for it.
+    /// SQL for the place of a row of the table `s`, in this database's terms, so that an operator can find it.
     fn place_of_row(&self) -> &'static str;
 }
 
-/// What is joined to `k`, a row that was found by a key: the same row. What is read of that comes from the table itself, so
-/// that whoever reads it can tell when a damaged index led to the row of somebody else.
+/// SQL that joins the row `k`, found by a key, to itself. The columns then come from the table itself, so that a reader
+/// can detect when a damaged index led to another subject's row.
 pub(in crate::store) struct RowsOfKeys {
     /// The row is `s`.
     pub(in crate::store) subject: &'static str,
@@ -58,41 +58,41 @@ pub(in crate::store) struct RowsOfKeys {
     pub(in crate::store) access_token: &'static str,
 }
 
-/// A transaction that writes. Dropped, it changes nothing.
+/// A write transaction. Dropping it changes nothing.
 #[async_trait]
 pub(in crate::store) trait Transaction: Send {
-    /// Runs a statement and answers how many rows it changed.
+    /// Runs a statement and returns the number of rows that it changed.
     async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError>;
 
-    /// Runs a statement and answers its rows.
+    /// Runs a statement and returns its rows.
     async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError>;
 
-    /// As [`Transaction::fetch`], where one row is enough.
+    /// Like [`Transaction::fetch`], if one row is enough.
     async fn fetch_first(&mut self, statement: Statement) -> Result<Option<Row>, StoreError> {
         Ok(self.fetch(statement).await?.into_iter().next())
     }
 
-    /// Adds rows and answers how many it added.
+    /// Adds rows and returns the number added.
     async fn insert(&mut self, insertion: Insertion) -> Result<u64, StoreError>;
 
-    /// What a query ends with whose rows are not to be changed by anybody else until the transaction is over. Nothing, where
-    /// nobody else writes meanwhile.
+    /// Suffix of a query that locks its rows against changes by others until the transaction ends. Empty if no other
+    /// writer can run meanwhile.
     fn taking(&self) -> &'static str {
         ""
     }
 
-    /// What a query ends with whose rows are not to be removed by anybody else until the transaction is over. Others may
-    /// ask the same of them meanwhile.
+    /// Suffix of a query that locks its rows against removal by others until the transaction ends. Others may take the
+    /// same lock meanwhile.
     fn keeping(&self) -> &'static str {
         ""
     }
 
-    /// Commits. Once this is `Ok`, it is durable.
+    /// Commits. Once this returns `Ok`, the transaction is durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 
-    /// Ends without a change. To drop the transaction does as well, but may cost its connection.
+    /// Ends without a change. Dropping the transaction does the same, but may cost its connection.
     async fn roll_back(self: Box<Self>);
 
-    /// The audit event that was written in it: by that it can be told later whether it was committed.
+    /// Id of the audit event written in this transaction. It later shows whether the transaction was committed.
     fn witness(&mut self) -> &mut Option<Uuid>;
 }

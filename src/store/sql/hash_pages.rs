@@ -1,4 +1,4 @@
-//! All hashes, a page at a time.
+//! All hashes, in pages.
 
 use super::directory::{page_of, start_of};
 use super::rows::{self, Read};
@@ -9,7 +9,7 @@ use crate::domain::subject::SubjectId;
 use crate::ports::StoreError;
 use crate::ports::store::HashEntry;
 
-/// The current hashes of a tenant's subjects, or of all, by the subject's id.
+/// The current hashes of one tenant's subjects, or of all subjects, ordered by subject id.
 pub(super) async fn list(
     store: &SqlStore,
     tenant: Option<&TenantName>,
@@ -18,7 +18,7 @@ pub(super) async fn list(
     let statement = match tenant {
         None => sql("SELECT subject_id, version, hash, pepper_key FROM credential
              WHERE subject_id > $1 ORDER BY subject_id LIMIT $2"),
-        // The second bound is for a database that reads both tables side by side: it would begin at the first credential.
+        // The second bound is for a database that merges both tables: otherwise it would start at the first credential.
         Some(_) => sql("SELECT c.subject_id, c.version, c.hash, c.pepper_key
              FROM subject s JOIN credential c ON c.subject_id = s.id
              WHERE s.tenant = $3 AND s.id > $1 AND c.subject_id > $1 ORDER BY s.id LIMIT $2"),
@@ -31,7 +31,7 @@ pub(super) async fn list(
     page_of(&store.read(statement).await?, page, entry, |entry| entry.subject.to_string())
 }
 
-/// A stored hash with its place.
+/// Reads a stored hash with its subject and version.
 pub(super) fn entry(row: &Row) -> Read<HashEntry> {
     Ok(HashEntry {
         subject: SubjectId(rows::uuid(row, "subject_id")?),

@@ -1,4 +1,4 @@
-//! Many subjects at once: a few statements for a whole batch.
+//! Import of many subjects: a few statements for a whole batch.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -49,8 +49,7 @@ impl Imports for SqlStore {
         found.iter().zip(names).map(|(row, (_, name))| found_subject(row, name)).collect()
     }
 
-    /// In turn, because nothing but constraints is relied on: names are unique, and their tenants and instances have to be
-    /// there.
+    /// Runs in turn, because it relies only on constraints: names are unique, and tenants and instances must exist.
     async fn import(&self, subjects: &[ImportedSubject], authorities: &[Authority]) -> Result<bool, StoreError> {
         let list = self.database.rows_of_json();
         self.transact_in_turn("import", |transaction| Box::pin(insert_all(transaction, list, subjects, authorities)))
@@ -70,14 +69,14 @@ fn found_subject(row: &Row, name: &SubjectName) -> Read<FoundSubject> {
 const CREDENTIAL_COLUMNS: [&str; 7] =
     ["subject_id", "version", "hash", "pepper_key", "changed_at", "changed_by", "change_id"];
 
-/// Answers whether all could be inserted. Where one could not, none is.
+/// Returns whether all were inserted. If one cannot be inserted, none is.
 async fn insert_all(
     transaction: &mut dyn Transaction,
     list: &'static str,
     imported: &[ImportedSubject],
     authorities: &[Authority],
 ) -> Result<bool, StoreError> {
-    // Those of several batches in one tenant have the same to hold.
+    // Several batches of one tenant share their preconditions.
     let different = authorities.iter().enumerate().filter(|(place, authority)| {
         let same = |before: &Authority| (before.evidence, before.tenant) == (authority.evidence, authority.tenant);
         !authorities.iter().take(*place).any(same)
@@ -104,7 +103,7 @@ async fn insert_all(
     Ok(true)
 }
 
-/// Whether the tenant of each is there, and its instance where it belongs to one.
+/// Whether the tenant of each subject exists, and its instance if it belongs to one.
 async fn have_their_places(
     transaction: &mut dyn Transaction,
     list: &'static str,
@@ -125,7 +124,7 @@ async fn have_their_places(
     Ok(transaction.fetch_first(absent).await?.is_none())
 }
 
-/// The ids of the tenants, by their names.
+/// The ids of the tenants, by name.
 async fn tenants(
     transaction: &mut dyn Transaction,
     list: &'static str,
@@ -139,7 +138,7 @@ async fn tenants(
     found.iter().map(|row| Ok((row.text("name")?.to_owned(), row.text("id")?.to_owned()))).collect()
 }
 
-/// Removes those of the subjects that were inserted.
+/// Removes the subjects that were inserted.
 async fn remove(
     transaction: &mut dyn Transaction,
     list: &'static str,

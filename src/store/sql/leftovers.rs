@@ -1,8 +1,8 @@
-//! What a deletion or smaller settings leave to remove, worked off a part at a time.
+//! Rows that a deletion or smaller settings leave behind, removed in batches.
 //!
-//! In one statement it would be as large as a tenant: others would wait for it, and where statements have a time limit it
-//! would never be done. Nothing that is left counts any more: events and tokens are read by their tenant's id, which never
-//! comes again, and a change compares no more earlier hashes than the policy asks for.
+//! One statement would be as large as a tenant: others would wait for it, and under a statement timeout it would never
+//! finish. Leftover rows have no effect: events and tokens are read by tenant id, which is never reused, and a change
+//! compares only as many earlier hashes as the policy asks for.
 
 use super::rows;
 use super::upkeep::AT_ONCE;
@@ -11,14 +11,14 @@ use crate::domain::names::TenantName;
 use crate::domain::subject::SubjectKind;
 use crate::ports::StoreError;
 
-/// What is left of a tenant's change events.
+/// Leftover change events of a tenant.
 const EVENTS: &str = "event";
-/// What is left of a tenant's access tokens.
+/// Leftover access tokens of a tenant.
 const TOKENS: &str = "token";
-/// How many subjects are looked at in one transaction: each has at most two dozen earlier hashes.
+/// Maximum number of subjects to process in one transaction. Each has at most two dozen earlier hashes.
 const SUBJECTS_AT_ONCE: i64 = 50;
 
-/// A tenant is gone, in the transaction in which it goes.
+/// Notes that a tenant is deleted, in the same transaction.
 pub(super) async fn of_tenant(transaction: &mut dyn Transaction, id: &str) -> Result<(), StoreError> {
     let gone = sql("DELETE FROM leftover WHERE tenant_id = $1").bind(id);
     transaction.execute(gone).await?;
@@ -29,8 +29,8 @@ pub(super) async fn of_tenant(transaction: &mut dyn Transaction, id: &str) -> Re
     Ok(())
 }
 
-/// Fewer earlier hashes of a kind of subject are needed, in the transaction of the settings that say so. Where it was being
-/// worked off, it begins anew.
+/// Notes that a kind of subject needs fewer earlier hashes, in the transaction that changes the settings. If a removal
+/// is under way, it starts again.
 pub(super) async fn of_settings(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,
@@ -41,7 +41,7 @@ pub(super) async fn of_settings(
     transaction.execute(left.bind(tenant.as_str()).bind(kind.as_str())).await.map(drop)
 }
 
-/// Removes a part of what is left. Answers whether there is more.
+/// Removes a batch of leftovers. Returns whether there may be more.
 pub(super) async fn remove_some(transaction: &mut dyn Transaction) -> Result<bool, StoreError> {
     let first = ["SELECT tenant_id, kind, after FROM leftover ORDER BY tenant_id, kind LIMIT 1", transaction.taking()];
     let Some(left) = transaction.fetch_first(Statement::of_parts(&first)).await? else { return Ok(false) };
@@ -59,8 +59,8 @@ pub(super) async fn remove_some(transaction: &mut dyn Transaction) -> Result<boo
     Ok(true)
 }
 
-/// Removes the hashes that a policy does not need any more, and no overlap either, of some subjects. Answers whether these
-/// were the last. What is needed is read now: the settings may have changed again.
+/// Removes the hashes that neither the policy nor an overlap needs, for a batch of subjects. Returns whether it was the
+/// last batch. Reads the policy again, because the settings may have changed.
 async fn remove_earlier_hashes(transaction: &mut dyn Transaction, left: &Row) -> Result<bool, StoreError> {
     let (id, kind, after) = (left.text("tenant_id")?, left.text("kind")?, left.text("after")?);
     let tenant = sql("SELECT name, settings FROM tenant WHERE id = $1").bind(id);

@@ -1,6 +1,6 @@
-//! The store in SQL: everything that is the same whichever database keeps it.
+//! The SQL store: everything that does not depend on the database.
 //!
-//! It stands on a [`Database`] of one's own, which is all that a driver has to offer.
+//! Each driver implements [`Database`], the store's only interface to it.
 
 mod attempts;
 mod audit_events;
@@ -47,7 +47,7 @@ use crate::ports::StoreError;
 #[derive(Clone)]
 pub struct SqlStore {
     database: Arc<dyn Database>,
-    /// `None` where nothing is gained by doing work again.
+    /// `None` if retries gain nothing.
     retries: Option<Arc<Retries>>,
     records: Arc<Records>,
 }
@@ -57,19 +57,19 @@ impl SqlStore {
         Self { database, retries, records: Arc::default() }
     }
 
-    /// Tells whether the store answers, by reading from it.
+    /// Checks that the store answers, by reading from it.
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.read_first(sql("SELECT name FROM tenant LIMIT 1")).await.map(drop)
     }
 
-    /// The key that the tokens of lists are authenticated with.
+    /// The key that authenticates page tokens.
     pub async fn page_key(&self) -> Result<[u8; 32], StoreError> {
         let row = self.read_first(sql("SELECT key FROM page_key WHERE only_row = 1")).await?;
         let key = row.as_ref().map(|row| row.bytes("key")).transpose()?.and_then(|key| key.try_into().ok());
         key.ok_or_else(|| rows::damaged("page_key"))
     }
 
-    /// Waits for what is under way and closes the store.
+    /// Waits for running operations and closes the store.
     pub async fn close(&self) {
         self.database.close().await;
     }

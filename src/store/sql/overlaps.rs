@@ -1,4 +1,4 @@
-//! The password before, while it is good as well.
+//! Overlaps, during which the previous password is valid too.
 
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ impl Overlaps for SqlStore {
 }
 
 impl SqlStore {
-    /// What is known of the password whose version and time are in those columns, where there is one.
+    /// Reads a password's version, time and uses, from those columns; `None` if there is no such password.
     async fn known(
         &self,
         row: &Row,
@@ -120,7 +120,7 @@ impl SqlStore {
     }
 }
 
-/// The overlap that a change begins, where it begins one.
+/// The overlap that a change begins, if any.
 pub(super) async fn of_change(
     transaction: &mut dyn Transaction,
     commit: &Commit,
@@ -134,12 +134,12 @@ pub(super) async fn of_change(
     Ok((!length.is_zero()).then(|| Window::from(commit.at, length)))
 }
 
-/// How many earlier hashes a change leaves.
+/// How many earlier hashes a change keeps.
 pub(super) fn kept(commit: &Commit, overlap: Option<Window>) -> i64 {
     i64::from(commit.keep_history).max(i64::from(overlap.is_some()))
 }
 
-/// Removes what a change leaves behind of the passwords before it.
+/// Removes earlier hashes and uses that are no longer needed after a change.
 pub(super) async fn forget_before(
     transaction: &mut dyn Transaction,
     commit: &Commit,
@@ -158,7 +158,7 @@ pub(super) async fn forget_before(
     Ok(())
 }
 
-/// Clears some of the overlaps that are over. Answers how many.
+/// Clears a batch of overlaps that are over. Returns the number found.
 pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp) -> Result<u64, StoreError> {
     let over = transaction
         .fetch(
@@ -175,18 +175,18 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp
     Ok(over.len() as u64)
 }
 
-/// The window of a credential's overlap, where its last change began one.
+/// The window of a credential's overlap, if its last change began one.
 pub(super) fn window(row: &Row) -> Read<Option<Window>> {
     let started = row.optional_integer("overlap_started_at")?;
     started.map(|_| rows::window(row, "overlap_started_at", "overlap_length")).transpose()
 }
 
-/// A length of time.
+/// Reads a duration.
 pub(super) fn length(row: &Row, column: &str) -> Read<Duration> {
     u64::try_from(row.integer(column)?).map(Duration::from_micros).map_err(|_| rows::damaged(column))
 }
 
-/// A use of a row that holds all columns.
+/// Reads a use from a row with all columns.
 pub(super) fn password_use(row: &Row) -> Read<PasswordUse> {
     Ok(PasswordUse {
         caller: rows::caller(row, ["caller_tenant", "caller_kind", "caller_name", "caller_subject_id"])?,
@@ -194,7 +194,7 @@ pub(super) fn password_use(row: &Row) -> Read<PasswordUse> {
     })
 }
 
-/// Shortens the overlap that runs, or ends it where it is over by then.
+/// Shortens the running overlap, or ends it if the shorter one is over by now.
 async fn shorten(
     transaction: &mut dyn Transaction,
     subject: SubjectId,
@@ -218,7 +218,7 @@ async fn shorten(
     Ok(())
 }
 
-/// Ends the overlap that runs.
+/// Ends the running overlap.
 async fn end(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<(), StoreError> {
     let running = sql("SELECT version, overlap_history FROM credential
          WHERE subject_id = $1 AND overlap_started_at IS NOT NULL")
@@ -229,8 +229,8 @@ async fn end(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<()
     }
 }
 
-/// Ends the overlap of a version, and removes what only it needed. Nothing is done where somebody has changed the
-/// password since: from the first statement on, nobody can.
+/// Ends the overlap of a version, and removes rows that only the overlap needed. Does nothing if the password has
+/// changed since; the first statement locks out further changes.
 async fn clear(transaction: &mut dyn Transaction, subject: SubjectId, row: &Row) -> Result<(), StoreError> {
     let (version, history) = (rows::version(row, "version")?, row.integer("overlap_history")?);
     let of_version = |text| sql(text).bind(subject.to_string()).bind(rows::number_of(version));
@@ -246,7 +246,7 @@ async fn clear(transaction: &mut dyn Transaction, subject: SubjectId, row: &Row)
     transaction.execute(uses).await.map(drop)
 }
 
-/// Removes all but so many of the hashes before a version.
+/// Removes all but the newest `kept` hashes before a version.
 async fn remove_earlier(
     transaction: &mut dyn Transaction,
     subject: SubjectId,

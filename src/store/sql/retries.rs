@@ -1,4 +1,4 @@
-//! Doing work again that came to nothing through no fault of its own.
+//! Retries of work that failed through no fault of its own.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -6,33 +6,33 @@ use std::time::{Duration, Instant};
 
 use crate::ports::{Clock, Deadline, Entropy, StoreError};
 
-/// The longest pause of the first round; it doubles with each.
+/// Maximum pause before the first retry; it doubles with each retry.
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// How often work is done again whose constraint does not hold: nearly always somebody else was faster, and the next
-/// round sees it. Where it is no race, it ends soon.
+/// After how many violated constraints to stop: nearly always another writer was faster, and the next attempt sees its
+/// result. If it is no race, retrying ends soon.
 const ROUNDS_FOR_A_CONSTRAINT: u32 = 3;
 
-/// Why the same work may succeed when it is done again. But for the last, nothing was changed.
+/// Why the same work may succeed on a retry. In all cases but the last, nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nobody comes in between in the embedded database"))]
 pub(in crate::store) enum Again {
-    /// Somebody else's transaction came in between.
+    /// A conflict with another transaction.
     #[error("somebody else's transaction came in between")]
     Conflict(#[source] Box<dyn Error + Send + Sync>),
-    /// Where transactions race, this can be how it shows.
+    /// Racing transactions can show as a violated constraint.
     #[error("a constraint of the database does not hold")]
     Constraint(#[source] Box<dyn Error + Send + Sync>),
-    /// The connection was lost; there may be another.
+    /// The connection was lost; another one may work.
     #[error("the connection to the database was lost")]
     Lost(#[source] Box<dyn Error + Send + Sync>),
-    /// Whether a commit was made is not known, but can be found out.
+    /// It is unknown whether the commit succeeded, but can be looked up.
     #[error("the outcome of a commit is in doubt")]
     InDoubt,
 }
 
 impl Again {
-    /// What an error has to say about it.
+    /// The reason to retry that an error carries, if any.
     fn of(error: &StoreError) -> Option<&Self> {
         match error {
             StoreError::Unavailable(cause) => cause.downcast_ref(),
@@ -50,24 +50,24 @@ impl From<Again> for StoreError {
     }
 }
 
-/// How long work is done again. Pauses are random, so that those who collided do not meet again.
+/// How long to retry. Pauses are random, so that transactions that collided do not collide again.
 pub(in crate::store) struct Retries {
     pub(in crate::store) clock: Arc<dyn Clock>,
     pub(in crate::store) entropy: Arc<dyn Entropy>,
-    /// No round begins when this has passed since the first.
+    /// No attempt begins later than this after the first.
     pub(in crate::store) patience: Duration,
 }
 
-/// The rounds of one piece of work.
+/// The attempts of one piece of work.
 pub(super) struct Rounds<'a> {
-    /// With them, the point after which no further one begins.
+    /// With retries, the time after which no attempt begins.
     retries: Option<(&'a Retries, Instant)>,
     begun: u32,
     constraints: u32,
 }
 
 impl<'a> Rounds<'a> {
-    /// The first round begins, for somebody who waits until then. Without retries it is the only one.
+    /// Begins the first attempt, with the caller's deadline. Without retries it is the only one.
     pub(super) fn begin(retries: Option<&'a Retries>, deadline: Option<Deadline>) -> Self {
         let retries = retries.map(|retries| {
             let until = retries.clock.instant() + retries.patience;
@@ -76,7 +76,7 @@ impl<'a> Rounds<'a> {
         Self { retries, begun: 0, constraints: 0 }
     }
 
-    /// After an error: whether another round begins now. It is waited for.
+    /// Returns, after an error, whether to try again now. Sleeps before it returns true.
     pub(super) async fn next_after(&mut self, error: &StoreError) -> bool {
         let Some(again) = Again::of(error) else { return false };
         if matches!(again, Again::Constraint(_)) {
@@ -95,7 +95,7 @@ impl<'a> Rounds<'a> {
 }
 
 impl Retries {
-    /// Anything up to the longest pause of that round.
+    /// A random pause up to the maximum of that attempt.
     fn pause(&self, round: u32) -> Duration {
         let longest = FIRST_PAUSE.saturating_mul(1 << round.min(16)).min(LONGEST_PAUSE);
         let mut random = [0; 4];

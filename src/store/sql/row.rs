@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Value;
 use crate::ports::StoreError;
 
-/// The names of a statement's columns, in one piece: they are made whenever it runs.
+/// Column names of a statement in one string, because they are built on every run.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Columns(Arc<(String, Vec<usize>)>);
 
@@ -28,7 +28,7 @@ impl Columns {
     }
 }
 
-/// A row. A column is read as what it is or not at all: no number is made of a text.
+/// A row. Columns are read strictly by type: a text is never converted to a number.
 #[derive(Debug)]
 pub(in crate::store) struct Row {
     columns: Columns,
@@ -36,7 +36,7 @@ pub(in crate::store) struct Row {
 }
 
 impl Row {
-    /// A row of those columns. A value that no [`Value`] can hold is `None`.
+    /// A row with those columns. A value that no [`Value`] can hold is `None`.
     pub(in crate::store) fn new(columns: Columns, values: Vec<Option<Value>>) -> Self {
         Self { columns, values }
     }

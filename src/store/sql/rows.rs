@@ -1,4 +1,4 @@
-//! Rows as domain values. What can't be read is damage; it is named, never shown.
+//! Conversion of rows to domain values. Unreadable columns are damage: the error names the column, never the value.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(super) fn instance(row: &Row) -> Read<Instance> {
 
 pub(super) fn subject(row: &Row) -> Read<Subject> {
     let name = subject_name(row)?;
-    // The one that is compared has to be the one that is shown.
+    // The name for comparisons has to match the name for display.
     parsed(row, "name", |text| (text == name.key()).then_some(()))?;
     let attributes = match name.kind() {
         SubjectKind::MailDomain => SubjectAttributes::MailDomain {
@@ -63,7 +63,7 @@ pub(super) fn subject(row: &Row) -> Read<Subject> {
         SubjectKind::RamUser => SubjectAttributes::RamUser,
         SubjectKind::IamUser => SubjectAttributes::IamUser {
             user_name: parsed(row, "user_name", |text| match &name {
-                // Who was given no name goes by the id, which may start with a digit.
+                // An IAM user without a given name uses the id as name, which may start with a digit.
                 SubjectName::IamUser(id) if id.as_str() == text => Some(IamUserName::of_id(id)),
                 _ => IamUserName::parse(text).ok(),
             })?,
@@ -78,8 +78,8 @@ pub(super) fn subject(row: &Row) -> Read<Subject> {
     Ok(Subject { id: SubjectId(uuid(row, "id")?), name, attributes, created_at: time(row, "created_at")? })
 }
 
-/// What was found under a name, of a row that has beside the columns of [`subject`] the tenant (`of_tenant`) and the region
-/// of the instance (`of_instance`) that are named, where there are such.
+/// The result of looking up a name. The row has the columns of [`subject`], and the named tenant (`of_tenant`) and
+/// region of the named instance (`of_instance`), if they exist.
 pub(super) fn lookup(row: &Row, name: &SubjectName) -> Read<Lookup> {
     if row.optional_text("id")?.is_some() {
         return Ok(Lookup::Found(subject(row)?));
@@ -109,7 +109,7 @@ pub(super) fn subject_name(row: &Row) -> Read<SubjectName> {
     })
 }
 
-/// A credential, the earlier hashes and the length of its overlaps aside.
+/// A credential, without earlier hashes and the length of overlaps.
 pub(super) fn credential(row: &Row) -> Read<Credential> {
     Ok(Credential {
         version: version(row, "version")?,
@@ -124,7 +124,7 @@ pub(super) fn credential(row: &Row) -> Read<Credential> {
     })
 }
 
-/// The state of a credential that need not be there.
+/// The state of a credential, if there is one.
 pub(super) fn credential_state(row: &Row) -> Read<Option<CredentialState>> {
     let present = row.optional_integer("version")?;
     let state = || Ok(CredentialState { version: version(row, "version")?, changed_at: time(row, "changed_at")? });
@@ -146,7 +146,7 @@ pub(super) fn access_token(row: &Row) -> Read<AccessToken> {
     })
 }
 
-/// A caller, of the columns that hold tenant, kind, name and subject.
+/// A caller, from the columns for tenant, kind, name and subject.
 pub(super) fn caller(row: &Row, [tenant, kind, name, subject]: [&str; 4]) -> Read<Caller> {
     let tenant_name = || parsed(row, tenant, |text| TenantName::parse(text).ok());
     let subject_id = || uuid(row, subject).map(SubjectId);
@@ -163,7 +163,7 @@ pub(super) fn caller(row: &Row, [tenant, kind, name, subject]: [&str; 4]) -> Rea
         CallerKind::Service => Caller::Service(tenant_name()?, parsed(row, name, |text| FreeName::parse(text).ok())?),
         CallerKind::Operator => Caller::Operator(parsed(row, name, |text| FreeName::parse(text).ok())?),
     };
-    // A column that the kind has no use for would make another caller of it, once misread.
+    // Refuse a value in a column that the kind does not use: a misread kind would make it another caller.
     let unused = |column: &str, used: bool| -> Read<bool> { Ok(used || row.optional_text(column)?.is_none()) };
     if unused(tenant, caller.tenant().is_some())? && unused(subject, caller.subject_id().is_some())? {
         return Ok(caller);
@@ -171,7 +171,7 @@ pub(super) fn caller(row: &Row, [tenant, kind, name, subject]: [&str; 4]) -> Rea
     Err(damaged(kind))
 }
 
-/// Failures that need not be there.
+/// Failures, zero if there are none.
 pub(super) fn failures(row: &Row, count: &str, last_at: &str) -> Read<Failures> {
     match row.optional_integer(count)? {
         None => Ok(Failures::default()),
@@ -183,7 +183,7 @@ pub(super) fn hash(row: &Row, column: &str, key: &str) -> Read<StoredHash> {
     Ok(StoredHash::new(pepper_key(row, key)?, row.text(column)?.to_owned()))
 }
 
-/// The key that a hash is wrapped under, where it is.
+/// The key that a hash is wrapped under, if any.
 pub(super) fn pepper_key(row: &Row, column: &str) -> Read<Option<PepperKeyId>> {
     let id = row.optional_text(column)?;
     id.map(|id| PepperKeyId::parse(id).map_err(|_| damaged(column))).transpose()
@@ -205,13 +205,13 @@ pub(super) fn time(row: &Row, column: &str) -> Read<Timestamp> {
     Ok(Timestamp::from_micros(row.integer(column)?))
 }
 
-/// A window, of the columns that hold its start and its length.
+/// A window, from the columns for its start and its length.
 pub(super) fn window(row: &Row, start: &str, length: &str) -> Read<Window> {
     let micros = u64::try_from(row.integer(length)?).map_err(|_| damaged(length))?;
     Ok(Window { start: time(row, start)?, length: Duration::from_micros(micros) })
 }
 
-/// An id, in the one form that is compared.
+/// An id, accepted only in the one form that is compared.
 pub(super) fn uuid(row: &Row, column: &str) -> Read<Uuid> {
     parsed(row, column, |text| Uuid::try_parse(text).ok().filter(|id| id.to_string() == text))
 }
@@ -229,22 +229,22 @@ pub(super) fn damaged(column: &str) -> StoreError {
     StoreError::Damaged(format!("\"{column}\" can't be understood"))
 }
 
-/// A map or a list as text.
+/// A map or a list as JSON text.
 pub(super) fn to_json<T: Serialize>(value: &T) -> Read<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Unavailable(Box::new(error)))
 }
 
-/// A number as `u32`: what is larger is as large as can be, what is negative is 0.
+/// A number as `u32`. Saturates at both ends.
 pub(super) fn saturating(number: i64) -> u32 {
     u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
-/// A version's number as SQL has it. No credential gets as far as the last one.
+/// A version number as an SQL integer. No credential reaches the maximum.
 pub(super) fn number_of(version: Version) -> i64 {
     i64::try_from(version.number()).unwrap_or(i64::MAX)
 }
 
-/// A length of time as SQL has it.
+/// A duration as an SQL integer.
 pub(super) fn micros(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }

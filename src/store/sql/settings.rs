@@ -1,5 +1,4 @@
-//! A tenant's settings as JSON text. A setting that is absent has its default value, so that a new one needs no
-//! migration.
+//! A tenant's settings as JSON text. A missing setting has its default value, so that a new setting needs no migration.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +8,7 @@ use crate::domain::settings::{
 };
 use crate::ports::StoreError;
 
-/// The settings as they are stored.
+/// Encodes the settings for storage.
 pub(super) fn to_text(settings: &TenantSettings) -> Result<String, StoreError> {
     rows::to_json(&StoredSettings {
         ram: settings.ram.as_change().into(),
@@ -18,7 +17,7 @@ pub(super) fn to_text(settings: &TenantSettings) -> Result<String, StoreError> {
     })
 }
 
-/// The settings that were stored, or `None` where they can't be understood or one is out of its range.
+/// Decodes stored settings. `None` if they cannot be parsed or one is out of range.
 pub(super) fn of_text(text: &str) -> Option<TenantSettings> {
     let stored: StoredSettings = serde_json::from_str(text).ok()?;
     let defaults = TenantSettings::default();

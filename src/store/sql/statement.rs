@@ -2,35 +2,36 @@
 
 use std::borrow::Cow;
 
-/// A statement with its values, `$1` being the first.
+/// A statement with its values; `$1` is the first.
 ///
-/// Its text holds constants only: whatever comes from outside is a value.
+/// Its text holds constants only; external input is always a value.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Statement {
     pub(in crate::store) text: Cow<'static, str>,
     pub(in crate::store) values: Vec<Value>,
-    /// It reads or writes many rows: a driver that runs statements itself does so where nobody waits for the thread.
+    /// It reads or writes many rows: a driver that runs statements itself runs it on a thread that nothing else waits
+    /// for.
     pub(in crate::store) takes_long: bool,
 }
 
-/// A statement of that text.
+/// A statement with that text.
 pub(in crate::store) fn sql(text: &'static str) -> Statement {
     Statement { text: Cow::Borrowed(text), values: Vec::new(), takes_long: false }
 }
 
 impl Statement {
-    /// A statement whose text comes in parts.
+    /// A statement whose text is the concatenation of the parts.
     pub(in crate::store) fn of_parts(parts: &[&'static str]) -> Self {
         Self { text: Cow::Owned(parts.concat()), values: Vec::new(), takes_long: false }
     }
 
-    /// A statement of a text that was made of constants, with its values.
+    /// A statement with a text built from constants, and its values.
     #[cfg(feature = "postgres")]
     pub(in crate::store) fn of_text(text: String, values: Vec<Value>) -> Self {
         Self { text: Cow::Owned(text), values, takes_long: false }
     }
 
-    /// The statement, as one that takes long.
+    /// Marks the statement as slow.
     pub(in crate::store) fn taking_long(mut self) -> Self {
         self.takes_long = true;
         self
@@ -43,17 +44,17 @@ impl Statement {
     }
 }
 
-/// Rows to be added to a table, those left out that are there already.
+/// Rows to add to a table. Rows that exist already are skipped.
 #[derive(Debug)]
 pub(in crate::store) struct Insertion {
     pub(in crate::store) table: &'static str,
     pub(in crate::store) columns: &'static [&'static str],
-    /// Each has a value for each column.
+    /// Each row has a value for each column.
     pub(in crate::store) rows: Vec<Vec<Value>>,
 }
 
 impl Insertion {
-    /// The text of a statement that adds so many of the rows.
+    /// The text of a statement that adds `rows` rows.
     pub(in crate::store) fn text(&self, rows: usize) -> String {
         let width = self.columns.len();
         let row_of = |row: usize| {
@@ -65,7 +66,7 @@ impl Insertion {
     }
 }
 
-/// A value. What is true or false is an integer.
+/// A value. Booleans are integers.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::store) enum Value {
     Null,
@@ -74,7 +75,7 @@ pub(in crate::store) enum Value {
     Bytes(Vec<u8>),
 }
 
-/// Tells the kind alone: values are hashes and names.
+/// Shows only the type: values are hashes and names.
 impl std::fmt::Debug for Value {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {

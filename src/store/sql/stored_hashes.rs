@@ -1,4 +1,4 @@
-//! Stored hashes by the key of the pepper that they are wrapped under.
+//! Stored hashes by the pepper key that they are wrapped under.
 
 use std::collections::BTreeSet;
 
@@ -58,7 +58,7 @@ impl StoredHashes for SqlStore {
             table(age),
             " WHERE ",
             is_under(key),
-            // The first bound says nothing new, but SQLite seeks by it.
+            // The first bound is redundant, but SQLite seeks by it.
             " AND subject_id >= $2 AND (subject_id, version) > ($2, $3) ORDER BY subject_id, version LIMIT $4",
         ]);
         let select = with_key(select.taking_long(), key).bind(subject).bind(version).bind(i64::from(limit));
@@ -86,8 +86,7 @@ const fn table(age: Generation) -> &'static str {
     }
 }
 
-/// The keys of a table, each once: from one to the next along the index, so that it takes as many steps as there are keys
-/// and not as there are hashes.
+/// The distinct keys of a table. Skips from key to key along the index: as many steps as there are keys, not hashes.
 fn keys_of(table: &'static str) -> Statement {
     Statement::of_parts(&[
         "WITH RECURSIVE used (pepper_key) AS (
@@ -102,7 +101,7 @@ fn keys_of(table: &'static str) -> Statement {
     ])
 }
 
-/// Databases seek an index by `=` and by `IS NULL`, but not by what is both.
+/// Databases seek an index by `=` and by `IS NULL`, but not by an expression that covers both.
 const fn is_under(key: Option<&PepperKeyId>) -> &'static str {
     match key {
         Some(_) => "pepper_key = $1",
@@ -114,7 +113,8 @@ fn with_key(statement: Statement, key: Option<&PepperKeyId>) -> Statement {
     statement.bind(key.map_or("", PepperKeyId::as_str))
 }
 
-/// Replaces a hash where it is still the one that was read: nobody writes the same text again.
+/// Replaces a hash if it is still the one that was read. Comparing the text is enough, because the same text is never
+/// written twice.
 fn replace(age: Generation, Replacement { found, hash }: &Replacement) -> Statement {
     let update = match age {
         Generation::Current => {

@@ -18,8 +18,8 @@ use crate::ports::store::{AccessTokens, Authority};
 #[async_trait]
 impl AccessTokens for SqlStore {
     async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, StoreError> {
-        // The tokens of a tenant that is gone are removed after it. Deleting a subject takes its tokens along: that join
-        // holds even where somebody deleted it by hand.
+        // The tokens of a deleted tenant are removed later, hence the join. Deleting a subject deletes its tokens; the
+        // join with the subject also holds if an operator deleted the subject by hand.
         let row = self
             .read_first(
                 Statement::of_parts(&[
@@ -103,13 +103,13 @@ impl AccessTokens for SqlStore {
     ) -> Result<Page<AccessToken>, StoreError> {
         let (created_at, id) = match &page.after {
             None => (i64::MIN, ""),
-            // What names no position was not given by us: nothing comes after it.
+            // A malformed position did not come from this program: the page is empty.
             Some(after) => after
                 .split_once('/')
                 .and_then(|(created_at, id)| Some((created_at.parse().ok()?, id)))
                 .unwrap_or((i64::MAX, "")),
         };
-        // Two statements, because PostgreSQL finds no `IS NOT DISTINCT FROM` in an index.
+        // Two statements, because PostgreSQL cannot use an index for `IS NOT DISTINCT FROM`.
         let statement = match tenant {
             None => {
                 sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at FROM access_token
@@ -152,7 +152,7 @@ impl AccessTokens for SqlStore {
     }
 }
 
-/// Removes some of the tokens that expired before that time. Answers how many.
+/// Removes a batch of tokens that expired before that time. Returns the number removed.
 pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timestamp) -> Result<u64, StoreError> {
     let some = sql("DELETE FROM access_token WHERE id IN (
              SELECT id FROM access_token WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
@@ -160,7 +160,7 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timest
     transaction.execute(some.bind(before.as_micros()).bind(AT_ONCE)).await
 }
 
-/// Removes some of the tokens of a tenant that is gone. Answers how many.
+/// Removes a batch of tokens of a deleted tenant. Returns the number removed.
 pub(super) async fn remove_of_tenant(transaction: &mut dyn Transaction, tenant: &str) -> Result<u64, StoreError> {
     let some = sql("DELETE FROM access_token WHERE id IN (
              SELECT id FROM access_token WHERE tenant_id = $1 ORDER BY created_at, id LIMIT $2
@@ -168,8 +168,8 @@ pub(super) async fn remove_of_tenant(transaction: &mut dyn Transaction, tenant: 
     transaction.execute(some.bind(tenant).bind(AT_ONCE)).await
 }
 
-/// Whether the tenant and the subject that the token is to stand for are there. The tenant is kept from being removed until
-/// the transaction is over: what is removed after it are the tokens that it had by then.
+/// Whether the tenant and the subject of the token's caller exist. Locks the tenant against removal until the
+/// transaction ends, because its removal later cleans up only the tokens that it has by then.
 async fn can_stand_for_caller(transaction: &mut dyn Transaction, token: &AccessToken) -> Result<bool, StoreError> {
     let Some((tenant, id)) = token.caller.tenant().zip(token.tenant) else { return Ok(true) };
     let tenants = ["SELECT id FROM tenant WHERE id = $1 AND name = $2", transaction.keeping()];

@@ -1,4 +1,4 @@
-//! Transactions that write.
+//! Write transactions.
 
 use std::error::Error;
 
@@ -11,13 +11,13 @@ use crate::ports::store::{Authority, Creation, Deletion};
 use crate::ports::{Deadline, StoreError};
 
 impl SqlStore {
-    /// Everything that writes goes through here. `work` reads, decides and writes in one transaction, as if nobody else
-    /// were there; once this is `Ok`, what it wrote is durable. Where `work` fails, nothing is changed.
+    /// All writes use this. `work` reads, decides and writes in one serializable transaction. Once this returns `Ok`,
+    /// the writes are durable. If `work` fails, nothing is changed.
     ///
-    /// It is done again, the whole of it, where somebody else came in between, where the connection was lost, and where
-    /// the commit left in doubt whether it was made: then only if the audit event that it wrote is not there.
+    /// Retries the whole transaction on a conflict with another, on a lost connection, and if the outcome of the commit
+    /// is unknown: then only if the audit event that it wrote is not there.
     ///
-    /// `name` says what the transaction is for, in the words of the port.
+    /// `name` is the name of the operation in the port.
     pub(super) async fn transact<'a, T: Send>(
         &self,
         name: &'static str,
@@ -26,8 +26,8 @@ impl SqlStore {
         self.transact_by(Way::Alone(None), name, work).await
     }
 
-    /// As [`Self::transact`], in somebody's name: checks first what has to hold for that, and records the event where
-    /// anything was changed.
+    /// Like [`Self::transact`], on behalf of a caller: first checks the authority, and records the event if anything
+    /// changed.
     pub(super) async fn transact_and_record<'a, T: Outcome>(
         &self,
         name: &'static str,
@@ -47,8 +47,8 @@ impl SqlStore {
         .await
     }
 
-    /// As [`Self::transact`], for work as [`Database::begin_in_turn`](super::Database::begin_in_turn) has it, and whose
-    /// decisions rest on the database's constraints.
+    /// Like [`Self::transact`], for work that suits [`Database::begin_in_turn`](super::Database::begin_in_turn) and
+    /// whose decisions rely on the database's constraints.
     pub(super) async fn transact_in_turn<'a, T: Send>(
         &self,
         name: &'static str,
@@ -57,7 +57,7 @@ impl SqlStore {
         self.transact_by(Way::InTurn, name, work).await
     }
 
-    /// As [`Self::transact`], for somebody who waits until that deadline to learn what came of it.
+    /// Like [`Self::transact`], with the deadline of the caller that waits for the outcome.
     pub(super) async fn transact_before<'a, T: Send>(
         &self,
         deadline: Option<Deadline>,
@@ -87,8 +87,9 @@ impl SqlStore {
         }
     }
 
-    /// Does work that begins with taking rows, in turn with others who take the same: see
-    /// [`Database::begin_in_turn`](super::Database::begin_in_turn). It is not done again: who comes next does what was left.
+    /// Does work that first locks rows, in turn with other work that locks the same rows: see
+    /// [`Database::begin_in_turn`](super::Database::begin_in_turn). Never retries: the next call does the remaining
+    /// work.
     pub(super) async fn in_turn<'a, T: Send>(
         &self,
         work: impl for<'t> FnOnce(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
@@ -103,7 +104,7 @@ impl SqlStore {
         }
     }
 
-    /// One round of [`Self::transact`].
+    /// One attempt of [`Self::transact`].
     async fn attempt<'a, T: Send>(
         &self,
         way: Way,
@@ -114,7 +115,7 @@ impl SqlStore {
             Way::Alone(deadline) => self.database.begin_before(deadline).await?,
             Way::InTurn => self.database.begin_in_turn().await?,
         };
-        // In the transaction: what it decides next has to know whether the one before was made.
+        // Checked in this transaction, because its next step depends on whether the previous attempt was committed.
         let was_made = match doubt {
             Some(before) => transaction.fetch_first(audit_events::select(before.event)).await?.is_some(),
             None => false,
@@ -137,14 +138,14 @@ impl SqlStore {
                 *doubt = Some(Doubt { event, done, cause });
                 Err(Again::InDoubt.into())
             }
-            // What records nothing decides nothing that matters: done twice, it is as if it had been done once.
+            // Work that records no event is idempotent: repeating it changes nothing that matters.
             (Err(StoreError::OutcomeUnknown(_)), None) => Err(Again::InDoubt.into()),
             (Err(error), _) => Err(error),
         }
     }
 }
 
-/// What came of work that may have changed something.
+/// Outcome of work that may change something.
 pub(super) trait Outcome: Send {
     /// Whether it did.
     fn has_changed_anything(&self) -> bool;
@@ -169,8 +170,8 @@ impl Outcome for Deletion {
     }
 }
 
-/// Makes sure that what was seen in a transaction is as durable as what is confirmed: a standby that is waited for may
-/// not have it yet. It has all that was before once it has what is written here.
+/// Makes sure that the commit found in this transaction is durable before it is confirmed: a synchronous standby may
+/// not have it yet. Once it has the write made here, it has everything before.
 async fn confirm(mut transaction: Box<dyn Transaction>) -> Result<(), StoreError> {
     transaction.execute(sql("UPDATE change_position SET last = last WHERE only_row = 1")).await?;
     match transaction.commit().await {
@@ -179,12 +180,12 @@ async fn confirm(mut transaction: Box<dyn Transaction>) -> Result<(), StoreError
     }
 }
 
-/// How a transaction goes about it.
+/// Isolation of a transaction.
 #[derive(Clone, Copy)]
 enum Way {
-    /// As if nobody else were there; for somebody who waits until then, if for anybody.
+    /// Serializable, with the caller's deadline, if any.
     Alone(Option<Deadline>),
-    /// Others are there, and it waits for them.
+    /// Not serializable; waits for others in the same turn.
     InTurn,
 }
 
@@ -197,11 +198,11 @@ impl Way {
     }
 }
 
-/// A commit of which it is not known whether it was made.
+/// A commit with an unknown outcome.
 struct Doubt<T> {
-    /// The audit event that it wrote, and nobody else did.
+    /// The audit event that only this transaction wrote.
     event: Uuid,
-    /// The answer, if it was made.
+    /// The result, if the commit succeeded.
     done: T,
     cause: Box<dyn Error + Send + Sync>,
 }

@@ -1,6 +1,6 @@
-//! What a store has to do in its own time.
+//! Maintenance that a store does in its own time.
 //!
-//! It is no part of anybody's change: those who write at the same time would then conflict over what concerns neither.
+//! It is not part of any caller's change: concurrent writers would then conflict over rows that concern neither.
 
 use async_trait::async_trait;
 
@@ -9,7 +9,7 @@ use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::store::Upkeep;
 
-/// How many are removed in one transaction: they are gone in milliseconds.
+/// Maximum number of rows to remove in one transaction: removing them takes milliseconds.
 pub(super) const AT_ONCE: i64 = 200;
 
 #[async_trait]
@@ -22,12 +22,12 @@ impl Upkeep for SqlStore {
             self.in_turn(|transaction| Box::pin(tokens::remove_old(transaction, now))).await,
         ];
         let left = self.in_turn(|transaction| Box::pin(leftovers::remove_some(transaction))).await;
-        // Where one fails, the others have been done all the same.
+        // If one fails, the others have still run.
         removed.into_iter().try_fold(left?, |more, count| Ok(more || is_full(count?)))
     }
 }
 
-/// Whether there may be more after so many.
+/// Whether there may be more after a batch of this size.
 pub(super) fn is_full(count: u64) -> bool {
     i64::try_from(count).is_ok_and(|count| count >= AT_ONCE)
 }

@@ -1,4 +1,4 @@
-//! Copies of a store, and stores of copies.
+//! Backs up a store, and restores a store from a backup.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -17,39 +17,39 @@ use super::owner::{Owner, require_same_name};
 use crate::ports::Pepper;
 use crate::store::CheckReport;
 
-/// Why there is no copy, or no store of one.
+/// Why a backup or a restore failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// There is a file of that name.
+    /// A file of that name exists.
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
-    /// The backup is damaged, or the copy that was made.
+    /// The backup, or the copy made from it, is damaged.
     #[error("{} is damaged: {}", .path.display(), .report.damages.join("; "))]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What was found.
+        /// The damage found.
         report: CheckReport,
     },
-    /// The folder that the file is to be in does not exist.
+    /// The folder for the file does not exist.
     #[error("there is no folder {}", .0.display())]
     NoFolder(PathBuf),
-    /// The store or the file can't be used.
+    /// The store or the file cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
 }
 
-/// What was copied.
+/// Result of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
-    /// How many rows were read and understood.
+    /// Number of rows that were read and parsed.
     pub rows: u64,
-    /// Where the store is that was replaced.
+    /// Where the replaced store is kept.
     pub replaced: Option<PathBuf>,
 }
 
-/// Copies the store of a file as it is at one moment, also while it is in use. The copy has its name once it was
-/// checked; with a pepper, every wrapped hash is opened.
+/// Copies a store as it is at one moment, even while it is in use. The copy gets its name after it is checked; with a
+/// pepper, the check opens every wrapped hash.
 pub async fn backup(store: &Path, to: &Path, pepper: Option<&dyn Pepper>) -> Result<Copied, BackupError> {
     let (store, to) = (absolute(store)?, absolute(to)?);
     if fs::symlink_metadata(&to).is_ok() {
@@ -61,9 +61,9 @@ pub async fn backup(store: &Path, to: &Path, pepper: Option<&dyn Pepper>) -> Res
     Ok(Copied { rows, replaced: None })
 }
 
-/// Makes a store of a backup. Where there is a store, it is replaced only if that is wanted, and kept beside.
+/// Makes a store from a backup. Replaces an existing store only if `replace` is set, and keeps it under another name.
 ///
-/// Whenever this is interrupted, there is the one store or the other.
+/// An interruption at any point leaves either the old store or the new one.
 pub async fn restore(
     backup: &Path,
     store: &Path,
@@ -75,7 +75,7 @@ pub async fn restore(
     if is_there && !replace {
         return Err(BackupError::Exists(store));
     }
-    // SQLite builds a copy's indexes anew: what is damaged in those of the backup would not be seen in it.
+    // SQLite rebuilds the indexes of a copy, so a check of the copy would miss damage in the backup's indexes.
     sound(&backup, pepper).await?;
     let copy = Unnamed::beside(&store);
     let rows = copy.fill(&backup, pepper).await?;
@@ -84,14 +84,14 @@ pub async fn restore(
         return Ok(Copied { rows, replaced: None });
     }
     let _owner = Owner::take(&store).await?;
-    // Held until the new store has the name: who opens the old one meanwhile can't use it.
+    // Held until the new store has the name, so that a process that opens the old one meanwhile cannot use it.
     let _held = hold(&store)?;
     let replaced = keep(&store)?;
     copy.replace(&store)?;
     Ok(Copied { rows, replaced: Some(replaced) })
 }
 
-/// A file that has no name yet that anybody would look for. Dropped without one, it is removed.
+/// A file under a temporary name, until it gets its final one. Dropping this removes the temporary name.
 struct Unnamed(PathBuf);
 
 impl Unnamed {
@@ -101,12 +101,12 @@ impl Unnamed {
         Self(unnamed)
     }
 
-    /// Copies a store or a backup into the file, and checks the copy. Answers how many rows it has.
+    /// Copies a store or a backup into the file, and checks the copy. Returns its number of rows.
     async fn fill(&self, from: &Path, pepper: Option<&dyn Pepper>) -> Result<u64, BackupError> {
         identify(from)?;
         require_same_name(from).await?;
         let of_io = |error| OpenError::of_io(&self.0, error);
-        // SQLite fills a file that is there and empty, and leaves its mode.
+        // SQLite fills an existing empty file, and keeps its mode.
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0);
         made.map_err(|error| match (error.kind(), self.0.parent()) {
             (ErrorKind::NotFound, Some(folder)) => BackupError::NoFolder(folder.to_owned()),
@@ -119,7 +119,7 @@ impl Unnamed {
         sound(&self.0, pepper).await
     }
 
-    /// Gives the file its name, where no other has it.
+    /// Gives the file its final name, unless another file has it.
     fn name(&self, path: &Path) -> Result<(), BackupError> {
         fs::hard_link(&self.0, path).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => BackupError::Exists(path.to_owned()),
@@ -128,7 +128,7 @@ impl Unnamed {
         sync_directory(path)
     }
 
-    /// Gives the file the name of another, at one stroke.
+    /// Atomically replaces another file.
     fn replace(&self, path: &Path) -> Result<(), BackupError> {
         fs::rename(&self.0, path).map_err(|error| OpenError::of_io(path, error))?;
         sync_directory(path)
@@ -141,7 +141,7 @@ impl Drop for Unnamed {
     }
 }
 
-/// Reads everything in a file. Answers how many rows it has, where nothing is damaged.
+/// Reads everything in a file. Returns its number of rows if nothing is damaged.
 async fn sound(path: &Path, pepper: Option<&dyn Pepper>) -> Result<u64, BackupError> {
     let report = check(path, pepper).await?;
     if report.is_sound() { Ok(report.sound_rows) } else { Err(BackupError::Damaged { path: path.to_owned(), report }) }
@@ -151,8 +151,8 @@ fn copy(from: &Path, to: &Path) -> rusqlite::Result<()> {
     looking(from)?.execute("VACUUM INTO $1", [to.to_string_lossy()]).map(drop)
 }
 
-/// Keeps a store from everybody else, with all that was written to it in its file. Refuses where somebody has it open. One
-/// that is so damaged that it can't be held can't be open either.
+/// Locks a store exclusively, with everything written to it moved into its file. Fails if another process has it open.
+/// `None` if the store is too damaged to lock; then no process can have it open either.
 fn hold(store: &Path) -> Result<Option<Connection>, OpenError> {
     require_writable(store)?;
     let held = alone(store).and_then(|connection| {
@@ -166,7 +166,7 @@ fn hold(store: &Path) -> Result<Option<Connection>, OpenError> {
     }
 }
 
-/// Keeps a store under another name besides, and takes away what would be read together with the one that comes.
+/// Keeps a store under a second name, and moves away the files that SQLite would otherwise read with the new one.
 fn keep(store: &Path) -> Result<PathBuf, OpenError> {
     let of_io = |error| OpenError::of_io(store, error);
     let names = (1..).map(|number: u32| with_suffix(store, &format!(".replaced-{number}")));

@@ -1,4 +1,4 @@
-//! Looking at a file as SQLite sees it, and at everything that it holds.
+//! Checks a file with SQLite's own checks, and then everything stored in it.
 
 use std::path::Path;
 
@@ -9,15 +9,15 @@ use crate::ports::{Pepper, StoreError};
 use crate::store::CheckReport;
 use crate::store::sql::{self, Database, Row, sql};
 
-/// Reads everything in the store of that file and tells what is damaged. Changes nothing. With a pepper, opens every
-/// wrapped hash.
+/// Reads everything in the store in that file and reports damage. Changes nothing. With a pepper, opens every wrapped
+/// hash.
 pub async fn check(path: &Path, pepper: Option<&dyn Pepper>) -> Result<CheckReport, OpenError> {
     let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
     identify(&path)?;
     require_same_name(&path).await?;
     match verify(&path) {
         Ok(()) => {}
-        // Nothing can be said of rows whose tables are not as they should be.
+        // Rows cannot be judged if their tables are not as expected.
         Err(OpenError::Damaged { detail, .. }) => return Ok(CheckReport { sound_rows: 0, damages: vec![detail] }),
         Err(error) => return Err(error),
     }
@@ -28,7 +28,7 @@ pub async fn check(path: &Path, pepper: Option<&dyn Pepper>) -> Result<CheckRepo
     Ok(report)
 }
 
-/// Lets SQLite look at pages, indexes, constraints and references.
+/// Runs SQLite's checks of pages, indexes, constraints and references.
 async fn check_file(database: &SqliteDatabase, report: &mut CheckReport) {
     let mut look = async |pragma, line: fn(&Row) -> Result<String, StoreError>| {
         let found = database.read(&sql(pragma).taking_long()).await;

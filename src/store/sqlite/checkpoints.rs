@@ -1,5 +1,5 @@
-//! Moving what is committed from the write-ahead log into the database file, beside the writing. SQLite by itself would
-//! do so within a `COMMIT`, while everybody waits (<https://www.sqlite.org/wal.html#ckpt>).
+//! Checkpoints: move committed pages from the write-ahead log into the database file, concurrently with writers. SQLite
+//! by itself would do so within a `COMMIT`, while all callers wait (<https://www.sqlite.org/wal.html#ckpt>).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,35 +12,35 @@ use tokio::task::JoinHandle;
 use super::connect::writing;
 use super::writer::Writer;
 
-/// How many pages the log grows between checkpoints, as with SQLite by itself: some 4 MiB.
+/// How many pages the log grows between checkpoints, the same as SQLite's default: about 4 MiB.
 const PAGES: i64 = 1000;
 
-/// When the next one is due.
+/// When the next checkpoint is due.
 pub(super) struct Checkpoints {
     path: PathBuf,
-    /// How long the log was when the last one began.
+    /// Length of the log when the last checkpoint began.
     began_at: i64,
     under_way: Option<JoinHandle<()>>,
     has_failed: Arc<AtomicBool>,
 }
 
 impl Checkpoints {
-    /// Those of the database of that file, which this connection leaves to us.
+    /// Takes over the checkpoints of the database in that file from this connection.
     pub(super) fn of(connection: &Connection, path: &Path) -> rusqlite::Result<Self> {
         connection.execute_batch("PRAGMA wal_autocheckpoint = 0")?;
         Ok(Self { path: path.to_owned(), began_at: 0, under_way: None, has_failed: Arc::default() })
     }
 
-    /// Begins one in the background where it is time, or where the last one failed. After a commit that failed as well:
-    /// where the log has taken all of a disk, nothing but a checkpoint lets it begin anew.
+    /// Begins a checkpoint in the background if one is due, or if the last one failed. Called after failed commits too:
+    /// if the log has filled the disk, only a checkpoint lets it start over.
     pub(super) fn after_commit(&mut self, connection: &Connection, writer: &Writer) {
         if self.under_way.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return;
         }
-        // Where it is not known, the next commit tells.
+        // If the length is unknown, the next commit looks again.
         let pages = log_pages(connection).unwrap_or_default();
         if pages < self.began_at {
-            // The log began anew.
+            // The log has started over.
             self.began_at = 0;
         }
         let once_more = self.has_failed.load(Ordering::Relaxed);
@@ -69,16 +69,16 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Moves the log while others write.
+/// Checkpoints while others write.
 fn beside(own: &Connection, writer: &Writer) -> rusqlite::Result<()> {
-    // Nearly all of it.
+    // Moves nearly all pages.
     copy(own)?;
-    // What they wrote meanwhile. Only when all is moved does the log begin anew, or it would grow for as long as there is
-    // always somebody who writes.
+    // Moves the pages written meanwhile. The log starts over only when all pages are moved; otherwise it would grow for
+    // as long as writes never pause.
     alone(own, writer)
 }
 
-/// Moves the log while nobody writes: what is left of a disk that is nearly full is not for the log to grow.
+/// Checkpoints with writers locked out: on a nearly full disk the log must not take the space that is left.
 fn alone(own: &Connection, writer: &Writer) -> rusqlite::Result<()> {
     let _nobody_writes = writer.blocking_lock();
     copy(own)

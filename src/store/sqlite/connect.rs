@@ -1,4 +1,4 @@
-//! How connections are made.
+//! Opens connections.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::lock_retries::PATIENCE;
 
-/// How long one waits for a lock before it is reported, where somebody looks on.
+/// Time to wait for a lock before reporting it, if an operator is watching.
 const SHORT_PATIENCE: Duration = Duration::from_millis(500);
-/// How many bytes of the write-ahead log are kept for what comes next: twice as many as it has between checkpoints.
+/// Bytes of the write-ahead log to keep for reuse: twice its growth between checkpoints.
 const LOG_KEEPS: i64 = 8 * 1024 * 1024;
-/// Statements that a connection keeps prepared: more than the store has.
+/// Number of statements that a connection keeps prepared: more than the store has.
 const KEPT_STATEMENTS: usize = 256;
 
 /// A connection that reads beside others, and never waits.
@@ -19,33 +19,33 @@ pub(super) fn reading(path: &Path) -> rusqlite::Result<Connection> {
     open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, Duration::ZERO)
 }
 
-/// A connection that writes nothing, not even at its end.
+/// A connection that writes nothing, not even when it closes.
 pub(super) fn looking(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, SHORT_PATIENCE)?;
     connection.execute_batch("PRAGMA cell_size_check = ON")?;
     Ok(connection)
 }
 
-/// A connection that writes: what it commits is on the disk, and what it deletes is overwritten.
+/// A connection that writes: commits are synced to disk, and deleted content is overwritten.
 pub(super) fn writing(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, PATIENCE)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON",
     )?;
-    // When the log begins anew, what a large transaction made of it is given back.
+    // When the log starts over, release the space that a large transaction took.
     connection.pragma_update(None, "journal_size_limit", LOG_KEEPS)?;
     Ok(connection)
 }
 
-/// The only connection: everything that was written is moved into the file, which nobody else may have open.
+/// The only connection: moves everything written into the file, which no other connection may have open.
 pub(super) fn alone(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, SHORT_PATIENCE)?;
     connection.execute_batch("PRAGMA journal_mode = DELETE")?;
     Ok(connection)
 }
 
-/// What every connection has in common. The SQL of a schema that somebody tampered with runs no function with side
-/// effects (<https://www.sqlite.org/security.html>).
+/// Common part of all connections. The SQL of a schema that was tampered with cannot run functions with side effects
+/// (<https://www.sqlite.org/security.html>).
 fn open(path: &Path, access: OpenFlags, patience: Duration) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(patience)?;

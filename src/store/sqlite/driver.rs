@@ -1,4 +1,4 @@
-//! The seam of `store::sql`, over SQLite.
+//! The database interface of `store::sql`, implemented for SQLite.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,38 +19,38 @@ use super::writer::{self, Writer};
 use crate::ports::StoreError;
 use crate::store::sql::{Database, Row, RowsOfKeys, Statement, Transaction};
 
-/// How many rows of a scan are read ahead of whoever takes them.
+/// Number of scanned rows to read ahead of the receiver.
 const ROWS_AHEAD: usize = 256;
 
 /// One file, one writer at a time.
 pub(super) struct SqliteDatabase {
     readers: Readers,
     writer: Writer,
-    /// `None` where nothing is written, and nobody is promised anything.
+    /// `None` if nothing is written, so that there are no commits to guarantee.
     files: Option<Files>,
-    /// Dropped last: it has the file open.
+    /// Dropped last, because it has the file open.
     owner: Option<Owner>,
 }
 
 impl SqliteDatabase {
-    /// The database of a file that was checked.
+    /// Opens the database in a file that was checked.
     pub(super) async fn open(path: &Path, owner: Option<Owner>) -> Result<Self, OpenError> {
         let of_driver = |error| OpenError::of_driver(path, error);
         let readers = Readers::new(path, reading);
         let writer = writer::open(path).map_err(of_driver)?;
-        // Reading goes on beside a writer; a process that keeps the store for itself shows only where another wants to
-        // write. From here on there is a log.
+        // Readers run beside a writer, so only an attempt to write shows whether another process has locked the store.
+        // It also creates the log.
         drop(writer::begin(&writer, None).await.map_err(of_driver)?);
         let files = Files::of(path).map_err(|error| OpenError::of_io(path, error))?;
         Ok(Self { readers, writer, files: Some(files), owner })
     }
 
-    /// As [`Self::open`], but nothing can be written.
+    /// Like [`Self::open`], but nothing can be written.
     pub(super) fn look(path: &Path) -> Self {
         Self { readers: Readers::new(path, looking), writer: Writer::default(), files: None, owner: None }
     }
 
-    /// What was read, where it was read from the files that were opened.
+    /// Returns the result of a read if it came from the files that were opened.
     fn checked<T>(&self, read: rusqlite::Result<T>) -> Result<T, StoreError> {
         self.files.as_ref().map_or(Ok(()), Files::check)?;
         Ok(read?)
@@ -64,7 +64,7 @@ impl Database for SqliteDatabase {
             let statement = statement.clone();
             return self.checked(self.readers.read_at_length(move |connection| fetch(connection, &statement)).await);
         }
-        // Reading hardly ever waits, so that who reads again and again has to give way to others now and then.
+        // Reads hardly ever wait, so a task that reads repeatedly has to yield to others now and then.
         tokio::task::coop::consume_budget().await;
         self.checked(until_unlocked(|| self.readers.read(|connection| fetch(connection, statement))).await)
     }
@@ -76,7 +76,7 @@ impl Database for SqliteDatabase {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             });
-            // After the rows before it. Where nobody takes it, nobody wants to know.
+            // Sent after the rows before it. If the receiver is gone, the error is of no interest.
             if let Err(error) = read {
                 let _ = sender.blocking_send(Err(error));
             }
@@ -104,7 +104,7 @@ impl Database for SqliteDatabase {
         "json_each($1)"
     }
 
-    /// SQLite takes the columns of a key from the index, and no page has a checksum.
+    /// SQLite reads the columns of a key from the index, and its pages have no checksums.
     fn rows_of_keys(&self) -> RowsOfKeys {
         RowsOfKeys {
             subject: "subject s ON s.rowid = k.rowid",

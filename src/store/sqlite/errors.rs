@@ -1,4 +1,4 @@
-//! What the driver's errors mean to the core.
+//! Maps errors of the driver to errors of the port.
 
 use rusqlite::Error;
 use rusqlite::ffi;
@@ -20,17 +20,17 @@ pub(super) mod code {
     pub(crate) const NOTADB: i32 = ffi::SQLITE_NOTADB;
 }
 
-/// The result code of an error that SQLite itself gave.
+/// The result code of an error that SQLite itself returned.
 pub(super) fn code_of(error: &Error) -> Option<i32> {
     error.sqlite_error().map(|error| error.extended_code & 0xff)
 }
 
-/// Whether somebody else holds a lock.
+/// Whether another connection holds a lock.
 pub(super) fn is_locked(error: &Error) -> bool {
     matches!(code_of(error), Some(code::BUSY | code::LOCKED))
 }
 
-/// An error of ours, as SQLite would give it.
+/// An error of this program, in the form of a SQLite error.
 pub(super) fn of_code(code: i32, detail: impl Into<String>) -> Error {
     Error::SqliteFailure(ffi::Error::new(code), Some(detail.into()))
 }
@@ -48,8 +48,8 @@ impl From<Error> for StoreError {
     }
 }
 
-/// What an error of `COMMIT` means. A full disk, a lock, and a write that fails (as beyond the process's limit of a file's
-/// size) end it before the last byte is written; after any other error the change may or may not come back with the
+/// Maps an error of `COMMIT`. A full disk, a lock, and a failed write (for example beyond the process's file size
+/// limit) end it before the last byte is written; after any other error the change may or may not come back with the
 /// write-ahead log.
 pub(super) fn at_commit(error: Error) -> StoreError {
     let is_write = error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE);

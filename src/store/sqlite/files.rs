@@ -1,8 +1,8 @@
-//! Whether the files of a store are still those that were opened.
+//! Detects whether the files of a store are still those that were opened.
 //!
-//! SQLite goes on with files that were removed, or replaced under their names: what it commits to them is gone with the
-//! process. So their identity is compared before a transaction begins, after each commit and after each read. That takes
-//! microseconds.
+//! SQLite keeps using files that were removed, or replaced under their names; what it commits to them is lost when the
+//! process ends. So this compares their identity before a transaction begins, after each commit and after each read.
+//! That takes microseconds.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -13,34 +13,35 @@ use std::sync::{Arc, OnceLock};
 use super::migrate::with_suffix;
 use crate::ports::StoreError;
 
-/// The files of a store that is open. Clones share what is known of them.
+/// The files of an open store. Clones share their state.
 #[derive(Clone)]
 pub(super) struct Files(Arc<Opened>);
 
 struct Opened {
     files: [(PathBuf, Identity); 3],
-    /// The first that was another one. From then on nothing is read or written: what happened since is not known.
+    /// The first file found to be another. From then on nothing is read or written, because it is unknown what has
+    /// happened since.
     lost: OnceLock<Lost>,
 }
 
 /// Device and inode.
 type Identity = (u64, u64);
 
-/// Why a store that is open can't be used any more.
+/// Why an open store cannot be used any more.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{} was removed or replaced while the store was open: restart the service", .0.display())]
 pub(super) struct Lost(PathBuf);
 
 impl Files {
-    /// The files that have these names now: the database, its write-ahead log and the index of that, all of which are
-    /// there while the store is open.
+    /// The files that have these names now: the database, its write-ahead log and the log's index. All exist while the
+    /// store is open.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         let known = |path: PathBuf| identity_of(&path).map(|identity| (path, identity));
         let files = [known(path.to_owned())?, known(with_suffix(path, "-wal"))?, known(with_suffix(path, "-shm"))?];
         Ok(Self(Arc::new(Opened { files, lost: OnceLock::new() })))
     }
 
-    /// Whether they are still there. Says so in the log when they are not, once.
+    /// Checks that the files are still the same. Logs it once if they are not.
     pub(super) fn check(&self) -> Result<(), Lost> {
         if let Some(lost) = self.0.lost.get() {
             return Err(lost.clone());
@@ -66,7 +67,7 @@ pub(super) fn identity_of(path: &Path) -> io::Result<Identity> {
     fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// Whether a name leads to the file that was opened. Where that can't be told, it is not known to be another.
+/// Whether a name still leads to the opened file. If that cannot be determined, assumes that it does.
 fn is_still(path: &Path, identity: Identity) -> bool {
     match identity_of(path) {
         Ok(found) => found == identity,

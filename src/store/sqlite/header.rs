@@ -4,23 +4,23 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// What tells our files from other SQLite files: "CRED".
+/// Distinguishes this program's files from other SQLite files: "CRED".
 const APPLICATION_ID: &[u8; 4] = b"CRED";
 
-/// What kind of file it is.
+/// Kind of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileKind {
-    /// One of ours.
+    /// A store of this program.
     Store,
     /// A SQLite file of another program.
     OtherDatabase,
-    /// No SQLite file.
+    /// Not a SQLite file.
     Unknown,
 }
 
-/// Tells what kind of file it is (<https://www.sqlite.org/fileformat.html#the_database_header>).
+/// Returns the kind of a file (<https://www.sqlite.org/fileformat.html#the_database_header>).
 ///
-/// To close a file gives up this process's locks on it (POSIX): never call this while the store is open here.
+/// Closing a file releases this process's locks on it (POSIX): never call this while this process has the store open.
 pub(super) fn kind_of(path: &Path) -> io::Result<FileKind> {
     let mut header = Vec::with_capacity(100);
     File::open(path)?.take(100).read_to_end(&mut header)?;

@@ -1,4 +1,4 @@
-//! Making the schema, and bringing an older one up to date.
+//! Creates the schema, or migrates an older one.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -14,7 +14,7 @@ use super::open::{OpenError, identify, require_writable, schema_version, verify}
 use super::owner::Owner;
 use crate::store::{KNOWN_SCHEMA, Migrated};
 
-/// The migrations by the schema that each one makes.
+/// The migrations, by the schema version that each makes.
 const MIGRATIONS: &[(u32, &str)] = &[
     (1, include_str!("migrations/0001_schema.sql")),
     (2, include_str!("migrations/0002_revision.sql")),
@@ -27,7 +27,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (9, include_str!("migrations/0009_bound_to_tenants.sql")),
 ];
 
-/// Brings the schema of the store in that file up to date, each step in a transaction of its own.
+/// Migrates the schema of the store in that file to the newest version. Each step is one transaction.
 pub async fn migrate(path: &Path) -> Result<Migrated, OpenError> {
     let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
     identify(&path)?;
@@ -43,7 +43,7 @@ pub async fn migrate(path: &Path) -> Result<Migrated, OpenError> {
     Ok(Migrated { from, to: KNOWN_SCHEMA })
 }
 
-/// Makes a store. It gets its name once it is whole, so that nobody ever finds half of one.
+/// Creates a store. It gets its name once it is complete, so that an incomplete store is never found.
 pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     let of_io = |error| OpenError::of_io(path, error);
     let directory = path.parent().unwrap_or(path);
@@ -58,7 +58,7 @@ pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed).map_err(of_io)?;
     let made = writing(&unnamed).and_then(|mut connection| take_steps(&mut connection));
     let named = match made {
-        // Unlike renaming, this never replaces the store of somebody who was faster.
+        // Unlike a rename, this never replaces the store of a process that was faster.
         Ok(()) => fs::hard_link(&unnamed, path).or_else(|error| match error.kind() {
             ErrorKind::AlreadyExists => Ok(()),
             _ => Err(of_io(error)),
@@ -70,7 +70,7 @@ pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(of_io)
 }
 
-/// Takes the steps that are left. Another process may do so at the same time: each step looks anew.
+/// Takes the remaining steps. Another process may do so at the same time, so each step checks the version again.
 fn take_steps(connection: &mut Connection) -> rusqlite::Result<()> {
     for (schema, step) in MIGRATIONS {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -85,12 +85,12 @@ fn take_steps(connection: &mut Connection) -> rusqlite::Result<()> {
 /// The schema version of a database.
 pub(super) fn version_of(connection: &Connection) -> rusqlite::Result<u32> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    // The format's field is signed; what is negative was never ours.
+    // The field is signed in the file format; this program never writes a negative version.
     Ok(u32::try_from(version.max(0)).unwrap_or(u32::MAX))
 }
 
-/// The statements that made the tables and indexes of a database, ours. An older program kept a list of its migrations
-/// beside them.
+/// The statements that made this program's tables and indexes in a database, without the list of migrations that older
+/// versions kept beside them.
 pub(super) fn schema_of(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     let mut select = connection.prepare(
         "SELECT name, sql FROM sqlite_schema
@@ -100,14 +100,14 @@ pub(super) fn schema_of(connection: &Connection) -> rusqlite::Result<Vec<(String
     select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// What [`schema_of`] gives for a store that was just made.
+/// The result of [`schema_of`] for a new store.
 pub(super) fn expected_schema() -> rusqlite::Result<Vec<(String, String)>> {
     let mut connection = Connection::open_in_memory()?;
     take_steps(&mut connection)?;
     schema_of(&connection)
 }
 
-/// Removes a database file that never got its name, with its companions. Where that fails, the next creation tries
+/// Removes a database file that never got its name, and its companion files. If that fails, the next creation tries
 /// again.
 pub(super) fn remove(path: &Path) {
     for suffix in ["", "-wal", "-shm", "-journal"] {

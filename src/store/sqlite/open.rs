@@ -1,4 +1,4 @@
-//! Opening a store, and every reason not to.
+//! Opens a store, and lists the reasons why that can fail.
 
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -17,24 +17,24 @@ use super::migrate::{create, expected_schema, schema_of, version_of};
 use super::owner::{Owner, require_same_name};
 use crate::store::{KNOWN_SCHEMA, SqlStore};
 
-/// Opens the store in that file, or makes one where there is none, beside the process that may be serving from it. A file
-/// that is refused is left as it was.
+/// Opens the store in that file, or creates one if there is none. Another process may be serving from it. A file that
+/// is refused stays unchanged.
 ///
-/// A process opens a store once.
+/// A process may open a store only once.
 pub async fn open(path: &Path) -> Result<SqlStore, OpenError> {
     let path = prepared(path)?;
     require_same_name(&path).await?;
     open_as(&path, None).await
 }
 
-/// As [`open`], for the one process that serves from the store.
+/// Like [`open`], for the one process that serves from the store.
 pub async fn open_to_serve(path: &Path) -> Result<SqlStore, OpenError> {
     let path = prepared(path)?;
     let owner = Owner::take(&path).await?;
     open_as(&path, Some(owner)).await
 }
 
-/// Makes a store where there is none, and checks what is there without opening it.
+/// Creates a store if there is none, and checks the file without opening the store.
 fn prepared(path: &Path) -> Result<PathBuf, OpenError> {
     let path = std::path::absolute(path).map_err(|error| OpenError::of_io(path, error))?;
     if !path.try_exists().map_err(|error| OpenError::of_io(&path, error))? {
@@ -51,23 +51,23 @@ async fn open_as(path: &Path, owner: Option<Owner>) -> Result<SqlStore, OpenErro
     let before = identity_of(path).map_err(of_io)?;
     verify(path)?;
     let database = SqliteDatabase::open(path, owner).await?;
-    // A store that was restored meanwhile: some connections might have the one file and some the other.
+    // If the store was restored meanwhile, some connections may have the old file and some the new one.
     if identity_of(path).map_err(of_io)? != before {
         return Err(OpenError::Locked(path.to_owned()));
     }
     Ok(SqlStore::new(Arc::new(database), None))
 }
 
-/// Why a store is not opened.
+/// Why opening a store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no store at {}", .0.display())]
     Absent(PathBuf),
     /// It is a directory.
     #[error("{} is a directory, not a store", .0.display())]
     IsDirectory(PathBuf),
-    /// It is no SQLite database.
+    /// It is not a SQLite database.
     #[error("{} is not a database", .0.display())]
     NotADatabase(PathBuf),
     /// It is a SQLite database, but not one of this program.
@@ -95,10 +95,10 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// The file may not be written.
+    /// The file is not writable.
     #[error("the store {} is read-only", .0.display())]
     ReadOnlyFile(PathBuf),
-    /// The directory may not be written; the write-ahead log is kept there.
+    /// The directory is not writable; the write-ahead log is kept there.
     #[error("the directory of the store {} is read-only", .0.display())]
     ReadOnlyDirectory(PathBuf),
     /// The operating system denies access to the file or to its directory.
@@ -106,10 +106,10 @@ pub enum OpenError {
     AccessDenied {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Another process holds it for itself.
+    /// Another process has it locked.
     #[error("the store {} is locked by another process", .0.display())]
     Locked(PathBuf),
     /// Another process serves from it.
@@ -117,23 +117,23 @@ pub enum OpenError {
     Owned {
         /// The file.
         path: PathBuf,
-        /// What is known of that process.
+        /// What is known about that process.
         owner: String,
     },
-    /// What it holds can't be understood.
+    /// Its contents cannot be understood.
     #[error("the store {} is damaged: {detail}; run `credentiald store check`", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What was found.
+        /// The damage found.
         detail: String,
     },
-    /// It can't be reached.
+    /// It cannot be reached.
     #[error("the store {} can't be opened", .path.display())]
     Unavailable {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
@@ -154,7 +154,7 @@ impl OpenError {
         match code_of(&error) {
             Some(code::BUSY | code::LOCKED) => Self::Locked(path),
             Some(code::READONLY) => Self::ReadOnlyFile(path),
-            // Also where descriptors have run out.
+            // SQLite also reports this code when descriptors have run out.
             Some(code::CANTOPEN) if is_read_only(path.parent()) => Self::ReadOnlyDirectory(path),
             Some(code::NOTADB) => Self::NotADatabase(path),
             Some(code::CORRUPT) => Self::Damaged { path, detail: error.to_string() },
@@ -163,7 +163,7 @@ impl OpenError {
     }
 }
 
-/// Whether this process may not write into the directory.
+/// Whether this process may not write to the directory.
 fn is_read_only(directory: Option<&Path>) -> bool {
     directory.is_some_and(|directory| access(directory, Access::WRITE_OK).is_err())
 }
@@ -174,7 +174,7 @@ pub(super) fn identify(path: &Path) -> Result<(), OpenError> {
     if metadata.is_dir() {
         return Err(OpenError::IsDirectory(path.to_owned()));
     }
-    // To open a pipe would wait for its other end.
+    // Opening a pipe would wait for its other end.
     if !metadata.is_file() {
         return Err(OpenError::NotADatabase(path.to_owned()));
     }
@@ -185,8 +185,8 @@ pub(super) fn identify(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Checks that file and directory can be written. Permission bits are read as well as tried, since they don't bind a
-/// superuser but tell what the operator meant.
+/// Checks that file and directory are writable. Reads the permission bits besides trying to write: they do not bind a
+/// superuser, but show what the operator intended.
 pub(super) fn require_writable(path: &Path) -> Result<(), OpenError> {
     let permissions = |of: &Path| fs::metadata(of).map(|metadata| metadata.permissions());
     let read_only = permissions(path).map_err(|error| OpenError::of_io(path, error))?.readonly();
@@ -204,7 +204,7 @@ pub(super) fn require_writable(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Whether users who are neither a file's owner nor in its group have access to it.
+/// Whether users other than a file's owner and group have access to it.
 pub fn is_open_to_all(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o007 != 0
 }
@@ -215,7 +215,7 @@ fn require_private(path: &Path) -> Result<(), OpenError> {
     if is_open_to_all(&metadata) { Err(OpenError::OpenToAll { path: path.to_owned() }) } else { Ok(()) }
 }
 
-/// Checks that the schema is the one this program works with, to the letter.
+/// Checks that the schema is exactly the one that this program works with.
 pub(super) fn verify(path: &Path) -> Result<(), OpenError> {
     let found = schema_version(path)?;
     if found < KNOWN_SCHEMA {
@@ -232,7 +232,7 @@ pub(super) fn verify(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The schema version of a store, where it is not newer than the program.
+/// The schema version of a store, unless it is newer than the program.
 pub(super) fn schema_version(path: &Path) -> Result<u32, OpenError> {
     let found = looking(path).and_then(|connection| version_of(&connection));
     let found = found.map_err(|error| OpenError::of_driver(path, error))?;

@@ -1,10 +1,10 @@
-//! Which process has a store for itself, and which others may use it beside that one.
+//! Exclusive ownership of a store, and which other processes may use it beside its owner.
 //!
-//! The lock is on the file itself (`flock`), so that it holds under every name of the file. SQLite's own locks do too, but
-//! its log does not: it is found by name, so that two processes that open one file under two names each have a log of their
-//! own, and damage the file (<https://www.sqlite.org/howtocorrupt.html>, "Multiple links to the same file").
+//! The lock is on the file itself (`flock`), so it holds under every name of the file. SQLite's own locks do too, but
+//! its log does not: SQLite finds the log by name, so two processes that open one file under two names each have their
+//! own log, and damage the file (<https://www.sqlite.org/howtocorrupt.html>, "Multiple links to the same file").
 //!
-//! A note beside the file, which is locked as well, names the owner. Where it is locked, the owner uses the same name.
+//! A note beside the file names the owner, which locks it too. If the note is locked, the owner uses the same name.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -19,24 +19,24 @@ use super::files::identity_of;
 use super::migrate::with_suffix;
 use super::open::OpenError;
 
-/// A process that only looks whether there is an owner holds the lock for a moment.
+/// A process that only checks for an owner holds the lock for a moment.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Has a store for itself until this is dropped.
+/// Owns a store exclusively until dropped.
 ///
-/// To close a file gives up this process's locks on it (POSIX): SQLite's connections to it have to be closed before.
+/// Closing a file releases this process's locks on it (POSIX): SQLite's connections to it have to be closed before.
 pub(super) struct Owner {
     file: File,
     note: PathBuf,
-    /// Once it is given back, the note is another owner's.
+    /// After the release, a note there belongs to another owner.
     is_released: AtomicBool,
     /// Keeps the note locked.
     locked: File,
 }
 
 impl Owner {
-    /// Takes a store, where no other process has it.
+    /// Takes ownership of a store, unless another process has it.
     pub(super) async fn take(path: &Path) -> Result<Self, OpenError> {
         let of_io = |error| OpenError::of_io(path, error);
         let file = File::open(path).map_err(of_io)?;
@@ -51,10 +51,10 @@ impl Owner {
         Err(OpenError::Owned { path: path.to_owned(), owner: describe(path, &file) })
     }
 
-    /// Gives the store back. The file stays open: other connections to it may still be in use.
+    /// Releases the store. The file stays open, because other connections to it may still be in use.
     pub(super) fn release(&self) {
         if !self.is_released.swap(true, Ordering::Relaxed) {
-            // Where this fails, the lock ends with the process, and the next owner replaces the note.
+            // If this fails, the lock ends with the process, and the next owner replaces the note.
             if self.has_note() {
                 let _ = fs::remove_file(&self.note);
             }
@@ -62,7 +62,7 @@ impl Owner {
         }
     }
 
-    /// Whether the note is this owner's. Where the store was replaced under it, another one may have that name by now.
+    /// Whether the note is this owner's. If the store was replaced meanwhile, another owner's note may have that name.
     fn has_note(&self) -> bool {
         let ours = self.locked.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
         ours.is_ok_and(|ours| identity_of(&self.note).is_ok_and(|found| found == ours))
@@ -75,7 +75,7 @@ impl Drop for Owner {
     }
 }
 
-/// Refuses to use a store beside its owner under another name than the owner's.
+/// Fails if a store has an owner that uses it under another name.
 pub(super) async fn require_same_name(path: &Path) -> Result<(), OpenError> {
     let of_io = |error| OpenError::of_io(path, error);
     let file = File::open(path).map_err(of_io)?;
@@ -83,7 +83,7 @@ pub(super) async fn require_same_name(path: &Path) -> Result<(), OpenError> {
         if is_free(file.try_lock_shared()).map_err(of_io)? || is_noted(path).map_err(of_io)? {
             return Ok(());
         }
-        // The owner may be about to write its note, or to end.
+        // The owner may be about to write its note, or to exit.
         tokio::time::sleep(PAUSE).await;
     }
     Err(OpenError::Owned { path: path.to_owned(), owner: describe(path, &file) })
@@ -97,19 +97,19 @@ fn is_free(locked: Result<(), TryLockError>) -> io::Result<bool> {
     }
 }
 
-/// Says who this process is, for the next one that wants the store.
+/// Writes which process this is, for the next one that wants the store.
 fn write_note(path: &Path) -> io::Result<File> {
-    // What an owner left behind that was killed.
+    // A killed owner leaves its note behind.
     let _ = fs::remove_file(path);
     let mut note = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     note.try_lock()?;
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    // A full disk takes the name from the owner, and nothing else.
+    // On a full disk only the text of the note is lost.
     let _ = write!(note, "pid {} on {}", std::process::id(), host.trim());
     Ok(note)
 }
 
-/// Whether there is a note beside that name whose owner lives.
+/// Whether there is a note beside that name whose owner is alive.
 fn is_noted(path: &Path) -> io::Result<bool> {
     match File::open(with_suffix(path, "-owner")) {
         Ok(note) => Ok(!is_free(note.try_lock_shared())?),
@@ -118,7 +118,7 @@ fn is_noted(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// What can be said of the process that has the file.
+/// Describes the process that has the file, as far as it is known.
 fn describe(path: &Path, file: &File) -> String {
     let note = with_suffix(path, "-owner");
     if is_noted(path).unwrap_or(false)
@@ -143,7 +143,7 @@ fn since(note: &Path) -> Option<String> {
     Connection::open_in_memory().ok()?.query_row(formatted, [i64::try_from(written).ok()?], |row| row.get(0)).ok()
 }
 
-/// The process that has the file locked, where the kernel tells (`proc_locks`): not across containers.
+/// The process that holds the lock on the file, if the kernel shows it (`proc_locks`): not across containers.
 fn holder(file: &File) -> Option<u32> {
     let metadata = file.metadata().ok()?;
     let device = metadata.dev();

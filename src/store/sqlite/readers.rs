@@ -1,4 +1,4 @@
-//! Connections that read.
+//! Read connections.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,32 +10,32 @@ use tokio::sync::Semaphore;
 use super::errors;
 use super::lock_retries::{PATIENCE, apart, in_turn};
 
-/// How many read at length at a time: each takes a thread.
+/// Maximum number of concurrent long reads: each takes a thread.
 const AT_LENGTH: usize = 4;
-/// Connections that are kept while nobody uses them.
+/// Maximum number of idle connections to keep.
 const KEPT_CONNECTIONS: usize = 16;
 
-/// Connections to one file, made as they are needed. Clones share them.
+/// Connections to one file, opened on demand. Clones share them.
 #[derive(Clone)]
 pub(super) struct Readers(Arc<Shared>);
 
 struct Shared {
     path: PathBuf,
     open: fn(&Path) -> rusqlite::Result<Connection>,
-    /// `None` once they are closed.
+    /// `None` once closed.
     idle: Mutex<Option<Vec<Connection>>>,
     at_length: Arc<Semaphore>,
 }
 
 impl Readers {
-    /// Connections to the database of that file, made by that function.
+    /// Connections to the database in that file, opened with that function.
     pub(super) fn new(path: &Path, open: fn(&Path) -> rusqlite::Result<Connection>) -> Self {
         let (idle, at_length) = (Mutex::new(Some(Vec::new())), Arc::new(Semaphore::new(AT_LENGTH)));
         Self(Arc::new(Shared { path: path.to_owned(), open, idle, at_length }))
     }
 
-    /// Reads on the thread that asks: from memory that is mapped or cached that takes less time than to wake another.
-    /// Never waits: where somebody else holds a lock, that is the error.
+    /// Reads on the calling thread: from mapped or cached memory that is faster than waking another thread. Never
+    /// waits: if another connection holds a lock, returns that error.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let idle = self.idle().as_mut().ok_or_else(errors::closed)?.pop();
         let connection = idle.map_or_else(|| (self.0.open)(&self.0.path), Ok)?;
@@ -46,7 +46,7 @@ impl Readers {
         answer
     }
 
-    /// Reads on a thread of its own, which may wait.
+    /// Reads on a separate thread, which may wait.
     pub(super) async fn read_at_length<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -65,7 +65,7 @@ impl Readers {
         .await?
     }
 
-    /// Closes the connections. One that is in use is closed when it comes back.
+    /// Closes the connections. One that is in use is closed when it is returned.
     pub(super) fn close(&self) {
         self.idle().take();
     }

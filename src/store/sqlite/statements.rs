@@ -1,4 +1,4 @@
-//! Statements and their values to SQLite, and its rows back: values change their type nowhere else.
+//! Passes statements and values to SQLite and its rows back. All conversion of values is here.
 
 use std::ops::ControlFlow;
 
@@ -7,12 +7,12 @@ use rusqlite::{CachedStatement, Connection};
 
 use crate::store::sql::{Columns, Insertion, Row, Statement, Value};
 
-/// Runs a statement that has no rows, and answers how many it changed.
+/// Runs a statement without rows, and returns how many rows it changed.
 pub(super) fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<u64> {
     Ok(prepare(connection, statement)?.raw_execute()? as u64)
 }
 
-/// Adds rows one after the other, and answers how many it added: SQLite is not asked over a network, and takes longer for a
+/// Adds rows one by one, and returns the number added: SQLite has no network round trips, and is slower with a
 /// statement of many rows.
 pub(super) fn insert(connection: &Connection, insertion: &Insertion) -> rusqlite::Result<u64> {
     let mut prepared = connection.prepare_cached(&insertion.text(1))?;
@@ -26,7 +26,7 @@ pub(super) fn insert(connection: &Connection, insertion: &Insertion) -> rusqlite
     Ok(added)
 }
 
-/// Runs a statement and answers its rows.
+/// Runs a statement and returns its rows.
 pub(super) fn fetch(connection: &Connection, statement: &Statement) -> rusqlite::Result<Vec<Row>> {
     let mut rows = Vec::new();
     each_row(connection, statement, |row| {
@@ -36,7 +36,7 @@ pub(super) fn fetch(connection: &Connection, statement: &Statement) -> rusqlite:
     Ok(rows)
 }
 
-/// Runs a statement and gives away each row as it is read, for as long as anybody wants more.
+/// Runs a statement and passes on each row as it is read, for as long as `give` wants more.
 pub(super) fn each_row(
     connection: &Connection,
     statement: &Statement,
@@ -62,7 +62,7 @@ pub(super) fn command(connection: &Connection, text: &'static str) -> rusqlite::
 
 fn prepare<'a>(connection: &'a Connection, statement: &Statement) -> rusqlite::Result<CachedStatement<'a>> {
     let mut prepared = connection.prepare_cached(&statement.text)?;
-    // `$1` is a name to SQLite, whose place is where it first occurs.
+    // To SQLite `$1` is a name; its position is that of its first occurrence.
     for place in 1..=prepared.parameter_count() {
         let name = prepared.parameter_name(place).and_then(|name| name.strip_prefix('$'));
         let number = name.and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
@@ -82,7 +82,7 @@ fn bound(value: &Value) -> ToSqlOutput<'_> {
     })
 }
 
-/// A value as what it is, whatever the column was declared as.
+/// Converts a value by its own type, whatever the column was declared as.
 fn cell(value: ValueRef<'_>) -> Option<Value> {
     match value {
         ValueRef::Null => Some(Value::Null),

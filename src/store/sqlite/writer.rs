@@ -1,4 +1,4 @@
-//! The one connection that writes, and its transactions.
+//! The single write connection, and its transactions.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use super::statements::{command, execute, fetch, insert};
 use crate::ports::StoreError;
 use crate::store::sql::{Insertion, Row, Statement, Transaction};
 
-/// The connection, for one at a time, in the order in which they came. `None` once it is closed.
+/// The connection, used by one transaction at a time, in order of arrival. `None` once closed.
 pub(super) type Writer = Arc<Mutex<Option<Writable>>>;
 
-/// A connection that writes, with what is known of its log.
+/// A write connection, with the state of its log.
 pub(super) struct Writable {
     connection: Connection,
     checkpoints: Checkpoints,
 }
 
-/// The writer of the database of that file.
+/// Opens the writer of the database in that file.
 pub(super) fn open(path: &Path) -> rusqlite::Result<Writer> {
     let connection = writing(path)?;
     connection.busy_timeout(Duration::ZERO)?;
@@ -35,11 +35,11 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Writer> {
     Ok(Arc::new(Mutex::new(Some(Writable { connection, checkpoints }))))
 }
 
-/// Begins a transaction that writes. `IMMEDIATE`, because a plain `BEGIN` that reads first and writes later fails at once
-/// when somebody else wrote in between, whatever the patience (SQLite documentation, "Isolation").
+/// Begins a write transaction. `IMMEDIATE`, because a plain `BEGIN` that reads first and writes later fails at once if
+/// another connection wrote in between, however long the timeout (SQLite documentation, "Isolation").
 ///
-/// Statements run on the thread that asks: to hand them to another takes longer than most of them do, above all where
-/// all CPUs hash.
+/// Statements run on the calling thread: handing them to another takes longer than most of them run, above all when all
+/// CPUs are busy hashing.
 pub(super) async fn begin(writer: &Writer, files: Option<&Files>) -> rusqlite::Result<Writing> {
     let guard = in_turn(Arc::clone(writer).lock_owned()).await?;
     let guard = OwnedMutexGuard::try_map(guard, Option::as_mut).map_err(|_| errors::closed())?;
@@ -49,15 +49,15 @@ pub(super) async fn begin(writer: &Writer, files: Option<&Files>) -> rusqlite::R
     Ok(Writing { held: Some(held), writer: Arc::clone(writer), files: files.cloned(), witness: None })
 }
 
-/// Waits for what is under way, moves everything into the database file and closes the connection.
+/// Waits for running transactions, moves everything into the database file and closes the connection.
 pub(super) async fn close(writer: &Writer) {
     if let Some(Writable { connection, .. }) = writer.lock().await.take() {
-        // Where this fails, or never runs, the next opening finds everything in the write-ahead log.
+        // If this fails or never runs, the next opening finds everything in the write-ahead log.
         let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 }
 
-/// The connection in use. Whatever was begun on it and not committed is rolled back when it is given back.
+/// The connection in use. Returning it rolls back whatever was begun on it and not committed.
 struct Held(OwnedMappedMutexGuard<Option<Writable>, Writable>);
 
 impl Held {
@@ -65,10 +65,10 @@ impl Held {
         &self.0.connection
     }
 
-    /// Rolls back what was not committed. SQLite itself has done so where the disk was full.
+    /// Rolls back an uncommitted transaction. On a full disk SQLite has already done so itself.
     fn roll_back(&self) {
         if !self.connection().is_autocommit() {
-            // Its memory of the transaction is gone whatever this says.
+            // The transaction is gone from memory whatever this returns.
             let _ = command(self.connection(), "ROLLBACK");
         }
     }
@@ -80,9 +80,9 @@ impl Drop for Held {
     }
 }
 
-/// A transaction that writes.
+/// A write transaction.
 pub(super) struct Writing {
-    /// Absent while a statement runs on another thread.
+    /// `None` while a statement runs on another thread.
     held: Option<Held>,
     writer: Writer,
     files: Option<Files>,
@@ -126,9 +126,9 @@ impl Transaction for Writing {
             return Err(StoreError::Unavailable("SQLite has rolled back".into()));
         }
         let committed = command(held.connection(), "COMMIT").map_err(errors::at_commit);
-        // Within a transaction nothing can be said of the log.
+        // The log cannot be inspected within a transaction.
         held.roll_back();
-        // What was committed to a file that is gone by now is gone with the process.
+        // A commit to a file that is gone by now is lost when the process ends.
         if let Some(Err(lost)) = self.files.as_ref().map(Files::check) {
             return committed.and(Err(StoreError::OutcomeUnknown(Box::new(lost))));
         }

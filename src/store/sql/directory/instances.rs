@@ -128,7 +128,7 @@ async fn delete(
     Ok(if deleted == 0 { Deletion::NotEmpty } else { Deletion::Deleted })
 }
 
-/// Whether the tenant has such an instance.
+/// Whether the tenant has this instance.
 pub(super) async fn exists(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,

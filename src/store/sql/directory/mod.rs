@@ -10,18 +10,18 @@ use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::ports::StoreError;
 
-/// Whether there is such a tenant.
+/// Whether the tenant exists.
 async fn has_tenant(transaction: &mut dyn Transaction, name: &TenantName) -> Result<bool, StoreError> {
     let found = sql("SELECT name FROM tenant WHERE name = $1").bind(name.as_str());
     Ok(transaction.fetch_first(found).await?.is_some())
 }
 
-/// The key that a page starts after. Every key comes after the empty one.
+/// The key that a page starts after. Every key sorts after the empty one.
 pub(super) fn start_of(page: &PageRequest) -> &str {
     page.after.as_deref().unwrap_or_default()
 }
 
-/// A page of what was found, which is one more than wanted where there is more to come.
+/// Builds a page of the rows found: one more than the page size if there are further pages.
 pub(super) fn page_of<T>(
     found: &[Row],
     page: &PageRequest,

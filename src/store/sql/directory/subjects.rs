@@ -1,4 +1,4 @@
-//! Subjects, with what may be told of their credentials.
+//! Subjects, with the public state of their credentials.
 
 use async_trait::async_trait;
 
@@ -16,7 +16,7 @@ use crate::ports::store::{
     Absent, Authority, Creation, Deletion, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus, Subjects,
 };
 
-/// A `SELECT` of entries, to go on after its `WHERE`.
+/// A `SELECT` of entries up to `WHERE`; the argument is the rest.
 macro_rules! select_entries {
     ($rest:literal) => {
         concat!(
@@ -100,7 +100,7 @@ impl Subjects for SqlStore {
     }
 
     async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError> {
-        // One statement, so that what is missing is told of the same moment.
+        // One statement, so that the answer about what is missing comes from one snapshot.
         let select = Statement::of_parts(&[
             "SELECT t.name AS of_tenant, o.region AS of_instance, s.tenant, ",
             subject_columns!(),
@@ -149,14 +149,14 @@ async fn insert(transaction: &mut dyn Transaction, new: &NewSubject) -> Result<C
     Ok(Creation::Created)
 }
 
-/// Accounts by instance and name. Neither holds the slash that separates them in a page's key.
+/// Lists accounts by instance and name. Neither can contain the slash that separates them in a page's key.
 async fn list_of_all_instances(
     store: &SqlStore,
     tenant: &TenantName,
     page: &PageRequest,
 ) -> Result<Page<SubjectEntry>, StoreError> {
     let (instance, name) = start_of(page).split_once('/').unwrap_or_default();
-    // The first bound says nothing new, but SQLite seeks by it.
+    // The first bound is redundant, but SQLite seeks by it.
     let found = store
         .read(
             sql(select_entries!(
@@ -225,7 +225,7 @@ async fn delete(
     Ok(if deleted == 0 { Deletion::Absent } else { Deletion::Deleted })
 }
 
-/// Answers whether the name was free.
+/// Returns whether the name was free.
 async fn insert_subject(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,
@@ -239,7 +239,7 @@ async fn insert_subject(
 pub(in crate::store::sql) const COLUMNS: [&str; 11] =
     ["id", "tenant", "kind", "instance", "name", "written", "region", "status", "user_name", "tags", "created_at"];
 
-/// A subject as its row. What a kind of subject has not is null.
+/// A subject as a row. Attributes that its kind lacks are null.
 pub(in crate::store::sql) fn values(tenant: &TenantName, subject: &Subject) -> Read<Vec<Value>> {
     let (mut region, mut status, mut user_name, mut tags) = (None, None, None, None);
     match &subject.attributes {
@@ -252,7 +252,7 @@ pub(in crate::store::sql) fn values(tenant: &TenantName, subject: &Subject) -> R
             user_name = Some(of_user.as_str());
             tags = Some(rows::to_json(of_tags)?);
         }
-        // Region and state of the instance are read from the instance.
+        // Region and status of the instance are read from the instance.
         SubjectAttributes::InstanceAccount { status: of_account, .. } => status = Some(of_account.as_str()),
     }
     let name = &subject.name;
@@ -296,7 +296,7 @@ fn entry(row: &Row) -> Read<SubjectEntry> {
     Ok(SubjectEntry { subject: rows::subject(row)?, credential: rows::credential_state(row)? })
 }
 
-/// What stands for the instance in a subject's key: nothing, where it belongs to none.
+/// The instance in a subject's key: empty if the subject belongs to no instance.
 pub(in crate::store::sql) fn instance_key(instance: Option<&InstanceId>) -> &str {
     instance.map_or("", InstanceId::as_str)
 }

@@ -72,7 +72,7 @@ async fn insert(transaction: &mut dyn Transaction, tenant: &Tenant) -> Result<Cr
     Ok(if inserted == 0 { Creation::AlreadyExists } else { Creation::Created })
 }
 
-/// Its change events are removed later: a tenant that is made again under the name has another id, and does not see them.
+/// Its change events are removed later: a tenant created again under the name has another id and does not see them.
 async fn delete(transaction: &mut dyn Transaction, name: &TenantName) -> Result<Deletion, StoreError> {
     let found = sql("SELECT id FROM tenant WHERE name = $1").bind(name.as_str());
     let Some(found) = transaction.fetch_first(found).await? else { return Ok(Deletion::Absent) };
@@ -99,7 +99,7 @@ async fn replace_if_expected(
 ) -> Result<bool, StoreError> {
     let row = transaction.fetch_first(sql("SELECT settings FROM tenant WHERE name = $1").bind(tenant.as_str())).await?;
     let Some(row) = row else { return Ok(false) };
-    // As values: a text of an older program may lack a setting that has its default value.
+    // Compared as values: a text written by an older program may lack a setting that has its default value.
     if rows::parsed(&row, "settings", settings::of_text)? != *expected {
         return Ok(false);
     }
