@@ -1,4 +1,4 @@
-# The image holds one program and the C library that it needs; it runs as a numeric user who is not root, also with a
+# The image contains one program and the C library that it needs. It runs as a numeric user who is not root, also with a
 # read-only root file system:
 #
 #   docker build -t credentiald .
@@ -6,10 +6,10 @@
 #   docker run --read-only -v credentiald:/var/lib/credentiald -p 127.0.0.1:50051:50051 \
 #       -e CREDENTIALD_SERVER_ALLOW_PLAINTEXT=true credentiald
 #
-# It listens on every address of the container and refuses to do so in plaintext unless it is told to. That is not told
-# here: only who runs the image knows whether the network that it is reached through can be trusted.
+# It listens on every address of the container, and refuses to do so in plaintext unless a setting allows it. The image
+# does not set it: only the operator knows whether the network in front of the container can be trusted.
 #
-# Health checks are not part of the OCI image format: build with `--format docker` where the builder asks.
+# Health checks are not part of the OCI image format: build with `--format docker` if the builder has that option.
 
 ARG BUILD_IMAGE=docker.io/library/rust:1.95-bookworm
 ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
@@ -17,7 +17,7 @@ ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY . .
-# The program is taken out of `target`, so that a builder may keep that folder in a cache or a volume.
+# The program is copied out of `target`, so that a builder may keep that folder in a cache or a volume.
 RUN cargo build --release --locked \
     && install -D target/release/credentiald /out/credentiald \
     && install -d -m 0700 /out/data

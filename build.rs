@@ -1,4 +1,4 @@
-//! Compiles the wire contract with a pure-Rust compiler: a fresh machine has no protoc.
+//! Compiles the wire contract with a compiler in pure Rust, because a fresh machine has no protoc.
 
 #[cfg(feature = "server")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,7 +21,7 @@ mod wire {
         "credential/admin/v1/admin_service.proto",
     ];
 
-    /// Generates the code, and the descriptor set that reflection answers from.
+    /// Generates the code, and the descriptor set for reflection.
     pub(crate) fn compile() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed=build.rs");
         println!("cargo::rerun-if-changed=proto");
@@ -37,8 +37,8 @@ mod wire {
         Ok(())
     }
 
-    /// The types that must not be printed: those with a field that the contract marks `debug_redact`, and those that hold
-    /// one of these.
+    /// The types that must not be printed: those with a field that the contract marks `debug_redact`, and those that
+    /// contain one of these.
     fn types_with_secrets(pool: &DescriptorPool) -> Vec<String> {
         let mut found: Vec<MessageDescriptor> = Vec::new();
         loop {

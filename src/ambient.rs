@@ -1,4 +1,4 @@
-//! The machine's own clock and generator: the only place that reads them.
+//! The machine's clock and random generator: only this module reads them.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,9 +25,9 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's generator.
+/// The operating system's random generator.
 ///
-/// It panics where the operating system has none: a service that makes tokens and salts can't go on without one, and
+/// Panics if the operating system has no generator: a service that makes tokens and salts cannot go on without one, and
 /// no caller could do better than stop.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;

@@ -1,4 +1,4 @@
-# Sourced by the test scripts: the foreign programs that they need, and the words in which they check.
+# Sourced by the test scripts: installs the foreign programs that they need, and defines the functions for their checks.
 # shellcheck shell=bash disable=SC2034
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -7,10 +7,10 @@ mkdir -p "$tools"
 work=$(mktemp -d "${TMPDIR:-/tmp}/credentiald-test.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# The product refuses settings that it does not know, and the tests mean its defaults.
+# The program refuses settings that it does not know, and the tests expect its defaults.
 unset "${!CREDENTIALD_@}"
 
-# need_packages PACKAGE…: Debian packages, installed where that can be done.
+# need_packages PACKAGE…: installs Debian packages if that is possible.
 need_packages() {
     local package missing=()
     for package in "$@"; do
@@ -26,7 +26,7 @@ need_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# need_python: grpcurl, buf and the Python packages, in an environment of their own that comes first on PATH.
+# need_python: grpcurl, buf and the Python packages, in a separate environment that comes first on PATH.
 need_python() {
     local wanted=tests/python/requirements.txt
     if ! cmp -s "$wanted" "$tools/requirements.txt"; then
@@ -38,7 +38,7 @@ need_python() {
     PATH=$tools/python/bin:$PATH
 }
 
-# need_node: Node.js with the packages of the client in JavaScript.
+# need_node: Node.js with the packages of the JavaScript client.
 need_node() {
     local wanted=tests/node/package.json
     command -v node npm >/dev/null || need_packages nodejs npm
@@ -57,17 +57,17 @@ need_protoc() {
     need_packages protobuf-compiler
 }
 
-# need_haproxy: a proxy. Who starts it are the tests.
+# need_haproxy: a proxy. The tests start it.
 need_haproxy() {
     need_packages haproxy
 }
 
-# need_postgres: a PostgreSQL server's programs, and what makes its certificates. Who starts servers are the tests.
+# need_postgres: the programs of a PostgreSQL server, and OpenSSL for its certificates. The tests start the servers.
 need_postgres() {
     need_packages openssl postgresql-15
 }
 
-# need_container: what builds and runs images.
+# need_container: the programs that build and run images.
 need_container() {
     need_packages buildah ca-certificates mmdebstrap podman runc
     ((EUID == 0)) || { echo "building and running the image takes root" >&2; return 1; }
@@ -84,7 +84,7 @@ need_binary() {
 
 exit_status=0
 
-# check NAME COMMAND…: one test, which passes where the command succeeds.
+# check NAME COMMAND…: one test, which passes if the command succeeds.
 check() {
     local name=$1
     shift
@@ -97,7 +97,8 @@ check() {
     fi
 }
 
-# says WORDS COMMAND…: the command, whatever it exits with, prints each of the words, which `|` separates, in any case.
+# says WORDS COMMAND…: checks that the command, whatever its exit status, prints each of the words, which are separated
+# by `|`, in upper or lower case.
 says() {
     local words=$1 word
     shift
@@ -108,10 +109,10 @@ says() {
     done <<<"$words|"
 }
 
-# fails COMMAND…: the command does not succeed.
+# fails COMMAND…: checks that the command does not succeed.
 fails() { ! "$@"; }
 
-# await SECONDS COMMAND…: the command, again and again until it succeeds.
+# await SECONDS COMMAND…: repeats the command until it succeeds.
 await() {
     local end=$((SECONDS + $1))
     shift

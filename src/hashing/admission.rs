@@ -1,4 +1,4 @@
-//! How many hashes are taken on: as many as are finished in time.
+//! Admission: takes on as many hashes as can finish in time.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use crate::domain::names::TenantName;
 use crate::ports::NotAdmitted;
 
-/// How many hashes a tenant has in a turn: the two of a change, which then wait once and not twice.
+/// Hashes per tenant and turn: the two of a password change, which then wait once and not twice.
 pub(super) const TURN: u32 = 2;
 
-/// Counts the hashes that are admitted and not finished, and knows how long one takes.
+/// Counts the hashes that are admitted and unfinished, and knows how long one takes.
 pub(super) struct Admission {
     workers: NonZeroU32,
     longest_wait: Duration,
@@ -21,24 +21,24 @@ pub(super) struct Admission {
 
 #[derive(Default)]
 struct Load {
-    /// What tenants have outstanding. Nobody has none.
+    /// Tenants with outstanding hashes; others have no entry.
     accounts: HashMap<TenantName, Account>,
-    /// How long one hash takes: a moving average, absent before the first.
+    /// Time that one hash takes: a moving average, absent before the first.
     service_time: Option<Duration>,
     refused: Refused,
 }
 
-/// A tenant with hashes that were admitted and are not finished.
+/// A tenant with admitted, unfinished hashes.
 #[derive(Default)]
 struct Account {
-    /// How many, whether asked for already or not.
+    /// Number of hashes, whether requested yet or not.
     outstanding: u32,
-    /// The time from one that is finished to the next, while more wait: a moving average.
+    /// Time between two finished hashes while more are waiting: a moving average.
     pace: Option<Duration>,
     last_finished: Option<Instant>,
 }
 
-/// What was refused since the start.
+/// Number of refusals since the start.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Refused {
     pub overloaded: u64,
@@ -50,7 +50,7 @@ impl Admission {
         Self { workers, longest_wait, load: Mutex::default() }
     }
 
-    /// Admits so many hashes of a tenant as one, where they are finished within `remaining`.
+    /// Admits `count` hashes of a tenant together, if they can finish within `remaining`.
     pub(super) fn admit(
         self: &Arc<Self>,
         tenant: &TenantName,
@@ -61,12 +61,12 @@ impl Admission {
         let service_time = load.service_time.unwrap_or_default();
         let workers = self.workers.get();
         let in_turn = service_time.saturating_mul(load.ahead_of(tenant, count)) / workers;
-        // Who else comes meanwhile is not known, but at what pace the tenant's own ones were finished lately is: as many
-        // as are outstanding take as long as that many took (Little's law).
+        // It is unknown how much other work arrives meanwhile, but the recent pace of the tenant's own hashes is known:
+        // the outstanding ones will take as long as that many took (Little's law).
         let expected_wait = in_turn.max(load.at_its_pace(tenant));
         let own_time = service_time.saturating_mul(count.div_ceil(workers));
-        // A wait is an estimate, and the longer it is, the further it may be off. Whatever is admitted and not finished in
-        // time was computed for nobody; in a line that is kept shorter, as many are finished.
+        // The wait is an estimate: the longer it is, the larger its error can be. A hash that is admitted and does not
+        // finish in time is wasted work; with a shorter queue, as many hashes finish.
         let longest_likely_wait = expected_wait.saturating_add(expected_wait / 3);
         let enough = longest_likely_wait.saturating_add(own_time);
         if enough > remaining {
@@ -84,21 +84,21 @@ impl Admission {
         Ok(Reservation { admission: Arc::clone(self), tenant, unused, own_time })
     }
 
-    /// Learns from a hash that took so long.
+    /// Learns from the time that one hash took.
     pub(super) fn measured(&self, took: Duration) {
         let mut load = self.load();
         load.service_time = Some(moved(load.service_time, took, 8));
     }
 
-    /// How many hashes are admitted and not finished, how long one takes, and what was refused.
+    /// Number of hashes admitted and unfinished, time that one takes, and refusals.
     pub(super) fn figures(&self) -> (u32, Duration, Refused) {
         let load = self.load();
         let outstanding = load.accounts.values().fold(0, |all: u32, own| all.saturating_add(own.outstanding));
         (outstanding, load.service_time.unwrap_or_default(), load.refused)
     }
 
-    /// Learns at what pace a tenant is served. That shows only while more of it waits than is computed at a time: else it
-    /// is the pace at which it asks.
+    /// Learns the pace at which a tenant is served. It shows only while more of the tenant's hashes wait than are
+    /// computed at a time; otherwise it is the pace of the tenant's requests.
     fn finished(&self, tenant: &TenantName, count: u32, now: Instant) {
         let (mut load, workers) = (self.load(), self.workers.get());
         let alone = load.service_time.unwrap_or_default() / workers;
@@ -127,7 +127,7 @@ impl Admission {
 }
 
 impl Load {
-    /// How many hashes are computed before a tenant's next ones are: its own, and of each other tenant at most as many in
+    /// Number of hashes computed before a tenant's next ones: its own, and of each other tenant at most as many, in
     /// whole turns.
     fn ahead_of(&self, tenant: &TenantName, count: u32) -> u32 {
         let own = self.accounts.get(tenant).map_or(0, |account| account.outstanding);
@@ -136,19 +136,19 @@ impl Load {
         others.fold(own, |ahead, (_, account)| ahead.saturating_add(turns.min(account.outstanding)))
     }
 
-    /// How long a tenant's outstanding hashes take, where they go on being finished as they were lately.
+    /// How long a tenant's outstanding hashes take if they keep finishing at their recent pace.
     fn at_its_pace(&self, tenant: &TenantName) -> Duration {
         let account = self.accounts.get(tenant);
         account.map_or(Duration::ZERO, |own| own.pace.unwrap_or_default().saturating_mul(own.outstanding))
     }
 }
 
-/// A moving average after one more value, of so many that count.
+/// Updates a moving average over `values` values with one more value.
 fn moved(average: Option<Duration>, value: Duration, values: u32) -> Duration {
     average.map_or(value, |average| average.saturating_mul(values.saturating_sub(1)).saturating_add(value) / values)
 }
 
-/// Hashes that were admitted as one. What is not taken is given back when this is dropped.
+/// Hashes admitted together. Dropping this gives back the unused ones.
 pub(super) struct Reservation {
     admission: Arc<Admission>,
     tenant: TenantName,
@@ -157,12 +157,12 @@ pub(super) struct Reservation {
 }
 
 impl Reservation {
-    /// How long its hashes take, once it is their turn.
+    /// How long its hashes take once it is their turn.
     pub(super) const fn own_time(&self) -> Duration {
         self.own_time
     }
 
-    /// Takes so many of them, or nothing where fewer are left.
+    /// Takes `count` of them, or none if fewer are left.
     pub(super) fn take(&self, count: u32) -> Option<Slot> {
         let fewer = |unused: u32| unused.checked_sub(count);
         self.unused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).ok()?;
@@ -176,7 +176,7 @@ impl Drop for Reservation {
     }
 }
 
-/// What is queued or running, and how many hashes it counts as; given back when dropped.
+/// A queued or running job, and the number of hashes that it counts as. Dropping this gives them back.
 pub(super) struct Slot {
     admission: Arc<Admission>,
     tenant: TenantName,
@@ -188,7 +188,7 @@ impl Slot {
         self.count
     }
 
-    /// Tells admission that it was computed.
+    /// Reports to admission that the job was computed.
     pub(super) fn finished(&self, now: Instant) {
         self.admission.finished(&self.tenant, self.count, now);
     }

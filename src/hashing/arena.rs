@@ -6,7 +6,7 @@ use std::ops::DerefMut;
 use argon2::Block;
 use memmap2::{MmapMut, MmapOptions};
 
-/// The size of a huge page where a small one has 4 KiB.
+/// Size of a huge page if small pages have 4 KiB.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
 /// Blocks that are all zero except while they are lent.
@@ -17,10 +17,10 @@ pub(super) struct Arena {
 }
 
 impl Arena {
-    /// Maps so many blocks and touches them, so that no hash has to wait for a page.
+    /// Maps that many blocks and touches them, so that no hash has to wait for a page.
     pub(super) fn new(blocks: usize) -> io::Result<Self> {
         let bytes = blocks.checked_mul(Block::SIZE).ok_or(io::ErrorKind::OutOfMemory)?;
-        // A huge page has to be aligned. What lies before is never touched, so it takes no memory.
+        // A huge page has to be aligned. The bytes before the start are never touched, so they take no memory.
         let mapped = bytes.checked_add(HUGE_PAGE_BYTES).ok_or(io::ErrorKind::OutOfMemory)?;
         let mapping = MmapOptions::new().len(mapped).map_anon()?;
         let start = mapping.as_ptr().addr().wrapping_neg() % HUGE_PAGE_BYTES;
@@ -30,22 +30,22 @@ impl Arena {
         Ok(arena)
     }
 
-    /// Lends the first blocks, or nothing where there are not so many.
+    /// Lends the first blocks; `None` if there are too few.
     pub(super) fn lend(&mut self, blocks: usize) -> Option<Lent<'_>> {
         self.blocks().get_mut(..blocks).map(Lent)
     }
 
-    /// Argon2 jumps about in its memory: with small pages a third of the time goes to finding them.
+    /// Argon2 accesses its memory at random: with small pages, a third of the time goes to page look-ups.
     fn advise_huge_pages(&self) {
         #[cfg(target_os = "linux")]
-        // A system without them serves from small ones.
+        // A system without huge pages uses small ones.
         let _ = self.mapping.advise_range(memmap2::Advice::HugePage, self.start, self.bytes);
     }
 
     fn blocks(&mut self) -> &mut [Block] {
         const { assert!(size_of::<Block>() == Block::SIZE, "a block is its words and nothing else") };
         let bytes = self.mapping.get_mut(self.start..).and_then(|rest| rest.get_mut(..self.bytes)).unwrap_or_default();
-        // SAFETY: a block is an array of integers without padding (above), so that any bytes are one.
+        // SAFETY: a block is an array of integers without padding (asserted above), so any bytes are a valid block.
         #[expect(unsafe_code, reason = "no safe function makes blocks of memory that huge pages were asked for")]
         let (_, blocks, _) = unsafe { bytes.align_to_mut() };
         blocks
@@ -77,7 +77,7 @@ impl DerefMut for Lent<'_> {
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         self.0.fill(Block::new());
-        // Ordinary stores are many times faster than volatile ones; the barrier keeps them from being left out.
+        // Ordinary stores are many times faster than volatile ones; the barrier keeps them from being optimised away.
         zeroize::optimization_barrier(&*self.0);
     }
 }

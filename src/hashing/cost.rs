@@ -1,8 +1,8 @@
-//! What a hash costs: argon2's parameters, and the bounds on them.
+//! Cost of a hash: argon2's parameters, and their bounds.
 
 use std::num::NonZeroU32;
 
-/// Argon2's three parameters (RFC 9106 §3.1), whether good or not.
+/// Argon2's three parameters (RFC 9106 §3.1), valid or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Parameters {
     /// m: memory in KiB.
@@ -14,24 +14,24 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    /// The blocks of 1 KiB that are filled.
+    /// Number of 1 KiB blocks that are filled.
     pub(super) const fn work(self) -> u64 {
         (self.memory_kib as u64).saturating_mul(self.iterations as u64)
     }
 }
 
-/// What new hashes cost: at least as much as one line of the OWASP list, and no more than a service can bear.
+/// Cost of new hashes: at least one line of the OWASP list, and no more than a service can bear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost(Parameters);
 
-/// Least memory and passes together (OWASP Password Storage Cheat Sheet, "Argon2id"; all with p=1).
+/// Minimum pairs of memory and passes (OWASP Password Storage Cheat Sheet, "Argon2id"; all with p=1).
 pub(super) const OWASP_LINES: [(u32, u32); 5] =
     [(46 * 1024, 1), (19 * 1024, 2), (12 * 1024, 3), (9 * 1024, 4), (7 * 1024, 5)];
 
-/// The same of ASVS 5.0, appendix C, "Argon2id"; the last line is for three passes and more.
+/// The same for ASVS 5.0, appendix C, "Argon2id"; the last line is for three or more passes.
 const ASVS_LINES: [(u32, u32); 3] = [(46 * 1024, 1), (19 * 1024, 2), (12 * 1024, 3)];
 
-/// The most memory: RFC 9106 §4's first recommendation.
+/// Maximum memory: the first recommendation of RFC 9106 §4.
 const MAX_MEMORY_KIB: u32 = 2 * 1024 * 1024;
 const MAX_ITERATIONS: u32 = 64;
 const MAX_PARALLELISM: u32 = 16;
@@ -40,7 +40,7 @@ impl Cost {
     /// m=47104 KiB, t=1, p=1: on the OWASP list, and the ASVS 5.0 line for t=1 (appendix C).
     pub const DEFAULT: Self = Self(Parameters { memory_kib: 47_104, iterations: 1, parallelism: 1 });
 
-    /// Takes argon2's parameters.
+    /// Checks argon2's parameters.
     ///
     /// # Errors
     /// They are below every line of the OWASP list, or absurdly high.
@@ -76,12 +76,12 @@ impl Cost {
         self.0.parallelism
     }
 
-    /// The lines of the OWASP list, from the one with the most memory.
+    /// The lines of the OWASP list, starting with the one with the most memory.
     pub fn owasp() -> [Self; 5] {
         OWASP_LINES.map(|(memory_kib, iterations)| Self(Parameters { memory_kib, iterations, parallelism: 1 }))
     }
 
-    /// Whether it is at least a line of ASVS 5.0, appendix C. Every cost is at least a line of the OWASP list.
+    /// Whether it reaches a line of ASVS 5.0, appendix C. Every cost reaches a line of the OWASP list.
     pub fn meets_asvs(self) -> bool {
         reaches(&ASVS_LINES, self.0.memory_kib, self.0.iterations)
     }
@@ -110,9 +110,9 @@ pub enum CostError {
          47104 KiB with 1, 19456 KiB with 2, 12288 KiB with 3, 9216 KiB with 4, or 7168 KiB with 5"
     )]
     TooWeak {
-        /// The memory that was asked for.
+        /// The requested memory.
         memory_kib: u32,
-        /// The passes that were asked for.
+        /// The requested passes.
         iterations: u32,
     },
     /// New hashes could not be verified.
@@ -121,31 +121,31 @@ pub enum CostError {
          raise the ceiling to that or leave it out"
     )]
     CeilingTooLow {
-        /// The ceiling that was asked for.
+        /// The requested ceiling.
         ceiling_kib: u32,
         /// The memory of a new hash.
         memory_kib: u32,
     },
-    /// One parameter is out of its range.
+    /// A parameter is out of range.
     #[error("argon2's {parameter} is between 1 and {max}, found {found}")]
     OutOfRange {
-        /// Which one.
+        /// The parameter.
         parameter: &'static str,
-        /// The most.
+        /// Its maximum.
         max: u32,
-        /// What was asked for.
+        /// The requested value.
         found: u32,
     },
 }
 
-/// The most that verifying a stored hash may cost: no imported or altered string takes more memory or time. Each worker
-/// has so much memory.
+/// Maximum cost of verifying a stored hash: no imported or altered string takes more memory or time. Each worker has
+/// this much memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ceiling(Parameters);
 
 impl Ceiling {
-    /// The ceiling of an engine that makes hashes of that cost. It is never below the default cost and the passes and
-    /// lanes that are in use elsewhere, so that a cost which is lowered among the OWASP lines locks nobody out.
+    /// The ceiling of an engine that makes hashes of that cost. It is never below the default cost, nor below the
+    /// passes and lanes in use elsewhere, so that lowering the cost among the OWASP lines locks no subject out.
     pub fn of(cost: Cost) -> Self {
         Self(Parameters {
             memory_kib: cost.memory_kib().max(Cost::DEFAULT.memory_kib()),
@@ -154,8 +154,8 @@ impl Ceiling {
         })
     }
 
-    /// The same with the memory that is asked for: more, so that hashes from elsewhere can be verified, or less, so that
-    /// a worker takes less. Without one, as [`Ceiling::of`].
+    /// Like [`Ceiling::of`], with the given memory: more, so that hashes from elsewhere can be verified, or less, so
+    /// that a worker takes less. Without a value, the same as [`Ceiling::of`].
     ///
     /// # Errors
     /// New hashes could not be verified.
@@ -177,7 +177,7 @@ impl Ceiling {
         self.0.memory_kib
     }
 
-    /// Bytes that a hash takes at most.
+    /// Maximum bytes that a hash takes.
     pub(super) const fn bytes(self) -> u64 {
         self.0.memory_kib as u64 * 1024
     }

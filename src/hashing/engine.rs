@@ -1,4 +1,4 @@
-//! The engine: starts the workers, admits hashes, hands them over.
+//! The engine: starts the workers, admits hashes, and passes them to the workers.
 
 use std::io;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -29,21 +29,21 @@ mod admitted;
 
 use admitted::Admitted;
 
-/// Bytes of the tags that are made (RFC 9106 §4).
+/// Bytes of the tags of new hashes (RFC 9106 §4).
 pub(super) const TAG_BYTES: usize = 32;
 
-/// How the engine works.
+/// Settings of the engine.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineSettings {
-    /// What new hashes cost.
+    /// Cost of new hashes.
     pub cost: Cost,
-    /// What stored hashes may cost at most.
+    /// Maximum cost of stored hashes.
     pub ceiling: Ceiling,
-    /// Which kernel is asked for.
+    /// The requested kernel.
     pub kernel: KernelSetting,
-    /// How many hashes are computed at a time; one for each usable CPU where absent.
+    /// Number of hashes to compute at a time. Default: one for each usable CPU.
     pub workers: Option<NonZeroUsize>,
-    /// With more work than this ahead, nothing is admitted.
+    /// If the expected wait is longer than this, nothing is admitted.
     pub longest_wait: Duration,
 }
 
@@ -64,7 +64,7 @@ pub enum EngineError {
     WarmUp,
 }
 
-/// Computes every password hash of the process. Dropping it stops the workers, after the hashes that are running.
+/// Computes every password hash of the process. Dropping it stops the workers after their running hashes.
 pub struct HashEngine {
     shared: Arc<Shared>,
     kernel: KernelChoice,
@@ -124,7 +124,7 @@ impl HashEngine {
         entropy.fill(&mut salt);
         let recipe = shared.recipe(salt);
 
-        // From here on a drop stops what was started.
+        // From here on, a drop stops the workers that were started.
         let mut engine = Self { shared, kernel, arenas, decoy: PasswordHash::new(String::new()), workers: Vec::new() };
         let (ready, first_hashes) = mpsc::channel();
         for number in 0..workers.get() {
@@ -136,7 +136,7 @@ impl HashEngine {
             };
             engine.workers.push(thread::Builder::new().name(format!("hash-{number}")).spawn(work)?);
         }
-        // A worker that panics drops its end, which must be the last.
+        // A worker that panics drops its sender, which must be the last one.
         drop(ready);
         for _ in 0..workers.get() {
             let tag = first_hashes.recv().unwrap_or(Err(EngineError::WarmUp))?;
@@ -215,14 +215,14 @@ impl Drop for HashEngine {
     fn drop(&mut self) {
         self.shared.queue.stop();
         for worker in self.workers.drain(..) {
-            // A worker that panicked has nothing left to say.
+            // The result of a worker that panicked is of no interest.
             let _ = worker.join();
         }
     }
 }
 
 impl Shared {
-    /// What new hashes are made by.
+    /// Recipe of new hashes.
     fn recipe(&self, salt: Salt) -> Recipe {
         Recipe {
             algorithm: Algorithm::Argon2id,
@@ -233,18 +233,18 @@ impl Shared {
         }
     }
 
-    /// What new hashes are made by, of any salt.
+    /// Recipe of new hashes, with any salt.
     fn today(&self) -> Recipe {
         self.recipe([0; SALT_BYTES])
     }
 
-    /// Reads a stored hash. The error says why it can't be, in fixed words.
+    /// Parses a stored hash. The error is a fixed text that says why it cannot be parsed.
     fn read(&self, hash: &PasswordHash) -> Result<Stored, &'static str> {
         Stored::parse(hash.expose(), self.ceiling)
     }
 
-    /// Which bytes of a password are tried on a stored hash, and how many of today's hashes each try counts as. What is
-    /// not of this engine may have been made of the bytes as they were received.
+    /// Which bytes of a password to try against a stored hash, and how many of today's hashes each try counts as. A
+    /// hash that this engine did not make may have been made from the bytes as they were received.
     fn tries(&self, stored: &Stored, password: &Password) -> impl Iterator<Item = (Form, u32)> {
         let one = self.cost.parameters().work().max(1);
         let may_be_of_received = password.expose_as_received().is_some() && !stored.is_like(&self.today());
@@ -255,7 +255,7 @@ impl Shared {
         })
     }
 
-    /// A worker's life: a first hash, which also tells how long one takes, then the queue.
+    /// Runs a worker: computes a first hash, which also measures how long one takes, then serves the queue.
     fn work(
         &self,
         kernel: Box<dyn Kernel>,
@@ -275,7 +275,7 @@ impl Shared {
     }
 }
 
-/// As many workers as an engine has where nothing else is asked for: one for each CPU that the process may use.
+/// The default number of workers: one for each CPU that the process may use.
 pub fn usable_cpus() -> NonZeroU32 {
     thread::available_parallelism().ok().and_then(|cpus| cpus.try_into().ok()).unwrap_or(NonZeroU32::MIN)
 }

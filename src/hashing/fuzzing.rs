@@ -1,4 +1,4 @@
-//! What the fuzz targets in `fuzz/` call. Nothing that is shipped has it.
+//! Functions for the fuzz targets in `fuzz/`. No shipped build has them.
 
 use argon2::{Algorithm, Version};
 
@@ -6,12 +6,12 @@ use super::cost::{Ceiling, Cost, Parameters};
 use super::kernel::{CantAllocate, FastKernel, Input, Kernel, PortableKernel};
 use super::phc::{Phc, Recipe};
 
-/// What argon2 is computed of.
+/// Input of argon2.
 #[derive(Debug)]
 pub struct Case<'a> {
     /// 0 Argon2d, 1 Argon2i, 2 Argon2id.
     pub algorithm: u8,
-    /// Whether it is the first version.
+    /// Whether to use the first version.
     pub is_first_version: bool,
     /// m, in KiB.
     pub memory_kib: u32,
@@ -27,7 +27,7 @@ pub struct Case<'a> {
     pub secret: &'a [u8],
     /// The associated data.
     pub associated_data: &'a [u8],
-    /// How long the tag is.
+    /// Length of the tag.
     pub tag_bytes: usize,
 }
 
@@ -38,15 +38,15 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// Makes both, with memory for hashes of so much.
+    /// Makes both, with memory for hashes of that size.
     ///
     /// # Errors
-    /// The system has no such memory.
+    /// The system does not have that much memory.
     pub fn new(memory_kib: u32) -> Result<Self, CantAllocate> {
         Ok(Self { fast: FastKernel::new(memory_kib)?, portable: PortableKernel::new(memory_kib)? })
     }
 
-    /// The tags by the fast one and by the portable one, or nothing where a kernel refuses.
+    /// The tags of the fast and of the portable kernel; `None` if the kernel refuses.
     pub fn compute(&mut self, case: &Case<'_>) -> [Option<Vec<u8>>; 2] {
         let Self { fast, portable } = self;
         [compute(fast, case), compute(portable, case)]
@@ -70,7 +70,7 @@ fn compute(kernel: &mut dyn Kernel, case: &Case<'_>) -> Option<Vec<u8>> {
     computed.ok().map(|()| tag)
 }
 
-/// Reads a PHC string and prints it again, or nothing where it is refused.
+/// Parses a PHC string and prints it again; `None` if it is refused.
 pub fn reprint_phc(text: &str) -> Option<String> {
     Phc::parse(text, Ceiling::of(Cost::DEFAULT)).ok().map(|phc| phc.to_string())
 }

@@ -1,4 +1,5 @@
-//! What hashes cost on this machine: the kernels without queue and admission, for who chooses a cost or measures.
+//! Measures what hashes cost on this machine: the kernels without queue and admission, to choose a cost or to
+//! benchmark.
 
 use std::num::NonZeroU32;
 use std::sync::Barrier;
@@ -14,21 +15,21 @@ use super::memory::{self, Arenas, TooLittleMemory};
 use super::phc::Recipe;
 use crate::ports::{Clock, Salt};
 
-/// Nobody's password, and nobody's salt.
+/// A password and a salt that no subject has.
 const PASSWORD: &[u8] = b"correct horse battery staple";
 const SALT: Salt = [1; 16];
 
-/// So many hashes are measured at least.
+/// Minimum number of hashes to measure.
 const LEAST_HASHES: u32 = 3;
 
-/// One kernel with its memory.
+/// A kernel with its memory.
 pub struct BareKernel(Box<dyn Kernel>);
 
 impl BareKernel {
-    /// Makes one with memory for hashes of so much.
+    /// Makes a kernel with memory for hashes of that size.
     ///
     /// # Errors
-    /// The system has no such memory.
+    /// The system does not have that much memory.
     pub fn new(choice: KernelChoice, memory_kib: u32) -> Result<Self, CantAllocate> {
         choice.kernel(memory_kib).map(Self)
     }
@@ -36,7 +37,7 @@ impl BareKernel {
     /// Computes the tag of a new hash.
     ///
     /// # Errors
-    /// The cost has more memory than the kernel.
+    /// The cost needs more memory than the kernel has.
     pub fn hash(&mut self, cost: Cost, password: &[u8], salt: Salt) -> Result<[u8; TAG_BYTES], CantCompute> {
         let recipe = Recipe {
             algorithm: Algorithm::Argon2id,
@@ -58,11 +59,11 @@ pub struct Measured {
     pub alone: Duration,
     /// While every worker computes one.
     pub together: Duration,
-    /// How many all workers compute in a second.
+    /// Number of hashes that all workers compute per second.
     pub per_second: f64,
 }
 
-/// Why nothing is measured.
+/// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MeasureError {
     /// The arenas don't fit.
@@ -86,10 +87,10 @@ pub struct Gauge<'a> {
 }
 
 impl<'a> Gauge<'a> {
-    /// Makes the kernels, with memory for hashes of so much.
+    /// Makes the kernels, with memory for hashes of that size.
     ///
     /// # Errors
-    /// There is not so much memory.
+    /// There is not enough memory.
     pub fn new(
         choice: KernelChoice,
         workers: NonZeroU32,
@@ -101,10 +102,10 @@ impl<'a> Gauge<'a> {
         Ok(Self { kernels, clock })
     }
 
-    /// Measures a cost, for so long alone and for so long together.
+    /// Measures a cost: first one kernel alone, then all together, each for at least that long.
     ///
     /// # Errors
-    /// The cost has more memory than the kernels.
+    /// The cost needs more memory than the kernels have.
     pub fn measure(&mut self, cost: Cost, at_least: Duration) -> Result<Measured, MeasureError> {
         let Self { kernels, clock } = self;
         let start = Barrier::new(1);

@@ -1,10 +1,10 @@
-//! How much memory the arenas take, and how much there is: what the machine has free and what the control group allows.
+//! Memory that the arenas take, and memory available: free on the machine, and allowed by the control group.
 
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-/// What the rest of the process needs besides the arenas.
+/// Memory that the process needs besides the arenas.
 const REST_OF_THE_PROCESS: u64 = 32 << 20;
 
 /// The memory of the workers: all that hashes ever take.
@@ -27,7 +27,7 @@ pub struct TooLittleMemory {
 }
 
 impl Arenas {
-    /// Refuses what is more than there is, as far as the system says.
+    /// Refuses arenas that exceed the available memory, as far as the system reports it.
     pub(super) fn check(self, available_bytes: Option<u64>) -> Result<(), TooLittleMemory> {
         match available_bytes {
             Some(available) if self.bytes() > available => Err(TooLittleMemory {
@@ -52,7 +52,7 @@ impl Arenas {
     }
 }
 
-/// The bytes that arenas can take, or `None` where the system does not say.
+/// Bytes available for arenas; `None` if the system does not report them.
 pub(super) fn available_bytes() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine_bytes(&text));
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -85,7 +85,7 @@ fn group_bytes(root: &Path, groups: &str) -> Option<u64> {
     limits.min()
 }
 
-/// The tightest limit of a group and of those above it. A container may see only those that are its own, at the root.
+/// The tightest limit of a group and of its ancestors. A container may see only its own groups, at the root.
 fn tightest(root: &Path, path: &str, file: &str) -> Option<u64> {
     let own = root.join(path);
     let limit = |group: &Path| fs::read_to_string(group.join(file)).ok()?.trim().parse().ok();
@@ -126,7 +126,7 @@ mod tests {
         fs::write(own.join("memory.limit_in_bytes"), "3000\n").unwrap();
         let groups = "9:name=systemd:/service\n5:cpu,memory:/service\n3:memory_other:/\n0::/\n";
         assert_eq!(group_bytes(root.path(), groups), Some(3000));
-        // In a container the path is that outside of it, and its own group is at the root.
+        // In a container, the path is the one outside of it, and the container's own group is at the root.
         assert_eq!(group_bytes(root.path(), "5:memory:/outside/service\n"), Some(9_223_372_036_854_771_712));
     }
 

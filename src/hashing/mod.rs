@@ -1,8 +1,8 @@
-//! The hash engine: every password hash of the process, on threads of its own, in memory of its own.
+//! The hash engine: computes every password hash of the process, on its own threads, in its own memory.
 //!
 //! A hash costs tens of megabytes and tens of milliseconds. So there is a fixed set of workers, each with one arena
 //! that is allocated and touched at start, and requests are admitted by the time that the work ahead of them takes.
-//! Whatever the load, memory is workers × ceiling, and the async runtime never computes.
+//! Whatever the load, memory is workers × ceiling, and the async runtime never computes hashes.
 
 mod admission;
 mod arena;

@@ -1,7 +1,7 @@
-//! PHC strings of argon2: `$argon2id$v=19$m=47104,t=1,p=1$<salt>$<tag>`, read strictly.
+//! PHC strings of argon2: `$argon2id$v=19$m=47104,t=1,p=1$<salt>$<tag>`, parsed strictly.
 //!
-//! Read once for each verification, from a store that somebody may have altered: what is not written exactly as the
-//! reference implementation writes it is refused before anything is allocated.
+//! Parsed once for each verification, from a store that may have been altered: a string that is not written exactly as
+//! the reference implementation writes it is refused before anything is allocated.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ const TAG_BYTES: std::ops::RangeInclusive<usize> = 10..=64;
 /// Argon2's result.
 pub(super) type Tag = Zeroizing<Vec<u8>>;
 
-/// All that determines a tag, apart from the password.
+/// Everything that determines a tag, apart from the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Recipe {
     pub algorithm: Algorithm,
@@ -29,14 +29,14 @@ pub(super) struct Recipe {
     pub tag_bytes: usize,
 }
 
-/// A PHC string, read.
+/// A parsed PHC string.
 pub(super) struct Phc {
     pub recipe: Recipe,
     pub tag: Tag,
 }
 
 impl Phc {
-    /// Reads a string whose cost is within the ceiling. The error says why not, in fixed words.
+    /// Parses a string whose cost is within the ceiling. The error is a fixed text that says why it is refused.
     pub(super) fn parse(text: &str, ceiling: Ceiling) -> Result<Self, &'static str> {
         const FORM: &str = "it is not an argon2 PHC string";
         let (identifier, rest) = text.strip_prefix('$').and_then(|text| text.split_once('$')).ok_or(FORM)?;
@@ -50,7 +50,7 @@ impl Phc {
             Some(("19", rest)) => (Version::V0x13, rest),
             Some(("16", rest)) => (Version::V0x10, rest),
             Some(_) => return Err("its version of argon2 is unknown"),
-            // The first version's strings had no version.
+            // Strings of the first version had no version field.
             None => (Version::V0x10, rest),
         };
         let (parameters, rest) = rest.split_once('$').ok_or(FORM)?;

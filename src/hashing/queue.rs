@@ -1,4 +1,4 @@
-//! The lines that jobs wait in: one for each tenant, served in turn, and within each first come, first served.
+//! Lines of waiting jobs: one for each tenant, served in turn; within each line, first come, first served.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -14,10 +14,10 @@ use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 use crate::ports::{Clock, HasherError};
 
-/// Hashes that were admitted as one: once one has begun, all are computed; abandoned before, none is.
+/// Hashes that were admitted together: once one has begun, all are computed; if abandoned before, none are.
 pub(super) struct Fate {
     state: AtomicU8,
-    /// Begun later, they are not finished in time.
+    /// The latest time to begin: later, they do not finish in time.
     begin_by: Instant,
 }
 
@@ -30,12 +30,12 @@ impl Fate {
         Self { state: AtomicU8::new(Self::OPEN), begin_by }
     }
 
-    /// Nobody waits any more. Without effect where one has begun.
+    /// Marks that the caller no longer waits. Has no effect once one has begun.
     pub(super) fn abandon(&self) {
         let _ = self.state.compare_exchange(Self::OPEN, Self::ABANDONED, Ordering::AcqRel, Ordering::Acquire);
     }
 
-    /// Whether one may begin.
+    /// Whether one of the hashes may begin.
     fn begin(&self, now: Instant) -> bool {
         if now > self.begin_by {
             self.abandon();
@@ -45,7 +45,7 @@ impl Fate {
     }
 }
 
-/// One hash to compute. Dropped unanswered, it tells whoever waits that the engine stopped.
+/// One hash to compute. If it is dropped unanswered, the caller gets the error that the engine stopped.
 pub(super) struct Job {
     pub tenant: TenantName,
     pub fate: Arc<Fate>,
@@ -57,21 +57,21 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Answers whoever waits. The slot is given back first, so that who has the answer can be admitted again.
+    /// Answers the caller. Gives the slot back first, so that a caller that has its answer can be admitted again.
     pub(super) fn answer(self, answer: Result<Tag, HasherError>) {
         let Self { password, slot, reply, .. } = self;
         drop((password, slot));
-        // Who waited may have gone meanwhile.
+        // The caller may have gone meanwhile.
         let _ = reply.send(answer);
     }
 }
 
-/// Which bytes of a password are hashed.
+/// Which bytes of a password to hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Those of the normalized password.
+    /// The normalized password.
     Normalized,
-    /// Those that were received, where normalizing changed them.
+    /// The password as received, if normalizing changed it.
     AsReceived,
 }
 
@@ -84,7 +84,7 @@ impl Form {
     }
 }
 
-/// Jobs on their way to the workers. Its length is bounded by admission.
+/// Jobs on their way to the workers. Admission bounds its length.
 #[derive(Default)]
 pub(super) struct Queue {
     lines: Mutex<Lines>,
@@ -93,24 +93,24 @@ pub(super) struct Queue {
     abandoned: AtomicU64,
 }
 
-/// A scheduler of lines as RFC 8290 §4 has it: deficit round robin, in which newcomers go first, so that who asks seldom
-/// waits for hashes that run, and not for a turn of those who always have some waiting.
+/// Schedules the lines as in RFC 8290 §4: deficit round robin in which newcomers go first, so that a tenant with few
+/// requests waits for running hashes, and not for a turn of the tenants that always have some waiting.
 #[derive(Default)]
 struct Lines {
     by_tenant: HashMap<TenantName, Line>,
-    /// Tenants with a line that came when they had none.
+    /// Tenants whose job came when they had no line.
     newcomers: VecDeque<TenantName>,
-    /// The other tenants with a line: whose turn it is, and who is next.
+    /// The other tenants with a line, in the order of their turns.
     turns: VecDeque<TenantName>,
     stopped: bool,
 }
 
-/// What a tenant waits for. A newcomer's line stays for a turn when it is empty: who comes again is no newcomer before
-/// everybody else had a turn.
+/// Waiting jobs of a tenant. An empty line of a newcomer stays for one turn: a tenant that comes again is not a
+/// newcomer before all others have had a turn.
 #[derive(Default)]
 struct Line {
     jobs: VecDeque<Job>,
-    /// How many hashes of the turn were given out already, or of turns to come.
+    /// Number of hashes already given out of this turn or of later ones.
     given: u32,
 }
 
@@ -123,7 +123,7 @@ impl Lines {
         line.jobs.push_back(job);
     }
 
-    /// A job that was given out was not computed: it is no part of its tenant's turn.
+    /// Takes back a job that was given out and not computed: it does not count for its tenant's turn.
     fn take_back(&mut self, job: &Job) {
         if let Some(line) = self.by_tenant.get_mut(&job.tenant) {
             line.given = line.given.saturating_sub(job.slot.count());
@@ -155,7 +155,7 @@ impl Lines {
 }
 
 impl Queue {
-    /// Appends a job to its tenant's line. Once stopped, it is dropped.
+    /// Appends a job to its tenant's line. Once stopped, drops it.
     pub(super) fn push(&self, job: Job) {
         let mut lines = self.lines();
         if !lines.stopped {
@@ -164,7 +164,7 @@ impl Queue {
         }
     }
 
-    /// Waits for the next job that somebody still waits for and that can be finished in time; nothing once stopped.
+    /// Waits for the next job that a caller still waits for and that can finish in time; `None` once stopped.
     pub(super) fn next(&self, clock: &dyn Clock) -> Option<Job> {
         let mut lines = self.lines();
         loop {
@@ -186,12 +186,12 @@ impl Queue {
         }
     }
 
-    /// How many jobs have begun since the start, and how many were abandoned before.
+    /// Number of jobs that have begun since the start, and of jobs abandoned before they began.
     pub(super) fn figures(&self) -> (u64, u64) {
         (self.begun.load(Ordering::Relaxed), self.abandoned.load(Ordering::Relaxed))
     }
 
-    /// Drops what waits, and sends the workers home.
+    /// Drops the waiting jobs, and ends the workers.
     pub(super) fn stop(&self) {
         let mut lines = self.lines();
         lines.stopped = true;

@@ -1,4 +1,4 @@
-//! What each thread of the engine does.
+//! The work of each thread of the engine.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,12 +17,12 @@ pub(super) type NewKernel = dyn Fn() -> Result<Box<dyn Kernel>, CantAllocate> + 
 
 /// A kernel with what it needs to serve the queue.
 pub(super) struct Worker<'a> {
-    /// Absent after a hash that needed the kernel's memory, or where that was lost, until it is needed again.
+    /// `None` after a hash that needed the kernel's memory, or after that memory was lost, until it is needed again.
     pub kernel: Option<Box<dyn Kernel>>,
     pub new_kernel: &'a NewKernel,
     pub clock: &'a dyn Clock,
     pub admission: &'a Admission,
-    /// What hashes cost by which admission counts.
+    /// Cost of the hashes that admission counts in.
     pub counted: Parameters,
 }
 
@@ -48,7 +48,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Computes one argon2 hash, and tells admission how long it took where that is what admission counts by.
+    /// Computes one argon2 hash, and reports its time to admission if it has the cost that admission counts in.
     pub(super) fn argon2(&mut self, password: &[u8], recipe: &Recipe) -> Result<Tag, HasherError> {
         let kernel = match &mut self.kernel {
             Some(kernel) => kernel,
@@ -68,8 +68,8 @@ impl Worker<'_> {
         Ok(tag)
     }
 
-    /// Computes one hash of another method. What takes memory takes the place of the kernel, so that a worker never has
-    /// more than the ceiling.
+    /// Computes one hash of another method. A method that takes memory takes the place of the kernel, so that a worker
+    /// never has more than the ceiling.
     fn foreign(&mut self, password: &[u8], foreign: &Foreign) -> Result<Tag, CantCompute> {
         if foreign.takes_memory() {
             self.kernel = None;
@@ -77,7 +77,7 @@ impl Worker<'_> {
         foreign.compute(password)
     }
 
-    /// What a failure means for who waits. A kernel that has lost its memory is replaced by the next hash.
+    /// Maps a failure to the caller's error. The next hash replaces a kernel that has lost its memory.
     fn failed(&mut self, error: CantCompute) -> HasherError {
         match error {
             CantCompute::Input => HasherError::Unreadable("its parameters can't be computed"),

@@ -1,17 +1,17 @@
-//! What is admitted, and when.
+//! Tests of what is admitted, and when.
 
 use super::*;
 
 const LONG: Duration = Duration::from_hours(1);
 
-/// Two workers, 10 ms a hash, at most 100 ms of waiting.
+/// Two workers, 10 ms per hash, at most 100 ms of waiting.
 fn admission() -> Arc<Admission> {
     let admission = Admission::new(NonZeroU32::new(2).unwrap(), Duration::from_millis(100));
     admission.measured(Duration::from_millis(10));
     Arc::new(admission)
 }
 
-/// What one tenant is admitted, where no other offers anything.
+/// Admission of one tenant while no other has work.
 impl Admission {
     fn admit_alone(self: &Arc<Self>, count: u32, remaining: Duration) -> Result<Reservation, NotAdmitted> {
         self.admit(&TenantName::parse("alone").unwrap(), count, remaining)
@@ -28,12 +28,12 @@ fn one_tenants_load_is_ahead_of_another_only_in_turn() {
     let [greedy, modest] = ["greedy", "modest"].map(|name| TenantName::parse(name).unwrap());
     let _ahead = admission.admit(&greedy, 20, LONG).ok();
     assert!(admission.admit(&greedy, 2, Duration::from_millis(100)).is_err());
-    // After two of the other, which take 10 ms on two workers, and at most 13.3.
+    // Behind two hashes of the other tenant, which take 10 ms on two workers, and at most 13.3 ms.
     assert!(admission.admit(&modest, 2, Duration::from_millis(23)).is_err());
     assert!(admission.admit(&modest, 2, Duration::from_millis(24)).is_ok());
 }
 
-/// Finishes so many of what was admitted, one each 20 ms: a quarter of what two workers can do.
+/// Finishes `count` of the admitted hashes, one every 20 ms: a quarter of what two workers can do.
 #[expect(clippy::disallowed_methods, reason = "there is no other instant to begin with")]
 fn finish_slowly(reservation: &Reservation, count: u32) {
     let now = Instant::now();
@@ -51,7 +51,7 @@ fn what_others_take_again_and_again_counts_as_it_was_lately() {
     let Err(NotAdmitted::DeadlineTooShort { expected_wait, .. }) = admission.admit_alone(1, Duration::ZERO) else {
         panic!("no time is too short");
     };
-    // Five at 5 ms are 25, and at the new pace 100; the average is on its way.
+    // Five hashes at 5 ms take 25 ms, and at the new pace 100 ms; the average is in between.
     assert!((40..100).contains(&expected_wait.as_millis()), "{expected_wait:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Hashes that were admitted, on their way to the workers and back.
+//! Admitted hashes, on their way to the workers and back.
 
 use std::sync::Arc;
 

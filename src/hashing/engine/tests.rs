@@ -1,4 +1,4 @@
-//! The engine around a kernel that tests hold, count and break.
+//! Tests of the engine around kernels that the tests hold, count and break.
 
 use std::pin::pin;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use crate::ports::HasherError;
 
 mod turns;
 
-/// Stands still until it is turned.
+/// A clock that stands still until a test turns it.
 struct TurnedClock {
     started: Instant,
     seconds: AtomicU32,
@@ -40,7 +40,7 @@ impl Clock for TurnedClock {
     }
 }
 
-/// The passwords that were hashed, in their order.
+/// The passwords that were hashed, in order.
 type Computed = Arc<Mutex<Vec<String>>>;
 
 struct Zeros;
@@ -51,7 +51,7 @@ impl Entropy for Zeros {
     }
 }
 
-/// Notes the passwords; waits in the one of "hold" until released, and panics in the one of "panic".
+/// Records the passwords; on the password "hold" it waits until released, and on "panic" it panics.
 struct Tame {
     computed: Computed,
     entered: mpsc::Sender<()>,
@@ -73,7 +73,7 @@ impl Kernel for Tame {
     }
 }
 
-/// An engine with one tame worker, and the ends by which the test holds it.
+/// An engine with one tame worker, and the channels by which the test controls it.
 struct Held {
     engine: HashEngine,
     clock: Arc<TurnedClock>,
@@ -128,7 +128,7 @@ fn admit_of(engine: &HashEngine, tenant: &str, count: u32) -> Arc<dyn AdmittedHa
     engine.admit(&TenantName::parse(tenant).unwrap(), count, deadline).unwrap()
 }
 
-/// Asks for a hash without waiting for it.
+/// Requests a hash without waiting for it.
 fn ask(
     hashes: &Arc<dyn AdmittedHashes>,
     text: &'static str,
@@ -155,7 +155,7 @@ async fn a_job_that_nobody_waits_for_is_never_computed() {
     release.send(()).unwrap();
     running.await.unwrap();
     hashes.hash(password("last"), [0; SALT_BYTES]).await.unwrap();
-    // The decoy, the one that was held, and the last.
+    // The decoy, the held one, and the last.
     assert_eq!(computed.lock().unwrap().len(), 3);
 }
 
@@ -223,7 +223,7 @@ fn a_worker_that_fails_its_first_hash_stops_the_start() {
 const SCRYPT: &str = "$scrypt$ln=10,r=4,p=3$MDEyMzQ1Njc4OWFiY2RlZg$yW+VRVPG5FPRrIHp+dqJf2w83ob7Ee+NnZGRNTSC8mA";
 const PBKDF2: &str = "$pbkdf2-sha256$i=600000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$vxd2BNPHUTWmwMtqfRqteQGLvvOWmfLBg0Dk2qtKKGI";
 
-/// Counts itself while it lives.
+/// Counts its living instances.
 struct Counted(Arc<AtomicU32>);
 
 impl Kernel for Counted {
@@ -290,7 +290,7 @@ async fn only_what_is_not_of_this_engine_is_tried_as_it_was_received() {
     let Held { engine, computed, .. } = held();
     let decomposed = password("cafe\u{301}");
     assert_eq!(engine.cost_of(&decomposed, &engine.decoy()), 1);
-    // What this engine makes, of another password.
+    // A hash that this engine made, of another password.
     assert_eq!(admit(&engine, 1).verify(Arc::clone(&decomposed), &engine.decoy()).await, Ok(false));
     assert_eq!(computed.lock().unwrap().len(), 2);
     let weaker = PasswordHash::new(engine.decoy().expose().replace("m=47104", "m=4096"));

@@ -13,9 +13,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(&BCRYPT, NO_PAD);
 const COSTS: std::ops::RangeInclusive<u32> = 4..=15;
 /// Characters of the salt; the tag has 31.
 const SALT_CHARACTERS: usize = 22;
-/// What bcrypt takes of a password, the NUL at its end included.
+/// Bytes of a password that bcrypt takes, including the NUL at its end.
 const KEY_BYTES: usize = 72;
-/// What is stored of bcrypt's 24 bytes.
+/// Bytes that are stored of bcrypt's 24.
 const TAG_BYTES: usize = 23;
 
 /// bcrypt's cost and salt. `$2a$`, `$2b$` and `$2y$` are one method; `$2x$`, which marks the hashes of a broken
@@ -43,7 +43,7 @@ impl Bcrypt {
         Ok((Self { cost, salt }, tag))
     }
 
-    /// The first 72 bytes of a password are hashed, as the systems did that such hashes come from.
+    /// Hashes the first 72 bytes of a password, as the systems do that such hashes come from.
     pub(super) fn compute(&self, password: &[u8]) -> Tag {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         for (byte, of_password) in key.iter_mut().zip(password) {
@@ -55,12 +55,12 @@ impl Bcrypt {
         tag
     }
 
-    /// bcrypt repeats its key: "a" is the same as "a\0a". A password that was hashed as a C string holds no NUL.
+    /// bcrypt repeats its key: "a" is the same as "a\0a". A password that was hashed as a C string contains no NUL.
     pub(super) fn is_what_was_hashed(password: &[u8]) -> bool {
         !password.contains(&0)
     }
 
-    /// With the NUL at its end, which tells where it ends.
+    /// Counts the NUL at the end, which marks where the password ends.
     pub(super) fn takes_all_of(password: &[u8]) -> bool {
         password.len() < KEY_BYTES
     }

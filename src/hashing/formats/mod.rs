@@ -1,7 +1,7 @@
-//! The formats of stored hashes: how each is read, what it costs, and how it is computed.
+//! The formats of stored hashes: how to parse each, what it costs, and how to compute it.
 //!
-//! New hashes are argon2 PHC strings. The others come from imports; each is read as strictly, within bounds that keep a
-//! hostile string from occupying a worker.
+//! New hashes are argon2 PHC strings. The others come from imports; each is parsed as strictly, within bounds that keep
+//! a hostile string from occupying a worker.
 
 mod bcrypt;
 mod hmac;
@@ -25,20 +25,20 @@ use super::phc::{Phc, Recipe, Tag};
 /// Longer than any string that is accepted.
 const MAX_STRING_BYTES: usize = 256;
 
-/// A stored hash, read.
+/// A parsed stored hash.
 pub(super) struct Stored {
     pub method: Method,
     tag: Tag,
 }
 
-/// All that determines a tag, apart from the password.
+/// Everything that determines a tag, apart from the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Method {
     Argon2(Recipe),
     Foreign(Foreign),
 }
 
-/// A method that is not argon2.
+/// A method other than argon2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Foreign {
     Bcrypt(Bcrypt),
@@ -48,7 +48,7 @@ pub(super) enum Foreign {
 }
 
 impl Stored {
-    /// Reads a string whose cost is within its format's bounds. The error says why not, in fixed words.
+    /// Parses a string whose cost is within its format's bounds. The error is a fixed text that says why it is refused.
     pub(super) fn parse(text: &str, ceiling: Ceiling) -> Result<Self, &'static str> {
         if text.len() > MAX_STRING_BYTES {
             return Err("it is too long");
@@ -73,12 +73,12 @@ impl Stored {
         Ok(Self { method: Method::Foreign(foreign), tag })
     }
 
-    /// Whether the tag is the same, in a time that does not depend on where it differs.
+    /// Whether the tag is equal, in a time that does not depend on where it differs.
     pub(super) fn is_of(&self, tag: &Tag) -> bool {
         self.tag.as_slice().ct_eq(tag.as_slice()).into()
     }
 
-    /// Whether it is the work of an engine that makes hashes like that one.
+    /// Whether an engine that makes hashes like `today` may have made it.
     pub(super) fn is_like(&self, today: &Recipe) -> bool {
         match &self.method {
             Method::Argon2(recipe) => {
@@ -89,7 +89,7 @@ impl Stored {
         }
     }
 
-    /// Whether anything of it is weaker than in hashes like that one.
+    /// Whether any part of it is weaker than in hashes like `today`.
     pub(super) fn is_weaker_than(&self, today: &Recipe) -> bool {
         let Method::Argon2(recipe) = &self.method else { return true };
         let (stored, now) = (recipe.parameters, today.parameters);
@@ -104,7 +104,7 @@ impl Stored {
 }
 
 impl Method {
-    /// Roughly the time that one tag takes, in the time that argon2 takes to fill 1 KiB (about 1 µs).
+    /// Approximate time for one tag, in units of the time that argon2 takes to fill 1 KiB (about 1 µs).
     pub(super) fn work(&self, password_bytes: usize) -> u64 {
         match self {
             Self::Argon2(recipe) => recipe.parameters.work(),
@@ -130,7 +130,7 @@ impl Method {
         }
     }
 
-    /// Whether all of a password is hashed. Of one that is cut, the end may be anything, or missing.
+    /// Whether the whole password is hashed. If a password is cut, its end may be anything, or missing.
     pub(super) fn takes_all_of(&self, password: &[u8]) -> bool {
         match self {
             Self::Foreign(Foreign::Bcrypt(_)) => Bcrypt::takes_all_of(password),
@@ -140,8 +140,8 @@ impl Method {
 }
 
 impl Foreign {
-    /// Computes the tag; an empty one, which is the tag of no password, where another password has the same and this one
-    /// is not what was hashed. That takes as long.
+    /// Computes the tag. If another password has the same tag and this one is not the one that was hashed, returns an
+    /// empty tag, which no password has. That takes the same time.
     pub(super) fn compute(&self, password: &[u8]) -> Result<Tag, CantCompute> {
         let mut tag = self.compute_any(password)?;
         if !self.is_what_was_hashed(password) {
@@ -150,7 +150,7 @@ impl Foreign {
         Ok(tag)
     }
 
-    /// Computes the tag as the method is specified, for which some passwords are one.
+    /// Computes the tag as the method specifies it, which does not tell some passwords apart.
     fn compute_any(&self, password: &[u8]) -> Result<Tag, CantCompute> {
         match self {
             Self::Bcrypt(bcrypt) => Ok(bcrypt.compute(password)),

@@ -1,4 +1,4 @@
-//! What the formats have in common: numbers, salts and tags as text.
+//! Common parts of the formats: numbers, salts and tags as text.
 
 use std::ops::RangeInclusive;
 
@@ -11,7 +11,7 @@ use crate::hashing::phc::Tag;
 /// Bytes of a salt in a PHC string.
 const SALT_BYTES: RangeInclusive<usize> = 8..=48;
 
-/// A number as it is printed: no sign, no leading zero.
+/// A number in canonical form: no sign, no leading zero.
 pub(in crate::hashing) fn decimal(text: &str) -> Option<u32> {
     let is_canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     text.parse().ok().filter(|_| is_canonical)

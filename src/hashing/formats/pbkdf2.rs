@@ -23,7 +23,7 @@ const ADAPTED: GeneralPurpose = GeneralPurpose::new(
     NO_PAD,
 );
 
-/// PBKDF2's hash function, iterations and salt, and how much of it is stored.
+/// PBKDF2's hash function, iterations and salt, and the length of the stored tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::hashing) struct Pbkdf2 {
     hash: Hash,
@@ -40,7 +40,7 @@ enum Hash {
 
 impl Pbkdf2 {
     pub(super) fn parse(identifier: &str, text: &str) -> Result<(Self, Tag), &'static str> {
-        // More than one block of the hash function would cost its user more than an attacker.
+        // A tag of more than one block of the hash function would cost its user more than an attacker.
         let (hash, max_tag_bytes) = if identifier == "pbkdf2-sha256" { (Hash::Sha256, 32) } else { (Hash::Sha512, 64) };
         let (parameters, rest) = text.split_once('$').ok_or("it is no PBKDF2 string")?;
         let (iterations, length, base64) = match parameters.strip_prefix("i=") {

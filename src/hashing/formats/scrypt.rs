@@ -14,7 +14,7 @@ use crate::hashing::phc::Tag;
 const MAX_PARALLELISM: u32 = 16;
 const TAG_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
 
-/// scrypt's parameters and salt, and how much of it is stored.
+/// scrypt's parameters and salt, and the length of the stored tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::hashing) struct Scrypt {
     log_n: u8,
@@ -36,7 +36,7 @@ impl Scrypt {
         Ok((Self { log_n, block_size, parallelism, salt, tag_bytes: tag.len() }, tag))
     }
 
-    /// Takes its memory for as long as this runs; the `scrypt` crate has no way to lend it any.
+    /// Allocates its memory for the duration of this call; the `scrypt` crate cannot borrow any.
     pub(super) fn compute(&self, password: &[u8]) -> Result<Tag, CantCompute> {
         let parameters = Params::new(self.log_n, self.block_size, self.parallelism).map_err(|_| CantCompute::Input)?;
         let mut tag = Zeroizing::new(vec![0; self.tag_bytes]);
@@ -44,7 +44,7 @@ impl Scrypt {
         Ok(tag)
     }
 
-    /// It begins and ends with PBKDF2, whose key the password is.
+    /// scrypt begins and ends with PBKDF2, with the password as the key.
     pub(super) fn is_what_was_hashed(password: &[u8]) -> bool {
         hmac::is_what_was_hashed::<Sha256>(password)
     }

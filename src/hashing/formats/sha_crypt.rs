@@ -8,7 +8,7 @@ use super::parts::decimal;
 use crate::hashing::kernel::CantCompute;
 use crate::hashing::phc::Tag;
 
-/// The rounds of a string that names none.
+/// Rounds of a string that does not state them.
 const DEFAULT_ROUNDS: u32 = 5000;
 const ROUNDS: std::ops::RangeInclusive<u32> = 1000..=5_000_000;
 const SALT_CHARACTERS: std::ops::RangeInclusive<usize> = 1..=16;
@@ -29,7 +29,7 @@ enum Hash {
 }
 
 impl ShaCrypt {
-    /// The tag is kept as the text that it is stored as.
+    /// Keeps the tag as its stored text.
     pub(super) fn parse(identifier: &str, text: &str) -> Result<(Self, Tag), &'static str> {
         let (hash, characters) = if identifier == "5" { (Hash::Sha256, 43) } else { (Hash::Sha512, 86) };
         let (rounds, rest) = match text.strip_prefix("rounds=") {
@@ -62,7 +62,7 @@ impl ShaCrypt {
         })
     }
 
-    /// A password that was hashed as a C string holds no NUL.
+    /// A password that was hashed as a C string contains no NUL.
     pub(super) fn is_what_was_hashed(password: &[u8]) -> bool {
         !password.contains(&0)
     }
@@ -85,8 +85,8 @@ impl ShaCrypt {
     }
 }
 
-/// The text of a digest: three bytes, a third of the digest apart, in four characters, and their order turns with each
-/// group; then the one or two bytes that are left (the steps "22" of the specification).
+/// Encodes a digest as text: groups of three bytes, a third of the digest apart, as four characters each, with their
+/// order rotated from group to group; then the remaining one or two bytes (the steps "22" of the specification).
 fn encode(digest: &[u8], turn: usize) -> Tag {
     let byte = |at: usize| u32::from(digest.get(at).copied().unwrap_or_default());
     let mut text = Zeroizing::new(Vec::with_capacity(86));

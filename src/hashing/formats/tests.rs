@@ -1,4 +1,4 @@
-//! What each format reads, what it refuses, and what it counts as.
+//! Tests of what each format accepts, what it refuses, and what it counts as.
 
 use proptest::prelude::*;
 use sha2::{Digest, Sha256, Sha512};
@@ -122,7 +122,7 @@ proptest! {
     }
 }
 
-/// One of each method, as cheap as they come.
+/// One of each method, as cheap as possible.
 fn methods() -> Vec<Foreign> {
     let texts = [
         format!("$2b$04${BCRYPT}"),
@@ -139,7 +139,7 @@ fn methods() -> Vec<Foreign> {
     texts.iter().filter_map(method).collect()
 }
 
-/// Passwords that a method could take for that one.
+/// Passwords that a method could mistake for that one.
 fn lookalikes(password: &[u8]) -> Vec<Vec<u8>> {
     let padded = |length: usize| {
         let mut padded = password.to_vec();
@@ -170,7 +170,7 @@ fn verifies(method: &Foreign, made: &Tag, password: &[u8]) -> bool {
     Stored { method: Method::Foreign(method.clone()), tag: made.clone() }.is_of(&method.compute(password).unwrap())
 }
 
-/// Whether the end of both passwords is what bcrypt is documented to ignore.
+/// Whether the passwords differ only in the end that bcrypt is documented to ignore.
 fn is_cut_alike(method: &Foreign, one: &[u8], other: &[u8]) -> bool {
     let is_cut = |password| !Method::Foreign(method.clone()).takes_all_of(password);
     is_cut(one) && is_cut(other) && one[..72] == other[..72]
@@ -191,7 +191,7 @@ proptest! {
                 if !verifies(&method, &made, &other) {
                     continue;
                 }
-                // A hash that says nothing of where the password ends was made of the one that could be typed.
+                // A hash that does not show where the password ends counts as made from the one that could be typed.
                 let is_the_typed_one = !method.is_what_was_hashed(&password);
                 prop_assert!(is_the_typed_one || is_cut_alike(&method, &password, &other), "{method:?}: {other:?}");
             }

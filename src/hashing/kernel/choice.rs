@@ -1,4 +1,4 @@
-//! Which kernel is used, and why.
+//! The choice of a kernel, and the reason for it.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use super::{CantAllocate, Kernel, self_test};
 use crate::hashing::cost::Cost;
 use crate::ports::Entropy;
 
-/// Which kernel is asked for.
+/// The requested kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KernelSetting {
-    /// The fast one where it is right, else the portable one.
+    /// The fast one if it is correct, otherwise the portable one.
     Auto,
     /// The portable one.
     Portable,
 }
 
-/// The kernel that computes the hashes of a process, and why it does.
+/// The kernel that computes the hashes of a process, and why it was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KernelChoice {
     kernel: Known,
@@ -32,7 +32,7 @@ enum Known {
 }
 
 impl KernelChoice {
-    /// Chooses. The fast kernel has to pass a self-test of a few milliseconds, which tries what this cost asks for.
+    /// Chooses a kernel. The fast one has to pass a self-test of a few milliseconds, which covers this cost.
     pub fn new(setting: KernelSetting, cost: Cost, entropy: &dyn Entropy) -> Self {
         if setting == KernelSetting::Portable {
             return Self::portable("the setting hashing.kernel asks for it");
@@ -76,7 +76,7 @@ impl KernelChoice {
         self.reason
     }
 
-    /// Makes one, with memory for hashes of so much.
+    /// Makes a kernel, with memory for hashes of that size.
     pub(in crate::hashing) fn kernel(self, memory_kib: u32) -> Result<Box<dyn Kernel>, CantAllocate> {
         Ok(match self.kernel {
             Known::Fast => Box::new(FastKernel::new(memory_kib)?),

@@ -1,4 +1,4 @@
-//! The `argon2-rust` crate, which has its own code for AVX-512, AVX2, SSE2 and NEON and finds the best at run time.
+//! The `argon2-rust` crate, which has code for AVX-512, AVX2, SSE2 and NEON and selects the best at run time.
 
 use argon2::{Algorithm, Version};
 use argon2_rust::params::{Memory, TagLen};
@@ -15,13 +15,13 @@ pub(in crate::hashing) struct FastKernel {
 }
 
 impl FastKernel {
-    /// Allocates for hashes of so much memory.
+    /// Allocates memory for hashes of that size.
     pub(in crate::hashing) fn new(memory_kib: u32) -> Result<Self, CantAllocate> {
         let hasher = warm_hasher(memory_kib).map_err(|_| CantAllocate::out_of_memory())?;
         Ok(Self { hasher, memory_kib })
     }
 
-    /// The instructions that it has code for here, or nothing where it has no better code than any.
+    /// The vector instructions that it has code for on this machine; `None` if it has only scalar code.
     pub(super) fn instructions() -> Option<&'static str> {
         let found = argon2_rust::detected_backend();
         (found != Backend::Scalar).then(|| found.name())
@@ -46,8 +46,8 @@ impl From<Error> for CantCompute {
     }
 }
 
-/// A hasher that has its memory. What it is asked for is only mapped by a hash, and the first hash in it takes four times
-/// as long as the later ones.
+/// A hasher with its memory in place. Requested memory is mapped only by a hash, and the first hash in it takes four
+/// times as long as later ones.
 fn warm_hasher(memory_kib: u32) -> Result<Hasher, Error> {
     let mut tag = [0; 32];
     let parameters = params(Parameters { memory_kib, iterations: 1, parallelism: 1 }, tag.len())?;

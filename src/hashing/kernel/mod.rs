@@ -1,4 +1,4 @@
-//! Who computes argon2. The portable kernel works everywhere; the fast one must be equal to it, bit by bit.
+//! Kernels, which compute argon2. The portable kernel works everywhere; the fast one must be equal to it, bit by bit.
 
 mod choice;
 mod fast;
@@ -13,7 +13,7 @@ pub use choice::{KernelChoice, KernelSetting};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) use {fast::FastKernel, portable::PortableKernel};
 
-/// What argon2 is computed of. No stored hash has a secret or associated data; the vectors of RFC 9106 do.
+/// Input of argon2. Stored hashes have no secret and no associated data; the vectors of RFC 9106 do.
 pub(super) struct Input<'a> {
     pub password: &'a [u8],
     pub recipe: &'a Recipe,
@@ -21,22 +21,22 @@ pub(super) struct Input<'a> {
     pub associated_data: &'a [u8],
 }
 
-/// Computes argon2, one hash at a time, in memory of its own.
+/// Computes argon2, one hash at a time, in its own memory.
 ///
-/// An implementation MUST allocate for its largest hash when it is made, MUST NOT take more later, and MUST leave
-/// nothing of the input in its memory, also where it panics.
+/// An implementation MUST allocate for its largest hash when it is made, MUST NOT allocate more later, and MUST leave
+/// nothing of the input in its memory, even if it panics.
 pub(super) trait Kernel: Send {
     /// Fills the tag.
     fn compute(&mut self, input: &Input<'_>, tag: &mut [u8]) -> Result<(), CantCompute>;
 }
 
-/// Why a kernel computes nothing.
+/// Why a kernel did not compute a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CantCompute {
     /// The input is outside of what the kernel was made for.
     #[error("the input is outside of what the hash kernel was made for")]
     Input,
-    /// Its memory was lost, and the system has no other.
+    /// Its memory was lost, and the system has no more.
     #[error("the hash kernel has lost its memory")]
     Memory,
 }

@@ -1,4 +1,4 @@
-//! The `argon2` crate, in an arena that is reused.
+//! The `argon2` crate, with a reused arena.
 
 use argon2::{Argon2, AssociatedData, ParamsBuilder};
 
@@ -12,13 +12,13 @@ pub(in crate::hashing) struct PortableKernel {
 }
 
 impl PortableKernel {
-    /// Allocates for hashes of so much memory.
+    /// Allocates memory for hashes of that size.
     pub(in crate::hashing) fn new(memory_kib: u32) -> Result<Self, CantAllocate> {
         let blocks = usize::try_from(memory_kib).map_err(|_| CantAllocate::out_of_memory())?;
         Ok(Self { arena: Arena::new(blocks)? })
     }
 
-    /// The instructions that the `argon2` crate finds.
+    /// The instructions that the `argon2` crate detects.
     pub(super) fn instructions() -> &'static str {
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
         if std::arch::is_x86_feature_detected!("avx2") {

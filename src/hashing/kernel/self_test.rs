@@ -1,4 +1,4 @@
-//! Whether the fast kernel is right on this machine: its code for the CPU's vectors is young, large and unaudited.
+//! Self-test of the fast kernel on this machine: its code for the CPU's vectors is young, large and unaudited.
 
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,12 +28,12 @@ pub(super) const VECTORS: [(Algorithm, [u8; 32]); 3] = [
     ]),
 ];
 
-/// The memory of the largest hash that is tried: several blocks of addresses for each segment, yet under a millisecond.
+/// Memory of the largest hash in the test: several blocks of addresses for each segment, yet under a millisecond.
 const MEMORY_KIB: u32 = 1024;
 
-/// Tries a kernel. The error says why not to use it.
+/// Tests a kernel. The error says why not to use it.
 ///
-/// What it can't find: an instruction that the CPU reports and does not have ends the process.
+/// It cannot detect an instruction that the CPU reports and does not have: that ends the process.
 pub(super) fn check<K: Kernel>(
     new_kernel: impl FnOnce(u32) -> Result<K, CantAllocate>,
     cost: Cost,
@@ -72,7 +72,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// The passes and lanes that new hashes and those of the OWASP lines have.
+    /// Compares with the passes and lanes of new hashes and of the OWASP lines.
     fn configured(&mut self, cost: Cost) -> Result<(), &'static str> {
         let lines = OWASP_LINES.map(|(_, iterations)| (iterations, 1));
         for (iterations, parallelism) in lines.into_iter().chain([(cost.iterations(), cost.parallelism())]) {
@@ -83,7 +83,7 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    /// Every algorithm, version and number of lanes up to four.
+    /// Compares with every algorithm, version and number of lanes up to four.
     fn random(&mut self) -> Result<(), &'static str> {
         for algorithm in [Algorithm::Argon2d, Algorithm::Argon2i, Algorithm::Argon2id] {
             for version in [Version::V0x10, Version::V0x13] {
@@ -124,7 +124,7 @@ impl Draw<'_> {
         bytes
     }
 
-    /// That some numbers are a little more frequent than others does no harm here.
+    /// Some numbers are slightly more frequent than others, which does no harm here.
     fn number(&self, range: RangeInclusive<u16>) -> u16 {
         let mut drawn = [0; 2];
         self.0.fill(&mut drawn);

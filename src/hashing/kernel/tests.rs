@@ -1,4 +1,4 @@
-//! Both kernels against what is known, and against each other.
+//! Tests of both kernels against known results, and against each other.
 
 use argon2::{Algorithm, Version};
 use proptest::prelude::*;
@@ -100,10 +100,10 @@ impl Entropy for Counting {
     }
 }
 
-/// What is wrong with a result: bits that are turned, or more.
+/// Damage to a result: bits to flip, or an error.
 type Damage = fn(&Recipe) -> Result<u8, CantCompute>;
 
-/// What the self-test says of the portable kernel with its results damaged.
+/// Result of the self-test for the portable kernel with its results damaged.
 fn verdict(damage: Damage) -> Result<(), &'static str> {
     struct Damaged(PortableKernel, Damage);
     impl Kernel for Damaged {

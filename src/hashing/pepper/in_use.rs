@@ -1,4 +1,4 @@
-//! Whether a ring has the keys that a store needs.
+//! Checks whether a ring has the keys that a store needs.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use crate::domain::names::PepperKeyId;
 use crate::ports::StoreError;
 use crate::ports::store::StoredHashes;
 
-/// What a store needs and a ring does not give.
+/// Needs of a store that a ring does not meet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Unmet {
-    /// The keys that are missing, each with how many hashes need it.
+    /// The missing keys, each with the number of hashes that need it.
     pub missing: Vec<(PepperKeyId, u64)>,
-    /// How many hashes are not wrapped, where that is required.
+    /// Number of hashes that are not wrapped, if wrapping is required.
     pub not_wrapped: u64,
 }
 
@@ -35,10 +35,10 @@ fn hashes(count: u64) -> String {
 }
 
 impl KeyRing {
-    /// Tells what the store needs and the ring does not have: everything at once. Hashes are counted only then.
+    /// Returns everything at once that the store needs and the ring lacks. Counts hashes only if something is lacking.
     ///
     /// # Errors
-    /// The store gives no answer.
+    /// The store does not answer.
     pub async fn unmet(&self, store: &dyn StoredHashes) -> Result<Option<Unmet>, StoreError> {
         let mut unmet = Unmet::default();
         for key in store.keys_in_use().await? {

@@ -1,4 +1,4 @@
-//! One key: AES-256-GCM with a random nonce (NIST SP 800-38D), bound to whose hash it is.
+//! One key: AES-256-GCM with a random nonce (NIST SP 800-38D). Binds each hash to its subject and version.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine;
@@ -13,7 +13,7 @@ use crate::ports::Entropy;
 /// Bytes of a key.
 pub(super) const KEY_BYTES: usize = 32;
 
-/// What nothing else is authenticated with, and the number of the form that follows it.
+/// Prefix that separates this use from all other authenticated data, and the number of the format that follows.
 const DOMAIN: &[u8] = b"credentiald pepper 1";
 
 /// A key and its id. The library wipes the memory of its keys when it frees it.
@@ -22,7 +22,7 @@ pub(super) struct PepperKey {
     key: LessSafeKey,
 }
 
-/// Where a hash belongs: anywhere else it does not open.
+/// The place that a hash is bound to. It does not open at any other.
 #[derive(Clone, Copy)]
 pub(super) struct Bound {
     pub(super) subject: SubjectId,
@@ -57,7 +57,7 @@ impl PepperKey {
         String::from_utf8(opened.to_vec()).ok()
     }
 
-    /// What is authenticated beside the hash. No two of them are alike: all but the id has a fixed length.
+    /// The data authenticated together with the hash. It is unambiguous: all parts but the id have a fixed length.
     fn bound_to(&self, bound: Bound) -> Vec<u8> {
         let id = self.id.as_str().as_bytes();
         // An id has at most 32 characters.
@@ -67,7 +67,7 @@ impl PepperKey {
     }
 }
 
-/// A line for a ring: a new key of that id.
+/// A line for a ring: a new key with that id.
 pub fn new_key(id: &PepperKeyId, entropy: &dyn Entropy) -> Zeroizing<String> {
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
     entropy.fill(&mut *bytes);

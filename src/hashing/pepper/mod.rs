@@ -31,40 +31,40 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Reads a ring: a line `id:key` for each key, which is 32 bytes in base64, or `id:lost` for one that nobody has any
-    /// more. Empty lines and those that begin with `#` say nothing.
+    /// Parses a ring: a line `id:key` for each key, which is 32 bytes in base64, or `id:lost` for a key that no longer
+    /// exists. Ignores empty lines and lines that begin with `#`.
     ///
     /// # Errors
-    /// Every mistake, by its line; no message holds any of a key.
+    /// Every mistake, with its line number; no message contains any part of a key.
     pub fn parse(text: &str, entropy: Arc<dyn Entropy>) -> Result<Self, Vec<RingMistake>> {
         let (keys, lost) = parse::keys(text)?;
         Ok(Self { keys, lost, required: false, entropy })
     }
 
-    /// The same ring, which opens no hash that is not wrapped where that is required: who can write to the store can't
-    /// replace a wrapped hash by one of their own.
+    /// The same ring, which refuses hashes that are not wrapped if `required` is set: an attacker who can write to the
+    /// store then cannot replace a wrapped hash with one of their own.
     #[must_use]
     pub fn requiring_wrapped(mut self, required: bool) -> Self {
         self.required = required;
         self
     }
 
-    /// Whether a hash that is not wrapped is refused.
+    /// Whether hashes that are not wrapped are refused.
     pub fn requires_wrapped(&self) -> bool {
         self.required
     }
 
-    /// The key that wraps, where there is one.
+    /// The key that wraps, if any.
     pub fn current(&self) -> Option<&PepperKeyId> {
         self.ids().next()
     }
 
-    /// Whether it has the key of that id.
+    /// Whether it has the key with that id.
     pub fn has(&self, id: &PepperKeyId) -> bool {
         self.ids().any(|of_key| of_key == id)
     }
 
-    /// Whether it says that the key of that id is lost.
+    /// Whether it lists the key with that id as lost.
     pub fn has_lost(&self, id: &PepperKeyId) -> bool {
         self.lost.contains(id)
     }

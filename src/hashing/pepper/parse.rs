@@ -1,4 +1,4 @@
-//! Reading a ring of keys. No message repeats what was written: it might be a key.
+//! Parses a ring of keys. No message repeats the input, because it might be a key.
 
 use base64::Engine;
 use base64::alphabet;
@@ -9,43 +9,43 @@ use super::key::{KEY_BYTES, PepperKey};
 use crate::domain::field::FieldProblem;
 use crate::domain::names::PepperKeyId;
 
-/// Keys are written with the padding at their end or without it.
+/// Keys may be written with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A mistake in a ring, and where it is.
+/// A mistake in a ring, with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct RingMistake {
     /// The number of the line; the first is 1.
     pub line: usize,
-    /// What is wrong there.
+    /// The problem in that line.
     pub problem: LineProblem,
 }
 
-/// What is wrong with a line of a ring.
+/// A problem in a line of a ring.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LineProblem {
-    /// There is no colon.
+    /// The colon is missing.
     #[error("is an id, a colon and a key")]
     NoColon,
-    /// The id is none.
+    /// The id is invalid.
     #[error("the id {0}")]
     Id(FieldProblem),
     /// Another line has that id.
     #[error("the id is that of line {0}")]
     IdTaken(usize),
-    /// The key is none.
+    /// The key is invalid.
     #[error("the key is 32 bytes in base64, or the word lost")]
     Key,
 }
 
-/// What stands for a key that nobody has any more.
+/// The word in place of a key that no longer exists.
 const LOST: &str = "lost";
 
-/// The keys in the order of their lines, and the ids of those that are lost.
+/// The keys in the order of their lines, and the ids of the lost ones.
 pub(super) fn keys(text: &str) -> Result<(Vec<PepperKey>, Vec<PepperKeyId>), Vec<RingMistake>> {
     let (mut keys, mut lost, mut ids, mut mistakes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (number, line) in (1..).zip(text.lines().map(str::trim)) {
@@ -77,7 +77,7 @@ pub(super) fn keys(text: &str) -> Result<(Vec<PepperKey>, Vec<PepperKeyId>), Vec
 }
 
 fn key_bytes(text: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
-    // The decoder asks for room in threes.
+    // The decoder needs a buffer of a multiple of three bytes.
     let mut bytes = Zeroizing::new([0; KEY_BYTES.next_multiple_of(3)]);
     let length = BASE64.decode_slice(text, &mut *bytes).ok()?;
     let key = bytes.get(..length)?;

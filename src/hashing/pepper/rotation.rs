@@ -1,4 +1,4 @@
-//! Moving stored hashes to the key that wraps, beside a service that goes on.
+//! Moves stored hashes to the key that wraps, while the service keeps running.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use crate::domain::names::PepperKeyId;
 use crate::ports::store::{Generation, HashEntry, Replacement, StoredHashes};
 use crate::ports::{Clock, Pepper, PepperError, PepperProblem, StoreError};
 
-/// How many hashes are replaced in one transaction: few enough that whoever waits to write hardly notices.
+/// Number of hashes replaced in one transaction: few enough that waiting writers hardly notice.
 const BATCH: u32 = 500;
 
-/// Re-wraps stored hashes. What is done stays done, so that a rotation which was interrupted is run again.
+/// Re-wraps stored hashes. Finished work stays done, so an interrupted rotation is simply run again.
 pub struct Rotation<'a> {
     ring: &'a KeyRing,
     store: &'a dyn StoredHashes,
     clock: &'a dyn Clock,
 }
 
-/// What a rotation did.
+/// Result of a rotation.
 #[derive(Debug, Default)]
 pub struct Rotated {
-    /// How many hashes it re-wrapped. Of those that somebody else wrote in the meantime none is among them.
+    /// Number of hashes that it re-wrapped, without those that another writer wrote in the meantime.
     pub rewrapped: u64,
-    /// How many it had to leave, by what is wrong with them.
+    /// Number of hashes that it had to leave, by problem.
     pub left: BTreeMap<String, u64>,
-    /// The first of those, each by its subject.
+    /// The first of those, each with its subject.
     pub examples: Vec<PepperError>,
 }
 
@@ -46,10 +46,10 @@ impl<'a> Rotation<'a> {
         Self { ring, store, clock }
     }
 
-    /// The keys that hashes are to be moved from, each with how many.
+    /// The keys to move hashes from, each with its number of hashes.
     ///
     /// # Errors
-    /// The store gives no answer.
+    /// The store does not answer.
     pub async fn ahead(&self) -> Result<Vec<(Option<PepperKeyId>, u64)>, StoreError> {
         let mut ahead = Vec::new();
         for key in self.store.keys_in_use().await? {
@@ -61,12 +61,13 @@ impl<'a> Rotation<'a> {
         Ok(ahead)
     }
 
-    /// Moves everything, a batch at a time, and tells after each how many hashes it held.
+    /// Moves all hashes in batches, and reports the size of each batch to `progress`.
     ///
-    /// Current hashes come first: a change in between takes an old one along to the earlier hashes, which are still ahead.
+    /// Current hashes come first: a password change meanwhile moves an old one to the earlier hashes, which are
+    /// processed later.
     ///
     /// # Errors
-    /// The store gives no answer; what is done stays done.
+    /// The store does not answer; finished work stays done.
     pub async fn run(&self, mut progress: impl FnMut(u64)) -> Result<Rotated, StoreError> {
         let mut rotated = Rotated::default();
         let keys = self.ahead().await?;
@@ -80,7 +81,7 @@ impl<'a> Rotation<'a> {
                     progress(found.len() as u64);
                     let begun = self.clock.instant();
                     self.replace(age, found, &mut rotated).await?;
-                    // As much time for those who wait to write.
+                    // Leave waiting writers as much time as the batch took.
                     tokio::time::sleep(self.clock.instant().duration_since(begun)).await;
                 }
             }

@@ -11,8 +11,8 @@ use crate::ambient::SystemEntropy;
 const SUBJECT: SubjectId = SubjectId(uuid::uuid!("6f9619ff-8b86-d011-b42d-00c04fc964ff"));
 const HASH: &str = "$argon2id$v=19$m=47104,t=1,p=1$AAECAwQFBgcICQoLDA0ODw$3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs";
 
-/// Computed with Python's `cryptography` 48.0.0 (OpenSSL), for [`SUBJECT`] at version 7, with the key `00 01 … 1f` and the
-/// nonce `a0 a1 … ab`. Stores are full of such texts: it has to open for ever.
+/// Computed with Python's `cryptography` 48.0.0 (OpenSSL), for [`SUBJECT`] at version 7, with the key `00 01 … 1f` and
+/// the nonce `a0 a1 … ab`. Stores are full of such texts, so it has to open for ever.
 const KNOWN: &str = "oKGio6SlpqeoqaqrwnkOSiqlMNYGQfHuNkPks02YbiGig24YoT8K9kKaUUCTMwS+2HMVfzj/TYtYFc+9BisJDBX0KQ9zdTwp5TLE1/n5xz5p7aehn6\
                      m8b/iAiN31Wu72jJXfOLsieOLWwAr8/Aw/GXwwpB6zB1FY3ymPWjk";
 const KNOWN_RING: &str = "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -47,7 +47,7 @@ fn hash(text: &str) -> PasswordHash {
     PasswordHash::new(text.to_owned())
 }
 
-/// A ring of new keys of these ids.
+/// A ring of new keys with these ids.
 fn ring_of(ids: &[&str]) -> KeyRing {
     let lines: Vec<_> = ids.iter().map(|name| new_key(&id(name), &SystemEntropy).to_string()).collect();
     ring(&lines.join("\n"))

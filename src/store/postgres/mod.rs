@@ -1,4 +1,4 @@
-//! PostgreSQL, for many replicas of the service, and for high availability provided by the database.
+//! PostgreSQL, for many replicas of the service and for high availability that others provide.
 
 mod driver;
 mod errors;

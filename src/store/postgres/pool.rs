@@ -86,7 +86,7 @@ impl Pool {
         }
     }
 
-    /// Returns a connection on which nothing is running.
+    /// Puts back a connection on which nothing is running.
     pub(super) fn put_back(&self, connection: PgConnection, place: Place) {
         self.idle().push(Idle { connection, since: self.clock.instant() });
         drop(place);

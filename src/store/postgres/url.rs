@@ -76,8 +76,8 @@ impl fmt::Display for Host {
 impl Url {
     /// Parses a URL.
     ///
+    /// # Errors
     /// Says what is wrong with the URL.
-    /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"));
         let rest = rest.ok_or_else(|| wrong("starts with postgres:// or postgresql://"))?;

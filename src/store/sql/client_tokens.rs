@@ -53,7 +53,7 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp
     let over = now.before(Window::from(now, REMEMBERED_FOR).length);
     transaction
         .execute(
-            // An entry that was remembered anew meanwhile stays. `+ 0` keeps the planner from finding all old entries
+            // An entry that was remembered again meanwhile stays. `+ 0` keeps the planner from finding all old entries
             // by this condition.
             sql("DELETE FROM client_token WHERE started_at + 0 <= $1 AND (subject_id, token_key) IN (
                      SELECT subject_id, token_key FROM client_token

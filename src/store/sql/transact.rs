@@ -185,7 +185,7 @@ async fn confirm(mut transaction: Box<dyn Transaction>) -> Result<(), StoreError
 enum Way {
     /// Serializable, with the caller's deadline, if any.
     Alone(Option<Deadline>),
-    /// Not serializable; waits for others in the same turn.
+    /// Not serializable: others may write meanwhile, and it waits for its turn.
     InTurn,
 }
 

@@ -23,7 +23,7 @@ pub enum BackupError {
     /// A file of that name exists.
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
-    /// The backup, or the copy made from it, is damaged.
+    /// The backup, or the copy that was made, is damaged.
     #[error("{} is damaged: {}", .path.display(), .report.damages.join("; "))]
     Damaged {
         /// The file.

@@ -1,4 +1,4 @@
-//! Whose hashes come next, and which never do.
+//! Tests of which hashes come next, and which are never computed.
 
 use super::*;
 
@@ -34,7 +34,7 @@ async fn a_newcomer_goes_first_for_one_turn() {
     asked.extend(["greedy-2", "hold", "greedy-4", "greedy-5", "greedy-6"].map(|text| ask(&greedy, text)));
     tokio::task::yield_now().await;
     release.send(()).unwrap();
-    // In the midst of a turn.
+    // In the middle of a turn.
     entered.recv().unwrap();
     let modest = admit_of(&engine, "modest", 3);
     asked.extend(["modest-1", "modest-2", "modest-3"].map(|text| ask(&modest, text)));
@@ -59,7 +59,7 @@ async fn who_comes_again_and_again_is_no_newcomer_before_the_others_had_a_turn()
     tokio::task::yield_now().await;
     release.send(()).unwrap();
     entered.recv().unwrap();
-    // Nothing of it waits now, and its turn is over.
+    // The restless tenant has nothing waiting now, and its turn is over.
     asked.extend(["restless-3", "restless-4"].map(|text| ask(&restless, text)));
     tokio::task::yield_now().await;
     release.send(()).unwrap();

@@ -1,4 +1,4 @@
-//! Subjects, with the public state of their credentials.
+//! Subjects, with the part of their credentials that may be shown.
 
 use async_trait::async_trait;
 
