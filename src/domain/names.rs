@@ -121,8 +121,9 @@ impl fmt::Display for RamUserName {
     }
 }
 
-/// A mail domain's name: 1–50 of `A-Z a-z 0-9 . -` (Direct Mail `DomainName`), compared without regard to case. Its labels
-/// are host labels (RFC 1123 §2.1): none is empty, and none starts or ends with a hyphen. One dot may end the name.
+/// A mail domain's name: 1–50 of `A-Z a-z 0-9 . -` (Direct Mail `DomainName`), compared without regard to case. Its
+/// labels are host labels (RFC 1123 §2.1): none is empty, and none starts or ends with a hyphen. One dot may end the
+/// name.
 #[derive(Debug, Clone)]
 pub struct DomainName {
     as_written: String,

@@ -133,7 +133,7 @@ pub enum NotAdmitted {
     DeadlineTooShort {
         /// The time that the work ahead takes.
         expected_wait: Duration,
-        /// The shortest deadline that could have been met.
+        /// How long the deadline would have had to be.
         enough: Duration,
     },
     /// More work is outstanding than the service accepts.
