@@ -1,4 +1,4 @@
-//! Builds everything, and knows everyone.
+//! Composition root: builds the adapters and connects them to the ports.
 
 mod location;
 mod operator_file;
@@ -31,7 +31,7 @@ pub use location::{LocationError, location};
 pub use operator_file::{OperatorFile, OperatorFileError};
 pub use pepper::{BadRing, RingProblem, key_ring};
 
-/// The service with everything that it stands on. No port is bound yet.
+/// The service and everything that it uses. No network port is bound yet.
 pub struct Server {
     service: Arc<Service>,
     store: Arc<SqlStore>,
@@ -53,19 +53,19 @@ pub enum StartError {
     /// The store can't be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// The cost of a hash is not one that is allowed.
+    /// The cost of a hash is not allowed.
     #[error(transparent)]
     Cost(#[from] CostError),
-    /// The pepper's keys can't be read.
+    /// The pepper keys can't be read.
     #[error(transparent)]
     KeyRing(#[from] BadRing),
-    /// The ring lacks what the store needs.
+    /// The key ring lacks keys that the store needs.
     #[error(transparent)]
     Pepper(#[from] Unmet),
-    /// The store does not tell which keys it needs.
+    /// The store does not report which keys it needs.
     #[error("the store does not tell which pepper keys it needs")]
     KeysInUse(#[source] StoreError),
-    /// The key of the tokens of lists can't be read.
+    /// The key of the page tokens can't be read.
     #[error("the key that the page tokens of lists are authenticated with can't be read")]
     PageKey(#[source] StoreError),
     /// The hash engine does not start.
@@ -80,7 +80,7 @@ pub enum StartError {
     /// The address can't be listened on.
     #[error(transparent)]
     Listen(#[from] BindError),
-    /// What reflection answers from can't be read.
+    /// The descriptors for reflection can't be read.
     #[error(transparent)]
     Grpc(#[from] DescriptorError),
 }
@@ -89,23 +89,23 @@ impl Server {
     /// Opens the store and starts the hash engine.
     ///
     /// # Errors
-    /// What does not start, and why.
+    /// The part that does not start, and why.
     pub async fn build(config: &Config) -> Result<Self, StartError> {
         Self::build_around(config, |ports| ports).await
     }
 
-    /// As [`Server::build`], for a command that does not serve: a service may be running on the same store.
+    /// As [`Server::build`], for a command that does not serve. A service may be running on the same store.
     ///
     /// # Errors
-    /// What does not start, and why.
+    /// The part that does not start, and why.
     pub async fn build_beside(config: &Config) -> Result<Self, StartError> {
         Self::build_as(Opening::Beside, config, |ports| ports).await
     }
 
-    /// As [`Server::build`], with ports of one's own put before the real ones, as tests of races and of time do.
+    /// As [`Server::build`], with custom ports in front of the real ones, as tests of races and of time need.
     ///
     /// # Errors
-    /// What does not start, and why.
+    /// The part that does not start, and why.
     pub async fn build_around(config: &Config, wrap: impl FnOnce(Ports) -> Ports) -> Result<Self, StartError> {
         Self::build_as(Opening::ToServe, config, wrap).await
     }
@@ -157,27 +157,27 @@ impl Server {
         })
     }
 
-    /// The use cases, for who is in the same process.
+    /// The use cases, for callers in the same process.
     pub fn service(&self) -> &Arc<Service> {
         &self.service
     }
 
-    /// The clock that the service goes by.
+    /// The clock of the service.
     pub fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
     }
 
-    /// Where the service's randomness comes from.
+    /// The source of the service's randomness.
     pub fn entropy(&self) -> &dyn Entropy {
         self.entropy.as_ref()
     }
 
-    /// What is measured.
+    /// The metrics.
     pub fn metrics(&self) -> Metrics {
         Metrics::new(Arc::clone(&self.engine) as Arc<dyn HasherFigures>)
     }
 
-    /// Issues the first operator's token, or nothing where an operator holds a valid one already.
+    /// Issues the first operator's token, or none if an operator already has a valid one.
     pub async fn bootstrap(&self, name: FreeName) -> Result<Option<IssuedToken>, ServiceError> {
         self.service.bootstrap(name).await
     }
@@ -202,7 +202,7 @@ fn limits(config: &Config) -> Limits {
 /// The engine's settings.
 ///
 /// # Errors
-/// The cost or the ceiling is not one that is allowed.
+/// The cost or the ceiling is not allowed.
 pub fn engine_settings(hashing: &Hashing) -> Result<EngineSettings, CostError> {
     let cost = Cost::new(hashing.memory_kib, hashing.iterations, hashing.parallelism)?;
     Ok(EngineSettings {
@@ -249,7 +249,7 @@ fn baseline(policy: &Policy) -> Result<Baseline, StartError> {
     Ok(Baseline { refuse_subject_names: policy.refuse_subject_names, refused })
 }
 
-/// The list of refused passwords, where the settings name one.
+/// The list of refused passwords, if the settings name one.
 ///
 /// # Errors
 /// It can't be read.

@@ -1,4 +1,4 @@
-//! The authorizer: a request and what is known of both sides, judged by the policies in force.
+//! The authorizer: decides a request by the policies in force, from the attributes of caller and resource.
 
 use std::collections::HashMap;
 
@@ -13,13 +13,13 @@ use crate::ports::{AccessRequest, Authorizer, Decision};
 pub struct CedarAuthorizer {
     schema: Schema,
     types: EntityTypes,
-    /// Each action with the groups that it is in.
+    /// Each action with its groups.
     actions: HashMap<Action, Entity>,
     policies: Policies,
 }
 
 impl CedarAuthorizer {
-    /// With the built-in policies alone.
+    /// With only the built-in policies.
     ///
     /// # Errors
     /// None in a binary that passed its tests.
@@ -41,9 +41,9 @@ impl CedarAuthorizer {
         Ok(Self { schema, types, actions, policies })
     }
 
-    /// Asks Cedar. The request is checked against the schema, so that policies see what they were validated for. That
-    /// entities fit it as well lies in how they are built, and is proven by the tests: to check each time costs several
-    /// times as much as the decision.
+    /// Asks Cedar. Checks the request against the schema, so that policies see what they were validated for. Does not
+    /// check the entities: the way that they are built makes them fit, the tests prove it, and a check each time would
+    /// cost several times as much as the decision.
     fn evaluate(&self, request: AccessRequest<'_>) -> Result<Response, Box<dyn std::error::Error>> {
         let caller = self.types.caller(request.caller)?;
         let resource = self.types.resource(request.resource)?;
@@ -70,7 +70,7 @@ impl Authorizer for CedarAuthorizer {
     }
 }
 
-/// Cedar skips a policy that fails. Had it been a forbid, skipping would permit: so any failure denies.
+/// Cedar skips a policy that fails. If it was a forbid, skipping it could permit: so any failure denies.
 fn decision(response: &Response) -> Decision {
     let diagnostics = response.diagnostics();
     let failed: Vec<_> = diagnostics.errors().collect();

@@ -47,7 +47,7 @@ impl EntityTypes {
         uid(&self.action, action.name())
     }
 
-    /// The caller, after what it is in.
+    /// The caller, after its parents.
     pub(super) fn caller(&self, caller: &Caller) -> Built<Lineage> {
         match caller {
             Caller::Root(tenant) => self.in_tenant(&self.root, format!("acs:ram::{tenant}:root"), tenant, vec![]),
@@ -71,7 +71,7 @@ impl EntityTypes {
         }
     }
 
-    /// The resource, after what it is in.
+    /// The resource, after its parents.
     pub(super) fn resource(&self, resource: &Resource) -> Built<Lineage> {
         let id = resource.to_string();
         match resource {
@@ -136,7 +136,7 @@ impl EntityTypes {
     }
 }
 
-/// An entity and what it is in.
+/// An entity and its parents.
 pub(super) struct Lineage {
     ancestors: Vec<Entity>,
     entity: Entity,
@@ -161,7 +161,7 @@ impl Lineage {
     }
 }
 
-/// Building fails only where an attribute has to be computed; these are plain values.
+/// Building fails only if an attribute must be computed; these are plain values.
 type Built<T> = Result<T, Box<EntityAttrEvaluationError>>;
 
 type Attribute = (String, RestrictedExpression);

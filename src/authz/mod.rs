@@ -1,4 +1,4 @@
-//! Who may do what: Cedar, with a built-in schema and built-in policies.
+//! Permissions: Cedar, with a built-in schema and built-in policies.
 
 mod authorizer;
 mod entities;

@@ -1,4 +1,4 @@
-//! The policies in force: read as a whole, validated as a whole, or refused as a whole.
+//! The policies in force: read and validated as a whole, or refused as a whole.
 
 use cedar_policy::{Entities, PolicyId, PolicySet, Request, Response, Schema, ValidationMode, Validator};
 
@@ -8,13 +8,13 @@ const BUILT_IN: &str = include_str!("policies.cedar");
 /// Why policies are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthzError {
-    /// The schema is not Cedar's.
+    /// The schema is not valid Cedar.
     #[error("the schema can't be read: {0}")]
     Schema(String),
-    /// The text is not Cedar's.
+    /// The text is not valid Cedar.
     #[error("the policies can't be read: {0}")]
     Unreadable(String),
-    /// A policy has no `@id("…")`, by which decisions name it.
+    /// A policy has no `@id("…")`, which decisions name it by.
     #[error("policy {0}, counted from 1, has no @id(\"…\")")]
     WithoutId(usize),
     /// Two policies have the same id.
@@ -23,7 +23,7 @@ pub enum AuthzError {
     /// A template decides nothing by itself.
     #[error("the policies hold a template, which nothing links")]
     Template,
-    /// A policy speaks of what the schema does not have, or may fail.
+    /// A policy refers to something that is not in the schema, or may fail.
     #[error("the policies don't fit the schema: {0}")]
     Invalid(String),
 }
@@ -40,7 +40,7 @@ pub(super) fn schema() -> Result<Schema, AuthzError> {
 pub(super) struct Policies(PolicySet);
 
 impl Policies {
-    /// The built-in policies, and those of the text.
+    /// The built-in policies, and those in the text.
     pub(super) fn read(schema: &Schema, additional: &str) -> Result<Self, AuthzError> {
         let mut policies = PolicySet::new();
         for text in [BUILT_IN, additional] {
@@ -55,7 +55,7 @@ impl Policies {
         Err(AuthzError::Invalid(errors.join("; ")))
     }
 
-    /// What they say.
+    /// The response of the policies to a request.
     pub(super) fn evaluate(&self, request: &Request, entities: &Entities) -> Response {
         cedar_policy::Authorizer::new().is_authorized(request, &self.0, entities)
     }

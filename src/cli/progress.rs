@@ -1,4 +1,4 @@
-//! Bars on standard error, which show nothing where that is not a terminal.
+//! Progress bars on standard error, which show nothing if that is not a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 

@@ -1,7 +1,7 @@
 //! The settings of the service, as plain data.
 //!
-//! Flags win over the environment, which wins over a TOML file, which wins over the defaults. Nothing here reads a file or
-//! the process's environment: whoever loads the settings hands both in.
+//! Flags override the environment, which overrides a TOML file, which overrides the defaults. Nothing here reads a file
+//! or the process's environment: the code that loads the settings passes both in.
 
 mod parse;
 mod secret;
@@ -24,12 +24,12 @@ use values::Values;
 
 /// The variable that names the file.
 pub const FILE_VARIABLE: &str = "CREDENTIALD_CONFIG";
-/// The variable that holds the access token of the commands that call a service.
+/// The variable with the access token of the commands that call a service.
 pub const TOKEN_VARIABLE: &str = "CREDENTIALD_TOKEN";
-/// The variable that holds the address that these commands call.
+/// The variable with the address that these commands call.
 pub const ADDRESS_VARIABLE: &str = "CREDENTIALD_ADDRESS";
 
-/// The settings in force, and where each came from.
+/// The settings in force, and the source of each.
 #[derive(Debug)]
 pub struct Effective {
     /// The settings.
@@ -53,7 +53,7 @@ impl Effective {
         Ok(Self { config, values })
     }
 
-    /// A mistake in a setting that only another layer can see, with the source of the setting.
+    /// A mistake in a setting that only another layer can find, with the source of the setting.
     pub fn mistake(&self, key: &str, message: impl Into<String>) -> Mistake {
         self.values.mistake(key, message)
     }
@@ -64,7 +64,7 @@ impl Effective {
     }
 }
 
-/// What is wrong with settings that are right each by itself.
+/// Mistakes in the combination of settings that are each valid.
 fn contradictions(values: &Values) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let listen = values.read("server.listen", parse::address);
@@ -100,7 +100,7 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
     if let (Ok(patience), Ok(stall)) = (patience, stall)
         && stall <= patience
     {
-        // A watcher that reads nothing is to find out why its watch has ended.
+        // A watcher that reads nothing must learn why its watch has ended.
         let message = format!("is more than watch.patience_seconds, which is {patience}; found {stall}");
         mistakes.push(values.mistake("server.stall_seconds", message));
     }

@@ -1,4 +1,4 @@
-//! From what was written to what it means. No message repeats the text: it might hold a secret.
+//! Parses the values of settings. No message repeats the text: it might hold a secret.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::secret::Secret;
 use crate::domain::names::Region;
 
-/// How logs are written.
+/// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -15,16 +15,16 @@ pub enum LogFormat {
     Json,
 }
 
-/// Which code computes hashes.
+/// The code that computes hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HashKernel {
     /// The fastest that is right.
     Auto,
-    /// The one that works everywhere.
+    /// The code that works everywhere.
     Portable,
 }
 
-/// Where the store is.
+/// The location of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreLocation {
     /// A `SQLite` database in this file.
@@ -34,10 +34,10 @@ pub enum StoreLocation {
 }
 
 impl StoreLocation {
-    /// Reads a URL. What only one kind of store can tell of it is not looked at.
+    /// Parses a URL. Does not check what only one kind of store can check.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The mistake in it.
     pub fn parse(text: &str) -> Result<Self, String> {
         store(text)
     }
@@ -108,8 +108,8 @@ pub(super) fn kernel(text: &str) -> Result<HashKernel, String> {
     }
 }
 
-/// Only the part of the syntax that is easily mistaken is checked: a lone word that is no level would select a module of
-/// that name.
+/// Checks only the part of the syntax that is easily mistaken: a single word that is not a level would select a module
+/// of that name.
 pub(super) fn filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));

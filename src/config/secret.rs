@@ -14,12 +14,12 @@ impl Secret {
         Self(Zeroizing::new(text.to_owned()))
     }
 
-    /// The text, for whoever needs the secret.
+    /// The text, for code that needs the secret.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

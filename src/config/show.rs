@@ -1,4 +1,4 @@
-//! The settings in force, as people read them.
+//! The settings in force as text for people.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use super::sources::Source;
 use super::values::Values;
 use crate::domain::text::printable;
 
-/// What stands for the value of a secret.
+/// Shown instead of the value of a secret.
 const HIDDEN: &str = "(hidden)";
 
 /// Every setting as TOML, with its source as a comment.
@@ -42,7 +42,7 @@ pub fn holds_password(url: &str) -> bool {
     around_user(url).is_some()
 }
 
-/// A URL without what stands before its last `@`, if that can hold a password.
+/// A URL without the part before its last `@`, if that part can hold a password.
 fn without_password(url: &str) -> Cow<'_, str> {
     match around_user(url) {
         Some((scheme, rest)) => Cow::Owned(format!("{scheme}://{HIDDEN}@{rest}")),
@@ -50,7 +50,7 @@ fn without_password(url: &str) -> Cow<'_, str> {
     }
 }
 
-/// What stands before and after the user of a URL, where a password can stand with it.
+/// The parts before and after the user of a URL, if a password can be with it.
 fn around_user(url: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = url.split_once("://")?;
     let (user, rest) = rest.rsplit_once('@')?;

@@ -6,12 +6,12 @@ use std::fmt;
 
 use super::settings::Setting;
 
-/// Everything that settings are read from.
+/// All sources of settings.
 #[derive(Debug, Default)]
 pub struct Sources<'a> {
-    /// The file, where one is named.
+    /// The file, if one is named.
     pub file: Option<File<'a>>,
-    /// The environment: every variable, also those that are not ours.
+    /// The environment: every variable, including those that are not ours.
     pub environment: BTreeMap<String, OsString>,
     /// The flags that were given: keys and values.
     pub flags: Vec<(String, String)>,
@@ -22,16 +22,16 @@ pub struct Sources<'a> {
 pub struct File<'a> {
     /// Its name, for messages.
     pub name: &'a str,
-    /// What it says.
+    /// Its text.
     pub text: &'a str,
-    /// Whether every user of the machine has access to it. It may then hold no secret.
+    /// Whether every user of the machine has access to it. If so, it must not hold a secret.
     pub is_open_to_all: bool,
 }
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Nobody set it.
+    /// The default.
     Default {
         /// The setting.
         key: String,
@@ -62,7 +62,7 @@ impl Source {
         Self::Flag(setting.flag())
     }
 
-    /// The source in few words, without the key.
+    /// The source in a few words, without the key.
     pub(super) fn brief(&self) -> String {
         match self {
             Self::Default { .. } => "default".to_owned(),

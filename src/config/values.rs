@@ -1,4 +1,4 @@
-//! What was written for each setting, and by whom, before it is read.
+//! The raw values of each setting and their sources, before they are parsed.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use super::show::holds_password;
 use super::sources::{File, Source, Sources};
 use super::{ADDRESS_VARIABLE, FILE_VARIABLE, TOKEN_VARIABLE};
 
-/// A mistake in the configuration, and where it is.
+/// A mistake in the configuration, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     source: Source,
@@ -24,7 +24,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The values of each setting, the weakest source first. Some are secrets, so that none is printed.
+/// The values of each setting, lowest precedence first. Some are secrets, so none is printed.
 pub(super) struct Values(BTreeMap<&'static str, Vec<(Source, Zeroizing<String>)>>);
 
 impl fmt::Debug for Values {
@@ -34,7 +34,7 @@ impl fmt::Debug for Values {
 }
 
 impl Values {
-    /// Collects the values, and the mistakes that show before any value is read.
+    /// Collects the values, and the mistakes that are visible before any value is parsed.
     pub(super) fn collect(sources: &Sources<'_>) -> (Self, Vec<Mistake>) {
         let mut values = Self(BTreeMap::new());
         let mut mistakes = Vec::new();
@@ -55,13 +55,13 @@ impl Values {
         (values, mistakes)
     }
 
-    /// Reads the value in force.
+    /// Parses the value in force.
     pub(super) fn read<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, Mistake> {
         let (source, text) = self.in_force(key);
         parse(text).map_err(|message| Mistake { source, message })
     }
 
-    /// What is wrong with each value that was given, in force or not.
+    /// The mistakes in each given value, whether it is in force or not.
     pub(super) fn mistakes<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<Mistake> {
         let given = self.0.get(key).into_iter().flatten();
         given
@@ -136,7 +136,7 @@ impl Values {
     }
 }
 
-/// Whether a value of that kind may not be known to every user of the machine.
+/// Whether a value of that kind must be kept from other users of the machine.
 fn is_secret(text: &str, kind: Kind) -> bool {
     match kind {
         Kind::Secret => !text.is_empty(),
@@ -158,9 +158,9 @@ fn text_of(value: &toml::Value, kind: Kind) -> Result<String, String> {
 }
 
 /// Whether Kubernetes sets the variable in every container of a namespace where a Service is named `credentiald`, or
-/// `credentiald-` and something (Kubernetes documentation, "Service", environment variables).
+/// `credentiald-` and a suffix (Kubernetes documentation, "Service", environment variables).
 ///
-/// A misspelt setting must not be taken for one of them: what is not clear from the name is by the value.
+/// A misspelt setting must not be taken for one of them: if the name is ambiguous, the value decides.
 fn is_of_kubernetes(name: &str, value: &str) -> bool {
     let is_link = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     let of_port = name.rsplit_once("_PORT_").is_some_and(|(_, rest)| {

@@ -1,18 +1,18 @@
-//! Who is calling: found out before anything of the message is read.
+//! Authenticates the caller before anything of the message is read.
 
 use super::{Explanation, Reason, RequestContext};
 use crate::domain::caller::EligibleCaller;
 use crate::service::{Call, Service, ServiceError};
 
-/// What a request brings to prove who its caller is.
+/// The proof of its caller that a request carries.
 pub enum Credentials<'a> {
     /// A token that the service issued.
     BearerToken(&'a str),
 }
 
 impl<'a> Credentials<'a> {
-    /// The credentials in the values of all `authorization` headers of a request: `Bearer <token>` (RFC 6750 §2.1), exactly
-    /// once. A value that is not ASCII is `None`.
+    /// The credentials in the values of all `authorization` headers of a request: `Bearer <token>` (RFC 6750 §2.1),
+    /// exactly once. A value that is not ASCII is `None`.
     pub fn of_authorization(mut values: impl Iterator<Item = Option<&'a str>>) -> Option<Self> {
         let (value, None) = (values.next()??, values.next()) else { return None };
         let (scheme, token) = value.split_once(' ')?;
@@ -21,10 +21,10 @@ impl<'a> Credentials<'a> {
     }
 }
 
-/// Finds out who calls, and whether that kind of caller may use the operation at all.
+/// Authenticates the caller, and checks whether that kind of caller may use the operation at all.
 ///
 /// # Errors
-/// What the caller is to read.
+/// The error for the caller.
 pub async fn authenticate(
     service: &Service,
     credentials: Option<Credentials<'_>>,

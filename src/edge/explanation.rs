@@ -1,4 +1,4 @@
-//! What an error says to its caller, whatever the protocol. The only place where an error becomes visible (contract:
+//! The explanation of an error for its caller, whatever the protocol. Errors become visible only here (contract:
 //! `docs/errors.md`).
 
 use std::collections::BTreeMap;
@@ -14,21 +14,22 @@ use crate::ports::{NotAdmitted, StoreError};
 use crate::service::ServiceError;
 use crate::service::error::{Interruption, Missing, Stateful, with_causes};
 
-/// How long a caller should wait where the error itself does not say: for a store that is away, or before it watches again.
+/// How long a caller should wait if the error itself does not say: for an unavailable store, or before it watches
+/// again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// What an error says.
+/// The explanation of an error.
 #[derive(Debug)]
 pub struct Explanation {
     /// Why the call failed.
     pub reason: Reason,
     /// Fixed words.
     pub message: &'static str,
-    /// Further facts by name, `http_status` and the vendor's code among them.
+    /// Further facts by name, including `http_status` and the vendor's code.
     pub metadata: BTreeMap<&'static str, String>,
     /// Every field that is refused.
     pub violations: Vec<Violation>,
-    /// What is not as it has to be, and how it is.
+    /// The failed precondition, and the actual state.
     pub unmet: Option<(&'static str, String)>,
     /// The kind of resource that does not exist.
     pub missing: Option<&'static str>,
@@ -41,9 +42,9 @@ pub struct Explanation {
 pub struct Violation {
     /// The field's path.
     pub field: &'static str,
-    /// What is wrong, in words.
+    /// The problem in words.
     pub description: String,
-    /// What is wrong, for programs.
+    /// The problem for programs.
     pub reason: &'static str,
 }
 
@@ -63,7 +64,7 @@ impl Explanation {
         explanation
     }
 
-    /// Explains a failure that no use case saw.
+    /// Explains a failure outside of the use cases.
     pub fn of_reason(reason: Reason) -> Self {
         Self {
             reason,
@@ -90,7 +91,7 @@ impl Explanation {
         self
     }
 
-    /// In whole milliseconds, rounded up: a caller who comes back at the earliest moment is not too early.
+    /// In whole milliseconds, rounded up, so that a caller that retries at the earliest moment is not too early.
     fn retry_after(mut self, delay: Duration) -> Self {
         let millis = u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         self.retry_after = Some(Duration::from_millis(millis));
@@ -148,7 +149,7 @@ fn describe(error: &ServiceError, action: Option<Action>) -> Explanation {
         ServiceError::OldPasswordIncorrect => of(Reason::OldPasswordIncorrect),
         ServiceError::ClientTokenMismatch => of(Reason::ClientTokenMismatch),
         ServiceError::TooManyAttempts { retry_after } => of(Reason::TooManyAttempts).retry_after(*retry_after),
-        // A deadline in whole milliseconds has to be long enough, too.
+        // The deadline must also be long enough in whole milliseconds.
         ServiceError::NotAdmitted(NotAdmitted::DeadlineTooShort { enough, .. }) => {
             of(Reason::DeadlineTooShort).saying("expected_wait_ms", &enough.as_micros().div_ceil(1000))
         }
@@ -182,7 +183,7 @@ fn not_found(missing: Missing) -> Explanation {
     Explanation { missing: Some(missing.noun()), ..Explanation::of_reason(reason) }
 }
 
-/// An interrupted watch has a message of its own: it is not an overload of the service, whose reason it shares.
+/// An interrupted watch has its own message. It shares the reason of an overload, but is not one.
 const fn interrupted(interruption: Interruption) -> &'static str {
     match interruption {
         Interruption::TooManyWatches => "there are too many watches",
@@ -202,7 +203,7 @@ const fn new_password_field(action: Option<Action>) -> &'static str {
 }
 
 impl Violation {
-    /// What is wrong with a field.
+    /// The problem of a field.
     pub fn of_field(invalid: &InvalidField) -> Self {
         Self { field: invalid.field, description: invalid.problem.to_string(), reason: invalid.problem.reason() }
     }

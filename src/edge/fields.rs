@@ -1,4 +1,4 @@
-//! Reading a message's fields, so that every bad one is told at once.
+//! Reads a message's fields, and reports all bad ones at once.
 
 use crate::domain::credential::ExpectedVersion;
 use crate::domain::field::{FieldProblem, InvalidField};
@@ -8,20 +8,20 @@ use crate::domain::subject::SubjectName;
 use crate::service::ServiceError;
 use crate::service::requests::Guards;
 
-/// Collects what is wrong with a message's fields while they are read.
+/// Collects the problems of a message's fields while they are read.
 ///
-/// Read each field, keep what comes, and put it together in [`Fields::all`], which only gives it out where no field is
-/// bad.
+/// Read each field, keep the results, and combine them in [`Fields::all`], which returns the combination only if no
+/// field is bad.
 #[derive(Default)]
 pub struct Fields(Vec<InvalidField>);
 
 impl Fields {
-    /// Keeps a value, or notes what is wrong with it.
+    /// Returns a parsed value, or records its problem.
     pub fn take<T>(&mut self, field: &'static str, parsed: Result<T, FieldProblem>) -> Option<T> {
         parsed.map_err(|problem| self.0.push(InvalidField { field, problem })).ok()
     }
 
-    /// Keeps what a text means, or `None` where it is empty.
+    /// Returns the parsed text, or `None` if it is empty or bad.
     pub fn take_unless_empty<T>(
         &mut self,
         field: &'static str,
@@ -31,7 +31,7 @@ impl Fields {
         if text.is_empty() { None } else { self.take(field, parse(text)) }
     }
 
-    /// Notes everything that is wrong with settings.
+    /// Records all problems of settings.
     pub fn settings<T>(&mut self, checked: Result<T, Vec<InvalidField>>) {
         self.0.extend(checked.err().into_iter().flatten());
     }
@@ -58,7 +58,7 @@ impl Fields {
         Some(SubjectName::InstanceAccount(instance?, account?))
     }
 
-    /// The version that the caller counts on, and the client token; without one it is empty.
+    /// The version that the caller expects, and the client token, which is empty if there is none.
     pub fn guards(&mut self, version: Option<u64>, client_token: &str) -> Guards {
         Guards {
             expected_version: version.map(ExpectedVersion),
@@ -66,12 +66,12 @@ impl Fields {
         }
     }
 
-    /// Everything that is wrong, where that does not end the call.
+    /// All problems, for a call that they do not end.
     pub fn problems(self) -> Vec<InvalidField> {
         self.0
     }
 
-    /// Puts the values together.
+    /// Combines the values.
     ///
     /// # Errors
     /// Every bad field.

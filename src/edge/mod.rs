@@ -1,8 +1,8 @@
-//! What every edge needs, whatever protocol it speaks: what is known of a request before its message is read, who its caller
-//! is, and what an error says.
+//! What every edge needs, whatever its protocol: the context of a request before its message is read, its authenticated
+//! caller, and the explanation of an error.
 //!
-//! An edge reads its protocol's headers into a [`RequestContext`] and [`Credentials`], its messages through [`Fields`], and
-//! writes an [`Explanation`] in its protocol's words.
+//! An edge reads its protocol's headers into a [`RequestContext`] and [`Credentials`], its messages through [`Fields`],
+//! and writes an [`Explanation`] in the form of its protocol.
 
 mod credentials;
 mod explanation;

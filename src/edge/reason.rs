@@ -1,19 +1,19 @@
-//! Every reason that an error can have, with what edges say of it.
+//! Every reason of an error, and how edges report it.
 
-/// What retry policies (gRFC A6) are told of a reason.
+/// What a reason means for retry policies (gRFC A6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     /// The same request may succeed later: its `RetryInfo` and its `grpc-retry-pushback-ms` say when.
     Later,
     /// Retry policies name its code, but the same request must not be sent again: a pushback of -1.
     Forbidden,
-    /// No retry policy names its code, so there is nothing to say. A pushback of -1 would count as a failure of the
-    /// channel (`retryThrottling`), and a caller's own mistakes would use up what its retries may cost.
+    /// No retry policy names its code, so no pushback is sent. A pushback of -1 would count as a failure of the channel
+    /// (`retryThrottling`), and a caller's own mistakes would use up its budget of retries.
     Unnamed,
 }
 
-/// Declares the reasons, each with its name, the HTTP status that it mirrors, what retry policies are told, and
-/// its fixed words.
+/// Declares the reasons, each with its name, the HTTP status that it mirrors, its meaning for retry policies, and its
+/// fixed words.
 macro_rules! reasons {
     ($($variant:ident = $name:literal $http:literal $retry:ident $message:literal,)+) => {
         /// Why a call failed, for programs: the `reason` of the `google.rpc.ErrorInfo`.
@@ -34,17 +34,17 @@ macro_rules! reasons {
                 match self { $(Self::$variant => $name),+ }
             }
 
-            /// The HTTP status that is mirrored. `RESOURCE_STATE` mirrors 403 where an instance or an account is meant.
+            /// The mirrored HTTP status. `RESOURCE_STATE` mirrors 403 if it is about an instance or an account.
             pub const fn http_status(self) -> u16 {
                 match self { $(Self::$variant => $http),+ }
             }
 
-            /// What retry policies are told.
+            /// The meaning for retry policies.
             pub const fn retry(self) -> Retry {
                 match self { $(Self::$variant => Retry::$retry),+ }
             }
 
-            /// The status message. Fixed words: whatever is dynamic is in the details.
+            /// The status message. Fixed words: everything dynamic is in the details.
             pub const fn message(self) -> &'static str {
                 match self { $(Self::$variant => $message),+ }
             }

@@ -1,4 +1,4 @@
-//! What is known of a request before its message is read.
+//! The context of a request: what is known before its message is read.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,15 +11,15 @@ use crate::domain::action::Action;
 use crate::domain::time::days;
 use crate::ports::{Deadline, Entropy};
 
-/// What is known of a request before its message is read. The outermost layer of an edge makes it; every layer within, and
-/// every error, refers to it.
+/// What is known of a request before its message is read. The outermost layer of an edge creates it; every inner layer
+/// and every error refers to it.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
     /// The id that the service gave to the request.
     pub request_id: RequestId,
-    /// The caller's own id of the request, where it sent one.
+    /// The caller's own id of the request, if it sent one.
     pub correlation_id: Option<CorrelationId>,
-    /// The operation, where it is one of ours.
+    /// The operation, if it is one of ours.
     pub action: Option<Action>,
     /// How long the request may take.
     pub times: Times,
@@ -64,7 +64,7 @@ pub struct CorrelationId(Arc<str>);
 impl CorrelationId {
     const MAX_BYTES: usize = 128;
 
-    /// The id, or `None` where the text can't be one.
+    /// The id, or `None` if the text can't be one.
     pub fn parse(text: &str) -> Option<Self> {
         let is_usable = (1..=Self::MAX_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         is_usable.then(|| Self(text.into()))
@@ -79,23 +79,23 @@ impl CorrelationId {
 /// How long a request may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
-    /// When the caller no longer waits for the end of the answer.
+    /// When the caller no longer waits for the end of the response.
     pub deadline: Deadline,
-    /// Within what time the answer has to begin.
+    /// How soon the response must begin.
     pub to_answer: Duration,
-    /// Within what time each message of a stream has to come, and then to be processed.
+    /// How long each message of a stream may take to arrive, and then to be processed.
     pub each_message: Duration,
 }
 
 impl Times {
-    /// So long a request may take at most, whatever its caller says.
+    /// The longest time that a request may take, whatever its caller allows.
     const MAX: Duration = days(366);
 
-    /// The times of a request for `action` that comes at `now`, where its caller waits for `timeout` and the service gives a
-    /// request `longest`.
+    /// The times of a request for `action` that arrives at `now`, if its caller waits for `timeout` and the service
+    /// allows a request `longest`.
     ///
-    /// An answer that goes on for as long as its caller listens has to begin within `longest`; it ends when its caller says.
-    /// Of a request that is sent as a stream, `longest` is for each message.
+    /// A response that lasts as long as its caller listens must begin within `longest`; its end is up to the caller's
+    /// timeout. For a request that is sent as a stream, `longest` applies to each message.
     pub fn new(timeout: Option<Duration>, longest: Duration, action: Option<Action>, now: Instant) -> Self {
         let bounded = timeout.map_or(longest, |timeout| timeout.min(longest));
         let unbounded = timeout.unwrap_or(Self::MAX).min(Self::MAX);

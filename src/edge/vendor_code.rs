@@ -1,4 +1,4 @@
-//! The code that a vendor's own operation would have answered with.
+//! The code that a vendor's own operation would have returned.
 
 use crate::domain::action::Action;
 use crate::domain::field::{FieldProblem, InvalidField};
@@ -11,11 +11,11 @@ use crate::service::error::{Missing, Stateful};
 pub(super) enum VendorCode {
     /// A source ties the code to this operation or to its whole product.
     Exact(&'static str),
-    /// No source does, and this one comes near.
+    /// No source does; this code is the nearest.
     Nearest(&'static str),
 }
 
-/// The codes of one error; an empty one where the vendor has none.
+/// The codes of one error; empty if the vendor has none.
 #[derive(Default)]
 struct Codes {
     /// Direct Mail `ModifyPWByDomain`.
@@ -29,7 +29,7 @@ struct Codes {
 }
 
 impl VendorCode {
-    /// The vendor's code for an error of that action, where there is one.
+    /// The vendor's code for an error of that action, if there is one.
     pub(super) fn of(error: &ServiceError, action: Option<Action>) -> Option<Self> {
         let codes = codes_of(error);
         let code = match action? {

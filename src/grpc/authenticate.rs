@@ -1,4 +1,4 @@
-//! The layer that finds out who is calling, before anything of the message is read.
+//! The layer that authenticates the caller, before anything of the message is read.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use crate::service::{Call, Service};
 
 const OUR_SERVICES: [&str; 3] = [CREDENTIAL_SERVICE, VERIFICATION_SERVICE, ADMIN_SERVICE];
 
-/// Lets calls of our services through with the [`Call`] among their extensions, or not at all. Health, reflection and
-/// what does not exist need no caller.
+/// Passes calls of our services on with the [`Call`] in their extensions, or refuses them. Health, reflection and
+/// methods that do not exist need no caller.
 pub(super) fn with_callers(inner: impl HttpService, service: Arc<Service>) -> impl HttpService {
     service_fn(move |request: Request<Body>| {
         let (mut inner, service) = (inner.clone(), Arc::clone(&service));

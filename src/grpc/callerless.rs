@@ -1,5 +1,5 @@
-//! What needs no caller, health and reflection, must cost next to nothing: of a request little is kept, there are so many
-//! streams at a time on one connection, each for so long, and a stop waits for none of it.
+//! Health and reflection need no caller, so they must cost next to nothing: little of a request is kept, the number of
+//! streams on a connection and the duration of each are bounded, and a stop waits for none of them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,28 +25,29 @@ use crate::ports::NotAdmitted;
 use crate::service::error::Interruption;
 use crate::service::{Call, ServiceError};
 
-/// The headers that are read once a call without a caller has come this far.
+/// The headers that inner layers still read of a call without a caller.
 const READ_HEADERS: [HeaderName; 2] = [CONTENT_TYPE, HeaderName::from_static("grpc-encoding")];
 const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
-/// When a client that is refused should try again.
+/// When a refused client should retry.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// What is said of a stop.
+/// The error when the service stops.
 const STOPPING: ServiceError = ServiceError::WatchInterrupted(Interruption::Stopping);
 
-/// What such streams may take.
+/// The limits of streams without a caller.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StreamLimits {
-    /// How many there may be on a connection.
+    /// Largest number on a connection.
     pub(super) at_a_time: usize,
     /// How long one may last.
     pub(super) longest: Duration,
 }
 
-/// Drops the headers that nothing reads of a call without a caller: they would be kept until its message comes.
+/// Drops the headers of a call without a caller that nothing reads: they would be kept until its message arrives.
 ///
-/// Refuses streams without a caller beyond the limit with `OVERLOADED`, and ends those that last too long. Once the service
-/// stops it ends all of them, and the calls without a caller whose message is not there yet. For one connection.
+/// Refuses streams without a caller beyond the limit with `OVERLOADED`, and ends those that last too long. When the
+/// service stops, it ends all of them, and the calls without a caller whose message has not arrived yet. For one
+/// connection.
 pub(super) fn with_stream_limits(
     inner: impl HttpService,
     limits: StreamLimits,
@@ -97,7 +98,7 @@ fn is_stream(path: &str) -> bool {
     path == HEALTH_WATCH || reflection::PATHS.contains(&path)
 }
 
-/// The answers of a stream, while there is time. The stream has its place until this is dropped.
+/// The replies of a stream, until its time is up. The stream keeps its place until this is dropped.
 struct Bounded {
     body: Body,
     context: RequestContext,
@@ -126,7 +127,7 @@ impl HttpBody for Bounded {
         };
         self.is_over = true;
         let mut trailers = HeaderMap::new();
-        // Fixed words and base64 are always headers' values.
+        // Fixed words and base64 are always valid header values.
         let _ = status::of_error(&end, &self.context).add_header(&mut trailers);
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
@@ -146,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    /// An edge whose answers never end.
+    /// An edge whose replies never end.
     fn endless() -> impl HttpService {
         service_fn(async |_| {
             let body = http_body_util::StreamBody::new(tokio_stream::pending::<Result<Frame<Bytes>, Status>>());
@@ -189,7 +190,7 @@ mod tests {
         let stopping = CancellationToken::new();
         let mut edge = with_stream_limits(endless(), limits, stopping.clone());
         let open = answer(&mut edge, reflection::PATHS[0]).await;
-        // Calls whose message does not come.
+        // Calls whose message does not arrive.
         let silent = service_fn(async |_| std::future::pending().await);
         let mut silent = with_stream_limits(silent, limits, stopping.clone());
         stopping.cancel();

@@ -1,5 +1,5 @@
-//! What lies between a generated method and the function that answers it: who calls, the message or the messages of a
-//! stream, and the reply.
+//! The steps between a generated method and the function that implements it: the caller, the message or the messages of
+//! a stream, and the reply.
 
 use futures_util::FutureExt;
 use tonic::{Request, Response, Status, Streaming};
@@ -9,8 +9,8 @@ use super::status;
 use crate::edge::RequestContext;
 use crate::service::{Call, Service, ServiceError};
 
-/// The context and the call that the layers left among the request's extensions, and the message. Now that the message is
-/// there, the caller has to be proven still.
+/// The context and the call that the layers put into the request's extensions, and the message. Checks again that the
+/// caller is authenticated, since the message may have arrived much later.
 pub(super) async fn opened<T>(service: &Service, mut request: Request<T>) -> Result<(RequestContext, Call, T), Status> {
     let context = context_of(request.extensions())?;
     let failed = |error: ServiceError| status::of_error(&error, &context);
@@ -20,9 +20,9 @@ pub(super) async fn opened<T>(service: &Service, mut request: Request<T>) -> Res
     Ok((context, call, request.into_inner()))
 }
 
-/// The reply to a call. What was only read is told where its caller is proven still, and so is why a change was not made: the
-/// rows of token and tenant never come again, so they were there while it was read, and the tenant was the caller's own and
-/// not one that took its name.
+/// The reply to a call. The result of a read, and the reason why a change was not made, are returned only if the caller
+/// is still authenticated: deleted rows of token and tenant never come back, so they existed during the read, and the
+/// tenant was the caller's own and not another tenant under the same name.
 pub(super) async fn answered<T>(
     service: &Service,
     context: &RequestContext,
@@ -38,7 +38,7 @@ pub(super) async fn answered<T>(
     is_proven.and(outcome).map(Response::new).map_err(|error| status::of_error(&error, context))
 }
 
-/// The same of a call whose caller sends a stream.
+/// As [`opened`], for a call whose request is a stream.
 pub(super) async fn opened_stream<T>(
     service: &Service,
     request: Request<Streaming<T>>,
@@ -47,12 +47,12 @@ pub(super) async fn opened_stream<T>(
     Ok((call, Messages { stream, context, end: None }))
 }
 
-/// The messages of a stream. Each has as long to come, and then to be done with, as a request has; the stream as a whole
-/// may take any time.
+/// The messages of a stream. Each may take as long to arrive, and then as long to be processed, as a request; the whole
+/// stream may take any time.
 pub(super) struct Messages<T> {
     stream: Streaming<T>,
     context: RequestContext,
-    /// What the stream ended with, where nobody was told yet.
+    /// The error that ended the stream, if it was not returned yet.
     end: Option<Status>,
 }
 
@@ -71,14 +71,14 @@ impl<T> Messages<T> {
         message.map_err(|_| self.refused(&ServiceError::DeadlineExceeded))?
     }
 
-    /// The next message with those behind it that have come already, so many at most; none after the last.
+    /// The next message and those after it that have already arrived, at most `most`; none after the last.
     pub(super) async fn next_together(&mut self, most: usize) -> Result<Vec<T>, Status> {
         let mut together = Vec::from_iter(self.next().await?);
         while !together.is_empty() && together.len() < most {
             match self.stream.message().now_or_never() {
                 Some(Ok(Some(message))) => together.push(message),
                 Some(Err(status)) => {
-                    // Told once those before it are done with.
+                    // Returned once the messages before it are processed.
                     self.end = Some(status);
                     break;
                 }
@@ -88,7 +88,7 @@ impl<T> Messages<T> {
         Ok(together)
     }
 
-    /// What is done with messages that came together.
+    /// Processes messages that arrived together, within the time for one message.
     pub(super) async fn within<A>(
         &self,
         work: impl Future<Output = Result<A, ServiceError>>,

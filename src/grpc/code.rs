@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn every_reason_whose_code_retry_policies_name_has_decided() {
-        // Those of gRFC A6's own examples, and those that published policies add.
+        // The codes of gRFC A6's own examples, and those that published policies add.
         let named = [
             Code::Cancelled,
             Code::Unknown,

@@ -17,7 +17,7 @@ use crate::domain::action::Action;
 use crate::edge::{CorrelationId, Reason, RequestContext, RequestId, Times};
 use crate::ports::{Clock, Entropy};
 
-/// Where a reply carries the request's id, and a caller its own.
+/// The headers for the request's id in a reply, and for the caller's own id.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a context is made from, besides the request.
@@ -25,7 +25,7 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 pub(super) struct Contexts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    /// The longest that a request may take.
+    /// The longest time that a request may take.
     pub(super) longest_request: Duration,
 }
 
@@ -44,13 +44,13 @@ impl Contexts {
     }
 }
 
-/// Gives every request its [`RequestContext`], among its extensions, and every reply its final form. A panic is an internal
-/// error like any other.
+/// Gives every request its [`RequestContext`], among its extensions, and every reply its final form. A panic is an
+/// internal error like any other.
 pub(super) fn with_contexts(inner: impl HttpService, contexts: Contexts, peer: SocketAddr) -> impl HttpService {
     service_fn(move |mut request: Request<Body>| {
         let context = contexts.of(&request, peer);
         request.extensions_mut().insert(context.clone());
-        // Called here, not in the future: the layers within start their clocks before the transport starts its own.
+        // Called here, not in the future: inner layers start their timers before the transport starts its own.
         let answer = AssertUnwindSafe(inner.clone().call(request)).catch_unwind();
         async move {
             let response = match answer.await {
@@ -65,15 +65,15 @@ pub(super) fn with_contexts(inner: impl HttpService, contexts: Contexts, peer: S
     })
 }
 
-/// The context of a request, for the layers within.
+/// The context of a request, for the inner layers.
 ///
 /// # Errors
-/// There is none. The status gets its details from the outermost layer, like every status without.
+/// The request has no context. The status gets its details from the outermost layer, like every status without details.
 pub(super) fn context_of(extensions: &Extensions) -> Result<RequestContext, Status> {
     extensions.get().cloned().ok_or_else(|| Status::unknown("a request without a context"))
 }
 
-/// The action of `/service/rpc`, where that is one of ours.
+/// The action of `/service/rpc`, if it is one of ours.
 fn action_of(path: &str) -> Option<Action> {
     let (service, rpc) = path.strip_prefix('/')?.split_once('/')?;
     Action::of_rpc(service, rpc)

@@ -13,11 +13,11 @@ use crate::service::ServiceError;
 
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 
-/// Answers `DEADLINE_EXCEEDED` where no answer has begun in time. What must go on is detached by then.
+/// Returns `DEADLINE_EXCEEDED` if no response has begun in time. Work that must go on is detached by then.
 pub(super) fn with_deadlines(inner: impl HttpService) -> impl HttpService {
     service_fn(move |request: Request<Body>| {
         let context = context_of(request.extensions());
-        // Before anything else: the transport's own timer answers CANCELLED, and must not be first.
+        // Before anything else: the transport's own timer returns CANCELLED, and must not be first.
         let begun =
             context.map(|context| (tokio::time::sleep(context.times.to_answer), inner.clone().call(request), context));
         async move {
@@ -34,16 +34,16 @@ pub(super) fn with_deadlines(inner: impl HttpService) -> impl HttpService {
     })
 }
 
-/// The caller's `grpc-timeout` (gRPC over HTTP/2, "Requests"): digits and a unit. More than the eight digits that the
-/// protocol allows are read all the same: clients that send them mean a long time, and not none. Anything else is as if
-/// it were absent, and the service's own bound holds.
+/// The caller's `grpc-timeout` (gRPC over HTTP/2, "Requests"): digits and a unit. Also accepts
+/// more than the eight digits that the protocol allows: clients that send them mean a long time, not none. Anything
+/// else counts as absent, so the service's own bound applies.
 pub(super) fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    // Digits alone fail to parse only where there are too many.
+    // Digits alone fail to parse only if there are too many.
     let count: u64 = digits.parse().unwrap_or(u64::MAX);
     match unit {
         "H" => Some(Duration::from_secs(count.saturating_mul(60 * 60))),

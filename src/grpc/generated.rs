@@ -1,4 +1,4 @@
-//! What the build script generates from `proto/`. Nothing outside `grpc` and the command line's client names it.
+//! The code that the build script generates from `proto/`. Only `grpc` and the client of the command line use it.
 #![expect(
     unreachable_pub,
     clippy::pedantic,

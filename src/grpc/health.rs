@@ -1,4 +1,4 @@
-//! `grpc.health.v1.Health`: whether calls should come here.
+//! `grpc.health.v1.Health`: whether clients should send calls here.
 
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
@@ -10,7 +10,7 @@ use crate::domain::action::{ADMIN_SERVICE, CREDENTIAL_SERVICE, VERIFICATION_SERV
 /// The process as a whole, and each of our services.
 const NAMES: [&str; 4] = ["", CREDENTIAL_SERVICE, VERIFICATION_SERVICE, ADMIN_SERVICE];
 
-/// Sets what the health service answers.
+/// Sets the status that the health service returns.
 #[derive(Debug, Clone)]
 pub struct Health {
     reporter: HealthReporter,
@@ -30,12 +30,12 @@ impl Health {
         self.set(ServingStatus::Serving).await;
     }
 
-    /// Calls should go elsewhere; those that come are still answered.
+    /// Calls should go elsewhere; calls that arrive are still served.
     pub async fn not_serving(&self) {
         self.set(ServingStatus::NotServing).await;
     }
 
-    /// Ends the open watches, and whatever else needs no caller: a graceful stop would otherwise wait for it.
+    /// Ends the open watches, and everything else that needs no caller: a graceful stop would otherwise wait for it.
     pub async fn end_watches(&self) {
         let mut reporter = self.reporter.clone();
         for name in NAMES {
@@ -44,12 +44,12 @@ impl Health {
         self.ended.cancel();
     }
 
-    /// Cancelled once the watches are ended.
+    /// Cancelled when the watches are ended.
     pub(super) fn ended(&self) -> CancellationToken {
         self.ended.clone()
     }
 
-    /// The health service that answers what is set here.
+    /// The health service that returns the status set here.
     pub(super) fn service(&self) -> HealthServer<HealthService> {
         HealthServer::new(HealthService::from_health_reporter(self.reporter.clone()))
     }

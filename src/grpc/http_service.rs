@@ -1,4 +1,4 @@
-//! What lies between the transport and the services: layers, each a function from such a service to another.
+//! The layers between the transport and the services: each is a function from an HTTP service to another one.
 
 use std::convert::Infallible;
 

@@ -1,8 +1,8 @@
 //! The gRPC edge: bytes become domain values, and errors become statuses.
 //!
-//! A call passes `context`, `rest`, `protocol`, `deadline`, `authenticate` and `callerless`, is decoded, and reaches the
-//! file of its service. There `convert` reads its fields and writes the reply; what failed becomes visible in `status`, and
-//! `reply` has the last word on everything that is sent.
+//! A call passes `context`, `rest`, `protocol`, `deadline`, `authenticate` and `callerless`, is decoded, and reaches
+//! the file of its service. There `convert` reads its fields and writes the reply; errors become visible in `status`,
+//! and `reply` gives everything that is sent its final form.
 
 mod authenticate;
 mod callerless;
@@ -57,15 +57,16 @@ use protocol::with_grpc_alone;
 use rest::with_rests;
 use verification_service::VerificationEdge;
 
-/// A client has one of each at most. A proxy carries those of many, and none has a reason to stay for long.
+/// A client has at most one of each. A proxy carries those of many clients, and none has a reason to stay open for
+/// long.
 const STREAMS_WITHOUT_CALLER: StreamLimits = StreamLimits { at_a_time: 16, longest: Duration::from_hours(1) };
 
-/// What of the edge is configured.
+/// The settings of the edge.
 #[derive(Debug, Clone, Copy)]
 pub struct GrpcSettings {
     /// Whether reflection is offered.
     pub reflection: bool,
-    /// The longest that a call may take, whatever its own deadline.
+    /// The longest time that a call may take, whatever its own deadline.
     pub longest_request: Duration,
     /// The largest message that is read.
     pub max_message_bytes: usize,
@@ -96,7 +97,7 @@ impl GrpcEdge {
         Ok(Self { routes, service: Arc::clone(service), contexts, stopping: health.ended() })
     }
 
-    /// What answers the calls of one connection.
+    /// The service for the calls of one connection.
     pub fn of_connection(&self, peer: SocketAddr) -> impl HttpService + use<> {
         let edge = with_stream_limits(self.routes.clone(), STREAMS_WITHOUT_CALLER, self.stopping.clone());
         let edge = with_callers(edge, Arc::clone(&self.service));

@@ -1,4 +1,4 @@
-//! The layer that lets gRPC requests through, and nothing else.
+//! The layer that accepts only gRPC requests.
 
 use futures_util::future::{Either, ready};
 use http::header::{ALLOW, CONTENT_TYPE};
@@ -9,8 +9,8 @@ use tower::service_fn;
 
 use super::http_service::HttpService;
 
-/// Answers what is no gRPC request with an HTTP status, before anything is done: the answer to a gRPC-Web or Connect
-/// request would be unreadable to its client, which must not find later that a password was changed all the same.
+/// Refuses a request that is not gRPC with an HTTP status, before anything is done. A gRPC-Web or Connect client could
+/// not read the reply, and must not find later that the password was changed nevertheless.
 pub(super) fn with_grpc_alone(inner: impl HttpService) -> impl HttpService {
     service_fn(move |request: Request<Body>| {
         let (head, body) = request.into_parts();

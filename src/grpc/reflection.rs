@@ -1,8 +1,8 @@
 //! `grpc.reflection.v1` and `v1alpha`: clients such as `grpcurl` need no proto file.
 //!
-//! Anybody may ask, so an answer must cost next to nothing: the descriptors of a file are encoded once, at the start, and
-//! all answers share them; and a question is read once the answer to the one before is on its way. The generated service
-//! would copy each file for each answer.
+//! Reflection needs no caller, so a response must cost next to nothing: the descriptors of a file are encoded once, at
+//! the start, and shared by all responses; and a request is read only once the response to the one before is being
+//! sent. The generated service would copy each file for each response.
 
 mod answers;
 
@@ -37,10 +37,10 @@ pub(super) const PATHS: [&str; 2] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// A question is a name.
+/// A request holds just a name.
 const MAX_QUESTION_BYTES: usize = 4096;
 
-/// Adds both versions. The types of error details are among what they know, so that clients can print those.
+/// Adds both versions. They also know the types of error details, so that clients can print those.
 ///
 /// # Errors
 /// The descriptors that were built in can't be read.
@@ -97,7 +97,7 @@ impl<const IS_ALPHA: bool> Service<Request<Body>> for Reflection<IS_ALPHA> {
     }
 }
 
-/// How questions are compressed, where that is supported, as for all other services.
+/// The supported compression of requests, as for all other services.
 fn encoding_of(headers: &HeaderMap) -> Result<Option<CompressionEncoding>, Unsupported> {
     match headers.get("grpc-encoding").map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(None),
@@ -106,10 +106,10 @@ fn encoding_of(headers: &HeaderMap) -> Result<Option<CompressionEncoding>, Unsup
     }
 }
 
-/// Another compression than gzip.
+/// A compression other than gzip.
 struct Unsupported;
 
-/// What is sent: for each question what is its own, and then what all answers share.
+/// What is sent: for each request its own part, and then the part that all responses share.
 fn frames(
     questions: Streaming<ServerReflectionRequest>,
     answers: Arc<Answers>,
@@ -131,14 +131,14 @@ fn frames(
                 Err(status) => status,
             };
             let mut trailers = HeaderMap::new();
-            // The framework's own words are always headers' values.
+            // The framework's own words are always valid header values.
             let _ = status.add_header(&mut trailers);
             Some((Ok(Frame::trailers(trailers)), None))
         }
     })
 }
 
-/// The beginning of an answer: the header of its message, and the question.
+/// The beginning of a response: the header of its message, and the request.
 fn own_part(question: ServerReflectionRequest, shared_bytes: usize) -> Bytes {
     let own = ServerReflectionResponse {
         valid_host: question.host.clone(),

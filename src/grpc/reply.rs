@@ -11,14 +11,14 @@ use super::status;
 use crate::edge::{Reason, RequestContext, RequestId};
 use crate::service::ServiceError;
 
-/// What the framework adds where it refuses a message for its compression.
+/// The header that the framework adds when it refuses the compression of a message.
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// Puts `x-request-id` where clients look for it: into the initial metadata, and into the trailers of an error. A status
-/// without details gets some.
+/// Puts `x-request-id` where clients look for it: into the initial metadata, and into the trailers of an error. A
+/// status without details gets some.
 ///
 /// An error before the first message stays one block of headers ("Trailers-Only"): retry policies take a first block
-/// without a status for the beginning of an answer, and never try again after it (gRFC A6, "When Retries are Valid").
+/// without a status for the beginning of a response, and never retry after it (gRFC A6, "When Retries are Valid").
 pub(super) fn finished(response: Response<Body>, context: RequestContext) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     if parts.headers.contains_key(Status::GRPC_STATUS) {
@@ -39,7 +39,7 @@ pub(super) fn finished(response: Response<Body>, context: RequestContext) -> Res
     Response::from_parts(parts, Body::new(body))
 }
 
-/// Completes an error: details where it has none, and the request's id.
+/// Completes an error: adds details if it has none, and the request's id.
 fn conclude(trailers: &mut HeaderMap, context: &RequestContext) {
     if trailers.get(Status::GRPC_STATUS).is_none_or(|code| code == "0") {
         return;
@@ -51,19 +51,19 @@ fn conclude(trailers: &mut HeaderMap, context: &RequestContext) {
     }
 }
 
-/// Replaces an error without details by one with.
+/// Replaces an error without details by one with details.
 fn explain(trailers: &mut HeaderMap, context: &RequestContext) {
     if trailers.contains_key(Status::GRPC_STATUS_DETAILS) {
         return;
     }
     let Some(bare) = Status::from_header_map(trailers) else { return };
     let was_compressed = trailers.contains_key(ACCEPT_ENCODING);
-    // Fixed words and base64 are always headers' values.
+    // Fixed words and base64 are always valid header values.
     let _ = explained(bare.code(), was_compressed, context).add_header(trailers);
 }
 
-/// What the framework's own refusals mean. It decodes before a method sees anything, and our methods' errors have
-/// details; so what is `INTERNAL` here is a message that does not decode.
+/// The meaning of the framework's own errors. The framework decodes a message before a method sees it, and the errors
+/// of our methods have details; so an `INTERNAL` here is a message that does not decode.
 fn explained(code: Code, was_compressed: bool, context: &RequestContext) -> Status {
     let reason = match code {
         // No field is to blame.
@@ -84,12 +84,12 @@ fn explained(code: Code, was_compressed: bool, context: &RequestContext) -> Stat
 }
 
 fn header_value(id: RequestId) -> HeaderValue {
-    // The text of a UUID is always a header's value.
+    // The text of a UUID is always a valid header value.
     of_one_reply(HeaderValue::try_from(id.to_string()).unwrap_or_else(|_| HeaderValue::from_static("")))
 }
 
-/// A value that no other reply has: one that HTTP/2 does not index (RFC 7541 §7.1.3). Indexed, it would push what all
-/// replies have in common out of a connection's table.
+/// A value that no other reply has, which HTTP/2 therefore must not index (RFC 7541 §7.1.3). Otherwise it would evict
+/// the headers that all replies share from a connection's table.
 fn of_one_reply(mut value: HeaderValue) -> HeaderValue {
     value.set_sensitive(true);
     value

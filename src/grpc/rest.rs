@@ -1,4 +1,4 @@
-//! The layer that reads on where a call is answered before its caller has sent everything.
+//! The layer that reads the rest of a request that is answered before its caller has sent everything.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,14 +15,14 @@ use tower::service_fn;
 
 use super::http_service::HttpService;
 
-/// So much of the rest is read: as much as a peer sends without being asked for more, at the usual size of windows.
+/// How much of the rest is read: as much as a peer sends without a window update, at the usual window sizes.
 const MOST_BYTES: usize = 1024 * 1024;
-/// For so long the rest is read, or the stream just kept open.
+/// How long the rest is read, or the stream is just kept open.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Reads on, within bounds, and drops what a caller still sends when its call has failed already. A stream that is answered
-/// before its end is reset otherwise, and a proxy that sees the reset may forward that in place of the error. The caller
-/// has its answer meanwhile, and stops by itself.
+/// Reads and drops, within bounds, what a caller still sends after its call has failed. Otherwise the stream would be
+/// reset because it is answered before its end, and a proxy may forward the reset instead of the error. Meanwhile the
+/// caller gets the reply, and stops sending.
 pub(super) fn with_rests(inner: impl HttpService) -> impl HttpService {
     service_fn(move |request: Request<Body>| {
         let (give_back, mut rest) = oneshot::channel();
@@ -41,7 +41,7 @@ pub(super) fn with_rests(inner: impl HttpService) -> impl HttpService {
     })
 }
 
-/// Whether a response says all that there is to say.
+/// Whether a response is an error that is complete.
 fn is_refusal(response: &Response<Body>) -> bool {
     response.status() != StatusCode::OK || response.headers().contains_key(Status::GRPC_STATUS)
 }
@@ -52,11 +52,11 @@ async fn drop_rest(mut rest: Body) {
         let Some(Ok(frame)) = rest.frame().await else { return };
         left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
     }
-    // The peer sends no more than its window allows, and the stream is open until the time is up.
+    // The peer sends no more than its window allows, and the stream stays open until the time is up.
     std::future::pending::<()>().await;
 }
 
-/// A body that is given back when it is dropped.
+/// A body that is returned to its lender when it is dropped.
 struct Lent {
     body: Option<Body>,
     give_back: Option<oneshot::Sender<Body>>,
@@ -85,7 +85,7 @@ impl HttpBody for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let (Some(body), Some(give_back)) = (self.body.take(), self.give_back.take()) {
-            // Nobody waits for the rest of a call that was answered in full.
+            // There is no receiver if the call was answered in full.
             let _ = give_back.send(body);
         }
     }
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// A call that is answered at once; what its caller sends then.
+    /// A call that is answered at once. Returns the sender of the rest.
     async fn answered(answer: impl Fn() -> Response<Body> + Clone + Send + 'static) -> mpsc::Sender<Bytes> {
         let (sender, rest) = mpsc::channel::<Bytes>(1);
         let body = ReceiverStream::new(rest).map(|bytes| Ok::<_, Status>(Frame::data(bytes)));
@@ -131,7 +131,7 @@ mod tests {
     async fn the_rest_is_read_within_a_bound() {
         let sender = answered(|| Status::unauthenticated("").into_http()).await;
         sender.send(Bytes::from(vec![0; MOST_BYTES])).await.unwrap();
-        // One more is waiting to be read, and then there is no place until the stream is given up.
+        // One more waits to be read, then there is no space until the stream is dropped.
         sender.send(Bytes::from_static(b"more")).await.unwrap();
         assert!(sender.send(Bytes::from_static(b"and more")).await.is_err());
     }

@@ -1,4 +1,4 @@
-//! How a generated service trait is implemented: one line for each RPC, naming the function that answers it.
+//! Implements a generated service trait: one line for each RPC, with the function that implements it.
 
 use futures_util::StreamExt;
 use futures_util::future::ready;
@@ -9,9 +9,10 @@ use super::status;
 use crate::edge::RequestContext;
 use crate::service::ServiceError;
 
-/// Implements a generated service trait. Each RPC's function takes the service, the call and the message, and answers
-/// the reply or a [`ServiceError`]. Below `watches`, it answers a stream of either, which an error ends. Below `streams`, the
-/// caller sends a stream: such a function takes [`Messages`](super::calls::Messages), and what goes wrong is a status already.
+/// Implements a generated service trait. Each RPC's function takes the service, the call and the message, and returns
+/// the reply or a [`ServiceError`]. Below `watches`, it returns a stream of either, which an error ends. Below
+/// `streams`, the caller sends a stream: such a function takes [`Messages`](super::calls::Messages), and its error is
+/// already a status.
 macro_rules! rpc_methods {
     (
         $trait:ident for $server:ty { $($rpc:ident($request:ident) -> $response:ident = $answer:path;)+ }
@@ -63,8 +64,8 @@ pub(super) use rpc_methods;
 /// The replies of a watch.
 pub(super) type Replies<T> = BoxStream<'static, Result<T, Status>>;
 
-/// The replies of a watch once the first is there, each error as a status. A watch that begins with an error has no
-/// reply, so that its caller's retry policy may try again.
+/// The replies of a watch once the first is ready, each error as a status. A watch that begins with an error has no
+/// reply, so that its caller's retry policy may retry.
 pub(super) async fn replies<T: Send + 'static>(
     replies: impl Stream<Item = Result<T, ServiceError>> + Send + 'static,
     context: RequestContext,

@@ -1,4 +1,4 @@
-//! An [`Explanation`] as gRPC says it: a `google.rpc.Status` with details (contract: `docs/errors.md`).
+//! An [`Explanation`] in gRPC: a `google.rpc.Status` with details (contract: `docs/errors.md`).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub const ERROR_DOMAIN: &str = "credential.v1";
 /// Tells retry policies when to send the same request again, or with -1 not to (gRFC A6, "Pushback").
 const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
 
-/// Violations take at most so many bytes: encoded and with all other details they stay under 6 KiB, because clients
+/// Largest size of violations in bytes: encoded and with all other details they stay under 6 KiB, because clients
 /// refuse larger metadata.
 const MAX_VIOLATION_BYTES: usize = 3 * 1024;
 
@@ -26,12 +26,12 @@ pub(super) fn of_error(error: &ServiceError, context: &RequestContext) -> Status
     of(Explanation::of_error(error, context), context)
 }
 
-/// The status of a failure that no use case saw.
+/// The status of a failure outside of the use cases.
 pub(super) fn of_reason(reason: Reason, context: &RequestContext) -> Status {
     of(Explanation::of_reason(reason), context)
 }
 
-/// The status that says what an explanation says.
+/// The status for an explanation.
 pub(super) fn of(explanation: Explanation, context: &RequestContext) -> Status {
     let Explanation { reason, message, metadata, violations, unmet, missing, retry_after } = explanation;
     let mut details = ErrorDetails::new();
@@ -61,7 +61,7 @@ pub(super) fn of(explanation: Explanation, context: &RequestContext) -> Status {
     Status::with_error_details_and_metadata(code_of(reason), message, details, trailers)
 }
 
-/// As many violations as fit, and how many do not.
+/// As many violations as fit, and the number of those that do not.
 fn fitting(mut violations: Vec<Violation>) -> (Vec<FieldViolation>, usize) {
     let mut bytes = 0;
     let fitting = violations.iter().take_while(|violation| {

@@ -77,8 +77,8 @@ impl Reply {
         Self { initial, trailers }
     }
 
-    /// The code and the reason, once it is sure that the reply has the form that every reply has: an error before the
-    /// first message is one block of headers.
+    /// The code and the reason. Asserts the form of every reply: an error before the first message is one block of
+    /// headers.
     fn told(&self) -> (Code, String) {
         let status =
             Status::from_header_map(&self.initial).or_else(|| Status::from_header_map(&self.trailers)).unwrap();
@@ -222,7 +222,7 @@ async fn a_watch_ends_when_the_server_stops() {
         health.not_serving().await;
         health.end_watches().await;
     };
-    // The watch is asked for first; it would never end otherwise.
+    // The watch is started first; otherwise it would never end.
     let (watched, ()) = tokio::join!(watching, stopping);
     assert_eq!(watched.told().0, Code::Ok);
     assert_eq!(Reply::of(edge, CHECK, &[], &framed(b"")).await.told().0, Code::NotFound);

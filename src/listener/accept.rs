@@ -22,15 +22,15 @@ use super::connection::{Shared, serve};
 use super::descriptors::affordable;
 use crate::ports::Clock;
 
-/// How long it takes until another connection is accepted where the system has nothing left for one.
+/// How long accepting pauses when the system has no resources for another connection.
 pub(super) const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How often idle connections are asked to make room while others wait.
 const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
-/// How often the log repeats what goes on.
+/// How often the log repeats an ongoing condition.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// Serves connections until `stop` is cancelled, each with a service of its own that knows its peer's address, and waits then until all of them have
-/// finished the calls that are open. Dropped, it cuts them.
+/// Serves connections until `stop` is cancelled, each with its own service that knows its peer's address. Then waits
+/// until all connections have finished their open calls. If it is dropped, the connections are cut.
 pub async fn accept<S, B>(
     listener: TcpListener,
     limits: Limits,
@@ -67,7 +67,7 @@ pub async fn accept<S, B>(
     while connections.join_next().await.is_some() {}
 }
 
-/// Where connections come in, one for each free place.
+/// Accepts connections, one for each free place.
 struct Door {
     listener: TcpListener,
     places: Arc<Semaphore>,
@@ -79,7 +79,7 @@ struct Door {
 
 impl Door {
     fn new(listener: TcpListener, places: usize, crowded: Arc<Notify>, clock: Arc<dyn Clock>) -> Self {
-        // More are as good as any number.
+        // A larger number makes no difference.
         let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         Self { listener, places, crowded, clock, full: Repeated::default(), failed: Repeated::default() }
     }
@@ -89,7 +89,7 @@ impl Door {
         loop {
             match self.listener.accept().await {
                 Ok((socket, peer)) => {
-                    // Small frames are sent at once.
+                    // Sends small frames at once.
                     let _ = socket.set_nodelay(true);
                     return (socket, peer, place);
                 }
@@ -99,7 +99,7 @@ impl Door {
                     }
                     tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
                 }
-                // It was about that one connection, which is gone.
+                // The error is about that one connection, which is gone.
                 Err(error) => {
                     tracing::debug!(error = &error as &dyn Error, "a connection was lost before it was accepted");
                 }
@@ -107,7 +107,7 @@ impl Door {
         }
     }
 
-    /// Waits for a free place. Without one, connections that have no call are closed.
+    /// Waits for a free place. While there is none, idle connections are closed.
     async fn place(&mut self) -> OwnedSemaphorePermit {
         loop {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
@@ -131,7 +131,7 @@ pub(super) fn is_exhausted(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
-/// Something that the log should not say all the time.
+/// A condition that the log reports only from time to time.
 #[derive(Debug, Default)]
 struct Repeated(Option<Instant>);
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::resets::{Resets, Verdict};
 use crate::ports::Clock;
 
-/// The calls of one connection: how many are open, and how many the peer gave up.
+/// The calls of one connection: how many are open, and how many the peer cancelled.
 pub(super) struct Activity {
     state: watch::Sender<State>,
     clock: Arc<dyn Clock>,
@@ -43,7 +43,7 @@ impl Activity {
         OpenStream(Arc::clone(self))
     }
 
-    /// Counts a call that ended before its answer was complete.
+    /// Counts a call that ended before its response was complete.
     pub(super) fn given_up(&self) {
         let now = self.clock.instant();
         self.state.send_if_modified(|state| {
@@ -53,19 +53,19 @@ impl Activity {
         });
     }
 
-    /// Waits until the peer gave up more calls than that.
+    /// Waits until the peer has cancelled so many calls that the verdict is reached.
     pub(super) async fn reaches(&self, verdict: Verdict) {
         // The sender is `self`, so it is still there.
         let _ = self.state.subscribe().wait_for(|state| state.verdict >= verdict).await;
     }
 
-    /// Whether no stream has been open for so long.
+    /// Whether no stream has been open for `least`.
     pub(super) fn is_idle_for(&self, least: Duration) -> bool {
         let state = self.state.borrow();
         state.open == 0 && self.clock.instant().saturating_duration_since(state.changed) >= least
     }
 
-    /// Waits until no stream has been open for so long.
+    /// Waits until no stream has been open for `least`.
     pub(super) async fn idle_for(&self, least: Duration) {
         let mut state = self.state.subscribe();
         while !self.is_idle_for(least) {

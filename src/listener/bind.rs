@@ -1,4 +1,4 @@
-//! Taking an address.
+//! Binds an address.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-/// An outgoing connection may have taken the port at random, and is soon over.
+/// An outgoing connection may have got the port by chance. It usually ends soon.
 const TRIES: u32 = 15;
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// Why an address can't be listened on.
+/// Why an address can't be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Another program has it.
+    /// Another program listens on it.
     #[error("{0} can't be listened on: another program listens there; end that one, or choose another port")]
     Taken(SocketAddr),
-    /// The system gave the port to a connection that a program here opened.
+    /// The system gave the port to an outgoing connection of a local program.
     #[error(
         "{0} can't be listened on: its port is in use by a connection that a program on this machine opened; choose a port \
          outside of net.ipv4.ip_local_port_range, or reserve this one with net.ipv4.ip_local_reserved_ports"
@@ -33,7 +33,7 @@ pub enum BindError {
     },
 }
 
-/// Takes an address. Where it is in use and no program listens on it, tries again for a moment.
+/// Binds an address. If it is in use but no program listens on it, retries for a moment.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     let mut tries = 0;
     loop {
@@ -50,7 +50,7 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     }
 }
 
-/// Whether a program listens where `address` would, as far as the system tells (`proc(5)`).
+/// Whether a program listens where `address` would, as far as the system shows (`proc(5)`).
 fn has_listener(address: SocketAddr) -> bool {
     ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
@@ -58,7 +58,7 @@ fn has_listener(address: SocketAddr) -> bool {
         .any(|table| listeners(&table).any(|listener| overlap(listener, address)))
 }
 
-/// The addresses that are listened on, in a table of sockets.
+/// The addresses of listening sockets in a table of sockets.
 fn listeners(table: &str) -> impl Iterator<Item = SocketAddr> + '_ {
     const LISTEN: &str = "0A";
     table.lines().skip(1).filter_map(|line| {
@@ -70,7 +70,7 @@ fn listeners(table: &str) -> impl Iterator<Item = SocketAddr> + '_ {
     })
 }
 
-/// An address as the table has it: groups of four bytes, each in the byte order of the machine.
+/// An address as the table writes it: groups of four bytes, each in the byte order of the machine.
 fn ip_of(text: &str) -> Option<IpAddr> {
     let group = |index: usize| u32::from_str_radix(text.get(index * 8..index * 8 + 8)?, 16).ok().map(u32::to_ne_bytes);
     match text.len() {
@@ -131,7 +131,7 @@ mod tests {
         assert!(matches!(bind(address).await, Err(BindError::Outgoing(found)) if found == address));
         let ((), bound) = tokio::join!(
             async {
-                // Closed by the other side first, so that this one's port is free at once.
+                // The other side closes first, so that this port is free at once.
                 drop(server.accept().await.unwrap());
                 outgoing.readable().await.unwrap();
                 drop(outgoing);

@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last.
+//! One connection, from start to end.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -26,38 +26,38 @@ use crate::ports::Clock;
 /// Pings find dead peers; clients behind proxies stay connected.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A token, a timeout and a correlation id are far below; clients refuse 8 KiB and more themselves.
+/// A token, a timeout and a correlation id are far smaller; clients themselves refuse 8 KiB and more.
 const MAX_HEADER_LIST_BYTES: u32 = 16 * 1024;
-/// What a peer may send of one message before the service has read it, and of all messages together: streams that are not
-/// read must not keep the others from being read.
+/// Bytes that a peer may send of one message before the service has read it, and of all messages together: streams that
+/// are not read must not block the others.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 32 * STREAM_WINDOW_BYTES;
-/// What of an answer waits within the transport for a peer that takes it slowly.
+/// Bytes of a response that the transport buffers for a peer that reads slowly.
 const MAX_SEND_BUFFER_BYTES: usize = 32 * 1024;
-/// Streams that are reset before the service has seen them, in one read of the connection. Those that it has seen are
-/// counted over time instead (`resets`).
+/// Streams that the peer resets before the service has seen them, in one read of the connection. Resets of streams that
+/// it has seen are counted over time instead (`resets`).
 const MAX_PENDING_ACCEPT_RESET_STREAMS: usize = 4 * MAX_CONCURRENT_STREAMS as usize;
-/// Streams that a peer makes us reset (CVE-2025-8671), in the whole life of a connection. What is sent on a stream that
-/// was answered early is among them, which honest clients of a shared connection do as well.
+/// Streams that a peer makes us reset (CVE-2025-8671), in the whole life of a connection. This includes data on a
+/// stream that was answered early, which honest clients of a shared connection send as well.
 const MAX_LOCAL_ERROR_RESET_STREAMS: usize = 16 * 1024;
 /// The preface of HTTP/2 and the header of the first frame (RFC 9113, section 3.4).
 const GREETING_BYTES: u64 = 24 + 9;
-/// How long a peer without a call may take to answer that the connection closes.
+/// How long a peer without a call may take to respond to the closing of the connection.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What the connections of a listener share.
+/// The shared state of a listener's connections.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) clock: Arc<dyn Clock>,
-    /// Cancelled when no new calls are taken any more.
+    /// Cancelled when new calls are no longer accepted.
     pub(super) stop: CancellationToken,
-    /// Notified while others wait to be accepted.
+    /// Notified while other connections wait to be accepted.
     pub(super) crowded: Arc<Notify>,
 }
 
-/// Serves a connection until its peer closes it or it must end: the service stops, no call comes, the peer floods. It takes
-/// no new calls then, and those that are open are finished.
+/// Serves a connection until its peer closes it or it must end: the service stops, no call arrives, or the peer floods.
+/// It then accepts no new calls, and finishes the open ones.
 pub(super) async fn serve<S, B>(socket: TcpStream, service: S, shared: Shared)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
@@ -117,7 +117,7 @@ fn http2(streams: Streams) -> Builder<Streams> {
     http2
 }
 
-/// Waits until a peer has had its time to begin and has not.
+/// Waits until the time to begin is over for a peer that has not begun.
 async fn silent(received: &Received, handshake: Duration) {
     tokio::time::sleep(handshake).await;
     if received.bytes() >= GREETING_BYTES {
@@ -125,7 +125,7 @@ async fn silent(received: &Received, handshake: Duration) {
     }
 }
 
-/// Waits until others need the place of this connection, while it has no call.
+/// Waits until other connections need the place of this one while it has no call.
 async fn made_room(crowded: &Notify, activity: &Activity, least: Duration) {
     loop {
         crowded.notified().await;

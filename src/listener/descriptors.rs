@@ -1,11 +1,11 @@
-//! File descriptors: each connection is one, and so is each file.
+//! File descriptors: each connection needs one, and so does each file.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that connections leave to the rest: the store and its connections, the log, metrics.
+/// Descriptors reserved for the rest: the store and its connections, the log, metrics.
 const RESERVED: usize = 64;
 
-/// Raises the process's own limit of descriptors to what the system allows it.
+/// Raises the process's own limit of descriptors to the limit that the system allows.
 pub fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -14,7 +14,7 @@ pub fn raise_descriptor_limit() {
     }
 }
 
-/// How many of `wanted` connections the limit of descriptors has room for, beside as many other descriptors.
+/// How many of `wanted` connections fit into the limit of descriptors, besides the other descriptors.
 pub(super) fn affordable(wanted: usize, others: usize) -> usize {
     let room = room(getrlimit(Resource::Nofile).current, others);
     if room < wanted {
@@ -27,7 +27,7 @@ pub(super) fn affordable(wanted: usize, others: usize) -> usize {
     room.min(wanted)
 }
 
-/// `None` is no limit. There is always one connection.
+/// `None` means no limit. At least one connection is always allowed.
 fn room(limit: Option<u64>, others: usize) -> usize {
     let limit = limit.and_then(|limit| usize::try_from(limit).ok());
     limit.map_or(usize::MAX, |limit| limit.saturating_sub(RESERVED).saturating_sub(others).max(1))

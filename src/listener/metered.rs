@@ -1,4 +1,4 @@
-//! A connection that counts what comes in, to see whether its peer says anything at all.
+//! A connection that counts the bytes received, to see whether its peer sends anything at all.
 
 use std::io;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How many bytes came in.
+/// Number of bytes received.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Received(Arc<AtomicU64>);
 

@@ -1,8 +1,8 @@
-//! The network: which addresses are listened on, and what each connection may take before and between its calls.
+//! The network: listening addresses, and the limits of each connection before and between its calls.
 //!
-//! A connection is accepted (`accept`), greeted and served (`connection`), and each of its streams watched for a peer that
-//! takes nothing or resets what it opens (`streams`). What is answered is the caller's business: a service for each
-//! connection.
+//! A connection is accepted (`accept`) and served (`connection`), and each of its streams is watched for a peer that
+//! reads nothing or resets what it opens (`streams`). The user of this module answers the calls, with a service for
+//! each connection.
 
 mod accept;
 mod activity;
@@ -24,17 +24,17 @@ pub use scrapes::serve_scrapes;
 /// How many calls a connection may have at a time.
 const MAX_CONCURRENT_STREAMS: u32 = 256;
 
-/// What connections may take.
+/// The limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// The most connections at a time.
     pub connections: usize,
-    /// How many file descriptors connections leave to others: those of the store.
+    /// Number of file descriptors reserved for others: those of the store.
     pub other_descriptors: usize,
-    /// The longest that a peer may take to begin HTTP/2.
+    /// The longest time that a peer may take to begin HTTP/2.
     pub handshake: Duration,
     /// How long a connection without a call is kept.
     pub idle: Duration,
-    /// How long an answer may wait for a peer that takes nothing of it.
+    /// How long a response may wait for a peer that reads none of it.
     pub stall: Duration,
 }

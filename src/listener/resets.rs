@@ -1,29 +1,29 @@
-//! How many calls a peer may give up before it is a flood.
+//! Limits how many calls a peer may cancel, to detect a flood.
 
 use std::time::{Duration, Instant};
 
 use super::MAX_CONCURRENT_STREAMS;
 
-/// So many calls may be given up at once: several connections' worth, since a proxy carries the calls of many clients,
-/// and all of them may give up at the same moment.
+/// Number of calls that may be cancelled at once: several connections' worth, since a proxy carries the calls of many
+/// clients, which may all cancel at the same moment.
 const AT_ONCE: u32 = 4 * MAX_CONCURRENT_STREAMS;
-/// So many more in each second: all that may be open.
+/// Number of further calls in each second: as many as may be open.
 const EACH_SECOND: u32 = MAX_CONCURRENT_STREAMS;
-/// How many more are tolerated while the connection closes, which a peer that floods may delay.
+/// Number of further calls tolerated while the connection closes, which a flooding peer may delay.
 const WHILE_CLOSING: u32 = MAX_CONCURRENT_STREAMS;
 
-/// What the number of calls that were given up means.
+/// What the number of cancelled calls means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verdict {
-    /// Callers change their minds.
+    /// Normal: callers change their minds.
     Usual,
-    /// A flood: the peer opens calls only to give them up (CVE-2023-44487). The connection takes no new ones.
+    /// A flood: the peer opens calls only to cancel them (CVE-2023-44487). The connection accepts no new calls.
     Flood,
     /// The flood goes on: the connection is cut.
     Relentless,
 }
 
-/// The calls of one connection that were given up lately.
+/// The recently cancelled calls of one connection.
 #[derive(Debug)]
 pub(super) struct Resets {
     lately: u32,
@@ -35,11 +35,11 @@ impl Resets {
         Self { lately: 0, counted: now }
     }
 
-    /// Counts one more.
+    /// Counts one more cancelled call.
     pub(super) fn count(&mut self, now: Instant) -> Verdict {
         let passed = now.saturating_duration_since(self.counted).min(Duration::from_mins(1));
         let forgotten = u32::try_from(passed.as_millis()).unwrap_or(u32::MAX).saturating_mul(EACH_SECOND) / 1000;
-        // What is less than one is kept for the next count.
+        // A fraction of a call is kept for the next count.
         if forgotten > 0 {
             self.lately = self.lately.saturating_sub(forgotten);
             self.counted = now;

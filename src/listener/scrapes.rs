@@ -17,12 +17,12 @@ use tower::Service;
 
 use super::accept::{ACCEPT_AGAIN_AFTER, is_exhausted};
 
-/// How many may ask at a time.
+/// Largest number of connections at a time.
 const CONNECTIONS: usize = 16;
-/// How long a connection may take, from the first byte of its one request to the last of the answer.
+/// How long a connection may take, from the first byte of its one request to the last byte of the response.
 const EACH_WITHIN: Duration = Duration::from_secs(10);
 
-/// Answers one request on each connection, for ever.
+/// Serves one request on each connection, for ever.
 pub async fn serve_scrapes<S, B>(listener: TcpListener, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
@@ -44,7 +44,7 @@ where
         http1.timer(TokioTimer::new()).keep_alive(false);
         let connection = http1.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service.clone()));
         tokio::spawn(async move {
-            // Whether or not it was answered in time: it is over.
+            // The connection ends whether or not it was answered in time.
             let _ = tokio::time::timeout(EACH_WITHIN, connection).await;
             drop(place);
         });

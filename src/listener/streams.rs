@@ -1,4 +1,4 @@
-//! The streams of a connection: each is counted, and one whose peer takes nothing of its answer is reset.
+//! The streams of a connection: each is counted, and a stream whose peer reads none of its response is reset.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -19,7 +19,7 @@ use super::activity::Activity;
 use crate::ports::Clock;
 
 tokio::task_local! {
-    /// The patience with the peer of the stream whose task this is.
+    /// The patience with the peer of the current task's stream.
     static PATIENCE: Patience;
 }
 
@@ -44,7 +44,7 @@ impl<T: Future<Output = ()> + Send + 'static> Executor<T> for Streams {
         let waited_for = patience.clone();
         tokio::spawn(PATIENCE.scope(patience, async move {
             tokio::select! {
-                // The stream first: it says whether there is something to wait for.
+                // The stream first: it decides whether there is something to wait for.
                 biased;
                 () = stream => {}
                 () = waited_for.spent() => tracing::debug!("a stream is reset whose peer takes nothing"),
@@ -54,8 +54,8 @@ impl<T: Future<Output = ()> + Send + 'static> Executor<T> for Streams {
     }
 }
 
-/// How long an answer waits for its peer. The transport asks for the next part of a body only once the peer has room for
-/// the one before, and until then never looks at the body again: so the task as a whole is ended.
+/// How long a response waits for its peer. The transport polls for the next part of a body only once the peer has room
+/// for the one before, and does not poll the body until then: so the whole task is ended.
 #[derive(Clone)]
 struct Patience {
     clock: Arc<dyn Clock>,
@@ -64,12 +64,12 @@ struct Patience {
 }
 
 impl Patience {
-    /// A part of an answer is ready.
+    /// A part of a response is ready.
     fn begin() {
         let _ = PATIENCE.try_with(|patience| patience.set(Some((patience.clock.instant() + patience.stall).into())));
     }
 
-    /// The peer took it.
+    /// The peer has taken it.
     fn end() {
         let _ = PATIENCE.try_with(|patience| patience.set(None));
     }
@@ -95,7 +95,7 @@ impl Patience {
     }
 }
 
-/// A service as the transport calls it, which counts the calls that are given up.
+/// A service as the transport calls it, which counts cancelled calls.
 pub(super) fn counted<S, B>(
     service: S,
     activity: Arc<Activity>,
@@ -111,13 +111,13 @@ where
 {
     hyper::service::service_fn(move |request| {
         let call = Call { activity: Arc::clone(&activity), is_over: false };
-        // Called here, not in the future: the clocks within start now.
+        // Called here, not in the future, so that inner timers start now.
         let response = service.clone().call(request);
         async move { response.await.map(|response| response.map(|body| Answer::new(body, call))) }
     })
 }
 
-/// A call. Dropped before it is over, it counts as given up.
+/// A call. If it is dropped before it is over, it counts as cancelled.
 struct Call {
     activity: Arc<Activity>,
     is_over: bool,
@@ -131,7 +131,7 @@ impl Drop for Call {
     }
 }
 
-/// The body of an answer.
+/// The body of a response.
 pub(super) struct Answer<B> {
     body: B,
     call: Call,

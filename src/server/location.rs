@@ -1,4 +1,4 @@
-//! Where the settings say that the store is.
+//! The location of the store, from the settings.
 
 use super::{OperatorFile, OperatorFileError};
 use crate::config::{Config, Secret, StoreLocation, holds_password};
@@ -10,12 +10,12 @@ pub enum LocationError {
     /// The file with the URL can't be used.
     #[error("the file {0}")]
     File(#[from] OperatorFileError),
-    /// What stands there is no URL of a store.
+    /// The value is not the URL of a store.
     #[error("{0}")]
     Url(String),
 }
 
-/// Where the settings say that the store is. The file with the URL, where there is one, wins over the URL.
+/// The location of the store, from the settings. The file with the URL, if there is one, overrides the URL.
 ///
 /// # Errors
 /// The settings name no store.

@@ -1,4 +1,4 @@
-//! Files that operators write. All are read alike: UTF-8, with or without a byte order mark.
+//! Files that operators write. All are read in the same way: UTF-8, with or without a byte order mark.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use crate::store::sqlite::is_open_to_all;
 
 /// A file that was read. The text may be a secret, so it wipes itself.
 pub struct OperatorFile {
-    /// What it holds, without the byte order mark.
+    /// Its text, without the byte order mark.
     pub text: Zeroizing<String>,
     /// Whether every user of the machine has access to it.
     pub is_open_to_all: bool,
@@ -44,7 +44,7 @@ impl OperatorFile {
     pub fn read(path: &Path) -> Result<Self, OperatorFileError> {
         let read = || {
             let mut file = File::open(path)?;
-            // Of the open file, not of the path: that could name another one by now.
+            // Of the open file, not of the path, which could name another file by now.
             let is_open_to_all = is_open_to_all(&file.metadata()?);
             let mut text = Zeroizing::new(String::new());
             file.read_to_string(&mut text)?;
@@ -82,7 +82,7 @@ mod tests {
         let list = refused_passwords(&policy).unwrap().unwrap();
         assert!(list.contains("Password1") && list.contains("Password2") && list.len() == 2);
 
-        // As some shells write by default: no password would be refused.
+        // Some shells write UTF-16 by default: read as a list, it would refuse no password.
         fs::write(&path, b"\xff\xfeP\0a\0").unwrap();
         let error = refused_passwords(&policy).err().unwrap().to_string();
         assert!(error.starts_with(&format!("{} can't be read: ", path.display())), "{error}");

@@ -1,4 +1,4 @@
-//! The ring of the pepper's keys, from where the settings say.
+//! The pepper key ring, from the settings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use crate::config::Pepper;
 use crate::hashing::KeyRing;
 use crate::ports::Entropy;
 
-/// What is wrong with the ring, and the setting that it is wrong in.
+/// A mistake in the ring, and the setting that it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RingProblem {
     /// The setting's key.
     pub setting: &'static str,
-    /// What is wrong; holds nothing of a key.
+    /// The mistake. Contains no part of a key.
     pub message: String,
 }
 
-/// Everything that is wrong with the ring.
+/// All mistakes in the ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRing(pub Vec<RingProblem>);
 
@@ -36,10 +36,10 @@ impl fmt::Display for BadRing {
 const KEYS: &str = "pepper.keys";
 const KEYS_FILE: &str = "pepper.keys_file";
 
-/// The ring that the settings name; without one it is empty, and hashes are stored as they are.
+/// The ring that the settings name. If they name none, it is empty, and hashes are stored unencrypted.
 ///
 /// # Errors
-/// The ring can't be read or is exposed, every mistake in it, or there is none and there has to be.
+/// The ring can't be read or is exposed, it has mistakes (all are returned), or it is missing but required.
 pub fn key_ring(pepper: &Pepper, entropy: &Arc<dyn Entropy>) -> Result<KeyRing, BadRing> {
     let bad = |setting, message: String| BadRing(vec![RingProblem { setting, message }]);
     let (setting, text) = match &pepper.keys_file {

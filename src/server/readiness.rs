@@ -1,4 +1,4 @@
-//! Whether calls should come here: health follows the store.
+//! Readiness: health follows the store.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::grpc::Health;
 use crate::store::SqlStore;
 
-/// How often the store is asked, and how long it may take to answer.
+/// How often the store is probed, and how long it may take to respond.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
-/// So many questions in a row without an answer mean that the store is away. One slow answer does not.
+/// Number of failed probes in a row that mean that the store is unavailable. One slow response does not.
 const UNANSWERED: u32 = 3;
 
-/// Asks the store again and again whether it answers, and lets health say so.
+/// Probes the store periodically, and sets health accordingly.
 pub(super) async fn follow_store(store: &SqlStore, health: &Health) -> Infallible {
     let mut readiness = Readiness::default();
     loop {
@@ -34,14 +34,14 @@ pub(super) async fn follow_store(store: &SqlStore, health: &Health) -> Infallibl
     }
 }
 
-/// What an answer, or its absence, changes.
+/// What the result of a probe changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     Lost,
     Back,
 }
 
-/// How many questions have gone without an answer since the last one that had one.
+/// Number of failed probes since the last one that succeeded.
 #[derive(Debug, Default)]
 struct Readiness {
     unanswered: u32,

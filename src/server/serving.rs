@@ -1,4 +1,4 @@
-//! From the first call to the last: serving, and stopping in an order that balancers and callers can follow.
+//! Serves calls, and stops in an order that load balancers and callers can follow.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::grpc::{GrpcEdge, Health};
 use crate::listener::accept;
 use crate::service::ServiceError;
 
-/// How long the records of a stop may take that do not count as calls in flight.
+/// How long a stop may take for records that do not count as calls in flight.
 const LAST_RECORDS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Server {
-    /// Serves until `stop` is ready. Then health turns `NOT_SERVING`, everything is still served for the shutdown delay, and
-    /// calls in flight have the drain time to finish.
+    /// Serves until `stop` is ready. Then health changes to `NOT_SERVING`, all calls are still served for the shutdown
+    /// delay, and after that calls in flight have the drain time to finish.
     ///
     /// # Errors
     /// The descriptors that reflection answers from can't be read.
@@ -36,7 +36,7 @@ impl Server {
         self.tend_store();
         let accepting = accept(listener, self.limits, clock, draining.clone(), edge);
         tokio::pin!(accepting);
-        // Accepting ends only once it is told to.
+        // Accepting ends only when it is stopped.
         tokio::select! {
             () = &mut accepting => {}
             () = stop => {}
@@ -55,7 +55,7 @@ impl Server {
         if tokio::time::timeout_at(until.into(), accepting).await.is_err() {
             tracing::warn!("the drain time is over; what was still in flight is cut off");
         }
-        // Changes whose callers hung up are concluded too, within what is left of the drain time.
+        // Changes whose callers hung up are also completed, within the rest of the drain time.
         match tokio::time::timeout_at(until.into(), self.service.concluded()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -69,7 +69,7 @@ impl Server {
         Ok(())
     }
 
-    /// Also after the drain time: what it takes is not for callers who are slow to decide.
+    /// Runs also after the drain time, so that slow callers do not use up its time.
     async fn record_repeats(&self) {
         let lost = "the counts of repeated refusals are lost: the store does not take them";
         match tokio::time::timeout(LAST_RECORDS_WITHIN, self.service.record_repeats()).await {

@@ -1,4 +1,4 @@
-//! What a scrape of the metrics gets, over HTTP.
+//! The metrics over HTTP, for scrapes.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::Metrics;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers `GET /metrics`.
+/// Serves `GET /metrics`.
 pub fn scrapes(metrics: Metrics) -> Router {
     let metrics = Arc::new(metrics);
     let scrape = move || {

@@ -1,7 +1,7 @@
 //! The fields of an event or a span as text, on one line.
 //!
-//! The formatter of `tracing-subscriber` (0.3.23) escapes terminal sequences and leaves line ends as they are, so that a
-//! value from outside could pretend to be a line of the log (CWE-117).
+//! The formatter of `tracing-subscriber` (0.3.23) escapes terminal sequences but not line ends, so that a value from
+//! outside could forge a line of the log (CWE-117).
 
 use std::fmt::{self, Write};
 
@@ -23,7 +23,7 @@ pub(super) fn on_one_line() -> impl for<'writer> FormatFields<'writer> + Send + 
     .delimited(" ")
 }
 
-/// Writes characters that end a line, command a terminal or turn the text around as escapes.
+/// Escapes characters that end a line, control a terminal or change the direction of text.
 struct Escaped<'a, 'writer>(&'a mut Writer<'writer>);
 
 impl Write for Escaped<'_, '_> {

@@ -1,5 +1,5 @@
-//! Every metric: this is the one file that lists them all. A label is never taken from a request, so that neither names
-//! nor the number of series come from outside.
+//! Every metric. No other file lists them all. Labels are never taken from a request, so that neither names nor the
+//! number of series come from outside.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::ports::HasherFigures;
 
-/// What is measured, read anew for each scrape.
+/// The metrics, read anew for each scrape.
 pub struct Metrics(Registry);
 
 impl Metrics {
@@ -27,7 +27,7 @@ impl Metrics {
     /// All of them, as text (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
     ///
     /// # Errors
-    /// Text can't be written into memory.
+    /// The text can't be written into memory.
     pub fn to_text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.0)?;

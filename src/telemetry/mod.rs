@@ -1,4 +1,4 @@
-//! Logs, to standard error, with UTC times, and metrics, to whoever scrapes them.
+//! Logs, on standard error with UTC times, and metrics, for scrapes.
 
 mod endpoint;
 mod escaping;
@@ -14,7 +14,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 pub use endpoint::scrapes;
 pub use metrics::Metrics;
 
-/// How logs are written.
+/// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people.
@@ -23,10 +23,10 @@ pub enum Format {
     Json,
 }
 
-/// Why there are no logs.
+/// Why logging can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// The level is not one.
+    /// The level is invalid.
     #[error("log level: {0}")]
     Level(#[from] tracing_subscriber::filter::ParseError),
     /// Something else already writes the logs of this process.
@@ -39,7 +39,7 @@ pub enum InitError {
 /// `level` is a level, or several of the form `module=level` with commas.
 ///
 /// # Errors
-/// The level is not one, or this was done before.
+/// The level is invalid, or logging was already started.
 pub fn init(level: &str, format: Format) -> Result<(), InitError> {
     let filter = EnvFilter::builder().parse(level)?;
     subscriber(filter, format, io::stderr).try_init()?;
@@ -77,7 +77,7 @@ mod tests {
         }
     }
 
-    /// What is logged where somebody puts a second line into a message, a value and a span.
+    /// What is logged if a message, a value and a span each contain a second line.
     fn forged(format: Format) -> String {
         let kept = Kept::default();
         let writer = kept.clone();

@@ -1,4 +1,4 @@
-//! Who may do what, as decided.
+//! The decisions of the authorizer.
 
 use uuid::Uuid;
 
@@ -75,7 +75,7 @@ fn the_built_in_policies_permit_exactly_this() {
     use Action as A;
     use CallerKind::{IamUser, Operator, RamUser, Root, Service};
     type On = fn(&str) -> Resource;
-    // Who of acme may in acme, and who of acme may in another tenant.
+    // The callers of acme that are permitted in acme, and those that are permitted in another tenant.
     let table: &[(Action, On, &[CallerKind], &[CallerKind])] = &[
         (A::ModifyPwByDomain, domain, &[Root], &[]),
         (A::ChangePassword, |of| ram_user(of, "jane"), &[RamUser], &[]),
@@ -126,7 +126,8 @@ fn the_installation_is_for_operators_alone() {
     }
 }
 
-/// Every eligible caller is a request that the schema knows, on some resource: none is denied for its form.
+/// Every eligible caller is a request that the schema knows, on some resource: none is denied because its request is
+/// malformed.
 #[test]
 fn every_caller_that_is_eligible_can_be_permitted() {
     let permit_all = "@id(\"all\") permit (principal, action, resource);";

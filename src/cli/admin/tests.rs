@@ -211,7 +211,7 @@ where
 
 type Answer = dyn Fn(&MethodDescriptor, DynamicMessage) -> Result<DynamicMessage, Status> + Send + Sync;
 
-/// Answers every RPC alike, where the token is right.
+/// Serves every RPC with the same response, if the token is right.
 #[derive(Clone)]
 struct AnyRpc(Arc<Answer>);
 

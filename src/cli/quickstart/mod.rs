@@ -61,7 +61,7 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let config = args.load(environment)?.config;
-    // The port first: where that is taken, the demonstration subjects keep their passwords.
+    // The port first: if it is taken, the demonstration subjects keep their passwords.
     let listeners = Listeners::bind(&config).await?;
     let address = listeners.grpc.local_addr().map_err(|error| Failure::caused("can't serve", &error))?;
     let server = Server::build(&config).await.map_err(cant_serve)?;

@@ -54,7 +54,7 @@ pub(super) async fn revoke(
     Ok(wire::RevokeAccessTokenResponse {})
 }
 
-/// Whom the token is to stand for: the kind decides what the name and the tenant may be.
+/// The caller that the token authenticates. Its kind decides what the name and the tenant may be.
 fn holder(fields: &mut Fields, message: &wire::IssueAccessTokenRequest) -> Option<TokenHolder> {
     let tenant = fields.tenant(&message.tenant);
     let kind = fields.take("caller_kind", CallerKind::required(message.caller_kind))?;

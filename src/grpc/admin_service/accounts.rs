@@ -1,4 +1,4 @@
-//! Tair's own way to ask for accounts.
+//! Tair's own operation to describe accounts.
 
 use super::{subjects, wire};
 use crate::edge::RequestId;

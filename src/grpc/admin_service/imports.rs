@@ -20,10 +20,10 @@ use crate::service::requests::{AttributesToCreate, ImportReport, RefusedRow, Row
 use crate::service::{Call, Import, Service, ServiceError};
 
 const MAX_ROWS: usize = 1000;
-/// So many batches are stored at once, where they have come: more would keep others from writing for longer, and save
-/// little.
+/// Largest number of batches that are stored at once, if they have arrived: more would block other writers for longer,
+/// and save little.
 const MOST_TOGETHER: usize = 6;
-/// What a client says of a row is told again only so far.
+/// Bounds on how much of a client's own problems of a row is returned.
 const MAX_TOLD_PROBLEMS: usize = 8;
 const MAX_TOLD_CHARACTERS: usize = 200;
 
@@ -34,7 +34,7 @@ pub(super) async fn import(
 ) -> Result<wire::ImportCredentialsResponse, Status> {
     let mut import = None;
     let added = add_all(service, call, &mut messages, &mut import).await;
-    // Whatever ends it: what was begun is concluded before anything is answered.
+    // However it ends, what was begun is completed before the reply.
     let report = match import {
         Some(import) => messages.within(import.finish()).await,
         None => Ok(ImportReport::default()),
@@ -132,7 +132,7 @@ fn read(row: wire::ImportRow, place: u64, own_tenant: Option<&TenantName>) -> Ro
     let changed_at = row.change_time.and_then(|time| fields.take("change_time", point_in_time(time)));
 
     let told: Vec<_> = row.problems.into_iter().take(MAX_TOLD_PROBLEMS).collect();
-    // What could not be read is not missing.
+    // A value that could not be read is not missing.
     let is_told = |missing: &InvalidField| {
         missing.problem == FieldProblem::Missing
             && told.iter().any(|told| told.field.is_empty() || told.field.starts_with(missing.field))
@@ -143,7 +143,7 @@ fn read(row: wire::ImportRow, place: u64, own_tenant: Option<&TenantName>) -> Ro
     RowToImport { number, tenant, name, attributes, hash, changed_at, problems }
 }
 
-/// The attributes that a row gives, whatever its kind.
+/// The attributes in a row, whatever its kind.
 struct Given {
     region: String,
     mail_domain_status: i32,
@@ -153,7 +153,7 @@ struct Given {
 }
 
 impl Given {
-    /// Reads those that the kind of subject has. The others have to be absent.
+    /// Reads those that the kind of subject has. The others must be absent.
     fn read(self, fields: &mut Fields, subject: Option<&Subject>) -> Option<AttributesToCreate> {
         let is_mail_domain = matches!(subject, Some(Subject::MailDomain(_)) | None);
         let is_iam_user = matches!(subject, Some(Subject::IamUser(_)) | None);

@@ -1,4 +1,4 @@
-//! The messages of each kind of subject: where a request holds what, and what a response is made of.
+//! The messages of each kind of subject: the fields of its requests, and the content of its responses.
 
 use super::wire;
 use crate::domain::names::{DomainName, IamUserId, IamUserName, InstanceId, RamUserName, Region};
@@ -17,10 +17,10 @@ pub(super) trait CreatesSubject {
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate>;
 }
 
-/// A request about a subject that there is.
+/// A request about an existing subject.
 pub(super) trait NamesSubject {
     fn tenant(&self) -> &str;
-    /// Its name, also one that a new subject could no longer have: else it could never be deleted.
+    /// Its name. Also accepts a name that a new subject could no longer have, so that such a subject can be deleted.
     fn name(&self, fields: &mut Fields) -> Option<SubjectName>;
 }
 
@@ -29,15 +29,15 @@ pub(super) trait SetsStatus: NamesSubject {
     fn status(&self, fields: &mut Fields) -> Option<SubjectStatus>;
 }
 
-/// A request for a part of a list.
+/// A request for a page of a list.
 pub(super) trait ListsSubjects {
     const KIND: SubjectKind;
     type Subject: TryFrom<SubjectEntry, Error = ServiceError>;
     type Response: From<(Vec<Self::Subject>, String)>;
     fn tenant(&self) -> &str;
-    /// The size and the token of the part.
+    /// The size and the token of the page.
     fn page(&self) -> (u32, &str);
-    /// The instance that the subjects belong to, where their kind does.
+    /// The instance that the subjects belong to, if their kind belongs to one.
     fn instance(&self, fields: &mut Fields) -> Option<InstanceId>;
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn end(
     Ok(wire::EndPasswordOverlapResponse { overlap: Some(state.into()) })
 }
 
-/// The subject, which has to be of a kind that has overlaps.
+/// The subject, which must be of a kind that has overlaps.
 fn overlapping(fields: &mut Fields, subject: Option<NamedSubject>) -> Option<SubjectName> {
     let name = fields.subject(subject)?;
     let checked = match name.kind() {

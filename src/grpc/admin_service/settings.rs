@@ -1,4 +1,4 @@
-//! What a tenant configures: both password policies and the security preference.
+//! The settings of a tenant: both password policies and the security preference.
 
 use super::wire;
 use crate::domain::names::TenantName;

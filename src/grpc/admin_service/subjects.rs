@@ -1,4 +1,4 @@
-//! The operations that all kinds of subject have. What a kind's messages hold is in `kinds`.
+//! The operations that all kinds of subject have. The fields of each kind's messages are in `kinds`.
 
 use super::kinds::{CreatesSubject, ListsSubjects, NamesSubject, SetsStatus};
 use crate::domain::names::TenantName;

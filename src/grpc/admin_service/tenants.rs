@@ -46,7 +46,7 @@ pub(super) async fn delete(
     Ok(wire::DeleteTenantResponse {})
 }
 
-/// The tenant that a request is about: it has to be named.
+/// The tenant that a request is about. It must be named.
 fn named(text: &str) -> Result<TenantName, ServiceError> {
     let mut fields = Fields::default();
     let tenant = fields.take("tenant", TenantName::parse(text));

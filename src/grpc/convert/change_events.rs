@@ -1,4 +1,4 @@
-//! What watchers are told, and the cursors that they go on from.
+//! Change events for watchers, and the cursors that they resume from.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -45,12 +45,12 @@ fn kind(kind: ChangeKind) -> Kind {
     }
 }
 
-/// A position as callers see it: encoded, so that nobody counts on what it is.
+/// A position as callers see it: encoded, so that they do not depend on its content.
 fn cursor_at(position: Position) -> String {
     URL_SAFE_NO_PAD.encode(position.0.to_be_bytes())
 }
 
-/// The position that a cursor stands for.
+/// The position in a cursor.
 pub(in crate::grpc) fn position_of(cursor: &str) -> Result<Position, FieldProblem> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| bytes.try_into().ok());
     let position = bytes.map(|bytes| Position(u64::from_be_bytes(bytes)));

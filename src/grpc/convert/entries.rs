@@ -1,4 +1,4 @@
-//! What the directory holds, as messages.
+//! The entries of the directory as messages.
 
 use super::statuses::Numbered;
 use super::times::timestamp;

@@ -1,4 +1,4 @@
-//! Parts of lists.
+//! Pages of lists.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,7 @@ use crate::edge::Fields;
 use crate::service::page_tokens::PageTokens;
 
 impl Fields {
-    /// The part of a list that the fields `page_size` and `page_token` ask for.
+    /// The page of a list that the fields `page_size` and `page_token` request.
     pub(in crate::grpc) fn page(
         &mut self,
         tokens: &PageTokens,
@@ -22,7 +22,7 @@ impl Fields {
     }
 }
 
-/// A part of a list as messages hold it: its items, and the token of the next part.
+/// A page of a list as messages hold it: its items, and the token of the next page.
 pub(in crate::grpc) fn listed<T, U: TryFrom<T>>(
     tokens: &PageTokens,
     page: Page<T>,
@@ -39,7 +39,7 @@ fn size_of(page_size: u32) -> Result<u32, FieldProblem> {
     }
 }
 
-/// The store's key that a token of the list holds.
+/// The store's key in a page token of the list.
 fn key_of(tokens: &PageTokens, page_token: &str) -> Result<String, FieldProblem> {
     let key = URL_SAFE_NO_PAD.decode(page_token).ok().and_then(|token| tokens.key(&token));
     key.ok_or(FieldProblem::Malformed { expected: "must be a next_page_token of the same list" })

@@ -1,4 +1,4 @@
-//! Messages to domain values and back: the pieces that the RPCs' functions are put together from.
+//! Converts messages to domain values and back. The functions of the RPCs use these.
 
 pub(super) mod change_events;
 pub(super) mod entries;

@@ -1,4 +1,4 @@
-//! Passwords out of messages. They move; nothing copies them.
+//! Moves passwords out of messages. Nothing copies them.
 
 use crate::domain::field::FieldProblem;
 use crate::domain::password::Password;
@@ -7,7 +7,7 @@ use crate::grpc::generated::credential::admin::v1 as wire;
 use crate::service::requests::WantedPassword;
 
 impl Fields {
-    /// The password that an administrator wants to set, or `None` where there is to be none.
+    /// The first password that an administrator sets, or `None` for no password.
     pub(in crate::grpc) fn first_password(&mut self, choice: Option<impl Into<Choice>>) -> Option<WantedPassword> {
         match choice?.into() {
             Choice::Given(text) => self.new_password("password", text).map(WantedPassword::Given),
@@ -16,7 +16,7 @@ impl Fields {
         }
     }
 
-    /// The password that an administrator sets: there has to be one.
+    /// The password that an administrator sets, which is required.
     pub(in crate::grpc) fn wanted_password(&mut self, choice: Option<impl Into<Choice>>) -> Option<WantedPassword> {
         match choice.map(Into::into) {
             None | Some(Choice::Generate(false)) => self.take("password", Err(FieldProblem::Missing)),
@@ -25,16 +25,16 @@ impl Fields {
     }
 }
 
-/// A generated password for its message, which is empty where none was generated.
+/// A generated password for its message, or the empty text if none was generated.
 pub(in crate::grpc) fn exposed(generated: Option<&Password>) -> String {
     generated.map(|password| password.expose().to_owned()).unwrap_or_default()
 }
 
-/// What the messages with a `password` and a `generate_password` say.
+/// The choice in messages with a `password` and a `generate_password`.
 pub(in crate::grpc) enum Choice {
-    /// This one.
+    /// This password.
     Given(String),
-    /// One that the service generates, where true.
+    /// `true`: a password that the service generates. `false` is the same as no choice.
     Generate(bool),
 }
 

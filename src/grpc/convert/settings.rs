@@ -1,4 +1,4 @@
-//! What a tenant configures, as messages.
+//! The settings of a tenant as messages.
 
 use crate::domain::settings::{
     IamPasswordPolicy, IamPasswordPolicyChange, RamPasswordPolicy, RamPasswordPolicyChange, SecurityPreference,

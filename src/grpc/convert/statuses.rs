@@ -5,7 +5,7 @@ use crate::domain::field::FieldProblem;
 use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus};
 use crate::grpc::generated::credential::admin::v1 as wire;
 
-/// Ties an enum of the domain to the one of the same name and values on the wire, which has `Unspecified` besides.
+/// Ties an enum of the domain to the one of the same name and values on the wire, which also has `Unspecified`.
 macro_rules! mirror {
     ($($name:ident { $($value:ident),+ $(,)? })+) => {
         $(
@@ -36,12 +36,12 @@ pub(in crate::grpc) trait Numbered: Sized {
     /// The number of the value.
     fn number(self) -> i32;
 
-    /// The value of a number; there has to be one.
+    /// The value of a number, which is required.
     fn required(number: i32) -> Result<Self, FieldProblem> {
         Self::specified(number)?.ok_or(FieldProblem::Missing)
     }
 
-    /// The value of a number, or the one that stands for "unspecified".
+    /// The value of a number, or the default for "unspecified".
     fn or(number: i32, default: Self) -> Result<Self, FieldProblem> {
         Ok(Self::specified(number)?.unwrap_or(default))
     }

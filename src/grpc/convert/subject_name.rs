@@ -1,4 +1,4 @@
-//! Whose password is meant.
+//! Names of subjects.
 
 use crate::domain::field::FieldProblem;
 use crate::domain::names::{AccountName, DomainName, IamUserId, InstanceId, RamUserName};

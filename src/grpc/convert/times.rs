@@ -8,15 +8,15 @@ use crate::domain::access_token::MAX_TIME_TO_LIVE;
 use crate::domain::field::FieldProblem;
 use crate::domain::time::Timestamp;
 
-/// A point in time as messages hold it. An import of an earlier version may have stored one that no client can read as JSON,
-/// and with it none of the list that holds it: the nearest one that can be read stands for that.
+/// A point in time as messages hold it. An import of an earlier version may have stored a time that no client can read
+/// as JSON, which would make the whole list unreadable: it is replaced by the nearest readable time.
 pub(in crate::grpc) fn timestamp(time: Timestamp) -> WireTimestamp {
     let micros = time.within_calendar().as_micros();
     let nanos = i32::try_from(micros.rem_euclid(1_000_000)).unwrap_or(0) * 1000;
     WireTimestamp { seconds: micros.div_euclid(1_000_000), nanos }
 }
 
-/// A point in time that a message holds, to the microsecond.
+/// The point in time in a message, to the microsecond.
 pub(in crate::grpc) fn point_in_time(time: WireTimestamp) -> Result<Timestamp, FieldProblem> {
     let micros = || {
         let nanos = u32::try_from(time.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
@@ -26,7 +26,7 @@ pub(in crate::grpc) fn point_in_time(time: WireTimestamp) -> Result<Timestamp, F
     time.ok_or(FieldProblem::Malformed { expected: "must be a point in time within the years 1 to 9999" })
 }
 
-/// How long an access token is to be valid.
+/// How long an access token is valid.
 pub(in crate::grpc) fn time_to_live(duration: WireDuration) -> Result<Duration, FieldProblem> {
     let allowed = positive(duration).filter(|duration| *duration <= MAX_TIME_TO_LIVE);
     allowed.ok_or(FieldProblem::Malformed { expected: "must be more than nothing and at most 366 days" })

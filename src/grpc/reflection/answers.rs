@@ -1,4 +1,4 @@
-//! Everything that reflection can answer, encoded.
+//! All responses of reflection, encoded.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,7 +13,7 @@ use tonic_reflection::pb::v1::{
     ServerReflectionResponse, ServiceResponse,
 };
 
-/// Each answer without what is its question's own.
+/// Each response without the part that depends on its request.
 pub(super) struct Answers {
     services: Bytes,
     files: HashMap<String, Bytes>,
@@ -21,7 +21,7 @@ pub(super) struct Answers {
     symbols: HashMap<String, Bytes>,
 }
 
-/// A set of files that are not decoded: what the decoder does not know, as options of our own, would be lost.
+/// A set of files that are not decoded: decoding would lose what the decoder does not know, such as custom options.
 #[derive(Clone, PartialEq, Message)]
 struct EncodedFiles {
     #[prost(bytes = "bytes", repeated, tag = "1")]
@@ -49,7 +49,7 @@ impl Answers {
         Ok(Self { services, files, symbols })
     }
 
-    /// The answer to a question. What is not there is an answer as well, after which the stream goes on.
+    /// The response to a request. "Not found" is a response as well, after which the stream goes on.
     pub(super) fn to(&self, question: &ServerReflectionRequest) -> Bytes {
         match &question.message_request {
             Some(MessageRequest::ListServices(_)) => self.services.clone(),
@@ -76,7 +76,7 @@ fn error(code: Code, message: &str) -> Bytes {
     shared(MessageResponse::ErrorResponse(error))
 }
 
-/// The encoding of a response's last field. Fields of a message stand in any order, and one after the other.
+/// The encoding of a response's last field. The fields of a message are concatenated, in any order.
 fn shared(response: MessageResponse) -> Bytes {
     ServerReflectionResponse { message_response: Some(response), ..ServerReflectionResponse::default() }
         .encode_to_vec()
@@ -106,7 +106,7 @@ fn add_message(scope: &str, message: &DescriptorProto, names: &mut Vec<String>) 
     names.push(name);
 }
 
-/// The values of an enum stand beside it, not in it.
+/// The values of an enum are in its scope's namespace, not in its own.
 fn add_enum(scope: &str, kind: &EnumDescriptorProto, names: &mut Vec<String>) {
     names.extend(kind.value.iter().map(|value| within(scope, value.name())));
     names.push(within(scope, kind.name()));

@@ -39,7 +39,7 @@ fn away() -> Box<dyn Error + Send + Sync> {
     "disk I/O error at /var/lib/secret".into()
 }
 
-/// The code, the reason, the mirrored HTTP status and the vendor's code (`~` before one that is only near).
+/// The code, the reason, the mirrored HTTP status and the vendor's code (`~` before one that is only the nearest).
 fn told(error: &ServiceError, action: Action) -> (Code, String, String, String) {
     let status = of_error(error, &asked(action));
     let details = status.get_error_details();
@@ -195,7 +195,7 @@ fn every_reason_tells_retry_policies_what_it_has_decided() {
         let status = of_reason(reason, &asked(Action::ChangePassword));
         let pushback = status.metadata().get("grpc-retry-pushback-ms").map(|value| value.to_str().unwrap());
         let (expected, delay) = match reason.retry() {
-            // Where nobody knows better.
+            // If nothing better is known.
             Retry::Later => (Some("1000"), Some(Duration::from_secs(1))),
             Retry::Forbidden => (Some("-1"), None),
             Retry::Unnamed => (None, None),
