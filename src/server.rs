@@ -63,7 +63,7 @@ pub enum StartError {
     #[error(transparent)]
     Pepper(#[from] Unmet),
     /// The store does not report which keys it needs.
-    #[error("the store does not tell which pepper keys it needs")]
+    #[error("can't read from the store which pepper keys it needs")]
     KeysInUse(#[source] StoreError),
     /// The key of the page tokens can't be read.
     #[error("the key that the page tokens of lists are authenticated with can't be read")]

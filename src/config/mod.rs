@@ -83,7 +83,7 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
     if let (Ok(backoff), Ok(longest)) = (backoff, longest)
         && longest < backoff
     {
-        let message = format!("is at least attempts.backoff_seconds, which is {backoff}; found {longest}");
+        let message = format!("must be at least attempts.backoff_seconds, which is {backoff}; found {longest}");
         mistakes.push(values.mistake("attempts.longest_backoff_seconds", message));
     }
     let statement = values.read("postgres.statement_timeout_seconds", parse::whole::<u64, 1, { u64::MAX }>);
@@ -92,7 +92,7 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
         && patience <= statement
     {
         let message =
-            format!("is more than postgres.statement_timeout_seconds, which is {statement}; found {patience}");
+            format!("must be more than postgres.statement_timeout_seconds, which is {statement}; found {patience}");
         mistakes.push(values.mistake("postgres.patience_seconds", message));
     }
     let patience = values.read("watch.patience_seconds", parse::whole::<u64, 1, { u64::MAX }>);
@@ -101,7 +101,7 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
         && stall <= patience
     {
         // A watcher that reads nothing must learn why its watch has ended.
-        let message = format!("is more than watch.patience_seconds, which is {patience}; found {stall}");
+        let message = format!("must be more than watch.patience_seconds, which is {patience}; found {stall}");
         mistakes.push(values.mistake("server.stall_seconds", message));
     }
     let keys = values.read("pepper.keys", parse::secret);
@@ -237,7 +237,7 @@ mod tests {
         for secret in ["[pepper]\nkeys = \"a:hunter2\"\n", "[store]\nurl = \"postgres://u:hunter2@h/d\"\n"] {
             assert_eq!(load(secret, false), [""; 0]);
             let mistakes = load(secret, true);
-            assert!(mistakes.len() == 1 && mistakes[0].ends_with("forbid that: chmod o= c.toml"), "{mistakes:?}");
+            assert!(mistakes.len() == 1 && mistakes[0].ends_with("run chmod o= c.toml"), "{mistakes:?}");
             assert!(!mistakes[0].contains("hunter2"), "{mistakes:?}");
         }
         let open = "[pepper]\nkeys = \"\"\n[store]\nurl = \"postgres://u@h/d\"\n[log]\nlevel = \"warn\"\n";
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn a_mistake_counts_even_where_another_source_wins() {
         let mistakes = load("[attempts]\nallowance = 0\n", &[], &[("attempts.allowance", "5")]).unwrap_err();
-        assert_eq!(mistakes, ["c.toml: attempts.allowance: is a whole number between 1 and 100"]);
+        assert_eq!(mistakes, ["c.toml: attempts.allowance: must be a whole number between 1 and 100"]);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl StoreLocation {
 }
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "is an IP address and a port, for example 127.0.0.1:50051 or [::1]:50051".to_owned())
+    text.parse().map_err(|_| "must be an IP address and a port, for example 127.0.0.1:50051 or [::1]:50051".to_owned())
 }
 
 pub(super) fn optional_address(text: &str) -> Result<Option<SocketAddr>, String> {
@@ -52,14 +52,14 @@ pub(super) fn optional_address(text: &str) -> Result<Option<SocketAddr>, String>
 }
 
 pub(super) fn flag(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| "is true or false".to_owned())
+    text.parse().map_err(|_| "must be true or false".to_owned())
 }
 
 pub(super) fn whole<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Result<T, String> {
     let number = text.parse().ok().filter(|number| (MIN..=MAX).contains(number));
     number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| match MAX {
-        u64::MAX => format!("is a whole number, at least {MIN}"),
-        _ => format!("is a whole number between {MIN} and {MAX}"),
+        u64::MAX => format!("must be a whole number, at least {MIN}"),
+        _ => format!("must be a whole number between {MIN} and {MAX}"),
     })
 }
 
@@ -68,12 +68,12 @@ pub(super) fn store(text: &str) -> Result<StoreLocation, String> {
         return Ok(StoreLocation::Postgres(Secret::new(text)));
     }
     let Some(rest) = text.strip_prefix("sqlite:") else {
-        return Err("starts with neither sqlite: nor postgres://".to_owned());
+        return Err("must start with sqlite: or postgres://".to_owned());
     };
     let path = rest.strip_prefix("//").unwrap_or(rest);
     match path {
-        "" | ":memory:" => Err("names a file after sqlite:".to_owned()),
-        _ if path.contains('?') => Err("takes no parameters after the path".to_owned()),
+        "" | ":memory:" => Err("must name a file after sqlite:".to_owned()),
+        _ if path.contains('?') => Err("must not have parameters after the path".to_owned()),
         _ => Ok(StoreLocation::Sqlite(PathBuf::from(path))),
     }
 }
@@ -96,7 +96,7 @@ pub(super) fn format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err("is text or json".to_owned()),
+        _ => Err("must be text or json".to_owned()),
     }
 }
 
@@ -104,7 +104,7 @@ pub(super) fn kernel(text: &str) -> Result<HashKernel, String> {
     match text {
         "auto" => Ok(HashKernel::Auto),
         "portable" => Ok(HashKernel::Portable),
-        _ => Err("is auto or portable".to_owned()),
+        _ => Err("must be auto or portable".to_owned()),
     }
 }
 
@@ -120,7 +120,7 @@ pub(super) fn filter(text: &str) -> Result<String, String> {
     if text.split(',').all(|directive| is_right(directive.trim())) {
         Ok(text.to_owned())
     } else {
-        Err("is a level (off, error, warn, info, debug, trace), or several of the form module=level with commas"
+        Err("must be a level (off, error, warn, info, debug, trace), or several of the form module=level with commas"
             .to_owned())
     }
 }

@@ -97,7 +97,7 @@ impl Values {
         };
         for (section, value) in table {
             let toml::Value::Table(entries) = value else {
-                let message = "is not a section; settings stand below one, as in [server]".to_owned();
+                let message = "is not a section: settings belong to one, as in [server]".to_owned();
                 mistakes.push(Mistake { source: Source::file(file, section), message });
                 continue;
             };
@@ -108,10 +108,8 @@ impl Values {
                     None => mistakes.push(Mistake { source, message: "is not a setting".to_owned() }),
                     Some(setting) => match text_of(&value, setting.kind) {
                         Ok(text) if file.is_open_to_all && is_secret(&text, setting.kind) => {
-                            let message = format!(
-                                "is a secret, and {0} is open to everybody; forbid that: chmod o= {0}",
-                                file.name
-                            );
+                            let message =
+                                format!("is a secret, and {0} is accessible to all users: run chmod o= {0}", file.name);
                             mistakes.push(Mistake { source, message });
                         }
                         Ok(text) => self.add(setting, source, &text),
@@ -151,9 +149,9 @@ fn text_of(value: &toml::Value, kind: Kind) -> Result<String, String> {
         (Kind::Text | Kind::Secret | Kind::Url, toml::Value::String(text)) => Ok(text.clone()),
         (Kind::Number, toml::Value::Integer(number)) => Ok(number.to_string()),
         (Kind::Flag, toml::Value::Boolean(flag)) => Ok(flag.to_string()),
-        (Kind::Text | Kind::Secret | Kind::Url, _) => Err("is text in quotes".to_owned()),
-        (Kind::Number, _) => Err("is a whole number without quotes".to_owned()),
-        (Kind::Flag, _) => Err("is true or false without quotes".to_owned()),
+        (Kind::Text | Kind::Secret | Kind::Url, _) => Err("must be text in quotes".to_owned()),
+        (Kind::Number, _) => Err("must be a whole number without quotes".to_owned()),
+        (Kind::Flag, _) => Err("must be true or false without quotes".to_owned()),
     }
 }
 

@@ -9,7 +9,7 @@ pub enum FieldProblem {
     #[error("is required")]
     Missing,
     /// The value is longer than allowed.
-    #[error("is at most {max} {unit} long, found {found}")]
+    #[error("must be at most {max} {unit} long, found {found}")]
     TooLong {
         /// The maximum.
         max: usize,
@@ -19,13 +19,13 @@ pub enum FieldProblem {
         unit: LengthUnit,
     },
     /// The value holds a character that is not allowed.
-    #[error("holds a character that is not allowed; allowed are {allowed}")]
+    #[error("contains a character that is not allowed; allowed are {allowed}")]
     Character {
         /// The allowed characters, in words.
         allowed: &'static str,
     },
     /// The number is out of its range.
-    #[error("is between {min} and {max}, found {found}")]
+    #[error("must be between {min} and {max}, found {found}")]
     OutOfRange {
         /// The smallest value allowed.
         min: u64,

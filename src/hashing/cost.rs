@@ -127,7 +127,7 @@ pub enum CostError {
         memory_kib: u32,
     },
     /// A parameter is out of range.
-    #[error("argon2's {parameter} is between 1 and {max}, found {found}")]
+    #[error("argon2's {parameter} must be between 1 and {max}, found {found}")]
     OutOfRange {
         /// The parameter.
         parameter: &'static str,

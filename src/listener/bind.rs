@@ -14,16 +14,16 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another program listens on it.
-    #[error("{0} can't be listened on: another program listens there; end that one, or choose another port")]
+    #[error("{0} is in use by another program: stop it, or choose another port")]
     Taken(SocketAddr),
     /// The system gave the port to an outgoing connection of a local program.
     #[error(
-        "{0} can't be listened on: its port is in use by a connection that a program on this machine opened; choose a port \
+        "{0} is in use: a program on this machine opened a connection from this port. Choose a port \
          outside of net.ipv4.ip_local_port_range, or reserve this one with net.ipv4.ip_local_reserved_ports"
     )]
     Outgoing(SocketAddr),
     /// Anything else.
-    #[error("{address} can't be listened on")]
+    #[error("can't listen on {address}")]
     Other {
         /// The address.
         address: SocketAddr,

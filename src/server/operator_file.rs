@@ -29,7 +29,7 @@ pub enum OperatorFileError {
         source: io::Error,
     },
     /// It holds a secret and every user of the machine has access to it.
-    #[error("{0} is open to everybody; forbid that: chmod o= {0}", .path.display())]
+    #[error("{0} is accessible to all users: run chmod o= {0}", .path.display())]
     OpenToAll {
         /// The file.
         path: PathBuf,

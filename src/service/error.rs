@@ -74,7 +74,7 @@ pub enum ServiceError {
     #[error("the old password is incorrect")]
     OldPasswordIncorrect,
     /// The client token belongs to a change to another password, or to one that expected another version.
-    #[error("the client token stands for another request")]
+    #[error("the client token was used for another request")]
     ClientTokenMismatch,
     /// Too many wrong passwords in a row.
     #[error("too many attempts")]

@@ -68,7 +68,7 @@ impl Collector for OfHasher {
             ("hashes_begun", "Hashes that a worker has begun", None, &ConstCounter::new(figures.begun)),
             (
                 "hashes_abandoned",
-                "Hashes that nobody waited for when their turn came",
+                "Hashes whose caller had gone when their turn came",
                 None,
                 &ConstCounter::new(figures.abandoned),
             ),

@@ -89,7 +89,7 @@ impl Draft {
             _ if status.is_empty() => {}
             SubjectKind::MailDomain => match MailDomainStatus::from_str_name(&format!("{OF_MAIL_DOMAINS}{status}")) {
                 Some(known) => self.row.set_mail_domain_status(known),
-                None => self.problem("mail_domain_status", "is none that a mail domain has"),
+                None => self.problem("mail_domain_status", "is not a status of mail domains"),
             },
             SubjectKind::InstanceAccount => {
                 match InstanceAccountStatus::from_str_name(&format!("{OF_ACCOUNTS}{status}")) {

@@ -50,7 +50,7 @@ impl QuickstartArgs {
         if listen.ip().is_loopback() {
             return Ok(effective);
         }
-        let message = format!("{listen} is not a loopback address, and the demonstration's tokens are for everybody");
+        let message = format!("{listen} is not a loopback address, and the tokens of the demonstration are public");
         Err(vec![effective.mistake("server.listen", message)].into())
     }
 }

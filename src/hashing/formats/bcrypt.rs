@@ -28,7 +28,7 @@ pub(in crate::hashing) struct Bcrypt {
 
 impl Bcrypt {
     pub(super) fn parse(text: &str) -> Result<(Self, Tag), &'static str> {
-        let (cost, rest) = text.split_once('$').ok_or("it is no bcrypt string")?;
+        let (cost, rest) = text.split_once('$').ok_or("it is not a bcrypt string")?;
         let is_two_digits = cost.len() == 2 && cost.bytes().all(|byte| byte.is_ascii_digit());
         let cost = cost.parse().ok().filter(|_| is_two_digits).ok_or("its cost can't be read")?;
         if !COSTS.contains(&cost) {

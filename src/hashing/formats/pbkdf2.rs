@@ -42,7 +42,7 @@ impl Pbkdf2 {
     pub(super) fn parse(identifier: &str, text: &str) -> Result<(Self, Tag), &'static str> {
         // A tag of more than one block of the hash function would cost its user more than an attacker.
         let (hash, max_tag_bytes) = if identifier == "pbkdf2-sha256" { (Hash::Sha256, 32) } else { (Hash::Sha512, 64) };
-        let (parameters, rest) = text.split_once('$').ok_or("it is no PBKDF2 string")?;
+        let (parameters, rest) = text.split_once('$').ok_or("it is not a PBKDF2 string")?;
         let (iterations, length, base64) = match parameters.strip_prefix("i=") {
             None => (parameters, None, &ADAPTED),
             Some(parameters) => match parameters.split_once(",l=") {

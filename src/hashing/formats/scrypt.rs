@@ -26,7 +26,7 @@ pub(in crate::hashing) struct Scrypt {
 
 impl Scrypt {
     pub(super) fn parse(text: &str, ceiling: Ceiling) -> Result<(Self, Tag), &'static str> {
-        let (parameters, rest) = text.split_once('$').ok_or("it is no scrypt string")?;
+        let (parameters, rest) = text.split_once('$').ok_or("it is not a scrypt string")?;
         let (log_n, block_size, parallelism) = parse_parameters(parameters).ok_or("its parameters can't be read")?;
         let bytes = bytes(log_n, block_size, parallelism).ok_or("it costs more than is allowed")?;
         if bytes > ceiling.bytes() || parallelism > MAX_PARALLELISM {

@@ -35,7 +35,7 @@ impl ShaCrypt {
         let (rounds, rest) = match text.strip_prefix("rounds=") {
             None => (DEFAULT_ROUNDS, text),
             Some(text) => {
-                let (rounds, rest) = text.split_once('$').ok_or("it is no sha-crypt string")?;
+                let (rounds, rest) = text.split_once('$').ok_or("it is not a sha-crypt string")?;
                 (decimal(rounds).ok_or("its rounds can't be read")?, rest)
             }
         };

@@ -119,14 +119,14 @@ fn every_mistake_in_a_ring_is_told_by_its_line() {
     let expected = [
         "line 2: is an id, a colon and a key",
         "line 4: the id is required",
-        "line 5: the id holds a character that is not allowed; allowed are A-Z a-z 0-9 . _ -",
-        "line 6: the id is at most 32 characters long, found 33",
+        "line 5: the id contains a character that is not allowed; allowed are A-Z a-z 0-9 . _ -",
+        "line 6: the id must be at most 32 characters long, found 33",
         "line 7: the id is that of line 1",
         "line 8: the key is 32 bytes in base64, or the word lost",
         "line 9: the key is 32 bytes in base64, or the word lost",
         "line 10: the key is 32 bytes in base64, or the word lost",
         "line 11: the key is 32 bytes in base64, or the word lost",
-        "line 12: the id holds a character that is not allowed; allowed are A-Z a-z 0-9 . _ -",
+        "line 12: the id contains a character that is not allowed; allowed are A-Z a-z 0-9 . _ -",
         "line 12: the key is 32 bytes in base64, or the word lost",
     ];
     assert_eq!(found, expected);

@@ -64,7 +64,7 @@ pub enum StoreError {
     #[error("the outcome of a commit is unknown")]
     OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The caller's evidence no longer holds: the token was revoked or has expired, or its subject or tenant is gone.
-    #[error("what proved the caller is gone")]
+    #[error("the evidence for the caller is gone")]
     EvidenceGone,
     /// The tenant that a write was permitted in is gone.
     #[error("the tenant is gone")]

@@ -84,7 +84,7 @@ impl Watcher {
             biased;
             () = stopping.cancelled() => ServiceError::WatchInterrupted(Interruption::Stopping),
             () = tokio::time::sleep_until(deadline.instant().into()) => ServiceError::DeadlineExceeded,
-            () = caller.closed() => ServiceError::Internal("a caller who has hung up is told nothing"),
+            () = caller.closed() => ServiceError::Internal("the caller has hung up"),
             Err(error) = self.run(&told) => error,
         }
     }

@@ -106,7 +106,7 @@ impl fmt::Display for NoneWritable {
         let Self { host, error } = self;
         match error {
             Some(_) => write!(formatter, "the database at {host} can't be used"),
-            None => write!(formatter, "the database at {host} takes no writes"),
+            None => write!(formatter, "the database at {host} accepts no writes"),
         }
     }
 }

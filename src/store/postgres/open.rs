@@ -49,13 +49,13 @@ pub enum OpenError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The server answers, but is a standby.
-    #[error("the database at {host} takes no writes, nor does any other that the URL names")]
+    #[error("the database at {host} accepts no writes, and neither does any other host in the URL")]
     ReadOnly {
         /// The first host in the URL.
         host: String,
     },
     /// It holds no store.
-    #[error("the database holds no store: run `credentiald migrate`")]
+    #[error("the database contains no store: run `credentiald migrate`")]
     Empty,
     /// A newer program has migrated it.
     #[error("the store has schema {found}, this program knows {KNOWN_SCHEMA}: use a newer program")]
@@ -70,7 +70,7 @@ pub enum OpenError {
         found: u32,
     },
     /// The user lacks a privilege that the operation needs.
-    #[error("the database denies what the store needs")]
+    #[error("the database denies a privilege that the store needs")]
     Denied(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database returned another error.
     #[error("the database gave an error")]

@@ -46,7 +46,7 @@ pub(super) type Place = OwnedSemaphorePermit;
 pub(super) enum NoConnection {
     #[error("all connections to the database are in use")]
     AllInUse,
-    #[error("no connection to the database could be had in time")]
+    #[error("no database connection was available in time")]
     InTime,
     #[error("the store is closed")]
     Closed,
@@ -81,7 +81,7 @@ impl Pool {
             if self.clock.instant() >= until {
                 return Err(error);
             }
-            tracing::debug!(%error, "no connection to the store is to be had");
+            tracing::debug!(%error, "no store connection is available");
             tokio::time::sleep(ASKED_AGAIN_AFTER).await;
         }
     }

@@ -15,10 +15,10 @@ const ROUNDS_FOR_A_CONSTRAINT: u32 = 3;
 
 /// Why the same work may succeed on a retry. In all cases but the last, nothing was changed.
 #[derive(Debug, thiserror::Error)]
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nobody comes in between in the embedded database"))]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "the embedded database has one writer at a time"))]
 pub(in crate::store) enum Again {
     /// A conflict with another transaction.
-    #[error("somebody else's transaction came in between")]
+    #[error("another transaction conflicted")]
     Conflict(#[source] Box<dyn Error + Send + Sync>),
     /// Racing transactions can show as a violated constraint.
     #[error("a constraint of the database does not hold")]

@@ -90,7 +90,7 @@ pub enum OpenError {
         found: u32,
     },
     /// Every user of the machine has access to the file.
-    #[error("the store {0} is open to everybody; forbid that: chmod o= {0}", .path.display())]
+    #[error("the store {0} is accessible to all users: run chmod o= {0}", .path.display())]
     OpenToAll {
         /// The file.
         path: PathBuf,

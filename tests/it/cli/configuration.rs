@@ -99,8 +99,7 @@ fn a_configuration_that_everybody_can_read_holds_no_secret() {
     let refused = credentiald(&["config", "check", "--config", &path], &[]);
     assert_eq!(refused.status, 78);
     for key in ["pepper.keys", "store.url"] {
-        let mistake =
-            format!("{path}: {key}: is a secret, and {path} is open to everybody; forbid that: chmod o= {path}");
+        let mistake = format!("{path}: {key}: is a secret, and {path} is accessible to all users: run chmod o= {path}");
         assert!(refused.stderr.contains(&mistake), "{}", refused.stderr);
     }
     assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
@@ -116,7 +115,7 @@ fn a_file_with_the_url_of_the_store_is_not_open_to_everybody_where_it_holds_a_pa
     let refused = check("postgres://u:hunter2@h/d\n", 0o644);
     assert_eq!(refused.status, 78);
     assert!(
-        refused.stderr.contains("is open to everybody") && !refused.stderr.contains("hunter2"),
+        refused.stderr.contains("is accessible to all users") && !refused.stderr.contains("hunter2"),
         "{}",
         refused.stderr
     );

@@ -139,7 +139,7 @@ async fn every_refused_row_is_told_with_its_number_and_all_of_its_problems() {
     let file = admin.file("bad.jsonl", &rows.join("\n"));
     let expected = "\
 row 2: is not JSON, from character 1 on (MALFORMED)
-row 4: name: holds a character that is not allowed; allowed are A-Z a-z 0-9 . _ - (CHARACTER_NOT_ALLOWED)
+row 4: name: contains a character that is not allowed; allowed are A-Z a-z 0-9 . _ - (CHARACTER_NOT_ALLOWED)
 row 4: hash: it is neither a PHC string nor a crypt string (MALFORMED)
 row 5: colour: is not a column of an import (MALFORMED)
 row 5: kind: must be one of mail-domain, ram-user, iam-user and instance-account (MALFORMED)

@@ -119,7 +119,7 @@ async fn a_port_in_use_is_told_and_the_demonstration_keeps_its_passwords() {
     let address = serving.address.to_string();
     let outcome = installation.run(&["quickstart", "--server-listen", &address]);
     assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(1), ""));
-    let expected = format!("error: can't serve: {address} can't be listened on: another program listens there");
+    let expected = format!("error: can't serve: {address} is in use by another program");
     assert!(outcome.stderr.starts_with(&expected), "{}", outcome.stderr);
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
     assert_eq!(domain_version(&root).await, "1");

@@ -151,7 +151,7 @@ fn a_port_in_use_is_told() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let outcome = installation.run(&["serve", "--server-listen", &address]);
-    assert_told(&outcome, &format!("{address} can't be listened on: another program listens there"));
+    assert_told(&outcome, &format!("{address} is in use by another program"));
     assert!(!installation.data().exists(), "no store is made");
 }
 
