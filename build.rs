@@ -25,8 +25,6 @@ mod wire {
     pub(crate) fn compile() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed=build.rs");
         println!("cargo::rerun-if-changed=proto");
-        // The migrations are embedded by a macro, which does not notice a new file.
-        println!("cargo::rerun-if-changed=src/store/sqlite/migrations");
         let mut compiler = protox::Compiler::new(["proto"])?;
         compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
         let out = PathBuf::from(std::env::var("OUT_DIR")?);
