@@ -283,7 +283,8 @@ fn mistakes_in_a_ring_are_told_all_at_once_and_show_no_key() {
     peppered.ring("ring", &[&key, &key, secret, &format!("b c:{secret}"), &format!("d:{}", &secret[1..])]);
     let check = peppered.installation.run(&["config", "check", "--pepper-keys-file=ring"]);
     assert_eq!(check.status, Some(78));
-    for line in ["line 2: the id is that of line 1", "line 3: ", "line 4: the id contains", "line 5: the key is 32 bytes"]
+    for line in
+        ["line 2: the id is that of line 1", "line 3: ", "line 4: the id contains", "line 5: the key is 32 bytes"]
     {
         assert!(check.stderr.contains(&format!("--pepper-keys-file: {line}")), "{line}: {check:?}");
     }
