@@ -65,26 +65,22 @@ pub(super) fn with_stream_limits(
                 Ok(context) => context,
                 Err(status) => return Ok(status.into_http()),
             };
-            if !is_stream(request.uri().path()) {
-                return tokio::select! {
-                    biased;
-                    response = inner.call(request) => response,
-                    () = stopping.cancelled() => Ok(status::of_error(&STOPPING, &context).into_http()),
+            let mut stream = None;
+            if is_stream(request.uri().path()) {
+                let Ok(place) = places.try_acquire_owned() else {
+                    let error = NotAdmitted::Overloaded { expected_wait: AGAIN_AFTER };
+                    return Ok(status::of_error(&ServiceError::NotAdmitted(error), &context).into_http());
                 };
+                stream = Some((place, Box::pin(tokio::time::sleep(limits.longest))));
             }
-            let Ok(place) = places.try_acquire_owned() else {
-                let error = NotAdmitted::Overloaded { expected_wait: AGAIN_AFTER };
-                return Ok(status::of_error(&ServiceError::NotAdmitted(error), &context).into_http());
-            };
-            let timer = Box::pin(tokio::time::sleep(limits.longest));
-            let end = Box::pin(stopping.clone().cancelled_owned());
-            let answer = tokio::select! {
+            let response = tokio::select! {
                 biased;
-                response = inner.call(request) => response,
-                () = stopping.cancelled() => return Ok(status::of_error(&STOPPING, &context).into_http()),
+                response = inner.call(request) => response?,
+                () = stopping.cancelled() => status::of_error(&STOPPING, &context).into_http(),
             };
-            let bounded = |body| Body::new(Bounded { body, context, timer, end, is_over: false, _place: place });
-            answer.map(|response| response.map(bounded))
+            let Some((place, timer)) = stream else { return Ok(response) };
+            let end = Box::pin(stopping.cancelled_owned());
+            Ok(response.map(|body| Body::new(Bounded { body, context, timer, end, is_over: false, _place: place })))
         }
     })
 }

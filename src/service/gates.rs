@@ -74,8 +74,7 @@ pub use recall::{Recalled, ReplayedChange, Unspent};
 pub use reserve::{Candidate, Loaded, Reserved};
 pub use verify::Matched;
 pub use watcher::Watcher;
-pub use watches::WatchLimits;
-pub use watches::WatchSlot;
+pub use watches::{WatchLimits, WatchSlot};
 
 /// What the core needs from outside.
 pub struct Ports {

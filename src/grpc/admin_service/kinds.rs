@@ -11,15 +11,19 @@ use crate::ports::store::{SubjectEntry, SubjectStatus};
 use crate::service::ServiceError;
 use crate::service::requests::{AttributesToCreate, CreatedSubject, SubjectToCreate};
 
-/// A request that creates a subject.
-pub(super) trait CreatesSubject {
+/// A request about a tenant's subjects.
+pub(super) trait OfTenant {
+    /// The tenant that it names. Empty means the caller's own.
     fn tenant(&self) -> &str;
+}
+
+/// A request that creates a subject.
+pub(super) trait CreatesSubject: OfTenant {
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate>;
 }
 
 /// A request about an existing subject.
-pub(super) trait NamesSubject {
-    fn tenant(&self) -> &str;
+pub(super) trait NamesSubject: OfTenant {
     /// Its name. Also accepts a name that a new subject could no longer have, so that such a subject can be deleted.
     fn name(&self, fields: &mut Fields) -> Option<SubjectName>;
 }
@@ -30,22 +34,50 @@ pub(super) trait SetsStatus: NamesSubject {
 }
 
 /// A request for a page of a list.
-pub(super) trait ListsSubjects {
+pub(super) trait ListsSubjects: OfTenant {
     const KIND: SubjectKind;
     type Subject: TryFrom<SubjectEntry, Error = ServiceError>;
     type Response: From<(Vec<Self::Subject>, String)>;
-    fn tenant(&self) -> &str;
     /// The size and the token of the page.
     fn page(&self) -> (u32, &str);
     /// The instance that the subjects belong to, if their kind belongs to one.
     fn instance(&self, fields: &mut Fields) -> Option<InstanceId>;
 }
 
-impl CreatesSubject for wire::CreateMailDomainRequest {
-    fn tenant(&self) -> &str {
-        &self.tenant
-    }
+macro_rules! of_tenant {
+    ($($message:ident),+ $(,)?) => {
+        $(
+            impl OfTenant for wire::$message {
+                fn tenant(&self) -> &str {
+                    &self.tenant
+                }
+            }
+        )+
+    };
+}
 
+of_tenant!(
+    CreateMailDomainRequest,
+    CreateRamUserRequest,
+    CreateIamUserRequest,
+    CreateInstanceAccountRequest,
+    DescribeMailDomainRequest,
+    DescribeRamUserRequest,
+    DescribeIamUserRequest,
+    DescribeInstanceAccountRequest,
+    DeleteMailDomainRequest,
+    DeleteRamUserRequest,
+    DeleteIamUserRequest,
+    DeleteInstanceAccountRequest,
+    ListMailDomainsRequest,
+    ListRamUsersRequest,
+    ListIamUsersRequest,
+    ListInstanceAccountsRequest,
+    SetMailDomainStatusRequest,
+    SetInstanceAccountStatusRequest,
+);
+
+impl CreatesSubject for wire::CreateMailDomainRequest {
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
         let name = fields.take("domain_name", DomainName::parse(&self.domain_name));
         let region = fields.take_unless_empty("region", &self.region, Region::parse);
@@ -57,10 +89,6 @@ impl CreatesSubject for wire::CreateMailDomainRequest {
 }
 
 impl CreatesSubject for wire::CreateRamUserRequest {
-    fn tenant(&self) -> &str {
-        &self.tenant
-    }
-
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
         let name = fields.take("user_name", RamUserName::parse(&self.user_name));
         let first_password = fields.first_password(self.first_password);
@@ -70,10 +98,6 @@ impl CreatesSubject for wire::CreateRamUserRequest {
 }
 
 impl CreatesSubject for wire::CreateIamUserRequest {
-    fn tenant(&self) -> &str {
-        &self.tenant
-    }
-
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
         let id = fields.take("user_id", IamUserId::parse(&self.user_id));
         let user_name = fields.take_unless_empty("user_name", &self.user_name, IamUserName::parse);
@@ -85,10 +109,6 @@ impl CreatesSubject for wire::CreateIamUserRequest {
 }
 
 impl CreatesSubject for wire::CreateInstanceAccountRequest {
-    fn tenant(&self) -> &str {
-        &self.tenant
-    }
-
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
         let name = fields.account(&self.instance_id, &self.account_name);
         let status = InstanceAccountStatus::or(self.account_status, InstanceAccountStatus::Available);
@@ -104,10 +124,6 @@ macro_rules! named {
     ($($message:ident),+: |$this:ident, $fields:ident| $name:expr) => {
         $(
             impl NamesSubject for wire::$message {
-                fn tenant(&self) -> &str {
-                    &self.tenant
-                }
-
                 fn name(&self, $fields: &mut Fields) -> Option<SubjectName> {
                     let $this = self;
                     $name
@@ -154,10 +170,6 @@ macro_rules! answers {
             const KIND: SubjectKind = SubjectKind::$kind;
             type Subject = wire::$kind;
             type Response = wire::$Listed;
-
-            fn tenant(&self) -> &str {
-                &self.tenant
-            }
 
             fn page(&self) -> (u32, &str) {
                 (self.page_size, &self.page_token)

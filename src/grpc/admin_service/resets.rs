@@ -2,8 +2,7 @@
 
 use super::wire;
 use crate::domain::credential::ExpectedVersion;
-use crate::edge::Fields;
-use crate::edge::RequestId;
+use crate::edge::{Fields, RequestId};
 use crate::grpc::convert::passwords::exposed;
 use crate::service::requests::WantedPassword;
 use crate::service::{Call, Service, ServiceError};

@@ -5,8 +5,7 @@ use crate::domain::names::TenantName;
 use crate::domain::settings::{
     IamPasswordPolicy, IamPasswordPolicyChange, RamPasswordPolicy, RamPasswordPolicyChange, SecurityPreferenceChange,
 };
-use crate::edge::Fields;
-use crate::edge::RequestId;
+use crate::edge::{Fields, RequestId};
 use crate::service::{Call, Service, ServiceError};
 
 pub(super) async fn get_password_policy(

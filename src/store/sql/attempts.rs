@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::rows;
-use super::upkeep::AT_ONCE;
+use super::upkeep::{AT_ONCE, is_full};
 use super::{SqlStore, Statement, Transaction, audit_events, change_events, sql};
 use crate::domain::attempts::{Backoff, COUNTED_FOR, Pair, StoredFailures};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
@@ -169,7 +169,7 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp
             .await?;
         removed += old.len() as u64;
         // A subject may have many callers.
-        if i64::try_from(removed).is_ok_and(|removed| removed >= AT_ONCE) {
+        if is_full(removed) {
             break;
         }
     }

@@ -5,7 +5,7 @@
 //! compares only as many earlier hashes as the policy asks for.
 
 use super::rows;
-use super::upkeep::AT_ONCE;
+use super::upkeep::is_full;
 use super::{Row, Statement, Transaction, change_events, settings, sql, tokens};
 use crate::domain::names::TenantName;
 use crate::domain::subject::SubjectKind;
@@ -46,10 +46,9 @@ pub(super) async fn remove_some(transaction: &mut dyn Transaction) -> Result<boo
     let first = ["SELECT tenant_id, kind, after FROM leftover ORDER BY tenant_id, kind LIMIT 1", transaction.taking()];
     let Some(left) = transaction.fetch_first(Statement::of_parts(&first)).await? else { return Ok(false) };
     let tenant = left.text("tenant_id")?;
-    let is_last = |removed| i64::try_from(removed).is_ok_and(|removed| removed < AT_ONCE);
     let is_done = match left.text("kind")? {
-        EVENTS => is_last(change_events::remove_of_tenant(transaction, tenant).await?),
-        TOKENS => is_last(tokens::remove_of_tenant(transaction, tenant).await?),
+        EVENTS => !is_full(change_events::remove_of_tenant(transaction, tenant).await?),
+        TOKENS => !is_full(tokens::remove_of_tenant(transaction, tenant).await?),
         _ => remove_earlier_hashes(transaction, &left).await?,
     };
     if is_done {

@@ -4,7 +4,7 @@
 //! process ends. So this compares their identity before a transaction begins, after each commit and after each read.
 //! That takes microseconds.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,11 @@ impl From<Lost> for StoreError {
 }
 
 pub(super) fn identity_of(path: &Path) -> io::Result<Identity> {
-    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+    fs::metadata(path).map(|metadata| identity(&metadata))
+}
+
+pub(super) fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
 }
 
 /// Whether a name still leads to the opened file. If that cannot be determined, assumes that it does.

@@ -15,7 +15,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
-use super::files::identity_of;
+use super::files::{identity, identity_of};
 use super::migrate::with_suffix;
 use super::open::OpenError;
 
@@ -64,7 +64,7 @@ impl Owner {
 
     /// Whether the note is this owner's. If the store was replaced meanwhile, another owner's note may have that name.
     fn has_note(&self) -> bool {
-        let ours = self.locked.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+        let ours = self.locked.metadata().map(|metadata| identity(&metadata));
         ours.is_ok_and(|ours| identity_of(&self.note).is_ok_and(|found| found == ours))
     }
 }
