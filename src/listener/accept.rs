@@ -21,9 +21,8 @@ use super::Limits;
 use super::connection::{Shared, serve};
 use super::descriptors::affordable;
 use crate::ports::Clock;
+use crate::ports::retries::ACCEPT_AFTER;
 
-/// How long accepting pauses when the system has no resources for another connection.
-pub(super) const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// How often idle connections are asked to make room while others wait.
 const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
 /// How often the log repeats an ongoing condition.
@@ -86,25 +85,15 @@ impl Door {
 
     async fn next(&mut self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
         let place = self.place().await;
-        loop {
-            match self.listener.accept().await {
-                Ok((socket, peer)) => {
-                    // Sends small frames at once.
-                    let _ = socket.set_nodelay(true);
-                    return (socket, peer, place);
-                }
-                Err(error) if is_exhausted(&error) => {
-                    if self.failed.is_due(self.clock.instant()) {
-                        tracing::warn!(error = &error as &dyn Error, "no connection can be accepted at the moment");
-                    }
-                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-                }
-                // The error is about that one connection, which is gone.
-                Err(error) => {
-                    tracing::debug!(error = &error as &dyn Error, "a connection was lost before it was accepted");
-                }
+        let report = |error: &io::Error| {
+            if self.failed.is_due(self.clock.instant()) {
+                tracing::warn!(error = error as &dyn Error, "no connection can be accepted at the moment");
             }
-        }
+        };
+        let (socket, peer) = next_socket(&self.listener, report).await;
+        // Sends small frames at once.
+        let _ = socket.set_nodelay(true);
+        (socket, peer, place)
     }
 
     /// Waits for a free place. While there is none, idle connections are closed.
@@ -126,8 +115,25 @@ impl Door {
     }
 }
 
+/// The next connection. While the system has no resources for another one, reports this and pauses.
+pub(super) async fn next_socket(listener: &TcpListener, mut report: impl FnMut(&io::Error)) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_exhausted(&error) => {
+                report(&error);
+                tokio::time::sleep(ACCEPT_AFTER).await;
+            }
+            // The error is about that one connection, which is gone.
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn Error, "a connection was lost before it was accepted");
+            }
+        }
+    }
+}
+
 /// Whether the process or the system has run out of something. Any other error is about one connection (`accept(2)`).
-pub(super) fn is_exhausted(error: &io::Error) -> bool {
+fn is_exhausted(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 

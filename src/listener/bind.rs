@@ -2,13 +2,12 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
+use backon::Retryable;
+use futures_util::TryFutureExt;
 use tokio::net::TcpListener;
 
-/// An outgoing connection may have got the port by chance. It usually ends soon.
-const TRIES: u32 = 15;
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
+use crate::ports::retries;
 
 /// Why an address can't be bound.
 #[derive(Debug, thiserror::Error)]
@@ -33,21 +32,21 @@ pub enum BindError {
     },
 }
 
-/// Binds an address. If it is in use but no program listens on it, retries for a moment.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match (TcpListener::bind(address).await, tries) {
-            (Ok(listener), _) => return Ok(listener),
-            (Err(error), _) if error.kind() != ErrorKind::AddrInUse => {
-                return Err(BindError::Other { address, source: error });
-            }
-            (Err(_), _) if has_listener(address) => return Err(BindError::Taken(address)),
-            (Err(_), TRIES..) => return Err(BindError::Outgoing(address)),
-            (Err(_), _) => tokio::time::sleep(TRY_AGAIN_AFTER).await,
+impl BindError {
+    fn of(address: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            ErrorKind::AddrInUse if has_listener(address) => Self::Taken(address),
+            ErrorKind::AddrInUse => Self::Outgoing(address),
+            _ => Self::Other { address, source },
         }
     }
+}
+
+/// Binds an address. If it is in use but no program listens on it, retries for a moment.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    let attempt = || TcpListener::bind(address).map_err(|error| BindError::of(address, error));
+    let is_passing = |error: &BindError| matches!(error, BindError::Outgoing(_));
+    attempt.retry(retries::PORT).sleep(tokio::time::sleep).when(is_passing).await
 }
 
 /// Whether a program listens where `address` would, as far as the system shows (`proc(5)`).

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower::Service;
 
-use super::accept::{ACCEPT_AGAIN_AFTER, is_exhausted};
+use super::accept::next_socket;
 
 /// Largest number of connections at a time.
 const CONNECTIONS: usize = 16;
@@ -31,15 +31,7 @@ where
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     // The semaphore is never closed.
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-        let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
-            Err(error) => {
-                if is_exhausted(&error) {
-                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-                }
-                continue;
-            }
-        };
+        let (socket, _) = next_socket(&listener, |_| {}).await;
         let mut http1 = Builder::new();
         http1.timer(TokioTimer::new()).keep_alive(false);
         let connection = http1.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service.clone()));

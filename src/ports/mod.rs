@@ -1,10 +1,11 @@
-//! What the core needs from outside, as traits in the domain's words.
+//! What the core needs from outside, as traits in the domain's words, and when to retry what failed.
 
 pub mod authorizer;
 pub mod clock;
 pub mod entropy;
 pub mod hasher;
 pub mod pepper;
+pub mod retries;
 pub mod store;
 
 pub use authorizer::{AccessRequest, Authorizer, Decision};

@@ -7,10 +7,8 @@ use crate::domain::settings::{
     IamPasswordPolicy, IamPasswordPolicyChange, RamPasswordPolicy, RamPasswordPolicyChange, SecurityPreference,
     SecurityPreferenceChange, TenantSettings,
 };
+use crate::ports::retries::TRIES_IN_A_RACE;
 use crate::service::{Call, Service, ServiceError};
-
-/// How often a change is tried if other changes of the settings come in between.
-const TRIES: u32 = 8;
 
 impl Service {
     /// The RAM password policy of a tenant.
@@ -90,7 +88,7 @@ impl Service {
         let permit = self.permit_tenant(call, tenant).await?;
         let directory = self.gates.directory(&permit)?;
         let authority = self.gates.authority(&permit, AuditOutcome::Done);
-        for _ in 0..TRIES {
+        for _ in 0..TRIES_IN_A_RACE {
             let old = directory.settings().await?;
             let new = changed(&old).map_err(ServiceError::InvalidFields)?;
             if directory.replace_settings(&old, &new, &authority).await? {

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -11,12 +10,11 @@ use super::Gates;
 use crate::domain::attempts::{Backoff, Failures, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::ports::StoreError;
+use crate::ports::retries::RECORD_AFTER;
 use crate::service::ServiceError;
 
 /// With this many held, no attempt of any caller is reserved. Attempts already under way still find room.
 const MOST: usize = 4096;
-/// The delay before a retry.
-const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// A failed attempt, as the store will record it.
 #[derive(Clone)]
@@ -121,7 +119,7 @@ impl Gates {
                 failed(&error);
             }
             while self.held.next_pair().is_some() {
-                tokio::time::sleep(TRY_AGAIN).await;
+                tokio::time::sleep(RECORD_AFTER).await;
                 // The failure is reported once: what fails now failed before.
                 let _ = self.record_all_held().await;
             }

@@ -6,6 +6,7 @@ use super::errors;
 use super::hosts::Hosts;
 use super::open::OpenError;
 use super::url::Url;
+use crate::ports::retries::TRIES_IN_A_RACE;
 use crate::store::{KNOWN_SCHEMA, Migrated};
 
 /// The migrations, by the schema version that each makes. A number means the same as in the embedded database.
@@ -16,9 +17,6 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (8, include_str!("migrations/0008_scale.sql")),
     (9, include_str!("migrations/0009_bound_to_tenants.sql")),
 ];
-
-/// Maximum attempts at a step that another process takes at the same time.
-const TRIES: u32 = 10;
 
 /// Migrates the store's schema to the newest version, or creates it in an empty database. Each step is one transaction.
 ///
@@ -35,7 +33,7 @@ pub async fn migrate(url: &Url) -> Result<Migrated, OpenError> {
         tries += 1;
         match take(&mut connection, *schema, step).await {
             Ok(()) => tries = 0,
-            Err(error) if errors::is_race(&error) && tries < TRIES => {}
+            Err(error) if errors::is_race(&error) && tries < TRIES_IN_A_RACE => {}
             Err(error) => return Err(OpenError::of_migration(error)),
         }
     }

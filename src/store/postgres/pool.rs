@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use backon::{BackoffBuilder, Retryable};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -14,12 +15,10 @@ use tokio::time::{timeout, timeout_at};
 use super::errors;
 use super::hosts::{CONNECTED_WITHIN, Hosts, NoneWritable};
 use super::open::Settings;
-use crate::ports::Clock;
+use crate::ports::{Clock, retries};
 
 /// Time limit for one attempt to connect, including the wait for another search for the server.
 const ATTEMPT: Duration = CONNECTED_WITHIN.saturating_mul(2);
-/// Pause between attempts to connect.
-const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// A connection that was idle for this long is not reused: a device in between may have forgotten it.
 const IDLE: Duration = Duration::from_mins(5);
 
@@ -72,18 +71,10 @@ impl Pool {
         if let Some(connection) = self.take_idle() {
             return Ok((connection, place));
         }
-        loop {
-            let connected = timeout(ATTEMPT, self.connect()).await;
-            let error = match connected.unwrap_or(Err(NoConnection::InTime)) {
-                Ok(connection) => return Ok((connection, place)),
-                Err(error) => error,
-            };
-            if self.clock.instant() >= until {
-                return Err(error);
-            }
-            tracing::debug!(%error, "no store connection is available");
-            tokio::time::sleep(ASKED_AGAIN_AFTER).await;
-        }
+        let connect = || async { timeout(ATTEMPT, self.connect()).await.unwrap_or(Err(NoConnection::InTime)) };
+        let pauses = retries::until(retries::CONNECTION.build(), &*self.clock, until);
+        let report = |error: &NoConnection, _| tracing::debug!(%error, "no store connection is available");
+        Ok((connect.retry(pauses).sleep(tokio::time::sleep).notify(report).await?, place))
     }
 
     /// Puts back a connection on which nothing is running.

@@ -28,6 +28,9 @@ mod upkeep;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use backon::Retryable;
 
 pub use check::CheckReport;
 pub(super) use check::check;
@@ -39,9 +42,9 @@ pub(super) use row::{Columns, Row};
 pub(super) use statement::{Insertion, Statement, Value, sql};
 
 use audit_log::Records;
-use retries::Rounds;
+use retries::is_worth_retrying;
 
-use crate::ports::StoreError;
+use crate::ports::{Deadline, StoreError};
 
 /// The store. Clones share its connections.
 #[derive(Clone)]
@@ -75,17 +78,17 @@ impl SqlStore {
     }
 
     async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        let mut rounds = Rounds::begin(self.retries.as_deref(), None);
-        loop {
-            match self.database.read(&statement).await {
-                Err(error) if rounds.next_after(&error).await => {}
-                read => return read,
-            }
-        }
+        let read = || self.database.read(&statement);
+        read.retry(self.pauses(None)).sleep(tokio::time::sleep).when(is_worth_retrying()).await
     }
 
     async fn read_first(&self, statement: Statement) -> Result<Option<Row>, StoreError> {
         Ok(self.read(statement).await?.into_iter().next())
+    }
+
+    /// The pauses between the attempts of work that begins now.
+    fn pauses(&self, deadline: Option<Deadline>) -> impl Iterator<Item = Duration> {
+        self.retries.as_ref().map(|retries| retries.pauses(deadline)).into_iter().flatten()
     }
 }
 

@@ -2,16 +2,11 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::ports::{Clock, Deadline, Entropy, StoreError};
+use backon::BackoffBuilder;
 
-/// Maximum pause before the first retry; it doubles with each retry.
-const FIRST_PAUSE: Duration = Duration::from_millis(4);
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// After how many violated constraints to stop: nearly always another writer was faster, and the next attempt sees its
-/// result. If it is no race, retrying ends soon.
-const ROUNDS_FOR_A_CONSTRAINT: u32 = 3;
+use crate::ports::{Clock, Deadline, Entropy, StoreError, retries};
 
 /// Why the same work may succeed on a retry. In all cases but the last, nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -58,49 +53,24 @@ pub(in crate::store) struct Retries {
     pub(in crate::store) patience: Duration,
 }
 
-/// The attempts of one piece of work.
-pub(super) struct Rounds<'a> {
-    /// With retries, the time after which no attempt begins.
-    retries: Option<(&'a Retries, Instant)>,
-    begun: u32,
-    constraints: u32,
-}
-
-impl<'a> Rounds<'a> {
-    /// Begins the first attempt, with the caller's deadline. Without retries it is the only one.
-    pub(super) fn begin(retries: Option<&'a Retries>, deadline: Option<Deadline>) -> Self {
-        let retries = retries.map(|retries| {
-            let until = retries.clock.instant() + retries.patience;
-            (retries, deadline.map_or(until, |deadline| until.min(deadline.instant())))
-        });
-        Self { retries, begun: 0, constraints: 0 }
-    }
-
-    /// Returns, after an error, whether to try again now. Sleeps before it returns true.
-    pub(super) async fn next_after(&mut self, error: &StoreError) -> bool {
-        let Some(again) = Again::of(error) else { return false };
-        if matches!(again, Again::Constraint(_)) {
-            self.constraints += 1;
-        }
-        let Some((retries, until)) = self.retries else { return false };
-        let pause = retries.pause(self.begun);
-        let is_over = retries.clock.instant() + pause > until;
-        if is_over || self.constraints == ROUNDS_FOR_A_CONSTRAINT {
-            return false;
-        }
-        self.begun += 1;
-        tokio::time::sleep(pause).await;
-        true
-    }
-}
-
 impl Retries {
-    /// A random pause up to the maximum of that attempt.
-    fn pause(&self, round: u32) -> Duration {
-        let longest = FIRST_PAUSE.saturating_mul(1 << round.min(16)).min(LONGEST_PAUSE);
-        let mut random = [0; 4];
-        self.entropy.fill(&mut random);
-        longest.mul_f64(f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX))
+    /// The pauses of work that begins now, with the caller's deadline.
+    pub(super) fn pauses(&self, deadline: Option<Deadline>) -> impl Iterator<Item = Duration> {
+        let until = self.clock.instant() + self.patience;
+        let until = deadline.map_or(until, |deadline| until.min(deadline.instant()));
+        retries::until(retries::random(retries::TRANSACTION.build(), &*self.entropy), &*self.clock, until)
+    }
+}
+
+/// Tells of each error of the same work whether to try again.
+pub(super) fn is_worth_retrying() -> impl FnMut(&StoreError) -> bool {
+    let mut constraints = 0;
+    move |error| match Again::of(error) {
+        Some(Again::Constraint(_)) => {
+            constraints += 1;
+            constraints < retries::TRIES_OF_A_CONSTRAINT
+        }
+        again => again.is_some(),
     }
 }
 
@@ -121,53 +91,47 @@ mod tests {
         Retries { clock: Arc::new(SystemClock), entropy: Arc::new(Bytes(entropy)), patience }
     }
 
-    fn conflict() -> StoreError {
-        Again::Conflict("40001".into()).into()
+    #[test]
+    fn pauses_grow_up_to_a_bound_and_are_random_below_it() {
+        let pauses = |entropy| {
+            let retries = retries(entropy, Duration::from_mins(1));
+            let pauses: Vec<_> = retries.pauses(None).take(41).map(|pause| pause.as_millis()).collect();
+            [0, 1, 2, 6, 40].map(|round| pauses[round])
+        };
+        assert_eq!(pauses(0xff), [4, 8, 16, 250, 250]);
+        assert_eq!(pauses(0), [0; 5]);
     }
 
     #[test]
-    fn pauses_grow_up_to_a_bound_and_are_random_below_it() {
-        let longest = retries(0xff, Duration::ZERO);
-        let pauses = [0, 1, 2, 6, 40].map(|round| longest.pause(round).as_millis());
-        assert_eq!(pauses, [4, 8, 16, 250, 250]);
-        assert_eq!(retries(0, Duration::ZERO).pause(40), Duration::ZERO);
-    }
-
-    #[tokio::test]
-    async fn what_can_not_change_is_not_done_again() {
-        let patient = retries(0, Duration::from_mins(1));
-        let mut rounds = Rounds::begin(Some(&patient), None);
+    fn what_can_not_change_is_not_done_again() {
+        let mut is_worth_retrying = is_worth_retrying();
         for error in [
             StoreError::Unavailable("x".into()),
             StoreError::OutcomeUnknown("x".into()),
             StoreError::Damaged("x".into()),
         ] {
-            assert!(!rounds.next_after(&error).await, "{error:?}");
+            assert!(!is_worth_retrying(&error), "{error:?}");
         }
-        assert!(rounds.next_after(&conflict()).await);
-        assert!(!Rounds::begin(None, None).next_after(&conflict()).await);
+        assert!(is_worth_retrying(&Again::Conflict("40001".into()).into()));
     }
 
-    #[tokio::test]
-    async fn a_constraint_that_never_holds_ends_soon() {
-        let patient = retries(0, Duration::from_mins(1));
-        let mut rounds = Rounds::begin(Some(&patient), None);
-        let constraint = || Again::Constraint("23505".into()).into();
-        assert!(rounds.next_after(&constraint()).await && rounds.next_after(&constraint()).await);
-        assert!(!rounds.next_after(&constraint()).await);
+    #[test]
+    fn a_constraint_that_never_holds_ends_soon() {
+        let mut is_worth_retrying = is_worth_retrying();
+        let mut constraint = || is_worth_retrying(&Again::Constraint("23505".into()).into());
+        assert_eq!([constraint(), constraint(), constraint()], [true, true, false]);
     }
 
-    #[tokio::test]
-    async fn patience_ends() {
-        let impatient = retries(0xff, Duration::ZERO);
-        assert!(!Rounds::begin(Some(&impatient), None).next_after(&conflict()).await);
+    #[test]
+    fn patience_ends() {
+        assert_eq!(retries(0xff, Duration::ZERO).pauses(None).next(), None);
     }
-    #[tokio::test]
-    async fn nobody_is_kept_waiting_beyond_the_deadline() {
-        let patient = retries(0, Duration::from_mins(1));
+
+    #[test]
+    fn nobody_is_kept_waiting_beyond_the_deadline() {
+        let patient = retries(1, Duration::from_mins(1));
         let now = patient.clock.instant();
-        assert!(!Rounds::begin(Some(&patient), Some(Deadline::at(now))).next_after(&conflict()).await);
-        let later = Deadline::at(now + Duration::from_mins(1));
-        assert!(Rounds::begin(Some(&patient), Some(later)).next_after(&conflict()).await);
+        assert_eq!(patient.pauses(Some(Deadline::at(now))).next(), None);
+        assert!(patient.pauses(Some(Deadline::at(now + Duration::from_mins(1)))).next().is_some());
     }
 }

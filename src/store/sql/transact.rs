@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
+use backon::RetryableWithContext;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use super::retries::{Again, Rounds};
+use super::retries::{Again, is_worth_retrying};
 use super::{SqlStore, Transaction, audit_events, authority, sql};
 use crate::ports::store::{Authority, Creation, Deletion};
 use crate::ports::{Deadline, StoreError};
@@ -73,18 +74,17 @@ impl SqlStore {
         name: &'static str,
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'a)) -> BoxFuture<'t, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let mut rounds = Rounds::begin(self.retries.as_deref(), way.deadline());
-        let mut doubt = None;
-        loop {
-            let error = match self.attempt(way, &work, &mut doubt).await {
-                Ok(done) => return Ok(done),
-                Err(error) => error,
-            };
-            tracing::debug!(transaction = name, %error, cause = error.source(), "a transaction failed");
-            if !rounds.next_after(&error).await {
-                return Err(doubt.map_or(error, |Doubt { cause, .. }| StoreError::OutcomeUnknown(cause)));
-            }
-        }
+        let attempt = async |mut doubt| {
+            let done = self.attempt(way, &work, &mut doubt).await;
+            let done = done.inspect_err(|error| {
+                tracing::debug!(transaction = name, %error, cause = error.source(), "a transaction failed");
+            });
+            (doubt, done)
+        };
+        let pauses = self.pauses(way.deadline());
+        let attempts = attempt.retry(pauses).sleep(tokio::time::sleep).context(None).when(is_worth_retrying());
+        let (doubt, done) = attempts.await;
+        done.map_err(|error| doubt.map_or(error, |Doubt { cause, .. }| StoreError::OutcomeUnknown(cause)))
     }
 
     /// Does work that first locks rows, in turn with other work that locks the same rows: see

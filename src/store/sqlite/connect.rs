@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::lock_retries::PATIENCE;
+use crate::ports::retries::FILE_LOCK_PATIENCE;
 
 /// Time to wait for a lock before reporting it, if an operator is watching.
 const SHORT_PATIENCE: Duration = Duration::from_millis(500);
@@ -28,7 +28,7 @@ pub(super) fn looking(path: &Path) -> rusqlite::Result<Connection> {
 
 /// A connection that writes: commits are synced to disk, and deleted content is overwritten.
 pub(super) fn writing(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, PATIENCE)?;
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, FILE_LOCK_PATIENCE)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON",
     )?;

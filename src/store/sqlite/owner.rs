@@ -7,21 +7,20 @@
 //! A note beside the file names the owner, which locks it too. If the note is locked, the owner uses the same name.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::future::ready;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
+use backon::Retryable;
 use rusqlite::Connection;
 
 use super::files::{identity, identity_of};
 use super::migrate::with_suffix;
 use super::open::OpenError;
-
-/// A process that only checks for an owner holds the lock for a moment.
-const TRIES: u32 = 50;
-const PAUSE: Duration = Duration::from_millis(10);
+use crate::ports::retries;
 
 /// Owns a store exclusively until dropped.
 ///
@@ -40,15 +39,10 @@ impl Owner {
     pub(super) async fn take(path: &Path) -> Result<Self, OpenError> {
         let of_io = |error| OpenError::of_io(path, error);
         let file = File::open(path).map_err(of_io)?;
-        for _ in 0..TRIES {
-            if is_free(file.try_lock()).map_err(of_io)? {
-                let note = with_suffix(path, "-owner");
-                let locked = write_note(&note).map_err(of_io)?;
-                return Ok(Self { file, note, is_released: AtomicBool::new(false), locked });
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Err(OpenError::Owned { path: path.to_owned(), owner: describe(path, &file) })
+        until_free(path, &file, || is_free(file.try_lock())).await?;
+        let note = with_suffix(path, "-owner");
+        let locked = write_note(&note).map_err(of_io)?;
+        Ok(Self { file, note, is_released: AtomicBool::new(false), locked })
     }
 
     /// Releases the store. The file stays open, because other connections to it may still be in use.
@@ -77,16 +71,22 @@ impl Drop for Owner {
 
 /// Fails if a store has an owner that uses it under another name.
 pub(super) async fn require_same_name(path: &Path) -> Result<(), OpenError> {
-    let of_io = |error| OpenError::of_io(path, error);
-    let file = File::open(path).map_err(of_io)?;
-    for _ in 0..TRIES {
-        if is_free(file.try_lock_shared()).map_err(of_io)? || is_noted(path).map_err(of_io)? {
-            return Ok(());
-        }
-        // The owner may be about to write its note, or to exit.
-        tokio::time::sleep(PAUSE).await;
-    }
-    Err(OpenError::Owned { path: path.to_owned(), owner: describe(path, &file) })
+    let file = File::open(path).map_err(|error| OpenError::of_io(path, error))?;
+    // The owner may be about to write its note, or to exit.
+    until_free(path, &file, || Ok(is_free(file.try_lock_shared())? || is_noted(path)?)).await
+}
+
+/// Waits a moment for a store to be free.
+async fn until_free(path: &Path, file: &File, mut is_free: impl FnMut() -> io::Result<bool>) -> Result<(), OpenError> {
+    let attempt = || {
+        ready(match is_free() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(OpenError::Owned { path: path.to_owned(), owner: describe(path, file) }),
+            Err(error) => Err(OpenError::of_io(path, error)),
+        })
+    };
+    let is_owned = |error: &OpenError| matches!(error, OpenError::Owned { .. });
+    attempt.retry(retries::OWNER).sleep(tokio::time::sleep).when(is_owned).await
 }
 
 fn is_free(locked: Result<(), TryLockError>) -> io::Result<bool> {

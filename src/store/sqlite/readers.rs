@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::errors;
-use super::lock_retries::{PATIENCE, apart, in_turn};
+use super::lock_retries::{apart, in_turn};
+use crate::ports::retries::FILE_LOCK_PATIENCE;
 
 /// Maximum number of concurrent long reads: each takes a thread.
 const AT_LENGTH: usize = 4;
@@ -56,7 +57,7 @@ impl Readers {
         apart(move || {
             let _turn = turn;
             readers.read(|connection| {
-                connection.busy_timeout(PATIENCE)?;
+                connection.busy_timeout(FILE_LOCK_PATIENCE)?;
                 let answer = read(connection);
                 connection.busy_timeout(Duration::ZERO)?;
                 answer

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Verdict};
 use super::remembered::Remembered;
+use crate::ports::retries::TRIES_IN_A_RACE;
 use crate::service::ServiceError;
 use crate::service::gates::{Gates, ImportPermits, NewBatch, Newcomer};
 use crate::service::requests::RowToImport;
-
-/// How often batches are decided again if another write comes in between.
-const TRIES: usize = 8;
 
 /// Batches that arrived together.
 pub(super) struct Group {
@@ -57,7 +55,7 @@ impl Group {
 impl Decided {
     /// Stores what is new, all at once. Decides again if another write was faster.
     pub(super) async fn stored(mut self, gates: Arc<Gates>) -> Result<Self, ServiceError> {
-        for _ in 0..TRIES {
+        for _ in 0..TRIES_IN_A_RACE {
             let new: Vec<_> = self.new_batches().filter(|batch| !batch.newcomers.is_empty()).collect();
             if new.is_empty() || gates.import(&self.group.permits, &new).await? {
                 return Ok(self);
