@@ -25,8 +25,9 @@ fn documents() -> Vec<Document> {
     paths.iter().map(|path| Document::read(root(), path)).collect()
 }
 
-fn readme() -> Document {
-    Document::read(root(), &root().join("README.md"))
+/// The document at that path from the project's root.
+fn document(name: &str) -> Document {
+    Document::read(root(), &root().join(name))
 }
 
 /// Every file below a folder of the project.

@@ -5,7 +5,7 @@ use credentiald::edge::Reason;
 use credentiald::grpc::{DESCRIPTORS, code_of};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
-use super::{documents, readme};
+use super::{document, documents};
 
 /// A call with `grpcurl`, and what it printed.
 struct Shown {
@@ -56,7 +56,7 @@ fn every_call_and_its_answer_are_of_the_contract() {
 
 #[test]
 fn the_readme_shows_each_of_the_four_rpcs_succeed_and_one_fail() {
-    let shown: Vec<Shown> = readme().blocks().iter().flat_map(|block| calls_in(&block.text)).collect();
+    let shown: Vec<Shown> = document("README.md").blocks().iter().flat_map(|block| calls_in(&block.text)).collect();
     let succeeded = shown.iter().filter(|call| !call.answer.starts_with("ERROR:"));
     let rpcs: Vec<&str> = succeeded.filter_map(|call| call.method.rsplit_once('/').map(|(_, rpc)| rpc)).collect();
     assert_eq!(rpcs, ["ModifyPWByDomain", "ChangePassword", "ChangePasswordV5", "ModifyAccountPassword"]);

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::{assert_none, documents, readme, root};
+use super::{assert_none, document, documents, root};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_credentiald");
 /// Far more than it takes.
@@ -68,7 +68,7 @@ fn calls_are_found_where_a_shell_would_find_them() {
 
 #[test]
 fn the_readme_s_way_to_run_the_service_works_as_written() {
-    let script = readme().block_below("## Run it for real").text;
+    let script = document("README.md").block_below("## Run it for real").text;
     let folder = tempfile::tempdir().unwrap();
     let Ended { is_success, told, complaints } = run(&script, folder.path());
     assert!(is_success, "{told}{complaints}");
@@ -82,7 +82,7 @@ fn the_readme_s_way_to_run_the_service_works_as_written() {
 
 #[test]
 fn the_examples_of_importing_and_of_backups_work_as_written() {
-    let operations = documents().into_iter().find(|document| document.name == "docs/operations.md").unwrap();
+    let operations = document("docs/operations.md");
     let example = |heading| operations.block_below(heading).text;
     let script = [
         "CREDENTIALD_TOKEN=$(credentiald bootstrap)\nexport CREDENTIALD_TOKEN\ncredentiald serve &",
@@ -147,7 +147,7 @@ fn run(script: &str, folder: &Path) -> Ended {
 
 #[test]
 fn the_test_command_is_a_program() {
-    let block = readme().block_below("Run all tests:");
+    let block = document("README.md").block_below("Run all tests:");
     assert_eq!((block.language.as_str(), block.text.lines().count()), ("sh", 1));
     let program = root().join(block.text.trim());
     let mode = fs::metadata(&program).unwrap_or_else(|error| panic!("{}: {error}", program.display())).permissions();

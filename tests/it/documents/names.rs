@@ -10,7 +10,7 @@ use credentiald::grpc::DESCRIPTORS;
 use prost_reflect::DescriptorPool;
 use tonic::Code;
 
-use super::{assert_none, documents, files_below, root};
+use super::{assert_none, document, documents, files_below, root};
 
 /// What is named by whoever made it and not by us.
 const FOREIGN: [&str; 5] = ["PATH", "max_connections", "ResourceInfo", "pg_dump", "pg_basebackup"];
@@ -53,15 +53,45 @@ fn every_name_is_in_the_code() {
 }
 
 #[test]
-fn every_test_that_covers_a_threat_or_a_rule_of_grpc_exists() {
+fn every_test_that_covers_a_threat_a_standard_or_a_rule_of_grpc_exists() {
     let sources = sources();
-    for (name, column) in [("docs/threats.md", "Tests"), ("docs/grpc.md", "Test")] {
-        let document = documents().into_iter().find(|document| document.name == name).unwrap();
+    for (name, column) in [("docs/threats.md", "Tests"), ("docs/compliance.md", "Tests"), ("docs/grpc.md", "Test")] {
+        let document = document(name);
         let tests: Vec<String> = document.tables().iter().flat_map(|table| table.column(column)).collect();
         assert!(tests.len() > 20, "{tests:?}");
         let is_there = |test: &str| ["fn", "def"].iter().any(|word| sources.contains(&format!("{word} {test}(")));
         assert_none(&tests.into_iter().filter(|test| !is_there(test)).collect::<Vec<_>>());
     }
+}
+
+/// The test above finds the tests; a row without any says why.
+#[test]
+fn every_row_of_a_standard_names_tests_or_says_why_not() {
+    let tables = document("docs/compliance.md").tables();
+    assert_eq!(tables.len(), 3);
+    let mut wrong = Vec::new();
+    for table in &tables {
+        assert_eq!(table.head, ["Id", "Requirement", "Here", "Tests", "Reason, and what to do instead"]);
+        for row in &table.rows {
+            let [_, _, here, tests, reason] = &row[..] else { panic!("{row:?}") };
+            let (is_tested, is_explained) = (tests.split(", ").all(is_span), !reason.is_empty());
+            let is_complete = match here.as_str() {
+                "met" => is_tested,
+                "partly" => is_tested && is_explained,
+                "not met" | "not yet" | "out of scope" => tests.is_empty() && is_explained,
+                _ => false,
+            };
+            if !is_complete {
+                wrong.push(row.join(" | "));
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+/// Whether a text is one name in backticks, and nothing else.
+fn is_span(text: &str) -> bool {
+    text.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).is_some_and(is_name)
 }
 
 #[test]
