@@ -15,11 +15,7 @@ use super::pool::Pool;
 use super::session::Session;
 use super::values::cell_of;
 use crate::ports::{Deadline, StoreError};
-use crate::store::sql::{Columns, Database, Insertion, Row, RowsOfKeys, Statement, Transaction};
-
-/// Serializable, so that everything proven for writers one after another also holds for concurrent ones.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE";
-const BEGIN_IN_TURN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+use crate::store::sql::{Columns, Database, Insertion, Isolation, Row, RowsOfKeys, Statement, Transaction};
 
 /// Number of scanned rows to buffer for a slow reader.
 const SCANNED_AHEAD: usize = 256;
@@ -37,16 +33,6 @@ impl PostgresDatabase {
 
     async fn session(&self, deadline: Option<Deadline>) -> Result<Session, StoreError> {
         Session::begin(&self.0, deadline).await.map_err(|error| StoreError::Unavailable(Box::new(error)))
-    }
-
-    async fn begin_by(
-        &self,
-        command: &'static str,
-        deadline: Option<Deadline>,
-    ) -> Result<Box<dyn Transaction>, StoreError> {
-        let mut session = self.session(deadline).await?;
-        session.command(command).await.map_err(errors::of_statement)?;
-        Ok(Box::new(Writing { session, has_failed: false, witness: None }))
     }
 }
 
@@ -68,16 +54,18 @@ impl Database for PostgresDatabase {
         self.session(None).map_ok(scanned).try_flatten_stream().boxed()
     }
 
-    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        self.begin_by(BEGIN, None).await
-    }
-
-    async fn begin_before(&self, deadline: Option<Deadline>) -> Result<Box<dyn Transaction>, StoreError> {
-        self.begin_by(BEGIN, deadline).await
-    }
-
-    async fn begin_in_turn(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        self.begin_by(BEGIN_IN_TURN, None).await
+    async fn begin(
+        &self,
+        isolation: Isolation,
+        deadline: Option<Deadline>,
+    ) -> Result<Box<dyn Transaction>, StoreError> {
+        let mut session = self.session(deadline).await?;
+        let begin = match isolation {
+            Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
+            Isolation::InTurn => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        };
+        session.command(begin).await.map_err(errors::of_statement)?;
+        Ok(Box::new(WriteTransaction { session, has_failed: false, witness: None }))
     }
 
     async fn close(&self) {
@@ -102,7 +90,7 @@ impl Database for PostgresDatabase {
     }
 }
 
-struct Writing {
+struct WriteTransaction {
     session: Session,
     /// A statement failed. `COMMIT` would report success all the same, but roll back.
     has_failed: bool,
@@ -110,7 +98,7 @@ struct Writing {
 }
 
 #[async_trait]
-impl Transaction for Writing {
+impl Transaction for WriteTransaction {
     async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         let done = self.session.execute(statement).await;
         self.looked_at(done)
@@ -131,11 +119,11 @@ impl Transaction for Writing {
         Ok(added)
     }
 
-    fn taking(&self) -> &'static str {
+    fn for_update(&self) -> &'static str {
         " FOR UPDATE"
     }
 
-    fn keeping(&self) -> &'static str {
+    fn for_key_share(&self) -> &'static str {
         " FOR KEY SHARE"
     }
 
@@ -160,7 +148,7 @@ impl Transaction for Writing {
     }
 }
 
-impl Writing {
+impl WriteTransaction {
     fn looked_at<T>(&mut self, answer: Result<T, sqlx::Error>) -> Result<T, StoreError> {
         self.has_failed |= answer.is_err();
         answer.map_err(errors::of_statement)

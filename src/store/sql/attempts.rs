@@ -41,18 +41,19 @@ impl Attempts for SqlStore {
         limit: &Backoff,
         event: &AuditEvent,
     ) -> Result<(), StoreError> {
-        self.transact("record_failure", |transaction| {
-            Box::pin(async move {
-                let wait = limit.length(count(transaction, pair, at).await?);
-                let is_told = !wait.is_zero() && event.outcome != AuditOutcome::Undecided;
-                if let Some(subject) = event.subject.filter(|_| is_told) {
-                    let locked = ChangeKind::Locked { until: at.after(wait) };
-                    change_events::insert(transaction, subject, event.id, at, locked).await?;
-                }
-                audit_events::insert(transaction, event).await
+        self.write("record_failure")
+            .run(|transaction| {
+                Box::pin(async move {
+                    let wait = limit.length(count(transaction, pair, at).await?);
+                    let is_told = !wait.is_zero() && event.outcome != AuditOutcome::Undecided;
+                    if let Some(subject) = event.subject.filter(|_| is_told) {
+                        let locked = ChangeKind::Locked { until: at.after(wait) };
+                        change_events::insert(transaction, subject, event.id, at, locked).await?;
+                    }
+                    audit_events::insert(transaction, event).await
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError> {
@@ -60,7 +61,7 @@ impl Attempts for SqlStore {
         if self.failures(pair).await?.by_caller.count == 0 {
             return Ok(());
         }
-        self.transact("forget_failures", |transaction| Box::pin(forget(transaction, pair))).await
+        self.write("forget_failures").run(|transaction| Box::pin(forget(transaction, pair))).await
     }
 }
 
@@ -158,7 +159,7 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp
     for subject in transaction.fetch(subjects.bind(before).bind(AT_ONCE)).await? {
         let key = subject.bytes("subject_key")?;
         // Locks the subject's count until the transaction ends.
-        let taken = ["SELECT count FROM subject_failures WHERE subject_key = $1", transaction.taking()];
+        let taken = ["SELECT count FROM subject_failures WHERE subject_key = $1", transaction.for_update()];
         transaction.fetch_first(Statement::of_parts(&taken).bind(key)).await?;
         let old = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key IN (
                  SELECT caller_key FROM pair_failures WHERE subject_key = $1 AND last_at < $2

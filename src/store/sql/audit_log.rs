@@ -89,7 +89,10 @@ impl AuditLog for SqlStore {
     }
 
     async fn remove_old_audit_events(&self, before: Timestamp) -> Result<bool, StoreError> {
-        self.in_turn(|transaction| Box::pin(audit_events::remove_old(transaction, before))).await.map(is_full)
+        self.upkeep("remove_old_audit_events")
+            .run(|transaction| Box::pin(audit_events::remove_old(transaction, before)))
+            .await
+            .map(is_full)
     }
 }
 
@@ -124,14 +127,15 @@ impl SqlStore {
     }
 
     async fn record_all(&self, events: &[&AuditEvent]) -> Result<(), StoreError> {
-        self.transact("record", |transaction| {
-            Box::pin(async move {
-                for event in events {
-                    audit_events::insert(transaction, event).await?;
-                }
-                Ok(())
+        self.write("record")
+            .run(|transaction| {
+                Box::pin(async move {
+                    for event in events {
+                        audit_events::insert(transaction, event).await?;
+                    }
+                    Ok(())
+                })
             })
-        })
-        .await
+            .await
     }
 }

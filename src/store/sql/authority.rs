@@ -10,8 +10,20 @@ use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::store::Authority;
 
-/// Checks the preconditions of a write. Must be the first step of its transaction.
-pub(super) async fn check(transaction: &mut dyn Transaction, authority: &Authority) -> Result<(), StoreError> {
+/// Checks the preconditions of a write, each once. Must be the first step of its transaction.
+pub(super) async fn check_all(transaction: &mut dyn Transaction, authorities: &[Authority]) -> Result<(), StoreError> {
+    let mut checked = Vec::new();
+    for authority in authorities {
+        let preconditions = (authority.evidence, authority.tenant);
+        if !checked.contains(&preconditions) {
+            check(transaction, authority).await?;
+            checked.push(preconditions);
+        }
+    }
+    Ok(())
+}
+
+async fn check(transaction: &mut dyn Transaction, authority: &Authority) -> Result<(), StoreError> {
     let Authority { event, evidence, tenant } = authority;
     if let Some(evidence) = evidence {
         check_evidence(transaction, evidence, event.at).await?;
@@ -47,11 +59,11 @@ async fn check_evidence(
     evidence: &Evidence,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let found = valid(evidence, at, transaction.keeping());
+    let found = valid(evidence, at, transaction.for_key_share());
     transaction.fetch_first(found).await?.map(drop).ok_or(StoreError::EvidenceGone)
 }
 
 async fn check_tenant(transaction: &mut dyn Transaction, tenant: TenantId) -> Result<(), StoreError> {
-    let found = Statement::of_parts(&["SELECT t.id FROM tenant t WHERE t.id = $1", transaction.keeping()]);
+    let found = Statement::of_parts(&["SELECT t.id FROM tenant t WHERE t.id = $1", transaction.for_key_share()]);
     transaction.fetch_first(found.bind(tenant.to_string())).await?.map(drop).ok_or(StoreError::TenantGone)
 }

@@ -37,8 +37,7 @@ impl ChangeEvents for SqlStore {
         if row.integer("waiting")? == 0 {
             return Ok(Numbered { kept: kept(&row)?, more: false });
         }
-        // Not retried if it fails: the next call numbers the remaining events.
-        self.in_turn(|transaction| Box::pin(number(transaction))).await
+        self.upkeep("number_change_events").run(|transaction| Box::pin(number(transaction))).await
     }
 
     async fn change_events(&self, tenant: TenantId, after: Position, most: u32) -> Result<ChangeEventPage, StoreError> {
@@ -98,7 +97,7 @@ impl ChangeEvents for SqlStore {
         }
         let (Some(first), Some(last_old)) = (first.first(), last_old) else { return Ok(false) };
         let first = first.integer("position")?;
-        self.in_turn(|transaction| Box::pin(purge(transaction, first, last_old))).await?;
+        self.upkeep("purge_change_events").run(|transaction| Box::pin(purge(transaction, first, last_old))).await?;
         Ok(count == AT_ONCE)
     }
 }

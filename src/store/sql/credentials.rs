@@ -3,10 +3,7 @@
 use async_trait::async_trait;
 
 use super::rows::{self};
-use super::{
-    SqlStore, Statement, Transaction, attempts, audit_events, authority, change_events, client_tokens, hash_pages,
-    overlaps, sql,
-};
+use super::{SqlStore, Statement, Transaction, attempts, change_events, client_tokens, hash_pages, overlaps, sql};
 use crate::domain::attempts::Forget;
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
@@ -64,10 +61,8 @@ impl Credentials for SqlStore {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {
-        self.transact_before(commit.deadline, "commit", |transaction| {
-            Box::pin(set_password_and_record(transaction, commit))
-        })
-        .await
+        let write = self.write("commit").before(commit.deadline).authorized_by(&commit.authority);
+        write.run(|transaction| Box::pin(set_password(transaction, commit))).await
     }
 
     async fn replace_hash(
@@ -76,19 +71,20 @@ impl Credentials for SqlStore {
         revision: Revision,
         hash: &StoredHash,
     ) -> Result<bool, StoreError> {
-        self.transact("replace_hash", |transaction| {
-            Box::pin(async move {
-                let update = sql("UPDATE credential SET hash = $3, pepper_key = $4, revision = revision + 1
+        self.write("replace_hash")
+            .run(|transaction| {
+                Box::pin(async move {
+                    let update = sql("UPDATE credential SET hash = $3, pepper_key = $4, revision = revision + 1
                      WHERE subject_id = $1 AND revision = $2")
-                .bind(subject.to_string())
-                .bind(i64::try_from(revision.0).unwrap_or(i64::MAX))
-                .bind(hash.expose())
-                .bind(hash.key().map(PepperKeyId::as_str));
-                let replaced = transaction.execute(update).await?;
-                Ok(replaced > 0)
+                    .bind(subject.to_string())
+                    .bind(i64::try_from(revision.0).unwrap_or(i64::MAX))
+                    .bind(hash.expose())
+                    .bind(hash.key().map(PepperKeyId::as_str));
+                    let replaced = transaction.execute(update).await?;
+                    Ok(replaced > 0)
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError> {
@@ -97,13 +93,9 @@ impl Credentials for SqlStore {
 }
 
 /// Makes the whole change, or none of it if the credential is not as expected.
-async fn set_password_and_record(
-    transaction: &mut dyn Transaction,
-    commit: &Commit,
-) -> Result<CommitOutcome, StoreError> {
-    authority::check(transaction, &commit.authority).await?;
+async fn set_password(transaction: &mut dyn Transaction, commit: &Commit) -> Result<CommitOutcome, StoreError> {
     let overlap = overlaps::of_change(transaction, commit).await?;
-    let Some(version) = set_password(transaction, commit, overlap).await? else {
+    let Some(version) = set_hash(transaction, commit, overlap).await? else {
         return why_not(transaction, commit.subject).await;
     };
     overlaps::forget_before(transaction, commit, version, overlap).await?;
@@ -115,12 +107,11 @@ async fn set_password_and_record(
     }
     let kind = ChangeKind::of_password(commit.authority.event.action, version, overlap.map(|window| window.end()));
     change_events::insert(transaction, commit.subject, commit.change_id.0, commit.at, kind).await?;
-    audit_events::insert(transaction, &commit.authority.event).await?;
     Ok(CommitOutcome::Committed(version))
 }
 
-/// Sets the password and returns the new version. Changes nothing if the credential is not as expected.
-async fn set_password(
+/// Sets the hash and returns the new version. Changes nothing if the credential is not as expected.
+async fn set_hash(
     transaction: &mut dyn Transaction,
     commit: &Commit,
     overlap: Option<Window>,

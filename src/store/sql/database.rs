@@ -16,20 +16,9 @@ pub(in crate::store) trait Database: Send + Sync {
     /// Like [`Database::read`], but streams the rows, however many there are.
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>>;
 
-    /// Begins a write transaction. Serializable: its decisions are valid as if no other transaction ran.
-    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError>;
-
-    /// Like [`Database::begin`], with a deadline for everything in the transaction.
-    async fn begin_before(&self, _deadline: Option<Deadline>) -> Result<Box<dyn Transaction>, StoreError> {
-        self.begin().await
-    }
-
-    /// Like [`Database::begin`], for work that first locks a row which all work of its kind locks. That alone puts them
-    /// in order, so each statement only has to see what was committed before it. A serializable transaction would
-    /// conflict, in some databases, with every writer of the rows that it reads.
-    async fn begin_in_turn(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        self.begin().await
-    }
+    /// Begins a write transaction, with a deadline for everything in it.
+    async fn begin(&self, isolation: Isolation, deadline: Option<Deadline>)
+    -> Result<Box<dyn Transaction>, StoreError>;
 
     /// Waits for running operations and closes the connections.
     async fn close(&self);
@@ -43,6 +32,17 @@ pub(in crate::store) trait Database: Send + Sync {
 
     /// SQL for the place of a row of the table `s`, in this database's terms, so that an operator can find it.
     fn place_of_row(&self) -> &'static str;
+}
+
+/// What a write transaction sees of others.
+#[derive(Clone, Copy)]
+pub(in crate::store) enum Isolation {
+    /// Its decisions are valid as if no other transaction ran.
+    Serializable,
+    /// For work that first locks a row which all work of its kind locks. That alone puts them in order, so each
+    /// statement only has to see what was committed before it. A serializable transaction would conflict, in some
+    /// databases, with every writer of the rows that it reads.
+    InTurn,
 }
 
 /// SQL that joins the row `k`, found by a key, to itself. The columns then come from the table itself, so that a reader
@@ -77,13 +77,13 @@ pub(in crate::store) trait Transaction: Send {
 
     /// Suffix of a query that locks its rows against changes by others until the transaction ends. Empty if no other
     /// writer can run meanwhile.
-    fn taking(&self) -> &'static str {
+    fn for_update(&self) -> &'static str {
         ""
     }
 
     /// Suffix of a query that locks its rows against removal by others until the transaction ends. Others may take the
     /// same lock meanwhile.
-    fn keeping(&self) -> &'static str {
+    fn for_key_share(&self) -> &'static str {
         ""
     }
 

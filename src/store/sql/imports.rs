@@ -8,7 +8,7 @@ use serde_json::json;
 use super::change_events;
 use super::directory::subjects::{self, instance_key};
 use super::rows::{self, Read, subject_columns};
-use super::{Insertion, Row, SqlStore, Statement, Transaction, Value, audit_events, authority};
+use super::{Insertion, Row, SqlStore, Statement, Transaction, Value};
 use crate::domain::credential::{ChangedBy, Version, VersionedHash};
 use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
 use crate::domain::subject::SubjectName;
@@ -52,8 +52,8 @@ impl Imports for SqlStore {
     /// Runs in turn, because it relies only on constraints: names are unique, and tenants and instances must exist.
     async fn import(&self, subjects: &[ImportedSubject], authorities: &[Authority]) -> Result<bool, StoreError> {
         let list = self.database.rows_of_json();
-        self.transact_in_turn("import", |transaction| Box::pin(insert_all(transaction, list, subjects, authorities)))
-            .await
+        let import = self.write("import").in_turn().authorized_by_all(authorities);
+        import.run(|transaction| Box::pin(insert_all(transaction, list, subjects))).await
     }
 }
 
@@ -74,16 +74,7 @@ async fn insert_all(
     transaction: &mut dyn Transaction,
     list: &'static str,
     imported: &[ImportedSubject],
-    authorities: &[Authority],
 ) -> Result<bool, StoreError> {
-    // Several batches of one tenant share their preconditions.
-    let different = authorities.iter().enumerate().filter(|(place, authority)| {
-        let same = |before: &Authority| (before.evidence, before.tenant) == (authority.evidence, authority.tenant);
-        !authorities.iter().take(*place).any(same)
-    });
-    for (_, authority) in different {
-        authority::check(transaction, authority).await?;
-    }
     if !have_their_places(transaction, list, imported).await? {
         return Ok(false);
     }
@@ -97,9 +88,6 @@ async fn insert_all(
     let rows = imported.iter().map(credential).collect();
     transaction.insert(Insertion { table: "credential", columns: &CREDENTIAL_COLUMNS, rows }).await?;
     change_events::insert_imported(transaction, imported, &tenants).await?;
-    for authority in authorities {
-        audit_events::insert(transaction, &authority.event).await?;
-    }
     Ok(true)
 }
 

@@ -43,7 +43,8 @@ pub(super) async fn of_settings(
 
 /// Removes a batch of leftovers. Returns whether there may be more.
 pub(super) async fn remove_some(transaction: &mut dyn Transaction) -> Result<bool, StoreError> {
-    let first = ["SELECT tenant_id, kind, after FROM leftover ORDER BY tenant_id, kind LIMIT 1", transaction.taking()];
+    let first =
+        ["SELECT tenant_id, kind, after FROM leftover ORDER BY tenant_id, kind LIMIT 1", transaction.for_update()];
     let Some(left) = transaction.fetch_first(Statement::of_parts(&first)).await? else { return Ok(false) };
     let tenant = left.text("tenant_id")?;
     let is_done = match left.text("kind")? {

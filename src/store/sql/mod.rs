@@ -34,7 +34,7 @@ use backon::Retryable;
 
 pub use check::CheckReport;
 pub(super) use check::check;
-pub(super) use database::{Database, RowsOfKeys, Transaction};
+pub(super) use database::{Database, Isolation, RowsOfKeys, Transaction};
 #[cfg(feature = "postgres")]
 pub(super) use retries::Again;
 pub(super) use retries::Retries;

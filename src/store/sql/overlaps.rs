@@ -23,36 +23,40 @@ impl Overlaps for SqlStore {
         length: Duration,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("set_overlap", authority, &|transaction| {
-            Box::pin(async move {
-                let set = transaction
-                    .execute(
-                        sql("UPDATE subject SET overlap = $2 WHERE id = $1")
-                            .bind(subject.to_string())
-                            .bind(rows::micros(length)),
-                    )
-                    .await?;
-                shorten(transaction, subject, length, authority.event.at).await?;
-                if length.is_zero() {
-                    let uses = sql("DELETE FROM password_use WHERE subject_id = $1").bind(subject.to_string());
-                    transaction.execute(uses).await?;
-                }
-                Ok(set > 0)
+        self.write("set_overlap")
+            .authorized_by(authority)
+            .run(|transaction| {
+                Box::pin(async move {
+                    let set = transaction
+                        .execute(
+                            sql("UPDATE subject SET overlap = $2 WHERE id = $1")
+                                .bind(subject.to_string())
+                                .bind(rows::micros(length)),
+                        )
+                        .await?;
+                    shorten(transaction, subject, length, authority.event.at).await?;
+                    if length.is_zero() {
+                        let uses = sql("DELETE FROM password_use WHERE subject_id = $1").bind(subject.to_string());
+                        transaction.execute(uses).await?;
+                    }
+                    Ok(set > 0)
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn end_overlap(&self, subject: SubjectId, authority: &Authority) -> Result<bool, StoreError> {
-        self.transact_and_record("end_overlap", authority, &|transaction| {
-            Box::pin(async move {
-                let known = sql("SELECT id FROM subject WHERE id = $1").bind(subject.to_string());
-                let is_known = transaction.fetch_first(known).await?.is_some();
-                end(transaction, subject).await?;
-                Ok(is_known)
+        self.write("end_overlap")
+            .authorized_by(authority)
+            .run(|transaction| {
+                Box::pin(async move {
+                    let known = sql("SELECT id FROM subject WHERE id = $1").bind(subject.to_string());
+                    let is_known = transaction.fetch_first(known).await?.is_some();
+                    end(transaction, subject).await?;
+                    Ok(is_known)
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn overlap(&self, subject: SubjectId, callers: u32) -> Result<Option<OverlapState>, StoreError> {
@@ -88,7 +92,7 @@ impl Overlaps for SqlStore {
                 return Ok(());
             }
         }
-        self.transact("note_use", |transaction| Box::pin(note(transaction, subject, version, used))).await
+        self.write("note_use").run(|transaction| Box::pin(note(transaction, subject, version, used))).await
     }
 }
 

@@ -66,16 +66,17 @@ impl StoredHashes for SqlStore {
     }
 
     async fn replace_hashes(&self, age: Generation, replacements: &[Replacement]) -> Result<u64, StoreError> {
-        self.transact("replace_hashes", |transaction| {
-            Box::pin(async move {
-                let mut replaced = 0;
-                for replacement in replacements {
-                    replaced += transaction.execute(replace(age, replacement)).await?;
-                }
-                Ok(replaced)
+        self.write("replace_hashes")
+            .run(|transaction| {
+                Box::pin(async move {
+                    let mut replaced = 0;
+                    for replacement in replacements {
+                        replaced += transaction.execute(replace(age, replacement)).await?;
+                    }
+                    Ok(replaced)
+                })
             })
-        })
-        .await
+            .await
     }
 }
 

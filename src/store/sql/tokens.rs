@@ -58,16 +58,18 @@ impl AccessTokens for SqlStore {
         digest: &TokenDigest,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("insert_access_token", authority, &|transaction| {
-            Box::pin(async move {
-                if !can_stand_for_caller(transaction, token).await? {
-                    return Ok(false);
-                }
-                insert(transaction, token, digest).await?;
-                Ok(true)
+        self.write("insert_access_token")
+            .authorized_by(authority)
+            .run(|transaction| {
+                Box::pin(async move {
+                    if !can_stand_for_caller(transaction, token).await? {
+                        return Ok(false);
+                    }
+                    insert(transaction, token, digest).await?;
+                    Ok(true)
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn bootstrap(
@@ -76,24 +78,26 @@ impl AccessTokens for SqlStore {
         digest: &TokenDigest,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("bootstrap", &Authority::of_process(event.clone()), &|transaction| {
-            Box::pin(async move {
-                let operator = transaction
-                    .fetch_first(
-                        sql("SELECT id FROM access_token
+        self.write("bootstrap")
+            .authorized_by(&Authority::of_process(event.clone()))
+            .run(|transaction| {
+                Box::pin(async move {
+                    let operator = transaction
+                        .fetch_first(
+                            sql("SELECT id FROM access_token
                              WHERE tenant_id IS NULL AND kind = $1 AND expires_at > $2 LIMIT 1")
-                        .bind(CallerKind::Operator.as_str())
-                        .bind(token.created_at.as_micros()),
-                    )
-                    .await?;
-                if operator.is_some() {
-                    return Ok(false);
-                }
-                insert(transaction, token, digest).await?;
-                Ok(true)
+                            .bind(CallerKind::Operator.as_str())
+                            .bind(token.created_at.as_micros()),
+                        )
+                        .await?;
+                    if operator.is_some() {
+                        return Ok(false);
+                    }
+                    insert(transaction, token, digest).await?;
+                    Ok(true)
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn access_tokens(
@@ -136,19 +140,23 @@ impl AccessTokens for SqlStore {
         id: TokenId,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("delete_access_token", authority, &|transaction| {
-            Box::pin(async move {
-                let delete = match tenant {
-                    None => sql("DELETE FROM access_token WHERE id = $1 AND tenant_id IS NULL").bind(id.0.to_string()),
-                    Some(tenant) => sql("DELETE FROM access_token
+        self.write("delete_access_token")
+            .authorized_by(authority)
+            .run(|transaction| {
+                Box::pin(async move {
+                    let delete = match tenant {
+                        None => {
+                            sql("DELETE FROM access_token WHERE id = $1 AND tenant_id IS NULL").bind(id.0.to_string())
+                        }
+                        Some(tenant) => sql("DELETE FROM access_token
                          WHERE id = $1 AND tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $2)")
-                    .bind(id.0.to_string())
-                    .bind(tenant.as_str()),
-                };
-                Ok(transaction.execute(delete).await? > 0)
+                        .bind(id.0.to_string())
+                        .bind(tenant.as_str()),
+                    };
+                    Ok(transaction.execute(delete).await? > 0)
+                })
             })
-        })
-        .await
+            .await
     }
 }
 
@@ -172,7 +180,7 @@ pub(super) async fn remove_of_tenant(transaction: &mut dyn Transaction, tenant: 
 /// transaction ends, because its removal later cleans up only the tokens that it has by then.
 async fn can_stand_for_caller(transaction: &mut dyn Transaction, token: &AccessToken) -> Result<bool, StoreError> {
     let Some((tenant, id)) = token.caller.tenant().zip(token.tenant) else { return Ok(true) };
-    let tenants = ["SELECT id FROM tenant WHERE id = $1 AND name = $2", transaction.keeping()];
+    let tenants = ["SELECT id FROM tenant WHERE id = $1 AND name = $2", transaction.for_key_share()];
     let found = Statement::of_parts(&tenants).bind(id.to_string()).bind(tenant.as_str());
     if transaction.fetch_first(found).await?.is_none() {
         return Ok(false);

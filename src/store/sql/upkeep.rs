@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use super::transact::Write;
 use super::{SqlStore, attempts, client_tokens, leftovers, overlaps, tokens};
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
@@ -16,14 +17,21 @@ pub(super) const AT_ONCE: i64 = 200;
 impl Upkeep for SqlStore {
     async fn remove_old(&self, now: Timestamp) -> Result<bool, StoreError> {
         let removed = [
-            self.in_turn(|transaction| Box::pin(client_tokens::remove_old(transaction, now))).await,
-            self.in_turn(|transaction| Box::pin(attempts::remove_old(transaction, now))).await,
-            self.in_turn(|transaction| Box::pin(overlaps::remove_old(transaction, now))).await,
-            self.in_turn(|transaction| Box::pin(tokens::remove_old(transaction, now))).await,
+            self.upkeep("client_tokens").run(|transaction| Box::pin(client_tokens::remove_old(transaction, now))).await,
+            self.upkeep("failures").run(|transaction| Box::pin(attempts::remove_old(transaction, now))).await,
+            self.upkeep("overlaps").run(|transaction| Box::pin(overlaps::remove_old(transaction, now))).await,
+            self.upkeep("access_tokens").run(|transaction| Box::pin(tokens::remove_old(transaction, now))).await,
         ];
-        let left = self.in_turn(|transaction| Box::pin(leftovers::remove_some(transaction))).await;
+        let left = self.upkeep("leftovers").run(|transaction| Box::pin(leftovers::remove_some(transaction))).await;
         // If one fails, the others have still run.
         removed.into_iter().try_fold(left?, |more, count| Ok(more || is_full(count?)))
+    }
+}
+
+impl SqlStore {
+    /// A write that takes turns with its like, and is done again soon anyway.
+    pub(super) const fn upkeep(&self, name: &'static str) -> Write<'_> {
+        self.write(name).in_turn().once()
     }
 }
 

@@ -16,8 +16,8 @@ use super::owner::Owner;
 use super::readers::Readers;
 use super::statements::{each_row, fetch};
 use super::writer::{self, Writer};
-use crate::ports::StoreError;
-use crate::store::sql::{Database, Row, RowsOfKeys, Statement, Transaction};
+use crate::ports::{Deadline, StoreError};
+use crate::store::sql::{Database, Isolation, Row, RowsOfKeys, Statement, Transaction};
 
 /// Number of scanned rows to read ahead of the receiver.
 const ROWS_AHEAD: usize = 256;
@@ -87,7 +87,12 @@ impl Database for SqliteDatabase {
         rows.map(|row| row.map_err(Into::into)).boxed()
     }
 
-    async fn begin(&self) -> Result<Box<dyn Transaction>, StoreError> {
+    /// There is one writer at a time, and it never waits for long.
+    async fn begin(
+        &self,
+        _isolation: Isolation,
+        _deadline: Option<Deadline>,
+    ) -> Result<Box<dyn Transaction>, StoreError> {
         self.files.as_ref().map_or(Ok(()), Files::check)?;
         Ok(Box::new(writer::begin(&self.writer, self.files.as_ref()).await?))
     }

@@ -40,13 +40,13 @@ pub(super) fn open(path: &Path) -> rusqlite::Result<Writer> {
 ///
 /// Statements run on the calling thread: handing them to another takes longer than most of them run, above all when all
 /// CPUs are busy hashing.
-pub(super) async fn begin(writer: &Writer, files: Option<&Files>) -> rusqlite::Result<Writing> {
+pub(super) async fn begin(writer: &Writer, files: Option<&Files>) -> rusqlite::Result<WriteTransaction> {
     let guard = in_turn(Arc::clone(writer).lock_owned()).await?;
     let guard = OwnedMutexGuard::try_map(guard, Option::as_mut).map_err(|_| errors::closed())?;
     let mut held = Held(guard);
     let begun = &mut held;
     until_unlocked(move || command(begun.connection(), "BEGIN IMMEDIATE")).await?;
-    Ok(Writing { held: Some(held), writer: Arc::clone(writer), files: files.cloned(), witness: None })
+    Ok(WriteTransaction { held: Some(held), writer: Arc::clone(writer), files: files.cloned(), witness: None })
 }
 
 /// Waits for running transactions, moves everything into the database file and closes the connection.
@@ -81,7 +81,7 @@ impl Drop for Held {
 }
 
 /// A write transaction.
-pub(super) struct Writing {
+pub(super) struct WriteTransaction {
     /// `None` while a statement runs on another thread.
     held: Option<Held>,
     writer: Writer,
@@ -89,7 +89,7 @@ pub(super) struct Writing {
     witness: Option<Uuid>,
 }
 
-impl Writing {
+impl WriteTransaction {
     async fn run<T: Send + 'static>(
         &mut self,
         takes_long: bool,
@@ -107,7 +107,7 @@ impl Writing {
 }
 
 #[async_trait]
-impl Transaction for Writing {
+impl Transaction for WriteTransaction {
     async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         self.run(statement.takes_long, move |connection| execute(connection, &statement)).await
     }

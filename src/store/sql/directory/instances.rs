@@ -18,10 +18,10 @@ impl Instances for SqlStore {
         instance: &Instance,
         authority: &Authority,
     ) -> Result<Creation, StoreError> {
-        self.transact_and_record("create_instance", authority, &|transaction| {
-            Box::pin(insert(transaction, tenant, instance))
-        })
-        .await
+        self.write("create_instance")
+            .authorized_by(authority)
+            .run(|transaction| Box::pin(insert(transaction, tenant, instance)))
+            .await
     }
 
     async fn instance(&self, tenant: &TenantName, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
@@ -53,10 +53,10 @@ impl Instances for SqlStore {
         status: InstanceStatus,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("set_instance_status", authority, &|transaction| {
-            Box::pin(set_status(transaction, tenant, id, status))
-        })
-        .await
+        self.write("set_instance_status")
+            .authorized_by(authority)
+            .run(|transaction| Box::pin(set_status(transaction, tenant, id, status)))
+            .await
     }
 
     async fn delete_instance(
@@ -65,7 +65,9 @@ impl Instances for SqlStore {
         id: &InstanceId,
         authority: &Authority,
     ) -> Result<Deletion, StoreError> {
-        self.transact_and_record("delete_instance", authority, &|transaction| Box::pin(delete(transaction, tenant, id)))
+        self.write("delete_instance")
+            .authorized_by(authority)
+            .run(|transaction| Box::pin(delete(transaction, tenant, id)))
             .await
     }
 }

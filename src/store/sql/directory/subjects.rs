@@ -35,7 +35,10 @@ macro_rules! select_entries {
 #[async_trait]
 impl Subjects for SqlStore {
     async fn create_subject(&self, new: &NewSubject, authority: &Authority) -> Result<Creation, StoreError> {
-        self.transact_and_record("create_subject", authority, &|transaction| Box::pin(insert(transaction, new))).await
+        self.write("create_subject")
+            .authorized_by(authority)
+            .run(|transaction| Box::pin(insert(transaction, new)))
+            .await
     }
 
     async fn subject(&self, tenant: &TenantName, name: &SubjectName) -> Result<Option<SubjectEntry>, StoreError> {
@@ -81,10 +84,10 @@ impl Subjects for SqlStore {
         status: SubjectStatus,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("set_subject_status", authority, &|transaction| {
-            Box::pin(set_status(transaction, tenant, name, status))
-        })
-        .await
+        self.write("set_subject_status")
+            .authorized_by(authority)
+            .run(|transaction| Box::pin(set_status(transaction, tenant, name, status)))
+            .await
     }
 
     async fn delete_subject(
@@ -93,10 +96,10 @@ impl Subjects for SqlStore {
         name: &SubjectName,
         authority: &Authority,
     ) -> Result<Deletion, StoreError> {
-        self.transact_and_record("delete_subject", authority, &|transaction| {
-            Box::pin(delete(transaction, tenant, name, &authority.event))
-        })
-        .await
+        self.write("delete_subject")
+            .authorized_by(authority)
+            .run(|transaction| Box::pin(delete(transaction, tenant, name, &authority.event)))
+            .await
     }
 
     async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError> {

@@ -14,7 +14,10 @@ use crate::ports::store::{Authority, Creation, Deletion, Tenants};
 #[async_trait]
 impl Tenants for SqlStore {
     async fn create_tenant(&self, tenant: &Tenant, authority: &Authority) -> Result<Creation, StoreError> {
-        self.transact_and_record("create_tenant", authority, &|transaction| Box::pin(insert(transaction, tenant))).await
+        self.write("create_tenant")
+            .authorized_by(authority)
+            .run(|transaction| Box::pin(insert(transaction, tenant)))
+            .await
     }
 
     async fn tenant(&self, name: &TenantName) -> Result<Option<Tenant>, StoreError> {
@@ -35,7 +38,10 @@ impl Tenants for SqlStore {
     }
 
     async fn delete_tenant(&self, name: &TenantName, authority: &Authority) -> Result<Deletion, StoreError> {
-        self.transact_and_record("delete_tenant", authority, &|transaction| Box::pin(delete(transaction, name))).await
+        self.write("delete_tenant")
+            .authorized_by(authority)
+            .run(|transaction| Box::pin(delete(transaction, name)))
+            .await
     }
 
     async fn replace_settings(
@@ -45,10 +51,10 @@ impl Tenants for SqlStore {
         settings: &TenantSettings,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.transact_and_record("replace_settings", authority, &|transaction| {
-            Box::pin(replace_if_expected(transaction, tenant, expected, settings))
-        })
-        .await
+        self.write("replace_settings")
+            .authorized_by(authority)
+            .run(|transaction| Box::pin(replace_if_expected(transaction, tenant, expected, settings)))
+            .await
     }
 
     async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError> {
