@@ -25,7 +25,7 @@ use crate::service::gates::{AttemptLimits, Installation, Ports, WatchLimits};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::{OpenError, Opening, SqlStore};
-use crate::telemetry::Metrics;
+use crate::telemetry::{AtomicMeter, Metrics};
 
 pub use location::{LocationError, location};
 pub use operator_file::{OperatorFile, OperatorFileError};
@@ -38,6 +38,7 @@ pub struct Server {
     engine: Arc<HashEngine>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    meter: AtomicMeter,
     grpc: GrpcSettings,
     limits: Limits,
     shutdown_delay: Duration,
@@ -118,9 +119,11 @@ impl Server {
         raise_descriptor_limit();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let meter = AtomicMeter::default();
         let baseline = baseline(&config.policy)?;
         let key_ring = key_ring(&config.pepper, &entropy)?;
-        let store = Arc::new(location(config)?.open(opening, &clock, &entropy).await?);
+        let store = location(config)?.open(opening, &clock, &entropy).await?;
+        let store = Arc::new(store.measured_by(Arc::new(meter.clone())));
         if let Some(unmet) = key_ring.unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
             return Err(unmet.into());
         }
@@ -133,6 +136,7 @@ impl Server {
             authorizer: Arc::new(CedarAuthorizer::built_in()?),
             clock,
             entropy,
+            meter: Arc::new(meter.clone()),
         });
         let (clock, entropy) = (Arc::clone(&ports.clock), Arc::clone(&ports.entropy));
         let region = config.directory.region.clone();
@@ -146,6 +150,7 @@ impl Server {
             engine,
             clock,
             entropy,
+            meter,
             grpc: GrpcSettings {
                 reflection: config.server.reflection,
                 longest_request: Duration::from_secs(config.server.longest_request_seconds),
@@ -174,7 +179,7 @@ impl Server {
 
     /// The metrics.
     pub fn metrics(&self) -> Metrics {
-        Metrics::new(Arc::clone(&self.engine) as Arc<dyn HasherFigures>)
+        Metrics::new(Arc::clone(&self.engine) as Arc<dyn HasherFigures>, self.meter.clone())
     }
 
     /// Issues the first operator's token, or none if an operator already has a valid one.

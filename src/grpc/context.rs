@@ -12,10 +12,11 @@ use tonic::body::Body;
 use tower::service_fn;
 
 use super::http_service::HttpService;
+use super::measured::Measured;
 use super::{deadline, reply, status};
 use crate::domain::action::Action;
 use crate::edge::{CorrelationId, Reason, RequestContext, RequestId, Times};
-use crate::ports::{Clock, Entropy};
+use crate::ports::{Clock, Entropy, Meter};
 
 /// The headers for the request's id in a reply, and for the caller's own id.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -25,6 +26,7 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 pub(super) struct Contexts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) meter: Arc<dyn Meter>,
     /// The longest time that a request may take.
     pub(super) longest_request: Duration,
 }
@@ -44,11 +46,12 @@ impl Contexts {
     }
 }
 
-/// Gives every request its [`RequestContext`], among its extensions, and every reply its final form. A panic is an
-/// internal error like any other.
+/// Gives every request its [`RequestContext`], among its extensions, and every reply its final form, and counts it. A
+/// panic is an internal error like any other.
 pub(super) fn with_contexts(inner: impl HttpService, contexts: Contexts, peer: SocketAddr) -> impl HttpService {
     service_fn(move |mut request: Request<Body>| {
         let context = contexts.of(&request, peer);
+        let measured = Measured::begin(&contexts.meter, &contexts.clock, context.action);
         request.extensions_mut().insert(context.clone());
         // Called here, not in the future: inner layers start their timers before the transport starts its own.
         let answer = AssertUnwindSafe(inner.clone().call(request)).catch_unwind();
@@ -60,7 +63,7 @@ pub(super) fn with_contexts(inner: impl HttpService, contexts: Contexts, peer: S
                     status::of_reason(Reason::Internal, &context).into_http()
                 }
             };
-            Ok(reply::finished(response, context))
+            Ok(reply::finished(response, context, measured))
         }
     })
 }

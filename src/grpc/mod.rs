@@ -10,6 +10,7 @@ mod calls;
 mod context;
 mod deadline;
 mod http_service;
+mod measured;
 mod protocol;
 mod reply;
 mod rest;
@@ -42,7 +43,7 @@ pub use http_service::HttpService;
 pub use prost::DecodeError as DescriptorError;
 pub use status::ERROR_DOMAIN;
 
-use crate::ports::{Clock, Entropy};
+use crate::ports::{Clock, Entropy, Meter};
 use crate::service::Service;
 use admin_service::AdminEdge;
 use authenticate::with_callers;
@@ -90,10 +91,11 @@ impl GrpcEdge {
         settings: GrpcSettings,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        meter: Arc<dyn Meter>,
         health: &Health,
     ) -> Result<Self, DescriptorError> {
         let routes = routes(service, settings, health)?.prepare();
-        let contexts = Contexts { clock, entropy, longest_request: settings.longest_request };
+        let contexts = Contexts { clock, entropy, meter, longest_request: settings.longest_request };
         Ok(Self { routes, service: Arc::clone(service), contexts, stopping: health.ended() })
     }
 

@@ -7,6 +7,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::context::X_REQUEST_ID;
+use super::measured::Measured;
 use super::status;
 use crate::edge::{Reason, RequestContext, RequestId};
 use crate::service::ServiceError;
@@ -19,19 +20,25 @@ const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encodin
 ///
 /// An error before the first message stays one block of headers ("Trailers-Only"): retry policies take a first block
 /// without a status for the beginning of a response, and never retry after it (gRFC A6, "When Retries are Valid").
-pub(super) fn finished(response: Response<Body>, context: RequestContext) -> Response<Body> {
+pub(super) fn finished(response: Response<Body>, context: RequestContext, measured: Measured) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     if parts.headers.contains_key(Status::GRPC_STATUS) {
         conclude(&mut parts.headers, &context);
+        measured.end(&parts.headers);
         return Response::from_parts(parts, Body::empty());
     }
     parts.headers.insert(X_REQUEST_ID, header_value(context.request_id));
     if parts.status != StatusCode::OK {
+        measured.end(&parts.headers);
         return Response::from_parts(parts, body);
     }
+    let mut measured = Some(measured);
     let body = body.map_frame(move |frame| match frame.into_trailers() {
         Ok(mut trailers) => {
             conclude(&mut trailers, &context);
+            if let Some(measured) = measured.take() {
+                measured.end(&trailers);
+            }
             Frame::trailers(trailers)
         }
         Err(frame) => frame,

@@ -47,7 +47,8 @@ fn layered(inner: impl HttpService) -> impl HttpService {
 }
 
 fn with_context(inner: impl HttpService, longest_request: Duration) -> impl HttpService {
-    let contexts = Contexts { clock: fixed(), entropy: fixed(), longest_request };
+    let contexts =
+        Contexts { clock: fixed(), entropy: fixed(), meter: Arc::new(crate::ports::NoMeter), longest_request };
     with_contexts(inner, contexts, (Ipv4Addr::LOCALHOST, 7).into())
 }
 

@@ -21,12 +21,13 @@ use super::Limits;
 use super::connection::{Shared, serve};
 use super::descriptors::affordable;
 use crate::ports::Clock;
+use crate::ports::meter::{AcceptWait, Counter, Gauge, Gauged, Meter};
 use crate::ports::retries::ACCEPT_AFTER;
 
 /// How often idle connections are asked to make room while others wait.
 const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
 /// How often the log repeats an ongoing condition.
-const TOLD_AGAIN_AFTER: Duration = Duration::from_mins(1);
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
 /// Serves connections until `stop` is cancelled, each with its own service that knows its peer's address. Then waits
 /// until all connections have finished their open calls. If it is dropped, the connections are cut.
@@ -34,6 +35,7 @@ pub async fn accept<S, B>(
     listener: TcpListener,
     limits: Limits,
     clock: Arc<dyn Clock>,
+    meter: Arc<dyn Meter>,
     stop: CancellationToken,
     service_of_connection: impl Fn(SocketAddr) -> S,
 ) where
@@ -43,9 +45,8 @@ pub async fn accept<S, B>(
         + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
 {
-    let crowded = Arc::new(Notify::new());
-    let shared = Shared { limits, clock: Arc::clone(&clock), stop: stop.clone(), crowded: Arc::clone(&crowded) };
-    let mut door = Door::new(listener, affordable(limits.connections, limits.other_descriptors), crowded, clock);
+    let shared = Shared { limits, clock, meter, stop: stop.clone(), crowded: Arc::new(Notify::new()) };
+    let mut door = Door::new(listener, affordable(limits.connections, limits.other_descriptors), shared.clone());
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -53,9 +54,10 @@ pub async fn accept<S, B>(
             () = stop.cancelled() => break,
             (socket, peer, place) = door.next() => {
                 let connection = serve(socket, service_of_connection(peer), shared.clone());
+                let gauged = Gauged::new(&shared.meter, Gauge::Connections);
                 connections.spawn(async move {
                     connection.await;
-                    drop(place);
+                    drop((place, gauged));
                 });
             }
             Some(_) = connections.join_next() => {}
@@ -70,23 +72,23 @@ pub async fn accept<S, B>(
 struct Door {
     listener: TcpListener,
     places: Arc<Semaphore>,
-    crowded: Arc<Notify>,
-    clock: Arc<dyn Clock>,
+    shared: Shared,
     full: Repeated,
     failed: Repeated,
 }
 
 impl Door {
-    fn new(listener: TcpListener, places: usize, crowded: Arc<Notify>, clock: Arc<dyn Clock>) -> Self {
+    fn new(listener: TcpListener, places: usize, shared: Shared) -> Self {
         // A larger number makes no difference.
         let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        Self { listener, places, crowded, clock, full: Repeated::default(), failed: Repeated::default() }
+        Self { listener, places, shared, full: Repeated::default(), failed: Repeated::default() }
     }
 
     async fn next(&mut self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
         let place = self.place().await;
         let report = |error: &io::Error| {
-            if self.failed.is_due(self.clock.instant()) {
+            self.shared.meter.count(Counter::AcceptWaits(AcceptWait::Resources));
+            if self.failed.is_due(self.shared.clock.instant()) {
                 tracing::warn!(error = error as &dyn Error, "no connection can be accepted at the moment");
             }
         };
@@ -98,14 +100,15 @@ impl Door {
 
     /// Waits for a free place. While there is none, idle connections are closed.
     async fn place(&mut self) -> OwnedSemaphorePermit {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return place;
+        }
+        self.shared.meter.count(Counter::AcceptWaits(AcceptWait::Limit));
         loop {
-            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-                return place;
-            }
-            if self.full.is_due(self.clock.instant()) {
+            if self.full.is_due(self.shared.clock.instant()) {
                 tracing::warn!("as many connections are open as server.max_connections allows: new ones wait");
             }
-            self.crowded.notify_waiters();
+            self.shared.crowded.notify_waiters();
             let place = Arc::clone(&self.places).acquire_owned();
             // The semaphore is never closed.
             if let Ok(Ok(place)) = tokio::time::timeout(MAKE_ROOM_EVERY, place).await {
@@ -143,7 +146,7 @@ struct Repeated(Option<Instant>);
 
 impl Repeated {
     fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = self.0.is_none_or(|told| now.saturating_duration_since(told) >= TOLD_AGAIN_AFTER);
+        let is_due = self.0.is_none_or(|at| now.saturating_duration_since(at) >= LOG_EVERY);
         if is_due {
             self.0 = Some(now);
         }
@@ -156,6 +159,7 @@ mod tests {
     use super::*;
     use crate::ambient::SystemClock;
     use crate::listener::bind;
+    use crate::ports::NoMeter;
 
     #[test]
     fn only_what_is_exhausted_makes_accepting_wait() {
@@ -170,7 +174,11 @@ mod tests {
     async fn small_frames_are_sent_at_once() {
         let listener = bind((std::net::Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut door = Door::new(listener, 1, Arc::default(), Arc::new(SystemClock));
+        let long = Duration::from_mins(1);
+        let limits = Limits { connections: 1, other_descriptors: 0, handshake: long, idle: long, stall: long };
+        let (clock, meter) = (Arc::new(SystemClock), Arc::new(NoMeter));
+        let shared = Shared { limits, clock, meter, stop: CancellationToken::new(), crowded: Arc::default() };
+        let mut door = Door::new(listener, 1, shared);
         assert!(door.next().await.0.nodelay().unwrap());
     }
 }

@@ -22,6 +22,7 @@ use super::resets::Verdict;
 use super::streams::{Streams, counted};
 use super::{Limits, MAX_CONCURRENT_STREAMS};
 use crate::ports::Clock;
+use crate::ports::meter::{Closing, Counter, Meter};
 
 /// Pings find dead peers; clients behind proxies stay connected.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
@@ -50,6 +51,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) meter: Arc<dyn Meter>,
     /// Cancelled when new calls are no longer accepted.
     pub(super) stop: CancellationToken,
     /// Notified while other connections wait to be accepted.
@@ -66,7 +68,7 @@ where
         + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
 {
-    let Shared { limits, clock, stop, crowded } = shared;
+    let Shared { limits, clock, meter, stop, crowded } = shared;
     let activity = Arc::new(Activity::new(Arc::clone(&clock)));
     let streams = Streams::new(Arc::clone(&activity), clock, limits.stall);
     let (socket, received) = Metered::new(socket);
@@ -74,18 +76,19 @@ where
     let mut connection = pin!(http2(streams).serve_connection(TokioIo::new(socket), service));
     let is_unwanted = async {
         tokio::select! {
-            () = stop.cancelled() => "the service stops",
-            () = activity.idle_for(limits.idle) => "no call came for long",
-            () = made_room(&crowded, &activity, limits.handshake) => "others wait to be accepted",
-            () = activity.reaches(Verdict::Flood) => "its peer gives up calls without end",
+            () = silent(&received, limits.handshake) => Closing::Handshake,
+            () = stop.cancelled() => Closing::Stopping,
+            () = activity.idle_for(limits.idle) => Closing::Idle,
+            () = made_room(&crowded, &activity, limits.handshake) => Closing::Crowded,
+            () = activity.reaches(Verdict::Flood) => Closing::Cancellations,
         }
     };
     let reason = tokio::select! {
-        ended = &mut connection => return told(ended),
-        () = silent(&received, limits.handshake) => return tracing::debug!("a peer does not begin HTTP/2 in time"),
+        ended = &mut connection => return report(ended),
         reason = is_unwanted => reason,
     };
-    tracing::debug!(reason, "a connection takes no more calls");
+    meter.count(Counter::ConnectionsClosed(reason));
+    tracing::debug!(?reason, "a connection takes no more calls");
     if received.bytes() < GREETING_BYTES {
         return;
     }
@@ -95,7 +98,7 @@ where
         activity.idle_for(FAREWELL).await;
     };
     tokio::select! {
-        ended = &mut connection => told(ended),
+        ended = &mut connection => report(ended),
         () = is_left => {}
         () = activity.reaches(Verdict::Relentless) => tracing::warn!("a connection is cut: its peer gives up calls without end"),
     }
@@ -135,7 +138,7 @@ async fn made_room(crowded: &Notify, activity: &Activity, least: Duration) {
     }
 }
 
-fn told(ended: hyper::Result<()>) {
+fn report(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!(error = &error as &dyn Error, "a connection was lost");
     }

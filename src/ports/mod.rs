@@ -4,6 +4,7 @@ pub mod authorizer;
 pub mod clock;
 pub mod entropy;
 pub mod hasher;
+pub mod meter;
 pub mod pepper;
 pub mod retries;
 pub mod store;
@@ -14,5 +15,6 @@ pub use entropy::Entropy;
 pub use hasher::{
     AdmittedHashes, EngineFigures, HashDescription, Hasher, HasherError, HasherFigures, NotAdmitted, SALT_BYTES, Salt,
 };
+pub use meter::{Counter, Gauge, Gauged, Histogram, Meter, NoMeter};
 pub use pepper::{Pepper, PepperError, PepperProblem};
 pub use store::{Store, StoreError};

@@ -13,6 +13,7 @@ use super::readiness::follow_store;
 use super::{Server, StartError};
 use crate::grpc::{GrpcEdge, Health};
 use crate::listener::accept;
+use crate::ports::Meter;
 use crate::service::ServiceError;
 
 /// How long a stop may take for records that do not count as calls in flight.
@@ -27,14 +28,15 @@ impl Server {
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> Result<(), StartError> {
         let health = Health::starting().await;
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
-        let edges = GrpcEdge::new(&self.service, self.grpc, Arc::clone(&clock), entropy, &health)?;
+        let meter: Arc<dyn Meter> = Arc::new(self.meter.clone());
+        let edges = GrpcEdge::new(&self.service, self.grpc, Arc::clone(&clock), entropy, Arc::clone(&meter), &health)?;
         let edge = move |peer| {
             edges.of_connection(peer).map_request(|request: Request<_>| request.map(tonic::body::Body::new))
         };
         let draining = CancellationToken::new();
         health.serving().await;
         self.tend_store();
-        let accepting = accept(listener, self.limits, clock, draining.clone(), edge);
+        let accepting = accept(listener, self.limits, clock, meter, draining.clone(), edge);
         tokio::pin!(accepting);
         // Accepting ends only when it is stopped.
         tokio::select! {

@@ -60,7 +60,7 @@ use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
 use crate::ports::store::{AccessTokens, Authority, Overlaps, Tenants};
-use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Pepper, Salt, Store};
+use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Meter, Pepper, Salt, Store};
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
 use crate::service::{Call, ServiceError};
@@ -90,6 +90,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// The source of randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// The metrics.
+    pub meter: Arc<dyn Meter>,
 }
 
 /// What an operator sets for all tenants.
@@ -133,7 +135,8 @@ impl Drop for Waiting {
 impl Gates {
     /// Creates the gates in front of the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        let (under_way, held, refusals, watches) = Default::default();
+        let (under_way, refusals, watches) = Default::default();
+        let held = held::Held::new(Arc::clone(&ports.meter));
         Self { ports, installation, under_way, held, refusals, watches, detached: TaskTracker::new() }
     }
 

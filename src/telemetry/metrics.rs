@@ -1,5 +1,5 @@
-//! Every metric. No other file lists them all. Labels are never taken from a request, so that neither names nor the
-//! number of series come from outside.
+//! The metrics of a scrape: those of the meter, and those that are read from the hash engine. Labels are never taken from
+//! a request, so neither names nor the number of series come from outside.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,16 +11,18 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::AtomicMeter;
 use crate::ports::HasherFigures;
 
 /// The metrics, read anew for each scrape.
 pub struct Metrics(Registry);
 
 impl Metrics {
-    /// Measures a hash engine.
-    pub fn new(hasher: Arc<dyn HasherFigures>) -> Self {
+    /// The metrics of a hash engine and of a meter.
+    pub fn new(hasher: Arc<dyn HasherFigures>, meter: AtomicMeter) -> Self {
         let mut registry = Registry::with_prefix("credentiald");
         registry.register_collector(Box::new(OfHasher(hasher)));
+        registry.register_collector(Box::new(meter));
         Self(registry)
     }
 
@@ -120,8 +122,10 @@ mod tests {
 
     #[test]
     fn every_figure_is_told_with_its_unit() {
-        let text = Metrics::new(Arc::new(Fixed)).to_text().unwrap();
-        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let text = Metrics::new(Arc::new(Fixed), AtomicMeter::default()).to_text().unwrap();
+        let is_of_hasher =
+            |line: &&str| ["credentiald_hash", "credentiald_admissions"].iter().any(|name| line.starts_with(name));
+        let samples: Vec<&str> = text.lines().filter(is_of_hasher).collect();
         assert_eq!(
             samples,
             [

@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod escaping;
+mod meter;
 mod metrics;
 
 use std::io;
@@ -12,6 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 pub use endpoint::scrapes;
+pub use meter::AtomicMeter;
 pub use metrics::Metrics;
 
 /// The format of logs.

@@ -16,7 +16,7 @@ use credentiald::domain::time::days;
 use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
 use credentiald::policy::Baseline;
 use credentiald::ports::store::{Creation, Deletion, NewSubject};
-use credentiald::ports::{AccessRequest, Authorizer, Clock, Deadline, Decision, Store};
+use credentiald::ports::{AccessRequest, Authorizer, Clock, Deadline, Decision, NoMeter, Store};
 use credentiald::service::gates::{AttemptLimits, Installation, Ports, WatchLimits};
 use credentiald::service::requests::WatchFrom;
 use credentiald::service::{Call, Service, ServiceError, Watch};
@@ -68,6 +68,7 @@ impl Watched {
             authorizer: Arc::clone(&authorizer) as _,
             clock,
             entropy,
+            meter: Arc::new(NoMeter),
         };
         let service = Arc::new(Service::new(ports, installation()));
         let tends = Arc::clone(&service);

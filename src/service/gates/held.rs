@@ -2,7 +2,7 @@
 //! that a store that takes no writes gives no caller more guesses than the allowance.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -10,6 +10,7 @@ use super::Gates;
 use crate::domain::attempts::{Backoff, Failures, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::ports::StoreError;
+use crate::ports::meter::{Counter, Gauge, Meter, UpkeepTask};
 use crate::ports::retries::RECORD_AFTER;
 use crate::service::ServiceError;
 
@@ -25,16 +26,21 @@ pub(super) struct FailedAttempt {
 }
 
 /// Failed attempts that the store has not taken yet, in memory.
-#[derive(Default)]
 pub(super) struct Held {
     attempts: Mutex<VecDeque<FailedAttempt>>,
     added: Notify,
+    meter: Arc<dyn Meter>,
 }
 
 impl Held {
+    pub(super) fn new(meter: Arc<dyn Meter>) -> Self {
+        Self { attempts: Mutex::default(), added: Notify::default(), meter }
+    }
+
     /// Holds one more.
     pub(super) fn hold(&self, attempt: FailedAttempt) {
         self.attempts().push_back(attempt);
+        self.meter.change(Gauge::AttemptsHeld, 1);
         self.added.notify_one();
     }
 
@@ -71,7 +77,11 @@ impl Held {
     }
 
     fn remove(&self, recorded: &AuditEvent) {
-        self.attempts().retain(|attempt| attempt.event.id != recorded.id);
+        let mut attempts = self.attempts();
+        if let Some(place) = attempts.iter().position(|attempt| attempt.event.id == recorded.id) {
+            attempts.remove(place);
+            self.meter.change(Gauge::AttemptsHeld, -1);
+        }
     }
 
     fn attempts(&self) -> MutexGuard<'_, VecDeque<FailedAttempt>> {
@@ -119,6 +129,7 @@ impl Gates {
                 failed(&error);
             }
             while self.held.next_pair().is_some() {
+                self.ports.meter.count(Counter::UpkeepFailures(UpkeepTask::HeldAttempts));
                 tokio::time::sleep(RECORD_AFTER).await;
                 // The failure is reported once: what fails now failed before.
                 let _ = self.record_all_held().await;

@@ -11,6 +11,7 @@ use crate::domain::resource::Resource;
 use crate::domain::subject::{Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName, Tags};
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
+use crate::ports::meter::{Counter, Rpc};
 use crate::ports::store::{Absent, Lookup};
 use crate::ports::{AccessRequest, Decision};
 use crate::service::error::Missing;
@@ -164,6 +165,7 @@ impl Gates {
         match decision {
             Decision::Permitted { .. } => Ok(permit),
             Decision::Denied { policies } => {
+                self.ports.meter.count(Counter::PermissionsRefused(Rpc(Some(action))));
                 self.record_refusal(self.event(&permit, AuditOutcome::Denied { policies, repeats: None })).await?;
                 // The true region, if there is one, is recorded but not disclosed.
                 let resource = resource.clone().named_in(self.default_region()).to_string();

@@ -16,13 +16,14 @@ use futures_util::future::join_all;
 use tokio::sync::{Mutex as Turn, OnceCell};
 
 use super::Gates;
-use super::upkeep::Told;
+use super::upkeep::LastFailure;
 use crate::domain::action::Action;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
 use crate::domain::caller::Caller;
 use crate::domain::subject::SubjectId;
 use crate::domain::time::{Timestamp, Window, minutes};
 use crate::ports::StoreError;
+use crate::ports::meter::UpkeepTask;
 use crate::service::ServiceError;
 
 /// How long refusals are counted after the first one.
@@ -223,9 +224,9 @@ impl Gates {
     /// Must not be dropped while it records: what it has begun would then be recorded twice.
     pub(super) async fn keep_recording_repeats(&self, failed: impl Fn(&ServiceError)) {
         let mut due = tokio::time::interval(EVERY);
-        let mut told = Told::default();
+        let mut last = LastFailure::of(UpkeepTask::Refusals);
         while self.watches.stopping.run_until_cancelled(due.tick()).await.is_some() {
-            told.tell(&self.record_repeats_until(Some(self.now())).await, &failed);
+            last.report(&self.record_repeats_until(Some(self.now())).await, &*self.ports.meter, &failed);
         }
     }
 

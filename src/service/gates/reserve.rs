@@ -16,6 +16,7 @@ use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::tenant::TenantId;
 use crate::policy::Policy;
+use crate::ports::meter::{AttemptOutcome, AttemptThrottle, Counter};
 use crate::ports::{AdmittedHashes, Deadline};
 use crate::service::{Call, ServiceError};
 
@@ -191,6 +192,9 @@ impl Reserved {
                 if self.gates.held.holds(&self.pair) {
                     return Err(not_recorded());
                 }
+                if self.counts {
+                    self.gates.ports.meter.count(Counter::Attempts(AttemptOutcome::Right));
+                }
                 self.release();
                 return Ok(());
             }
@@ -204,6 +208,9 @@ impl Reserved {
     }
 
     fn failed(&self, outcome: AuditOutcome) -> FailedAttempt {
+        let is_wrong = outcome == AuditOutcome::WrongPassword;
+        let verdict = if is_wrong { AttemptOutcome::Wrong } else { AttemptOutcome::Undecided };
+        self.gates.ports.meter.count(Counter::Attempts(verdict));
         let event = self.gates.event(self.candidate.permit().permit(), outcome);
         FailedAttempt { pair: self.pair, limit: self.limit, event }
     }
@@ -308,10 +315,12 @@ impl Gates {
             let failures = self.held.added_to(failures, &pair);
             let retry_after = limits.pair.remaining(failures.by_caller, self.now());
             if !retry_after.is_zero() {
+                self.ports.meter.count(Counter::AttemptsThrottled(AttemptThrottle::Pair));
                 return Err(ServiceError::TooManyAttempts { retry_after });
             }
             let slowing = limits.subject.remaining(failures.by_all, self.now());
             if !slowing.is_zero() && !slowed {
+                self.ports.meter.count(Counter::AttemptsThrottled(AttemptThrottle::Subject));
                 if slowing >= candidate.call().deadline.remaining(self.ports.clock.instant()) {
                     return Err(ServiceError::TooManyAttempts { retry_after: slowing });
                 }

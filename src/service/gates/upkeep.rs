@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Gates;
 use crate::domain::time::days;
+use crate::ports::meter::{Counter, Meter, UpkeepTask};
 use crate::service::ServiceError;
 
 /// How often rows that are over are removed.
@@ -27,12 +28,12 @@ impl Gates {
 
     async fn keep_removing(&self, failed: impl Fn(&ServiceError)) {
         let mut due = tokio::time::interval(EVERY);
-        let mut told: [Told; 3] = Default::default();
+        let mut last = [UpkeepTask::Removal; 3].map(LastFailure::of);
         loop {
             due.tick().await;
             let removed =
                 [self.remove_old_events().await, self.remove_old().await, self.remove_old_audit_events().await];
-            told.iter_mut().zip(&removed).for_each(|(told, removed)| told.tell(removed, &failed));
+            last.iter_mut().zip(&removed).for_each(|(last, removed)| last.report(removed, &*self.ports.meter, &failed));
         }
     }
 
@@ -62,20 +63,32 @@ impl Gates {
     }
 }
 
-/// The last reported failure of a task.
-#[derive(Default)]
-pub(super) struct Told(Option<String>);
+/// The last failure of a task.
+pub(super) struct LastFailure {
+    task: UpkeepTask,
+    failure: Option<String>,
+}
 
-impl Told {
-    /// Reports a failure once, until the task works again or fails for another reason.
-    pub(super) fn tell(&mut self, outcome: &Result<(), ServiceError>, failed: impl Fn(&ServiceError)) {
+impl LastFailure {
+    pub(super) const fn of(task: UpkeepTask) -> Self {
+        Self { task, failure: None }
+    }
+
+    /// Counts a failure, and reports it once, until the task works again or fails for another reason.
+    pub(super) fn report(
+        &mut self,
+        outcome: &Result<(), ServiceError>,
+        meter: &dyn Meter,
+        failed: impl Fn(&ServiceError),
+    ) {
         let failure = outcome.as_ref().err().map(|error| format!("{error:?}"));
-        if let Err(error) = outcome
-            && failure != self.0
-        {
-            failed(error);
+        if let Err(error) = outcome {
+            meter.count(Counter::UpkeepFailures(self.task));
+            if failure != self.failure {
+                failed(error);
+            }
         }
-        self.0 = failure;
+        self.failure = failure;
     }
 }
 
@@ -84,16 +97,16 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::ports::StoreError;
+    use crate::ports::{NoMeter, StoreError};
 
     #[test]
-    fn a_failure_is_told_once_until_it_is_over_or_another_one() {
+    fn a_failure_is_reported_once_until_it_is_over_or_another_one() {
         let failure = |cause: &str| Err(ServiceError::Store(StoreError::Unavailable(cause.into())));
-        let (mut told, lines) = (Told::default(), Cell::new(0));
+        let (mut last, lines) = (LastFailure::of(UpkeepTask::Removal), Cell::new(0));
         let steps =
             [(Ok(()), 0), (failure("a"), 1), (failure("a"), 1), (failure("b"), 2), (Ok(()), 2), (failure("b"), 3)];
         for (outcome, expected) in steps {
-            told.tell(&outcome, |_| lines.set(lines.get() + 1));
+            last.report(&outcome, &NoMeter, |_| lines.set(lines.get() + 1));
             assert_eq!(lines.get(), expected, "{outcome:?}");
         }
     }

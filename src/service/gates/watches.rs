@@ -13,6 +13,7 @@ use super::feeds::Feeds;
 use crate::domain::caller::Caller;
 use crate::domain::change_event::KeptEvents;
 use crate::domain::names::TenantName;
+use crate::ports::meter::{Counter, Gauge, Gauged, Meter, UpkeepTask};
 use crate::service::ServiceError;
 use crate::service::error::Interruption;
 
@@ -24,8 +25,8 @@ const GATHER: Duration = Duration::from_millis(5);
 const UNWATCHED: Duration = Duration::from_mins(1);
 /// How many events are read in one statement.
 const READ_AT_ONCE: u32 = 500;
-/// How often a failure that repeats each time is reported.
-const TOLD_AGAIN_AFTER: Duration = Duration::from_mins(1);
+/// How often a failure that continues is reported.
+const REPORT_EVERY: Duration = Duration::from_mins(1);
 
 /// The limits for watches.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +63,7 @@ impl Watches {
         caller: &Caller,
         tenant: &TenantName,
         limits: WatchLimits,
+        meter: &Arc<dyn Meter>,
     ) -> Option<WatchSlot> {
         let bounds = [(caller.to_string(), limits.per_caller), (tenant.to_string(), limits.per_tenant)];
         let mut open = self.open();
@@ -72,7 +74,7 @@ impl Watches {
         for key in &keys {
             *open.entry(key.clone()).or_default() += 1;
         }
-        Some(WatchSlot { watches: Arc::clone(self), keys })
+        Some(WatchSlot { watches: Arc::clone(self), keys, _gauged: Gauged::new(meter, Gauge::Watches) })
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<String, u32>> {
@@ -84,6 +86,7 @@ impl Watches {
 pub struct WatchSlot {
     watches: Arc<Watches>,
     keys: [String; 2],
+    _gauged: Gauged,
 }
 
 impl Drop for WatchSlot {
@@ -119,13 +122,14 @@ impl Gates {
     /// watches that are affected end by themselves.
     pub(super) async fn keep_numbering(&self, failed: impl Fn(&ServiceError)) {
         let Self { watches, ports, .. } = self;
-        let mut told: Option<Instant> = None;
+        let mut reported: Option<Instant> = None;
         loop {
             if let Err(error) = self.number_and_read().await {
+                ports.meter.count(Counter::UpkeepFailures(UpkeepTask::Numbering));
                 let now = ports.clock.instant();
-                if told.is_none_or(|told| now.saturating_duration_since(told) >= TOLD_AGAIN_AFTER) {
+                if reported.is_none_or(|at| now.saturating_duration_since(at) >= REPORT_EVERY) {
                     failed(&error);
-                    told = Some(now);
+                    reported = Some(now);
                 }
             }
             let look_again = if watches.open().is_empty() { UNWATCHED } else { LOOK_AGAIN };
@@ -161,7 +165,7 @@ impl Gates {
     }
 
     pub(super) fn slot(&self, caller: &Caller, tenant: &TenantName) -> Result<WatchSlot, ServiceError> {
-        let slot = self.watches.slot(caller, tenant, self.installation.watches);
+        let slot = self.watches.slot(caller, tenant, self.installation.watches, &self.ports.meter);
         slot.ok_or(ServiceError::WatchInterrupted(Interruption::TooManyWatches))
     }
 }
@@ -170,6 +174,7 @@ impl Gates {
 mod tests {
     use super::*;
     use crate::domain::names::FreeName;
+    use crate::ports::NoMeter;
 
     fn limits(per_caller: u32, per_tenant: u32) -> WatchLimits {
         let second = Duration::from_secs(1);
@@ -181,7 +186,8 @@ mod tests {
         let watches = Arc::new(Watches::default());
         let acme = TenantName::parse("acme").unwrap();
         let service = |name| Caller::Service(acme.clone(), FreeName::parse(name).unwrap());
-        let slot = |name| watches.slot(&service(name), &acme, limits(2, 3));
+        let meter: Arc<dyn Meter> = Arc::new(NoMeter);
+        let slot = |name| watches.slot(&service(name), &acme, limits(2, 3), &meter);
         let (first, second) = (slot("a"), slot("a"));
         assert!(first.is_some() && second.is_some() && slot("a").is_none());
         let third = slot("b");

@@ -65,7 +65,7 @@ impl Database for PostgresDatabase {
             Isolation::InTurn => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
         };
         session.command(begin).await.map_err(errors::of_statement)?;
-        Ok(Box::new(WriteTransaction { session, has_failed: false, witness: None }))
+        Ok(Box::new(WriteTransaction { session, has_failed: false, recorded: Vec::new() }))
     }
 
     async fn close(&self) {
@@ -94,7 +94,7 @@ struct WriteTransaction {
     session: Session,
     /// A statement failed. `COMMIT` would report success all the same, but roll back.
     has_failed: bool,
-    witness: Option<Uuid>,
+    recorded: Vec<Uuid>,
 }
 
 #[async_trait]
@@ -143,8 +143,8 @@ impl Transaction for WriteTransaction {
         }
     }
 
-    fn witness(&mut self) -> &mut Option<Uuid> {
-        &mut self.witness
+    fn recorded(&mut self) -> &mut Vec<Uuid> {
+        &mut self.recorded
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
             .bind(repeated_since),
         )
         .await?;
-    *transaction.witness() = Some(event.id);
+    transaction.recorded().push(event.id);
     Ok(())
 }
 

@@ -93,6 +93,6 @@ pub(in crate::store) trait Transaction: Send {
     /// Ends without a change. Dropping the transaction does the same, but may cost its connection.
     async fn roll_back(self: Box<Self>);
 
-    /// Id of the audit event written in this transaction. It later shows whether the transaction was committed.
-    fn witness(&mut self) -> &mut Option<Uuid>;
+    /// Ids of the audit events written in this transaction. One of them later shows whether it was committed.
+    fn recorded(&mut self) -> &mut Vec<Uuid>;
 }

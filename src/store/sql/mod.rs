@@ -44,6 +44,7 @@ pub(super) use statement::{Insertion, Statement, Value, sql};
 use audit_log::Records;
 use retries::is_worth_retrying;
 
+use crate::ports::meter::{Counter, Gauge, Gauged, Meter, NoMeter, StoreFailure};
 use crate::ports::{Deadline, StoreError};
 
 /// The store. Clones share its connections.
@@ -53,11 +54,18 @@ pub struct SqlStore {
     /// `None` if retries gain nothing.
     retries: Option<Arc<Retries>>,
     records: Arc<Records>,
+    meter: Arc<dyn Meter>,
 }
 
 impl SqlStore {
     pub(super) fn new(database: Arc<dyn Database>, retries: Option<Arc<Retries>>) -> Self {
-        Self { database, retries, records: Arc::default() }
+        Self { database, retries, records: Arc::default(), meter: Arc::new(NoMeter) }
+    }
+
+    /// The same store, with metrics.
+    #[must_use]
+    pub fn measured_by(self, meter: Arc<dyn Meter>) -> Self {
+        Self { meter, ..self }
     }
 
     /// Checks that the store answers, by reading from it.
@@ -78,8 +86,23 @@ impl SqlStore {
     }
 
     async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        let _gauged = Gauged::new(&self.meter, Gauge::StoreOperations);
         let read = || self.database.read(&statement);
-        read.retry(self.pauses(None)).sleep(tokio::time::sleep).when(is_worth_retrying()).await
+        let reads = read.retry(self.pauses(None)).sleep(tokio::time::sleep).when(is_worth_retrying());
+        self.count_failure(reads.notify(|error, _| self.count_retry(error)).await)
+    }
+
+    fn count_retry(&self, error: &StoreError) {
+        if let Some(again) = retries::Again::of(error) {
+            self.meter.count(Counter::StoreRetries(again.cause()));
+        }
+    }
+
+    fn count_failure<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Some(failure) = outcome.as_ref().err().and_then(StoreFailure::of) {
+            self.meter.count(Counter::StoreFailures(failure));
+        }
+        outcome
     }
 
     async fn read_first(&self, statement: Statement) -> Result<Option<Row>, StoreError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use backon::BackoffBuilder;
 
+use crate::ports::meter::RetryCause;
 use crate::ports::{Clock, Deadline, Entropy, StoreError, retries};
 
 /// Why the same work may succeed on a retry. In all cases but the last, nothing was changed.
@@ -27,8 +28,17 @@ pub(in crate::store) enum Again {
 }
 
 impl Again {
+    pub(super) const fn cause(&self) -> RetryCause {
+        match self {
+            Self::Conflict(_) => RetryCause::Conflict,
+            Self::Constraint(_) => RetryCause::Constraint,
+            Self::Lost(_) => RetryCause::Lost,
+            Self::InDoubt => RetryCause::InDoubt,
+        }
+    }
+
     /// The reason to retry that an error carries, if any.
-    fn of(error: &StoreError) -> Option<&Self> {
+    pub(super) fn of(error: &StoreError) -> Option<&Self> {
         match error {
             StoreError::Unavailable(cause) => cause.downcast_ref(),
             StoreError::OutcomeUnknown(_)

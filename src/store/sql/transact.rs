@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::retries::{Again, is_worth_retrying};
 use super::{Isolation, SqlStore, Transaction, audit_events, authority, sql};
+use crate::ports::meter::{Counter, Gauge, Gauged};
 use crate::ports::store::{Authority, CommitOutcome, Creation, Deletion};
 use crate::ports::{Deadline, StoreError};
 
@@ -76,6 +77,8 @@ impl<'a> Write<'a> {
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'w)) -> BoxFuture<'t, Result<T, StoreError>>,
         has_changed_anything: fn(&T) -> bool,
     ) -> Result<T, StoreError> {
+        let Self { store, .. } = self;
+        let _gauged = Gauged::new(&store.meter, Gauge::StoreOperations);
         let attempt = async |mut doubt| {
             let done = self.attempt(&work, has_changed_anything, &mut doubt).await;
             let done = done.inspect_err(|error| {
@@ -85,8 +88,9 @@ impl<'a> Write<'a> {
         };
         let pauses = self.is_retried.then(|| self.store.pauses(self.deadline)).into_iter().flatten();
         let attempts = attempt.retry(pauses).sleep(tokio::time::sleep).context(None).when(is_worth_retrying());
-        let (doubt, done) = attempts.await;
-        done.map_err(|error| doubt.map_or(error, |Doubt { cause, .. }| StoreError::OutcomeUnknown(cause)))
+        let (doubt, done) = attempts.notify(|error, _| store.count_retry(error)).await;
+        let done = done.map_err(|error| doubt.map_or(error, |Doubt { cause, .. }| StoreError::OutcomeUnknown(cause)));
+        store.count_failure(done)
     }
 
     async fn attempt<'w, T: Send>(
@@ -98,14 +102,17 @@ impl<'a> Write<'a> {
         let mut transaction = self.store.database.begin(self.isolation, self.deadline).await?;
         // Checked in this transaction, because its next step depends on whether the previous attempt was committed.
         let was_made = match doubt {
-            Some(Doubt { event: Some(event), .. }) => {
-                transaction.fetch_first(audit_events::select(*event)).await?.is_some()
-            }
-            _ => false,
+            Some(Doubt { events, .. }) => match events.last() {
+                Some(&event) => transaction.fetch_first(audit_events::select(event)).await?.is_some(),
+                None => false,
+            },
+            None => false,
         };
         if was_made {
             confirm(transaction).await?;
-            return doubt.take().map(|before| before.done).ok_or_else(|| Again::InDoubt.into());
+            let before = doubt.take().ok_or(Again::InDoubt)?;
+            self.store.meter.add(Counter::AuditEvents, before.events.len());
+            return Ok(before.done);
         }
         let done = async {
             authority::check_all(transaction.as_mut(), self.authorities).await?;
@@ -124,11 +131,14 @@ impl<'a> Write<'a> {
                 return Err(error);
             }
         };
-        let event = transaction.witness().take();
+        let events = std::mem::take(transaction.recorded());
         match transaction.commit().await {
-            Ok(()) => Ok(done),
+            Ok(()) => {
+                self.store.meter.add(Counter::AuditEvents, events.len());
+                Ok(done)
+            }
             Err(StoreError::OutcomeUnknown(cause)) => {
-                *doubt = Some(Doubt { event, done, cause });
+                *doubt = Some(Doubt { events, done, cause });
                 Err(Again::InDoubt.into())
             }
             Err(error) => Err(error),
@@ -189,9 +199,9 @@ async fn confirm(mut transaction: Box<dyn Transaction>) -> Result<(), StoreError
 
 /// A commit with an unknown outcome.
 struct Doubt<T> {
-    /// The audit event that only this transaction wrote. Work that records none is idempotent: repeating it changes
+    /// The audit events that only this transaction wrote. Work that records none is idempotent: repeating it changes
     /// nothing that matters.
-    event: Option<Uuid>,
+    events: Vec<Uuid>,
     /// The result, if the commit succeeded.
     done: T,
     cause: Box<dyn Error + Send + Sync>,

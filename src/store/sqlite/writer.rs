@@ -46,7 +46,7 @@ pub(super) async fn begin(writer: &Writer, files: Option<&Files>) -> rusqlite::R
     let mut held = Held(guard);
     let begun = &mut held;
     until_unlocked(move || command(begun.connection(), "BEGIN IMMEDIATE")).await?;
-    Ok(WriteTransaction { held: Some(held), writer: Arc::clone(writer), files: files.cloned(), witness: None })
+    Ok(WriteTransaction { held: Some(held), writer: Arc::clone(writer), files: files.cloned(), recorded: Vec::new() })
 }
 
 /// Waits for running transactions, moves everything into the database file and closes the connection.
@@ -86,7 +86,7 @@ pub(super) struct WriteTransaction {
     held: Option<Held>,
     writer: Writer,
     files: Option<Files>,
-    witness: Option<Uuid>,
+    recorded: Vec<Uuid>,
 }
 
 impl WriteTransaction {
@@ -139,7 +139,7 @@ impl Transaction for WriteTransaction {
 
     async fn roll_back(self: Box<Self>) {}
 
-    fn witness(&mut self) -> &mut Option<Uuid> {
-        &mut self.witness
+    fn recorded(&mut self) -> &mut Vec<Uuid> {
+        &mut self.recorded
     }
 }

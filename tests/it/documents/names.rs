@@ -42,7 +42,12 @@ fn every_name_is_in_the_code() {
     let is_known = |name: &str| {
         let is_hyphenated = name.contains('-') && sources.contains(name);
         let is_code = codes.iter().any(|code| code == name);
-        is_code || is_hyphenated || name.split("::").all(|word| words.contains(word) || words.contains(&*snake(word)))
+        // A name in a scrape has a prefix and a suffix; `process/metrics.rs` compares them with a scrape.
+        let is_metric = name.starts_with("credentiald_");
+        is_code
+            || is_metric
+            || is_hyphenated
+            || name.split("::").all(|word| words.contains(word) || words.contains(&*snake(word)))
     };
     let mut wrong = Vec::new();
     for document in documents() {

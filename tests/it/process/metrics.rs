@@ -1,5 +1,7 @@
 //! What is scraped while the service works.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -35,7 +37,7 @@ pub(super) fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
-/// The value of a metric without labels.
+/// The value of a metric, which is named with its labels if it has any.
 fn value(metrics: &str, name: &str) -> f64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{name} is not in {metrics}")).parse().unwrap()
@@ -111,4 +113,61 @@ async fn a_verification_during_an_overlap_takes_both_hashes_whichever_matches() 
     }
     acme.root.ok("EndPasswordOverlap", json!({ "subject": subject })).await;
     assert_eq!(hashes_of(OLD).await, (json!("NOT_MATCHED"), 1.0));
+}
+
+#[tokio::test]
+async fn calls_and_what_they_cause_are_counted() {
+    let installation = Installation::new();
+    let (_serving, acme, address) = measured(&installation).await;
+    acme.ram_user("harbour-master", OLD).await;
+    let before = get(address, "/metrics");
+    for (password, result) in [(OLD, "MATCHED_CURRENT"), ("Other-Port-34", "NOT_MATCHED")] {
+        let reply = acme.relay.ok("VerifyPassword", verification("harbour-master", password)).await;
+        assert_eq!(reply["result"], result);
+    }
+    assert_eq!(acme.relay.call("CreateRamUser", json!({ "user_name": "b" })).await.reason(), "ACCESS_DENIED");
+    let nobody = acme.relay.call("DescribeRamUser", json!({})).await;
+    assert_eq!(nobody.reason(), "INVALID_FIELD");
+    let after = get(address, "/metrics");
+    let grown = |name: &str| {
+        let absent_is_zero = |metrics: &str| if metrics.contains(name) { value(metrics, name) } else { 0.0 };
+        absent_is_zero(&after) - absent_is_zero(&before)
+    };
+    for (name, expected) in [
+        (r#"credentiald_requests_total{rpc="VerifyPassword",code="OK"}"#, 2.0),
+        (r#"credentiald_requests_total{rpc="CreateRamUser",code="PERMISSION_DENIED"}"#, 1.0),
+        (r#"credentiald_requests_total{rpc="DescribeRamUser",code="INVALID_ARGUMENT"}"#, 1.0),
+        (r#"credentiald_request_duration_seconds_count{rpc="VerifyPassword"}"#, 2.0),
+        (r#"credentiald_request_duration_seconds_bucket{le="+Inf",rpc="VerifyPassword"}"#, 2.0),
+        (r#"credentiald_attempts_total{outcome="right"}"#, 1.0),
+        (r#"credentiald_attempts_total{outcome="wrong"}"#, 1.0),
+        (r#"credentiald_permissions_refused_total{rpc="CreateRamUser"}"#, 1.0),
+        // The wrong password and the refusal.
+        ("credentiald_audit_events_total", 2.0),
+        (r#"credentiald_store_failures_total{reason="unavailable"}"#, 0.0),
+    ] {
+        assert!((grown(name) - expected).abs() < 0.1, "{name}\n{after}");
+    }
+    assert!(value(&after, "credentiald_connections") >= 1.0, "{after}");
+    assert!(!after.contains("harbour-master") && !after.contains("acme"), "{after}");
+}
+
+#[tokio::test]
+async fn the_metrics_are_those_that_the_document_lists() {
+    let installation = Installation::new();
+    let (_serving, _, address) = measured(&installation).await;
+    let metrics = get(address, "/metrics");
+    let served = metrics.lines().filter_map(|line| {
+        let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+        Some(match kind {
+            "counter" => format!("{name}_total"),
+            "info" => format!("{name}_info"),
+            _ => name.to_owned(),
+        })
+    });
+    let operations = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
+    let cells = operations.lines().filter_map(|line| line.strip_prefix("| `credentiald_")?.split('|').next());
+    let names = cells.flat_map(|cell| cell.split('`').filter(|word| !word.trim_matches([' ', ',']).is_empty()));
+    let documented = names.map(|name| format!("credentiald_{}", name.trim_start_matches("credentiald_"))).collect();
+    assert_eq!(served.collect::<BTreeSet<_>>(), documented);
 }

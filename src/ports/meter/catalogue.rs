@@ -1,0 +1,162 @@
+//! Every metric, except those of the hash engine, which are read from it (`HasherFigures`).
+
+use super::{Label, Metric, Series, labels, metrics};
+use crate::domain::action::Action;
+use crate::ports::StoreError;
+
+metrics! {
+    /// Counters: they only grow.
+    Counter {
+        Requests(rpc: Rpc, code: StatusCode) = "requests": "Requests answered, by RPC and status code",
+        ConnectionsClosed(reason: Closing) = "connections_closed": "Connections that the service closed, by reason",
+        AcceptWaits(reason: AcceptWait) = "accept_waits": "Waits before a connection could be accepted, by reason",
+        PermissionsRefused(rpc: Rpc) = "permissions_refused": "Requests without permission, by RPC",
+        Attempts(outcome: AttemptOutcome) = "attempts": "Passwords compared with stored ones, by outcome",
+        AttemptsThrottled(limit: AttemptThrottle) = "attempts_throttled": "Attempts refused or delayed after wrong passwords, by limit",
+        StoreFailures(reason: StoreFailure) = "store_failures": "Store operations that failed, by reason",
+        StoreRetries(cause: RetryCause) = "store_retries": "Retries of store operations, by cause",
+        AuditEvents = "audit_events": "Audit events recorded",
+        UpkeepFailures(task: UpkeepTask) = "upkeep_failures": "Failures of work in the background, by task",
+    }
+}
+
+metrics! {
+    /// Gauges: they grow and shrink.
+    Gauge {
+        Connections = "connections": "Open connections",
+        Watches = "watches": "Open watches of changes",
+        AttemptsHeld = "attempts_held": "Failed attempts in memory that the store has not taken yet",
+        StoreOperations = "store_operations": "Reads and transactions in progress, including those that wait for a connection",
+    }
+}
+
+metrics! {
+    /// Histograms of durations, in seconds.
+    Histogram {
+        RequestDuration(rpc: Rpc) = "request_duration": "Time from a request to the end of its answer, by RPC",
+    }
+}
+
+/// An RPC of our services; all others are one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rpc(pub Option<Action>);
+
+impl Label for Rpc {
+    fn values() -> Vec<&'static str> {
+        Action::ALL.iter().map(|action| action.rpc()).chain(["other"]).collect()
+    }
+
+    fn number(self) -> usize {
+        self.0.map_or(Action::ALL.len(), |action| action as usize)
+    }
+}
+
+labels! {
+    /// A status code (`google.rpc.Code`), in the order of their numbers.
+    StatusCode {
+        Ok = "OK",
+        /// Also if the caller hung up before the end of the answer.
+        Cancelled = "CANCELLED",
+        Unknown = "UNKNOWN",
+        InvalidArgument = "INVALID_ARGUMENT",
+        DeadlineExceeded = "DEADLINE_EXCEEDED",
+        NotFound = "NOT_FOUND",
+        AlreadyExists = "ALREADY_EXISTS",
+        PermissionDenied = "PERMISSION_DENIED",
+        ResourceExhausted = "RESOURCE_EXHAUSTED",
+        FailedPrecondition = "FAILED_PRECONDITION",
+        Aborted = "ABORTED",
+        OutOfRange = "OUT_OF_RANGE",
+        Unimplemented = "UNIMPLEMENTED",
+        Internal = "INTERNAL",
+        Unavailable = "UNAVAILABLE",
+        DataLoss = "DATA_LOSS",
+        Unauthenticated = "UNAUTHENTICATED",
+    }
+
+    /// Why the service closes a connection.
+    Closing {
+        /// The service stops.
+        Stopping = "stopping",
+        /// It had no call for too long.
+        Idle = "idle",
+        /// It had no call while others waited for a place.
+        Crowded = "crowded",
+        /// Its peer cancelled too many calls.
+        Cancellations = "cancellations",
+        /// Its peer did not begin HTTP/2 in time.
+        Handshake = "handshake",
+    }
+
+    /// What accepting waits for.
+    AcceptWait {
+        /// As many connections are open as are allowed.
+        Limit = "limit",
+        /// The system has no resources for another one.
+        Resources = "resources",
+    }
+
+    /// The verdict on a password.
+    AttemptOutcome {
+        /// It is right.
+        Right = "right",
+        /// It is wrong.
+        Wrong = "wrong",
+        /// There is none.
+        Undecided = "undecided",
+    }
+
+    /// The count of wrong passwords that throttles an attempt.
+    AttemptThrottle {
+        /// That of the caller with the subject. It refuses.
+        Pair = "pair",
+        /// That of all callers with the subject. It delays, or refuses if the deadline is too short.
+        Subject = "subject",
+    }
+
+    /// Why the store returns no result.
+    StoreFailure {
+        /// It can't be reached or refuses to work.
+        Unavailable = "unavailable",
+        /// It is unknown whether a commit was made.
+        OutcomeUnknown = "outcome_unknown",
+        /// Its contents can't be understood.
+        Damaged = "damaged",
+    }
+
+    /// Why an operation of the store is retried.
+    RetryCause {
+        /// A conflict with another transaction.
+        Conflict = "conflict",
+        /// A violated constraint, most likely by a race.
+        Constraint = "constraint",
+        /// The connection was lost.
+        Lost = "lost",
+        /// The outcome of the commit is in doubt.
+        InDoubt = "in_doubt",
+    }
+
+    /// Work in the background.
+    UpkeepTask {
+        /// Giving positions to change events.
+        Numbering = "numbering",
+        /// Removing what has expired.
+        Removal = "removal",
+        /// Recording failed attempts that the store did not take before.
+        HeldAttempts = "held_attempts",
+        /// Recording repeated refusals.
+        Refusals = "refusals",
+    }
+}
+
+impl StoreFailure {
+    /// The failure that an error is. That the evidence or the tenant is gone is an answer, not a failure.
+    pub const fn of(error: &StoreError) -> Option<Self> {
+        match error {
+            StoreError::Unavailable(_) => Some(Self::Unavailable),
+            StoreError::OutcomeUnknown(_) => Some(Self::OutcomeUnknown),
+            StoreError::Damaged(_) => Some(Self::Damaged),
+            StoreError::EvidenceGone | StoreError::TenantGone => None,
+        }
+    }
+}
