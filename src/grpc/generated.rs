@@ -22,5 +22,5 @@ pub mod credential {
     }
 }
 
-/// The encoded descriptors of the three files, for reflection.
+/// The encoded descriptors of the proto files, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

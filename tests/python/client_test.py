@@ -78,6 +78,7 @@ class QuickstartTest(unittest.TestCase):
         sys.path.insert(0, str(cls.scratch))
         cls.messages = importlib.import_module("credential.v1.credential_service_pb2")
         cls.stubs = importlib.import_module("credential.v1.credential_service_pb2_grpc")
+        cls.names = importlib.import_module("credential.v1.subject_name_pb2")
         cls.verification = importlib.import_module("credential.v1.verification_service_pb2")
         cls.verification_stubs = importlib.import_module("credential.v1.verification_service_pb2_grpc")
         cls.admin = importlib.import_module("credential.admin.v1.admin_service_pb2")
@@ -293,7 +294,7 @@ class RetryTest(QuickstartTest):
     def test_no_call_sees_a_restart(self):
         (name,) = self.create_domains(1)
         check = self.verification_stubs.VerificationServiceStub(self.channel).CheckPassword
-        subject = self.verification.SubjectName(mail_domain=name)
+        subject = self.names.SubjectName(mail_domain=name)
         request = self.verification.CheckPasswordRequest(subject=subject, password="DM1mail1234")
         describe = self.admin_stubs.AdminServiceStub(self.channel).DescribeMailDomain
         described = self.admin.DescribeMailDomainRequest(domain_name=name)
@@ -327,7 +328,7 @@ class RetryTest(QuickstartTest):
         # A call under way is another matter: libraries never retry one whose response has begun (gRFC A6).
         (name,) = self.create_domains(1)
         check = self.verification_stubs.VerificationServiceStub(self.channel).CheckPassword
-        subject = self.verification.SubjectName(mail_domain=name)
+        subject = self.names.SubjectName(mail_domain=name)
         request = self.verification.CheckPasswordRequest(subject=subject, password="DM1mail1234")
         check(request, metadata=self.root, timeout=SECONDS)
         self.server.send_signal(signal.SIGKILL)
