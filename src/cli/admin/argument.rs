@@ -141,7 +141,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
-/// Parses a number with its unit into seconds.
+/// Parses a number with its unit into seconds. Not `humantime`, which also takes months of 30.44 days and milliseconds.
 fn duration(text: &str) -> Result<i64, String> {
     let seconds = || {
         let unit = text.chars().last()?;

@@ -1,8 +1,11 @@
-//! Reads as much Markdown as these documents are written in.
+//! What the tests read from the documents.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 /// A document.
 pub struct Document {
@@ -48,23 +51,15 @@ impl Document {
         &self.text
     }
 
+    /// The fenced blocks.
     pub fn blocks(&self) -> Vec<Block> {
-        let mut blocks: Vec<Block> = Vec::new();
-        let mut inside = false;
-        for line in self.text.lines() {
-            if let Some(language) = line.strip_prefix("```") {
-                if !inside {
-                    blocks.push(Block { language: language.to_owned(), text: String::new() });
-                }
-                inside = !inside;
-            } else if inside {
-                let text = &mut blocks.last_mut().unwrap().text;
-                text.push_str(line);
-                text.push('\n');
-            }
-        }
-        assert!(!inside, "{}: a block is not closed", self.name);
-        blocks
+        let block = |(event, range): (Event, Range<usize>)| {
+            let Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) = event else { return None };
+            let lines = self.text[range].split_once('\n').and_then(|(_, lines)| lines.strip_suffix("```"));
+            let text = lines.unwrap_or_else(|| panic!("{}: a block is not closed", self.name)).to_owned();
+            Some(Block { language: language.into_string(), text })
+        };
+        self.events().filter_map(block).collect()
     }
 
     /// The first block below a heading.
@@ -74,66 +69,61 @@ impl Document {
         part.blocks().into_iter().next().unwrap()
     }
 
-    /// What stands in single backticks, each line end a blank.
+    /// The code spans, each line end a blank.
     pub fn spans(&self) -> Vec<String> {
-        let mut spans = Vec::new();
-        for paragraph in self.prose().split("\n\n") {
-            let pieces: Vec<&str> = paragraph.split('`').collect();
-            assert!(pieces.len() % 2 == 1, "{}: an odd number of backticks in:\n{paragraph}", self.name);
-            spans.extend(pieces.iter().skip(1).step_by(2).map(|span| span.replace('\n', " ")));
+        let (mut spans, mut is_in_block) = (Vec::new(), false);
+        for (event, _) in self.events() {
+            match event {
+                Event::Start(Tag::CodeBlock(_)) => is_in_block = true,
+                Event::End(TagEnd::CodeBlock) => is_in_block = false,
+                Event::Code(span) => spans.push(span.into_string()),
+                Event::Text(text) if !is_in_block => {
+                    assert!(!text.contains('`'), "{}: a backtick without another: {text}", self.name);
+                }
+                _ => {}
+            }
         }
         spans
     }
 
     /// The targets of links.
     pub fn links(&self) -> Vec<String> {
-        let prose = self.prose();
-        let targets = prose.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
-        targets.map(|(target, _)| target.to_owned()).collect()
+        let target = |(event, _)| match event {
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some(dest_url.into_string()),
+            _ => None,
+        };
+        self.events().filter_map(target).collect()
     }
 
     /// What links can name of the document, as GitHub makes it of headings.
     pub fn anchors(&self) -> BTreeSet<String> {
-        let prose = self.prose();
-        let headings = prose
-            .lines()
-            .filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')));
-        let slug = |heading: &str| {
-            let kept = heading
-                .to_lowercase()
-                .chars()
-                .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
-                .collect::<String>();
-            kept.replace(' ', "-")
+        let slug = |(event, range): (Event, Range<usize>)| {
+            let Event::Start(Tag::Heading { .. }) = event else { return None };
+            let heading = self.text[range].trim_start_matches('#').trim().to_lowercase();
+            let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            Some(kept.collect::<String>().replace(' ', "-"))
         };
-        headings.map(slug).collect()
+        self.events().filter_map(slug).collect()
     }
 
     pub fn tables(&self) -> Vec<Table> {
-        let prose = self.prose();
         let mut tables: Vec<Table> = Vec::new();
-        let mut before = "";
-        for line in prose.lines() {
-            let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
-            if line.starts_with("|---") {
-                tables.push(Table { head: cells(before), rows: Vec::new() });
-            } else if line.starts_with('|') && before.starts_with('|') {
-                tables.last_mut().unwrap().rows.push(cells(line));
+        for (event, range) in self.events() {
+            match event {
+                Event::Start(Tag::Table(_)) => tables.push(Table { head: Vec::new(), rows: Vec::new() }),
+                Event::Start(Tag::TableRow) => tables.last_mut().unwrap().rows.push(Vec::new()),
+                Event::Start(Tag::TableCell) => {
+                    let Table { head, rows } = tables.last_mut().unwrap();
+                    rows.last_mut().unwrap_or(head).push(self.text[range].trim().to_owned());
+                }
+                _ => {}
             }
-            before = line;
         }
         tables
     }
 
-    /// Everything but the blocks.
-    fn prose(&self) -> String {
-        let mut inside = false;
-        let outside = self.text.lines().filter(|line| {
-            let is_fence = line.starts_with("```");
-            inside ^= is_fence;
-            !inside && !is_fence
-        });
-        outside.collect::<Vec<_>>().join("\n")
+    fn events(&self) -> impl Iterator<Item = (Event<'_>, Range<usize>)> {
+        Parser::new_ext(&self.text, Options::ENABLE_TABLES).into_offset_iter()
     }
 }
 

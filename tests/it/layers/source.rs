@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
+
 /// A source file: where it is in the crate, and what its shipped code consists of.
 pub struct SourceFile {
     /// The modules from the crate's root, `["service", "gates"]` for `service/gates.rs` and `service/gates/mod.rs`.
@@ -26,7 +28,7 @@ impl SourceFile {
         if module.last().is_some_and(|name| name == "mod") {
             module.pop();
         }
-        Self { module, tokens: without_tests(&tokens(text)) }
+        Self { module, tokens: tokens(text) }
     }
 
     /// The layer that the file is in: its first module.
@@ -86,135 +88,60 @@ impl SourceFile {
     }
 }
 
-/// Names, `::`, and single characters for all else; literals and comments leave nothing, lifetimes a `'`.
+/// The tokens of shipped code: names, `::`, and single characters for all else. Literals leave nothing, lifetimes a `'`.
 fn tokens(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let length = literal_or_comment(rest);
-        if length > 0 {
-            rest = &rest[length..];
-        } else if is_name_start(first) {
-            let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            tokens.push(rest[..length].to_owned());
-            rest = &rest[length..];
-        } else if let Some(after) = rest.strip_prefix("::") {
-            tokens.push("::".to_owned());
-            rest = after;
-        } else {
-            if !first.is_whitespace() {
-                tokens.push(first.to_string());
-            }
-            rest = &rest[first.len_utf8()..];
-        }
-    }
+    flatten(text.parse().unwrap(), &mut tokens);
     tokens
 }
 
-/// The length of the literal or comment that the text starts with, 0 where it starts with neither.
-fn literal_or_comment(text: &str) -> usize {
-    if text.starts_with("//") {
-        return text.find('\n').unwrap_or(text.len());
-    }
-    if text.starts_with("/*") {
-        return block_comment(text);
-    }
-    let unprefixed = text.trim_start_matches(['b', 'c']);
-    let prefix = text.len() - unprefixed.len();
-    if let Some(raw) = unprefixed.strip_prefix('r') {
-        let hashes = raw.len() - raw.trim_start_matches('#').len();
-        if prefix <= 1 && raw[hashes..].starts_with('"') {
-            let end = format!("\"{}", "#".repeat(hashes));
-            let body = prefix + 1 + hashes + 1;
-            return text[body..].find(&end).map_or(text.len(), |at| body + at + end.len());
-        }
-    }
-    if prefix <= 1 && unprefixed.starts_with('"') {
-        return prefix + quoted(unprefixed, '"');
-    }
-    if prefix <= 1 && unprefixed.starts_with('\'') {
-        let mut characters = unprefixed.chars().skip(1);
-        let is_character = matches!((characters.next(), characters.next()), (Some('\\'), _) | (_, Some('\'')));
-        return if is_character { prefix + quoted(unprefixed, '\'') } else { prefix + 1 };
-    }
-    if text.starts_with(|c: char| c.is_ascii_digit()) {
-        return text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-    }
-    0
-}
-
-fn block_comment(text: &str) -> usize {
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while at < text.len() {
-        if text[at..].starts_with("/*") {
-            depth += 1;
-            at += 2;
-        } else if text[at..].starts_with("*/") {
-            depth -= 1;
-            at += 2;
-            if depth == 0 {
-                break;
+fn flatten(stream: TokenStream, tokens: &mut Vec<String>) {
+    let trees: Vec<TokenTree> = stream.into_iter().collect();
+    let mut rest = trees.as_slice();
+    while let [tree, after @ ..] = rest {
+        rest = after;
+        match (tree, after) {
+            (TokenTree::Punct(mark), [TokenTree::Group(attribute), item @ ..])
+                if mark.as_char() == '#' && attribute.stream().to_string().replace(' ', "") == "cfg(test)" =>
+            {
+                rest = &item[length_of_item(item)..];
             }
-        } else {
-            at += text[at..].chars().next().map_or(1, char::len_utf8);
+            (TokenTree::Punct(colon), [TokenTree::Punct(other), after @ ..])
+                if colon.spacing() == Spacing::Joint && [colon, other].iter().all(|mark| mark.as_char() == ':') =>
+            {
+                tokens.push("::".to_owned());
+                rest = after;
+            }
+            (TokenTree::Group(group), _) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::None => ("", ""),
+                };
+                tokens.push(open.to_owned());
+                flatten(group.stream(), tokens);
+                tokens.push(close.to_owned());
+            }
+            (TokenTree::Ident(name), _) => tokens.push(name.to_string().trim_start_matches("r#").to_owned()),
+            (TokenTree::Punct(mark), _) => tokens.push(mark.to_string()),
+            (TokenTree::Literal(_), _) => {}
         }
     }
-    at
 }
 
-fn quoted(text: &str, quote: char) -> usize {
-    let mut is_escaped = false;
-    for (at, character) in text.char_indices().skip(1) {
-        match character {
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            _ if character == quote => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-fn is_name_start(character: char) -> bool {
-    character.is_alphabetic() || character == '_'
+/// The length of an item: up to its `;` or its braces.
+fn length_of_item(trees: &[TokenTree]) -> usize {
+    let is_end = |tree: &TokenTree| match tree {
+        TokenTree::Punct(mark) => mark.as_char() == ';',
+        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+        _ => false,
+    };
+    trees.iter().position(is_end).map_or(trees.len(), |end| end + 1)
 }
 
 fn is_name(token: &str) -> bool {
-    token.starts_with(is_name_start)
-}
-
-/// Leaves out every item behind `#[cfg(test)]`.
-fn without_tests(tokens: &[String]) -> Vec<String> {
-    const CFG_TEST: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
-    let mut shipped = Vec::new();
-    let mut rest = tokens;
-    while let [token, after @ ..] = rest {
-        if rest.len() > CFG_TEST.len() && rest.iter().zip(CFG_TEST).all(|(token, other)| token == other) {
-            rest = &rest[CFG_TEST.len()..];
-            rest = &rest[item(rest)..];
-        } else {
-            shipped.push(token.clone());
-            rest = after;
-        }
-    }
-    shipped
-}
-
-/// The length of an item: up to its `;`, or to the end of its braces.
-fn item(tokens: &[String]) -> usize {
-    let mut depth = 0_usize;
-    for (at, token) in tokens.iter().enumerate() {
-        match token.as_str() {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" => depth = depth.saturating_sub(1),
-            "}" if depth <= 1 => return at + 1,
-            "}" => depth -= 1,
-            ";" if depth == 0 => return at + 1,
-            _ => {}
-        }
-    }
-    tokens.len()
+    token.starts_with(|character: char| character.is_alphabetic() || character == '_')
 }
 
 /// The path that the tokens start with, and what follows.
