@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::policy::Expiry;
 use crate::service::error::Stateful;
 use crate::service::gates::{
-    Candidate, Change, Gates, Loaded, PasswordToStore, Presented, Recalled, ReplayedChange, Reserved, Unspent,
+    Change, Gates, Loaded, PasswordToStore, Presented, Recalled, ReplayedChange, Reserved, Unspent,
 };
 use crate::service::requests::{Guards, WantedPassword};
 use crate::service::{Call, ServiceError};
@@ -83,9 +83,9 @@ async fn set(
         Some(password) => Presented::OldPassword(Arc::new(password)),
         None => Presented::nothing(loaded.permit()).ok_or(ServiceError::Internal("an old password is required"))?,
     };
-    let hashes = |candidate: &Candidate| gates.hashes_of_a_change(candidate, &presented, &new);
-    let reserved = gates.reserve(Candidate::Known(Box::new(loaded)), hashes).await?;
-    let conclude = |mut reserved: Reserved| async move {
+    let hashes = |loaded: &Loaded| gates.hashes_of_a_change(loaded, &presented, &new);
+    let reserved = gates.reserve(loaded, hashes).await?;
+    let conclude = |mut reserved: Reserved<_>| async move {
         let (proof, unproven) = reserved.prove(presented, &new).await?;
         reserved.commit(Change::of(proof, unproven, unspent)?).await
     };

@@ -23,6 +23,10 @@
 //! use credentiald::service::gates::{Gates, SubjectPermit};
 //! async fn skip_the_old_password(gates: &Gates, permit: SubjectPermit) { gates.commit(permit).await; }
 //! ```
+//! ```compile_fail,E0599
+//! use credentiald::service::gates::{Change, Reserved, SubjectOrName};
+//! async fn change_without_a_subject(mut reserved: Reserved<SubjectOrName>, change: Change) { reserved.commit(change).await; }
+//! ```
 
 mod attempts;
 mod change;
@@ -71,7 +75,7 @@ pub use imports::ImportPermits;
 pub(super) use imports::{NewBatch, Newcomer};
 pub use permit::{Permit, SubjectPermit};
 pub use recall::{Recalled, ReplayedChange, Unspent};
-pub use reserve::{Candidate, Loaded, Reserved};
+pub use reserve::{Candidate, Loaded, Reserved, SubjectOrName};
 pub use verify::Matched;
 pub use watcher::Watcher;
 pub use watches::{WatchLimits, WatchSlot};
@@ -142,10 +146,10 @@ impl Gates {
 
     /// Concludes a reserved attempt whether its caller waits or not: hanging up neither refunds it nor interrupts a
     /// commit. If none of its hashes has begun by then, none is computed.
-    pub(super) async fn conclude<T: Send + 'static, Task>(
+    pub(super) async fn conclude<C: Candidate, T: Send + 'static, Task>(
         &self,
-        reserved: Reserved,
-        task: impl FnOnce(Reserved) -> Task,
+        reserved: Reserved<C>,
+        task: impl FnOnce(Reserved<C>) -> Task,
     ) -> Result<T, ServiceError>
     where
         Task: Future<Output = Result<T, ServiceError>> + Send + 'static,

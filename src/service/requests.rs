@@ -84,11 +84,12 @@ pub enum WantedPassword {
 }
 
 impl WantedPassword {
-    /// The given password; only an administrator may request a generated one.
+    /// The given password, to be compared with the one that a change under the same client token set. A generated one is
+    /// another.
     pub(super) fn given(self) -> Result<NewPassword, ServiceError> {
         match self {
             Self::Given(password) => Ok(password),
-            Self::Generated => Err(ServiceError::Internal("a generated password has no client token")),
+            Self::Generated => Err(ServiceError::ClientTokenMismatch),
         }
     }
 }

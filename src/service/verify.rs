@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::gates::{Candidate, Matched, Reserved};
+use super::gates::{Loaded, Matched, Reserved, SubjectOrName};
 use super::requests::Verification;
 use super::{Call, Service, ServiceError};
 use crate::domain::password::Password;
@@ -20,12 +20,12 @@ impl Service {
     ) -> Result<Verification, ServiceError> {
         let tenant = call.own_tenant()?.clone();
         let permit = self.gates.permit_subject(call, tenant, name).await?;
-        let candidate = self.gates.load_candidate(permit).await?;
+        let candidate = self.gates.load_or_name(permit).await?;
         let password = Arc::new(password);
-        let hashes = |candidate: &Candidate| self.gates.hashes_of_a_verification(candidate, &password);
+        let hashes = |candidate: &SubjectOrName| self.gates.hashes_of_a_verification(candidate, &password);
         let reserved = self.gates.reserve(candidate, hashes).await?;
         let expiry = expiry(reserved.candidate(), self.gates.now());
-        let conclude = |mut reserved: Reserved| async move { reserved.verify(password).await };
+        let conclude = |mut reserved: Reserved<_>| async move { reserved.verify(password).await };
         Ok(match (self.gates.conclude(reserved, conclude).await?, expiry) {
             (None, _) => Verification::NotMatched,
             (Some(Matched::Previous), _) => Verification::MatchedPrevious,
@@ -37,8 +37,7 @@ impl Service {
 }
 
 /// What the age of the current password means.
-fn expiry(candidate: &Candidate, now: Timestamp) -> Expiry {
-    let Candidate::Known(loaded) = candidate else { return Expiry::NotExpired };
-    let Some(credential) = loaded.credential() else { return Expiry::NotExpired };
-    loaded.policy().lifetime().expiry(credential.changed_at, now)
+fn expiry(candidate: &SubjectOrName, now: Timestamp) -> Expiry {
+    let age = |loaded: &Loaded| Some(loaded.policy().lifetime().expiry(loaded.credential()?.changed_at, now));
+    candidate.subject().and_then(age).unwrap_or(Expiry::NotExpired)
 }

@@ -99,15 +99,14 @@ impl Gates {
     /// password that may not be reused.
     pub(in crate::service) fn hashes_of_a_change(
         &self,
-        candidate: &Candidate,
+        loaded: &Loaded,
         presented: &Presented,
         new: &PasswordToStore,
     ) -> u32 {
-        let Candidate::Known(loaded) = candidate else { return 0 };
         let hasher = &self.ports.hasher;
         // A proven old password is compared with the new one, without a hash.
         let (of_old, compared) = match presented {
-            Presented::OldPassword(old) => (self.hashes_of_a_verification(candidate, old), 1),
+            Presented::OldPassword(old) => (self.hashes_of_a_verification(loaded, old), 1),
             Presented::Nothing(_) => (0, 0),
         };
         let of_used = loaded.used().skip(compared).map(|hash| hasher.cost_of(&new.password, hash));
@@ -115,7 +114,7 @@ impl Gates {
     }
 
     /// How many hashes a verification counts as.
-    pub(in crate::service) fn hashes_of_a_verification(&self, candidate: &Candidate, password: &Password) -> u32 {
+    pub(in crate::service) fn hashes_of_a_verification(&self, candidate: &impl Candidate, password: &Password) -> u32 {
         let hasher = &self.ports.hasher;
         let of_current = hasher.cost_of(password, candidate.hash().unwrap_or(&hasher.decoy()));
         let of_previous = candidate.previous_hash().map_or(0, |hash| hasher.cost_of(password, hash));
@@ -123,7 +122,7 @@ impl Gates {
     }
 }
 
-impl Reserved {
+impl Reserved<Loaded> {
     /// Verifies what is presented and hashes the new password, in parallel and always both, so that the time reveals
     /// nothing. Then refuses a password that was used before.
     pub(in crate::service) async fn prove(
@@ -136,12 +135,7 @@ impl Reserved {
         }
         let salt = self.gates.salt();
         let (outcome, hash) = join!(self.check(&presented, new), self.hashes.hash(new.shared(), salt));
-        let (subject, version) = match &self.candidate {
-            Candidate::Known(loaded) => (loaded.subject().id, loaded.version()),
-            Candidate::Replayed(_) | Candidate::Unknown(..) => {
-                return Err(ServiceError::Internal("a change of no subject"));
-            }
-        };
+        let (subject, version) = (self.candidate.subject().id, self.candidate.version());
         match outcome {
             // No verdict was reached, and none is reported: this does not count as the caller's attempt.
             Err(error) => {
@@ -175,16 +169,15 @@ impl Reserved {
 
     /// Whether a given password is compared with a stored one: a generated one is no guess.
     fn is_compared(&self, presented: &Presented, new: &PasswordToStore) -> bool {
-        match (presented, &self.candidate) {
-            (Presented::OldPassword(_), _) => true,
-            (Presented::Nothing(_), Candidate::Known(loaded)) => new.is_given && loaded.used().next().is_some(),
-            (Presented::Nothing(_), _) => false,
+        match presented {
+            Presented::OldPassword(_) => true,
+            Presented::Nothing(_) => new.is_given && self.candidate.used().next().is_some(),
         }
     }
 
     async fn check(&self, presented: &Presented, new: &PasswordToStore) -> Result<Checked, ServiceError> {
-        let Candidate::Known(loaded) = &self.candidate else { return Ok(Checked::WrongPassword) };
-        let current = self.candidate.hash();
+        let loaded = &self.candidate;
+        let current = loaded.hash();
         match presented {
             Presented::OldPassword(old) => {
                 let decoy = self.gates.ports.hasher.decoy();
@@ -238,10 +231,7 @@ impl Reserved {
     }
 
     async fn try_to_commit(&self, change: Change) -> Result<Version, ServiceError> {
-        let Gates { ports, .. } = self.gates.as_ref();
-        let Candidate::Known(loaded) = &self.candidate else {
-            return Err(ServiceError::Internal("a change of no subject"));
-        };
+        let (Gates { ports, .. }, loaded) = (self.gates.as_ref(), &self.candidate);
         let permit = loaded.permit();
         let (deadline, now) = (permit.call().deadline, ports.clock.instant());
         if deadline.remaining(now).is_zero() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Gates;
 use super::attempts::{caller_key, digest};
-use super::reserve::{Candidate, Loaded, Reserved};
+use super::reserve::{Loaded, Reserved};
 use crate::domain::action::Action;
 use crate::domain::caller::Caller;
 use crate::domain::client_token::{ClientTokenKey, REMEMBERED_FOR, RememberedChange};
@@ -94,9 +94,9 @@ impl Gates {
         password: Arc<Password>,
     ) -> Result<Version, ServiceError> {
         let version = made.version;
-        let hashes = |candidate: &Candidate| self.hashes_of_a_verification(candidate, &password);
-        let reserved = self.reserve(Candidate::Replayed(Box::new(made)), hashes).await?;
-        let conclude = |mut reserved: Reserved| async move { reserved.matches(&password).await };
+        let hashes = |made: &ReplayedChange| self.hashes_of_a_verification(made, &password);
+        let reserved = self.reserve(made, hashes).await?;
+        let conclude = |mut reserved: Reserved<_>| async move { reserved.matches(&password).await };
         match self.conclude(reserved, conclude).await? {
             Some(_) => Ok(version),
             None => Err(ServiceError::ClientTokenMismatch),

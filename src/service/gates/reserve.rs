@@ -7,18 +7,16 @@ use super::held::{FailedAttempt, not_recorded};
 use super::pepper::Opened;
 use super::recall::ReplayedChange;
 use super::{Gates, SubjectPermit};
-use crate::domain::action::Action;
-use crate::domain::attempts::{Backoff, Failures, Forget, Pair};
+use crate::domain::attempts::{Backoff, Failures, Forget, Pair, SubjectKey};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{Credential, PasswordHash, Version};
-use crate::domain::names::TenantName;
 use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::tenant::TenantId;
 use crate::policy::Policy;
 use crate::ports::meter::{AttemptOutcome, AttemptThrottle, Counter};
 use crate::ports::{AdmittedHashes, Deadline};
-use crate::service::{Call, ServiceError};
+use crate::service::ServiceError;
 
 /// A subject with its credential, loaded with a permit.
 pub struct Loaded {
@@ -68,75 +66,145 @@ impl Loaded {
     }
 }
 
-/// The subject whose password is tried: one that exists, or a name without a subject.
-pub enum Candidate {
-    /// A subject.
-    Known(Box<Loaded>),
-    /// A subject, with the password that a replayed change set.
-    Replayed(Box<ReplayedChange>),
-    /// A name, with the settings that a subject of that name would be held to.
-    Unknown(Box<SubjectPermit>, TenantId, TenantSettings),
+/// Whose password is tried. Which of them it is decides what an attempt on it can do.
+pub trait Candidate: Send + Sync + Sized + 'static {
+    /// The permit to try it.
+    fn permit(&self) -> &SubjectPermit;
+
+    /// The settings that its password is held to.
+    fn settings(&self) -> &TenantSettings;
+
+    /// What attempts on it are counted under: itself, and its name if it has an id besides.
+    fn keys(&self) -> (SubjectKey, Option<SubjectKey>);
+
+    /// The hash that a password is verified against, if there is one.
+    fn hash(&self) -> Option<&PasswordHash>;
+
+    /// The hash of the previous password, if it is valid as well.
+    fn previous_hash(&self) -> Option<&PasswordHash> {
+        None
+    }
+
+    /// Handles changes during a wait.
+    fn catch_up(&mut self, gates: &Gates) -> impl Future<Output = Result<(), ServiceError>> + Send;
 }
 
-impl Candidate {
-    pub(super) fn permit(&self) -> &SubjectPermit {
+/// Its password is to be changed.
+impl Candidate for Loaded {
+    fn permit(&self) -> &SubjectPermit {
+        &self.permit
+    }
+
+    fn settings(&self) -> &TenantSettings {
+        &self.settings
+    }
+
+    fn keys(&self) -> (SubjectKey, Option<SubjectKey>) {
+        (subject_key(self.subject.id), Some(name_key(self.tenant_id, &self.subject.name)))
+    }
+
+    fn hash(&self) -> Option<&PasswordHash> {
+        self.opened.as_ref()?.current.as_ref()
+    }
+
+    fn previous_hash(&self) -> Option<&PasswordHash> {
+        self.opened.as_ref()?.previous.as_ref()
+    }
+
+    /// The change was decided on the old version, and need not hash if there is a new one.
+    async fn catch_up(&mut self, gates: &Gates) -> Result<(), ServiceError> {
+        let before = self.version();
+        gates.reload(self).await?;
+        let current = self.version();
+        if current == before { Ok(()) } else { Err(ServiceError::VersionConflict { current }) }
+    }
+}
+
+/// The password that the change set is tried, whatever the current one is.
+impl Candidate for ReplayedChange {
+    fn permit(&self) -> &SubjectPermit {
+        self.loaded.permit()
+    }
+
+    fn settings(&self) -> &TenantSettings {
+        self.loaded.settings()
+    }
+
+    fn keys(&self) -> (SubjectKey, Option<SubjectKey>) {
+        self.loaded.keys()
+    }
+
+    fn hash(&self) -> Option<&PasswordHash> {
+        Some(&self.hash)
+    }
+
+    async fn catch_up(&mut self, _: &Gates) -> Result<(), ServiceError> {
+        Ok(())
+    }
+}
+
+/// A subject whose password is verified, or a name without one.
+pub enum SubjectOrName {
+    /// A subject.
+    Subject(Box<Loaded>),
+    /// A name, with the settings that a subject of that name would be held to.
+    Name(Box<SubjectPermit>, TenantId, TenantSettings),
+}
+
+impl SubjectOrName {
+    /// The subject, if there is one.
+    pub fn subject(&self) -> Option<&Loaded> {
         match self {
-            Self::Known(loaded) => &loaded.permit,
-            Self::Replayed(made) => &made.loaded.permit,
-            Self::Unknown(permit, ..) => permit,
+            Self::Subject(loaded) => Some(loaded),
+            Self::Name(..) => None,
+        }
+    }
+}
+
+impl Candidate for SubjectOrName {
+    fn permit(&self) -> &SubjectPermit {
+        match self {
+            Self::Subject(loaded) => &loaded.permit,
+            Self::Name(permit, ..) => permit,
         }
     }
 
     fn settings(&self) -> &TenantSettings {
         match self {
-            Self::Known(loaded) => &loaded.settings,
-            Self::Replayed(made) => &made.loaded.settings,
-            Self::Unknown(_, _, settings) => settings,
+            Self::Subject(loaded) => &loaded.settings,
+            Self::Name(_, _, settings) => settings,
         }
     }
 
-    /// The hash that a password is verified against, if there is one.
-    pub(super) fn hash(&self) -> Option<&PasswordHash> {
+    fn keys(&self) -> (SubjectKey, Option<SubjectKey>) {
         match self {
-            Self::Known(loaded) => loaded.opened.as_ref().and_then(|opened| opened.current.as_ref()),
-            Self::Replayed(made) => Some(&made.hash),
-            Self::Unknown(..) => None,
+            Self::Subject(loaded) => loaded.keys(),
+            Self::Name(permit, tenant, _) => (name_key(*tenant, permit.name()), None),
         }
     }
 
-    /// The hash of the previous password, if it is valid as well.
-    pub(super) fn previous_hash(&self) -> Option<&PasswordHash> {
+    fn hash(&self) -> Option<&PasswordHash> {
+        self.subject()?.hash()
+    }
+
+    fn previous_hash(&self) -> Option<&PasswordHash> {
+        self.subject()?.previous_hash()
+    }
+
+    /// A verification applies to the current state.
+    async fn catch_up(&mut self, gates: &Gates) -> Result<(), ServiceError> {
         match self {
-            Self::Known(loaded) => loaded.opened.as_ref().and_then(|opened| opened.previous.as_ref()),
-            Self::Replayed(_) | Self::Unknown(..) => None,
+            Self::Subject(loaded) => gates.reload(loaded).await,
+            Self::Name(..) => Ok(()),
         }
-    }
-
-    fn call(&self) -> &Call {
-        self.permit().call()
-    }
-
-    fn tenant(&self) -> &TenantName {
-        self.permit().tenant()
-    }
-
-    fn pair(&self) -> Pair {
-        let of_known =
-            |loaded: &Loaded| (subject_key(loaded.subject.id), Some(name_key(loaded.tenant_id, &loaded.subject.name)));
-        let (subject, name) = match self {
-            Self::Known(loaded) => of_known(loaded),
-            Self::Replayed(made) => of_known(&made.loaded),
-            Self::Unknown(permit, tenant, _) => (name_key(*tenant, permit.name()), None),
-        };
-        Pair { subject, name, caller: caller_key(self.call().caller(), self.call().caller.action()) }
     }
 }
 
 /// A reserved attempt, with the hashes that it needs. It is under way until it is dropped, so that attempts behind it
 /// see its outcome; if it is dropped without an ending, it is undecided.
-pub struct Reserved {
+pub struct Reserved<C: Candidate> {
     pub(super) gates: Arc<Gates>,
-    pub(super) candidate: Candidate,
+    pub(super) candidate: C,
     pub(super) hashes: Arc<dyn AdmittedHashes>,
     pair: Pair,
     slot: Arc<Slot>,
@@ -156,16 +224,16 @@ pub(super) enum Ending {
     Undecided,
 }
 
-impl Reserved {
+impl<C: Candidate> Reserved<C> {
     /// The candidate, as it was when the attempt was reserved.
-    pub(in crate::service) fn candidate(&self) -> &Candidate {
+    pub(in crate::service) fn candidate(&self) -> &C {
         &self.candidate
     }
 
     /// Whose stored failures a change forgets: those of all callers if an administrator makes it, else the pair's, if
     /// there are any.
     pub(super) fn to_forget(&self) -> Option<Forget> {
-        if self.candidate.call().caller.action().is_administrative() {
+        if self.candidate.permit().call().caller.action().is_administrative() {
             return Some(Forget::Subject(self.pair));
         }
         (self.stored.count > 0).then_some(Forget::Pair(self.pair))
@@ -187,7 +255,7 @@ impl Reserved {
     pub(super) async fn end(&mut self, ending: Ending) -> Result<(), ServiceError> {
         let outcome = match ending {
             Ending::Right => {
-                self.gates.check_evidence(self.candidate.call()).await?;
+                self.gates.check_evidence(self.candidate.permit().call()).await?;
                 // While failed attempts of this pair are unrecorded, not even a right password is confirmed.
                 if self.gates.held.holds(&self.pair) {
                     return Err(not_recorded());
@@ -204,7 +272,7 @@ impl Reserved {
         };
         self.counts = false;
         self.gates.record_failure(self.failed(outcome)).await?;
-        self.gates.check_evidence(self.candidate.call()).await
+        self.gates.check_evidence(self.candidate.permit().call()).await
     }
 
     fn failed(&self, outcome: AuditOutcome) -> FailedAttempt {
@@ -224,7 +292,7 @@ impl Reserved {
     }
 }
 
-impl Drop for Reserved {
+impl<C: Candidate> Drop for Reserved<C> {
     fn drop(&mut self) {
         if self.counts {
             self.gates.held.hold(self.failed(AuditOutcome::Undecided));
@@ -249,28 +317,29 @@ impl Gates {
     }
 
     /// Loads a subject with its credential, if there is one. Does not report what is missing.
-    pub(in crate::service) async fn load_candidate(&self, permit: SubjectPermit) -> Result<Candidate, ServiceError> {
+    pub(in crate::service) async fn load_or_name(&self, permit: SubjectPermit) -> Result<SubjectOrName, ServiceError> {
         if permit.subject().is_err() {
             let (tenant, settings) = self.tenant_settings(permit.permit(), permit.tenant()).await?;
-            return Ok(Candidate::Unknown(Box::new(permit), tenant, settings));
+            return Ok(SubjectOrName::Name(Box::new(permit), tenant, settings));
         }
-        Ok(Candidate::Known(Box::new(self.load(permit).await?)))
+        Ok(SubjectOrName::Subject(Box::new(self.load(permit).await?)))
     }
 
     /// Reserves an attempt and admits its hashes together, as many as it counts as once it is its turn. If attempts
     /// under way use up the allowance, waits for its turn within the deadline; a refusal costs no attempt.
-    pub(in crate::service) async fn reserve(
+    pub(in crate::service) async fn reserve<C: Candidate>(
         self: &Arc<Self>,
-        mut candidate: Candidate,
-        hashes: impl FnOnce(&Candidate) -> u32,
-    ) -> Result<Reserved, ServiceError> {
-        let pair = candidate.pair();
+        mut candidate: C,
+        hashes: impl FnOnce(&C) -> u32,
+    ) -> Result<Reserved<C>, ServiceError> {
+        let ((subject, name), call) = (candidate.keys(), candidate.permit().call());
+        let pair = Pair { subject, name, caller: caller_key(call.caller(), call.caller.action()) };
         let slot = self.under_way.slot(pair);
-        let deadline = candidate.call().deadline;
+        let deadline = call.deadline;
         let limits = self.limits(&candidate);
         let turn = within(deadline, self.take_turn(&slot, pair, limits, &mut candidate));
         let (turn, stored) = turn.await.ok_or(ServiceError::DeadlineExceeded)??;
-        let hashes = self.ports.hasher.admit(candidate.tenant(), hashes(&candidate), deadline)?;
+        let hashes = self.ports.hasher.admit(candidate.permit().tenant(), hashes(&candidate), deadline)?;
         slot.enter();
         drop(turn);
         let gates = Arc::clone(self);
@@ -279,7 +348,7 @@ impl Gates {
 
     /// The attempt limits for a candidate. They hold for a name without a subject as well: otherwise the limit would
     /// reveal which names exist.
-    fn limits(&self, candidate: &Candidate) -> AttemptLimits {
+    fn limits(&self, candidate: &impl Candidate) -> AttemptLimits {
         let limits = self.installation.attempts;
         match candidate.permit().name().kind() {
             SubjectKind::RamUser => limits.with_max_login_attempts(candidate.settings().ram.max_login_attemps()),
@@ -294,7 +363,7 @@ impl Gates {
         slot: &'slot Slot,
         pair: Pair,
         limits: AttemptLimits,
-        candidate: &mut Candidate,
+        candidate: &mut impl Candidate,
     ) -> Result<(tokio::sync::MutexGuard<'slot, ()>, Failures), ServiceError> {
         let (turn, mut waited) = match slot.turn.try_lock() {
             Ok(turn) => (turn, false),
@@ -303,7 +372,8 @@ impl Gates {
         let mut slowed = false;
         loop {
             if std::mem::take(&mut waited) {
-                self.catch_up(candidate).await?;
+                self.check_evidence(candidate.permit().call()).await?;
+                candidate.catch_up(self).await?;
             }
             if self.held.is_full() {
                 return Err(not_recorded());
@@ -321,7 +391,7 @@ impl Gates {
             let slowing = limits.subject.remaining(failures.by_all, self.now());
             if !slowing.is_zero() && !slowed {
                 self.ports.meter.count(Counter::AttemptsThrottled(AttemptThrottle::Subject));
-                if slowing >= candidate.call().deadline.remaining(self.ports.clock.instant()) {
+                if slowing >= candidate.permit().call().deadline.remaining(self.ports.clock.instant()) {
                     return Err(ServiceError::TooManyAttempts { retry_after: slowing });
                 }
                 tokio::time::sleep(slowing).await;
@@ -335,20 +405,6 @@ impl Gates {
             slot.someone_left().await;
             waited = true;
         }
-    }
-
-    /// Handles changes during a wait. A change was decided on the old version and need not hash; a verification applies
-    /// to the current state.
-    async fn catch_up(&self, candidate: &mut Candidate) -> Result<(), ServiceError> {
-        self.check_evidence(candidate.call()).await?;
-        let Candidate::Known(loaded) = candidate else { return Ok(()) };
-        let before = loaded.version();
-        self.reload(loaded).await?;
-        let current = loaded.version();
-        if current != before && loaded.permit.call().caller.action() != Action::VerifyPassword {
-            return Err(ServiceError::VersionConflict { current });
-        }
-        Ok(())
     }
 
     /// Loads the credential again.

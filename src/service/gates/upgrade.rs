@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reserve::{Candidate, Reserved};
+use super::reserve::{Candidate, Reserved, SubjectOrName};
 use crate::domain::password::Password;
 use crate::ports::Deadline;
 
 /// An upgrade that can't be made within this time is left for the next verification.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
 
-impl Reserved {
+impl Reserved<SubjectOrName> {
     /// Hashes a verified password again if its stored hash is weaker than today's. No call waits for this or fails
     /// because of it: under load it is refused like any hash, and a write in between stays.
     pub(super) fn upgrade(&self, password: Arc<Password>) {
-        let Candidate::Known(loaded) = &self.candidate else { return };
-        let (Some(credential), Some(hash)) = (loaded.credential(), self.candidate.hash()) else { return };
+        let Some(loaded) = self.candidate.subject() else { return };
+        let (Some(credential), Some(hash)) = (loaded.credential(), loaded.hash()) else { return };
         let gates = Arc::clone(&self.gates);
         if !gates.ports.hasher.is_upgradable(&password, hash) {
             return;

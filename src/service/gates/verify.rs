@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::join;
 
-use super::reserve::{Candidate, Ending, Reserved};
+use super::reserve::{Candidate, Ending, Reserved, SubjectOrName};
 use crate::domain::overlap::PasswordUse;
 use crate::domain::password::Password;
 use crate::ports::HasherError;
@@ -19,7 +19,7 @@ pub enum Matched {
     Previous,
 }
 
-impl Reserved {
+impl Reserved<SubjectOrName> {
     /// Verifies a password: the subject's, or at the same cost the decoy's.
     pub(in crate::service) async fn verify(
         &mut self,
@@ -39,6 +39,29 @@ impl Reserved {
         Ok(matched)
     }
 
+    /// Notes which caller used which password, if the subject has overlaps. No call waits for this or fails with it.
+    fn note_use(&self, matched: Matched) {
+        let Some(loaded) = self.candidate.subject() else { return };
+        let Some(credential) = loaded.credential() else { return };
+        if credential.overlap.length.is_zero() && credential.overlap.window.is_none() {
+            return;
+        }
+        let version = match matched {
+            Matched::Current => Some(credential.version),
+            Matched::Previous => credential.history.first().map(|earlier| earlier.version),
+        };
+        let Some(version) = version else { return };
+        let subject = loaded.subject().id;
+        let gates = Arc::clone(&self.gates);
+        let used = PasswordUse { caller: loaded.permit().call().caller().clone(), at: gates.now() };
+        self.gates.detached.spawn(async move {
+            // What can't be noted now is noted with the next use.
+            let _ = gates.ports.store.note_use(subject, version, &used).await;
+        });
+    }
+}
+
+impl<C: Candidate> Reserved<C> {
     /// Compares a password with the candidate's, or at the same cost with the decoy's. During an overlap always with
     /// both, in parallel, so that the time does not reveal which one matched. Counts a wrong password.
     pub(super) async fn matches(&mut self, password: &Arc<Password>) -> Result<Option<Matched>, ServiceError> {
@@ -65,26 +88,5 @@ impl Reserved {
         };
         self.end(if matched.is_some() { Ending::Right } else { Ending::Wrong }).await?;
         Ok(matched)
-    }
-
-    /// Notes which caller used which password, if the subject has overlaps. No call waits for this or fails with it.
-    fn note_use(&self, matched: Matched) {
-        let Candidate::Known(loaded) = &self.candidate else { return };
-        let Some(credential) = loaded.credential() else { return };
-        if credential.overlap.length.is_zero() && credential.overlap.window.is_none() {
-            return;
-        }
-        let version = match matched {
-            Matched::Current => Some(credential.version),
-            Matched::Previous => credential.history.first().map(|earlier| earlier.version),
-        };
-        let Some(version) = version else { return };
-        let subject = loaded.subject().id;
-        let gates = Arc::clone(&self.gates);
-        let used = PasswordUse { caller: loaded.permit().call().caller().clone(), at: gates.now() };
-        self.gates.detached.spawn(async move {
-            // What can't be noted now is noted with the next use.
-            let _ = gates.ports.store.note_use(subject, version, &used).await;
-        });
     }
 }
