@@ -25,7 +25,6 @@ impl Service {
     async fn policy_of(&self, call: Call, name: SubjectName) -> Result<Policy, ServiceError> {
         let tenant = call.own_tenant()?.clone();
         let permit = self.gates.permit_subject(call, tenant, name).await?;
-        let settings = self.gates.directory(permit.permit())?.settings().await?;
-        Ok(self.gates.policy(permit.subject()?, &settings))
+        self.gates.policy_of(&permit, permit.subject()?).await
     }
 }

@@ -40,6 +40,7 @@ mod posture;
 mod recall;
 mod refusals;
 mod reserve;
+mod subjects;
 mod upgrade;
 mod upkeep;
 mod verify;
@@ -63,7 +64,7 @@ use crate::domain::subject::{Subject, SubjectId};
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
-use crate::ports::store::{AccessTokens, Authority, Overlaps, Tenants};
+use crate::ports::store::Authority;
 use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Meter, Pepper, Salt, Store};
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
@@ -71,6 +72,7 @@ use crate::service::{Call, ServiceError};
 
 pub use attempts::AttemptLimits;
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
+pub(super) use directory::{Directory, Scope};
 pub use imports::ImportPermits;
 pub(super) use imports::{NewBatch, Newcomer};
 pub use permit::{Permit, SubjectPermit};
@@ -183,7 +185,7 @@ impl Gates {
     }
 
     /// The policy for a subject's passwords.
-    pub(super) fn policy(&self, subject: &Subject, settings: &TenantSettings) -> Policy {
+    fn policy(&self, subject: &Subject, settings: &TenantSettings) -> Policy {
         Policy::of_subject(subject, settings, &self.installation.baseline)
     }
 
@@ -229,21 +231,6 @@ impl Gates {
     /// A fresh id.
     pub(super) fn new_id(&self) -> Uuid {
         uuid::Builder::from_random_bytes(self.random()).into_uuid()
-    }
-
-    /// The tenants, for a permitted request.
-    pub(super) fn tenants(&self, _permit: &Permit) -> &dyn Tenants {
-        self.ports.store.as_ref()
-    }
-
-    /// The overlaps, for a permitted request.
-    pub(super) fn overlaps(&self, _permit: &SubjectPermit) -> &dyn Overlaps {
-        self.ports.store.as_ref()
-    }
-
-    /// The access tokens, for a permitted request.
-    pub(super) fn access_tokens(&self, _permit: &Permit) -> &dyn AccessTokens {
-        self.ports.store.as_ref()
     }
 
     /// The access token with that digest: the only look-up before the caller is known.
@@ -293,7 +280,7 @@ impl Gates {
     }
 
     /// The authority for the writes of a permitted request.
-    pub(super) fn authority(&self, permit: &Permit, outcome: AuditOutcome) -> Authority {
+    fn authority(&self, permit: &Permit, outcome: AuditOutcome) -> Authority {
         let event = self.event(permit, outcome);
         Authority { event, evidence: permit.call().evidence, tenant: permit.tenant() }
     }
@@ -306,7 +293,7 @@ impl Gates {
     }
 
     /// The audit event of a permitted request that writes nothing else.
-    pub(super) fn event(&self, permit: &Permit, outcome: AuditOutcome) -> AuditEvent {
+    fn event(&self, permit: &Permit, outcome: AuditOutcome) -> AuditEvent {
         permit.event(self.new_id(), self.now(), outcome)
     }
 }

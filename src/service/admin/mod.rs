@@ -13,13 +13,11 @@ mod tokens;
 pub(in crate::service) use imports::DryRuns;
 pub use imports::Import;
 
-use super::gates::Permit;
+use super::gates::{Directory, Scope};
 use super::{Call, Service, ServiceError};
 use crate::domain::caller::CallerKind;
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::TenantName;
-use crate::domain::resource::Resource;
-use crate::service::error::Missing;
 
 impl Call {
     /// The tenant of a request: the one that it names, else the caller's own. An operator has none.
@@ -31,25 +29,17 @@ impl Call {
 }
 
 impl Service {
-    /// Decides on permission for the tenant. A permitted caller learns whether the tenant exists.
-    async fn permit_tenant(&self, call: Call, named: Option<TenantName>) -> Result<Permit, ServiceError> {
+    /// Opens the tenant for a permitted caller, who learns whether the tenant exists.
+    async fn directory(&self, call: Call, named: Option<TenantName>) -> Result<Directory<'_>, ServiceError> {
         let tenant = call.tenant_or_own(named)?;
-        let permit = self.gates.permit(call, &Resource::Tenant(tenant)).await?;
-        permit.tenant().ok_or(ServiceError::NotFound(Missing::Tenant))?;
-        Ok(permit)
+        self.gates.directory(call, tenant).await
     }
 
-    /// Decides on permission for the tenant, or for the installation if an operator names no tenant.
-    async fn permit_tenant_or_all(
-        &self,
-        call: Call,
-        named: Option<TenantName>,
-    ) -> Result<(Permit, Option<TenantName>), ServiceError> {
+    /// Opens the tenant, or all of them if an operator names none.
+    async fn scope(&self, call: Call, named: Option<TenantName>) -> Result<Scope<'_>, ServiceError> {
         if named.is_none() && call.caller().kind() == CallerKind::Operator {
-            return Ok((self.gates.permit(call, &Resource::Installation).await?, None));
+            return Ok(Scope::All(self.gates.tenants(call).await?));
         }
-        let permit = self.permit_tenant(call, named).await?;
-        let tenant = permit.tenant_name().cloned();
-        Ok((permit, tenant))
+        Ok(Scope::One(self.directory(call, named).await?))
     }
 }

@@ -11,7 +11,6 @@ impl Service {
         call: Call,
         tenant: Option<TenantName>,
     ) -> Result<HashPosture, ServiceError> {
-        let (permit, tenant) = self.permit_tenant_or_all(call, tenant).await?;
-        self.gates.hash_posture(&permit, tenant.as_ref()).await
+        self.scope(call, tenant).await?.hash_posture().await
     }
 }

@@ -1,6 +1,5 @@
 //! The two configurable password policies and the security preference.
 
-use crate::domain::audit_event::AuditOutcome;
 use crate::domain::field::InvalidField;
 use crate::domain::names::TenantName;
 use crate::domain::settings::{
@@ -72,8 +71,7 @@ impl Service {
     }
 
     async fn tenant_settings(&self, call: Call, tenant: Option<TenantName>) -> Result<TenantSettings, ServiceError> {
-        let permit = self.permit_tenant(call, tenant).await?;
-        self.gates.directory(&permit)?.settings().await
+        self.directory(call, tenant).await?.settings().await
     }
 
     /// Reads, changes and replaces the settings if no other change came in between.
@@ -85,13 +83,11 @@ impl Service {
     ) -> Result<TenantSettings, ServiceError> {
         // A value that is out of range is so whatever is stored, and is reported before the permission is checked.
         changed(&TenantSettings::default()).map_err(ServiceError::InvalidFields)?;
-        let permit = self.permit_tenant(call, tenant).await?;
-        let directory = self.gates.directory(&permit)?;
-        let authority = self.gates.authority(&permit, AuditOutcome::Done);
+        let directory = self.directory(call, tenant).await?;
         for _ in 0..TRIES_IN_A_RACE {
             let old = directory.settings().await?;
             let new = changed(&old).map_err(ServiceError::InvalidFields)?;
-            if directory.replace_settings(&old, &new, &authority).await? {
+            if directory.replace_settings(&old, &new).await? {
                 return Ok(new);
             }
         }

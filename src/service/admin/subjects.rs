@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{ChangeId, CredentialState, Version};
 use crate::domain::names::{IamUserName, InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::password::Password;
 use crate::domain::subject::{InstanceStatus, Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName};
-use crate::ports::store::{Absent, Creation, Deletion, FirstPassword, Lookup, SubjectEntry, SubjectStatus};
+use crate::ports::store::{Absent, FirstPassword, Lookup, SubjectEntry, SubjectStatus};
 use crate::service::error::Missing;
 use crate::service::gates::{Gates, SubjectPermit};
 use crate::service::requests::{AttributesToCreate, CreatedSubject, SubjectToCreate, WantedPassword};
@@ -40,18 +39,8 @@ impl Service {
         let credential = first_password
             .as_ref()
             .map(|_| CredentialState { version: Version::FIRST, changed_at: subject.created_at });
-        let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
-        let directory = self.gates.directory(permit.permit())?;
-        match directory.create_subject(subject.clone(), first_password, &authority).await? {
-            Creation::Created => {
-                self.gates.committed(Some(permit.tenant()));
-                let entry = SubjectEntry { subject, credential };
-                Ok(CreatedSubject { entry, generated: generated.flatten() })
-            }
-            Creation::AlreadyExists => Err(ServiceError::AlreadyExists),
-            Creation::TenantAbsent => Err(ServiceError::NotFound(Missing::Tenant)),
-            Creation::InstanceAbsent => Err(ServiceError::NotFound(Missing::Instance)),
-        }
+        self.gates.create_subject(&permit, subject.clone(), first_password).await?;
+        Ok(CreatedSubject { entry: SubjectEntry { subject, credential }, generated: generated.flatten() })
     }
 
     /// The hash of a first password, and the password itself if it was generated.
@@ -61,8 +50,7 @@ impl Service {
         subject: &Subject,
         wanted: WantedPassword,
     ) -> Result<(FirstPassword, Option<Arc<Password>>), ServiceError> {
-        let settings = self.gates.directory(permit.permit())?.settings().await?;
-        let policy = self.gates.policy(subject, &settings);
+        let policy = self.gates.policy_of(permit, subject).await?;
         let (password, generated) = self.gates.wanted(&policy, wanted)?;
         let hash = self.gates.hash_first(permit, subject.id, &password).await?;
         let first = FirstPassword { hash, change_id: ChangeId(self.gates.new_id()) };
@@ -77,7 +65,7 @@ impl Service {
         name: SubjectName,
     ) -> Result<SubjectEntry, ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
-        self.entry(&permit).await
+        self.gates.subject(&permit).await
     }
 
     /// Lists the subjects of one kind, of one instance if it is named, in the order of their names.
@@ -89,12 +77,11 @@ impl Service {
         instance: Option<InstanceId>,
         page: PageRequest,
     ) -> Result<Page<SubjectEntry>, ServiceError> {
-        let permit = self.permit_tenant(call, tenant).await?;
-        let directory = self.gates.directory(&permit)?;
+        let directory = self.directory(call, tenant).await?;
         if let Some(instance) = &instance {
             directory.instance(instance).await?;
         }
-        Ok(directory.subjects(kind, instance.as_ref(), &page).await?)
+        directory.subjects(kind, instance.as_ref(), &page).await
     }
 
     /// Sets the state of a mail domain or an instance account.
@@ -106,9 +93,7 @@ impl Service {
         status: SubjectStatus,
     ) -> Result<SubjectEntry, ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
-        let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
-        self.gates.directory(permit.permit())?.set_subject_status(permit.name(), status, &authority).await?;
-        self.entry(&permit).await
+        self.gates.set_subject_status(&permit, status).await
     }
 
     /// Deletes a subject, with its credential, history and access tokens.
@@ -119,15 +104,7 @@ impl Service {
         name: SubjectName,
     ) -> Result<(), ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
-        let authority = self.gates.authority(permit.permit(), AuditOutcome::Done);
-        match self.gates.directory(permit.permit())?.delete_subject(permit.name(), &authority).await? {
-            Deletion::Deleted => {
-                self.gates.committed(Some(permit.tenant()));
-                Ok(())
-            }
-            Deletion::Absent => Err(permit.not_found()),
-            Deletion::NotEmpty => Err(ServiceError::NotEmpty),
-        }
+        self.gates.delete_subject(&permit).await
     }
 
     pub(super) async fn permit_existing(
@@ -140,10 +117,6 @@ impl Service {
         let permit = self.gates.permit_subject(call, tenant, name).await?;
         permit.subject()?;
         Ok(permit)
-    }
-
-    async fn entry(&self, permit: &SubjectPermit) -> Result<SubjectEntry, ServiceError> {
-        self.gates.directory(permit.permit())?.subject(permit.name()).await?.ok_or_else(|| permit.not_found())
     }
 }
 

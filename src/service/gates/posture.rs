@@ -13,7 +13,7 @@ use crate::service::requests::{HashGroup, HashPosture};
 impl Gates {
     /// Counts the current hashes of a tenant, or of all, by algorithm and parameters. Reads them a page at a time; no
     /// hash leaves this gate.
-    pub(in crate::service) async fn hash_posture(
+    pub(super) async fn hash_posture(
         &self,
         permit: &Permit,
         tenant: Option<&TenantName>,

@@ -1,0 +1,98 @@
+//! What a permit for one subject opens: that subject. What it writes, it writes under the permit's own authority.
+
+use std::time::Duration;
+
+use super::directory::{created, deleted};
+use super::{Gates, SubjectPermit};
+use crate::domain::audit_event::AuditOutcome;
+use crate::domain::overlap::OverlapState;
+use crate::domain::subject::Subject;
+use crate::policy::Policy;
+use crate::ports::store::{Authority, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
+use crate::service::ServiceError;
+use crate::service::error::Missing;
+
+/// How many callers of each password are listed.
+const CALLERS: u32 = 50;
+
+impl Gates {
+    /// The policy for the passwords of a subject, which may not exist yet.
+    pub(in crate::service) async fn policy_of(
+        &self,
+        permit: &SubjectPermit,
+        subject: &Subject,
+    ) -> Result<Policy, ServiceError> {
+        let (_, settings) = self.tenant_settings(permit.permit(), permit.tenant()).await?;
+        Ok(self.policy(subject, &settings))
+    }
+
+    pub(in crate::service) async fn create_subject(
+        &self,
+        permit: &SubjectPermit,
+        subject: Subject,
+        first_password: Option<FirstPassword>,
+    ) -> Result<(), ServiceError> {
+        let new = NewSubject { tenant: permit.tenant().clone(), subject, first_password };
+        created(self.ports.store.create_subject(&new, &self.subject_authority(permit)?).await?)?;
+        self.committed(Some(permit.tenant()));
+        Ok(())
+    }
+
+    pub(in crate::service) async fn subject(&self, permit: &SubjectPermit) -> Result<SubjectEntry, ServiceError> {
+        let found = self.ports.store.subject(permit.tenant(), permit.name()).await?;
+        found.ok_or_else(|| permit.not_found())
+    }
+
+    pub(in crate::service) async fn set_subject_status(
+        &self,
+        permit: &SubjectPermit,
+        status: SubjectStatus,
+    ) -> Result<SubjectEntry, ServiceError> {
+        let authority = self.subject_authority(permit)?;
+        self.ports.store.set_subject_status(permit.tenant(), permit.name(), status, &authority).await?;
+        self.subject(permit).await
+    }
+
+    pub(in crate::service) async fn delete_subject(&self, permit: &SubjectPermit) -> Result<(), ServiceError> {
+        let authority = self.subject_authority(permit)?;
+        let outcome = self.ports.store.delete_subject(permit.tenant(), permit.name(), &authority).await?;
+        deleted(outcome, permit.not_found())?;
+        self.committed(Some(permit.tenant()));
+        Ok(())
+    }
+
+    /// The two passwords of the subject, and which callers use which.
+    pub(in crate::service) async fn overlap(&self, permit: &SubjectPermit) -> Result<OverlapState, ServiceError> {
+        let state = self.ports.store.overlap(permit.subject()?.id, CALLERS).await?;
+        let mut state = state.ok_or_else(|| permit.not_found())?;
+        // An overlap that is over is kept a while longer, but is no longer valid.
+        state.overlap.window = state.overlap.window.filter(|window| window.is_open(self.now()));
+        if state.overlap.window.is_none() {
+            state.previous = None;
+        }
+        Ok(state)
+    }
+
+    pub(in crate::service) async fn set_overlap(
+        &self,
+        permit: &SubjectPermit,
+        length: Duration,
+    ) -> Result<OverlapState, ServiceError> {
+        let authority = self.subject_authority(permit)?;
+        self.ports.store.set_overlap(permit.subject()?.id, length, &authority).await?;
+        self.overlap(permit).await
+    }
+
+    pub(in crate::service) async fn end_overlap(&self, permit: &SubjectPermit) -> Result<OverlapState, ServiceError> {
+        let authority = self.subject_authority(permit)?;
+        self.ports.store.end_overlap(permit.subject()?.id, &authority).await?;
+        self.overlap(permit).await
+    }
+
+    /// The authority to write to the subject, whose tenant has to exist.
+    fn subject_authority(&self, permit: &SubjectPermit) -> Result<Authority, ServiceError> {
+        let permit = permit.permit();
+        permit.tenant().ok_or(ServiceError::NotFound(Missing::Tenant))?;
+        Ok(self.authority(permit, AuditOutcome::Done))
+    }
+}
