@@ -21,9 +21,9 @@ impl Attempts for SqlStore {
              FROM subject_failures s
              LEFT JOIN pair_failures p ON p.subject_key = s.subject_key AND p.caller_key = $3
              WHERE s.subject_key IN ($1, $2)")
-                .bind(&pair.subject.0[..])
+                .bind(pair.subject.0)
                 .bind(&pair.name.unwrap_or(pair.subject).0[..])
-                .bind(&pair.caller.0[..]),
+                .bind(pair.caller.0),
             )
             .await?;
         found.iter().try_fold(StoredFailures::default(), |sum, row| {
@@ -41,19 +41,8 @@ impl Attempts for SqlStore {
         limit: &Backoff,
         event: &AuditEvent,
     ) -> Result<(), StoreError> {
-        self.write("record_failure")
-            .run(|transaction| {
-                Box::pin(async move {
-                    let wait = limit.length(count(transaction, pair, at).await?);
-                    let is_told = !wait.is_zero() && event.outcome != AuditOutcome::Undecided;
-                    if let Some(subject) = event.subject.filter(|_| is_told) {
-                        let locked = ChangeKind::Locked { until: at.after(wait) };
-                        change_events::insert(transaction, subject, event.id, at, locked).await?;
-                    }
-                    audit_events::insert(transaction, event).await
-                })
-            })
-            .await
+        let write = self.write("record_failure");
+        write.run(|transaction| Box::pin(record(transaction, pair, at, limit, event))).await
     }
 
     async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError> {
@@ -65,17 +54,29 @@ impl Attempts for SqlStore {
     }
 }
 
+/// Adds one failure, and the event of a wait that it begins.
+async fn record(
+    transaction: &mut dyn Transaction,
+    pair: &Pair,
+    at: Timestamp,
+    limit: &Backoff,
+    event: &AuditEvent,
+) -> Result<(), StoreError> {
+    let wait = limit.length(count(transaction, pair, at).await?);
+    let is_told = !wait.is_zero() && event.outcome != AuditOutcome::Undecided;
+    if let Some(subject) = event.subject.filter(|_| is_told) {
+        let locked = ChangeKind::Locked { until: at.after(wait) };
+        change_events::insert(transaction, subject, event.id, at, locked).await?;
+    }
+    audit_events::insert(transaction, event).await
+}
+
 /// Adds one failure to the pair and to the subject. Returns the pair's count.
 async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) -> Result<u32, StoreError> {
-    transaction
-        .execute(
-            sql("INSERT INTO subject_failures (subject_key, count, last_at) VALUES ($1, 1, $2)
+    let insert = sql("INSERT INTO subject_failures (subject_key, count, last_at) VALUES ($1, 1, $2)
          ON CONFLICT (subject_key)
-         DO UPDATE SET count = subject_failures.count + 1, last_at = excluded.last_at")
-            .bind(&pair.subject.0[..])
-            .bind(at.as_micros()),
-        )
-        .await?;
+         DO UPDATE SET count = subject_failures.count + 1, last_at = excluded.last_at");
+    transaction.execute(insert.bind(pair.subject.0).bind(at)).await?;
     let mut on_name = 0;
     for key in pair.each() {
         forget_until(transaction, &key, Some(at.before(COUNTED_FOR))).await?;
@@ -83,26 +84,18 @@ async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) ->
             on_name = count_of(transaction, &key).await?;
         }
     }
-    let counted = transaction
-        .fetch_first(
-            sql("INSERT INTO pair_failures (subject_key, caller_key, count, last_at) VALUES ($1, $2, 1, $3)
+    let insert = sql("INSERT INTO pair_failures (subject_key, caller_key, count, last_at) VALUES ($1, $2, 1, $3)
          ON CONFLICT (subject_key, caller_key)
          DO UPDATE SET count = pair_failures.count + 1, last_at = excluded.last_at
-         RETURNING count")
-            .bind(&pair.subject.0[..])
-            .bind(&pair.caller.0[..])
-            .bind(at.as_micros()),
-        )
-        .await?;
+         RETURNING count");
+    let counted = transaction.fetch_first(insert.bind(pair.subject.0).bind(pair.caller.0).bind(at)).await?;
     let counted = counted.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default();
     Ok(counted.saturating_add(on_name))
 }
 
 async fn count_of(transaction: &mut dyn Transaction, pair: &Pair) -> Result<u32, StoreError> {
-    let select = sql("SELECT count FROM pair_failures WHERE subject_key = $1 AND caller_key = $2")
-        .bind(&pair.subject.0[..])
-        .bind(&pair.caller.0[..]);
-    let found = transaction.fetch_first(select).await?;
+    let select = sql("SELECT count FROM pair_failures WHERE subject_key = $1 AND caller_key = $2");
+    let found = transaction.fetch_first(select.bind(pair.subject.0).bind(pair.caller.0)).await?;
     Ok(found.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default())
 }
 
@@ -125,8 +118,8 @@ async fn forget_until(
             sql(
                 "DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2 AND last_at < $3 RETURNING count",
             )
-            .bind(&pair.subject.0[..])
-            .bind(&pair.caller.0[..])
+            .bind(pair.subject.0)
+            .bind(pair.caller.0)
             .bind(before.map_or(i64::MAX, Timestamp::as_micros)),
         )
         .await?;
@@ -142,7 +135,7 @@ pub(super) async fn forget_all(transaction: &mut dyn Transaction, pair: &Pair) -
         for statement in
             ["DELETE FROM pair_failures WHERE subject_key = $1", "DELETE FROM subject_failures WHERE subject_key = $1"]
         {
-            transaction.execute(sql(statement).bind(&subject.0[..])).await?;
+            transaction.execute(sql(statement).bind(subject.0)).await?;
         }
     }
     Ok(())
@@ -178,13 +171,8 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp
 }
 
 async fn take_from_subject(transaction: &mut dyn Transaction, key: &[u8], count: i64) -> Result<(), StoreError> {
-    let left = transaction
-        .execute(
-            sql("UPDATE subject_failures SET count = count - $2 WHERE subject_key = $1 AND count > $2")
-                .bind(key)
-                .bind(count),
-        )
-        .await?;
+    let update = sql("UPDATE subject_failures SET count = count - $2 WHERE subject_key = $1 AND count > $2");
+    let left = transaction.execute(update.bind(key).bind(count)).await?;
     if left == 0 {
         transaction.execute(sql("DELETE FROM subject_failures WHERE subject_key = $1").bind(key)).await?;
     }

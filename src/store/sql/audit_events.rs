@@ -7,7 +7,6 @@ use super::upkeep::AT_ONCE;
 use super::{Row, Statement, Transaction, sql};
 use crate::domain::action::Action;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
-use crate::domain::names::TenantName;
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
@@ -38,18 +37,18 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
              caller_subject_id, action, resource, subject_id, outcome, change_id, version, policies, imported,
              unchanged, repeats, repeated_since)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)")
-            .bind(event.id.to_string())
-            .bind(event.at.as_micros())
+            .bind(event.id)
+            .bind(event.at)
             // Stored in the format of responses, so that an id that a caller reports can be searched for as it is.
             .bind(format!("{:X}", event.request_id.hyphenated()))
             .bind(event.correlation_id.as_deref())
-            .bind(event.caller.tenant().map(TenantName::as_str))
-            .bind(event.caller.kind().as_str())
+            .bind(event.caller.tenant())
+            .bind(event.caller.kind())
             .bind(event.caller.name())
-            .bind(event.caller.subject_id().map(|id| id.to_string()))
+            .bind(event.caller.subject_id())
             .bind(event.action.name())
             .bind(&event.resource)
-            .bind(event.subject.map(|id| id.to_string()))
+            .bind(event.subject)
             .bind(event.outcome.as_str())
             .bind(change_id)
             .bind(version)
@@ -70,12 +69,12 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timest
     let some = sql("DELETE FROM audit_event WHERE id IN (
              SELECT id FROM audit_event WHERE at < $1 ORDER BY at LIMIT $2
          )");
-    transaction.execute(some.bind(before.as_micros()).bind(AT_ONCE)).await
+    transaction.execute(some.bind(before).bind(AT_ONCE)).await
 }
 
 /// Selects the event with that id.
 pub(super) fn select(id: Uuid) -> Statement {
-    sql("SELECT id FROM audit_event WHERE id = $1").bind(id.to_string())
+    sql("SELECT id FROM audit_event WHERE id = $1").bind(id)
 }
 
 /// Reads an event from a row with all columns.

@@ -47,10 +47,10 @@ pub(super) fn valid(evidence: &Evidence, at: Timestamp, lock: &'static str) -> S
              WHERE a.id = $1 AND a.expires_at > $2 AND a.tenant_id = $3"
         }
     };
-    let select = Statement::of_parts(&[select, lock]).bind(evidence.token.0.to_string()).bind(at.as_micros());
+    let select = Statement::of_parts(&[select, lock]).bind(evidence.token.0).bind(at);
     match evidence.tenant {
         None => select,
-        Some(tenant) => select.bind(tenant.to_string()),
+        Some(tenant) => select.bind(tenant),
     }
 }
 
@@ -65,5 +65,5 @@ async fn check_evidence(
 
 async fn check_tenant(transaction: &mut dyn Transaction, tenant: TenantId) -> Result<(), StoreError> {
     let found = Statement::of_parts(&["SELECT t.id FROM tenant t WHERE t.id = $1", transaction.for_key_share()]);
-    transaction.fetch_first(found.bind(tenant.to_string())).await?.map(drop).ok_or(StoreError::TenantGone)
+    transaction.fetch_first(found.bind(tenant)).await?.map(drop).ok_or(StoreError::TenantGone)
 }

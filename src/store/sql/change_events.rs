@@ -26,14 +26,12 @@ const AT_ONCE: i64 = 500;
 #[async_trait]
 impl ChangeEvents for SqlStore {
     async fn number_change_events(&self) -> Result<Numbered, StoreError> {
-        let row = self
-            .read_first(sql("SELECT p.last, p.purged,
+        let select = sql("SELECT p.last, p.purged,
              (SELECT count(*) FROM (
                  SELECT 1 FROM change_event WHERE position IS NULL ORDER BY subject_id, number LIMIT 1
              ) w) AS waiting
-             FROM change_position p WHERE p.only_row = 1"))
-            .await?
-            .ok_or_else(|| rows::damaged("change_position"))?;
+             FROM change_position p WHERE p.only_row = 1");
+        let row = self.read_first(select).await?.ok_or_else(|| rows::damaged("change_position"))?;
         if row.integer("waiting")? == 0 {
             return Ok(Numbered { kept: kept(&row)?, more: false });
         }
@@ -42,18 +40,12 @@ impl ChangeEvents for SqlStore {
 
     async fn change_events(&self, tenant: TenantId, after: Position, most: u32) -> Result<ChangeEventPage, StoreError> {
         // One statement reads one snapshot; two could miss a purge in between.
-        let found = self
-            .read(
-                sql("SELECT p.last, p.purged, e.*
+        let select = sql("SELECT p.last, p.purged, e.*
              FROM change_position p LEFT JOIN (
                  SELECT * FROM change_event WHERE tenant_id = $1 AND position > $2 ORDER BY position LIMIT $3
              ) e ON 1 = 1
-             WHERE p.only_row = 1 ORDER BY e.position")
-                .bind(tenant.to_string())
-                .bind(number_of(after))
-                .bind(i64::from(most)),
-            )
-            .await?;
+             WHERE p.only_row = 1 ORDER BY e.position");
+        let found = self.read(select.bind(tenant).bind(after).bind(most)).await?;
         page(&found, most, event)
     }
 
@@ -62,17 +54,12 @@ impl ChangeEvents for SqlStore {
         after: Position,
         most: u32,
     ) -> Result<ChangeEventPage<(TenantId, ChangeEvent)>, StoreError> {
-        let found = self
-            .read(
-                sql("SELECT p.last, p.purged, e.*
+        let select = sql("SELECT p.last, p.purged, e.*
              FROM change_position p LEFT JOIN (
                  SELECT * FROM change_event WHERE position > $1 ORDER BY position LIMIT $2
              ) e ON 1 = 1
-             WHERE p.only_row = 1 ORDER BY e.position")
-                .bind(number_of(after))
-                .bind(i64::from(most)),
-            )
-            .await?;
+             WHERE p.only_row = 1 ORDER BY e.position");
+        let found = self.read(select.bind(after).bind(most)).await?;
         page(&found, most, |row| Ok((tenant_id(row)?, event(row)?)))
     }
 
@@ -110,7 +97,7 @@ pub(super) async fn insert(
     at: Timestamp,
     kind: ChangeKind,
 ) -> Result<(), StoreError> {
-    let counted = sql("UPDATE subject SET events = events + 1 WHERE id = $1").bind(subject.to_string());
+    let counted = sql("UPDATE subject SET events = events + 1 WHERE id = $1").bind(subject);
     if transaction.execute(counted).await? == 0 {
         return Ok(());
     }
@@ -125,14 +112,8 @@ pub(super) async fn insert(
              (subject_id, number, id, at, tenant_id, tenant, kind, instance, written, what, version, until)
          SELECT s.id, s.events, $2, CAST($3 AS BIGINT), (SELECT t.id FROM tenant t WHERE t.name = s.tenant), s.tenant,
              s.kind, s.instance, s.written, $4, CAST($5 AS BIGINT), CAST($6 AS BIGINT)
-         FROM subject s WHERE s.id = $1")
-    .bind(subject.to_string())
-    .bind(id.to_string())
-    .bind(at.as_micros())
-    .bind(kind.as_str())
-    .bind(version.map(rows::number_of))
-    .bind(until.map(Timestamp::as_micros));
-    transaction.execute(event).await?;
+         FROM subject s WHERE s.id = $1");
+    transaction.execute(event.bind(subject).bind(id).bind(at).bind(kind.as_str()).bind(version).bind(until)).await?;
     Ok(())
 }
 
@@ -145,7 +126,7 @@ pub(super) async fn insert_created(transaction: &mut dyn Transaction, subject: S
              c.version
          FROM subject s LEFT JOIN credential c ON c.subject_id = s.id
          WHERE s.id = $1");
-    transaction.execute(event.bind(subject.to_string())).await?;
+    transaction.execute(event.bind(subject)).await?;
     Ok(())
 }
 
@@ -189,7 +170,7 @@ fn created(imported: &ImportedSubject, tenant_id: &str, position: i64) -> Vec<Va
     let kind = ChangeKind::Created { version: Some(Version::FIRST) };
     vec![
         subject.id.to_string().into(),
-        1.into(),
+        1_i64.into(),
         change_id.0.to_string().into(),
         subject.created_at.as_micros().into(),
         tenant_id.into(),
@@ -218,9 +199,7 @@ async fn take_positions(transaction: &mut dyn Transaction, count: i64) -> Result
 async fn number(transaction: &mut dyn Transaction) -> Result<Numbered, StoreError> {
     let taken = take_positions(transaction, AT_ONCE).await?;
     let kept = kept(&taken)?;
-    let count = transaction
-        .execute(
-            sql("UPDATE change_event SET position = w.place + $1
+    let update = sql("UPDATE change_event SET position = w.place + $1
              FROM (
                  SELECT subject_id, number, row_number() OVER (ORDER BY subject_id, number) AS place
                  FROM (
@@ -228,11 +207,8 @@ async fn number(transaction: &mut dyn Transaction) -> Result<Numbered, StoreErro
                      WHERE position IS NULL ORDER BY subject_id, number LIMIT $2
                  ) f
              ) w
-             WHERE change_event.subject_id = w.subject_id AND change_event.number = w.number")
-            .bind(taken.integer("last")? - AT_ONCE)
-            .bind(AT_ONCE),
-        )
-        .await?;
+             WHERE change_event.subject_id = w.subject_id AND change_event.number = w.number");
+    let count = transaction.execute(update.bind(taken.integer("last")? - AT_ONCE).bind(AT_ONCE)).await?;
     Ok(Numbered { kept, more: i64::try_from(count).is_ok_and(|count| count >= AT_ONCE) })
 }
 
@@ -310,9 +286,4 @@ pub(super) fn kept(row: &Row) -> Read<KeptEvents> {
 
 fn position(row: &Row, column: &str) -> Read<Position> {
     u64::try_from(row.integer(column)?).map(Position).map_err(|_| rows::damaged(column))
-}
-
-/// A position as an SQL integer. Saturates.
-fn number_of(position: Position) -> i64 {
-    i64::try_from(position.0).unwrap_or(i64::MAX)
 }

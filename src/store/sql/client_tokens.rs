@@ -16,14 +16,9 @@ pub(super) async fn read(
     subject: SubjectId,
     token: &ClientTokenKey,
 ) -> Result<Option<RememberedChange>, StoreError> {
-    let row = store
-        .read_first(
-            sql("SELECT version, expected_version, started_at, length FROM client_token
-                 WHERE subject_id = $1 AND token_key = $2")
-            .bind(subject.to_string())
-            .bind(&token.0[..]),
-        )
-        .await?;
+    let select = sql("SELECT version, expected_version, started_at, length FROM client_token
+                 WHERE subject_id = $1 AND token_key = $2");
+    let row = store.read_first(select.bind(subject).bind(token.0)).await?;
     row.map(|row| remembered(&row)).transpose()
 }
 
@@ -37,12 +32,12 @@ pub(super) async fn remember(transaction: &mut dyn Transaction, commit: &Commit)
                  ON CONFLICT (subject_id, token_key)
                  DO UPDATE SET version = excluded.version, expected_version = excluded.expected_version,
                      started_at = excluded.started_at, length = excluded.length")
-            .bind(commit.subject.to_string())
-            .bind(&token.0[..])
-            .bind(rows::number_of(change.version))
+            .bind(commit.subject)
+            .bind(token.0)
+            .bind(change.version)
             .bind(change.expected_version.map(|ExpectedVersion(number)| i64::try_from(number).unwrap_or(i64::MAX)))
-            .bind(change.window.start.as_micros())
-            .bind(rows::micros(change.window.length)),
+            .bind(change.window.start)
+            .bind(change.window.length),
         )
         .await?;
     Ok(())
@@ -59,7 +54,7 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp
                      SELECT subject_id, token_key FROM client_token
                      WHERE started_at <= $1 ORDER BY started_at LIMIT $2
                  )")
-            .bind(over.as_micros())
+            .bind(over)
             .bind(AT_ONCE),
         )
         .await

@@ -8,7 +8,7 @@ use crate::domain::attempts::Forget;
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
 use crate::domain::credential::{Credential, Revision, StoredHash, Version, VersionedHash};
-use crate::domain::names::{PepperKeyId, TenantName};
+use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Window;
@@ -71,20 +71,10 @@ impl Credentials for SqlStore {
         revision: Revision,
         hash: &StoredHash,
     ) -> Result<bool, StoreError> {
-        self.write("replace_hash")
-            .run(|transaction| {
-                Box::pin(async move {
-                    let update = sql("UPDATE credential SET hash = $3, pepper_key = $4, revision = revision + 1
-                     WHERE subject_id = $1 AND revision = $2")
-                    .bind(subject.to_string())
-                    .bind(i64::try_from(revision.0).unwrap_or(i64::MAX))
-                    .bind(hash.expose())
-                    .bind(hash.key().map(PepperKeyId::as_str));
-                    let replaced = transaction.execute(update).await?;
-                    Ok(replaced > 0)
-                })
-            })
-            .await
+        let update = sql("UPDATE credential SET hash = $3, pepper_key = $4, revision = revision + 1
+             WHERE subject_id = $1 AND revision = $2");
+        let update = update.bind(subject).bind(revision).bind(hash.expose()).bind(hash.key());
+        self.write("replace_hash").execute(update).await
     }
 
     async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError> {
@@ -121,12 +111,12 @@ async fn set_hash(
     let with_password = |statement| {
         sql(statement)
             .bind(&subject)
-            .bind(rows::number_of(version))
+            .bind(version)
             .bind(commit.hash.expose())
-            .bind(commit.hash.key().map(PepperKeyId::as_str))
-            .bind(commit.at.as_micros())
-            .bind(commit.changed_by.as_str())
-            .bind(commit.change_id.0.to_string())
+            .bind(commit.hash.key())
+            .bind(commit.at)
+            .bind(commit.changed_by)
+            .bind(commit.change_id.0)
     };
     let statement = match commit.expected {
         None => with_password(
@@ -140,7 +130,7 @@ async fn set_hash(
                     sql("INSERT INTO earlier_hash (subject_id, version, hash, pepper_key, change_id, changed_at)
                      SELECT subject_id, version, hash, pepper_key, change_id, changed_at FROM credential
                      WHERE subject_id = $1 AND version = $2");
-                transaction.execute(earlier.bind(&subject).bind(rows::number_of(expected))).await?;
+                transaction.execute(earlier.bind(&subject).bind(expected)).await?;
             }
             with_password(
                 "UPDATE credential SET version = $2, hash = $3, pepper_key = $4, changed_at = $5, changed_by = $6,
@@ -159,12 +149,8 @@ async fn set_hash(
 
 /// Finds out why a password was not set.
 async fn why_not(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<CommitOutcome, StoreError> {
-    let row = transaction
-        .fetch_first(
-            sql("SELECT c.version FROM subject s LEFT JOIN credential c ON c.subject_id = s.id WHERE s.id = $1")
-                .bind(subject.to_string()),
-        )
-        .await?;
+    let select = sql("SELECT c.version FROM subject s LEFT JOIN credential c ON c.subject_id = s.id WHERE s.id = $1");
+    let row = transaction.fetch_first(select.bind(subject)).await?;
     let Some(row) = row else { return Ok(CommitOutcome::SubjectGone) };
     let present = row.optional_integer("version")?;
     Ok(CommitOutcome::VersionMoved(present.map(|_| rows::version(&row, "version")).transpose()?))

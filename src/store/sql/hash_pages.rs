@@ -26,7 +26,7 @@ pub(super) async fn list(
     let statement = statement.taking_long().bind(start_of(page)).bind(i64::from(page.size) + 1);
     let statement = match tenant {
         None => statement,
-        Some(tenant) => statement.bind(tenant.as_str()),
+        Some(tenant) => statement.bind(tenant),
     };
     page_of(&store.read(statement).await?, page, entry, |entry| entry.subject.to_string())
 }

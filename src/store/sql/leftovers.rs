@@ -38,7 +38,7 @@ pub(super) async fn of_settings(
 ) -> Result<(), StoreError> {
     let left = sql("INSERT INTO leftover (tenant_id, kind, after) SELECT id, $2, '' FROM tenant WHERE name = $1
          ON CONFLICT (tenant_id, kind) DO UPDATE SET after = excluded.after");
-    transaction.execute(left.bind(tenant.as_str()).bind(kind.as_str())).await.map(drop)
+    transaction.execute(left.bind(tenant).bind(kind)).await.map(drop)
 }
 
 /// Removes a batch of leftovers. Returns whether there may be more.
@@ -74,22 +74,14 @@ async fn remove_earlier_hashes(transaction: &mut dyn Transaction, left: &Row) ->
     let last = last.bind(name).bind(after).bind(SUBJECTS_AT_ONCE);
     let Some(page) = transaction.fetch_first(last).await? else { return Ok(true) };
     let Some(last) = page.optional_text("last")? else { return Ok(true) };
-    transaction
-        .execute(
-            sql("DELETE FROM earlier_hash WHERE (subject_id, version) IN (
+    let delete = sql("DELETE FROM earlier_hash WHERE (subject_id, version) IN (
                      SELECT e.subject_id, e.version FROM subject s
                      JOIN credential c ON c.subject_id = s.id
                      JOIN earlier_hash e ON e.subject_id = s.id
                      WHERE s.tenant = $1 AND s.id > $2 AND s.id <= $3 AND s.kind = $4 AND e.version < c.version - $5
                          AND (c.overlap_started_at IS NULL OR e.version < c.version - 1)
-                 )")
-            .bind(name)
-            .bind(after)
-            .bind(last)
-            .bind(kind)
-            .bind(i64::from(kept)),
-        )
-        .await?;
+                 )");
+    transaction.execute(delete.bind(name).bind(after).bind(last).bind(kind).bind(kept)).await?;
     let further = sql("UPDATE leftover SET after = $3 WHERE tenant_id = $1 AND kind = $2");
     transaction.execute(further.bind(id).bind(kind).bind(last)).await?;
     Ok(page.integer("subjects")? < SUBJECTS_AT_ONCE)

@@ -25,6 +25,7 @@ mod stored_hashes;
 mod tokens;
 mod transact;
 mod upkeep;
+mod value;
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,7 +40,8 @@ pub(super) use database::{Database, Isolation, RowsOfKeys, Transaction};
 pub(super) use retries::Again;
 pub(super) use retries::Retries;
 pub(super) use row::{Columns, Row};
-pub(super) use statement::{Insertion, Statement, Value, sql};
+pub(super) use statement::{Insertion, Statement, sql};
+pub(super) use value::Value;
 
 use audit_log::Records;
 use retries::is_worth_retrying;

@@ -8,7 +8,6 @@ use super::rows::{self, Read};
 use super::upkeep::AT_ONCE;
 use super::{Row, SqlStore, Transaction, sql};
 use crate::domain::credential::Version;
-use crate::domain::names::TenantName;
 use crate::domain::overlap::{KnownPassword, NOTED_EVERY, Overlap, OverlapState, PasswordUse};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::{Timestamp, Window};
@@ -23,54 +22,23 @@ impl Overlaps for SqlStore {
         length: Duration,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.write("set_overlap")
-            .authorized_by(authority)
-            .run(|transaction| {
-                Box::pin(async move {
-                    let set = transaction
-                        .execute(
-                            sql("UPDATE subject SET overlap = $2 WHERE id = $1")
-                                .bind(subject.to_string())
-                                .bind(rows::micros(length)),
-                        )
-                        .await?;
-                    shorten(transaction, subject, length, authority.event.at).await?;
-                    if length.is_zero() {
-                        let uses = sql("DELETE FROM password_use WHERE subject_id = $1").bind(subject.to_string());
-                        transaction.execute(uses).await?;
-                    }
-                    Ok(set > 0)
-                })
-            })
-            .await
+        let write = self.write("set_overlap").authorized_by(authority);
+        write.run(|transaction| Box::pin(set(transaction, subject, length, authority.event.at))).await
     }
 
     async fn end_overlap(&self, subject: SubjectId, authority: &Authority) -> Result<bool, StoreError> {
-        self.write("end_overlap")
-            .authorized_by(authority)
-            .run(|transaction| {
-                Box::pin(async move {
-                    let known = sql("SELECT id FROM subject WHERE id = $1").bind(subject.to_string());
-                    let is_known = transaction.fetch_first(known).await?.is_some();
-                    end(transaction, subject).await?;
-                    Ok(is_known)
-                })
-            })
-            .await
+        let write = self.write("end_overlap").authorized_by(authority);
+        write.run(|transaction| Box::pin(end_of_known(transaction, subject))).await
     }
 
     async fn overlap(&self, subject: SubjectId, callers: u32) -> Result<Option<OverlapState>, StoreError> {
-        let row = self
-            .read_first(
-                sql("SELECT s.overlap, c.version, c.changed_at, c.overlap_started_at, c.overlap_length,
+        let select = sql("SELECT s.overlap, c.version, c.changed_at, c.overlap_started_at, c.overlap_length,
                          e.version AS earlier_version, e.changed_at AS earlier_changed_at
                      FROM subject s
                      LEFT JOIN credential c ON c.subject_id = s.id
                      LEFT JOIN earlier_hash e ON e.subject_id = c.subject_id AND e.version = c.version - 1
-                     WHERE s.id = $1")
-                .bind(subject.to_string()),
-            )
-            .await?;
+                     WHERE s.id = $1");
+        let row = self.read_first(select.bind(subject)).await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(OverlapState {
             overlap: Overlap { length: length(&row, "overlap")?, window: window(&row)? },
@@ -82,9 +50,9 @@ impl Overlaps for SqlStore {
     async fn note_use(&self, subject: SubjectId, version: Version, used: &PasswordUse) -> Result<(), StoreError> {
         let noted = sql("SELECT used_at FROM password_use
                  WHERE subject_id = $1 AND version = $2 AND caller_kind = $3 AND caller_name = $4")
-        .bind(subject.to_string())
-        .bind(rows::number_of(version))
-        .bind(used.caller.kind().as_str())
+        .bind(subject)
+        .bind(version)
+        .bind(used.caller.kind())
         .bind(used.caller.name());
         if let Some(row) = self.read_first(noted).await? {
             let since = used.at.since(rows::time(&row, "used_at")?);
@@ -110,15 +78,9 @@ impl SqlStore {
         }
         let version = rows::version(row, version)?;
         let changed_at = row.optional_integer(changed_at)?.map(Timestamp::from_micros);
-        let found = self
-            .read(
-                sql("SELECT caller_tenant, caller_kind, caller_name, caller_subject_id, used_at FROM password_use
-                     WHERE subject_id = $1 AND version = $2 ORDER BY used_at DESC, caller_kind, caller_name LIMIT $3")
-                .bind(subject.to_string())
-                .bind(rows::number_of(version))
-                .bind(i64::from(callers)),
-            )
-            .await?;
+        let select = sql("SELECT caller_tenant, caller_kind, caller_name, caller_subject_id, used_at FROM password_use
+                     WHERE subject_id = $1 AND version = $2 ORDER BY used_at DESC, caller_kind, caller_name LIMIT $3");
+        let found = self.read(select.bind(subject).bind(version).bind(callers)).await?;
         let uses = found.iter().map(password_use).collect::<Read<Vec<_>>>()?;
         Ok(Some(KnownPassword { version, changed_at, uses }))
     }
@@ -132,7 +94,7 @@ pub(super) async fn of_change(
     if !commit.begins_overlap || commit.expected.is_none() {
         return Ok(None);
     }
-    let select = sql("SELECT overlap FROM subject WHERE id = $1").bind(commit.subject.to_string());
+    let select = sql("SELECT overlap FROM subject WHERE id = $1").bind(commit.subject);
     let Some(row) = transaction.fetch_first(select).await? else { return Ok(None) };
     let length = length(&row, "overlap")?;
     Ok((!length.is_zero()).then(|| Window::from(commit.at, length)))
@@ -151,28 +113,17 @@ pub(super) async fn forget_before(
     overlap: Option<Window>,
 ) -> Result<(), StoreError> {
     remove_earlier(transaction, commit.subject, version, kept(commit, overlap)).await?;
-    transaction
-        .execute(
-            sql("DELETE FROM password_use WHERE subject_id = $1 AND version < $2 - $3")
-                .bind(commit.subject.to_string())
-                .bind(rows::number_of(version))
-                .bind(i64::from(overlap.is_some())),
-        )
-        .await?;
+    let delete = sql("DELETE FROM password_use WHERE subject_id = $1 AND version < $2 - $3");
+    transaction.execute(delete.bind(commit.subject).bind(version).bind(overlap.is_some())).await?;
     Ok(())
 }
 
 /// Clears a batch of overlaps that are over. Returns the number found.
 pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp) -> Result<u64, StoreError> {
-    let over = transaction
-        .fetch(
-            sql("SELECT subject_id, version, overlap_history FROM credential
+    let select = sql("SELECT subject_id, version, overlap_history FROM credential
                  WHERE overlap_started_at IS NOT NULL AND overlap_started_at + overlap_length <= $1
-                 ORDER BY overlap_started_at + overlap_length LIMIT $2")
-            .bind(now.as_micros())
-            .bind(AT_ONCE),
-        )
-        .await?;
+                 ORDER BY overlap_started_at + overlap_length LIMIT $2");
+    let over = transaction.fetch(select.bind(now).bind(AT_ONCE)).await?;
     for row in &over {
         clear(transaction, SubjectId(rows::uuid(row, "subject_id")?), row).await?;
     }
@@ -198,6 +149,23 @@ pub(super) fn password_use(row: &Row) -> Read<PasswordUse> {
     })
 }
 
+/// Sets the length of a subject's overlaps. Returns whether the subject exists.
+async fn set(
+    transaction: &mut dyn Transaction,
+    subject: SubjectId,
+    length: Duration,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let update = sql("UPDATE subject SET overlap = $2 WHERE id = $1");
+    let set = transaction.execute(update.bind(subject).bind(length)).await?;
+    shorten(transaction, subject, length, now).await?;
+    if length.is_zero() {
+        let uses = sql("DELETE FROM password_use WHERE subject_id = $1");
+        transaction.execute(uses.bind(subject)).await?;
+    }
+    Ok(set > 0)
+}
+
 /// Shortens the running overlap, or ends it if the shorter one is over by now.
 async fn shorten(
     transaction: &mut dyn Transaction,
@@ -206,28 +174,30 @@ async fn shorten(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let running = sql("SELECT overlap_started_at, overlap_length FROM credential WHERE subject_id = $1");
-    let Some(row) = transaction.fetch_first(running.bind(subject.to_string())).await? else { return Ok(()) };
+    let Some(row) = transaction.fetch_first(running.bind(subject)).await? else { return Ok(()) };
     let Some(window) = window(&row)? else { return Ok(()) };
     let shorter = window.at_most(length);
     if length.is_zero() || !shorter.is_open(now) {
         return end(transaction, subject).await;
     }
-    transaction
-        .execute(
-            sql("UPDATE credential SET overlap_length = $2 WHERE subject_id = $1")
-                .bind(subject.to_string())
-                .bind(rows::micros(shorter.length)),
-        )
-        .await?;
+    let update = sql("UPDATE credential SET overlap_length = $2 WHERE subject_id = $1");
+    transaction.execute(update.bind(subject).bind(shorter.length)).await?;
     Ok(())
+}
+
+/// Ends the running overlap. Returns whether the subject exists.
+async fn end_of_known(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<bool, StoreError> {
+    let known = sql("SELECT id FROM subject WHERE id = $1").bind(subject);
+    let is_known = transaction.fetch_first(known).await?.is_some();
+    end(transaction, subject).await?;
+    Ok(is_known)
 }
 
 /// Ends the running overlap.
 async fn end(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<(), StoreError> {
     let running = sql("SELECT version, overlap_history FROM credential
-         WHERE subject_id = $1 AND overlap_started_at IS NOT NULL")
-    .bind(subject.to_string());
-    match transaction.fetch_first(running).await? {
+         WHERE subject_id = $1 AND overlap_started_at IS NOT NULL");
+    match transaction.fetch_first(running.bind(subject)).await? {
         Some(row) => clear(transaction, subject, &row).await,
         None => Ok(()),
     }
@@ -237,7 +207,7 @@ async fn end(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<()
 /// changed since; the first statement locks out further changes.
 async fn clear(transaction: &mut dyn Transaction, subject: SubjectId, row: &Row) -> Result<(), StoreError> {
     let (version, history) = (rows::version(row, "version")?, row.integer("overlap_history")?);
-    let of_version = |text| sql(text).bind(subject.to_string()).bind(rows::number_of(version));
+    let of_version = |text| sql(text).bind(subject).bind(version);
     let ended = of_version(
         "UPDATE credential SET overlap_started_at = NULL, overlap_length = NULL, overlap_history = NULL
          WHERE subject_id = $1 AND version = $2 AND overlap_started_at IS NOT NULL",
@@ -257,14 +227,8 @@ async fn remove_earlier(
     version: Version,
     kept: i64,
 ) -> Result<(), StoreError> {
-    transaction
-        .execute(
-            sql("DELETE FROM earlier_hash WHERE subject_id = $1 AND version < $2 - $3")
-                .bind(subject.to_string())
-                .bind(rows::number_of(version))
-                .bind(kept),
-        )
-        .await?;
+    let delete = sql("DELETE FROM earlier_hash WHERE subject_id = $1 AND version < $2 - $3");
+    transaction.execute(delete.bind(subject).bind(version).bind(kept)).await?;
     Ok(())
 }
 
@@ -274,11 +238,8 @@ async fn note(
     version: Version,
     used: &PasswordUse,
 ) -> Result<(), StoreError> {
-    let row = transaction
-        .fetch_first(
-            sql("SELECT version, overlap_started_at FROM credential WHERE subject_id = $1").bind(subject.to_string()),
-        )
-        .await?;
+    let select = sql("SELECT version, overlap_started_at FROM credential WHERE subject_id = $1");
+    let row = transaction.fetch_first(select.bind(subject)).await?;
     let Some(row) = row else { return Ok(()) };
     let current = rows::version(&row, "version")?;
     let has_previous = row.optional_integer("overlap_started_at")?.is_some();
@@ -293,13 +254,13 @@ async fn note(
                  ON CONFLICT (subject_id, version, caller_kind, caller_name)
                  DO UPDATE SET caller_subject_id = excluded.caller_subject_id, used_at = excluded.used_at
                  WHERE excluded.used_at - password_use.used_at NOT BETWEEN 0 AND $8")
-            .bind(subject.to_string())
-            .bind(rows::number_of(version))
-            .bind(used.caller.tenant().map(TenantName::as_str))
-            .bind(used.caller.kind().as_str())
+            .bind(subject)
+            .bind(version)
+            .bind(used.caller.tenant())
+            .bind(used.caller.kind())
             .bind(used.caller.name())
-            .bind(used.caller.subject_id().map(|id| id.to_string()))
-            .bind(used.at.as_micros())
+            .bind(used.caller.subject_id())
+            .bind(used.at)
             .bind(rows::micros(NOTED_EVERY) - 1),
         )
         .await?;

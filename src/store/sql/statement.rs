@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::Value;
+
 /// A statement with its values; `$1` is the first.
 ///
 /// Its text holds constants only; external input is always a value.
@@ -63,62 +65,5 @@ impl Insertion {
         };
         let places = (0..rows).map(row_of).collect::<Vec<_>>().join(", ");
         format!("INSERT INTO {} ({}) VALUES {places} ON CONFLICT DO NOTHING", self.table, self.columns.join(", "))
-    }
-}
-
-/// A value. Booleans are integers.
-#[derive(Clone, PartialEq, Eq)]
-pub(in crate::store) enum Value {
-    Null,
-    Integer(i64),
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-/// Shows only the type: values are hashes and names.
-impl std::fmt::Debug for Value {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Null => "Null",
-            Self::Integer(_) => "Integer",
-            Self::Text(_) => "Text",
-            Self::Bytes(_) => "Bytes",
-        })
-    }
-}
-
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Self::Integer(number)
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<&String> for Value {
-    fn from(text: &String) -> Self {
-        Self::Text(text.clone())
-    }
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<&[u8]> for Value {
-    fn from(bytes: &[u8]) -> Self {
-        Self::Bytes(bytes.to_owned())
-    }
-}
-
-impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
     }
 }

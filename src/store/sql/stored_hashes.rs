@@ -61,7 +61,7 @@ impl StoredHashes for SqlStore {
             // The first bound is redundant, but SQLite seeks by it.
             " AND subject_id >= $2 AND (subject_id, version) > ($2, $3) ORDER BY subject_id, version LIMIT $4",
         ]);
-        let select = with_key(select.taking_long(), key).bind(subject).bind(version).bind(i64::from(limit));
+        let select = with_key(select.taking_long(), key).bind(subject).bind(version).bind(limit);
         self.read(select).await?.iter().map(hash_pages::entry).collect()
     }
 
@@ -126,10 +126,5 @@ fn replace(age: Generation, Replacement { found, hash }: &Replacement) -> Statem
             "UPDATE earlier_hash SET hash = $4, pepper_key = $5 WHERE subject_id = $1 AND version = $2 AND hash = $3"
         }
     };
-    sql(update)
-        .bind(found.subject.to_string())
-        .bind(rows::number_of(found.version))
-        .bind(found.hash.expose())
-        .bind(hash.expose())
-        .bind(hash.key().map(PepperKeyId::as_str))
+    sql(update).bind(found.subject).bind(found.version).bind(found.hash.expose()).bind(hash.expose()).bind(hash.key())
 }

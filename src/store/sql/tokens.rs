@@ -31,7 +31,7 @@ impl AccessTokens for SqlStore {
              WHERE k.digest = $1
                AND (a.tenant IS NULL OR t.id IS NOT NULL) AND (a.subject_id IS NULL OR s.id IS NOT NULL)",
                 ])
-                .bind(&digest.0[..]),
+                .bind(digest.0),
             )
             .await?;
         let Some(row) = row else { return Ok(None) };
@@ -45,7 +45,7 @@ impl AccessTokens for SqlStore {
         let select = sql("SELECT a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at
              FROM access_token a LEFT JOIN tenant t ON t.id = a.tenant_id
              WHERE a.id = $1 AND (a.tenant_id IS NULL OR t.id IS NOT NULL)");
-        self.read_first(select.bind(id.0.to_string())).await?.as_ref().map(rows::access_token).transpose()
+        self.read_first(select.bind(id.0)).await?.as_ref().map(rows::access_token).transpose()
     }
 
     async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError> {
@@ -58,18 +58,8 @@ impl AccessTokens for SqlStore {
         digest: &TokenDigest,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.write("insert_access_token")
-            .authorized_by(authority)
-            .run(|transaction| {
-                Box::pin(async move {
-                    if !can_stand_for_caller(transaction, token).await? {
-                        return Ok(false);
-                    }
-                    insert(transaction, token, digest).await?;
-                    Ok(true)
-                })
-            })
-            .await
+        let write = self.write("insert_access_token").authorized_by(authority);
+        write.run(|transaction| Box::pin(insert_if_possible(transaction, token, digest))).await
     }
 
     async fn bootstrap(
@@ -78,26 +68,9 @@ impl AccessTokens for SqlStore {
         digest: &TokenDigest,
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
-        self.write("bootstrap")
-            .authorized_by(&Authority::of_process(event.clone()))
-            .run(|transaction| {
-                Box::pin(async move {
-                    let operator = transaction
-                        .fetch_first(
-                            sql("SELECT id FROM access_token
-                             WHERE tenant_id IS NULL AND kind = $1 AND expires_at > $2 LIMIT 1")
-                            .bind(CallerKind::Operator.as_str())
-                            .bind(token.created_at.as_micros()),
-                        )
-                        .await?;
-                    if operator.is_some() {
-                        return Ok(false);
-                    }
-                    insert(transaction, token, digest).await?;
-                    Ok(true)
-                })
-            })
-            .await
+        let authority = Authority::of_process(event.clone());
+        let write = self.write("bootstrap").authorized_by(&authority);
+        write.run(|transaction| Box::pin(insert_if_first(transaction, token, digest))).await
     }
 
     async fn access_tokens(
@@ -128,7 +101,7 @@ impl AccessTokens for SqlStore {
         let statement = statement.bind(created_at).bind(id).bind(i64::from(page.size) + 1);
         let statement = match tenant {
             None => statement,
-            Some(tenant) => statement.bind(tenant.as_str()),
+            Some(tenant) => statement.bind(tenant),
         };
         let found = self.read(statement).await?;
         page_of(&found, page, rows::access_token, |token| format!("{}/{}", token.created_at.as_micros(), token.id.0))
@@ -140,23 +113,14 @@ impl AccessTokens for SqlStore {
         id: TokenId,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.write("delete_access_token")
-            .authorized_by(authority)
-            .run(|transaction| {
-                Box::pin(async move {
-                    let delete = match tenant {
-                        None => {
-                            sql("DELETE FROM access_token WHERE id = $1 AND tenant_id IS NULL").bind(id.0.to_string())
-                        }
-                        Some(tenant) => sql("DELETE FROM access_token
-                         WHERE id = $1 AND tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $2)")
-                        .bind(id.0.to_string())
-                        .bind(tenant.as_str()),
-                    };
-                    Ok(transaction.execute(delete).await? > 0)
-                })
-            })
-            .await
+        let delete = match tenant {
+            None => sql("DELETE FROM access_token WHERE id = $1 AND tenant_id IS NULL").bind(id),
+            Some(tenant) => sql("DELETE FROM access_token
+                 WHERE id = $1 AND tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $2)")
+            .bind(id)
+            .bind(tenant),
+        };
+        self.write("delete_access_token").authorized_by(authority).execute(delete).await
     }
 }
 
@@ -165,7 +129,7 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timest
     let some = sql("DELETE FROM access_token WHERE id IN (
              SELECT id FROM access_token WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
          )");
-    transaction.execute(some.bind(before.as_micros()).bind(AT_ONCE)).await
+    transaction.execute(some.bind(before).bind(AT_ONCE)).await
 }
 
 /// Removes a batch of tokens of a deleted tenant. Returns the number removed.
@@ -181,18 +145,45 @@ pub(super) async fn remove_of_tenant(transaction: &mut dyn Transaction, tenant: 
 async fn can_stand_for_caller(transaction: &mut dyn Transaction, token: &AccessToken) -> Result<bool, StoreError> {
     let Some((tenant, id)) = token.caller.tenant().zip(token.tenant) else { return Ok(true) };
     let tenants = ["SELECT id FROM tenant WHERE id = $1 AND name = $2", transaction.for_key_share()];
-    let found = Statement::of_parts(&tenants).bind(id.to_string()).bind(tenant.as_str());
+    let found = Statement::of_parts(&tenants).bind(id).bind(tenant);
     if transaction.fetch_first(found).await?.is_none() {
         return Ok(false);
     }
     let found = match token.caller.subject_id() {
         None => return Ok(true),
         Some(id) => sql("SELECT id FROM subject WHERE tenant = $1 AND id = $2 AND name = $3")
-            .bind(tenant.as_str())
-            .bind(id.to_string())
+            .bind(tenant)
+            .bind(id)
             .bind(token.caller.name()),
     };
     Ok(transaction.fetch_first(found).await?.is_some())
+}
+
+/// Returns whether the tenant and the subject of the token's caller exist.
+async fn insert_if_possible(
+    transaction: &mut dyn Transaction,
+    token: &AccessToken,
+    digest: &TokenDigest,
+) -> Result<bool, StoreError> {
+    let is_possible = can_stand_for_caller(transaction, token).await?;
+    if is_possible {
+        insert(transaction, token, digest).await?;
+    }
+    Ok(is_possible)
+}
+
+/// Returns whether no operator's token was valid.
+async fn insert_if_first(
+    transaction: &mut dyn Transaction,
+    token: &AccessToken,
+    digest: &TokenDigest,
+) -> Result<bool, StoreError> {
+    let select = sql("SELECT id FROM access_token WHERE tenant_id IS NULL AND kind = $1 AND expires_at > $2 LIMIT 1");
+    let valid = transaction.fetch_first(select.bind(CallerKind::Operator).bind(token.created_at)).await?;
+    if valid.is_none() {
+        insert(transaction, token, digest).await?;
+    }
+    Ok(valid.is_none())
 }
 
 async fn insert(
@@ -204,15 +195,15 @@ async fn insert(
         .execute(
             sql("INSERT INTO access_token (id, digest, tenant, tenant_id, kind, name, subject_id, created_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-            .bind(token.id.0.to_string())
-            .bind(&digest.0[..])
-            .bind(token.caller.tenant().map(TenantName::as_str))
-            .bind(token.tenant.map(|id| id.to_string()))
-            .bind(token.caller.kind().as_str())
+            .bind(token.id.0)
+            .bind(digest.0)
+            .bind(token.caller.tenant())
+            .bind(token.tenant)
+            .bind(token.caller.kind())
             .bind(token.caller.name())
-            .bind(token.caller.subject_id().map(|id| id.to_string()))
-            .bind(token.created_at.as_micros())
-            .bind(token.expires_at.as_micros()),
+            .bind(token.caller.subject_id())
+            .bind(token.created_at)
+            .bind(token.expires_at),
         )
         .await?;
     Ok(())

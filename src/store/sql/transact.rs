@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::retries::{Again, is_worth_retrying};
-use super::{Isolation, SqlStore, Transaction, audit_events, authority, sql};
+use super::{Isolation, SqlStore, Statement, Transaction, audit_events, authority, sql};
 use crate::ports::meter::{Counter, Gauge, Gauged};
 use crate::ports::store::{Authority, CommitOutcome, Creation, Deletion};
 use crate::ports::{Deadline, StoreError};
@@ -70,6 +70,11 @@ impl<'a> Write<'a> {
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'w)) -> BoxFuture<'t, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         self.run_and_record(work, |_| false).await
+    }
+
+    /// Runs one statement. Returns whether it changed anything.
+    pub(super) async fn execute(self, statement: Statement) -> Result<bool, StoreError> {
+        self.run(|transaction| Box::pin(execute(transaction, statement.clone()))).await
     }
 
     async fn run_and_record<'w, T: Send>(
@@ -147,6 +152,11 @@ impl<'a> Write<'a> {
 }
 
 impl AuthorizedWrite<'_> {
+    /// Runs one statement. Returns whether it changed anything.
+    pub(super) async fn execute(self, statement: Statement) -> Result<bool, StoreError> {
+        self.run(|transaction| Box::pin(execute(transaction, statement.clone()))).await
+    }
+
     /// Like [`Write::run`].
     pub(super) async fn run<'w, T: Outcome>(
         self,
@@ -154,6 +164,10 @@ impl AuthorizedWrite<'_> {
     ) -> Result<T, StoreError> {
         self.0.run_and_record(work, T::has_changed_anything).await
     }
+}
+
+async fn execute(transaction: &mut dyn Transaction, statement: Statement) -> Result<bool, StoreError> {
+    Ok(transaction.execute(statement).await? > 0)
 }
 
 /// Outcome of work that may change something.

@@ -18,31 +18,21 @@ impl Instances for SqlStore {
         instance: &Instance,
         authority: &Authority,
     ) -> Result<Creation, StoreError> {
-        self.write("create_instance")
-            .authorized_by(authority)
-            .run(|transaction| Box::pin(insert(transaction, tenant, instance)))
-            .await
+        let write = self.write("create_instance").authorized_by(authority);
+        write.run(|transaction| Box::pin(insert(transaction, tenant, instance))).await
     }
 
     async fn instance(&self, tenant: &TenantName, id: &InstanceId) -> Result<Option<Instance>, StoreError> {
-        let row = self
-            .read_first(
-                sql("SELECT id, region, status, created_at FROM instance WHERE tenant = $1 AND id = $2")
-                    .bind(tenant.as_str())
-                    .bind(id.as_str()),
-            )
-            .await?;
+        let select = sql("SELECT id, region, status, created_at FROM instance WHERE tenant = $1 AND id = $2");
+        let row = self.read_first(select.bind(tenant).bind(id)).await?;
         row.as_ref().map(rows::instance).transpose()
     }
 
     async fn instances(&self, tenant: &TenantName, page: &PageRequest) -> Result<Page<Instance>, StoreError> {
-        let found = self.read(sql(
+        let select = sql(
             "SELECT id, region, status, created_at FROM instance WHERE tenant = $1 AND id > $2 ORDER BY id LIMIT $3",
-        )
-        .bind(tenant.as_str())
-        .bind(start_of(page))
-        .bind(i64::from(page.size) + 1))
-        .await?;
+        );
+        let found = self.read(select.bind(tenant).bind(start_of(page)).bind(i64::from(page.size) + 1)).await?;
         page_of(&found, page, rows::instance, |instance| instance.id.as_str().to_owned())
     }
 
@@ -53,10 +43,9 @@ impl Instances for SqlStore {
         status: InstanceStatus,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.write("set_instance_status")
-            .authorized_by(authority)
-            .run(|transaction| Box::pin(set_status(transaction, tenant, id, status)))
-            .await
+        let update = sql("UPDATE instance SET status = $3 WHERE tenant = $1 AND id = $2");
+        let update = update.bind(tenant).bind(id).bind(status);
+        self.write("set_instance_status").authorized_by(authority).execute(update).await
     }
 
     async fn delete_instance(
@@ -65,10 +54,8 @@ impl Instances for SqlStore {
         id: &InstanceId,
         authority: &Authority,
     ) -> Result<Deletion, StoreError> {
-        self.write("delete_instance")
-            .authorized_by(authority)
-            .run(|transaction| Box::pin(delete(transaction, tenant, id)))
-            .await
+        let write = self.write("delete_instance").authorized_by(authority);
+        write.run(|transaction| Box::pin(delete(transaction, tenant, id))).await
     }
 }
 
@@ -84,31 +71,14 @@ async fn insert(
         .execute(
             sql("INSERT INTO instance (tenant, id, region, status, created_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (tenant, id) DO NOTHING")
-            .bind(tenant.as_str())
-            .bind(instance.id.as_str())
-            .bind(instance.region.as_str())
-            .bind(instance.status.as_str())
-            .bind(instance.created_at.as_micros()),
+            .bind(tenant)
+            .bind(&instance.id)
+            .bind(&instance.region)
+            .bind(instance.status)
+            .bind(instance.created_at),
         )
         .await?;
     Ok(if inserted == 0 { Creation::AlreadyExists } else { Creation::Created })
-}
-
-async fn set_status(
-    transaction: &mut dyn Transaction,
-    tenant: &TenantName,
-    id: &InstanceId,
-    status: InstanceStatus,
-) -> Result<bool, StoreError> {
-    let updated = transaction
-        .execute(
-            sql("UPDATE instance SET status = $3 WHERE tenant = $1 AND id = $2")
-                .bind(tenant.as_str())
-                .bind(id.as_str())
-                .bind(status.as_str()),
-        )
-        .await?;
-    Ok(updated > 0)
 }
 
 async fn delete(
@@ -119,14 +89,9 @@ async fn delete(
     if !exists(transaction, tenant, id).await? {
         return Ok(Deletion::Absent);
     }
-    let deleted = transaction
-        .execute(
-            sql("DELETE FROM instance WHERE tenant = $1 AND id = $2
-           AND NOT EXISTS (SELECT 1 FROM subject WHERE tenant = $1 AND instance = $2)")
-            .bind(tenant.as_str())
-            .bind(id.as_str()),
-        )
-        .await?;
+    let delete = sql("DELETE FROM instance WHERE tenant = $1 AND id = $2
+           AND NOT EXISTS (SELECT 1 FROM subject WHERE tenant = $1 AND instance = $2)");
+    let deleted = transaction.execute(delete.bind(tenant).bind(id)).await?;
     Ok(if deleted == 0 { Deletion::NotEmpty } else { Deletion::Deleted })
 }
 
@@ -136,10 +101,7 @@ pub(super) async fn exists(
     tenant: &TenantName,
     id: &InstanceId,
 ) -> Result<bool, StoreError> {
-    let found = transaction
-        .fetch_first(
-            sql("SELECT id FROM instance WHERE tenant = $1 AND id = $2").bind(tenant.as_str()).bind(id.as_str()),
-        )
-        .await?;
+    let select = sql("SELECT id FROM instance WHERE tenant = $1 AND id = $2");
+    let found = transaction.fetch_first(select.bind(tenant).bind(id)).await?;
     Ok(found.is_some())
 }

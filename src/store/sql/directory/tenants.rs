@@ -14,34 +14,24 @@ use crate::ports::store::{Authority, Creation, Deletion, Tenants};
 #[async_trait]
 impl Tenants for SqlStore {
     async fn create_tenant(&self, tenant: &Tenant, authority: &Authority) -> Result<Creation, StoreError> {
-        self.write("create_tenant")
-            .authorized_by(authority)
-            .run(|transaction| Box::pin(insert(transaction, tenant)))
-            .await
+        let write = self.write("create_tenant").authorized_by(authority);
+        write.run(|transaction| Box::pin(insert(transaction, tenant))).await
     }
 
     async fn tenant(&self, name: &TenantName) -> Result<Option<Tenant>, StoreError> {
-        let row =
-            self.read_first(sql("SELECT id, name, created_at FROM tenant WHERE name = $1").bind(name.as_str())).await?;
+        let row = self.read_first(sql("SELECT id, name, created_at FROM tenant WHERE name = $1").bind(name)).await?;
         row.as_ref().map(rows::tenant).transpose()
     }
 
     async fn tenants(&self, page: &PageRequest) -> Result<Page<Tenant>, StoreError> {
-        let found = self
-            .read(
-                sql("SELECT id, name, created_at FROM tenant WHERE name > $1 ORDER BY name LIMIT $2")
-                    .bind(start_of(page))
-                    .bind(i64::from(page.size) + 1),
-            )
-            .await?;
+        let select = sql("SELECT id, name, created_at FROM tenant WHERE name > $1 ORDER BY name LIMIT $2");
+        let found = self.read(select.bind(start_of(page)).bind(i64::from(page.size) + 1)).await?;
         page_of(&found, page, rows::tenant, |tenant| tenant.name.as_str().to_owned())
     }
 
     async fn delete_tenant(&self, name: &TenantName, authority: &Authority) -> Result<Deletion, StoreError> {
-        self.write("delete_tenant")
-            .authorized_by(authority)
-            .run(|transaction| Box::pin(delete(transaction, name)))
-            .await
+        let write = self.write("delete_tenant").authorized_by(authority);
+        write.run(|transaction| Box::pin(delete(transaction, name))).await
     }
 
     async fn replace_settings(
@@ -51,14 +41,12 @@ impl Tenants for SqlStore {
         settings: &TenantSettings,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.write("replace_settings")
-            .authorized_by(authority)
-            .run(|transaction| Box::pin(replace_if_expected(transaction, tenant, expected, settings)))
-            .await
+        let write = self.write("replace_settings").authorized_by(authority);
+        write.run(|transaction| Box::pin(replace_if_expected(transaction, tenant, expected, settings))).await
     }
 
     async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError> {
-        let select = sql("SELECT id, settings FROM tenant WHERE name = $1").bind(tenant.as_str());
+        let select = sql("SELECT id, settings FROM tenant WHERE name = $1").bind(tenant);
         let row = self.read_first(select).await?;
         row.map(|row| Ok((TenantId(rows::uuid(&row, "id")?), rows::parsed(&row, "settings", settings::of_text)?)))
             .transpose()
@@ -69,10 +57,10 @@ async fn insert(transaction: &mut dyn Transaction, tenant: &Tenant) -> Result<Cr
     let inserted = transaction
         .execute(
             sql("INSERT INTO tenant (id, name, settings, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING")
-                .bind(tenant.id.to_string())
-                .bind(tenant.name.as_str())
+                .bind(tenant.id)
+                .bind(&tenant.name)
                 .bind(settings::to_text(&TenantSettings::default())?)
-                .bind(tenant.created_at.as_micros()),
+                .bind(tenant.created_at),
         )
         .await?;
     Ok(if inserted == 0 { Creation::AlreadyExists } else { Creation::Created })
@@ -80,16 +68,12 @@ async fn insert(transaction: &mut dyn Transaction, tenant: &Tenant) -> Result<Cr
 
 /// Its change events are removed later: a tenant created again under the name has another id and does not see them.
 async fn delete(transaction: &mut dyn Transaction, name: &TenantName) -> Result<Deletion, StoreError> {
-    let found = sql("SELECT id FROM tenant WHERE name = $1").bind(name.as_str());
+    let found = sql("SELECT id FROM tenant WHERE name = $1").bind(name);
     let Some(found) = transaction.fetch_first(found).await? else { return Ok(Deletion::Absent) };
-    let deleted = transaction
-        .execute(
-            sql("DELETE FROM tenant WHERE name = $1
+    let delete = sql("DELETE FROM tenant WHERE name = $1
            AND NOT EXISTS (SELECT 1 FROM subject WHERE tenant = $1)
-           AND NOT EXISTS (SELECT 1 FROM instance WHERE tenant = $1)")
-            .bind(name.as_str()),
-        )
-        .await?;
+           AND NOT EXISTS (SELECT 1 FROM instance WHERE tenant = $1)");
+    let deleted = transaction.execute(delete.bind(name)).await?;
     if deleted == 0 {
         return Ok(Deletion::NotEmpty);
     }
@@ -103,17 +87,14 @@ async fn replace_if_expected(
     expected: &TenantSettings,
     new: &TenantSettings,
 ) -> Result<bool, StoreError> {
-    let row = transaction.fetch_first(sql("SELECT settings FROM tenant WHERE name = $1").bind(tenant.as_str())).await?;
+    let row = transaction.fetch_first(sql("SELECT settings FROM tenant WHERE name = $1").bind(tenant)).await?;
     let Some(row) = row else { return Ok(false) };
     // Compared as values: a text written by an older program may lack a setting that has its default value.
     if rows::parsed(&row, "settings", settings::of_text)? != *expected {
         return Ok(false);
     }
-    transaction
-        .execute(
-            sql("UPDATE tenant SET settings = $2 WHERE name = $1").bind(tenant.as_str()).bind(settings::to_text(new)?),
-        )
-        .await?;
+    let update = sql("UPDATE tenant SET settings = $2 WHERE name = $1");
+    transaction.execute(update.bind(tenant).bind(settings::to_text(new)?)).await?;
     for ((kind, kept), (_, kept_before)) in new.earlier_hashes().into_iter().zip(expected.earlier_hashes()) {
         if kept < kept_before {
             leftovers::of_settings(transaction, tenant, kind).await?;
