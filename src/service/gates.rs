@@ -29,6 +29,7 @@
 //! ```
 
 mod attempts;
+mod candidate;
 mod change;
 mod directory;
 mod feeds;
@@ -71,13 +72,14 @@ use crate::service::requests::WantedPassword;
 use crate::service::{Call, ServiceError};
 
 pub use attempts::AttemptLimits;
+pub use candidate::{Candidate, Loaded, SubjectOrName};
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
 pub(super) use directory::{Directory, Scope};
 pub use imports::ImportPermits;
 pub(super) use imports::{NewBatch, Newcomer};
 pub use permit::{Permit, SubjectPermit};
 pub use recall::{Recalled, ReplayedChange, Unspent};
-pub use reserve::{Candidate, Loaded, Reserved, SubjectOrName};
+pub use reserve::Reserved;
 pub use verify::Matched;
 pub use watcher::Watcher;
 pub use watches::{WatchLimits, WatchSlot};

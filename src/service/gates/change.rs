@@ -6,8 +6,9 @@ use futures_util::future::join_all;
 use subtle::ConstantTimeEq;
 use tokio::join;
 
+use super::candidate::{Candidate, Loaded};
 use super::recall::Unspent;
-use super::reserve::{Candidate, Ending, Loaded, Reserved};
+use super::reserve::{Ending, Reserved};
 use super::{Gates, SubjectPermit};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};

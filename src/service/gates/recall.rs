@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Gates;
 use super::attempts::{caller_key, digest};
-use super::reserve::{Loaded, Reserved};
+use super::candidate::Loaded;
+use super::reserve::Reserved;
 use crate::domain::action::Action;
 use crate::domain::caller::Caller;
 use crate::domain::client_token::{ClientTokenKey, REMEMBERED_FOR, RememberedChange};

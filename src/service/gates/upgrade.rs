@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reserve::{Candidate, Reserved, SubjectOrName};
+use super::candidate::{Candidate, SubjectOrName};
+use super::reserve::Reserved;
 use crate::domain::password::Password;
 use crate::ports::Deadline;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::join;
 
-use super::reserve::{Candidate, Ending, Reserved, SubjectOrName};
+use super::candidate::{Candidate, SubjectOrName};
+use super::reserve::{Ending, Reserved};
 use crate::domain::overlap::PasswordUse;
 use crate::domain::password::Password;
 use crate::ports::HasherError;
