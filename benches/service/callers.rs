@@ -64,7 +64,7 @@ impl Caller for Change {
             old_password: Subject::password(version),
             new_password: Subject::password(version + 1),
             // After a call without an answer nobody knows which password holds. A change that is bound to a version is
-            // refused without a hash, and told the version.
+            // refused without a hash, and gets the version.
             expected_version: Some(version),
             client_token: String::new(),
         };

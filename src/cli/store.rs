@@ -39,7 +39,7 @@ pub(super) async fn run(
     let location = location(&config).map_err(Failure::failed)?;
     let report = location.check(pepper(&ring), &clock).await;
     let report = report.map_err(|error| Failure::caused("can't check", &error))?;
-    tell(&report.damages, terminal)
+    report_damages(&report.damages, terminal)
 }
 
 /// The pepper key ring.
@@ -54,7 +54,7 @@ pub(super) fn pepper(ring: &KeyRing) -> Option<&dyn Pepper> {
 }
 
 /// Prints each damage on a line of its own.
-fn tell(damages: &[String], terminal: &mut Terminal) -> Result<(), Failure> {
+fn report_damages(damages: &[String], terminal: &mut Terminal) -> Result<(), Failure> {
     if damages.is_empty() {
         return terminal.print("the store is undamaged");
     }

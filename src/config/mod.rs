@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_at_once_with_its_source() {
+    fn every_mistake_is_reported_at_once_with_its_source() {
         let file = "top = 1\n[server]\nlisten = \"nowhere\"\nreflektion = true\n[log]\nformat = 3\n";
         let environment = [("CREDENTIALD_HASHING_WORKERS", "many"), ("CREDENTIALD_LOG_LEVLE", "debug")];
         let mistakes = load(file, &environment, &[("attempts.allowance", "101")]).unwrap_err();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_toml_is_told_with_its_line() {
+    fn invalid_toml_is_reported_with_its_line() {
         let mistakes = load("[server]\nlisten = \n", &[], &[]).unwrap_err();
         assert!(mistakes[0].starts_with("c.toml: line 2: "), "{mistakes:?}");
     }

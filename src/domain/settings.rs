@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_out_of_range_is_told_and_nothing_changes() {
+    fn every_value_out_of_range_is_reported_and_nothing_changes() {
         let change = RamPasswordPolicyChange {
             minimum_password_length: Some(7),
             max_password_age: Some(1096),

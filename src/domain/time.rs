@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_outside_of_the_years_1_to_9999_is_none_from_outside_and_shown_as_the_nearest() {
+    fn a_time_outside_of_the_years_1_to_9999_is_refused_from_outside_and_shown_as_the_nearest() {
         let (first, last) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
         for micros in [first, 0, last] {
             assert_eq!(Timestamp::of_calendar(micros), Some(Timestamp(micros)));

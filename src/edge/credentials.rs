@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_but_one_bearer_token_is_none() {
+    fn anything_but_one_bearer_token_is_no_token() {
         assert_eq!(token_of(&[]), None);
         assert_eq!(token_of(&[Some("Bearer abc"), Some("Bearer abc")]), None, "a doubled header");
         assert_eq!(token_of(&[Some("Bearer abc"), None]), None, "a doubled header");

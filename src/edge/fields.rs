@@ -89,16 +89,16 @@ mod tests {
     use crate::domain::names::DomainName;
 
     #[test]
-    fn every_bad_field_is_told_in_the_order_of_reading() {
+    fn every_bad_field_is_reported_in_the_order_of_reading() {
         let mut fields = Fields::default();
         let tenant = fields.tenant("no spaces");
         let domain = fields.take("domain_name", DomainName::parse(""));
         let guards = fields.guards(Some(3), "retry 1");
         let error = fields.all(|| Some((tenant?, domain?, guards))).unwrap_err();
         let ServiceError::InvalidFields(fields) = error else { panic!("{error}") };
-        let told: Vec<_> = fields.iter().map(|invalid| (invalid.field, invalid.problem.reason())).collect();
+        let reported: Vec<_> = fields.iter().map(|invalid| (invalid.field, invalid.problem.reason())).collect();
         assert_eq!(
-            told,
+            reported,
             [
                 ("tenant", "CHARACTER_NOT_ALLOWED"),
                 ("domain_name", "REQUIRED"),

@@ -29,12 +29,12 @@ pub(super) async fn answered<T>(
     call: &Call,
     outcome: Result<T, ServiceError>,
 ) -> Result<Response<T>, Status> {
-    let tells_what_was_read = match &outcome {
+    let reveals_what_was_read = match &outcome {
         Ok(_) => call.caller.action().only_reads(),
         Err(ServiceError::Store(_) | ServiceError::NotAdmitted(_)) => false,
         Err(_) => true,
     };
-    let is_proven = if tells_what_was_read { service.still_authenticated(call).await } else { Ok(()) };
+    let is_proven = if reveals_what_was_read { service.still_authenticated(call).await } else { Ok(()) };
     is_proven.and(outcome).map(Response::new).map_err(|error| status::of_error(&error, context))
 }
 

@@ -80,7 +80,7 @@ impl Reply {
 
     /// The code and the reason. Asserts the form of every reply: an error before the first message is one block of
     /// headers.
-    fn told(&self) -> (Code, String) {
+    fn code_and_reason(&self) -> (Code, String) {
         let status =
             Status::from_header_map(&self.initial).or_else(|| Status::from_header_map(&self.trailers)).unwrap();
         let details = status.get_error_details();
@@ -102,7 +102,7 @@ fn framed(message: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn a_success_carries_the_request_id_too() {
     let reply = Reply::of(health().await, CHECK, &[], &framed(b"")).await;
-    assert_eq!(reply.told(), (Code::Ok, String::new()));
+    assert_eq!(reply.code_and_reason(), (Code::Ok, String::new()));
     assert_eq!(reply.initial["x-request-id"], REQUEST_ID);
     assert!(!reply.trailers.contains_key("x-request-id"));
 }
@@ -120,19 +120,19 @@ async fn a_body_that_does_not_decode_is_an_invalid_field() {
         ("a flag that does not exist", vec![7, 0, 0, 0, 0]),
     ] {
         let reply = Reply::of(health().await, CHECK, &[], &body).await;
-        assert_eq!(reply.told(), invalid, "{what}");
+        assert_eq!(reply.code_and_reason(), invalid, "{what}");
     }
 }
 
 #[tokio::test]
-async fn an_encoding_that_is_not_supported_is_told_with_those_that_are() {
+async fn an_unsupported_encoding_is_reported_with_the_supported_ones() {
     for encoding in ["deflate", "snappy", "zstd", "made-up"] {
         let reply = Reply::of(health().await, CHECK, &[("grpc-encoding", encoding)], &framed(b"")).await;
-        assert_eq!(reply.told(), (Code::Unimplemented, "UNSUPPORTED_COMPRESSION".to_owned()), "{encoding}");
+        assert_eq!(reply.code_and_reason(), (Code::Unimplemented, "UNSUPPORTED_COMPRESSION".to_owned()), "{encoding}");
         assert_eq!(reply.initial["grpc-accept-encoding"], "gzip,identity");
     }
     let reply = Reply::of(health().await, CHECK, &[("grpc-encoding", "identity")], &framed(b"")).await;
-    assert_eq!(reply.told().0, Code::Ok);
+    assert_eq!(reply.code_and_reason().0, Code::Ok);
 }
 
 #[tokio::test]
@@ -140,15 +140,15 @@ async fn a_large_message_is_refused_by_its_declared_length() {
     for length in [MAX_MESSAGE_BYTES + 1, 1 << 20, 1 << 30] {
         let declared = u32::try_from(length).unwrap().to_be_bytes();
         let reply = Reply::of(health().await, CHECK, &[], &[&[0][..], &declared].concat()).await;
-        assert_eq!(reply.told(), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE".to_owned()), "{length}");
+        assert_eq!(reply.code_and_reason(), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE".to_owned()), "{length}");
     }
 }
 
 #[tokio::test]
-async fn an_unknown_method_or_service_is_told() {
+async fn an_unknown_method_or_service_is_reported() {
     for path in ["/grpc.health.v1.Health/Heal", "/no.such.Service/Method", "/", "/nothing"] {
         let reply = Reply::of(health().await, path, &[], &framed(b"")).await;
-        assert_eq!(reply.told(), (Code::Unimplemented, "UNKNOWN_METHOD".to_owned()), "{path}");
+        assert_eq!(reply.code_and_reason(), (Code::Unimplemented, "UNKNOWN_METHOD".to_owned()), "{path}");
     }
 }
 
@@ -156,7 +156,7 @@ async fn an_unknown_method_or_service_is_told() {
 async fn the_health_of_an_unknown_service_keeps_its_code() {
     for path in [CHECK, "/grpc.health.v1.Health/Watch"] {
         let reply = Reply::of(health().await, path, &[], &framed(b"\x0a\x01x")).await;
-        assert_eq!(reply.told(), (Code::NotFound, "SERVICE_NOT_FOUND".to_owned()), "{path}");
+        assert_eq!(reply.code_and_reason(), (Code::NotFound, "SERVICE_NOT_FOUND".to_owned()), "{path}");
     }
 }
 
@@ -164,7 +164,7 @@ async fn the_health_of_an_unknown_service_keeps_its_code() {
 async fn a_call_ends_with_its_deadline() {
     let stuck = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
     let reply = Reply::of(layered(stuck), CHECK, &[("grpc-timeout", "1m")], b"").await;
-    assert_eq!(reply.told(), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
+    assert_eq!(reply.code_and_reason(), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
 }
 
 #[tokio::test]
@@ -176,9 +176,9 @@ async fn what_is_sent_as_a_stream_ends_with_its_callers_deadline_alone() {
     let stuck = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
     let import = "/credential.admin.v1.AdminService/ImportCredentials";
     let within_nothing = with_context(with_deadlines(slow), Duration::ZERO);
-    assert_eq!(Reply::of(within_nothing, import, &[], b"").await.told().0, Code::Ok);
+    assert_eq!(Reply::of(within_nothing, import, &[], b"").await.code_and_reason().0, Code::Ok);
     let reply = Reply::of(layered(stuck), import, &[("grpc-timeout", "1m")], b"").await;
-    assert_eq!(reply.told(), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
+    assert_eq!(reply.code_and_reason(), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn the_layers_within_find_the_callers_timeout_and_id() {
             Ok(Status::ok("").into_http())
         });
         let headers = [("grpc-timeout", timeout), ("x-request-id", "order-7")];
-        assert_eq!(Reply::of(layered(inner), CHECK, &headers, b"").await.told().0, Code::Ok);
+        assert_eq!(Reply::of(layered(inner), CHECK, &headers, b"").await.code_and_reason().0, Code::Ok);
     }
 }
 
@@ -203,14 +203,17 @@ async fn a_layer_without_a_context_is_an_internal_error() {
         request.extensions_mut().clear();
         forgetful.clone().call(request)
     });
-    assert_eq!(Reply::of(layered(forgets), CHECK, &[], b"").await.told(), (Code::Internal, "INTERNAL".to_owned()));
+    assert_eq!(
+        Reply::of(layered(forgets), CHECK, &[], b"").await.code_and_reason(),
+        (Code::Internal, "INTERNAL".to_owned())
+    );
 }
 
 #[tokio::test]
 async fn a_panic_is_an_internal_error() {
     let inner = service_fn(|_: Request<Body>| async { panic!("a bug") });
     let reply = Reply::of(layered(inner), CHECK, &[], b"").await;
-    assert_eq!(reply.told(), (Code::Internal, "INTERNAL".to_owned()));
+    assert_eq!(reply.code_and_reason(), (Code::Internal, "INTERNAL".to_owned()));
 }
 
 #[tokio::test]
@@ -225,6 +228,6 @@ async fn a_watch_ends_when_the_server_stops() {
     };
     // The watch is started first; otherwise it would never end.
     let (watched, ()) = tokio::join!(watching, stopping);
-    assert_eq!(watched.told().0, Code::Ok);
-    assert_eq!(Reply::of(edge, CHECK, &[], &framed(b"")).await.told().0, Code::NotFound);
+    assert_eq!(watched.code_and_reason().0, Code::Ok);
+    assert_eq!(Reply::of(edge, CHECK, &[], &framed(b"")).await.code_and_reason().0, Code::NotFound);
 }

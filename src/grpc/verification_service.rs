@@ -91,7 +91,7 @@ async fn watch_changes(
     let from = fields.all(|| from)?;
     let watch = service.watch_changes(call, from).await?;
     Ok(unfold(watch, |mut watch| async move {
-        let told = watch.next().await?;
-        Some((told.map(Into::into), watch))
+        let item = watch.next().await?;
+        Some((item.map(Into::into), watch))
     }))
 }

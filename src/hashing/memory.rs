@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_available_counts_before_what_there_is() {
+    fn available_memory_counts_before_total_memory() {
         let meminfo = "MemTotal:       24684152 kB\nMemFree:          100 kB\nMemAvailable:   2048 kB\n";
         assert_eq!(machine_bytes(meminfo), Some(2 << 20));
         assert_eq!(machine_bytes("MemTotal:       4 kB\n"), Some(4096));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn arenas_fit_up_to_what_there_is() {
+    fn arenas_fit_up_to_the_available_memory() {
         let arenas = Arenas { count: NonZeroU32::new(2).unwrap(), kib_each: 47_104 };
         assert_eq!((arenas.mib_each(), arenas.mib_in_total()), (46, 92));
         assert!(arenas.check(Some(92 << 20)).is_ok() && arenas.check(None).is_ok());

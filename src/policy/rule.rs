@@ -115,7 +115,7 @@ mod tests {
     use crate::policy::rules::MinDifferent;
 
     #[test]
-    fn every_broken_rule_is_told_in_the_order_of_the_list() {
+    fn every_broken_rule_is_reported_in_the_order_of_the_list() {
         let policy = Policy::of_length(8..=32).and_where(false, MinDifferent(9)).and(MinDifferent(4));
         let password = NewPassword::parse("abc".to_owned()).unwrap();
         let violations = policy.violations(&password);

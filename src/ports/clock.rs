@@ -35,7 +35,7 @@ impl Deadline {
 
     /// An earlier deadline: a tenth of the remaining time is reserved for reporting the outcome to the caller.
     #[must_use]
-    pub fn to_be_told(self, now: Instant) -> Self {
+    pub fn with_time_to_report(self, now: Instant) -> Self {
         Self(self.0.checked_sub(self.remaining(now) / 10).unwrap_or(self.0))
     }
 }
@@ -46,10 +46,10 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "there is no other instant to begin with")]
-    fn a_tenth_of_what_is_left_remains_to_be_told() {
+    fn a_tenth_of_what_is_left_remains_with_time_to_report() {
         let now = Instant::now();
         let deadline = |seconds| Deadline::at(now + Duration::from_secs(seconds));
-        assert_eq!(deadline(10).to_be_told(now), deadline(9));
-        assert_eq!(deadline(0).to_be_told(now), deadline(0));
+        assert_eq!(deadline(10).with_time_to_report(now), deadline(9));
+        assert_eq!(deadline(0).with_time_to_report(now), deadline(0));
     }
 }

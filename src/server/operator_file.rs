@@ -74,7 +74,7 @@ mod tests {
     use crate::server::refused_passwords;
 
     #[test]
-    fn the_first_refused_password_counts_whatever_editor_wrote_the_list() {
+    fn the_first_refused_password_counts_in_a_list_from_any_editor() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("list.txt");
         fs::write(&path, "\u{feff}Password1\r\nPassword2\r\n").unwrap();

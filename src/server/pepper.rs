@@ -70,8 +70,8 @@ mod tests {
 
     fn problems(pepper: &Pepper) -> Vec<String> {
         let ring = key_ring(pepper, &(Arc::new(SystemEntropy) as Arc<dyn Entropy>));
-        let told = |problem: &RingProblem| format!("{}: {}", problem.setting, problem.message);
-        ring.err().map(|bad| bad.0.iter().map(told).collect()).unwrap_or_default()
+        let message = |problem: &RingProblem| format!("{}: {}", problem.setting, problem.message);
+        ring.err().map(|bad| bad.0.iter().map(message).collect()).unwrap_or_default()
     }
 
     fn keys(text: &str, required: bool) -> Pepper {

@@ -204,8 +204,8 @@ impl Stateful {
 
 /// A text and its causes, each cause once: many errors repeat their source in their own text.
 pub fn with_causes(text: String, cause: Option<&dyn Error>) -> String {
-    std::iter::successors(cause, |&error| error.source()).fold(text, |told, error| {
+    std::iter::successors(cause, |&error| error.source()).fold(text, |all, error| {
         let text = error.to_string();
-        if told.contains(&text) { told } else { format!("{told}: {text}") }
+        if all.contains(&text) { all } else { format!("{all}: {text}") }
     })
 }

@@ -219,7 +219,7 @@ pub enum RowProblem {
     /// An invalid field.
     Field(InvalidField),
     /// A problem that the reader of the row reports, because it could not read all of it.
-    Told {
+    Reported {
         /// The field.
         field: String,
         /// The stable name of the problem.

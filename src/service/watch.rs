@@ -15,7 +15,7 @@ const READY: usize = 16;
 
 /// A watch from the caller's side. Dropping it ends it.
 pub struct Watch {
-    told: mpsc::Receiver<WatchItem>,
+    items: mpsc::Receiver<WatchItem>,
     /// Ends with the error that ended the watch; `None` once that was returned.
     follows: Option<JoinHandle<ServiceError>>,
     _slot: Arc<WatchSlot>,
@@ -28,8 +28,8 @@ impl Service {
         let permit = self.gates.permit(call, &Resource::Tenant(tenant.clone())).await?;
         let watcher = self.gates.watcher(permit, tenant, from).await?;
         let slot = watcher.slot();
-        let (sender, told) = mpsc::channel(READY);
-        Ok(Watch { told, follows: Some(tokio::spawn(watcher.follow(sender))), _slot: slot })
+        let (sender, items) = mpsc::channel(READY);
+        Ok(Watch { items, follows: Some(tokio::spawn(watcher.follow(sender))), _slot: slot })
     }
 
     /// Ends every watch, and refuses new ones. An orderly stop would otherwise wait for them.
@@ -41,8 +41,8 @@ impl Service {
 impl Watch {
     /// The next item; at the end the error that ended the watch, and then nothing.
     pub async fn next(&mut self) -> Option<Result<WatchItem, ServiceError>> {
-        if let Some(told) = self.told.recv().await {
-            return Some(Ok(told));
+        if let Some(items) = self.items.recv().await {
+            return Some(Ok(items));
         }
         let ended = self.follows.take()?.await;
         Some(Err(ended.unwrap_or(ServiceError::Internal("a watch was lost"))))

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn every_figure_is_told_with_its_unit() {
+    fn every_figure_of_the_engine_has_its_unit() {
         let text = Metrics::new(Arc::new(Fixed), AtomicMeter::default()).to_text().unwrap();
         let is_of_hasher =
             |line: &&str| ["credentiald_hash", "credentiald_admissions"].iter().any(|name| line.starts_with(name));

@@ -1,4 +1,4 @@
-//! What clients asked for, when, and what they were told: enough to find out afterwards whether all of it can be true.
+//! What clients asked for, when, and what they were answered: enough to find out afterwards whether all of it can be true.
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
@@ -32,7 +32,7 @@ pub enum Asked {
     Version,
 }
 
-/// What the client was told.
+/// What the client was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It was changed, to that version.

@@ -96,9 +96,9 @@ fn history(kind: Kind, version: u64) -> Vec<u64> {
     }
 }
 
-/// Checks that whoever watches from the beginning is told each version of each subject once, in its order.
+/// Checks that a watch from the beginning receives each version of each subject once, in its order.
 pub async fn check_watch(run: &Run, load: &Load, as_root: &Client, versions: &[u64]) {
-    let mut told = Versions::new();
+    let mut received = Versions::new();
     let mut watch = as_root.watch(json!({ "from_oldest": true })).await;
     for _ in 0..versions.iter().sum() {
         let event = watch.event().await["event"].clone();
@@ -107,18 +107,19 @@ pub async fn check_watch(run: &Run, load: &Load, as_root: &Client, versions: &[u
         let subject = &event["subject"];
         let name = [&subject["mail_domain"], &subject["ram_user"], &subject["instance_account"]["account_name"]];
         let name = name.into_iter().find_map(|name| name.as_str()).unwrap();
-        told.entry(name.to_owned()).or_default().push(version);
+        received.entry(name.to_owned()).or_default().push(version);
     }
     let all = load.subjects.iter().zip(versions);
     let expected = all.map(|(subject, version)| (subject.name(), (1..=*version).collect())).collect();
-    run.require(told == expected, || format!("watched: {}", difference(&told, &expected)));
+    run.require(received == expected, || format!("watched: {}", difference(&received, &expected)));
 }
 
 fn difference(found: &Versions, expected: &Versions) -> String {
     let names = expected.keys().chain(found.keys());
     let wrong = names.filter(|name| found.get(*name) != expected.get(*name));
-    let told =
+    let shown =
         |of: Option<&Vec<u64>>| of.map_or("none".to_owned(), |all| format!("{} up to {:?}", all.len(), all.last()));
-    let wrong = wrong.map(|name| format!("{name}: {} instead of {}", told(found.get(name)), told(expected.get(name))));
+    let wrong =
+        wrong.map(|name| format!("{name}: {} instead of {}", shown(found.get(name)), shown(expected.get(name))));
     wrong.collect::<Vec<_>>().join("; ")
 }

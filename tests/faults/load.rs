@@ -1,4 +1,4 @@
-//! Clients that change and verify passwords whatever happens, and write down what they are told.
+//! Clients that change and verify passwords during all faults, and write down the answers.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -401,7 +401,7 @@ impl Wanderer {
                 (Some(reply), "VERSION_CONFLICT") if !may_be_made => {
                     break Outcome::VersionConflict { current: number(&reply.metadata("current_version").into()) };
                 }
-                // Somebody else came after it, or before. It may as well be a fault of the service, which is told then.
+                // Another writer came after it, or before. It may as well be a fault of the service, which is reported then.
                 (_, reason) if !TEMPORARY.contains(&reason) => {
                     let what = || format!("{method} sent again by {} came to {reason}", subject.name());
                     load.run.require(!self.is_alone, what);
@@ -472,7 +472,7 @@ impl Wanderer {
         self.record(subject, invoked, Asked::Version, outcome)
     }
 
-    /// Sends a request, and answers nothing where no reply comes. What nobody should be told is a failure.
+    /// Sends a request, and returns nothing if no reply comes. A reply that no caller should get is a failure.
     async fn ask(&mut self, token: &str, method: &str, request: Value) -> Option<Reply> {
         let client = self.connection.with_token(token);
         let reply = tokio::time::timeout(PATIENCE, client.try_call(method, request)).await.ok();

@@ -41,7 +41,7 @@ pub struct Figure {
     pub demand: String,
 }
 
-/// What a part is given, and tells as it goes. What it was told is kept where the part panics.
+/// What a part is given, and what it reports as it goes. Reports are kept if the part panics.
 pub struct Run {
     pub form: Form,
     /// What its clients did, if it wrote that down.
@@ -126,7 +126,7 @@ pub struct Verdict {
 impl Verdict {
     pub fn of(part: Part, run: &Run, ended: thread::Result<()>) -> Self {
         let mut failures = std::mem::take(&mut *locked(&run.failures));
-        failures.extend(ended.err().map(|panic| told(panic.as_ref())));
+        failures.extend(ended.err().map(|panic| message_of(panic.as_ref())));
         let history = if failures.is_empty() { None } else { written(run) };
         Self { part, figures: std::mem::take(&mut *locked(&run.figures)), seed: run.seed, failures, history }
     }
@@ -167,12 +167,12 @@ fn written(run: &Run) -> Option<PathBuf> {
     (!lines.is_empty()).then(|| fs::write(&path, lines).map(|()| path).unwrap())
 }
 
-fn told(panic: &(dyn Any + Send)) -> String {
+fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_else(|| "a panic".to_owned())
 }
 
-/// A thread that panicked while it told something has told it or not.
+/// A thread that panicked during a report has made it or not.
 fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! A way between two that is as bad as it is told to be.
+//! A way between two that is as bad as a test makes it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -163,7 +163,7 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State) {
     }
 }
 
-/// Lets both ends be told that the connection is no more, once it is dropped.
+/// Lets both ends learn that the connection is gone, once it is dropped.
 fn reset(from: &OwnedReadHalf, to: &OwnedWriteHalf) {
     for stream in [from.as_ref(), to.as_ref()] {
         let _ = stream.set_zero_linger();

@@ -46,8 +46,8 @@ fn alone(test: &str) -> bool {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", &format!("arenas::{test}"), "--nocapture"]).env(ALONE, "yes");
     let output = command.output().unwrap();
-    let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(output.status.success() && told[0].contains("1 passed"), "{}", told.concat());
+    let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success() && printed[0].contains("1 passed"), "{}", printed.concat());
     false
 }
 

@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn every_broken_rule_is_told_at_once_whatever_the_order(
+    fn every_broken_rule_is_reported_at_once_in_any_order(
         case in any_case(), password in any_password(), order in any::<u64>(),
     ) {
         let policy = case.policy();
@@ -60,10 +60,10 @@ proptest! {
             rule.check(password.password().expose()).map(|finding| Violation { rule: rule.id(), finding })
         };
         let mut shuffled: Vec<Violation> = rules.iter().filter_map(verdict_of).collect();
-        let mut told = policy.violations(&password);
+        let mut violations = policy.violations(&password);
         shuffled.sort_by_key(|violation| violation.rule);
-        told.sort_by_key(|violation| violation.rule);
-        prop_assert_eq!(told, shuffled);
+        violations.sort_by_key(|violation| violation.rule);
+        prop_assert_eq!(violations, shuffled);
     }
 
     /// Of characters that no sentence needs, none turns up in one.
@@ -75,19 +75,19 @@ proptest! {
         }
     }
 
-    /// The same counts of the same types are told in the same words, whatever the characters are.
+    /// The same counts of the same types are reported in the same words for any characters.
     #[test]
     fn a_violation_tells_nothing_but_counts(
         case in any_case(), password in "[ -~éЖ🤔]{1,140}|[A-Da-d1-3]{4,24}|[aA1]{1,40}", shift in 1..10_u8,
     ) {
         let policy = case.policy();
-        let told = |password: &str| -> Vec<String> {
+        let messages = |password: &str| -> Vec<String> {
             // Whether a password has to do with a name or a list can't stay the same.
             let tells_counts = |violation: &Violation| !violation.rule.contains("_NAME") && !violation.rule.contains("BLOCKED");
             policy.violations(&new_password(password)).iter().filter(|v| tells_counts(v)).map(ToString::to_string).collect()
         };
         let shifted: String = password.chars().map(|character| shifted(character, shift)).collect();
-        prop_assert_eq!(told(&password), told(&shifted));
+        prop_assert_eq!(messages(&password), messages(&shifted));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a watcher may see is a question of the policies in force when it is told: here, of an operator's own.
+//! What a watcher may see depends on the policies in force when an event is sent: here, on an operator's own.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const ONLY_PRODUCTION: &str = r#"
     unless { resource.hasTag("env") && resource.getTag("env") == "prod" };
 "#;
 
-/// An authorizer that permits nothing any more once it is told to.
+/// An authorizer that permits nothing any more once a test switches it.
 struct Revocable(CedarAuthorizer, AtomicBool);
 
 impl Authorizer for Revocable {

@@ -161,7 +161,7 @@ class ClientTest(QuickstartTest):
         self.assertEqual(error.info.metadata["vendor_code"], "InvalidParameter.OldPassword.Incorrect")
         self.call("ChangePassword")
 
-    def test_a_weak_password_is_told_every_rule_that_it_breaks(self):
+    def test_a_weak_password_gets_every_rule_that_it_breaks(self):
         error = self.fail_to("ModifyPWByDomain", password="aaaa")
         self.assertEqual(error.code, grpc.StatusCode.INVALID_ARGUMENT)
         self.assertEqual(error.info.reason, "PASSWORD_POLICY_VIOLATION")
@@ -170,7 +170,7 @@ class ClientTest(QuickstartTest):
         self.assertGreaterEqual(len({violation.reason for violation in error.violations}), 4)
         self.assertNotIn("aaaa", str(error.details))
 
-    def test_every_bad_field_is_told_in_one_answer(self):
+    def test_every_bad_field_is_reported_in_one_answer(self):
         error = self.fail_to("ModifyAccountPassword", instance_id="", account_name="", new_account_password="")
         self.assertEqual(error.code, grpc.StatusCode.INVALID_ARGUMENT)
         self.assertEqual(error.info.reason, "INVALID_FIELD")
@@ -217,7 +217,7 @@ class ClientTest(QuickstartTest):
         stopping.set()
         self.assertTrue(call.result().success)
 
-    def test_health_is_told_for_each_service(self):
+    def test_health_is_reported_for_each_service(self):
         for service in ("", *SERVICES):
             with self.subTest(service):
                 self.assertEqual(self.health(service), health_pb2.HealthCheckResponse.SERVING)

@@ -45,7 +45,7 @@ class HaproxyTest(QuickstartTest):
         self.credentials = self.stubs.CredentialServiceStub(self.channel)
         self.root = self.lines["ModifyPWByDomain"].metadata
 
-    def test_an_error_before_the_end_of_a_stream_is_told(self):
+    def test_an_error_before_the_end_of_a_stream_is_reported(self):
         begin = self.admin.ImportCredentialsRequest(options=self.admin.ImportOptions(dry_run=True))
         rows = self.admin.ImportCredentialsRequest(rows=[self.admin.ImportRow(user_name="x" * 20_000)])
         importing = self.admin_stubs.AdminServiceStub(self.channel).ImportCredentials

@@ -81,7 +81,7 @@ struct Seen {
     most_resident_mib: f64,
 }
 
-/// Looks at health, over a new connection each time, and at memory, until told that it is over.
+/// Looks at health, over a new connection each time, and at memory, until the end of the section.
 async fn look(address: std::net::SocketAddr, process: u32, mut over: watch::Receiver<()>) -> Seen {
     let mut seen = Seen::default();
     while tokio::time::timeout(LOOK_EVERY, over.changed()).await.is_err() {

@@ -93,10 +93,10 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
         AdminServiceClient::new(args.caller.connect(environment).await?).max_decoding_message_size(MAX_RESPONSE_BYTES);
 
     let (sender, batches) = mpsc::channel(READ_AHEAD);
-    let (told, end) = oneshot::channel();
+    let (ended, end) = oneshot::channel();
     let from_row = args.from_row;
     // Not a task of the runtime, which would wait for it: a pipe may never end.
-    thread::spawn(move || told.send(read(Batches::new(rows, from_row), &sender)));
+    thread::spawn(move || ended.send(read(Batches::new(rows, from_row), &sender)));
     let options = ImportCredentialsRequest { options: Some(ImportOptions { dry_run: args.dry_run }), rows: Vec::new() };
     let sent = progress.clone();
     let batches = ReceiverStream::new(batches).map(move |batch| {

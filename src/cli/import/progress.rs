@@ -56,12 +56,12 @@ impl Progress {
                     self.bar.finish_and_clear();
                     return done;
                 }
-                _ = ticks.tick() => self.tell(terminal),
+                _ = ticks.tick() => self.show(terminal),
             }
         }
     }
 
-    fn tell(&self, terminal: &mut Terminal) {
+    fn show(&self, terminal: &mut Terminal) {
         let line = line(self.rows.load(Ordering::Relaxed), self.bar.elapsed());
         if self.bar.is_hidden() {
             terminal.complain(&line);

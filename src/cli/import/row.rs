@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_can_not_be_read_is_told() {
+    fn everything_that_can_not_be_read_is_reported() {
         assert_eq!(bad(r#"{"kind": "user", "name": 7, "colour": "red"}"#), ["colour", "kind", "name"]);
         let account = r#"{"kind": "instance-account", "status": "gone", "tags": ["a"], "change_time": "yesterday"}"#;
         assert_eq!(bad(account), ["change_time", "status", "tags"]);

@@ -220,11 +220,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_is_told_and_the_rest_is_read() {
+    fn an_invalid_row_is_reported_and_the_rest_is_read() {
         let read = rows("{\"kind\":\n[1]\n\u{feff}{}\n{\"kind\":\"ram-user\",\"name\":\"a\"}\n", Format::Jsonl);
-        let told: Vec<_> = read.iter().map(|row| problems(row).join("; ")).collect();
-        assert!(told[0].starts_with("is not JSON") && told[2].starts_with("is not JSON"), "{told:?}");
-        assert_eq!((told[1].as_str(), told[3].as_str()), ("is not a JSON object", ""));
+        let reported: Vec<_> = read.iter().map(|row| problems(row).join("; ")).collect();
+        assert!(reported[0].starts_with("is not JSON") && reported[2].starts_with("is not JSON"), "{reported:?}");
+        assert_eq!((reported[1].as_str(), reported[3].as_str()), ("is not a JSON object", ""));
 
         let read = rows("kind,name,hash\nram-user,a\nram-user,b,$h\n", Format::Csv);
         assert_eq!((problems(&read[0]), problems(&read[1])), (vec!["has 2 values for 3 columns"], vec![]));
@@ -238,9 +238,9 @@ mod tests {
         let Err(error) = Rows::new(Box::new(&b"kind,colour,kind,hash\n"[..]), Format::Csv) else {
             panic!("it is read")
         };
-        let told = error.to_string();
+        let reported = error.to_string();
         for mistake in ["no column \"colour\"", "\"kind\" is there twice", "\"name\" is missing"] {
-            assert!(told.contains(mistake), "{told}");
+            assert!(reported.contains(mistake), "{reported}");
         }
     }
 

@@ -32,15 +32,15 @@ pub(super) async fn run(args: &RewrapArgs, environment: &Environment, terminal: 
         return Err(Failure::failed("there is no key to wrap under: set pepper.keys_file or pepper.keys"));
     };
     let rotated = rotate(&ring, &store).await;
-    let told = match &rotated {
-        Ok(rotated) => tell(&ring, &store, rotated).await,
+    let lines = match &rotated {
+        Ok(rotated) => other_keys(&ring, &store, rotated).await,
         Err(_) => Ok(Vec::new()),
     };
     store.close().await;
     let lost = |error: StoreError| Failure::caused("can't re-wrap; run it again to go on", &error);
-    let (rotated, told) = (rotated.map_err(lost)?, told.map_err(lost)?);
+    let (rotated, lines) = (rotated.map_err(lost)?, lines.map_err(lost)?);
     terminal.print(&format!("re-wrapped {} under {current}", hashes(rotated.rewrapped)))?;
-    told.iter().try_for_each(|line| terminal.print(line))?;
+    lines.iter().try_for_each(|line| terminal.print(line))?;
     if rotated.left.is_empty() {
         return Ok(());
     }
@@ -59,7 +59,7 @@ async fn rotate(ring: &KeyRing, store: &dyn StoredHashes) -> Result<Rotated, Sto
 }
 
 /// Which keys can be removed.
-async fn tell(ring: &KeyRing, store: &dyn StoredHashes, rotated: &Rotated) -> Result<Vec<String>, StoreError> {
+async fn other_keys(ring: &KeyRing, store: &dyn StoredHashes, rotated: &Rotated) -> Result<Vec<String>, StoreError> {
     let in_use = store.keys_in_use().await?;
     let mut lines = Vec::new();
     for id in ring.ids().skip(1) {

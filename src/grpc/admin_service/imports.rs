@@ -23,8 +23,8 @@ const MAX_ROWS: usize = 1000;
 /// and save little.
 const MOST_TOGETHER: usize = 6;
 /// Bounds on how much of a client's own problems of a row is returned.
-const MAX_TOLD_PROBLEMS: usize = 8;
-const MAX_TOLD_CHARACTERS: usize = 200;
+const MAX_REPORTED_PROBLEMS: usize = 8;
+const MAX_REPORTED_CHARACTERS: usize = 200;
 
 pub(super) async fn import(
     service: &Service,
@@ -130,19 +130,19 @@ fn read(row: wire::ImportRow, place: u64, own_tenant: Option<&TenantName>) -> Ro
     let hash = fields.take("hash", hash);
     let changed_at = row.change_time.and_then(|time| fields.take("change_time", point_in_time(time)));
 
-    let told: Vec<_> = row.problems.into_iter().take(MAX_TOLD_PROBLEMS).collect();
+    let reported: Vec<_> = row.problems.into_iter().take(MAX_REPORTED_PROBLEMS).collect();
     // A value that could not be read is not missing.
-    let is_told = |missing: &InvalidField| {
+    let is_reported = |missing: &InvalidField| {
         missing.problem == FieldProblem::Missing
-            && told.iter().any(|told| told.field.is_empty() || told.field.starts_with(missing.field))
+            && reported.iter().any(|other| other.field.is_empty() || other.field.starts_with(missing.field))
     };
-    let own = fields.problems().into_iter().filter(|invalid| !is_told(invalid)).map(RowProblem::Field);
-    let problems = own.chain(told.iter().map(Into::into)).collect();
+    let own = fields.problems().into_iter().filter(|invalid| !is_reported(invalid)).map(RowProblem::Field);
+    let problems = own.chain(reported.iter().map(Into::into)).collect();
     let number = if row.row_number == 0 { place } else { row.row_number };
     RowToImport { number, tenant, name, attributes, hash, changed_at, problems }
 }
 
-/// The attributes in a row, whatever its kind.
+/// The attributes in a row of any kind.
 struct Given {
     region: String,
     mail_domain_status: i32,
@@ -192,9 +192,13 @@ impl Given {
 }
 
 impl From<&wire::RowProblem> for RowProblem {
-    fn from(told: &wire::RowProblem) -> Self {
-        let short = |text: &str| text.chars().take(MAX_TOLD_CHARACTERS).collect();
-        Self::Told { field: short(&told.field), reason: short(&told.reason), description: short(&told.description) }
+    fn from(problem: &wire::RowProblem) -> Self {
+        let short = |text: &str| text.chars().take(MAX_REPORTED_CHARACTERS).collect();
+        Self::Reported {
+            field: short(&problem.field),
+            reason: short(&problem.reason),
+            description: short(&problem.description),
+        }
     }
 }
 
@@ -224,7 +228,7 @@ impl From<RowProblem> for wire::RowProblem {
             RowProblem::Field(InvalidField { field, problem }) => {
                 Self { field: field.to_owned(), reason: problem.reason().to_owned(), description: problem.to_string() }
             }
-            RowProblem::Told { field, reason, description } => Self { field, reason, description },
+            RowProblem::Reported { field, reason, description } => Self { field, reason, description },
             RowProblem::TenantAbsent => of("tenant", Reason::TenantNotFound, "does not exist"),
             RowProblem::InstanceAbsent => {
                 of("subject.instance_account.instance_id", Reason::InstanceNotFound, "does not exist")

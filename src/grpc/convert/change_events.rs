@@ -12,8 +12,8 @@ use crate::service::requests::WatchItem;
 use wire::change_event::Kind;
 
 impl From<WatchItem> for wire::WatchChangesResponse {
-    fn from(told: WatchItem) -> Self {
-        Self { cursor: cursor_at(told.cursor), event: told.event.map(Into::into) }
+    fn from(item: WatchItem) -> Self {
+        Self { cursor: cursor_at(item.cursor), event: item.event.map(Into::into) }
     }
 }
 

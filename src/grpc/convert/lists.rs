@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_fifty_items_unless_told_otherwise_and_a_thousand_at_most() {
+    fn a_page_has_fifty_items_by_default_and_a_thousand_at_most() {
         assert_eq!(page(0, "").map(|page| page.size), Some(50));
         assert_eq!(page(1000, "").map(|page| page.size), Some(1000));
         assert_eq!(page(1001, ""), None);

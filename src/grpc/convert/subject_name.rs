@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_name_is_told_by_its_path() {
+    fn a_bad_name_is_reported_by_its_path() {
         let account = |instance_id: &str, account_name: &str| {
             Some(wire::SubjectName {
                 subject: Some(Subject::InstanceAccount(wire::InstanceAccountName {

@@ -40,7 +40,7 @@ fn away() -> Box<dyn Error + Send + Sync> {
 }
 
 /// The code, the reason, the mirrored HTTP status and the vendor's code (`~` before one that is only the nearest).
-fn told(error: &ServiceError, action: Action) -> (Code, String, String, String) {
+fn explained(error: &ServiceError, action: Action) -> (Code, String, String, String) {
     let status = of_error(error, &asked(action));
     let details = status.get_error_details();
     let info = details.error_info().unwrap();
@@ -102,7 +102,7 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
     ];
     for (error, code, reason, http_status) in rows {
         let expected = (code, reason.to_owned(), http_status.to_owned(), String::new());
-        assert_eq!(told(&error, Action::ListTenants), expected, "{error:?}");
+        assert_eq!(explained(&error, Action::ListTenants), expected, "{error:?}");
     }
 }
 
@@ -142,9 +142,9 @@ fn the_four_rpcs_have_their_vendors_codes_and_no_other_has() {
     ];
     for (error, expected) in rows {
         let codes = [ModifyPwByDomain, ChangePassword, ChangePasswordV5, ModifyAccountPassword]
-            .map(|action| told(&error, action).3);
+            .map(|action| explained(&error, action).3);
         assert_eq!(codes, expected, "{error:?}");
-        assert_eq!(told(&error, Action::ResetAccountPassword).3, "", "{error:?}");
+        assert_eq!(explained(&error, Action::ResetAccountPassword).3, "", "{error:?}");
     }
 }
 
@@ -166,7 +166,7 @@ fn every_violation_names_the_field_of_the_rpc() {
 }
 
 #[test]
-fn who_may_come_back_later_is_told_when() {
+fn a_retry_that_is_allowed_later_has_a_delay() {
     for error in [
         ServiceError::TooManyAttempts { retry_after: SECONDS },
         ServiceError::PasswordTooYoung { retry_after: SECONDS },
@@ -179,7 +179,7 @@ fn who_may_come_back_later_is_told_when() {
 }
 
 #[test]
-fn a_deadline_that_is_too_short_is_told_how_long_is_enough() {
+fn a_deadline_that_is_too_short_is_answered_with_one_that_is_enough() {
     for (micros, expected) in [(1, "1"), (50_000, "50"), (50_001, "51")] {
         let enough = Duration::from_micros(micros);
         let error = NotAdmitted::DeadlineTooShort { expected_wait: Duration::ZERO, enough }.into();
@@ -216,7 +216,7 @@ fn a_pushback_is_rounded_up_and_fits_into_32_bits() {
 }
 
 #[test]
-fn an_interrupted_watch_is_told_why_and_not_that_the_service_is_overloaded() {
+fn an_interrupted_watch_has_its_own_message_and_not_that_of_an_overload() {
     for (interruption, words) in [
         (Interruption::Stopping, "the service is stopping"),
         (Interruption::TooSlow, "the watch takes its events too slowly"),
@@ -228,7 +228,7 @@ fn an_interrupted_watch_is_told_why_and_not_that_the_service_is_overloaded() {
 }
 
 #[test]
-fn a_cause_that_its_error_repeats_is_told_once() {
+fn a_cause_that_its_error_repeats_is_reported_once() {
     #[derive(Debug, thiserror::Error)]
     #[error("can't read: {0}")]
     struct Repeats(#[source] Cause);
@@ -236,17 +236,17 @@ fn a_cause_that_its_error_repeats_is_told_once() {
     #[error("the disk is gone")]
     struct Cause;
     let error = ServiceError::from(StoreError::Unavailable(Box::new(Repeats(Cause))));
-    let told = with_causes(error.to_string(), error.source());
-    assert_eq!(told, "the store is unavailable: can't read: the disk is gone");
+    let explained = with_causes(error.to_string(), error.source());
+    assert_eq!(explained, "the store is unavailable: can't read: the disk is gone");
 }
 
 #[test]
 fn a_conflict_tells_the_current_version() {
-    let told = |current| {
+    let explained = |current| {
         let status = of_error(&ServiceError::VersionConflict { current }, &asked(Action::ChangePassword));
         status.get_error_details().error_info().unwrap().metadata["current_version"].clone()
     };
-    assert_eq!((told(Version::new(7)), told(None)), ("7".to_owned(), "0".to_owned()));
+    assert_eq!((explained(Version::new(7)), explained(None)), ("7".to_owned(), "0".to_owned()));
 }
 
 #[test]
@@ -264,8 +264,8 @@ fn all_details_stay_under_6_kib_on_the_wire() {
         status.add_header(&mut headers).unwrap();
         assert!(headers["grpc-status-details-bin"].len() < 6 * 1024);
         let details = status.get_error_details();
-        let told = details.bad_request().unwrap().field_violations.len();
+        let explained = details.bad_request().unwrap().field_violations.len();
         let left_out: usize = details.error_info().unwrap().metadata["violations_left_out"].parse().unwrap();
-        assert_eq!(told + left_out, 1000);
+        assert_eq!(explained + left_out, 1000);
     }
 }

@@ -142,7 +142,7 @@ fn password(text: &str) -> Arc<Password> {
 }
 
 #[tokio::test]
-async fn a_job_that_nobody_waits_for_is_never_computed() {
+async fn an_abandoned_job_is_never_computed() {
     let Held { engine, computed, entered, release, .. } = held();
     let hashes = admit(&engine, 3);
     let mut running = pin!(hashes.hash(password("hold"), [0; SALT_BYTES]));

@@ -108,7 +108,7 @@ fn two_wraps_of_one_hash_differ() {
 }
 
 #[test]
-fn every_mistake_in_a_ring_is_told_by_its_line() {
+fn every_mistake_in_a_ring_is_reported_by_its_line() {
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
     let long = "x".repeat(33);
     let text = format!(

@@ -57,13 +57,14 @@ mod tests {
 
     #[test]
     fn tair_has_fourteen_symbols() {
-        let told = "only upper-case and lower-case letters, digits and ! @ # $ % ^ & * ( ) _ + - = are allowed, found";
+        let message =
+            "only upper-case and lower-case letters, digits and ! @ # $ % ^ & * ( ) _ + - = are allowed, found";
         assert_tells(
             &AllowedCharacters::TAIR,
             &[
                 ("azAZ09!@#$%^&*()_+-=", ""),
-                ("a b", &format!("{told} 1 other")),
-                ("~`{}[]|\\:;\"'<>,.?/", &format!("{told} 18 others")),
+                ("a b", &format!("{message} 1 other")),
+                ("~`{}[]|\\:;\"'<>,.?/", &format!("{message} 18 others")),
             ],
         );
         assert_eq!((' '..='~').filter(|character| AllowedCharacters::is_tair_symbol(*character)).count(), 14);

@@ -39,14 +39,14 @@ mod tests {
 
     #[test]
     fn each_type_counts_once() {
-        let told = "at least 3 types of character (upper case, lower case, digit, symbol) are required, found";
+        let message = "at least 3 types of character (upper case, lower case, digit, symbol) are required, found";
         assert_tells(
             &MinTypes { minimum: 3, is_symbol: |character| character != '~' },
             &[
-                ("", &format!("{told} 0")),
-                ("aaaa", &format!("{told} 1")),
-                ("aA", &format!("{told} 2")),
-                ("aA~", &format!("{told} 2")),
+                ("", &format!("{message} 0")),
+                ("aaaa", &format!("{message} 1")),
+                ("aA", &format!("{message} 2")),
+                ("aA~", &format!("{message} 2")),
                 ("aA1", ""),
                 ("aA-", ""),
                 ("1 \u{e9}a", ""),

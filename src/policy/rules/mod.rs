@@ -36,8 +36,8 @@ pub(crate) mod tests {
     /// Asserts what a rule reports on each password; an empty text means nothing.
     pub(crate) fn assert_tells(rule: &dyn Rule, table: &[(&str, &str)]) {
         for (password, expected) in table {
-            let told = rule.check(password).map(|finding| finding.to_string()).unwrap_or_default();
-            assert_eq!(told, *expected, "{} of {password:?}", rule.id());
+            let message = rule.check(password).map(|finding| finding.to_string()).unwrap_or_default();
+            assert_eq!(message, *expected, "{} of {password:?}", rule.id());
         }
     }
 

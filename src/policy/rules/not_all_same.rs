@@ -44,19 +44,19 @@ mod tests {
 
     #[test]
     fn digits_are_not_one_digit_repeated() {
-        let told = "the digits must not all be the same digit";
+        let message = "the digits must not all be the same digit";
         assert_tells(
             &NotAllSame::DIGITS,
-            &[("", ""), ("a1b", ""), ("a1b2", ""), ("1112", ""), ("11", told), ("a1b1c1", told)],
+            &[("", ""), ("a1b", ""), ("a1b2", ""), ("1112", ""), ("11", message), ("a1b1c1", message)],
         );
     }
 
     #[test]
-    fn letters_are_not_one_letter_repeated_in_whatever_case() {
-        let told = "the letters, upper and lower case together, must not all be the same letter";
+    fn letters_are_not_one_letter_repeated_in_either_case() {
+        let message = "the letters, upper and lower case together, must not all be the same letter";
         assert_tells(
             &NotAllSame::LETTERS,
-            &[("12", ""), ("a1", ""), ("aAbB", ""), ("aaaB", ""), ("a1A", told), ("AAaa", told)],
+            &[("12", ""), ("a1", ""), ("aAbB", ""), ("aaaB", ""), ("a1A", message), ("AAaa", message)],
         );
     }
 }

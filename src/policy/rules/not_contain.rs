@@ -46,19 +46,19 @@ mod tests {
 
     #[test]
     fn the_user_name_is_found_anywhere_in_any_case() {
-        let told = "it must not contain the user name";
+        let message = "it must not contain the user name";
         assert_tells(
             &NotContain::user_name("Bob.1"),
-            &[("bob1", ""), ("bob.2", ""), ("1.bob", ""), ("bob.1", told), ("xxBOB.1xx", told)],
+            &[("bob1", ""), ("bob.2", ""), ("1.bob", ""), ("bob.1", message), ("xxBOB.1xx", message)],
         );
     }
 
     #[test]
     fn any_part_of_the_names_is_found() {
-        let told = "it must not contain a part of the subject's names";
+        let message = "it must not contain a part of the subject's names";
         assert_tells(
             &NotContain::subject_names(&["mail", "example"]),
-            &[("exampl", ""), ("myMAIL", told), ("1Example1", told)],
+            &[("exampl", ""), ("myMAIL", message), ("1Example1", message)],
         );
         assert_tells(&NotContain::subject_names(&[]), &[("anything", "")]);
     }

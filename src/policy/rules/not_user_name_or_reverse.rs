@@ -37,14 +37,14 @@ mod tests {
 
     #[test]
     fn only_the_whole_name_is_compared() {
-        let told = "it must be neither the user name nor its reverse";
+        let message = "it must be neither the user name nor its reverse";
         assert_tells(
             &NotUserNameOrReverse::of("Jane-1"),
             &[
-                ("Jane-1", told),
-                ("JANE-1", told),
-                ("1-enaJ", told),
-                ("1-ENAJ", told),
+                ("Jane-1", message),
+                ("JANE-1", message),
+                ("1-enaJ", message),
+                ("1-ENAJ", message),
                 ("Jane-12", ""),
                 ("Jane", ""),
                 ("", ""),

@@ -25,7 +25,7 @@ pub(in crate::service) use remembered::DryRuns;
 use remembered::Remembered;
 
 /// The maximum number of refused rows that are reported; the others are only counted.
-const MOST_TOLD: usize = 1000;
+const MAX_REPORTED_ROWS: usize = 1000;
 
 /// An import under way.
 pub struct Import {
@@ -122,7 +122,7 @@ impl ImportReport {
                 Verdict::Unchanged => self.unchanged += 1,
                 Verdict::Refused(problems) => {
                     self.refused += 1;
-                    if self.refused_rows.len() < MOST_TOLD {
+                    if self.refused_rows.len() < MAX_REPORTED_ROWS {
                         self.refused_rows.push(RefusedRow { row_number, problems });
                     }
                 }

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_that_nobody_uses_do_not_pile_up() {
+    fn unused_pairs_do_not_pile_up() {
         let under_way = UnderWay::default();
         for number in 0..100_000_u32 {
             let mut subject = [0; 32];

@@ -253,7 +253,7 @@ impl Reserved<Loaded> {
             remember: change.unspent.spend(version, authority.event.at),
             forget: self.to_forget(),
             authority,
-            deadline: Some(deadline.to_be_told(now)),
+            deadline: Some(deadline.with_time_to_report(now)),
         };
         match ports.store.commit(&commit).await? {
             CommitOutcome::Committed(version) => {

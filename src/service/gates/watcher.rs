@@ -77,20 +77,20 @@ impl Watcher {
     }
 
     /// Sends events to the caller until something ends the watch; returns what ended it.
-    pub(in crate::service) async fn follow(mut self, told: mpsc::Sender<WatchItem>) -> ServiceError {
+    pub(in crate::service) async fn follow(mut self, items: mpsc::Sender<WatchItem>) -> ServiceError {
         let (stopping, deadline) = (self.gates.watches.stopping.clone(), self.permit.call().deadline);
-        let caller = told.clone();
+        let caller = items.clone();
         tokio::select! {
             biased;
             () = stopping.cancelled() => ServiceError::WatchInterrupted(Interruption::Stopping),
             () = tokio::time::sleep_until(deadline.instant().into()) => ServiceError::DeadlineExceeded,
             () = caller.closed() => ServiceError::Internal("the caller has hung up"),
-            Err(error) = self.run(&told) => error,
+            Err(error) = self.run(&items) => error,
         }
     }
 
     /// Sends the cursor of the watch first, so that a caller who receives nothing else has one.
-    async fn run(&mut self, told: &mpsc::Sender<WatchItem>) -> Result<Infallible, ServiceError> {
+    async fn run(&mut self, items: &mpsc::Sender<WatchItem>) -> Result<Infallible, ServiceError> {
         let mut heartbeat = tokio::time::interval(self.gates.installation.watches.heartbeat);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -102,7 +102,7 @@ impl Watcher {
                 moved = self.moved.wait_for(|last| *last > cursor) => moved.is_ok(),
             };
             if is_news {
-                self.read_on(told).await?;
+                self.read_on(items).await?;
             } else {
                 self.check_caller().await?;
                 // Advance even if only other tenants' events came: a cursor that stays behind expires.
@@ -111,12 +111,12 @@ impl Watcher {
                 {
                     self.cursor = up_to;
                 }
-                self.tell(told, WatchItem { cursor: self.cursor, event: None }).await?;
+                self.send(items, WatchItem { cursor: self.cursor, event: None }).await?;
             }
         }
     }
 
-    async fn read_on(&mut self, told: &mpsc::Sender<WatchItem>) -> Result<(), ServiceError> {
+    async fn read_on(&mut self, items: &mpsc::Sender<WatchItem>) -> Result<(), ServiceError> {
         let (events, up_to) = match self.feed.after(self.cursor, PAGE as usize) {
             Some(recent) => recent,
             None => self.read_page().await?,
@@ -134,7 +134,7 @@ impl Watcher {
             }
             let cursor = recent.position;
             if self.may_see(&mut judged, &recent).await? {
-                self.tell(told, WatchItem { cursor, event: Some(recent.event.clone()) }).await?;
+                self.send(items, WatchItem { cursor, event: Some(recent.event.clone()) }).await?;
             }
             self.cursor = cursor;
         }
@@ -196,9 +196,9 @@ impl Watcher {
         Ok(())
     }
 
-    async fn tell(&self, told: &mpsc::Sender<WatchItem>, what: WatchItem) -> Result<(), ServiceError> {
+    async fn send(&self, items: &mpsc::Sender<WatchItem>, what: WatchItem) -> Result<(), ServiceError> {
         let patience = self.gates.installation.watches.patience;
-        match tokio::time::timeout(patience, told.send(what)).await {
+        match tokio::time::timeout(patience, items.send(what)).await {
             Ok(_) => Ok(()),
             Err(_) => Err(ServiceError::WatchInterrupted(Interruption::TooSlow)),
         }

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_kept_waiting_beyond_the_deadline() {
+    fn no_retry_begins_after_the_deadline() {
         let patient = retries(1, Duration::from_mins(1));
         let now = patient.clock.instant();
         assert_eq!(patient.pauses(Some(Deadline::at(now))).next(), None);

@@ -105,7 +105,7 @@ async fn begin(run: &Arc<Run>, serving: &Serving, operator: &str) -> (Arc<Load>,
     (load, clients)
 }
 
-/// How often somebody was told that the store is not available.
+/// How often a caller got the answer that the store is not available.
 fn refused(load: &Load) -> u64 {
     load.answers().get("STORE_UNAVAILABLE").copied().unwrap_or_default()
 }

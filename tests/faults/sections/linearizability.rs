@@ -1,5 +1,5 @@
 //! Many clients change and verify the passwords of a few subjects through two servers of one store, and the history of what
-//! they were told is searched for an order in which all of it can have happened.
+//! they were answered is searched for an order in which all of it can have happened.
 
 use std::sync::Arc;
 

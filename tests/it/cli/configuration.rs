@@ -51,7 +51,7 @@ fn what_is_shown_is_a_file_that_says_the_same() {
 }
 
 #[test]
-fn every_mistake_is_told_at_once_with_its_source() {
+fn every_mistake_is_reported_at_once_with_its_source() {
     let (_folder, path) = file("[server]\nlisten = \"here\"\nport = 1\n\n[log]\nformat = \"xml\"\n");
     let environment = [("CREDENTIALD_HASHING_WORKERS", "two"), ("CREDENTIALD_LOG_LEVLE", "info")];
     for command in [&["config", "check"][..], &["config", "show"], &["serve"], &["migrate"], &["store", "check"]] {
@@ -167,7 +167,7 @@ fn no_token_is_shown() {
 }
 
 #[test]
-fn what_never_listens_need_not_be_told_that_plaintext_is_fine() {
+fn a_command_that_never_listens_needs_no_permission_for_plaintext() {
     let anywhere = [("CREDENTIALD_SERVER_LISTEN", "0.0.0.0:50051")];
     assert_eq!(credentiald(&["serve"], &anywhere).status, 78);
     let first = credentiald(&["bootstrap"], &anywhere);

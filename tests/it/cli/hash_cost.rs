@@ -25,7 +25,7 @@ fn the_strongest_cost_within_the_budget_is_proposed_and_accepted_as_configuratio
 }
 
 #[test]
-fn programs_are_told_the_same_as_json() {
+fn json_has_the_same_values() {
     let measured = credentiald(&[&SMALL[..], &["--latency-ms", "60000", "--json"]].concat(), &[]);
     let report: Value = serde_json::from_str(&measured.stdout).unwrap();
     assert_eq!(report["proposal"], serde_json::json!({ "memory_kib": 47104, "iterations": 2, "parallelism": 1 }));

@@ -27,7 +27,7 @@ fn what_can_not_be_understood_is_usage() {
 }
 
 #[test]
-fn an_administrator_without_a_token_is_told_where_to_put_one() {
+fn an_administrator_without_a_token_sees_where_to_put_one() {
     let outcome = credentiald(&["admin", "list-tenants"], &[]);
     assert_eq!(outcome.status, 2);
     assert!(
@@ -49,7 +49,7 @@ fn a_service_that_is_not_there_is_a_failure() {
 }
 
 #[test]
-fn somebody_who_accepts_and_never_answers_is_not_healthy() {
+fn a_server_that_accepts_and_never_answers_is_not_healthy() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let outcome = credentiald(&["healthcheck", "--address", &silent.local_addr().unwrap().to_string()], &[]);
     assert_eq!(outcome.status, 1);

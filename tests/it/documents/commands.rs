@@ -48,8 +48,8 @@ fn every_command_line_is_understood() {
             count += 1;
             let output = Command::new(BINARY).args(&arguments).arg("--help").env_clear().output().unwrap();
             if !output.status.success() {
-                let told = String::from_utf8_lossy(&output.stderr).into_owned();
-                wrong.push(format!("{}: credentiald {}\n{told}", document.name, arguments.join(" ")));
+                let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+                wrong.push(format!("{}: credentiald {}\n{complaint}", document.name, arguments.join(" ")));
             }
         }
     }
@@ -70,12 +70,12 @@ fn calls_are_found_where_a_shell_would_find_them() {
 fn the_readme_s_way_to_run_the_service_works_as_written() {
     let script = document("README.md").block_below("## Run it for real").text;
     let folder = tempfile::tempdir().unwrap();
-    let Ended { is_success, told, complaints } = run(&script, folder.path());
-    assert!(is_success, "{told}{complaints}");
+    let Ended { is_success, stdout, complaints } = run(&script, folder.path());
+    assert!(is_success, "{stdout}{complaints}");
     for expected in ["the configuration is good", "serving", "generated password", "the store is undamaged"] {
-        assert!(told.contains(expected), "no {expected:?} in:\n{told}{complaints}");
+        assert!(stdout.contains(expected), "no {expected:?} in:\n{stdout}{complaints}");
     }
-    assert_eq!(told.matches("cdt_").count(), script.matches("issue-access-token").count(), "{told}");
+    assert_eq!(stdout.matches("cdt_").count(), script.matches("issue-access-token").count(), "{stdout}");
     assert!(complaints.contains("stopped"), "{complaints}");
     assert!(folder.path().join("data/credentiald.db").exists());
 }
@@ -95,10 +95,10 @@ fn the_examples_of_importing_and_of_backups_work_as_written() {
         &example("### Restoring"),
     ];
     let folder = tempfile::tempdir().unwrap();
-    let Ended { is_success, told, complaints } = run(&script.join("\n"), folder.path());
-    assert!(is_success, "{told}{complaints}");
+    let Ended { is_success, stdout, complaints } = run(&script.join("\n"), folder.path());
+    assert!(is_success, "{stdout}{complaints}");
     for expected in ["dry run: imported 2, unchanged 0", "\nimported 2, unchanged 0", "rows, all of them read back"] {
-        assert!(told.contains(expected), "no {expected:?} in:\n{told}{complaints}");
+        assert!(stdout.contains(expected), "no {expected:?} in:\n{stdout}{complaints}");
     }
     assert_eq!(fs::read_to_string(folder.path().join("directory.csv")).unwrap().lines().count(), 7);
 }
@@ -106,7 +106,7 @@ fn the_examples_of_importing_and_of_backups_work_as_written() {
 /// How a script ended, and what it printed.
 struct Ended {
     is_success: bool,
-    told: String,
+    stdout: String,
     complaints: String,
 }
 
@@ -116,7 +116,7 @@ fn run(script: &str, folder: &Path) -> Ended {
     let path = std::env::var("PATH").unwrap();
     // Files: a pipe would stay open as long as the service that a failed script leaves behind.
     let printed = tempfile::tempdir().unwrap();
-    let [told, complaints] = ["told", "complaints"].map(|name| printed.path().join(name));
+    let [stdout, complaints] = ["stdout", "complaints"].map(|name| printed.path().join(name));
     let mut shell = Command::new("sh")
         .args(["-e", "-u", "-c", script])
         .env_clear()
@@ -127,7 +127,7 @@ fn run(script: &str, folder: &Path) -> Ended {
         .current_dir(folder)
         .process_group(0)
         .stdin(Stdio::null())
-        .stdout(File::create(&told).unwrap())
+        .stdout(File::create(&stdout).unwrap())
         .stderr(File::create(&complaints).unwrap())
         .spawn()
         .unwrap();
@@ -141,8 +141,8 @@ fn run(script: &str, folder: &Path) -> Ended {
     // Where all of it has ended by itself, there is no such group any more.
     let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
     waiting.join().unwrap();
-    let [told, complaints] = [told, complaints].map(|path| fs::read_to_string(path).unwrap());
-    Ended { is_success, told, complaints }
+    let [stdout, complaints] = [stdout, complaints].map(|path| fs::read_to_string(path).unwrap());
+    Ended { is_success, stdout, complaints }
 }
 
 #[test]

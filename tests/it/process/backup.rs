@@ -171,7 +171,7 @@ async fn a_damaged_backup_replaces_nothing() {
 }
 
 #[tokio::test]
-async fn a_damaged_store_is_backed_up_by_nobody_and_replaced() {
+async fn a_damaged_store_is_never_backed_up_and_can_be_replaced() {
     let (installation, acme) = changed_since_the_backup().await;
     let store = installation.database();
     let good = fs::read(&store).unwrap();

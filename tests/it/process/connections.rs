@@ -131,7 +131,7 @@ async fn a_flood_of_cancelled_calls_ends_with_goaway() {
 }
 
 #[tokio::test]
-async fn idle_connections_are_told_to_come_again() {
+async fn idle_connections_get_goaway() {
     let installation = Installation::new();
     let serving = installation.serve(&["--server-idle-seconds", "1"]).await;
     let mut connection = RawConnection::open(serving.address, 65_535).await;

@@ -125,7 +125,7 @@ async fn imported_passwords_verify_and_their_hashes_are_upgraded() {
 }
 
 #[tokio::test]
-async fn every_refused_row_is_told_with_its_number_and_all_of_its_problems() {
+async fn every_refused_row_is_reported_with_its_number_and_all_of_its_problems() {
     let admin = Administered::start().await;
     let rows = [
         json!({ "tenant": "acme", "kind": "ram-user", "name": "good", "hash": BCRYPT }).to_string(),
@@ -150,9 +150,9 @@ row 7: hash: the subject is there with another hash, or none (ALREADY_EXISTS)
 ";
     for (arguments, prefix) in [(&["import", "--dry-run", &file][..], "dry run: "), (&["import", &file], "")] {
         let ended = admin.run(arguments);
-        let told: Vec<&str> = ended.stdout.lines().collect();
+        let lines: Vec<&str> = ended.stdout.lines().collect();
         let mut sorted: Vec<&str> = expected.lines().collect();
-        let (sums, mut problems) = told.split_last().unwrap();
+        let (sums, mut problems) = lines.split_last().unwrap();
         let mut problems: Vec<&str> = std::mem::take(&mut problems).to_vec();
         problems.sort_unstable();
         sorted.sort_unstable();
@@ -166,10 +166,10 @@ row 7: hash: the subject is there with another hash, or none (ALREADY_EXISTS)
 }
 
 #[tokio::test]
-async fn what_can_not_be_imported_at_all_is_told() {
+async fn a_file_that_can_not_be_imported_is_reported() {
     let admin = Administered::start().await;
     let csv = admin.file("bad.csv", "kind,name,colour\n");
-    for (arguments, status, told) in [
+    for (arguments, status, message) in [
         (&["import", "absent.jsonl"][..], 1, "error: can't read absent.jsonl"),
         (&["import", &csv], 1, "there is no column \"colour\", the column \"hash\" is missing"),
         (&["import", "--from-row", "x", &csv], 2, "--from-row"),
@@ -177,7 +177,7 @@ async fn what_can_not_be_imported_at_all_is_told() {
     ] {
         let ended = admin.run(arguments);
         assert_eq!((ended.status, ended.stdout.as_str()), (Some(status), ""), "{}", ended.stderr);
-        assert!(ended.stderr.contains(told), "{}", ended.stderr);
+        assert!(ended.stderr.contains(message), "{}", ended.stderr);
     }
     let file = admin.file("users.jsonl", "{}");
     let nobody = outcome(admin.installation.calling(&admin.address(), "cdt_nobody", &["import", &file]));
@@ -205,8 +205,8 @@ async fn an_import_that_was_killed_is_finished_by_running_it_again() {
     admin.serving.kill();
     let status = eventually("the end of the import", || importing.try_wait().unwrap()).await;
     assert_eq!(status.code(), Some(1));
-    let told = fs::read_to_string(admin.installation.path("stderr")).unwrap();
-    assert!(told.contains("run the same command again"), "{told}");
+    let complaint = fs::read_to_string(admin.installation.path("stderr")).unwrap();
+    assert!(complaint.contains("run the same command again"), "{complaint}");
 
     assert_eq!(admin.installation.run(&["store", "check"]).printed(), "the store is undamaged\n");
     admin.serving = admin.installation.serve(&[]).await;

@@ -40,12 +40,12 @@ async fn every_acknowledged_change_survives_a_kill() {
     }
     let mut versions = [1; 4];
     for changes_before_the_kill in [2, 5, 9] {
-        let (told, mut acknowledged) = unbounded_channel();
+        let (acknowledge, mut acknowledged) = unbounded_channel();
         let changing = join_all(tokens.iter().zip(versions).map(|(token, version)| {
             let user = Client::new(serving.address).with_token(token);
-            tokio::spawn(keep_changing(user, version, told.clone()))
+            tokio::spawn(keep_changing(user, version, acknowledge.clone()))
         }));
-        drop(told);
+        drop(acknowledge);
         for _ in 0..changes_before_the_kill {
             acknowledged.recv().await.unwrap();
         }
@@ -62,16 +62,16 @@ async fn every_acknowledged_change_survives_a_kill() {
         }
     }
     assert!(versions.iter().sum::<u64>() >= 4 + 2 + 5 + 9);
-    let mut told = BTreeMap::<_, Vec<_>>::new();
+    let mut received = BTreeMap::<_, Vec<_>>::new();
     let mut watch = acme.root.watch(json!({ "from_oldest": true })).await;
     for _ in 0..versions.iter().sum() {
         let event = watch.event().await["event"].clone();
         let what = if event["changed"].is_null() { &event["created"] } else { &event["changed"] };
         let version: u64 = what["version"].as_str().unwrap().parse().unwrap();
-        told.entry(event["subject"]["ram_user"].as_str().unwrap().to_owned()).or_default().push(version);
+        received.entry(event["subject"]["ram_user"].as_str().unwrap().to_owned()).or_default().push(version);
     }
     for (name, version) in names.iter().zip(versions) {
-        assert_eq!(told[*name], (1..=version).collect::<Vec<_>>(), "{name}: what is there was told, and nothing else");
+        assert_eq!(received[*name], (1..=version).collect::<Vec<_>>(), "{name}: each version is sent once");
     }
     serving.kill();
     assert_eq!(installation.run(&["store", "check"]).printed(), "the store is undamaged\n");

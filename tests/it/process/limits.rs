@@ -21,7 +21,7 @@ fn limited(kind: &str, limit: u32, command: &Command) -> Command {
 }
 
 #[tokio::test]
-async fn silent_sockets_shut_nobody_out() {
+async fn silent_sockets_keep_no_caller_out() {
     let installation = Installation::new();
     let arguments = ["serve", "--server-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
     let command = installation.command(&[&arguments[..], &["--server-handshake-seconds", "2"]].concat());
@@ -56,14 +56,14 @@ async fn a_client_that_asks_slowly_for_metrics_is_not_waited_for() {
 async fn a_command_that_is_short_of_descriptors_blames_no_directory() {
     let installation = Installation::new();
     installation.bootstrap();
-    let mut told = 0;
+    let mut failed = 0;
     for descriptors in 6..40 {
         let command = installation.command(&["store", "check"]);
         let outcome = outcome(limited("-n", descriptors, &command));
         assert!(!outcome.stderr.contains("is read-only"), "with {descriptors}: {}", outcome.stderr);
-        told += usize::from(outcome.stderr.contains("can't be opened"));
+        failed += usize::from(outcome.stderr.contains("can't be opened"));
     }
-    assert!(told > 0, "no start was short of descriptors while it opened the store");
+    assert!(failed > 0, "no start was short of descriptors while it opened the store");
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn the_kernel_and_its_reason_are_labels() {
 }
 
 #[tokio::test]
-async fn hashes_and_refusals_are_counted_and_nobody_is_named() {
+async fn hashes_and_refusals_are_counted_without_names() {
     let installation = Installation::new();
     let (serving, acme, address) = measured(&installation).await;
     let token = acme.ram_user("harbour-master", OLD).await;

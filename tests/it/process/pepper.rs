@@ -63,7 +63,7 @@ impl Peppered {
     }
 }
 
-/// Users who change their passwords and verify them, until told to stop. Every call has to succeed.
+/// Users who change their passwords and verify them, until they have to stop. Every call has to succeed.
 struct Busy {
     stop: Arc<AtomicBool>,
     tasks: Vec<tokio::task::JoinHandle<(String, u64)>>,
@@ -215,7 +215,7 @@ async fn a_rewrap_that_was_killed_goes_on_when_it_is_run_again() {
 }
 
 #[tokio::test]
-async fn damage_is_told_with_the_subject_and_without_the_hash() {
+async fn damage_is_reported_with_the_subject_and_without_the_hash() {
     let peppered = Peppered::new();
     let (a, b) = (peppered.key("a"), peppered.key("b"));
     let (ring, rotated) = (peppered.ring("a", &[&a]), peppered.ring("b", &[&b, &a]));
@@ -228,18 +228,18 @@ async fn damage_is_told_with_the_subject_and_without_the_hash() {
     acme.relay.err("VerifyPassword", verification("alice", "mypassword"), "INTERNAL").await;
     let log = serving.stop().await;
     let (id, hash) = stored_hash(&peppered.installation.database(), "alice");
-    let told = format!("the hash of subject {id}, version 1, does not open under the pepper key a");
-    assert!(log.contains(&told) && !log.contains(&hash[8..]), "{log} {alice}");
+    let message = format!("the hash of subject {id}, version 1, does not open under the pepper key a");
+    assert!(log.contains(&message) && !log.contains(&hash[8..]), "{log} {alice}");
 
     let check = peppered.installation.run(&["store", "check", &ring]);
     assert_eq!(check.status, Some(1));
-    assert!(check.stdout.contains(&told) && !check.stdout.contains(&hash[8..]), "{check:?}");
+    assert!(check.stdout.contains(&message) && !check.stdout.contains(&hash[8..]), "{check:?}");
     // Without the keys it looks like any other.
     assert_eq!(peppered.installation.run(&["store", "check"]).status, Some(0));
 
     let rewrap = peppered.pepper("rewrap", &rotated);
     assert_eq!(rewrap.status, Some(1), "{rewrap:?}");
-    assert!(rewrap.stderr.contains(&told), "{rewrap:?}");
+    assert!(rewrap.stderr.contains(&message), "{rewrap:?}");
     assert!(
         rewrap.stdout.contains("re-wrapped 1 hash under b") && rewrap.stdout.contains("a: 1 hash left"),
         "{rewrap:?}"
@@ -247,7 +247,7 @@ async fn damage_is_told_with_the_subject_and_without_the_hash() {
 }
 
 #[tokio::test]
-async fn a_missing_key_is_told_at_once() {
+async fn a_missing_key_is_reported_at_once() {
     let peppered = Peppered::new();
     let (ring, other) = (peppered.ring("a", &[&peppered.key("a")]), peppered.ring("b", &[&peppered.key("b")]));
     let (serving, acme) = peppered.installation.acme(&[&ring]).await;
@@ -275,7 +275,7 @@ async fn a_missing_key_is_told_at_once() {
 }
 
 #[test]
-fn mistakes_in_a_ring_are_told_all_at_once_and_show_no_key() {
+fn mistakes_in_a_ring_are_reported_all_at_once_and_show_no_key() {
     let peppered = Peppered::new();
     let key = peppered.key("a");
     let secret = key.split_once(':').unwrap().1;

@@ -110,7 +110,7 @@ async fn the_four_printed_calls_succeed_at_every_start() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_told_and_the_demonstration_keeps_its_passwords() {
+async fn a_port_in_use_is_reported_and_the_demonstration_keeps_its_passwords() {
     let installation = Installation::new();
     let serving = installation.quickstart(&[]).await;
     let root = Demonstration::of(&serving).calls[0].client.clone();

@@ -1,4 +1,4 @@
-//! What keeps the service from starting: told on one line, and left alone.
+//! What keeps the service from starting is reported on one line, and left unchanged.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -21,7 +21,7 @@ fn installed() -> Installation {
 /// Starting ends with that message on one line, and no file is touched or removed.
 fn assert_refused(installation: &Installation, message: &str) {
     let before = kept(installation);
-    assert_told(&serve(installation), &message.replace("{}", &installation.database().display().to_string()));
+    assert_reported(&serve(installation), &message.replace("{}", &installation.database().display().to_string()));
     assert!(kept(installation) == before, "{message}");
 }
 
@@ -40,7 +40,7 @@ fn serve(installation: &Installation) -> Outcome {
     installation.run(&["serve", "--server-listen", "127.0.0.1:0"])
 }
 
-fn assert_told(outcome: &Outcome, message: &str) {
+fn assert_reported(outcome: &Outcome, message: &str) {
     assert_eq!((outcome.status, outcome.stdout.as_str()), (Some(1), ""), "{}", outcome.stderr);
     assert!(outcome.stderr.starts_with(&format!("error: can't serve: {message}")), "{message}: {}", outcome.stderr);
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
@@ -81,26 +81,26 @@ async fn a_store_that_another_process_holds_is_refused() {
     let hold = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; SELECT count(*) FROM tenant";
     other.execute_batch(hold).unwrap();
     // To read the file here would give up this process's locks on it (POSIX).
-    assert_told(&serve(&installation), &format!("the store {} is locked by another process", database.display()));
+    assert_reported(&serve(&installation), &format!("the store {} is locked by another process", database.display()));
     drop(other);
     assert!(kept(&installation) == before);
     installation.serve(&[]).await.stop().await;
 }
 
 #[tokio::test]
-async fn a_second_service_is_told_who_has_the_store() {
+async fn a_second_service_reports_who_has_the_store() {
     let installation = installed();
     let serving = installation.serve(&[]).await;
     let database = installation.database();
     let locked =
         |name: &Path| format!("the store {} is locked by another process: pid {}", name.display(), serving.id());
-    assert_told(&serve(&installation), &format!("{} on ", locked(&database)));
+    assert_reported(&serve(&installation), &format!("{} on ", locked(&database)));
 
     let other = installation.path("other.db");
     fs::hard_link(&database, &other).unwrap();
     let url = format!("sqlite:{}", other.display());
     let second = installation.run(&["serve", "--server-listen", "127.0.0.1:0", "--store-url", &url]);
-    assert_told(&second, &format!("{}, which uses the file under another name", locked(&other)));
+    assert_reported(&second, &format!("{}, which uses the file under another name", locked(&other)));
     let beside = installation.run(&["bootstrap"]);
     assert!(beside.stderr.contains("an operator has a valid access token already"), "{}", beside.stderr);
     serving.stop().await;
@@ -140,23 +140,23 @@ fn a_store_on_a_read_only_file_system_is_refused() {
     let before = kept(&installation);
     let mount = "mount --bind credentiald-data credentiald-data; mount -o remount,bind,ro credentiald-data";
     let serve = installation.command(&["serve", "--server-listen", "127.0.0.1:0"]);
-    let told = outcome(with_mounts(mount, &serve));
-    assert_told(&told, &format!("the store {} is read-only", installation.database().display()));
+    let refused = outcome(with_mounts(mount, &serve));
+    assert_reported(&refused, &format!("the store {} is read-only", installation.database().display()));
     assert!(kept(&installation) == before);
 }
 
 #[test]
-fn a_port_in_use_is_told() {
+fn a_port_in_use_is_reported() {
     let installation = Installation::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let outcome = installation.run(&["serve", "--server-listen", &address]);
-    assert_told(&outcome, &format!("{address} is in use by another program"));
+    assert_reported(&outcome, &format!("{address} is in use by another program"));
     assert!(!installation.data().exists(), "no store is made");
 }
 
 #[test]
-fn a_bad_configuration_is_told_before_anything_is_touched() {
+fn a_bad_configuration_is_reported_before_anything_is_touched() {
     let installation = Installation::new();
     // Below every line of the OWASP list.
     let outcome = installation.run(&["serve", "--hashing-memory-kib", "1024"]);

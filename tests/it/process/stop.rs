@@ -40,7 +40,7 @@ async fn a_stop_loses_nothing(signal: &str) {
     let status = serving.ended().await;
 
     assert!(status.success(), "{status}: {}", serving.log());
-    assert!(watch.await.unwrap().body.ends_with(NOT_SERVING), "who watches is told first");
+    assert!(watch.await.unwrap().body.ends_with(NOT_SERVING), "watchers of health are answered first");
     assert!(!serving.is_healthy());
     let again = installation.serve_on(&address.to_string(), &[]).await;
     let acme = acme.at(again.address);

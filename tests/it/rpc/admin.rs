@@ -77,7 +77,7 @@ async fn the_store_writes_a_request_id_as_answers_do() {
 }
 
 #[tokio::test]
-async fn lists_are_told_in_pages() {
+async fn lists_have_pages() {
     let world = World::start().await;
     for number in 0..7 {
         world.root.ok("CreateRamUser", json!({ "user_name": format!("user-{number}") })).await;
@@ -166,13 +166,13 @@ async fn an_operator_revokes_a_token_by_its_id_whosever_it_is() {
     let wrong = json!({ "tenant": "acme", "token_id": id });
     let reply = world.operator.err("RevokeAccessToken", wrong, "INVALID_FIELD").await;
     assert_eq!(reply.problems(), ["tenant: MALFORMED"]);
-    // A root is not told what other tenants have, and is not told that it was revoked.
+    // A root does not learn what other tenants have, or that a token was revoked.
     world.root.err("RevokeAccessToken", json!({ "token_id": id }), "ACCESS_TOKEN_NOT_FOUND").await;
     caller.ok("ListRamUsers", json!({})).await;
     world.operator.ok("RevokeAccessToken", json!({ "tenant": "globex", "token_id": id })).await;
     caller.err("ListRamUsers", json!({}), "UNAUTHENTICATED").await;
 
-    // Nor is anybody told so of one that is gone, or never was.
+    // Nor does any caller learn that of one that is gone, or never existed.
     for id in [id, json!("00000000-0000-4000-8000-000000000000")] {
         for caller in [&world.operator, &globex, &world.root] {
             caller.err("RevokeAccessToken", json!({ "token_id": id }), "ACCESS_TOKEN_NOT_FOUND").await;

@@ -46,7 +46,7 @@ async fn one_caller_cannot_lock_a_subject_for_the_others() {
 }
 
 #[tokio::test]
-async fn an_unknown_subject_is_told_from_a_known_one_by_nothing() {
+async fn an_unknown_subject_looks_the_same_as_a_known_one() {
     let world = Setup::default().by(&MovedClock::stopped()).start().await;
     world.ram_user("alice", RIGHT).await;
     world.root.ok("CreateRamUser", json!({ "user_name": "without" })).await;
@@ -156,7 +156,7 @@ async fn who_guessed_in_vain_can_still_reset() {
 }
 
 #[tokio::test]
-async fn a_slowed_subjects_callers_wait_or_are_told_how_long_to_wait() {
+async fn callers_of_a_slowed_subject_wait_or_get_a_delay() {
     let clock = MovedClock::stopped();
     let setup = Setup::default().with("attempts.allowance", "1").with("attempts.subject_allowance", "1");
     let world = setup.by(&clock).start().await;
@@ -175,7 +175,7 @@ async fn a_slowed_subjects_callers_wait_or_are_told_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn a_relying_system_is_told_what_exists_and_a_sign_in_is_not() {
+async fn a_relying_system_learns_what_exists_and_a_sign_in_does_not() {
     let world = World::start().await;
     world.ram_user("alice", RIGHT).await;
     let relay = world.service().await;

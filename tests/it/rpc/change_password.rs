@@ -25,7 +25,7 @@ async fn a_ram_user_changes_its_own_password() {
 }
 
 #[tokio::test]
-async fn a_wrong_old_password_is_told_and_changes_nothing() {
+async fn a_wrong_old_password_is_reported_and_changes_nothing() {
     let world = World::start().await;
     let alice = world.ram_user("alice", OLD).await;
 
@@ -39,7 +39,7 @@ async fn a_wrong_old_password_is_told_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn every_broken_rule_is_told_at_once() {
+async fn every_broken_rule_is_reported_at_once() {
     let world = World::start().await;
     let policy = json!({
         "minimum_password_length": 12, "require_uppercase_characters": true, "require_numbers": true,
@@ -69,7 +69,7 @@ async fn every_broken_rule_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn missing_fields_are_told_all_at_once() {
+async fn missing_fields_are_reported_all_at_once() {
     let world = World::start().await;
     let alice = world.ram_user("alice", OLD).await;
 
@@ -142,7 +142,7 @@ async fn a_change_can_be_bound_to_a_version() {
 }
 
 #[tokio::test]
-async fn a_deleted_user_is_nobody_and_its_namesake_inherits_nothing() {
+async fn a_deleted_user_is_no_caller_and_its_namesake_inherits_nothing() {
     let world = World::start().await;
     let alice = world.ram_user("alice", OLD).await;
     for _ in 0..5 {

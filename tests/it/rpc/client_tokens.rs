@@ -217,7 +217,7 @@ async fn for_a_clock_that_jumped_back_a_token_is_over() {
 }
 
 #[tokio::test]
-async fn what_was_made_is_told_whatever_has_changed_since() {
+async fn a_retry_returns_the_change_also_after_later_changes() {
     let world = World::start().await;
     let bob = world.iam_user("bob", "Password1").await;
     world.root.ok("UpdatePasswordPolicyV5", json!({ "minimum_password_age": 60 })).await;

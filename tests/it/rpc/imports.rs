@@ -69,7 +69,7 @@ async fn ram_users(client: &Client) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_with_a_row_is_told_at_once() {
+async fn everything_that_is_wrong_with_a_row_is_reported_at_once() {
     let world = World::start().await;
     let rows = vec![
         json!({ "tenant": "no spaces", "subject": { "ram_user": "a b" }, "hash": "plain", "region": "x",
@@ -167,7 +167,7 @@ async fn a_second_run_changes_nothing_and_nothing_is_overwritten() {
 }
 
 #[tokio::test]
-async fn a_tenant_is_left_by_nobody_but_operators() {
+async fn only_operators_act_outside_of_their_tenant() {
     let world = World::start().await;
     let globex = world.tenant("globex").await;
     let into = |tenant: &str| json!({ "tenant": tenant, "subject": { "ram_user": "a" }, "hash": BCRYPT });
@@ -197,9 +197,9 @@ async fn what_is_sent_is_bounded() {
     let refused: Vec<Vec<Value>> = (0..3).map(|_| (0..500).map(|_| json!({})).collect()).collect();
     let reply = import(&world.root, &refused).await;
     assert_eq!(counts(&reply), [0, 0, 1500, 0]);
-    let told = reply["refused_rows"].as_array().unwrap();
-    assert_eq!((told.len(), &reply["refused_rows_left_out"]), (1000, &json!(500)));
-    assert_eq!(told[999]["row_number"], 1000);
+    let refused = reply["refused_rows"].as_array().unwrap();
+    assert_eq!((refused.len(), &reply["refused_rows_left_out"]), (1000, &json!(500)));
+    assert_eq!(refused[999]["row_number"], 1000);
 }
 
 #[tokio::test]

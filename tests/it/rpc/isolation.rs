@@ -1,4 +1,4 @@
-//! Who may do what, and what nobody is told.
+//! Permissions, and what no caller learns.
 
 use serde_json::{Value, json};
 use tonic::Code;
@@ -44,7 +44,7 @@ async fn a_refusal_does_not_tell_where_what_may_not_be_seen_is() {
 }
 
 #[tokio::test]
-async fn nobody_crosses_tenants() {
+async fn no_caller_crosses_tenants() {
     let world = World::start().await;
     world.ram_user("alice", "mypassword").await;
     let other = world.tenant("other").await;

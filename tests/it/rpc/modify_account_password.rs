@@ -30,7 +30,7 @@ async fn an_instance_accounts_password_is_changed() {
 }
 
 #[tokio::test]
-async fn missing_instance_and_missing_account_are_told_apart() {
+async fn a_missing_instance_and_a_missing_account_have_different_reasons() {
     let world = World::start().await;
     world.instance_account("r-1", "app", OLD).await;
 
@@ -75,7 +75,7 @@ async fn an_instance_that_is_not_running_and_an_account_that_is_unavailable_keep
 }
 
 #[tokio::test]
-async fn every_bad_field_is_told_at_once() {
+async fn every_bad_field_is_reported_at_once() {
     let world = World::start().await;
     let reply = world.root.err("ModifyAccountPassword", json!({ "account_name": "1App" }), "INVALID_FIELD").await;
     let fields: Vec<String> = reply.violations().iter().map(|violation| violation.field.clone()).collect();
@@ -84,7 +84,7 @@ async fn every_bad_field_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_wrong_old_password_and_a_weak_new_one_are_told() {
+async fn a_wrong_old_password_and_a_weak_new_one_are_reported() {
     let world = World::start().await;
     world.instance_account("r-1", "app", OLD).await;
     let mut request = change("r-1", "app");
@@ -93,7 +93,7 @@ async fn a_wrong_old_password_and_a_weak_new_one_are_told() {
     let reply = world.root.err("ModifyAccountPassword", request.clone(), "OLD_PASSWORD_INCORRECT").await;
     assert_eq!((reply.metadata("vendor_code"), reply.metadata("vendor_code_nearest")), (None, None));
 
-    // Step 5 comes before step 7: the weak password is told, whatever the old one.
+    // Step 5 comes before step 7: the weak password is reported with any old one.
     request["new_account_password"] = json!("short~");
     let reply = world.root.err("ModifyAccountPassword", request, "PASSWORD_POLICY_VIOLATION").await;
     assert_eq!(reply.metadata("vendor_code_nearest").as_deref(), Some("InvalidAccountPassword.Format"));

@@ -64,7 +64,7 @@ async fn guessing_the_current_password_by_reuse_is_an_attempt() {
 }
 
 #[tokio::test]
-async fn every_broken_rule_is_told_at_once() {
+async fn every_broken_rule_is_reported_at_once() {
     let world = World::start().await;
     world.mail_domain("example.com", FIRST).await;
 
@@ -87,7 +87,7 @@ async fn every_broken_rule_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_bad_domain_name_is_told_with_every_other_bad_field() {
+async fn a_bad_domain_name_is_reported_with_every_other_bad_field() {
     let world = World::start().await;
     for name in ["exa mple.com", "exa_mple.com", &"a".repeat(51), ""] {
         let request = json!({ "domain_name": name, "password": "x".repeat(1025) });
@@ -99,7 +99,7 @@ async fn a_bad_domain_name_is_told_with_every_other_bad_field() {
 }
 
 #[tokio::test]
-async fn a_domain_that_is_missing_is_told_to_who_may_ask_only() {
+async fn only_permitted_callers_learn_that_a_domain_is_missing() {
     let world = World::start().await;
     world.mail_domain("example.com", FIRST).await;
     let alice = world.ram_user("alice", "mypassword").await;

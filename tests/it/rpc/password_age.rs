@@ -71,7 +71,7 @@ async fn an_iam_users_password_has_to_be_changed_when_its_validity_is_over() {
 }
 
 #[tokio::test]
-async fn an_iam_user_waits_after_its_own_change_and_after_nobody_elses() {
+async fn an_iam_user_waits_after_its_own_change_only() {
     let clock = MovedClock::default();
     let world = Setup::default().by(&clock).start().await;
     let bob = world.iam_user("bob", OLD).await;

@@ -54,7 +54,7 @@ async fn without_an_overlap_a_change_holds_at_once() {
 }
 
 #[tokio::test]
-async fn for_so_long_after_a_change_both_passwords_verify_and_are_told_apart() {
+async fn during_an_overlap_both_passwords_verify_with_different_results() {
     let clock = MovedClock::default();
     let world = Setup::default().by(&clock).start().await;
     world.mail_domain(DOMAIN, FIRST).await;
@@ -92,7 +92,7 @@ async fn an_overlap_survives_a_restart() {
     assert_eq!(world.verify_each(&domain(), &[FIRST, SECOND]).await, ["MATCHED_PREVIOUS", "MATCHED_CURRENT"]);
 }
 
-/// Verifies a password again and again until it is told to stop, and answers what it found and how often.
+/// Verifies a password again and again until it has to stop, and returns what it found and how often.
 async fn relay(caller: Client, password: &'static str, stop: Arc<AtomicBool>) -> (Vec<String>, u32) {
     let (mut found, mut count) = (Vec::new(), 0);
     while !stop.load(Ordering::SeqCst) {
@@ -245,7 +245,7 @@ async fn an_administrator_sees_who_uses_which_password() {
 }
 
 #[tokio::test]
-async fn where_there_is_no_overlap_nobody_is_noted() {
+async fn without_an_overlap_no_caller_is_noted() {
     let world = World::start().await;
     world.mail_domain(DOMAIN, FIRST).await;
     assert_eq!(world.verify_each(&domain(), &[FIRST]).await, ["MATCHED_CURRENT"]);
@@ -267,7 +267,7 @@ async fn a_wrong_password_during_an_overlap_is_one_attempt() {
 }
 
 #[tokio::test]
-async fn a_watcher_is_told_until_when_the_password_before_is_good() {
+async fn a_watcher_receives_the_end_of_an_overlap() {
     let world = world_with_overlap(&MovedClock::default()).await;
     let mut watch = world.service().await.watch(json!({})).await;
     watch.next().await.unwrap();

@@ -110,7 +110,7 @@ async fn a_hash_that_was_altered_or_moved_is_damage_and_never_matches() {
     }
     assert_eq!(world.verify(alice(), "mypassword2").await, "MATCHED_CURRENT");
 
-    // What does not open is told apart, and an administrator replaces it.
+    // A hash that does not open has a reason of its own, and an administrator replaces it.
     tamper(&world, statements[3]);
     assert_eq!(posture(&world).await, ["argon2id v=19,m=47104,t=1,p=1: 0 of 1", "unreadable -: 1 of 1"]);
     world.root.ok("ResetPassword", json!({ "subject": alice(), "password": "mypassword4" })).await;

@@ -117,7 +117,7 @@ async fn a_message_is_bounded_after_decompression() {
 }
 
 #[tokio::test]
-async fn an_unsupported_compression_is_told_with_those_that_are_supported() {
+async fn an_unsupported_compression_is_reported_with_the_supported_ones() {
     let world = World::start().await;
     let alice = world.ram_user("alice", "mypassword").await;
     for path in [CHANGE, "/grpc.health.v1.Health/Check", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"] {
@@ -157,7 +157,7 @@ async fn a_success_has_its_request_id_in_the_initial_metadata_alone() {
 }
 
 #[tokio::test]
-async fn who_may_come_back_later_is_told_so_by_a_pushback_too() {
+async fn a_retry_that_is_allowed_later_has_a_pushback_too() {
     let world = World::start().await;
     let alice = world.ram_user("alice", "mypassword").await;
     let wrong = json!({ "old_password": "wrong-password", "new_password": "newpassword" });

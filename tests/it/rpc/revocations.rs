@@ -149,7 +149,7 @@ async fn holding() -> (World, Arc<AtomicBool>, watch::Receiver<u32>) {
 }
 
 #[tokio::test]
-async fn no_verdict_is_told_after_the_token_was_revoked() {
+async fn no_verdict_is_returned_after_the_token_was_revoked() {
     let asked = [
         ("VerifyPassword", OLD, 1),
         ("VerifyPassword", "guess", 1),
@@ -187,7 +187,7 @@ async fn no_verdict_is_told_after_the_token_was_revoked() {
 }
 
 #[tokio::test]
-async fn what_is_read_of_a_tenant_that_took_the_name_is_not_told() {
+async fn data_of_a_later_tenant_of_the_same_name_is_not_returned() {
     let (world, armed, mut waiting) = holding().await;
     armed.store(true, Ordering::SeqCst);
     let root = world.root.clone();
@@ -239,7 +239,7 @@ async fn a_watcher_sees_nothing_of_a_tenant_that_was_made_again() {
     world.operator.ok("CreateRamUser", request).await;
     let ended = loop {
         match watch.next().await {
-            Ok(told) => assert!(told["event"].is_null(), "{told}"),
+            Ok(reply) => assert!(reply["event"].is_null(), "{reply}"),
             Err(ended) => break ended,
         }
     };

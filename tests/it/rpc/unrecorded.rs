@@ -1,4 +1,4 @@
-//! Attempts that the store does not take: nobody gets more of them, and nobody is told of a match meanwhile.
+//! Attempts that the store does not take: no caller gets more of them, or learns of a match meanwhile.
 
 use futures_util::future::join_all;
 use rusqlite::Connection;
@@ -66,7 +66,7 @@ async fn refused(caller: &Client, method: &str, request: Value) {
 }
 
 #[tokio::test]
-async fn while_wrong_passwords_are_not_recorded_no_match_is_told() {
+async fn while_wrong_passwords_are_not_recorded_no_match_is_reported() {
     let world = World::start().await;
     let alice = world.ram_user("alice", RIGHT).await;
     let (relay, other) = (world.service().await, world.caller("SERVICE", "console").await);

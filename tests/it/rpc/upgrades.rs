@@ -120,7 +120,7 @@ async fn an_imported_password_can_be_changed_and_does_not_come_again() {
 }
 
 #[tokio::test]
-async fn the_posture_is_told_of_a_tenant_to_its_root_and_of_all_to_an_operator() {
+async fn root_sees_the_posture_of_its_tenant_and_an_operator_that_of_all() {
     let world = Setup::default().with("hashing.memory_kib", "19456").with("hashing.iterations", "2").start().await;
     let globex = world.tenant("globex").await;
     for number in 0..3 {

@@ -9,7 +9,7 @@ use crate::store::tamper;
 use crate::support::{Client, Setup, Watching, World, database};
 
 /// `name: kind version`, of a reply with an event.
-fn told(reply: &Value) -> String {
+fn described(reply: &Value) -> String {
     let event = &reply["event"];
     let name = match event["subject"].as_object().unwrap().values().next().unwrap() {
         Value::String(name) => name.clone(),
@@ -23,10 +23,10 @@ fn told(reply: &Value) -> String {
     format!("{name}: {kind} {version}")
 }
 
-async fn next_told(watch: &mut Watching, count: usize) -> Vec<String> {
+async fn next_received(watch: &mut Watching, count: usize) -> Vec<String> {
     let mut found = Vec::new();
     for _ in 0..count {
-        found.push(told(&watch.event().await));
+        found.push(described(&watch.event().await));
     }
     found
 }
@@ -51,7 +51,7 @@ fn with_heartbeats() -> Setup {
 }
 
 #[tokio::test]
-async fn a_watcher_is_told_everything_in_order() {
+async fn a_watcher_receives_everything_in_order() {
     let world = World::start().await;
     world.mail_domain("before.example", "DM1mail1234").await;
     let relay = world.service().await;
@@ -95,20 +95,21 @@ async fn a_watcher_is_told_everything_in_order() {
         "alice: locked -",
         "alice: deleted -",
     ];
-    assert_eq!(sorted(next_told(&mut watch, expected.len()).await), sorted(expected));
+    assert_eq!(sorted(next_received(&mut watch, expected.len()).await), sorted(expected));
 
     let mut again = relay.watch(after(&first)).await;
-    let alice = |found: &[String]| found.iter().filter(|told| told.starts_with("alice")).cloned().collect::<Vec<_>>();
-    let found = next_told(&mut again, expected.len()).await;
+    let alice =
+        |found: &[String]| found.iter().filter(|described| described.starts_with("alice")).cloned().collect::<Vec<_>>();
+    let found = next_received(&mut again, expected.len()).await;
     assert_eq!(alice(&found), alice(&expected.map(str::to_owned)), "those of one subject in their order");
     let oldest = relay.watch(json!({ "from_oldest": true })).await.event().await;
-    assert_eq!(told(&oldest), "before.example: created 1");
+    assert_eq!(described(&oldest), "before.example: created 1");
 }
 
-fn sorted<T: AsRef<str>>(told: impl IntoIterator<Item = T>) -> Vec<String> {
-    let mut told: Vec<_> = told.into_iter().map(|told| told.as_ref().to_owned()).collect();
-    told.sort();
-    told
+fn sorted<T: AsRef<str>>(described: impl IntoIterator<Item = T>) -> Vec<String> {
+    let mut described: Vec<_> = described.into_iter().map(|described| described.as_ref().to_owned()).collect();
+    described.sort();
+    described
 }
 
 #[tokio::test]
@@ -133,9 +134,9 @@ async fn another_tenants_events_are_never_seen() {
     let begun = watch.next().await.unwrap();
     add_users(&other, (0..20).map(|number| format!("theirs-{number}"))).await;
     add_users(&world.root, std::iter::once("ours".to_owned())).await;
-    assert_eq!(told(&watch.event().await), "ours: created -");
+    assert_eq!(described(&watch.event().await), "ours: created -");
     let theirs = other.watch(after(&begun)).await.event().await;
-    assert!(told(&theirs).starts_with("theirs-"), "a cursor leads nowhere but into one's own tenant");
+    assert!(described(&theirs).starts_with("theirs-"), "a cursor leads nowhere but into one's own tenant");
     world.operator.watch(json!({})).await.next().await.unwrap_err();
 }
 
@@ -148,7 +149,7 @@ async fn a_watch_goes_on_over_a_restart_and_does_not_keep_the_service_from_stopp
     watch.next().await.unwrap();
     add_users(&world.root, (0..3).map(|number| format!("user-{number}"))).await;
     let seen = watch.event().await;
-    let mut found = vec![told(&seen)];
+    let mut found = vec![described(&seen)];
 
     let world = world.restart().await;
     let ended = watch.end().await;
@@ -160,7 +161,7 @@ async fn a_watch_goes_on_over_a_restart_and_does_not_keep_the_service_from_stopp
 
     add_users(&world.root, std::iter::once("late".to_owned())).await;
     let mut watch = relay.at(world.address).watch(after(&seen)).await;
-    found.extend(next_told(&mut watch, 3).await);
+    found.extend(next_received(&mut watch, 3).await);
     let expected = ["late: created -", "user-0: created -", "user-1: created -", "user-2: created -"];
     assert_eq!(sorted(found), expected);
 }
@@ -224,7 +225,7 @@ async fn a_watcher_that_takes_nothing_is_dropped_and_the_others_go_on() {
     let mut quick = relay.watch(json!({})).await;
     quick.next().await.unwrap();
     add_users(&world.root, (0..USERS).map(|number| format!("user-{number}"))).await;
-    let all = sorted(next_told(&mut quick, USERS).await);
+    let all = sorted(next_received(&mut quick, USERS).await);
     // Three heartbeats of the other take longer than the patience with this one.
     for _ in 0..3 {
         quick.next().await.unwrap();
@@ -234,7 +235,7 @@ async fn a_watcher_that_takes_nothing_is_dropped_and_the_others_go_on() {
     let ended = loop {
         match slow.next().await {
             Ok(reply) => {
-                found.extend((!reply["event"].is_null()).then(|| told(&reply)));
+                found.extend((!reply["event"].is_null()).then(|| described(&reply)));
                 last = reply;
             }
             Err(ended) => break ended,
@@ -245,7 +246,7 @@ async fn a_watcher_that_takes_nothing_is_dropped_and_the_others_go_on() {
     assert!(found.len() < USERS, "{}", found.len());
     let mut again = relay.watch(after(&last)).await;
     let rest = USERS - found.len();
-    found.extend(next_told(&mut again, rest).await);
+    found.extend(next_received(&mut again, rest).await);
     assert_eq!(sorted(found), all);
 }
 
@@ -275,7 +276,7 @@ async fn a_caller_has_so_many_watches_and_no_more() {
 }
 
 #[tokio::test]
-async fn who_may_not_watch_any_more_is_told_so() {
+async fn a_watch_ends_with_a_reason_when_its_token_ends() {
     let world = with_heartbeats().start().await;
     let request = json!({ "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "relay" });
     let issued = world.root.ok("IssueAccessToken", request.clone()).await;
@@ -316,7 +317,7 @@ async fn a_callers_own_deadline_ends_a_watch_and_the_longest_request_does_not() 
 }
 
 #[tokio::test]
-async fn a_cursor_that_is_none_or_too_old_is_refused() {
+async fn an_invalid_or_expired_cursor_is_refused() {
     let world = World::start().await;
     let relay = world.service().await;
     for bad in ["x", "AAAAAAAAAAA=", "AAAAAAAAAAAAAAAA"] {

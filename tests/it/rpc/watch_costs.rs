@@ -26,7 +26,7 @@ fn count(calls: &Calls, method: &str) -> usize {
     calls.lock().unwrap().get(method).copied().unwrap_or_default()
 }
 
-async fn told(watch: &mut Watching, count: usize) -> Vec<String> {
+async fn received(watch: &mut Watching, count: usize) -> Vec<String> {
     let mut names = Vec::new();
     for _ in 0..count {
         names.push(watch.event().await["event"]["subject"]["ram_user"].as_str().unwrap().to_owned());
@@ -57,7 +57,7 @@ async fn an_event_is_read_once_for_all_watches_and_those_of_other_tenants_read_n
     assert_eq!(count(&calls, "change_events"), 0, "no watch reads for itself");
     // Six events have at most six batches.
     assert!(count(&calls, "all_change_events") <= 6, "{calls:?}");
-    // Each creation looks its name up; the watches look the one subject up that they are told of.
+    // Each creation looks its name up; the watches look up the one subject that they receive events of.
     assert!(count(&calls, "look_up") <= 12, "{calls:?}");
 }
 
@@ -70,10 +70,10 @@ async fn a_watch_that_lags_behind_misses_nothing() {
     for number in 0..300 {
         world.root.ok("CreateRamUser", json!({ "user_name": format!("user-{number}") })).await;
     }
-    let seen = told(&mut first, 300).await;
+    let seen = received(&mut first, 300).await;
     assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 300);
     let mut second = world.root.watch(json!({ "cursor": begin["cursor"] })).await;
-    assert_eq!(told(&mut second, 300).await, seen, "in the same order");
+    assert_eq!(received(&mut second, 300).await, seen, "in the same order");
     assert!(count(&calls, "change_events") >= 1, "{calls:?}");
     world.root.ok("CreateRamUser", json!({ "user_name": "last" })).await;
     for watch in [&mut first, &mut second] {

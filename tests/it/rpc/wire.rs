@@ -55,7 +55,7 @@ async fn too_large_a_message_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn an_unknown_rpc_is_told() {
+async fn an_unknown_rpc_is_reported() {
     let world = World::start().await;
     for path in ["/credential.v1.CredentialService/ResetEverything", "/nobody.v1.Service/Call", "/", "/x"] {
         let reply = world.root.send(path, frame(b"")).await;
@@ -160,7 +160,7 @@ async fn health_and_reflection_ask_for_no_credentials() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_half_way_harms_nobody() {
+async fn a_client_that_goes_away_half_way_harms_no_other() {
     use tokio::io::AsyncWriteExt;
     let world = World::start().await;
     let alice = world.ram_user("alice", "mypassword").await;

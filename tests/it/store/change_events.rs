@@ -1,4 +1,4 @@
-//! Every change is told once it is made, in an order that nobody who follows it can miss anything of.
+//! Every change is an event once it is made, in an order in which a reader misses none.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub async fn id_of(store: &dyn Store, tenant: &TenantName) -> TenantId {
     store.tenant(tenant).await.unwrap().map_or(TenantId(Uuid::nil()), |tenant| tenant.id)
 }
 
-/// What a reader who comes after a position is told, and where it goes on.
+/// What a reader after a position receives, and where it continues.
 async fn read(store: &dyn Store, tenant: &TenantName, mut after: Position) -> (Vec<ChangeEvent>, Position) {
     let mut events = Vec::new();
     let tenant = id_of(store, tenant).await;
@@ -53,14 +53,14 @@ async fn read(store: &dyn Store, tenant: &TenantName, mut after: Position) -> (V
     }
 }
 
-/// Everything that is told of a tenant.
-pub async fn told(store: &dyn Store, tenant: &TenantName) -> Vec<ChangeEvent> {
+/// All events of a tenant.
+pub async fn events_of(store: &dyn Store, tenant: &TenantName) -> Vec<ChangeEvent> {
     let kept = number(store).await;
     read(store, tenant, kept.after).await.0
 }
 
 async fn kinds(store: &dyn Store, tenant: &TenantName) -> Vec<ChangeKind> {
-    told(store, tenant).await.into_iter().map(|event| event.kind).collect()
+    events_of(store, tenant).await.into_iter().map(|event| event.kind).collect()
 }
 
 fn created(first: Option<u64>) -> ChangeKind {
@@ -110,7 +110,7 @@ pub async fn each_change_has_its_event_and_nothing_else_has(backend: &mut impl B
     }
 
     let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for event in told(&*store, &acme).await {
+    for event in events_of(&*store, &acme).await {
         assert_eq!(event.tenant, acme);
         found.entry(event.subject.0).or_default().push((event.name, event.id, event.at, event.kind));
     }
@@ -173,8 +173,8 @@ pub async fn another_tenants_events_are_not_found(backend: &mut impl Backend) {
         add_subject(&*store, owner, ram_user("alice")).await;
     }
     add_subject(&*store, &globex, ram_user("bob")).await;
-    assert_eq!(told(&*store, &acme).await.len(), 1);
-    assert_eq!(told(&*store, &globex).await.len(), 2);
+    assert_eq!(events_of(&*store, &acme).await.len(), 1);
+    assert_eq!(events_of(&*store, &globex).await.len(), 2);
 
     for name in ["alice", "bob"] {
         store.delete_subject(&globex, &ram_user(name), &authority()).await.unwrap();
@@ -182,8 +182,8 @@ pub async fn another_tenants_events_are_not_found(backend: &mut impl Backend) {
     assert_eq!(store.delete_tenant(&globex, &authority()).await.unwrap(), Deletion::Deleted);
     let again = Tenant { id: TenantId(Uuid::new_v4()), ..new_tenant("globex", 1) };
     assert_eq!(store.create_tenant(&again, &authority()).await.unwrap(), Creation::Created);
-    assert_eq!(told(&*store, &globex).await, [], "made again under the same name");
-    assert_eq!(told(&*store, &acme).await.len(), 1);
+    assert_eq!(events_of(&*store, &globex).await, [], "made again under the same name");
+    assert_eq!(events_of(&*store, &acme).await.len(), 1);
 }
 
 pub async fn events_of_a_tenant_that_is_gone_are_removed_a_part_at_a_time(backend: &mut impl Backend) {
@@ -211,7 +211,7 @@ pub async fn events_of_a_tenant_that_is_gone_are_removed_a_part_at_a_time(backen
     }
     assert!(counts[0] >= 251 && counts.len() > 2 && counts.last() == Some(&0), "{counts:?}");
     assert!(counts.windows(2).all(|pair| pair[0] - pair[1] <= 200), "{counts:?}");
-    assert_eq!(told(&*store, &acme).await.len(), 1);
+    assert_eq!(events_of(&*store, &acme).await.len(), 1);
 }
 
 pub async fn a_cursor_leads_on_after_reopening(backend: &mut impl Backend) {

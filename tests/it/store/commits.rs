@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::backend::Backend;
 use super::values::*;
 
-pub async fn what_is_absent_is_none(backend: &mut impl Backend) {
+pub async fn an_absent_row_is_none(backend: &mut impl Backend) {
     let store = backend.store();
     assert_eq!(store.credential(SubjectId(Uuid::new_v4())).await.unwrap(), None);
     assert_eq!(store.settings(&tenant("acme")).await.unwrap(), None);

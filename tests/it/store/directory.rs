@@ -25,7 +25,7 @@ pub async fn another_tenants_subject_is_not_found(backend: &mut impl Backend) {
     assert_eq!(store.instance(&globex, &instance_id("r-1")).await.unwrap(), None);
 }
 
-pub async fn what_is_missing_is_told_apart(backend: &mut impl Backend) {
+pub async fn what_is_missing_is_distinguished(backend: &mut impl Backend) {
     let store = backend.store();
     let acme = add_tenant(&*store, "acme").await;
     add_instance(&*store, &acme, "r-1").await;

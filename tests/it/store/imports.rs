@@ -44,16 +44,16 @@ pub async fn a_batch_is_read_back_as_it_was(backend: &mut impl Backend) {
     }
     assert_eq!(backend.audit_events().await.last(), Some(&event.id));
     while store.number_change_events().await.unwrap().more {}
-    let told = store.change_events(tenant_id(&acme), Position(0), 100).await.unwrap().events;
-    let mut told: Vec<_> = told.into_iter().map(|(_, event)| (event.subject, event.kind)).collect();
+    let events = store.change_events(tenant_id(&acme), Position(0), 100).await.unwrap().events;
+    let mut events: Vec<_> = events.into_iter().map(|(_, event)| (event.subject, event.kind)).collect();
     let kind = ChangeKind::Created { version: Some(version(1)) };
     let mut expected: Vec<_> = batch.iter().take(4).map(|one| (one.subject.id, kind)).collect();
-    told.sort_by_key(|(subject, _)| subject.0);
+    events.sort_by_key(|(subject, _)| subject.0);
     expected.sort_by_key(|(subject, _)| subject.0);
-    assert_eq!(told, expected, "relying systems learn of each");
+    assert_eq!(events, expected, "relying systems learn of each");
 }
 
-pub async fn what_is_missing_is_told_for_each_name(backend: &mut impl Backend) {
+pub async fn what_is_missing_is_reported_for_each_name(backend: &mut impl Backend) {
     let store = backend.store();
     let (acme, globex) = (add_tenant(&*store, "acme").await, tenant("globex"));
     add_instance(&*store, &acme, "r-1").await;

@@ -81,7 +81,7 @@ macro_rules! laws {
                 what_is_over_for_all_is_removed,
             ],
             commits: [
-                what_is_absent_is_none,
+                an_absent_row_is_none,
                 a_password_is_set_and_read_back,
                 a_stale_version_changes_nothing,
                 of_sixteen_racing_writers_exactly_one_wins,
@@ -102,7 +102,7 @@ macro_rules! laws {
             ],
             directory: [
                 another_tenants_subject_is_not_found,
-                what_is_missing_is_told_apart,
+                what_is_missing_is_distinguished,
                 mail_domains_are_found_in_any_case,
                 attributes_are_read_back,
                 a_name_is_taken_once,
@@ -119,7 +119,7 @@ macro_rules! laws {
             ],
             imports: [
                 a_batch_is_read_back_as_it_was,
-                what_is_missing_is_told_for_each_name,
+                what_is_missing_is_reported_for_each_name,
                 a_batch_that_does_not_fit_changes_nothing,
             ],
             model: [
@@ -131,7 +131,7 @@ macro_rules! laws {
                 a_change_that_begins_none_ends_the_one_that_runs,
                 what_is_ended_leaves_only_what_the_history_needs,
                 a_shorter_length_shortens_and_none_ends,
-                nobody_has_no_overlap,
+                a_subject_that_does_not_exist_has_no_overlap,
                 overlaps_that_are_over_are_cleared_away,
                 uses_are_noted_once_a_minute_for_each_caller_and_password,
             ],

@@ -75,7 +75,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 struct Model {
     tenants: BTreeMap<usize, BTreeMap<usize, User>>,
     failures: BTreeMap<(u8, u8), u32>,
-    /// What watchers of each tenant are told, by subject.
+    /// What watchers of each tenant receive, by subject.
     events: BTreeMap<usize, BTreeMap<Uuid, Vec<&'static str>>>,
     /// Who was deleted, to be looked for in vain.
     gone: Vec<SubjectId>,
@@ -234,11 +234,11 @@ impl Model {
             assert_eq!(found.is_some(), living.contains(&number));
         }
         for (owner, name) in TENANTS.into_iter().enumerate() {
-            let mut told = BTreeMap::<_, Vec<_>>::new();
-            for event in change_events::told(store, &tenant(name)).await {
-                told.entry(event.subject.0).or_default().push(event.kind.as_str());
+            let mut received = BTreeMap::<_, Vec<_>>::new();
+            for event in change_events::events_of(store, &tenant(name)).await {
+                received.entry(event.subject.0).or_default().push(event.kind.as_str());
             }
-            assert_eq!(told, self.events.get(&owner).cloned().unwrap_or_default());
+            assert_eq!(received, self.events.get(&owner).cloned().unwrap_or_default());
         }
         for id in &self.gone {
             assert_eq!(store.credential(*id).await.unwrap(), None);

@@ -15,7 +15,7 @@ use credentiald::ports::Store;
 use credentiald::ports::store::{Authority, Commit, CommitOutcome};
 
 use super::backend::Backend;
-use super::change_events::told;
+use super::change_events::events_of;
 use super::values::*;
 
 /// A time of day, so many minutes after its beginning.
@@ -83,7 +83,7 @@ pub async fn a_change_begins_an_overlap_and_the_one_before_stays(backend: &mut i
     assert_eq!(state.overlap.window.unwrap().end(), minute(10));
     let versions = [state.current, state.previous].map(|password| password.map(|one| (one.version, one.changed_at)));
     assert_eq!(versions, [Some((version(2), Some(minute(0)))), Some((version(1), Some(at(5))))]);
-    let last = told(&*store, &tenant("acme")).await.pop().unwrap();
+    let last = events_of(&*store, &tenant("acme")).await.pop().unwrap();
     assert_eq!(last.kind, ChangeKind::Changed { version: version(2), overlap_until: Some(minute(10)) });
 }
 
@@ -134,7 +134,7 @@ pub async fn a_shorter_length_shortens_and_none_ends(backend: &mut impl Backend)
     assert_eq!((end(&*store).await, kept(&*store, id).await), (None, vec![]));
 }
 
-pub async fn nobody_has_no_overlap(backend: &mut impl Backend) {
+pub async fn a_subject_that_does_not_exist_has_no_overlap(backend: &mut impl Backend) {
     let store = backend.store();
     let id = domain(&*store).await;
     let events = backend.audit_events().await.len();

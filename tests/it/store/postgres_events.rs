@@ -9,7 +9,7 @@ use super::values::*;
 use crate::support::postgres::shared;
 
 #[tokio::test]
-async fn an_event_that_commits_late_is_told_to_who_has_read_what_came_after_it() {
+async fn an_event_that_commits_late_reaches_readers_of_later_ones() {
     let cluster = shared().await;
     let database = cluster.new_store().await;
     let store = open(&cluster.url(&database), SETTINGS).await.unwrap();
@@ -40,8 +40,8 @@ async fn an_event_that_commits_late_is_told_to_who_has_read_what_came_after_it()
     );
     store.number_change_events().await.unwrap();
     let rest = store.change_events(tenant_id(&acme), early.up_to, 10).await.unwrap();
-    let told: Vec<_> = rest.events.iter().map(|(_, event)| (event.subject, event.kind.as_str())).collect();
-    assert_eq!(told, [(alice, "changed")]);
+    let events: Vec<_> = rest.events.iter().map(|(_, event)| (event.subject, event.kind.as_str())).collect();
+    assert_eq!(events, [(alice, "changed")]);
 }
 
 /// Those who give positions wait for each other, and for nobody who writes.

@@ -117,7 +117,7 @@ async fn a_connection_that_is_killed_mid_way_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_all_connections_are_killed_nobody_notices() {
+async fn when_all_connections_are_killed_no_caller_notices() {
     let (cluster, database, store, alice) = with_alice(SETTINGS).await;
     for expected in 1..6 {
         let kill = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'");
@@ -216,7 +216,7 @@ async fn an_answer_that_does_not_come_is_asked_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_does_not_wait_for_a_silent_server_leaves_no_connection_behind() {
+async fn a_caller_that_does_not_wait_for_a_silent_server_leaves_no_connection_behind() {
     let (cluster, database, _, alice) = with_alice(SETTINGS).await;
     let proxy = Proxy::to(cluster.port).await;
     let store = open(&through(&proxy, cluster, &database), Settings { connections: 2, ..SETTINGS }).await.unwrap();
@@ -230,7 +230,7 @@ async fn whoever_does_not_wait_for_a_silent_server_leaves_no_connection_behind()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_waits_for_a_commit_is_told_by_the_deadline() {
+async fn a_caller_that_waits_for_a_commit_gets_an_answer_by_the_deadline() {
     let within = |seconds| Some(Deadline::at(SystemClock.instant() + Duration::from_secs(seconds)));
     let (cluster, database, direct, alice) = with_alice(SETTINGS).await;
     let proxy = Proxy::to(cluster.port).await;

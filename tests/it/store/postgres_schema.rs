@@ -100,7 +100,7 @@ async fn who_owns_the_tables_does_not_remove_what_was_recorded_by_mistake() {
 
 /// As it was documented for earlier versions.
 #[tokio::test]
-async fn a_role_that_may_not_remove_audit_events_is_told_apart_and_the_rest_goes_on() {
+async fn a_role_that_may_not_remove_audit_events_is_reported_and_the_rest_goes_on() {
     let cluster = shared().await;
     let database = cluster.new_store().await;
     cluster.run(&database, &["REVOKE DELETE ON audit_event FROM credentiald_runs"]).await;
@@ -113,7 +113,7 @@ async fn a_role_that_may_not_remove_audit_events_is_told_apart_and_the_rest_goes
 }
 
 #[tokio::test]
-async fn a_url_that_leads_nowhere_is_told_without_its_password() {
+async fn a_url_that_leads_nowhere_is_reported_without_its_password() {
     let cluster = shared().await;
     let password = &cluster.password;
     let port = cluster.port;
@@ -132,7 +132,7 @@ async fn a_url_that_leads_nowhere_is_told_without_its_password() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
+async fn each_invalid_row_is_reported_and_not_shown() {
     for (statement, table) in [
         ("UPDATE tenant SET settings = 'secret'", "tenant"),
         ("UPDATE subject SET name = 'secret'", "subject"),

@@ -155,10 +155,10 @@ fn logged_plans(log: &str) -> BTreeMap<String, Value> {
     let mut plans = BTreeMap::new();
     for entry in log.split(" plan:\n").skip(1) {
         let json: String = entry.lines().take_while(|line| line.starts_with('\t')).collect();
-        let told: Value = serde_json::from_str(&json).unwrap();
-        let statement = everything::in_one_line(told["Query Text"].as_str().unwrap());
+        let logged: Value = serde_json::from_str(&json).unwrap();
+        let statement = everything::in_one_line(logged["Query Text"].as_str().unwrap());
         if !OF_CONNECTING.iter().any(|word| statement.contains(word)) {
-            let plan = told["Plan"].clone();
+            let plan = logged["Plan"].clone();
             if plans.get(&statement).is_none_or(|before| rows_read(before) < rows_read(&plan)) {
                 plans.insert(statement, plan);
             }

@@ -1,4 +1,4 @@
-//! Whatever somebody or something did to the file: it is told, or it did no harm.
+//! Each damage to the file is reported, or does no harm.
 
 use std::fs;
 use std::path::Path;
@@ -104,7 +104,7 @@ fn places_in_indexes(bytes: &[u8], key: &[u8], kind: usize) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn an_index_that_leads_to_another_row_gives_nobody_what_is_anothers() {
+async fn an_index_that_leads_to_another_row_gives_no_caller_what_is_anothers() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.db");
     fill(&path).await;
@@ -155,7 +155,7 @@ async fn a_cut_file_is_found() {
 }
 
 #[tokio::test]
-async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
+async fn each_invalid_row_is_reported_and_not_shown() {
     for (statement, table) in [
         (
             "UPDATE tenant SET settings = replace(settings, '\"minimum_password_length\":8', '\"minimum_password_length\":7')",
@@ -212,7 +212,7 @@ async fn each_row_that_makes_no_sense_is_told_and_not_shown() {
 }
 
 #[tokio::test]
-async fn settings_out_of_range_are_damage_to_whoever_reads_them() {
+async fn settings_out_of_range_are_damage_in_every_read() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.db");
     fill(&path).await;

@@ -44,7 +44,7 @@ async fn refused(path: &Path) -> OpenError {
 }
 
 #[tokio::test]
-async fn nobody_else_can_read_the_files() {
+async fn no_other_user_can_read_the_files() {
     let parent = TempDir::new().unwrap();
     let directory = parent.path().join("made/for");
     let path = directory.join("store.db");
@@ -187,7 +187,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
 }
 
 #[tokio::test]
-async fn a_schema_that_somebody_changed_is_refused() {
+async fn a_changed_schema_is_refused() {
     for statement in ["DROP TABLE audit_event", "CREATE TRIGGER t AFTER INSERT ON tenant BEGIN SELECT 1; END"] {
         let (_directory, path) = closed_store().await;
         tamper(&path, statement);

@@ -43,8 +43,8 @@ fn on_a_disk_of(size: &str, test: &str) {
         .arg(std::env::current_exe().unwrap())
         .output()
         .unwrap();
-    let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(output.status.success() && told[0].contains("1 passed"), "{}", told.concat());
+    let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success() && printed[0].contains("1 passed"), "{}", printed.concat());
 }
 
 #[tokio::test]

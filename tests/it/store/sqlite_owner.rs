@@ -93,17 +93,17 @@ async fn an_owner_whose_file_was_replaced_leaves_the_note_of_the_next_one() {
 }
 
 #[tokio::test]
-async fn one_process_serves_from_a_file_whatever_the_name() {
+async fn one_process_serves_from_a_file_under_any_name() {
     let (directory, path, store, id) = serving().await;
     let other = directory.path().join("other.db");
     fs::hard_link(&path, &other).unwrap();
 
     let me = format!("pid {}", std::process::id());
-    let told = |error: OpenError| {
+    let message = |error: OpenError| {
         assert!(matches!(error, OpenError::Owned { .. }), "{error:?}");
         error.to_string()
     };
-    let second = told(sqlite::open_to_serve(&path).await.unwrap_err());
+    let second = message(sqlite::open_to_serve(&path).await.unwrap_err());
     assert!(second.contains(&format!("locked by another process: {me} on ")) && second.contains(", since 20"));
     let under_another_name = format!("{me}, which uses the file under another name");
     let copy = directory.path().join("copy.db");
@@ -112,10 +112,10 @@ async fn one_process_serves_from_a_file_whatever_the_name() {
         sqlite::open(&other).await.map(drop).unwrap_err(),
         sqlite::check(&other, None).await.map(drop).unwrap_err(),
     ] {
-        assert!(told(refused).ends_with(&under_another_name));
+        assert!(message(refused).ends_with(&under_another_name));
     }
     match sqlite::backup(&other, &copy, None).await {
-        Err(BackupError::Open(error)) => assert!(told(error).ends_with(&under_another_name)),
+        Err(BackupError::Open(error)) => assert!(message(error).ends_with(&under_another_name)),
         backed_up => panic!("{backed_up:?}"),
     }
 
@@ -132,7 +132,7 @@ async fn one_process_serves_from_a_file_whatever_the_name() {
 }
 
 #[tokio::test]
-async fn the_note_of_an_owner_that_was_killed_keeps_nobody_out() {
+async fn the_note_of_an_owner_that_was_killed_keeps_no_other_out() {
     let (_directory, path, store, id) = serving().await;
     store.close().await;
     fs::write(beside(&path, "-owner"), "pid 1 on elsewhere").unwrap();

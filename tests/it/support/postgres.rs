@@ -304,6 +304,6 @@ fn path_of(name: &str) -> PathBuf {
 
 fn succeed(command: &mut Command) {
     let output = command.output().unwrap();
-    let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    assert!(output.status.success(), "{command:?}: {}", told.concat());
+    let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success(), "{command:?}: {}", printed.concat());
 }

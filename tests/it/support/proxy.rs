@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 pub enum Cut {
     /// `COMMIT` never arrives.
     BeforeCommit,
-    /// `COMMIT` is done, and nobody is told.
+    /// `COMMIT` is done, and the answer is lost.
     AfterCommit,
     /// `COMMIT` is done, and the connection falls silent.
     Silence,

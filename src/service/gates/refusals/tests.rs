@@ -101,7 +101,7 @@ fn one_caller_makes_so_many_events_in_a_window_however_many_resources_it_names()
 }
 
 #[test]
-fn what_there_is_no_room_for_is_recorded_alone() {
+fn a_refusal_without_room_is_recorded_alone() {
     let mut recorded = Recorded::default();
     recorded.counts.sorts = SORTS - 1;
     for _ in 0..3 {
