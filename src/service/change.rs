@@ -14,7 +14,7 @@ use crate::service::error::Stateful;
 use crate::service::gates::{
     Change, Gates, Loaded, PasswordToStore, Presented, Recalled, ReplayedChange, Reserved, Unspent,
 };
-use crate::service::requests::{Guards, WantedPassword};
+use crate::service::requests::{Changed, Guards, WantedPassword};
 use crate::service::{Call, ServiceError};
 
 /// A password to be set.
@@ -29,14 +29,6 @@ pub(super) struct PasswordChange {
     pub(super) wanted: WantedPassword,
     /// The caller's guards for the change.
     pub(super) guards: Guards,
-}
-
-/// A password that was set.
-pub(super) struct Changed {
-    /// The credential's version after the change.
-    pub(super) version: Version,
-    /// The password, if it was generated.
-    pub(super) generated: Option<Arc<Password>>,
 }
 
 /// Sets a password, in the order of checks that callers rely on: permission, existence, client token, state, policy,

@@ -94,9 +94,9 @@ impl WantedPassword {
     }
 }
 
-/// Result of an administrator's reset.
-pub struct Reset {
-    /// The credential's version after the reset.
+/// A password that was set.
+pub struct Changed {
+    /// The credential's version after the change.
     pub version: Version,
     /// The password, if it was generated.
     pub generated: Option<Arc<Password>>,

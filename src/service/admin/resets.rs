@@ -4,7 +4,7 @@ use crate::domain::credential::ExpectedVersion;
 use crate::domain::names::TenantName;
 use crate::domain::subject::SubjectName;
 use crate::service::change::{PasswordChange, change};
-use crate::service::requests::{Guards, Reset, WantedPassword};
+use crate::service::requests::{Changed, Guards, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
@@ -16,11 +16,10 @@ impl Service {
         name: SubjectName,
         wanted: WantedPassword,
         expected_version: Option<ExpectedVersion>,
-    ) -> Result<Reset, ServiceError> {
+    ) -> Result<Changed, ServiceError> {
         let tenant = call.tenant_or_own(tenant)?;
         let guards = Guards { expected_version, client_token: None };
         let wanted = PasswordChange { tenant, name, old_password: None, wanted, guards };
-        let changed = change(&self.gates, call, wanted).await?;
-        Ok(Reset { version: changed.version, generated: changed.generated })
+        change(&self.gates, call, wanted).await
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Gates;
 use crate::domain::time::days;
+use crate::ports::StoreError;
 use crate::ports::meter::{Counter, Meter, UpkeepTask};
 use crate::service::ServiceError;
 
@@ -31,36 +32,28 @@ impl Gates {
         let mut last = [UpkeepTask::Removal; 3].map(LastFailure::of);
         loop {
             due.tick().await;
-            let removed =
-                [self.remove_old_events().await, self.remove_old().await, self.remove_old_audit_events().await];
+            let (now, store) = (self.now(), &self.ports.store);
+            let events_before = now.before(self.installation.watches.kept);
+            // The database protects recent ones by its own clock, which may be behind.
+            let audit_before = now.before(self.installation.audit_kept).before(SPARED);
+            let removed = [
+                in_parts(|| store.purge_change_events(events_before)).await,
+                in_parts(|| store.remove_old(now.before(SPARED))).await,
+                in_parts(|| store.remove_old_audit_events(audit_before)).await,
+            ];
             last.iter_mut().zip(&removed).for_each(|(last, removed)| last.report(removed, &*self.ports.meter, &failed));
         }
     }
+}
 
-    async fn remove_old_events(&self) -> Result<(), ServiceError> {
-        let before = self.now().before(self.installation.watches.kept);
-        while self.ports.store.purge_change_events(before).await? {
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
+/// Removes parts for as long as there may be more.
+async fn in_parts<Part: Future<Output = Result<bool, StoreError>>>(
+    remove: impl Fn() -> Part,
+) -> Result<(), ServiceError> {
+    while remove().await? {
+        tokio::time::sleep(PAUSE).await;
     }
-
-    async fn remove_old(&self) -> Result<(), ServiceError> {
-        let spared_since = self.now().before(SPARED);
-        while self.ports.store.remove_old(spared_since).await? {
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
-    }
-
-    async fn remove_old_audit_events(&self) -> Result<(), ServiceError> {
-        // The database protects recent ones by its own clock, which may be behind.
-        let before = self.now().before(self.installation.audit_kept).before(SPARED);
-        while self.ports.store.remove_old_audit_events(before).await? {
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// The last failure of a task.
@@ -97,7 +90,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::ports::{NoMeter, StoreError};
+    use crate::ports::NoMeter;
 
     #[test]
     fn a_failure_is_reported_once_until_it_is_over_or_another_one() {

@@ -15,17 +15,12 @@ use crate::ports::store::Attempts;
 #[async_trait]
 impl Attempts for SqlStore {
     async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError> {
-        let found = self
-            .read(
-                sql("SELECT s.count AS all_count, s.last_at AS all_last_at, p.count, p.last_at
+        let select = sql("SELECT s.count AS all_count, s.last_at AS all_last_at, p.count, p.last_at
              FROM subject_failures s
              LEFT JOIN pair_failures p ON p.subject_key = s.subject_key AND p.caller_key = $3
-             WHERE s.subject_key IN ($1, $2)")
-                .bind(pair.subject.0)
-                .bind(&pair.name.unwrap_or(pair.subject).0[..])
-                .bind(pair.caller.0),
-            )
-            .await?;
+             WHERE s.subject_key IN ($1, $2)");
+        let select = select.bind(pair.subject.0).bind(pair.name.unwrap_or(pair.subject).0).bind(pair.caller.0);
+        let found = self.read(select).await?;
         found.iter().try_fold(StoredFailures::default(), |sum, row| {
             Ok(StoredFailures {
                 by_caller: sum.by_caller.and(rows::failures(row, "count", "last_at")?),
@@ -113,16 +108,10 @@ async fn forget_until(
     pair: &Pair,
     before: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    let removed = transaction
-        .fetch_first(
-            sql(
-                "DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2 AND last_at < $3 RETURNING count",
-            )
-            .bind(pair.subject.0)
-            .bind(pair.caller.0)
-            .bind(before.map_or(i64::MAX, Timestamp::as_micros)),
-        )
-        .await?;
+    let delete =
+        sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2 AND last_at < $3 RETURNING count");
+    let before = before.map_or(i64::MAX, Timestamp::as_micros);
+    let removed = transaction.fetch_first(delete.bind(pair.subject.0).bind(pair.caller.0).bind(before)).await?;
     match removed {
         Some(row) => take_from_subject(transaction, &pair.subject.0, row.integer("count")?).await,
         None => Ok(()),

@@ -47,11 +47,7 @@ pub(super) fn valid(evidence: &Evidence, at: Timestamp, lock: &'static str) -> S
              WHERE a.id = $1 AND a.expires_at > $2 AND a.tenant_id = $3"
         }
     };
-    let select = Statement::of_parts(&[select, lock]).bind(evidence.token.0).bind(at);
-    match evidence.tenant {
-        None => select,
-        Some(tenant) => select.bind(tenant),
-    }
+    Statement::of_parts(&[select, lock]).bind(evidence.token).bind(at).bind_some(evidence.tenant)
 }
 
 async fn check_evidence(

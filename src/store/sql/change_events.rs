@@ -64,15 +64,11 @@ impl ChangeEvents for SqlStore {
     }
 
     async fn purge_change_events(&self, before: Timestamp) -> Result<bool, StoreError> {
-        let first = self
-            .read(
-                // Skip purged events explicitly: a database may still keep their rows for other transactions.
-                sql("SELECT position, at FROM change_event
-                     WHERE position > (SELECT p.purged FROM change_position p WHERE p.only_row = 1)
-                     ORDER BY position LIMIT $1")
-                .bind(AT_ONCE),
-            )
-            .await?;
+        // Skip purged events explicitly: a database may still keep their rows for other transactions.
+        let select = sql("SELECT position, at FROM change_event
+             WHERE position > (SELECT p.purged FROM change_position p WHERE p.only_row = 1)
+             ORDER BY position LIMIT $1");
+        let first = self.read(select.bind(AT_ONCE)).await?;
         let mut last_old = None;
         let mut count = 0;
         for row in &first {
@@ -113,8 +109,10 @@ pub(super) async fn insert(
          SELECT s.id, s.events, $2, CAST($3 AS BIGINT), (SELECT t.id FROM tenant t WHERE t.name = s.tenant), s.tenant,
              s.kind, s.instance, s.written, $4, CAST($5 AS BIGINT), CAST($6 AS BIGINT)
          FROM subject s WHERE s.id = $1");
-    transaction.execute(event.bind(subject).bind(id).bind(at).bind(kind.as_str()).bind(version).bind(until)).await?;
-    Ok(())
+    transaction
+        .execute(event.bind(subject).bind(id).bind(at).bind(kind.as_str()).bind(version).bind(until))
+        .await
+        .map(drop)
 }
 
 /// Adds the event of a subject's creation, its first, in the same transaction.
@@ -126,8 +124,7 @@ pub(super) async fn insert_created(transaction: &mut dyn Transaction, subject: S
              c.version
          FROM subject s LEFT JOIN credential c ON c.subject_id = s.id
          WHERE s.id = $1");
-    transaction.execute(event.bind(subject)).await?;
-    Ok(())
+    transaction.execute(event.bind(subject)).await.map(drop)
 }
 
 const IMPORTED_COLUMNS: [&str; 12] = [
@@ -161,8 +158,7 @@ pub(super) async fn insert_imported(
         Ok(created(one, tenant, position))
     };
     let rows = imported.iter().zip(first..).map(row).collect::<Read<_>>()?;
-    transaction.insert(Insertion { table: "change_event", columns: &IMPORTED_COLUMNS, rows }).await?;
-    Ok(())
+    transaction.insert(Insertion { table: "change_event", columns: &IMPORTED_COLUMNS, rows }).await.map(drop)
 }
 
 fn created(imported: &ImportedSubject, tenant_id: &str, position: i64) -> Vec<Value> {

@@ -37,139 +37,75 @@ impl CheckReport {
 /// Reads every row as strictly as the service does, and checks the rules between rows. With a pepper, opens every
 /// wrapped hash.
 pub(in crate::store) async fn check(database: &dyn Database, pepper: Option<&dyn Pepper>, report: &mut CheckReport) {
-    for table in TABLES {
-        check_rows(database, pepper, report, table).await;
+    for (table, read) in TABLES {
+        check_rows(database, pepper, report, table, *read).await;
     }
     for (rule, select) in RULES {
         check_rule(database, report, rule, select).await;
     }
 }
 
-/// Which columns of a table to read, and how.
-struct Table {
-    name: &'static str,
-    columns: &'static str,
-    /// The table, as `s`, and its joins.
-    from: &'static str,
-    /// Reads a row, as strictly as any part of the program does; opens wrapped hashes if their keys are at hand.
-    read: fn(&Row, Option<&dyn Pepper>) -> Read<()>,
-}
+/// Reads a row, as strictly as any part of the program does; opens wrapped hashes if their keys are at hand.
+type ReadRow = fn(&Row, Option<&dyn Pepper>) -> Read<()>;
 
-const TABLES: &[Table] = &[
-    Table {
-        name: "tenant",
-        columns: "s.*",
-        from: "tenant s",
-        read: |row, _| {
-            rows::tenant(row)?;
-            rows::parsed(row, "settings", settings::of_text).map(drop)
-        },
-    },
-    Table { name: "instance", columns: "s.*", from: "instance s", read: |row, _| rows::instance(row).map(drop) },
-    Table {
-        name: "subject",
-        columns: subject_columns!(),
-        from: "subject s LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance",
-        read: |row, _| rows::subject(row).map(drop),
-    },
-    Table {
-        name: "credential",
-        columns: "s.*",
-        from: "credential s",
-        read: |row, pepper| {
-            rows::change_id(row, "change_id")?;
-            rows::credential(row)?;
-            opens(row, pepper)
-        },
-    },
-    Table {
-        name: "earlier_hash",
-        columns: "s.*",
-        from: "earlier_hash s",
-        read: |row, pepper| {
-            rows::change_id(row, "change_id")?;
-            row.optional_integer("changed_at")?;
-            opens(row, pepper)
-        },
-    },
-    Table {
-        name: "password_use",
-        columns: "s.*",
-        from: "password_use s",
-        read: |row, _| {
-            rows::version(row, "version")?;
-            overlaps::password_use(row).map(drop)
-        },
-    },
-    Table {
-        name: "pair_failures",
-        columns: "s.*",
-        from: "pair_failures s",
-        read: |row, _| {
-            is_digest(row, "subject_key")?;
-            is_digest(row, "caller_key")?;
-            rows::failures(row, "count", "last_at").map(drop)
-        },
-    },
-    Table {
-        name: "subject_failures",
-        columns: "s.*",
-        from: "subject_failures s",
-        read: |row, _| {
-            is_digest(row, "subject_key")?;
-            rows::failures(row, "count", "last_at").map(drop)
-        },
-    },
-    Table {
-        name: "access_token",
-        columns: "s.*",
-        from: "access_token s",
-        read: |row, _| {
-            is_digest(row, "digest")?;
-            rows::access_token(row).map(drop)
-        },
-    },
-    Table {
-        name: "change_event",
-        columns: "s.*",
-        from: "change_event s",
-        read: |row, _| {
-            change_events::tenant_id(row)?;
-            change_events::event(row).map(drop)
-        },
-    },
-    Table {
-        name: "change_position",
-        columns: "s.*",
-        from: "change_position s",
-        read: |row, _| change_events::kept(row).map(drop),
-    },
-    Table { name: "page_key", columns: "s.*", from: "page_key s", read: |row, _| is_digest(row, "key") },
-    Table {
-        name: "client_token",
-        columns: "s.*",
-        from: "client_token s",
-        read: |row, _| {
-            is_digest(row, "token_key")?;
-            client_tokens::remembered(row).map(drop)
-        },
-    },
-    Table {
-        name: "leftover",
-        columns: "s.*",
-        from: "leftover s",
-        read: |row, _| {
-            rows::uuid(row, "tenant_id")?;
-            row.text("after").map(drop)
-        },
-    },
-    Table {
-        name: "audit_event",
-        columns: "s.*",
-        from: "audit_event s",
-        read: |row, _| audit_events::event(row).map(drop),
-    },
+const TABLES: &[(&str, ReadRow)] = &[
+    ("tenant", |row, _| {
+        rows::tenant(row)?;
+        rows::parsed(row, "settings", settings::of_text).map(drop)
+    }),
+    ("instance", |row, _| rows::instance(row).map(drop)),
+    ("subject", |row, _| rows::subject(row).map(drop)),
+    ("credential", |row, pepper| {
+        rows::change_id(row, "change_id")?;
+        rows::credential(row)?;
+        opens(row, pepper)
+    }),
+    ("earlier_hash", |row, pepper| {
+        rows::change_id(row, "change_id")?;
+        row.optional_integer("changed_at")?;
+        opens(row, pepper)
+    }),
+    ("password_use", |row, _| {
+        rows::version(row, "version")?;
+        overlaps::password_use(row).map(drop)
+    }),
+    ("pair_failures", |row, _| {
+        is_digest(row, "subject_key")?;
+        is_digest(row, "caller_key")?;
+        rows::failures(row, "count", "last_at").map(drop)
+    }),
+    ("subject_failures", |row, _| {
+        is_digest(row, "subject_key")?;
+        rows::failures(row, "count", "last_at").map(drop)
+    }),
+    ("access_token", |row, _| {
+        is_digest(row, "digest")?;
+        rows::access_token(row).map(drop)
+    }),
+    ("change_event", |row, _| {
+        change_events::tenant_id(row)?;
+        change_events::event(row).map(drop)
+    }),
+    ("change_position", |row, _| change_events::kept(row).map(drop)),
+    ("page_key", |row, _| is_digest(row, "key")),
+    ("client_token", |row, _| {
+        is_digest(row, "token_key")?;
+        client_tokens::remembered(row).map(drop)
+    }),
+    ("leftover", |row, _| {
+        rows::uuid(row, "tenant_id")?;
+        row.text("after").map(drop)
+    }),
+    ("audit_event", |row, _| audit_events::event(row).map(drop)),
 ];
+
+/// The columns to read, and the rest of `FROM`, in which the table is `s`.
+fn selected(table: &str) -> [&'static str; 2] {
+    match table {
+        "subject" => [subject_columns!(), " s LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance"],
+        _ => ["s.*", " s"],
+    }
+}
 
 /// Rules between rows, each with a query that counts the rows that break it.
 const RULES: &[(&str, &str)] = &[
@@ -199,21 +135,28 @@ const RULES: &[(&str, &str)] = &[
     ),
 ];
 
-async fn check_rows(database: &dyn Database, pepper: Option<&dyn Pepper>, report: &mut CheckReport, table: &Table) {
+async fn check_rows(
+    database: &dyn Database,
+    pepper: Option<&dyn Pepper>,
+    report: &mut CheckReport,
+    table: &'static str,
+    read: ReadRow,
+) {
+    let [columns, rest] = selected(table);
     let select =
-        Statement::of_parts(&["SELECT ", database.place_of_row(), " AS place, ", table.columns, " FROM ", table.from]);
+        Statement::of_parts(&["SELECT ", database.place_of_row(), " AS place, ", columns, " FROM ", table, rest]);
     let mut found = database.scan(select);
     while let Some(row) = found.next().await {
         let row = match row {
             Ok(row) => row,
             // The rows after it cannot be reached.
-            Err(error) => return report.add(&format!("{}: ", table.name), error),
+            Err(error) => return report.add(&format!("{table}: "), error),
         };
-        match (table.read)(&row, pepper) {
+        match read(&row, pepper) {
             Ok(()) => report.sound_rows += 1,
             Err(error) => {
                 let place = row.text("place").unwrap_or_default();
-                report.add(&format!("{}, row {place}: ", table.name), error);
+                report.add(&format!("{table}, row {place}: "), error);
             }
         }
     }

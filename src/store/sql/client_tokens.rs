@@ -25,39 +25,25 @@ pub(super) async fn read(
 /// Remembers a change if its caller asks for that.
 pub(super) async fn remember(transaction: &mut dyn Transaction, commit: &Commit) -> Result<(), StoreError> {
     let Some((token, change)) = &commit.remember else { return Ok(()) };
-    transaction
-        .execute(
-            sql("INSERT INTO client_token (subject_id, token_key, version, expected_version, started_at, length)
-                 VALUES ($1, $2, $3, $4, $5, $6)
-                 ON CONFLICT (subject_id, token_key)
-                 DO UPDATE SET version = excluded.version, expected_version = excluded.expected_version,
-                     started_at = excluded.started_at, length = excluded.length")
-            .bind(commit.subject)
-            .bind(token.0)
-            .bind(change.version)
-            .bind(change.expected_version.map(|ExpectedVersion(number)| i64::try_from(number).unwrap_or(i64::MAX)))
-            .bind(change.window.start)
-            .bind(change.window.length),
-        )
-        .await?;
-    Ok(())
+    let insert = sql("INSERT INTO client_token (subject_id, token_key, version, expected_version, started_at, length)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (subject_id, token_key)
+         DO UPDATE SET version = excluded.version, expected_version = excluded.expected_version,
+             started_at = excluded.started_at, length = excluded.length");
+    let insert = insert.bind(commit.subject).bind(token.0).bind(change.version).bind(change.expected_version);
+    transaction.execute(insert.bind(change.window.start).bind(change.window.length)).await.map(drop)
 }
 
 /// Removes a batch of expired entries. Returns the number removed.
 pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp) -> Result<u64, StoreError> {
     let over = now.before(Window::from(now, REMEMBERED_FOR).length);
-    transaction
-        .execute(
-            // An entry that was remembered again meanwhile stays. `+ 0` keeps the planner from finding all old entries
-            // by this condition.
-            sql("DELETE FROM client_token WHERE started_at + 0 <= $1 AND (subject_id, token_key) IN (
-                     SELECT subject_id, token_key FROM client_token
-                     WHERE started_at <= $1 ORDER BY started_at LIMIT $2
-                 )")
-            .bind(over)
-            .bind(AT_ONCE),
-        )
-        .await
+    // An entry that was remembered again meanwhile stays. `+ 0` keeps the planner from finding all old entries by this
+    // condition.
+    let delete = sql("DELETE FROM client_token WHERE started_at + 0 <= $1 AND (subject_id, token_key) IN (
+             SELECT subject_id, token_key FROM client_token
+             WHERE started_at <= $1 ORDER BY started_at LIMIT $2
+         )");
+    transaction.execute(delete.bind(over).bind(AT_ONCE)).await
 }
 
 /// Reads a change from a row with all columns.

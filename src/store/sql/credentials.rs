@@ -20,22 +20,18 @@ impl Credentials for SqlStore {
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
         let (keys, subject) = (self.database.rows_of_keys(), subject.to_string());
         // One statement reads one snapshot; two could see different sides of a change.
-        let found = self
-            .read(
-                Statement::of_parts(&[
-                    "SELECT c.subject_id, c.version, c.revision, c.hash, c.pepper_key, c.changed_at, c.changed_by,
-                    c.overlap_started_at, c.overlap_length, s.overlap,
-                    e.subject_id AS earlier_subject, e.version AS earlier_version, e.hash AS earlier_hash,
-                    e.pepper_key AS earlier_key
+        let select = Statement::of_parts(&[
+            "SELECT c.subject_id, c.version, c.revision, c.hash, c.pepper_key, c.changed_at, c.changed_by,
+                 c.overlap_started_at, c.overlap_length, s.overlap,
+                 e.subject_id AS earlier_subject, e.version AS earlier_version, e.hash AS earlier_hash,
+                 e.pepper_key AS earlier_key
              FROM credential k JOIN ",
-                    keys.credential,
-                    " JOIN subject s ON s.id = c.subject_id LEFT JOIN ",
-                    keys.earlier_hash,
-                    " WHERE k.subject_id = $1 ORDER BY e.version DESC",
-                ])
-                .bind(&subject),
-            )
-            .await?;
+            keys.credential,
+            " JOIN subject s ON s.id = c.subject_id LEFT JOIN ",
+            keys.earlier_hash,
+            " WHERE k.subject_id = $1 ORDER BY e.version DESC",
+        ]);
+        let found = self.read(select.bind(&subject)).await?;
         let Some(first) = found.first() else { return Ok(None) };
         rows::has_key(first, "subject_id", &subject)?;
         let mut credential = rows::credential(first)?;

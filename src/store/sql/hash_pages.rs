@@ -24,11 +24,7 @@ pub(super) async fn list(
              WHERE s.tenant = $3 AND s.id > $1 AND c.subject_id > $1 ORDER BY s.id LIMIT $2"),
     };
     let statement = statement.taking_long().bind(start_of(page)).bind(i64::from(page.size) + 1);
-    let statement = match tenant {
-        None => statement,
-        Some(tenant) => statement.bind(tenant),
-    };
-    page_of(&store.read(statement).await?, page, entry, |entry| entry.subject.to_string())
+    page_of(&store.read(statement.bind_some(tenant)).await?, page, entry, |entry| entry.subject.to_string())
 }
 
 /// Reads a stored hash with its subject and version.

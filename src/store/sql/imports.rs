@@ -134,8 +134,7 @@ async fn remove(
 ) -> Result<(), StoreError> {
     let ids: Vec<_> = imported.iter().map(|one| json!({ "id": one.subject.id.to_string() })).collect();
     let remove = Statement::of_parts(&["DELETE FROM subject WHERE id IN (SELECT r.value ->> 'id' FROM ", list, " r)"]);
-    transaction.execute(remove.taking_long().bind(rows::to_json(&ids)?)).await?;
-    Ok(())
+    transaction.execute(remove.taking_long().bind(rows::to_json(&ids)?)).await.map(drop)
 }
 
 fn credential(imported: &ImportedSubject) -> Vec<Value> {

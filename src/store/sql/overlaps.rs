@@ -114,8 +114,7 @@ pub(super) async fn forget_before(
 ) -> Result<(), StoreError> {
     remove_earlier(transaction, commit.subject, version, kept(commit, overlap)).await?;
     let delete = sql("DELETE FROM password_use WHERE subject_id = $1 AND version < $2 - $3");
-    transaction.execute(delete.bind(commit.subject).bind(version).bind(overlap.is_some())).await?;
-    Ok(())
+    transaction.execute(delete.bind(commit.subject).bind(version).bind(overlap.is_some())).await.map(drop)
 }
 
 /// Clears a batch of overlaps that are over. Returns the number found.
@@ -181,8 +180,7 @@ async fn shorten(
         return end(transaction, subject).await;
     }
     let update = sql("UPDATE credential SET overlap_length = $2 WHERE subject_id = $1");
-    transaction.execute(update.bind(subject).bind(shorter.length)).await?;
-    Ok(())
+    transaction.execute(update.bind(subject).bind(shorter.length)).await.map(drop)
 }
 
 /// Ends the running overlap. Returns whether the subject exists.
@@ -228,8 +226,7 @@ async fn remove_earlier(
     kept: i64,
 ) -> Result<(), StoreError> {
     let delete = sql("DELETE FROM earlier_hash WHERE subject_id = $1 AND version < $2 - $3");
-    transaction.execute(delete.bind(subject).bind(version).bind(kept)).await?;
-    Ok(())
+    transaction.execute(delete.bind(subject).bind(version).bind(kept)).await.map(drop)
 }
 
 async fn note(
@@ -246,23 +243,14 @@ async fn note(
     if version != current && !(has_previous && version.next() == current) {
         return Ok(());
     }
-    transaction
-        .execute(
-            sql("INSERT INTO password_use
-                     (subject_id, version, caller_tenant, caller_kind, caller_name, caller_subject_id, used_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)
-                 ON CONFLICT (subject_id, version, caller_kind, caller_name)
-                 DO UPDATE SET caller_subject_id = excluded.caller_subject_id, used_at = excluded.used_at
-                 WHERE excluded.used_at - password_use.used_at NOT BETWEEN 0 AND $8")
-            .bind(subject)
-            .bind(version)
-            .bind(used.caller.tenant())
-            .bind(used.caller.kind())
-            .bind(used.caller.name())
-            .bind(used.caller.subject_id())
-            .bind(used.at)
-            .bind(rows::micros(NOTED_EVERY) - 1),
-        )
-        .await?;
-    Ok(())
+    let PasswordUse { caller, at } = used;
+    let insert = sql("INSERT INTO password_use
+             (subject_id, version, caller_tenant, caller_kind, caller_name, caller_subject_id, used_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (subject_id, version, caller_kind, caller_name)
+         DO UPDATE SET caller_subject_id = excluded.caller_subject_id, used_at = excluded.used_at
+         WHERE excluded.used_at - password_use.used_at NOT BETWEEN 0 AND $8");
+    let insert = insert.bind(subject).bind(version).bind(caller.tenant()).bind(caller.kind()).bind(caller.name());
+    let insert = insert.bind(caller.subject_id()).bind(*at).bind(rows::micros(NOTED_EVERY) - 1);
+    transaction.execute(insert).await.map(drop)
 }

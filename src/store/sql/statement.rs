@@ -44,6 +44,14 @@ impl Statement {
         self.values.push(value.into());
         self
     }
+
+    /// Adds a value if there is one.
+    pub(in crate::store) fn bind_some(self, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.bind(value),
+            None => self,
+        }
+    }
 }
 
 /// Rows to add to a table. Rows that exist already are skipped.

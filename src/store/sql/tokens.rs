@@ -20,20 +20,16 @@ impl AccessTokens for SqlStore {
     async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, StoreError> {
         // The tokens of a deleted tenant are removed later, hence the join. Deleting a subject deletes its tokens; the
         // join with the subject also holds if an operator deleted the subject by hand.
-        let row = self
-            .read_first(
-                Statement::of_parts(&[
-                    "SELECT a.digest, a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at
+        let select = Statement::of_parts(&[
+            "SELECT a.digest, a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at
              FROM access_token k JOIN ",
-                    self.database.rows_of_keys().access_token,
-                    " LEFT JOIN tenant t ON t.name = a.tenant AND t.id = a.tenant_id
+            self.database.rows_of_keys().access_token,
+            " LEFT JOIN tenant t ON t.name = a.tenant AND t.id = a.tenant_id
              LEFT JOIN subject s ON s.id = a.subject_id AND s.tenant = a.tenant AND s.name = a.name
              WHERE k.digest = $1
                AND (a.tenant IS NULL OR t.id IS NOT NULL) AND (a.subject_id IS NULL OR s.id IS NOT NULL)",
-                ])
-                .bind(digest.0),
-            )
-            .await?;
+        ]);
+        let row = self.read_first(select.bind(digest.0)).await?;
         let Some(row) = row else { return Ok(None) };
         if row.bytes("digest")? != digest.0 {
             return Err(rows::damaged("digest"));
@@ -99,11 +95,7 @@ impl AccessTokens for SqlStore {
             }
         };
         let statement = statement.bind(created_at).bind(id).bind(i64::from(page.size) + 1);
-        let statement = match tenant {
-            None => statement,
-            Some(tenant) => statement.bind(tenant),
-        };
-        let found = self.read(statement).await?;
+        let found = self.read(statement.bind_some(tenant)).await?;
         page_of(&found, page, rows::access_token, |token| format!("{}/{}", token.created_at.as_micros(), token.id.0))
     }
 
@@ -114,12 +106,11 @@ impl AccessTokens for SqlStore {
         authority: &Authority,
     ) -> Result<bool, StoreError> {
         let delete = match tenant {
-            None => sql("DELETE FROM access_token WHERE id = $1 AND tenant_id IS NULL").bind(id),
-            Some(tenant) => sql("DELETE FROM access_token
-                 WHERE id = $1 AND tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $2)")
-            .bind(id)
-            .bind(tenant),
+            None => sql("DELETE FROM access_token WHERE id = $1 AND tenant_id IS NULL"),
+            Some(_) => sql("DELETE FROM access_token
+                 WHERE id = $1 AND tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $2)"),
         };
+        let delete = delete.bind(id).bind_some(tenant);
         self.write("delete_access_token").authorized_by(authority).execute(delete).await
     }
 }
@@ -191,20 +182,11 @@ async fn insert(
     token: &AccessToken,
     digest: &TokenDigest,
 ) -> Result<(), StoreError> {
-    transaction
-        .execute(
-            sql("INSERT INTO access_token (id, digest, tenant, tenant_id, kind, name, subject_id, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-            .bind(token.id.0)
-            .bind(digest.0)
-            .bind(token.caller.tenant())
-            .bind(token.tenant)
-            .bind(token.caller.kind())
-            .bind(token.caller.name())
-            .bind(token.caller.subject_id())
-            .bind(token.created_at)
-            .bind(token.expires_at),
-        )
-        .await?;
-    Ok(())
+    let AccessToken { id, caller, tenant, created_at, expires_at } = token;
+    let insert =
+        sql("INSERT INTO access_token (id, digest, tenant, tenant_id, kind, name, subject_id, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+    let insert = insert.bind(*id).bind(digest.0).bind(caller.tenant()).bind(*tenant).bind(caller.kind());
+    let insert = insert.bind(caller.name()).bind(caller.subject_id()).bind(*created_at).bind(*expires_at);
+    transaction.execute(insert).await.map(drop)
 }

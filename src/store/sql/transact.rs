@@ -106,11 +106,8 @@ impl<'a> Write<'a> {
     ) -> Result<T, StoreError> {
         let mut transaction = self.store.database.begin(self.isolation, self.deadline).await?;
         // Checked in this transaction, because its next step depends on whether the previous attempt was committed.
-        let was_made = match doubt {
-            Some(Doubt { events, .. }) => match events.last() {
-                Some(&event) => transaction.fetch_first(audit_events::select(event)).await?.is_some(),
-                None => false,
-            },
+        let was_made = match doubt.as_ref().and_then(|before| before.events.last()) {
+            Some(&event) => transaction.fetch_first(audit_events::select(event)).await?.is_some(),
             None => false,
         };
         if was_made {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::domain::access_token::TokenId;
 use crate::domain::caller::CallerKind;
 use crate::domain::change_event::Position;
-use crate::domain::credential::{ChangeId, ChangedBy, Revision, Version};
+use crate::domain::credential::{ChangeId, ChangedBy, ExpectedVersion, Revision, Version};
 use crate::domain::names::{InstanceId, PepperKeyId, Region, TenantName};
 use crate::domain::subject::{InstanceStatus, SubjectId, SubjectKind};
 use crate::domain::tenant::TenantId;
@@ -56,6 +56,7 @@ stored! {
         Timestamp, time => time.as_micros();
         Duration, length => saturating(length.as_micros());
         Version, version => saturating(version.number());
+        ExpectedVersion, version => saturating(version.0);
         Revision, revision => saturating(revision.0);
         Position, position => saturating(position.0);
     }

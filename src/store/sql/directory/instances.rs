@@ -67,17 +67,11 @@ async fn insert(
     if !has_tenant(transaction, tenant).await? {
         return Ok(Creation::TenantAbsent);
     }
-    let inserted = transaction
-        .execute(
-            sql("INSERT INTO instance (tenant, id, region, status, created_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (tenant, id) DO NOTHING")
-            .bind(tenant)
-            .bind(&instance.id)
-            .bind(&instance.region)
-            .bind(instance.status)
-            .bind(instance.created_at),
-        )
-        .await?;
+    let Instance { id, region, status, created_at } = instance;
+    let insert = sql("INSERT INTO instance (tenant, id, region, status, created_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (tenant, id) DO NOTHING");
+    let insert = insert.bind(tenant).bind(id).bind(region).bind(*status).bind(*created_at);
+    let inserted = transaction.execute(insert).await?;
     Ok(if inserted == 0 { Creation::AlreadyExists } else { Creation::Created })
 }
 

@@ -54,15 +54,11 @@ impl Tenants for SqlStore {
 }
 
 async fn insert(transaction: &mut dyn Transaction, tenant: &Tenant) -> Result<Creation, StoreError> {
-    let inserted = transaction
-        .execute(
-            sql("INSERT INTO tenant (id, name, settings, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING")
-                .bind(tenant.id)
-                .bind(&tenant.name)
-                .bind(settings::to_text(&TenantSettings::default())?)
-                .bind(tenant.created_at),
-        )
-        .await?;
+    let insert = sql("INSERT INTO tenant (id, name, settings, created_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (name) DO NOTHING");
+    let settings = settings::to_text(&TenantSettings::default())?;
+    let insert = insert.bind(tenant.id).bind(&tenant.name).bind(settings).bind(tenant.created_at);
+    let inserted = transaction.execute(insert).await?;
     Ok(if inserted == 0 { Creation::AlreadyExists } else { Creation::Created })
 }
 
