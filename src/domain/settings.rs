@@ -30,127 +30,148 @@ impl Setting for bool {
     }
 }
 
-/// Declares a group of settings: the values in force, always in range, and a change to them.
-macro_rules! settings {
-    (
-        $(#[$doc:meta])* $name:ident, $change:ident {
-            $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr, $range:expr;)+
-        }
-    ) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub struct $name { $($field: $type),+ }
-
-        #[doc = concat!("A change to [`", stringify!($name), "`]: what is `None` keeps its value.")]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-        pub struct $change {
-            $($(#[$field_doc])* pub $field: Option<$type>,)+
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self { $($field: $default),+ }
+/// Every setting of a tenant, in groups, for the macro `$with`: here it makes types of them, elsewhere the forms in
+/// which they are sent and stored. The proto file is the only other place that lists them.
+macro_rules! tenant_settings {
+    ($with:ident) => {
+        $with! {
+            /// The RAM password policy of a tenant (RAM `SetPasswordPolicy`; the last two fields from IMS).
+            ram: RamPasswordPolicy, RamPasswordPolicyChange {
+                /// The fewest characters.
+                minimum_password_length: u32 = 8, (8, 32);
+                /// Whether a lower-case letter is required.
+                require_lowercase_characters: bool = false, ();
+                /// Whether an upper-case letter is required.
+                require_uppercase_characters: bool = false, ();
+                /// Whether a digit is required.
+                require_numbers: bool = false, ();
+                /// Whether a symbol is required.
+                require_symbols: bool = false, ();
+                /// Whether only an administrator can replace an expired password.
+                hard_expiry: bool = false, ();
+                /// After how many days a password expires; 0 = never.
+                max_password_age: u32 = 0, (0, 1095);
+                /// How many of the last passwords, the current one included, may not be reused; 0 = off.
+                password_reuse_prevention: u32 = 0, (0, 24);
+                /// After how many wrong passwords in a row a caller waits for an hour; 0 = the service's own limits.
+                /// Spelt as the vendor spells it.
+                max_login_attemps: u32 = 0, (0, 32);
+                /// The fewest different characters.
+                minimum_password_different_character: u32 = 0, (0, 8);
+                /// Whether the password must not contain the user name.
+                password_not_contain_user_name: bool = false, ();
             }
-        }
-
-        impl $name {
-            $($(#[$field_doc])* pub const fn $field(&self) -> $type { self.$field })+
-
-            /// The settings after a change.
-            ///
-            /// # Errors
-            /// All values that are out of range.
-            pub fn with(&self, change: &$change) -> Result<Self, Vec<InvalidField>> {
-                let mut settings = *self;
-                let mut invalid = Vec::new();
-                $(
-                    if let Some(value) = change.$field {
-                        match value.checked($range) {
-                            Ok(value) => settings.$field = value,
-                            Err(problem) => invalid.push(InvalidField { field: stringify!($field), problem }),
-                        }
-                    }
-                )+
-                if invalid.is_empty() { Ok(settings) } else { Err(invalid) }
+            /// The IAM password policy of a tenant (Huawei IAM `UpdatePasswordPolicyV5`), without its two read-only
+            /// fields.
+            iam: IamPasswordPolicy, IamPasswordPolicyChange {
+                /// The longest run of one character; 0 = no limit.
+                maximum_consecutive_identical_chars: u32 = 0, (0, 32);
+                /// How many minutes have to pass between two changes by the user.
+                minimum_password_age: u32 = 0, (0, 1440);
+                /// The fewest characters.
+                minimum_password_length: u32 = 8, (8, 32);
+                /// How many of the last passwords, the current one included, may not be reused; 0 = off.
+                password_reuse_prevention: u32 = 1, (0, 24);
+                /// Whether the password must be neither the user name nor its reverse.
+                password_not_username_or_invert: bool = true, ();
+                /// After how many days a password has to be changed; 0 = never.
+                password_validity_period: u32 = 0, (0, 180);
+                /// How many of the four character types are required.
+                password_char_combination: u32 = 2, (2, 4);
+                /// Whether users may change their own password.
+                allow_user_to_change_password: bool = true, ();
             }
-
-            /// The change that turns any settings into these.
-            pub const fn as_change(&self) -> $change {
-                $change { $($field: Some(self.$field)),+ }
+            /// The security preference of a tenant (RAM `SetSecurityPreference`).
+            preference: SecurityPreference, SecurityPreferenceChange {
+                /// Whether RAM users may change their own password.
+                allow_user_to_change_password: bool = true, ();
             }
         }
     };
 }
+pub(crate) use tenant_settings;
 
-settings! {
-    /// The RAM password policy of a tenant (RAM `SetPasswordPolicy`; the last two fields from IMS).
-    RamPasswordPolicy, RamPasswordPolicyChange {
-        /// The fewest characters.
-        minimum_password_length: u32 = 8, (8, 32);
-        /// Whether a lower-case letter is required.
-        require_lowercase_characters: bool = false, ();
-        /// Whether an upper-case letter is required.
-        require_uppercase_characters: bool = false, ();
-        /// Whether a digit is required.
-        require_numbers: bool = false, ();
-        /// Whether a symbol is required.
-        require_symbols: bool = false, ();
-        /// Whether only an administrator can replace an expired password.
-        hard_expiry: bool = false, ();
-        /// After how many days a password expires; 0 = never.
-        max_password_age: u32 = 0, (0, 1095);
-        /// How many of the last passwords, the current one included, may not be reused; 0 = off.
-        password_reuse_prevention: u32 = 0, (0, 24);
-        /// After how many wrong passwords in a row a caller waits for an hour; 0 = the service's own limits. Spelt as
-        /// the vendor spells it.
-        max_login_attemps: u32 = 0, (0, 32);
-        /// The fewest different characters.
-        minimum_password_different_character: u32 = 0, (0, 8);
-        /// Whether the password must not contain the user name.
-        password_not_contain_user_name: bool = false, ();
-    }
+/// A group of a tenant's settings.
+pub trait SettingGroup: Copy + Send {
+    /// A change to it: what is `None` keeps its value.
+    type Change: Send + Sync;
+
+    /// The group's settings in force.
+    fn of(settings: &TenantSettings) -> Self;
+
+    /// All settings after a change to this group.
+    ///
+    /// # Errors
+    /// All values that are out of range.
+    fn changed(settings: &TenantSettings, change: &Self::Change) -> Result<TenantSettings, Vec<InvalidField>>;
 }
 
-settings! {
-    /// The IAM password policy of a tenant (Huawei IAM `UpdatePasswordPolicyV5`), without its two read-only fields.
-    IamPasswordPolicy, IamPasswordPolicyChange {
-        /// The longest run of one character; 0 = no limit.
-        maximum_consecutive_identical_chars: u32 = 0, (0, 32);
-        /// How many minutes have to pass between two changes by the user.
-        minimum_password_age: u32 = 0, (0, 1440);
-        /// The fewest characters.
-        minimum_password_length: u32 = 8, (8, 32);
-        /// How many of the last passwords, the current one included, may not be reused; 0 = off.
-        password_reuse_prevention: u32 = 1, (0, 24);
-        /// Whether the password must be neither the user name nor its reverse.
-        password_not_username_or_invert: bool = true, ();
-        /// After how many days a password has to be changed; 0 = never.
-        password_validity_period: u32 = 0, (0, 180);
-        /// How many of the four character types are required.
-        password_char_combination: u32 = 2, (2, 4);
-        /// Whether users may change their own password.
-        allow_user_to_change_password: bool = true, ();
-    }
+/// Makes the types of each group: the values in force, always in range, and a change to them.
+macro_rules! settings {
+    ($(
+        $(#[$doc:meta])* $group:ident: $name:ident, $change:ident {
+            $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr, $range:expr;)+
+        }
+    )+) => {
+        /// All settings of a tenant.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub struct TenantSettings { $($(#[$doc])* pub $group: $name),+ }
+
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+            pub struct $name { $($field: $type),+ }
+
+            #[doc = concat!("A change to [`", stringify!($name), "`]: what is `None` keeps its value.")]
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+            pub struct $change {
+                $($(#[$field_doc])* pub $field: Option<$type>,)+
+            }
+
+            impl Default for $name {
+                fn default() -> Self {
+                    Self { $($field: $default),+ }
+                }
+            }
+
+            impl $name {
+                $($(#[$field_doc])* pub const fn $field(&self) -> $type { self.$field })+
+
+                /// The settings after a change.
+                ///
+                /// # Errors
+                /// All values that are out of range.
+                pub fn with(&self, change: &$change) -> Result<Self, Vec<InvalidField>> {
+                    let mut settings = *self;
+                    let mut invalid = Vec::new();
+                    $(
+                        if let Some(value) = change.$field {
+                            match value.checked($range) {
+                                Ok(value) => settings.$field = value,
+                                Err(problem) => invalid.push(InvalidField { field: stringify!($field), problem }),
+                            }
+                        }
+                    )+
+                    if invalid.is_empty() { Ok(settings) } else { Err(invalid) }
+                }
+            }
+
+            impl SettingGroup for $name {
+                type Change = $change;
+
+                fn of(settings: &TenantSettings) -> Self {
+                    settings.$group
+                }
+
+                fn changed(settings: &TenantSettings, change: &$change) -> Result<TenantSettings, Vec<InvalidField>> {
+                    Ok(TenantSettings { $group: settings.$group.with(change)?, ..*settings })
+                }
+            }
+        )+
+    };
 }
 
-settings! {
-    /// The security preference of a tenant (RAM `SetSecurityPreference`).
-    SecurityPreference, SecurityPreferenceChange {
-        /// Whether RAM users may change their own password.
-        allow_user_to_change_password: bool = true, ();
-    }
-}
-
-/// All settings of a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TenantSettings {
-    /// The RAM password policy.
-    pub ram: RamPasswordPolicy,
-    /// The IAM password policy.
-    pub iam: IamPasswordPolicy,
-    /// The security preference.
-    pub preference: SecurityPreference,
-}
+tenant_settings!(settings);
 
 impl TenantSettings {
     /// How many hashes of earlier passwords the rules against reuse need, for each kind of subject that has a policy

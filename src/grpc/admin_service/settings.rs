@@ -1,11 +1,9 @@
 //! The settings of a tenant: both password policies and the security preference.
 
 use super::wire;
-use crate::domain::names::TenantName;
-use crate::domain::settings::{
-    IamPasswordPolicy, IamPasswordPolicyChange, RamPasswordPolicy, RamPasswordPolicyChange, SecurityPreferenceChange,
-};
+use crate::domain::settings::{IamPasswordPolicy, RamPasswordPolicy, SecurityPreference, SettingGroup, TenantSettings};
 use crate::edge::{Fields, RequestId};
+use crate::grpc::convert::settings::iam_password_policy;
 use crate::service::{Call, Service, ServiceError};
 
 pub(super) async fn get_password_policy(
@@ -14,7 +12,7 @@ pub(super) async fn get_password_policy(
     message: wire::GetPasswordPolicyRequest,
 ) -> Result<wire::GetPasswordPolicyResponse, ServiceError> {
     let request_id = RequestId(call.request_id).to_string();
-    let policy = service.ram_password_policy(call, tenant_of(&message.tenant)?).await?;
+    let policy: RamPasswordPolicy = read(service, call, &message.tenant).await?;
     Ok(wire::GetPasswordPolicyResponse { password_policy: Some(policy.into()), request_id })
 }
 
@@ -24,11 +22,7 @@ pub(super) async fn set_password_policy(
     message: wire::SetPasswordPolicyRequest,
 ) -> Result<wire::SetPasswordPolicyResponse, ServiceError> {
     let request_id = RequestId(call.request_id).to_string();
-    let change = RamPasswordPolicyChange::from(&message);
-    let mut fields = Fields::default();
-    fields.settings(RamPasswordPolicy::default().with(&change));
-    let tenant = fields.tenant(&message.tenant);
-    let policy = service.set_ram_password_policy(call, fields.all(|| Some(tenant))?, change).await?;
+    let policy: RamPasswordPolicy = change(service, call, &message.tenant, (&message).into()).await?;
     Ok(wire::SetPasswordPolicyResponse { password_policy: Some(policy.into()), request_id })
 }
 
@@ -37,8 +31,8 @@ pub(super) async fn show_password_policy_v5(
     call: Call,
     message: wire::ShowPasswordPolicyV5Request,
 ) -> Result<wire::ShowPasswordPolicyV5Response, ServiceError> {
-    let policy = service.iam_password_policy(call, tenant_of(&message.tenant)?).await?;
-    Ok(wire::ShowPasswordPolicyV5Response { password_policy: Some(policy.into()) })
+    let policy: IamPasswordPolicy = read(service, call, &message.tenant).await?;
+    Ok(wire::ShowPasswordPolicyV5Response { password_policy: Some(iam_password_policy(policy)) })
 }
 
 pub(super) async fn update_password_policy_v5(
@@ -46,12 +40,8 @@ pub(super) async fn update_password_policy_v5(
     call: Call,
     message: wire::UpdatePasswordPolicyV5Request,
 ) -> Result<wire::UpdatePasswordPolicyV5Response, ServiceError> {
-    let change = IamPasswordPolicyChange::from(&message);
-    let mut fields = Fields::default();
-    fields.settings(IamPasswordPolicy::default().with(&change));
-    let tenant = fields.tenant(&message.tenant);
-    let policy = service.set_iam_password_policy(call, fields.all(|| Some(tenant))?, change).await?;
-    Ok(wire::UpdatePasswordPolicyV5Response { password_policy: Some(policy.into()) })
+    let policy: IamPasswordPolicy = change(service, call, &message.tenant, (&message).into()).await?;
+    Ok(wire::UpdatePasswordPolicyV5Response { password_policy: Some(iam_password_policy(policy)) })
 }
 
 pub(super) async fn get_security_preference(
@@ -60,7 +50,7 @@ pub(super) async fn get_security_preference(
     message: wire::GetSecurityPreferenceRequest,
 ) -> Result<wire::GetSecurityPreferenceResponse, ServiceError> {
     let request_id = RequestId(call.request_id).to_string();
-    let preference = service.security_preference(call, tenant_of(&message.tenant)?).await?;
+    let preference: SecurityPreference = read(service, call, &message.tenant).await?;
     Ok(wire::GetSecurityPreferenceResponse { security_preference: Some(preference.into()), request_id })
 }
 
@@ -70,13 +60,24 @@ pub(super) async fn set_security_preference(
     message: wire::SetSecurityPreferenceRequest,
 ) -> Result<wire::SetSecurityPreferenceResponse, ServiceError> {
     let request_id = RequestId(call.request_id).to_string();
-    let change = SecurityPreferenceChange { allow_user_to_change_password: message.allow_user_to_change_password };
-    let preference = service.set_security_preference(call, tenant_of(&message.tenant)?, change).await?;
+    let preference: SecurityPreference = change(service, call, &message.tenant, (&message).into()).await?;
     Ok(wire::SetSecurityPreferenceResponse { security_preference: Some(preference.into()), request_id })
 }
 
-fn tenant_of(text: &str) -> Result<Option<TenantName>, ServiceError> {
+async fn read<G: SettingGroup>(service: &Service, call: Call, tenant: &str) -> Result<G, ServiceError> {
     let mut fields = Fields::default();
-    let tenant = fields.tenant(text);
-    fields.all(|| Some(tenant))
+    let tenant = fields.tenant(tenant);
+    service.settings(call, fields.all(|| Some(tenant))?).await
+}
+
+async fn change<G: SettingGroup>(
+    service: &Service,
+    call: Call,
+    tenant: &str,
+    change: G::Change,
+) -> Result<G, ServiceError> {
+    let mut fields = Fields::default();
+    fields.settings(G::changed(&TenantSettings::default(), &change));
+    let tenant = fields.tenant(tenant);
+    service.change_settings(call, fields.all(|| Some(tenant))?, change).await
 }

@@ -3,94 +3,44 @@
 use serde::{Deserialize, Serialize};
 
 use super::rows;
-use crate::domain::settings::{
-    IamPasswordPolicyChange, RamPasswordPolicyChange, SecurityPreferenceChange, TenantSettings,
-};
+use crate::domain::settings::{self, TenantSettings, tenant_settings};
 use crate::ports::StoreError;
 
-/// Encodes the settings for storage.
-pub(super) fn to_text(settings: &TenantSettings) -> Result<String, StoreError> {
-    rows::to_json(&StoredSettings {
-        ram: settings.ram.as_change().into(),
-        iam: settings.iam.as_change().into(),
-        preference: settings.preference.as_change().into(),
-    })
-}
-
-/// Decodes stored settings. `None` if they cannot be parsed or one is out of range.
-pub(super) fn of_text(text: &str) -> Option<TenantSettings> {
-    let stored: StoredSettings = serde_json::from_str(text).ok()?;
-    let defaults = TenantSettings::default();
-    Some(TenantSettings {
-        ram: defaults.ram.with(&stored.ram.into()).ok()?,
-        iam: defaults.iam.with(&stored.iam.into()).ok()?,
-        preference: defaults.preference.with(&stored.preference.into()).ok()?,
-    })
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredSettings {
-    ram: Ram,
-    iam: Iam,
-    preference: Preference,
-}
-
-/// Declares the stored form of a group of settings.
 macro_rules! stored {
-    ($name:ident = $change:ident { $($field:ident: $type:ty,)+ }) => {
+    ($(
+        $(#[$doc:meta])* $group:ident: $name:ident, $change:ident {
+            $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr, $range:expr;)+
+        }
+    )+) => {
         #[derive(Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct $name { $($field: Option<$type>),+ }
+        struct StoredSettings { $($group: $name),+ }
 
-        impl From<$change> for $name {
-            fn from(change: $change) -> Self {
-                Self { $($field: change.$field),+ }
-            }
+        $(
+            #[derive(Serialize, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            struct $name { $($field: Option<$type>),+ }
+        )+
+
+        /// Encodes the settings for storage.
+        pub(super) fn to_text(settings: &TenantSettings) -> Result<String, StoreError> {
+            rows::to_json(&StoredSettings {
+                $($group: $name { $($field: Some(settings.$group.$field())),+ }),+
+            })
         }
 
-        impl From<$name> for $change {
-            fn from(stored: $name) -> Self {
-                Self { $($field: stored.$field),+ }
-            }
+        /// Decodes stored settings. `None` if they cannot be parsed or one is out of range.
+        pub(super) fn of_text(text: &str) -> Option<TenantSettings> {
+            let stored: StoredSettings = serde_json::from_str(text).ok()?;
+            let defaults = TenantSettings::default();
+            Some(TenantSettings {
+                $($group: defaults.$group.with(&settings::$change { $($field: stored.$group.$field),+ }).ok()?),+
+            })
         }
     };
 }
 
-stored! {
-    Ram = RamPasswordPolicyChange {
-        minimum_password_length: u32,
-        require_lowercase_characters: bool,
-        require_uppercase_characters: bool,
-        require_numbers: bool,
-        require_symbols: bool,
-        hard_expiry: bool,
-        max_password_age: u32,
-        password_reuse_prevention: u32,
-        max_login_attemps: u32,
-        minimum_password_different_character: u32,
-        password_not_contain_user_name: bool,
-    }
-}
-
-stored! {
-    Iam = IamPasswordPolicyChange {
-        maximum_consecutive_identical_chars: u32,
-        minimum_password_age: u32,
-        minimum_password_length: u32,
-        password_reuse_prevention: u32,
-        password_not_username_or_invert: bool,
-        password_validity_period: u32,
-        password_char_combination: u32,
-        allow_user_to_change_password: bool,
-    }
-}
-
-stored! {
-    Preference = SecurityPreferenceChange {
-        allow_user_to_change_password: bool,
-    }
-}
+tenant_settings!(stored);
 
 #[cfg(test)]
 mod tests {
