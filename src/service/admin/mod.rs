@@ -38,8 +38,8 @@ impl Service {
     /// Opens the tenant, or all of them if an operator names none.
     async fn scope(&self, call: Call, named: Option<TenantName>) -> Result<Scope<'_>, ServiceError> {
         if named.is_none() && call.caller().kind() == CallerKind::Operator {
-            return Ok(Scope::All(self.gates.tenants(call).await?));
+            return Ok(self.gates.tenants(call).await?.into());
         }
-        Ok(Scope::One(self.directory(call, named).await?))
+        Ok(self.directory(call, named).await?.into())
     }
 }

@@ -18,11 +18,11 @@ impl Service {
     pub async fn issue_access_token(&self, call: Call, request: TokenToIssue) -> Result<IssuedToken, ServiceError> {
         let TokenToIssue { holder, time_to_live } = request;
         let (scope, caller, tenant) = match holder {
-            TokenHolder::Operator(name) => (Scope::All(self.gates.tenants(call).await?), Caller::Operator(name), None),
+            TokenHolder::Operator(name) => (Scope::from(self.gates.tenants(call).await?), Caller::Operator(name), None),
             TokenHolder::Member(tenant, member) => {
                 let directory = self.directory(call, tenant).await?;
                 let (caller, tenant) = (caller_of(&directory, member).await?, directory.id());
-                (Scope::One(directory), caller, Some(tenant))
+                (directory.into(), caller, Some(tenant))
             }
         };
         let created_at = self.gates.now();

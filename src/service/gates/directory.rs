@@ -16,28 +16,28 @@ use crate::service::error::Missing;
 use crate::service::requests::HashPosture;
 use crate::service::{Call, ServiceError};
 
+/// What a permit opens.
+pub(in crate::service) struct Opened<'a, Of> {
+    gates: &'a Gates,
+    permit: Permit,
+    of: Of,
+}
+
 /// A tenant that exists, with its instances, subjects and settings.
-pub(in crate::service) struct Directory<'a> {
-    opened: Opened<'a>,
+pub(in crate::service) type Directory<'a> = Opened<'a, OneTenant>;
+/// All tenants.
+pub(in crate::service) type Tenants<'a> = Opened<'a, AllTenants>;
+/// One tenant, or all of them and what belongs to none.
+pub(in crate::service) type Scope<'a> = Opened<'a, Option<TenantName>>;
+
+/// The id and the name of a tenant that exists.
+pub(in crate::service) struct OneTenant {
     id: TenantId,
     name: TenantName,
 }
 
 /// All tenants.
-pub(in crate::service) struct Tenants<'a>(Opened<'a>);
-
-/// One tenant, or all of them.
-pub(in crate::service) enum Scope<'a> {
-    /// One tenant.
-    One(Directory<'a>),
-    /// All of them, and what belongs to none.
-    All(Tenants<'a>),
-}
-
-struct Opened<'a> {
-    gates: &'a Gates,
-    permit: Permit,
-}
+pub(in crate::service) struct AllTenants;
 
 impl Gates {
     /// Opens a tenant for a permitted caller, who learns whether the tenant exists.
@@ -47,19 +47,18 @@ impl Gates {
         tenant: TenantName,
     ) -> Result<Directory<'_>, ServiceError> {
         let permit = self.permit(call, &Resource::Tenant(tenant)).await?;
-        let missing = ServiceError::NotFound(Missing::Tenant);
-        let (id, name) = permit.tenant().zip(permit.tenant_name().cloned()).ok_or(missing)?;
-        Ok(Directory { opened: Opened { gates: self, permit }, id, name })
+        let found = permit.tenant().zip(permit.tenant_name().cloned());
+        let (id, name) = found.ok_or(ServiceError::NotFound(Missing::Tenant))?;
+        Ok(Opened { gates: self, permit, of: OneTenant { id, name } })
     }
 
     /// Opens all tenants for a permitted caller.
     pub(in crate::service) async fn tenants(&self, call: Call) -> Result<Tenants<'_>, ServiceError> {
-        let permit = self.permit(call, &Resource::Installation).await?;
-        Ok(Tenants(Opened { gates: self, permit }))
+        Ok(Opened { gates: self, permit: self.permit(call, &Resource::Installation).await?, of: AllTenants })
     }
 }
 
-impl Opened<'_> {
+impl<Of> Opened<'_, Of> {
     fn store(&self) -> &dyn Store {
         self.gates.ports.store.as_ref()
     }
@@ -69,21 +68,33 @@ impl Opened<'_> {
     }
 }
 
+impl<'a> From<Directory<'a>> for Scope<'a> {
+    fn from(Opened { gates, permit, of }: Directory<'a>) -> Self {
+        Self { gates, permit, of: Some(of.name) }
+    }
+}
+
+impl<'a> From<Tenants<'a>> for Scope<'a> {
+    fn from(Opened { gates, permit, of: AllTenants }: Tenants<'a>) -> Self {
+        Self { gates, permit, of: None }
+    }
+}
+
 impl Directory<'_> {
     pub(in crate::service) fn id(&self) -> TenantId {
-        self.id
+        self.of.id
     }
 
     pub(in crate::service) fn name(&self) -> &TenantName {
-        &self.name
+        &self.of.name
     }
 
     pub(in crate::service) async fn tenant(&self) -> Result<Tenant, ServiceError> {
-        self.opened.store().tenant(&self.name).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
+        self.store().tenant(&self.of.name).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
     }
 
     pub(in crate::service) async fn settings(&self) -> Result<TenantSettings, ServiceError> {
-        self.opened.store().settings(&self.name).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
+        self.store().settings(&self.of.name).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
     }
 
     /// Returns whether the settings were the expected ones.
@@ -92,19 +103,19 @@ impl Directory<'_> {
         expected: &TenantSettings,
         settings: &TenantSettings,
     ) -> Result<bool, StoreError> {
-        self.opened.store().replace_settings(&self.name, expected, settings, &self.opened.authority()).await
+        self.store().replace_settings(&self.of.name, expected, settings, &self.authority()).await
     }
 
     pub(in crate::service) async fn create_instance(&self, instance: &Instance) -> Result<(), ServiceError> {
-        created(self.opened.store().create_instance(&self.name, instance, &self.opened.authority()).await?)
+        created(self.store().create_instance(&self.of.name, instance, &self.authority()).await?)
     }
 
     pub(in crate::service) async fn instance(&self, id: &InstanceId) -> Result<Instance, ServiceError> {
-        self.opened.store().instance(&self.name, id).await?.ok_or(ServiceError::NotFound(Missing::Instance))
+        self.store().instance(&self.of.name, id).await?.ok_or(ServiceError::NotFound(Missing::Instance))
     }
 
     pub(in crate::service) async fn instances(&self, page: &PageRequest) -> Result<Page<Instance>, ServiceError> {
-        Ok(self.opened.store().instances(&self.name, page).await?)
+        Ok(self.store().instances(&self.of.name, page).await?)
     }
 
     pub(in crate::service) async fn set_instance_status(
@@ -112,17 +123,17 @@ impl Directory<'_> {
         id: &InstanceId,
         status: InstanceStatus,
     ) -> Result<Instance, ServiceError> {
-        self.opened.store().set_instance_status(&self.name, id, status, &self.opened.authority()).await?;
+        self.store().set_instance_status(&self.of.name, id, status, &self.authority()).await?;
         self.instance(id).await
     }
 
     pub(in crate::service) async fn delete_instance(&self, id: &InstanceId) -> Result<(), ServiceError> {
-        let outcome = self.opened.store().delete_instance(&self.name, id, &self.opened.authority()).await?;
+        let outcome = self.store().delete_instance(&self.of.name, id, &self.authority()).await?;
         deleted(outcome, ServiceError::NotFound(Missing::Instance))
     }
 
     pub(in crate::service) async fn look_up(&self, name: &SubjectName) -> Result<Lookup, ServiceError> {
-        Ok(self.opened.store().look_up(&self.name, name).await?)
+        Ok(self.store().look_up(&self.of.name, name).await?)
     }
 
     pub(in crate::service) async fn subjects(
@@ -131,69 +142,52 @@ impl Directory<'_> {
         instance: Option<&InstanceId>,
         page: &PageRequest,
     ) -> Result<Page<SubjectEntry>, ServiceError> {
-        Ok(self.opened.store().subjects(&self.name, kind, instance, page).await?)
+        Ok(self.store().subjects(&self.of.name, kind, instance, page).await?)
     }
 }
 
 impl Tenants<'_> {
     pub(in crate::service) async fn create(&self, tenant: &Tenant) -> Result<(), ServiceError> {
-        created(self.0.store().create_tenant(tenant, &self.0.authority()).await?)
+        created(self.store().create_tenant(tenant, &self.authority()).await?)
     }
 
     pub(in crate::service) async fn list(&self, page: &PageRequest) -> Result<Page<Tenant>, ServiceError> {
-        Ok(self.0.store().tenants(page).await?)
+        Ok(self.store().tenants(page).await?)
     }
 
     pub(in crate::service) async fn delete(&self, name: &TenantName) -> Result<(), ServiceError> {
-        let outcome = self.0.store().delete_tenant(name, &self.0.authority()).await?;
+        let outcome = self.store().delete_tenant(name, &self.authority()).await?;
         deleted(outcome, ServiceError::NotFound(Missing::Tenant))
     }
 }
 
 impl Scope<'_> {
-    fn opened(&self) -> &Opened<'_> {
-        match self {
-            Self::One(directory) => &directory.opened,
-            Self::All(tenants) => &tenants.0,
-        }
-    }
-
-    fn tenant(&self) -> Option<&TenantName> {
-        match self {
-            Self::One(directory) => Some(&directory.name),
-            Self::All(_) => None,
-        }
-    }
-
     /// Returns whether the tenant and the subject of the token still exist.
     pub(in crate::service) async fn insert_token(
         &self,
         token: &AccessToken,
         digest: &TokenDigest,
     ) -> Result<bool, ServiceError> {
-        let opened = self.opened();
-        Ok(opened.store().insert_access_token(token, digest, &opened.authority()).await?)
+        Ok(self.store().insert_access_token(token, digest, &self.authority()).await?)
     }
 
     pub(in crate::service) async fn tokens(&self, page: &PageRequest) -> Result<Page<AccessToken>, ServiceError> {
-        Ok(self.opened().store().access_tokens(self.tenant(), page).await?)
+        Ok(self.store().access_tokens(self.of.as_ref(), page).await?)
     }
 
     /// Returns whether the token existed.
     pub(in crate::service) async fn delete_token(&self, id: TokenId) -> Result<bool, ServiceError> {
-        let opened = self.opened();
-        Ok(opened.store().delete_access_token(self.tenant(), id, &opened.authority()).await?)
+        Ok(self.store().delete_access_token(self.of.as_ref(), id, &self.authority()).await?)
     }
 
     /// Whether there is a token of that id anywhere: an operator may know.
     pub(in crate::service) async fn token_exists(&self, id: TokenId) -> Result<bool, ServiceError> {
-        Ok(self.opened().store().access_token_of(id).await?.is_some())
+        Ok(self.store().access_token_of(id).await?.is_some())
     }
 
     /// Counts the current hashes by algorithm and parameters.
     pub(in crate::service) async fn hash_posture(&self) -> Result<HashPosture, ServiceError> {
-        let Opened { gates, permit } = self.opened();
-        gates.hash_posture(permit, self.tenant()).await
+        self.gates.hash_posture(&self.permit, self.of.as_ref()).await
     }
 }
 
