@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::domain::names::TenantName;
 use crate::ports::NotAdmitted;
@@ -57,7 +59,7 @@ impl Admission {
         count: u32,
         remaining: Duration,
     ) -> Result<Reservation, NotAdmitted> {
-        let mut load = self.load();
+        let mut load = self.load.lock();
         let service_time = load.service_time.unwrap_or_default();
         let workers = self.workers.get();
         let in_turn = service_time.saturating_mul(load.ahead_of(tenant, count)) / workers;
@@ -86,13 +88,13 @@ impl Admission {
 
     /// Learns from the time that one hash took.
     pub(super) fn measured(&self, took: Duration) {
-        let mut load = self.load();
+        let mut load = self.load.lock();
         load.service_time = Some(moved(load.service_time, took, 8));
     }
 
     /// Number of hashes admitted and unfinished, time that one takes, and refusals.
     pub(super) fn figures(&self) -> (u32, Duration, Refused) {
-        let load = self.load();
+        let load = self.load.lock();
         let outstanding = load.accounts.values().fold(0, |all: u32, own| all.saturating_add(own.outstanding));
         (outstanding, load.service_time.unwrap_or_default(), load.refused)
     }
@@ -100,7 +102,7 @@ impl Admission {
     /// Learns the pace at which a tenant is served. It shows only while more of the tenant's hashes wait than are
     /// computed at a time; otherwise it is the pace of the tenant's requests.
     fn finished(&self, tenant: &TenantName, count: u32, now: Instant) {
-        let (mut load, workers) = (self.load(), self.workers.get());
+        let (mut load, workers) = (self.load.lock(), self.workers.get());
         let alone = load.service_time.unwrap_or_default() / workers;
         let Some(account) = load.accounts.get_mut(tenant) else { return };
         if account.outstanding <= workers {
@@ -112,17 +114,13 @@ impl Admission {
     }
 
     fn give_back(&self, tenant: &TenantName, count: u32) {
-        let mut load = self.load();
+        let mut load = self.load.lock();
         if let Some(account) = load.accounts.get_mut(tenant) {
             account.outstanding = account.outstanding.saturating_sub(count);
             if account.outstanding == 0 {
                 load.accounts.remove(tenant);
             }
         }
-    }
-
-    fn load(&self) -> MutexGuard<'_, Load> {
-        self.load.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

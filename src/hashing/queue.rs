@@ -1,10 +1,11 @@
 //! Lines of waiting jobs: one for each tenant, served in turn; within each line, first come, first served.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::admission::{Slot, TURN};
@@ -157,7 +158,7 @@ impl Lines {
 impl Queue {
     /// Appends a job to its tenant's line. Once stopped, drops it.
     pub(super) fn push(&self, job: Job) {
-        let mut lines = self.lines();
+        let mut lines = self.lines.lock();
         if !lines.stopped {
             lines.push(job);
             self.changed.notify_one();
@@ -166,7 +167,7 @@ impl Queue {
 
     /// Waits for the next job that a caller still waits for and that can finish in time; `None` once stopped.
     pub(super) fn next(&self, clock: &dyn Clock) -> Option<Job> {
-        let mut lines = self.lines();
+        let mut lines = self.lines.lock();
         loop {
             if lines.stopped {
                 return None;
@@ -181,7 +182,7 @@ impl Queue {
                     self.abandoned.fetch_add(1, Ordering::Relaxed);
                     job.answer(Err(HasherError::Abandoned));
                 }
-                None => lines = self.changed.wait(lines).unwrap_or_else(PoisonError::into_inner),
+                None => self.changed.wait(&mut lines),
             }
         }
     }
@@ -193,15 +194,11 @@ impl Queue {
 
     /// Drops the waiting jobs, and ends the workers.
     pub(super) fn stop(&self) {
-        let mut lines = self.lines();
+        let mut lines = self.lines.lock();
         lines.stopped = true;
         lines.newcomers.clear();
         lines.turns.clear();
         lines.by_tenant.clear();
         self.changed.notify_all();
-    }
-
-    fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

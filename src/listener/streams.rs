@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::HttpService;
+use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::Service;
 
@@ -75,14 +76,14 @@ impl Patience {
     }
 
     fn set(&self, until: Option<Instant>) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        *self.until.lock() = until;
     }
 
     /// Waits until the peer has taken nothing for too long. Polled by the stream's own task after each of its steps.
     async fn spent(self) {
         let mut timer: Option<Pin<Box<Sleep>>> = None;
         poll_fn(|context| {
-            let Some(until) = *self.until.lock().unwrap_or_else(PoisonError::into_inner) else {
+            let Some(until) = *self.until.lock() else {
                 return Poll::Pending;
             };
             let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(until)));

@@ -39,6 +39,7 @@ const LAYERS: &[Layer] = &[
             "async_trait",
             "futures_util",
             "hmac",
+            "parking_lot",
             "sha2",
             "subtle",
             "thiserror",

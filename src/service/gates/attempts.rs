@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as Turn, Notify};
 
@@ -126,7 +127,7 @@ impl UnderWay {
 
     /// The slot of a pair, which lives while it is in use.
     pub(super) fn slot(&self, pair: Pair) -> Arc<Slot> {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.0.lock();
         if let Some(slot) = slots.of_pairs.get(&pair).and_then(Weak::upgrade) {
             return slot;
         }
@@ -163,7 +164,7 @@ mod tests {
             subject[..4].copy_from_slice(&number.to_be_bytes());
             under_way.slot(Pair { subject: SubjectKey(subject), name: None, caller: CallerKey([0; 32]) });
         }
-        assert!(under_way.0.lock().unwrap().of_pairs.len() <= UnderWay::KEPT);
+        assert!(under_way.0.lock().of_pairs.len() <= UnderWay::KEPT);
     }
 
     #[test]

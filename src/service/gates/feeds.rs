@@ -5,8 +5,9 @@
 //! caught up.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use tokio::sync::{Mutex as Turn, watch};
 
 use crate::domain::change_event::{ChangeEvent, Position};
@@ -57,13 +58,9 @@ impl Recent {
 }
 
 impl Feeds {
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The feed of a tenant, created by its first watch. `last` is the last position that was given.
     pub(super) fn join(&self, tenant: TenantId, last: Position) -> Arc<Feed> {
-        let mut known = self.known();
+        let mut known = self.0.lock();
         known.of_tenants.retain(|_, feed| feed.strong_count() > 0);
         if let Some(feed) = known.of_tenants.get(&tenant).and_then(Weak::upgrade) {
             return feed;
@@ -80,7 +77,7 @@ impl Feeds {
 
     /// Where to resume reading, if any tenant is watched and there are events up to `last`.
     pub(super) fn behind(&self, last: Position) -> Option<Position> {
-        let known = self.known();
+        let known = self.0.lock();
         let is_watched = known.of_tenants.values().any(|feed| feed.strong_count() > 0);
         (is_watched && known.up_to < last).then_some(known.up_to)
     }
@@ -88,7 +85,7 @@ impl Feeds {
     /// Puts the events that were read after a position into the feeds. If they do not begin there, because those are no
     /// longer kept, each watch has to find that out by itself.
     pub(super) fn take_in(&self, after: Position, page: ChangeEventPage<(TenantId, ChangeEvent)>) {
-        let mut known = self.known();
+        let mut known = self.0.lock();
         if known.up_to != after {
             return;
         }
@@ -109,10 +106,6 @@ impl Feeds {
 }
 
 impl Feed {
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Signals that there are events after a position.
     pub(super) fn moved(&self) -> watch::Receiver<Position> {
         self.moved.subscribe()
@@ -126,7 +119,7 @@ impl Feed {
     /// The events after a position, at most `most`, and where to resume; `None` if the feed does not reach back that
     /// far.
     pub(super) fn after(&self, position: Position, most: usize) -> Option<(Vec<Arc<Recent>>, Position)> {
-        let held = self.held();
+        let held = self.events.lock();
         if position < held.after {
             return None;
         }
@@ -139,7 +132,7 @@ impl Feed {
     }
 
     fn take_in(&self, events: Vec<Arc<Recent>>, up_to: Position, has_gap: bool) {
-        let mut held = self.held();
+        let mut held = self.events.lock();
         if has_gap {
             held.events.clear();
             held.after = up_to;

@@ -2,8 +2,9 @@
 //! that a store that takes no writes gives no caller more guesses than the allowance.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::Gates;
@@ -39,7 +40,7 @@ impl Held {
 
     /// Holds one more.
     pub(super) fn hold(&self, attempt: FailedAttempt) {
-        self.attempts().push_back(attempt);
+        self.attempts.lock().push_back(attempt);
         self.meter.change(Gauge::AttemptsHeld, 1);
         self.added.notify_one();
     }
@@ -51,12 +52,12 @@ impl Held {
 
     /// Whether so many are held that no attempt may be reserved.
     pub(super) fn is_full(&self) -> bool {
-        self.attempts().len() >= MOST
+        self.attempts.lock().len() >= MOST
     }
 
     /// The stored failures plus those that are held of the pair and of its subject.
     pub(super) fn added_to(&self, stored: StoredFailures, pair: &Pair) -> StoredFailures {
-        let attempts = self.attempts();
+        let attempts = self.attempts.lock();
         let of_subject = || attempts.iter().filter(|attempt| attempt.pair.subject == pair.subject);
         StoredFailures {
             by_caller: sum(stored.by_caller, of_subject().filter(|attempt| attempt.pair == *pair)),
@@ -65,27 +66,23 @@ impl Held {
     }
 
     fn first_of(&self, pair: &Pair) -> Option<FailedAttempt> {
-        self.attempts().iter().find(|attempt| attempt.pair == *pair).cloned()
+        self.attempts.lock().iter().find(|attempt| attempt.pair == *pair).cloned()
     }
 
     /// A pair with a held attempt, in rotation.
     fn next_pair(&self) -> Option<Pair> {
-        let mut attempts = self.attempts();
+        let mut attempts = self.attempts.lock();
         let pair = attempts.front()?.pair;
         attempts.rotate_left(1);
         Some(pair)
     }
 
     fn remove(&self, recorded: &AuditEvent) {
-        let mut attempts = self.attempts();
+        let mut attempts = self.attempts.lock();
         if let Some(place) = attempts.iter().position(|attempt| attempt.event.id == recorded.id) {
             attempts.remove(place);
             self.meter.change(Gauge::AttemptsHeld, -1);
         }
-    }
-
-    fn attempts(&self) -> MutexGuard<'_, VecDeque<FailedAttempt>> {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,10 +9,11 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use tokio::sync::{Mutex as Turn, OnceCell};
 
 use super::Gates;
@@ -189,17 +190,11 @@ fn end_windows(
     before - of_caller.len()
 }
 
-impl Refusals {
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Gates {
     /// Records a refusal, or counts it if one like it was recorded a moment ago.
     pub(super) async fn record_refusal(&self, event: AuditEvent) -> Result<(), ServiceError> {
         loop {
-            let step = self.refusals.counts().take_in(&event);
+            let step = self.refusals.counts.lock().take_in(&event);
             let first = match step {
                 Step::Counted => return Ok(()),
                 Step::Alone => return Ok(self.ports.store.record(&event).await?),
@@ -237,14 +232,14 @@ impl Gates {
 
     async fn record_repeats_until(&self, now: Option<Timestamp>) -> Result<(), ServiceError> {
         let _turn = self.refusals.recording.lock().await;
-        self.refusals.counts().end_windows(now);
+        self.refusals.counts.lock().end_windows(now);
         loop {
-            let events: Vec<_> = self.refusals.counts().ended.iter().take(AT_ONCE).cloned().collect();
+            let events: Vec<_> = self.refusals.counts.lock().ended.iter().take(AT_ONCE).cloned().collect();
             if events.is_empty() {
                 return Ok(());
             }
             let outcomes = join_all(events.iter().map(|event| self.ports.store.record(event))).await;
-            let mut counts = self.refusals.counts();
+            let mut counts = self.refusals.counts.lock();
             let recorded = events.len().min(counts.ended.len());
             counts.ended.drain(..recorded);
             let mut failure = None;

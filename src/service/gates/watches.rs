@@ -2,9 +2,10 @@
 //! that gives them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +67,7 @@ impl Watches {
         meter: &Arc<dyn Meter>,
     ) -> Option<WatchSlot> {
         let bounds = [(caller.to_string(), limits.per_caller), (tenant.to_string(), limits.per_tenant)];
-        let mut open = self.open();
+        let mut open = self.open.lock();
         if bounds.iter().any(|(key, most)| open.get(key).is_some_and(|count| count >= most)) {
             return None;
         }
@@ -75,10 +76,6 @@ impl Watches {
             *open.entry(key.clone()).or_default() += 1;
         }
         Some(WatchSlot { watches: Arc::clone(self), keys, _gauged: Gauged::new(meter, Gauge::Watches) })
-    }
-
-    fn open(&self) -> MutexGuard<'_, HashMap<String, u32>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,7 +88,7 @@ pub struct WatchSlot {
 
 impl Drop for WatchSlot {
     fn drop(&mut self) {
-        let mut open = self.watches.open();
+        let mut open = self.watches.open.lock();
         for key in &self.keys {
             if let Some(count) = open.get_mut(key) {
                 *count -= 1;
@@ -105,7 +102,7 @@ impl Gates {
     /// Reports a commit to the watches of a tenant, or of any tenant if none is named.
     pub(in crate::service) fn committed(&self, tenant: Option<&TenantName>) {
         let is_watched = {
-            let open = self.watches.open();
+            let open = self.watches.open.lock();
             tenant.map_or(!open.is_empty(), |tenant| open.contains_key(tenant.as_str()))
         };
         if is_watched {
@@ -132,7 +129,7 @@ impl Gates {
                     reported = Some(now);
                 }
             }
-            let look_again = if watches.open().is_empty() { UNWATCHED } else { LOOK_AGAIN };
+            let look_again = if watches.open.lock().is_empty() { UNWATCHED } else { LOOK_AGAIN };
             tokio::select! {
                 () = watches.wanted.notified() => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(look_again) => {}
@@ -195,6 +192,6 @@ mod tests {
         drop(first);
         assert!(slot("b").is_some());
         drop((second, third));
-        assert!(watches.open.lock().unwrap().is_empty());
+        assert!(watches.open.lock().is_empty());
     }
 }

@@ -1,11 +1,11 @@
 //! The servers, of which one takes writes: finds it, and follows it when another takes over.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use parking_lot::Mutex;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::Mutex as Turn;
@@ -58,7 +58,7 @@ impl Hosts {
 
     /// Notes that the server that took writes was lost.
     pub(super) fn lose(&self) {
-        self.writable().is_lost = true;
+        self.writable.lock().is_lost = true;
     }
 
     /// The first server, or only that one, to accept a connection and take writes; otherwise why the first in the list
@@ -85,19 +85,15 @@ impl Hosts {
     }
 
     fn known(&self) -> Option<usize> {
-        let writable = self.writable();
+        let writable = self.writable.lock();
         writable.last.filter(|_| !writable.is_lost)
     }
 
     fn found(&self, number: usize, host: &Host) {
-        let before = std::mem::replace(&mut *self.writable(), Writable { last: Some(number), is_lost: false });
+        let before = std::mem::replace(&mut *self.writable.lock(), Writable { last: Some(number), is_lost: false });
         if before.last.is_some_and(|before| before != number) {
             tracing::warn!(%host, "another server of the store takes writes now");
         }
-    }
-
-    fn writable(&self) -> MutexGuard<'_, Writable> {
-        self.writable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,10 +3,11 @@
 //! Not the driver's pool: that one pings each connection that is returned and, if the server has fallen silent, waits
 //! for the answer as long as TCP does.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, Retryable};
+use parking_lot::Mutex;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -79,21 +80,21 @@ impl Pool {
 
     /// Puts back a connection on which nothing is running.
     pub(super) fn put_back(&self, connection: PgConnection, place: Place) {
-        self.idle().push(Idle { connection, since: self.clock.instant() });
+        self.idle.lock().push(Idle { connection, since: self.clock.instant() });
         drop(place);
     }
 
     /// Drops the idle connections, because they lead to the same server as a lost one.
     pub(super) fn give_up(&self) {
         self.hosts.lose();
-        self.idle().clear();
+        self.idle.lock().clear();
     }
 
     /// Waits for the connections that are in use, and closes them all.
     pub(super) async fn close(&self) {
         let _all = self.places.acquire_many(self.settings.connections).await;
         self.places.close();
-        let idle = std::mem::take(&mut *self.idle());
+        let idle = std::mem::take(&mut *self.idle.lock());
         for Idle { connection, .. } in idle {
             // A server that does not listen need not be notified.
             let _ = timeout(CONNECTED_WITHIN, connection.close()).await;
@@ -101,7 +102,7 @@ impl Pool {
     }
 
     fn take_idle(&self) -> Option<PgConnection> {
-        let mut idle = self.idle();
+        let mut idle = self.idle.lock();
         let last = idle.pop()?;
         if self.clock.instant().saturating_duration_since(last.since) < IDLE {
             return Some(last.connection);
@@ -120,10 +121,6 @@ impl Pool {
                 Err(NoneWritable { host, error: Some(error) }.into())
             }
         }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,9 +4,10 @@
 //! next one: a flood of refusals costs few commits, and each decision is durable before it is answered.
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::upkeep::is_full;
@@ -43,20 +44,16 @@ impl Waiting {
 }
 
 impl Records {
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Appends one. Returns whether the caller has to start a task that records the queue.
     fn push(&self, waiting: Waiting) -> bool {
-        let mut line = self.line();
+        let mut line = self.0.lock();
         line.waiting.push(waiting);
         !mem::replace(&mut line.is_served, true)
     }
 
     /// Takes the oldest entries. If there are none, marks the queue as no longer served.
     fn take(&self) -> Vec<Waiting> {
-        let mut line = self.line();
+        let mut line = self.0.lock();
         let count = line.waiting.len().min(AT_ONCE);
         line.is_served = count > 0;
         line.waiting.drain(..count).collect()
@@ -69,7 +66,7 @@ struct Serving(Option<Arc<Records>>);
 impl Drop for Serving {
     fn drop(&mut self) {
         if let Some(records) = &self.0 {
-            *records.line() = Line::default();
+            *records.0.lock() = Line::default();
         }
     }
 }

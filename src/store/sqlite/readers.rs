@@ -1,9 +1,10 @@
 //! Read connections.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
@@ -38,10 +39,10 @@ impl Readers {
     /// Reads on the calling thread: from mapped or cached memory that is faster than waking another thread. Never
     /// waits: if another connection holds a lock, returns that error.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        let idle = self.idle().as_mut().ok_or_else(errors::closed)?.pop();
+        let idle = self.0.idle.lock().as_mut().ok_or_else(errors::closed)?.pop();
         let connection = idle.map_or_else(|| (self.0.open)(&self.0.path), Ok)?;
         let answer = read(&connection);
-        if let Some(kept) = self.idle().as_mut().filter(|kept| kept.len() < KEPT_CONNECTIONS) {
+        if let Some(kept) = self.0.idle.lock().as_mut().filter(|kept| kept.len() < KEPT_CONNECTIONS) {
             kept.push(connection);
         }
         answer
@@ -68,10 +69,6 @@ impl Readers {
 
     /// Closes the connections. One that is in use is closed when it is returned.
     pub(super) fn close(&self) {
-        self.idle().take();
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Option<Vec<Connection>>> {
-        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.idle.lock().take();
     }
 }

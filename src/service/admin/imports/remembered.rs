@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::batch::{Difference, own_words};
 use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
@@ -31,7 +33,7 @@ pub(in crate::service) struct DryRuns {
 impl DryRuns {
     /// Begins a dry run of a tenant, or of operators.
     pub(super) fn begin(self: &Arc<Self>, of: Option<TenantName>) -> Result<Remembered, ServiceError> {
-        if !self.of.lock().unwrap_or_else(PoisonError::into_inner).insert(of.clone()) {
+        if !self.of.lock().insert(of.clone()) {
             return Err(busy());
         }
         let most = if of.is_some() { MOST_OF_A_TENANT } else { MOST };
@@ -56,7 +58,7 @@ pub(super) struct Remembered {
 impl Drop for Remembered {
     fn drop(&mut self) {
         self.all.remembered.fetch_sub(self.subjects.len(), Ordering::Relaxed);
-        self.all.of.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.of);
+        self.all.of.lock().remove(&self.of);
     }
 }
 
