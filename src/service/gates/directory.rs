@@ -1,4 +1,4 @@
-//! What a permit opens: one tenant, or all of them. Another tenant can't be named through it, and what it writes, it
+//! What a permit is for: one tenant, or all of them. Another tenant can't be named through it, and what it writes, it
 //! writes under the permit's own authority.
 
 use super::{Gates, Permit};
@@ -16,19 +16,19 @@ use crate::service::error::Missing;
 use crate::service::requests::HashPosture;
 use crate::service::{Call, ServiceError};
 
-/// What a permit opens.
-pub(in crate::service) struct Opened<'a, Of> {
+/// What a permit is for.
+pub(in crate::service) struct Permitted<'a, Of> {
     gates: &'a Gates,
     permit: Permit,
     of: Of,
 }
 
 /// A tenant that exists, with its instances, subjects and settings.
-pub(in crate::service) type Directory<'a> = Opened<'a, OneTenant>;
+pub(in crate::service) type Directory<'a> = Permitted<'a, OneTenant>;
 /// All tenants.
-pub(in crate::service) type Tenants<'a> = Opened<'a, AllTenants>;
+pub(in crate::service) type Tenants<'a> = Permitted<'a, AllTenants>;
 /// One tenant, or all of them and what belongs to none.
-pub(in crate::service) type Scope<'a> = Opened<'a, Option<TenantName>>;
+pub(in crate::service) type Scope<'a> = Permitted<'a, Option<TenantName>>;
 
 /// The id and the name of a tenant that exists.
 pub(in crate::service) struct OneTenant {
@@ -49,16 +49,16 @@ impl Gates {
         let permit = self.permit(call, &Resource::Tenant(tenant)).await?;
         let found = permit.tenant().zip(permit.tenant_name().cloned());
         let (id, name) = found.ok_or(ServiceError::NotFound(Missing::Tenant))?;
-        Ok(Opened { gates: self, permit, of: OneTenant { id, name } })
+        Ok(Permitted { gates: self, permit, of: OneTenant { id, name } })
     }
 
     /// Opens all tenants for a permitted caller.
     pub(in crate::service) async fn tenants(&self, call: Call) -> Result<Tenants<'_>, ServiceError> {
-        Ok(Opened { gates: self, permit: self.permit(call, &Resource::Installation).await?, of: AllTenants })
+        Ok(Permitted { gates: self, permit: self.permit(call, &Resource::Installation).await?, of: AllTenants })
     }
 }
 
-impl<Of> Opened<'_, Of> {
+impl<Of> Permitted<'_, Of> {
     fn store(&self) -> &dyn Store {
         self.gates.ports.store.as_ref()
     }
@@ -69,13 +69,13 @@ impl<Of> Opened<'_, Of> {
 }
 
 impl<'a> From<Directory<'a>> for Scope<'a> {
-    fn from(Opened { gates, permit, of }: Directory<'a>) -> Self {
+    fn from(Permitted { gates, permit, of }: Directory<'a>) -> Self {
         Self { gates, permit, of: Some(of.name) }
     }
 }
 
 impl<'a> From<Tenants<'a>> for Scope<'a> {
-    fn from(Opened { gates, permit, of: AllTenants }: Tenants<'a>) -> Self {
+    fn from(Permitted { gates, permit, of: AllTenants }: Tenants<'a>) -> Self {
         Self { gates, permit, of: None }
     }
 }

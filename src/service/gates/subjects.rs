@@ -1,4 +1,4 @@
-//! What a permit for one subject opens: that subject. What it writes, it writes under the permit's own authority.
+//! One permitted subject. What is written to it is written under the permit's own authority.
 
 use std::time::Duration;
 
