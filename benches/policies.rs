@@ -13,7 +13,8 @@ use credentiald::domain::names::{AccountName, DomainName, IamUserId, IamUserName
 use credentiald::domain::password::NewPassword;
 use credentiald::domain::settings::TenantSettings;
 use credentiald::domain::subject::{
-    InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes, SubjectId, SubjectName, Tags,
+    IamUser, InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, RamUser, Subject,
+    SubjectAttributes, SubjectId, SubjectName, Tags,
 };
 use credentiald::domain::time::Timestamp;
 use credentiald::policy::{Baseline, Policy, RefusedList};
@@ -55,21 +56,22 @@ fn subjects() -> [(&'static str, Subject); 4] {
         created_at: Timestamp::from_micros(0),
     };
     let status = MailDomainStatus::Verified;
-    let mail_domain = SubjectAttributes::MailDomain { region: region.clone(), status };
+    let mail_domain = SubjectAttributes::MailDomain(MailDomain { region: region.clone(), status });
     let user_name = IamUserName::parse("Jane Doe").unwrap();
-    let iam_user = SubjectAttributes::IamUser { user_name, tags: Tags::new() };
-    let account = SubjectAttributes::InstanceAccount {
+    let iam_user = SubjectAttributes::IamUser(IamUser { user_name, tags: Tags::new() });
+    let account = SubjectAttributes::InstanceAccount(InstanceAccount {
         region,
         instance_status: InstanceStatus::Normal,
         status: InstanceAccountStatus::Available,
-    };
-    let account_name = SubjectName::InstanceAccount(
-        InstanceId::parse("r-bp1zxszhcgatnx").unwrap(),
-        AccountName::parse("app").unwrap(),
-    );
+    });
+    let account_name =
+        SubjectName::account(InstanceId::parse("r-bp1zxszhcgatnx").unwrap(), AccountName::parse("app").unwrap());
     [
         ("mail domain", subject(SubjectName::MailDomain(DomainName::parse("example.com").unwrap()), mail_domain)),
-        ("RAM user", subject(SubjectName::RamUser(RamUserName::parse("alice").unwrap()), SubjectAttributes::RamUser)),
+        (
+            "RAM user",
+            subject(SubjectName::RamUser(RamUserName::parse("alice").unwrap()), SubjectAttributes::RamUser(RamUser)),
+        ),
         ("IAM user", subject(SubjectName::IamUser(IamUserId::parse("07609e7e").unwrap()), iam_user)),
         ("instance account", subject(account_name, account)),
     ]

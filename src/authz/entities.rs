@@ -8,7 +8,7 @@ use crate::domain::action::Action;
 use crate::domain::caller::Caller;
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
-use crate::domain::subject::Tags;
+use crate::domain::subject::{SubjectKind, SubjectName};
 
 /// The entity types of the schema, parsed once.
 pub(super) struct EntityTypes {
@@ -18,11 +18,8 @@ pub(super) struct EntityTypes {
     root: EntityTypeName,
     service: EntityTypeName,
     operator: EntityTypeName,
-    ram_user: EntityTypeName,
-    iam_user: EntityTypeName,
-    mail_domain: EntityTypeName,
     instance: EntityTypeName,
-    instance_account: EntityTypeName,
+    subjects: Vec<(SubjectKind, EntityTypeName)>,
 }
 
 impl EntityTypes {
@@ -34,11 +31,11 @@ impl EntityTypes {
             root: "Root".parse()?,
             service: "Service".parse()?,
             operator: "Operator".parse()?,
-            ram_user: "RamUser".parse()?,
-            iam_user: "IamUser".parse()?,
-            mail_domain: "MailDomain".parse()?,
             instance: "Instance".parse()?,
-            instance_account: "InstanceAccount".parse()?,
+            subjects: SubjectKind::ALL
+                .iter()
+                .map(|kind| Ok((*kind, kind.entity_type().parse()?)))
+                .collect::<Result<_, Box<ParseErrors>>>()?,
         })
     }
 
@@ -52,11 +49,10 @@ impl EntityTypes {
         match caller {
             Caller::Root(tenant) => self.in_tenant(&self.root, format!("acs:ram::{tenant}:root"), tenant, vec![]),
             Caller::RamUser(tenant, name, _) => {
-                self.resource(&Resource::RamUser { tenant: tenant.clone(), name: name.clone() })
+                self.resource(&Resource::subject(tenant.clone(), SubjectName::RamUser(name.clone())))
             }
             Caller::IamUser(tenant, id, _) => {
-                let (tenant, id) = (tenant.clone(), id.clone());
-                self.resource(&Resource::IamUser { tenant, id, tags: Tags::new() })
+                self.resource(&Resource::subject(tenant.clone(), SubjectName::IamUser(id.clone())))
             }
             Caller::Service(tenant, name) => {
                 let id = format!("tenant/{tenant}/service/{name}");
@@ -80,41 +76,35 @@ impl EntityTypes {
                 Ok(Lineage { ancestors: vec![], entity })
             }
             Resource::Tenant(tenant) => Ok(Lineage { ancestors: vec![], entity: self.tenant(tenant)? }),
-            Resource::RamUser { tenant, name } => {
-                self.in_tenant(&self.ram_user, id, tenant, vec![text("name", name.as_str())])
-            }
-            Resource::IamUser { tenant, id: name, tags } => {
-                let tenant = self.tenant(tenant)?;
-                let attributes = [entity("tenant", tenant.uid()), text("name", name.as_str())];
-                let tags = tags.iter().map(|(key, value)| text(key, value));
-                let entity = Entity::new_with_tags(uid(&self.iam_user, id), attributes, [tenant.uid()], tags)?;
-                Ok(Lineage { ancestors: vec![tenant], entity })
-            }
-            Resource::MailDomain { tenant, region, name, status } => {
-                let attributes = located(region.as_str(), name.lower_case(), *status);
-                self.in_tenant(&self.mail_domain, id, tenant, attributes)
-            }
             Resource::Instance { tenant, region, id: name, status } => {
-                let attributes = located(region.as_str(), name.as_str(), *status);
+                let mut attributes = vec![text("region", region.as_str()), text("name", name.as_str())];
+                attributes.extend(status.map(|status| text("status", status)));
                 self.in_tenant(&self.instance, id, tenant, attributes)
             }
-            Resource::InstanceAccount { tenant, region, instance, name, status } => {
-                // Nothing is known of the instance's own state here.
-                let instance = Resource::Instance {
-                    tenant: tenant.clone(),
-                    region: region.clone(),
-                    id: instance.clone(),
-                    status: None,
-                };
-                let Lineage { mut ancestors, entity: instance } = self.resource(&instance)?;
-                let mut attributes = located(region.as_str(), name.as_str(), *status);
-                attributes.push(entity("tenant", uid(&self.tenant, Resource::Tenant(tenant.clone()).to_string())));
-                let uid = uid(&self.instance_account, id);
-                let entity = Entity::new_with_tags(uid, attributes, [instance.uid()], [])?;
-                ancestors.push(instance);
+            Resource::Subject { tenant, name, region, status, tags } => {
+                let mut ancestors = vec![self.tenant(tenant)?];
+                let mut attributes = vec![text("name", name.key())];
+                attributes.extend(ancestors.first().map(|tenant| entity("tenant", tenant.uid())));
+                attributes.extend(region.iter().map(|region| text("region", region.as_str())));
+                attributes.extend(status.map(|status| text("status", status)));
+                if let (Some(instance), Some(region)) = (name.instance(), region) {
+                    // Nothing is known of the instance's own state here.
+                    let (tenant, region, id) = (tenant.clone(), region.clone(), instance.clone());
+                    let instance = self.resource(&Resource::Instance { tenant, region, id, status: None })?;
+                    ancestors.push(instance.entity);
+                }
+                let uid = uid(self.of_kind(name.kind()), id);
+                let parent = ancestors.last().map(Entity::uid);
+                let tags = tags.iter().map(|(key, value)| text(key, value));
+                let entity = Entity::new_with_tags(uid, attributes, parent, tags)?;
                 Ok(Lineage { ancestors, entity })
             }
         }
+    }
+
+    fn of_kind(&self, kind: SubjectKind) -> &EntityTypeName {
+        let known = self.subjects.iter().find(|(known, _)| *known == kind);
+        known.map_or(&self.tenant, |(_, name)| name)
     }
 
     fn tenant(&self, tenant: &TenantName) -> Built<Entity> {
@@ -176,9 +166,4 @@ fn text(name: &str, value: &str) -> Attribute {
 
 fn entity(name: &str, uid: EntityUid) -> Attribute {
     (name.to_owned(), RestrictedExpression::new_entity_uid(uid))
-}
-
-fn located(region: &str, name: &str, status: Option<&str>) -> Vec<Attribute> {
-    let status = status.map(|status| text("status", status));
-    [text("region", region), text("name", name)].into_iter().chain(status).collect()
 }

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use super::names::AccountName;
-use super::names::{DomainName, IamUserId, InstanceId, RamUserName, Region, TenantName};
-use super::subject::Tags;
+use super::names::{InstanceId, Region, TenantName};
+use super::subject::{SubjectName, Tags};
 
 /// The resource of an action, with the attributes that permissions are judged on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,33 +12,6 @@ pub enum Resource {
     Installation,
     /// A tenant.
     Tenant(TenantName),
-    /// A mail domain.
-    MailDomain {
-        /// Its tenant.
-        tenant: TenantName,
-        /// Its region.
-        region: Region,
-        /// Its name.
-        name: DomainName,
-        /// Its state as one word, if it exists.
-        status: Option<&'static str>,
-    },
-    /// A RAM user.
-    RamUser {
-        /// Its tenant.
-        tenant: TenantName,
-        /// Its name.
-        name: RamUserName,
-    },
-    /// An IAM user.
-    IamUser {
-        /// Its tenant.
-        tenant: TenantName,
-        /// Its id.
-        id: IamUserId,
-        /// Its tags; empty if it does not exist.
-        tags: Tags,
-    },
     /// An instance.
     Instance {
         /// Its tenant.
@@ -51,28 +23,31 @@ pub enum Resource {
         /// Its state as one word, if it exists.
         status: Option<&'static str>,
     },
-    /// An account of an instance.
-    InstanceAccount {
+    /// A subject.
+    Subject {
         /// Its tenant.
         tenant: TenantName,
-        /// The region of its instance.
-        region: Region,
-        /// Its instance.
-        instance: InstanceId,
         /// Its name.
-        name: AccountName,
-        /// Its state as one word, if it exists.
+        name: SubjectName,
+        /// The region, if its kind has one: its own, or that of its instance.
+        region: Option<Region>,
+        /// Its state as one word, if it exists and its kind has one.
         status: Option<&'static str>,
+        /// Its tags; empty if it does not exist.
+        tags: Tags,
     },
 }
 
 impl Resource {
+    /// A subject of which nothing but the name is known.
+    pub fn subject(tenant: TenantName, name: SubjectName) -> Self {
+        Self::Subject { tenant, name, region: None, status: None, tags: Tags::new() }
+    }
+
     /// The resource as named to a caller who may not see it: as if it were in that region, wherever it is.
     #[must_use]
     pub fn named_in(mut self, unknown: &Region) -> Self {
-        if let Self::MailDomain { region, .. } | Self::Instance { region, .. } | Self::InstanceAccount { region, .. } =
-            &mut self
-        {
+        if let Self::Instance { region, .. } | Self::Subject { region: Some(region), .. } = &mut self {
             region.clone_from(unknown);
         }
         self
@@ -82,12 +57,7 @@ impl Resource {
     pub const fn tenant(&self) -> Option<&TenantName> {
         match self {
             Self::Installation => None,
-            Self::Tenant(tenant)
-            | Self::MailDomain { tenant, .. }
-            | Self::RamUser { tenant, .. }
-            | Self::IamUser { tenant, .. }
-            | Self::Instance { tenant, .. }
-            | Self::InstanceAccount { tenant, .. } => Some(tenant),
+            Self::Tenant(tenant) | Self::Instance { tenant, .. } | Self::Subject { tenant, .. } => Some(tenant),
         }
     }
 }
@@ -98,17 +68,10 @@ impl fmt::Display for Resource {
         match self {
             Self::Installation => formatter.write_str("installation"),
             Self::Tenant(tenant) => write!(formatter, "tenant/{tenant}"),
-            Self::MailDomain { tenant, region, name, .. } => {
-                write!(formatter, "acs:dm:{region}:{tenant}:domain/{}", name.lower_case())
-            }
-            Self::RamUser { tenant, name } => write!(formatter, "acs:ram::{tenant}:user/{name}"),
-            Self::IamUser { tenant, id, .. } => write!(formatter, "iam::{tenant}:user:{id}"),
             Self::Instance { tenant, region, id, .. } => {
                 write!(formatter, "acs:kvstore:{region}:{tenant}:instance/{id}")
             }
-            Self::InstanceAccount { tenant, region, instance, name, .. } => {
-                write!(formatter, "acs:kvstore:{region}:{tenant}:instance/{instance}/account/{name}")
-            }
+            Self::Subject { tenant, name, region, .. } => formatter.write_str(&name.resource(tenant, region.as_ref())),
         }
     }
 }

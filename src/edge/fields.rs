@@ -55,7 +55,7 @@ impl Fields {
     pub fn account(&mut self, instance_id: &str, account_name: &str) -> Option<SubjectName> {
         let instance = self.take("instance_id", InstanceId::parse(instance_id));
         let account = self.take("account_name", AccountName::parse(account_name));
-        Some(SubjectName::InstanceAccount(instance?, account?))
+        Some(SubjectName::account(instance?, account?))
     }
 
     /// The version that the caller expects, and the client token, which is empty if there is none.

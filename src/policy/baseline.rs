@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::domain::subject::{Subject, SubjectAttributes, SubjectName};
+use crate::domain::names::InstanceId;
+use crate::domain::subject::Subject;
 
 use super::rule::Policy;
 use super::rules::{NotContain, NotRefused};
@@ -70,17 +71,11 @@ const SHORTEST_NAME_PART: usize = 4;
 
 /// The parts of a subject's names: the text between the characters that are neither letters nor digits.
 fn name_parts(subject: &Subject) -> Vec<&str> {
-    let names = match (&subject.name, &subject.attributes) {
-        (SubjectName::MailDomain(name), _) => vec![name.as_written()],
-        (SubjectName::RamUser(name), _) => vec![name.as_str()],
-        (SubjectName::IamUser(id), SubjectAttributes::IamUser { user_name, .. }) => {
-            vec![id.as_str(), user_name.as_str()]
-        }
-        (SubjectName::IamUser(id), _) => vec![id.as_str()],
-        (SubjectName::InstanceAccount(instance, name), _) => vec![instance.as_str(), name.as_str()],
-    };
-    names
+    let name = &subject.name;
+    let user_name = subject.attributes.view().user_name;
+    [name.instance().map(InstanceId::as_str), Some(name.as_written()), user_name]
         .into_iter()
+        .flatten()
         .flat_map(|name| name.split(|character: char| !character.is_alphanumeric()))
         .filter(|part| part.chars().count() >= SHORTEST_NAME_PART)
         .collect()
@@ -91,8 +86,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::names::{AccountName, DomainName, IamUserId, IamUserName, InstanceId, RamUserName};
-    use crate::domain::subject::{SubjectId, Tags};
+    use crate::domain::names::{AccountName, DomainName, IamUserId, IamUserName, RamUserName};
+    use crate::domain::subject::{IamUser, RamUser, SubjectAttributes, SubjectId, SubjectKind, SubjectName, Tags};
     use crate::domain::time::Timestamp;
 
     #[test]
@@ -109,27 +104,26 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_name_are_its_components_of_four_characters_or_more() {
-        let iam =
-            SubjectAttributes::IamUser { user_name: IamUserName::parse("Jane Dough").unwrap(), tags: Tags::new() };
+        let iam = SubjectAttributes::IamUser(IamUser {
+            user_name: IamUserName::parse("Jane Dough").unwrap(),
+            tags: Tags::new(),
+        });
         let table = [
             (SubjectName::MailDomain(DomainName::parse("mail.Example.com").unwrap()), vec!["mail", "Example"]),
             (SubjectName::RamUser(RamUserName::parse("al-alice_b").unwrap()), vec!["alice"]),
             (SubjectName::IamUser(IamUserId::parse("07609e-f1").unwrap()), vec!["07609e", "Jane", "Dough"]),
             (
-                SubjectName::InstanceAccount(
-                    InstanceId::parse("r-bp1zx").unwrap(),
-                    AccountName::parse("app_main").unwrap(),
-                ),
+                SubjectName::account(InstanceId::parse("r-bp1zx").unwrap(), AccountName::parse("app_main").unwrap()),
                 vec!["bp1zx", "main"],
             ),
         ];
         for (name, parts) in table {
-            let subject = Subject {
-                id: SubjectId(Uuid::nil()),
-                name,
-                attributes: iam.clone(),
-                created_at: Timestamp::from_micros(0),
+            let attributes = match name.kind() {
+                SubjectKind::IamUser => iam.clone(),
+                _ => SubjectAttributes::RamUser(RamUser),
             };
+            let id = SubjectId(Uuid::nil());
+            let subject = Subject { id, name, attributes, created_at: Timestamp::from_micros(0) };
             assert_eq!(name_parts(&subject), parts);
         }
     }

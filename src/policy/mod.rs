@@ -25,7 +25,7 @@ pub use rule::{Policy, Rule, Violation};
 
 use crate::domain::names::IamUserName;
 use crate::domain::settings::TenantSettings;
-use crate::domain::subject::{Subject, SubjectAttributes, SubjectName};
+use crate::domain::subject::{IamUser, Subject, SubjectAttributes, SubjectName};
 
 impl Policy {
     /// The policy of a subject: its kind's, with the tenant's settings, and the operator's baseline on top.
@@ -33,7 +33,7 @@ impl Policy {
         let policy = match (&subject.name, &subject.attributes) {
             (SubjectName::MailDomain(_), _) => direct_mail::policy(),
             (SubjectName::RamUser(user_name), _) => ram::policy(&settings.ram, user_name),
-            (SubjectName::IamUser(_), SubjectAttributes::IamUser { user_name, .. }) => {
+            (SubjectName::IamUser(_), SubjectAttributes::IamUser(IamUser { user_name, .. })) => {
                 iam::policy(&settings.iam, user_name)
             }
             (SubjectName::IamUser(id), _) => iam::policy(&settings.iam, &IamUserName::of_id(id)),

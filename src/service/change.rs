@@ -6,7 +6,8 @@ use crate::domain::credential::{ChangedBy, ExpectedVersion, Version};
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 use crate::domain::subject::{
-    InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectAttributes, SubjectKind, SubjectName,
+    InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, SubjectAttributes,
+    SubjectKind, SubjectName,
 };
 use crate::domain::time::Timestamp;
 use crate::policy::Expiry;
@@ -105,13 +106,17 @@ fn check_state(loaded: &Loaded, now: Timestamp) -> Result<(), ServiceError> {
 
 fn check_status(attributes: &SubjectAttributes) -> Result<(), ServiceError> {
     let (of, state) = match attributes {
-        SubjectAttributes::MailDomain { status: status @ MailDomainStatus::VerificationFailed, .. } => {
+        SubjectAttributes::MailDomain(MailDomain { status: status @ MailDomainStatus::VerificationFailed, .. }) => {
             (Stateful::MailDomain, status.as_str())
         }
-        SubjectAttributes::InstanceAccount { instance_status, .. } if *instance_status != InstanceStatus::Normal => {
+        SubjectAttributes::InstanceAccount(InstanceAccount { instance_status, .. })
+            if *instance_status != InstanceStatus::Normal =>
+        {
             (Stateful::Instance, instance_status.as_str())
         }
-        SubjectAttributes::InstanceAccount { status, .. } if *status != InstanceAccountStatus::Available => {
+        SubjectAttributes::InstanceAccount(InstanceAccount { status, .. })
+            if *status != InstanceAccountStatus::Available =>
+        {
             (Stateful::Account, status.as_str())
         }
         _ => return Ok(()),

@@ -15,7 +15,7 @@ impl Service {
     ) -> Result<Version, ServiceError> {
         let wanted = PasswordChange {
             tenant: call.own_tenant()?.clone(),
-            name: SubjectName::InstanceAccount(request.instance, request.account),
+            name: SubjectName::account(request.instance, request.account),
             old_password: Some(request.old_password),
             wanted: WantedPassword::Given(request.new_password),
             guards: request.guards,

@@ -6,7 +6,8 @@ use credentiald::domain::names::{AccountName, DomainName, IamUserId, IamUserName
 use credentiald::domain::password::NewPassword;
 use credentiald::domain::settings::{IamPasswordPolicyChange, RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::subject::{
-    InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes, SubjectId, SubjectName, Tags,
+    IamUser, InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, RamUser, Subject,
+    SubjectAttributes, SubjectId, SubjectName, Tags,
 };
 use credentiald::domain::time::Timestamp;
 use credentiald::policy::{Baseline, Finding, Policy, RefusedList, Rule, Violation};
@@ -309,25 +310,26 @@ fn region() -> Region {
 }
 
 fn mail_domain(name: &str) -> Subject {
-    let attributes = SubjectAttributes::MailDomain { region: region(), status: MailDomainStatus::Verified };
+    let attributes = SubjectAttributes::MailDomain(MailDomain { region: region(), status: MailDomainStatus::Verified });
     subject(SubjectName::MailDomain(DomainName::parse(name).unwrap()), attributes)
 }
 
 fn ram_user(name: &str) -> Subject {
-    subject(SubjectName::RamUser(RamUserName::parse(name).unwrap()), SubjectAttributes::RamUser)
+    subject(SubjectName::RamUser(RamUserName::parse(name).unwrap()), SubjectAttributes::RamUser(RamUser))
 }
 
 fn iam_user(id: &str, name: &str) -> Subject {
-    let attributes = SubjectAttributes::IamUser { user_name: IamUserName::parse(name).unwrap(), tags: Tags::new() };
+    let attributes =
+        SubjectAttributes::IamUser(IamUser { user_name: IamUserName::parse(name).unwrap(), tags: Tags::new() });
     subject(SubjectName::IamUser(IamUserId::parse(id).unwrap()), attributes)
 }
 
 fn instance_account(instance: &str, name: &str) -> Subject {
-    let attributes = SubjectAttributes::InstanceAccount {
+    let attributes = SubjectAttributes::InstanceAccount(InstanceAccount {
         region: region(),
         instance_status: InstanceStatus::Normal,
         status: InstanceAccountStatus::Available,
-    };
-    let name = SubjectName::InstanceAccount(InstanceId::parse(instance).unwrap(), AccountName::parse(name).unwrap());
+    });
+    let name = SubjectName::account(InstanceId::parse(instance).unwrap(), AccountName::parse(name).unwrap());
     subject(name, attributes)
 }

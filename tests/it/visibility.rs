@@ -11,7 +11,7 @@ use credentiald::domain::action::Action;
 use credentiald::domain::attempts::Backoff;
 use credentiald::domain::caller::{Caller, EligibleCaller};
 use credentiald::domain::names::{FreeName, TenantName};
-use credentiald::domain::subject::{Subject, SubjectAttributes, Tags};
+use credentiald::domain::subject::{IamUser, Subject, SubjectAttributes, Tags};
 use credentiald::domain::time::days;
 use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
 use credentiald::policy::Baseline;
@@ -95,7 +95,7 @@ impl Watched {
 
     async fn add_iam_user(&self, id: &str, env: &str) {
         let mut user = subject(iam_user(id));
-        let SubjectAttributes::IamUser { tags, .. } = &mut user.attributes else { panic!("an IAM user") };
+        let SubjectAttributes::IamUser(IamUser { tags, .. }) = &mut user.attributes else { panic!("an IAM user") };
         *tags = Tags::from([("env".to_owned(), env.to_owned())]);
         self.add(user).await;
     }

@@ -7,7 +7,7 @@ use crate::domain::action::Action;
 use crate::domain::caller::{Caller, CallerKind, EligibleCaller};
 use crate::domain::names::{AccountName, DomainName, FreeName, IamUserId, InstanceId, RamUserName, Region, TenantName};
 use crate::domain::resource::Resource;
-use crate::domain::subject::SubjectId;
+use crate::domain::subject::{SubjectId, SubjectName, Tags};
 
 fn tenant(name: &str) -> TenantName {
     TenantName::parse(name).unwrap()
@@ -34,17 +34,19 @@ fn a_tenant(of: &str) -> Resource {
 }
 
 fn domain(of: &str) -> Resource {
-    let name = DomainName::parse("Example.com").unwrap();
-    Resource::MailDomain { tenant: tenant(of), region: region(), name, status: Some("verified") }
+    let name = SubjectName::MailDomain(DomainName::parse("Example.com").unwrap());
+    let (tenant, region, status) = (tenant(of), Some(region()), Some("verified"));
+    Resource::Subject { tenant, name, region, status, tags: Tags::new() }
 }
 
 fn ram_user(of: &str, name: &str) -> Resource {
-    Resource::RamUser { tenant: tenant(of), name: RamUserName::parse(name).unwrap() }
+    Resource::subject(tenant(of), SubjectName::RamUser(RamUserName::parse(name).unwrap()))
 }
 
 fn iam_user(of: &str, id: &str, tags: &[(&str, &str)]) -> Resource {
     let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Resource::IamUser { tenant: tenant(of), id: IamUserId::parse(id).unwrap(), tags }
+    let name = SubjectName::IamUser(IamUserId::parse(id).unwrap());
+    Resource::Subject { tenant: tenant(of), name, region: None, status: None, tags }
 }
 
 fn instance(of: &str) -> Resource {
@@ -53,13 +55,9 @@ fn instance(of: &str) -> Resource {
 }
 
 fn account(of: &str) -> Resource {
-    Resource::InstanceAccount {
-        tenant: tenant(of),
-        region: region(),
-        instance: InstanceId::parse("r-1").unwrap(),
-        name: AccountName::parse("app").unwrap(),
-        status: Some("available"),
-    }
+    let name = SubjectName::account(InstanceId::parse("r-1").unwrap(), AccountName::parse("app").unwrap());
+    let (tenant, region, status) = (tenant(of), Some(region()), Some("available"));
+    Resource::Subject { tenant, name, region, status, tags: Tags::new() }
 }
 
 fn decide(authorizer: &CedarAuthorizer, caller: &Caller, action: Action, resource: &Resource) -> Decision {

@@ -79,8 +79,7 @@ impl Draft {
 
     /// The message.
     pub(super) fn finish(mut self) -> ImportRow {
-        let kind = SubjectKind::ALL.into_iter().find(|kind| kind.as_str() == self.kind);
-        let Some(kind) = kind else {
+        let Some(kind) = SubjectKind::of(&self.kind) else {
             self.problem("subject.kind", "must be one of mail-domain, ram-user, iam-user and instance-account");
             return self.row;
         };

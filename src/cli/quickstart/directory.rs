@@ -62,7 +62,7 @@ impl<'server> Directory<'server> {
         let domain = SubjectName::MailDomain(DomainName::parse(DOMAIN).map_err(problem)?);
         let ram = SubjectName::RamUser(RamUserName::parse(RAM_USER).map_err(problem)?);
         let iam = SubjectName::IamUser(IamUserId::parse(IAM_USER).map_err(problem)?);
-        let account = SubjectName::InstanceAccount(instance.clone(), AccountName::parse(ACCOUNT).map_err(problem)?);
+        let account = SubjectName::account(instance.clone(), AccountName::parse(ACCOUNT).map_err(problem)?);
 
         made(self.service().create_tenant(self.call(Action::CreateTenant)?, self.tenant.clone()).await)?;
         let wanted = InstanceToCreate { id: instance, region: None, status: InstanceStatus::Normal };

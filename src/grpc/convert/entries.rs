@@ -4,7 +4,9 @@ use super::statuses::Numbered;
 use super::times::timestamp;
 use crate::domain::access_token::AccessToken;
 use crate::domain::credential::CredentialState;
-use crate::domain::subject::{Instance, SubjectAttributes, SubjectName};
+use crate::domain::subject::{
+    IamUser, Instance, InstanceAccount, InstanceAccountName, MailDomain, SubjectAttributes, SubjectName,
+};
 use crate::domain::tenant::Tenant;
 use crate::grpc::generated::credential::admin::v1 as wire;
 use crate::ports::store::SubjectEntry;
@@ -51,7 +53,9 @@ impl TryFrom<SubjectEntry> for wire::MailDomain {
     type Error = ServiceError;
 
     fn try_from(SubjectEntry { subject, credential }: SubjectEntry) -> Result<Self, ServiceError> {
-        let SubjectAttributes::MailDomain { region, status } = subject.attributes else { return Err(OTHER_KIND) };
+        let SubjectAttributes::MailDomain(MailDomain { region, status }) = subject.attributes else {
+            return Err(OTHER_KIND);
+        };
         Ok(Self {
             domain_name: subject.name.as_written().to_owned(),
             region: region.to_string(),
@@ -67,7 +71,7 @@ impl TryFrom<SubjectEntry> for wire::RamUser {
     type Error = ServiceError;
 
     fn try_from(SubjectEntry { subject, credential }: SubjectEntry) -> Result<Self, ServiceError> {
-        let SubjectAttributes::RamUser = subject.attributes else { return Err(OTHER_KIND) };
+        let SubjectAttributes::RamUser(_) = subject.attributes else { return Err(OTHER_KIND) };
         Ok(Self {
             user_name: subject.name.as_written().to_owned(),
             subject_id: subject.id.to_string(),
@@ -81,7 +85,9 @@ impl TryFrom<SubjectEntry> for wire::IamUser {
     type Error = ServiceError;
 
     fn try_from(SubjectEntry { subject, credential }: SubjectEntry) -> Result<Self, ServiceError> {
-        let SubjectAttributes::IamUser { user_name, tags } = subject.attributes else { return Err(OTHER_KIND) };
+        let SubjectAttributes::IamUser(IamUser { user_name, tags }) = subject.attributes else {
+            return Err(OTHER_KIND);
+        };
         Ok(Self {
             user_id: subject.name.as_written().to_owned(),
             user_name: user_name.as_str().to_owned(),
@@ -97,8 +103,12 @@ impl TryFrom<SubjectEntry> for wire::InstanceAccount {
     type Error = ServiceError;
 
     fn try_from(SubjectEntry { subject, credential }: SubjectEntry) -> Result<Self, ServiceError> {
-        let SubjectName::InstanceAccount(instance, account) = subject.name else { return Err(OTHER_KIND) };
-        let SubjectAttributes::InstanceAccount { status, .. } = subject.attributes else { return Err(OTHER_KIND) };
+        let SubjectName::InstanceAccount(InstanceAccountName { instance, account }) = subject.name else {
+            return Err(OTHER_KIND);
+        };
+        let SubjectAttributes::InstanceAccount(InstanceAccount { status, .. }) = subject.attributes else {
+            return Err(OTHER_KIND);
+        };
         Ok(Self {
             instance_id: instance.to_string(),
             account_name: account.to_string(),

@@ -13,9 +13,9 @@ impl From<SubjectName> for wire::SubjectName {
             SubjectName::MailDomain(name) => Subject::MailDomain(name.as_written().to_owned()),
             SubjectName::RamUser(name) => Subject::RamUser(name.to_string()),
             SubjectName::IamUser(id) => Subject::IamUser(id.to_string()),
-            SubjectName::InstanceAccount(instance, account) => Subject::InstanceAccount(wire::InstanceAccountName {
-                instance_id: instance.to_string(),
-                account_name: account.to_string(),
+            SubjectName::InstanceAccount(name) => Subject::InstanceAccount(wire::InstanceAccountName {
+                instance_id: name.instance.to_string(),
+                account_name: name.account.to_string(),
             }),
         };
         Self { subject: Some(subject) }
@@ -39,7 +39,7 @@ impl Fields {
                 let instance = self.take("subject.instance_account.instance_id", InstanceId::parse(&name.instance_id));
                 let account =
                     self.take("subject.instance_account.account_name", AccountName::parse(&name.account_name));
-                Some(SubjectName::InstanceAccount(instance?, account?))
+                Some(SubjectName::account(instance?, account?))
             }
             None => self.take("subject", Err(FieldProblem::Missing)),
         }

@@ -6,7 +6,10 @@ use crate::domain::credential::{ChangeId, CredentialState, Version};
 use crate::domain::names::{IamUserName, InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::password::Password;
-use crate::domain::subject::{InstanceStatus, Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName};
+use crate::domain::subject::{
+    IamUser, InstanceAccount, InstanceStatus, MailDomain, RamUser, Subject, SubjectAttributes, SubjectId, SubjectKind,
+    SubjectName,
+};
 use crate::ports::store::{Absent, FirstPassword, Lookup, SubjectEntry, SubjectStatus};
 use crate::service::error::Missing;
 use crate::service::gates::{Gates, SubjectPermit};
@@ -130,15 +133,15 @@ pub(super) fn subject_to_be(
     let default_region = || gates.default_region().clone();
     let attributes = match (wanted, &name) {
         (AttributesToCreate::MailDomain { region, status }, SubjectName::MailDomain(_)) => {
-            SubjectAttributes::MailDomain { region: region.unwrap_or_else(default_region), status }
+            SubjectAttributes::MailDomain(MailDomain { region: region.unwrap_or_else(default_region), status })
         }
-        (AttributesToCreate::RamUser, SubjectName::RamUser(_)) => SubjectAttributes::RamUser,
+        (AttributesToCreate::RamUser, SubjectName::RamUser(_)) => SubjectAttributes::RamUser(RamUser),
         (AttributesToCreate::IamUser { user_name, tags }, SubjectName::IamUser(id)) => {
-            SubjectAttributes::IamUser { user_name: user_name.unwrap_or_else(|| IamUserName::of_id(id)), tags }
+            SubjectAttributes::IamUser(IamUser { user_name: user_name.unwrap_or_else(|| IamUserName::of_id(id)), tags })
         }
         (AttributesToCreate::InstanceAccount { status }, SubjectName::InstanceAccount(..)) => {
             let (region, instance_status) = (default_region(), InstanceStatus::Normal);
-            SubjectAttributes::InstanceAccount { region, instance_status, status }
+            SubjectAttributes::InstanceAccount(InstanceAccount { region, instance_status, status })
         }
         _ => return Err(ServiceError::Internal("attributes of another kind of subject")),
     };

@@ -8,7 +8,7 @@ use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::caller::CallerKind;
 use crate::domain::names::{Region, TenantName};
 use crate::domain::resource::Resource;
-use crate::domain::subject::{Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName, Tags};
+use crate::domain::subject::{Attributes, Subject, SubjectId, SubjectKind, SubjectName};
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::ports::meter::{Counter, Rpc};
@@ -183,54 +183,22 @@ pub(super) fn resource(
     lookup: &Lookup,
     default: &Region,
 ) -> Resource {
-    let attributes = match lookup {
-        Lookup::Found(subject) => Some(&subject.attributes),
-        Lookup::Missing(_) => None,
+    let (attributes, region) = match lookup {
+        Lookup::Found(subject) => (subject.attributes.view(), subject.attributes.view().region),
+        Lookup::Missing(Absent::Subject { region }) => (Attributes::default(), region.as_ref()),
+        Lookup::Missing(_) => (Attributes::default(), None),
     };
-    let region = region(lookup).unwrap_or(default).clone();
-    let tenant = tenant.clone();
-    match name {
-        SubjectName::MailDomain(name) => {
-            let status = match attributes {
-                Some(SubjectAttributes::MailDomain { status, .. }) => Some(status.as_str()),
-                _ => None,
-            };
-            Resource::MailDomain { tenant, region, name: name.clone(), status }
+    let (tenant, region) = (tenant.clone(), region.unwrap_or(default).clone());
+    match name.instance() {
+        Some(instance) if action == Action::ModifyAccountPassword => {
+            Resource::Instance { tenant, region, id: instance.clone(), status: attributes.instance_status }
         }
-        SubjectName::RamUser(name) => Resource::RamUser { tenant, name: name.clone() },
-        SubjectName::IamUser(id) => {
-            let tags = match attributes {
-                Some(SubjectAttributes::IamUser { tags, .. }) => tags.clone(),
-                _ => Tags::default(),
-            };
-            Resource::IamUser { tenant, id: id.clone(), tags }
-        }
-        SubjectName::InstanceAccount(instance, account) => {
-            let (instance_status, status) = match attributes {
-                Some(SubjectAttributes::InstanceAccount { instance_status, status, .. }) => {
-                    (Some(instance_status.as_str()), Some(status.as_str()))
-                }
-                _ => (None, None),
-            };
-            if action == Action::ModifyAccountPassword {
-                Resource::Instance { tenant, region, id: instance.clone(), status: instance_status }
-            } else {
-                let (instance, name) = (instance.clone(), account.clone());
-                Resource::InstanceAccount { tenant, region, instance, name, status }
-            }
-        }
-    }
-}
-
-fn region(lookup: &Lookup) -> Option<&Region> {
-    match lookup {
-        Lookup::Found(subject) => match &subject.attributes {
-            SubjectAttributes::MailDomain { region, .. } | SubjectAttributes::InstanceAccount { region, .. } => {
-                Some(region)
-            }
-            SubjectAttributes::RamUser | SubjectAttributes::IamUser { .. } => None,
+        _ => Resource::Subject {
+            tenant,
+            name: name.clone(),
+            region: name.kind().has_region().then_some(region),
+            status: attributes.status,
+            tags: attributes.tags.cloned().unwrap_or_default(),
         },
-        Lookup::Missing(Absent::Subject { region }) => region.as_ref(),
-        Lookup::Missing(_) => None,
     }
 }

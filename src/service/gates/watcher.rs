@@ -15,7 +15,7 @@ use super::{Gates, Permit};
 use crate::domain::change_event::Position;
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
-use crate::domain::subject::{SubjectAttributes, SubjectId};
+use crate::domain::subject::SubjectId;
 use crate::domain::tenant::Tenant;
 use crate::ports::store::{Absent, Lookup};
 use crate::ports::{AccessRequest, Decision};
@@ -171,10 +171,7 @@ impl Watcher {
         };
         let lookup = match found {
             Lookup::Found(other) if other.id != event.subject => Lookup::Missing(Absent::Subject {
-                region: match other.attributes {
-                    SubjectAttributes::InstanceAccount { region, .. } => Some(region),
-                    _ => None,
-                },
+                region: other.name.instance().and_then(|_| other.attributes.view().region.cloned()),
             }),
             found => found,
         };

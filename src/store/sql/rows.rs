@@ -10,13 +10,10 @@ use crate::domain::access_token::{AccessToken, TokenId};
 use crate::domain::attempts::Failures;
 use crate::domain::caller::{Caller, CallerKind};
 use crate::domain::credential::{ChangeId, ChangedBy, Credential, CredentialState, Revision, StoredHash, Version};
-use crate::domain::names::{
-    AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
-};
+use crate::domain::names::{FreeName, IamUserId, InstanceId, PepperKeyId, RamUserName, Region, TenantName};
 use crate::domain::overlap::Overlap;
 use crate::domain::subject::{
-    Instance, InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes, SubjectId,
-    SubjectKind, SubjectName,
+    AttributeTexts, Instance, InstanceStatus, Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName,
 };
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::domain::time::{Timestamp, Window};
@@ -55,26 +52,15 @@ pub(super) fn subject(row: &Row) -> Read<Subject> {
     let name = subject_name(row)?;
     // The name for comparisons has to match the name for display.
     parsed(row, "name", |text| (text == name.key()).then_some(()))?;
-    let attributes = match name.kind() {
-        SubjectKind::MailDomain => SubjectAttributes::MailDomain {
-            region: parsed(row, "region", |text| Region::parse(text).ok())?,
-            status: parsed(row, "status", MailDomainStatus::of)?,
-        },
-        SubjectKind::RamUser => SubjectAttributes::RamUser,
-        SubjectKind::IamUser => SubjectAttributes::IamUser {
-            user_name: parsed(row, "user_name", |text| match &name {
-                // An IAM user without a given name uses the id as name, which may start with a digit.
-                SubjectName::IamUser(id) if id.as_str() == text => Some(IamUserName::of_id(id)),
-                _ => IamUserName::parse(text).ok(),
-            })?,
-            tags: parsed(row, "tags", |text| serde_json::from_str(text).ok())?,
-        },
-        SubjectKind::InstanceAccount => SubjectAttributes::InstanceAccount {
-            region: parsed(row, "instance_region", |text| Region::parse(text).ok())?,
-            instance_status: parsed(row, "instance_status", InstanceStatus::of)?,
-            status: parsed(row, "status", InstanceAccountStatus::of)?,
-        },
+    let region = if name.instance().is_some() { "instance_region" } else { "region" };
+    let texts = AttributeTexts {
+        region: row.optional_text(region)?,
+        status: row.optional_text("status")?,
+        instance_status: row.optional_text("instance_status")?,
+        user_name: row.optional_text("user_name")?,
+        tags: row.optional_text("tags")?.and_then(|text| serde_json::from_str(text).ok()),
     };
+    let attributes = SubjectAttributes::read(&name, &texts).map_err(damaged)?;
     Ok(Subject { id: SubjectId(uuid(row, "id")?), name, attributes, created_at: time(row, "created_at")? })
 }
 
@@ -95,18 +81,9 @@ pub(super) fn lookup(row: &Row, name: &SubjectName) -> Read<Lookup> {
 
 /// The name of a subject, as it was written.
 pub(super) fn subject_name(row: &Row) -> Read<SubjectName> {
-    let kind = parsed(row, "kind", |text| SubjectKind::ALL.into_iter().find(|kind| kind.as_str() == text))?;
-    parsed(row, "written", |text| {
-        Some(match kind {
-            SubjectKind::MailDomain => SubjectName::MailDomain(DomainName::parse_stored(text).ok()?),
-            SubjectKind::RamUser => SubjectName::RamUser(RamUserName::parse_stored(text).ok()?),
-            SubjectKind::IamUser => SubjectName::IamUser(IamUserId::parse(text).ok()?),
-            SubjectKind::InstanceAccount => {
-                let instance = row.text("instance").ok()?;
-                SubjectName::InstanceAccount(InstanceId::parse(instance).ok()?, AccountName::parse(text).ok()?)
-            }
-        })
-    })
+    let kind = parsed(row, "kind", SubjectKind::of)?;
+    let instance = row.optional_text("instance")?;
+    parsed(row, "written", |text| kind.stored_name(instance, text))
 }
 
 /// A credential, without earlier hashes and the length of overlaps.

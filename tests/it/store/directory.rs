@@ -3,7 +3,7 @@
 use credentiald::domain::credential::CredentialState;
 use credentiald::domain::settings::{RamPasswordPolicy, RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::subject::{
-    InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes,
+    InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, Subject, SubjectAttributes,
 };
 use credentiald::ports::store::{Absent, Creation, Lookup, NewSubject, SubjectStatus};
 use tokio::task::JoinSet;
@@ -111,15 +111,18 @@ pub async fn states_are_set_where_the_subject_is(backend: &mut impl Backend) {
         store.set_instance_status(&acme, &instance_id("r-1"), InstanceStatus::Flushing, &authority()).await.unwrap()
     );
     let found = store.subject(&acme, &mail_domain("x")).await.unwrap().unwrap().subject.attributes;
-    assert!(matches!(found, SubjectAttributes::MailDomain { status: MailDomainStatus::VerificationFailed, .. }));
+    assert!(matches!(
+        found,
+        SubjectAttributes::MailDomain(MailDomain { status: MailDomainStatus::VerificationFailed, .. })
+    ));
     let Lookup::Found(Subject { attributes, .. }) = store.look_up(&acme, &account("r-1", "x")).await.unwrap() else {
         panic!("the account is there");
     };
-    let expected = SubjectAttributes::InstanceAccount {
+    let expected = SubjectAttributes::InstanceAccount(InstanceAccount {
         region: region("cn-shanghai"),
         instance_status: InstanceStatus::Flushing,
         status: InstanceAccountStatus::Unavailable,
-    };
+    });
     assert_eq!(attributes, expected);
 
     for (name, status) in [

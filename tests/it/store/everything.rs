@@ -91,7 +91,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     for page in [page(2, None), page(2, Some("user".to_owned())), page(2, Some("r-1/a".to_owned()))] {
         store_of.tenants(&page).await.unwrap();
         store_of.instances(acme, &page).await.unwrap();
-        for kind in SubjectKind::ALL {
+        for &kind in SubjectKind::ALL {
             store_of.subjects(acme, kind, None, &page).await.unwrap();
         }
         store_of.subjects(acme, SubjectKind::InstanceAccount, Some(&instance_id("r-1")), &page).await.unwrap();

@@ -51,7 +51,7 @@ async fn everything(path: &Path) -> String {
     for instance in store.instances(&acme, &page(10, None)).await.unwrap().items {
         seen.push(format!("{:?} {:?} {:?}", instance.id, instance.region, instance.status));
     }
-    for kind in SubjectKind::ALL {
+    for &kind in SubjectKind::ALL {
         for entry in store.subjects(&acme, kind, None, &page(10, None)).await.unwrap().items {
             let credential = store.credential(entry.subject.id).await.unwrap().unwrap();
             let hashes: Vec<_> = credential.history.iter().map(|earlier| earlier.hash.expose().to_owned()).collect();

@@ -14,8 +14,8 @@ use credentiald::domain::names::{
 };
 use credentiald::domain::page::PageRequest;
 use credentiald::domain::subject::{
-    Instance, InstanceAccountStatus, InstanceStatus, MailDomainStatus, Subject, SubjectAttributes, SubjectId,
-    SubjectName, Tags,
+    IamUser, Instance, InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, RamUser,
+    Subject, SubjectAttributes, SubjectId, SubjectName, Tags,
 };
 use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::time::{Timestamp, Window, minutes};
@@ -65,7 +65,7 @@ pub fn iam_user(id: &str) -> SubjectName {
 }
 
 pub fn account(instance: &str, name: &str) -> SubjectName {
-    SubjectName::InstanceAccount(instance_id(instance), AccountName::parse(name).unwrap())
+    SubjectName::account(instance_id(instance), AccountName::parse(name).unwrap())
 }
 
 pub fn instance_id(id: &str) -> InstanceId {
@@ -140,19 +140,20 @@ pub fn page(size: u32, after: Option<String>) -> PageRequest {
 /// A subject of that name, with the attributes that its kind has.
 pub fn subject(name: SubjectName) -> Subject {
     let attributes = match &name {
-        SubjectName::MailDomain(_) => {
-            SubjectAttributes::MailDomain { region: region("cn-hangzhou"), status: MailDomainStatus::Verified }
-        }
-        SubjectName::RamUser(_) => SubjectAttributes::RamUser,
-        SubjectName::IamUser(_) => SubjectAttributes::IamUser {
+        SubjectName::MailDomain(_) => SubjectAttributes::MailDomain(MailDomain {
+            region: region("cn-hangzhou"),
+            status: MailDomainStatus::Verified,
+        }),
+        SubjectName::RamUser(_) => SubjectAttributes::RamUser(RamUser),
+        SubjectName::IamUser(_) => SubjectAttributes::IamUser(IamUser {
             user_name: IamUserName::parse("Jane Doe").unwrap(),
             tags: Tags::from([("team".to_owned(), "\"blue\" & grün".to_owned())]),
-        },
-        SubjectName::InstanceAccount(..) => SubjectAttributes::InstanceAccount {
+        }),
+        SubjectName::InstanceAccount(..) => SubjectAttributes::InstanceAccount(InstanceAccount {
             region: region("cn-shanghai"),
             instance_status: InstanceStatus::Normal,
             status: InstanceAccountStatus::Available,
-        },
+        }),
     };
     Subject { id: SubjectId(Uuid::new_v4()), name, attributes, created_at: at(5) }
 }

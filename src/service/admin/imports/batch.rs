@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::remembered::Remembered;
 use crate::domain::credential::PasswordHash;
 use crate::domain::field::{FieldProblem, InvalidField};
-use crate::domain::names::{InstanceId, TenantName};
-use crate::domain::subject::{Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName, Tags};
+use crate::domain::names::{InstanceId, Region, TenantName};
+use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::ports::store::{Absent, Lookup};
 use crate::service::ServiceError;
@@ -103,7 +103,7 @@ impl Batch {
             let mut problems = row.problems.clone();
             let stored = row.named().and_then(|_| found.next());
             let stored = stored.and_then(|(lookup, hash)| match lookup {
-                Lookup::Found(subject) => Some(row.difference(&subject.attributes, hash.as_ref())),
+                Lookup::Found(subject) => Some(row.difference(&subject, hash.as_ref())),
                 Lookup::Missing(absent) => {
                     problems.extend(RowProblem::of(&absent));
                     None
@@ -158,12 +158,12 @@ impl Row {
     /// How the row differs from the row of the same subject that is to be stored, if there is one.
     fn difference_in(&self, accepted: &Accepted<'_>) -> Option<Difference> {
         let earlier = accepted.get(&key(self.named()?))?.newcomer()?;
-        Some(self.difference(&earlier.subject.attributes, Some(earlier.hash)))
+        Some(self.difference(earlier.subject, Some(earlier.hash)))
     }
 
     /// How the row differs from a subject of the same name. Parts that could not be read do not differ.
-    fn difference(&self, attributes: &SubjectAttributes, hash: Option<&PasswordHash>) -> Difference {
-        let has_own_attributes = |subject: &Subject| !own_words(&subject.attributes).eq(own_words(attributes));
+    fn difference(&self, other: &Subject, hash: Option<&PasswordHash>) -> Difference {
+        let has_own_attributes = |subject: &Subject| !own_words(subject).eq(own_words(other));
         Difference {
             in_hash: self.hash.as_ref().is_some_and(|own| Some(own) != hash),
             in_attributes: self.subject.as_ref().is_some_and(has_own_attributes),
@@ -201,13 +201,9 @@ fn key<'a>((tenant, name): (&'a TenantName, &'a SubjectName)) -> Key<'a> {
 }
 
 /// The attributes of the subject itself, without those of its instance.
-pub(super) fn own_words(attributes: &SubjectAttributes) -> impl Iterator<Item = &str> {
-    let (words, tags): ([Option<&str>; 2], Option<&Tags>) = match attributes {
-        SubjectAttributes::MailDomain { region, status } => ([Some(region.as_str()), Some(status.as_str())], None),
-        SubjectAttributes::RamUser => ([None, None], None),
-        SubjectAttributes::IamUser { user_name, tags } => ([Some(user_name.as_str()), None], Some(tags)),
-        SubjectAttributes::InstanceAccount { status, .. } => ([Some(status.as_str()), None], None),
-    };
-    let tags = tags.into_iter().flatten().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
-    words.into_iter().flatten().chain(tags)
+pub(super) fn own_words(subject: &Subject) -> impl Iterator<Item = &str> {
+    let attributes = subject.attributes.view();
+    let region = attributes.region.filter(|_| subject.name.instance().is_none()).map(Region::as_str);
+    let tags = attributes.tags.into_iter().flatten().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+    [region, attributes.status, attributes.user_name].into_iter().flatten().chain(tags)
 }

@@ -93,7 +93,7 @@ impl Remembered {
     }
 
     fn content(&self, newcomer: &Newcomer<'_>) -> [u64; 2] {
-        let attributes: Vec<&str> = own_words(&newcomer.subject.attributes).collect();
+        let attributes: Vec<&str> = own_words(newcomer.subject).collect();
         [self.subjects.hasher().hash_one(newcomer.hash.expose()), self.subjects.hasher().hash_one(attributes)]
     }
 }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::domain::credential::PasswordHash;
     use crate::domain::names::RamUserName;
-    use crate::domain::subject::{Subject, SubjectAttributes, SubjectId, SubjectName};
+    use crate::domain::subject::{RamUser, Subject, SubjectAttributes, SubjectId, SubjectName};
     use crate::domain::time::Timestamp;
 
     fn is_busy<T>(begun: &Result<T, ServiceError>) -> bool {
@@ -132,7 +132,7 @@ mod tests {
         let subject = Subject {
             id: SubjectId(Uuid::nil()),
             name: SubjectName::RamUser(RamUserName::parse("alice").unwrap()),
-            attributes: SubjectAttributes::RamUser,
+            attributes: SubjectAttributes::RamUser(RamUser),
             created_at: Timestamp::from_micros(0),
         };
         let hash = PasswordHash::new("x".to_owned());

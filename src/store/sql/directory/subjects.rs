@@ -8,9 +8,9 @@ use super::{has_tenant, instances, page_of, start_of};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
 use crate::domain::credential::{ChangedBy, Version};
-use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
+use crate::domain::names::{InstanceId, PepperKeyId, Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::subject::{Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName};
+use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::ports::StoreError;
 use crate::ports::store::{
     Absent, Authority, Creation, Deletion, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus, Subjects,
@@ -244,21 +244,9 @@ pub(in crate::store::sql) const COLUMNS: [&str; 11] =
 
 /// A subject as a row. Attributes that its kind lacks are null.
 pub(in crate::store::sql) fn values(tenant: &TenantName, subject: &Subject) -> Read<Vec<Value>> {
-    let (mut region, mut status, mut user_name, mut tags) = (None, None, None, None);
-    match &subject.attributes {
-        SubjectAttributes::MailDomain { region: of_domain, status: of_status } => {
-            region = Some(of_domain.as_str());
-            status = Some(of_status.as_str());
-        }
-        SubjectAttributes::RamUser => {}
-        SubjectAttributes::IamUser { user_name: of_user, tags: of_tags } => {
-            user_name = Some(of_user.as_str());
-            tags = Some(rows::to_json(of_tags)?);
-        }
-        // Region and status of the instance are read from the instance.
-        SubjectAttributes::InstanceAccount { status: of_account, .. } => status = Some(of_account.as_str()),
-    }
-    let name = &subject.name;
+    let (name, attributes) = (&subject.name, subject.attributes.view());
+    // The region of an account is read from its instance.
+    let region = attributes.region.filter(|_| name.instance().is_none());
     Ok(vec![
         subject.id.to_string().into(),
         tenant.as_str().into(),
@@ -266,10 +254,10 @@ pub(in crate::store::sql) fn values(tenant: &TenantName, subject: &Subject) -> R
         name.instance().map(InstanceId::as_str).into(),
         name.key().into(),
         name.as_written().into(),
-        region.into(),
-        status.into(),
-        user_name.into(),
-        tags.into(),
+        region.map(Region::as_str).into(),
+        attributes.status.into(),
+        attributes.user_name.into(),
+        attributes.tags.map(rows::to_json).transpose()?.into(),
         subject.created_at.as_micros().into(),
     ])
 }
