@@ -1,14 +1,18 @@
 //! Composition root: builds the adapters and connects them to the ports.
 
+mod bad_settings;
 mod location;
 mod operator_file;
 mod pepper;
 mod readiness;
 mod serving;
+mod tls;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::authz::{AuthzError, CedarAuthorizer};
@@ -27,9 +31,11 @@ use crate::service::{Service, ServiceError};
 use crate::store::{OpenError, Opening, SqlStore};
 use crate::telemetry::{AtomicMeter, Metrics};
 
+pub use bad_settings::{BadSettings, SettingProblem};
 pub use location::{LocationError, location};
 pub use operator_file::{OperatorFile, OperatorFileError};
-pub use pepper::{BadRing, RingProblem, key_ring};
+pub use pepper::key_ring;
+pub use tls::Tls;
 
 /// The service and everything that it uses. No network port is bound yet.
 pub struct Server {
@@ -41,6 +47,8 @@ pub struct Server {
     meter: AtomicMeter,
     grpc: GrpcSettings,
     limits: Limits,
+    tls: Option<Tls>,
+    reload: Arc<Notify>,
     shutdown_delay: Duration,
     drain: Duration,
 }
@@ -57,9 +65,9 @@ pub enum StartError {
     /// The cost of a hash is not allowed.
     #[error(transparent)]
     Cost(#[from] CostError),
-    /// The pepper keys can't be read.
+    /// The pepper keys can't be read, or the files of TLS.
     #[error(transparent)]
-    KeyRing(#[from] BadRing),
+    Settings(#[from] BadSettings),
     /// The key ring lacks keys that the store needs.
     #[error(transparent)]
     Pepper(#[from] Unmet),
@@ -139,6 +147,10 @@ impl Server {
             meter: Arc::new(meter.clone()),
         });
         let (clock, entropy) = (Arc::clone(&ports.clock), Arc::clone(&ports.entropy));
+        let tls = match opening {
+            Opening::ToServe => Tls::read(&config.tls, &clock)?,
+            Opening::Beside => None,
+        };
         let region = config.directory.region.clone();
         let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
         let page_key = store.page_key().await.map_err(StartError::PageKey)?;
@@ -157,6 +169,8 @@ impl Server {
                 max_message_bytes: config.server.max_message_bytes,
             },
             limits: limits(config),
+            tls,
+            reload: Arc::default(),
             shutdown_delay: Duration::from_secs(config.server.shutdown_delay_seconds),
             drain: Duration::from_secs(config.server.drain_seconds),
         })
@@ -175,6 +189,11 @@ impl Server {
     /// The source of the service's randomness.
     pub fn entropy(&self) -> &dyn Entropy {
         self.entropy.as_ref()
+    }
+
+    /// Asks for a reload of the files of TLS, or `None` if there is nothing to reload.
+    pub fn reload(&self) -> Option<Arc<Notify>> {
+        self.tls.as_ref().map(|_| Arc::clone(&self.reload))
     }
 
     /// The metrics.

@@ -1,8 +1,9 @@
-//! The address of a running service, and the access token for it.
+//! The address of a running service, what is trusted there, and the credentials for it.
 
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use zeroize::Zeroizing;
@@ -10,22 +11,24 @@ use zeroize::Zeroizing;
 use super::connection::connect;
 use super::environment::Environment;
 use super::failure::Failure;
+use super::tls::TlsArgs;
 use crate::config::{ADDRESS_VARIABLE, TOKEN_VARIABLE};
 use crate::server::OperatorFile;
 
 const DEFAULT_ADDRESS: &str = "http://127.0.0.1:50051";
 
-/// `--address` and `--token-file`.
+/// `--address`, `--token-file`, and the flags of TLS.
 #[derive(Debug)]
 pub(super) struct CallerArgs {
     address: Option<String>,
     token_file: Option<PathBuf>,
+    tls: TlsArgs,
 }
 
 impl CallerArgs {
-    /// The two flags.
-    pub(super) fn flags() -> [Arg; 2] {
-        [
+    /// The flags.
+    pub(super) fn flags() -> impl Iterator<Item = Arg> {
+        let flags = [
             Arg::new("address")
                 .long("address")
                 .value_name("URL")
@@ -35,16 +38,26 @@ impl CallerArgs {
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
                 .help(format!("File with the access token, instead of the variable {TOKEN_VARIABLE}")),
-        ]
+        ];
+        flags.into_iter().chain(TlsArgs::flags())
     }
 
-    /// The `authorization` header of a call.
-    pub(super) fn authorization(&self, environment: &Environment) -> Result<MetadataValue<Ascii>, Failure> {
+    /// A connection to the service, and the `authorization` header of its calls. A client certificate may take the
+    /// place of a token.
+    pub(super) async fn connect(&self, environment: &Environment) -> Result<(Channel, Authorization), Failure> {
+        let tls = self.tls.read(environment)?;
+        let authorization = self.authorization(environment, tls.has_certificate())?;
+        let address = self.address.as_deref().or_else(|| environment.text(ADDRESS_VARIABLE));
+        Ok((connect(address.unwrap_or(DEFAULT_ADDRESS), tls).await?, authorization))
+    }
+
+    fn authorization(&self, environment: &Environment, is_optional: bool) -> Result<Authorization, Failure> {
         let token = match &self.token_file {
             Some(path) => OperatorFile::read_secret(path).map_err(Failure::failed)?,
             None => Zeroizing::new(environment.text(TOKEN_VARIABLE).unwrap_or_default().to_owned()),
         };
         let token = match token.trim() {
+            "" if is_optional && self.token_file.is_none() => return Ok(Authorization(None)),
             "" => {
                 return Err(Failure::Usage(format!("there is no access token: set {TOKEN_VARIABLE} or --token-file")));
             }
@@ -53,13 +66,20 @@ impl CallerArgs {
         let mut authorization = MetadataValue::try_from(format!("Bearer {token}"))
             .map_err(|_| Failure::Usage("the access token holds characters that no token has".to_owned()))?;
         authorization.set_sensitive(true);
-        Ok(authorization)
+        Ok(Authorization(Some(authorization)))
     }
+}
 
-    /// A connection to the service.
-    pub(super) async fn connect(&self, environment: &Environment) -> Result<Channel, Failure> {
-        let address = self.address.as_deref().or_else(|| environment.text(ADDRESS_VARIABLE));
-        connect(address.unwrap_or(DEFAULT_ADDRESS)).await
+/// The `authorization` header of calls, if they have one.
+#[derive(Clone)]
+pub(super) struct Authorization(Option<MetadataValue<Ascii>>);
+
+impl Authorization {
+    /// Adds the header to a request.
+    pub(super) fn apply<T>(&self, request: &mut Request<T>) {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
     }
 }
 
@@ -75,7 +95,11 @@ impl Args for CallerArgs {
 
 impl FromArgMatches for CallerArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self { address: matches.get_one("address").cloned(), token_file: matches.get_one("token-file").cloned() })
+        Ok(Self {
+            address: matches.get_one("address").cloned(),
+            token_file: matches.get_one("token-file").cloned(),
+            tls: TlsArgs::from_arg_matches(matches)?,
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

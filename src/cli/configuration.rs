@@ -8,11 +8,11 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
-use crate::ambient::SystemEntropy;
+use crate::ambient::{SystemClock, SystemEntropy};
 use crate::config::{Effective, Hashing, LogFormat, Mistake};
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
-use crate::ports::Entropy;
-use crate::server::{OperatorFile, engine_settings, key_ring, location, refused_passwords};
+use crate::ports::{Clock, Entropy};
+use crate::server::{OperatorFile, Tls, engine_settings, key_ring, location, refused_passwords};
 use crate::store::Location;
 use crate::telemetry;
 
@@ -93,6 +93,9 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
 
 /// The mistakes in files that the service reads at start. Commands that start no service don't need them.
 fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let of_tls = Tls::read(&effective.config.tls, &clock).err().map_or_else(Vec::new, |bad| bad.0);
+    let of_tls = of_tls.into_iter().map(|problem| effective.mistake(problem.setting, problem.message));
     let of_list = refused_passwords(&effective.config.policy).err();
     let of_list = of_list.map(|error| effective.mistake("policy.refused_passwords_file", error.to_string()));
     let location = location(&effective.config).ok();
@@ -100,7 +103,7 @@ fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
         let error = OperatorFile::read(path).err()?;
         Some(effective.mistake(key_of_store(effective), format!("names a file: {error}")))
     });
-    of_list.into_iter().chain(of_store).collect()
+    of_list.into_iter().chain(of_store).chain(of_tls).collect()
 }
 
 /// The setting that names the store.

@@ -1,25 +1,54 @@
 //! Connects to a running service.
 
+use std::error::Error;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
 
 use super::failure::Failure;
+use super::tls::{ClientTls, advice};
 
+/// How long TCP and TLS may take together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
-/// Connects to an address as people write it: `http://host:port`, or without the scheme.
-pub(super) async fn connect(address: &str) -> Result<Channel, Failure> {
-    let url = match address.split_once("://") {
-        None => format!("http://{address}"),
-        Some(("http", _)) => address.to_owned(),
-        Some((scheme, _)) => return Err(Failure::Usage(format!("{scheme}:// is not supported, only http://"))),
+/// Connects to an address as people write it: `https://host:port`, `http://host:port`, or without the scheme, which
+/// means `http`.
+pub(super) async fn connect(address: &str, tls: ClientTls) -> Result<Channel, Failure> {
+    let (url, is_encrypted) = match address.split_once("://") {
+        None => (format!("http://{address}"), false),
+        Some(("http", _)) => (address.to_owned(), false),
+        Some(("https", _)) => (address.to_owned(), true),
+        Some((scheme, _)) => {
+            return Err(Failure::Usage(format!("{scheme}:// is not supported, only https:// and http://")));
+        }
     };
     let endpoint = Endpoint::from_shared(url)
-        .map_err(|_| Failure::Usage(format!("{address:?} is not an address, as in http://127.0.0.1:50051")))?;
-    let channel = endpoint.connect_timeout(CONNECT_WITHIN).connect().await;
-    channel.map_err(|error| Failure::caused(format!("can't reach {address}"), &error))
+        .map_err(|_| Failure::Usage(format!("{address:?} is not an address, as in https://127.0.0.1:50051")))?;
+    let endpoint = match (is_encrypted, tls.is_given()) {
+        (true, _) => tls.apply(endpoint)?,
+        (false, false) => endpoint,
+        // The caller expects TLS, and a token would be sent without it.
+        (false, true) => {
+            return Err(Failure::Usage(format!(
+                "{address} is plaintext, and a CA or certificate is given: use https://"
+            )));
+        }
+    };
+    let endpoint = endpoint.connect_timeout(CONNECT_WITHIN);
+    let cant_reach = format!("can't reach {address}");
+    match tokio::time::timeout(CONNECT_WITHIN, endpoint.connect()).await {
+        Ok(connected) => connected.map_err(|error| lost(cant_reach, &error)),
+        Err(_) => Err(Failure::failed(format!("{cant_reach}: no answer within {} seconds", CONNECT_WITHIN.as_secs()))),
+    }
+}
+
+/// A failure of the connection, with its causes and with advice.
+pub(super) fn lost(context: String, error: &(dyn Error + 'static)) -> Failure {
+    match (Failure::caused(context, error), advice(error)) {
+        (Failure::Failed(text), Some(advice)) => Failure::Failed(format!("{text}\n  {advice}")),
+        (failure, _) => failure,
+    }
 }
 
 /// The address at which a service that listens there can be reached from the same machine.

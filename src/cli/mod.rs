@@ -23,6 +23,7 @@ mod settings;
 mod store;
 mod table;
 mod terminal;
+mod tls;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

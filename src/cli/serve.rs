@@ -16,7 +16,8 @@ use crate::telemetry::scrapes;
 /// Run the service until it is stopped.
 ///
 /// On SIGTERM or Ctrl-C, health changes to `NOT_SERVING`. The service still accepts all requests for the shutdown
-/// delay. Then it refuses new requests, and those in flight finish within the drain time.
+/// delay. Then it refuses new requests, and those in flight finish within the drain time. On SIGHUP the files of TLS
+/// are read again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald serve --config /etc/credentiald.toml
@@ -36,7 +37,7 @@ pub(super) async fn run(args: &ServeArgs, environment: &Environment) -> Result<(
 /// The meaning of SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OnHangup {
-    /// Reload, for a service. There is nothing to reload yet.
+    /// Reload, for a service.
     GoOn,
     /// The terminal was closed.
     Stop,
@@ -74,9 +75,14 @@ pub(super) async fn serve(server: Server, listeners: Listeners, on_hangup: OnHan
     let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
     let mut hung_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
+    let reload = server.reload();
     let hangup = async move {
         while hung_up.recv().await.is_some() && on_hangup == OnHangup::GoOn {
-            tracing::info!("SIGHUP is ignored: there is nothing to reload");
+            if let Some(reload) = &reload {
+                reload.notify_one();
+            } else {
+                tracing::info!("SIGHUP is ignored: there is nothing to reload");
+            }
         }
     };
     let stop = async move {

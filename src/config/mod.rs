@@ -10,11 +10,11 @@ mod show;
 mod sources;
 mod values;
 
-pub use parse::{HashKernel, LogFormat, StoreLocation};
+pub use parse::{HashKernel, LogFormat, StoreLocation, TlsVersion};
 pub use secret::Secret;
 pub use settings::{
     Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policy, Postgres, SETTINGS, Server, Setting,
-    Store, Watch,
+    Store, Tls, Watch,
 };
 pub use show::holds_password;
 pub use sources::{File, Source, Sources};
@@ -28,6 +28,15 @@ pub const FILE_VARIABLE: &str = "CREDENTIALD_CONFIG";
 pub const TOKEN_VARIABLE: &str = "CREDENTIALD_TOKEN";
 /// The variable with the address that these commands call.
 pub const ADDRESS_VARIABLE: &str = "CREDENTIALD_ADDRESS";
+/// The variables with the files of TLS of these commands: the CA, the client certificate and its key.
+pub const CA_FILE_VARIABLE: &str = "CREDENTIALD_CA_FILE";
+/// See [`CA_FILE_VARIABLE`].
+pub const CERT_FILE_VARIABLE: &str = "CREDENTIALD_CERT_FILE";
+/// See [`CA_FILE_VARIABLE`].
+pub const KEY_FILE_VARIABLE: &str = "CREDENTIALD_KEY_FILE";
+/// Every variable of the program that is not a setting.
+pub const OTHER_VARIABLES: [&str; 6] =
+    [FILE_VARIABLE, TOKEN_VARIABLE, ADDRESS_VARIABLE, CA_FILE_VARIABLE, CERT_FILE_VARIABLE, KEY_FILE_VARIABLE];
 
 /// The settings in force, and the source of each.
 #[derive(Debug)]
@@ -69,14 +78,21 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let listen = values.read("server.listen", parse::address);
     let allow_plaintext = values.read("server.allow_plaintext", parse::flag);
-    if let (Ok(listen), Ok(false)) = (listen, allow_plaintext)
+    let certificate = values.read("tls.certificate_file", parse::optional_path);
+    let key = values.read("tls.key_file", parse::optional_path);
+    if let (Ok(listen), Ok(false), Ok(None)) = (listen, allow_plaintext, &certificate)
         && !listen.ip().is_loopback()
     {
         let message = format!(
             "{listen} is not a loopback address, and passwords would cross the network in plaintext; \
-             set server.allow_plaintext = true where something else encrypts the connection"
+             set tls.certificate_file, or server.allow_plaintext = true where something else encrypts the connection"
         );
         mistakes.push(values.mistake("server.listen", message));
+    }
+    match (certificate, key) {
+        (Ok(Some(_)), Ok(None)) => mistakes.push(values.mistake("tls.certificate_file", "needs tls.key_file")),
+        (Ok(None), Ok(Some(_))) => mistakes.push(values.mistake("tls.key_file", "needs tls.certificate_file")),
+        _ => {}
     }
     let backoff = values.read("attempts.backoff_seconds", parse::whole::<u64, 1, { u64::MAX }>);
     let longest = values.read("attempts.longest_backoff_seconds", parse::whole::<u64, 1, { u64::MAX }>);

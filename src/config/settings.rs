@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::parse::{
-    HashKernel, LogFormat, StoreLocation, address, filter, flag, format, kernel, optional_address, optional_path,
-    region, secret, store, whole,
+    HashKernel, LogFormat, StoreLocation, TlsVersion, address, filter, flag, format, kernel, optional_address,
+    optional_path, region, secret, store, tls_version, whole,
 };
 use super::secret::Secret;
 use super::values::{Mistake, Values};
@@ -114,7 +114,7 @@ settings! {
     server: Server {
         /// Address and port to listen on.
         listen: SocketAddr = Text "127.0.0.1:50051", address;
-        /// Allow plaintext on an address other than loopback.
+        /// Allow plaintext on an address other than loopback, if there is no `tls.certificate_file`.
         allow_plaintext: bool = Flag "false", flag;
         /// Offer gRPC server reflection, so that clients such as `grpcurl` need no proto files.
         reflection: bool = Flag "true", flag;
@@ -125,7 +125,7 @@ settings! {
         drain_seconds: u64 = Number "10", whole::<_, 0, 3600>;
         /// Maximum number of open connections. New ones wait in the system's queue until another closes.
         max_connections: usize = Number "1024", whole::<_, 1, 1_000_000>;
-        /// Seconds a client may take to begin HTTP/2 after it has connected. Then the connection is closed.
+        /// Seconds a client may take to begin HTTP/2 after it has connected, the TLS handshake included. Then the connection is closed.
         handshake_seconds: u64 = Number "10", whole::<_, 1, 300>;
         /// Seconds a connection may be open without a call. Then the client is asked to connect again for its next
         /// call.
@@ -137,6 +137,16 @@ settings! {
         longest_request_seconds: u64 = Number "30", whole::<_, 1, 3600>;
         /// Largest request message, in bytes.
         max_message_bytes: usize = Number "65536", whole::<_, 4096, 4_194_304>;
+    }
+    /// TLS. The files are read again when their content changes, and on SIGHUP.
+    tls: Tls {
+        /// File with the certificate of the service in PEM, and after it the intermediate certificates. Empty means
+        /// plaintext.
+        certificate_file: Option<PathBuf> = Text "", optional_path;
+        /// File with the private key of the certificate in PEM. Other users must not have access to it.
+        key_file: Option<PathBuf> = Text "", optional_path;
+        /// Lowest version of TLS that is accepted: `1.3` or `1.2`.
+        minimum_version: TlsVersion = Text "1.3", tls_version;
     }
     /// The store.
     store: Store {

@@ -6,10 +6,10 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::OTHER_VARIABLES;
 use super::settings::{Kind, SETTINGS, Setting};
 use super::show::holds_password;
 use super::sources::{File, Source, Sources};
-use super::{ADDRESS_VARIABLE, FILE_VARIABLE, TOKEN_VARIABLE};
 
 /// A mistake in the configuration, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Values {
     }
 
     fn add_variable(&mut self, name: &str, text: &OsStr, mistakes: &mut Vec<Mistake>) {
-        if !name.starts_with("CREDENTIALD_") || [FILE_VARIABLE, TOKEN_VARIABLE, ADDRESS_VARIABLE].contains(&name) {
+        if !name.starts_with("CREDENTIALD_") || OTHER_VARIABLES.contains(&name) {
             return;
         }
         let source = Source::Variable(name.to_owned());

@@ -20,6 +20,7 @@ use tower::Service;
 use super::Limits;
 use super::connection::{Shared, serve};
 use super::descriptors::affordable;
+use super::tls::TlsInForce;
 use crate::ports::Clock;
 use crate::ports::meter::{AcceptWait, Counter, Gauge, Gauged, Meter};
 use crate::ports::retries::ACCEPT_AFTER;
@@ -29,10 +30,12 @@ const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
 /// How often the log repeats an ongoing condition.
 const LOG_EVERY: Duration = Duration::from_mins(1);
 
-/// Serves connections until `stop` is cancelled, each with its own service that knows its peer's address. Then waits
-/// until all connections have finished their open calls. If it is dropped, the connections are cut.
+/// Serves connections until `stop` is cancelled, each with its own service that knows its peer's address, and over TLS
+/// if there is a set for it. Then waits until all connections have finished their open calls. If it is dropped, the
+/// connections are cut.
 pub async fn accept<S, B>(
     listener: TcpListener,
+    tls: Option<TlsInForce>,
     limits: Limits,
     clock: Arc<dyn Clock>,
     meter: Arc<dyn Meter>,
@@ -45,7 +48,7 @@ pub async fn accept<S, B>(
         + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
 {
-    let shared = Shared { limits, clock, meter, stop: stop.clone(), crowded: Arc::new(Notify::new()) };
+    let shared = Shared { limits, clock, meter, stop: stop.clone(), crowded: Arc::new(Notify::new()), tls };
     let mut door = Door::new(listener, affordable(limits.connections, limits.other_descriptors), shared.clone());
     let mut connections = JoinSet::new();
     loop {

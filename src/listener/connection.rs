@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +11,10 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
@@ -20,6 +22,7 @@ use super::activity::Activity;
 use super::metered::{Metered, Received};
 use super::resets::Verdict;
 use super::streams::{Streams, counted};
+use super::tls::{TlsInForce, handshake};
 use super::{Limits, MAX_CONCURRENT_STREAMS};
 use crate::ports::Clock;
 use crate::ports::meter::{Closing, Counter, Meter};
@@ -56,7 +59,14 @@ pub(super) struct Shared {
     pub(super) stop: CancellationToken,
     /// Notified while other connections wait to be accepted.
     pub(super) crowded: Arc<Notify>,
+    /// What connections are encrypted with; `None` means plaintext.
+    pub(super) tls: Option<TlsInForce>,
 }
+
+/// A socket, or TLS on top of it.
+trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 /// Serves a connection until its peer closes it or it must end: the service stops, no call arrives, or the peer floods.
 /// It then accepts no new calls, and finishes the open ones.
@@ -68,15 +78,33 @@ where
         + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
 {
-    let Shared { limits, clock, meter, stop, crowded } = shared;
+    let Shared { limits, clock, meter, stop, crowded, tls } = shared;
+    let mut begin_by = pin!(tokio::time::sleep(limits.handshake));
+    let transport: Box<dyn Transport> = match tls {
+        None => Box::new(socket),
+        Some(tls) => {
+            let set = Arc::clone(&tls.borrow());
+            tokio::select! {
+                shaken = handshake(socket, &set) => match shaken {
+                    Ok(stream) => Box::new(stream),
+                    Err(error) => return tracing::debug!(error = &error as &dyn Error, "a handshake of TLS failed"),
+                },
+                () = begin_by.as_mut() => {
+                    meter.count(Counter::ConnectionsClosed(Closing::Handshake));
+                    return tracing::debug!("a peer does not complete the handshake of TLS in time");
+                }
+                () = stop.cancelled() => return,
+            }
+        }
+    };
     let activity = Arc::new(Activity::new(Arc::clone(&clock)));
     let streams = Streams::new(Arc::clone(&activity), clock, limits.stall);
-    let (socket, received) = Metered::new(socket);
+    let (transport, received) = Metered::new(transport);
     let service = counted(service, Arc::clone(&activity));
-    let mut connection = pin!(http2(streams).serve_connection(TokioIo::new(socket), service));
+    let mut connection = pin!(http2(streams).serve_connection(TokioIo::new(transport), service));
     let is_unwanted = async {
         tokio::select! {
-            () = silent(&received, limits.handshake) => Closing::Handshake,
+            () = silent(&received, begin_by) => Closing::Handshake,
             () = stop.cancelled() => Closing::Stopping,
             () = activity.idle_for(limits.idle) => Closing::Idle,
             () = made_room(&crowded, &activity, limits.handshake) => Closing::Crowded,
@@ -121,8 +149,8 @@ fn http2(streams: Streams) -> Builder<Streams> {
 }
 
 /// Waits until the time to begin is over for a peer that has not begun.
-async fn silent(received: &Received, handshake: Duration) {
-    tokio::time::sleep(handshake).await;
+async fn silent(received: &Received, begin_by: Pin<&mut Sleep>) {
+    begin_by.await;
     if received.bytes() >= GREETING_BYTES {
         std::future::pending::<()>().await;
     }

@@ -1,6 +1,6 @@
 //! The network: listening addresses, and the limits of each connection before and between its calls.
 //!
-//! A connection is accepted (`accept`) and served (`connection`), and each of its streams is watched for a peer that
+//! A connection is accepted (`accept`), encrypted (`tls`) and served (`connection`), and each of its streams is watched for a peer that
 //! reads nothing or resets what it opens (`streams`). The user of this module answers the calls, with a service for
 //! each connection.
 
@@ -13,6 +13,7 @@ mod metered;
 mod resets;
 mod scrapes;
 mod streams;
+mod tls;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use accept::accept;
 pub use bind::{BindError, bind};
 pub use descriptors::raise_descriptor_limit;
 pub use scrapes::serve_scrapes;
+pub use tls::{TlsInForce, TlsPart, TlsProblem, TlsSet, TlsTexts};
 
 /// How many calls a connection may have at a time.
 const MAX_CONCURRENT_STREAMS: u32 = 256;
@@ -31,7 +33,7 @@ pub struct Limits {
     pub connections: usize,
     /// Number of file descriptors reserved for others: those of the store.
     pub other_descriptors: usize,
-    /// The longest time that a peer may take to begin HTTP/2.
+    /// The longest time that a peer may take to begin HTTP/2, the handshake of TLS included.
     pub handshake: Duration,
     /// How long a connection without a call is kept.
     pub idle: Duration,

@@ -1,37 +1,13 @@
 //! The pepper key ring, from the settings.
 
-use std::fmt;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::OperatorFile;
+use super::{BadSettings, OperatorFile, SettingProblem};
 use crate::config::Pepper;
 use crate::hashing::KeyRing;
 use crate::ports::Entropy;
-
-/// A mistake in the ring, and the setting that it is in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RingProblem {
-    /// The setting's key.
-    pub setting: &'static str,
-    /// The mistake. Contains no part of a key.
-    pub message: String,
-}
-
-/// All mistakes in the ring.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadRing(pub Vec<RingProblem>);
-
-impl std::error::Error for BadRing {}
-
-impl fmt::Display for BadRing {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let problems: Vec<_> =
-            self.0.iter().map(|problem| format!("{}: {}", problem.setting, problem.message)).collect();
-        formatter.write_str(&problems.join("; "))
-    }
-}
 
 const KEYS: &str = "pepper.keys";
 const KEYS_FILE: &str = "pepper.keys_file";
@@ -40,19 +16,20 @@ const KEYS_FILE: &str = "pepper.keys_file";
 ///
 /// # Errors
 /// The ring can't be read or is exposed, it has mistakes (all are returned), or it is missing but required.
-pub fn key_ring(pepper: &Pepper, entropy: &Arc<dyn Entropy>) -> Result<KeyRing, BadRing> {
-    let bad = |setting, message: String| BadRing(vec![RingProblem { setting, message }]);
+pub fn key_ring(pepper: &Pepper, entropy: &Arc<dyn Entropy>) -> Result<KeyRing, BadSettings> {
     let (setting, text) = match &pepper.keys_file {
-        Some(path) => (KEYS_FILE, OperatorFile::read_secret(path).map_err(|error| bad(KEYS_FILE, error.to_string()))?),
+        Some(path) => (KEYS_FILE, OperatorFile::read_secret(path).map_err(|error| BadSettings::one(KEYS_FILE, error))?),
         None => (KEYS, Zeroizing::new(pepper.keys.expose().to_owned())),
     };
     let ring = KeyRing::parse(&text, Arc::clone(entropy)).map_err(|mistakes| {
-        BadRing(mistakes.iter().map(|mistake| RingProblem { setting, message: mistake.to_string() }).collect())
+        BadSettings(mistakes.iter().map(|mistake| SettingProblem { setting, message: mistake.to_string() }).collect())
     })?;
     let is_meant = pepper.keys_file.is_some() || !pepper.keys.is_empty();
     match ring.current() {
-        None if is_meant => Err(bad(setting, "holds no key".to_owned())),
-        None if pepper.required => Err(bad("pepper.required", format!("needs keys: set {KEYS_FILE} or {KEYS}"))),
+        None if is_meant => Err(BadSettings::one(setting, "holds no key")),
+        None if pepper.required => {
+            Err(BadSettings::one("pepper.required", format!("needs keys: set {KEYS_FILE} or {KEYS}")))
+        }
         _ => Ok(ring.requiring_wrapped(pepper.required)),
     }
 }
@@ -70,7 +47,7 @@ mod tests {
 
     fn problems(pepper: &Pepper) -> Vec<String> {
         let ring = key_ring(pepper, &(Arc::new(SystemEntropy) as Arc<dyn Entropy>));
-        let message = |problem: &RingProblem| format!("{}: {}", problem.setting, problem.message);
+        let message = |problem: &SettingProblem| format!("{}: {}", problem.setting, problem.message);
         ring.err().map(|bad| bad.0.iter().map(message).collect()).unwrap_or_default()
     }
 

@@ -1,16 +1,18 @@
 //! Serves calls, and stops in an order that load balancers and callers can follow.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::readiness::follow_store;
-use super::{Server, StartError};
+use super::{Server, StartError, Tls};
 use crate::grpc::{GrpcEdge, Health};
 use crate::listener::accept;
 use crate::ports::Meter;
@@ -19,13 +21,25 @@ use crate::service::ServiceError;
 /// How long a stop may take for records that do not count as calls in flight.
 const LAST_RECORDS_WITHIN: Duration = Duration::from_secs(2);
 
+/// Follows the files of TLS, if there are any.
+async fn follow(tls: Option<Tls>, reload: &Notify) -> Infallible {
+    match tls {
+        Some(tls) => tls.follow(reload).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Server {
     /// Serves until `stop` is ready. Then health changes to `NOT_SERVING`, all calls are still served for the shutdown
     /// delay, and after that calls in flight have the drain time to finish.
     ///
     /// # Errors
     /// The descriptors that reflection answers from can't be read.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()> + Send) -> Result<(), StartError> {
+    pub async fn serve(
+        mut self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), StartError> {
         let health = Health::starting().await;
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let meter: Arc<dyn Meter> = Arc::new(self.meter.clone());
@@ -36,13 +50,16 @@ impl Server {
         let draining = CancellationToken::new();
         health.serving().await;
         self.tend_store();
-        let accepting = accept(listener, self.limits, clock, meter, draining.clone(), edge);
+        let tls = self.tls.take();
+        let in_force = tls.as_ref().map(Tls::in_force);
+        let accepting = accept(listener, in_force, self.limits, clock, meter, draining.clone(), edge);
         tokio::pin!(accepting);
         // Accepting ends only when it is stopped.
         tokio::select! {
             () = &mut accepting => {}
             () = stop => {}
             never = follow_store(&self.store, &health) => match never {},
+            never = follow(tls, &self.reload) => match never {},
         }
         health.not_serving().await;
         tracing::info!(seconds = self.shutdown_delay.as_secs(), "health says NOT_SERVING; calls are served meanwhile");

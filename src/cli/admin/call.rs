@@ -6,11 +6,12 @@ use prost::Message;
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor, Value};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::{refusal, schema};
+use crate::cli::caller::Authorization;
+use crate::cli::connection::lost;
 use crate::cli::failure::Failure;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -21,7 +22,7 @@ const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 /// Calls one RPC.
 pub(super) struct Client {
     channel: Channel,
-    authorization: MetadataValue<Ascii>,
+    authorization: Authorization,
     path: PathAndQuery,
     method: MethodDescriptor,
 }
@@ -29,7 +30,7 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(
         channel: Channel,
-        authorization: MetadataValue<Ascii>,
+        authorization: Authorization,
         method: &MethodDescriptor,
     ) -> Result<Self, Failure> {
         let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
@@ -64,10 +65,10 @@ impl Client {
 
     async fn once(&self, message: DynamicMessage) -> Result<DynamicMessage, Failure> {
         let mut request = Request::new(message);
-        request.metadata_mut().insert("authorization", self.authorization.clone());
+        self.authorization.apply(&mut request);
         request.set_timeout(ANSWER_WITHIN);
         let mut client = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_RESPONSE_BYTES);
-        client.ready().await.map_err(|error| Failure::caused("the connection was lost", &error))?;
+        client.ready().await.map_err(|error| lost("the connection was lost".to_owned(), &error))?;
         let codec = DynamicCodec(self.method.output());
         let response = client.unary(request, self.path.clone(), codec).await;
         response.map(tonic::Response::into_inner).map_err(|status| Failure::Failed(refusal::text(&status)))

@@ -49,9 +49,9 @@ pub(super) struct AdminArgs {
 }
 
 pub(super) async fn run(args: &AdminArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
-    let authorization = args.caller.authorization(environment)?;
     let request = request::build(&args.method.input(), &args.matches, terminal)?;
-    let client = Client::new(args.caller.connect(environment).await?, authorization, &args.method)?;
+    let (channel, authorization) = args.caller.connect(environment).await?;
+    let client = Client::new(channel, authorization, &args.method)?;
     let response = client.call(request, args.limit).await?;
     terminal.print(&if args.json { json::text(&response) } else { table::text(&response) })
 }
@@ -60,7 +60,7 @@ impl Args for AdminArgs {
     fn augment_args(command: Command) -> Command {
         let schema = Schema::load();
         let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON instead of a table");
-        let options = CallerArgs::flags().into_iter().chain([json]);
+        let options = CallerArgs::flags().chain([json]);
         command
             .about("Administer a running service: tenants, subjects, policies, access tokens")
             .after_help(EXAMPLES)

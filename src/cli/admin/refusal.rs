@@ -1,14 +1,19 @@
 //! An error of the service as text.
 
+use std::error::Error;
+
 use tonic::Status;
 use tonic_types::StatusExt;
 
+use crate::cli::tls::advice;
 use crate::domain::text::printable;
+use crate::service::error::with_causes;
 
 /// The message, and the details on the lines below.
 pub(in crate::cli) fn text(status: &Status) -> String {
     let details = status.get_error_details();
     let mut lines = vec![message(status)];
+    lines.extend(advice(status).map(str::to_owned));
     if let Some(info) = details.error_info() {
         lines.push(format!("reason: {}", info.reason));
     }
@@ -29,10 +34,12 @@ pub(in crate::cli) fn text(status: &Status) -> String {
 }
 
 fn message(status: &Status) -> String {
-    match status.message() {
+    let message = match status.message() {
         "" => status.code().description().to_owned(),
         message => message.to_owned(),
-    }
+    };
+    // Only the transport's own errors have causes.
+    with_causes(message, status.source())
 }
 
 fn request_id(status: &Status) -> Option<String> {

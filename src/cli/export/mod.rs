@@ -8,12 +8,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::admin::refusal;
-use super::caller::CallerArgs;
+use super::caller::{Authorization, CallerArgs};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::import::Format;
@@ -54,9 +53,8 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) async fn run(args: &ExportArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
-    let authorization = args.caller.authorization(environment)?;
-    let client =
-        AdminServiceClient::new(args.caller.connect(environment).await?).max_decoding_message_size(MAX_RESPONSE_BYTES);
+    let (channel, authorization) = args.caller.connect(environment).await?;
+    let client = AdminServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
     let format = args.format.unwrap_or(Format::of(&args.file));
     let file = &args.file;
     if file == Path::new("-") {
@@ -79,7 +77,7 @@ pub(super) async fn run(args: &ExportArgs, environment: &Environment, terminal: 
 
 async fn export(
     client: AdminServiceClient<Channel>,
-    authorization: MetadataValue<Ascii>,
+    authorization: Authorization,
     output: Box<dyn Write + '_>,
     format: Format,
     tenant: Option<&str>,
@@ -117,7 +115,7 @@ impl From<io::Error> for Interrupted {
 /// Walks through a directory.
 struct Walk<'a> {
     client: AdminServiceClient<Channel>,
-    authorization: MetadataValue<Ascii>,
+    authorization: Authorization,
     writer: Writer<'a>,
 }
 
@@ -180,7 +178,7 @@ impl Walk<'_> {
 
     fn sent<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        request.metadata_mut().insert("authorization", self.authorization.clone());
+        self.authorization.apply(&mut request);
         request
     }
 }

@@ -84,13 +84,12 @@ impl Format {
 }
 
 pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
-    let authorization = args.caller.authorization(environment)?;
     let (input, bytes) = open(&args.file)?;
     let progress = Progress::new(bytes);
     let rows =
         Rows::new(Box::new(BufReader::new(progress.reading(input))), args.format.unwrap_or(Format::of(&args.file)))?;
-    let mut client =
-        AdminServiceClient::new(args.caller.connect(environment).await?).max_decoding_message_size(MAX_RESPONSE_BYTES);
+    let (channel, authorization) = args.caller.connect(environment).await?;
+    let mut client = AdminServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
 
     let (sender, batches) = mpsc::channel(READ_AHEAD);
     let (ended, end) = oneshot::channel();
@@ -104,7 +103,7 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
         batch
     });
     let mut request = Request::new(tokio_stream::once(options).chain(batches));
-    request.metadata_mut().insert("authorization", authorization);
+    authorization.apply(&mut request);
 
     let answered = progress.watch(terminal, client.import_credentials(request)).await;
     let response = answered.map_err(|status| {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -13,6 +14,8 @@ use crate::domain::password::Password;
 pub(super) struct Demonstration {
     /// The address of the service.
     pub(super) address: SocketAddr,
+    /// The CA that signed its certificate; `None` means plaintext.
+    pub(super) ca: Option<PathBuf>,
     /// The tenant that owns the subjects.
     pub(super) tenant: String,
     /// The operator's token.
@@ -100,7 +103,11 @@ impl Demonstration {
     fn call(&self, action: Action, token: &str, message: &Value) -> String {
         let header = quoted(&format!("authorization: Bearer {token}"));
         let data = quoted(&message.to_string());
-        format!("grpcurl -plaintext -H {header} -d {data} {} {CREDENTIAL_SERVICE}/{}", self.address, action.rpc())
+        let transport = match &self.ca {
+            Some(ca) => format!("-cacert {}", quoted(&ca.display().to_string())),
+            None => "-plaintext".to_owned(),
+        };
+        format!("grpcurl {transport} -H {header} -d {data} {} {CREDENTIAL_SERVICE}/{}", self.address, action.rpc())
     }
 }
 
@@ -125,6 +132,7 @@ mod tests {
         };
         Demonstration {
             address: SocketAddr::from(([127, 0, 0, 1], 50051)),
+            ca: None,
             tenant: "demo".to_owned(),
             operator_token: "operator-token".to_owned(),
             root_token: "root-token".to_owned(),
@@ -149,6 +157,10 @@ mod tests {
              -d '{\"domain_name\":\"example.com\",\"password\":\"DM1mail1234\"}' \
              127.0.0.1:50051 credential.v1.CredentialService/ModifyPWByDomain";
         assert_eq!(calls[0], first);
+
+        let encrypted = Demonstration { ca: Some("/tmp/a b/ca.pem".into()), ..demonstration() };
+        let begin = "grpcurl -cacert '/tmp/a b/ca.pem' -H ";
+        assert!(encrypted.calls().iter().all(|call| call.starts_with(begin)), "{:?}", encrypted.calls());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! tokens.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,11 +53,12 @@ impl<'server> Directory<'server> {
     }
 
     /// Creates what is missing, sets a new password for every subject, and issues a new token for every caller.
-    pub(super) async fn demonstrate(&self, address: SocketAddr) -> Result<Demonstration, Failure> {
-        Box::pin(self.make(address)).await.map_err(|error| Failure::caused("can't make the demonstration", &error))
+    /// Clients need the CA, if there is one.
+    pub(super) async fn demonstrate(&self, address: SocketAddr, ca: Option<PathBuf>) -> Result<Demonstration, Failure> {
+        Box::pin(self.make(address, ca)).await.map_err(|error| Failure::caused("can't make the demonstration", &error))
     }
 
-    async fn make(&self, address: SocketAddr) -> Result<Demonstration, ServiceError> {
+    async fn make(&self, address: SocketAddr, ca: Option<PathBuf>) -> Result<Demonstration, ServiceError> {
         let problem = |_| ServiceError::Internal("a name of the demonstration is bad");
         let instance = InstanceId::parse(INSTANCE).map_err(problem)?;
         let domain = SubjectName::MailDomain(DomainName::parse(DOMAIN).map_err(problem)?);
@@ -79,6 +81,7 @@ impl<'server> Directory<'server> {
         let member = |member| TokenHolder::Member(Some(self.tenant.clone()), member);
         Ok(Demonstration {
             address,
+            ca,
             tenant: TENANT.to_owned(),
             operator_token: self.token(TokenHolder::Operator(self.operator.clone())).await?,
             root_token: self.token(member(Member::Root)).await?,

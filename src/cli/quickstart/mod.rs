@@ -1,5 +1,6 @@
 //! `quickstart`.
 
+mod certificates;
 mod demonstration;
 mod directory;
 
@@ -13,8 +14,11 @@ use super::failure::Failure;
 use super::serve::{Listeners, OnHangup, cant_serve, serve};
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
+use crate::ambient::SystemClock;
 use crate::config::Effective;
+use crate::ports::Clock;
 use crate::server::Server;
+use certificates::Certificates;
 use directory::Directory;
 
 /// Try it: run a service with a small demonstration directory, and print four calls to paste.
@@ -24,28 +28,37 @@ use directory::Directory;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald quickstart
+  credentiald quickstart --tls
   credentiald quickstart --data-dir /tmp/demonstration --server-listen 127.0.0.1:50052")]
 pub(super) struct QuickstartArgs {
     /// Directory of the store.
     #[arg(long, value_name = "DIRECTORY", default_value = "credentiald-data")]
     data_dir: PathBuf,
+    /// Serve over TLS, with a CA and a certificate that are made in the directory of the store.
+    #[arg(long)]
+    tls: bool,
     #[command(flatten)]
     settings: SettingArgs,
 }
 
 impl QuickstartArgs {
-    /// The settings, with the demonstration's own store whatever the configuration names.
-    fn load(&self, environment: &Environment) -> Result<Effective, Failure> {
+    /// The settings, with the demonstration's own store and TLS whatever the configuration names.
+    fn load(&self, certificates: Option<&Certificates>, environment: &Environment) -> Result<Effective, Failure> {
         if self.settings.sets("store.url") {
             return Err(Failure::Usage(
                 "the demonstration keeps its store in --data-dir, not in --store-url".to_owned(),
             ));
         }
         let store = format!("sqlite:{}", self.data_dir.join("credentiald.db").display());
-        let effective = load_and_log(
-            &self.settings.clone().with("store.url", store).with("store.url_file", String::new()),
-            environment,
-        )?;
+        let path = |path: Option<&PathBuf>| path.map(|path| path.display().to_string()).unwrap_or_default();
+        let own = [
+            ("store.url", store),
+            ("store.url_file", String::new()),
+            ("tls.certificate_file", path(certificates.map(|files| &files.certificate))),
+            ("tls.key_file", path(certificates.map(|files| &files.key))),
+        ];
+        let settings = own.into_iter().fold(self.settings.clone(), |settings, (key, value)| settings.with(key, value));
+        let effective = load_and_log(&settings, environment)?;
         let listen = effective.config.server.listen;
         if listen.ip().is_loopback() {
             return Ok(effective);
@@ -60,12 +73,17 @@ pub(super) async fn run(
     environment: &Environment,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let config = args.load(environment)?.config;
+    let certificates = args.tls.then(|| Certificates::of(&args.data_dir)).transpose();
+    let certificates = certificates.map_err(|error| Failure::caused("can't find --data-dir", &error))?;
+    let config = args.load(certificates.as_ref(), environment)?.config;
     // The port first: if it is taken, the demonstration subjects keep their passwords.
     let listeners = Listeners::bind(&config).await?;
     let address = listeners.grpc.local_addr().map_err(|error| Failure::caused("can't serve", &error))?;
+    if let Some(certificates) = &certificates {
+        certificates.make(address.ip(), SystemClock.now())?;
+    }
     let server = Server::build(&config).await.map_err(cant_serve)?;
-    let demonstration = Directory::new(&server)?.demonstrate(address).await?;
+    let demonstration = Directory::new(&server)?.demonstrate(address, certificates.map(|files| files.ca)).await?;
     terminal.print(&demonstration.text())?;
     drop(demonstration);
     serve(server, listeners, OnHangup::Stop).await

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use credentiald::config::{ADDRESS_VARIABLE, FILE_VARIABLE, SETTINGS, Setting, TOKEN_VARIABLE};
+use credentiald::config::{OTHER_VARIABLES, SETTINGS, Setting};
 use credentiald::domain::field::{FieldProblem, LengthUnit};
 use credentiald::edge::Reason;
 use credentiald::grpc::DESCRIPTORS;
@@ -102,11 +102,8 @@ fn is_span(text: &str) -> bool {
 #[test]
 fn every_setting_and_variable_exists() {
     let is_section = |word: &str| SETTINGS.iter().any(|setting| setting.key.split('.').next() == Some(word));
-    let variables: BTreeSet<String> = SETTINGS
-        .iter()
-        .map(Setting::variable)
-        .chain([FILE_VARIABLE, TOKEN_VARIABLE, ADDRESS_VARIABLE].map(str::to_owned))
-        .collect();
+    let variables: BTreeSet<String> =
+        SETTINGS.iter().map(Setting::variable).chain(OTHER_VARIABLES.map(str::to_owned)).collect();
     let mut wrong = Vec::new();
     for document in documents() {
         for span in document.spans() {

@@ -19,5 +19,6 @@ mod secrets;
 mod start_up;
 mod stop;
 mod timing;
+mod tls;
 
 use crate::support::{installation, serving, tenant};

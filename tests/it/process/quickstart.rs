@@ -1,11 +1,14 @@
 //! `quickstart`: the first thing that anybody does.
 
+use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
 use super::installation::Installation;
 use super::serving::Serving;
+use crate::support::certificates::ClientTls;
 use crate::support::{Client, Reply};
 
 /// What the demonstration printed.
@@ -44,16 +47,25 @@ impl Call {
 fn call(line: &str) -> Call {
     let words = words(line);
     let words: Vec<_> = words.iter().map(String::as_str).collect();
-    let ["grpcurl", "-plaintext", "-H", header, "-d", message, address, method] = words[..] else {
+    let (tls, rest) = match &words[..] {
+        ["grpcurl", "-plaintext", rest @ ..] => (None, rest),
+        ["grpcurl", "-cacert", ca, rest @ ..] => (Some(ClientTls::trusting(&fs::read_to_string(ca).unwrap())), rest),
+        _ => panic!("{words:?}"),
+    };
+    let ["-H", header, "-d", message, address, method] = rest[..] else {
         panic!("{words:?}");
     };
-    let value = header.strip_prefix("authorization: ").unwrap();
+    let client = Client::new(address.parse().unwrap()).with_header("authorization", value_of(header));
     let (_, method) = method.split_once("credential.v1.").unwrap();
     Call {
-        client: Client::new(address.parse().unwrap()).with_header("authorization", value),
+        client: tls.map_or_else(|| client.clone(), |tls| client.over(&tls)),
         method: method.to_owned(),
         request: serde_json::from_str(message).unwrap(),
     }
+}
+
+fn value_of(header: &str) -> &str {
+    header.strip_prefix("authorization: ").unwrap()
 }
 
 /// The words of a line, as a shell makes them of what is unquoted, in single quotes, or after a backslash
@@ -107,6 +119,24 @@ async fn the_four_printed_calls_succeed_at_every_start() {
         stale.err("DescribeRamUser", json!({ "user_name": "carol" }), "UNAUTHENTICATED").await;
     }
     second.stop().await;
+}
+
+#[tokio::test]
+async fn with_tls_the_printed_calls_trust_the_ca_that_was_made() {
+    let installation = Installation::new();
+    for _ in 0..2 {
+        let serving = installation.quickstart(&["--tls"]).await;
+        for call in &Demonstration::of(&serving).calls {
+            assert_eq!(call.make().await.reason(), "OK", "{}", call.method);
+        }
+        serving.stop().await;
+    }
+    let mode = fs::metadata(installation.data().join("server.key")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // The next start without it serves in plaintext again.
+    let serving = installation.quickstart(&[]).await;
+    assert_eq!(Demonstration::of(&serving).calls[0].make().await.reason(), "OK");
+    serving.stop().await;
 }
 
 #[tokio::test]

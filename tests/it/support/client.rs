@@ -16,13 +16,17 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OnceCell, mpsc};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use super::certificates::ClientTls;
 
 /// The descriptors of the proto files, compiled here and not taken from the server.
 pub static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
@@ -44,6 +48,7 @@ pub struct Client {
     connection: Arc<OnceCell<SendRequest<Full<Bytes>>>>,
     headers: HeaderMap,
     window: Option<u32>,
+    tls: Option<ClientTls>,
 }
 
 /// Everything of a reply.
@@ -59,7 +64,7 @@ pub struct Reply {
 
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, connection: Arc::default(), headers: HeaderMap::new(), window: None }
+        Self { address, connection: Arc::default(), headers: HeaderMap::new(), window: None, tls: None }
     }
 
     /// The same client with one more header.
@@ -69,14 +74,20 @@ impl Client {
         client
     }
 
+    /// The same caller on a connection of its own, over TLS.
+    pub fn over(&self, tls: &ClientTls) -> Self {
+        Self { headers: self.headers.clone(), tls: Some(tls.clone()), ..Self::new(self.address) }
+    }
+
     /// The same caller at another server.
     pub fn at(&self, address: SocketAddr) -> Self {
-        Self { headers: self.headers.clone(), ..Self::new(address) }
+        Self { headers: self.headers.clone(), tls: self.tls.clone(), ..Self::new(address) }
     }
 
     /// The same caller on a connection of its own, to which so many bytes of a reply are sent before it takes them.
     pub fn with_window(&self, bytes: u32) -> Self {
-        Self { headers: self.headers.clone(), window: Some(bytes), ..Self::new(self.address) }
+        let tls = self.tls.clone();
+        Self { headers: self.headers.clone(), window: Some(bytes), tls, ..Self::new(self.address) }
     }
 
     pub fn with_token(&self, token: &str) -> Self {
@@ -137,14 +148,23 @@ impl Client {
 
     /// Posts a body as it is, and answers what the reply begins with.
     async fn open(&self, path: &str, body: impl Into<Bytes>) -> Option<Response<Incoming>> {
-        let mut connection = self.connection.get_or_try_init(|| connect(self.address, self.window)).await.ok()?.clone();
+        let mut connection = self
+            .connection
+            .get_or_try_init(|| connect(self.address, self.window, self.tls.as_ref()))
+            .await
+            .ok()?
+            .clone();
         connection.send_request(self.request(path, Full::new(body.into()))).await.ok()
     }
 
     /// Sends any HTTP request as it is, with this caller's headers, and answers the whole response.
     pub async fn request_http(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Response<Bytes> {
-        let mut connection =
-            self.connection.get_or_try_init(|| connect(self.address, self.window)).await.unwrap().clone();
+        let mut connection = self
+            .connection
+            .get_or_try_init(|| connect(self.address, self.window, self.tls.as_ref()))
+            .await
+            .unwrap()
+            .clone();
         let mut request = self.request(path, Full::new(body.into()));
         *request.method_mut() = method;
         let (head, body) = connection.send_request(request).await.expect("the server answers").into_parts();
@@ -156,7 +176,7 @@ impl Client {
     pub async fn open_stream(&self, path: &str) -> OpenStream {
         let (frames, body) = mpsc::channel(1);
         let body = StreamBody::new(ReceiverStream::new(body).map(Ok::<_, Infallible>));
-        let mut connection = connect(self.address, self.window).await.expect("the server answers");
+        let mut connection = connect(self.address, self.window, self.tls.as_ref()).await.expect("the server answers");
         let response = connection.send_request(self.request(path, body));
         OpenStream { frames, reply: tokio::spawn(async { Reply::of(response.await.unwrap()).await.unwrap() }) }
     }
@@ -314,11 +334,23 @@ impl Reply {
     }
 }
 
-async fn connect<B>(address: SocketAddr, window: Option<u32>) -> Result<SendRequest<B>, Box<dyn Error + Send + Sync>>
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+async fn connect<B>(
+    address: SocketAddr,
+    window: Option<u32>,
+    tls: Option<&ClientTls>,
+) -> Result<SendRequest<B>, Box<dyn Error + Send + Sync>>
 where
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
 {
     let stream = TcpStream::connect(address).await?;
+    let stream: Box<dyn Io> = match tls {
+        None => Box::new(stream),
+        Some(tls) => Box::new(TlsConnector::from(Arc::clone(&tls.config)).connect(tls.name.clone(), stream).await?),
+    };
     let mut client = Builder::new(TokioExecutor::new());
     client.initial_stream_window_size(window);
     let (sender, connection) = client.handshake(TokioIo::new(stream)).await?;

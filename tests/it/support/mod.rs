@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "shared by programs of tests, of which each uses a part")]
 
 pub mod barrier;
+pub mod certificates;
 pub mod client;
 pub mod clock;
 pub mod installation;

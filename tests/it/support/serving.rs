@@ -17,6 +17,8 @@ pub struct Serving {
     child: Child,
     stdout: PathBuf,
     stderr: PathBuf,
+    /// Whether it was started with a certificate.
+    is_encrypted: bool,
 }
 
 impl Serving {
@@ -41,8 +43,10 @@ impl Serving {
         let output = |name| tempfile::Builder::new().prefix(name).tempfile_in(folder).unwrap().keep().unwrap();
         let ((stdout, stdout_path), (stderr, stderr_path)) = (output("stdout-"), output("stderr-"));
         let child = command.stdout::<File>(stdout).stderr::<File>(stderr).spawn().unwrap();
+        let is_encrypted =
+            command.get_args().any(|argument| argument == "--tls" || argument == "--tls-certificate-file");
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { address: nowhere, child, stdout: stdout_path, stderr: stderr_path }
+        Self { address: nowhere, child, stdout: stdout_path, stderr: stderr_path, is_encrypted }
     }
 
     /// Waits until it says where it listens, where it does not end instead.
@@ -62,7 +66,11 @@ impl Serving {
     /// What `healthcheck` says.
     pub fn is_healthy(&self) -> bool {
         let mut command = Command::new(env!("CARGO_BIN_EXE_credentiald"));
-        command.args(["healthcheck", "--address", &self.address.to_string()]).env_clear();
+        command.args(["healthcheck", "--server-listen", &self.address.to_string()]).env_clear();
+        if self.is_encrypted {
+            // Which files is not looked at.
+            command.args(["--tls-certificate-file", "x", "--tls-key-file", "x"]);
+        }
         outcome(command).status == Some(0)
     }
 

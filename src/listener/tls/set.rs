@@ -1,0 +1,148 @@
+//! The files of TLS as one set. A set is used as a whole or not at all.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::pem::{Error as PemError, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ServerConfig;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use x509_parser::prelude::{FromDer, X509Certificate};
+use zeroize::Zeroizing;
+
+use super::HandshakeTime;
+use crate::domain::time::Timestamp;
+use crate::ports::Clock;
+
+/// HTTP/2 is the only protocol (RFC 9113, section 3.1).
+const H2: &[u8] = b"h2";
+
+/// The texts of the files, and what the settings say beside them.
+#[derive(PartialEq, Eq)]
+pub struct TlsTexts {
+    /// The certificate of the service and its intermediates, PEM.
+    pub certificate: Zeroizing<String>,
+    /// Its private key, PEM.
+    pub key: Zeroizing<String>,
+    /// Whether TLS 1.2 is allowed, besides 1.3.
+    pub allow_tls12: bool,
+}
+
+/// A set that fits together.
+pub struct TlsSet {
+    server: Arc<ServerConfig>,
+}
+
+/// A part of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsPart {
+    /// The certificate of the service.
+    Certificate,
+    /// Its private key.
+    Key,
+}
+
+/// A mistake in a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsProblem {
+    /// The part that it is in.
+    pub part: TlsPart,
+    /// The mistake. Contains no part of a key.
+    pub message: String,
+}
+
+impl TlsSet {
+    /// Reads a set.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn read(texts: &TlsTexts, clock: &Arc<dyn Clock>) -> Result<Self, Vec<TlsProblem>> {
+        let provider = Arc::new(default_provider());
+        let chain = certificates(&texts.certificate).and_then(|chain| in_its_time(chain, clock.now()));
+        let chain = chain.map_err(|message| TlsProblem { part: TlsPart::Certificate, message });
+        let key = private_key(&texts.key).map_err(|message| TlsProblem { part: TlsPart::Key, message });
+        let pair = match (chain, key) {
+            (Ok(chain), Ok(key)) => certified(chain, key, &provider).map_err(|problem| vec![problem]),
+            (chain, key) => Err([chain.err(), key.err()].into_iter().flatten().collect()),
+        }?;
+        let problem = |error: &dyn fmt::Display| {
+            vec![TlsProblem { part: TlsPart::Certificate, message: format!("can't be used: {error}") }]
+        };
+        let versions: &[_] = if texts.allow_tls12 { &[&TLS13, &TLS12] } else { &[&TLS13] };
+        let time = Arc::new(HandshakeTime(Arc::clone(clock)));
+        let config = ServerConfig::builder_with_details(provider, time).with_protocol_versions(versions);
+        let config = config.map_err(|error| problem(&error))?.with_no_client_auth();
+        let mut server = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+        server.alpn_protocols = vec![H2.to_vec()];
+        Ok(Self { server: Arc::new(server) })
+    }
+
+    pub(super) fn server_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.server)
+    }
+}
+
+/// Every certificate of a PEM text.
+fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    match chain {
+        Ok(chain) if chain.is_empty() => Err("holds no certificate in PEM".to_owned()),
+        Ok(chain) => Ok(chain),
+        Err(error) => Err(format!("is not valid PEM: {}", described(&error))),
+    }
+}
+
+fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| match error {
+        PemError::NoItemsFound if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") => {
+            "is encrypted; the service can't ask for its passphrase".to_owned()
+        }
+        PemError::NoItemsFound => "holds no private key in PEM".to_owned(),
+        error => format!("is not valid PEM: {}", described(&error)),
+    })
+}
+
+/// A mistake in PEM, without any of the text: it may be a part of a key.
+fn described(error: &PemError) -> &'static str {
+    match error {
+        PemError::MissingSectionEnd { .. } => "a section has no end",
+        PemError::IllegalSectionStart { .. } => "a section begins in a wrong way",
+        PemError::Base64Decode(_) => "a section is not base64",
+        _ => "it can't be read",
+    }
+}
+
+/// Refuses a certificate that clients would refuse for its dates.
+fn in_its_time(chain: Vec<CertificateDer<'static>>, now: Timestamp) -> Result<Vec<CertificateDer<'static>>, String> {
+    let Some(leaf) = chain.first() else { return Ok(chain) };
+    let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| "is not a certificate".to_owned())?;
+    let validity = leaf.validity();
+    let seconds = now.as_micros().div_euclid(1_000_000);
+    if seconds < validity.not_before.timestamp() {
+        return Err(format!("is not valid before {}", validity.not_before));
+    }
+    if seconds > validity.not_after.timestamp() {
+        return Err(format!("has expired: it was valid until {}", validity.not_after));
+    }
+    Ok(chain)
+}
+
+fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, TlsProblem> {
+    use rustls::{Error, InconsistentKeys};
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            TlsProblem { part: TlsPart::Key, message: "is not the key of the certificate".to_owned() }
+        }
+        Error::InvalidCertificate(_) => {
+            TlsProblem { part: TlsPart::Certificate, message: "is not a certificate".to_owned() }
+        }
+        _ => TlsProblem { part: TlsPart::Key, message: "is not a private key that can be used".to_owned() },
+    })
+}

@@ -1,0 +1,338 @@
+//! TLS: the service's side, its files, and the commands that call it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, date_time_ymd};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::installation::{Installation, outcome, write_secretly};
+use super::serving::{PATIENCE, Serving, eventually};
+use crate::support::Client;
+use crate::support::certificates::{Authority, ClientTls, Leaf};
+use crate::support::client::frame;
+
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
+const LOOPBACK: &[&str] = &["127.0.0.1", "localhost"];
+
+/// An installation with a CA and the certificate that it signed.
+struct Site {
+    installation: Installation,
+    authority: Authority,
+}
+
+impl Site {
+    fn new() -> Self {
+        let site = Self { installation: Installation::new(), authority: Authority::new("first") };
+        fs::write(site.path("ca.pem"), site.authority.pem()).unwrap();
+        site.put(&site.authority.server(LOOPBACK));
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.installation.path(name)
+    }
+
+    /// Replaces the files of the service.
+    fn put(&self, leaf: &Leaf) {
+        fs::write(self.path("server.pem"), &leaf.certificate).unwrap();
+        write_secretly(&self.path("server.key"), &leaf.key);
+    }
+
+    async fn serve(&self, arguments: &[&str]) -> Serving {
+        let files = ["--tls-certificate-file", "server.pem", "--tls-key-file", "server.key"];
+        self.installation.serve(&[&files[..], arguments].concat()).await
+    }
+
+    /// The command with the files of the service and no others.
+    fn run(&self, command: &[&str]) -> super::installation::Outcome {
+        self.installation.run(&[command, &["--tls-certificate-file=server.pem", "--tls-key-file=server.key"]].concat())
+    }
+}
+
+/// A new connection that trusts that CA, or nothing where it fails.
+async fn checked(serving: &Serving, authority: &Authority) -> Option<Client> {
+    let client = Client::new(serving.address).over(&ClientTls::trusting(&authority.pem()));
+    let reply = client.try_send(CHECK, frame(b"")).await?;
+    assert_eq!(&reply.body[..], SERVING);
+    Some(client)
+}
+
+/// What OpenSSL says about a handshake.
+fn openssl(serving: &Serving, arguments: &[&str]) -> String {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-connect", &serving.address.to_string()]).args(arguments).stdin(Stdio::null());
+    let outcome = outcome(command);
+    outcome.stdout + &outcome.stderr
+}
+
+#[tokio::test]
+async fn tls_1_3_is_spoken_with_h2_and_an_older_version_by_choice() {
+    let site = Site::new();
+    let ca = site.path("ca.pem");
+    let openssl = |serving: &Serving, arguments: &[&str]| {
+        openssl(
+            serving,
+            &[&["-verify_return_error", "-CAfile", ca.to_str().unwrap(), "-alpn", "h2"], arguments].concat(),
+        )
+    };
+    let serving = site.serve(&[]).await;
+    checked(&serving, &site.authority).await.unwrap();
+    let handshake = openssl(&serving, &["-tls1_3"]);
+    for words in ["TLSv1.3", "ALPN protocol: h2", "Verify return code: 0 (ok)"] {
+        assert!(handshake.contains(words), "{words}: {handshake}");
+    }
+    assert!(openssl(&serving, &["-tls1_2"]).contains("alert protocol version"));
+    assert!(openssl(&serving, &["-alpn", "http/1.1"]).contains("alert no application protocol"));
+    serving.stop().await;
+
+    let serving = site.serve(&["--tls-minimum-version", "1.2"]).await;
+    let handshake = openssl(&serving, &["-tls1_2"]);
+    assert!(handshake.contains("TLSv1.2") && handshake.contains("ALPN protocol: h2"), "{handshake}");
+    assert!(openssl(&serving, &["-tls1_1"]).contains("alert"));
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn new_files_are_used_without_a_connection_lost() {
+    let site = Site::new();
+    let serving = site.serve(&[]).await;
+    let before = checked(&serving, &site.authority).await.unwrap();
+    let other = Authority::new("other");
+    site.put(&other.server(LOOPBACK));
+    serving.signal("HUP");
+    eventually("the reload", || serving.log().contains("the new TLS files are in force").then_some(())).await;
+    checked(&serving, &other).await.unwrap();
+    assert!(checked(&serving, &site.authority).await.is_none(), "it has the new certificate");
+    assert_eq!(&before.send(CHECK, frame(b"")).await.body[..], SERVING, "the connection from before");
+    // Without a signal, too.
+    site.put(&site.authority.server(LOOPBACK));
+    eventually("the reload", || (serving.log().matches("the new TLS files are in force").count() == 2).then_some(()))
+        .await;
+    checked(&serving, &site.authority).await.unwrap();
+    serving.signal("HUP");
+    eventually("a line", || serving.log().contains("the TLS files have not changed").then_some(())).await;
+    serving.stop().await;
+}
+
+/// Sets of files that do not fit together, each with what is said about it.
+fn bad_sets(authority: &Authority) -> Vec<(Leaf, &'static str)> {
+    let good = authority.server(LOOPBACK);
+    let dated = |from: i32, until: i32| {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(until, 1, 1));
+        authority.issue(&params)
+    };
+    let with = |certificate: &str, key: &str| Leaf { certificate: certificate.to_owned(), key: key.to_owned() };
+    vec![
+        (with(&good.certificate, &authority.server(LOOPBACK).key), "tls.key_file: is not the key of the certificate"),
+        (with("", &good.key), "tls.certificate_file: holds no certificate in PEM"),
+        (with(&good.certificate[..200], &good.key), "tls.certificate_file: is not valid PEM: a section has no end"),
+        (with(&good.certificate, "nothing"), "tls.key_file: holds no private key in PEM"),
+        (
+            with(
+                &good.certificate,
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            ),
+            "tls.key_file: is encrypted",
+        ),
+        (dated(1990, 2000), "tls.certificate_file: has expired: it was valid until Jan  1 00:00:00 2000"),
+        (dated(3000, 3001), "tls.certificate_file: is not valid before Jan  1 00:00:00 3000"),
+    ]
+}
+
+#[tokio::test]
+async fn files_that_do_not_fit_together_never_replace_good_ones() {
+    let site = Site::new();
+    let good = (fs::read(site.path("server.pem")).unwrap(), fs::read(site.path("server.key")).unwrap());
+    let serving = site.serve(&[]).await;
+    let before = checked(&serving, &site.authority).await.unwrap();
+    for (leaf, words) in bad_sets(&site.authority) {
+        site.put(&leaf);
+        serving.signal("HUP");
+        eventually(words, || serving.log().contains(words).then_some(())).await;
+        checked(&serving, &site.authority).await.expect(words);
+    }
+    fs::remove_file(site.path("server.key")).unwrap();
+    serving.signal("HUP");
+    eventually("a line", || serving.log().contains("server.key can't be read").then_some(())).await;
+    assert_eq!(&before.send(CHECK, frame(b"")).await.body[..], SERVING);
+    // The good ones again are the ones in force.
+    fs::write(site.path("server.pem"), good.0).unwrap();
+    write_secretly(&site.path("server.key"), good.1);
+    serving.signal("HUP");
+    eventually("a line", || serving.log().contains("the TLS files have not changed").then_some(())).await;
+    let log = serving.stop().await;
+    assert!(!log.contains("are in force"), "{log}");
+    assert!(!log.contains("PRIVATE KEY"), "{log}");
+}
+
+#[test]
+fn bad_files_are_refused_at_the_start_with_every_mistake() {
+    let site = Site::new();
+    for (leaf, words) in bad_sets(&site.authority) {
+        site.put(&leaf);
+        let checked = site.run(&["config", "check"]);
+        assert_eq!(checked.status, Some(78), "{}", checked.stderr);
+        let (setting, message) = words.split_once(": ").unwrap();
+        let flag = format!("--{}: {message}", setting.replace(['.', '_'], "-"));
+        assert!(checked.stderr.contains(&flag), "{flag}: {}", checked.stderr);
+        let refused = site.run(&["serve", "--server-listen=127.0.0.1:0"]);
+        assert!(refused.status == Some(1) && refused.stderr.contains(words), "{words}: {}", refused.stderr);
+    }
+    site.put(&Leaf { certificate: "a".to_owned(), key: "b".to_owned() });
+    let both = site.run(&["config", "check"]).stderr;
+    assert!(
+        both.contains("2 mistakes") && both.contains("no certificate") && both.contains("no private key"),
+        "{both}"
+    );
+
+    site.put(&site.authority.server(LOOPBACK));
+    assert_eq!(site.run(&["config", "check"]).status, Some(0));
+    let open = site.path("server.key");
+    fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let refused = site.run(&["config", "check"]);
+    assert!(refused.status == Some(78) && refused.stderr.contains("run chmod o= server.key"), "{}", refused.stderr);
+    // Each needs the other.
+    for flag in ["--tls-certificate-file=server.pem", "--tls-key-file=server.key"] {
+        let alone = site.installation.run(&["config", "check", flag]);
+        assert!(alone.status == Some(78) && alone.stderr.contains(": needs tls."), "{}", alone.stderr);
+    }
+}
+
+#[tokio::test]
+async fn with_tls_every_address_may_be_listened_on() {
+    let site = Site::new();
+    let arguments = ["--tls-certificate-file", "server.pem", "--tls-key-file", "server.key"];
+    let serving = site.installation.serve_on("0.0.0.0:0", &arguments).await;
+    serving.stop().await;
+}
+
+/// Waits until the other side closes the connection, while bytes are sent one at a time.
+async fn closed(mut socket: TcpStream, bytes: &[u8]) {
+    let mut bytes = bytes.iter();
+    let end = async {
+        let mut answer = [0; 64];
+        loop {
+            tokio::select! {
+                read = socket.read(&mut answer) => if matches!(read, Ok(0) | Err(_)) { return },
+                () = tokio::time::sleep(Duration::from_millis(50)) => {
+                    if let Some(byte) = bytes.next() {
+                        let _ = socket.write_all(&[*byte]).await;
+                    }
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, end).await.expect("the connection stays");
+}
+
+#[tokio::test]
+async fn a_peer_that_is_silent_or_slow_in_the_handshake_is_closed() {
+    let site = Site::new();
+    let serving = site.serve(&["--server-handshake-seconds", "1"]).await;
+    let connect = || TcpStream::connect(serving.address);
+    // The beginning of a ClientHello whose record is longer than what ever comes.
+    let hello = [&[22, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3][..], &[7; 400]].concat();
+    tokio::join!(
+        async { closed(connect().await.unwrap(), &[]).await },
+        async { closed(connect().await.unwrap(), &hello).await },
+        async { closed(connect().await.unwrap(), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await },
+        // The handshake is done, and HTTP/2 does not begin.
+        async {
+            let tls = ClientTls::trusting(&site.authority.pem());
+            let connector = tokio_rustls::TlsConnector::from(tls.config);
+            let mut stream = connector.connect(tls.name, connect().await.unwrap()).await.unwrap();
+            let mut answer = Vec::new();
+            let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it stays");
+        }
+    );
+    checked(&serving, &site.authority).await.unwrap();
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn commands_speak_tls() {
+    let site = Site::new();
+    let token = site.installation.bootstrap();
+    let serving = site.serve(&[]).await;
+    let url = format!("https://{}", serving.address);
+    let admin = |address: &str, arguments: &[&str]| {
+        let arguments = [&["admin", "create-tenant", "--tenant", "acme"], arguments].concat();
+        outcome(site.installation.calling(address, &token, &arguments))
+    };
+    let said = |outcome: super::installation::Outcome, status, words: &[&str]| {
+        assert_eq!(outcome.status, Some(status), "{}", outcome.stderr);
+        assert!(words.iter().all(|words| outcome.stderr.contains(words)), "{words:?}: {}", outcome.stderr);
+    };
+    assert!(admin(&url, &["--ca-file", "ca.pem"]).printed().contains("acme"));
+    fs::write(site.path("other.pem"), Authority::new("other").pem()).unwrap();
+    said(admin(&url, &["--ca-file", "other.pem"]), 1, &["UnknownIssuer", "name its CA with --ca-file"]);
+    let plain = serving.address.to_string();
+    said(admin(&plain, &["--ca-file", "ca.pem"]), 2, &["is plaintext", "use https://"]);
+    said(admin(&url, &["--ca-file", "absent.pem"]), 1, &["absent.pem can't be read"]);
+    said(admin(&url, &["--ca-file", "server.key"]), 1, &["server.key holds no certificate in PEM"]);
+    said(admin(&url, &["--ca-file", "ca.pem", "--cert-file", "server.pem"]), 2, &["belong together"]);
+    said(admin("ftp://x", &[]), 2, &["ftp:// is not supported"]);
+    // The files by variables; the other commands.
+    fs::write(site.path("rows.csv"), "tenant,kind,name,hash\n").unwrap();
+    for arguments in [
+        &["admin", "list-tenants"][..],
+        &["import", "rows.csv"],
+        &["export", "-", "--tenant", "acme"],
+        &["healthcheck", "--address", &url],
+    ] {
+        let mut command = site.installation.calling(&url, &token, arguments);
+        command.env("CREDENTIALD_CA_FILE", "ca.pem");
+        outcome(command).printed();
+    }
+    // A name that the certificate does not have, and a name that it has.
+    site.put(&site.authority.server(&["elsewhere.example"]));
+    serving.signal("HUP");
+    eventually("the reload", || serving.log().contains("are in force").then_some(())).await;
+    said(admin(&url, &["--ca-file", "ca.pem"]), 1, &["elsewhere.example", "certificate is for another name"]);
+    // The health check of the configured address asks this machine, under no name.
+    assert!(serving.is_healthy());
+    let checked = site.installation.run(&["healthcheck", "--address", &url, "--ca-file", "ca.pem"]);
+    said(checked, 1, &["another name"]);
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn commands_say_what_is_wrong_with_a_certificate() {
+    let site = Site::new();
+    for (leaf, words) in bad_sets(&site.authority).split_off(5) {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(leaf.certificate.as_bytes()).collect();
+        let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(chain.unwrap(), key).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        let asked = tokio::task::spawn_blocking({
+            let command = site.installation.command(&["healthcheck", "--address", &url, "--ca-file", "ca.pem"]);
+            move || outcome(command)
+        });
+        let (socket, _) = listener.accept().await.unwrap();
+        assert!(acceptor.accept(socket).await.is_err());
+        let asked = asked.await.unwrap();
+        let said = if words.contains("expired") { "certificate has expired" } else { "certificate is not valid yet" };
+        assert!(asked.status == Some(1) && asked.stderr.contains(said), "{said}: {}", asked.stderr);
+    }
+    // A service without TLS.
+    let serving = site.installation.serve(&[]).await;
+    let url = format!("https://{}", serving.address);
+    let asked = site.installation.run(&["healthcheck", "--address", &url, "--ca-file", "ca.pem"]);
+    assert!(asked.status == Some(1) && asked.stderr.contains("does not speak TLS"), "{}", asked.stderr);
+    serving.stop().await;
+}
