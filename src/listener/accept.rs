@@ -180,7 +180,8 @@ mod tests {
         let long = Duration::from_mins(1);
         let limits = Limits { connections: 1, other_descriptors: 0, handshake: long, idle: long, stall: long };
         let (clock, meter) = (Arc::new(SystemClock), Arc::new(NoMeter));
-        let shared = Shared { limits, clock, meter, stop: CancellationToken::new(), crowded: Arc::default() };
+        let shared =
+            Shared { limits, clock, meter, stop: CancellationToken::new(), crowded: Arc::default(), tls: None };
         let mut door = Door::new(listener, 1, shared);
         assert!(door.next().await.0.nodelay().unwrap());
     }
