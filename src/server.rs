@@ -75,7 +75,7 @@ pub enum StartError {
     #[error("can't read from the store which pepper keys it needs")]
     KeysInUse(#[source] StoreError),
     /// The key of the page tokens can't be read.
-    #[error("the key that the page tokens of lists are authenticated with can't be read")]
+    #[error("can't read the key that authenticates page tokens")]
     PageKey(#[source] StoreError),
     /// The hash engine does not start.
     #[error(transparent)]

@@ -21,7 +21,7 @@ pub enum AuthzError {
     #[error("two policies have the id {0:?}")]
     DuplicateId(String),
     /// A template decides nothing by itself.
-    #[error("the policies hold a template, which nothing links")]
+    #[error("the policies contain a template without a link")]
     Template,
     /// A policy refers to something that is not in the schema, or may fail.
     #[error("the policies don't fit the schema: {0}")]

@@ -51,7 +51,7 @@ pub(super) async fn back_up(
     let (store, ring) = embedded_store(&args.settings, environment)?;
     let copied = sqlite::backup(&store, &args.file, pepper(&ring)).await;
     let copied = copied.map_err(|error| Failure::caused("can't back up", &error))?;
-    terminal.print(&format!("backed up to {}: {} rows, all of them read back", args.file.display(), copied.rows))
+    terminal.print(&format!("backed up to {}: {} rows, all read back", args.file.display(), copied.rows))
 }
 
 pub(super) async fn restore(
@@ -63,12 +63,12 @@ pub(super) async fn restore(
     let copied = sqlite::restore(&args.file, &store, args.replace, pepper(&ring)).await;
     let copied = copied.map_err(|error| match error {
         sqlite::BackupError::Exists(path) => {
-            Failure::failed(format!("there is a store at {}: --replace puts the backup in its place", path.display()))
+            Failure::failed(format!("{} already exists: use --replace to replace it", path.display()))
         }
         error => Failure::caused("can't restore", &error),
     })?;
     if let Some(replaced) = copied.replaced {
-        terminal.complain(&format!("the store that was there is kept as {}", replaced.display()));
+        terminal.complain(&format!("the replaced store is kept as {}", replaced.display()));
     }
     terminal.print(&format!("restored to {}: {} rows", store.display(), copied.rows))
 }

@@ -31,7 +31,7 @@ pub(super) async fn run(
     let name = FreeName::parse("bootstrap").map_err(Failure::failed)?;
     let issued = server.bootstrap(name).await;
     server.close().await;
-    match issued.map_err(|error| Failure::caused("can't make a token", &error))? {
+    match issued.map_err(|error| Failure::caused("can't create a token", &error))? {
         Some(issued) => report(&issued.text, terminal),
         None => Err(Failure::failed("an operator has a valid access token already, and can issue more")),
     }

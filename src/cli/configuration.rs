@@ -34,7 +34,7 @@ pub(super) fn run(command: &ConfigCommand, environment: &Environment, terminal: 
         ConfigCommand::Check(args) => {
             let effective = load(args, environment)?;
             let mistakes = unreadable_files(&effective);
-            if mistakes.is_empty() { terminal.print("the configuration is good") } else { Err(mistakes.into()) }
+            if mistakes.is_empty() { terminal.print("the configuration is valid") } else { Err(mistakes.into()) }
         }
         ConfigCommand::Show(args) => {
             let effective = load(args, environment)?;
@@ -69,7 +69,8 @@ pub(super) fn load_and_log(args: &SettingArgs, environment: &Environment) -> Res
         LogFormat::Text => telemetry::Format::Text,
         LogFormat::Json => telemetry::Format::Json,
     };
-    telemetry::init(&effective.config.log.level, format).map_err(|error| Failure::caused("can't log", &error))?;
+    telemetry::init(&effective.config.log.level, format)
+        .map_err(|error| Failure::caused("can't start logging", &error))?;
     Ok(effective)
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn run(args: &MigrateArgs, environment: &Environment, terminal:
     let location = location(&config).map_err(Failure::failed)?;
     let migrated = location.migrate().await.map_err(|error| Failure::caused("can't migrate", &error))?;
     terminal.print(&match migrated {
-        Migrated { from, to } if from == to => format!("the store has schema {to} already"),
-        Migrated { from, to } => format!("the store went from schema {from} to {to}"),
+        Migrated { from, to } if from == to => format!("the store already has schema {to}"),
+        Migrated { from, to } => format!("migrated the store from schema {from} to {to}"),
     })
 }

@@ -74,7 +74,7 @@ reasons! {
     AccessTokenNotFound = "ACCESS_TOKEN_NOT_FOUND" 404 Unnamed "there is no such access token",
     TenantNotFound = "TENANT_NOT_FOUND" 404 Unnamed "there is no such tenant",
     ServiceNotFound = "SERVICE_NOT_FOUND" 404 Unnamed "there is no such service or symbol",
-    AlreadyExists = "ALREADY_EXISTS" 409 Unnamed "it exists already",
+    AlreadyExists = "ALREADY_EXISTS" 409 Unnamed "it already exists",
     VersionConflict = "VERSION_CONFLICT" 409 Forbidden "the credential is at another version",
     CursorExpired = "CURSOR_EXPIRED" 400 Forbidden "the cursor has expired",
     TooManyAttempts = "TOO_MANY_ATTEMPTS" 429 Later "there were too many wrong passwords",

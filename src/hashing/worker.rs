@@ -33,7 +33,7 @@ impl Worker<'_> {
             let password = job.form.of(&job.password);
             let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password, &job.method)));
             let answer = computed.unwrap_or_else(|_| {
-                tracing::error!("a hash was lost to a panic of the kernel");
+                tracing::error!("a hash was not computed: the kernel panicked");
                 Err(HasherError::Stopped)
             });
             job.slot.finished(self.clock.instant());
@@ -53,7 +53,7 @@ impl Worker<'_> {
         let kernel = match &mut self.kernel {
             Some(kernel) => kernel,
             absent => absent.insert((self.new_kernel)().map_err(|error| {
-                tracing::error!(%error, "the memory of a hash worker can't be allocated again");
+                tracing::error!(%error, "can't allocate the memory of a hash worker again");
                 HasherError::Stopped
             })?),
         };
@@ -82,7 +82,7 @@ impl Worker<'_> {
         match error {
             CantCompute::Input => HasherError::Unreadable("its parameters can't be computed"),
             CantCompute::Memory => {
-                tracing::error!("a hash was lost because the system has no memory for a worker");
+                tracing::error!("a hash was not computed: the system has no memory for its worker");
                 self.kernel = None;
                 HasherError::Stopped
             }

@@ -92,7 +92,7 @@ impl Door {
         let report = |error: &io::Error| {
             self.shared.meter.count(Counter::AcceptWaits(AcceptWait::Resources));
             if self.failed.is_due(self.shared.clock.instant()) {
-                tracing::warn!(error = error as &dyn Error, "no connection can be accepted at the moment");
+                tracing::warn!(error = error as &dyn Error, "can't accept connections; it will be retried");
             }
         };
         let (socket, peer) = next_socket(&self.listener, report).await;
@@ -109,7 +109,7 @@ impl Door {
         self.shared.meter.count(Counter::AcceptWaits(AcceptWait::Limit));
         loop {
             if self.full.is_due(self.shared.clock.instant()) {
-                tracing::warn!("as many connections are open as server.max_connections allows: new ones wait");
+                tracing::warn!("server.max_connections is reached: new connections wait");
             }
             self.shared.crowded.notify_waiters();
             let place = Arc::clone(&self.places).acquire_owned();

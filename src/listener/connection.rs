@@ -116,7 +116,7 @@ where
         reason = is_unwanted => reason,
     };
     meter.count(Counter::ConnectionsClosed(reason));
-    tracing::debug!(?reason, "a connection takes no more calls");
+    tracing::debug!(?reason, "closing a connection");
     if received.bytes() < GREETING_BYTES {
         return;
     }
@@ -128,7 +128,7 @@ where
     tokio::select! {
         ended = &mut connection => report(ended),
         () = is_left => {}
-        () = activity.reaches(Verdict::Relentless) => tracing::warn!("a connection is cut: its peer gives up calls without end"),
+        () = activity.reaches(Verdict::Relentless) => tracing::warn!("a connection was cut: its client kept cancelling calls"),
     }
 }
 

@@ -48,7 +48,7 @@ impl<T: Future<Output = ()> + Send + 'static> Executor<T> for Streams {
                 // The stream first: it decides whether there is something to wait for.
                 biased;
                 () = stream => {}
-                () = waited_for.spent() => tracing::debug!("a stream is reset whose peer takes nothing"),
+                () = waited_for.spent() => tracing::debug!("a stream was reset: its client reads nothing of the response"),
             }
             drop(open);
         }));

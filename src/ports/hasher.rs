@@ -71,7 +71,7 @@ pub struct EngineFigures {
     pub reason: &'static str,
     /// How many hashes are computed at the same time.
     pub workers: u32,
-    /// The memory of all workers, in bytes.
+    /// Memory of all hash workers, in bytes.
     pub arena_bytes: u64,
     /// Hashes that are admitted and not yet finished.
     pub outstanding: u32,

@@ -37,15 +37,17 @@ pub struct PepperError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PepperProblem {
     /// The ring has no key of that id.
-    #[error("is wrapped under the pepper key {0}, which this process does not have")]
+    #[error("is encrypted under the pepper key {0}, which this process does not have")]
     KeyMissing(PepperKeyId),
     /// It was altered, or belongs to another subject or version, or the ring has a different key of that id.
-    #[error("does not open under the pepper key {0}: it was altered or moved, or the key is another one of that id")]
+    #[error(
+        "can't be decrypted under the pepper key {0}: it was altered or moved, or the key is another one of that id"
+    )]
     DoesNotOpen(PepperKeyId),
     /// It is not wrapped, and every hash has to be.
-    #[error("is not wrapped, which pepper.required forbids")]
+    #[error("is not encrypted, which pepper.required forbids")]
     NotWrapped,
     /// It could not be wrapped.
-    #[error("can't be wrapped")]
+    #[error("can't be encrypted")]
     CantWrap,
 }

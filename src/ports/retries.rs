@@ -28,7 +28,7 @@ pub const ACCEPT_AFTER: Duration = Duration::from_millis(50);
 pub const RECORD_AFTER: Duration = Duration::from_secs(1);
 /// How often work is done, at most, if each time another writer was faster.
 pub const TRIES_IN_A_RACE: u32 = 10;
-/// How often a transaction is run, at most, if each time a constraint of the database does not hold: nearly always
+/// How often a transaction is run, at most, if each time a constraint of the database is violated: nearly always
 /// another writer was faster, and the next attempt sees its result.
 pub const TRIES_OF_A_CONSTRAINT: u32 = 3;
 

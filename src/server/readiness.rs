@@ -23,10 +23,10 @@ pub(super) async fn follow_store(store: &SqlStore, health: &Health) -> Infallibl
                 health.not_serving().await;
                 let error = answer.ok().and_then(Result::err);
                 let error = error.as_ref().map(|error| error as &dyn std::error::Error);
-                tracing::warn!(error, "the store does not answer: health says NOT_SERVING");
+                tracing::warn!(error, "the store does not answer: health is NOT_SERVING");
             }
             Some(Change::Back) => {
-                tracing::info!("the store answers: health says SERVING");
+                tracing::info!("the store answers again: health is SERVING");
                 health.serving().await;
             }
             None => {}

@@ -62,7 +62,7 @@ impl Server {
             never = follow(tls, &self.reload) => match never {},
         }
         health.not_serving().await;
-        tracing::info!(seconds = self.shutdown_delay.as_secs(), "health says NOT_SERVING; calls are served meanwhile");
+        tracing::info!(seconds = self.shutdown_delay.as_secs(), "health is NOT_SERVING; calls are still served");
         tokio::select! {
             () = &mut accepting => {}
             () = tokio::time::sleep(self.shutdown_delay) => {}
@@ -72,16 +72,16 @@ impl Server {
         draining.cancel();
         let until = self.clock.instant() + self.drain;
         if tokio::time::timeout_at(until.into(), accepting).await.is_err() {
-            tracing::warn!("the drain time is over; what was still in flight is cut off");
+            tracing::warn!("the drain time is over: calls in flight are cut off");
         }
         // Changes whose callers hung up are also completed, within the rest of the drain time.
         match tokio::time::timeout_at(until.into(), self.service.concluded()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "failed attempts are lost: the store does not take them");
+                tracing::warn!(error, "failed attempts are lost: the store does not record them");
             }
-            Err(_) => tracing::warn!("changes without a caller were still under way"),
+            Err(_) => tracing::warn!("the drain time is over: changes whose callers hung up are cut off"),
         }
         self.record_repeats().await;
         self.store.close().await;
@@ -90,7 +90,7 @@ impl Server {
 
     /// Runs also after the drain time, so that slow callers do not use up its time.
     async fn record_repeats(&self) {
-        let lost = "the counts of repeated refusals are lost: the store does not take them";
+        let lost = "the counts of repeated refusals are lost: the store does not record them";
         match tokio::time::timeout(LAST_RECORDS_WITHIN, self.service.record_repeats()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "{lost}"),
@@ -101,7 +101,7 @@ impl Server {
     fn tend_store(&self) {
         let service = Arc::clone(&self.service);
         let failed = |error: &ServiceError| {
-            tracing::warn!(error = error as &dyn std::error::Error, "the upkeep of the store fails; it is tried again");
+            tracing::warn!(error = error as &dyn std::error::Error, "upkeep of the store failed; it will be retried");
         };
         tokio::spawn(async move { service.tend_store(failed).await });
     }

@@ -33,7 +33,7 @@ pub enum ServiceError {
     #[error("{} not found", .0.noun())]
     NotFound(Missing),
     /// The name is already taken.
-    #[error("it exists already")]
+    #[error("it already exists")]
     AlreadyExists,
     /// Something still belongs to it.
     #[error("it is not empty")]

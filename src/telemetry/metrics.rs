@@ -52,31 +52,26 @@ impl Collector for OfHasher {
         let kernel =
             vec![("kernel", figures.kernel), ("instructions", figures.instructions), ("reason", figures.reason)];
         let metrics: [(&str, &str, Option<Unit>, &dyn EncodeMetric); 9] = [
-            ("hash_kernel", "What computes the hashes, and why", None, &Info::new(kernel)),
-            ("hash_workers", "How many hashes are computed at a time", None, &ConstGauge::new(figures.workers)),
-            ("hash_memory", "The memory of all workers", Some(Unit::Bytes), &ConstGauge::new(figures.arena_bytes)),
+            ("hash_kernel", "Kernel that computes the hashes, and the reason for it", None, &Info::new(kernel)),
+            ("hash_workers", "Hashes computed at a time", None, &ConstGauge::new(figures.workers)),
+            ("hash_memory", "Memory of all hash workers", Some(Unit::Bytes), &ConstGauge::new(figures.arena_bytes)),
             (
                 "hash_duration",
-                "How long one new hash takes, on average",
+                "Duration of one new hash, as a moving average",
                 Some(Unit::Seconds),
                 &ConstGauge::new(figures.hash_time.as_secs_f64()),
             ),
-            (
-                "hashes_outstanding",
-                "Hashes that are admitted and not finished",
-                None,
-                &ConstGauge::new(figures.outstanding),
-            ),
-            ("hashes_begun", "Hashes that a worker has begun", None, &ConstCounter::new(figures.begun)),
+            ("hashes_outstanding", "Hashes admitted and not finished", None, &ConstGauge::new(figures.outstanding)),
+            ("hashes_begun", "Hashes begun by a worker", None, &ConstCounter::new(figures.begun)),
             (
                 "hashes_abandoned",
-                "Hashes whose caller had gone when their turn came",
+                "Hashes not begun because the caller had hung up or the deadline could not be met",
                 None,
                 &ConstCounter::new(figures.abandoned),
             ),
             (
                 "admissions_overloaded",
-                "Admissions refused because too much work was ahead",
+                "Admissions refused because too much work was outstanding",
                 None,
                 &ConstCounter::new(figures.refused_overloaded),
             ),

@@ -65,7 +65,7 @@ pub(super) async fn run(args: &ExportArgs, environment: &Environment, terminal: 
         };
     }
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    let written = written.map_err(|error| Failure::caused(format!("can't make {}", file.display()), &error))?;
+    let written = written.map_err(|error| Failure::caused(format!("can't create {}", file.display()), &error))?;
     let output = Box::new(BufWriter::new(written));
     let ended = export(client, authorization, output, format, args.tenant.as_deref()).await;
     ended.map_err(|interrupted| {

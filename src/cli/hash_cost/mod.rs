@@ -63,7 +63,7 @@ pub(super) fn run(args: &HashCostArgs, environment: &Environment, terminal: &mut
     terminal.print(&if args.json { report.json() } else { report.text() })?;
     match report.proposal() {
         Some(_) => Ok(()),
-        None => Err(Failure::failed("no cost that is strong enough is within the budget")),
+        None => Err(Failure::failed("no cost within the budget is strong enough")),
     }
 }
 

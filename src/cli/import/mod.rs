@@ -149,7 +149,7 @@ fn report(response: &ImportCredentialsResponse, dry_run: bool, terminal: &mut Te
         }
     }
     if response.refused_rows_left_out > 0 {
-        terminal.print(&format!("and {} more rows that were refused", response.refused_rows_left_out))?;
+        terminal.print(&format!("and {} more refused rows", response.refused_rows_left_out))?;
     }
     let ImportCredentialsResponse { imported, unchanged, refused, held_back, .. } = response;
     let prefix = if dry_run { "dry run: " } else { "" };

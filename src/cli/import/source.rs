@@ -58,7 +58,7 @@ impl Iterator for Rows {
             Self::Jsonl(lines) => lines.read(),
             Self::Csv(records) => records.read(),
         };
-        let row = row.map_err(|error| Failure::caused("can't read on", &error)).transpose()?;
+        let row = row.map_err(|error| Failure::caused("can't read the next row", &error)).transpose()?;
         Some(row.map(|row| match row.encoded_len() {
             0..=MAX_BATCH_BYTES => row,
             _ => Draft::unreadable(row.row_number, "is too long"),

@@ -60,5 +60,5 @@ async fn ring_and_store(args: &SettingArgs, environment: &Environment) -> Result
 
 /// Shown as the key id of hashes that are not encrypted.
 fn name_of(key: Option<&PepperKeyId>) -> &str {
-    key.map_or("(not wrapped)", PepperKeyId::as_str)
+    key.map_or("(not encrypted)", PepperKeyId::as_str)
 }

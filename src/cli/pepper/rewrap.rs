@@ -29,7 +29,7 @@ pub(super) async fn run(args: &RewrapArgs, environment: &Environment, terminal: 
     let (ring, store) = ring_and_store(&args.settings, environment).await?;
     let Some(current) = ring.current() else {
         store.close().await;
-        return Err(Failure::failed("there is no key to wrap under: set pepper.keys_file or pepper.keys"));
+        return Err(Failure::failed("no pepper key is configured: set pepper.keys_file or pepper.keys"));
     };
     let rotated = rotate(&ring, &store).await;
     let lines = match &rotated {
@@ -37,16 +37,17 @@ pub(super) async fn run(args: &RewrapArgs, environment: &Environment, terminal: 
         Err(_) => Ok(Vec::new()),
     };
     store.close().await;
-    let lost = |error: StoreError| Failure::caused("can't re-wrap; run it again to go on", &error);
+    let lost =
+        |error: StoreError| Failure::caused("can't re-encrypt all hashes; run the command again to continue", &error);
     let (rotated, lines) = (rotated.map_err(lost)?, lines.map_err(lost)?);
-    terminal.print(&format!("re-wrapped {} under {current}", hashes(rotated.rewrapped)))?;
+    terminal.print(&format!("re-encrypted {} under {current}", hashes(rotated.rewrapped)))?;
     lines.iter().try_for_each(|line| terminal.print(line))?;
     if rotated.left.is_empty() {
         return Ok(());
     }
     rotated.examples.iter().for_each(|example| terminal.complain(&example.to_string()));
     let left: Vec<_> = rotated.left.iter().map(|(problem, count)| format!("{}: {problem}", hashes(*count))).collect();
-    Err(Failure::failed(format!("some had to be left: {}", left.join("; "))))
+    Err(Failure::failed(format!("not re-encrypted: {}", left.join("; "))))
 }
 
 async fn rotate(ring: &KeyRing, store: &dyn StoredHashes) -> Result<Rotated, StoreError> {
@@ -67,13 +68,13 @@ async fn other_keys(ring: &KeyRing, store: &dyn StoredHashes, rotated: &Rotated)
         if in_use.contains(&key) {
             let count = store.count_under(Some(id)).await?.total();
             let why = if rotated.left.is_empty() {
-                "a service still wraps under it: make the new key its first one, and run this again"
+                "a service still encrypts under it: make the new key its first one, and run this command again"
             } else {
-                "they could not be re-wrapped"
+                "they could not be re-encrypted"
             };
             lines.push(format!("{id}: {} left; {why}", hashes(count)));
         } else {
-            lines.push(format!("{id}: unused now; it may be removed from the ring"));
+            lines.push(format!("{id}: unused; you can remove it from the ring"));
         }
     }
     if in_use.contains(&None) {

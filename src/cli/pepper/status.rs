@@ -63,8 +63,8 @@ enum Place {
 impl Place {
     const fn word(self) -> &'static str {
         match self {
-            Self::First => "wraps",
-            Self::Other => "opens",
+            Self::First => "encrypts",
+            Self::Other => "decrypts",
             Self::Missing => "missing",
             Self::Lost => "lost",
             Self::None => "-",
@@ -106,7 +106,7 @@ fn table(rows: &[Row]) -> String {
     let mut table = plain();
     table.set_header(COLUMNS);
     table.add_rows(rows.iter().map(|row| {
-        let place = if row.is_unused() { "opens, unused" } else { row.place.word() };
+        let place = if row.is_unused() { "decrypts, unused" } else { row.place.word() };
         [row.name().to_owned(), place.to_owned(), row.count.current.to_string(), row.count.earlier.to_string()]
     }));
     trimmed(&table)

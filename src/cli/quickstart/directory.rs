@@ -55,7 +55,9 @@ impl<'server> Directory<'server> {
     /// Creates what is missing, sets a new password for every subject, and issues a new token for every caller.
     /// Clients need the CA, if there is one.
     pub(super) async fn demonstrate(&self, address: SocketAddr, ca: Option<PathBuf>) -> Result<Demonstration, Failure> {
-        Box::pin(self.make(address, ca)).await.map_err(|error| Failure::caused("can't make the demonstration", &error))
+        Box::pin(self.make(address, ca))
+            .await
+            .map_err(|error| Failure::caused("can't set up the demonstration", &error))
     }
 
     async fn make(&self, address: SocketAddr, ca: Option<PathBuf>) -> Result<Demonstration, ServiceError> {

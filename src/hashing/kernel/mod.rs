@@ -34,7 +34,7 @@ pub(super) trait Kernel: Send {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CantCompute {
     /// The input is outside of what the kernel was made for.
-    #[error("the input is outside of what the hash kernel was made for")]
+    #[error("the hash kernel does not support this input")]
     Input,
     /// Its memory was lost, and the system has no more.
     #[error("the hash kernel has lost its memory")]

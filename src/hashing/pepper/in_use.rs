@@ -23,9 +23,9 @@ impl fmt::Display for Unmet {
         let missing = self
             .missing
             .iter()
-            .map(|(key, count)| format!("the pepper key {key} is missing: {} wrapped under it", hashes(*count)));
+            .map(|(key, count)| format!("the pepper key {key} is missing: {} encrypted under it", hashes(*count)));
         let not_wrapped = (self.not_wrapped > 0)
-            .then(|| format!("{} not wrapped, which pepper.required forbids", hashes(self.not_wrapped)));
+            .then(|| format!("{} not encrypted, which pepper.required forbids", hashes(self.not_wrapped)));
         formatter.write_str(&missing.chain(not_wrapped).collect::<Vec<_>>().join("; "))
     }
 }
@@ -47,12 +47,12 @@ impl KeyRing {
                 Some(id) if self.has(id) => {}
                 Some(id) if self.has_lost(id) => {
                     let (key, hashes) = (id.to_string(), count.await?.total());
-                    tracing::warn!(key, hashes, "a pepper key is lost: these passwords have to be reset");
+                    tracing::warn!(key, hashes, "a pepper key is declared lost: reset the passwords under it");
                 }
                 Some(id) => unmet.missing.push((id.clone(), count.await?.total())),
                 None if self.required => unmet.not_wrapped = count.await?.total(),
                 None if self.current().is_some() => {
-                    tracing::warn!("not every stored hash is wrapped: run `credentiald pepper rewrap`");
+                    tracing::warn!("some stored hashes are not encrypted: run `credentiald pepper rewrap`");
                 }
                 None => {}
             }

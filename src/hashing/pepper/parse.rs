@@ -29,16 +29,16 @@ pub struct RingMistake {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LineProblem {
     /// The colon is missing.
-    #[error("is an id, a colon and a key")]
+    #[error("must be an id, a colon and a key")]
     NoColon,
     /// The id is invalid.
     #[error("the id {0}")]
     Id(FieldProblem),
     /// Another line has that id.
-    #[error("the id is that of line {0}")]
+    #[error("the id is already used on line {0}")]
     IdTaken(usize),
     /// The key is invalid.
-    #[error("the key is 32 bytes in base64, or the word lost")]
+    #[error("the key must be 32 bytes in base64, or the word lost")]
     Key,
 }
 

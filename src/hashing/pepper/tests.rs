@@ -90,7 +90,7 @@ fn a_key_that_is_lost_neither_wraps_nor_opens() {
     assert_eq!((ring.current(), ring.has(&id("old")), ring.has_lost(&id("old"))), (Some(&id("new")), false, true));
     let stored = StoredHash::new(Some(id("old")), KNOWN.to_owned());
     assert_eq!(ring.open(&stored, SUBJECT, version(7)).unwrap_err().problem, PepperProblem::KeyMissing(id("old")));
-    assert_eq!(mistakes(&format!("new:lost\n{}", *key)), ["line 2: the id is that of line 1"]);
+    assert_eq!(mistakes(&format!("new:lost\n{}", *key)), ["line 2: the id is already used on line 1"]);
 }
 
 #[test]
@@ -117,17 +117,17 @@ fn every_mistake_in_a_ring_is_reported_by_its_line() {
     );
     let found = mistakes(&text);
     let expected = [
-        "line 2: is an id, a colon and a key",
+        "line 2: must be an id, a colon and a key",
         "line 4: the id is required",
         "line 5: the id contains a character that is not allowed; allowed are A-Z a-z 0-9 . _ -",
         "line 6: the id must be at most 32 characters long, found 33",
-        "line 7: the id is that of line 1",
-        "line 8: the key is 32 bytes in base64, or the word lost",
-        "line 9: the key is 32 bytes in base64, or the word lost",
-        "line 10: the key is 32 bytes in base64, or the word lost",
-        "line 11: the key is 32 bytes in base64, or the word lost",
+        "line 7: the id is already used on line 1",
+        "line 8: the key must be 32 bytes in base64, or the word lost",
+        "line 9: the key must be 32 bytes in base64, or the word lost",
+        "line 10: the key must be 32 bytes in base64, or the word lost",
+        "line 11: the key must be 32 bytes in base64, or the word lost",
         "line 12: the id contains a character that is not allowed; allowed are A-Z a-z 0-9 . _ -",
-        "line 12: the key is 32 bytes in base64, or the word lost",
+        "line 12: the key must be 32 bytes in base64, or the word lost",
     ];
     assert_eq!(found, expected);
 }

@@ -92,7 +92,7 @@ impl Hosts {
     fn found(&self, number: usize, host: &Host) {
         let before = std::mem::replace(&mut *self.writable.lock(), Writable { last: Some(number), is_lost: false });
         if before.last.is_some_and(|before| before != number) {
-            tracing::warn!(%host, "another server of the store takes writes now");
+            tracing::warn!(%host, "switched to another database server, which accepts writes");
         }
     }
 }

@@ -73,7 +73,7 @@ pub enum OpenError {
     #[error("the database denies a privilege that the store needs")]
     Denied(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The database returned another error.
-    #[error("the database gave an error")]
+    #[error("the database returned an error")]
     Failed(#[from] sqlx::Error),
 }
 

@@ -17,7 +17,7 @@ pub(in crate::store) enum Again {
     #[error("another transaction conflicted")]
     Conflict(#[source] Box<dyn Error + Send + Sync>),
     /// Racing transactions can show as a violated constraint.
-    #[error("a constraint of the database does not hold")]
+    #[error("a constraint of the database is violated")]
     Constraint(#[source] Box<dyn Error + Send + Sync>),
     /// The connection was lost; another one may work.
     #[error("the connection to the database was lost")]

@@ -21,7 +21,7 @@ use crate::store::CheckReport;
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// A file of that name exists.
-    #[error("{} exists already", .0.display())]
+    #[error("{} already exists", .0.display())]
     Exists(PathBuf),
     /// The backup, or the copy that was made, is damaged.
     #[error("{} is damaged: {}", .path.display(), .report.damages.join("; "))]
@@ -32,7 +32,7 @@ pub enum BackupError {
         report: CheckReport,
     },
     /// The folder for the file does not exist.
-    #[error("there is no folder {}", .0.display())]
+    #[error("the directory {} does not exist", .0.display())]
     NoFolder(PathBuf),
     /// The store or the file cannot be used.
     #[error(transparent)]

@@ -52,7 +52,7 @@ impl Checkpoints {
                     connect(&path).and_then(|own| if once_more { alone(&own, &writer) } else { beside(&own, &writer) });
                 has_failed.store(moved.is_err(), Ordering::Relaxed);
                 if let (Err(error), false) = (moved, once_more) {
-                    tracing::warn!(%error, "the write-ahead log stays longer than it should; it is tried again");
+                    tracing::warn!(%error, "can't checkpoint the write-ahead log; it will be retried");
                 }
             }));
         }

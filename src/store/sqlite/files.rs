@@ -51,7 +51,7 @@ impl Files {
         };
         let lost = Lost(path.clone());
         if self.0.lost.set(lost.clone()).is_ok() {
-            tracing::error!(error = %lost, "the service stops serving");
+            tracing::error!(error = %lost, "the service refuses calls that need the store");
         }
         Err(lost)
     }

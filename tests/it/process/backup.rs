@@ -74,7 +74,7 @@ fn a_folder_that_is_missing_is_named() {
         }
         let refused = installation.run(arguments);
         let folder = installation.path("missing").display().to_string();
-        assert!(refused.stderr.ends_with(&format!(": there is no folder {folder}\n")), "{}", refused.stderr);
+        assert!(refused.stderr.ends_with(&format!(": the directory {folder} does not exist\n")), "{}", refused.stderr);
         assert_eq!(refused.status, Some(1));
     }
 }

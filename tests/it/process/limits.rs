@@ -27,7 +27,7 @@ async fn silent_sockets_keep_no_caller_out() {
     let command = installation.command(&[&arguments[..], &["--server-handshake-seconds", "2"]].concat());
     let serving = Serving::start(limited("-n", 128, &command), &installation.path("")).await;
     let silent: Vec<_> = (0..200).map(|_| TcpStream::connect(serving.address).unwrap()).collect();
-    eventually("a line in the log", || serving.log().contains("server.max_connections allows").then_some(())).await;
+    eventually("a line in the log", || serving.log().contains("server.max_connections is reached").then_some(())).await;
     assert!(get(scraped_at(&serving), "/metrics").starts_with("HTTP/1.1 200"));
     // While they are open: in the end they are closed, and calls are answered.
     eventually("health", || serving.is_healthy().then_some(())).await;

@@ -152,17 +152,20 @@ async fn keys_are_rotated_while_passwords_change() {
     let busy = Busy::start(&acme, &at(&users, &serving)[..3]);
     let rewrap = peppered.pepper("rewrap", &new_then_old);
     assert_eq!(rewrap.status, Some(0), "{rewrap:?}");
-    assert!(rewrap.stdout.contains("old: unused now; it may be removed from the ring"), "{rewrap:?}");
+    assert!(rewrap.stdout.contains("old: unused; you can remove it from the ring"), "{rewrap:?}");
     let versions = busy.stop().await;
     serving.stop().await;
 
     let status = peppered.status(&new_then_old);
-    assert!(status[0].starts_with("new: wraps 6 ") && status[1..] == ["old: opens 0 0", "-: - 0 0"], "{status:?}");
+    assert!(
+        status[0].starts_with("new: encrypts 6 ") && status[1..] == ["old: decrypts 0 0", "-: - 0 0"],
+        "{status:?}"
+    );
     let required = [only_new.as_str(), "--pepper-required"];
     let serving = peppered.installation.serve(&required).await;
     let acme = acme.at(serving.address);
     for (name, version) in versions {
-        assert_eq!(acme.version(&name).await, version, "re-wrapping keeps the version");
+        assert_eq!(acme.version(&name).await, version, "re-encrypting keeps the version");
         assert_eq!(acme.verify(&name, &password(version)).await, "MATCHED_CURRENT");
         assert_eq!(acme.verify(&name, &password(version - 1)).await, "NOT_MATCHED");
     }
@@ -205,9 +208,9 @@ async fn a_rewrap_that_was_killed_goes_on_when_it_is_run_again() {
     assert!((1..6001).contains(&done), "{done}");
 
     let again = peppered.pepper("rewrap", &ring).printed();
-    assert_eq!(again, format!("re-wrapped {} hashes under a\n", 6001 - done));
-    assert_eq!(peppered.pepper("rewrap", &ring).printed(), "re-wrapped 0 hashes under a\n");
-    assert_eq!(peppered.status(&ring), ["a: wraps 6001 0", "-: - 0 0"]);
+    assert_eq!(again, format!("re-encrypted {} hashes under a\n", 6001 - done));
+    assert_eq!(peppered.pepper("rewrap", &ring).printed(), "re-encrypted 0 hashes under a\n");
+    assert_eq!(peppered.status(&ring), ["a: encrypts 6001 0", "-: - 0 0"]);
     let serving = peppered.installation.serve(&[&ring, "--pepper-required"]).await;
     for name in ["alice", "copy-6000"] {
         assert_eq!(acme.at(serving.address).verify(name, "mypassword1").await, "MATCHED_CURRENT");
@@ -228,7 +231,7 @@ async fn damage_is_reported_with_the_subject_and_without_the_hash() {
     acme.relay.err("VerifyPassword", verification("alice", "mypassword"), "INTERNAL").await;
     let log = serving.stop().await;
     let (id, hash) = stored_hash(&peppered.installation.database(), "alice");
-    let message = format!("the hash of subject {id}, version 1, does not open under the pepper key a");
+    let message = format!("the hash of subject {id}, version 1, can't be decrypted under the pepper key a");
     assert!(log.contains(&message) && !log.contains(&hash[8..]), "{log} {alice}");
 
     let check = peppered.installation.run(&["store", "check", &ring]);
@@ -241,7 +244,7 @@ async fn damage_is_reported_with_the_subject_and_without_the_hash() {
     assert_eq!(rewrap.status, Some(1), "{rewrap:?}");
     assert!(rewrap.stderr.contains(&message), "{rewrap:?}");
     assert!(
-        rewrap.stdout.contains("re-wrapped 1 hash under b") && rewrap.stdout.contains("a: 1 hash left"),
+        rewrap.stdout.contains("re-encrypted 1 hash under b") && rewrap.stdout.contains("a: 1 hash left"),
         "{rewrap:?}"
     );
 }
@@ -253,7 +256,7 @@ async fn a_missing_key_is_reported_at_once() {
     let (serving, acme) = peppered.installation.acme(&[&ring]).await;
     acme.ram_user("alice", "mypassword").await;
     serving.stop().await;
-    let missing = "the pepper key a is missing: 1 stored hash is wrapped under it";
+    let missing = "the pepper key a is missing: 1 stored hash is encrypted under it";
     for arguments in
         [vec!["serve", "--server-listen=127.0.0.1:0"], vec!["serve", "--server-listen=127.0.0.1:0", &other]]
     {
@@ -264,7 +267,7 @@ async fn a_missing_key_is_reported_at_once() {
     let status = peppered.pepper("status", &other);
     assert_eq!((status.status, status.stderr.as_str()), (Some(1), "error: missing keys: a\n"), "{status:?}");
     let lost = peppered.ring("lost", &[&peppered.key("c"), "a:lost"]);
-    assert_eq!(peppered.status(&lost), ["c: wraps 0 0", "a: lost 1 0", "-: - 0 0"]);
+    assert_eq!(peppered.status(&lost), ["c: encrypts 0 0", "a: lost 1 0", "-: - 0 0"]);
     let rewrap = peppered.pepper("rewrap", &other);
     assert_eq!(rewrap.status, Some(1), "{rewrap:?}");
     assert!(
@@ -283,9 +286,12 @@ fn mistakes_in_a_ring_are_reported_all_at_once_and_show_no_key() {
     peppered.ring("ring", &[&key, &key, secret, &format!("b c:{secret}"), &format!("d:{}", &secret[1..])]);
     let check = peppered.installation.run(&["config", "check", "--pepper-keys-file=ring"]);
     assert_eq!(check.status, Some(78));
-    for line in
-        ["line 2: the id is that of line 1", "line 3: ", "line 4: the id contains", "line 5: the key is 32 bytes"]
-    {
+    for line in [
+        "line 2: the id is already used on line 1",
+        "line 3: ",
+        "line 4: the id contains",
+        "line 5: the key must be 32 bytes",
+    ] {
         assert!(check.stderr.contains(&format!("--pepper-keys-file: {line}")), "{line}: {check:?}");
     }
     assert!(!check.stderr.contains(&secret[1..20]), "{check:?}");
@@ -312,7 +318,7 @@ fn a_new_key_is_a_line_for_a_ring_and_never_the_same() {
         (0..2).map(|_| peppered.installation.run(&["pepper", "new-key"]).printed().trim().to_owned()).collect();
     assert_ne!(lines[0].split_once(':').unwrap().1, lines[1].split_once(':').unwrap().1);
     let ring = peppered.ring("ring", &[&lines[0], &peppered.key("b")]);
-    assert!(peppered.installation.run(&["config", "check", &ring]).printed().contains("good"));
+    assert!(peppered.installation.run(&["config", "check", &ring]).printed().contains("is valid"));
     assert_eq!(peppered.installation.run(&["pepper", "new-key", "--id", "a b"]).status, Some(2));
     let nowhere = peppered.pepper("rewrap", &ring);
     assert!(nowhere.status == Some(1) && nowhere.stderr.contains("there is no store at "), "{nowhere:?}");

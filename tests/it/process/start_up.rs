@@ -118,7 +118,7 @@ async fn a_service_whose_store_was_replaced_acknowledges_nothing_and_says_so_onc
         assert_eq!(refused.reason(), "STORE_UNAVAILABLE");
     }
     let log = serving.stop().await;
-    assert_eq!(log.matches("the service stops serving").count(), 1, "{log}");
+    assert_eq!(log.matches("the service refuses calls that need the store").count(), 1, "{log}");
     assert!(log.contains("was removed or replaced while the store was open"), "{log}");
 }
 

@@ -110,7 +110,7 @@ async fn before_the_drain_balancers_see_a_stop_and_everything_is_served() {
     let health = async || Client::new(serving.address).send("/grpc.health.v1.Health/Check", frame(b"")).await.body;
     assert_eq!(health().await, SERVING);
     serving.signal("TERM");
-    eventually("a line in the log", || serving.log().contains("health says NOT_SERVING").then_some(())).await;
+    eventually("a line in the log", || serving.log().contains("health is NOT_SERVING").then_some(())).await;
     assert_eq!(health().await, NOT_SERVING);
     // Over connections from before and after.
     assert_eq!(acme.verify("alice", "mypassword").await, "MATCHED_CURRENT");

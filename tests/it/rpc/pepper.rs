@@ -179,7 +179,7 @@ async fn a_planted_hash_is_refused_where_wrapped_ones_are_required() {
     world.service().await.err("VerifyPassword", request, "INTERNAL").await;
     let required = [(KEYS, ring.as_str()), ("pepper.required", "true")];
     let refusal = refusal(&world, &required).await;
-    assert_eq!(refusal, "1 stored hash is not wrapped, which pepper.required forbids");
+    assert_eq!(refusal, "1 stored hash is not encrypted, which pepper.required forbids");
 }
 
 #[tokio::test]
@@ -191,8 +191,8 @@ async fn without_a_key_that_is_needed_nothing_starts() {
     }
     let world = world.restart_with(&[(KEYS, &format!("{b}\n{a}"))]).await;
     world.ram_user("carol", "mypassword").await;
-    let needs_a = "the pepper key a is missing: 2 stored hashes are wrapped under it";
-    let needs_b = "the pepper key b is missing: 1 stored hash is wrapped under it";
+    let needs_a = "the pepper key a is missing: 2 stored hashes are encrypted under it";
+    let needs_b = "the pepper key b is missing: 1 stored hash is encrypted under it";
     assert_eq!(refusal(&world, &[]).await, format!("{needs_a}; {needs_b}"));
     assert_eq!(refusal(&world, &[(KEYS, &c)]).await, format!("{needs_a}; {needs_b}"));
     assert_eq!(refusal(&world, &[(KEYS, &b)]).await, needs_a);
