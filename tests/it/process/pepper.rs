@@ -271,7 +271,7 @@ async fn a_missing_key_is_reported_at_once() {
     let rewrap = peppered.pepper("rewrap", &other);
     assert_eq!(rewrap.status, Some(1), "{rewrap:?}");
     assert!(
-        rewrap.stderr.contains("is wrapped under the pepper key a, which this process does not have"),
+        rewrap.stderr.contains("is encrypted under the pepper key a, which this process does not have"),
         "{rewrap:?}"
     );
     assert_eq!(peppered.pepper("rewrap", "--pepper-keys-file=").status, Some(1));
