@@ -10,7 +10,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{AlertDescription, CertificateError, DigitallySignedStruct, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use super::environment::Environment;
@@ -183,10 +183,28 @@ impl ServerCertVerifier for Anything {
     }
 }
 
+/// What to do about an alert of the service, by the end of its text: an error of HTTP/2 keeps only the text of the error
+/// below it.
+const ALERTS: [(&str, &str); 5] = [
+    (
+        "alert: CertificateRequired",
+        "the service requires a client certificate: name one with --cert-file and --key-file",
+    ),
+    ("alert: UnknownCA", "the service does not trust the CA of the client certificate"),
+    ("alert: CertificateExpired", "the client certificate has expired, or is not valid yet"),
+    ("alert: CertificateRevoked", "the client certificate is revoked"),
+    ("alert: ProtocolVersion", "the service requires a newer version of TLS"),
+];
+
 /// What to do about an error of TLS, where that is known.
 pub(super) fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
     use rustls::Error as Tls;
-    Some(match std::iter::successors(Some(error), |&error| error.source()).find_map(tls_error)? {
+    let errors = || std::iter::successors(Some(error), |&error| error.source());
+    let alert = |(name, advice)| errors().any(|error| error.to_string().ends_with(name)).then_some(advice);
+    if let Some(advice) = ALERTS.into_iter().find_map(alert) {
+        return Some(advice);
+    }
+    Some(match errors().find_map(tls_error)? {
         Tls::InvalidCertificate(CertificateError::UnknownIssuer) => {
             "no CA that is trusted here signed the service's certificate: name its CA with --ca-file"
         }
@@ -200,18 +218,6 @@ pub(super) fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
             "the service's certificate is not valid yet: is the clock right?"
         }
         Tls::InvalidMessage(_) => "the service does not speak TLS at that address: use http://",
-        Tls::AlertReceived(AlertDescription::CertificateRequired) => {
-            "the service requires a client certificate: name one with --cert-file and --key-file"
-        }
-        Tls::AlertReceived(AlertDescription::UnknownCA) => {
-            "the service does not trust the CA of the client certificate"
-        }
-        Tls::AlertReceived(AlertDescription::CertificateExpired) => {
-            "the client certificate has expired, or is not valid yet"
-        }
-        Tls::AlertReceived(AlertDescription::CertificateRevoked) => "the client certificate is revoked",
-        Tls::AlertReceived(AlertDescription::ProtocolVersion) => "the service requires a newer version of TLS",
-        Tls::AlertReceived(_) => "the service refuses the handshake of TLS, or the client certificate",
         _ => return None,
     })
 }

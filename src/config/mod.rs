@@ -89,6 +89,15 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
         );
         mistakes.push(values.mistake("server.listen", message));
     }
+    for (file, needed) in
+        [("tls.client_ca_file", "tls.certificate_file"), ("tls.client_crl_file", "tls.client_ca_file")]
+    {
+        if let (Ok(Some(_)), Ok(None)) =
+            (values.read(file, parse::optional_path), values.read(needed, parse::optional_path))
+        {
+            mistakes.push(values.mistake(file, format!("needs {needed}")));
+        }
+    }
     match (certificate, key) {
         (Ok(Some(_)), Ok(None)) => mistakes.push(values.mistake("tls.certificate_file", "needs tls.key_file")),
         (Ok(None), Ok(Some(_))) => mistakes.push(values.mistake("tls.key_file", "needs tls.certificate_file")),

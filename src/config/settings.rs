@@ -145,6 +145,12 @@ settings! {
         certificate_file: Option<PathBuf> = Text "", optional_path;
         /// File with the private key of the certificate in PEM. Other users must not have access to it.
         key_file: Option<PathBuf> = Text "", optional_path;
+        /// File with the CAs of client certificates in PEM. If it is set, every client needs a certificate that one of
+        /// them signed, besides its access token.
+        client_ca_file: Option<PathBuf> = Text "", optional_path;
+        /// File with the certificate revocation lists of these CAs in PEM. If it is set, there must be one for each CA
+        /// that signs client certificates.
+        client_crl_file: Option<PathBuf> = Text "", optional_path;
         /// Lowest version of TLS that is accepted: `1.3` or `1.2`.
         minimum_version: TlsVersion = Text "1.3", tls_version;
     }

@@ -18,6 +18,8 @@ const READ_EVERY: Duration = Duration::from_secs(5);
 
 const CERTIFICATE_FILE: &str = "tls.certificate_file";
 const KEY_FILE: &str = "tls.key_file";
+const CLIENT_CA_FILE: &str = "tls.client_ca_file";
+const CLIENT_CRL_FILE: &str = "tls.client_crl_file";
 
 /// The TLS of the service, which follows its files.
 pub struct Tls {
@@ -99,14 +101,23 @@ impl TlsFiles {
     fn read(&self) -> Result<TlsTexts, BadSettings> {
         let Self(settings) = self;
         let mut problems = Vec::new();
-        let certificate = text(settings.certificate_file.as_deref(), CERTIFICATE_FILE, &mut problems, |path| {
-            OperatorFile::read(path).map(|file| file.text)
-        });
+        let public = |path: &Path| OperatorFile::read(path).map(|file| file.text);
+        let certificate = text(settings.certificate_file.as_deref(), CERTIFICATE_FILE, &mut problems, public);
+        let client_cas = text(settings.client_ca_file.as_deref(), CLIENT_CA_FILE, &mut problems, public);
+        let client_crls = text(settings.client_crl_file.as_deref(), CLIENT_CRL_FILE, &mut problems, public);
         let key = text(settings.key_file.as_deref(), KEY_FILE, &mut problems, OperatorFile::read_secret);
         if !problems.is_empty() {
             return Err(BadSettings(problems));
         }
-        Ok(TlsTexts { certificate, key, allow_tls12: settings.minimum_version == TlsVersion::V1_2 })
+        let client_cas = settings.client_ca_file.is_some().then_some(client_cas);
+        let client_crls = settings.client_crl_file.is_some().then_some(client_crls);
+        Ok(TlsTexts {
+            certificate,
+            key,
+            client_cas,
+            client_crls,
+            allow_tls12: settings.minimum_version == TlsVersion::V1_2,
+        })
     }
 }
 
@@ -126,6 +137,8 @@ fn set_of(texts: &TlsTexts, clock: &Arc<dyn Clock>) -> Result<TlsSet, BadSetting
         let named = |part| match part {
             TlsPart::Certificate => CERTIFICATE_FILE,
             TlsPart::Key => KEY_FILE,
+            TlsPart::ClientCas => CLIENT_CA_FILE,
+            TlsPart::ClientCrls => CLIENT_CRL_FILE,
         };
         let problems = problems.into_iter();
         BadSettings(

@@ -55,6 +55,8 @@ impl QuickstartArgs {
             ("store.url", store),
             ("store.url_file", String::new()),
             ("tls.certificate_file", path(certificates.map(|files| &files.certificate))),
+            ("tls.client_ca_file", String::new()),
+            ("tls.client_crl_file", String::new()),
             ("tls.key_file", path(certificates.map(|files| &files.key))),
         ];
         let settings = own.into_iter().fold(self.settings.clone(), |settings, (key, value)| settings.with(key, value));

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::ServerConfig;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, ServerConfig, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -27,6 +29,10 @@ pub struct TlsTexts {
     pub certificate: Zeroizing<String>,
     /// Its private key, PEM.
     pub key: Zeroizing<String>,
+    /// The CAs of client certificates, PEM. If there are any, every client needs a certificate.
+    pub client_cas: Option<Zeroizing<String>>,
+    /// Their revocation lists, PEM.
+    pub client_crls: Option<Zeroizing<String>>,
     /// Whether TLS 1.2 is allowed, besides 1.3.
     pub allow_tls12: bool,
 }
@@ -43,6 +49,10 @@ pub enum TlsPart {
     Certificate,
     /// Its private key.
     Key,
+    /// The CAs of client certificates.
+    ClientCas,
+    /// Their revocation lists.
+    ClientCrls,
 }
 
 /// A mistake in a set.
@@ -64,18 +74,35 @@ impl TlsSet {
         let chain = certificates(&texts.certificate).and_then(|chain| in_its_time(chain, clock.now()));
         let chain = chain.map_err(|message| TlsProblem { part: TlsPart::Certificate, message });
         let key = private_key(&texts.key).map_err(|message| TlsProblem { part: TlsPart::Key, message });
+        let clients = client_verifier(texts, &provider);
         let pair = match (chain, key) {
             (Ok(chain), Ok(key)) => certified(chain, key, &provider).map_err(|problem| vec![problem]),
             (chain, key) => Err([chain.err(), key.err()].into_iter().flatten().collect()),
-        }?;
+        };
+        let (pair, clients) = match (pair, clients) {
+            (Ok(pair), Ok(clients)) => (pair, clients),
+            (pair, clients) => {
+                return Err(pair.err().into_iter().flatten().chain(clients.err().into_iter().flatten()).collect());
+            }
+        };
         let problem = |error: &dyn fmt::Display| {
             vec![TlsProblem { part: TlsPart::Certificate, message: format!("can't be used: {error}") }]
         };
         let versions: &[_] = if texts.allow_tls12 { &[&TLS13, &TLS12] } else { &[&TLS13] };
         let time = Arc::new(HandshakeTime(Arc::clone(clock)));
         let config = ServerConfig::builder_with_details(provider, time).with_protocol_versions(versions);
-        let config = config.map_err(|error| problem(&error))?.with_no_client_auth();
+        let config = config.map_err(|error| problem(&error))?;
+        let is_public = clients.is_none();
+        let config = match clients {
+            Some(verifier) => config.with_client_cert_verifier(verifier),
+            None => config.with_no_client_auth(),
+        };
         let mut server = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+        if !is_public {
+            // A resumed session is not verified again: each handshake is a full one.
+            server.session_storage = Arc::new(NoServerSessionStorage {});
+            server.send_tls13_tickets = 0;
+        }
         server.alpn_protocols = vec![H2.to_vec()];
         Ok(Self { server: Arc::new(server) })
     }
@@ -91,6 +118,47 @@ fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     match chain {
         Ok(chain) if chain.is_empty() => Err("holds no certificate in PEM".to_owned()),
         Ok(chain) => Ok(chain),
+        Err(error) => Err(format!("is not valid PEM: {}", described(&error))),
+    }
+}
+
+/// Verifies client certificates, if there are CAs for them.
+fn client_verifier(
+    texts: &TlsTexts,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, Vec<TlsProblem>> {
+    let Some(cas) = &texts.client_cas else { return Ok(None) };
+    let roots = roots(cas).map_err(|message| TlsProblem { part: TlsPart::ClientCas, message });
+    let crls = texts.client_crls.as_ref().map_or_else(|| Ok(Vec::new()), |crls| revocations(crls));
+    let crls = crls.map_err(|message| TlsProblem { part: TlsPart::ClientCrls, message });
+    let (roots, crls) = match (roots, crls) {
+        (Ok(roots), Ok(crls)) => (roots, crls),
+        (roots, crls) => return Err([roots.err(), crls.err()].into_iter().flatten().collect()),
+    };
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let verifier = verifier.with_crls(crls).only_check_end_entity_revocation().build();
+    verifier.map(Some).map_err(|error| {
+        let part = match error {
+            VerifierBuilderError::InvalidCrl(_) => TlsPart::ClientCrls,
+            _ => TlsPart::ClientCas,
+        };
+        vec![TlsProblem { part, message: format!("can't be used: {error}") }]
+    })
+}
+
+fn roots(text: &str) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for ca in certificates(text)? {
+        roots.add(ca).map_err(|_| "holds a certificate that can't be a CA".to_owned())?;
+    }
+    Ok(roots)
+}
+
+fn revocations(text: &str) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(text.as_bytes()).collect();
+    match lists {
+        Ok(lists) if lists.is_empty() => Err("holds no revocation list in PEM".to_owned()),
+        Ok(lists) => Ok(lists),
         Err(error) => Err(format!("is not valid PEM: {}", described(&error))),
     }
 }

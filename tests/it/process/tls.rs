@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, NameConstraints, date_time_ymd,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -17,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::installation::{Installation, outcome, write_secretly};
 use super::serving::{PATIENCE, Serving, eventually};
 use crate::support::Client;
-use crate::support::certificates::{Authority, ClientTls, Leaf};
+use crate::support::certificates::{Authority, ClientTls, Leaf, client_params};
 use crate::support::client::frame;
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
@@ -334,5 +336,114 @@ async fn commands_say_what_is_wrong_with_a_certificate() {
     let url = format!("https://{}", serving.address);
     let asked = site.installation.run(&["healthcheck", "--address", &url, "--ca-file", "ca.pem"]);
     assert!(asked.status == Some(1) && asked.stderr.contains("does not speak TLS"), "{}", asked.stderr);
+    serving.stop().await;
+}
+
+/// A service that requires client certificates of the CA `clients`, and of `constrained`, which may sign only for
+/// names below example.com.
+struct Closed {
+    site: Site,
+    clients: Authority,
+    constrained: Authority,
+}
+
+impl Closed {
+    fn new() -> Self {
+        let constrained = Authority::with("constrained", |params| {
+            let permitted_subtrees = vec![GeneralSubtree::DnsName("example.com".to_owned())];
+            params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
+        });
+        let closed = Self { site: Site::new(), clients: Authority::new("clients"), constrained };
+        fs::write(closed.site.path("clients.pem"), closed.clients.pem() + &closed.constrained.pem()).unwrap();
+        closed.revoke(&[7]);
+        closed
+    }
+
+    fn revoke(&self, serials: &[u64]) {
+        let lists = self.clients.revocations(serials) + &self.constrained.revocations(&[]);
+        fs::write(self.site.path("crl.pem"), lists).unwrap();
+    }
+
+    async fn serve(&self) -> Serving {
+        let arguments = "serve --server-listen 127.0.0.1:0 --tls-certificate-file server.pem --tls-key-file server.key \
+                         --tls-client-ca-file clients.pem --tls-client-crl-file crl.pem";
+        let command = self.site.installation.command(&arguments.split_whitespace().collect::<Vec<_>>());
+        let mut serving = Serving::begin(command, &self.site.path(""));
+        serving.listening().await.unwrap();
+        serving
+    }
+
+    /// A call with that certificate, or nothing where it is refused.
+    async fn call(&self, serving: &Serving, leaf: &Leaf) -> Option<Client> {
+        let tls = ClientTls::with_certificate(&self.site.authority.pem(), leaf);
+        let client = Client::new(serving.address).over(&tls);
+        client.try_send(CHECK, frame(b"")).await.map(|reply| assert_eq!(&reply.body[..], SERVING))?;
+        Some(client)
+    }
+
+    /// A certificate of `clients`, whose parameters the test changes.
+    fn client(&self, change: impl FnOnce(&mut CertificateParams)) -> Leaf {
+        let mut params = client_params(&["spiffe://example.org/a"]);
+        change(&mut params);
+        self.clients.issue(&params)
+    }
+}
+
+#[tokio::test]
+async fn where_there_are_cas_for_it_every_client_needs_a_certificate() {
+    let closed = Closed::new();
+    let serving = closed.serve().await;
+    let good = closed.client(|params| params.serial_number = Some(8.into()));
+    let before = closed.call(&serving, &good).await.unwrap();
+    let named = |name: &str| {
+        let mut params = client_params(&[]);
+        params.subject_alt_names = vec![rcgen::SanType::DnsName(name.try_into().unwrap())];
+        closed.constrained.issue(&params)
+    };
+    closed.call(&serving, &named("a.example.com")).await.unwrap();
+
+    let bad = [
+        ("of another CA", Authority::new("clients").client("spiffe://example.org/a")),
+        ("expired", closed.client(|params| params.not_after = date_time_ymd(2000, 1, 1))),
+        ("not yet valid", closed.client(|params| params.not_before = date_time_ymd(3000, 1, 1))),
+        ("revoked", closed.client(|params| params.serial_number = Some(7.into()))),
+        ("a CA", closed.client(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained))),
+        ("a server's", closed.client(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth])),
+        ("beyond the name constraint", named("a.example.org")),
+    ];
+    for (what, leaf) in bad {
+        assert!(closed.call(&serving, &leaf).await.is_none(), "{what}");
+    }
+    assert!(checked(&serving, &closed.site.authority).await.is_none(), "without a certificate");
+    // No session can be resumed, which would skip the verification.
+    write_secretly(&closed.site.path("client.key"), &good.key);
+    fs::write(closed.site.path("client.pem"), &good.certificate).unwrap();
+    let [certificate, key] = ["client.pem", "client.key"].map(|name| closed.site.path(name).display().to_string());
+    let handshake = openssl(&serving, &["-cert", &certificate, "-key", &key, "-alpn", "h2"]);
+    assert!(handshake.contains("ALPN protocol: h2") && !handshake.contains("Session Ticket arrived"), "{handshake}");
+
+    let url = format!("https://{}", serving.address);
+    let ask = |more: &[&str]| {
+        closed.site.installation.run(&[&["healthcheck", "--address", &url, "--ca-file", "ca.pem"], more].concat())
+    };
+    assert_eq!(ask(&["--cert-file", "client.pem", "--key-file", "client.key"]).printed(), "serving\n");
+    // The alert may be lost on its way through HTTP/2, and then only the closed connection is reported.
+    assert_eq!(ask(&[]).status, Some(1));
+
+    // A new list applies to new connections; a bad one and a bad CA file to none.
+    closed.revoke(&[7, 8]);
+    serving.signal("HUP");
+    eventually("the reload", || serving.log().contains("are in force").then_some(())).await;
+    assert!(closed.call(&serving, &good).await.is_none(), "it is revoked now");
+    assert_eq!(&before.send(CHECK, frame(b"")).await.body[..], SERVING);
+    let other = closed.client(|params| params.serial_number = Some(9.into()));
+    for (file, words) in
+        [("crl.pem", "holds no revocation list in PEM"), ("clients.pem", "holds no certificate in PEM")]
+    {
+        fs::write(closed.site.path(file), "nothing").unwrap();
+        serving.signal("HUP");
+        eventually(words, || serving.log().contains(words).then_some(())).await;
+        closed.call(&serving, &other).await.expect(words);
+    }
     serving.stop().await;
 }
