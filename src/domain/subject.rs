@@ -19,7 +19,7 @@ mod status;
 pub use iam_user::IamUser;
 pub use instance::{Instance, InstanceStatus};
 pub use instance_account::{InstanceAccount, InstanceAccountName, InstanceAccountStatus};
-pub use kind::{AttributeTexts, Attributes, Kind};
+pub use kind::{AttributeTexts, Attributes, GivenAttributes, Kind};
 pub use mail_domain::{MailDomain, MailDomainStatus};
 pub use ram_user::RamUser;
 
@@ -102,6 +102,11 @@ macro_rules! kinds {
         }
 
         impl SubjectAttributes {
+            /// The attributes of a new subject of that name.
+            pub fn given(name: &SubjectName, given: GivenAttributes, default_region: &Region) -> Self {
+                match name { $(SubjectName::$kind(name) => Self::$kind($kind::given(name, given, default_region))),+ }
+            }
+
             /// The attributes of a subject of that name, as they are stored.
             ///
             /// # Errors

@@ -31,9 +31,9 @@ impl Fields {
         if text.is_empty() { None } else { self.take(field, parse(text)) }
     }
 
-    /// Records all problems of settings.
-    pub fn settings<T>(&mut self, checked: Result<T, Vec<InvalidField>>) {
-        self.0.extend(checked.err().into_iter().flatten());
+    /// The value of several fields, or `None` with all of their problems recorded.
+    pub fn take_all<T>(&mut self, checked: Result<T, Vec<InvalidField>>) -> Option<T> {
+        checked.map_err(|problems| self.0.extend(problems)).ok()
     }
 
     /// The tenant that a request names; empty means the caller's own.

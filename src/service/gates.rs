@@ -61,7 +61,7 @@ use crate::domain::credential::{StoredHash, Version};
 use crate::domain::names::{Region, TenantName};
 use crate::domain::password::Password;
 use crate::domain::settings::TenantSettings;
-use crate::domain::subject::{Subject, SubjectId};
+use crate::domain::subject::{GivenAttributes, Subject, SubjectAttributes, SubjectId, SubjectName};
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
@@ -184,6 +184,12 @@ impl Gates {
     /// The region of resources that are created without one.
     pub(super) fn default_region(&self) -> &Region {
         &self.installation.region
+    }
+
+    /// A subject that is created now.
+    pub(super) fn new_subject(&self, id: SubjectId, name: SubjectName, given: GivenAttributes) -> Subject {
+        let attributes = SubjectAttributes::given(&name, given, self.default_region());
+        Subject { id, name, attributes, created_at: self.now() }
     }
 
     /// The policy for a subject's passwords.

@@ -8,10 +8,10 @@ use crate::domain::change_event::{ChangeEvent, Position};
 use crate::domain::credential::{ExpectedVersion, PasswordHash, Version};
 use crate::domain::field::InvalidField;
 use crate::domain::names::{
-    AccountName, ClientToken, DomainName, FreeName, IamUserId, IamUserName, InstanceId, RamUserName, Region, TenantName,
+    AccountName, ClientToken, DomainName, FreeName, IamUserId, InstanceId, RamUserName, Region, TenantName,
 };
 use crate::domain::password::{NewPassword, Password};
-use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName, Tags};
+use crate::domain::subject::{GivenAttributes, InstanceStatus, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::ports::store::SubjectEntry;
 use crate::service::ServiceError;
@@ -107,34 +107,9 @@ pub struct SubjectToCreate {
     /// Its name.
     pub name: SubjectName,
     /// Its attributes.
-    pub attributes: AttributesToCreate,
+    pub attributes: GivenAttributes,
     /// Its first password, if it gets one.
     pub first_password: Option<WantedPassword>,
-}
-
-/// The attributes of a subject besides its name.
-pub enum AttributesToCreate {
-    /// Attributes of a mail domain.
-    MailDomain {
-        /// The region; `None` means the configured one.
-        region: Option<Region>,
-        /// The state.
-        status: MailDomainStatus,
-    },
-    /// Attributes of a RAM user: none.
-    RamUser,
-    /// Attributes of an IAM user.
-    IamUser {
-        /// The user name; `None` means the user id.
-        user_name: Option<IamUserName>,
-        /// The tags.
-        tags: Tags,
-    },
-    /// Attributes of an instance account.
-    InstanceAccount {
-        /// The state.
-        status: InstanceAccountStatus,
-    },
 }
 
 /// A subject that was created.
@@ -204,7 +179,7 @@ pub struct RowToImport {
     /// Its name.
     pub name: Option<SubjectName>,
     /// Its attributes.
-    pub attributes: Option<AttributesToCreate>,
+    pub attributes: Option<GivenAttributes>,
     /// The hash.
     pub hash: Option<PasswordHash>,
     /// When the password was set; `None` means now.

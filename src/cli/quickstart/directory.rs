@@ -16,13 +16,11 @@ use crate::domain::field::FieldProblem;
 use crate::domain::names::{AccountName, DomainName, FreeName, IamUserId, InstanceId, RamUserName, TenantName};
 use crate::domain::page::PageRequest;
 use crate::domain::password::Password;
-use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName, Tags};
+use crate::domain::subject::{GivenAttributes, InstanceStatus, SubjectName};
 use crate::ports::Deadline;
 use crate::server::Server;
 use crate::service::error::Missing;
-use crate::service::requests::{
-    AttributesToCreate, InstanceToCreate, Member, SubjectToCreate, TokenHolder, TokenToIssue, WantedPassword,
-};
+use crate::service::requests::{InstanceToCreate, Member, SubjectToCreate, TokenHolder, TokenToIssue, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
 const TENANT: &str = "demo";
@@ -109,7 +107,8 @@ impl<'server> Directory<'server> {
     /// Creates the subject if it is missing, and sets a new password. The next password is for a call to set.
     async fn subject(&self, create: Action, name: SubjectName) -> Result<Passwords, ServiceError> {
         let tenant = Some(self.tenant.clone());
-        let wanted = SubjectToCreate { name: name.clone(), attributes: attributes(&name), first_password: None };
+        let wanted =
+            SubjectToCreate { name: name.clone(), attributes: GivenAttributes::default(), first_password: None };
         made(self.service().create_subject(self.call(create)?, tenant.clone(), wanted).await)?;
         let call = self.call(Action::ResetPassword)?;
         let reset = self.service().reset_password(call, tenant, name.clone(), WantedPassword::Generated, None).await?;
@@ -161,19 +160,6 @@ impl<'server> Directory<'server> {
             correlation_id: None,
             deadline: Deadline::at(self.server.clock().instant() + LONGEST),
         })
-    }
-}
-
-fn attributes(name: &SubjectName) -> AttributesToCreate {
-    match name {
-        SubjectName::MailDomain(_) => {
-            AttributesToCreate::MailDomain { region: None, status: MailDomainStatus::Verified }
-        }
-        SubjectName::RamUser(_) => AttributesToCreate::RamUser,
-        SubjectName::IamUser(_) => AttributesToCreate::IamUser { user_name: None, tags: Tags::default() },
-        SubjectName::InstanceAccount(..) => {
-            AttributesToCreate::InstanceAccount { status: InstanceAccountStatus::Available }
-        }
     }
 }
 

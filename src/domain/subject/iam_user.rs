@@ -1,7 +1,7 @@
 //! IAM users.
 
-use super::{AttributeTexts, Attributes, Kind, SubjectKind, Tags};
-use crate::domain::names::{IamUserId, IamUserName, TenantName};
+use super::{AttributeTexts, Attributes, GivenAttributes, Kind, SubjectKind, Tags};
+use crate::domain::names::{IamUserId, IamUserName, Region, TenantName};
 
 /// The attributes of an IAM user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,10 @@ impl Kind for IamUser {
 
     fn resource(id: &IamUserId, tenant: &TenantName, _: &str) -> String {
         format!("iam::{tenant}:user:{id}")
+    }
+
+    fn given(id: &IamUserId, given: GivenAttributes, _: &Region) -> Self {
+        Self { user_name: given.user_name.unwrap_or_else(|| IamUserName::of_id(id)), tags: given.tags }
     }
 
     fn read(id: &IamUserId, texts: &AttributeTexts) -> Result<Self, &'static str> {

@@ -1,7 +1,7 @@
 //! Accounts of instances.
 
 use super::status::status;
-use super::{AttributeTexts, Attributes, InstanceStatus, Kind, SubjectKind};
+use super::{AttributeTexts, Attributes, GivenAttributes, InstanceStatus, Kind, SubjectKind};
 use crate::domain::names::{AccountName, InstanceId, Region, TenantName};
 
 /// The name of an instance account.
@@ -57,6 +57,12 @@ impl Kind for InstanceAccount {
     fn resource(name: &InstanceAccountName, tenant: &TenantName, region: &str) -> String {
         let InstanceAccountName { instance, account } = name;
         format!("acs:kvstore:{region}:{tenant}:instance/{instance}/account/{account}")
+    }
+
+    fn given(_: &InstanceAccountName, given: GivenAttributes, default_region: &Region) -> Self {
+        // Region and state of the instance are read from it once the account is stored.
+        let (region, instance_status) = (default_region.clone(), InstanceStatus::Normal);
+        Self { region, instance_status, status: given.account_status.unwrap_or(InstanceAccountStatus::Available) }
     }
 
     fn read(_: &InstanceAccountName, texts: &AttributeTexts) -> Result<Self, &'static str> {

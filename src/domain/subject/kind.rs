@@ -1,7 +1,7 @@
 //! What differs between the kinds of subject, besides their policies and their messages.
 
-use super::{SubjectKind, Tags};
-use crate::domain::names::{InstanceId, Region, TenantName};
+use super::{InstanceAccountStatus, MailDomainStatus, SubjectKind, Tags};
+use crate::domain::names::{IamUserName, InstanceId, Region, TenantName};
 
 /// A kind of subject, implemented by the attributes that its subjects have besides their names.
 pub trait Kind: Sized {
@@ -35,6 +35,9 @@ pub trait Kind: Sized {
     /// The resource as the source pages name it.
     fn resource(name: &Self::Name, tenant: &TenantName, region: &str) -> String;
 
+    /// The attributes of a new subject.
+    fn given(name: &Self::Name, given: GivenAttributes, default_region: &Region) -> Self;
+
     /// Attributes as they are stored.
     ///
     /// # Errors
@@ -60,7 +63,23 @@ pub struct Attributes<'a> {
     pub tags: Option<&'a Tags>,
 }
 
-/// The same, as texts that are to be read.
+/// The attributes that are given for a new subject of any kind. Its kind ignores what it does not have, and has defaults
+/// for what is not given.
+#[derive(Debug, Clone, Default)]
+pub struct GivenAttributes {
+    /// The region. Default: the configured one.
+    pub region: Option<Region>,
+    /// The state of a mail domain. Default: verified.
+    pub mail_domain_status: Option<MailDomainStatus>,
+    /// The user name. Default: the id.
+    pub user_name: Option<IamUserName>,
+    /// The tags.
+    pub tags: Tags,
+    /// The state of an account. Default: available.
+    pub account_status: Option<InstanceAccountStatus>,
+}
+
+/// The attributes of a subject of any kind as texts that are to be read.
 #[derive(Debug, Clone, Default)]
 pub struct AttributeTexts<'a> {
     /// The region: its own, or that of its instance.

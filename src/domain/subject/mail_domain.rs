@@ -1,7 +1,7 @@
 //! Mail domains.
 
 use super::status::status;
-use super::{AttributeTexts, Attributes, Kind, SubjectKind};
+use super::{AttributeTexts, Attributes, GivenAttributes, Kind, SubjectKind};
 use crate::domain::names::{DomainName, Region, TenantName};
 
 /// The attributes of a mail domain.
@@ -50,6 +50,11 @@ impl Kind for MailDomain {
 
     fn resource(name: &DomainName, tenant: &TenantName, region: &str) -> String {
         format!("acs:dm:{region}:{tenant}:domain/{}", name.lower_case())
+    }
+
+    fn given(_: &DomainName, given: GivenAttributes, default_region: &Region) -> Self {
+        let region = given.region.unwrap_or_else(|| default_region.clone());
+        Self { region, status: given.mail_domain_status.unwrap_or(MailDomainStatus::Verified) }
     }
 
     fn read(_: &DomainName, texts: &AttributeTexts) -> Result<Self, &'static str> {

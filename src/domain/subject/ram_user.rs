@@ -1,7 +1,7 @@
 //! RAM users.
 
-use super::{AttributeTexts, Attributes, Kind, SubjectKind};
-use crate::domain::names::{RamUserName, TenantName};
+use super::{AttributeTexts, Attributes, GivenAttributes, Kind, SubjectKind};
+use crate::domain::names::{RamUserName, Region, TenantName};
 
 /// The attributes of a RAM user: none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,10 @@ impl Kind for RamUser {
 
     fn resource(name: &RamUserName, tenant: &TenantName, _: &str) -> String {
         format!("acs:ram::{tenant}:user/{name}")
+    }
+
+    fn given(_: &RamUserName, _: GivenAttributes, _: &Region) -> Self {
+        Self
     }
 
     fn read(_: &RamUserName, _: &AttributeTexts) -> Result<Self, &'static str> {

@@ -8,14 +8,14 @@ use super::wire;
 use crate::domain::credential::PasswordHash;
 use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
 use crate::domain::names::{IamUserName, Region, TenantName};
-use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus};
+use crate::domain::subject::{GivenAttributes, InstanceAccountStatus, MailDomainStatus};
 use crate::domain::tags::parse_tags;
 use crate::edge::{Fields, Reason};
 use crate::grpc::calls::Messages;
 use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::point_in_time;
 use crate::grpc::generated::credential::v1::subject_name::Subject;
-use crate::service::requests::{AttributesToCreate, ImportReport, RefusedRow, RowProblem, RowToImport};
+use crate::service::requests::{ImportReport, RefusedRow, RowProblem, RowToImport};
 use crate::service::{Call, Import, Service, ServiceError};
 
 const MAX_ROWS: usize = 1000;
@@ -124,7 +124,8 @@ fn read(row: wire::ImportRow, place: u64, own_tenant: Option<&TenantName>) -> Ro
         tags: row.tags,
         account_status: row.account_status,
     };
-    let attributes = attributes.read(&mut fields, row.subject.as_ref().and_then(|name| name.subject.as_ref()));
+    let subject = row.subject.as_ref().and_then(|name| name.subject.as_ref());
+    let attributes = fields.take_all(attributes.read(subject));
     let name = fields.subject(row.subject);
     let hash = if row.hash.is_empty() { Err(FieldProblem::Missing) } else { Ok(PasswordHash::new(row.hash)) };
     let hash = fields.take("hash", hash);
@@ -153,10 +154,12 @@ struct Given {
 
 impl Given {
     /// Reads those that the kind of subject has. The others must be absent.
-    fn read(self, fields: &mut Fields, subject: Option<&Subject>) -> Option<AttributesToCreate> {
-        let is_mail_domain = matches!(subject, Some(Subject::MailDomain(_)) | None);
-        let is_iam_user = matches!(subject, Some(Subject::IamUser(_)) | None);
-        let is_account = matches!(subject, Some(Subject::InstanceAccount(_)) | None);
+    fn read(self, subject: Option<&Subject>) -> Result<GivenAttributes, Vec<InvalidField>> {
+        let mut fields = Fields::default();
+        let is_mail_domain = matches!(subject, Some(Subject::MailDomain(_)));
+        let is_iam_user = matches!(subject, Some(Subject::IamUser(_)));
+        let is_account = matches!(subject, Some(Subject::InstanceAccount(_)));
+        let mut attributes = GivenAttributes::default();
         for (field, is_given, has_it) in [
             ("region", !self.region.is_empty(), is_mail_domain),
             ("mail_domain_status", self.mail_domain_status != 0, is_mail_domain),
@@ -164,30 +167,24 @@ impl Given {
             ("tags", !self.tags.is_empty(), is_iam_user),
             ("account_status", self.account_status != 0, is_account),
         ] {
-            if is_given && !has_it {
+            if is_given && !has_it && subject.is_some() {
                 let problem = FieldProblem::Malformed { expected: "must be empty for this kind of subject" };
                 fields.take::<()>(field, Err(problem));
             }
         }
-        match subject? {
-            Subject::MailDomain(_) => {
-                let region = fields.take_unless_empty("region", &self.region, Region::parse);
-                let status = MailDomainStatus::or(self.mail_domain_status, MailDomainStatus::Verified);
-                let status = fields.take("mail_domain_status", status);
-                Some(AttributesToCreate::MailDomain { region, status: status? })
-            }
-            Subject::RamUser(_) => Some(AttributesToCreate::RamUser),
-            Subject::IamUser(_) => {
-                let user_name = fields.take_unless_empty("user_name", &self.user_name, IamUserName::parse);
-                let tags = fields.take("tags", parse_tags(self.tags));
-                Some(AttributesToCreate::IamUser { user_name, tags: tags? })
-            }
-            Subject::InstanceAccount(_) => {
-                let status = InstanceAccountStatus::or(self.account_status, InstanceAccountStatus::Available);
-                let status = fields.take("account_status", status);
-                Some(AttributesToCreate::InstanceAccount { status: status? })
-            }
+        if is_mail_domain {
+            attributes.region = fields.take_unless_empty("region", &self.region, Region::parse);
+            let status = MailDomainStatus::specified(self.mail_domain_status);
+            attributes.mail_domain_status = fields.take("mail_domain_status", status).flatten();
+        } else if is_iam_user {
+            attributes.user_name = fields.take_unless_empty("user_name", &self.user_name, IamUserName::parse);
+            attributes.tags = fields.take("tags", parse_tags(self.tags)).unwrap_or_default();
+        } else if is_account {
+            let status = InstanceAccountStatus::specified(self.account_status);
+            attributes.account_status = fields.take("account_status", status).flatten();
         }
+        let problems = fields.problems();
+        if problems.is_empty() { Ok(attributes) } else { Err(problems) }
     }
 }
 

@@ -2,14 +2,14 @@
 
 use super::wire;
 use crate::domain::names::{DomainName, IamUserId, IamUserName, InstanceId, RamUserName, Region};
-use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus, SubjectKind, SubjectName};
+use crate::domain::subject::{GivenAttributes, InstanceAccountStatus, MailDomainStatus, SubjectKind, SubjectName};
 use crate::domain::tags::parse_tags;
 use crate::edge::Fields;
 use crate::grpc::convert::passwords::exposed;
 use crate::grpc::convert::statuses::Numbered;
 use crate::ports::store::{SubjectEntry, SubjectStatus};
 use crate::service::ServiceError;
-use crate::service::requests::{AttributesToCreate, CreatedSubject, SubjectToCreate};
+use crate::service::requests::{CreatedSubject, SubjectToCreate};
 
 /// A request about a tenant's subjects.
 pub(super) trait OfTenant {
@@ -81,9 +81,9 @@ impl CreatesSubject for wire::CreateMailDomainRequest {
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
         let name = fields.take("domain_name", DomainName::parse(&self.domain_name));
         let region = fields.take_unless_empty("region", &self.region, Region::parse);
-        let status = fields.take("status", MailDomainStatus::or(self.status, MailDomainStatus::Verified));
+        let mail_domain_status = fields.take("status", MailDomainStatus::specified(self.status)).flatten();
         let first_password = fields.first_password(self.first_password);
-        let attributes = AttributesToCreate::MailDomain { region, status: status? };
+        let attributes = GivenAttributes { region, mail_domain_status, ..GivenAttributes::default() };
         Some(SubjectToCreate { name: SubjectName::MailDomain(name?), attributes, first_password })
     }
 }
@@ -92,7 +92,7 @@ impl CreatesSubject for wire::CreateRamUserRequest {
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
         let name = fields.take("user_name", RamUserName::parse(&self.user_name));
         let first_password = fields.first_password(self.first_password);
-        let attributes = AttributesToCreate::RamUser;
+        let attributes = GivenAttributes::default();
         Some(SubjectToCreate { name: SubjectName::RamUser(name?), attributes, first_password })
     }
 }
@@ -101,9 +101,9 @@ impl CreatesSubject for wire::CreateIamUserRequest {
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
         let id = fields.take("user_id", IamUserId::parse(&self.user_id));
         let user_name = fields.take_unless_empty("user_name", &self.user_name, IamUserName::parse);
-        let tags = fields.take("tags", parse_tags(self.tags));
+        let tags = fields.take("tags", parse_tags(self.tags)).unwrap_or_default();
         let first_password = fields.first_password(self.first_password);
-        let attributes = AttributesToCreate::IamUser { user_name, tags: tags? };
+        let attributes = GivenAttributes { user_name, tags, ..GivenAttributes::default() };
         Some(SubjectToCreate { name: SubjectName::IamUser(id?), attributes, first_password })
     }
 }
@@ -111,10 +111,10 @@ impl CreatesSubject for wire::CreateIamUserRequest {
 impl CreatesSubject for wire::CreateInstanceAccountRequest {
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
         let name = fields.account(&self.instance_id, &self.account_name);
-        let status = InstanceAccountStatus::or(self.account_status, InstanceAccountStatus::Available);
-        let status = fields.take("account_status", status);
+        let account_status = InstanceAccountStatus::specified(self.account_status);
+        let account_status = fields.take("account_status", account_status).flatten();
         let first_password = fields.first_password(self.first_password);
-        let attributes = AttributesToCreate::InstanceAccount { status: status? };
+        let attributes = GivenAttributes { account_status, ..GivenAttributes::default() };
         Some(SubjectToCreate { name: name?, attributes, first_password })
     }
 }

@@ -77,7 +77,7 @@ async fn change<G: SettingGroup>(
     change: G::Change,
 ) -> Result<G, ServiceError> {
     let mut fields = Fields::default();
-    fields.settings(G::changed(&TenantSettings::default(), &change));
+    fields.take_all(G::changed(&TenantSettings::default(), &change));
     let tenant = fields.tenant(tenant);
     service.change_settings(call, fields.all(|| Some(tenant))?, change).await
 }

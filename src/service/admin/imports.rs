@@ -64,7 +64,7 @@ impl Import {
         let tenants = batches.iter().flatten().filter_map(|row| row.tenant.as_ref());
         let permits = self.gates.permit_imports(&self.call, tenants).await?;
         self.bind(&permits)?;
-        let group = Group::new(&self.gates, permits, batches)?;
+        let group = Group::new(&self.gates, permits, batches);
         let decided = group.decided(&self.gates, self.dry_run.as_ref()).await?;
         self.settle().await?;
         if let Some(remembered) = &mut self.dry_run {

@@ -3,17 +3,14 @@
 use std::sync::Arc;
 
 use crate::domain::credential::{ChangeId, CredentialState, Version};
-use crate::domain::names::{IamUserName, InstanceId, TenantName};
+use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::password::Password;
-use crate::domain::subject::{
-    IamUser, InstanceAccount, InstanceStatus, MailDomain, RamUser, Subject, SubjectAttributes, SubjectId, SubjectKind,
-    SubjectName,
-};
+use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::ports::store::{Absent, FirstPassword, Lookup, SubjectEntry, SubjectStatus};
 use crate::service::error::Missing;
-use crate::service::gates::{Gates, SubjectPermit};
-use crate::service::requests::{AttributesToCreate, CreatedSubject, SubjectToCreate, WantedPassword};
+use crate::service::gates::SubjectPermit;
+use crate::service::requests::{CreatedSubject, SubjectToCreate, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
@@ -33,7 +30,7 @@ impl Service {
             Lookup::Missing(Absent::Subject { .. }) => {}
         }
         let id = SubjectId(self.gates.new_id());
-        let subject = subject_to_be(&self.gates, id, request.name, request.attributes)?;
+        let subject = self.gates.new_subject(id, request.name, request.attributes);
         let wanted = match request.first_password {
             Some(wanted) => Some(self.first_password(&permit, &subject, wanted).await?),
             None => None,
@@ -121,29 +118,4 @@ impl Service {
         permit.subject()?;
         Ok(permit)
     }
-}
-
-/// The subject of that id, if the attributes are of its kind.
-pub(super) fn subject_to_be(
-    gates: &Gates,
-    id: SubjectId,
-    name: SubjectName,
-    wanted: AttributesToCreate,
-) -> Result<Subject, ServiceError> {
-    let default_region = || gates.default_region().clone();
-    let attributes = match (wanted, &name) {
-        (AttributesToCreate::MailDomain { region, status }, SubjectName::MailDomain(_)) => {
-            SubjectAttributes::MailDomain(MailDomain { region: region.unwrap_or_else(default_region), status })
-        }
-        (AttributesToCreate::RamUser, SubjectName::RamUser(_)) => SubjectAttributes::RamUser(RamUser),
-        (AttributesToCreate::IamUser { user_name, tags }, SubjectName::IamUser(id)) => {
-            SubjectAttributes::IamUser(IamUser { user_name: user_name.unwrap_or_else(|| IamUserName::of_id(id)), tags })
-        }
-        (AttributesToCreate::InstanceAccount { status }, SubjectName::InstanceAccount(..)) => {
-            let (region, instance_status) = (default_region(), InstanceStatus::Normal);
-            SubjectAttributes::InstanceAccount(InstanceAccount { region, instance_status, status })
-        }
-        _ => return Err(ServiceError::Internal("attributes of another kind of subject")),
-    };
-    Ok(Subject { id, name, attributes, created_at: gates.now() })
 }

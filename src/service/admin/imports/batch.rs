@@ -9,8 +9,6 @@ use crate::domain::names::{InstanceId, Region, TenantName};
 use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::ports::store::{Absent, Lookup};
-use crate::service::ServiceError;
-use crate::service::admin::subjects::subject_to_be;
 use crate::service::gates::{Gates, Newcomer};
 use crate::service::requests::{RowProblem, RowToImport};
 
@@ -54,11 +52,7 @@ pub(super) type Accepted<'a> = HashMap<Key<'a>, &'a Row>;
 
 impl Batch {
     /// Finds all problems of each row on its own.
-    pub(super) fn new(
-        gates: &Gates,
-        rows: Vec<RowToImport>,
-        ids: &mut impl Iterator<Item = SubjectId>,
-    ) -> Result<Self, ServiceError> {
+    pub(super) fn new(gates: &Gates, rows: Vec<RowToImport>, ids: &mut impl Iterator<Item = SubjectId>) -> Self {
         let now = gates.now();
         let read = |row: RowToImport| {
             let RowToImport { number, tenant, name, attributes, hash, changed_at, mut problems } = row;
@@ -70,13 +64,13 @@ impl Batch {
                 bad("change_time", FieldProblem::Malformed { expected: "must not lie in the future" });
             }
             let subject = match (&name, attributes, ids.next()) {
-                (Some(name), Some(wanted), Some(id)) => Some(subject_to_be(gates, id, name.clone(), wanted)?),
+                (Some(name), Some(wanted), Some(id)) => Some(gates.new_subject(id, name.clone(), wanted)),
                 _ => None,
             };
             let changed_at = changed_at.unwrap_or(now);
-            Ok(Row { number, tenant, name, subject, hash, changed_at, problems })
+            Row { number, tenant, name, subject, hash, changed_at, problems }
         };
-        Ok(Self(rows.into_iter().map(read).collect::<Result<_, ServiceError>>()?))
+        Self(rows.into_iter().map(read).collect())
     }
 
     /// The numbers of the rows.

@@ -24,14 +24,10 @@ pub(super) struct Decided {
 
 impl Group {
     /// Finds all problems of each row on its own.
-    pub(super) fn new(
-        gates: &Gates,
-        permits: ImportPermits,
-        batches: Vec<Vec<RowToImport>>,
-    ) -> Result<Self, ServiceError> {
+    pub(super) fn new(gates: &Gates, permits: ImportPermits, batches: Vec<Vec<RowToImport>>) -> Self {
         let mut ids = gates.new_subject_ids(batches.iter().map(Vec::len).sum()).into_iter();
-        let batches = batches.into_iter().map(|rows| Batch::new(gates, rows, &mut ids)).collect::<Result<_, _>>()?;
-        Ok(Self { permits, batches })
+        let batches = batches.into_iter().map(|rows| Batch::new(gates, rows, &mut ids)).collect();
+        Self { permits, batches }
     }
 
     /// Decides by what exists at this moment.
