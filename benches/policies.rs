@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use credentiald::domain::names::{AccountName, DomainName, IamUserId, IamUserName, InstanceId, RamUserName, Region};
 use credentiald::domain::password::NewPassword;
-use credentiald::domain::settings::TenantSettings;
 use credentiald::domain::subject::{
     IamUser, InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, RamUser, Subject,
     SubjectAttributes, SubjectId, SubjectName, Tags,
 };
+use credentiald::domain::tenant_settings::TenantSettings;
 use credentiald::domain::time::Timestamp;
 use credentiald::policy::{Baseline, Policy, RefusedList};
 use criterion::{BenchmarkId, Criterion};

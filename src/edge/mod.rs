@@ -4,14 +4,14 @@
 //! An edge reads its protocol's headers into a [`RequestContext`] and [`Credentials`], its messages through [`Fields`],
 //! and writes an [`Explanation`] in the form of its protocol.
 
-mod credentials;
+mod authenticate;
 mod explanation;
 mod fields;
 mod reason;
 mod request_context;
 mod vendor_code;
 
-pub use credentials::{Credentials, authenticate};
+pub use authenticate::{Credentials, authenticate};
 pub use explanation::{Explanation, Violation};
 pub use fields::Fields;
 pub use reason::{Reason, Retry};

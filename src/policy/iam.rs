@@ -1,7 +1,7 @@
 //! The policy of IAM users (Huawei IAM `UpdatePasswordPolicyV5`).
 
 use crate::domain::names::IamUserName;
-use crate::domain::settings::IamPasswordPolicy;
+use crate::domain::tenant_settings::IamPasswordPolicy;
 use crate::domain::time::{days, minutes};
 
 use super::lifetime::Lifetime;
@@ -35,7 +35,7 @@ fn lifetime(settings: &IamPasswordPolicy) -> Lifetime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::settings::IamPasswordPolicyChange;
+    use crate::domain::tenant_settings::IamPasswordPolicyChange;
     use crate::policy::rules::tests::broken;
 
     fn policy_with(change: &IamPasswordPolicyChange) -> Policy {

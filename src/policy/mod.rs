@@ -24,8 +24,8 @@ pub use lifetime::{Expiry, Lifetime};
 pub use rule::{Policy, Rule, Violation};
 
 use crate::domain::names::IamUserName;
-use crate::domain::settings::TenantSettings;
 use crate::domain::subject::{IamUser, Subject, SubjectAttributes, SubjectName};
+use crate::domain::tenant_settings::TenantSettings;
 
 impl Policy {
     /// The policy of a subject: its kind's, with the tenant's settings, and the operator's baseline on top.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::names::RamUserName;
-use crate::domain::settings::RamPasswordPolicy;
+use crate::domain::tenant_settings::RamPasswordPolicy;
 use crate::domain::time::days;
 
 use super::characters::CharacterType;
@@ -43,7 +43,7 @@ fn lifetime(settings: &RamPasswordPolicy) -> Lifetime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::settings::RamPasswordPolicyChange;
+    use crate::domain::tenant_settings::RamPasswordPolicyChange;
     use crate::policy::rules::tests::broken;
 
     fn policy_with(change: &RamPasswordPolicyChange) -> Policy {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use credentiald::domain::names::{AccountName, DomainName, IamUserId, IamUserName, InstanceId, RamUserName, Region};
 use credentiald::domain::password::NewPassword;
-use credentiald::domain::settings::{IamPasswordPolicyChange, RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::subject::{
     IamUser, InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, RamUser, Subject,
     SubjectAttributes, SubjectId, SubjectName, Tags,
 };
+use credentiald::domain::tenant_settings::{IamPasswordPolicyChange, RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::time::Timestamp;
 use credentiald::policy::{Baseline, Finding, Policy, RefusedList, Rule, Violation};
 use proptest::prelude::*;

@@ -1,9 +1,11 @@
 //! The settings of a tenant: both password policies and the security preference.
 
 use super::wire;
-use crate::domain::settings::{IamPasswordPolicy, RamPasswordPolicy, SecurityPreference, SettingGroup, TenantSettings};
+use crate::domain::tenant_settings::{
+    IamPasswordPolicy, RamPasswordPolicy, SecurityPreference, SettingGroup, TenantSettings,
+};
 use crate::edge::{Fields, RequestId};
-use crate::grpc::convert::settings::iam_password_policy;
+use crate::grpc::convert::tenant_settings::iam_password_policy;
 use crate::service::{Call, Service, ServiceError};
 
 pub(super) async fn get_password_policy(

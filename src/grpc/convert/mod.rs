@@ -4,7 +4,7 @@ pub(super) mod change_events;
 pub(super) mod entries;
 pub(super) mod lists;
 pub(super) mod passwords;
-pub(super) mod settings;
 pub(super) mod statuses;
 pub(super) mod subject_name;
+pub(super) mod tenant_settings;
 pub(super) mod times;

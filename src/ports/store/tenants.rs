@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use super::{Authority, Creation, Deletion, StoreError};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::settings::TenantSettings;
 use crate::domain::tenant::{Tenant, TenantId};
+use crate::domain::tenant_settings::TenantSettings;
 
 /// Tenants and their settings. Every write records its audit event in the same transaction; a call that changes nothing
 /// records nothing.

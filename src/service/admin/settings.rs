@@ -1,7 +1,7 @@
 //! The two configurable password policies and the security preference.
 
 use crate::domain::names::TenantName;
-use crate::domain::settings::{SettingGroup, TenantSettings};
+use crate::domain::tenant_settings::{SettingGroup, TenantSettings};
 use crate::ports::retries::TRIES_IN_A_RACE;
 use crate::service::{Call, Service, ServiceError};
 

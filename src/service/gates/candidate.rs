@@ -6,9 +6,9 @@ use super::recall::ReplayedChange;
 use super::{Gates, SubjectPermit};
 use crate::domain::attempts::SubjectKey;
 use crate::domain::credential::{Credential, PasswordHash, Version};
-use crate::domain::settings::TenantSettings;
 use crate::domain::subject::Subject;
 use crate::domain::tenant::TenantId;
+use crate::domain::tenant_settings::TenantSettings;
 use crate::policy::Policy;
 use crate::service::ServiceError;
 

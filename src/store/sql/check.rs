@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 
 use super::rows::{self, Read, subject_columns};
 use super::{
-    Database, Row, Statement, audit_events, change_events, client_tokens, hash_pages, overlaps, settings, sql,
+    Database, Row, Statement, audit_events, change_events, client_tokens, hash_pages, overlaps, sql, tenant_settings,
 };
 use crate::ports::store::HashEntry;
 use crate::ports::{Pepper, StoreError};
@@ -51,7 +51,7 @@ type ReadRow = fn(&Row, Option<&dyn Pepper>) -> Read<()>;
 const TABLES: &[(&str, ReadRow)] = &[
     ("tenant", |row, _| {
         rows::tenant(row)?;
-        rows::parsed(row, "settings", settings::of_text).map(drop)
+        rows::parsed(row, "settings", tenant_settings::of_text).map(drop)
     }),
     ("instance", |row, _| rows::instance(row).map(drop)),
     ("subject", |row, _| rows::subject(row).map(drop)),

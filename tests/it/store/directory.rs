@@ -1,10 +1,10 @@
 //! Tenants, instances and subjects are found by whom they belong to.
 
 use credentiald::domain::credential::CredentialState;
-use credentiald::domain::settings::{RamPasswordPolicy, RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::subject::{
     InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, Subject, SubjectAttributes,
 };
+use credentiald::domain::tenant_settings::{RamPasswordPolicy, RamPasswordPolicyChange, TenantSettings};
 use credentiald::ports::store::{Absent, Creation, Lookup, NewSubject, SubjectStatus};
 use tokio::task::JoinSet;
 use uuid::Uuid;

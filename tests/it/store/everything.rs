@@ -14,8 +14,8 @@ use credentiald::domain::change_event::Position;
 use credentiald::domain::credential::{ChangeId, Revision};
 use credentiald::domain::names::{FreeName, RamUserName, TenantName};
 use credentiald::domain::overlap::PasswordUse;
-use credentiald::domain::settings::{RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, SubjectKind};
+use credentiald::domain::tenant_settings::{RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::time::minutes;
 use credentiald::ports::Store;
 use credentiald::ports::store::{

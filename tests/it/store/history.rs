@@ -1,8 +1,8 @@
 //! No more earlier hashes are kept than the policy needs.
 
 use credentiald::domain::names::TenantName;
-use credentiald::domain::settings::{IamPasswordPolicyChange, RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::subject::{SubjectId, SubjectName};
+use credentiald::domain::tenant_settings::{IamPasswordPolicyChange, RamPasswordPolicyChange, TenantSettings};
 use credentiald::ports::Store;
 
 use super::backend::Backend;

@@ -16,9 +16,9 @@ use credentiald::domain::evidence::Evidence;
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::overlap::{OverlapState, PasswordUse};
 use credentiald::domain::page::{Page, PageRequest};
-use credentiald::domain::settings::TenantSettings;
 use credentiald::domain::subject::{Instance, InstanceStatus, SubjectId, SubjectKind, SubjectName};
 use credentiald::domain::tenant::{Tenant, TenantId};
+use credentiald::domain::tenant_settings::TenantSettings;
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
     AccessTokens, Attempts, AuditLog, Authority, ChangeEventPage, ChangeEvents, Commit, CommitOutcome, Creation,

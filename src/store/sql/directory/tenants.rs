@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 
-use super::super::{SqlStore, Transaction, leftovers, rows, settings, sql};
+use super::super::{SqlStore, Transaction, leftovers, rows, sql, tenant_settings};
 use super::{page_of, start_of};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::settings::TenantSettings;
 use crate::domain::tenant::{Tenant, TenantId};
+use crate::domain::tenant_settings::TenantSettings;
 use crate::ports::StoreError;
 use crate::ports::store::{Authority, Creation, Deletion, Tenants};
 
@@ -48,15 +48,17 @@ impl Tenants for SqlStore {
     async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError> {
         let select = sql("SELECT id, settings FROM tenant WHERE name = $1").bind(tenant);
         let row = self.read_first(select).await?;
-        row.map(|row| Ok((TenantId(rows::uuid(&row, "id")?), rows::parsed(&row, "settings", settings::of_text)?)))
-            .transpose()
+        row.map(|row| {
+            Ok((TenantId(rows::uuid(&row, "id")?), rows::parsed(&row, "settings", tenant_settings::of_text)?))
+        })
+        .transpose()
     }
 }
 
 async fn insert(transaction: &mut dyn Transaction, tenant: &Tenant) -> Result<Creation, StoreError> {
     let insert = sql("INSERT INTO tenant (id, name, settings, created_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (name) DO NOTHING");
-    let settings = settings::to_text(&TenantSettings::default())?;
+    let settings = tenant_settings::to_text(&TenantSettings::default())?;
     let insert = insert.bind(tenant.id).bind(&tenant.name).bind(settings).bind(tenant.created_at);
     let inserted = transaction.execute(insert).await?;
     Ok(if inserted == 0 { Creation::AlreadyExists } else { Creation::Created })
@@ -86,11 +88,11 @@ async fn replace_if_expected(
     let row = transaction.fetch_first(sql("SELECT settings FROM tenant WHERE name = $1").bind(tenant)).await?;
     let Some(row) = row else { return Ok(false) };
     // Compared as values: a text written by an older program may lack a setting that has its default value.
-    if rows::parsed(&row, "settings", settings::of_text)? != *expected {
+    if rows::parsed(&row, "settings", tenant_settings::of_text)? != *expected {
         return Ok(false);
     }
     let update = sql("UPDATE tenant SET settings = $2 WHERE name = $1");
-    transaction.execute(update.bind(tenant).bind(settings::to_text(new)?)).await?;
+    transaction.execute(update.bind(tenant).bind(tenant_settings::to_text(new)?)).await?;
     for ((kind, kept), (_, kept_before)) in new.earlier_hashes().into_iter().zip(expected.earlier_hashes()) {
         if kept < kept_before {
             leftovers::of_settings(transaction, tenant, kind).await?;

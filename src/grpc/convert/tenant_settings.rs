@@ -1,6 +1,6 @@
 //! The settings of a tenant as messages.
 
-use crate::domain::settings::{
+use crate::domain::tenant_settings::{
     IamPasswordPolicy, IamPasswordPolicyChange, RamPasswordPolicy, RamPasswordPolicyChange, SecurityPreference,
     SecurityPreferenceChange, tenant_settings,
 };

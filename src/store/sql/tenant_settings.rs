@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::rows;
-use crate::domain::settings::{self, TenantSettings, tenant_settings};
+use crate::domain::tenant_settings::{self, TenantSettings, tenant_settings};
 use crate::ports::StoreError;
 
 macro_rules! stored {
@@ -34,7 +34,7 @@ macro_rules! stored {
             let stored: StoredSettings = serde_json::from_str(text).ok()?;
             let defaults = TenantSettings::default();
             Some(TenantSettings {
-                $($group: defaults.$group.with(&settings::$change { $($field: stored.$group.$field),+ }).ok()?),+
+                $($group: defaults.$group.with(&tenant_settings::$change { $($field: stored.$group.$field),+ }).ok()?),+
             })
         }
     };
