@@ -103,6 +103,7 @@ impl EntityTypes {
     }
 
     fn of_kind(&self, kind: SubjectKind) -> &EntityTypeName {
+        // Every kind is in the list. The default fits no action on subjects, so it would be denied.
         let known = self.subjects.iter().find(|(known, _)| *known == kind);
         known.map_or(&self.tenant, |(_, name)| name)
     }

@@ -56,7 +56,7 @@ impl Tls {
 
     /// Reads the files periodically, and whenever `reload` asks for it, and puts a new set in force if it is good.
     pub(super) async fn follow(mut self, reload: &Notify) -> Infallible {
-        let mut told = None;
+        let mut reported = None;
         loop {
             let is_asked = tokio::select! {
                 () = reload.notified() => true,
@@ -65,17 +65,17 @@ impl Tls {
             match self.reload().await {
                 Ok(true) => {
                     tracing::info!("the new TLS files are in force");
-                    told = None;
+                    reported = None;
                 }
                 Ok(false) => {
                     if is_asked {
                         tracing::info!("the TLS files have not changed");
                     }
-                    told = None;
+                    reported = None;
                 }
-                Err(bad) if is_asked || told.as_ref() != Some(&bad) => {
+                Err(bad) if is_asked || reported.as_ref() != Some(&bad) => {
                     tracing::warn!(error = %bad, "the new TLS files are not used: the ones before stay in force");
-                    told = Some(bad);
+                    reported = Some(bad);
                 }
                 Err(_) => {}
             }

@@ -80,7 +80,7 @@ fn beside(own: &Connection, writer: &Writer) -> rusqlite::Result<()> {
 
 /// Checkpoints with writers locked out: on a nearly full disk the log must not take the space that is left.
 fn alone(own: &Connection, writer: &Writer) -> rusqlite::Result<()> {
-    let _nobody_writes = writer.blocking_lock();
+    let _no_writer = writer.blocking_lock();
     copy(own)
 }
 
