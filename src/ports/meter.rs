@@ -78,6 +78,9 @@ pub struct Series {
 
 /// A label with a fixed set of values.
 trait Label: Copy {
+    /// The number of values. A series is computed from it, without making the list of them.
+    const COUNT: usize;
+
     /// The values.
     fn values() -> Vec<&'static str>;
 
@@ -98,6 +101,8 @@ macro_rules! labels {
         }
 
         impl Label for $label {
+            const COUNT: usize = Self::ALL.len();
+
             fn values() -> Vec<&'static str> {
                 vec![$($text),+]
             }
@@ -131,7 +136,7 @@ macro_rules! metrics {
                 enum Number { $($metric),+ }
                 let (metric, labels): (_, &[(usize, usize)]) = match self {
                     $(Self::$metric $(($($name),+))? => {
-                        (Number::$metric as usize, &[$($(($label::values().len(), $name.number())),+)?])
+                        (Number::$metric as usize, &[$($(($label::COUNT, $name.number())),+)?])
                     })+
                 };
                 Series { metric, labels: labels.iter().fold(0, |number, (count, label)| number * count + label) }

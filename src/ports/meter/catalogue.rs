@@ -42,6 +42,8 @@ metrics! {
 pub struct Rpc(pub Option<Action>);
 
 impl Label for Rpc {
+    const COUNT: usize = Action::ALL.len() + 1;
+
     fn values() -> Vec<&'static str> {
         Action::ALL.iter().map(|action| action.rpc()).chain(["other"]).collect()
     }
