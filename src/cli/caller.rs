@@ -42,8 +42,8 @@ impl CallerArgs {
         flags.into_iter().chain(TlsArgs::flags())
     }
 
-    /// A connection to the service, and the `authorization` header of its calls. A client certificate may take the
-    /// place of a token.
+    /// A connection to the service, and the `authorization` header of its calls. With a client certificate
+    /// and no token, calls are sent without the header: the service decides.
     pub(super) async fn connect(&self, environment: &Environment) -> Result<(Channel, Authorization), Failure> {
         let tls = self.tls.read(environment)?;
         let authorization = self.authorization(environment, tls.has_certificate())?;

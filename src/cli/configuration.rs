@@ -12,7 +12,7 @@ use crate::ambient::{SystemClock, SystemEntropy};
 use crate::config::{Effective, Hashing, LogFormat, Mistake};
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::{Clock, Entropy};
-use crate::server::{OperatorFile, Tls, engine_settings, key_ring, location, refused_passwords};
+use crate::server::{BadSettings, OperatorFile, Tls, engine_settings, key_ring, location, refused_passwords};
 use crate::store::Location;
 use crate::telemetry;
 
@@ -85,8 +85,7 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
     };
     let of_cost = engine_settings(&effective.config.hashing).err().map(mistake);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let of_ring = key_ring(&effective.config.pepper, &entropy).err().map_or_else(Vec::new, |bad| bad.0);
-    let of_ring = of_ring.into_iter().map(|problem| effective.mistake(problem.setting, problem.message));
+    let of_ring = mistakes_of(effective, key_ring(&effective.config.pepper, &entropy));
     let of_store = location(&effective.config).err();
     let of_store = of_store.map(|error| effective.mistake(key_of_store(effective), error.to_string()));
     of_cost.into_iter().chain(of_ring).chain(of_store).collect()
@@ -95,8 +94,7 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
 /// The mistakes in files that the service reads at start. Commands that start no service don't need them.
 fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let of_tls = Tls::read(&effective.config.tls, &clock).err().map_or_else(Vec::new, |bad| bad.0);
-    let of_tls = of_tls.into_iter().map(|problem| effective.mistake(problem.setting, problem.message));
+    let of_tls = mistakes_of(effective, Tls::read(&effective.config.tls, &clock));
     let of_list = refused_passwords(&effective.config.policy).err();
     let of_list = of_list.map(|error| effective.mistake("policy.refused_passwords_file", error.to_string()));
     let location = location(&effective.config).ok();
@@ -105,6 +103,12 @@ fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
         Some(effective.mistake(key_of_store(effective), format!("names a file: {error}")))
     });
     of_list.into_iter().chain(of_store).chain(of_tls).collect()
+}
+
+/// The mistakes in what settings name, each with the place of its setting.
+fn mistakes_of<T>(effective: &Effective, read: Result<T, BadSettings>) -> impl Iterator<Item = Mistake> {
+    let problems = read.err().into_iter().flat_map(|bad| bad.0);
+    problems.map(|problem| effective.mistake(problem.setting, problem.message))
 }
 
 /// The setting that names the store.

@@ -172,3 +172,10 @@ pub struct Subject {
     /// When it was created.
     pub created_at: Timestamp,
 }
+
+impl Subject {
+    /// Its own region, if it has one. That of an account is its instance's.
+    pub fn own_region(&self) -> Option<&Region> {
+        self.attributes.view().region.filter(|_| self.name.instance().is_none())
+    }
+}

@@ -109,11 +109,9 @@ impl TlsFiles {
         if !problems.is_empty() {
             return Err(BadSettings(problems));
         }
-        let client_cas = settings.client_ca_file.is_some().then_some(client_cas);
-        let client_crls = settings.client_crl_file.is_some().then_some(client_crls);
         Ok(TlsTexts {
-            certificate,
-            key,
+            certificate: certificate.unwrap_or_default(),
+            key: key.unwrap_or_default(),
             client_cas,
             client_crls,
             allow_tls12: settings.minimum_version == TlsVersion::V1_2,
@@ -121,15 +119,15 @@ impl TlsFiles {
     }
 }
 
+/// The text of a file, if one is named. A file that can't be read is a problem.
 fn text(
     path: Option<&Path>,
     setting: &'static str,
     problems: &mut Vec<SettingProblem>,
     read: impl Fn(&Path) -> Result<Zeroizing<String>, OperatorFileError>,
-) -> Zeroizing<String> {
-    let text = path.map(read).transpose();
-    let text = text.map_err(|error| problems.push(SettingProblem { setting, message: error.to_string() }));
-    text.ok().flatten().unwrap_or_default()
+) -> Option<Zeroizing<String>> {
+    let text = path.map(read)?;
+    text.map_err(|error| problems.push(SettingProblem { setting, message: error.to_string() })).ok()
 }
 
 fn set_of(texts: &TlsTexts, clock: &Arc<dyn Clock>) -> Result<TlsSet, BadSettings> {

@@ -41,8 +41,8 @@ impl Service {
 impl Watch {
     /// The next item; at the end the error that ended the watch, and then nothing.
     pub async fn next(&mut self) -> Option<Result<WatchItem, ServiceError>> {
-        if let Some(items) = self.items.recv().await {
-            return Some(Ok(items));
+        if let Some(item) = self.items.recv().await {
+            return Some(Ok(item));
         }
         let ended = self.follows.take()?.await;
         Some(Err(ended.unwrap_or(ServiceError::Internal("a watch was lost"))))

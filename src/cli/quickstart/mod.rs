@@ -42,7 +42,7 @@ pub(super) struct QuickstartArgs {
 }
 
 impl QuickstartArgs {
-    /// The settings, with the demonstration's own store and TLS whatever the configuration names.
+    /// The settings, with the demonstration's own store and TLS instead of those that the configuration names.
     fn load(&self, certificates: Option<&Certificates>, environment: &Environment) -> Result<Effective, Failure> {
         if self.settings.sets("store.url") {
             return Err(Failure::Usage(

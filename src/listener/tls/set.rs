@@ -112,14 +112,19 @@ impl TlsSet {
     }
 }
 
-/// Every certificate of a PEM text.
-fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
-    match chain {
-        Ok(chain) if chain.is_empty() => Err("holds no certificate in PEM".to_owned()),
-        Ok(chain) => Ok(chain),
+/// Every item of one kind in a PEM text, at least one.
+fn items<T: PemObject>(text: &str, kind: &str) -> Result<Vec<T>, String> {
+    let items: Result<Vec<_>, _> = T::pem_slice_iter(text.as_bytes()).collect();
+    match items {
+        Ok(items) if items.is_empty() => Err(format!("holds no {kind} in PEM")),
+        Ok(items) => Ok(items),
         Err(error) => Err(format!("is not valid PEM: {}", described(&error))),
     }
+}
+
+/// Every certificate of a PEM text.
+fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    items(text, "certificate")
 }
 
 /// Verifies client certificates, if there are CAs for them.
@@ -155,12 +160,7 @@ fn roots(text: &str) -> Result<RootCertStore, String> {
 }
 
 fn revocations(text: &str) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
-    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(text.as_bytes()).collect();
-    match lists {
-        Ok(lists) if lists.is_empty() => Err("holds no revocation list in PEM".to_owned()),
-        Ok(lists) => Ok(lists),
-        Err(error) => Err(format!("is not valid PEM: {}", described(&error))),
-    }
+    items(text, "revocation list")
 }
 
 fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, String> {

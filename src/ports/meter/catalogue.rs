@@ -104,7 +104,7 @@ labels! {
         Right = "right",
         /// It is wrong.
         Wrong = "wrong",
-        /// There is none.
+        /// The service could not decide.
         Undecided = "undecided",
     }
 

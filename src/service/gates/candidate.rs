@@ -10,7 +10,7 @@ use crate::domain::subject::Subject;
 use crate::domain::tenant::TenantId;
 use crate::domain::tenant_settings::TenantSettings;
 use crate::policy::Policy;
-use crate::service::ServiceError;
+use crate::service::{Call, ServiceError};
 
 /// A subject with its credential, loaded with a permit.
 pub struct Loaded {
@@ -65,6 +65,11 @@ pub trait Candidate: Send + Sync + Sized + 'static {
     /// The permit to try it.
     fn permit(&self) -> &SubjectPermit;
 
+    /// The call that tries it.
+    fn call(&self) -> &Call {
+        self.permit().call()
+    }
+
     /// The settings that its password is held to.
     fn settings(&self) -> &TenantSettings;
 
@@ -114,7 +119,7 @@ impl Candidate for Loaded {
     }
 }
 
-/// The password that the change set is tried, whatever the current one is.
+/// The password that the change set is tried, even if it is no longer the current one.
 impl Candidate for ReplayedChange {
     fn permit(&self) -> &SubjectPermit {
         self.loaded.permit()

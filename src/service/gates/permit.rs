@@ -183,12 +183,12 @@ pub(super) fn resource(
     lookup: &Lookup,
     default: &Region,
 ) -> Resource {
-    let (attributes, region) = match lookup {
-        Lookup::Found(subject) => (subject.attributes.view(), subject.attributes.view().region),
-        Lookup::Missing(Absent::Subject { region }) => (Attributes::default(), region.as_ref()),
-        Lookup::Missing(_) => (Attributes::default(), None),
+    let attributes = match lookup {
+        Lookup::Found(subject) => subject.attributes.view(),
+        Lookup::Missing(Absent::Subject { region }) => Attributes { region: region.as_ref(), ..Attributes::default() },
+        Lookup::Missing(_) => Attributes::default(),
     };
-    let (tenant, region) = (tenant.clone(), region.unwrap_or(default).clone());
+    let (tenant, region) = (tenant.clone(), attributes.region.unwrap_or(default).clone());
     match name.instance() {
         Some(instance) if action == Action::ModifyAccountPassword => {
             Resource::Instance { tenant, region, id: instance.clone(), status: attributes.instance_status }

@@ -46,7 +46,7 @@ impl<C: Candidate> Reserved<C> {
     /// Whose stored failures a change forgets: those of all callers if an administrator makes it, else the pair's, if
     /// there are any.
     pub(super) fn to_forget(&self) -> Option<Forget> {
-        if self.candidate.permit().call().caller.action().is_administrative() {
+        if self.candidate.call().caller.action().is_administrative() {
             return Some(Forget::Subject(self.pair));
         }
         (self.stored.count > 0).then_some(Forget::Pair(self.pair))
@@ -68,7 +68,7 @@ impl<C: Candidate> Reserved<C> {
     pub(super) async fn end(&mut self, ending: Ending) -> Result<(), ServiceError> {
         let outcome = match ending {
             Ending::Right => {
-                self.gates.check_evidence(self.candidate.permit().call()).await?;
+                self.gates.check_evidence(self.candidate.call()).await?;
                 // While failed attempts of this pair are unrecorded, not even a right password is confirmed.
                 if self.gates.held.holds(&self.pair) {
                     return Err(not_recorded());
@@ -85,7 +85,7 @@ impl<C: Candidate> Reserved<C> {
         };
         self.counts = false;
         self.gates.record_failure(self.failed(outcome)).await?;
-        self.gates.check_evidence(self.candidate.permit().call()).await
+        self.gates.check_evidence(self.candidate.call()).await
     }
 
     fn failed(&self, outcome: AuditOutcome) -> FailedAttempt {
@@ -122,7 +122,7 @@ impl Gates {
         mut candidate: C,
         hashes: impl FnOnce(&C) -> u32,
     ) -> Result<Reserved<C>, ServiceError> {
-        let ((subject, name), call) = (candidate.keys(), candidate.permit().call());
+        let ((subject, name), call) = (candidate.keys(), candidate.call());
         let pair = Pair { subject, name, caller: caller_key(call.caller(), call.caller.action()) };
         let slot = self.under_way.slot(pair);
         let deadline = call.deadline;
@@ -162,7 +162,7 @@ impl Gates {
         let mut slowed = false;
         loop {
             if std::mem::take(&mut waited) {
-                self.check_evidence(candidate.permit().call()).await?;
+                self.check_evidence(candidate.call()).await?;
                 candidate.catch_up(self).await?;
             }
             if self.held.is_full() {
@@ -181,7 +181,7 @@ impl Gates {
             let slowing = limits.subject.remaining(failures.by_all, self.now());
             if !slowing.is_zero() && !slowed {
                 self.ports.meter.count(Counter::AttemptsThrottled(AttemptThrottle::Subject));
-                if slowing >= candidate.permit().call().deadline.remaining(self.ports.clock.instant()) {
+                if slowing >= candidate.call().deadline.remaining(self.ports.clock.instant()) {
                     return Err(ServiceError::TooManyAttempts { retry_after: slowing });
                 }
                 tokio::time::sleep(slowing).await;

@@ -58,8 +58,8 @@ async fn record(
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
     let wait = limit.length(count(transaction, pair, at).await?);
-    let is_told = !wait.is_zero() && event.outcome != AuditOutcome::Undecided;
-    if let Some(subject) = event.subject.filter(|_| is_told) {
+    let is_reported = !wait.is_zero() && event.outcome != AuditOutcome::Undecided;
+    if let Some(subject) = event.subject.filter(|_| is_reported) {
         let locked = ChangeKind::Locked { until: at.after(wait) };
         change_events::insert(transaction, subject, event.id, at, locked).await?;
     }

@@ -197,7 +197,7 @@ fn key<'a>((tenant, name): (&'a TenantName, &'a SubjectName)) -> Key<'a> {
 /// The attributes of the subject itself, without those of its instance.
 pub(super) fn own_words(subject: &Subject) -> impl Iterator<Item = &str> {
     let attributes = subject.attributes.view();
-    let region = attributes.region.filter(|_| subject.name.instance().is_none()).map(Region::as_str);
+    let region = subject.own_region().map(Region::as_str);
     let tags = attributes.tags.into_iter().flatten().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
     [region, attributes.status, attributes.user_name].into_iter().flatten().chain(tags)
 }

@@ -245,8 +245,6 @@ pub(in crate::store::sql) const COLUMNS: [&str; 11] =
 /// A subject as a row. Attributes that its kind lacks are null.
 pub(in crate::store::sql) fn values(tenant: &TenantName, subject: &Subject) -> Read<Vec<Value>> {
     let (name, attributes) = (&subject.name, subject.attributes.view());
-    // The region of an account is read from its instance.
-    let region = attributes.region.filter(|_| name.instance().is_none());
     Ok(vec![
         subject.id.to_string().into(),
         tenant.as_str().into(),
@@ -254,7 +252,8 @@ pub(in crate::store::sql) fn values(tenant: &TenantName, subject: &Subject) -> R
         name.instance().map(InstanceId::as_str).into(),
         name.key().into(),
         name.as_written().into(),
-        region.map(Region::as_str).into(),
+        // The region of an account is read from its instance.
+        subject.own_region().map(Region::as_str).into(),
         attributes.status.into(),
         attributes.user_name.into(),
         attributes.tags.map(rows::to_json).transpose()?.into(),
