@@ -67,6 +67,11 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $kind::HAS_REGION),+ }
             }
 
+            /// The fields of a row to import that hold its attributes.
+            pub const fn imported(self) -> &'static [&'static str] {
+                match self { $(Self::$kind => $kind::IMPORTED),+ }
+            }
+
             /// A name as it is stored, with its instance. It may be one that a new subject could not have.
             pub fn stored_name(self, instance: Option<&str>, written: &str) -> Option<SubjectName> {
                 match self { $(Self::$kind => $kind::stored_name(instance, written).map(SubjectName::$kind)),+ }

@@ -45,6 +45,26 @@ pub async fn authenticate(
     })
 }
 
+/// The outcome of a call, as its caller may know it. The result of a read, and the reason why a change was not made, are
+/// disclosed only if the caller is still authenticated: deleted rows of token and tenant never come back, so they existed
+/// during the read, and the tenant was the caller's own and not another tenant under the same name.
+///
+/// # Errors
+/// That of the outcome, or the caller is no longer authenticated.
+pub async fn disclosed<T>(
+    service: &Service,
+    call: &Call,
+    outcome: Result<T, ServiceError>,
+) -> Result<T, ServiceError> {
+    let reveals_what_was_read = match &outcome {
+        Ok(_) => call.caller.action().only_reads(),
+        Err(ServiceError::Store(_) | ServiceError::NotAdmitted(_)) => false,
+        Err(_) => true,
+    };
+    let is_proven = if reveals_what_was_read { service.still_authenticated(call).await } else { Ok(()) };
+    is_proven.and(outcome)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

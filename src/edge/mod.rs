@@ -11,7 +11,7 @@ mod reason;
 mod request_context;
 mod vendor_code;
 
-pub use authenticate::{Credentials, authenticate};
+pub use authenticate::{Credentials, authenticate, disclosed};
 pub use explanation::{Explanation, Violation};
 pub use fields::Fields;
 pub use reason::{Reason, Retry};

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::context::context_of;
 use super::status;
-use crate::edge::RequestContext;
+use crate::edge::{self, RequestContext};
 use crate::service::{Call, Service, ServiceError};
 
 /// The context and the call that the layers put into the request's extensions, and the message. Checks again that the
@@ -20,22 +20,15 @@ pub(super) async fn opened<T>(service: &Service, mut request: Request<T>) -> Res
     Ok((context, call, request.into_inner()))
 }
 
-/// The reply to a call. The result of a read, and the reason why a change was not made, are returned only if the caller
-/// is still authenticated: deleted rows of token and tenant never come back, so they existed during the read, and the
-/// tenant was the caller's own and not another tenant under the same name.
+/// The reply to a call.
 pub(super) async fn answered<T>(
     service: &Service,
     context: &RequestContext,
     call: &Call,
     outcome: Result<T, ServiceError>,
 ) -> Result<Response<T>, Status> {
-    let reveals_what_was_read = match &outcome {
-        Ok(_) => call.caller.action().only_reads(),
-        Err(ServiceError::Store(_) | ServiceError::NotAdmitted(_)) => false,
-        Err(_) => true,
-    };
-    let is_proven = if reveals_what_was_read { service.still_authenticated(call).await } else { Ok(()) };
-    is_proven.and(outcome).map(Response::new).map_err(|error| status::of_error(&error, context))
+    let outcome = edge::disclosed(service, call, outcome).await;
+    outcome.map(Response::new).map_err(|error| status::of_error(&error, context))
 }
 
 /// As [`opened`], for a call whose request is a stream.

@@ -278,7 +278,7 @@ fn unwelcome_port(file: &SourceFile, path: &[String]) -> Option<String> {
         // The edge numbers requests itself.
         is_port && !(file.layer() == "grpc" && *name == "Entropy")
     };
-    let uses_ports = matches!(file.layer(), "service" | "grpc") && !file.is_in(GATES);
+    let uses_ports = matches!(file.layer(), "service" | "edge" | "grpc") && !file.is_in(GATES);
     rest.iter().find(is_held).filter(|_| first == "ports" && uses_ports).map(|name| format!("the port {name}"))
 }
 

@@ -16,6 +16,7 @@ impl Kind for IamUser {
     const KIND: SubjectKind = SubjectKind::IamUser;
     const WORD: &'static str = "iam-user";
     const ENTITY_TYPE: &'static str = "IamUser";
+    const IMPORTED: &'static [&'static str] = &["user_name", "tags"];
     type Name = IamUserId;
 
     fn stored_name(_: Option<&str>, written: &str) -> Option<IamUserId> {

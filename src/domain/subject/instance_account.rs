@@ -39,6 +39,7 @@ impl Kind for InstanceAccount {
     const WORD: &'static str = "instance-account";
     const ENTITY_TYPE: &'static str = "InstanceAccount";
     const HAS_REGION: bool = true;
+    const IMPORTED: &'static [&'static str] = &["account_status"];
     type Name = InstanceAccountName;
 
     fn stored_name(instance: Option<&str>, written: &str) -> Option<InstanceAccountName> {

@@ -13,6 +13,8 @@ pub trait Kind: Sized {
     const ENTITY_TYPE: &'static str;
     /// Whether its subjects are in a region.
     const HAS_REGION: bool = false;
+    /// The fields of a row to import that hold its attributes. The row of another kind must leave them out.
+    const IMPORTED: &'static [&'static str] = &[];
     /// The name of its subjects, unique within a tenant.
     type Name;
 

@@ -34,6 +34,7 @@ impl Kind for MailDomain {
     const WORD: &'static str = "mail-domain";
     const ENTITY_TYPE: &'static str = "MailDomain";
     const HAS_REGION: bool = true;
+    const IMPORTED: &'static [&'static str] = &["region", "mail_domain_status"];
     type Name = DomainName;
 
     fn stored_name(_: Option<&str>, written: &str) -> Option<DomainName> {

@@ -8,7 +8,7 @@ use super::wire;
 use crate::domain::credential::PasswordHash;
 use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
 use crate::domain::names::{IamUserName, Region, TenantName};
-use crate::domain::subject::{GivenAttributes, InstanceAccountStatus, MailDomainStatus};
+use crate::domain::subject::{GivenAttributes, InstanceAccountStatus, MailDomainStatus, SubjectKind};
 use crate::domain::tags::parse_tags;
 use crate::edge::{Fields, Reason};
 use crate::grpc::calls::Messages;
@@ -124,8 +124,8 @@ fn read(row: wire::ImportRow, place: u64, own_tenant: Option<&TenantName>) -> Ro
         tags: row.tags,
         account_status: row.account_status,
     };
-    let subject = row.subject.as_ref().and_then(|name| name.subject.as_ref());
-    let attributes = fields.take_all(attributes.read(subject));
+    let kind = row.subject.as_ref().and_then(|name| name.subject.as_ref()).map(Subject::kind);
+    let attributes = fields.take_all(attributes.read(kind));
     let name = fields.subject(row.subject);
     let hash = if row.hash.is_empty() { Err(FieldProblem::Missing) } else { Ok(PasswordHash::new(row.hash)) };
     let hash = fields.take("hash", hash);
@@ -154,32 +154,36 @@ struct Given {
 
 impl Given {
     /// Reads those that the kind of subject has. The others must be absent.
-    fn read(self, subject: Option<&Subject>) -> Result<GivenAttributes, Vec<InvalidField>> {
+    fn read(self, kind: Option<SubjectKind>) -> Result<GivenAttributes, Vec<InvalidField>> {
         let mut fields = Fields::default();
-        let is_mail_domain = matches!(subject, Some(Subject::MailDomain(_)));
-        let is_iam_user = matches!(subject, Some(Subject::IamUser(_)));
-        let is_account = matches!(subject, Some(Subject::InstanceAccount(_)));
-        let mut attributes = GivenAttributes::default();
-        for (field, is_given, has_it) in [
-            ("region", !self.region.is_empty(), is_mail_domain),
-            ("mail_domain_status", self.mail_domain_status != 0, is_mail_domain),
-            ("user_name", !self.user_name.is_empty(), is_iam_user),
-            ("tags", !self.tags.is_empty(), is_iam_user),
-            ("account_status", self.account_status != 0, is_account),
+        let has = |field| kind.is_some_and(|kind| kind.imported().contains(&field));
+        for (field, is_given) in [
+            ("region", !self.region.is_empty()),
+            ("mail_domain_status", self.mail_domain_status != 0),
+            ("user_name", !self.user_name.is_empty()),
+            ("tags", !self.tags.is_empty()),
+            ("account_status", self.account_status != 0),
         ] {
-            if is_given && !has_it && subject.is_some() {
+            if is_given && kind.is_some() && !has(field) {
                 let problem = FieldProblem::Malformed { expected: "must be empty for this kind of subject" };
                 fields.take::<()>(field, Err(problem));
             }
         }
-        if is_mail_domain {
+        let mut attributes = GivenAttributes::default();
+        if has("region") {
             attributes.region = fields.take_unless_empty("region", &self.region, Region::parse);
+        }
+        if has("mail_domain_status") {
             let status = MailDomainStatus::specified(self.mail_domain_status);
             attributes.mail_domain_status = fields.take("mail_domain_status", status).flatten();
-        } else if is_iam_user {
+        }
+        if has("user_name") {
             attributes.user_name = fields.take_unless_empty("user_name", &self.user_name, IamUserName::parse);
+        }
+        if has("tags") {
             attributes.tags = fields.take("tags", parse_tags(self.tags)).unwrap_or_default();
-        } else if is_account {
+        }
+        if has("account_status") {
             let status = InstanceAccountStatus::specified(self.account_status);
             attributes.account_status = fields.take("account_status", status).flatten();
         }

@@ -2,7 +2,7 @@
 
 use crate::domain::field::FieldProblem;
 use crate::domain::names::{AccountName, DomainName, IamUserId, InstanceId, RamUserName};
-use crate::domain::subject::SubjectName;
+use crate::domain::subject::{SubjectKind, SubjectName};
 use crate::edge::Fields;
 use crate::grpc::generated::credential::v1 as wire;
 use wire::subject_name::Subject;
@@ -19,6 +19,18 @@ impl From<SubjectName> for wire::SubjectName {
             }),
         };
         Self { subject: Some(subject) }
+    }
+}
+
+impl Subject {
+    /// The kind of subject that is named.
+    pub(in crate::grpc) const fn kind(&self) -> SubjectKind {
+        match self {
+            Self::MailDomain(_) => SubjectKind::MailDomain,
+            Self::RamUser(_) => SubjectKind::RamUser,
+            Self::IamUser(_) => SubjectKind::IamUser,
+            Self::InstanceAccount(_) => SubjectKind::InstanceAccount,
+        }
     }
 }
 

@@ -134,7 +134,7 @@ impl Method {
     pub(super) fn takes_all_of(&self, password: &[u8]) -> bool {
         match self {
             Self::Foreign(Foreign::Bcrypt(_)) => Bcrypt::takes_all_of(password),
-            _ => true,
+            Self::Argon2(_) | Self::Foreign(Foreign::Pbkdf2(_) | Foreign::Scrypt(_) | Foreign::ShaCrypt(_)) => true,
         }
     }
 }
@@ -171,7 +171,10 @@ impl Foreign {
 
     /// Whether it takes as much memory as a worker has.
     pub(super) fn takes_memory(&self) -> bool {
-        matches!(self, Self::Scrypt(_))
+        match self {
+            Self::Scrypt(_) => true,
+            Self::Bcrypt(_) | Self::Pbkdf2(_) | Self::ShaCrypt(_) => false,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use tonic::Code;
 
 use super::installation::{Installation, fill_disk, with_mounts};
+use super::metrics::{get, scraped_at, value};
 use super::quickstart::Demonstration;
 use super::serving::Serving;
 use super::tenant::tells_when_to_retry;
@@ -15,7 +16,7 @@ use crate::support::Client;
 /// A quickstart on a small disk, and the file that fills the disk. The disk is seen only by the process that mounted it.
 async fn on_a_small_disk(installation: &Installation) -> (Serving, PathBuf) {
     fs::create_dir(installation.data()).unwrap();
-    let quickstart = installation.command(&["quickstart", "--server-listen", "127.0.0.1:0"]);
+    let quickstart = installation.command(&["quickstart", "--server-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
     let mount = "mount -t tmpfs -o size=4m,mode=700 tmpfs credentiald-data";
     let serving = Serving::start(with_mounts(mount, &quickstart), &installation.path("")).await;
     let root = PathBuf::from(format!("/proc/{}/root", serving.id()));
@@ -38,9 +39,13 @@ async fn a_full_disk_gives_no_more_guesses() {
         relay.err("VerifyPassword", verification(&format!("guess-{guess}")), "STORE_UNAVAILABLE").await;
     }
     relay.err("VerifyPassword", right.clone(), "STORE_UNAVAILABLE").await;
+    let measured = |name: &str| value(&get(scraped_at(&serving), "/metrics"), name);
+    assert!(measured(r#"credentiald_store_failures_total{reason="unavailable"}"#) >= 1.0);
+    assert!(measured("credentiald_attempts_held") >= 1.0);
 
     fs::remove_file(&ballast).unwrap();
     assert_eq!(relay.ok("VerifyPassword", right).await["result"], "MATCHED_CURRENT");
+    assert!(measured("credentiald_attempts_held").abs() < 0.1);
     serving.stop().await;
 }
 

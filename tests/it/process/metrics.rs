@@ -38,7 +38,7 @@ pub(super) fn get(address: SocketAddr, path: &str) -> String {
 }
 
 /// The value of a metric, which is named with its labels if it has any.
-fn value(metrics: &str, name: &str) -> f64 {
+pub(super) fn value(metrics: &str, name: &str) -> f64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{name} is not in {metrics}")).parse().unwrap()
 }

@@ -5,6 +5,7 @@ use std::fs;
 use futures_util::future::join_all;
 
 use super::installation::{Installation, write_secretly};
+use super::metrics::{get, scraped_at, value};
 use super::serving::eventually;
 use super::tenant::{Acme, change, tells_when_to_retry, verification};
 use crate::support::Client;
@@ -41,7 +42,7 @@ async fn replicas_on_postgresql_serve_one_store() {
 
     let token = run(&["bootstrap"], &arguments[..2]).printed().trim().to_owned();
     let mut one = installation.serve(&arguments).await;
-    let other = installation.serve(&arguments).await;
+    let other = installation.serve(&[&arguments[..], &["--metrics-listen", "127.0.0.1:0"]].concat()).await;
     let acme = Acme::create(one.address, &token).await;
     let alice = Client::new(one.address).with_token(&acme.ram_user("alice", "mypassword-1").await);
     alice.ok("ChangePassword", change("mypassword-1", "mypassword-2")).await;
@@ -62,6 +63,10 @@ async fn replicas_on_postgresql_serve_one_store() {
     eventually("health to follow the store", || other.is_healthy().then_some(())).await;
     alice.at(other.address).ok("ChangePassword", change("mypassword-2", "mypassword-3")).await;
     assert_eq!(acme.verify("alice", "mypassword-3").await, "MATCHED_CURRENT");
+    let metrics = get(scraped_at(&other), "/metrics");
+    for grown in [r#"store_failures_total{reason="unavailable"}"#, r#"store_retries_total{cause="lost"}"#] {
+        assert!(value(&metrics, &format!("credentiald_{grown}")) >= 1.0, "{grown}\n{metrics}");
+    }
 
     one.kill();
     assert_eq!(there.version("alice").await, 3);
