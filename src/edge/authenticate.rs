@@ -51,11 +51,7 @@ pub async fn authenticate(
 ///
 /// # Errors
 /// That of the outcome, or the caller is no longer authenticated.
-pub async fn disclosed<T>(
-    service: &Service,
-    call: &Call,
-    outcome: Result<T, ServiceError>,
-) -> Result<T, ServiceError> {
+pub async fn disclosed<T>(service: &Service, call: &Call, outcome: Result<T, ServiceError>) -> Result<T, ServiceError> {
     let reveals_what_was_read = match &outcome {
         Ok(_) => call.caller.action().only_reads(),
         Err(ServiceError::Store(_) | ServiceError::NotAdmitted(_)) => false,

@@ -275,8 +275,8 @@ fn unwelcome_port(file: &SourceFile, path: &[String]) -> Option<String> {
     let (first, rest) = path.split_first()?;
     let is_held = |name: &&String| {
         let is_port = PORTS.contains(&name.as_str()) || *name == "*";
-        // The edge numbers requests itself.
-        is_port && !(file.layer() == "grpc" && *name == "Entropy")
+        // Edges number requests themselves.
+        is_port && !(matches!(file.layer(), "edge" | "grpc") && *name == "Entropy")
     };
     let uses_ports = matches!(file.layer(), "service" | "edge" | "grpc") && !file.is_in(GATES);
     rest.iter().find(is_held).filter(|_| first == "ports" && uses_ports).map(|name| format!("the port {name}"))

@@ -16,7 +16,8 @@ use crate::support::Client;
 /// A quickstart on a small disk, and the file that fills the disk. The disk is seen only by the process that mounted it.
 async fn on_a_small_disk(installation: &Installation) -> (Serving, PathBuf) {
     fs::create_dir(installation.data()).unwrap();
-    let quickstart = installation.command(&["quickstart", "--server-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
+    let quickstart =
+        installation.command(&["quickstart", "--server-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
     let mount = "mount -t tmpfs -o size=4m,mode=700 tmpfs credentiald-data";
     let serving = Serving::start(with_mounts(mount, &quickstart), &installation.path("")).await;
     let root = PathBuf::from(format!("/proc/{}/root", serving.id()));
