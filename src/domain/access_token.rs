@@ -5,7 +5,6 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::caller::Caller;
-use super::evidence::Evidence;
 use super::tenant::TenantId;
 use super::time::{Timestamp, days};
 
@@ -42,10 +41,5 @@ impl AccessToken {
     /// to refuse it.
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         now < self.expires_at
-    }
-
-    /// The evidence for the token's caller.
-    pub const fn evidence(&self) -> Evidence {
-        Evidence { token: self.id, tenant: self.tenant }
     }
 }

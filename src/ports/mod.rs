@@ -3,6 +3,7 @@
 pub mod authorizer;
 pub mod clock;
 pub mod entropy;
+pub mod evidence;
 pub mod hasher;
 pub mod meter;
 pub mod pepper;
@@ -12,6 +13,7 @@ pub mod store;
 pub use authorizer::{AccessRequest, Authorizer, Decision};
 pub use clock::{Clock, Deadline};
 pub use entropy::Entropy;
+pub use evidence::{CallerProof, Evidence, ExternalIdentity};
 pub use hasher::{
     AdmittedHashes, EngineFigures, HashDescription, Hasher, HasherError, HasherFigures, NotAdmitted, SALT_BYTES, Salt,
 };

@@ -1,5 +1,7 @@
 //! Authentication of callers.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -7,7 +9,7 @@ use super::gates::Gates;
 use super::{Call, Service, ServiceError};
 use crate::domain::access_token::TokenDigest;
 use crate::domain::caller::Caller;
-use crate::domain::evidence::Evidence;
+use crate::ports::{CallerProof, Evidence, ExternalIdentity};
 
 /// The prefix of every access token's text, so that scanners for leaked secrets recognize it.
 const PREFIX: &str = "cdt_";
@@ -26,11 +28,27 @@ impl Service {
         let digest = digest(token_text);
         match self.gates.access_token(&digest).await? {
             Some(token) if token.is_valid_at(self.gates.now()) => {
-                let evidence = token.evidence();
+                let evidence = Evidence::of_token(&token);
                 Ok((token.caller, evidence))
             }
             _ => Err(ServiceError::Unauthenticated),
         }
+    }
+
+    /// The caller of an identity from outside, and the evidence for the caller from now on: the ids of the tenant and
+    /// the subject that have these names now. Ones that get the names later are others.
+    ///
+    /// # Errors
+    /// The identity is not valid, or its tenant or subject does not exist.
+    pub async fn authenticate_external(
+        &self,
+        identity: Arc<dyn ExternalIdentity>,
+    ) -> Result<(Caller, Evidence), ServiceError> {
+        let found = self.gates.caller_named(identity.caller()).await?;
+        let (caller, tenant) = found.ok_or(ServiceError::Unauthenticated)?;
+        let evidence = Evidence { proof: CallerProof::External { identity, subject: caller.subject_id() }, tenant };
+        let holds = evidence.holds_outside_the_store(self.gates.now());
+        holds.then_some((caller, evidence)).ok_or(ServiceError::Unauthenticated)
     }
 
     /// Checks a caller's evidence again, once its message is there: that may be long after the headers.

@@ -3,9 +3,8 @@
 use uuid::Uuid;
 
 use crate::domain::caller::{Caller, EligibleCaller};
-use crate::domain::evidence::Evidence;
 use crate::domain::names::TenantName;
-use crate::ports::Deadline;
+use crate::ports::{Deadline, Evidence};
 use crate::service::ServiceError;
 
 /// One call of an RPC.

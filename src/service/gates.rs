@@ -57,7 +57,9 @@ use uuid::Uuid;
 
 use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
+use crate::domain::caller::Caller;
 use crate::domain::credential::{StoredHash, Version};
+use crate::domain::named_caller::NamedCaller;
 use crate::domain::names::{Region, TenantName};
 use crate::domain::password::Password;
 use crate::domain::subject::{GivenAttributes, Subject, SubjectAttributes, SubjectId, SubjectName};
@@ -241,7 +243,25 @@ impl Gates {
         uuid::Builder::from_random_bytes(self.random()).into_uuid()
     }
 
-    /// The access token with that digest: the only look-up before the caller is known.
+    /// The caller of that name, with the id of its tenant, or `None` if one of the two does not exist. Like
+    /// [`Self::access_token`], a look-up before the caller is known.
+    pub(super) async fn caller_named(
+        &self,
+        name: &NamedCaller,
+    ) -> Result<Option<(Caller, Option<TenantId>)>, ServiceError> {
+        let (tenant, member) = match name {
+            NamedCaller::Operator(name) => return Ok(Some((Caller::Operator(name.clone()), None))),
+            NamedCaller::Member(tenant, member) => (tenant, member),
+        };
+        let Some(found) = self.ports.store.tenant(tenant).await? else { return Ok(None) };
+        let subject = match member.subject() {
+            Some(name) => self.ports.store.look_up(tenant, &name).await?.subject_id(),
+            None => None,
+        };
+        Ok(member.clone().of(tenant.clone(), subject).map(|caller| (caller, Some(found.id))))
+    }
+
+    /// The access token with that digest: a look-up before the caller is known.
     pub(super) async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, ServiceError> {
         Ok(self.ports.store.access_token(digest).await?)
     }
@@ -290,7 +310,7 @@ impl Gates {
     /// The authority for the writes of a permitted request.
     fn authority(&self, permit: &Permit, outcome: AuditOutcome) -> Authority {
         let event = self.event(permit, outcome);
-        Authority { event, evidence: permit.call().evidence, tenant: permit.tenant() }
+        Authority { event, evidence: permit.call().evidence.clone(), tenant: permit.tenant() }
     }
 
     /// Checks that the evidence for a call's caller still holds.

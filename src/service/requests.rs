@@ -7,9 +7,8 @@ use crate::domain::access_token::AccessToken;
 use crate::domain::change_event::{ChangeEvent, Position};
 use crate::domain::credential::{ExpectedVersion, PasswordHash, Version};
 use crate::domain::field::InvalidField;
-use crate::domain::names::{
-    AccountName, ClientToken, DomainName, FreeName, IamUserId, InstanceId, RamUserName, Region, TenantName,
-};
+use crate::domain::named_caller::Member;
+use crate::domain::names::{AccountName, ClientToken, DomainName, FreeName, InstanceId, Region, TenantName};
 use crate::domain::password::{NewPassword, Password};
 use crate::domain::subject::{GivenAttributes, InstanceStatus, SubjectName};
 use crate::domain::time::Timestamp;
@@ -250,18 +249,6 @@ pub enum TokenHolder {
     Operator(FreeName),
     /// A member of a tenant; `None` means the issuer's own.
     Member(Option<TenantName>, Member),
-}
-
-/// A caller that belongs to a tenant.
-pub enum Member {
-    /// Its root.
-    Root,
-    /// A RAM user.
-    RamUser(RamUserName),
-    /// An IAM user.
-    IamUser(IamUserId),
-    /// A relying system.
-    Service(FreeName),
 }
 
 /// An access token that was issued.

@@ -13,6 +13,7 @@ use crate::cli::failure::Failure;
 use crate::domain::action::Action;
 use crate::domain::caller::{Caller, EligibleCaller};
 use crate::domain::field::FieldProblem;
+use crate::domain::named_caller::Member;
 use crate::domain::names::{AccountName, DomainName, FreeName, IamUserId, InstanceId, RamUserName, TenantName};
 use crate::domain::page::PageRequest;
 use crate::domain::password::Password;
@@ -20,7 +21,7 @@ use crate::domain::subject::{GivenAttributes, InstanceStatus, SubjectName};
 use crate::ports::Deadline;
 use crate::server::Server;
 use crate::service::error::Missing;
-use crate::service::requests::{InstanceToCreate, Member, SubjectToCreate, TokenHolder, TokenToIssue, WantedPassword};
+use crate::service::requests::{InstanceToCreate, SubjectToCreate, TokenHolder, TokenToIssue, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
 const TENANT: &str = "demo";

@@ -6,12 +6,13 @@ use super::wire;
 use crate::domain::access_token::TokenId;
 use crate::domain::caller::CallerKind;
 use crate::domain::field::FieldProblem;
-use crate::domain::names::{FreeName, IamUserId, RamUserName};
+use crate::domain::named_caller::Member;
+use crate::domain::names::FreeName;
 use crate::edge::Fields;
 use crate::grpc::convert::lists::listed;
 use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::time_to_live;
-use crate::service::requests::{Member, TokenHolder, TokenToIssue};
+use crate::service::requests::{TokenHolder, TokenToIssue};
 use crate::service::{Call, Service, ServiceError};
 
 pub(super) async fn issue(
@@ -67,14 +68,7 @@ fn holder(fields: &mut Fields, message: &wire::IssueAccessTokenRequest) -> Optio
         fields.take("tenant", belongs_nowhere);
         return fields.take("caller_name", FreeName::parse(name).map(TokenHolder::Operator));
     }
-    let member = match kind {
-        CallerKind::RamUser => RamUserName::parse(name).map(Member::RamUser),
-        CallerKind::IamUser => IamUserId::parse(name).map(Member::IamUser),
-        CallerKind::Service => FreeName::parse(name).map(Member::Service),
-        _ if name.is_empty() => Ok(Member::Root),
-        _ => Err(FieldProblem::Malformed { expected: "must be empty for root" }),
-    };
-    Some(TokenHolder::Member(tenant, fields.take("caller_name", member)?))
+    Some(TokenHolder::Member(tenant, fields.take("caller_name", Member::parse(kind, name))?))
 }
 
 fn token_id(text: &str) -> Result<TokenId, FieldProblem> {

@@ -1,13 +1,14 @@
 //! The authority of a write.
 
 use crate::domain::audit_event::AuditEvent;
-use crate::domain::evidence::Evidence;
 use crate::domain::tenant::TenantId;
+use crate::ports::Evidence;
 
 /// The authority of a write: its audit event, and the conditions for it.
 ///
 /// A store MUST check the evidence and the tenant in the transaction of the write, in such a way that neither can end
-/// before the transaction does: no write is committed after the token was revoked or the tenant deleted. If either no
+/// before the transaction does: no write is committed after the token was revoked,
+/// or the tenant or the subject of an external identity deleted. If either no
 /// longer holds, the write changes nothing and returns [`EvidenceGone`](super::StoreError::EvidenceGone) or
 /// [`TenantGone`](super::StoreError::TenantGone).
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use super::{Authority, Creation, Deletion, StoreError};
 use crate::domain::credential::{ChangeId, CredentialState, StoredHash};
 use crate::domain::names::{InstanceId, Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus, Subject, SubjectKind, SubjectName};
+use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus, Subject, SubjectId, SubjectKind, SubjectName};
 
 /// Subjects. Every write records its audit event in the same transaction, and the creation and deletion of a subject
 /// its change event; a call that changes nothing records nothing.
@@ -56,6 +56,16 @@ pub enum Lookup {
     Found(Subject),
     /// Something is missing.
     Missing(Absent),
+}
+
+impl Lookup {
+    /// The id of the subject, if it was found.
+    pub const fn subject_id(&self) -> Option<SubjectId> {
+        match self {
+            Self::Found(subject) => Some(subject.id),
+            Self::Missing(_) => None,
+        }
+    }
 }
 
 /// What is missing.

@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use super::{Authority, StoreError};
 use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
-use crate::domain::evidence::Evidence;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
+use crate::ports::Evidence;
 
 /// Access tokens. Only the digest of a token's text is stored. The tokens of a tenant that is gone MUST NOT be found by
 /// anything here: a tenant of the same name is another one.

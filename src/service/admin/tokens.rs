@@ -3,14 +3,13 @@
 use crate::domain::access_token::{AccessToken, DEFAULT_TIME_TO_LIVE, TokenId};
 use crate::domain::caller::{Caller, CallerKind};
 use crate::domain::field::{FieldProblem, InvalidField};
+use crate::domain::named_caller::Member;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::subject::SubjectName;
-use crate::ports::store::Lookup;
 use crate::service::authenticate::new_token;
 use crate::service::error::Missing;
 use crate::service::gates::{Directory, Scope};
-use crate::service::requests::{IssuedToken, Member, TokenHolder, TokenToIssue};
+use crate::service::requests::{IssuedToken, TokenHolder, TokenToIssue};
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
@@ -72,16 +71,9 @@ impl Service {
 
 /// The caller that a token authenticates, bound to the subject if it is one.
 async fn caller_of(directory: &Directory<'_>, member: Member) -> Result<Caller, ServiceError> {
-    let tenant = directory.name().clone();
-    let name = match &member {
-        Member::Root => return Ok(Caller::Root(tenant)),
-        Member::Service(name) => return Ok(Caller::Service(tenant, name.clone())),
-        Member::RamUser(name) => SubjectName::RamUser(name.clone()),
-        Member::IamUser(id) => SubjectName::IamUser(id.clone()),
+    let subject = match member.subject() {
+        Some(name) => directory.look_up(&name).await?.subject_id(),
+        None => None,
     };
-    match (directory.look_up(&name).await?, member) {
-        (Lookup::Found(subject), Member::RamUser(name)) => Ok(Caller::RamUser(tenant, name, subject.id)),
-        (Lookup::Found(subject), Member::IamUser(id)) => Ok(Caller::IamUser(tenant, id, subject.id)),
-        _ => Err(ServiceError::NotFound(Missing::User)),
-    }
+    member.of(directory.name().clone(), subject).ok_or(ServiceError::NotFound(Missing::User))
 }

@@ -129,10 +129,7 @@ impl Gates {
         let lookup =
             if may_see { self.ports.store.look_up(&tenant, &name).await? } else { Lookup::Missing(Absent::Tenant) };
         let resource = resource(call.caller.action(), &tenant, &name, &lookup, self.default_region());
-        let id = match &lookup {
-            Lookup::Found(subject) => Some(subject.id),
-            Lookup::Missing(_) => None,
-        };
+        let id = lookup.subject_id();
         let permit = self.decide(call, &resource, of_tenant, id).await?;
         Ok(SubjectPermit { permit, tenant, name, lookup })
     }

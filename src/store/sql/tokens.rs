@@ -8,12 +8,11 @@ use super::{SqlStore, Statement, Transaction, authority, rows, sql};
 use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::caller::CallerKind;
-use crate::domain::evidence::Evidence;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
-use crate::ports::StoreError;
 use crate::ports::store::{AccessTokens, Authority};
+use crate::ports::{Evidence, StoreError};
 
 #[async_trait]
 impl AccessTokens for SqlStore {
@@ -45,7 +44,13 @@ impl AccessTokens for SqlStore {
     }
 
     async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.read_first(authority::valid(evidence, at, "")).await?.is_some())
+        if !evidence.holds_outside_the_store(at) {
+            return Ok(false);
+        }
+        match authority::row_of(evidence, at, "") {
+            Some(select) => Ok(self.read_first(select).await?.is_some()),
+            None => Ok(true),
+        }
     }
 
     async fn insert_access_token(

@@ -1,16 +1,16 @@
 //! Nothing is written in the name of who may not any more.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::caller::Caller;
-use credentiald::domain::evidence::Evidence;
 use credentiald::domain::names::{RamUserName, TenantName};
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId};
 use credentiald::domain::tenant::TenantId;
 use credentiald::domain::tenant_settings::TenantSettings;
 use credentiald::ports::store::{Authority, Creation, Deletion, ImportedSubject, NewSubject, SubjectStatus};
-use credentiald::ports::{Store, StoreError};
+use credentiald::ports::{CallerProof, Evidence, ExternalIdentity, Store, StoreError};
 use uuid::Uuid;
 
 use super::backend::Backend;
@@ -27,8 +27,9 @@ async fn issued(store: &dyn Store, acme: &TenantName, number: u8) -> Evidence {
     let name = RamUserName::parse(user.name.key()).unwrap();
     let token = token(Caller::RamUser(acme.clone(), name, user.id));
     assert!(store.insert_access_token(&token, &digest(number), &authority()).await.unwrap());
-    assert!(store.is_proven(&token.evidence(), authority().event.at).await.unwrap());
-    token.evidence()
+    let evidence = Evidence::of_token(&token);
+    assert!(store.is_proven(&evidence, authority().event.at).await.unwrap());
+    evidence
 }
 
 /// Every write, in somebody's name. Each answers why it was not made.
@@ -76,16 +77,17 @@ pub async fn no_write_is_made_once_what_proves_its_caller_is_gone(backend: &mut 
     let alice = add_subject_with_password(&*store, &acme, ram_user("alice")).await.id;
     let [revoked, of_nobody, expired] =
         [issued(&*store, &acme, 1).await, issued(&*store, &acme, 2).await, issued(&*store, &acme, 3).await];
-    assert!(store.delete_access_token(Some(&acme), revoked.token, &authority()).await.unwrap());
+    let CallerProof::Token(revoked_token) = revoked.proof else { panic!("a token") };
+    assert!(store.delete_access_token(Some(&acme), revoked_token, &authority()).await.unwrap());
     assert_eq!(store.delete_subject(&acme, &ram_user("user-2"), &authority()).await.unwrap(), Deletion::Deleted);
-    let mut late = name_of(expired);
+    let mut late = name_of(expired.clone());
     late.event.at = token(operator()).expires_at;
-    let other_tenants = Evidence { tenant: Some(TenantId(Uuid::new_v4())), ..expired };
-    let operators = Evidence { tenant: None, ..expired };
+    let other_tenants = Evidence { tenant: Some(TenantId(Uuid::new_v4())), ..expired.clone() };
+    let operators = Evidence { tenant: None, ..expired.clone() };
     let events = backend.audit_events().await;
 
     for name in [name_of(revoked), name_of(of_nobody), late, name_of(other_tenants), name_of(operators)] {
-        let evidence = name.evidence.unwrap();
+        let evidence = name.evidence.clone().unwrap();
         assert!(!store.is_proven(&evidence, name.event.at).await.unwrap(), "{name:?}");
         for (number, error) in every_write(&*store, alice, &name).await.into_iter().enumerate() {
             assert!(matches!(error, StoreError::EvidenceGone), "{number}: {error:?}");
@@ -97,6 +99,55 @@ pub async fn no_write_is_made_once_what_proves_its_caller_is_gone(backend: &mut 
     assert_eq!(backend.hashes().count_under(None).await.unwrap().current, 1);
     let name = Authority { tenant: Some(tenant_id(&acme)), ..name_of(expired) };
     assert_eq!(store.create_instance(&acme, &instance("r-3"), &name).await.unwrap(), Creation::Created);
+}
+
+pub async fn no_write_is_made_for_an_external_identity_that_no_longer_holds(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    let globex = add_tenant(&*store, "globex").await;
+    add_instance(&*store, &acme, "r-1").await;
+    add_subject(&*store, &acme, mail_domain("example.com")).await;
+    let alice = add_subject_with_password(&*store, &acme, ram_user("alice")).await.id;
+    let gone = add_subject(&*store, &acme, ram_user("gone")).await.id;
+    let (of_acme, of_globex) = (Some(tenant_id(&acme)), Some(tenant_id(&globex)));
+    let operator = external("operator ops", None, None);
+    let relay = external("service acme relay", of_acme, None);
+    let user = external("ram-user acme alice", of_acme, Some(alice));
+    let deleted_user = external("ram-user acme gone", of_acme, Some(gone)).1;
+    let deleted_tenants = external("root globex", of_globex, None).1;
+    let other_tenants = external("ram-user acme alice", of_globex, Some(alice)).1;
+    for evidence in [&operator.1, &relay.1, &user.1, &deleted_user, &deleted_tenants] {
+        assert!(store.is_proven(evidence, authority().event.at).await.unwrap());
+    }
+    assert_eq!(store.delete_subject(&acme, &ram_user("gone"), &authority()).await.unwrap(), Deletion::Deleted);
+    assert_eq!(store.delete_tenant(&globex, &authority()).await.unwrap(), Deletion::Deleted);
+    // A user that is created under the same name is another.
+    add_subject(&*store, &acme, ram_user("gone")).await;
+    let events = backend.audit_events().await;
+
+    let refused = async |name: Authority| {
+        let evidence = name.evidence.clone().unwrap();
+        assert!(!store.is_proven(&evidence, name.event.at).await.unwrap(), "{name:?}");
+        for (number, error) in every_write(&*store, alice, &name).await.into_iter().enumerate() {
+            assert!(matches!(error, StoreError::EvidenceGone), "{number}: {error:?}");
+        }
+    };
+    for evidence in [deleted_user, deleted_tenants, other_tenants] {
+        refused(name_of(evidence)).await;
+    }
+    for (number, (identity, evidence)) in [operator, relay, user].into_iter().enumerate() {
+        let mut late = name_of(evidence.clone());
+        late.event.at = identity.expires_at();
+        refused(late).await;
+        identity.recognized.store(false, Ordering::Relaxed);
+        refused(name_of(evidence.clone())).await;
+        identity.recognized.store(true, Ordering::Relaxed);
+        let name = Authority { tenant: of_acme, ..name_of(evidence) };
+        assert_eq!(backend.audit_events().await.len(), events.len() + number);
+        let created = store.create_instance(&acme, &instance(&format!("r-{number}{number}")), &name).await;
+        assert_eq!(created.unwrap(), Creation::Created);
+    }
+    assert_eq!(store.credential(alice).await.unwrap().unwrap().version, version(1));
 }
 
 pub async fn what_was_permitted_in_a_tenant_is_not_done_in_its_namesake(backend: &mut impl Backend) {
@@ -113,9 +164,12 @@ pub async fn what_was_permitted_in_a_tenant_is_not_done_in_its_namesake(backend:
     let alice = add_subject_with_password(&*store, &acme, ram_user("alice")).await.id;
     let events = backend.audit_events().await;
 
-    assert!(!store.is_proven(&root.evidence(), at(1)).await.unwrap());
-    for error in every_write(&*store, alice, &name_of(root.evidence())).await {
-        assert!(matches!(error, StoreError::EvidenceGone), "{error:?}");
+    let by_name = external("root acme", root.tenant, None).1;
+    for evidence in [Evidence::of_token(&root), by_name] {
+        assert!(!store.is_proven(&evidence, at(1)).await.unwrap());
+        for error in every_write(&*store, alice, &name_of(evidence)).await {
+            assert!(matches!(error, StoreError::EvidenceGone), "{error:?}");
+        }
     }
     let of_the_first = Authority { tenant: Some(tenant_id(&acme)), ..authority() };
     for error in every_write(&*store, alice, &of_the_first).await {

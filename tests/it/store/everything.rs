@@ -17,10 +17,10 @@ use credentiald::domain::overlap::PasswordUse;
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, SubjectKind};
 use credentiald::domain::tenant_settings::{RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::time::minutes;
-use credentiald::ports::Store;
 use credentiald::ports::store::{
     Authority, Generation, HashEntry, ImportedSubject, Replacement, StoredHashes, SubjectStatus,
 };
+use credentiald::ports::{Evidence, Store};
 use credentiald::store::SqlStore;
 use uuid::Uuid;
 
@@ -136,7 +136,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     store_of.delete_instance(acme, &instance_id("r-1"), &authority()).await.unwrap();
     store_of.delete_tenant(&globex, &authority()).await.unwrap();
     // In the name of a caller whose token is gone, in a tenant that is there.
-    let evidence = Some(token(operator()).evidence());
+    let evidence = Some(Evidence::of_token(&token(operator())));
     let nobodys = Authority { evidence, ..authority() };
     store_of.create_instance(acme, &instance("r-9"), &nobodys).await.unwrap_err();
     let permitted = Authority { tenant: Some(tenant_id(acme)), ..authority() };
@@ -156,8 +156,13 @@ async fn tokens_are_asked_for(store: &dyn Store, acme: &TenantName, alice: Subje
         store.insert_access_token(&issued, &digest(number), &authority()).await.unwrap();
         store.access_token(&digest(number)).await.unwrap();
         store.access_token_of(issued.id).await.unwrap();
-        assert!(store.is_proven(&issued.evidence(), at(1)).await.unwrap());
+        assert!(store.is_proven(&Evidence::of_token(&issued), at(1)).await.unwrap());
         store.delete_access_token(issued.caller.tenant(), issued.id, &authority()).await.unwrap();
+    }
+    let relay = external("service acme relay", Some(tenant_id(acme)), None);
+    let user = external("ram-user acme alice", Some(tenant_id(acme)), Some(alice));
+    for (_, evidence) in [relay, user, external("operator ops", None, None)] {
+        assert!(store.is_proven(&evidence, at(1)).await.unwrap());
     }
     store.bootstrap(&token(operator()), &digest(4), &event()).await.unwrap();
     for owner in [None, Some(acme)] {

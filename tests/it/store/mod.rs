@@ -59,6 +59,7 @@ macro_rules! laws {
             ],
             authorities: [
                 no_write_is_made_once_what_proves_its_caller_is_gone,
+                no_write_is_made_for_an_external_identity_that_no_longer_holds,
                 what_was_permitted_in_a_tenant_is_not_done_in_its_namesake,
             ],
             change_events: [

@@ -1,8 +1,8 @@
 //! A write and the end of what it rests on, at the same time.
 
 use credentiald::domain::caller::Caller;
-use credentiald::ports::StoreError;
 use credentiald::ports::store::{AccessTokens, Authority, Credentials, ImportedSubject, Imports, Instances, Subjects};
+use credentiald::ports::{Evidence, StoreError};
 use credentiald::store::SqlStore;
 use futures_util::future::BoxFuture;
 use sqlx::Connection;
@@ -11,6 +11,14 @@ use uuid::Uuid;
 use super::postgres::{SETTINGS, open};
 use super::values::*;
 use crate::support::postgres::shared;
+
+/// How the caller of a write was proved.
+#[derive(Clone, Copy)]
+enum Proven {
+    Token,
+    TenantByName,
+    UserByName,
+}
 
 /// Somebody revokes the token, or deletes the tenant, and has not committed yet when the write begins: it has to wait, and
 /// then comes to nothing. A write that only read the rows would be committed after them.
@@ -43,9 +51,14 @@ async fn a_write_waits_for_who_takes_away_what_it_rests_on() {
             })
         }),
     ];
-    for ((what, write), taken_away) in writes.iter().flat_map(|write| {
-        ["DELETE FROM access_token", "DELETE FROM tenant WHERE name = 'globex'"].map(|taken_away| (write, taken_away))
-    }) {
+    const TENANT: &str = "DELETE FROM tenant WHERE name = 'globex'";
+    let proofs = [
+        (Proven::Token, "DELETE FROM access_token"),
+        (Proven::Token, TENANT),
+        (Proven::TenantByName, TENANT),
+        (Proven::UserByName, "DELETE FROM subject WHERE tenant = 'globex'"),
+    ];
+    for ((what, write), (proven, taken_away)) in writes.iter().flat_map(|write| proofs.map(|proof| (write, proof))) {
         let write = *write;
         let cluster = shared().await;
         let database = cluster.new_store().await;
@@ -53,7 +66,15 @@ async fn a_write_waits_for_who_takes_away_what_it_rests_on() {
         alice(&store).await;
         let root = token(Caller::Root(add_tenant(&store, "globex").await));
         assert!(store.insert_access_token(&root, &digest(1), &authority()).await.unwrap());
-        let name = Authority { evidence: Some(root.evidence()), ..authority() };
+        let evidence = match proven {
+            Proven::Token => Evidence::of_token(&root),
+            Proven::TenantByName => external("root globex", root.tenant, None).1,
+            Proven::UserByName => {
+                let bob = add_subject(&store, &tenant("globex"), ram_user("bob")).await.id;
+                external("ram-user globex bob", root.tenant, Some(bob)).1
+            }
+        };
+        let name = Authority { evidence: Some(evidence), ..authority() };
         let (mut other, mut looking) = (cluster.connection(&database).await, cluster.connection(&database).await);
         sqlx::raw_sql("BEGIN").execute(&mut other).await.unwrap();
         sqlx::raw_sql(taken_away).execute(&mut other).await.unwrap();

@@ -1,5 +1,7 @@
 //! Values for the laws, and the verbs that put them into a store.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
@@ -9,6 +11,7 @@ use credentiald::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{ChangeId, ChangedBy, ExpectedVersion, StoredHash, Version, VersionedHash};
+use credentiald::domain::named_caller::NamedCaller;
 use credentiald::domain::names::{
     AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
 };
@@ -19,8 +22,8 @@ use credentiald::domain::subject::{
 };
 use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::time::{Timestamp, Window, minutes};
-use credentiald::ports::Store;
 use credentiald::ports::store::{Authority, Commit, CommitOutcome, Creation, FirstPassword, NewSubject};
+use credentiald::ports::{CallerProof, Evidence, ExternalIdentity, Store};
 use uuid::Uuid;
 
 pub fn at(micros: i64) -> Timestamp {
@@ -124,6 +127,35 @@ pub fn digest(number: u8) -> TokenDigest {
 pub fn token(caller: Caller) -> AccessToken {
     let tenant = caller.tenant().map(tenant_id);
     AccessToken { id: TokenId(Uuid::new_v4()), caller, tenant, created_at: at(10), expires_at: at(20) }
+}
+
+/// An identity from outside that expires at 20, and its recognition, which the test may end.
+#[derive(Debug)]
+pub struct Identity {
+    caller: NamedCaller,
+    pub recognized: AtomicBool,
+}
+
+impl ExternalIdentity for Identity {
+    fn caller(&self) -> &NamedCaller {
+        &self.caller
+    }
+
+    fn expires_at(&self) -> Timestamp {
+        at(20)
+    }
+
+    fn is_recognized(&self) -> bool {
+        self.recognized.load(Ordering::Relaxed)
+    }
+}
+
+/// An identity of that name, and the evidence for its caller.
+pub fn external(name: &str, tenant: Option<TenantId>, subject: Option<SubjectId>) -> (Arc<Identity>, Evidence) {
+    let caller = NamedCaller::parse(name).unwrap();
+    let identity = Arc::new(Identity { caller, recognized: AtomicBool::new(true) });
+    let proof = CallerProof::External { identity: Arc::clone(&identity) as _, subject };
+    (identity, Evidence { proof, tenant })
 }
 
 /// The id of the first tenant of that name.

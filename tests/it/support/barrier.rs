@@ -12,7 +12,6 @@ use credentiald::domain::audit_event::AuditEvent;
 use credentiald::domain::change_event::{ChangeEvent, Position};
 use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{Credential, Revision, StoredHash, Version};
-use credentiald::domain::evidence::Evidence;
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::overlap::{OverlapState, PasswordUse};
 use credentiald::domain::page::{Page, PageRequest};
@@ -25,7 +24,7 @@ use credentiald::ports::store::{
     Credentials, Deletion, FoundSubject, HashEntry, ImportedSubject, Imports, Instances, Lookup, NewSubject, Numbered,
     Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants, Upkeep,
 };
-use credentiald::ports::{Store, StoreError};
+use credentiald::ports::{Evidence, Store, StoreError};
 use tokio::sync::{Barrier, watch};
 
 /// While armed, the first `credential` or `subjects` of each caller waits until all have called it, or no commit is made.

@@ -1,0 +1,141 @@
+//! Callers by their names, as rules and requests give them.
+
+use super::caller::{Caller, CallerKind};
+use super::field::FieldProblem;
+use super::names::{FreeName, IamUserId, RamUserName, TenantName};
+use super::subject::{SubjectId, SubjectName};
+
+/// A caller by name, whether it exists or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedCaller {
+    /// An operator, which belongs to no tenant.
+    Operator(FreeName),
+    /// A member of a tenant.
+    Member(TenantName, Member),
+}
+
+/// A caller that belongs to a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Member {
+    /// Its root.
+    Root,
+    /// A RAM user.
+    RamUser(RamUserName),
+    /// An IAM user.
+    IamUser(IamUserId),
+    /// A relying system.
+    Service(FreeName),
+}
+
+impl NamedCaller {
+    /// The forms that [`NamedCaller::parse`] accepts, for messages.
+    pub const FORMS: &'static str = "`operator NAME`, `root TENANT`, `service TENANT NAME`, `ram-user TENANT NAME` or \
+                                     `iam-user TENANT ID`";
+
+    /// Parses one of [`NamedCaller::FORMS`], or returns `None` if the text has none of these forms.
+    pub fn parse(text: &str) -> Option<Self> {
+        let words: Vec<_> = text.split_whitespace().collect();
+        let (kind, tenant, name) = match *words {
+            ["operator", name] => return FreeName::parse(name).ok().map(Self::Operator),
+            ["root", tenant] => ("root", tenant, ""),
+            [kind, tenant, name] => (kind, tenant, name),
+            _ => return None,
+        };
+        let member = Member::parse(CallerKind::of(kind)?, name).ok()?;
+        Some(Self::Member(TenantName::parse(tenant).ok()?, member))
+    }
+
+    /// Whether this is the name of that caller.
+    pub fn is_name_of(&self, caller: &Caller) -> bool {
+        match self {
+            Self::Operator(name) => *caller == Caller::Operator(name.clone()),
+            Self::Member(tenant, member) => {
+                member.clone().of(tenant.clone(), caller.subject_id()).as_ref() == Some(caller)
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Parses the name of a tenant's member of that kind. A root has none.
+    ///
+    /// # Errors
+    /// What is wrong with the name or the kind.
+    pub fn parse(kind: CallerKind, name: &str) -> Result<Self, FieldProblem> {
+        match kind {
+            CallerKind::RamUser => RamUserName::parse(name).map(Self::RamUser),
+            CallerKind::IamUser => IamUserId::parse(name).map(Self::IamUser),
+            CallerKind::Service => FreeName::parse(name).map(Self::Service),
+            CallerKind::Root if name.is_empty() => Ok(Self::Root),
+            CallerKind::Root => Err(FieldProblem::Malformed { expected: "must be empty for root" }),
+            CallerKind::Operator => Err(FieldProblem::Malformed { expected: "must not be of a tenant" }),
+        }
+    }
+
+    /// The subject that the member is, if it is one.
+    pub fn subject(&self) -> Option<SubjectName> {
+        match self {
+            Self::RamUser(name) => Some(SubjectName::RamUser(name.clone())),
+            Self::IamUser(id) => Some(SubjectName::IamUser(id.clone())),
+            Self::Root | Self::Service(_) => None,
+        }
+    }
+
+    /// The caller, or `None` if it is a subject and `subject` is not its id.
+    pub fn of(self, tenant: TenantName, subject: Option<SubjectId>) -> Option<Caller> {
+        Some(match self {
+            Self::Root => Caller::Root(tenant),
+            Self::Service(name) => Caller::Service(tenant, name),
+            Self::RamUser(name) => Caller::RamUser(tenant, name, subject?),
+            Self::IamUser(id) => Caller::IamUser(tenant, id, subject?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_is_named_by_its_kind_its_tenant_and_its_name() {
+        let id = SubjectId(uuid::Uuid::from_u128(7));
+        let caller_of = |text| match NamedCaller::parse(text)? {
+            NamedCaller::Operator(name) => Some(Caller::Operator(name)),
+            NamedCaller::Member(tenant, member) => {
+                let id = member.subject().map(|_| id);
+                member.of(tenant, id)
+            }
+        };
+        let texts = ["operator ops", "root acme", "service acme relay", " ram-user  acme\talice", "iam-user acme 07a1"];
+        let callers =
+            ["-/operator/ops", "acme/root/root", "acme/service/relay", "acme/ram-user/alice", "acme/iam-user/07a1"];
+        for (text, expected) in texts.into_iter().zip(callers) {
+            let caller = caller_of(text).unwrap();
+            assert_eq!(caller.to_string(), expected);
+            for other in texts {
+                assert_eq!(NamedCaller::parse(other).unwrap().is_name_of(&caller), other == text, "{other} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_of_another_form_is_refused() {
+        for text in [
+            "",
+            "operator",
+            "operator a b",
+            "root",
+            "root acme root",
+            "service acme",
+            "service acme a b",
+            "Root acme",
+            "ram-user acme -a",
+            "iam-user acme /",
+            "instance-account acme a",
+            "root a/b",
+            "operator a,b",
+        ] {
+            assert_eq!(NamedCaller::parse(text), None, "{text}");
+        }
+    }
+}
