@@ -5,6 +5,7 @@ mod location;
 mod operator_file;
 mod pepper;
 mod readiness;
+mod reload;
 mod serving;
 mod tls;
 
@@ -12,7 +13,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::authz::{AuthzError, CedarAuthorizer};
@@ -35,7 +36,8 @@ pub use bad_settings::{BadSettings, SettingProblem};
 pub use location::{LocationError, location};
 pub use operator_file::{OperatorFile, OperatorFileError};
 pub use pepper::key_ring;
-pub use tls::Tls;
+pub use reload::{FileSet, Reloader};
+pub use tls::{TlsFiles, tls};
 
 /// The service and everything that it uses. No network port is bound yet.
 pub struct Server {
@@ -47,8 +49,8 @@ pub struct Server {
     meter: AtomicMeter,
     grpc: GrpcSettings,
     limits: Limits,
-    tls: Option<Tls>,
-    reload: Arc<Notify>,
+    tls: Option<Reloader<TlsFiles>>,
+    reload: watch::Sender<()>,
     shutdown_delay: Duration,
     drain: Duration,
 }
@@ -148,7 +150,7 @@ impl Server {
         });
         let (clock, entropy) = (Arc::clone(&ports.clock), Arc::clone(&ports.entropy));
         let tls = match opening {
-            Opening::ToServe => Tls::read(&config.tls, &clock)?,
+            Opening::ToServe => tls(&config.tls, &clock)?,
             Opening::Beside => None,
         };
         let region = config.directory.region.clone();
@@ -170,7 +172,7 @@ impl Server {
             },
             limits: limits(config),
             tls,
-            reload: Arc::default(),
+            reload: watch::Sender::new(()),
             shutdown_delay: Duration::from_secs(config.server.shutdown_delay_seconds),
             drain: Duration::from_secs(config.server.drain_seconds),
         })
@@ -191,9 +193,9 @@ impl Server {
         self.entropy.as_ref()
     }
 
-    /// Asks for a reload of the files of TLS, or `None` if there is nothing to reload.
-    pub fn reload(&self) -> Option<Arc<Notify>> {
-        self.tls.as_ref().map(|_| Arc::clone(&self.reload))
+    /// Asks for a reload of the files that it follows, or `None` if it follows none.
+    pub fn reload(&self) -> Option<watch::Sender<()>> {
+        self.tls.is_some().then(|| self.reload.clone())
     }
 
     /// The metrics.

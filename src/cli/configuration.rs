@@ -12,7 +12,7 @@ use crate::ambient::{SystemClock, SystemEntropy};
 use crate::config::{Effective, Hashing, LogFormat, Mistake};
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::{Clock, Entropy};
-use crate::server::{BadSettings, OperatorFile, Tls, engine_settings, key_ring, location, refused_passwords};
+use crate::server::{BadSettings, OperatorFile, engine_settings, key_ring, location, refused_passwords, tls};
 use crate::store::Location;
 use crate::telemetry;
 
@@ -94,7 +94,7 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
 /// The mistakes in files that the service reads at start. Commands that start no service don't need them.
 fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let of_tls = mistakes_of(effective, Tls::read(&effective.config.tls, &clock));
+    let of_tls = mistakes_of(effective, tls(&effective.config.tls, &clock));
     let of_list = refused_passwords(&effective.config.policy).err();
     let of_list = of_list.map(|error| effective.mistake("policy.refused_passwords_file", error.to_string()));
     let location = location(&effective.config).ok();

@@ -79,7 +79,7 @@ pub(super) async fn serve(server: Server, listeners: Listeners, on_hangup: OnHan
     let hangup = async move {
         while hung_up.recv().await.is_some() && on_hangup == OnHangup::GoOn {
             if let Some(reload) = &reload {
-                reload.notify_one();
+                reload.send_replace(());
             } else {
                 tracing::info!("SIGHUP is ignored: there is nothing to reload");
             }

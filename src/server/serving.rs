@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use http::Request;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::readiness::follow_store;
-use super::{Server, StartError, Tls};
+use super::{Reloader, Server, StartError};
 use crate::grpc::{GrpcEdge, Health};
 use crate::listener::accept;
 use crate::ports::Meter;
@@ -20,14 +20,6 @@ use crate::service::ServiceError;
 
 /// How long a stop may take for records that do not count as calls in flight.
 const LAST_RECORDS_WITHIN: Duration = Duration::from_secs(2);
-
-/// Follows the files of TLS, if there are any.
-async fn follow(tls: Option<Tls>, reload: &Notify) -> Infallible {
-    match tls {
-        Some(tls) => tls.follow(reload).await,
-        None => std::future::pending().await,
-    }
-}
 
 impl Server {
     /// Serves until `stop` is ready. Then health changes to `NOT_SERVING`, all calls are still served for the shutdown
@@ -50,16 +42,15 @@ impl Server {
         let draining = CancellationToken::new();
         health.serving().await;
         self.tend_store();
-        let tls = self.tls.take();
-        let in_force = tls.as_ref().map(Tls::in_force);
-        let accepting = accept(listener, in_force, self.limits, clock, meter, draining.clone(), edge);
+        let tls = self.tls.as_ref().map(Reloader::in_force);
+        let _following = self.follow_files(&meter);
+        let accepting = accept(listener, tls, self.limits, clock, meter, draining.clone(), edge);
         tokio::pin!(accepting);
         // Accepting ends only when it is stopped.
         tokio::select! {
             () = &mut accepting => {}
             () = stop => {}
             never = follow_store(&self.store, &health) => match never {},
-            never = follow(tls, &self.reload) => match never {},
         }
         health.not_serving().await;
         tracing::info!(seconds = self.shutdown_delay.as_secs(), "health is NOT_SERVING; calls are still served");
@@ -96,6 +87,15 @@ impl Server {
             Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "{lost}"),
             Err(_) => tracing::warn!("{lost} in time"),
         }
+    }
+
+    /// Follows the files that operators change, until this is dropped.
+    fn follow_files(&mut self, meter: &Arc<dyn Meter>) -> JoinSet<Infallible> {
+        let mut following = JoinSet::new();
+        if let Some(tls) = self.tls.take() {
+            following.spawn(tls.follow(self.reload.subscribe(), Arc::clone(meter)));
+        }
+        following
     }
 
     fn tend_store(&self) {

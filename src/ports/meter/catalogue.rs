@@ -26,6 +26,7 @@ metrics! {
         Connections = "connections": "Open connections",
         Watches = "watches": "Open watches of changes",
         AttemptsHeld = "attempts_held": "Failed attempts in memory that the store has not taken yet",
+        FilesNotUsed(files: FileKind) = "files_not_used": "Changed files that are not used because of mistakes, by kind: the ones before stay in force",
         StoreOperations = "store_operations": "Reads and transactions in progress, including those that wait for a connection",
     }
 }
@@ -136,6 +137,12 @@ labels! {
         Lost = "lost",
         /// The outcome of the commit is in doubt.
         InDoubt = "in_doubt",
+    }
+
+    /// Files that are read again while the service runs.
+    FileKind {
+        /// Those of TLS.
+        Tls = "tls",
     }
 
     /// Work in the background.

@@ -1,0 +1,181 @@
+//! Files that operators change while the service runs: they are read again, and put in force if they are good.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::BadSettings;
+use crate::ports::meter::{FileKind, Gauge, Gauged, Meter};
+
+/// How often files are read. Notifications of the file system miss the way in which Kubernetes replaces them.
+const READ_EVERY: Duration = Duration::from_secs(5);
+
+/// Files that are put in force together, or not at all. Its methods may block.
+pub trait FileSet: Send + Sync + 'static {
+    /// What the files hold, to find out whether it changed: their texts or, for long files, something cheaper.
+    type Content: PartialEq + Send + Sync + 'static;
+    /// What is made of it.
+    type InForce: Clone + Send + Sync + 'static;
+
+    /// Their name in the log, in the plural.
+    const NAME: &'static str;
+    /// Their name in metrics.
+    const KIND: FileKind;
+
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// Every file that can't be read.
+    fn read(&self) -> Result<Self::Content, BadSettings>;
+
+    /// Checks the content. Content that is bad is checked again at each reading, as time may make it good.
+    ///
+    /// # Errors
+    /// Every mistake.
+    fn check(&self, content: &Self::Content) -> Result<Self::InForce, BadSettings>;
+}
+
+/// Reads files, once at start and then whenever they change. Bad files never replace good ones.
+pub struct Reloader<F: FileSet> {
+    files: Arc<F>,
+    content: Arc<F::Content>,
+    in_force: watch::Sender<F::InForce>,
+}
+
+impl<F: FileSet> Reloader<F> {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// Every file that can't be read, or every mistake in what they hold.
+    pub fn start(files: F) -> Result<Self, BadSettings> {
+        let content = files.read()?;
+        let in_force = watch::Sender::new(files.check(&content)?);
+        Ok(Self { files: Arc::new(files), content: Arc::new(content), in_force })
+    }
+
+    /// What is in force, now and later.
+    pub(super) fn in_force(&self) -> watch::Receiver<F::InForce> {
+        self.in_force.subscribe()
+    }
+
+    /// Reads the files periodically, and at once for each request. A mistake is logged once, and for each request.
+    pub(super) async fn follow(mut self, mut requests: watch::Receiver<()>, meter: Arc<dyn Meter>) -> Infallible {
+        let (mut reported, mut gauged) = (None, None);
+        loop {
+            let is_asked = tokio::select! {
+                Ok(()) = requests.changed() => true,
+                () = tokio::time::sleep(READ_EVERY) => false,
+            };
+            match self.reload().await {
+                Ok(is_new) => {
+                    if is_new {
+                        tracing::info!("the new {} are in force", F::NAME);
+                    } else if is_asked {
+                        tracing::info!("the {} have not changed", F::NAME);
+                    }
+                    (reported, gauged) = (None, None);
+                }
+                Err(bad) => {
+                    if is_asked || reported.as_ref() != Some(&bad) {
+                        tracing::warn!(error = %bad, "the new {} are not used: the ones before stay in force", F::NAME);
+                    }
+                    reported = Some(bad);
+                    gauged.get_or_insert_with(|| Gauged::new(&meter, Gauge::FilesNotUsed(F::KIND)));
+                }
+            }
+        }
+    }
+
+    /// Puts the files in force if they are good and differ from those in force. Returns whether they do.
+    pub(super) async fn reload(&mut self) -> Result<bool, BadSettings> {
+        let (files, before) = (Arc::clone(&self.files), Arc::clone(&self.content));
+        let changed = move || {
+            let content = files.read()?;
+            if content == *before { Ok(None) } else { files.check(&content).map(|checked| Some((content, checked))) }
+        };
+        let changed = tokio::task::spawn_blocking(changed).await;
+        let changed = changed.unwrap_or_else(|_| Err(BadSettings::one(F::NAME, "reading them failed")))?;
+        let Some((content, checked)) = changed else { return Ok(false) };
+        self.content = Arc::new(content);
+        self.in_force.send_replace(checked);
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::ports::{Counter, Histogram};
+
+    /// A number in a text, which stands for a file.
+    struct Number(Arc<Mutex<&'static str>>);
+
+    impl FileSet for Number {
+        type Content = &'static str;
+        type InForce = u8;
+
+        const NAME: &'static str = "numbers";
+        const KIND: FileKind = FileKind::Tls;
+
+        fn read(&self) -> Result<&'static str, BadSettings> {
+            let text = *self.0.lock();
+            if text.is_empty() { Err(BadSettings::one("number", "can't be read")) } else { Ok(text) }
+        }
+
+        fn check(&self, content: &&'static str) -> Result<u8, BadSettings> {
+            content.parse().map_err(|error| BadSettings::one("number", error))
+        }
+    }
+
+    /// How many kinds of files are bad.
+    struct BadFiles(watch::Sender<i64>);
+
+    impl Meter for BadFiles {
+        fn add(&self, _: Counter, _: usize) {}
+        fn change(&self, gauge: Gauge, by: i64) {
+            assert_eq!(gauge, Gauge::FilesNotUsed(FileKind::Tls));
+            self.0.send_modify(|count| *count += by);
+        }
+        fn observe(&self, _: Histogram, _: Duration) {}
+    }
+
+    #[tokio::test]
+    async fn only_good_files_that_differ_are_put_in_force() {
+        let file = Arc::new(Mutex::new("x"));
+        assert!(Reloader::start(Number(Arc::clone(&file))).is_err());
+        *file.lock() = "1";
+        let mut reloader = Reloader::start(Number(Arc::clone(&file))).unwrap();
+        let in_force = reloader.in_force();
+        for (text, outcome, now) in [
+            ("1", Some(false), 1),
+            ("2", Some(true), 2),
+            ("x", None, 2),
+            ("", None, 2),
+            ("2", Some(false), 2),
+            ("3", Some(true), 3),
+        ] {
+            *file.lock() = text;
+            assert_eq!((reloader.reload().await.ok(), *in_force.borrow()), (outcome, now), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn bad_files_are_counted_while_they_are_there() {
+        let file = Arc::new(Mutex::new("1"));
+        let reloader = Reloader::start(Number(Arc::clone(&file))).unwrap();
+        let (requests, bad, in_force) = (watch::Sender::new(()), watch::Sender::new(0), reloader.in_force());
+        let mut counted = bad.subscribe();
+        let following = tokio::spawn(reloader.follow(requests.subscribe(), Arc::new(BadFiles(bad))));
+        for (text, count, now) in [("x", 1, 1), ("", 1, 1), ("y", 1, 1), ("2", 0, 2), ("z", 1, 2), ("2", 0, 2)] {
+            *file.lock() = text;
+            requests.send_replace(());
+            counted.wait_for(|counted| *counted == count).await.unwrap();
+            assert_eq!(*in_force.borrow(), now, "{text}");
+        }
+        following.abort();
+    }
+}
