@@ -121,6 +121,7 @@ async fn subject(admin: &mut AdminServiceClient<Connection>, root: &Token, name:
         tenant: String::new(),
         user_name: name.to_owned(),
         first_password: Some(FirstPassword::Password(Subject::password(1))),
+        password_reset_required: false,
     };
     admin.create_ram_user(root.request(request, LONG)).await.unwrap();
     Subject::new(name, token(admin, root, "", CallerKind::RamUser, name).await)

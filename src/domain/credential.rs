@@ -132,14 +132,25 @@ pub enum ChangedBy {
     Subject,
     /// Another caller: an administrator, or a caller that may set it without the old password.
     Administrator,
+    /// An administrator, and its subject has to replace it.
+    AdministratorForNow,
 }
 
 impl ChangedBy {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Subject, Self::Administrator, Self::AdministratorForNow];
+
+    /// An administrator who sets a password, and decides whether its subject has to replace it.
+    pub const fn administrator(is_temporary: bool) -> Self {
+        if is_temporary { Self::AdministratorForNow } else { Self::Administrator }
+    }
+
     /// One word, the same in the store and the audit.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Subject => "subject",
             Self::Administrator => "administrator",
+            Self::AdministratorForNow => "administrator-for-now",
         }
     }
 }
@@ -190,4 +201,6 @@ pub struct CredentialState {
     pub version: Version,
     /// When the current password was set.
     pub changed_at: Timestamp,
+    /// Who set it.
+    pub changed_by: ChangedBy,
 }

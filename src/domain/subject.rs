@@ -140,6 +140,11 @@ kinds! {
 }
 
 impl SubjectKind {
+    /// Whether its subjects are users, who change their passwords themselves.
+    pub const fn is_user(self) -> bool {
+        matches!(self, Self::RamUser | Self::IamUser)
+    }
+
     /// The kind with that word, or `None` if there is no such kind.
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == word)

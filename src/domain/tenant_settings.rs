@@ -85,6 +85,8 @@ macro_rules! tenant_settings {
             preference: SecurityPreference, SecurityPreferenceChange {
                 /// Whether RAM users may change their own password.
                 allow_user_to_change_password: bool = true, ();
+                /// Whether a change of a user's password ends the user's access tokens, except the one that made it.
+                change_ends_access_tokens: bool = false, ();
             }
         }
     };

@@ -52,6 +52,14 @@ impl Evidence {
         Self { proof: CallerProof::Token(token.id), tenant: token.tenant }
     }
 
+    /// The access token, if it is one.
+    pub const fn token(&self) -> Option<TokenId> {
+        match self.proof {
+            CallerProof::Token(token) => Some(token),
+            CallerProof::External { .. } => None,
+        }
+    }
+
     /// Whether it holds at that time, as far as it does not depend on the store.
     pub fn holds_outside_the_store(&self, at: Timestamp) -> bool {
         match &self.proof {

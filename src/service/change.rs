@@ -28,6 +28,8 @@ pub(super) struct PasswordChange {
     pub(super) old_password: Option<Password>,
     /// The new password.
     pub(super) wanted: WantedPassword,
+    /// Whether the subject has to replace it.
+    pub(super) is_temporary: bool,
     /// The caller's guards for the change.
     pub(super) guards: Guards,
 }
@@ -35,7 +37,7 @@ pub(super) struct PasswordChange {
 /// Sets a password, in the order of checks that callers rely on: permission, existence, client token, state, policy,
 /// attempt budget, old password, reuse, commit. No hash is computed before the attempt is reserved.
 pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChange) -> Result<Changed, ServiceError> {
-    let PasswordChange { tenant, name, old_password, wanted, guards } = change;
+    let PasswordChange { tenant, name, old_password, wanted, is_temporary, guards } = change;
     let again = guards.client_token.is_some().then(|| (call.clone(), tenant.clone(), name.clone(), guards.clone()));
     let permit = gates.permit_subject(call, tenant, name).await?;
     let (loaded, unspent) = match gates.recall(gates.load(permit).await?, guards).await? {
@@ -45,7 +47,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
     check_state(&loaded, gates.now())?;
     check_expected(unspent.expected_version(), loaded.version())?;
 
-    let (new, generated) = gates.wanted(loaded.policy(), wanted)?;
+    let (new, generated) = gates.wanted(loaded.policy(), wanted, is_temporary)?;
     let password = new.shared();
 
     match set(gates, loaded, unspent, old_password, new).await {
@@ -136,12 +138,11 @@ fn check_self_service(loaded: &Loaded) -> Result<(), ServiceError> {
 
 fn check_age(loaded: &Loaded, now: Timestamp) -> Result<(), ServiceError> {
     let Some(credential) = loaded.credential() else { return Ok(()) };
-    let lifetime = loaded.policy().lifetime();
-    let retry_after = lifetime.too_young_for(credential.changed_at, now);
+    let retry_after = loaded.policy().lifetime().too_young_for(credential.changed_at, now);
     if credential.changed_by == ChangedBy::Subject && !retry_after.is_zero() {
         return Err(ServiceError::PasswordTooYoung { retry_after });
     }
-    match lifetime.expiry(credential.changed_at, now) {
+    match loaded.expiry(now) {
         Expiry::Expired => Err(ServiceError::PasswordExpired),
         Expiry::NotExpired | Expiry::ChangeRequired => Ok(()),
     }

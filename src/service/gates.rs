@@ -205,14 +205,15 @@ impl Gates {
         &self,
         policy: &Policy,
         wanted: WantedPassword,
+        is_temporary: bool,
     ) -> Result<(PasswordToStore, Option<Arc<Password>>), ServiceError> {
         match wanted {
             WantedPassword::Given(password) => {
                 let accepted = policy.accept(password).map_err(ServiceError::PolicyViolation)?;
-                Ok((PasswordToStore::given(accepted), None))
+                Ok((PasswordToStore::of(accepted, true, is_temporary), None))
             }
             WantedPassword::Generated => {
-                let password = PasswordToStore::generated(self.generate(policy)?);
+                let password = PasswordToStore::of(self.generate(policy)?, false, is_temporary);
                 let generated = password.shared();
                 Ok((password, Some(generated)))
             }

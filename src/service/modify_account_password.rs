@@ -18,6 +18,7 @@ impl Service {
             name: SubjectName::account(request.instance, request.account),
             old_password: Some(request.old_password),
             wanted: WantedPassword::Given(request.new_password),
+            is_temporary: false,
             guards: request.guards,
         };
         Ok(change(&self.gates, call, wanted).await?.version)

@@ -14,6 +14,7 @@ impl Service {
             name: SubjectName::MailDomain(request.domain),
             old_password: None,
             wanted: WantedPassword::Given(request.new_password),
+            is_temporary: false,
             guards: request.guards,
         };
         Ok(change(&self.gates, call, wanted).await?.version)

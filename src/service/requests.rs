@@ -109,6 +109,20 @@ pub struct SubjectToCreate {
     pub attributes: GivenAttributes,
     /// Its first password, if it gets one.
     pub first_password: Option<WantedPassword>,
+    /// Whether the subject has to replace its first password.
+    pub is_temporary: bool,
+}
+
+/// A new password that an administrator gives a subject.
+pub struct Reset {
+    /// The subject.
+    pub name: SubjectName,
+    /// The new password.
+    pub wanted: WantedPassword,
+    /// Whether the subject has to replace it.
+    pub is_temporary: bool,
+    /// The version that the credential has to be at.
+    pub expected_version: Option<ExpectedVersion>,
 }
 
 /// A subject that was created.

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use super::gates::{Loaded, Matched, Reserved, SubjectOrName};
+use super::gates::{Matched, Reserved, SubjectOrName};
 use super::requests::Verification;
 use super::{Call, Service, ServiceError};
 use crate::domain::password::Password;
 use crate::domain::subject::SubjectName;
-use crate::domain::time::Timestamp;
 use crate::policy::Expiry;
 
 impl Service {
@@ -24,7 +23,8 @@ impl Service {
         let password = Arc::new(password);
         let hashes = |candidate: &SubjectOrName| self.gates.hashes_of_a_verification(candidate, &password);
         let reserved = self.gates.reserve(candidate, hashes).await?;
-        let expiry = expiry(reserved.candidate(), self.gates.now());
+        let subject = reserved.candidate().subject();
+        let expiry = subject.map_or(Expiry::NotExpired, |loaded| loaded.expiry(self.gates.now()));
         let conclude = |mut reserved: Reserved<_>| async move { reserved.verify(password).await };
         Ok(match (self.gates.conclude(reserved, conclude).await?, expiry) {
             (None, _) => Verification::NotMatched,
@@ -34,10 +34,4 @@ impl Service {
             (Some(Matched::Current), Expiry::Expired) => Verification::Expired,
         })
     }
-}
-
-/// What the age of the current password means.
-fn expiry(candidate: &SubjectOrName, now: Timestamp) -> Expiry {
-    let age = |loaded: &Loaded| Some(loaded.policy().lifetime().expiry(loaded.credential()?.changed_at, now));
-    candidate.subject().and_then(age).unwrap_or(Expiry::NotExpired)
 }

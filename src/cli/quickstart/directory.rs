@@ -21,7 +21,7 @@ use crate::domain::subject::{GivenAttributes, InstanceStatus, SubjectName};
 use crate::ports::Deadline;
 use crate::server::Server;
 use crate::service::error::Missing;
-use crate::service::requests::{InstanceToCreate, SubjectToCreate, TokenHolder, TokenToIssue, WantedPassword};
+use crate::service::requests::{InstanceToCreate, Reset, SubjectToCreate, TokenHolder, TokenToIssue, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
 const TENANT: &str = "demo";
@@ -108,11 +108,13 @@ impl<'server> Directory<'server> {
     /// Creates the subject if it is missing, and sets a new password. The next password is for a call to set.
     async fn subject(&self, create: Action, name: SubjectName) -> Result<Passwords, ServiceError> {
         let tenant = Some(self.tenant.clone());
-        let wanted =
-            SubjectToCreate { name: name.clone(), attributes: GivenAttributes::default(), first_password: None };
+        let attributes = GivenAttributes::default();
+        let wanted = SubjectToCreate { name: name.clone(), attributes, first_password: None, is_temporary: false };
         made(self.service().create_subject(self.call(create)?, tenant.clone(), wanted).await)?;
         let call = self.call(Action::ResetPassword)?;
-        let reset = self.service().reset_password(call, tenant, name.clone(), WantedPassword::Generated, None).await?;
+        let wanted = WantedPassword::Generated;
+        let reset = Reset { name: name.clone(), wanted, is_temporary: false, expected_version: None };
+        let reset = self.service().reset_password(call, tenant, reset).await?;
         let old = reset.generated.ok_or(ServiceError::Internal("a generated password was not answered"))?;
         let root = Caller::Root(self.tenant.clone());
         let new = self.service().generate_password(self.call_of(root, Action::GeneratePassword)?, name).await?;

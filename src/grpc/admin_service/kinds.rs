@@ -84,7 +84,7 @@ impl CreatesSubject for wire::CreateMailDomainRequest {
         let mail_domain_status = fields.take("status", MailDomainStatus::specified(self.status)).flatten();
         let first_password = fields.first_password(self.first_password);
         let attributes = GivenAttributes { region, mail_domain_status, ..GivenAttributes::default() };
-        Some(SubjectToCreate { name: SubjectName::MailDomain(name?), attributes, first_password })
+        Some(SubjectToCreate { name: SubjectName::MailDomain(name?), attributes, first_password, is_temporary: false })
     }
 }
 
@@ -93,7 +93,8 @@ impl CreatesSubject for wire::CreateRamUserRequest {
         let name = fields.take("user_name", RamUserName::parse(&self.user_name));
         let first_password = fields.first_password(self.first_password);
         let attributes = GivenAttributes::default();
-        Some(SubjectToCreate { name: SubjectName::RamUser(name?), attributes, first_password })
+        let is_temporary = self.password_reset_required;
+        Some(SubjectToCreate { name: SubjectName::RamUser(name?), attributes, first_password, is_temporary })
     }
 }
 
@@ -104,7 +105,8 @@ impl CreatesSubject for wire::CreateIamUserRequest {
         let tags = fields.take("tags", parse_tags(self.tags)).unwrap_or_default();
         let first_password = fields.first_password(self.first_password);
         let attributes = GivenAttributes { user_name, tags, ..GivenAttributes::default() };
-        Some(SubjectToCreate { name: SubjectName::IamUser(id?), attributes, first_password })
+        let is_temporary = self.password_reset_required;
+        Some(SubjectToCreate { name: SubjectName::IamUser(id?), attributes, first_password, is_temporary })
     }
 }
 
@@ -115,7 +117,7 @@ impl CreatesSubject for wire::CreateInstanceAccountRequest {
         let account_status = fields.take("account_status", account_status).flatten();
         let first_password = fields.first_password(self.first_password);
         let attributes = GivenAttributes { account_status, ..GivenAttributes::default() };
-        Some(SubjectToCreate { name: name?, attributes, first_password })
+        Some(SubjectToCreate { name: name?, attributes, first_password, is_temporary: false })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::statuses::Numbered;
 use super::times::timestamp;
 use crate::domain::access_token::AccessToken;
-use crate::domain::credential::CredentialState;
+use crate::domain::credential::{ChangedBy, CredentialState};
 use crate::domain::subject::{
     IamUser, Instance, InstanceAccount, InstanceAccountName, MailDomain, SubjectAttributes, SubjectName,
 };
@@ -16,7 +16,11 @@ const OTHER_KIND: ServiceError = ServiceError::Internal("a subject of another ki
 
 impl From<CredentialState> for wire::CredentialState {
     fn from(state: CredentialState) -> Self {
-        Self { version: state.version.number(), change_time: Some(timestamp(state.changed_at)) }
+        Self {
+            version: state.version.number(),
+            change_time: Some(timestamp(state.changed_at)),
+            password_reset_required: state.changed_by == ChangedBy::AdministratorForNow,
+        }
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Commit {
     pub forget: Option<Forget>,
     /// The authority of the change, with the audit event.
     pub authority: Authority,
+    /// Whether the subject's access tokens end with the change, except the one that its caller was authenticated by.
+    pub ends_tokens: bool,
     /// Until when the caller waits for the outcome; without a waiting caller, the store's own time limit applies.
     pub deadline: Option<Deadline>,
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Authority, Creation, Deletion, StoreError};
-use crate::domain::credential::{ChangeId, CredentialState, StoredHash};
+use crate::domain::credential::{ChangeId, ChangedBy, CredentialState, StoredHash};
 use crate::domain::names::{InstanceId, Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus, Subject, SubjectId, SubjectKind, SubjectName};
@@ -98,6 +98,8 @@ pub struct NewSubject {
 pub struct FirstPassword {
     /// Its hash.
     pub hash: StoredHash,
+    /// Who sets it.
+    pub changed_by: ChangedBy,
     /// The change's id.
     pub change_id: ChangeId,
 }

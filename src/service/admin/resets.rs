@@ -1,10 +1,8 @@
 //! `ResetPassword` and `ResetAccountPassword`: the pipeline, entered without an old password.
 
-use crate::domain::credential::ExpectedVersion;
 use crate::domain::names::TenantName;
-use crate::domain::subject::SubjectName;
 use crate::service::change::{PasswordChange, change};
-use crate::service::requests::{Changed, Guards, WantedPassword};
+use crate::service::requests::{Changed, Guards, Reset};
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
@@ -13,13 +11,12 @@ impl Service {
         &self,
         call: Call,
         tenant: Option<TenantName>,
-        name: SubjectName,
-        wanted: WantedPassword,
-        expected_version: Option<ExpectedVersion>,
+        reset: Reset,
     ) -> Result<Changed, ServiceError> {
         let tenant = call.tenant_or_own(tenant)?;
+        let Reset { name, wanted, is_temporary, expected_version } = reset;
         let guards = Guards { expected_version, client_token: None };
-        let wanted = PasswordChange { tenant, name, old_password: None, wanted, guards };
+        let wanted = PasswordChange { tenant, name, old_password: None, wanted, is_temporary, guards };
         change(&self.gates, call, wanted).await
     }
 }

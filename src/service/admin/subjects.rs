@@ -32,13 +32,15 @@ impl Service {
         let id = SubjectId(self.gates.new_id());
         let subject = self.gates.new_subject(id, request.name, request.attributes);
         let wanted = match request.first_password {
-            Some(wanted) => Some(self.first_password(&permit, &subject, wanted).await?),
+            Some(wanted) => Some(self.first_password(&permit, &subject, wanted, request.is_temporary).await?),
             None => None,
         };
         let (first_password, generated) = wanted.unzip();
-        let credential = first_password
-            .as_ref()
-            .map(|_| CredentialState { version: Version::FIRST, changed_at: subject.created_at });
+        let credential = first_password.as_ref().map(|first| CredentialState {
+            version: Version::FIRST,
+            changed_at: subject.created_at,
+            changed_by: first.changed_by,
+        });
         self.gates.create_subject(&permit, subject.clone(), first_password).await?;
         Ok(CreatedSubject { entry: SubjectEntry { subject, credential }, generated: generated.flatten() })
     }
@@ -49,11 +51,13 @@ impl Service {
         permit: &SubjectPermit,
         subject: &Subject,
         wanted: WantedPassword,
+        is_temporary: bool,
     ) -> Result<(FirstPassword, Option<Arc<Password>>), ServiceError> {
         let policy = self.gates.policy_of(permit, subject).await?;
-        let (password, generated) = self.gates.wanted(&policy, wanted)?;
+        let (password, generated) = self.gates.wanted(&policy, wanted, is_temporary)?;
         let hash = self.gates.hash_first(permit, subject.id, &password).await?;
-        let first = FirstPassword { hash, change_id: ChangeId(self.gates.new_id()) };
+        let change_id = ChangeId(self.gates.new_id());
+        let first = FirstPassword { hash, changed_by: password.set_by(), change_id };
         Ok((first, generated))
     }
 

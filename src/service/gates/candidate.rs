@@ -5,11 +5,12 @@ use super::pepper::Opened;
 use super::recall::ReplayedChange;
 use super::{Gates, SubjectPermit};
 use crate::domain::attempts::SubjectKey;
-use crate::domain::credential::{Credential, PasswordHash, Version};
+use crate::domain::credential::{ChangedBy, Credential, PasswordHash, Version};
 use crate::domain::subject::Subject;
 use crate::domain::tenant::TenantId;
 use crate::domain::tenant_settings::TenantSettings;
-use crate::policy::Policy;
+use crate::domain::time::Timestamp;
+use crate::policy::{Expiry, Policy};
 use crate::service::{Call, ServiceError};
 
 /// A subject with its credential, loaded with a permit.
@@ -51,6 +52,15 @@ impl Loaded {
     /// The permit that it was loaded with.
     pub fn permit(&self) -> &SubjectPermit {
         &self.permit
+    }
+
+    /// Whether its password has to be replaced: for its age, or because an administrator set it for now.
+    pub fn expiry(&self, now: Timestamp) -> Expiry {
+        let Some(current) = self.credential() else { return Expiry::NotExpired };
+        match self.policy.lifetime().expiry(current.changed_at, now) {
+            Expiry::NotExpired if current.changed_by == ChangedBy::AdministratorForNow => Expiry::ChangeRequired,
+            by_age => by_age,
+        }
     }
 
     /// The hashes that a new password must not match, the current one's first: as many as the policy looks back.

@@ -23,17 +23,19 @@ use crate::service::ServiceError;
 pub struct PasswordToStore {
     password: Arc<Password>,
     is_given: bool,
+    /// Whether its subject has to replace it.
+    is_temporary: bool,
 }
 
 impl PasswordToStore {
-    /// A password that a caller gave.
-    pub(super) fn given(accepted: AcceptedPassword) -> Self {
-        Self { password: Arc::new(accepted.into_password()), is_given: true }
+    /// A password that a caller gave, or one that was generated here, which is no guess at a stored one.
+    pub(super) fn of(accepted: AcceptedPassword, is_given: bool, is_temporary: bool) -> Self {
+        Self { password: Arc::new(accepted.into_password()), is_given, is_temporary }
     }
 
-    /// A password that was generated here: it is no guess at a stored one.
-    pub(super) fn generated(accepted: AcceptedPassword) -> Self {
-        Self { is_given: false, ..Self::given(accepted) }
+    /// Who sets it, if no old password is required.
+    pub(in crate::service) fn set_by(&self) -> ChangedBy {
+        ChangedBy::administrator(self.is_temporary)
     }
 
     /// The password, shared: to be hashed, and to be returned if it was generated.
@@ -163,7 +165,7 @@ impl Reserved<Loaded> {
         }
         let changed_by = match presented {
             Presented::OldPassword(_) => ChangedBy::Subject,
-            Presented::Nothing(_) => ChangedBy::Administrator,
+            Presented::Nothing(_) => new.set_by(),
         };
         Ok((Proof { subject, version, changed_by }, Unproven { subject, hash: hash? }))
     }
@@ -186,7 +188,8 @@ impl Reserved<Loaded> {
                 if !matched || current.is_none() {
                     return Ok(Checked::WrongPassword);
                 }
-                let may_not_stay = loaded.policy().reuse_depth() > 0 || self.has_to_change(loaded);
+                let may_not_stay =
+                    loaded.policy().reuse_depth() > 0 || loaded.expiry(self.gates.now()) != Expiry::NotExpired;
                 if may_not_stay && is_same(old, &new.password) {
                     return Ok(Checked::Reused);
                 }
@@ -194,13 +197,6 @@ impl Reserved<Loaded> {
             }
             Presented::Nothing(_) => self.is_any(new, loaded.used()).await,
         }
-    }
-
-    /// Whether the password has passed its maximum age, so that its subject has to choose another one.
-    fn has_to_change(&self, loaded: &Loaded) -> bool {
-        let lifetime = loaded.policy().lifetime();
-        let expiry = loaded.credential().map(|current| lifetime.expiry(current.changed_at, self.gates.now()));
-        expiry.is_some_and(|expiry| expiry != Expiry::NotExpired)
     }
 
     /// Whether the new password matches one of those hashes, all checked in parallel. A damaged hash matches no
@@ -252,6 +248,7 @@ impl Reserved<Loaded> {
             begins_overlap: !permit.call().caller.action().is_administrative(),
             remember: change.unspent.spend(version, authority.event.at),
             forget: self.to_forget(),
+            ends_tokens: loaded.settings().preference.change_ends_access_tokens(),
             authority,
             deadline: Some(deadline.with_time_to_report(now)),
         };

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::rows::{self};
-use super::{SqlStore, Statement, Transaction, attempts, change_events, client_tokens, hash_pages, overlaps, sql};
+use super::{
+    SqlStore, Statement, Transaction, attempts, change_events, client_tokens, hash_pages, overlaps, sql, tokens,
+};
 use crate::domain::attempts::Forget;
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
@@ -12,8 +14,8 @@ use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Window;
-use crate::ports::StoreError;
 use crate::ports::store::{Commit, CommitOutcome, Credentials, HashEntry};
+use crate::ports::{Evidence, StoreError};
 
 #[async_trait]
 impl Credentials for SqlStore {
@@ -86,6 +88,10 @@ async fn set_password(transaction: &mut dyn Transaction, commit: &Commit) -> Res
     };
     overlaps::forget_before(transaction, commit, version, overlap).await?;
     client_tokens::remember(transaction, commit).await?;
+    if commit.ends_tokens {
+        let but = commit.authority.evidence.as_ref().and_then(Evidence::token);
+        tokens::end_of_subject(transaction, commit.subject, but).await?;
+    }
     match &commit.forget {
         Some(Forget::Pair(pair)) => attempts::forget(transaction, pair).await?,
         Some(Forget::Subject(pair)) => attempts::forget_all(transaction, pair).await?,

@@ -93,9 +93,7 @@ pub(super) fn credential(row: &Row) -> Read<Credential> {
         revision: revision(row, "revision")?,
         hash: hash(row, "hash", "pepper_key")?,
         changed_at: time(row, "changed_at")?,
-        changed_by: parsed(row, "changed_by", |text| {
-            [ChangedBy::Subject, ChangedBy::Administrator].into_iter().find(|by| by.as_str() == text)
-        })?,
+        changed_by: changed_by(row)?,
         history: Vec::new(),
         overlap: Overlap { length: Duration::ZERO, window: overlaps::window(row)? },
     })
@@ -104,8 +102,15 @@ pub(super) fn credential(row: &Row) -> Read<Credential> {
 /// The state of a credential, if there is one.
 pub(super) fn credential_state(row: &Row) -> Read<Option<CredentialState>> {
     let present = row.optional_integer("version")?;
-    let state = || Ok(CredentialState { version: version(row, "version")?, changed_at: time(row, "changed_at")? });
+    let state = || {
+        let (version, changed_at) = (version(row, "version")?, time(row, "changed_at")?);
+        Ok(CredentialState { version, changed_at, changed_by: changed_by(row)? })
+    };
     present.map(|_| state()).transpose()
+}
+
+fn changed_by(row: &Row) -> Read<ChangedBy> {
+    parsed(row, "changed_by", |text| ChangedBy::ALL.into_iter().find(|by| by.as_str() == text))
 }
 
 pub(super) fn access_token(row: &Row) -> Read<AccessToken> {

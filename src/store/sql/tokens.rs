@@ -10,6 +10,7 @@ use crate::domain::audit_event::AuditEvent;
 use crate::domain::caller::CallerKind;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
 use crate::ports::store::{AccessTokens, Authority};
 use crate::ports::{Evidence, StoreError};
@@ -126,6 +127,19 @@ pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timest
              SELECT id FROM access_token WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
          )");
     transaction.execute(some.bind(before).bind(AT_ONCE)).await
+}
+
+/// Removes the tokens of a subject, except that one.
+pub(super) async fn end_of_subject(
+    transaction: &mut dyn Transaction,
+    subject: SubjectId,
+    but: Option<TokenId>,
+) -> Result<(), StoreError> {
+    let delete = match but {
+        None => sql("DELETE FROM access_token WHERE subject_id = $1"),
+        Some(_) => sql("DELETE FROM access_token WHERE subject_id = $1 AND id <> $2"),
+    };
+    transaction.execute(delete.bind(subject).bind_some(but.map(|token| token.0))).await.map(drop)
 }
 
 /// Removes a batch of tokens of a deleted tenant. Returns the number removed.

@@ -7,6 +7,7 @@ mod change_password_v5;
 mod characters;
 mod client_tokens;
 mod concurrency;
+mod consequences;
 mod imports;
 mod isolation;
 mod modify_account_password;

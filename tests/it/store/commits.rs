@@ -8,12 +8,24 @@ use credentiald::domain::overlap::Overlap;
 use credentiald::domain::subject::SubjectId;
 use credentiald::domain::tenant_settings::TenantSettings;
 use credentiald::ports::Store;
-use credentiald::ports::store::{CommitOutcome, Lookup};
+use credentiald::ports::store::{Commit, CommitOutcome, Lookup};
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
 use super::backend::Backend;
 use super::values::*;
+
+pub async fn who_set_a_password_is_read_back(backend: &mut impl Backend) {
+    let store = backend.store();
+    let alice = alice(&*store).await;
+    for (expected, changed_by) in (1..).zip(ChangedBy::ALL) {
+        let commit = Commit { changed_by, ..change(alice, Some(expected)) };
+        assert_eq!(store.commit(&commit).await.unwrap(), CommitOutcome::Committed(version(expected + 1)));
+        assert_eq!(store.credential(alice).await.unwrap().unwrap().changed_by, changed_by);
+        let entry = store.subject(&tenant("acme"), &ram_user("alice")).await.unwrap().unwrap();
+        assert_eq!(entry.credential.unwrap().changed_by, changed_by);
+    }
+}
 
 pub async fn an_absent_row_is_none(backend: &mut impl Backend) {
     let store = backend.store();

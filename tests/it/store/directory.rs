@@ -1,6 +1,6 @@
 //! Tenants, instances and subjects are found by whom they belong to.
 
-use credentiald::domain::credential::CredentialState;
+use credentiald::domain::credential::{ChangedBy, CredentialState};
 use credentiald::domain::subject::{
     InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, Subject, SubjectAttributes,
 };
@@ -65,7 +65,11 @@ pub async fn attributes_are_read_back(backend: &mut impl Backend) {
         let subject = add_subject_with_password(&*store, &acme, name.clone()).await;
         let entry = store.subject(&acme, &name).await.unwrap().unwrap();
         assert_eq!(entry.subject, subject);
-        let state = CredentialState { version: version(1), changed_at: subject.created_at };
+        let state = CredentialState {
+            version: version(1),
+            changed_at: subject.created_at,
+            changed_by: ChangedBy::Administrator,
+        };
         assert_eq!(entry.credential, Some(state));
     }
 }

@@ -84,6 +84,7 @@ macro_rules! laws {
             commits: [
                 an_absent_row_is_none,
                 a_password_is_set_and_read_back,
+                who_set_a_password_is_read_back,
                 a_stale_version_changes_nothing,
                 of_sixteen_racing_writers_exactly_one_wins,
                 of_sixteen_racing_first_passwords_exactly_one_is_set,
@@ -149,6 +150,7 @@ macro_rules! laws {
             tokens: [
                 a_token_is_found_by_its_digest,
                 a_token_for_what_is_absent_is_refused,
+                a_change_ends_the_tokens_of_its_subject_except_the_one_that_made_it,
                 a_deleted_token_is_gone,
                 tokens_that_have_expired_are_removed,
                 the_first_operator_is_made_once,

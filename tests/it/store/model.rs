@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use credentiald::domain::access_token::AccessToken;
 use credentiald::domain::attempts::Forget;
 use credentiald::domain::caller::Caller;
-use credentiald::domain::credential::{ChangeId, StoredHash};
+use credentiald::domain::credential::{ChangeId, ChangedBy, StoredHash};
 use credentiald::domain::names::RamUserName;
 use credentiald::domain::subject::SubjectId;
 use credentiald::domain::tenant::{Tenant, TenantId};
@@ -154,7 +154,11 @@ impl Model {
 
     async fn create(&mut self, store: &dyn Store, (owner, name): (usize, usize), with_password: bool) {
         self.changes += 1;
-        let first = FirstPassword { hash: hash(self.changes), change_id: ChangeId(Uuid::new_v4()) };
+        let first = FirstPassword {
+            hash: hash(self.changes),
+            changed_by: ChangedBy::Administrator,
+            change_id: ChangeId(Uuid::new_v4()),
+        };
         let new = NewSubject {
             tenant: tenant(TENANTS[owner]),
             subject: subject(ram_user(USERS[name])),

@@ -3,6 +3,8 @@
 use credentiald::domain::caller::Caller;
 use credentiald::domain::names::{FreeName, IamUserId, RamUserName};
 use credentiald::domain::subject::SubjectId;
+use credentiald::ports::Evidence;
+use credentiald::ports::store::Commit;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -48,6 +50,35 @@ pub async fn a_token_for_what_is_absent_is_refused(backend: &mut impl Backend) {
         assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
     }
     assert_eq!(backend.audit_events().await, events);
+}
+
+pub async fn a_change_ends_the_tokens_of_its_subject_except_the_one_that_made_it(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    let alice = add_subject_with_password(&*store, &acme, ram_user("alice")).await.id;
+    let bob = add_subject(&*store, &acme, ram_user("bob")).await.id;
+    let mut tokens = Vec::new();
+    for (number, (name, id)) in (1..).zip([("alice", alice), ("alice", alice), ("bob", bob)]) {
+        let token = token(Caller::RamUser(acme.clone(), RamUserName::parse(name).unwrap(), id));
+        assert!(store.insert_access_token(&token, &digest(number), &authority()).await.unwrap());
+        tokens.push(token);
+    }
+    let of_second = Evidence::of_token(&tokens[1]);
+    for (expected, ends_tokens, evidence, left) in [
+        (1, false, None, [true, true, true]),
+        // This one is not made: the version has moved.
+        (1, true, None, [true, true, true]),
+        (2, true, Some(of_second), [false, true, true]),
+        (3, true, None, [false, false, true]),
+    ] {
+        let mut commit = Commit { ends_tokens, ..change(alice, Some(expected)) };
+        commit.authority.evidence = evidence;
+        store.commit(&commit).await.unwrap();
+        for ((number, token), is_left) in (1..).zip(&tokens).zip(left) {
+            let found = store.access_token(&digest(number)).await.unwrap();
+            assert_eq!(found, is_left.then(|| token.clone()), "after version {expected}");
+        }
+    }
 }
 
 pub async fn a_deleted_token_is_gone(backend: &mut impl Backend) {

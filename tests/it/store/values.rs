@@ -217,7 +217,8 @@ pub async fn add_subject(store: &dyn Store, tenant: &TenantName, name: SubjectNa
 
 /// Adds a subject whose first password has hash 1.
 pub async fn add_subject_with_password(store: &dyn Store, tenant: &TenantName, name: SubjectName) -> Subject {
-    let first = FirstPassword { hash: hash(1), change_id: ChangeId(Uuid::new_v4()) };
+    let first =
+        FirstPassword { hash: hash(1), changed_by: ChangedBy::Administrator, change_id: ChangeId(Uuid::new_v4()) };
     add_subject_with(store, tenant, name, Some(first)).await
 }
 
@@ -253,6 +254,7 @@ pub fn change(subject: SubjectId, expected: Option<u64>) -> Commit {
         begins_overlap: true,
         remember: None,
         forget: None,
+        ends_tokens: false,
         authority: Authority::of_process(event_of(AuditOutcome::Changed { change_id, version: version(next) })),
         deadline: None,
     }

@@ -7,7 +7,7 @@ use super::super::{Insertion, Row, SqlStore, Statement, Transaction, Value, chan
 use super::{has_tenant, instances, page_of, start_of};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
-use crate::domain::credential::{ChangedBy, Version};
+use crate::domain::credential::Version;
 use crate::domain::names::{InstanceId, PepperKeyId, Region, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
@@ -22,7 +22,7 @@ macro_rules! select_entries {
         concat!(
             "SELECT ",
             subject_columns!(),
-            ", c.version, c.changed_at
+            ", c.version, c.changed_at, c.changed_by
              FROM subject s
              LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
              LEFT JOIN credential c ON c.subject_id = s.id
@@ -275,7 +275,7 @@ async fn insert_credential(
             .bind(password.hash.expose())
             .bind(password.hash.key().map(PepperKeyId::as_str))
             .bind(subject.created_at.as_micros())
-            .bind(ChangedBy::Administrator.as_str())
+            .bind(password.changed_by.as_str())
             .bind(password.change_id.0.to_string()),
         )
         .await?;
