@@ -12,6 +12,8 @@ pub mod ambient;
 #[cfg(feature = "server")]
 pub mod authz;
 #[cfg(feature = "server")]
+pub mod blocklist;
+#[cfg(feature = "server")]
 pub mod config;
 #[cfg(feature = "server")]
 pub mod hashing;

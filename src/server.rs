@@ -5,6 +5,7 @@ mod location;
 mod operator_file;
 mod pepper;
 mod readiness;
+mod refused;
 mod reload;
 mod serving;
 mod tls;
@@ -17,14 +18,14 @@ use tokio::sync::watch;
 
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::authz::{AuthzError, CedarAuthorizer};
-use crate::config::{Attempts, Config, HashKernel, Hashing, Policy, Watch};
+use crate::config::{Attempts, Config, HashKernel, Hashing, Watch};
 use crate::domain::attempts::Backoff;
 use crate::domain::names::FreeName;
 use crate::domain::time::days;
 use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
 use crate::listener::{BindError, Limits, raise_descriptor_limit};
-use crate::policy::{Baseline, RefusedList, RefusedPasswords};
+use crate::policy::Baseline;
 use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store, StoreError};
 use crate::service::gates::{AttemptLimits, Installation, Ports, WatchLimits};
 use crate::service::requests::IssuedToken;
@@ -36,6 +37,7 @@ pub use bad_settings::{BadSettings, SettingProblem};
 pub use location::{LocationError, location};
 pub use operator_file::{OperatorFile, OperatorFileError};
 pub use pepper::key_ring;
+pub use refused::{RefusedFile, refused_passwords};
 pub use reload::{FileSet, Reloader};
 pub use tls::{TlsFiles, tls};
 
@@ -50,6 +52,7 @@ pub struct Server {
     grpc: GrpcSettings,
     limits: Limits,
     tls: Option<Reloader<TlsFiles>>,
+    refused: Option<Reloader<RefusedFile>>,
     reload: watch::Sender<()>,
     shutdown_delay: Duration,
     drain: Duration,
@@ -67,7 +70,7 @@ pub enum StartError {
     /// The cost of a hash is not allowed.
     #[error(transparent)]
     Cost(#[from] CostError),
-    /// The pepper keys can't be read, or the files of TLS.
+    /// The pepper keys can't be read, the refused passwords, or the files of TLS.
     #[error(transparent)]
     Settings(#[from] BadSettings),
     /// The key ring lacks keys that the store needs.
@@ -85,9 +88,6 @@ pub enum StartError {
     /// The permissions can't be loaded.
     #[error(transparent)]
     Authz(#[from] AuthzError),
-    /// The list of refused passwords can't be read.
-    #[error("the refused passwords in {0}")]
-    RefusedPasswords(OperatorFileError),
     /// The address can't be listened on.
     #[error(transparent)]
     Listen(#[from] BindError),
@@ -130,7 +130,11 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let meter = AtomicMeter::default();
-        let baseline = baseline(&config.policy)?;
+        let refused = refused_passwords(&config.policy)?;
+        let baseline = Baseline {
+            refused: refused.as_ref().map(Reloader::list),
+            refuse_subject_names: config.policy.refuse_subject_names,
+        };
         let key_ring = key_ring(&config.pepper, &entropy)?;
         let store = location(config)?.open(opening, &clock, &entropy).await?;
         let store = Arc::new(store.measured_by(Arc::new(meter.clone())));
@@ -172,6 +176,7 @@ impl Server {
             },
             limits: limits(config),
             tls,
+            refused,
             reload: watch::Sender::new(()),
             shutdown_delay: Duration::from_secs(config.server.shutdown_delay_seconds),
             drain: Duration::from_secs(config.server.drain_seconds),
@@ -195,7 +200,7 @@ impl Server {
 
     /// Asks for a reload of the files that it follows, or `None` if it follows none.
     pub fn reload(&self) -> Option<watch::Sender<()>> {
-        self.tls.is_some().then(|| self.reload.clone())
+        (self.tls.is_some() || self.refused.is_some()).then(|| self.reload.clone())
     }
 
     /// The metrics.
@@ -267,19 +272,4 @@ fn watch_limits(watch: &Watch) -> WatchLimits {
         per_caller: watch.per_caller,
         per_tenant: watch.per_tenant,
     }
-}
-
-fn baseline(policy: &Policy) -> Result<Baseline, StartError> {
-    let refused = refused_passwords(policy).map_err(StartError::RefusedPasswords)?;
-    let refused = refused.map(|list| Arc::new(list) as Arc<dyn RefusedPasswords>);
-    Ok(Baseline { refuse_subject_names: policy.refuse_subject_names, refused })
-}
-
-/// The list of refused passwords, if the settings name one.
-///
-/// # Errors
-/// It can't be read.
-pub fn refused_passwords(policy: &Policy) -> Result<Option<RefusedList>, OperatorFileError> {
-    let list = |path| OperatorFile::read(path).map(|file| RefusedList::from_lines(&file.text));
-    policy.refused_passwords_file.as_deref().map(list).transpose()
 }

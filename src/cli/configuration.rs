@@ -95,14 +95,13 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
 fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let of_tls = mistakes_of(effective, tls(&effective.config.tls, &clock));
-    let of_list = refused_passwords(&effective.config.policy).err();
-    let of_list = of_list.map(|error| effective.mistake("policy.refused_passwords_file", error.to_string()));
+    let of_list = mistakes_of(effective, refused_passwords(&effective.config.policy));
     let location = location(&effective.config).ok();
     let of_store = location.iter().flat_map(Location::files).filter_map(|path| {
         let error = OperatorFile::read(path).err()?;
         Some(effective.mistake(key_of_store(effective), format!("names a file: {error}")))
     });
-    of_list.into_iter().chain(of_store).chain(of_tls).collect()
+    of_list.chain(of_store).chain(of_tls).collect()
 }
 
 /// The mistakes in what settings name, each with the place of its setting.

@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod blocklist;
 mod bootstrap;
 mod caller;
 mod completions;
@@ -69,6 +70,9 @@ enum Command {
     /// Manage the pepper keys that encrypt stored hashes.
     #[command(subcommand)]
     Pepper(pepper::PepperCommand),
+    /// Build and show filters of refused passwords.
+    #[command(subcommand)]
+    Blocklist(blocklist::BlocklistCommand),
     HashCost(hash_cost::HashCostArgs),
     Admin(admin::AdminArgs),
     Import(import::ImportArgs),
@@ -109,6 +113,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Config(command) => configuration::run(&command, environment, terminal),
         Command::Store(command) => block_on(store::run(&command, environment, terminal)),
         Command::Pepper(command) => block_on(pepper::run(&command, environment, terminal)),
+        Command::Blocklist(command) => blocklist::run(&command, terminal),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
         Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
         Command::Import(args) => block_on(import::run(&args, environment, terminal)),

@@ -233,7 +233,7 @@ settings! {
     }
     /// Rules for every new password, in addition to its own policy.
     policy: Policy {
-        /// File of refused passwords, one per line. Empty means no file.
+        /// File of refused passwords, one per line, or a filter of `credentiald blocklist build`. Empty means no file.
         refused_passwords_file: Option<PathBuf> = Text "", optional_path;
         /// Refuse passwords that contain a part of the subject's names.
         refuse_subject_names: bool = Flag "false", flag;

@@ -64,27 +64,3 @@ impl OperatorFile {
         if file.is_open_to_all { Err(OperatorFileError::OpenToAll { path: path.to_owned() }) } else { Ok(file.text) }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use crate::config::Policy;
-    use crate::policy::RefusedPasswords;
-    use crate::server::refused_passwords;
-
-    #[test]
-    fn the_first_refused_password_counts_in_a_list_from_any_editor() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("list.txt");
-        fs::write(&path, "\u{feff}Password1\r\nPassword2\r\n").unwrap();
-        let policy = Policy { refused_passwords_file: Some(path.clone()), refuse_subject_names: false };
-        let list = refused_passwords(&policy).unwrap().unwrap();
-        assert!(list.contains("Password1") && list.contains("Password2") && list.len() == 2);
-
-        // Some shells write UTF-16 by default: read as a list, it would refuse no password.
-        fs::write(&path, b"\xff\xfeP\0a\0").unwrap();
-        let error = refused_passwords(&policy).err().unwrap().to_string();
-        assert!(error.starts_with(&format!("{} can't be read: ", path.display())), "{error}");
-    }
-}

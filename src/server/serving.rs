@@ -95,6 +95,9 @@ impl Server {
         if let Some(tls) = self.tls.take() {
             following.spawn(tls.follow(self.reload.subscribe(), Arc::clone(meter)));
         }
+        if let Some(refused) = self.refused.take() {
+            following.spawn(refused.follow(self.reload.subscribe(), Arc::clone(meter)));
+        }
         following
     }
 

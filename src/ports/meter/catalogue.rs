@@ -143,6 +143,8 @@ labels! {
     FileKind {
         /// Those of TLS.
         Tls = "tls",
+        /// The list or the filter of refused passwords.
+        RefusedPasswords = "refused_passwords",
     }
 
     /// Work in the background.

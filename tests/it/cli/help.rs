@@ -31,6 +31,7 @@ fn every_command_has_help() {
         "config",
         "store",
         "pepper",
+        "blocklist",
         "hash-cost",
         "admin",
         "import",

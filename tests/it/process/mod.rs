@@ -14,6 +14,7 @@ mod operator;
 mod pepper;
 mod postgres;
 mod quickstart;
+mod refused_passwords;
 mod rotation;
 mod secrets;
 mod start_up;

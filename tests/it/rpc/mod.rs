@@ -17,6 +17,7 @@ mod password_overlap;
 mod pepper;
 mod protocol;
 mod refusals;
+mod refused_passwords;
 mod retries;
 mod revocations;
 mod unrecorded;
