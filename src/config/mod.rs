@@ -10,7 +10,7 @@ mod show;
 mod sources;
 mod values;
 
-pub use parse::{HashKernel, LogFormat, StoreLocation, TlsVersion};
+pub use parse::{ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion};
 pub use secret::Secret;
 pub use settings::{
     Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policy, Postgres, SETTINGS, Server, Setting,
@@ -89,9 +89,11 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
         );
         mistakes.push(values.mistake("server.listen", message));
     }
-    for (file, needed) in
-        [("tls.client_ca_file", "tls.certificate_file"), ("tls.client_crl_file", "tls.client_ca_file")]
-    {
+    for (file, needed) in [
+        ("tls.client_ca_file", "tls.certificate_file"),
+        ("tls.client_crl_file", "tls.client_ca_file"),
+        ("tls.client_callers_file", "tls.client_ca_file"),
+    ] {
         if let (Ok(Some(_)), Ok(None)) =
             (values.read(file, parse::optional_path), values.read(needed, parse::optional_path))
         {

@@ -33,6 +33,15 @@ pub enum TlsVersion {
     V1_3,
 }
 
+/// Whether clients need a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// Every client needs one.
+    Required,
+    /// A client may have one.
+    Optional,
+}
+
 /// The location of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreLocation {
@@ -114,6 +123,14 @@ pub(super) fn tls_version(text: &str) -> Result<TlsVersion, String> {
         "1.2" => Ok(TlsVersion::V1_2),
         "1.3" => Ok(TlsVersion::V1_3),
         _ => Err("must be 1.3 or 1.2".to_owned()),
+    }
+}
+
+pub(super) fn client_certificates(text: &str) -> Result<ClientCertificates, String> {
+    match text {
+        "required" => Ok(ClientCertificates::Required),
+        "optional" => Ok(ClientCertificates::Optional),
+        _ => Err("must be required or optional".to_owned()),
     }
 }
 

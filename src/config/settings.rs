@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::parse::{
-    HashKernel, LogFormat, StoreLocation, TlsVersion, address, filter, flag, format, kernel, optional_address,
-    optional_path, region, secret, store, tls_version, whole,
+    ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion, address, client_certificates, filter, flag,
+    format, kernel, optional_address, optional_path, region, secret, store, tls_version, whole,
 };
 use super::secret::Secret;
 use super::values::{Mistake, Values};
@@ -145,9 +145,14 @@ settings! {
         certificate_file: Option<PathBuf> = Text "", optional_path;
         /// File with the private key of the certificate in PEM. Other users must not have access to it.
         key_file: Option<PathBuf> = Text "", optional_path;
-        /// File with the CAs of client certificates in PEM. If it is set, every client needs a certificate that one of
-        /// them signed, besides its access token.
+        /// File with the CAs of client certificates in PEM. If it is set, clients need a certificate that one of them
+        /// signed.
         client_ca_file: Option<PathBuf> = Text "", optional_path;
+        /// Whether a client may connect without a certificate: `required` or `optional`.
+        client_certificates: ClientCertificates = Text "required", client_certificates;
+        /// File with the rules by which client certificates name callers. In each line a SPIFFE id and the caller, for
+        /// example `spiffe://example.org/relay service acme relay`.
+        client_callers_file: Option<PathBuf> = Text "", optional_path;
         /// File with the certificate revocation lists of these CAs in PEM. If it is set, there must be one for each CA
         /// that signs client certificates.
         client_crl_file: Option<PathBuf> = Text "", optional_path;

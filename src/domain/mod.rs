@@ -5,6 +5,7 @@ pub mod action;
 pub mod attempts;
 pub mod audit_event;
 pub mod caller;
+pub mod caller_rules;
 pub mod change_event;
 pub mod client_token;
 pub mod credential;

@@ -1,39 +1,56 @@
 //! Authenticates the caller before anything of the message is read.
 
+use std::sync::Arc;
+
 use super::{Explanation, Reason, RequestContext};
 use crate::domain::caller::EligibleCaller;
+use crate::ports::{ExternalIdentity, PeerCertificate};
 use crate::service::{Call, Service, ServiceError};
 
 /// The proof of its caller that a request carries.
 pub enum Credentials<'a> {
     /// A token that the service issued.
     BearerToken(&'a str),
+    /// The client certificate of the connection, which names a caller.
+    Certificate(Arc<dyn ExternalIdentity>),
 }
 
 impl<'a> Credentials<'a> {
     /// The credentials in the values of all `authorization` headers of a request: `Bearer <token>` (RFC 6750 §2.1),
-    /// exactly once. A value that is not ASCII is `None`.
-    pub fn of_authorization(mut values: impl Iterator<Item = Option<&'a str>>) -> Option<Self> {
-        let (value, None) = (values.next()??, values.next()) else { return None };
+    /// exactly once. A value that is not ASCII is `None`. Only without such a header, the credentials are the
+    /// certificate of the connection.
+    pub fn of(
+        mut values: impl Iterator<Item = Option<&'a str>>,
+        certificate: Option<&PeerCertificate>,
+    ) -> Option<Self> {
+        let Some(value) = values.next() else { return certificate?.identity.clone().map(Self::Certificate) };
+        let (value, None) = (value?, values.next()) else { return None };
         let (scheme, token) = value.split_once(' ')?;
         let is_token = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ');
         is_token.then_some(Self::BearerToken(token))
     }
 }
 
-/// Authenticates the caller, and checks whether that kind of caller may use the operation at all.
+/// Authenticates the caller, and checks whether that kind of caller may use the operation at all. If the certificate of
+/// the connection names a caller, it must be the same one.
 ///
 /// # Errors
 /// The error for the caller.
 pub async fn authenticate(
     service: &Service,
     credentials: Option<Credentials<'_>>,
+    certificate: Option<&PeerCertificate>,
     context: &RequestContext,
 ) -> Result<Call, Explanation> {
     let refused = |error: ServiceError| Explanation::of_error(&error, context);
     let (caller, evidence) = match credentials.ok_or_else(|| refused(ServiceError::Unauthenticated))? {
         Credentials::BearerToken(token) => service.authenticate(token).await.map_err(refused)?,
+        Credentials::Certificate(identity) => service.authenticate_external(identity).await.map_err(refused)?,
     };
+    let of_certificate = certificate.and_then(|certificate| certificate.identity.as_ref());
+    if of_certificate.is_some_and(|identity| !identity.caller().is_name_of(&caller)) {
+        return Err(refused(ServiceError::Unauthenticated));
+    }
     let action = context.action.ok_or_else(|| Explanation::of_reason(Reason::UnknownMethod))?;
     let caller = EligibleCaller::new(caller, action).ok_or_else(|| refused(ServiceError::CallerNotEligible(action)))?;
     Ok(Call {
@@ -66,7 +83,10 @@ mod tests {
     use super::*;
 
     fn token_of<'a>(values: &[Option<&'a str>]) -> Option<&'a str> {
-        Credentials::of_authorization(values.iter().copied()).map(|Credentials::BearerToken(token)| token)
+        match Credentials::of(values.iter().copied(), None)? {
+            Credentials::BearerToken(token) => Some(token),
+            Credentials::Certificate(_) => None,
+        }
     }
 
     #[test]

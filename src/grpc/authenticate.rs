@@ -14,19 +14,26 @@ use super::http_service::HttpService;
 use super::status;
 use crate::domain::action::{ADMIN_SERVICE, CREDENTIAL_SERVICE, VERIFICATION_SERVICE};
 use crate::edge::{self, Credentials};
+use crate::ports::PeerCertificate;
 use crate::service::{Call, Service};
 
 const OUR_SERVICES: [&str; 3] = [CREDENTIAL_SERVICE, VERIFICATION_SERVICE, ADMIN_SERVICE];
 
 /// Passes calls of our services on with the [`Call`] in their extensions, or refuses them. Health, reflection and
 /// methods that do not exist need no caller.
-pub(super) fn with_callers(inner: impl HttpService, service: Arc<Service>) -> impl HttpService {
+///
+/// `certificate` is that of the connection's peer.
+pub(super) fn with_callers(
+    inner: impl HttpService,
+    service: Arc<Service>,
+    certificate: Option<PeerCertificate>,
+) -> impl HttpService {
     service_fn(move |request: Request<Body>| {
-        let (mut inner, service) = (inner.clone(), Arc::clone(&service));
+        let (mut inner, service, certificate) = (inner.clone(), Arc::clone(&service), certificate.clone());
         async move {
             let (mut head, body) = request.into_parts();
             if is_ours(head.uri.path()) {
-                match authenticated(&head, &service).await {
+                match authenticated(&head, &service, certificate.as_ref()).await {
                     Ok(call) => head.extensions.insert(call),
                     Err(status) => return Ok(status.into_http()),
                 };
@@ -40,9 +47,11 @@ fn is_ours(path: &str) -> bool {
     path.strip_prefix('/').and_then(|path| path.split_once('/')).is_some_and(|(name, _)| OUR_SERVICES.contains(&name))
 }
 
-async fn authenticated(head: &Parts, service: &Service) -> Result<Call, Status> {
+async fn authenticated(head: &Parts, service: &Service, certificate: Option<&PeerCertificate>) -> Result<Call, Status> {
     let context = context_of(&head.extensions)?;
     let values = head.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::to_str).map(Result::ok);
-    let credentials = Credentials::of_authorization(values);
-    edge::authenticate(service, credentials, &context).await.map_err(|explanation| status::of(explanation, &context))
+    let credentials = Credentials::of(values, certificate);
+    edge::authenticate(service, credentials, certificate, &context)
+        .await
+        .map_err(|explanation| status::of(explanation, &context))
 }

@@ -43,7 +43,7 @@ pub use http_service::HttpService;
 pub use prost::DecodeError as DescriptorError;
 pub use status::ERROR_DOMAIN;
 
-use crate::ports::{Clock, Entropy, Meter};
+use crate::ports::{Clock, Entropy, Meter, PeerCertificate};
 use crate::service::Service;
 use admin_service::AdminEdge;
 use authenticate::with_callers;
@@ -99,10 +99,10 @@ impl GrpcEdge {
         Ok(Self { routes, service: Arc::clone(service), contexts, stopping: health.ended() })
     }
 
-    /// The service for the calls of one connection.
-    pub fn of_connection(&self, peer: SocketAddr) -> impl HttpService + use<> {
+    /// The service for the calls of one connection, whose peer may have a certificate.
+    pub fn of_connection(&self, peer: SocketAddr, certificate: Option<PeerCertificate>) -> impl HttpService + use<> {
         let edge = with_stream_limits(self.routes.clone(), STREAMS_WITHOUT_CALLER, self.stopping.clone());
-        let edge = with_callers(edge, Arc::clone(&self.service));
+        let edge = with_callers(edge, Arc::clone(&self.service), certificate);
         with_contexts(with_rests(with_grpc_alone(with_deadlines(edge))), self.contexts.clone(), peer)
     }
 }

@@ -21,17 +21,17 @@ use super::Limits;
 use super::connection::{Shared, serve};
 use super::descriptors::affordable;
 use super::tls::TlsInForce;
-use crate::ports::Clock;
 use crate::ports::meter::{AcceptWait, Counter, Gauge, Gauged, Meter};
 use crate::ports::retries::ACCEPT_AFTER;
+use crate::ports::{Clock, PeerCertificate};
 
 /// How often idle connections are asked to make room while others wait.
 const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
 /// How often the log repeats an ongoing condition.
 const LOG_EVERY: Duration = Duration::from_mins(1);
 
-/// Serves connections until `stop` is cancelled, each with its own service that knows its peer's address, and over TLS
-/// if there is a set for it. Then waits until all connections have finished their open calls. If it is dropped, the
+/// Serves connections until `stop` is cancelled, each with its own service that knows its peer's address and certificate,
+/// and over TLS if there is a set for it. Then waits until all connections have finished their open calls. If it is dropped, the
 /// connections are cut.
 pub async fn accept<S, B>(
     listener: TcpListener,
@@ -40,7 +40,7 @@ pub async fn accept<S, B>(
     clock: Arc<dyn Clock>,
     meter: Arc<dyn Meter>,
     stop: CancellationToken,
-    service_of_connection: impl Fn(SocketAddr) -> S,
+    service_of_connection: impl Fn(SocketAddr, Option<PeerCertificate>) -> S + Clone + Send + 'static,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
         + Clone
@@ -56,7 +56,9 @@ pub async fn accept<S, B>(
             biased;
             () = stop.cancelled() => break,
             (socket, peer, place) = door.next() => {
-                let connection = serve(socket, service_of_connection(peer), shared.clone());
+                let service_of_connection = service_of_connection.clone();
+                let service_of = move |certificate| service_of_connection(peer, certificate);
+                let connection = serve(socket, service_of, shared.clone());
                 let gauged = Gauged::new(&shared.meter, Gauge::Connections);
                 connections.spawn(async move {
                     connection.await;

@@ -24,8 +24,8 @@ use super::resets::Verdict;
 use super::streams::{Streams, counted};
 use super::tls::{TlsInForce, handshake};
 use super::{Limits, MAX_CONCURRENT_STREAMS};
-use crate::ports::Clock;
 use crate::ports::meter::{Closing, Counter, Meter};
+use crate::ports::{Clock, PeerCertificate};
 
 /// Pings find dead peers; clients behind proxies stay connected.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(1);
@@ -70,8 +70,13 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 /// Serves a connection until its peer closes it or it must end: the service stops, no call arrives, or the peer floods.
 /// It then accepts no new calls, and finishes the open ones.
-pub(super) async fn serve<S, B>(socket: TcpStream, service: S, shared: Shared)
-where
+///
+/// `service_of` makes the service for the calls of the connection, given the peer's certificate.
+pub(super) async fn serve<S, B>(
+    socket: TcpStream,
+    service_of: impl FnOnce(Option<PeerCertificate>) -> S,
+    shared: Shared,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
         + Clone
         + Send
@@ -80,13 +85,12 @@ where
 {
     let Shared { limits, clock, meter, stop, crowded, tls } = shared;
     let mut begin_by = pin!(tokio::time::sleep(limits.handshake));
-    let transport: Box<dyn Transport> = match tls {
-        None => Box::new(socket),
+    let (transport, certificate): (Box<dyn Transport>, _) = match tls {
+        None => (Box::new(socket), None),
         Some(tls) => {
-            let set = Arc::clone(&tls.borrow());
             tokio::select! {
-                shaken = handshake(socket, &set) => match shaken {
-                    Ok(stream) => Box::new(stream),
+                shaken = handshake(socket, tls, Arc::clone(&clock)) => match shaken {
+                    Ok((stream, certificate)) => (Box::new(stream), certificate),
                     Err(error) => return tracing::debug!(error = &error as &dyn Error, "a handshake of TLS failed"),
                 },
                 () = begin_by.as_mut() => {
@@ -100,7 +104,7 @@ where
     let activity = Arc::new(Activity::new(Arc::clone(&clock)));
     let streams = Streams::new(Arc::clone(&activity), clock, limits.stall);
     let (transport, received) = Metered::new(transport);
-    let service = counted(service, Arc::clone(&activity));
+    let service = counted(service_of(certificate), Arc::clone(&activity));
     let mut connection = pin!(http2(streams).serve_connection(TokioIo::new(transport), service));
     let is_unwanted = async {
         tokio::select! {

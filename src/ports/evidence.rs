@@ -46,6 +46,15 @@ pub trait ExternalIdentity: fmt::Debug + Send + Sync {
     fn is_recognized(&self) -> bool;
 }
 
+/// The client certificate of a connection, which the handshake has verified.
+#[derive(Debug, Clone)]
+pub struct PeerCertificate {
+    /// Its SHA-256 (`x5t#S256`, RFC 8705, section 3.1).
+    pub thumbprint: [u8; 32],
+    /// The identity that it gives, if it names a caller.
+    pub identity: Option<Arc<dyn ExternalIdentity>>,
+}
+
 impl Evidence {
     /// The evidence for the caller of an access token.
     pub const fn of_token(token: &AccessToken) -> Self {

@@ -13,7 +13,7 @@ pub mod store;
 pub use authorizer::{AccessRequest, Authorizer, Decision};
 pub use clock::{Clock, Deadline};
 pub use entropy::Entropy;
-pub use evidence::{CallerProof, Evidence, ExternalIdentity};
+pub use evidence::{CallerProof, Evidence, ExternalIdentity, PeerCertificate};
 pub use hasher::{
     AdmittedHashes, EngineFigures, HashDescription, Hasher, HasherError, HasherFigures, NotAdmitted, SALT_BYTES, Salt,
 };

@@ -36,8 +36,11 @@ impl Server {
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let meter: Arc<dyn Meter> = Arc::new(self.meter.clone());
         let edges = GrpcEdge::new(&self.service, self.grpc, Arc::clone(&clock), entropy, Arc::clone(&meter), &health)?;
-        let edge = move |peer| {
-            edges.of_connection(peer).map_request(|request: Request<_>| request.map(tonic::body::Body::new))
+        let edges = Arc::new(edges);
+        let edge = move |peer, certificate| {
+            edges
+                .of_connection(peer, certificate)
+                .map_request(|request: Request<_>| request.map(tonic::body::Body::new))
         };
         let draining = CancellationToken::new();
         health.serving().await;

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::reload::{FileSet, Reloader};
 use super::{BadSettings, OperatorFile, OperatorFileError, SettingProblem};
-use crate::config::{self, TlsVersion};
+use crate::config::{self, ClientCertificates, TlsVersion};
 use crate::listener::{TlsPart, TlsSet, TlsTexts};
 use crate::ports::Clock;
 use crate::ports::meter::FileKind;
@@ -16,6 +16,7 @@ const CERTIFICATE_FILE: &str = "tls.certificate_file";
 const KEY_FILE: &str = "tls.key_file";
 const CLIENT_CA_FILE: &str = "tls.client_ca_file";
 const CLIENT_CRL_FILE: &str = "tls.client_crl_file";
+const CLIENT_CALLERS_FILE: &str = "tls.client_callers_file";
 
 /// The files that settings name.
 pub struct TlsFiles {
@@ -48,6 +49,7 @@ impl FileSet for TlsFiles {
         let certificate = text(settings.certificate_file.as_deref(), CERTIFICATE_FILE, &mut problems, public);
         let client_cas = text(settings.client_ca_file.as_deref(), CLIENT_CA_FILE, &mut problems, public);
         let client_crls = text(settings.client_crl_file.as_deref(), CLIENT_CRL_FILE, &mut problems, public);
+        let client_callers = text(settings.client_callers_file.as_deref(), CLIENT_CALLERS_FILE, &mut problems, public);
         let key = text(settings.key_file.as_deref(), KEY_FILE, &mut problems, OperatorFile::read_secret);
         if !problems.is_empty() {
             return Err(BadSettings(problems));
@@ -57,6 +59,8 @@ impl FileSet for TlsFiles {
             key: key.unwrap_or_default(),
             client_cas,
             client_crls,
+            client_callers,
+            requires_clients: settings.client_certificates == ClientCertificates::Required,
             allow_tls12: settings.minimum_version == TlsVersion::V1_2,
         })
     }
@@ -68,6 +72,7 @@ impl FileSet for TlsFiles {
                 TlsPart::Key => KEY_FILE,
                 TlsPart::ClientCas => CLIENT_CA_FILE,
                 TlsPart::ClientCrls => CLIENT_CRL_FILE,
+                TlsPart::ClientCallers => CLIENT_CALLERS_FILE,
             };
             let problems = problems.into_iter();
             BadSettings(

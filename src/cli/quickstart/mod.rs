@@ -57,6 +57,7 @@ impl QuickstartArgs {
             ("tls.certificate_file", path(certificates.map(|files| &files.certificate))),
             ("tls.client_ca_file", String::new()),
             ("tls.client_crl_file", String::new()),
+            ("tls.client_callers_file", String::new()),
             ("tls.key_file", path(certificates.map(|files| &files.key))),
         ];
         let settings = own.into_iter().fold(self.settings.clone(), |settings, (key, value)| settings.with(key, value));

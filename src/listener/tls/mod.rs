@@ -1,5 +1,6 @@
 //! TLS: a set of files that fit together, and the handshake of a connection.
 
+mod peer;
 mod set;
 
 use std::fmt;
@@ -16,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::domain::time::Timestamp;
-use crate::ports::Clock;
+use crate::ports::{Clock, PeerCertificate};
 
 pub use set::{TlsPart, TlsProblem, TlsSet, TlsTexts};
 
@@ -45,11 +46,20 @@ fn unix_time(at: Timestamp) -> UnixTime {
     UnixTime::since_unix_epoch(at.since(Timestamp::from_micros(0)).unwrap_or_default())
 }
 
-/// Performs the handshake of a connection, as its server. May take any time.
-pub(super) async fn handshake(socket: TcpStream, set: &TlsSet) -> io::Result<TlsStream<TcpStream>> {
+/// Performs the handshake of a connection, as its server. May take any time. Returns the peer's certificate as
+/// well, if it has one.
+pub(super) async fn handshake(
+    socket: TcpStream,
+    in_force: TlsInForce,
+    clock: Arc<dyn Clock>,
+) -> io::Result<(TlsStream<TcpStream>, Option<PeerCertificate>)> {
+    let set = Arc::clone(&in_force.borrow());
     let accepted = TlsAcceptor::from(set.server_config()).accept(socket).into_fallible().await;
     match accepted {
-        Ok(stream) => Ok(stream),
+        Ok(stream) => {
+            let certificate = peer::certificate(stream.get_ref().1, &set, in_force, clock);
+            Ok((stream, certificate))
+        }
         Err((error, socket)) => {
             let _ = tokio::time::timeout(FAREWELL, part(socket)).await;
             Err(error)

@@ -15,7 +15,9 @@ use rustls::version::{TLS12, TLS13};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::HandshakeTime;
+use super::{HandshakeTime, unix_time};
+use crate::domain::caller_rules::{CallerRules, SpiffeId};
+use crate::domain::named_caller::NamedCaller;
 use crate::domain::time::Timestamp;
 use crate::ports::Clock;
 
@@ -29,10 +31,14 @@ pub struct TlsTexts {
     pub certificate: Zeroizing<String>,
     /// Its private key, PEM.
     pub key: Zeroizing<String>,
-    /// The CAs of client certificates, PEM. If there are any, every client needs a certificate.
+    /// The CAs of client certificates, PEM.
     pub client_cas: Option<Zeroizing<String>>,
+    /// Whether every client needs a certificate, if there are CAs for it.
+    pub requires_clients: bool,
     /// Their revocation lists, PEM.
     pub client_crls: Option<Zeroizing<String>>,
+    /// The rules by which client certificates name callers.
+    pub client_callers: Option<Zeroizing<String>>,
     /// Whether TLS 1.2 is allowed, besides 1.3.
     pub allow_tls12: bool,
 }
@@ -40,6 +46,8 @@ pub struct TlsTexts {
 /// A set that fits together.
 pub struct TlsSet {
     server: Arc<ServerConfig>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+    callers: CallerRules,
 }
 
 /// A part of a set.
@@ -53,6 +61,8 @@ pub enum TlsPart {
     ClientCas,
     /// Their revocation lists.
     ClientCrls,
+    /// The rules by which client certificates name callers.
+    ClientCallers,
 }
 
 /// A mistake in a set.
@@ -75,14 +85,15 @@ impl TlsSet {
         let chain = chain.map_err(|message| TlsProblem { part: TlsPart::Certificate, message });
         let key = private_key(&texts.key).map_err(|message| TlsProblem { part: TlsPart::Key, message });
         let clients = client_verifier(texts, &provider);
+        let callers = caller_rules(texts);
         let pair = match (chain, key) {
             (Ok(chain), Ok(key)) => certified(chain, key, &provider).map_err(|problem| vec![problem]),
             (chain, key) => Err([chain.err(), key.err()].into_iter().flatten().collect()),
         };
-        let (pair, clients) = match (pair, clients) {
-            (Ok(pair), Ok(clients)) => (pair, clients),
-            (pair, clients) => {
-                return Err(pair.err().into_iter().flatten().chain(clients.err().into_iter().flatten()).collect());
+        let (pair, clients, callers) = match (pair, clients, callers) {
+            (Ok(pair), Ok(clients), Ok(callers)) => (pair, clients, callers),
+            (pair, clients, callers) => {
+                return Err([pair.err(), clients.err(), callers.err()].into_iter().flatten().flatten().collect());
             }
         };
         let problem = |error: &dyn fmt::Display| {
@@ -92,19 +103,31 @@ impl TlsSet {
         let time = Arc::new(HandshakeTime(Arc::clone(clock)));
         let config = ServerConfig::builder_with_details(provider, time).with_protocol_versions(versions);
         let config = config.map_err(|error| problem(&error))?;
-        let is_public = clients.is_none();
-        let config = match clients {
-            Some(verifier) => config.with_client_cert_verifier(verifier),
+        let config = match &clients {
+            Some(verifier) => config.with_client_cert_verifier(Arc::clone(verifier)),
             None => config.with_no_client_auth(),
         };
         let mut server = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
-        if !is_public {
+        if clients.is_some() {
             // A resumed session is not verified again: each handshake is a full one.
             server.session_storage = Arc::new(NoServerSessionStorage {});
             server.send_tls13_tickets = 0;
         }
         server.alpn_protocols = vec![H2.to_vec()];
-        Ok(Self { server: Arc::new(server) })
+        Ok(Self { server: Arc::new(server), clients, callers })
+    }
+
+    /// The caller that an id names.
+    pub(super) fn caller_of(&self, id: &SpiffeId) -> Option<&NamedCaller> {
+        self.callers.caller_of(id)
+    }
+
+    /// Whether a client with these certificates could connect now.
+    pub(super) fn verifies(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> bool {
+        match (&self.clients, chain) {
+            (Some(verifier), [leaf, rest @ ..]) => verifier.verify_client_cert(leaf, rest, unix_time(now)).is_ok(),
+            _ => false,
+        }
     }
 
     pub(super) fn server_config(&self) -> Arc<ServerConfig> {
@@ -141,13 +164,23 @@ fn client_verifier(
         (roots, crls) => return Err([roots.err(), crls.err()].into_iter().flatten().collect()),
     };
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-    let verifier = verifier.with_crls(crls).only_check_end_entity_revocation().build();
-    verifier.map(Some).map_err(|error| {
+    let verifier = verifier.with_crls(crls).only_check_end_entity_revocation();
+    let verifier = if texts.requires_clients { verifier } else { verifier.allow_unauthenticated() };
+    verifier.build().map(Some).map_err(|error| {
         let part = match error {
             VerifierBuilderError::InvalidCrl(_) => TlsPart::ClientCrls,
             _ => TlsPart::ClientCas,
         };
         vec![TlsProblem { part, message: format!("can't be used: {error}") }]
+    })
+}
+
+fn caller_rules(texts: &TlsTexts) -> Result<CallerRules, Vec<TlsProblem>> {
+    let rules =
+        texts.client_callers.as_ref().map_or_else(|| Ok(CallerRules::default()), |text| CallerRules::parse(text));
+    rules.map_err(|mistakes| {
+        let problem = |message| TlsProblem { part: TlsPart::ClientCallers, message };
+        mistakes.into_iter().map(problem).collect()
     })
 }
 
