@@ -68,6 +68,9 @@ class Error:
 class QuickstartTest(unittest.TestCase):
     """Every test starts a server of its own, so that none depends on another's changes."""
 
+    # More variables of the health check.
+    environment = {}
+
     @classmethod
     def setUpClass(cls):
         cls.scratch = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
@@ -105,7 +108,7 @@ class QuickstartTest(unittest.TestCase):
 
     def await_healthy(self):
         healthcheck = [BINARY, "healthcheck"]
-        environment = os.environ | {"CREDENTIALD_SERVER_LISTEN": self.address}
+        environment = os.environ | {"CREDENTIALD_SERVER_LISTEN": self.address} | self.environment
         end = time.monotonic() + SECONDS
         while subprocess.run(healthcheck, env=environment, capture_output=True, timeout=SECONDS).returncode != 0:
             self.assertIsNone(self.server.poll(), "the server has ended")
@@ -216,6 +219,53 @@ class ClientTest(QuickstartTest):
         self.assertEqual(next(watch).status, health_pb2.HealthCheckResponse.NOT_SERVING)
         stopping.set()
         self.assertTrue(call.result().success)
+
+    def test_a_client_certificate_is_a_caller_over_tls(self):
+        """Over TLS with the demonstration's own certificate, and a client certificate that OpenSSL makes."""
+        self.stop()
+        folder = Path(self.data)
+        files = {name: folder / name for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")}
+        self.environment = {"CREDENTIALD_TLS_CERTIFICATE_FILE": "any", "CREDENTIALD_TLS_KEY_FILE": "any"}
+        self.start("quickstart", "--data-dir", self.data, "--tls")
+        self.stop()
+        new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout"]
+        clients = ["-CA", folder / "clients.pem", "-CAkey", folder / "clients.key", "-CAcreateserial"]
+        (folder / "names").write_text("subjectAltName=URI:spiffe://example.org/root\nextendedKeyUsage=clientAuth\n")
+        (folder / "callers").write_text("spiffe://example.org/root root demo\n")
+        for command in (
+            ["req", "-x509", *new_key, folder / "clients.key", "-out", folder / "clients.pem", "-subj", "/CN=clients"],
+            ["req", *new_key, files["client.key"], "-out", folder / "client.csr", "-subj", "/CN=client"],
+            ["x509", "-req", "-in", folder / "client.csr", *clients, "-out", files["client.pem"], "-extfile", folder / "names"],
+        ):
+            subprocess.run(["openssl", *command], check=True, capture_output=True, timeout=SECONDS)
+        self.start(
+            "serve", "--store-url", f"sqlite:{folder / 'credentiald.db'}", "--tls-certificate-file", files["server.pem"],
+            "--tls-key-file", files["server.key"], "--tls-client-ca-file", folder / "clients.pem",
+            "--tls-client-certificates", "optional", "--tls-client-callers-file", folder / "callers",
+        )
+        read = {name: path.read_bytes() for name, path in files.items()}
+        with_certificate = grpc.ssl_channel_credentials(read["ca.pem"], read["client.key"], read["client.pem"])
+        with_none = grpc.ssl_channel_credentials(read["ca.pem"])
+        tokens = {}
+        with grpc.secure_channel(self.address, with_certificate) as channel:
+            for kind in ("ROOT", "SERVICE"):
+                name = {"caller_name": "other"} if kind == "SERVICE" else {}
+                request = self.admin.IssueAccessTokenRequest(caller_kind=f"CALLER_KIND_{kind}", **name)
+                issued = self.admin_stubs.AdminServiceStub(channel).IssueAccessToken(request, timeout=SECONDS)
+                tokens[kind] = [("authorization", f"Bearer {issued.token}")]
+        good, bad = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
+        for credentials, metadata, expected in (
+            (with_certificate, None, good),
+            (with_certificate, tokens["ROOT"], good),
+            (with_certificate, tokens["SERVICE"], bad),
+            (with_none, None, bad),
+            (with_none, tokens["ROOT"], good),
+        ):
+            with self.subTest(expected=expected), grpc.secure_channel(self.address, credentials) as channel:
+                call = self.admin_stubs.AdminServiceStub(channel).ListRamUsers.future(
+                    self.admin.ListRamUsersRequest(), metadata=metadata, timeout=SECONDS
+                )
+                self.assertEqual(call.code(), expected, call.details())
 
     def test_health_is_reported_for_each_service(self):
         for service in ("", *SERVICES):

@@ -2,6 +2,7 @@
 
 mod backup;
 mod canaries;
+mod certificates;
 mod connections;
 mod damage;
 mod full_disk;

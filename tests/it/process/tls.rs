@@ -27,9 +27,9 @@ const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
 const LOOPBACK: &[&str] = &["127.0.0.1", "localhost"];
 
 /// An installation with a CA and the certificate that it signed.
-struct Site {
-    installation: Installation,
-    authority: Authority,
+pub(super) struct Site {
+    pub(super) installation: Installation,
+    pub(super) authority: Authority,
 }
 
 impl Site {
@@ -40,7 +40,7 @@ impl Site {
         site
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.installation.path(name)
     }
 
@@ -70,7 +70,7 @@ async fn checked(serving: &Serving, authority: &Authority) -> Option<Client> {
 }
 
 /// What OpenSSL says about a handshake.
-fn openssl(serving: &Serving, arguments: &[&str]) -> String {
+pub(super) fn openssl(serving: &Serving, arguments: &[&str]) -> String {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-connect", &serving.address.to_string()]).args(arguments).stdin(Stdio::null());
     let outcome = outcome(command);
@@ -341,14 +341,14 @@ async fn commands_say_what_is_wrong_with_a_certificate() {
 
 /// A service that requires client certificates of the CA `clients`, and of `constrained`, which may sign only for
 /// names below example.com.
-struct Closed {
-    site: Site,
+pub(super) struct Closed {
+    pub(super) site: Site,
     clients: Authority,
     constrained: Authority,
 }
 
 impl Closed {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let constrained = Authority::with("constrained", |params| {
             let permitted_subtrees = vec![GeneralSubtree::DnsName("example.com".to_owned())];
             params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
@@ -359,59 +359,82 @@ impl Closed {
         closed
     }
 
-    fn revoke(&self, serials: &[u64]) {
+    pub(super) fn revoke(&self, serials: &[u64]) {
         let lists = self.clients.revocations(serials) + &self.constrained.revocations(&[]);
         fs::write(self.site.path("crl.pem"), lists).unwrap();
     }
 
-    async fn serve(&self) -> Serving {
-        let arguments = "serve --server-listen 127.0.0.1:0 --tls-certificate-file server.pem --tls-key-file server.key \
+    pub(super) async fn serve(&self, arguments: &[&str]) -> Serving {
+        let files = "serve --server-listen 127.0.0.1:0 --tls-certificate-file server.pem --tls-key-file server.key \
                          --tls-client-ca-file clients.pem --tls-client-crl-file crl.pem";
-        let command = self.site.installation.command(&arguments.split_whitespace().collect::<Vec<_>>());
+        let arguments = [&files.split_whitespace().collect::<Vec<_>>()[..], arguments].concat();
+        let command = self.site.installation.command(&arguments);
         let mut serving = Serving::begin(command, &self.site.path(""));
         serving.listening().await.unwrap();
         serving
     }
 
+    /// A client with that certificate.
+    pub(super) fn caller(&self, serving: &Serving, leaf: &Leaf) -> Client {
+        let tls = ClientTls::with_certificate(&self.site.authority.pem(), leaf);
+        Client::new(serving.address).over(&tls)
+    }
+
     /// A call with that certificate, or nothing where it is refused.
     async fn call(&self, serving: &Serving, leaf: &Leaf) -> Option<Client> {
-        let tls = ClientTls::with_certificate(&self.site.authority.pem(), leaf);
-        let client = Client::new(serving.address).over(&tls);
+        let client = self.caller(serving, leaf);
         client.try_send(CHECK, frame(b"")).await.map(|reply| assert_eq!(&reply.body[..], SERVING))?;
         Some(client)
     }
 
     /// A certificate of `clients`, whose parameters the test changes.
-    fn client(&self, change: impl FnOnce(&mut CertificateParams)) -> Leaf {
+    pub(super) fn client(&self, change: impl FnOnce(&mut CertificateParams)) -> Leaf {
         let mut params = client_params(&["spiffe://example.org/a"]);
         change(&mut params);
         self.clients.issue(&params)
     }
+
+    fn named(&self, name: &str) -> Leaf {
+        let mut params = client_params(&[]);
+        params.subject_alt_names = vec![rcgen::SanType::DnsName(name.try_into().unwrap())];
+        self.constrained.issue(&params)
+    }
+
+    /// Certificates that are refused, and what is wrong with them.
+    fn bad(&self) -> Vec<(&'static str, Leaf)> {
+        let client = |change: fn(&mut CertificateParams)| self.client(change);
+        vec![
+            ("of another CA", Authority::new("clients").client("spiffe://example.org/a")),
+            ("expired", client(|params| params.not_after = date_time_ymd(2000, 1, 1))),
+            ("not yet valid", client(|params| params.not_before = date_time_ymd(3000, 1, 1))),
+            ("revoked", client(|params| params.serial_number = Some(7.into()))),
+            ("a CA", client(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained))),
+            ("a server's", client(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth])),
+            ("beyond the name constraint", self.named("a.example.org")),
+        ]
+    }
+}
+
+#[tokio::test]
+async fn where_certificates_are_optional_a_bad_one_is_refused() {
+    let closed = Closed::new();
+    let serving = closed.serve(&["--tls-client-certificates", "optional"]).await;
+    checked(&serving, &closed.site.authority).await.expect("without a certificate");
+    closed.call(&serving, &closed.client(|_| {})).await.unwrap();
+    for (what, leaf) in closed.bad() {
+        assert!(closed.call(&serving, &leaf).await.is_none(), "{what}");
+    }
+    serving.stop().await;
 }
 
 #[tokio::test]
 async fn where_there_are_cas_for_it_every_client_needs_a_certificate() {
     let closed = Closed::new();
-    let serving = closed.serve().await;
+    let serving = closed.serve(&[]).await;
     let good = closed.client(|params| params.serial_number = Some(8.into()));
     let before = closed.call(&serving, &good).await.unwrap();
-    let named = |name: &str| {
-        let mut params = client_params(&[]);
-        params.subject_alt_names = vec![rcgen::SanType::DnsName(name.try_into().unwrap())];
-        closed.constrained.issue(&params)
-    };
-    closed.call(&serving, &named("a.example.com")).await.unwrap();
-
-    let bad = [
-        ("of another CA", Authority::new("clients").client("spiffe://example.org/a")),
-        ("expired", closed.client(|params| params.not_after = date_time_ymd(2000, 1, 1))),
-        ("not yet valid", closed.client(|params| params.not_before = date_time_ymd(3000, 1, 1))),
-        ("revoked", closed.client(|params| params.serial_number = Some(7.into()))),
-        ("a CA", closed.client(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained))),
-        ("a server's", closed.client(|params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth])),
-        ("beyond the name constraint", named("a.example.org")),
-    ];
-    for (what, leaf) in bad {
+    closed.call(&serving, &closed.named("a.example.com")).await.unwrap();
+    for (what, leaf) in closed.bad() {
         assert!(closed.call(&serving, &leaf).await.is_none(), "{what}");
     }
     assert!(checked(&serving, &closed.site.authority).await.is_none(), "without a certificate");

@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::support::barrier::BarrierStore;
+use crate::support::certificates::{Authority, ClientTls, client_params};
 use crate::support::client::{OpenStream, frame, method_named, path};
 use crate::support::clock::MovedClock;
+use crate::support::installation::write_secretly;
 use crate::support::{Client, Setup, World};
 
 const OLD: &str = "mypassword";
@@ -97,6 +99,39 @@ async fn a_message_that_comes_after_the_token_expired_does_nothing() {
     let stream = begun(&root, "IssueAccessToken", &mut counted).await;
     clock.forward(std::time::Duration::from_secs(61));
     assert_eq!(reason_after(stream, message("IssueAccessToken", for_root())).await, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn a_certificate_that_expires_ends_calls_and_watches() {
+    let (clock, folder, authority) = (MovedClock::stopped(), tempfile::tempdir().unwrap(), Authority::new("ca"));
+    let put = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        write_secretly(&path, text);
+        path.display().to_string()
+    };
+    let server = authority.server(&["127.0.0.1"]);
+    let world = Setup::default()
+        .by(&clock)
+        .over(ClientTls::trusting(&authority.pem()))
+        .with("tls.certificate_file", &put("server.pem", &server.certificate))
+        .with("tls.key_file", &put("server.key", &server.key))
+        .with("tls.client_ca_file", &put("ca.pem", &authority.pem()))
+        .with("tls.client_certificates", "optional")
+        .with("tls.client_callers_file", &put("callers", "spiffe://example.org/relay service acme relay"))
+        .with("watch.heartbeat_seconds", "1")
+        .start()
+        .await;
+    let mut params = client_params(&["spiffe://example.org/relay"]);
+    params.not_after = rcgen::date_time_ymd(2050, 1, 1);
+    let tls = ClientTls::with_certificate(&authority.pem(), &authority.issue(&params));
+    let relay = world.anybody().over(&tls);
+    let watch = relay.watch(json!({})).await;
+    let asked = || json!({ "subject": { "ram_user": "alice" }, "password": OLD });
+    relay.ok("VerifyPassword", asked()).await;
+    clock.forward(std::time::Duration::from_hours(30 * 365 * 24));
+    relay.err("VerifyPassword", asked(), "UNAUTHENTICATED").await;
+    assert_eq!(watch.end().await.reason(), "UNAUTHENTICATED");
+    assert!(world.anybody().over(&tls).try_call("VerifyPassword", asked()).await.is_none(), "a new connection");
 }
 
 #[tokio::test]

@@ -102,10 +102,10 @@ pub async fn tokens_of_a_tenant_that_is_gone_prove_nothing_and_are_removed_a_par
         for token in [first, last] {
             assert_eq!(store.access_token(&digest_of(token)).await.unwrap(), None);
             assert_eq!(store.access_token_of(token.id).await.unwrap(), None);
-            assert!(!store.is_proven(&Evidence::of_token(&token), at(11)).await.unwrap());
+            assert!(!store.is_proven(&Evidence::of_token(token), at(11)).await.unwrap());
             assert!(!store.delete_access_token(None, token.id, &authority()).await.unwrap());
             assert!(!store.delete_access_token(Some(&acme), token.id, &authority()).await.unwrap());
-            let evidence = Some(Evidence::of_token(&token));
+            let evidence = Some(Evidence::of_token(token));
             let refused =
                 store.create_instance(&globex, &instance("r-1"), &Authority { evidence, ..authority() }).await;
             assert!(matches!(refused, Err(StoreError::EvidenceGone)), "{refused:?}");

@@ -51,11 +51,10 @@ async fn a_write_waits_for_who_takes_away_what_it_rests_on() {
             })
         }),
     ];
-    const TENANT: &str = "DELETE FROM tenant WHERE name = 'globex'";
     let proofs = [
         (Proven::Token, "DELETE FROM access_token"),
-        (Proven::Token, TENANT),
-        (Proven::TenantByName, TENANT),
+        (Proven::Token, "DELETE FROM tenant WHERE name = 'globex'"),
+        (Proven::TenantByName, "DELETE FROM tenant WHERE name = 'globex'"),
         (Proven::UserByName, "DELETE FROM subject WHERE tenant = 'globex'"),
     ];
     for ((what, write), (proven, taken_away)) in writes.iter().flat_map(|write| proofs.map(|proof| (write, proof))) {

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::certificates::ClientTls;
 use super::client::Client;
 use super::clock::MovedClock;
 
@@ -39,6 +40,7 @@ type Wrap = Box<dyn FnOnce(Ports) -> Ports + Send>;
 #[derive(Default)]
 pub struct Setup {
     settings: Vec<(String, String)>,
+    tls: Option<ClientTls>,
     wraps: Vec<Wrap>,
 }
 
@@ -47,6 +49,13 @@ impl Setup {
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.settings.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Lets the callers of the world speak TLS, which the settings have to turn on.
+    #[must_use]
+    pub fn over(mut self, tls: ClientTls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -79,6 +88,7 @@ impl Setup {
         let operator = server.bootstrap(name).await.unwrap().expect("the store is empty");
         let running = Running::start(server).await;
         let anybody = Client::new(running.address);
+        let anybody = self.tls.map_or(anybody.clone(), |tls| anybody.over(&tls));
         let operator = anybody.with_token(&operator.text);
         operator.ok("CreateTenant", json!({ "tenant": TENANT })).await;
         let root = root_of(&anybody, &operator, TENANT).await;
