@@ -7,16 +7,19 @@ use super::time::{Timestamp, days};
 /// How long a wrong password counts: far longer than any wait.
 pub const COUNTED_FOR: Duration = days(7);
 
+/// How many pairs of one subject are counted, the latest: enough to slow the subject whatever its allowance is.
+pub const KEPT_PAIRS: u32 = 1000;
+
 /// The key that attempts are counted by: a digest over the subject's id, or over its tenant's id and its name if there
 /// is no such subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SubjectKey(pub [u8; 32]);
 
-/// The key of the caller: a digest over its tenant, kind and name.
+/// The key of the caller: a digest over its tenant, kind and name, and over the origin that it gave, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallerKey(pub [u8; 32]);
 
-/// A caller and the subject whose password it tries.
+/// A caller, with the origin that it gave, and the subject whose password it tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pair {
     /// The subject whose password is tried.
@@ -24,7 +27,7 @@ pub struct Pair {
     /// The key that attempts on the subject's name were counted by before the subject was created, if it now exists:
     /// they count as well, so that creating the subject ends no wait.
     pub name: Option<SubjectKey>,
-    /// The caller.
+    /// The caller and the origin.
     pub caller: CallerKey,
 }
 

@@ -75,6 +75,10 @@ name!(
     ClientToken, 64, "visible ASCII characters", |character: char| character.is_ascii_graphic()
 );
 name!(
+    /// Where a relying system's own client comes from, opaque to us: 1–256 of visible ASCII.
+    Origin, 256, "visible ASCII characters", |character: char| character.is_ascii_graphic()
+);
+name!(
     /// The id of a key of the pepper: 1–32 of `A-Z a-z 0-9 . _ -`.
     PepperKeyId, 32, "A-Z a-z 0-9 . _ -", is_plain
 );

@@ -7,6 +7,7 @@ use futures_util::stream::{Stream, unfold};
 use super::convert::change_events::position_of;
 use super::generated::credential::v1 as wire;
 use super::rpc_methods::rpc_methods;
+use crate::domain::names::Origin;
 use crate::edge::Fields;
 use crate::service::requests::{Verification, WatchFrom};
 use crate::service::{Call, Service, ServiceError};
@@ -36,8 +37,9 @@ async fn verify_password(
     let mut fields = Fields::default();
     let subject = fields.subject(message.subject);
     let password = fields.password("password", message.password);
+    let origin = fields.take_unless_empty("origin", &message.origin, Origin::parse);
     let (subject, password) = fields.all(|| Some((subject?, password?)))?;
-    let result = match service.verify_password(call, subject, password).await? {
+    let result = match service.verify_password(call, subject, password, origin).await? {
         Verification::MatchedCurrent => VerifyPasswordResult::MatchedCurrent,
         Verification::MatchedPrevious => VerifyPasswordResult::MatchedPrevious,
         Verification::ChangeRequired => VerifyPasswordResult::ChangeRequired,

@@ -79,7 +79,7 @@ async fn set(
         None => Presented::nothing(loaded.permit()).ok_or(ServiceError::Internal("an old password is required"))?,
     };
     let hashes = |loaded: &Loaded| gates.hashes_of_a_change(loaded, &presented, &new);
-    let reserved = gates.reserve(loaded, hashes).await?;
+    let reserved = gates.reserve(loaded, None, hashes).await?;
     let conclude = |mut reserved: Reserved<_>| async move {
         let (proof, unproven) = reserved.prove(presented, &new).await?;
         reserved.commit(Change::of(proof, unproven, unspent)?).await

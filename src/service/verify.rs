@@ -5,24 +5,26 @@ use std::sync::Arc;
 use super::gates::{Matched, Reserved, SubjectOrName};
 use super::requests::Verification;
 use super::{Call, Service, ServiceError};
+use crate::domain::names::Origin;
 use crate::domain::password::Password;
 use crate::domain::subject::SubjectName;
 use crate::policy::Expiry;
 
 impl Service {
-    /// Verifies a password of the subject.
+    /// Verifies a password of the subject. The attempt counts for the caller and the origin.
     pub async fn verify_password(
         &self,
         call: Call,
         name: SubjectName,
         password: Password,
+        origin: Option<Origin>,
     ) -> Result<Verification, ServiceError> {
         let tenant = call.own_tenant()?.clone();
         let permit = self.gates.permit_subject(call, tenant, name).await?;
         let candidate = self.gates.load_or_name(permit).await?;
         let password = Arc::new(password);
         let hashes = |candidate: &SubjectOrName| self.gates.hashes_of_a_verification(candidate, &password);
-        let reserved = self.gates.reserve(candidate, hashes).await?;
+        let reserved = self.gates.reserve(candidate, origin.as_ref(), hashes).await?;
         let subject = reserved.candidate().subject();
         let expiry = subject.map_or(Expiry::NotExpired, |loaded| loaded.expiry(self.gates.now()));
         let conclude = |mut reserved: Reserved<_>| async move { reserved.verify(password).await };

@@ -16,6 +16,9 @@ pub trait Attempts: Send + Sync {
     /// Counts one more failed attempt, for the pair and for the subject, with its audit event in the same transaction.
     /// If by that limit the pair now has to wait, the transaction also writes the change event of the subject that the
     /// audit event names. An attempt without a verdict counts alike but sends watchers nothing.
+    ///
+    /// MUST keep the failures of the [`KEPT_PAIRS`](crate::domain::attempts::KEPT_PAIRS) pairs of the subject that failed
+    /// last, and of no others: callers may give any number of origins.
     async fn record_failure(
         &self,
         pair: &Pair,

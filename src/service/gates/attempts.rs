@@ -13,7 +13,7 @@ use tokio::sync::{Mutex as Turn, Notify};
 use crate::domain::action::Action;
 use crate::domain::attempts::{Backoff, CallerKey, Pair, SubjectKey};
 use crate::domain::caller::Caller;
-use crate::domain::names::TenantName;
+use crate::domain::names::{Origin, TenantName};
 use crate::domain::subject::{SubjectId, SubjectName};
 use crate::domain::tenant::TenantId;
 
@@ -40,16 +40,18 @@ impl AttemptLimits {
 }
 
 /// The key of a caller's attempts. An administrator's resets are counted separately: after failed guesses, a reset is
-/// still possible.
-pub(super) fn caller_key(caller: &Caller, action: Action) -> CallerKey {
+/// still possible. So are those of each origin: one part more than without an origin, so that none has that key.
+pub(super) fn caller_key(caller: &Caller, action: Action, origin: Option<&Origin>) -> CallerKey {
     let subject = caller.subject_id().map(|id| id.0.into_bytes());
-    CallerKey(digest(&[
-        if action.is_administrative() { b"reset" } else { b"" },
+    let of_caller = [
+        if action.is_administrative() { b"reset".as_slice() } else { b"" },
         caller.kind().as_str().as_bytes(),
         caller.tenant().map_or("", TenantName::as_str).as_bytes(),
         caller.name().as_bytes(),
         subject.as_ref().map_or(&[], |id| id.as_slice()),
-    ]))
+    ];
+    let parts: Vec<_> = of_caller.into_iter().chain(origin.map(|origin| origin.as_str().as_bytes())).collect();
+    CallerKey(digest(&parts))
 }
 
 /// The key of the attempts on a subject that exists: a subject recreated under the same name inherits none.
@@ -143,7 +145,10 @@ impl UnderWay {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+    use crate::domain::names::FreeName;
 
     #[test]
     fn a_slot_is_shared_while_it_is_used_and_forgotten_after() {
@@ -165,6 +170,15 @@ mod tests {
             under_way.slot(Pair { subject: SubjectKey(subject), name: None, caller: CallerKey([0; 32]) });
         }
         assert!(under_way.0.lock().of_pairs.len() <= UnderWay::KEPT);
+    }
+
+    #[test]
+    fn no_two_origins_share_a_key_nor_has_one_the_key_without_an_origin() {
+        let relay = Caller::Service(TenantName::parse("acme").unwrap(), FreeName::parse("relay").unwrap());
+        let origins = ["192.0.2.1", "192.0.2.2", "relay"].map(|text| Some(Origin::parse(text).unwrap()));
+        let key = |origin: Option<&Origin>| caller_key(&relay, Action::VerifyPassword, origin).0;
+        let keys: HashSet<_> = origins.iter().chain([&None]).map(|origin| key(origin.as_ref())).collect();
+        assert_eq!(keys.len(), 4);
     }
 
     #[test]

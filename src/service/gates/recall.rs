@@ -96,7 +96,7 @@ impl Gates {
     ) -> Result<Version, ServiceError> {
         let version = made.version;
         let hashes = |made: &ReplayedChange| self.hashes_of_a_verification(made, &password);
-        let reserved = self.reserve(made, hashes).await?;
+        let reserved = self.reserve(made, None, hashes).await?;
         let conclude = |mut reserved: Reserved<_>| async move { reserved.matches(&password).await };
         match self.conclude(reserved, conclude).await? {
             Some(_) => Ok(version),
@@ -108,7 +108,7 @@ impl Gates {
 fn key_of(caller: &Caller, action: Action, subject: SubjectId, token: &ClientToken) -> ClientTokenKey {
     ClientTokenKey(digest(&[
         b"client token",
-        &caller_key(caller, action).0,
+        &caller_key(caller, action, None).0,
         action.name().as_bytes(),
         subject.0.as_bytes(),
         token.as_str().as_bytes(),

@@ -8,6 +8,7 @@ use super::candidate::Candidate;
 use super::held::{FailedAttempt, not_recorded};
 use crate::domain::attempts::{Backoff, Failures, Forget, Pair};
 use crate::domain::audit_event::AuditOutcome;
+use crate::domain::names::Origin;
 use crate::domain::subject::SubjectKind;
 use crate::ports::meter::{AttemptOutcome, AttemptThrottle, Counter};
 use crate::ports::{AdmittedHashes, Deadline};
@@ -120,10 +121,11 @@ impl Gates {
     pub(in crate::service) async fn reserve<C: Candidate>(
         self: &Arc<Self>,
         mut candidate: C,
+        origin: Option<&Origin>,
         hashes: impl FnOnce(&C) -> u32,
     ) -> Result<Reserved<C>, ServiceError> {
         let ((subject, name), call) = (candidate.keys(), candidate.call());
-        let pair = Pair { subject, name, caller: caller_key(call.caller(), call.caller.action()) };
+        let pair = Pair { subject, name, caller: caller_key(call.caller(), call.caller.action(), origin) };
         let slot = self.under_way.slot(pair);
         let deadline = call.deadline;
         let limits = self.limits(&candidate);

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::rows;
 use super::upkeep::{AT_ONCE, is_full};
 use super::{SqlStore, Statement, Transaction, audit_events, change_events, sql};
-use crate::domain::attempts::{Backoff, COUNTED_FOR, Pair, StoredFailures};
+use crate::domain::attempts::{Backoff, COUNTED_FOR, KEPT_PAIRS, Pair, StoredFailures};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::change_event::ChangeKind;
 use crate::domain::time::Timestamp;
@@ -85,7 +85,21 @@ async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) ->
          RETURNING count");
     let counted = transaction.fetch_first(insert.bind(pair.subject.0).bind(pair.caller.0).bind(at)).await?;
     let counted = counted.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default();
+    if counted == 1 {
+        forget_surplus(transaction, pair).await?;
+    }
     Ok(counted.saturating_add(on_name))
+}
+
+/// Forgets the failures of the pairs of the subject beyond those that are kept.
+async fn forget_surplus(transaction: &mut dyn Transaction, pair: &Pair) -> Result<(), StoreError> {
+    let delete = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key IN (
+             SELECT caller_key FROM pair_failures WHERE subject_key = $1
+             ORDER BY last_at DESC, caller_key LIMIT $2 OFFSET $3
+         ) RETURNING count");
+    let surplus = transaction.fetch(delete.bind(pair.subject.0).bind(AT_ONCE).bind(i64::from(KEPT_PAIRS))).await?;
+    let count = surplus.iter().map(|row| row.integer("count")).sum::<Result<i64, _>>()?;
+    if count == 0 { Ok(()) } else { take_from_subject(transaction, &pair.subject.0, count).await }
 }
 
 async fn count_of(transaction: &mut dyn Transaction, pair: &Pair) -> Result<u32, StoreError> {

@@ -174,6 +174,73 @@ async fn callers_of_a_slowed_subject_wait_or_get_a_delay() {
     assert_eq!(hurried.ok("VerifyPassword", verify("alice", RIGHT)).await["result"], "MATCHED_CURRENT");
 }
 
+fn verify_from(origin: &str, password: &str) -> Value {
+    json!({ "subject": { "ram_user": "alice" }, "password": password, "origin": origin })
+}
+
+/// Eleven wrong passwords of one client of a relying system, then fifty right ones of another.
+async fn right_ones_that_get_through(world: &World, guesser: &str, owner: &str) -> usize {
+    let relay = world.service().await;
+    for guess in 0..11 {
+        let reply = relay.call("VerifyPassword", verify_from(guesser, &format!("guess-{guess}"))).await;
+        assert_eq!(reply.status.code() == Code::Ok, guess < 5, "{guess}");
+    }
+    let mut matched = 0;
+    for _ in 0..50 {
+        let reply = relay.call("VerifyPassword", verify_from(owner, RIGHT)).await;
+        matched += usize::from(reply.status.code() == Code::Ok && reply.json["result"] == "MATCHED_CURRENT");
+    }
+    matched
+}
+
+#[tokio::test]
+async fn a_guesser_keeps_out_those_behind_the_same_relay_unless_it_gives_origins() {
+    for (guesser, owner, through) in [("", "", 0), ("192.0.2.66", "", 50), ("192.0.2.66", "198.51.100.7", 50)] {
+        let world = Setup::default().by(&MovedClock::stopped()).start().await;
+        world.ram_user("alice", RIGHT).await;
+        let matched = right_ones_that_get_through(&world, guesser, owner).await;
+        assert_eq!(matched, through, "guesser {guesser:?}, owner {owner:?}");
+        let relay = world.service().await;
+        relay.err("VerifyPassword", verify_from(guesser, RIGHT), "TOO_MANY_ATTEMPTS").await;
+    }
+}
+
+#[tokio::test]
+async fn guesses_from_many_origins_delay_the_owner_by_no_more_than_the_longest_delay() {
+    let limits = [("attempts.subject_allowance", "4"), ("attempts.subject_longest_backoff_seconds", "1")];
+    let setup = limits.iter().fold(Setup::default(), |setup, (key, value)| setup.with(key, value));
+    let world = setup.by(&MovedClock::stopped()).start().await;
+    world.ram_user("alice", RIGHT).await;
+    let relay = world.service().await;
+    for name in ["alice", "nobody"] {
+        for number in 0..4 {
+            let guess = json!({
+                "subject": { "ram_user": name }, "password": "guess", "origin": format!("192.0.2.{number}"),
+            });
+            assert_eq!(relay.ok("VerifyPassword", guess).await["result"], "NOT_MATCHED", "{name}");
+        }
+    }
+    let hurried = relay.with_header("grpc-timeout", "900m");
+    let reply = hurried.err("VerifyPassword", verify_from("198.51.100.7", RIGHT), "TOO_MANY_ATTEMPTS").await;
+    assert_eq!(reply.details().retry_info().unwrap().retry_delay.unwrap().as_secs(), 1);
+    let answer = relay.ok("VerifyPassword", verify_from("198.51.100.7", RIGHT)).await;
+    assert_eq!(answer["result"], "MATCHED_CURRENT", "it waited");
+    let nobodys = json!({ "subject": { "ram_user": "nobody" }, "password": RIGHT, "origin": "198.51.100.7" });
+    hurried.err("VerifyPassword", nobodys, "TOO_MANY_ATTEMPTS").await;
+}
+
+#[tokio::test]
+async fn an_origin_is_at_most_256_visible_ascii_characters() {
+    let world = World::start().await;
+    world.ram_user("alice", RIGHT).await;
+    let relay = world.service().await;
+    relay.ok("VerifyPassword", verify_from(&"o".repeat(256), RIGHT)).await;
+    for (bad, reason) in [("o".repeat(257), "TOO_LONG"), ("two words".to_owned(), "CHARACTER_NOT_ALLOWED")] {
+        let reply = relay.err("VerifyPassword", verify_from(&bad, RIGHT), "INVALID_FIELD").await;
+        assert_eq!(reply.problems(), [format!("origin: {reason}")]);
+    }
+}
+
 #[tokio::test]
 async fn a_relying_system_learns_what_exists_and_a_sign_in_does_not() {
     let world = World::start().await;

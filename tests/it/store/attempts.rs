@@ -1,6 +1,6 @@
 //! Wrong passwords are counted, and forgotten by whom they belong to.
 
-use credentiald::domain::attempts::{Failures, Forget, Pair, StoredFailures};
+use credentiald::domain::attempts::{CallerKey, Failures, Forget, Pair, StoredFailures};
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::change_event::{ChangeKind, Position};
 use credentiald::domain::time::days;
@@ -118,6 +118,22 @@ pub async fn what_is_old_is_removed_a_part_at_a_time(backend: &mut impl Backend)
     assert_eq!(store.failures(&pair(200, 1)).await.unwrap().by_all.count, 1);
     assert!(!store.remove_old(later).await.unwrap());
     assert_eq!(store.failures(&pair(200, 1)).await.unwrap(), StoredFailures::default());
+}
+
+pub async fn of_one_subject_the_latest_pairs_are_kept(backend: &mut impl Backend) {
+    let store = backend.store();
+    let of_caller = |number: u32| {
+        let mut caller = [0; 32];
+        caller[..4].copy_from_slice(&number.to_be_bytes());
+        Pair { caller: CallerKey(caller), ..pair(1, 1) }
+    };
+    for number in 0..1002 {
+        store.record_failure(&of_caller(number), at(number.into()), &limit(), &event()).await.unwrap();
+    }
+    for (number, by_caller) in [(0, 0), (1, 0), (2, 1), (1001, 1)] {
+        let stored = store.failures(&of_caller(number)).await.unwrap();
+        assert_eq!((stored.by_caller.count, stored.by_all.count), (by_caller, 1000), "{number}");
+    }
 }
 
 pub async fn a_wrong_password_and_its_audit_event_are_one(backend: &mut impl Backend) {
