@@ -255,11 +255,13 @@ fn attempt_limits(attempts: &Attempts) -> AttemptLimits {
             allowance: attempts.allowance,
             initial,
             longest: Duration::from_secs(attempts.longest_backoff_seconds),
+            stop_after: NonZeroU32::new(attempts.stop_after),
         },
         subject: Backoff {
             allowance: attempts.subject_allowance,
             initial,
             longest: Duration::from_secs(attempts.subject_longest_backoff_seconds),
+            stop_after: None,
         },
     }
 }

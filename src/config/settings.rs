@@ -213,6 +213,9 @@ settings! {
         backoff_seconds: u64 = Number "1", whole::<_, 1, 86_400>;
         /// Longest wait, in seconds.
         longest_backoff_seconds: u64 = Number "900", whole::<_, 1, 86_400>;
+        /// Wrong passwords in a row after which a caller is stopped for that subject until an administrator clears its
+        /// attempts or resets the password. 0 means never.
+        stop_after: u32 = Number "0", whole::<_, 0, 100>;
         /// Wrong passwords in a row for one subject, from all callers together, before all of them are slowed.
         subject_allowance: u32 = Number "20", whole::<_, 1, 1000>;
         /// Longest delay for a slowed subject, in seconds.

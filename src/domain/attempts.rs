@@ -1,11 +1,15 @@
 //! Attempts on a password, and the waits that follow wrong ones.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::time::{Timestamp, days};
 
 /// How long a wrong password counts: far longer than any wait.
 pub const COUNTED_FOR: Duration = days(7);
+
+/// How long a stop lasts that no administrator lifts: as long as the audit event of its last wrong password by default.
+pub const STOPPED_FOR: Duration = days(400);
 
 /// How many pairs of one subject are counted, the latest: enough to slow the subject whatever its allowance is.
 pub const KEPT_PAIRS: u32 = 1000;
@@ -72,21 +76,28 @@ pub struct StoredFailures {
     pub by_caller: Failures,
     /// By all callers together.
     pub by_all: Failures,
+    /// Whether this caller is stopped: until an administrator clears its failures, or for [`STOPPED_FOR`].
+    pub is_stopped: bool,
 }
 
 impl StoredFailures {
     /// The part that still counts. The store removes the rest later.
     #[must_use]
     pub fn counting(self, now: Timestamp) -> Self {
-        let counting = |failures: Failures| {
+        let is_over = |failures: Failures, counts_for| {
             let since = failures.last_at.and_then(|last_at| now.since(last_at));
-            if since.is_some_and(|since| since > COUNTED_FOR) { Failures::default() } else { failures }
+            since.is_some_and(|since| since > counts_for)
         };
-        Self { by_caller: counting(self.by_caller), by_all: counting(self.by_all) }
+        let counting = |failures| if is_over(failures, COUNTED_FOR) { Failures::default() } else { failures };
+        Self {
+            by_caller: counting(self.by_caller),
+            by_all: counting(self.by_all),
+            is_stopped: self.is_stopped && !is_over(self.by_caller, STOPPED_FOR),
+        }
     }
 }
 
-/// How many wrong passwords in a row are free, and how long the wait is after each further one.
+/// How many wrong passwords in a row are free, how long the wait is after each further one, and which is the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// Wrong passwords in a row that cost no wait.
@@ -95,6 +106,8 @@ pub struct Backoff {
     pub initial: Duration,
     /// The longest wait.
     pub longest: Duration,
+    /// Wrong passwords in a row after which there is no further attempt; `None` if there is no such number.
+    pub stop_after: Option<NonZeroU32>,
 }
 
 impl Backoff {
@@ -105,6 +118,18 @@ impl Backoff {
         }
         let doublings = (failures - self.allowance).min(31);
         self.initial.saturating_mul(1 << doublings).min(self.longest)
+    }
+
+    /// Whether there is no further attempt after that many failures in a row.
+    pub fn stops(&self, failures: u32) -> bool {
+        self.stop_after.is_some_and(|most| failures >= most.get())
+    }
+
+    /// How many attempts may be under way after that many failures in a row. There is always room for one, because a
+    /// wait or a stop refuses it before.
+    pub fn room(&self, failures: u32) -> u32 {
+        let most = self.stop_after.map_or(self.allowance, |stop| stop.get().min(self.allowance));
+        most.saturating_sub(failures).max(1)
     }
 
     /// How much of the wait remains. If the clock is behind the wait's start, the wait begins again, at most at its own
@@ -123,13 +148,27 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    const BACKOFF: Backoff = Backoff { allowance: 5, initial: Duration::from_secs(1), longest: Duration::from_mins(1) };
+    const BACKOFF: Backoff = Backoff {
+        allowance: 5,
+        initial: Duration::from_secs(1),
+        longest: Duration::from_mins(1),
+        stop_after: NonZeroU32::new(100),
+    };
 
     #[test]
     fn the_wait_doubles_and_is_capped() {
         let seconds: Vec<u64> =
             [0, 4, 5, 6, 7, 10, 11, 50, u32::MAX].map(|count| BACKOFF.length(count).as_secs()).to_vec();
         assert_eq!(seconds, [0, 0, 1, 2, 4, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn parallel_attempts_go_no_further_than_the_allowance_and_the_stop() {
+        assert_eq!([0, 4, 5, 99].map(|failures| BACKOFF.room(failures)), [5, 1, 1, 1]);
+        let early = Backoff { stop_after: NonZeroU32::new(3), ..BACKOFF };
+        assert_eq!([0, 2, 3].map(|failures| early.room(failures)), [3, 1, 1]);
+        assert_eq!([2, 3, 4].map(|failures| early.stops(failures)), [false, true, true]);
+        assert!(!Backoff { stop_after: None, ..BACKOFF }.stops(u32::MAX));
     }
 
     #[test]
@@ -144,10 +183,21 @@ mod tests {
     fn what_is_more_than_a_week_old_does_not_count() {
         let failures = |count, last_at| Failures { count, last_at: Some(last_at) };
         let (old, start) = (Timestamp::from_micros(0), Timestamp::from_micros(1));
-        let stored = StoredFailures { by_caller: failures(3, old), by_all: failures(4, start) };
+        let stored =
+            StoredFailures { by_caller: failures(3, old), by_all: failures(4, start), ..StoredFailures::default() };
         assert_eq!(stored.counting(old.after(COUNTED_FOR)), stored);
         let later = StoredFailures { by_caller: Failures::default(), ..stored };
         assert_eq!(stored.counting(start.after(COUNTED_FOR)), later);
         assert_eq!(stored.counting(start.before(days(30))), stored, "a clock that was set back");
+    }
+
+    #[test]
+    fn a_stop_outlasts_what_is_counted_and_ends_after_400_days() {
+        let last_at = Timestamp::from_micros(0);
+        let by_caller = Failures { count: 100, last_at: Some(last_at) };
+        let stopped = StoredFailures { by_caller, is_stopped: true, ..StoredFailures::default() };
+        for (age, is_stopped) in [(days(0), true), (days(30), true), (days(400), true), (days(401), false)] {
+            assert_eq!(stopped.counting(last_at.after(age)).is_stopped, is_stopped, "{age:?}");
+        }
     }
 }

@@ -47,8 +47,8 @@ pub enum ChangeKind {
     },
     /// A caller used up its wrong passwords, and can't try the subject's password for a while.
     Locked {
-        /// Until when that caller has to wait.
-        until: Timestamp,
+        /// Until when that caller has to wait; `None` if it is stopped.
+        until: Option<Timestamp>,
     },
     /// It was deleted. No event follows.
     Deleted,

@@ -149,6 +149,10 @@ fn describe(error: &ServiceError, action: Option<Action>) -> Explanation {
         ServiceError::OldPasswordIncorrect => of(Reason::OldPasswordIncorrect),
         ServiceError::ClientTokenMismatch => of(Reason::ClientTokenMismatch),
         ServiceError::TooManyAttempts { retry_after } => of(Reason::TooManyAttempts).retry_after(*retry_after),
+        ServiceError::AttemptsStopped { retry_after } => Explanation {
+            message: "there were too many wrong passwords: an administrator has to clear them",
+            ..of(Reason::TooManyAttempts).saying("stopped", &true).retry_after(*retry_after)
+        },
         // The deadline must also be long enough in whole milliseconds.
         ServiceError::NotAdmitted(NotAdmitted::DeadlineTooShort { enough, .. }) => {
             of(Reason::DeadlineTooShort).saying("expected_wait_ms", &enough.as_micros().div_ceil(1000))

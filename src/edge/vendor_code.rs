@@ -97,6 +97,7 @@ fn codes_of(error: &ServiceError) -> Codes {
         | ServiceError::VersionConflict { .. }
         | ServiceError::ClientTokenMismatch
         | ServiceError::TooManyAttempts { .. }
+        | ServiceError::AttemptsStopped { .. }
         | ServiceError::NotAdmitted(_)
         | ServiceError::DeadlineExceeded
         | ServiceError::CursorExpired

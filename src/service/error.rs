@@ -82,6 +82,12 @@ pub enum ServiceError {
         /// How long the caller has to wait.
         retry_after: Duration,
     },
+    /// So many wrong passwords in a row that the caller is stopped until an administrator clears them.
+    #[error("stopped after too many attempts")]
+    AttemptsStopped {
+        /// How long the caller should wait before it asks again.
+        retry_after: Duration,
+    },
     /// The hashes were not admitted.
     #[error(transparent)]
     NotAdmitted(#[from] NotAdmitted),

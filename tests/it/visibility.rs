@@ -113,7 +113,8 @@ fn engine(clock: &Arc<SystemClock>) -> HashEngine {
 }
 
 fn installation() -> Installation {
-    let backoff = Backoff { allowance: 5, initial: Duration::from_secs(1), longest: Duration::from_secs(1) };
+    let backoff =
+        Backoff { allowance: 5, initial: Duration::from_secs(1), longest: Duration::from_secs(1), stop_after: None };
     let (heartbeat, patience) = (Duration::from_millis(100), Duration::from_mins(1));
     Installation {
         region: region("cn-hangzhou"),

@@ -40,7 +40,7 @@ fn kind(kind: ChangeKind) -> Kind {
             overlap_until: overlap_until.map(timestamp),
         }),
         ChangeKind::Reset { version } => Kind::Reset(wire::CredentialReset { version: version.number() }),
-        ChangeKind::Locked { until } => Kind::Locked(wire::SubjectLocked { until: Some(timestamp(until)) }),
+        ChangeKind::Locked { until } => Kind::Locked(wire::SubjectLocked { until: until.map(timestamp) }),
         ChangeKind::Deleted => Kind::Deleted(wire::SubjectDeleted {}),
     }
 }

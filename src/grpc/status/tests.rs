@@ -83,6 +83,7 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
         (E::OldPasswordIncorrect, Code::InvalidArgument, "OLD_PASSWORD_INCORRECT", "400"),
         (E::ClientTokenMismatch, Code::InvalidArgument, "CLIENT_TOKEN_MISMATCH", "400"),
         (E::TooManyAttempts { retry_after: SECONDS }, Code::ResourceExhausted, "TOO_MANY_ATTEMPTS", "429"),
+        (E::AttemptsStopped { retry_after: SECONDS }, Code::ResourceExhausted, "TOO_MANY_ATTEMPTS", "429"),
         (
             NotAdmitted::DeadlineTooShort { expected_wait: SECONDS, enough: SECONDS }.into(),
             Code::DeadlineExceeded,
@@ -169,6 +170,7 @@ fn every_violation_names_the_field_of_the_rpc() {
 fn a_retry_that_is_allowed_later_has_a_delay() {
     for error in [
         ServiceError::TooManyAttempts { retry_after: SECONDS },
+        ServiceError::AttemptsStopped { retry_after: SECONDS },
         ServiceError::PasswordTooYoung { retry_after: SECONDS },
         NotAdmitted::Overloaded { expected_wait: SECONDS }.into(),
     ] {

@@ -113,6 +113,8 @@ labels! {
     AttemptThrottle {
         /// That of the caller with the subject. It refuses.
         Pair = "pair",
+        /// The same, if it has stopped the caller.
+        Stop = "stop",
         /// That of all callers with the subject. It delays, or refuses if the deadline is too short.
         Subject = "subject",
     }

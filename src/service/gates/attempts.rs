@@ -33,7 +33,7 @@ impl AttemptLimits {
     pub fn with_max_login_attempts(mut self, max_login_attempts: u32) -> Self {
         if max_login_attempts > 0 {
             let hour = Duration::from_hours(1);
-            self.pair = Backoff { allowance: max_login_attempts, initial: hour, longest: hour };
+            self.pair = Backoff { allowance: max_login_attempts, initial: hour, longest: hour, ..self.pair };
         }
         self
     }

@@ -62,6 +62,7 @@ impl Held {
         StoredFailures {
             by_caller: sum(stored.by_caller, of_subject().filter(|attempt| attempt.pair == *pair)),
             by_all: sum(stored.by_all, of_subject()),
+            ..stored
         }
     }
 

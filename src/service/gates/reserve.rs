@@ -175,6 +175,10 @@ impl Gates {
             let under_way = slot.count();
             let failures = self.ports.store.failures(&pair).await?.counting(self.now());
             let failures = self.held.added_to(failures, &pair);
+            if failures.is_stopped {
+                self.ports.meter.count(Counter::AttemptsThrottled(AttemptThrottle::Stop));
+                return Err(ServiceError::AttemptsStopped { retry_after: limits.pair.longest });
+            }
             let retry_after = limits.pair.remaining(failures.by_caller, self.now());
             if !retry_after.is_zero() {
                 self.ports.meter.count(Counter::AttemptsThrottled(AttemptThrottle::Pair));
@@ -190,8 +194,7 @@ impl Gates {
                 (slowed, waited) = (true, true);
                 continue;
             }
-            let room = limits.pair.allowance.saturating_sub(failures.by_caller.count).max(1);
-            if under_way < room {
+            if under_way < limits.pair.room(failures.by_caller.count) {
                 return Ok((turn, failures.by_caller));
             }
             slot.someone_left().await;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::rows;
 use super::upkeep::{AT_ONCE, is_full};
 use super::{SqlStore, Statement, Transaction, audit_events, change_events, sql};
-use crate::domain::attempts::{Backoff, COUNTED_FOR, KEPT_PAIRS, Pair, StoredFailures};
+use crate::domain::attempts::{Backoff, COUNTED_FOR, KEPT_PAIRS, Pair, STOPPED_FOR, StoredFailures};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::change_event::ChangeKind;
 use crate::domain::time::Timestamp;
@@ -15,7 +15,7 @@ use crate::ports::store::Attempts;
 #[async_trait]
 impl Attempts for SqlStore {
     async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError> {
-        let select = sql("SELECT s.count AS all_count, s.last_at AS all_last_at, p.count, p.last_at
+        let select = sql("SELECT s.count AS all_count, s.last_at AS all_last_at, p.count, p.last_at, p.stopped
              FROM subject_failures s
              LEFT JOIN pair_failures p ON p.subject_key = s.subject_key AND p.caller_key = $3
              WHERE s.subject_key IN ($1, $2)");
@@ -25,6 +25,7 @@ impl Attempts for SqlStore {
             Ok(StoredFailures {
                 by_caller: sum.by_caller.and(rows::failures(row, "count", "last_at")?),
                 by_all: sum.by_all.and(rows::failures(row, "all_count", "all_last_at")?),
+                is_stopped: sum.is_stopped || row.optional_integer("stopped")? == Some(1),
             })
         })
     }
@@ -57,10 +58,16 @@ async fn record(
     limit: &Backoff,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
-    let wait = limit.length(count(transaction, pair, at).await?);
-    let is_reported = !wait.is_zero() && event.outcome != AuditOutcome::Undecided;
+    let count = count(transaction, pair, at).await?;
+    let wait = limit.length(count);
+    let is_stopped = limit.stops(count);
+    if is_stopped {
+        let update = sql("UPDATE pair_failures SET stopped = 1 WHERE subject_key = $1 AND caller_key = $2");
+        transaction.execute(update.bind(pair.subject.0).bind(pair.caller.0)).await?;
+    }
+    let is_reported = (is_stopped || !wait.is_zero()) && event.outcome != AuditOutcome::Undecided;
     if let Some(subject) = event.subject.filter(|_| is_reported) {
-        let locked = ChangeKind::Locked { until: at.after(wait) };
+        let locked = ChangeKind::Locked { until: (!is_stopped).then(|| at.after(wait)) };
         change_events::insert(transaction, subject, event.id, at, locked).await?;
     }
     audit_events::insert(transaction, event).await
@@ -95,7 +102,7 @@ async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) ->
 async fn forget_surplus(transaction: &mut dyn Transaction, pair: &Pair) -> Result<(), StoreError> {
     let delete = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key IN (
              SELECT caller_key FROM pair_failures WHERE subject_key = $1
-             ORDER BY last_at DESC, caller_key LIMIT $2 OFFSET $3
+             ORDER BY stopped DESC, last_at DESC, caller_key LIMIT $2 OFFSET $3
          ) RETURNING count");
     let surplus = transaction.fetch(delete.bind(pair.subject.0).bind(AT_ONCE).bind(i64::from(KEPT_PAIRS))).await?;
     let count = surplus.iter().map(|row| row.integer("count")).sum::<Result<i64, _>>()?;
@@ -147,21 +154,27 @@ pub(super) async fn forget_all(transaction: &mut dyn Transaction, pair: &Pair) -
 /// Removes a batch of failures that no longer count. Nothing else removes the failures of a deleted subject, because
 /// they are stored under a digest. Returns the number removed.
 pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp) -> Result<u64, StoreError> {
-    let before = now.before(COUNTED_FOR).as_micros();
+    let stopped = remove_before(transaction, true, now.before(STOPPED_FOR)).await?;
+    Ok(stopped + remove_before(transaction, false, now.before(COUNTED_FOR)).await?)
+}
+
+async fn remove_before(transaction: &mut dyn Transaction, stopped: bool, before: Timestamp) -> Result<u64, StoreError> {
+    let (stopped, before) = (i64::from(stopped), before.as_micros());
     let subjects = sql("SELECT DISTINCT subject_key FROM (
-             SELECT subject_key FROM pair_failures WHERE last_at < $1 ORDER BY last_at LIMIT $2
+             SELECT subject_key FROM pair_failures WHERE stopped = $1 AND last_at < $2 ORDER BY last_at LIMIT $3
          ) old ORDER BY subject_key");
     let mut removed = 0;
-    for subject in transaction.fetch(subjects.bind(before).bind(AT_ONCE)).await? {
+    for subject in transaction.fetch(subjects.bind(stopped).bind(before).bind(AT_ONCE)).await? {
         let key = subject.bytes("subject_key")?;
         // Locks the subject's count until the transaction ends.
         let taken = ["SELECT count FROM subject_failures WHERE subject_key = $1", transaction.for_update()];
         transaction.fetch_first(Statement::of_parts(&taken).bind(key)).await?;
+        // `+`: so that the subject's own rows are searched, and not all that are old.
         let old = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key IN (
-                 SELECT caller_key FROM pair_failures WHERE subject_key = $1 AND last_at < $2
-                 ORDER BY caller_key LIMIT $3
+                 SELECT caller_key FROM pair_failures WHERE subject_key = $1 AND +stopped = $2 AND last_at < $3
+                 ORDER BY caller_key LIMIT $4
              ) RETURNING count");
-        let old = transaction.fetch(old.bind(key).bind(before).bind(AT_ONCE)).await?;
+        let old = transaction.fetch(old.bind(key).bind(stopped).bind(before).bind(AT_ONCE)).await?;
         take_from_subject(transaction, key, old.iter().map(|row| row.integer("count")).sum::<Result<i64, _>>()?)
             .await?;
         removed += old.len() as u64;

@@ -101,7 +101,7 @@ pub(super) async fn insert(
         ChangeKind::Created { version } => (version, None),
         ChangeKind::Changed { version, overlap_until } => (Some(version), overlap_until),
         ChangeKind::Reset { version } => (Some(version), None),
-        ChangeKind::Locked { until } => (None, Some(until)),
+        ChangeKind::Locked { until } => (None, until),
         ChangeKind::Deleted => (None, None),
     };
     let event = sql("INSERT INTO change_event
@@ -261,14 +261,12 @@ pub(super) fn event(row: &Row) -> Read<ChangeEvent> {
 
 fn kind(row: &Row) -> Read<ChangeKind> {
     let version = || rows::version(row, "version");
-    let until = || rows::time(row, "until");
+    let until = || row.optional_integer("until").map(|until| until.map(Timestamp::from_micros));
     Ok(match row.text("what")? {
         "created" => ChangeKind::Created { version: row.optional_integer("version")?.map(|_| version()).transpose()? },
-        "changed" => ChangeKind::Changed {
-            version: version()?,
-            overlap_until: row.optional_integer("until")?.map(|_| until()).transpose()?,
-        },
+        "changed" => ChangeKind::Changed { version: version()?, overlap_until: until()? },
         "reset" => ChangeKind::Reset { version: version()? },
+        "locked" if row.optional_integer("version")?.is_some() => return Err(rows::damaged("version")),
         "locked" => ChangeKind::Locked { until: until()? },
         "deleted" => ChangeKind::Deleted,
         _ => return Err(rows::damaged("what")),

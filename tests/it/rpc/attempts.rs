@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use credentiald::domain::time::days;
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -227,6 +228,35 @@ async fn guesses_from_many_origins_delay_the_owner_by_no_more_than_the_longest_d
     assert_eq!(answer["result"], "MATCHED_CURRENT", "it waited");
     let nobodys = json!({ "subject": { "ram_user": "nobody" }, "password": RIGHT, "origin": "198.51.100.7" });
     hurried.err("VerifyPassword", nobodys, "TOO_MANY_ATTEMPTS").await;
+}
+
+#[tokio::test]
+async fn a_caller_that_is_stopped_stays_so_until_the_password_is_reset() {
+    let clock = MovedClock::stopped();
+    let setup = Setup::default().with("attempts.allowance", "2").with("attempts.stop_after", "4");
+    let world = setup.by(&clock).start().await;
+    let alice = world.ram_user("alice", RIGHT).await;
+    let (relay, other) = (world.service().await, world.caller("SERVICE", "console").await);
+    for name in ["alice", "nobody"] {
+        for _ in 0..4 {
+            relay.ok("VerifyPassword", verify(name, "guess")).await;
+            clock.forward(Duration::from_secs(10));
+        }
+        clock.forward(days(30));
+        let reply = relay.err("VerifyPassword", verify(name, RIGHT), "TOO_MANY_ATTEMPTS").await;
+        assert_eq!(reply.metadata("stopped").as_deref(), Some("true"), "{name}");
+        assert_eq!(reply.details().retry_info().unwrap().retry_delay.unwrap().as_secs(), 900);
+    }
+
+    let from_elsewhere = verify_from("198.51.100.7", RIGHT);
+    assert_eq!(relay.ok("VerifyPassword", from_elsewhere).await["result"], "MATCHED_CURRENT", "another origin");
+    assert_eq!(other.ok("VerifyPassword", verify("alice", RIGHT)).await["result"], "MATCHED_CURRENT");
+    alice.ok("ChangePassword", json!({ "old_password": RIGHT, "new_password": "newpassword" })).await;
+    relay.err("VerifyPassword", verify("alice", "newpassword"), "TOO_MANY_ATTEMPTS").await;
+
+    let reset = json!({ "subject": { "ram_user": "alice" }, "password": "another-one" });
+    world.root.ok("ResetPassword", reset).await;
+    assert_eq!(relay.ok("VerifyPassword", verify("alice", "another-one")).await["result"], "MATCHED_CURRENT");
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Wrong passwords are counted, and forgotten by whom they belong to.
 
-use credentiald::domain::attempts::{CallerKey, Failures, Forget, Pair, StoredFailures};
+use std::num::NonZeroU32;
+
+use credentiald::domain::attempts::{Backoff, CallerKey, Failures, Forget, Pair, StoredFailures};
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::change_event::{ChangeKind, Position};
 use credentiald::domain::time::days;
@@ -27,7 +29,7 @@ pub async fn failures_count_per_caller_and_per_subject(backend: &mut impl Backen
         ((3, 1), Failures::default(), Failures::default()),
     ] {
         let stored = store.failures(&pair(subject, caller)).await.unwrap();
-        assert_eq!(stored, StoredFailures { by_caller, by_all }, "{subject} {caller}");
+        assert_eq!(stored, StoredFailures { by_caller, by_all, is_stopped: false }, "{subject} {caller}");
     }
 }
 
@@ -39,7 +41,7 @@ pub async fn forgetting_takes_only_the_callers_share(backend: &mut impl Backend)
     store.forget_failures(&pair(1, 3)).await.unwrap();
     store.forget_failures(&pair(1, 1)).await.unwrap();
     let left = store.failures(&pair(1, 2)).await.unwrap();
-    assert_eq!(left, StoredFailures { by_caller: failures(1, 9), by_all: failures(1, 9) });
+    assert_eq!(left, StoredFailures { by_caller: failures(1, 9), by_all: failures(1, 9), is_stopped: false });
     store.forget_failures(&pair(1, 1)).await.unwrap();
     store.forget_failures(&pair(1, 2)).await.unwrap();
     assert_eq!(store.failures(&pair(1, 2)).await.unwrap(), StoredFailures::default());
@@ -52,12 +54,12 @@ pub async fn failures_on_a_name_count_for_the_subject_that_has_it_now(backend: &
     for (time, pair) in [(1, &on_name), (2, &of_subject), (3, &pair(1, 2)), (4, &on_name)] {
         store.record_failure(pair, at(time), &limit(), &event()).await.unwrap();
     }
-    let both = StoredFailures { by_caller: failures(3, 4), by_all: failures(4, 4) };
+    let both = StoredFailures { by_caller: failures(3, 4), by_all: failures(4, 4), is_stopped: false };
     assert_eq!(stored(&of_subject).await, both);
     assert_eq!(stored(&pair(2, 1)).await.by_all, failures(1, 2), "the subject's own");
 
     store.forget_failures(&of_subject).await.unwrap();
-    assert_eq!(stored(&of_subject).await, StoredFailures { by_caller: Failures::default(), by_all: failures(1, 4) });
+    assert_eq!(stored(&of_subject).await, StoredFailures { by_all: failures(1, 4), ..StoredFailures::default() });
 
     store.record_failure(&of_subject, at(5), &limit(), &event()).await.unwrap();
     let id = alice(&*store).await;
@@ -80,7 +82,7 @@ pub async fn a_caller_is_locked_by_what_it_tried_on_the_name(backend: &mut impl 
     store.number_change_events().await.unwrap();
     let page = store.change_events(tenant_id(&tenant("acme")), Position(0), 10).await.unwrap();
     let kinds: Vec<_> = page.events.iter().map(|(_, event)| event.kind).collect();
-    assert_eq!(kinds.last(), Some(&ChangeKind::Locked { until: at(1_000_002) }), "{kinds:?}");
+    assert_eq!(kinds.last(), Some(&ChangeKind::Locked { until: Some(at(1_000_002)) }), "{kinds:?}");
 }
 
 pub async fn what_is_more_than_a_week_old_is_removed(backend: &mut impl Backend) {
@@ -118,6 +120,30 @@ pub async fn what_is_old_is_removed_a_part_at_a_time(backend: &mut impl Backend)
     assert_eq!(store.failures(&pair(200, 1)).await.unwrap().by_all.count, 1);
     assert!(!store.remove_old(later).await.unwrap());
     assert_eq!(store.failures(&pair(200, 1)).await.unwrap(), StoredFailures::default());
+}
+
+pub async fn a_stop_is_stored_and_outlasts_what_is_counted(backend: &mut impl Backend) {
+    let store = backend.store();
+    let id = alice(&*store).await;
+    let mut wrong = event_of(AuditOutcome::WrongPassword);
+    wrong.subject = Some(id);
+    let limit = Backoff { stop_after: NonZeroU32::new(2), ..limit() };
+    let of_subject = Pair { name: Some(pair(1, 1).subject), ..pair(2, 1) };
+    store.record_failure(&pair(1, 1), at(1), &limit, &event()).await.unwrap();
+    assert!(!store.failures(&of_subject).await.unwrap().is_stopped);
+    store.record_failure(&of_subject, at(2), &limit, &wrong).await.unwrap();
+    store.record_failure(&pair(2, 2), at(2), &limit, &event()).await.unwrap();
+    store.number_change_events().await.unwrap();
+    let page = store.change_events(tenant_id(&tenant("acme")), Position(0), 10).await.unwrap();
+    assert_eq!(page.events.last().map(|(_, event)| event.kind), Some(ChangeKind::Locked { until: None }));
+
+    backend.reopen().await;
+    let store = backend.store();
+    for (days_later, is_stopped, by_all) in [(0, true, 3), (8, true, 1), (400, true, 1), (401, false, 0)] {
+        store.remove_old(at(2).after(days(days_later))).await.unwrap();
+        let stored = store.failures(&of_subject).await.unwrap();
+        assert_eq!((stored.is_stopped, stored.by_all.count), (is_stopped, by_all), "{days_later} days later");
+    }
 }
 
 pub async fn of_one_subject_the_latest_pairs_are_kept(backend: &mut impl Backend) {

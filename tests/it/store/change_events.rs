@@ -114,7 +114,7 @@ pub async fn each_change_has_its_event_and_nothing_else_has(backend: &mut impl B
         assert_eq!(event.tenant, acme);
         found.entry(event.subject.0).or_default().push((event.name, event.id, event.at, event.kind));
     }
-    let locked = ChangeKind::Locked { until: at(3).after(Duration::from_secs(1)) };
+    let locked = ChangeKind::Locked { until: Some(at(3).after(Duration::from_secs(1))) };
     let expected = [
         (&jane, vec![(jane.id.0, at(5), created(None)), (wrong.id, at(3), locked)]),
         (

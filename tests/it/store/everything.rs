@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use credentiald::domain::attempts::{Forget, Pair};
+use credentiald::domain::attempts::{Backoff, Forget, Pair};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::change_event::Position;
 use credentiald::domain::credential::{ChangeId, Revision};
@@ -59,6 +60,8 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
         store_of.record_failure(&pair(1, 1), at(900_000), &limit(), &wrong).await.unwrap();
     }
     store_of.failures(&pair(1, 1)).await.unwrap();
+    let stopping = Backoff { stop_after: NonZeroU32::new(1), ..limit() };
+    store_of.record_failure(&pair(5, 1), at(900_000), &stopping, &event()).await.unwrap();
     let on_name = Pair { name: Some(pair(3, 1).subject), ..pair(4, 1) };
     store_of.record_failure(&on_name, at(900_000), &limit(), &event()).await.unwrap();
     store_of.commit(&first).await.unwrap();

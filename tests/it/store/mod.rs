@@ -50,6 +50,7 @@ macro_rules! laws {
                 what_is_more_than_a_week_old_is_removed,
                 what_is_more_than_a_week_old_does_not_count_though_it_is_still_there,
                 what_is_old_is_removed_a_part_at_a_time,
+                a_stop_is_stored_and_outlasts_what_is_counted,
                 of_one_subject_the_latest_pairs_are_kept,
                 a_wrong_password_and_its_audit_event_are_one,
                 decisions_recorded_at_once_stand_each_for_itself,

@@ -117,7 +117,7 @@ pub fn pair(subject: u8, caller: u8) -> Pair {
 
 /// Three wrong passwords in a row are free; each further one costs a second.
 pub fn limit() -> Backoff {
-    Backoff { allowance: 3, initial: Duration::from_secs(1), longest: Duration::from_secs(1) }
+    Backoff { allowance: 3, initial: Duration::from_secs(1), longest: Duration::from_secs(1), stop_after: None }
 }
 
 pub fn digest(number: u8) -> TokenDigest {

@@ -41,6 +41,11 @@ UPDATE change_event SET tenant_id = coalesce((SELECT t.id FROM tenant t WHERE t.
 DROP INDEX change_event_tenant;
 CREATE INDEX change_event_tenant ON change_event (tenant_id, position);
 
+-- Whether a caller is stopped for a subject: 1 until an administrator clears it.
+ALTER TABLE pair_failures ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0;
+DROP INDEX pair_failures_last_at;
+CREATE INDEX pair_failures_age ON pair_failures (stopped, last_at);
+
 -- What is left to remove of what is over: a part at a time, in the background. `kind` is `event` or `token` for those of a
 -- tenant that is gone; otherwise that of the subjects of which fewer earlier hashes are needed than before, done up to `after`.
 CREATE TABLE leftover (
