@@ -83,6 +83,8 @@ actions! {
     SetPasswordOverlap = "admin:SetPasswordOverlap" "credential.admin.v1.AdminService" "SetPasswordOverlap",
     DescribePasswordOverlap = "admin:DescribePasswordOverlap" "credential.admin.v1.AdminService" "DescribePasswordOverlap",
     EndPasswordOverlap = "admin:EndPasswordOverlap" "credential.admin.v1.AdminService" "EndPasswordOverlap",
+    ListAttempts = "admin:ListAttempts" "credential.admin.v1.AdminService" "ListAttempts",
+    ClearAttempts = "admin:ClearAttempts" "credential.admin.v1.AdminService" "ClearAttempts",
     GetPasswordPolicy = "admin:GetPasswordPolicy" "credential.admin.v1.AdminService" "GetPasswordPolicy",
     SetPasswordPolicy = "admin:SetPasswordPolicy" "credential.admin.v1.AdminService" "SetPasswordPolicy",
     ShowPasswordPolicyV5 = "admin:ShowPasswordPolicyV5" "credential.admin.v1.AdminService" "ShowPasswordPolicyV5",
@@ -137,6 +139,7 @@ impl Action {
                 | Self::ListInstanceAccounts
                 | Self::DescribeAccounts
                 | Self::DescribePasswordOverlap
+                | Self::ListAttempts
                 | Self::GetPasswordPolicy
                 | Self::ShowPasswordPolicyV5
                 | Self::GetSecurityPreference

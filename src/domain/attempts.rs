@@ -1,8 +1,10 @@
 //! Attempts on a password, and the waits that follow wrong ones.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::caller::Caller;
 use super::time::{Timestamp, days};
 
 /// How long a wrong password counts: far longer than any wait.
@@ -23,6 +25,27 @@ pub struct SubjectKey(pub [u8; 32]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallerKey(pub [u8; 32]);
 
+impl CallerKey {
+    /// Parses the form that [`Display`](fmt::Display) writes; `None` if the text is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        let mut key = [0; 32];
+        for (place, digits) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *place = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(Self(key))
+    }
+}
+
+/// 64 hexadecimal digits.
+impl fmt::Display for CallerKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
 /// A caller, with the origin that it gave, and the subject whose password it tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pair {
@@ -35,12 +58,12 @@ pub struct Pair {
     pub caller: CallerKey,
 }
 
-/// Whose wrong passwords a change forgets.
+/// Whose wrong passwords to forget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forget {
-    /// The pair's: the caller has given the right password.
+    /// The pair's: the caller has given the right password, or an administrator clears them.
     Pair(Pair),
-    /// All callers' for the subject of that pair: an administrator has set a new password.
+    /// All callers' for the subject of that pair: an administrator has set a new password, or clears them.
     Subject(Pair),
 }
 
@@ -67,6 +90,19 @@ impl Failures {
     pub fn and(self, others: Self) -> Self {
         Self { count: self.count.saturating_add(others.count), last_at: self.last_at.max(others.last_at) }
     }
+}
+
+/// The stored failures of a pair, as a list shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairFailures {
+    /// The key of the caller and the origin.
+    pub key: CallerKey,
+    /// The caller; `None` if an earlier version counted them.
+    pub caller: Option<Caller>,
+    /// The failures.
+    pub failures: Failures,
+    /// Whether the pair is stopped.
+    pub is_stopped: bool,
 }
 
 /// The stored attempts on a subject.
@@ -154,6 +190,17 @@ mod tests {
         longest: Duration::from_mins(1),
         stop_after: NonZeroU32::new(100),
     };
+
+    #[test]
+    fn the_key_of_a_caller_is_read_as_it_was_written() {
+        let mut key = CallerKey([0xa9; 32]);
+        key.0[0] = 0;
+        let text = key.to_string();
+        assert_eq!(CallerKey::parse(&text), Some(key));
+        for bad in ["", "00", &text.to_uppercase(), &text.replacen("00", "+0", 1), &format!("{text}0")] {
+            assert_eq!(CallerKey::parse(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn the_wait_doubles_and_is_capped() {

@@ -32,6 +32,7 @@ mod attempts;
 mod candidate;
 mod change;
 mod directory;
+mod failures;
 mod feeds;
 mod held;
 mod imports;

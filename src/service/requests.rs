@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::access_token::AccessToken;
+use crate::domain::attempts::{Failures, PairFailures};
 use crate::domain::change_event::{ChangeEvent, Position};
 use crate::domain::credential::{ExpectedVersion, PasswordHash, Version};
 use crate::domain::field::InvalidField;
 use crate::domain::named_caller::Member;
 use crate::domain::names::{AccountName, ClientToken, DomainName, FreeName, InstanceId, Region, TenantName};
+use crate::domain::page::Page;
 use crate::domain::password::{NewPassword, Password};
 use crate::domain::subject::{GivenAttributes, InstanceStatus, SubjectName};
 use crate::domain::time::Timestamp;
@@ -247,6 +249,26 @@ pub struct ImportReport {
     pub held_back: u64,
     /// The first of the refused rows.
     pub refused_rows: Vec<RefusedRow>,
+}
+
+/// The wrong passwords in a row that count for a subject.
+pub struct FailuresOnSubject {
+    /// Those of each caller.
+    pub page: Page<FailuresOfCaller>,
+    /// Those of all callers together.
+    pub by_all: Failures,
+    /// Until when all callers are slowed, if they are.
+    pub slowed_until: Option<Timestamp>,
+}
+
+/// The wrong passwords in a row of one caller, or of one origin that it gave.
+pub struct FailuresOfCaller {
+    /// The caller and its failures.
+    pub pair: PairFailures,
+    /// Whether the caller gave an origin.
+    pub has_origin: bool,
+    /// Until when the caller has to wait, if it has to.
+    pub wait_until: Option<Timestamp>,
 }
 
 /// An access token to be issued.

@@ -95,6 +95,8 @@ fn the_built_in_policies_permit_exactly_this() {
         (A::SetInstanceStatus, instance, &[Root, Operator], &[Operator]),
         (A::ResetAccountPassword, account, &[Root, Operator], &[Operator]),
         (A::ResetPassword, |of| ram_user(of, "jane"), &[Root, Operator], &[Operator]),
+        (A::ListAttempts, account, &[Root, Operator], &[Operator]),
+        (A::ClearAttempts, |of| ram_user(of, "jane"), &[Root, Operator], &[Operator]),
         (A::SetPasswordOverlap, domain, &[Root, Operator], &[Operator]),
         (A::DescribePasswordOverlap, account, &[Root, Operator], &[Operator]),
         (A::EndPasswordOverlap, domain, &[Root, Operator], &[Operator]),

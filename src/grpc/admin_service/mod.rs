@@ -2,6 +2,7 @@
 
 mod access_tokens;
 mod accounts;
+mod attempts;
 mod imports;
 mod instances;
 mod kinds;
@@ -70,6 +71,9 @@ rpc_methods! {
         describe_password_overlap(DescribePasswordOverlapRequest) -> DescribePasswordOverlapResponse
             = overlaps::describe;
         end_password_overlap(EndPasswordOverlapRequest) -> EndPasswordOverlapResponse = overlaps::end;
+
+        list_attempts(ListAttemptsRequest) -> ListAttemptsResponse = attempts::list;
+        clear_attempts(ClearAttemptsRequest) -> ClearAttemptsResponse = attempts::clear;
 
         get_password_policy(GetPasswordPolicyRequest) -> GetPasswordPolicyResponse = settings::get_password_policy;
         set_password_policy(SetPasswordPolicyRequest) -> SetPasswordPolicyResponse = settings::set_password_policy;

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
-use crate::domain::attempts::{Backoff, Pair, StoredFailures};
+use super::{Authority, StoreError};
+use crate::domain::attempts::{Backoff, Forget, Pair, PairFailures, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 
 /// Failed attempts.
@@ -29,4 +30,10 @@ pub trait Attempts: Send + Sync {
 
     /// Forgets the pair's failures, and subtracts as many from the subject's.
     async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError>;
+
+    /// The same for an administrator, under that authority: of a pair, or of all callers. Returns whether there were any.
+    async fn clear_failures(&self, of: &Forget, authority: &Authority) -> Result<bool, StoreError>;
+
+    /// The stored failures of each caller for the subject of the pair, in the order of the callers' keys.
+    async fn pairs_with_failures(&self, subject: &Pair, page: &PageRequest) -> Result<Page<PairFailures>, StoreError>;
 }

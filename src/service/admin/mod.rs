@@ -1,5 +1,6 @@
 //! The administration: one file for each group of operations.
 
+mod attempts;
 mod imports;
 mod instances;
 mod overlaps;

@@ -10,6 +10,7 @@ use crate::domain::attempts::{Backoff, Failures, Forget, Pair};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::names::Origin;
 use crate::domain::subject::SubjectKind;
+use crate::domain::tenant_settings::TenantSettings;
 use crate::ports::meter::{AttemptOutcome, AttemptThrottle, Counter};
 use crate::ports::{AdmittedHashes, Deadline};
 use crate::service::ServiceError;
@@ -128,7 +129,7 @@ impl Gates {
         let pair = Pair { subject, name, caller: caller_key(call.caller(), call.caller.action(), origin) };
         let slot = self.under_way.slot(pair);
         let deadline = call.deadline;
-        let limits = self.limits(&candidate);
+        let limits = self.limits(candidate.permit().name().kind(), candidate.settings());
         let turn = within(deadline, self.take_turn(&slot, pair, limits, &mut candidate));
         let (turn, stored) = turn.await.ok_or(ServiceError::DeadlineExceeded)??;
         let hashes = self.ports.hasher.admit(candidate.permit().tenant(), hashes(&candidate), deadline)?;
@@ -138,12 +139,12 @@ impl Gates {
         Ok(Reserved { gates, candidate, hashes, pair, slot, limit: limits.pair, stored, counts: false })
     }
 
-    /// The attempt limits for a candidate. They hold for a name without a subject as well: otherwise the limit would
-    /// reveal which names exist.
-    fn limits(&self, candidate: &impl Candidate) -> AttemptLimits {
+    /// The attempt limits for subjects of a kind. They hold for a name without a subject as well: otherwise the limit
+    /// would reveal which names exist.
+    pub(super) fn limits(&self, kind: SubjectKind, settings: &TenantSettings) -> AttemptLimits {
         let limits = self.installation.attempts;
-        match candidate.permit().name().kind() {
-            SubjectKind::RamUser => limits.with_max_login_attempts(candidate.settings().ram.max_login_attemps()),
+        match kind {
+            SubjectKind::RamUser => limits.with_max_login_attempts(settings.ram.max_login_attemps()),
             _ => limits,
         }
     }

@@ -90,7 +90,7 @@ impl Gates {
     }
 
     /// The authority to write to the subject, whose tenant has to exist.
-    fn subject_authority(&self, permit: &SubjectPermit) -> Result<Authority, ServiceError> {
+    pub(super) fn subject_authority(&self, permit: &SubjectPermit) -> Result<Authority, ServiceError> {
         let permit = permit.permit();
         permit.tenant().ok_or(ServiceError::NotFound(Missing::Tenant))?;
         Ok(self.authority(permit, AuditOutcome::Done))

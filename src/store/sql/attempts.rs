@@ -2,15 +2,20 @@
 
 use async_trait::async_trait;
 
-use super::rows;
+use super::directory::page_of;
+use super::rows::{self, Read};
 use super::upkeep::{AT_ONCE, is_full};
-use super::{SqlStore, Statement, Transaction, audit_events, change_events, sql};
-use crate::domain::attempts::{Backoff, COUNTED_FOR, KEPT_PAIRS, Pair, STOPPED_FOR, StoredFailures};
+use super::{Row, SqlStore, Statement, Transaction, audit_events, change_events, sql};
+use crate::domain::attempts::{
+    Backoff, COUNTED_FOR, CallerKey, Forget, KEPT_PAIRS, Pair, PairFailures, STOPPED_FOR, StoredFailures, SubjectKey,
+};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
+use crate::domain::caller::Caller;
 use crate::domain::change_event::ChangeKind;
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
-use crate::ports::store::Attempts;
+use crate::ports::store::{Attempts, Authority};
 
 #[async_trait]
 impl Attempts for SqlStore {
@@ -46,8 +51,41 @@ impl Attempts for SqlStore {
         if self.failures(pair).await?.by_caller.count == 0 {
             return Ok(());
         }
-        self.write("forget_failures").run(|transaction| Box::pin(forget(transaction, pair))).await
+        let of = Forget::Pair(*pair);
+        self.write("forget_failures").run(|transaction| Box::pin(forget(transaction, &of))).await.map(drop)
     }
+
+    async fn clear_failures(&self, of: &Forget, authority: &Authority) -> Result<bool, StoreError> {
+        let write = self.write("clear_failures").authorized_by(authority);
+        write.run(|transaction| Box::pin(forget(transaction, of))).await
+    }
+
+    async fn pairs_with_failures(&self, subject: &Pair, page: &PageRequest) -> Result<Page<PairFailures>, StoreError> {
+        // No key is before the empty one; after a malformed one, which did not come from this program, there is none.
+        let after = page.after.as_deref().map(|key| CallerKey::parse(key).unwrap_or(CallerKey([u8::MAX; 32])));
+        let after = after.as_ref().map_or(&[] as &[u8], |key| &key.0);
+        let select = sql("SELECT caller_key, CAST(sum(count) AS BIGINT) AS count, max(last_at) AS last_at,
+                 max(stopped) AS stopped, max(caller_tenant) AS caller_tenant, max(caller_kind) AS caller_kind,
+                 max(caller_name) AS caller_name, max(caller_subject_id) AS caller_subject_id
+             FROM pair_failures WHERE subject_key IN ($1, $2) AND caller_key > $3
+             GROUP BY caller_key ORDER BY caller_key LIMIT $4");
+        let select = select.bind(subject.subject.0).bind(subject.name.unwrap_or(subject.subject).0).bind(after);
+        let found = self.read(select.bind(i64::from(page.size) + 1)).await?;
+        page_of(&found, page, pair_failures, |pair| pair.key.to_string())
+    }
+}
+
+/// Reads the failures of a pair from a row with all columns.
+pub(super) fn pair_failures(row: &Row) -> Read<PairFailures> {
+    let key = row.bytes("caller_key")?.try_into().map_err(|_| rows::damaged("caller_key"))?;
+    let caller = row.optional_text("caller_kind")?;
+    let read = |_| rows::caller(row, ["caller_tenant", "caller_kind", "caller_name", "caller_subject_id"]);
+    Ok(PairFailures {
+        key: CallerKey(key),
+        caller: caller.map(read).transpose()?,
+        failures: rows::failures(row, "count", "last_at")?,
+        is_stopped: row.integer("stopped")? == 1,
+    })
 }
 
 /// Adds one failure, and the event of a wait that it begins.
@@ -58,7 +96,7 @@ async fn record(
     limit: &Backoff,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
-    let count = count(transaction, pair, at).await?;
+    let count = count(transaction, pair, at, &event.caller).await?;
     let wait = limit.length(count);
     let is_stopped = limit.stops(count);
     if is_stopped {
@@ -74,7 +112,12 @@ async fn record(
 }
 
 /// Adds one failure to the pair and to the subject. Returns the pair's count.
-async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) -> Result<u32, StoreError> {
+async fn count(
+    transaction: &mut dyn Transaction,
+    pair: &Pair,
+    at: Timestamp,
+    caller: &Caller,
+) -> Result<u32, StoreError> {
     let insert = sql("INSERT INTO subject_failures (subject_key, count, last_at) VALUES ($1, 1, $2)
          ON CONFLICT (subject_key)
          DO UPDATE SET count = subject_failures.count + 1, last_at = excluded.last_at");
@@ -86,11 +129,15 @@ async fn count(transaction: &mut dyn Transaction, pair: &Pair, at: Timestamp) ->
             on_name = count_of(transaction, &key).await?;
         }
     }
-    let insert = sql("INSERT INTO pair_failures (subject_key, caller_key, count, last_at) VALUES ($1, $2, 1, $3)
+    let insert = sql("INSERT INTO pair_failures
+             (subject_key, caller_key, count, last_at, caller_tenant, caller_kind, caller_name, caller_subject_id)
+         VALUES ($1, $2, 1, $3, $4, $5, $6, $7)
          ON CONFLICT (subject_key, caller_key)
          DO UPDATE SET count = pair_failures.count + 1, last_at = excluded.last_at
          RETURNING count");
-    let counted = transaction.fetch_first(insert.bind(pair.subject.0).bind(pair.caller.0).bind(at)).await?;
+    let insert = insert.bind(pair.subject.0).bind(pair.caller.0).bind(at);
+    let insert = insert.bind(caller.tenant()).bind(caller.kind()).bind(caller.name()).bind(caller.subject_id());
+    let counted = transaction.fetch_first(insert).await?;
     let counted = counted.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default();
     if counted == 1 {
         forget_surplus(transaction, pair).await?;
@@ -115,40 +162,42 @@ async fn count_of(transaction: &mut dyn Transaction, pair: &Pair) -> Result<u32,
     Ok(found.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default())
 }
 
-/// Deletes the pair's failures and subtracts them from the subject's count.
-pub(super) async fn forget(transaction: &mut dyn Transaction, pair: &Pair) -> Result<(), StoreError> {
+/// Deletes the failures of a pair, and subtracts them from the subject's count; or those of all callers. Returns
+/// whether there were any.
+pub(super) async fn forget(transaction: &mut dyn Transaction, of: &Forget) -> Result<bool, StoreError> {
+    let (Forget::Pair(pair) | Forget::Subject(pair)) = of;
+    let mut any = false;
     for key in pair.each() {
-        forget_until(transaction, &key, None).await?;
+        any |= match of {
+            Forget::Pair(_) => forget_until(transaction, &key, None).await?,
+            Forget::Subject(_) => forget_all(transaction, key.subject).await?,
+        };
     }
-    Ok(())
+    Ok(any)
 }
 
-/// Like [`forget`], for one key, if the last failure was before that time.
+/// Deletes the failures of a pair under one key, and subtracts them from that subject's count, if the last one was before
+/// that time. Returns whether there were any.
 async fn forget_until(
     transaction: &mut dyn Transaction,
     pair: &Pair,
     before: Option<Timestamp>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let delete =
         sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2 AND last_at < $3 RETURNING count");
     let before = before.map_or(i64::MAX, Timestamp::as_micros);
     let removed = transaction.fetch_first(delete.bind(pair.subject.0).bind(pair.caller.0).bind(before)).await?;
-    match removed {
-        Some(row) => take_from_subject(transaction, &pair.subject.0, row.integer("count")?).await,
-        None => Ok(()),
+    if let Some(row) = &removed {
+        take_from_subject(transaction, &pair.subject.0, row.integer("count")?).await?;
     }
+    Ok(removed.is_some())
 }
 
-/// Deletes the failures of all callers for the pair's subject.
-pub(super) async fn forget_all(transaction: &mut dyn Transaction, pair: &Pair) -> Result<(), StoreError> {
-    for Pair { subject, .. } in pair.each() {
-        for statement in
-            ["DELETE FROM pair_failures WHERE subject_key = $1", "DELETE FROM subject_failures WHERE subject_key = $1"]
-        {
-            transaction.execute(sql(statement).bind(subject.0)).await?;
-        }
-    }
-    Ok(())
+/// Deletes the failures of all callers under one key. Returns whether there were any.
+async fn forget_all(transaction: &mut dyn Transaction, subject: SubjectKey) -> Result<bool, StoreError> {
+    transaction.execute(sql("DELETE FROM pair_failures WHERE subject_key = $1").bind(subject.0)).await?;
+    let deleted = sql("DELETE FROM subject_failures WHERE subject_key = $1");
+    Ok(transaction.execute(deleted.bind(subject.0)).await? > 0)
 }
 
 /// Removes a batch of failures that no longer count. Nothing else removes the failures of a deleted subject, because

@@ -4,7 +4,8 @@ use futures_util::StreamExt;
 
 use super::rows::{self, Read, subject_columns};
 use super::{
-    Database, Row, Statement, audit_events, change_events, client_tokens, hash_pages, overlaps, sql, tenant_settings,
+    Database, Row, Statement, attempts, audit_events, change_events, client_tokens, hash_pages, overlaps, sql,
+    tenant_settings,
 };
 use crate::ports::store::HashEntry;
 use crate::ports::{Pepper, StoreError};
@@ -71,8 +72,7 @@ const TABLES: &[(&str, ReadRow)] = &[
     }),
     ("pair_failures", |row, _| {
         is_digest(row, "subject_key")?;
-        is_digest(row, "caller_key")?;
-        rows::failures(row, "count", "last_at").map(drop)
+        attempts::pair_failures(row).map(drop)
     }),
     ("subject_failures", |row, _| {
         is_digest(row, "subject_key")?;

@@ -6,7 +6,6 @@ use super::rows::{self};
 use super::{
     SqlStore, Statement, Transaction, attempts, change_events, client_tokens, hash_pages, overlaps, sql, tokens,
 };
-use crate::domain::attempts::Forget;
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
 use crate::domain::credential::{Credential, Revision, StoredHash, Version, VersionedHash};
@@ -92,10 +91,8 @@ async fn set_password(transaction: &mut dyn Transaction, commit: &Commit) -> Res
         let but = commit.authority.evidence.as_ref().and_then(Evidence::token);
         tokens::end_of_subject(transaction, commit.subject, but).await?;
     }
-    match &commit.forget {
-        Some(Forget::Pair(pair)) => attempts::forget(transaction, pair).await?,
-        Some(Forget::Subject(pair)) => attempts::forget_all(transaction, pair).await?,
-        None => {}
+    if let Some(of) = &commit.forget {
+        attempts::forget(transaction, of).await?;
     }
     let kind = ChangeKind::of_password(commit.authority.event.action, version, overlap.map(|window| window.end()));
     change_events::insert(transaction, commit.subject, commit.change_id.0, commit.at, kind).await?;

@@ -6,8 +6,9 @@ use credentiald::domain::time::days;
 use serde_json::{Value, json};
 use tonic::Code;
 
+use crate::store::connection_to;
 use crate::support::clock::MovedClock;
-use crate::support::{Client, Setup, World};
+use crate::support::{Client, Setup, World, database};
 
 const RIGHT: &str = "mypassword";
 
@@ -257,6 +258,73 @@ async fn a_caller_that_is_stopped_stays_so_until_the_password_is_reset() {
     let reset = json!({ "subject": { "ram_user": "alice" }, "password": "another-one" });
     world.root.ok("ResetPassword", reset).await;
     assert_eq!(relay.ok("VerifyPassword", verify("alice", "another-one")).await["result"], "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn an_administrator_lists_attempts_and_clears_those_of_one_origin_or_all() {
+    let setup = Setup::default().with("attempts.allowance", "2").with("attempts.stop_after", "3");
+    let clock = MovedClock::stopped();
+    let world = setup.by(&clock).start().await;
+    world.ram_user("alice", RIGHT).await;
+    let relay = world.service().await;
+    for origin in ["", "192.0.2.66", "198.51.100.7"] {
+        for _ in 0..2 {
+            relay.ok("VerifyPassword", verify_from(origin, "guess")).await;
+        }
+    }
+    clock.forward(Duration::from_secs(1));
+    relay.ok("VerifyPassword", verify_from("192.0.2.66", "guess")).await;
+    let alice = json!({ "subject": { "ram_user": "alice" } });
+    let and = |mut request: Value, name: &str, value: &str| {
+        request[name] = json!(value);
+        request
+    };
+
+    let listed = world.root.ok("ListAttempts", alice.clone()).await;
+    assert_eq!(listed["failures_of_all"], 7);
+    let attempts = listed["attempts"].as_array().unwrap();
+    assert!(attempts.iter().all(|one| one["caller_kind"] == "CALLER_KIND_SERVICE" && one["caller_name"] == "relay"));
+    let mut shown: Vec<_> = attempts
+        .iter()
+        .map(|one| (one["has_origin"] == true, one["failures"].as_u64(), one["stopped"] == true))
+        .collect();
+    shown.sort();
+    assert_eq!(shown, [(false, Some(2), false), (true, Some(2), false), (true, Some(3), true)]);
+
+    let owners = and(alice.clone(), "origin", "198.51.100.7");
+    let owners = world.operator.ok("ListAttempts", and(owners, "tenant", "acme")).await;
+    let [owners] = owners["attempts"].as_array().unwrap().as_slice() else { panic!("{owners}") };
+    relay.ok("VerifyPassword", verify_from("198.51.100.7", "guess")).await;
+    relay.err("VerifyPassword", verify_from("198.51.100.7", RIGHT), "TOO_MANY_ATTEMPTS").await;
+    let id = owners["attempts_id"].as_str().unwrap();
+    assert_eq!(world.root.ok("ClearAttempts", and(alice.clone(), "attempts_id", id)).await["cleared"], true);
+    assert_eq!(relay.ok("VerifyPassword", verify_from("198.51.100.7", RIGHT)).await["result"], "MATCHED_CURRENT");
+    relay.err("VerifyPassword", verify_from("192.0.2.66", RIGHT), "TOO_MANY_ATTEMPTS").await;
+
+    world.root.ok("ClearAttempts", alice.clone()).await;
+    assert_eq!(relay.ok("VerifyPassword", verify_from("192.0.2.66", RIGHT)).await["result"], "MATCHED_CURRENT");
+    assert_eq!(world.root.ok("ListAttempts", alice.clone()).await, json!({}));
+    let found = "SELECT count(*) FROM audit_event WHERE action = 'admin:ClearAttempts' AND outcome = 'done'
+         AND resource = 'acs:ram::acme:user/alice' AND subject_id IS NOT NULL";
+    let audited: u32 = connection_to(&database(&world.directory)).query_row(found, [], |row| row.get(0)).unwrap();
+    assert_eq!(audited, 2);
+}
+
+#[tokio::test]
+async fn attempts_are_cleared_by_administrators_of_subjects_that_exist() {
+    let world = World::start().await;
+    let alice = world.ram_user("alice", RIGHT).await;
+    let request = json!({ "subject": { "ram_user": "alice" } });
+    for caller in [&alice, &world.service().await] {
+        for method in ["AdminService/ListAttempts", "AdminService/ClearAttempts"] {
+            caller.err(method, request.clone(), "ACCESS_DENIED").await;
+        }
+    }
+    for method in ["ListAttempts", "ClearAttempts"] {
+        world.root.err(method, json!({ "subject": { "ram_user": "nobody" } }), "USER_NOT_FOUND").await;
+    }
+    let bad = json!({ "subject": { "ram_user": "alice" }, "attempts_id": "1" });
+    assert_eq!(world.root.err("ClearAttempts", bad, "INVALID_FIELD").await.problems(), ["attempts_id: MALFORMED"]);
 }
 
 #[tokio::test]

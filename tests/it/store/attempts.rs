@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use credentiald::domain::attempts::{Backoff, CallerKey, Failures, Forget, Pair, StoredFailures};
+use credentiald::domain::attempts::{Backoff, CallerKey, Failures, Forget, Pair, PairFailures, StoredFailures};
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::change_event::{ChangeKind, Position};
 use credentiald::domain::time::days;
@@ -160,6 +160,49 @@ pub async fn of_one_subject_the_latest_pairs_are_kept(backend: &mut impl Backend
         let stored = store.failures(&of_caller(number)).await.unwrap();
         assert_eq!((stored.by_caller.count, stored.by_all.count), (by_caller, 1000), "{number}");
     }
+}
+
+pub async fn failures_are_listed_by_caller_a_page_at_a_time(backend: &mut impl Backend) {
+    let store = backend.store();
+    let of_subject = Pair { name: Some(pair(1, 1).subject), ..pair(2, 1) };
+    let stop = Backoff { stop_after: NonZeroU32::new(1), ..limit() };
+    for (pair, time, limit) in
+        [(pair(1, 1), 1, limit()), (of_subject, 2, limit()), (pair(2, 2), 3, stop), (pair(1, 3), 4, limit())]
+    {
+        store.record_failure(&pair, at(time), &limit, &event()).await.unwrap();
+    }
+    store.record_failure(&pair(3, 4), at(5), &limit(), &event()).await.unwrap();
+    let listed = |caller, count, last_at, is_stopped| PairFailures {
+        key: pair(0, caller).caller,
+        caller: Some(operator()),
+        failures: failures(count, last_at),
+        is_stopped,
+    };
+    let first = store.pairs_with_failures(&of_subject, &page(2, None)).await.unwrap();
+    assert_eq!(first.items, [listed(1, 2, 2, false), listed(2, 1, 3, true)]);
+    let second = store.pairs_with_failures(&of_subject, &page(2, first.next)).await.unwrap();
+    assert_eq!((second.items, second.next), (vec![listed(3, 1, 4, false)], None));
+    let other = store.pairs_with_failures(&pair(9, 1), &page(2, None)).await.unwrap();
+    assert!(other.items.is_empty());
+}
+
+pub async fn failures_are_cleared_of_one_caller_or_of_all_with_an_audit_event(backend: &mut impl Backend) {
+    let store = backend.store();
+    let of_subject = |caller| Pair { name: Some(pair(1, 1).subject), ..pair(2, caller) };
+    for pair in [pair(1, 1), of_subject(1), of_subject(2), of_subject(3)] {
+        store.record_failure(&pair, at(1), &limit(), &event()).await.unwrap();
+    }
+    let before = backend.audit_events().await.len();
+    let cleared = authority();
+    assert!(store.clear_failures(&Forget::Pair(of_subject(1)), &cleared).await.unwrap());
+    assert!(!store.clear_failures(&Forget::Pair(of_subject(1)), &authority()).await.unwrap(), "none is left");
+    let left = StoredFailures { by_all: failures(2, 1), ..StoredFailures::default() };
+    assert_eq!(store.failures(&of_subject(1)).await.unwrap(), left);
+    assert_eq!(store.failures(&of_subject(2)).await.unwrap().by_caller, failures(1, 1));
+    assert!(store.clear_failures(&Forget::Subject(of_subject(9)), &authority()).await.unwrap());
+    assert_eq!(store.failures(&of_subject(2)).await.unwrap(), StoredFailures::default());
+    let events = backend.audit_events().await;
+    assert_eq!((events.len(), events[before]), (before + 2, cleared.event.id));
 }
 
 pub async fn a_wrong_password_and_its_audit_event_are_one(backend: &mut impl Backend) {

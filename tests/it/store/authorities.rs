@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use credentiald::domain::attempts::Forget;
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::caller::Caller;
 use credentiald::domain::names::{RamUserName, TenantName};
@@ -62,6 +63,7 @@ async fn every_write(store: &dyn Store, alice: SubjectId, name: &Authority) -> V
         store.delete_subject(&acme, &domain, name).await.map(drop).unwrap_err(),
         store.set_overlap(alice, Duration::from_mins(1), name).await.map(drop).unwrap_err(),
         store.end_overlap(alice, name).await.map(drop).unwrap_err(),
+        store.clear_failures(&Forget::Subject(pair(1, 1)), name).await.map(drop).unwrap_err(),
         store.import(&[imported], &[authority(), name.clone()]).await.map(drop).unwrap_err(),
         store.insert_access_token(&operators, &digest(99), name).await.map(drop).unwrap_err(),
         store.delete_access_token(None, operators.id, name).await.map(drop).unwrap_err(),

@@ -69,6 +69,10 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     store_of.record_failure(&pair(1, 1), at(900_000), &limit(), &event()).await.unwrap();
     store_of.record_failure(&pair(2, 1), at(i64::MAX / 2), &limit(), &event()).await.unwrap();
     store_of.forget_failures(&pair(2, 1)).await.unwrap();
+    store_of.clear_failures(&Forget::Pair(pair(5, 1)), &authority()).await.unwrap();
+    for page in [page(2, None), page(2, Some(pair(5, 1).caller.to_string()))] {
+        store_of.pairs_with_failures(&on_name, &page).await.unwrap();
+    }
     let mut reset = change(domain.id, None);
     reset.forget = Some(Forget::Subject(pair(1, 1)));
     store_of.commit(&reset).await.unwrap();

@@ -52,6 +52,8 @@ macro_rules! laws {
                 what_is_old_is_removed_a_part_at_a_time,
                 a_stop_is_stored_and_outlasts_what_is_counted,
                 of_one_subject_the_latest_pairs_are_kept,
+                failures_are_listed_by_caller_a_page_at_a_time,
+                failures_are_cleared_of_one_caller_or_of_all_with_an_audit_event,
                 a_wrong_password_and_its_audit_event_are_one,
                 decisions_recorded_at_once_stand_each_for_itself,
             ],

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
-use credentiald::domain::attempts::{Backoff, Pair, StoredFailures};
+use credentiald::domain::attempts::{Backoff, Forget, Pair, PairFailures, StoredFailures};
 use credentiald::domain::audit_event::AuditEvent;
 use credentiald::domain::change_event::{ChangeEvent, Position};
 use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
@@ -177,6 +177,8 @@ pass_on! {
         fn failures(pair: &Pair) -> StoredFailures;
         fn record_failure(pair: &Pair, at: Timestamp, limit: &Backoff, event: &AuditEvent) -> ();
         fn forget_failures(pair: &Pair) -> ();
+        fn clear_failures(of: &Forget, authority: &Authority) -> bool;
+        fn pairs_with_failures(subject: &Pair, page: &PageRequest) -> Page<PairFailures>;
     }
 }
 

@@ -32,6 +32,11 @@ CREATE INDEX change_event_tenant ON change_event (tenant_id, position);
 ALTER TABLE pair_failures ADD COLUMN stopped BIGINT NOT NULL DEFAULT 0;
 DROP INDEX pair_failures_last_at;
 CREATE INDEX pair_failures_age ON pair_failures (stopped, last_at);
+-- The caller, to be listed; NULL in rows from before.
+ALTER TABLE pair_failures ADD COLUMN caller_tenant TEXT COLLATE "C";
+ALTER TABLE pair_failures ADD COLUMN caller_kind TEXT COLLATE "C";
+ALTER TABLE pair_failures ADD COLUMN caller_name TEXT COLLATE "C";
+ALTER TABLE pair_failures ADD COLUMN caller_subject_id TEXT COLLATE "C";
 
 -- What is left to remove of what is over: a part at a time, in the background. `kind` is `event` or `token` for those of a
 -- tenant that is gone; otherwise that of the subjects of which fewer earlier hashes are needed than before, done up to `after`.
