@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::authz::{AuthzError, CedarAuthorizer};
-use crate::config::{Attempts, Config, HashKernel, Hashing, Watch};
+use crate::config::{Attempts, Config, HashKernel, Hashing, Quotas, Watch};
 use crate::domain::attempts::Backoff;
 use crate::domain::names::FreeName;
 use crate::domain::time::days;
@@ -27,7 +27,7 @@ use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, Hash
 use crate::listener::{BindError, Limits, raise_descriptor_limit};
 use crate::policy::Baseline;
 use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store, StoreError};
-use crate::service::gates::{AttemptLimits, Installation, Ports, WatchLimits};
+use crate::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::{OpenError, Opening, SqlStore};
@@ -161,7 +161,8 @@ impl Server {
         let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
         let page_key = store.page_key().await.map_err(StartError::PageKey)?;
         let audit_kept = days(config.audit.kept_days);
-        let installation = Installation { region, attempts, baseline, watches, audit_kept, page_key };
+        let quotas = quota_limits(&config.quotas);
+        let installation = Installation { region, attempts, quotas, baseline, watches, audit_kept, page_key };
         Ok(Self {
             service: Arc::new(Service::new(ports, installation)),
             store,
@@ -263,6 +264,14 @@ fn attempt_limits(attempts: &Attempts) -> AttemptLimits {
             longest: Duration::from_secs(attempts.subject_longest_backoff_seconds),
             stop_after: None,
         },
+    }
+}
+
+fn quota_limits(quotas: &Quotas) -> QuotaLimits {
+    QuotaLimits {
+        per_caller: NonZeroU32::new(quotas.per_caller),
+        per_tenant: NonZeroU32::new(quotas.per_tenant),
+        burst_seconds: NonZeroU32::new(quotas.burst_seconds).unwrap_or(NonZeroU32::MIN),
     }
 }
 

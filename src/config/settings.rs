@@ -221,6 +221,15 @@ settings! {
         /// Longest delay for a slowed subject, in seconds.
         subject_longest_backoff_seconds: u64 = Number "5", whole::<_, 1, 60>;
     }
+    /// Quotas of requests, counted in memory by each process. A request beyond them is answered `OVERLOADED`.
+    quotas: Quotas {
+        /// Requests per second of one caller. 0 means any number.
+        per_caller: u32 = Number "0", whole::<_, 0, 1_000_000>;
+        /// Requests per second of one tenant, from all of its callers together. 0 means any number.
+        per_tenant: u32 = Number "0", whole::<_, 0, 1_000_000>;
+        /// Seconds' worth of requests that may come at once.
+        burst_seconds: u32 = Number "5", whole::<_, 1, 60>;
+    }
     /// Watches of changes.
     watch: Watch {
         /// Days to keep change events. A cursor older than this cannot be resumed.

@@ -31,8 +31,8 @@ impl<'a> Credentials<'a> {
     }
 }
 
-/// Authenticates the caller, and checks whether that kind of caller may use the operation at all. If the certificate of
-/// the connection names a caller, it must be the same one.
+/// Authenticates the caller, takes one request from its quotas, and checks whether that kind of caller may use the
+/// operation at all. If the certificate of the connection names a caller, it must be the same one.
 ///
 /// # Errors
 /// The error for the caller.
@@ -51,6 +51,7 @@ pub async fn authenticate(
     if of_certificate.is_some_and(|identity| !identity.caller().is_name_of(&caller)) {
         return Err(refused(ServiceError::Unauthenticated));
     }
+    service.take_quota(&caller).map_err(refused)?;
     let action = context.action.ok_or_else(|| Explanation::of_reason(Reason::UnknownMethod))?;
     let caller = EligibleCaller::new(caller, action).ok_or_else(|| refused(ServiceError::CallerNotEligible(action)))?;
     Ok(Call {

@@ -10,6 +10,7 @@ use super::{Reason, RequestContext, Retry};
 use crate::domain::action::Action;
 use crate::domain::credential::Version;
 use crate::domain::field::InvalidField;
+use crate::ports::meter::QuotaHolder;
 use crate::ports::{NotAdmitted, StoreError};
 use crate::service::ServiceError;
 use crate::service::error::{Interruption, Missing, Stateful, with_causes};
@@ -153,6 +154,13 @@ fn describe(error: &ServiceError, action: Option<Action>) -> Explanation {
             message: "there were too many wrong passwords: an administrator has to clear them",
             ..of(Reason::TooManyAttempts).saying("stopped", &true).retry_after(*retry_after)
         },
+        ServiceError::QuotaUsedUp { of: holder, retry_after } => {
+            let (quota, message) = match holder {
+                QuotaHolder::Caller => ("caller", "the caller makes too many requests"),
+                QuotaHolder::Tenant => ("tenant", "the callers of the tenant make too many requests"),
+            };
+            Explanation { message, ..of(Reason::Overloaded).saying("quota", quota).retry_after(*retry_after) }
+        }
         // The deadline must also be long enough in whole milliseconds.
         ServiceError::NotAdmitted(NotAdmitted::DeadlineTooShort { enough, .. }) => {
             of(Reason::DeadlineTooShort).saying("expected_wait_ms", &enough.as_micros().div_ceil(1000))

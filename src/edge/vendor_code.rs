@@ -98,6 +98,7 @@ fn codes_of(error: &ServiceError) -> Codes {
         | ServiceError::ClientTokenMismatch
         | ServiceError::TooManyAttempts { .. }
         | ServiceError::AttemptsStopped { .. }
+        | ServiceError::QuotaUsedUp { .. }
         | ServiceError::NotAdmitted(_)
         | ServiceError::DeadlineExceeded
         | ServiceError::CursorExpired

@@ -51,6 +51,14 @@ impl Service {
         holds.then_some((caller, evidence)).ok_or(ServiceError::Unauthenticated)
     }
 
+    /// Takes one request from the quotas of a caller that was just authenticated.
+    ///
+    /// # Errors
+    /// A quota is used up.
+    pub fn take_quota(&self, caller: &Caller) -> Result<(), ServiceError> {
+        self.gates.take_quota(caller)
+    }
+
     /// Checks a caller's evidence again, once its message is there: that may be long after the headers.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::domain::action::Action;
 use crate::domain::credential::Version;
 use crate::domain::field::InvalidField;
 use crate::policy::Violation;
+use crate::ports::meter::QuotaHolder;
 use crate::ports::{HasherError, NotAdmitted, PepperError, StoreError};
 
 /// Why a request was not fulfilled. Nothing was changed except the attempt budget and the audit log.
@@ -91,6 +92,14 @@ pub enum ServiceError {
     /// The hashes were not admitted.
     #[error(transparent)]
     NotAdmitted(#[from] NotAdmitted),
+    /// The caller, or its tenant, made too many requests.
+    #[error("a quota of requests is used up")]
+    QuotaUsedUp {
+        /// Whose quota it is.
+        of: QuotaHolder,
+        /// When it has room for one more request.
+        retry_after: Duration,
+    },
     /// The deadline passed before the change was made.
     #[error("the deadline was exceeded")]
     DeadlineExceeded,

@@ -39,6 +39,7 @@ mod imports;
 mod pepper;
 mod permit;
 mod posture;
+mod quotas;
 mod recall;
 mod refusals;
 mod reserve;
@@ -68,6 +69,7 @@ use crate::domain::tenant::TenantId;
 use crate::domain::tenant_settings::TenantSettings;
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
+use crate::ports::meter::Counter;
 use crate::ports::store::Authority;
 use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Meter, Pepper, Salt, Store};
 use crate::service::error::Missing;
@@ -81,6 +83,7 @@ pub(super) use directory::{Directory, Scope};
 pub use imports::ImportPermits;
 pub(super) use imports::{NewBatch, Newcomer};
 pub use permit::{Permit, SubjectPermit};
+pub use quotas::QuotaLimits;
 pub use recall::{Recalled, ReplayedChange, Unspent};
 pub use reserve::Reserved;
 pub use verify::Matched;
@@ -111,6 +114,8 @@ pub struct Installation {
     pub region: Region,
     /// The limits for attempts.
     pub attempts: AttemptLimits,
+    /// The quotas of requests.
+    pub quotas: QuotaLimits,
     /// Requirements for every password on top of each policy.
     pub baseline: Baseline,
     /// The limits for watches.
@@ -128,6 +133,7 @@ pub struct Gates {
     under_way: attempts::UnderWay,
     held: held::Held,
     refusals: refusals::Refusals,
+    quotas: quotas::Quotas,
     watches: Arc<watches::Watches>,
     detached: TaskTracker,
 }
@@ -148,7 +154,8 @@ impl Gates {
     pub fn new(ports: Ports, installation: Installation) -> Self {
         let (under_way, refusals, watches) = Default::default();
         let held = held::Held::new(Arc::clone(&ports.meter));
-        Self { ports, installation, under_way, held, refusals, watches, detached: TaskTracker::new() }
+        let quotas = quotas::Quotas::new(installation.quotas, &ports.clock);
+        Self { ports, installation, under_way, held, refusals, quotas, watches, detached: TaskTracker::new() }
     }
 
     /// Concludes a reserved attempt whether its caller waits or not: hanging up neither refunds it nor interrupts a
@@ -272,6 +279,15 @@ impl Gates {
     pub(super) async fn tenant_of_token(&self, id: TokenId) -> Result<Option<TenantName>, ServiceError> {
         let token = self.ports.store.access_token_of(id).await?;
         Ok(token.and_then(|token| token.caller.tenant().cloned()))
+    }
+
+    /// Takes one request from the quotas of the caller and its tenant.
+    pub(super) fn take_quota(&self, caller: &Caller) -> Result<(), ServiceError> {
+        let taken = self.quotas.take(caller);
+        if let Err(ServiceError::QuotaUsedUp { of, .. }) = taken {
+            self.ports.meter.count(Counter::QuotaRefusals(of));
+        }
+        taken
     }
 
     /// Adds an operator's token to a store that holds no valid one. There is no caller yet that could be permitted.

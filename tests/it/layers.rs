@@ -38,6 +38,7 @@ const LAYERS: &[Layer] = &[
         crates: Only(&[
             "async_trait",
             "futures_util",
+            "governor",
             "hmac",
             "parking_lot",
             "sha2",

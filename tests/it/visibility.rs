@@ -1,6 +1,6 @@
 //! What a watcher may see depends on the policies in force when an event is sent: here, on an operator's own.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSett
 use credentiald::policy::Baseline;
 use credentiald::ports::store::{Creation, Deletion, NewSubject};
 use credentiald::ports::{AccessRequest, Authorizer, Clock, Deadline, Decision, NoMeter, Store};
-use credentiald::service::gates::{AttemptLimits, Installation, Ports, WatchLimits};
+use credentiald::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use credentiald::service::requests::WatchFrom;
 use credentiald::service::{Call, Service, ServiceError, Watch};
 use credentiald::store::sqlite;
@@ -119,6 +119,7 @@ fn installation() -> Installation {
     Installation {
         region: region("cn-hangzhou"),
         attempts: AttemptLimits { pair: backoff, subject: backoff },
+        quotas: QuotaLimits { per_caller: None, per_tenant: None, burst_seconds: NonZeroU32::MIN },
         baseline: Baseline::default(),
         // The laws' subjects are made soon after 1970.
         audit_kept: days(400),

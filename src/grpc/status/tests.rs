@@ -9,6 +9,7 @@ use crate::domain::action::Action;
 use crate::domain::credential::Version;
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::policy::{Finding, Violation};
+use crate::ports::meter::QuotaHolder;
 use crate::ports::{HasherError, NotAdmitted, StoreError};
 use crate::service::error::{Interruption, Missing, Stateful, with_causes};
 
@@ -91,6 +92,7 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
             "504",
         ),
         (NotAdmitted::Overloaded { expected_wait: SECONDS }.into(), Code::Unavailable, "OVERLOADED", "503"),
+        (E::QuotaUsedUp { of: QuotaHolder::Tenant, retry_after: SECONDS }, Code::Unavailable, "OVERLOADED", "503"),
         (E::CursorExpired, Code::OutOfRange, "CURSOR_EXPIRED", "400"),
         (E::WatchInterrupted(Interruption::TooSlow), Code::Unavailable, "OVERLOADED", "503"),
         (E::DeadlineExceeded, Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "504"),
@@ -171,6 +173,7 @@ fn a_retry_that_is_allowed_later_has_a_delay() {
     for error in [
         ServiceError::TooManyAttempts { retry_after: SECONDS },
         ServiceError::AttemptsStopped { retry_after: SECONDS },
+        ServiceError::QuotaUsedUp { of: QuotaHolder::Caller, retry_after: SECONDS },
         ServiceError::PasswordTooYoung { retry_after: SECONDS },
         NotAdmitted::Overloaded { expected_wait: SECONDS }.into(),
     ] {

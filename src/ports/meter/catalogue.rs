@@ -13,6 +13,7 @@ metrics! {
         PermissionsRefused(rpc: Rpc) = "permissions_refused": "Requests without permission, by RPC",
         Attempts(outcome: AttemptOutcome) = "attempts": "Passwords compared with stored ones, by outcome",
         AttemptsThrottled(limit: AttemptThrottle) = "attempts_throttled": "Attempts refused or delayed after wrong passwords, by limit",
+        QuotaRefusals(quota: QuotaHolder) = "quota_refusals": "Requests refused because a quota was used up, by its holder",
         StoreFailures(reason: StoreFailure) = "store_failures": "Store operations that failed, by reason",
         StoreRetries(cause: RetryCause) = "store_retries": "Retries of store operations, by cause",
         AuditEvents = "audit_events": "Audit events recorded",
@@ -117,6 +118,14 @@ labels! {
         Stop = "stop",
         /// That of all callers with the subject. It delays, or refuses if the deadline is too short.
         Subject = "subject",
+    }
+
+    /// Whose quota of requests it is.
+    QuotaHolder {
+        /// A caller's.
+        Caller = "caller",
+        /// A tenant's, which its callers share.
+        Tenant = "tenant",
     }
 
     /// Why the store returns no result.

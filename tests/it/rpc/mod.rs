@@ -16,6 +16,7 @@ mod password_age;
 mod password_overlap;
 mod pepper;
 mod protocol;
+mod quotas;
 mod refusals;
 mod refused_passwords;
 mod retries;
