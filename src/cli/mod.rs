@@ -17,6 +17,7 @@ mod healthcheck;
 mod import;
 mod migrate;
 mod pepper;
+mod privacy;
 mod progress;
 mod quickstart;
 mod serve;
@@ -94,7 +95,9 @@ pub fn run(
         Ok(cli) => cli.command,
         Err(answer) => return terminal.answer(&answer),
     };
-    match dispatch(command, &Environment::of(environment), &mut terminal) {
+    let done =
+        privacy::keep_memory_private().and_then(|()| dispatch(command, &Environment::of(environment), &mut terminal));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             terminal.complain(&failure.to_string());

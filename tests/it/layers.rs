@@ -62,7 +62,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "grpc", layers: &["domain", "ports", "service", "edge"], crates: Shared },
     Layer { name: "server", layers: ALL_BUT_CLI_AND_SERVER, crates: Shared },
     Layer { name: "cli", layers: ALL_BUT_CLI, crates: Shared },
-    Layer { name: "main", layers: &["cli"], crates: Only(&[]) },
+    Layer { name: "main", layers: &["cli"], crates: Only(&["zeroizing_alloc"]) },
     Layer { name: "lib", layers: &[], crates: Only(&[]) },
 ];
 

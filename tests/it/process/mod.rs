@@ -10,6 +10,7 @@ mod hang_up;
 mod import;
 mod kill;
 mod limits;
+mod memory;
 mod metrics;
 mod operator;
 mod pepper;

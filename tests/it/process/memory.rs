@@ -1,0 +1,96 @@
+//! The memory of the process: nobody else reads it, and no password stays in it.
+
+use std::fs::{self, File, Permissions};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+
+use serde_json::json;
+
+use super::installation::Installation;
+use super::metrics::{get, scraped_at, value};
+use super::serving::{Serving, eventually};
+use super::tenant::change;
+use crate::support::Client;
+
+/// The user that the service runs as if the test is run by root.
+const USER: u32 = 65_534;
+
+/// Which of the texts are in the memory that a process can write to.
+fn found_in_memory<'a>(serving: &Serving, texts: &[&'a str]) -> Vec<&'a str> {
+    let maps = fs::read_to_string(format!("/proc/{}/maps", serving.id())).unwrap();
+    let mut memory = File::open(format!("/proc/{}/mem", serving.id())).unwrap();
+    let mut found = Vec::new();
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let range = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let [start, end] = [range.0, range.1].map(|number| u64::from_str_radix(number, 16).unwrap());
+        let mut content = Vec::new();
+        memory.seek(SeekFrom::Start(start)).unwrap();
+        // A part that is unmapped meanwhile can't be read.
+        let _ = (&memory).take(end - start).read_to_end(&mut content);
+        let holds = |text: &str| content.windows(text.len()).any(|window| window == text.as_bytes());
+        found.extend(texts.iter().filter(|text| holds(text)));
+    }
+    found
+}
+
+#[tokio::test]
+async fn no_password_stays_in_memory_once_its_connection_is_closed() {
+    const PASSWORDS: [&str; 6] =
+        ["Kq4zVx7Rt2wLp9", "Wy6JxDk2Pf9uTc", "Uj5xNq3bYe8hVg", "Hf2wZk7Tq9vMx4", "Nb4tZq7yJv2gSx", "Weak1"];
+    let [first, second, third, wrong, checked, weak] = PASSWORDS;
+    let installation = Installation::new();
+    let (serving, acme) = installation.acme(&["--metrics-listen", "127.0.0.1:0"]).await;
+    let alice = Client::new(serving.address).with_token(&acme.ram_user("harbour-master", first).await);
+    alice.ok("ChangePassword", change(first, second)).await;
+    alice.err("ChangePassword", change(wrong, third), "OLD_PASSWORD_INCORRECT").await;
+    alice.err("ChangePassword", change(second, weak), "PASSWORD_POLICY_VIOLATION").await;
+    assert_eq!(acme.verify("harbour-master", second).await, "MATCHED_CURRENT");
+    let subject = json!({ "ram_user": "harbour-master" });
+    acme.relay.ok("CheckPassword", json!({ "subject": subject, "password": checked })).await;
+    let generated = acme.relay.ok("GeneratePassword", json!({ "subject": subject })).await;
+    let generated = generated["password"].as_str().unwrap().to_owned();
+    acme.root.ok("ResetPassword", json!({ "subject": subject, "password": third })).await;
+    drop((alice, acme));
+
+    let metrics = scraped_at(&serving);
+    eventually("the connections to be closed", || {
+        let open = value(&get(metrics, "/metrics"), "credentiald_connections");
+        (open < 0.1).then_some(())
+    })
+    .await;
+    // What is certainly in memory is found: the search works.
+    let listens = metrics.to_string();
+    assert_eq!(found_in_memory(&serving, &[&listens[..9]]).first(), Some(&&listens[..9]));
+    let searched = [&PASSWORDS[..], &[&generated]].concat();
+    assert_eq!(found_in_memory(&serving, &searched), Vec::<&str>::new());
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn other_processes_of_the_user_read_nothing_and_no_core_is_dumped() {
+    let installation = Installation::new();
+    let mut command = installation.command(&["quickstart", "--server-listen", "127.0.0.1:0"]);
+    let own = fs::metadata(installation.path("")).unwrap().uid();
+    if own == 0 {
+        // Root reads everything, so that the service runs as somebody else.
+        fs::set_permissions(installation.path(""), Permissions::from_mode(0o777)).unwrap();
+        let program = installation.path("credentiald");
+        fs::copy(command.get_program(), &program).unwrap();
+        let mut as_user = std::process::Command::new(program);
+        as_user.args(command.get_args()).env_clear().current_dir(installation.path("")).uid(USER).gid(USER);
+        command = as_user;
+    }
+    let serving = Serving::start(command, &installation.path("")).await;
+    let of_process = |file: &str| format!("/proc/{}/{file}", serving.id());
+    let limits = fs::read_to_string(of_process("limits")).unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"]);
+    // The files of a process that may be dumped belong to its user, all others to root.
+    for file in ["environ", "mem", "maps"] {
+        assert_eq!(fs::metadata(of_process(file)).unwrap().uid(), 0, "{file}");
+    }
+    let user = if own == 0 { USER } else { own };
+    assert_eq!(fs::metadata(format!("/proc/{}", serving.id())).unwrap().uid(), user);
+    serving.stop().await;
+}
