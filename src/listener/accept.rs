@@ -30,9 +30,9 @@ const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
 /// How often the log repeats an ongoing condition.
 const LOG_EVERY: Duration = Duration::from_mins(1);
 
-/// Serves connections until `stop` is cancelled, each with its own service that knows its peer's address and certificate,
-/// and over TLS if there is a set for it. Then waits until all connections have finished their open calls. If it is dropped, the
-/// connections are cut.
+/// Serves connections until `stop` is cancelled, each with its own service that knows its peer's address and
+/// certificate, and over TLS if there is a set for it. Then waits until all connections have finished their open calls.
+/// If it is dropped, the connections are cut.
 pub async fn accept<S, B>(
     listener: TcpListener,
     tls: Option<TlsInForce>,
