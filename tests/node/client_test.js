@@ -66,7 +66,7 @@ class Server {
     this.process = spawn(BINARY, [...command, "--server-listen", this.address], { stdio });
     fs.closeSync(stdio[1]);
     this.ended = new Promise((ended) => this.process.on("exit", ended));
-    const env = { CREDENTIALD_SERVER_LISTEN: this.address };
+    const env = { CREDENTIALD_SERVER_LISTEN: this.address, ...this.environment };
     while (spawnSync(BINARY, ["healthcheck"], { env }).status !== 0) {
       assert.strictEqual(this.process.exitCode, null, "the server has ended");
       await new Promise((later) => setTimeout(later, 100));
@@ -74,8 +74,8 @@ class Server {
     return fs.readFileSync(printed, "utf8");
   }
 
-  serve() {
-    return this.run("serve", "--store-url", `sqlite:${this.data}/credentiald.db`, ...this.settings);
+  serve(...more) {
+    return this.run("serve", "--store-url", `sqlite:${this.data}/credentiald.db`, ...this.settings, ...more);
   }
 
   async quickstart() {
@@ -105,7 +105,7 @@ class Server {
 /** Calls, and answers the response or the error. */
 function call(client, method, request, token) {
   const metadata = new grpc.Metadata();
-  metadata.set("authorization", `Bearer ${token}`);
+  if (token) metadata.set("authorization", `Bearer ${token}`);
   const deadline = Date.now() + SECONDS * 1000;
   return new Promise((resolve) => {
     client[method](request, metadata, { deadline }, (error, response) => resolve(error ?? response));
@@ -175,4 +175,43 @@ test("no call sees a restart under the service config", async (t) => {
   await calls;
   client.close();
   admin.close();
+});
+
+test("a client certificate is a caller over TLS", async (t) => {
+  const server = await Server.start(t);
+  await server.stop();
+  const file = (name) => path.join(server.data, name);
+  const openssl = (...words) => execFileSync("openssl", words, { stdio: "ignore" });
+  const newKey = (name) => ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", file(name)];
+  openssl("req", "-x509", ...newKey("ca.key"), "-out", file("ca.pem"), "-subj", "/CN=ca");
+  const certify = (name, extensions) => {
+    fs.writeFileSync(file("extensions"), extensions);
+    openssl("req", ...newKey(`${name}.key`), "-out", file("csr"), "-subj", `/CN=${name}`);
+    const issuer = ["-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial"];
+    openssl("x509", "-req", "-in", file("csr"), ...issuer, "-out", file(`${name}.pem`), "-extfile", file("extensions"));
+  };
+  certify("server", "subjectAltName=IP:127.0.0.1\n");
+  certify("client", "subjectAltName=URI:spiffe://example.org/root\nextendedKeyUsage=clientAuth\n");
+  fs.writeFileSync(file("callers"), "spiffe://example.org/root root demo\n");
+  fs.chmodSync(file("server.key"), 0o600);
+  server.environment = { CREDENTIALD_TLS_CERTIFICATE_FILE: "any", CREDENTIALD_TLS_KEY_FILE: "any" };
+  const own = ["--tls-certificate-file", file("server.pem"), "--tls-key-file", file("server.key")];
+  const clients = ["--tls-client-ca-file", file("ca.pem"), "--tls-client-certificates", "optional"];
+  await server.serve(...own, ...clients, "--tls-client-callers-file", file("callers"));
+
+  const read = (name) => fs.readFileSync(file(name));
+  const ca = read("ca.pem");
+  const withCertificate = grpc.credentials.createSsl(ca, read("client.key"), read("client.pem"));
+  for (const [credentials, token, code] of [
+    [withCertificate, undefined, undefined],
+    [withCertificate, server.root, undefined],
+    [withCertificate, "not-a-token", grpc.status.UNAUTHENTICATED],
+    [grpc.credentials.createSsl(ca), undefined, grpc.status.UNAUTHENTICATED],
+    [grpc.credentials.createSsl(ca), server.root, undefined],
+  ]) {
+    const client = new api.admin.v1.AdminService(server.address, credentials);
+    const answer = await call(client, "ListRamUsers", {}, token);
+    assert.strictEqual(answer.code, code, answer);
+    client.close();
+  }
 });
