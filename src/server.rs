@@ -4,6 +4,7 @@ mod bad_settings;
 mod location;
 mod operator_file;
 mod pepper;
+mod policies;
 mod readiness;
 mod refused;
 mod reload;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::ambient::{SystemClock, SystemEntropy};
-use crate::authz::{AuthzError, CedarAuthorizer};
+use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
 use crate::config::{Attempts, Config, HashKernel, Hashing, Quotas, Watch};
 use crate::domain::attempts::Backoff;
 use crate::domain::names::FreeName;
@@ -26,7 +27,7 @@ use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
 use crate::listener::{BindError, Limits, raise_descriptor_limit};
 use crate::policy::Baseline;
-use crate::ports::{Clock, Entropy, Hasher, HasherFigures, Store, StoreError};
+use crate::ports::{Authorizer, Clock, Entropy, Hasher, HasherFigures, Meter, NoMeter, Store, StoreError};
 use crate::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
@@ -37,6 +38,7 @@ pub use bad_settings::{BadSettings, SettingProblem};
 pub use location::{LocationError, location};
 pub use operator_file::{OperatorFile, OperatorFileError};
 pub use pepper::key_ring;
+pub use policies::{CandidateFiles, PolicyFiles, candidate_policies, policies};
 pub use refused::{RefusedFile, refused_passwords};
 pub use reload::{FileSet, Reloader};
 pub use tls::{TlsFiles, tls};
@@ -53,6 +55,9 @@ pub struct Server {
     limits: Limits,
     tls: Option<Reloader<TlsFiles>>,
     refused: Option<Reloader<RefusedFile>>,
+    /// Absent if there are only the built-in ones.
+    policies: Option<Reloader<PolicyFiles>>,
+    candidates: Option<Reloader<CandidateFiles>>,
     reload: watch::Sender<()>,
     shutdown_delay: Duration,
     drain: Duration,
@@ -70,7 +75,7 @@ pub enum StartError {
     /// The cost of a hash is not allowed.
     #[error(transparent)]
     Cost(#[from] CostError),
-    /// The pepper keys can't be read, the refused passwords, or the files of TLS.
+    /// The pepper keys can't be read, the refused passwords, the policies, or the files of TLS.
     #[error(transparent)]
     Settings(#[from] BadSettings),
     /// The key ring lacks keys that the store needs.
@@ -85,7 +90,7 @@ pub enum StartError {
     /// The hash engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The permissions can't be loaded.
+    /// The schema of permissions can't be read.
     #[error(transparent)]
     Authz(#[from] AuthzError),
     /// The address can't be listened on.
@@ -136,6 +141,7 @@ impl Server {
             refuse_subject_names: config.policy.refuse_subject_names,
         };
         let key_ring = key_ring(&config.pepper, &entropy)?;
+        let (policies, candidates) = (policies(&config.policies)?, candidate_policies(&config.policies)?);
         let store = location(config)?.open(opening, &clock, &entropy).await?;
         let store = Arc::new(store.measured_by(Arc::new(meter.clone())));
         if let Some(unmet) = key_ring.unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
@@ -147,7 +153,7 @@ impl Server {
             store: Arc::clone(&store) as Arc<dyn Store>,
             hasher: Arc::clone(&engine) as Arc<dyn Hasher>,
             pepper: Arc::new(key_ring),
-            authorizer: Arc::new(CedarAuthorizer::built_in()?),
+            authorizer: authorizer(policies.in_force(), candidates.as_ref().map(Reloader::in_force), &meter)?,
             clock,
             entropy,
             meter: Arc::new(meter.clone()),
@@ -178,6 +184,8 @@ impl Server {
             limits: limits(config),
             tls,
             refused,
+            policies: config.policies.directory.is_some().then_some(policies),
+            candidates,
             reload: watch::Sender::new(()),
             shutdown_delay: Duration::from_secs(config.server.shutdown_delay_seconds),
             drain: Duration::from_secs(config.server.drain_seconds),
@@ -201,7 +209,8 @@ impl Server {
 
     /// Asks for a reload of the files that it follows, or `None` if it follows none.
     pub fn reload(&self) -> Option<watch::Sender<()>> {
-        (self.tls.is_some() || self.refused.is_some()).then(|| self.reload.clone())
+        let follows = [self.tls.is_some(), self.refused.is_some(), self.policies.is_some(), self.candidates.is_some()];
+        follows.contains(&true).then(|| self.reload.clone())
     }
 
     /// The metrics.
@@ -218,6 +227,19 @@ impl Server {
     pub async fn close(self) {
         self.store.close().await;
     }
+}
+
+/// Decides by the policies in force, and compares the candidates with them if there are any.
+fn authorizer(
+    in_force: watch::Receiver<Arc<Policies>>,
+    candidates: Option<watch::Receiver<Arc<Policies>>>,
+    meter: &AtomicMeter,
+) -> Result<Arc<dyn Authorizer>, AuthzError> {
+    let meter: Arc<dyn Meter> = Arc::new(meter.clone());
+    let in_force = CedarAuthorizer::new(in_force, Arc::clone(&meter))?;
+    let Some(candidates) = candidates else { return Ok(Arc::new(in_force)) };
+    let candidates = CedarAuthorizer::new(candidates, Arc::new(NoMeter))?;
+    Ok(Arc::new(ComparingAuthorizer::new(in_force, candidates, meter)))
 }
 
 fn limits(config: &Config) -> Limits {

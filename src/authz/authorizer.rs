@@ -1,13 +1,16 @@
 //! The authorizer: decides a request by the policies in force, from the attributes of caller and resource.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cedar_policy::{Context, Entities, Entity, Request, Response, Schema};
+use tokio::sync::watch;
 
 use super::entities::{EntityTypes, Lineage};
 use super::policies::{AuthzError, Policies, schema};
 use crate::domain::action::Action;
-use crate::ports::{AccessRequest, Authorizer, Decision};
+use crate::domain::resource::Resource;
+use crate::ports::{AccessRequest, Authorizer, Counter, Decision, Meter};
 
 /// Decides by Cedar policies.
 pub struct CedarAuthorizer {
@@ -15,30 +18,42 @@ pub struct CedarAuthorizer {
     types: EntityTypes,
     /// Each action with its groups.
     actions: HashMap<Action, Entity>,
-    policies: Policies,
+    policies: watch::Receiver<Arc<Policies>>,
+    meter: Arc<dyn Meter>,
 }
 
 impl CedarAuthorizer {
-    /// With only the built-in policies.
+    /// Decides by the policies in force, now and later. A decision that has begun is made by those before.
     ///
     /// # Errors
     /// None in a binary that passed its tests.
-    pub fn built_in() -> Result<Self, AuthzError> {
-        Self::with_policies("")
-    }
-
-    /// With the built-in policies and those of the text, each of which has an `@id("…")`.
-    ///
-    /// # Errors
-    /// The policies can't be read, or don't pass the strict validator.
-    pub fn with_policies(additional: &str) -> Result<Self, AuthzError> {
+    pub fn new(policies: watch::Receiver<Arc<Policies>>, meter: Arc<dyn Meter>) -> Result<Self, AuthzError> {
         let schema = schema()?;
         let types = EntityTypes::parse().map_err(|error| AuthzError::Schema(error.to_string()))?;
-        let policies = Policies::read(&schema, additional)?;
         let all = schema.action_entities().map_err(|error| AuthzError::Schema(error.to_string()))?;
         let known = |action: &Action| Some((*action, all.get(&types.action(*action))?.clone()));
         let actions = Action::ALL.iter().filter_map(known).collect();
-        Ok(Self { schema, types, actions, policies })
+        Ok(Self { schema, types, actions, policies, meter })
+    }
+
+    /// The policies in force.
+    pub(super) fn policies(&self) -> Arc<Policies> {
+        Arc::clone(&self.policies.borrow())
+    }
+
+    /// Whether an action applies to such a resource.
+    pub fn applies(&self, action: Action, resource: &Resource) -> bool {
+        let kind = self.types.resource(resource).map(|resource| resource.uid().type_name().clone());
+        let applies = self.schema.resources_for_action(&self.types.action(action));
+        kind.is_ok_and(|kind| applies.is_some_and(|mut kinds| kinds.any(|known| *known == kind)))
+    }
+
+    /// Decides a request, or says why the schema has no such request.
+    ///
+    /// # Errors
+    /// The action does not apply to such a caller or resource.
+    pub fn explain(&self, request: AccessRequest<'_>) -> Result<Decision, Box<dyn std::error::Error>> {
+        self.evaluate(request).map(|response| decision(&response))
     }
 
     /// Asks Cedar. Checks the request against the schema, so that policies see what they were validated for. Does not
@@ -52,14 +67,21 @@ impl CedarAuthorizer {
         let entities = Lineage::of_request(caller, resource);
         debug_assert!(Entities::from_entities(entities.clone(), Some(&self.schema)).is_ok(), "they fit the schema");
         let entities = Entities::from_entities(entities.into_iter().chain([action.clone()]), None)?;
-        Ok(self.policies.evaluate(&request, &entities))
+        Ok(self.policies().evaluate(&request, &entities))
     }
 }
 
 impl Authorizer for CedarAuthorizer {
     fn decide(&self, request: AccessRequest<'_>) -> Decision {
         match self.evaluate(request) {
-            Ok(response) => decision(&response),
+            Ok(response) => {
+                let mut failed = response.diagnostics().errors().peekable();
+                if failed.peek().is_some() {
+                    self.meter.count(Counter::PolicyFailures);
+                }
+                failed.for_each(|error| tracing::error!(%error, "denied: a policy failed"));
+                decision(&response)
+            }
             Err(error) => {
                 let AccessRequest { caller, action, resource } = request;
                 let action = action.name();
@@ -73,12 +95,9 @@ impl Authorizer for CedarAuthorizer {
 /// Cedar skips a policy that fails. If it was a forbid, skipping it could permit: so any failure denies.
 fn decision(response: &Response) -> Decision {
     let diagnostics = response.diagnostics();
-    let failed: Vec<_> = diagnostics.errors().collect();
+    let failed = sorted(diagnostics.errors().map(failed_policy));
     if !failed.is_empty() {
-        for error in &failed {
-            tracing::error!(%error, "denied: a policy failed");
-        }
-        return Decision::Denied { policies: sorted(failed.into_iter().map(failed_policy)) };
+        return Decision::Denied { policies: failed };
     }
     let policies = sorted(diagnostics.reason().map(ToString::to_string));
     match response.decision() {

@@ -72,18 +72,20 @@ impl EntityTypes {
         let id = resource.to_string();
         match resource {
             Resource::Installation => {
-                let entity = Entity::with_uid(uid(&self.installation, id));
+                let name = text("resource_name", &id);
+                let entity = Entity::new_with_tags(uid(&self.installation, id), [name], [], [])?;
                 Ok(Lineage { ancestors: vec![], entity })
             }
             Resource::Tenant(tenant) => Ok(Lineage { ancestors: vec![], entity: self.tenant(tenant)? }),
             Resource::Instance { tenant, region, id: name, status } => {
-                let mut attributes = vec![text("region", region.as_str()), text("name", name.as_str())];
+                let mut attributes =
+                    vec![text("resource_name", &id), text("region", region.as_str()), text("name", name.as_str())];
                 attributes.extend(status.map(|status| text("status", status)));
                 self.in_tenant(&self.instance, id, tenant, attributes)
             }
             Resource::Subject { tenant, name, region, status, tags } => {
                 let mut ancestors = vec![self.tenant(tenant)?];
-                let mut attributes = vec![text("name", name.key())];
+                let mut attributes = vec![text("resource_name", &id), text("name", name.key())];
                 attributes.extend(ancestors.first().map(|tenant| entity("tenant", tenant.uid())));
                 attributes.extend(region.iter().map(|region| text("region", region.as_str())));
                 attributes.extend(status.map(|status| text("status", status)));
@@ -110,7 +112,8 @@ impl EntityTypes {
 
     fn tenant(&self, tenant: &TenantName) -> Built<Entity> {
         let id = Resource::Tenant(tenant.clone()).to_string();
-        Ok(Entity::new_with_tags(uid(&self.tenant, id), [text("name", tenant.as_str())], [], [])?)
+        let attributes = [text("resource_name", &id), text("name", tenant.as_str())];
+        Ok(Entity::new_with_tags(uid(&self.tenant, id), attributes, [], [])?)
     }
 
     fn in_tenant(

@@ -1,8 +1,13 @@
-//! Permissions: Cedar, with a built-in schema and built-in policies.
+//! Permissions: Cedar, with a built-in schema, built-in policies, and an operator's own.
 
 mod authorizer;
+mod candidate;
 mod entities;
+mod nesting;
 mod policies;
+mod problem;
 
 pub use authorizer::CedarAuthorizer;
-pub use policies::AuthzError;
+pub use candidate::ComparingAuthorizer;
+pub use policies::{AuthzError, Policies, PolicyFile, PolicyTexts};
+pub use problem::PolicyProblem;

@@ -1,31 +1,49 @@
 //! The policies in force: read and validated as a whole, or refused as a whole.
 
-use cedar_policy::{Entities, PolicyId, PolicySet, Request, Response, Schema, ValidationMode, Validator};
+use std::collections::HashMap;
+
+use cedar_policy::{Entities, Policy, PolicyId, PolicySet, Request, Response, Schema, ValidationMode, Validator};
+
+use miette::Diagnostic;
+
+use super::nesting::{STACK_BYTES, beyond_limits};
+use super::problem::PolicyProblem;
+use crate::domain::names::FreeName;
 
 const SCHEMA: &str = include_str!("schema.cedarschema");
+const GUARDS: &str = include_str!("guards.cedar");
 const BUILT_IN: &str = include_str!("policies.cedar");
 
-/// Why policies are refused.
+/// How many policies an operator may add. Each decision evaluates all of them.
+const MAX_POLICIES: usize = 1000;
+
+/// A file with policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyFile {
+    /// Its name without the directory. The ids of an operator's policies begin with it.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// The texts that the policies are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyTexts {
+    /// Whether the built-in permits are in force. The guards always are.
+    pub built_in: bool,
+    /// The operator's own.
+    pub files: Vec<PolicyFile>,
+}
+
+/// Why there are no permissions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthzError {
     /// The schema is not valid Cedar.
-    #[error("the schema can't be read: {0}")]
+    #[error("the schema of permissions can't be read: {0}")]
     Schema(String),
-    /// The text is not valid Cedar.
-    #[error("the policies can't be read: {0}")]
-    Unreadable(String),
-    /// A policy has no `@id("…")`, which decisions name it by.
-    #[error("policy {0}, counted from 1, has no @id(\"…\")")]
-    WithoutId(usize),
-    /// Two policies have the same id.
-    #[error("two policies have the id {0:?}")]
-    DuplicateId(String),
-    /// A template decides nothing by itself.
-    #[error("the policies contain a template without a link")]
-    Template,
-    /// A policy refers to something that is not in the schema, or may fail.
-    #[error("the policies don't fit the schema: {0}")]
-    Invalid(String),
+    /// Every mistake in the policies.
+    #[error("the policies can't be used: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Policies(Vec<PolicyProblem>),
 }
 
 /// The built-in schema.
@@ -37,101 +55,125 @@ pub(super) fn schema() -> Result<Schema, AuthzError> {
 
 /// Policies that passed the strict validator.
 #[derive(Debug)]
-pub(super) struct Policies(PolicySet);
+pub struct Policies {
+    set: PolicySet,
+    built_in: usize,
+    warnings: Vec<PolicyProblem>,
+}
 
 impl Policies {
-    /// The built-in policies, and those in the text.
-    pub(super) fn read(schema: &Schema, additional: &str) -> Result<Self, AuthzError> {
-        let mut policies = PolicySet::new();
-        for text in [BUILT_IN, additional] {
-            add(&mut policies, text)?;
+    /// The guards, the built-in permits if they are wanted, and the operator's own.
+    ///
+    /// # Errors
+    /// Every mistake in every file.
+    pub fn read(texts: &PolicyTexts) -> Result<Self, AuthzError> {
+        std::thread::scope(|scope| {
+            let reader = std::thread::Builder::new().stack_size(STACK_BYTES);
+            let reading =
+                reader.spawn_scoped(scope, || Self::read_here(texts)).ok().and_then(|reading| reading.join().ok());
+            reading.unwrap_or_else(|| {
+                Err(AuthzError::Policies(vec![PolicyProblem::in_all("reading the policies failed")]))
+            })
+        })
+    }
+
+    fn read_here(texts: &PolicyTexts) -> Result<Self, AuthzError> {
+        let of_program = [("guards.cedar", GUARDS), ("policies.cedar", if texts.built_in { BUILT_IN } else { "" })];
+        let of_program = of_program.map(|(name, text)| PolicyFile { name: name.to_owned(), text: text.to_owned() });
+        let mut reading = Reading::default();
+        for file in &of_program {
+            reading.add(file, "");
         }
-        // Strict, because Cedar skips a policy that fails: a forbid that reads an absent attribute would permit.
-        let validation = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
-        if validation.validation_passed() {
-            return Ok(Self(policies));
+        let built_in = reading.policies.num_of_policies();
+        for file in &texts.files {
+            reading.add(file, &format!("{}/", file.name));
         }
-        let errors: Vec<_> = validation.validation_errors().map(ToString::to_string).collect();
-        Err(AuthzError::Invalid(errors.join("; ")))
+        let added = reading.policies.num_of_policies() - built_in;
+        if added > MAX_POLICIES {
+            let message = format!("there are {added} policies, and at most {MAX_POLICIES} are allowed");
+            return Err(AuthzError::Policies(vec![PolicyProblem::in_all(message)]));
+        }
+        reading.validate(schema()?, built_in).map_err(AuthzError::Policies)
+    }
+
+    /// How many policies there are, with the built-in ones.
+    pub fn count(&self) -> usize {
+        self.set.num_of_policies()
+    }
+
+    /// How many of them are built in.
+    pub fn built_in_count(&self) -> usize {
+        self.built_in
+    }
+
+    /// What is valid and probably a mistake, such as a policy that never applies.
+    pub fn warnings(&self) -> &[PolicyProblem] {
+        &self.warnings
     }
 
     /// The response of the policies to a request.
     pub(super) fn evaluate(&self, request: &Request, entities: &Entities) -> Response {
-        cedar_policy::Authorizer::new().is_authorized(request, &self.0, entities)
+        cedar_policy::Authorizer::new().is_authorized(request, &self.set, entities)
     }
 }
 
-/// Adds the policies of one text, under the ids that they give themselves.
-fn add(policies: &mut PolicySet, text: &str) -> Result<(), AuthzError> {
-    let added: PolicySet =
-        text.parse().map_err(|error: cedar_policy::ParseErrors| AuthzError::Unreadable(error.to_string()))?;
-    if added.templates().next().is_some() {
-        return Err(AuthzError::Template);
+/// Policies while they are read.
+#[derive(Default)]
+struct Reading<'a> {
+    policies: PolicySet,
+    files: HashMap<PolicyId, &'a PolicyFile>,
+    problems: Vec<PolicyProblem>,
+}
+
+impl<'a> Reading<'a> {
+    /// Adds the policies of a file, under the ids that they give themselves and a prefix.
+    fn add(&mut self, file: &'a PolicyFile, prefix: &str) {
+        if let Some((offset, message)) = beyond_limits(&file.text) {
+            return self.problems.push(PolicyProblem::at_offset(file, offset, message));
+        }
+        let set = match file.text.parse::<PolicySet>() {
+            Ok(set) => set,
+            Err(errors) => {
+                return self.problems.extend(errors.iter().map(|error| PolicyProblem::found(file, error)));
+            }
+        };
+        let slots = set.templates().map(|template| {
+            PolicyProblem::at(file, &template.to_string(), "is a template; write a policy for each of its links")
+        });
+        self.problems.extend(slots);
+        for policy in set.policies() {
+            if let Err(message) = self.add_policy(file, prefix, policy) {
+                self.problems.push(PolicyProblem::at(file, &policy.to_string(), message));
+            }
+        }
     }
-    for (index, policy) in added.policies().enumerate() {
-        let id = policy.annotation("id").filter(|id| !id.is_empty()).ok_or(AuthzError::WithoutId(index + 1))?;
-        let duplicate = AuthzError::DuplicateId(id.to_owned());
-        policies.add(policy.new_id(PolicyId::new(id))).map_err(|_| duplicate)?;
+
+    fn add_policy(&mut self, file: &'a PolicyFile, prefix: &str, policy: &Policy) -> Result<(), String> {
+        let id = policy.annotation("id").ok_or("has no @id(\"…\"), by which decisions name it")?;
+        FreeName::parse(id).map_err(|problem| format!("its @id {problem}"))?;
+        let prefixed = PolicyId::new(format!("{prefix}{id}"));
+        let added = self.policies.add(policy.new_id(prefixed.clone()));
+        added.map_err(|_| format!("its @id {id:?} is that of another policy in the file"))?;
+        self.files.insert(prefixed, file);
+        Ok(())
     }
-    Ok(())
+
+    /// Strict, because Cedar skips a policy that fails: a forbid that reads an absent attribute would permit.
+    fn validate(mut self, schema: Schema, built_in: usize) -> Result<Policies, Vec<PolicyProblem>> {
+        let validation = Validator::new(schema).validate(&self.policies, ValidationMode::Strict);
+        let place = |found: &dyn Diagnostic, id| match self.files.get(id) {
+            Some(file) => PolicyProblem::found(file, found),
+            None => PolicyProblem::in_all(found.to_string()),
+        };
+        self.problems.extend(validation.validation_errors().map(|error| place(error, error.policy_id())));
+        self.problems.sort();
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let warnings = validation.validation_warnings().map(|found| place(found, found.policy_id())).collect();
+        Ok(Policies { set: self.policies, built_in, warnings })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::domain::action::Action;
-
-    fn refusal(additional: &str) -> AuthzError {
-        Policies::read(&schema().unwrap(), additional).unwrap_err()
-    }
-
-    #[test]
-    fn the_schema_has_exactly_the_actions_that_there_are() {
-        let schema = schema().unwrap();
-        let groups: BTreeSet<_> = schema.action_groups().map(|uid| uid.id().unescaped().to_owned()).collect();
-        let actions: BTreeSet<_> = schema.actions().map(|uid| uid.id().unescaped().to_owned()).collect();
-        let expected = Action::ALL.iter().map(|action| action.name().to_owned());
-        assert_eq!(actions, expected.chain(groups).collect());
-    }
-
-    #[test]
-    fn the_built_in_policies_pass_without_a_warning() {
-        let schema = schema().unwrap();
-        let Policies(built_in) = Policies::read(&schema, "").unwrap();
-        let validation = Validator::new(schema).validate(&built_in, ValidationMode::Strict);
-        assert!(validation.validation_passed_without_warnings());
-    }
-
-    #[test]
-    fn a_forbid_that_reads_an_attribute_which_may_be_absent_is_refused() {
-        let forbid =
-            |when: &str| format!("@id(\"x\") forbid (principal, action, resource is MailDomain) when {{ {when} }};");
-        let unguarded = forbid("resource.status == \"verified\"");
-        assert!(matches!(refusal(&unguarded), AuthzError::Invalid(_)));
-        let guarded = forbid("resource has status && resource.status == \"verified\"");
-        assert!(Policies::read(&schema().unwrap(), &guarded).is_ok());
-    }
-
-    #[test]
-    fn a_forbid_that_reads_a_tag_which_may_be_absent_is_refused() {
-        let unguarded =
-            "@id(\"x\") forbid (principal, action, resource is IamUser) when { resource.getTag(\"env\") == \"prod\" };";
-        assert!(matches!(refusal(unguarded), AuthzError::Invalid(_)));
-    }
-
-    #[test]
-    fn mistakes_are_refused_by_name() {
-        let misspelt = "@id(\"x\") permit (principal, action == Action::\"ram:ChangePasword\", resource);";
-        assert!(matches!(refusal(misspelt), AuthzError::Invalid(text) if text.contains("ChangePasword")));
-        assert!(matches!(refusal("permit (principal"), AuthzError::Unreadable(_)));
-        assert_eq!(refusal("permit (principal, action, resource);"), AuthzError::WithoutId(1));
-        let twice = "@id(\"x\") permit (principal is Root, action, resource);".repeat(2);
-        assert_eq!(refusal(&twice), AuthzError::DuplicateId("x".to_owned()));
-        let built_in = "@id(\"operator-administers\") permit (principal is Root, action, resource);";
-        assert_eq!(refusal(built_in), AuthzError::DuplicateId("operator-administers".to_owned()));
-        let template = "@id(\"x\") permit (principal == ?principal, action, resource);";
-        assert_eq!(refusal(template), AuthzError::Template);
-    }
-}
+mod tests;

@@ -12,7 +12,10 @@ use crate::ambient::{SystemClock, SystemEntropy};
 use crate::config::{Effective, Hashing, LogFormat, Mistake};
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::{Clock, Entropy};
-use crate::server::{BadSettings, OperatorFile, engine_settings, key_ring, location, refused_passwords, tls};
+use crate::server::{
+    BadSettings, OperatorFile, candidate_policies, engine_settings, key_ring, location, policies, refused_passwords,
+    tls,
+};
 use crate::store::Location;
 use crate::telemetry;
 
@@ -20,8 +23,8 @@ use crate::telemetry;
 pub(super) enum ConfigCommand {
     /// Check the configuration, and report all mistakes at once.
     ///
-    /// Reads the same flags, environment and files as `serve`, including the list of refused passwords and
-    /// certificates. Does not open the store: use `store check` for that. Exit status 78 if there is a mistake.
+    /// Reads the same flags, environment and files as `serve`, including the list of refused passwords,
+    /// policies and certificates. Does not open the store: use `store check` for that. Exit status 78 if there is a mistake.
     #[command(after_help = "Example:\n  credentiald config check --config /etc/credentiald.toml")]
     Check(SettingArgs),
     /// Show every setting in force as TOML, with its source. Secrets are hidden.
@@ -95,17 +98,19 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
 fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let of_tls = mistakes_of(effective, tls(&effective.config.tls, &clock));
+    let of_policies = mistakes_of(effective, policies(&effective.config.policies))
+        .chain(mistakes_of(effective, candidate_policies(&effective.config.policies)));
     let of_list = mistakes_of(effective, refused_passwords(&effective.config.policy));
     let location = location(&effective.config).ok();
     let of_store = location.iter().flat_map(Location::files).filter_map(|path| {
         let error = OperatorFile::read(path).err()?;
         Some(effective.mistake(key_of_store(effective), format!("names a file: {error}")))
     });
-    of_list.chain(of_store).chain(of_tls).collect()
+    of_list.chain(of_store).chain(of_tls).chain(of_policies).collect()
 }
 
 /// The mistakes in what settings name, each with the place of its setting.
-fn mistakes_of<T>(effective: &Effective, read: Result<T, BadSettings>) -> impl Iterator<Item = Mistake> {
+pub(super) fn mistakes_of<T>(effective: &Effective, read: Result<T, BadSettings>) -> impl Iterator<Item = Mistake> {
     let problems = read.err().into_iter().flat_map(|bad| bad.0);
     problems.map(|problem| effective.mistake(problem.setting, problem.message))
 }

@@ -17,6 +17,7 @@ mod healthcheck;
 mod import;
 mod migrate;
 mod pepper;
+mod policy;
 mod privacy;
 mod progress;
 mod quickstart;
@@ -74,6 +75,9 @@ enum Command {
     /// Build and show filters of refused passwords.
     #[command(subcommand)]
     Blocklist(blocklist::BlocklistCommand),
+    /// Check, test and explain the policies that permissions come from.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     HashCost(hash_cost::HashCostArgs),
     Admin(admin::AdminArgs),
     Import(import::ImportArgs),
@@ -117,6 +121,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Store(command) => block_on(store::run(&command, environment, terminal)),
         Command::Pepper(command) => block_on(pepper::run(&command, environment, terminal)),
         Command::Blocklist(command) => blocklist::run(&command, terminal),
+        Command::Policy(command) => policy::run(&command, environment, terminal),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
         Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
         Command::Import(args) => block_on(import::run(&args, environment, terminal)),

@@ -13,8 +13,8 @@ mod values;
 pub use parse::{ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion};
 pub use secret::Secret;
 pub use settings::{
-    Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policy, Postgres, Quotas, SETTINGS, Server,
-    Setting, Store, Tls, Watch,
+    Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policies, Policy, Postgres, Quotas, SETTINGS,
+    Server, Setting, Store, Tls, Watch,
 };
 pub use show::holds_password;
 pub use sources::{File, Source, Sources};
@@ -104,6 +104,10 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
         (Ok(Some(_)), Ok(None)) => mistakes.push(values.mistake("tls.certificate_file", "needs tls.key_file")),
         (Ok(None), Ok(Some(_))) => mistakes.push(values.mistake("tls.key_file", "needs tls.certificate_file")),
         _ => {}
+    }
+    let directory = values.read("policies.directory", parse::optional_path);
+    if let (Ok(None), Ok(false)) = (directory, values.read("policies.built_in", parse::flag)) {
+        mistakes.push(values.mistake("policies.built_in", "permits nothing without policies.directory"));
     }
     let backoff = values.read("attempts.backoff_seconds", parse::whole::<u64, 1, { u64::MAX }>);
     let longest = values.read("attempts.longest_backoff_seconds", parse::whole::<u64, 1, { u64::MAX }>);

@@ -255,6 +255,17 @@ settings! {
         /// Refuse passwords that contain a part of the subject's names.
         refuse_subject_names: bool = Flag "false", flag;
     }
+    /// Permissions: Cedar policies. The files are read again when their content changes, and on SIGHUP.
+    policies: Policies {
+        /// Directory with policies of your own: every file `*.cedar` in it. Empty means only the built-in ones.
+        directory: Option<PathBuf> = Text "", optional_path;
+        /// Keep the built-in permits in force besides those of `policies.directory`. No policy can permit a caller to
+        /// leave its tenant, either way.
+        built_in: bool = Flag "true", flag;
+        /// Directory with policies to compare with those in force, for example before they replace them. What they would
+        /// decide otherwise is counted and logged, and has no other effect. Empty means no comparison.
+        candidate_directory: Option<PathBuf> = Text "", optional_path;
+    }
     /// Defaults of the directory.
     directory: Directory {
         /// Region of mail domains and instances that are created without one, and of resources that do not exist.

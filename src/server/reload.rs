@@ -56,7 +56,7 @@ impl<F: FileSet> Reloader<F> {
     }
 
     /// What is in force, now and later.
-    pub(super) fn in_force(&self) -> watch::Receiver<F::InForce> {
+    pub fn in_force(&self) -> watch::Receiver<F::InForce> {
         self.in_force.subscribe()
     }
 

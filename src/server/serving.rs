@@ -101,6 +101,12 @@ impl Server {
         if let Some(refused) = self.refused.take() {
             following.spawn(refused.follow(self.reload.subscribe(), Arc::clone(meter)));
         }
+        if let Some(policies) = self.policies.take() {
+            following.spawn(policies.follow(self.reload.subscribe(), Arc::clone(meter)));
+        }
+        if let Some(candidates) = self.candidates.take() {
+            following.spawn(candidates.follow(self.reload.subscribe(), Arc::clone(meter)));
+        }
         following
     }
 

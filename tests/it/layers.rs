@@ -106,6 +106,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("sqlx", &["store"]),
     ("cedar_policy", &["authz"]),
+    ("miette", &["authz"]),
     ("argon2", &["hashing"]),
     ("aws_lc_rs", &["blocklist", "hashing"]),
     ("md4", &["blocklist"]),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use credentiald::ambient::{SystemClock, SystemEntropy};
-use credentiald::authz::CedarAuthorizer;
+use credentiald::authz::{CedarAuthorizer, Policies, PolicyFile, PolicyTexts};
 use credentiald::domain::action::Action;
 use credentiald::domain::attempts::Backoff;
 use credentiald::domain::caller::{Caller, EligibleCaller};
@@ -22,6 +22,7 @@ use credentiald::service::requests::WatchFrom;
 use credentiald::service::{Call, Service, ServiceError, Watch};
 use credentiald::store::sqlite;
 use tempfile::TempDir;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::store::values::{add_tenant, authority, iam_user, ram_user, region, subject};
@@ -59,7 +60,9 @@ impl Watched {
         let store: Arc<dyn Store> = Arc::new(sqlite::open(&directory.path().join("store.db")).await.unwrap());
         let acme = add_tenant(&*store, "acme").await;
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-        let policies = CedarAuthorizer::with_policies(ONLY_PRODUCTION).unwrap();
+        let file = PolicyFile { name: "watch.cedar".to_owned(), text: ONLY_PRODUCTION.to_owned() };
+        let policies = Policies::read(&PolicyTexts { built_in: true, files: vec![file] }).unwrap();
+        let policies = CedarAuthorizer::new(watch::channel(Arc::new(policies)).1, Arc::new(NoMeter)).unwrap();
         let authorizer = Arc::new(Revocable(policies, AtomicBool::new(false)));
         let ports = Ports {
             store: Arc::clone(&store),

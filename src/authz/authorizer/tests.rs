@@ -3,11 +3,32 @@
 use uuid::Uuid;
 
 use super::*;
+use crate::authz::policies::{PolicyFile, PolicyTexts};
 use crate::domain::action::Action;
 use crate::domain::caller::{Caller, CallerKind, EligibleCaller};
 use crate::domain::names::{AccountName, DomainName, FreeName, IamUserId, InstanceId, RamUserName, Region, TenantName};
 use crate::domain::resource::Resource;
 use crate::domain::subject::{SubjectId, SubjectName, Tags};
+use crate::ports::NoMeter;
+
+/// The authorizer of the built-in policies.
+fn built_in() -> CedarAuthorizer {
+    of(&PolicyTexts { built_in: true, files: vec![] }).unwrap()
+}
+
+fn of(texts: &PolicyTexts) -> Result<CedarAuthorizer, AuthzError> {
+    CedarAuthorizer::new(watch::channel(Arc::new(Policies::read(texts)?)).1, Arc::new(NoMeter))
+}
+
+/// The file `x.cedar` with that text, and nothing beside it but the guards if the built-in policies are left out.
+fn file(built_in: bool, text: &str) -> PolicyTexts {
+    PolicyTexts { built_in, files: vec![PolicyFile { name: "x.cedar".to_owned(), text: text.to_owned() }] }
+}
+
+/// The authorizer of the built-in policies and those in the text.
+fn with_policies(text: &str) -> CedarAuthorizer {
+    of(&file(true, text)).unwrap()
+}
 
 fn tenant(name: &str) -> TenantName {
     TenantName::parse(name).unwrap()
@@ -68,48 +89,104 @@ fn is_permitted(authorizer: &CedarAuthorizer, caller: &Caller, action: Action, r
     matches!(decide(authorizer, caller, action, resource), Decision::Permitted { .. })
 }
 
+/// What the built-in policies permit each kind of caller with each RPC: on itself alone, in its own tenant, or anywhere.
+/// Everything else is denied.
+const MATRIX: &str = "
+                                      root      ram-user  iam-user  service   operator
+    dm:ModifyPWByDomain               own       -         -         -         -
+    ram:ChangePassword                -         self      -         -         -
+    iam:users:changePasswordV5        -         -         self      -         -
+    kvstore:ModifyAccountPassword     own       -         -         -         -
+    verification:VerifyPassword       own       -         -         own       -
+    verification:CheckPassword        own       -         -         own       -
+    verification:GeneratePassword     own       -         -         own       -
+    verification:WatchChanges         own       -         -         own       -
+    admin:CreateTenant                -         -         -         -         any
+    admin:DescribeTenant              own       -         -         -         any
+    admin:ListTenants                 -         -         -         -         any
+    admin:DeleteTenant                -         -         -         -         any
+    admin:CreateMailDomain            own       -         -         -         any
+    admin:DescribeMailDomain          own       -         -         -         any
+    admin:ListMailDomains             own       -         -         -         any
+    admin:DeleteMailDomain            own       -         -         -         any
+    admin:SetMailDomainStatus         own       -         -         -         any
+    admin:CreateRamUser               own       -         -         -         any
+    admin:DescribeRamUser             own       -         -         -         any
+    admin:ListRamUsers                own       -         -         -         any
+    admin:DeleteRamUser               own       -         -         -         any
+    admin:CreateIamUser               own       -         -         -         any
+    admin:DescribeIamUser             own       -         -         -         any
+    admin:ListIamUsers                own       -         -         -         any
+    admin:DeleteIamUser               own       -         -         -         any
+    admin:CreateInstance              own       -         -         -         any
+    admin:DescribeInstance            own       -         -         -         any
+    admin:ListInstances               own       -         -         -         any
+    admin:DeleteInstance              own       -         -         -         any
+    admin:SetInstanceStatus           own       -         -         -         any
+    admin:CreateInstanceAccount       own       -         -         -         any
+    admin:DescribeInstanceAccount     own       -         -         -         any
+    admin:ListInstanceAccounts        own       -         -         -         any
+    admin:DeleteInstanceAccount       own       -         -         -         any
+    admin:SetInstanceAccountStatus    own       -         -         -         any
+    admin:DescribeAccounts            own       -         -         -         any
+    admin:ResetPassword               own       -         -         -         any
+    admin:ResetAccountPassword        own       -         -         -         any
+    admin:SetPasswordOverlap          own       -         -         -         any
+    admin:DescribePasswordOverlap     own       -         -         -         any
+    admin:EndPasswordOverlap          own       -         -         -         any
+    admin:ListAttempts                own       -         -         -         any
+    admin:ClearAttempts               own       -         -         -         any
+    admin:GetPasswordPolicy           own       -         -         -         any
+    admin:SetPasswordPolicy           own       -         -         -         any
+    admin:ShowPasswordPolicyV5        own       -         -         -         any
+    admin:UpdatePasswordPolicyV5      own       -         -         -         any
+    admin:GetSecurityPreference       own       -         -         -         any
+    admin:SetSecurityPreference       own       -         -         -         any
+    admin:DescribeHashPosture         own       -         -         -         any
+    admin:ImportCredentials           own       -         -         -         any
+    admin:IssueAccessToken            own       -         -         -         any
+    admin:ListAccessTokens            own       -         -         -         any
+    admin:RevokeAccessToken           own       -         -         -         any
+";
+
 #[test]
 fn the_built_in_policies_permit_exactly_this() {
-    use Action as A;
-    use CallerKind::{IamUser, Operator, RamUser, Root, Service};
-    type On = fn(&str) -> Resource;
-    // The callers of acme that are permitted in acme, and those that are permitted in another tenant.
-    let table: &[(Action, On, &[CallerKind], &[CallerKind])] = &[
-        (A::ModifyPwByDomain, domain, &[Root], &[]),
-        (A::ChangePassword, |of| ram_user(of, "jane"), &[RamUser], &[]),
-        (A::ChangePassword, |of| ram_user(of, "john"), &[], &[]),
-        (A::ChangePasswordV5, |of| iam_user(of, "42", &[]), &[IamUser], &[]),
-        (A::ChangePasswordV5, |of| iam_user(of, "43", &[]), &[], &[]),
-        (A::ModifyAccountPassword, instance, &[Root], &[]),
-        (A::ModifyAccountPassword, account, &[Root], &[]),
-        (A::VerifyPassword, domain, &[Root, Service], &[]),
-        (A::VerifyPassword, |of| ram_user(of, "jane"), &[Root, Service], &[]),
-        (A::CheckPassword, account, &[Root, Service], &[]),
-        (A::GeneratePassword, a_tenant, &[Root, Service], &[]),
-        (A::WatchChanges, a_tenant, &[Root, Service], &[]),
-        (A::DescribeTenant, a_tenant, &[Root, Operator], &[Operator]),
-        (A::CreateMailDomain, a_tenant, &[Root, Operator], &[Operator]),
-        (A::SetMailDomainStatus, domain, &[Root, Operator], &[Operator]),
-        (A::DeleteRamUser, |of| ram_user(of, "jane"), &[Root, Operator], &[Operator]),
-        (A::DescribeIamUser, |of| iam_user(of, "42", &[]), &[Root, Operator], &[Operator]),
-        (A::SetInstanceStatus, instance, &[Root, Operator], &[Operator]),
-        (A::ResetAccountPassword, account, &[Root, Operator], &[Operator]),
-        (A::ResetPassword, |of| ram_user(of, "jane"), &[Root, Operator], &[Operator]),
-        (A::ListAttempts, account, &[Root, Operator], &[Operator]),
-        (A::ClearAttempts, |of| ram_user(of, "jane"), &[Root, Operator], &[Operator]),
-        (A::SetPasswordOverlap, domain, &[Root, Operator], &[Operator]),
-        (A::DescribePasswordOverlap, account, &[Root, Operator], &[Operator]),
-        (A::EndPasswordOverlap, domain, &[Root, Operator], &[Operator]),
-        (A::SetPasswordPolicy, a_tenant, &[Root, Operator], &[Operator]),
-        (A::ImportCredentials, a_tenant, &[Root, Operator], &[Operator]),
-        (A::IssueAccessToken, a_tenant, &[Root, Operator], &[Operator]),
-    ];
-    let authorizer = CedarAuthorizer::built_in().unwrap();
-    for (action, on, own, other) in table {
-        for (resource, expected) in [(on("acme"), own), (on("other"), other)] {
-            for kind in CallerKind::ALL {
-                let permitted = is_permitted(&authorizer, &caller(kind), *action, &resource);
-                assert_eq!(permitted, expected.contains(&kind), "{kind:?} {action:?} {resource}");
+    let mut rows =
+        MATRIX.lines().filter(|line| !line.is_empty()).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let kinds: Vec<_> = rows.next().unwrap().into_iter().map(|kind| CallerKind::of(kind).unwrap()).collect();
+    let rows: Vec<_> = rows.collect();
+    let actions: Vec<_> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(actions, Action::ALL.iter().map(|action| action.name()).collect::<Vec<_>>());
+    assert_eq!(kinds, CallerKind::ALL);
+
+    // In the caller's own tenant and in another; its own subject and another.
+    let in_tenant = |of: &str| {
+        let users = [ram_user(of, "jane"), ram_user(of, "john"), iam_user(of, "42", &[]), iam_user(of, "43", &[])];
+        users.into_iter().chain([a_tenant(of), domain(of), instance(of), account(of)])
+    };
+    let resources: Vec<_> = in_tenant("acme").chain(in_tenant("other")).chain([Resource::Installation]).collect();
+    let authorizer = built_in();
+    for (row, action) in rows.iter().zip(Action::ALL) {
+        let on: Vec<_> = resources.iter().filter(|resource| authorizer.applies(*action, resource)).collect();
+        assert!(!on.is_empty(), "{action:?} applies to nothing");
+        for (cell, kind) in row[1..].iter().zip(&kinds) {
+            let caller = caller(*kind);
+            let own = match kind {
+                CallerKind::RamUser => Some(ram_user("acme", "jane")),
+                CallerKind::IamUser => Some(iam_user("acme", "42", &[])),
+                _ => None,
+            };
+            for resource in &on {
+                let expected = match *cell {
+                    "-" => false,
+                    "self" => own.as_ref() == Some(*resource),
+                    "own" => resource.tenant() == caller.tenant() && caller.tenant().is_some(),
+                    "any" => true,
+                    other => panic!("{other}"),
+                };
+                let eligible = EligibleCaller::new(caller.clone(), *action).is_some();
+                let permitted = eligible && is_permitted(&authorizer, &caller, *action, resource);
+                assert_eq!(permitted, expected, "{kind:?} {action:?} {resource}");
             }
         }
     }
@@ -117,7 +194,7 @@ fn the_built_in_policies_permit_exactly_this() {
 
 #[test]
 fn the_installation_is_for_operators_alone() {
-    let authorizer = CedarAuthorizer::built_in().unwrap();
+    let authorizer = built_in();
     for action in [Action::CreateTenant, Action::ListTenants, Action::DeleteTenant, Action::IssueAccessToken] {
         for kind in CallerKind::ALL {
             let permitted = is_permitted(&authorizer, &caller(kind), action, &Resource::Installation);
@@ -131,7 +208,7 @@ fn the_installation_is_for_operators_alone() {
 #[test]
 fn every_caller_that_is_eligible_can_be_permitted() {
     let permit_all = "@id(\"all\") permit (principal, action, resource);";
-    let authorizer = CedarAuthorizer::with_policies(permit_all).unwrap();
+    let authorizer = with_policies(permit_all);
     let resources = [
         Resource::Installation,
         a_tenant("acme"),
@@ -154,7 +231,7 @@ fn every_caller_that_is_eligible_can_be_permitted() {
 
 #[test]
 fn a_broad_policy_does_not_cross_tenants() {
-    let authorizer = CedarAuthorizer::with_policies("@id(\"all\") permit (principal, action, resource);").unwrap();
+    let authorizer = with_policies("@id(\"all\") permit (principal, action, resource);");
     let other = domain("other");
     let decision = decide(&authorizer, &caller(CallerKind::Service), Action::VerifyPassword, &other);
     assert_eq!(decision, Decision::Denied { policies: vec!["nobody-else-crosses-tenants".to_owned()] });
@@ -162,7 +239,7 @@ fn a_broad_policy_does_not_cross_tenants() {
 
 #[test]
 fn a_decision_names_the_policies_that_made_it() {
-    let authorizer = CedarAuthorizer::built_in().unwrap();
+    let authorizer = built_in();
     let own = ram_user("acme", "jane");
     let permitted = decide(&authorizer, &caller(CallerKind::RamUser), Action::ChangePassword, &own);
     assert_eq!(permitted, Decision::Permitted { policies: vec!["ram-user-changes-its-own-password".to_owned()] });
@@ -172,11 +249,10 @@ fn a_decision_names_the_policies_that_made_it() {
 
 #[test]
 fn a_permission_can_be_bound_to_a_tag() {
-    let authorizer = CedarAuthorizer::with_policies(
+    let authorizer = with_policies(
         r#"@id("only-prod") forbid (principal, action == Action::"iam:users:changePasswordV5", resource)
            unless { resource.hasTag("env") && resource.getTag("env") == "prod" };"#,
-    )
-    .unwrap();
+    );
     let own = caller(CallerKind::IamUser);
     let may = |tags: &[(&str, &str)]| {
         is_permitted(&authorizer, &own, Action::ChangePasswordV5, &iam_user("acme", "42", tags))
@@ -188,15 +264,14 @@ fn a_permission_can_be_bound_to_a_tag() {
 
 #[test]
 fn policies_can_speak_of_names_states_and_instances() {
-    let authorizer = CedarAuthorizer::with_policies(
+    let authorizer = with_policies(
         r#"@id("jane") permit (principal == RamUser::"acs:ram::acme:user/jane", action == Action::"dm:ModifyPWByDomain",
                resource == MailDomain::"acs:dm:cn-hangzhou:acme:domain/example.com")
            when { resource has status && resource.status == "verified" && resource.region like "cn-*" };
            @id("accounts") permit (principal is IamUser, action == Action::"kvstore:ModifyAccountPassword",
                resource in Instance::"acs:kvstore:cn-hangzhou:acme:instance/r-1");
            @id("frozen") forbid (principal, action in Action::"admin:*", resource in Tenant::"tenant/other");"#,
-    )
-    .unwrap();
+    );
     assert!(is_permitted(&authorizer, &caller(CallerKind::RamUser), Action::ModifyPwByDomain, &domain("acme")));
     let iam_user = caller(CallerKind::IamUser);
     assert!(is_permitted(&authorizer, &iam_user, Action::ModifyAccountPassword, &account("acme")));
@@ -210,7 +285,46 @@ fn policies_can_speak_of_names_states_and_instances() {
 fn a_policy_that_fails_denies() {
     // It passes the validator, and overflows when it is evaluated.
     let overflow = r#"@id("overflow") forbid (principal, action, resource) when { 9223372036854775807 + 1 == 0 };"#;
-    let authorizer = CedarAuthorizer::with_policies(overflow).unwrap();
+    let authorizer = with_policies(overflow);
     let decision = decide(&authorizer, &caller(CallerKind::Root), Action::ListRamUsers, &a_tenant("acme"));
-    assert_eq!(decision, Decision::Denied { policies: vec!["overflow".to_owned()] });
+    assert_eq!(decision, Decision::Denied { policies: vec!["x.cedar/overflow".to_owned()] });
+}
+
+#[test]
+fn no_permit_of_an_operators_file_crosses_tenants() {
+    let permits = r#"@id("all") permit (principal, action, resource);
+        @id("named") permit (principal, action, resource in Tenant::"tenant/other");
+        @id("nobody-else-crosses-tenants") permit (principal, action, resource);"#;
+    let others =
+        [domain("other"), ram_user("other", "jane"), a_tenant("other"), account("other"), Resource::Installation];
+    for built_in in [true, false] {
+        let authorizer = of(&file(built_in, permits)).unwrap();
+        for kind in CallerKind::ALL.into_iter().filter(|kind| *kind != CallerKind::Operator) {
+            for action in Action::ALL {
+                for other in &others {
+                    assert!(!is_permitted(&authorizer, &caller(kind), *action, other), "{kind:?} {action:?} {other}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn without_the_built_in_permits_only_an_operators_own_permit() {
+    let authorizer = of(&file(
+        false,
+        r#"@id("relay") permit (principal is Service, action == Action::"verification:VerifyPassword", resource);"#,
+    ))
+    .unwrap();
+    for kind in CallerKind::ALL {
+        for action in Action::ALL {
+            for resource in [domain("acme"), ram_user("acme", "jane"), a_tenant("acme"), Resource::Installation] {
+                let permitted = is_permitted(&authorizer, &caller(kind), *action, &resource);
+                let expected = kind == CallerKind::Service
+                    && *action == Action::VerifyPassword
+                    && resource != Resource::Installation;
+                assert_eq!(permitted, expected, "{kind:?} {action:?} {resource}");
+            }
+        }
+    }
 }

@@ -11,6 +11,8 @@ metrics! {
         ConnectionsClosed(reason: Closing) = "connections_closed": "Connections that the service closed, by reason",
         AcceptWaits(reason: AcceptWait) = "accept_waits": "Waits before a connection could be accepted, by reason",
         PermissionsRefused(rpc: Rpc) = "permissions_refused": "Requests without permission, by RPC",
+        CandidateDecisions(decision: CandidateDecision) = "candidate_decisions": "Decisions that candidate policies would make, compared with those in force",
+        PolicyFailures = "policy_failures": "Decisions that denied because a policy failed",
         Attempts(outcome: AttemptOutcome) = "attempts": "Passwords compared with stored ones, by outcome",
         AttemptsThrottled(limit: AttemptThrottle) = "attempts_throttled": "Attempts refused or delayed after wrong passwords, by limit",
         QuotaRefusals(quota: QuotaHolder) = "quota_refusals": "Requests refused because a quota was used up, by its holder",
@@ -156,6 +158,20 @@ labels! {
         Tls = "tls",
         /// The list or the filter of refused passwords.
         RefusedPasswords = "refused_passwords",
+        /// Those of permissions.
+        Policies = "policies",
+        /// Candidates for permissions.
+        CandidatePolicies = "candidate_policies",
+    }
+
+    /// What candidate policies would decide.
+    CandidateDecision {
+        /// The same as the policies in force.
+        Same = "same",
+        /// They permit what is denied now.
+        Permits = "permits",
+        /// They deny what is permitted now.
+        Denies = "denies",
     }
 
     /// Work in the background.

@@ -32,6 +32,7 @@ fn every_command_has_help() {
         "store",
         "pepper",
         "blocklist",
+        "policy",
         "hash-cost",
         "admin",
         "import",

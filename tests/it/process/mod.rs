@@ -14,6 +14,7 @@ mod memory;
 mod metrics;
 mod operator;
 mod pepper;
+mod policies;
 mod postgres;
 mod quickstart;
 mod refused_passwords;

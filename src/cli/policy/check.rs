@@ -1,0 +1,39 @@
+//! `policy check`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::read;
+use crate::cli::environment::Environment;
+use crate::cli::failure::Failure;
+use crate::cli::settings::SettingArgs;
+use crate::cli::terminal::Terminal;
+
+/// Check policies, and report all mistakes at once.
+///
+/// Prints warnings for policies that can never apply. Exit status 78 if there is a mistake.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  credentiald policy check /etc/credentiald/policies
+  credentiald policy check --config /etc/credentiald.toml")]
+pub(in crate::cli) struct CheckArgs {
+    /// A directory with files `*.cedar`, or one file, instead of `policies.directory`.
+    path: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingArgs,
+}
+
+pub(super) fn run(args: &CheckArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    let settings = args.settings.clone();
+    let settings = match &args.path {
+        Some(path) => settings.with("policies.directory", path.display().to_string()),
+        None => settings,
+    };
+    let policies = Arc::clone(&read(&settings, environment)?.borrow());
+    for warning in policies.warnings() {
+        terminal.complain(&format!("warning: {warning}"));
+    }
+    terminal.print(&format!("{} policies are valid, {} of them built in", policies.count(), policies.built_in_count()))
+}

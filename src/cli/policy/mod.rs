@@ -1,0 +1,49 @@
+//! `policy`: the Cedar policies that permissions come from.
+
+mod check;
+mod explain;
+mod question;
+mod test;
+
+use std::sync::Arc;
+
+use clap::Subcommand;
+use tokio::sync::watch::Receiver;
+
+use super::configuration::{load_offline, mistakes_of};
+use super::environment::Environment;
+use super::failure::Failure;
+use super::settings::SettingArgs;
+use super::terminal::Terminal;
+use crate::authz::{CedarAuthorizer, Policies};
+use crate::ports::NoMeter;
+use crate::server::policies;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    Check(check::CheckArgs),
+    Test(test::TestArgs),
+    Explain(explain::ExplainArgs),
+}
+
+pub(super) fn run(command: &PolicyCommand, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    match command {
+        PolicyCommand::Check(args) => check::run(args, environment, terminal),
+        PolicyCommand::Test(args) => test::run(args, environment, terminal),
+        PolicyCommand::Explain(args) => explain::run(args, environment, terminal),
+    }
+}
+
+/// The policies that the settings name. Every mistake is one of the configuration.
+fn read(settings: &SettingArgs, environment: &Environment) -> Result<Receiver<Arc<Policies>>, Failure> {
+    let effective = load_offline(settings, environment)?;
+    match policies(&effective.config.policies) {
+        Ok(policies) => Ok(policies.in_force()),
+        bad => Err(mistakes_of(&effective, bad).collect::<Vec<_>>().into()),
+    }
+}
+
+/// An authorizer that decides by them.
+fn authorizer(settings: &SettingArgs, environment: &Environment) -> Result<CedarAuthorizer, Failure> {
+    CedarAuthorizer::new(read(settings, environment)?, Arc::new(NoMeter)).map_err(Failure::failed)
+}

@@ -1,0 +1,136 @@
+//! A question for the policies, as it is written in arguments and files, and their answer.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::authz::CedarAuthorizer;
+use crate::cli::table::{plain, trimmed};
+use crate::domain::action::Action;
+use crate::domain::caller::{Caller, CallerKind, EligibleCaller};
+use crate::domain::names::{FreeName, IamUserId, RamUserName, TenantName};
+use crate::domain::resource::Resource;
+use crate::domain::subject::{SubjectId, Tags};
+use crate::ports::{AccessRequest, Decision};
+
+/// Parses a caller as logs write it: tenant, kind and name, as in `acme/ram-user/jane` and `-/operator/ops`.
+pub(super) fn caller(text: &str) -> Result<Caller, String> {
+    parse_caller(text).ok_or_else(|| {
+        let kinds = CallerKind::ALL.map(CallerKind::as_str).join(", ");
+        format!("{text:?} must be tenant/kind/name, as in acme/ram-user/jane or -/operator/ops; the kinds are {kinds}")
+    })
+}
+
+fn parse_caller(text: &str) -> Option<Caller> {
+    let mut parts = text.splitn(3, '/');
+    let (tenant, kind, name) = (parts.next()?, CallerKind::of(parts.next()?)?, parts.next()?);
+    if kind == CallerKind::Operator {
+        return (tenant == "-").then(|| FreeName::parse(name).ok()).flatten().map(Caller::Operator);
+    }
+    let tenant = TenantName::parse(tenant).ok()?;
+    // No policy sees the id of a subject.
+    let id = SubjectId(Uuid::nil());
+    Some(match kind {
+        CallerKind::Root if name == "root" => Caller::Root(tenant),
+        CallerKind::Root | CallerKind::Operator => return None,
+        CallerKind::RamUser => Caller::RamUser(tenant, RamUserName::parse_stored(name).ok()?, id),
+        CallerKind::IamUser => Caller::IamUser(tenant, IamUserId::parse(name).ok()?, id),
+        CallerKind::Service => Caller::Service(tenant, FreeName::parse(name).ok()?),
+    })
+}
+
+/// Parses the name of an action.
+pub(super) fn action(text: &str) -> Result<Action, String> {
+    let found = Action::ALL.iter().copied().find(|action| action.name() == text);
+    found.ok_or_else(|| format!("{text:?} is not an action; for example, ram:ChangePassword is one"))
+}
+
+/// Parses a resource, with its state and tags if there are any.
+pub(super) fn resource(name: &str, state: Option<&str>, tags: Tags) -> Result<Resource, String> {
+    let resource = Resource::parse(name).ok_or_else(|| {
+        format!("{name:?} is not a resource; for example, tenant/acme and acs:ram::acme:user/jane are resources")
+    })?;
+    let resource = match state {
+        Some(state) => resource.in_state(state).ok_or_else(|| format!("{name} has no state {state:?}"))?,
+        None => resource,
+    };
+    resource.tagged(tags).ok_or_else(|| format!("{name} has no tags; only IAM users have"))
+}
+
+/// Who asks for what.
+pub(super) struct Question {
+    pub(super) caller: Caller,
+    pub(super) action: Action,
+    pub(super) resource: Resource,
+}
+
+/// A question with its answer.
+pub(super) struct Answer {
+    question: Question,
+    pub(super) is_allowed: bool,
+    policies: Vec<String>,
+    /// Whether this kind of caller can use the action at all.
+    is_eligible: bool,
+}
+
+impl Question {
+    /// Decides as the service does. Fails if the action does not apply to such a resource.
+    pub(super) fn ask(self, authorizer: &CedarAuthorizer) -> Result<Answer, String> {
+        let is_eligible = EligibleCaller::new(self.caller.clone(), self.action).is_some();
+        if !is_eligible {
+            return Ok(Answer { question: self, is_allowed: false, policies: Vec::new(), is_eligible });
+        }
+        let Self { caller, action, resource } = &self;
+        let decision = authorizer.explain(AccessRequest { caller, action: *action, resource });
+        let (is_allowed, policies) =
+            match decision.map_err(|error| format!("{} of {resource}: {error}", action.name()))? {
+                Decision::Permitted { policies } => (true, policies),
+                Decision::Denied { policies } => (false, policies),
+            };
+        Ok(Answer { question: self, is_allowed, policies, is_eligible })
+    }
+}
+
+/// A decision as one word.
+pub(super) const fn word(is_allowed: bool) -> &'static str {
+    if is_allowed { "allow" } else { "deny" }
+}
+
+impl Answer {
+    /// The policies that decided, or why none did.
+    fn reason(&self) -> String {
+        match (self.is_eligible, self.policies.as_slice()) {
+            (false, _) => "(not for this kind of caller)".to_owned(),
+            (true, []) => "(no policy permits it)".to_owned(),
+            (true, policies) => policies.join(", "),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        let Question { caller, action, resource } = &self.question;
+        json!({
+            "caller": caller.to_string(),
+            "action": action.name(),
+            "resource": resource.to_string(),
+            "decision": word(self.is_allowed),
+            "policies": self.policies,
+            "eligible": self.is_eligible,
+        })
+    }
+}
+
+/// The answers as a table.
+pub(super) fn table<'a>(answers: impl Iterator<Item = &'a Answer>) -> String {
+    let mut table = plain();
+    table.set_header(["CALLER", "ACTION", "RESOURCE", "DECISION", "POLICIES"]);
+    table.add_rows(answers.map(|answer| {
+        let Question { caller, action, resource } = &answer.question;
+        let decision = word(answer.is_allowed).to_owned();
+        [caller.to_string(), action.name().to_owned(), resource.to_string(), decision, answer.reason()]
+    }));
+    trimmed(&table)
+}
+
+/// The answers as JSON.
+pub(super) fn to_json<'a>(answers: impl Iterator<Item = &'a Answer>) -> String {
+    format!("{:#}", json!({ "decisions": answers.map(Answer::to_json).collect::<Vec<_>>() }))
+}

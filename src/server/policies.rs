@@ -1,0 +1,138 @@
+//! Permissions, from the settings: the built-in policies and an operator's files.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::reload::{FileSet, Reloader};
+use super::{BadSettings, OperatorFile, SettingProblem};
+use crate::authz::{AuthzError, Policies, PolicyFile, PolicyProblem, PolicyTexts};
+use crate::config;
+use crate::domain::names::FreeName;
+use crate::ports::meter::FileKind;
+
+/// How many bytes the files may have together.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// The files of permissions that a setting names.
+pub struct PolicyFiles {
+    setting: &'static str,
+    directory: Option<PathBuf>,
+    built_in: bool,
+}
+
+/// Those of policies that are only compared with others.
+pub struct CandidateFiles(PolicyFiles);
+
+/// The policies that the settings name.
+///
+/// # Errors
+/// Every file that can't be read, or every mistake in what they hold.
+pub fn policies(settings: &config::Policies) -> Result<Reloader<PolicyFiles>, BadSettings> {
+    let directory = settings.directory.clone();
+    Reloader::start(PolicyFiles { setting: "policies.directory", directory, built_in: settings.built_in })
+}
+
+/// The candidate policies, if the settings name any.
+///
+/// # Errors
+/// As for [`policies`].
+pub fn candidate_policies(settings: &config::Policies) -> Result<Option<Reloader<CandidateFiles>>, BadSettings> {
+    let directory = settings.candidate_directory.clone();
+    if directory.is_none() {
+        return Ok(None);
+    }
+    let files = PolicyFiles { setting: "policies.candidate_directory", directory, built_in: settings.built_in };
+    Reloader::start(CandidateFiles(files)).map(Some)
+}
+
+impl FileSet for PolicyFiles {
+    type Content = PolicyTexts;
+    type InForce = Arc<Policies>;
+
+    const NAME: &'static str = "policies";
+    const KIND: FileKind = FileKind::Policies;
+
+    fn read(&self) -> Result<PolicyTexts, BadSettings> {
+        let files = self.directory.as_deref().map(|directory| self.read_files(directory)).transpose()?;
+        Ok(PolicyTexts { built_in: self.built_in, files: files.unwrap_or_default() })
+    }
+
+    fn check(&self, texts: &PolicyTexts) -> Result<Arc<Policies>, BadSettings> {
+        Policies::read(texts).map(Arc::new).map_err(|error| match error {
+            AuthzError::Schema(_) => BadSettings::one(self.setting, error),
+            AuthzError::Policies(problems) => self.bad(problems.iter().map(PolicyProblem::to_string)),
+        })
+    }
+}
+
+impl FileSet for CandidateFiles {
+    type Content = PolicyTexts;
+    type InForce = Arc<Policies>;
+
+    const NAME: &'static str = "candidate policies";
+    const KIND: FileKind = FileKind::CandidatePolicies;
+
+    fn read(&self) -> Result<PolicyTexts, BadSettings> {
+        self.0.read()
+    }
+
+    fn check(&self, texts: &PolicyTexts) -> Result<Arc<Policies>, BadSettings> {
+        self.0.check(texts)
+    }
+}
+
+impl PolicyFiles {
+    /// The policies in a directory, in the order of the names of their files, or those in one file.
+    fn read_files(&self, path: &Path) -> Result<Vec<PolicyFile>, BadSettings> {
+        let whole = path.display();
+        let one = |message: String| BadSettings::one(self.setting, message);
+        let (files, bytes) = listed(path).map_err(|error| one(format!("{whole} can't be read: {error}")))?;
+        if files.is_empty() {
+            // An empty directory is more often a volume that was not mounted than a wish.
+            return Err(one(format!("{whole} holds no file *.cedar")));
+        }
+        if bytes > MAX_BYTES {
+            return Err(one(format!("{whole} holds {bytes} bytes of policies, and at most {MAX_BYTES} are allowed")));
+        }
+        let (mut read, mut problems) = (Vec::new(), Vec::new());
+        for file in files {
+            match policy_file(&file) {
+                Ok(file) => read.push(file),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if problems.is_empty() { Ok(read) } else { Err(self.bad(problems.into_iter())) }
+    }
+
+    fn bad(&self, messages: impl Iterator<Item = String>) -> BadSettings {
+        BadSettings(messages.map(|message| SettingProblem { setting: self.setting, message }).collect())
+    }
+}
+
+/// The files, and how many bytes they have together.
+fn listed(path: &Path) -> io::Result<(Vec<PathBuf>, u64)> {
+    // Kubernetes replaces `..data`, a link to the directory with the files. It is followed once, so that all files are
+    // of the same version.
+    let mounted = path.join("..data");
+    let path = fs::canonicalize(if mounted.exists() { &mounted } else { path })?;
+    let mut files = if path.is_dir() {
+        fs::read_dir(&path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?
+    } else {
+        vec![path]
+    };
+    let is_hidden = |file: &Path| file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "cedar") && !is_hidden(file));
+    files.sort();
+    let bytes = files.iter().map(|file| fs::metadata(file).map(|file| file.len())).sum::<io::Result<_>>()?;
+    Ok((files, bytes))
+}
+
+fn policy_file(path: &Path) -> Result<PolicyFile, String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // It becomes a part of ids, which are in logs.
+    FreeName::parse(&name).map_err(|problem| format!("{name:?}: the name of the file {problem}"))?;
+    let text = OperatorFile::read(path).map_err(|error| error.to_string())?.text;
+    Ok(PolicyFile { name: name.into_owned(), text: text.to_string() })
+}
