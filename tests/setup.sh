@@ -57,9 +57,9 @@ need_protoc() {
     need_packages protobuf-compiler
 }
 
-# need_haproxy: a proxy. The tests start it.
-need_haproxy() {
-    need_packages haproxy
+# need_proxies: proxies, and OpenSSL for their certificate. The tests start them. Envoy comes with need_python.
+need_proxies() {
+    need_packages apache2-bin caddy haproxy nginx openssl
 }
 
 # need_postgres: the programs of a PostgreSQL server, and OpenSSL for its certificates. The tests start the servers.
