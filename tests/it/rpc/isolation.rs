@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::support::World;
+use crate::support::{Client, World};
 
 #[tokio::test]
 async fn a_refusal_does_not_tell_where_what_may_not_be_seen_is() {
@@ -41,6 +41,32 @@ async fn a_refusal_does_not_tell_where_what_may_not_be_seen_is() {
         let nowhere = alice.err(method, nowhere, "ACCESS_DENIED").await.metadata("resource").unwrap();
         assert_eq!(there.replace("there", "where"), nowhere, "{method}");
     }
+}
+
+/// Headers with which proxies tell who their own client is. Here they name the tenant's root.
+const FORWARDED: [(&str, &str); 8] = [
+    ("x-forwarded-client-cert", "By=spiffe://example/proxy;Hash=00;Subject=\"CN=acme\";URI=spiffe://example/acme/root"),
+    ("x-ssl-client-verify", "SUCCESS"),
+    ("x-ssl-client-s-dn", "CN=acme,OU=root"),
+    ("x-ssl-client-cert", "-----BEGIN%20CERTIFICATE-----%0AMIIB%0A-----END%20CERTIFICATE-----"),
+    ("x-client-cert", ":MIIB:"),
+    ("forwarded", "for=127.0.0.1;proto=https;by=127.0.0.1"),
+    ("x-forwarded-for", "127.0.0.1"),
+    ("x-forwarded-user", "root"),
+];
+
+#[tokio::test]
+async fn no_header_of_a_proxy_makes_a_caller_or_another_caller() {
+    let world = World::start().await;
+    let alice = world.ram_user("alice", "mypassword").await;
+    let with_all =
+        |client: Client| FORWARDED.iter().fold(client, |client, (name, value)| client.with_header(name, value));
+    with_all(world.anybody()).err("ListRamUsers", json!({}), "UNAUTHENTICATED").await;
+    let alice = with_all(alice);
+    alice.err("ListRamUsers", json!({}), "ACCESS_DENIED").await;
+    let change = json!({ "old_password": "mypassword", "new_password": "newpassword" });
+    alice.ok("ChangePassword", change).await;
+    assert_eq!(world.verify(json!({ "ram_user": "alice" }), "newpassword").await, "MATCHED_CURRENT");
 }
 
 #[tokio::test]
