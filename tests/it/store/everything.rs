@@ -59,20 +59,10 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
         wrong.subject = Some(alice.id);
         store_of.record_failure(&pair(1, 1), at(900_000), &limit(), &wrong).await.unwrap();
     }
-    store_of.failures(&pair(1, 1)).await.unwrap();
-    let stopping = Backoff { stop_after: NonZeroU32::new(1), ..limit() };
-    store_of.record_failure(&pair(5, 1), at(900_000), &stopping, &event()).await.unwrap();
-    let on_name = Pair { name: Some(pair(3, 1).subject), ..pair(4, 1) };
-    store_of.record_failure(&on_name, at(900_000), &limit(), &event()).await.unwrap();
     store_of.commit(&first).await.unwrap();
     store_of.commit(&first).await.unwrap();
     store_of.record_failure(&pair(1, 1), at(900_000), &limit(), &event()).await.unwrap();
-    store_of.record_failure(&pair(2, 1), at(i64::MAX / 2), &limit(), &event()).await.unwrap();
-    store_of.forget_failures(&pair(2, 1)).await.unwrap();
-    store_of.clear_failures(&Forget::Pair(pair(5, 1)), &authority()).await.unwrap();
-    for page in [page(2, None), page(2, Some(pair(5, 1).caller.to_string()))] {
-        store_of.pairs_with_failures(&on_name, &page).await.unwrap();
-    }
+    failures_are_asked_for(store_of).await;
     let mut reset = change(domain.id, None);
     reset.forget = Some(Forget::Subject(pair(1, 1)));
     store_of.commit(&reset).await.unwrap();
@@ -154,6 +144,20 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
 /// Works off what deletions and smaller settings left, at a time at which nothing is old.
 pub async fn is_worked_off(store: &dyn Store) {
     while store.remove_old(at(0)).await.unwrap() {}
+}
+
+async fn failures_are_asked_for(store: &dyn Store) {
+    store.failures(&pair(1, 1)).await.unwrap();
+    let stopping = Backoff { stop_after: NonZeroU32::new(1), ..limit() };
+    store.record_failure(&pair(5, 1), at(900_000), &stopping, &event()).await.unwrap();
+    let on_name = Pair { name: Some(pair(3, 1).subject), ..pair(4, 1) };
+    store.record_failure(&on_name, at(900_000), &limit(), &event()).await.unwrap();
+    store.record_failure(&pair(2, 1), at(i64::MAX / 2), &limit(), &event()).await.unwrap();
+    store.forget_failures(&pair(2, 1)).await.unwrap();
+    store.clear_failures(&Forget::Pair(pair(5, 1)), &authority()).await.unwrap();
+    for page in [page(2, None), page(2, Some(pair(5, 1).caller.to_string()))] {
+        store.pairs_with_failures(&on_name, &page).await.unwrap();
+    }
 }
 
 async fn tokens_are_asked_for(store: &dyn Store, acme: &TenantName, alice: SubjectId) {
