@@ -1,7 +1,8 @@
-//! The machine's clock and random generator: only this module reads them.
+//! The machine's clock, random generator and name: only this module reads them.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::domain::names::FreeName;
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, Entropy};
 
@@ -38,6 +39,13 @@ impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) {
         getrandom::fill(buffer).expect("the operating system has no random generator");
     }
+}
+
+/// The name of the host, as far as its characters are those of a name.
+pub fn host_name() -> Option<FreeName> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let fitting: String = name.chars().filter(|character| FreeName::parse(&character.to_string()).is_ok()).collect();
+    FreeName::parse(&fitting).ok()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::ambient::{SystemClock, SystemEntropy};
+use crate::ambient::{SystemClock, SystemEntropy, host_name};
 use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
 use crate::config::{Attempts, Config, HashKernel, Hashing, Quotas, Watch};
 use crate::domain::attempts::Backoff;
@@ -168,7 +168,8 @@ impl Server {
         let page_key = store.page_key().await.map_err(StartError::PageKey)?;
         let audit_kept = days(config.audit.kept_days);
         let quotas = quota_limits(&config.quotas);
-        let installation = Installation { region, attempts, quotas, baseline, watches, audit_kept, page_key };
+        let process = config.audit.process_name.clone().or_else(host_name);
+        let installation = Installation { region, attempts, quotas, baseline, watches, audit_kept, process, page_key };
         Ok(Self {
             service: Arc::new(Service::new(ports, installation)),
             store,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::secret::Secret;
-use crate::domain::names::Region;
+use crate::domain::names::{FreeName, Region};
 
 /// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +108,13 @@ pub(super) fn secret(text: &str) -> Result<Secret, String> {
 
 pub(super) fn region(text: &str) -> Result<Region, String> {
     Region::parse(text).map_err(|problem| problem.to_string())
+}
+
+pub(super) fn optional_free_name(text: &str) -> Result<Option<FreeName>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    FreeName::parse(text).map(Some).map_err(|problem| problem.to_string())
 }
 
 pub(super) fn format(text: &str) -> Result<LogFormat, String> {

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use super::parse::{
     ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion, address, client_certificates, filter, flag,
-    format, kernel, optional_address, optional_path, region, secret, store, tls_version, whole,
+    format, kernel, optional_address, optional_free_name, optional_path, region, secret, store, tls_version, whole,
 };
 use super::secret::Secret;
 use super::values::{Mistake, Values};
-use crate::domain::names::Region;
+use crate::domain::names::{FreeName, Region};
 
 /// How a setting is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,6 +247,8 @@ settings! {
     audit: Audit {
         /// Days to keep audit events. The database itself refuses to remove one that is younger than 30 days.
         kept_days: u32 = Number "400", whole::<_, 30, 3660>;
+        /// Name of this process in audit events: 1-64 of `A-Z a-z 0-9 . _ -`. Empty means the name of the host.
+        process_name: Option<FreeName> = Text "", optional_free_name;
     }
     /// Rules for every new password, in addition to its own policy.
     policy: Policy {

@@ -5,7 +5,9 @@ use uuid::Uuid;
 use super::action::Action;
 use super::caller::Caller;
 use super::credential::{ChangeId, Version};
+use super::names::FreeName;
 use super::subject::SubjectId;
+use super::tenant::TenantId;
 use super::time::Timestamp;
 
 /// A durable record of a decision: the caller, the request and the outcome. Holds no password and no hash.
@@ -27,6 +29,12 @@ pub struct AuditEvent {
     pub resource: String,
     /// The subject, if it exists.
     pub subject: Option<SubjectId>,
+    /// The tenant that the event belongs to: the caller's own; for an operator, the resource's, if it has one.
+    pub tenant: Option<TenantId>,
+    /// The name of the process that decided, if it has one.
+    pub process: Option<FreeName>,
+    /// The ids of the policies that decided; empty if none permitted, or if no policy was asked.
+    pub policies: Vec<String>,
     /// The outcome.
     pub outcome: AuditOutcome,
 }
@@ -52,8 +60,11 @@ pub enum AuditOutcome {
     },
     /// The caller is not permitted.
     Denied {
-        /// The ids of the policies that decided; empty if none permitted.
-        policies: Vec<String>,
+        /// The earlier refusals that this event also represents.
+        repeats: Option<Repeats>,
+    },
+    /// Too many wrong passwords came before: the password was not looked at.
+    Throttled {
         /// The earlier refusals that this event also represents.
         repeats: Option<Repeats>,
     },
@@ -74,6 +85,21 @@ pub struct Repeats {
 }
 
 impl AuditOutcome {
+    /// Sets the earlier refusals that this refusal also represents. Other outcomes have none.
+    pub fn set_repeats(&mut self, counted: Option<Repeats>) {
+        if let Self::Denied { repeats } | Self::Throttled { repeats } = self {
+            *repeats = counted;
+        }
+    }
+
+    /// The earlier refusals that the event also represents.
+    pub const fn repeats(&self) -> Option<Repeats> {
+        match self {
+            Self::Denied { repeats } | Self::Throttled { repeats } => *repeats,
+            _ => None,
+        }
+    }
+
     /// The outcome as one word.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -81,6 +107,7 @@ impl AuditOutcome {
             Self::Changed { .. } => "changed",
             Self::Imported { .. } => "imported",
             Self::Denied { .. } => "denied",
+            Self::Throttled { .. } => "throttled",
             Self::WrongPassword => "wrong-password",
             Self::Undecided => "undecided",
         }

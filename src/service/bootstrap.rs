@@ -30,6 +30,9 @@ impl Service {
             action: Action::IssueAccessToken,
             resource: Resource::Installation.to_string(),
             subject: None,
+            tenant: None,
+            process: self.gates.process(),
+            policies: Vec::new(),
             outcome: AuditOutcome::Done,
         };
         let is_first = self.gates.bootstrap(&token, &digest, &event).await?;

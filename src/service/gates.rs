@@ -62,7 +62,7 @@ use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::caller::Caller;
 use crate::domain::credential::{StoredHash, Version};
 use crate::domain::named_caller::NamedCaller;
-use crate::domain::names::{Region, TenantName};
+use crate::domain::names::{FreeName, Region, TenantName};
 use crate::domain::password::Password;
 use crate::domain::subject::{GivenAttributes, Subject, SubjectAttributes, SubjectId, SubjectName};
 use crate::domain::tenant::TenantId;
@@ -122,6 +122,8 @@ pub struct Installation {
     pub watches: WatchLimits,
     /// How long audit events are kept.
     pub audit_kept: Duration,
+    /// The name of this process in audit events.
+    pub process: Option<FreeName>,
     /// The key that authenticates page tokens: the same for all processes on one store.
     pub page_key: [u8; 32],
 }
@@ -189,6 +191,11 @@ impl Gates {
     /// The key that authenticates page tokens.
     pub(super) fn page_key(&self) -> &[u8; 32] {
         &self.installation.page_key
+    }
+
+    /// The name of this process in audit events.
+    pub(super) fn process(&self) -> Option<FreeName> {
+        self.installation.process.clone()
     }
 
     /// The region of resources that are created without one.
@@ -340,6 +347,6 @@ impl Gates {
 
     /// The audit event of a permitted request that writes nothing else.
     fn event(&self, permit: &Permit, outcome: AuditOutcome) -> AuditEvent {
-        permit.event(self.new_id(), self.now(), outcome)
+        permit.event(self.new_id(), self.now(), self.process(), outcome)
     }
 }

@@ -122,7 +122,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["listener"]),
     ("x509_parser", &["listener"]),
     ("rcgen", &["cli"]),
-    ("rustix", &["listener", "store", "cli"]),
+    ("rustix", &["ambient", "listener", "store", "cli"]),
     ("prometheus_client", &["telemetry"]),
     ("axum", &["telemetry"]),
     ("prost", &["grpc", "cli"]),

@@ -126,6 +126,7 @@ fn installation() -> Installation {
         baseline: Baseline::default(),
         // The laws' subjects are made soon after 1970.
         audit_kept: days(400),
+        process: None,
         watches: WatchLimits { kept: days(36_600), heartbeat, patience, per_caller: 8, per_tenant: 8 },
         page_key: [0; 32],
     }

@@ -6,7 +6,7 @@ use super::Gates;
 use crate::domain::action::Action;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::caller::CallerKind;
-use crate::domain::names::{Region, TenantName};
+use crate::domain::names::{FreeName, Region, TenantName};
 use crate::domain::resource::Resource;
 use crate::domain::subject::{Attributes, Subject, SubjectId, SubjectKind, SubjectName};
 use crate::domain::tenant::TenantId;
@@ -23,6 +23,7 @@ pub struct Permit {
     resource: String,
     tenant: Option<(TenantId, TenantName)>,
     subject: Option<SubjectId>,
+    policies: Vec<String>,
 }
 
 impl Permit {
@@ -41,7 +42,13 @@ impl Permit {
         self.tenant.as_ref().map(|(_, name)| name)
     }
 
-    pub(super) fn event(&self, id: Uuid, at: Timestamp, outcome: AuditOutcome) -> AuditEvent {
+    pub(super) fn event(
+        &self,
+        id: Uuid,
+        at: Timestamp,
+        process: Option<FreeName>,
+        outcome: AuditOutcome,
+    ) -> AuditEvent {
         AuditEvent {
             id,
             at,
@@ -51,6 +58,10 @@ impl Permit {
             action: self.call.caller.action(),
             resource: self.resource.clone(),
             subject: self.subject,
+            // What a tenant's caller tries elsewhere belongs to its own tenant.
+            tenant: self.call.evidence.and_then(|evidence| evidence.tenant).or(self.tenant()),
+            process,
+            policies: self.policies.clone(),
             outcome,
         }
     }
@@ -158,17 +169,19 @@ impl Gates {
     ) -> Result<Permit, ServiceError> {
         let action = call.caller.action();
         let decision = self.ports.authorizer.decide(AccessRequest { caller: call.caller(), action, resource });
-        let permit = Permit { call, resource: resource.to_string(), tenant, subject };
-        match decision {
-            Decision::Permitted { .. } => Ok(permit),
-            Decision::Denied { policies } => {
-                self.ports.meter.count(Counter::PermissionsRefused(Rpc(Some(action))));
-                self.record_refusal(self.event(&permit, AuditOutcome::Denied { policies, repeats: None })).await?;
-                // The true region, if there is one, is recorded but not disclosed.
-                let resource = resource.clone().named_in(self.default_region()).to_string();
-                Err(ServiceError::AccessDenied { action, resource })
-            }
+        let (is_permitted, policies) = match decision {
+            Decision::Permitted { policies } => (true, policies),
+            Decision::Denied { policies } => (false, policies),
+        };
+        let permit = Permit { call, resource: resource.to_string(), tenant, subject, policies };
+        if is_permitted {
+            return Ok(permit);
         }
+        self.ports.meter.count(Counter::PermissionsRefused(Rpc(Some(action))));
+        self.record_refusal(self.event(&permit, AuditOutcome::Denied { repeats: None })).await?;
+        // The true region, if there is one, is recorded but not disclosed.
+        let resource = resource.clone().named_in(self.default_region()).to_string();
+        Err(ServiceError::AccessDenied { action, resource })
     }
 }
 

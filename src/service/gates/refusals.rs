@@ -1,6 +1,8 @@
-//! Refusals, with their repeats counted: a caller that is refused repeatedly makes few audit events.
+//! Refusals of permission and of attempts, with their repeats counted: a caller that is refused repeatedly makes few
+//! audit events.
 //!
-//! The first refusal of a caller for an action, a resource and policies is recorded before it is returned, and opens a
+//! The first refusal of a caller for an action, a resource and
+//! policies is recorded before it is returned, and opens a
 //! window of a minute. Refusals like it within the window are counted in memory, and recorded as one more event when
 //! the window is over, or when the service stops. Each event represents itself and the repeats that it counts, so that
 //! all events together represent every refusal that was returned.
@@ -19,7 +21,7 @@ use tokio::sync::{Mutex as Turn, OnceCell};
 use super::Gates;
 use super::upkeep::LastFailure;
 use crate::domain::action::Action;
-use crate::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
+use crate::domain::audit_event::{AuditEvent, Repeats};
 use crate::domain::caller::Caller;
 use crate::domain::subject::SubjectId;
 use crate::domain::time::{Timestamp, Window, minutes};
@@ -64,6 +66,8 @@ struct Sort {
     resource: String,
     subject: Option<SubjectId>,
     policies: Vec<String>,
+    /// The outcome as one word.
+    outcome: &'static str,
 }
 
 struct Counted {
@@ -108,22 +112,21 @@ impl Counted {
         let (Repeats { count, since }, last) = self.repeats?;
         let repeats = (count > 1).then(|| Repeats { count: count.saturating_sub(1), since });
         let Sort { resource, subject, policies, .. } = sort;
-        Some(AuditEvent { resource, subject, outcome: AuditOutcome::Denied { policies, repeats }, ..last })
+        let mut event = AuditEvent { resource, subject, policies, ..last };
+        event.outcome.set_repeats(repeats);
+        Some(event)
     }
 }
 
 impl Sort {
     fn of(event: &AuditEvent) -> Self {
-        let policies = match &event.outcome {
-            AuditOutcome::Denied { policies, .. } => policies.clone(),
-            _ => Vec::new(),
-        };
-        Self { action: event.action, resource: event.resource.clone(), subject: event.subject, policies }
+        Self { subject: event.subject, policies: event.policies.clone(), ..Self::several(event, &event.resource) }
     }
 
-    /// The sort of all refusals that are not distinguished.
-    fn several(action: Action) -> Self {
-        Self { action, resource: SEVERAL.to_owned(), subject: None, policies: Vec::new() }
+    /// The sort of all refusals like it that are not distinguished further.
+    fn several(event: &AuditEvent, resource: &str) -> Self {
+        let (action, outcome) = (event.action, event.outcome.as_str());
+        Self { action, resource: resource.to_owned(), subject: None, policies: Vec::new(), outcome }
     }
 }
 
@@ -135,7 +138,7 @@ impl Counts {
         let of_caller = self.of_callers.get(&event.caller);
         let is_known = |sort: &Sort| of_caller.is_some_and(|sorts| sorts.contains_key(sort));
         let has_room_of_its_own = has_room && of_caller.map_or(0, HashMap::len) < SORTS_OF_CALLER;
-        let (one, several) = (Sort::of(event), Sort::several(event.action));
+        let (one, several) = (Sort::of(event), Sort::several(event, SEVERAL));
         let sort = if is_known(&one) || has_room_of_its_own {
             one
         } else if is_known(&several) || has_room {

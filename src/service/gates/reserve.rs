@@ -131,7 +131,12 @@ impl Gates {
         let deadline = call.deadline;
         let limits = self.limits(candidate.permit().name().kind(), candidate.settings());
         let turn = within(deadline, self.take_turn(&slot, pair, limits, &mut candidate));
-        let (turn, stored) = turn.await.ok_or(ServiceError::DeadlineExceeded)??;
+        let taken = turn.await.ok_or(ServiceError::DeadlineExceeded)?;
+        if let Err(ServiceError::TooManyAttempts { .. }) = taken {
+            let throttled = AuditOutcome::Throttled { repeats: None };
+            self.record_refusal(self.event(candidate.permit().permit(), throttled)).await?;
+        }
+        let (turn, stored) = taken?;
         let hashes = self.ports.hasher.admit(candidate.permit().tenant(), hashes(&candidate), deadline)?;
         slot.enter();
         drop(turn);

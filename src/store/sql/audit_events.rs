@@ -7,14 +7,15 @@ use super::upkeep::AT_ONCE;
 use super::{Row, Statement, Transaction, sql};
 use crate::domain::action::Action;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
+use crate::domain::names::FreeName;
 use crate::domain::subject::SubjectId;
+use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 
 /// Adds an event, in the transaction of the action that it records.
 pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent) -> Result<(), StoreError> {
-    let (mut change_id, mut version, mut policies, mut imported, mut unchanged) = Default::default();
-    let (mut repeats, mut repeated_since) = (0, None);
+    let (mut change_id, mut version, mut imported, mut unchanged) = Default::default();
     match &event.outcome {
         AuditOutcome::Changed { change_id: id, version: made } => {
             change_id = Some(id.0.to_string());
@@ -24,19 +25,15 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
             imported = Some(i64::from(*subjects));
             unchanged = Some(i64::from(*there));
         }
-        AuditOutcome::Denied { policies: ids, repeats: counted } => {
-            policies = Some(rows::to_json(ids)?);
-            repeats = counted.map_or(0, |counted| i64::from(counted.count));
-            repeated_since = counted.map(|counted| counted.since.as_micros());
-        }
-        AuditOutcome::Done | AuditOutcome::WrongPassword | AuditOutcome::Undecided => {}
+        _ => {}
     }
+    let repeats = event.outcome.repeats();
     transaction
         .execute(
             sql("INSERT INTO audit_event (id, at, request_id, correlation_id, caller_tenant, caller_kind, caller_name,
              caller_subject_id, action, resource, subject_id, outcome, change_id, version, policies, imported,
-             unchanged, repeats, repeated_since)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)")
+             unchanged, repeats, repeated_since, tenant_id, process)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)")
             .bind(event.id)
             .bind(event.at)
             // Stored in the format of responses, so that an id that a caller reports can be searched for as it is.
@@ -52,11 +49,13 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
             .bind(event.outcome.as_str())
             .bind(change_id)
             .bind(version)
-            .bind(policies)
+            .bind(rows::to_json(&event.policies)?)
             .bind(imported)
             .bind(unchanged)
-            .bind(repeats)
-            .bind(repeated_since),
+            .bind(repeats.map_or(0, |repeats| repeats.count))
+            .bind(repeats.map(|repeats| repeats.since))
+            .bind(event.tenant)
+            .bind(event.process.as_ref().map(FreeName::as_str)),
         )
         .await?;
     transaction.recorded().push(event.id);
@@ -90,6 +89,17 @@ pub(super) fn event(row: &Row) -> Read<AuditEvent> {
         action: rows::parsed(row, "action", |text| Action::ALL.iter().copied().find(|action| action.name() == text))?,
         resource: row.text("resource")?.to_owned(),
         subject: subject.map(|_| rows::uuid(row, "subject_id").map(SubjectId)).transpose()?,
+        tenant: row.optional_text("tenant_id")?.map(|_| rows::uuid(row, "tenant_id").map(TenantId)).transpose()?,
+        process: row
+            .optional_text("process")?
+            .map(|_| rows::parsed(row, "process", |text| FreeName::parse(text).ok()))
+            .transpose()?,
+        // Earlier versions wrote them only for refusals.
+        policies: row
+            .optional_text("policies")?
+            .map(|_| rows::parsed(row, "policies", |text| serde_json::from_str(text).ok()))
+            .transpose()?
+            .unwrap_or_default(),
         outcome: outcome(row)?,
     })
 }
@@ -105,10 +115,8 @@ fn outcome(row: &Row) -> Read<AuditOutcome> {
             let count = |column| u32::try_from(row.integer(column)?).map_err(|_| rows::damaged(column));
             AuditOutcome::Imported { subjects: count("imported")?, unchanged: count("unchanged")? }
         }
-        "denied" => AuditOutcome::Denied {
-            policies: rows::parsed(row, "policies", |text| serde_json::from_str(text).ok())?,
-            repeats: repeats(row)?,
-        },
+        "denied" => AuditOutcome::Denied { repeats: repeats(row)? },
+        "throttled" => AuditOutcome::Throttled { repeats: repeats(row)? },
         "wrong-password" => AuditOutcome::WrongPassword,
         "undecided" => AuditOutcome::Undecided,
         _ => return Err(rows::damaged("outcome")),

@@ -213,14 +213,14 @@ pub async fn a_wrong_password_and_its_audit_event_are_one(backend: &mut impl Bac
     store.record_failure(&pair(1, 1), at(2), &limit(), &recorded).await.unwrap_err();
     assert_eq!(store.failures(&pair(1, 1)).await.unwrap().by_all, failures(1, 1));
 
-    let denied = event_of(AuditOutcome::Denied { policies: vec!["p0".to_owned()], repeats: None });
+    let denied = event_of(AuditOutcome::Denied { repeats: None });
     store.record(&denied).await.unwrap();
     assert_eq!(backend.audit_events().await, [recorded.id, denied.id]);
 }
 
 pub async fn decisions_recorded_at_once_stand_each_for_itself(backend: &mut impl Backend) {
     let store = backend.store();
-    let denied = || event_of(AuditOutcome::Denied { policies: Vec::new(), repeats: None });
+    let denied = || event_of(AuditOutcome::Denied { repeats: None });
     let events: Vec<_> = (0..200).map(|_| denied()).collect();
     let twice = &events[100];
     store.record(twice).await.unwrap();

@@ -101,6 +101,9 @@ pub fn event_of(outcome: AuditOutcome) -> AuditEvent {
         action: Action::CreateTenant,
         resource: "installation".to_owned(),
         subject: None,
+        tenant: Some(tenant_id(&tenant("acme"))),
+        process: Some(FreeName::parse("node-1").unwrap()),
+        policies: vec!["p0".to_owned()],
         outcome,
     }
 }
@@ -108,7 +111,7 @@ pub fn event_of(outcome: AuditOutcome) -> AuditEvent {
 /// An event that stands for several refusals.
 pub fn repeated_refusal() -> AuditEvent {
     let repeats = Some(Repeats { count: 7, since: at(1) });
-    event_of(AuditOutcome::Denied { policies: vec!["p0".to_owned()], repeats })
+    event_of(AuditOutcome::Denied { repeats })
 }
 
 pub fn pair(subject: u8, caller: u8) -> Pair {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::domain::audit_event::AuditOutcome;
 use crate::domain::names::FreeName;
 
 fn at(second: i64) -> Timestamp {
@@ -20,7 +21,10 @@ fn refusal(caller: u8, resource: &str, at: Timestamp) -> AuditEvent {
         action: Action::CreateTenant,
         resource: resource.to_owned(),
         subject: None,
-        outcome: AuditOutcome::Denied { policies: Vec::new(), repeats: None },
+        tenant: None,
+        process: None,
+        policies: Vec::new(),
+        outcome: AuditOutcome::Denied { repeats: None },
     }
 }
 
@@ -56,10 +60,7 @@ impl Recorded {
 }
 
 fn repeats(event: &AuditEvent) -> Option<Repeats> {
-    match &event.outcome {
-        AuditOutcome::Denied { repeats, .. } => *repeats,
-        _ => None,
-    }
+    event.outcome.repeats()
 }
 
 #[test]
@@ -74,7 +75,7 @@ fn the_first_refusal_is_recorded_and_its_repeats_are_one_event_when_the_window_i
     recorded.end_windows(Some(at(60)));
 
     let repeats = Some(Repeats { count: 2, since: at(4) });
-    let outcome = AuditOutcome::Denied { policies: Vec::new(), repeats };
+    let outcome = AuditOutcome::Denied { repeats };
     assert_eq!(recorded.events[1..], [AuditEvent { outcome, ..refusal(1, "a", at(59)) }]);
     // A new window begins, with an event; a single repeat is an event like any other.
     for second in [61, 62] {

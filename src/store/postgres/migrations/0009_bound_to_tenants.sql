@@ -54,6 +54,10 @@ CREATE INDEX access_token_expiry ON access_token (expires_at);
 ALTER TABLE audit_event ADD COLUMN repeats BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE audit_event ADD COLUMN repeated_since BIGINT;
 
+-- The tenant that an event belongs to, and the process that recorded it; NULL in events of before.
+ALTER TABLE audit_event ADD COLUMN tenant_id TEXT COLLATE "C";
+ALTER TABLE audit_event ADD COLUMN process TEXT;
+
 -- Audit events are added, never changed, and removed when they are old: not before 30 days, by the clock of the database.
 CREATE INDEX audit_event_age ON audit_event (at);
 CREATE FUNCTION refuse_audit_event() RETURNS trigger LANGUAGE plpgsql AS $$
