@@ -19,6 +19,8 @@ pub mod config;
 pub mod hashing;
 #[cfg(feature = "server")]
 pub mod listener;
+#[cfg(feature = "server")]
+pub mod signing;
 #[cfg(feature = "sqlite")]
 pub mod store;
 #[cfg(feature = "server")]

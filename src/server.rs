@@ -1,5 +1,6 @@
 //! Composition root: builds the adapters and connects them to the ports.
 
+mod audit_key;
 mod bad_settings;
 mod location;
 mod operator_file;
@@ -27,13 +28,16 @@ use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
 use crate::listener::{BindError, Limits, raise_descriptor_limit};
 use crate::policy::Baseline;
-use crate::ports::{Authorizer, Clock, Entropy, Hasher, HasherFigures, Meter, NoMeter, Store, StoreError};
+use crate::ports::{
+    AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, Meter, NoMeter, Store, StoreError, Unsealed,
+};
 use crate::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::{OpenError, Opening, SqlStore};
 use crate::telemetry::{AtomicMeter, Metrics};
 
+pub use audit_key::audit_key;
 pub use bad_settings::{BadSettings, SettingProblem};
 pub use location::{LocationError, location};
 pub use operator_file::{OperatorFile, OperatorFileError};
@@ -142,6 +146,7 @@ impl Server {
         };
         let key_ring = key_ring(&config.pepper, &entropy)?;
         let (policies, candidates) = (policies(&config.policies)?, candidate_policies(&config.policies)?);
+        let audit_key = audit_key(&config.audit)?;
         let store = location(config)?.open(opening, &clock, &entropy).await?;
         let store = Arc::new(store.measured_by(Arc::new(meter.clone())));
         if let Some(unmet) = key_ring.unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
@@ -153,6 +158,7 @@ impl Server {
             store: Arc::clone(&store) as Arc<dyn Store>,
             hasher: Arc::clone(&engine) as Arc<dyn Hasher>,
             pepper: Arc::new(key_ring),
+            sealer: audit_key.map_or_else(|| Arc::new(Unsealed) as Arc<dyn AuditSealer>, |key| Arc::new(key)),
             authorizer: authorizer(policies.in_force(), candidates.as_ref().map(Reloader::in_force), &meter)?,
             clock,
             entropy,

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod audit;
 mod backup;
 mod blocklist;
 mod bootstrap;
@@ -80,6 +81,9 @@ enum Command {
     Policy(policy::PolicyCommand),
     HashCost(hash_cost::HashCostArgs),
     Admin(admin::AdminArgs),
+    /// Read the audit log, and check that it is complete and unaltered.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Backup(backup::BackupArgs),
@@ -124,6 +128,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Policy(command) => policy::run(&command, environment, terminal),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
         Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
+        Command::Audit(command) => block_on(audit::run(&command, environment, terminal)),
         Command::Import(args) => block_on(import::run(&args, environment, terminal)),
         Command::Export(args) => block_on(export::run(&args, environment, terminal)),
         Command::Backup(args) => block_on(backup::back_up(&args, environment, terminal)),

@@ -14,6 +14,8 @@ use crate::config::Config;
 use crate::hashing::KeyRing;
 use crate::ports::{Clock, Entropy, Pepper};
 use crate::server::{key_ring, location};
+use crate::store::sqlite::OpenError;
+use crate::store::{Location, Opening, SqlStore};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
@@ -40,6 +42,20 @@ pub(super) async fn run(
     let report = location.check(pepper(&ring), &clock).await;
     let report = report.map_err(|error| Failure::caused("can't check", &error))?;
     report_damages(&report.damages, terminal)
+}
+
+/// Opens the store that the settings name, for a command that works beside a service.
+pub(super) async fn open_beside(config: &Config) -> Result<SqlStore, Failure> {
+    let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+    let location = location(config).map_err(Failure::failed)?;
+    // Creating a store here would hide that the path is wrong.
+    if let Location::Sqlite(path) = &location
+        && !path.exists()
+    {
+        return Err(Failure::failed(OpenError::Absent(path.clone())));
+    }
+    let store = location.open(Opening::Beside, &clock, &entropy).await;
+    store.map_err(|error| Failure::caused("can't open the store", &error))
 }
 
 /// The pepper key ring.

@@ -13,8 +13,8 @@ mod values;
 pub use parse::{ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion};
 pub use secret::Secret;
 pub use settings::{
-    Attempts, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policies, Policy, Postgres, Quotas, SETTINGS,
-    Server, Setting, Store, Tls, Watch,
+    Attempts, Audit, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policies, Policy, Postgres, Quotas,
+    SETTINGS, Server, Setting, Store, Tls, Watch,
 };
 pub use show::holds_password;
 pub use sources::{File, Source, Sources};

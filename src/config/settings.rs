@@ -247,6 +247,9 @@ settings! {
     audit: Audit {
         /// Days to keep audit events. The database itself refuses to remove one that is younger than 30 days.
         kept_days: u32 = Number "400", whole::<_, 30, 3660>;
+        /// File with the Ed25519 private key in PEM (PKCS#8) that signs the audit log. Other users must not have access to
+        /// it. Empty means that the hash chain of the log is not signed.
+        signing_key_file: Option<PathBuf> = Text "", optional_path;
         /// Name of this process in audit events: 1-64 of `A-Z a-z 0-9 . _ -`. Empty means the name of the host.
         process_name: Option<FreeName> = Text "", optional_free_name;
     }

@@ -93,6 +93,7 @@ actions! {
     SetSecurityPreference = "admin:SetSecurityPreference" "credential.admin.v1.AdminService" "SetSecurityPreference",
     DescribeHashPosture = "admin:DescribeHashPosture" "credential.admin.v1.AdminService" "DescribeHashPosture",
     ImportCredentials = "admin:ImportCredentials" "credential.admin.v1.AdminService" "ImportCredentials",
+    ListAuditEvents = "admin:ListAuditEvents" "credential.admin.v1.AdminService" "ListAuditEvents",
     IssueAccessToken = "admin:IssueAccessToken" "credential.admin.v1.AdminService" "IssueAccessToken",
     ListAccessTokens = "admin:ListAccessTokens" "credential.admin.v1.AdminService" "ListAccessTokens",
     RevokeAccessToken = "admin:RevokeAccessToken" "credential.admin.v1.AdminService" "RevokeAccessToken",
@@ -111,7 +112,7 @@ impl Action {
 
     /// Whether the response continues for as long as the caller listens.
     pub const fn is_open_ended(self) -> bool {
-        matches!(self, Self::WatchChanges)
+        matches!(self, Self::WatchChanges | Self::ListAuditEvents)
     }
 
     /// Whether the caller sends an unbounded number of messages: the duration of such a call is unbounded too.
@@ -145,6 +146,7 @@ impl Action {
                 | Self::GetSecurityPreference
                 | Self::DescribeHashPosture
                 | Self::ListAccessTokens
+                | Self::ListAuditEvents
         )
     }
 

@@ -3,7 +3,9 @@
 pub mod access_token;
 pub mod action;
 pub mod attempts;
+pub mod audit_chain;
 pub mod audit_event;
+pub mod audit_filter;
 pub mod caller;
 pub mod caller_rules;
 pub mod change_event;

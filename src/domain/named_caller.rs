@@ -45,6 +45,35 @@ impl NamedCaller {
         Some(Self::Member(TenantName::parse(tenant).ok()?, member))
     }
 
+    /// Parses the form in which a caller is shown, as in `acme/ram-user/jane` or `-/operator/jane`.
+    pub fn parse_shown(text: &str) -> Option<Self> {
+        let [tenant, kind, name] = *text.split('/').collect::<Vec<_>>() else { return None };
+        Self::parse(&match (tenant, kind, name) {
+            ("-", "operator", name) => format!("operator {name}"),
+            (tenant, "root", "root") => format!("root {tenant}"),
+            (_, "root", _) => return None,
+            (tenant, kind, name) => format!("{kind} {tenant} {name}"),
+        })
+    }
+
+    /// The tenant; `None` for an operator.
+    pub const fn tenant(&self) -> Option<&TenantName> {
+        match self {
+            Self::Operator(_) => None,
+            Self::Member(tenant, _) => Some(tenant),
+        }
+    }
+
+    /// The name within tenant and kind.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Operator(name) | Self::Member(_, Member::Service(name)) => name.as_str(),
+            Self::Member(_, Member::Root) => "root",
+            Self::Member(_, Member::RamUser(name)) => name.as_str(),
+            Self::Member(_, Member::IamUser(id)) => id.as_str(),
+        }
+    }
+
     /// Whether this is the name of that caller.
     pub fn is_name_of(&self, caller: &Caller) -> bool {
         match self {
@@ -112,6 +141,9 @@ mod tests {
         for (text, expected) in texts.into_iter().zip(callers) {
             let caller = caller_of(text).unwrap();
             assert_eq!(caller.to_string(), expected);
+            let shown = NamedCaller::parse_shown(expected).unwrap();
+            assert_eq!((shown.tenant(), shown.name()), (caller.tenant(), caller.name()));
+            assert_eq!(Some(shown), NamedCaller::parse(text));
             for other in texts {
                 assert_eq!(NamedCaller::parse(other).unwrap().is_name_of(&caller), other == text, "{other} {text}");
             }
@@ -136,6 +168,9 @@ mod tests {
             "operator a,b",
         ] {
             assert_eq!(NamedCaller::parse(text), None, "{text}");
+        }
+        for text in ["", "acme", "acme/root", "acme/root/", "acme/operator/x", "-/operator/a b", "acme/service/a/b"] {
+            assert_eq!(NamedCaller::parse_shown(text), None, "{text}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the core needs from outside, as traits in the domain's words, and when to retry what failed.
 
+pub mod audit_sealer;
 pub mod authorizer;
 pub mod clock;
 pub mod entropy;
@@ -10,6 +11,7 @@ pub mod pepper;
 pub mod retries;
 pub mod store;
 
+pub use audit_sealer::{AuditSealer, Unsealed};
 pub use authorizer::{AccessRequest, Authorizer, Decision};
 pub use clock::{Clock, Deadline};
 pub use entropy::Entropy;

@@ -29,6 +29,7 @@
 //! ```
 
 mod attempts;
+mod audit;
 mod candidate;
 mod change;
 mod directory;
@@ -71,12 +72,13 @@ use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
 use crate::ports::meter::Counter;
 use crate::ports::store::Authority;
-use crate::ports::{AdmittedHashes, Authorizer, Clock, Entropy, Hasher, Meter, Pepper, Salt, Store};
+use crate::ports::{AdmittedHashes, AuditSealer, Authorizer, Clock, Entropy, Hasher, Meter, Pepper, Salt, Store};
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
 use crate::service::{Call, ServiceError};
 
 pub use attempts::AttemptLimits;
+pub use audit::AuditReader;
 pub use candidate::{Candidate, Loaded, SubjectOrName};
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
 pub(super) use directory::{Directory, Scope};
@@ -98,6 +100,8 @@ pub struct Ports {
     pub hasher: Arc<dyn Hasher>,
     /// The pepper, which wraps hashes before they are stored.
     pub pepper: Arc<dyn Pepper>,
+    /// The signatures of the audit log.
+    pub sealer: Arc<dyn AuditSealer>,
     /// Permission decisions.
     pub authorizer: Arc<dyn Authorizer>,
     /// The time.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::domain::access_token::AccessToken;
 use crate::domain::attempts::{Failures, PairFailures};
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::audit_filter::AuditFilter;
 use crate::domain::change_event::{ChangeEvent, Position};
 use crate::domain::credential::{ExpectedVersion, PasswordHash, Version};
 use crate::domain::field::InvalidField;
@@ -183,6 +185,28 @@ pub struct WatchItem {
     pub cursor: Position,
     /// The change; `None` for a heartbeat.
     pub event: Option<ChangeEvent>,
+}
+
+/// Which part of the audit log to read.
+#[derive(Debug, Clone, Default)]
+pub struct AuditQuery {
+    /// Which events. Its tenant is the one that the caller may read.
+    pub filter: AuditFilter,
+    /// After that position. Without one, where the log begins, or for a reader that follows it, where it ends.
+    pub cursor: Option<Position>,
+    /// How many events at most.
+    pub most: Option<u32>,
+    /// Whether to wait for events that are yet to come.
+    pub follow: bool,
+}
+
+/// One message of a reader of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditItem {
+    /// The position after this item: another reader resumes from there.
+    pub cursor: Position,
+    /// The event; `None` for a cursor alone.
+    pub event: Option<AuditEvent>,
 }
 
 /// A subject with the hash of its password, as far as it could be read.

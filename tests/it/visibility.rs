@@ -16,7 +16,7 @@ use credentiald::domain::time::days;
 use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
 use credentiald::policy::Baseline;
 use credentiald::ports::store::{Creation, Deletion, NewSubject};
-use credentiald::ports::{AccessRequest, Authorizer, Clock, Deadline, Decision, NoMeter, Store};
+use credentiald::ports::{AccessRequest, Authorizer, Clock, Deadline, Decision, NoMeter, Store, Unsealed};
 use credentiald::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use credentiald::service::requests::WatchFrom;
 use credentiald::service::{Call, Service, ServiceError, Watch};
@@ -68,6 +68,7 @@ impl Watched {
             store: Arc::clone(&store),
             hasher: Arc::new(engine(&clock)),
             pepper: Arc::new(KeyRing::parse("", Arc::clone(&entropy) as _).unwrap_or_else(|_| panic!("no keys"))),
+            sealer: Arc::new(Unsealed),
             authorizer: Arc::clone(&authorizer) as _,
             clock,
             entropy,

@@ -144,6 +144,7 @@ const MATRIX: &str = "
     admin:SetSecurityPreference       own       -         -         -         any
     admin:DescribeHashPosture         own       -         -         -         any
     admin:ImportCredentials           own       -         -         -         any
+    admin:ListAuditEvents             own       -         -         -         any
     admin:IssueAccessToken            own       -         -         -         any
     admin:ListAccessTokens            own       -         -         -         any
     admin:RevokeAccessToken           own       -         -         -         any

@@ -5,10 +5,24 @@ use prost_types::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::schema::is_secret;
+use crate::domain::text::stands_for_itself;
 
 /// The text of a response.
 pub(super) fn text(response: &DynamicMessage) -> String {
     format!("{:#}", object(response))
+}
+
+/// A message on one line. A character that is not simply displayed is escaped: between the values there is none.
+pub(in crate::cli) fn line(message: &DynamicMessage) -> String {
+    let mut line = String::new();
+    for character in object(message).to_string().chars() {
+        if stands_for_itself(character) {
+            line.push(character);
+        } else {
+            line.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    line
 }
 
 /// The time, if the message is a `Timestamp`.

@@ -5,7 +5,7 @@
 
 mod argument;
 mod call;
-mod json;
+pub(super) mod json;
 pub(super) mod refusal;
 mod request;
 mod schema;

@@ -22,9 +22,12 @@ impl Schema {
         Self { service, comments: pool.files().flat_map(|file| comments_of(&file)).collect() }
     }
 
-    /// The service's RPCs whose request is a single message.
+    /// The service's RPCs whose request and response are single messages. Others have commands of their own.
     pub(super) fn methods(&self) -> impl Iterator<Item = MethodDescriptor> {
-        self.service.iter().flat_map(ServiceDescriptor::methods).filter(|method| !method.is_client_streaming())
+        self.service
+            .iter()
+            .flat_map(ServiceDescriptor::methods)
+            .filter(|method| !method.is_client_streaming() && !method.is_server_streaming())
     }
 
     /// The comment of the element at that path in the file, on one line.

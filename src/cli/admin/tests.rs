@@ -27,7 +27,10 @@ use crate::grpc::generated::credential::admin::v1::{
 #[test]
 fn every_rpc_has_a_command_with_help() {
     let admin = AdminArgs::augment_args(Command::new("admin"));
-    for action in Action::ALL.iter().filter(|action| action.is_administrative() && !action.is_sent_as_stream()) {
+    for action in Action::ALL
+        .iter()
+        .filter(|action| action.is_administrative() && !action.is_sent_as_stream() && !action.is_open_ended())
+    {
         let name = schema::kebab(action.rpc());
         let command = admin.find_subcommand(&name).unwrap_or_else(|| panic!("{name} is missing"));
         assert!(!command.get_about().unwrap().to_string().is_empty(), "{name}");

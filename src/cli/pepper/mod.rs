@@ -12,14 +12,14 @@ use super::configuration::load_offline;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
+use super::store::open_beside;
 use super::terminal::Terminal;
-use crate::ambient::{SystemClock, SystemEntropy};
+use crate::ambient::SystemEntropy;
 use crate::domain::names::PepperKeyId;
 use crate::hashing::KeyRing;
-use crate::ports::{Clock, Entropy};
-use crate::server::{key_ring, location};
-use crate::store::sqlite::OpenError;
-use crate::store::{Location, Opening, SqlStore};
+use crate::ports::Entropy;
+use crate::server::key_ring;
+use crate::store::SqlStore;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PepperCommand {
@@ -45,17 +45,7 @@ async fn ring_and_store(args: &SettingArgs, environment: &Environment) -> Result
     let config = load_offline(args, environment)?.config;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let ring = key_ring(&config.pepper, &entropy).map_err(Failure::failed)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let location = location(&config).map_err(Failure::failed)?;
-    // Creating a store here would hide that the path is wrong.
-    if let Location::Sqlite(path) = &location
-        && !path.exists()
-    {
-        return Err(Failure::failed(OpenError::Absent(path.clone())));
-    }
-    let store = location.open(Opening::Beside, &clock, &entropy).await;
-    let store = store.map_err(|error| Failure::caused("can't open the store", &error))?;
-    Ok((ring, store))
+    Ok((ring, open_beside(&config).await?))
 }
 
 /// Shown as the key id of hashes that are not encrypted.

@@ -3,6 +3,7 @@
 mod access_tokens;
 mod accounts;
 mod attempts;
+mod audit;
 mod imports;
 mod instances;
 mod kinds;
@@ -91,6 +92,9 @@ rpc_methods! {
         issue_access_token(IssueAccessTokenRequest) -> IssueAccessTokenResponse = access_tokens::issue;
         list_access_tokens(ListAccessTokensRequest) -> ListAccessTokensResponse = access_tokens::list;
         revoke_access_token(RevokeAccessTokenRequest) -> RevokeAccessTokenResponse = access_tokens::revoke;
+    }
+    watches {
+        list_audit_events(ListAuditEventsRequest) -> ListAuditEventsStream of ListAuditEventsResponse = audit::list;
     }
     streams {
         import_credentials(ImportCredentialsRequest) -> ImportCredentialsResponse = imports::import;

@@ -46,7 +46,7 @@ fn kind(kind: ChangeKind) -> Kind {
 }
 
 /// A position as callers see it: encoded, so that they do not depend on its content.
-fn cursor_at(position: Position) -> String {
+pub(super) fn cursor_at(position: Position) -> String {
     URL_SAFE_NO_PAD.encode(position.0.to_be_bytes())
 }
 

@@ -1,5 +1,6 @@
 //! Converts messages to domain values and back. The functions of the RPCs use these.
 
+pub(super) mod audit_events;
 pub(super) mod change_events;
 pub(super) mod entries;
 pub(super) mod lists;

@@ -27,7 +27,7 @@ metrics! {
     /// Gauges: they grow and shrink.
     Gauge {
         Connections = "connections": "Open connections",
-        Watches = "watches": "Open watches of changes",
+        Watches = "watches": "Open watches of changes and readers of the audit log",
         AttemptsHeld = "attempts_held": "Failed attempts in memory that the store has not taken yet",
         FilesNotUsed(files: FileKind) = "files_not_used": "Changed files that are not used because of mistakes, by kind: the ones before stay in force",
         StoreOperations = "store_operations": "Reads and transactions in progress, including those that wait for a connection",
@@ -184,6 +184,8 @@ labels! {
         HeldAttempts = "held_attempts",
         /// Recording repeated refusals.
         Refusals = "refusals",
+        /// Closing ranges of the audit log.
+        AuditChain = "audit_chain",
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Numbered {
     pub more: bool,
 }
 
-/// A part of the events, of one tenant or of all.
+/// A part of the events, of one tenant or of all. The audit log is read in such pages too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeEventPage<Event = ChangeEvent> {
     /// The events that were kept at the time of the read. If they do not reach back to the requested position, events

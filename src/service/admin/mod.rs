@@ -1,6 +1,7 @@
 //! The administration: one file for each group of operations.
 
 mod attempts;
+mod audit;
 mod imports;
 mod instances;
 mod overlaps;

@@ -17,8 +17,11 @@ use crate::ports::{AccessRequest, Decision};
 use crate::service::error::Missing;
 use crate::service::{Call, ServiceError};
 
-/// Proves that a caller is permitted its action on one resource.
-pub struct Permit {
+/// Proves that a caller is permitted its action on one resource. On the heap, because steps that pass it on would be
+/// large otherwise.
+pub struct Permit(Box<Permitted>);
+
+struct Permitted {
     call: Call,
     resource: String,
     tenant: Option<(TenantId, TenantName)>,
@@ -29,17 +32,17 @@ pub struct Permit {
 impl Permit {
     /// The call that was permitted.
     pub fn call(&self) -> &Call {
-        &self.call
+        &self.0.call
     }
 
     /// The tenant of the resource at the time of the permission, if there is one.
     pub fn tenant(&self) -> Option<TenantId> {
-        self.tenant.as_ref().map(|(id, _)| *id)
+        self.0.tenant.as_ref().map(|(id, _)| *id)
     }
 
     /// The name of that tenant.
     pub fn tenant_name(&self) -> Option<&TenantName> {
-        self.tenant.as_ref().map(|(_, name)| name)
+        self.0.tenant.as_ref().map(|(_, name)| name)
     }
 
     pub(super) fn event(
@@ -52,16 +55,16 @@ impl Permit {
         AuditEvent {
             id,
             at,
-            request_id: self.call.request_id,
-            correlation_id: self.call.correlation_id.clone(),
-            caller: self.call.caller().clone(),
-            action: self.call.caller.action(),
-            resource: self.resource.clone(),
-            subject: self.subject,
+            request_id: self.0.call.request_id,
+            correlation_id: self.0.call.correlation_id.clone(),
+            caller: self.0.call.caller().clone(),
+            action: self.0.call.caller.action(),
+            resource: self.0.resource.clone(),
+            subject: self.0.subject,
             // What a tenant's caller tries elsewhere belongs to its own tenant.
-            tenant: self.call.evidence.and_then(|evidence| evidence.tenant).or(self.tenant()),
+            tenant: self.0.call.evidence.as_ref().and_then(|evidence| evidence.tenant).or(self.tenant()),
             process,
-            policies: self.policies.clone(),
+            policies: self.0.policies.clone(),
             outcome,
         }
     }
@@ -83,7 +86,7 @@ impl SubjectPermit {
 
     /// The call that was permitted.
     pub fn call(&self) -> &Call {
-        &self.permit.call
+        self.permit.call()
     }
 
     /// The subject's tenant.
@@ -173,12 +176,12 @@ impl Gates {
             Decision::Permitted { policies } => (true, policies),
             Decision::Denied { policies } => (false, policies),
         };
-        let permit = Permit { call, resource: resource.to_string(), tenant, subject, policies };
+        let permit = Permit(Box::new(Permitted { call, resource: resource.to_string(), tenant, subject, policies }));
         if is_permitted {
             return Ok(permit);
         }
         self.ports.meter.count(Counter::PermissionsRefused(Rpc(Some(action))));
-        self.record_refusal(self.event(&permit, AuditOutcome::Denied { repeats: None })).await?;
+        Box::pin(self.record_refusal(self.event(&permit, AuditOutcome::Denied { repeats: None }))).await?;
         // The true region, if there is one, is recorded but not disclosed.
         let resource = resource.clone().named_in(self.default_region()).to_string();
         Err(ServiceError::AccessDenied { action, resource })

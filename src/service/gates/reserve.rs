@@ -132,9 +132,10 @@ impl Gates {
         let limits = self.limits(candidate.permit().name().kind(), candidate.settings());
         let turn = within(deadline, self.take_turn(&slot, pair, limits, &mut candidate));
         let taken = turn.await.ok_or(ServiceError::DeadlineExceeded)?;
-        if let Err(ServiceError::TooManyAttempts { .. }) = taken {
+        if let Err(ServiceError::TooManyAttempts { .. } | ServiceError::AttemptsStopped { .. }) = taken {
             let throttled = AuditOutcome::Throttled { repeats: None };
-            self.record_refusal(self.event(candidate.permit().permit(), throttled)).await?;
+            // On the heap, as it is rare: every attempt would be larger otherwise.
+            Box::pin(self.record_refusal(self.event(candidate.permit().permit(), throttled))).await?;
         }
         let (turn, stored) = taken?;
         let hashes = self.ports.hasher.admit(candidate.permit().tenant(), hashes(&candidate), deadline)?;

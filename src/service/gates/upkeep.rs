@@ -17,12 +17,13 @@ const SPARED: Duration = days(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Gates {
-    /// Gives positions to change events, removes rows that are over, and records failed attempts that are held and
+    /// Gives positions to change events and audit events, removes rows that are over, and records failed attempts that are held and
     /// refusals that were counted, until the service stops. Failures are reported and retried.
     pub(in crate::service) async fn tend_store(&self, failed: impl Fn(&ServiceError)) {
         let tend = async {
             let recording = self.keep_recording_held(&failed);
-            tokio::join!(self.keep_numbering(&failed), self.keep_removing(&failed), recording)
+            let closing = self.keep_closing_audit_ranges(&failed);
+            tokio::join!(self.keep_numbering(&failed), self.keep_removing(&failed), recording, closing)
         };
         tokio::join!(self.watches.stopping.run_until_cancelled(tend), self.keep_recording_repeats(&failed));
     }
@@ -39,7 +40,7 @@ impl Gates {
             let removed = [
                 in_parts(|| store.purge_change_events(events_before)).await,
                 in_parts(|| store.remove_old(now.before(SPARED))).await,
-                in_parts(|| store.remove_old_audit_events(audit_before)).await,
+                in_parts(|| store.remove_old_audit_events(audit_before, &*self.ports.sealer)).await,
             ];
             last.iter_mut().zip(&removed).for_each(|(last, removed)| last.report(removed, &*self.ports.meter, &failed));
         }

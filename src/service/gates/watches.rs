@@ -62,16 +62,17 @@ impl Watches {
     pub(super) fn slot(
         self: &Arc<Self>,
         caller: &Caller,
-        tenant: &TenantName,
+        tenant: Option<&TenantName>,
         limits: WatchLimits,
         meter: &Arc<dyn Meter>,
     ) -> Option<WatchSlot> {
-        let bounds = [(caller.to_string(), limits.per_caller), (tenant.to_string(), limits.per_tenant)];
+        let of_tenant = tenant.map(|tenant| (tenant.to_string(), limits.per_tenant));
+        let bounds: Vec<_> = [(caller.to_string(), limits.per_caller)].into_iter().chain(of_tenant).collect();
         let mut open = self.open.lock();
         if bounds.iter().any(|(key, most)| open.get(key).is_some_and(|count| count >= most)) {
             return None;
         }
-        let keys = bounds.map(|(key, _)| key);
+        let keys: Vec<_> = bounds.into_iter().map(|(key, _)| key).collect();
         for key in &keys {
             *open.entry(key.clone()).or_default() += 1;
         }
@@ -79,10 +80,11 @@ impl Watches {
     }
 }
 
-/// One of the watches that a caller and a tenant may have at a time; dropping this frees it.
+/// One of the watches that a caller and a tenant may have at a time, one that reads the audit log included; dropping
+/// this frees it.
 pub struct WatchSlot {
     watches: Arc<Watches>,
-    keys: [String; 2],
+    keys: Vec<String>,
     _gauged: Gauged,
 }
 
@@ -161,7 +163,7 @@ impl Gates {
         self.watches.wanted.notify_one();
     }
 
-    pub(super) fn slot(&self, caller: &Caller, tenant: &TenantName) -> Result<WatchSlot, ServiceError> {
+    pub(super) fn slot(&self, caller: &Caller, tenant: Option<&TenantName>) -> Result<WatchSlot, ServiceError> {
         let slot = self.watches.slot(caller, tenant, self.installation.watches, &self.ports.meter);
         slot.ok_or(ServiceError::WatchInterrupted(Interruption::TooManyWatches))
     }
@@ -184,7 +186,7 @@ mod tests {
         let acme = TenantName::parse("acme").unwrap();
         let service = |name| Caller::Service(acme.clone(), FreeName::parse(name).unwrap());
         let meter: Arc<dyn Meter> = Arc::new(NoMeter);
-        let slot = |name| watches.slot(&service(name), &acme, limits(2, 3), &meter);
+        let slot = |name| watches.slot(&service(name), Some(&acme), limits(2, 3), &meter);
         let (first, second) = (slot("a"), slot("a"));
         assert!(first.is_some() && second.is_some() && slot("a").is_none());
         let third = slot("b");

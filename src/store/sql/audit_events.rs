@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use super::rows::{self, Read};
-use super::upkeep::AT_ONCE;
 use super::{Row, Statement, Transaction, sql};
 use crate::domain::action::Action;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
@@ -60,15 +59,6 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
         .await?;
     transaction.recorded().push(event.id);
     Ok(())
-}
-
-/// Removes a batch of events from before that time, oldest first. Returns the number removed. A trigger in the database
-/// refuses to remove events younger than 30 days.
-pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timestamp) -> Result<u64, StoreError> {
-    let some = sql("DELETE FROM audit_event WHERE id IN (
-             SELECT id FROM audit_event WHERE at < $1 ORDER BY at LIMIT $2
-         )");
-    transaction.execute(some.bind(before).bind(AT_ONCE)).await
 }
 
 /// Selects the event with that id.

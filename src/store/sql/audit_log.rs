@@ -10,12 +10,14 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::upkeep::is_full;
 use super::{SqlStore, audit_events};
+use crate::domain::audit_chain::{Checkpoint, Cut};
 use crate::domain::audit_event::AuditEvent;
+use crate::domain::audit_filter::AuditFilter;
+use crate::domain::change_event::Position;
 use crate::domain::time::Timestamp;
-use crate::ports::StoreError;
-use crate::ports::store::AuditLog;
+use crate::ports::store::{AuditEventPage, AuditLog};
+use crate::ports::{AuditSealer, StoreError};
 
 /// Maximum number of events in one transaction, so that other writers do not wait long.
 const AT_ONCE: usize = 64;
@@ -85,11 +87,36 @@ impl AuditLog for SqlStore {
         }
     }
 
-    async fn remove_old_audit_events(&self, before: Timestamp) -> Result<bool, StoreError> {
-        self.upkeep("remove_old_audit_events")
-            .run(|transaction| Box::pin(audit_events::remove_old(transaction, before)))
-            .await
-            .map(is_full)
+    async fn close_audit_range(&self, now: Timestamp, sealer: &dyn AuditSealer) -> Result<bool, StoreError> {
+        self.close_range(now, sealer).await
+    }
+
+    async fn audit_events(
+        &self,
+        filter: &AuditFilter,
+        after: Position,
+        most: u32,
+    ) -> Result<AuditEventPage, StoreError> {
+        self.events_in_order(filter, after, most).await
+    }
+
+    async fn audit_position_before(&self, time: Timestamp) -> Result<Position, StoreError> {
+        self.position_before(time).await
+    }
+
+    async fn audit_cut(&self) -> Result<Cut, StoreError> {
+        self.cut().await
+    }
+
+    async fn audit_range(
+        &self,
+        after: Position,
+    ) -> Result<Option<(Checkpoint, Vec<(Position, AuditEvent)>)>, StoreError> {
+        self.range_after(after).await
+    }
+
+    async fn remove_old_audit_events(&self, before: Timestamp, sealer: &dyn AuditSealer) -> Result<bool, StoreError> {
+        self.remove_old_ranges(before, sealer).await
     }
 }
 

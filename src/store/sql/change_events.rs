@@ -225,7 +225,7 @@ pub(super) async fn remove_of_tenant(transaction: &mut dyn Transaction, tenant: 
 }
 
 /// Builds a page of rows, each of which holds the range of kept events and at most one event.
-fn page<T>(found: &[Row], most: u32, read: impl Fn(&Row) -> Read<T>) -> Read<ChangeEventPage<T>> {
+pub(super) fn page<T>(found: &[Row], most: u32, read: impl Fn(&Row) -> Read<T>) -> Read<ChangeEventPage<T>> {
     let kept = kept(found.first().ok_or_else(|| rows::damaged("change_position"))?)?;
     let mut events = Vec::with_capacity(found.len());
     for row in found {
@@ -278,6 +278,6 @@ pub(super) fn kept(row: &Row) -> Read<KeptEvents> {
     Ok(KeptEvents { after: position(row, "purged")?, last: position(row, "last")? })
 }
 
-fn position(row: &Row, column: &str) -> Read<Position> {
+pub(super) fn position(row: &Row, column: &str) -> Read<Position> {
     u64::try_from(row.integer(column)?).map(Position).map_err(|_| rows::damaged(column))
 }

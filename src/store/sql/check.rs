@@ -4,8 +4,8 @@ use futures_util::StreamExt;
 
 use super::rows::{self, Read, subject_columns};
 use super::{
-    Database, Row, Statement, attempts, audit_events, change_events, client_tokens, hash_pages, overlaps, sql,
-    tenant_settings,
+    Database, Row, Statement, attempts, audit_chain, audit_events, change_events, client_tokens, hash_pages, overlaps,
+    sql, tenant_settings,
 };
 use crate::ports::store::HashEntry;
 use crate::ports::{Pepper, StoreError};
@@ -97,6 +97,8 @@ const TABLES: &[(&str, ReadRow)] = &[
         row.text("after").map(drop)
     }),
     ("audit_event", |row, _| audit_events::event(row).map(drop)),
+    ("audit_checkpoint", |row, _| audit_chain::checkpoint(row).map(drop)),
+    ("audit_cut", |row, _| audit_chain::cut(row).map(drop)),
 ];
 
 /// The columns to read, and the rest of `FROM`, in which the table is `s`.

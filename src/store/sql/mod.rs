@@ -3,6 +3,7 @@
 //! Each driver implements [`Database`], the store's only interface to it.
 
 mod attempts;
+mod audit_chain;
 mod audit_events;
 mod audit_log;
 mod authority;

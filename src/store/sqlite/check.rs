@@ -24,6 +24,7 @@ pub async fn check(path: &Path, pepper: Option<&dyn Pepper>) -> Result<CheckRepo
     let database = SqliteDatabase::look(&path);
     let mut report = CheckReport::default();
     check_file(&database, &mut report).await;
+    check_length(&database, &path, &mut report).await;
     sql::check(&database, pepper, &mut report).await;
     Ok(report)
 }
@@ -39,6 +40,18 @@ async fn check_file(database: &SqliteDatabase, report: &mut CheckReport) {
     };
     look("PRAGMA integrity_check", |row| Ok(row.text("integrity_check")?.to_owned())).await;
     look("PRAGMA foreign_key_check", dangling_line).await;
+}
+
+/// SQLite reads the missing end of a page as zeros, which may be a valid row.
+async fn check_length(database: &SqliteDatabase, path: &Path, report: &mut CheckReport) {
+    let page_size = database.read(&sql("PRAGMA page_size")).await;
+    let page_size = page_size.ok().and_then(|rows| rows.first()?.integer("page_size").ok()?.try_into().ok());
+    let length = std::fs::metadata(path).map(|file| file.len());
+    if let (Some(page_size), Ok(length)) = (page_size, length)
+        && length.checked_rem(page_size).is_some_and(|rest: u64| rest > 0)
+    {
+        report.damages.push("the file ends within a page".to_owned());
+    }
 }
 
 fn dangling_line(row: &Row) -> Result<String, StoreError> {

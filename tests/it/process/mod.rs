@@ -1,5 +1,6 @@
 //! The built binary as a process: what it prints, what it leaves on the disk, and how it starts and ends.
 
+mod audit;
 mod backup;
 mod canaries;
 mod certificates;

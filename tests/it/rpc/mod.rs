@@ -2,6 +2,7 @@
 
 mod admin;
 mod attempts;
+mod audit;
 mod change_password;
 mod change_password_v5;
 mod characters;

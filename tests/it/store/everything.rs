@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credentiald::domain::attempts::{Backoff, Forget, Pair};
+use credentiald::domain::audit_filter::AuditFilter;
 use credentiald::domain::caller::Caller;
 use credentiald::domain::change_event::Position;
 use credentiald::domain::credential::{ChangeId, Revision};
+use credentiald::domain::named_caller::NamedCaller;
 use credentiald::domain::names::{FreeName, RamUserName, TenantName};
 use credentiald::domain::overlap::PasswordUse;
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, SubjectKind};
@@ -21,7 +23,7 @@ use credentiald::domain::time::minutes;
 use credentiald::ports::store::{
     Authority, Generation, HashEntry, ImportedSubject, Replacement, StoredHashes, SubjectStatus,
 };
-use credentiald::ports::{Evidence, Store};
+use credentiald::ports::{Evidence, Store, Unsealed};
 use credentiald::store::SqlStore;
 use uuid::Uuid;
 
@@ -128,7 +130,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     store_of.all_change_events(Position(0), 2).await.unwrap();
     store_of.purge_change_events(at(i64::MAX)).await.unwrap();
     store_of.remove_old(at(i64::MAX)).await.unwrap();
-    store_of.remove_old_audit_events(at(i64::MAX)).await.unwrap();
+    audit_log_is_asked_for(store_of, acme, alice.id).await;
     store_of.delete_subject(acme, &app.name, &authority()).await.unwrap();
     store_of.delete_instance(acme, &instance_id("r-1"), &authority()).await.unwrap();
     store_of.delete_tenant(&globex, &authority()).await.unwrap();
@@ -139,6 +141,26 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     let permitted = Authority { tenant: Some(tenant_id(acme)), ..authority() };
     store_of.delete_instance(acme, &instance_id("r-9"), &permitted).await.unwrap();
     assert_eq!(not_called(&calls.lock().unwrap()), Vec::<String>::new(), "a method of a port that is not called");
+}
+
+async fn audit_log_is_asked_for(store: &dyn Store, acme: &TenantName, alice: SubjectId) {
+    while store.close_audit_range(at(1), &Unsealed).await.unwrap() {}
+    let of = AuditFilter::default;
+    let filters = [
+        of(),
+        AuditFilter { tenant: Some(tenant_id(acme)), ..of() },
+        AuditFilter { subject: Some(alice), ..of() },
+        AuditFilter { caller: NamedCaller::parse_shown("-/operator/boss"), ..of() },
+        AuditFilter { outcome: Some("done"), ..of() },
+    ];
+    for filter in filters {
+        store.audit_events(&filter, Position(0), 2).await.unwrap();
+    }
+    store.audit_position_before(at(500)).await.unwrap();
+    store.audit_position_before(at(i64::MAX)).await.unwrap();
+    store.audit_cut().await.unwrap();
+    store.audit_range(Position(0)).await.unwrap();
+    store.remove_old_audit_events(at(i64::MAX), &Unsealed).await.unwrap();
 }
 
 /// Works off what deletions and smaller settings left, at a time at which nothing is old.

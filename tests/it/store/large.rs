@@ -90,8 +90,17 @@ pub fn rows(count: u32, bytes: &str) -> Vec<String> {
         ),
         format!("UPDATE change_position SET last = 2 * {count}"),
         add(
-            "audit_event (id, at, request_id, caller_kind, caller_name, action, resource, outcome)",
-            &format!("{0}, 1, {0}, 'operator', 'boss', 'CreateTenant', 'installation', 'done' FROM s", id("006")),
+            "audit_event (id, at, request_id, caller_kind, caller_name, action, resource, outcome, position, subject_id,
+                 tenant_id)",
+            &format!(
+                "{0}, 1, {0}, 'operator', 'boss', 'admin:CreateTenant', 'installation', 'done', n, t.id, t.id
+                 FROM s, tenant t WHERE t.name = 'acme'",
+                id("006")
+            ),
+        ),
+        add(
+            "audit_checkpoint (first, last, closed_at, latest_at, hash)",
+            &format!("n, n, n, n, {} FROM s", digest("checkpoint")),
         ),
     ]
 }

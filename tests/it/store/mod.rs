@@ -58,7 +58,11 @@ macro_rules! laws {
                 decisions_recorded_at_once_stand_each_for_itself,
             ],
             audit: [
-                old_audit_events_are_removed_the_oldest_first_and_a_part_at_a_time,
+                every_outcome_is_read_back_with_all_that_it_has,
+                events_are_found_by_all_that_they_can_be_filtered_by,
+                a_time_leads_to_a_position_before_which_all_is_older,
+                every_event_gets_its_place_in_the_chain_once,
+                old_audit_events_are_removed_the_oldest_first_and_the_chain_stays_sound,
                 a_recent_audit_event_is_neither_removed_nor_changed,
             ],
             authorities: [

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use credentiald::ambient::SystemClock;
 use credentiald::domain::audit_event::AuditEvent;
-use credentiald::ports::Clock;
 use credentiald::ports::store::{AccessTokens, Attempts, AuditLog, Upkeep};
+use credentiald::ports::{Clock, Unsealed};
 use credentiald::store::Migrated;
 use credentiald::store::postgres::{self, OpenError, Url};
 use sqlx::{Connection, PgConnection};
@@ -106,7 +106,8 @@ async fn a_role_that_may_not_remove_audit_events_is_reported_and_the_rest_goes_o
     cluster.run(&database, &["REVOKE DELETE ON audit_event FROM credentiald_runs"]).await;
     let store = open(&cluster.url(&database), SETTINGS).await.unwrap();
     store.record(&event()).await.unwrap();
-    let error = store.remove_old_audit_events(at(2)).await.unwrap_err();
+    assert!(!store.close_audit_range(at(1), &Unsealed).await.unwrap());
+    let error = store.remove_old_audit_events(at(2), &Unsealed).await.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("lacks a privilege") && cause.contains("docs/operations.md"), "{cause}");
     assert!(!store.remove_old(at(2)).await.unwrap());

@@ -295,8 +295,9 @@ async fn a_healthy_store_is_checked_without_a_change() {
     let report = sqlite::check(&path, None).await.unwrap();
     assert_eq!(report.damages, Vec::<String>::new());
     assert_eq!(
-        report.sound_rows, 8,
-        "a tenant, a subject, a credential, two audit events, a change event, the positions and the key of page tokens"
+        report.sound_rows, 9,
+        "a tenant, a subject, a credential, two audit events, a change event, the positions, the key of page tokens and the \
+         beginning of the audit log"
     );
     assert_eq!(fs::read(&path).unwrap(), before);
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use credentiald::domain::attempts::{Backoff, Forget, Pair, PairFailures, StoredFailures};
+use credentiald::domain::audit_chain::{Checkpoint, Cut};
 use credentiald::domain::audit_event::AuditEvent;
+use credentiald::domain::audit_filter::AuditFilter;
 use credentiald::domain::change_event::{ChangeEvent, Position};
 use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{Credential, Revision, StoredHash, Version};
@@ -20,11 +22,11 @@ use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::tenant_settings::TenantSettings;
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
-    AccessTokens, Attempts, AuditLog, Authority, ChangeEventPage, ChangeEvents, Commit, CommitOutcome, Creation,
-    Credentials, Deletion, FoundSubject, HashEntry, ImportedSubject, Imports, Instances, Lookup, NewSubject, Numbered,
-    Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants, Upkeep,
+    AccessTokens, Attempts, AuditEventPage, AuditLog, Authority, ChangeEventPage, ChangeEvents, Commit, CommitOutcome,
+    Creation, Credentials, Deletion, FoundSubject, HashEntry, ImportedSubject, Imports, Instances, Lookup, NewSubject,
+    Numbered, Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants, Upkeep,
 };
-use credentiald::ports::{Evidence, Store, StoreError};
+use credentiald::ports::{AuditSealer, Evidence, Store, StoreError};
 use tokio::sync::{Barrier, watch};
 
 /// While armed, the first `credential` or `subjects` of each caller waits until all have called it, or no commit is made.
@@ -185,7 +187,12 @@ pass_on! {
 pass_on! {
     AuditLog {
         fn record(event: &AuditEvent) -> ();
-        fn remove_old_audit_events(before: Timestamp) -> bool;
+        fn close_audit_range(now: Timestamp, sealer: &dyn AuditSealer) -> bool;
+        fn audit_events(filter: &AuditFilter, after: Position, most: u32) -> AuditEventPage;
+        fn audit_position_before(time: Timestamp) -> Position;
+        fn audit_cut() -> Cut;
+        fn audit_range(after: Position) -> Option<(Checkpoint, Vec<(Position, AuditEvent)>)>;
+        fn remove_old_audit_events(before: Timestamp, sealer: &dyn AuditSealer) -> bool;
     }
 }
 

@@ -116,7 +116,12 @@ impl Client {
 
     /// Calls `WatchChanges`, whose replies come one by one.
     pub async fn watch(&self, request: Value) -> Watching {
-        let method = method_named("WatchChanges");
+        self.watch_by("WatchChanges", request).await
+    }
+
+    /// Calls a method whose replies come one by one.
+    pub async fn watch_by(&self, method: &str, request: Value) -> Watching {
+        let method = method_named(method);
         let response = self.open(&path(&method), encoded(&method, request)).await.expect("the server answers");
         let (head, body) = response.into_parts();
         Watching { method, initial: head.headers, body, received: Vec::new() }

@@ -58,8 +58,41 @@ ALTER TABLE audit_event ADD COLUMN repeated_since BIGINT;
 ALTER TABLE audit_event ADD COLUMN tenant_id TEXT COLLATE "C";
 ALTER TABLE audit_event ADD COLUMN process TEXT;
 
--- Audit events are added, never changed, and removed when they are old: not before 30 days, by the clock of the database.
-CREATE INDEX audit_event_age ON audit_event (at);
+-- The place of an event in the one order of all, given after the commit, a range of events at a time.
+ALTER TABLE audit_event ADD COLUMN position BIGINT CHECK (position >= 1);
+CREATE UNIQUE INDEX audit_event_position ON audit_event (position) WHERE position IS NOT NULL;
+CREATE INDEX audit_event_waiting ON audit_event (at, id) WHERE position IS NULL;
+CREATE INDEX audit_event_tenant ON audit_event (tenant_id, position) WHERE position IS NOT NULL;
+CREATE INDEX audit_event_subject ON audit_event (subject_id, position) WHERE position IS NOT NULL;
+CREATE INDEX audit_event_caller ON audit_event (caller_name, coalesce(caller_tenant, ''), position)
+    WHERE position IS NOT NULL;
+CREATE INDEX audit_event_outcome ON audit_event (outcome, position) WHERE position IS NOT NULL;
+
+-- The ranges of the audit log, chained: each hash covers the one before it and the events of the range. `latest_at` is the
+-- latest time of an event up to the end of the range. `signature` is that of the hash, by the key `key_id`.
+CREATE TABLE audit_checkpoint (
+    last      BIGINT NOT NULL PRIMARY KEY,
+    first     BIGINT NOT NULL CHECK (first >= 1 AND first <= last),
+    closed_at BIGINT NOT NULL,
+    latest_at BIGINT NOT NULL,
+    hash      BYTEA NOT NULL CHECK (length(hash) = 32),
+    key_id    TEXT,
+    signature BYTEA
+);
+CREATE INDEX audit_checkpoint_latest ON audit_checkpoint (latest_at, last);
+
+-- One row: the end of what was removed of the audit log, and the hash there. In the beginning a random one.
+CREATE TABLE audit_cut (
+    only_row  BIGINT NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    last      BIGINT NOT NULL CHECK (last >= 0),
+    hash      BYTEA NOT NULL CHECK (length(hash) = 32),
+    key_id    TEXT,
+    signature BYTEA
+);
+INSERT INTO audit_cut (only_row, last, hash)
+    SELECT 1, 0, sha256(CAST(CAST(gen_random_uuid() AS TEXT) || CAST(gen_random_uuid() AS TEXT) AS BYTEA));
+
+-- Audit events are added, get a place, are never changed otherwise, and removed when they are old: not before 30 days, by the clock of the database.
 CREATE FUNCTION refuse_audit_event() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'an audit event is not changed, nor removed before 30 days' USING ERRCODE = 'restrict_violation';
@@ -68,5 +101,10 @@ $$;
 CREATE TRIGGER audit_event_recent BEFORE DELETE ON audit_event FOR EACH ROW
     WHEN (old.at > extract(epoch FROM clock_timestamp()) * 1000000 - 2592000000000)
     EXECUTE FUNCTION refuse_audit_event();
-CREATE TRIGGER audit_event_unchanged BEFORE UPDATE ON audit_event FOR EACH ROW EXECUTE FUNCTION refuse_audit_event();
+CREATE TRIGGER audit_event_unchanged BEFORE UPDATE OF id, at, request_id, correlation_id, caller_tenant, caller_kind, caller_name,
+    caller_subject_id, action, resource, subject_id, outcome, change_id, version, policies, imported, unchanged, repeats,
+    repeated_since, tenant_id, process
+    ON audit_event FOR EACH ROW EXECUTE FUNCTION refuse_audit_event();
+CREATE TRIGGER audit_event_in_place BEFORE UPDATE OF position ON audit_event FOR EACH ROW
+    WHEN (old.position IS NOT NULL) EXECUTE FUNCTION refuse_audit_event();
 CREATE TRIGGER audit_event_emptied BEFORE TRUNCATE ON audit_event EXECUTE FUNCTION refuse_audit_event();

@@ -71,16 +71,56 @@ ALTER TABLE audit_event ADD COLUMN repeated_since INTEGER;
 ALTER TABLE audit_event ADD COLUMN tenant_id TEXT;
 ALTER TABLE audit_event ADD COLUMN process TEXT;
 
--- Audit events are added, never changed, and removed when they are old: not before 30 days, by the clock of this machine.
-CREATE INDEX audit_event_age ON audit_event (at);
+-- The place of an event in the one order of all, given after the commit, a range of events at a time.
+ALTER TABLE audit_event ADD COLUMN position INTEGER CHECK (position >= 1);
+CREATE UNIQUE INDEX audit_event_position ON audit_event (position) WHERE position IS NOT NULL;
+CREATE INDEX audit_event_waiting ON audit_event (at, id) WHERE position IS NULL;
+CREATE INDEX audit_event_tenant ON audit_event (tenant_id, position) WHERE position IS NOT NULL;
+CREATE INDEX audit_event_subject ON audit_event (subject_id, position) WHERE position IS NOT NULL;
+CREATE INDEX audit_event_caller ON audit_event (caller_name, coalesce(caller_tenant, ''), position)
+    WHERE position IS NOT NULL;
+CREATE INDEX audit_event_outcome ON audit_event (outcome, position) WHERE position IS NOT NULL;
+
+-- The ranges of the audit log, chained: each hash covers the one before it and the events of the range. `latest_at` is the
+-- latest time of an event up to the end of the range. `signature` is that of the hash, by the key `key_id`.
+CREATE TABLE audit_checkpoint (
+    last      INTEGER NOT NULL PRIMARY KEY,
+    first     INTEGER NOT NULL CHECK (first >= 1 AND first <= last),
+    closed_at INTEGER NOT NULL,
+    latest_at INTEGER NOT NULL,
+    hash      BLOB   NOT NULL CHECK (length(hash) = 32),
+    key_id    TEXT,
+    signature BLOB
+) STRICT;
+CREATE INDEX audit_checkpoint_latest ON audit_checkpoint (latest_at, last);
+
+-- One row: the end of what was removed of the audit log, and the hash there. In the beginning a random one.
+CREATE TABLE audit_cut (
+    only_row  INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    last      INTEGER NOT NULL CHECK (last >= 0),
+    hash      BLOB   NOT NULL CHECK (length(hash) = 32),
+    key_id    TEXT,
+    signature BLOB
+) STRICT;
+INSERT INTO audit_cut (only_row, last, hash) VALUES (1, 0, randomblob(32));
+
+-- Audit events are added, get a place, are never changed otherwise, and removed when they are old: not before 30 days, by the clock of this machine.
 CREATE TRIGGER audit_event_recent BEFORE DELETE ON audit_event
 WHEN old.at > unixepoch() * 1000000 - 2592000000000
 BEGIN
     SELECT RAISE(ABORT, 'an audit event is not removed before 30 days');
 END;
-CREATE TRIGGER audit_event_unchanged BEFORE UPDATE ON audit_event
+CREATE TRIGGER audit_event_unchanged BEFORE UPDATE OF number, id, at, request_id, correlation_id, caller_tenant, caller_kind, caller_name,
+    caller_subject_id, action, resource, subject_id, outcome, change_id, version, policies, imported, unchanged, repeats,
+    repeated_since, tenant_id, process
+ON audit_event
 BEGIN
     SELECT RAISE(ABORT, 'an audit event is not changed');
+END;
+CREATE TRIGGER audit_event_in_place BEFORE UPDATE OF position ON audit_event
+WHEN old.position IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'an audit event is not moved');
 END;
 
 PRAGMA user_version = 9;

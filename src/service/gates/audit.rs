@@ -1,0 +1,190 @@
+//! The audit log in order: the task that closes its ranges, and readers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::upkeep::LastFailure;
+use super::watches::WatchSlot;
+use super::{Gates, Permit};
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::change_event::Position;
+use crate::domain::names::TenantName;
+use crate::domain::resource::Resource;
+use crate::ports::meter::UpkeepTask;
+use crate::service::error::{Interruption, Missing};
+use crate::service::requests::{AuditItem, AuditQuery};
+use crate::service::{Call, ServiceError};
+
+/// How often ranges are closed. A range takes the events that were committed since the last one.
+const EVERY: Duration = Duration::from_secs(1);
+/// How many events are read at a time.
+const PAGE: u32 = 500;
+
+impl Gates {
+    /// Closes ranges of the audit log as events come.
+    pub(super) async fn keep_closing_audit_ranges(&self, failed: impl Fn(&ServiceError)) {
+        let mut due = tokio::time::interval(EVERY);
+        let mut last = LastFailure::of(UpkeepTask::AuditChain);
+        loop {
+            due.tick().await;
+            last.report(&self.close_audit_ranges().await, &*self.ports.meter, &failed);
+        }
+    }
+
+    /// Closes ranges until every event committed before is in one.
+    async fn close_audit_ranges(&self) -> Result<(), ServiceError> {
+        while self.ports.store.close_audit_range(self.now(), &*self.ports.sealer).await? {}
+        Ok(())
+    }
+
+    /// Begins to read the audit log of a permitted tenant, or of all tenants.
+    pub(in crate::service) async fn audit_reader(
+        self: &Arc<Self>,
+        call: Call,
+        tenant: Option<TenantName>,
+        mut query: AuditQuery,
+    ) -> Result<AuditReader, ServiceError> {
+        let resource = tenant.clone().map_or(Resource::Installation, Resource::Tenant);
+        let permit = self.permit(call, &resource).await?;
+        if self.watches.stopping.is_cancelled() {
+            return Err(ServiceError::WatchInterrupted(Interruption::Stopping));
+        }
+        if tenant.is_some() {
+            query.filter.tenant = Some(permit.tenant().ok_or(ServiceError::NotFound(Missing::Tenant))?);
+        }
+        let slot = self.slot(permit.call().caller(), tenant.as_ref())?;
+        // What was committed before the call is found.
+        self.close_audit_ranges().await?;
+        let cursor = match (query.cursor, query.filter.from) {
+            (Some(cursor), _) => cursor,
+            (None, Some(from)) => self.ports.store.audit_position_before(from).await?,
+            (None, None) => {
+                let kept = self.ports.store.audit_events(&query.filter, Position(0), 0).await?.kept;
+                if query.follow { kept.last } else { kept.after }
+            }
+        };
+        let page = VecDeque::new();
+        let checked = self.ports.clock.instant();
+        let gates = Arc::clone(self);
+        Ok(AuditReader {
+            gates,
+            permit,
+            resource,
+            query,
+            cursor,
+            page,
+            up_to: cursor,
+            checked,
+            state: State::New,
+            _slot: slot,
+        })
+    }
+}
+
+/// A reader of the audit log.
+pub struct AuditReader {
+    gates: Arc<Gates>,
+    permit: Permit,
+    resource: Resource,
+    query: AuditQuery,
+    /// All events up to here are returned or left out.
+    cursor: Position,
+    /// Events that were read, and not returned yet.
+    page: VecDeque<(Position, AuditEvent)>,
+    /// All events up to here were read.
+    up_to: Position,
+    /// When the caller was last found to be still permitted.
+    checked: Instant,
+    state: State,
+    _slot: WatchSlot,
+}
+
+#[derive(PartialEq, Eq)]
+enum State {
+    New,
+    Reading,
+    Ended,
+}
+
+impl AuditReader {
+    /// The next item: first the cursor at which the reader begins, then events, and from time to time a cursor; at the
+    /// end of a reader that does not follow, its last cursor, and then nothing. Nothing follows an error.
+    pub async fn next(&mut self) -> Option<Result<AuditItem, ServiceError>> {
+        if self.state == State::Ended {
+            return None;
+        }
+        let (stopping, deadline) = (self.gates.watches.stopping.clone(), self.permit.call().deadline);
+        let next = tokio::select! {
+            biased;
+            () = stopping.cancelled() => Err(ServiceError::WatchInterrupted(Interruption::Stopping)),
+            () = tokio::time::sleep_until(deadline.instant().into()) => Err(ServiceError::DeadlineExceeded),
+            next = self.advance() => next,
+        };
+        if next.is_err() {
+            self.state = State::Ended;
+        }
+        Some(next)
+    }
+
+    async fn advance(&mut self) -> Result<AuditItem, ServiceError> {
+        if self.state == State::New {
+            self.state = State::Reading;
+            return Ok(self.only_cursor());
+        }
+        loop {
+            if self.query.most == Some(0) {
+                self.state = State::Ended;
+                return Ok(self.only_cursor());
+            }
+            let clock = &self.gates.ports.clock;
+            if clock.instant().saturating_duration_since(self.checked) >= self.gates.installation.watches.heartbeat {
+                self.check_caller().await?;
+                return Ok(self.only_cursor());
+            }
+            let Some((position, event)) = self.page.pop_front() else {
+                self.cursor = self.up_to;
+                if !self.read_page().await? {
+                    if !self.query.follow {
+                        self.state = State::Ended;
+                        return Ok(self.only_cursor());
+                    }
+                    tokio::time::sleep(EVERY).await;
+                    self.gates.close_audit_ranges().await?;
+                }
+                continue;
+            };
+            self.cursor = position;
+            if self.query.filter.matches(&event) {
+                self.query.most = self.query.most.map(|most| most.saturating_sub(1));
+                return Ok(AuditItem { cursor: position, event: Some(event) });
+            }
+        }
+    }
+
+    /// Reads on. Returns whether anything was there.
+    async fn read_page(&mut self) -> Result<bool, ServiceError> {
+        let page = self.gates.ports.store.audit_events(&self.query.filter, self.cursor, PAGE).await?;
+        if !page.kept.reaches_back_to(self.cursor) {
+            return Err(ServiceError::CursorExpired);
+        }
+        // Checked after the read: if the caller's own tenant still exists, the events are of that tenant.
+        self.gates.check_evidence(self.permit.call()).await?;
+        self.up_to = page.up_to;
+        self.page = page.events.into();
+        Ok(!self.page.is_empty() || self.up_to > self.cursor)
+    }
+
+    /// Checks that the caller's evidence still holds, and that the caller is still permitted.
+    async fn check_caller(&mut self) -> Result<(), ServiceError> {
+        let call = self.permit.call().clone();
+        self.gates.check_evidence(&call).await?;
+        self.permit = self.gates.permit(call, &self.resource).await?;
+        self.checked = self.gates.ports.clock.instant();
+        Ok(())
+    }
+
+    fn only_cursor(&self) -> AuditItem {
+        AuditItem { cursor: self.cursor, event: None }
+    }
+}

@@ -1,0 +1,224 @@
+//! The order of the audit log, and the hash chain over it.
+//!
+//! An event is written without a position, so that writers do not wait for each other. Committed events get positions
+//! later, in transactions that first lock the single row of `audit_cut` and so exclude each other.
+
+use super::change_events::position;
+use super::rows::{self, Read};
+use super::{Row, SqlStore, Transaction, audit_events, sql};
+use crate::domain::audit_chain::{ChainHash, Checkpoint, Cut, Seal};
+use crate::domain::audit_event::AuditEvent;
+use crate::domain::audit_filter::AuditFilter;
+use crate::domain::change_event::Position;
+use crate::domain::names::{FreeName, TenantName};
+use crate::domain::time::Timestamp;
+use crate::ports::store::AuditEventPage;
+use crate::ports::{AuditSealer, StoreError};
+
+/// Maximum number of events in a range, and of events that one transaction removes.
+const AT_ONCE: i64 = 500;
+/// Maximum number of ranges that one transaction removes.
+const RANGES_AT_ONCE: i64 = 100;
+
+impl SqlStore {
+    pub(super) async fn close_range(&self, now: Timestamp, sealer: &dyn AuditSealer) -> Result<bool, StoreError> {
+        let waiting = sql("SELECT id FROM audit_event WHERE position IS NULL ORDER BY at, id LIMIT 1");
+        if self.read_first(waiting).await?.is_none() {
+            return Ok(false);
+        }
+        self.upkeep("close_audit_range").run(|transaction| Box::pin(close(transaction, now, sealer))).await
+    }
+
+    pub(super) async fn events_in_order(
+        &self,
+        filter: &AuditFilter,
+        after: Position,
+        most: u32,
+    ) -> Result<AuditEventPage, StoreError> {
+        /// One statement reads one snapshot: the kept positions, and events by the index that fits best.
+        macro_rules! page {
+            ($condition:literal, $after:literal, $most:literal) => {
+                sql(concat!(
+                    "SELECT c.last AS purged,
+                         coalesce((SELECT k.last FROM audit_checkpoint k WHERE k.last >= 1 ORDER BY k.last DESC LIMIT 1), c.last) AS last,
+                         e.*
+                     FROM audit_cut c LEFT JOIN (
+                         SELECT * FROM audit_event WHERE ",
+                    $condition,
+                    "position > ",
+                    $after,
+                    " ORDER BY position LIMIT ",
+                    $most,
+                    "
+                     ) e ON 1 = 1
+                     WHERE c.only_row = 1 ORDER BY e.position"
+                ))
+            };
+        }
+        let select = match filter {
+            AuditFilter { subject: Some(subject), .. } => page!("subject_id = $1 AND ", "$2", "$3").bind(*subject),
+            AuditFilter { caller: Some(caller), .. } => {
+                page!("caller_name = $1 AND coalesce(caller_tenant, '') = $2 AND ", "$3", "$4")
+                    .bind(caller.name())
+                    .bind(caller.tenant().map_or("", TenantName::as_str))
+            }
+            AuditFilter { tenant: Some(tenant), .. } => page!("tenant_id = $1 AND ", "$2", "$3").bind(*tenant),
+            AuditFilter { outcome: Some(outcome), .. } => page!("outcome = $1 AND ", "$2", "$3").bind(*outcome),
+            _ => page!("", "$1", "$2"),
+        };
+        let found = self.read(select.bind(after).bind(most)).await?;
+        super::change_events::page(&found, most, audit_events::event)
+    }
+
+    pub(super) async fn position_before(&self, time: Timestamp) -> Result<Position, StoreError> {
+        let first = sql("SELECT first FROM audit_checkpoint WHERE latest_at >= $1 ORDER BY latest_at, last LIMIT 1");
+        match self.read_first(first.bind(time)).await? {
+            Some(row) => Ok(Position(position(&row, "first")?.0.saturating_sub(1))),
+            None => self.head().await,
+        }
+    }
+
+    /// The last position that was given.
+    async fn head(&self) -> Result<Position, StoreError> {
+        let last = self
+            .read_first(sql("SELECT last FROM audit_checkpoint WHERE last >= 1 ORDER BY last DESC LIMIT 1"))
+            .await?;
+        match last {
+            Some(row) => position(&row, "last"),
+            None => Ok(self.cut().await?.last),
+        }
+    }
+
+    pub(super) async fn cut(&self) -> Result<Cut, StoreError> {
+        let row = self.read_first(sql("SELECT * FROM audit_cut WHERE only_row = 1")).await?;
+        cut(&row.ok_or_else(|| rows::damaged("audit_cut"))?)
+    }
+
+    pub(super) async fn range_after(
+        &self,
+        after: Position,
+    ) -> Result<Option<(Checkpoint, Vec<(Position, AuditEvent)>)>, StoreError> {
+        let select = sql("SELECT k.first, k.last, k.closed_at, k.latest_at, k.hash, k.key_id, k.signature, e.*
+             FROM (SELECT * FROM audit_checkpoint WHERE last > $1 ORDER BY last LIMIT 1) k
+             LEFT JOIN audit_event e ON e.position > $1 AND e.position <= k.last
+             ORDER BY e.position");
+        let found = self.read(select.bind(after)).await?;
+        let Some(first) = found.first() else { return Ok(None) };
+        let mut events = Vec::with_capacity(found.len());
+        for row in &found {
+            if row.optional_integer("position")?.is_some() {
+                events.push((position(row, "position")?, audit_events::event(row)?));
+            }
+        }
+        Ok(Some((checkpoint(first)?, events)))
+    }
+
+    pub(super) async fn remove_old_ranges(
+        &self,
+        before: Timestamp,
+        sealer: &dyn AuditSealer,
+    ) -> Result<bool, StoreError> {
+        let first = self
+            .read(sql("SELECT * FROM audit_checkpoint WHERE last >= 1 ORDER BY last LIMIT $1").bind(RANGES_AT_ONCE))
+            .await?
+            .iter()
+            .map(checkpoint)
+            .collect::<Read<Vec<_>>>()?;
+        let is_old = |range: &&Checkpoint| range.latest_at < before;
+        let begin = first.first().map_or(0, |range| range.first.0);
+        let most = u64::try_from(AT_ONCE).unwrap_or_default();
+        let fits = |range: &&Checkpoint| range.last.0 < begin + most || range.first.0 == begin;
+        let Some(end) = first.iter().take_while(is_old).take_while(fits).last() else { return Ok(false) };
+        let mut cut = Cut { last: end.last, hash: end.hash, seal: None };
+        cut.seal = sealer.seal(&cut.sealed_bytes());
+        self.upkeep("remove_old_audit_events").run(|transaction| Box::pin(remove(transaction, cut.clone()))).await?;
+        let next = first.iter().find(|range| range.last > end.last);
+        Ok(next.map_or(i64::try_from(first.len()) == Ok(RANGES_AT_ONCE), |range| is_old(&range)))
+    }
+}
+
+async fn close(
+    transaction: &mut dyn Transaction,
+    now: Timestamp,
+    sealer: &dyn AuditSealer,
+) -> Result<bool, StoreError> {
+    let lock = super::Statement::of_parts(&["SELECT * FROM audit_cut WHERE only_row = 1", transaction.for_update()]);
+    let begin = cut(&transaction.fetch_first(lock).await?.ok_or_else(|| rows::damaged("audit_cut"))?)?;
+    let last = sql("SELECT * FROM audit_checkpoint WHERE last >= 1 ORDER BY last DESC LIMIT 1");
+    let before = transaction.fetch_first(last).await?.as_ref().map(checkpoint).transpose()?;
+    let (last, hash) = before.as_ref().map_or((begin.last, begin.hash), |before| (before.last, before.hash));
+    let placed = sql("UPDATE audit_event SET position = w.place + $1
+             FROM (
+                 SELECT f.id AS waiting_id, row_number() OVER (ORDER BY f.at, f.id) AS place
+                 FROM (
+                     SELECT id, at FROM audit_event WHERE position IS NULL ORDER BY at, id LIMIT $2
+                 ) f
+             ) w
+             WHERE audit_event.id = w.waiting_id RETURNING *");
+    let mut events = Vec::new();
+    for row in transaction.fetch(placed.bind(last).bind(AT_ONCE)).await? {
+        events.push((position(&row, "position")?, audit_events::event(&row)?));
+    }
+    events.sort_by_key(|(position, _)| *position);
+    let latest = events.iter().map(|(_, event)| event.at).chain(before.map(|before| before.latest_at)).max();
+    let (Some((first, _)), Some((end, _)), Some(latest_at)) = (events.first(), events.last(), latest) else {
+        return Ok(false);
+    };
+    let mut range =
+        Checkpoint { first: *first, last: *end, closed_at: now, latest_at, hash: ChainHash([0; 32]), seal: None };
+    let fields: Vec<_> = events.iter().map(|(_, event)| event.fields()).collect();
+    range.hash = range.hash_of(hash, &fields);
+    range.seal = sealer.seal(&range.sealed_bytes());
+    let insert = sql("INSERT INTO audit_checkpoint (first, last, closed_at, latest_at, hash, key_id, signature)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)");
+    let (key, signature) = parts(range.seal.as_ref());
+    let insert = insert.bind(range.first).bind(range.last).bind(range.closed_at).bind(range.latest_at);
+    transaction.execute(insert.bind(range.hash.0).bind(key).bind(signature)).await?;
+    Ok(i64::try_from(events.len()).is_ok_and(|count| count >= AT_ONCE))
+}
+
+/// Moves the cut, and removes what is before it. Does nothing if another process was first.
+async fn remove(transaction: &mut dyn Transaction, cut: Cut) -> Result<(), StoreError> {
+    let moved = sql("UPDATE audit_cut SET last = $1, hash = $2, key_id = $3, signature = $4
+         WHERE only_row = 1 AND last < $1");
+    let (key, signature) = parts(cut.seal.as_ref());
+    let moved = moved.bind(cut.last).bind(cut.hash.0).bind(key).bind(signature);
+    if transaction.execute(moved).await? == 0 {
+        return Ok(());
+    }
+    transaction.execute(sql("DELETE FROM audit_event WHERE position <= $1").bind(cut.last)).await?;
+    transaction.execute(sql("DELETE FROM audit_checkpoint WHERE last <= $1").bind(cut.last)).await.map(drop)
+}
+
+fn parts(seal: Option<&Seal>) -> (Option<&str>, Option<&[u8]>) {
+    (seal.map(|seal| seal.key.as_str()), seal.map(|seal| seal.signature.as_slice()))
+}
+
+/// Reads a checkpoint from a row with all its columns.
+pub(super) fn checkpoint(row: &Row) -> Read<Checkpoint> {
+    Ok(Checkpoint {
+        first: position(row, "first")?,
+        last: position(row, "last")?,
+        closed_at: rows::time(row, "closed_at")?,
+        latest_at: rows::time(row, "latest_at")?,
+        hash: hash(row)?,
+        seal: seal(row)?,
+    })
+}
+
+/// Reads the cut from a row with all its columns.
+pub(super) fn cut(row: &Row) -> Read<Cut> {
+    Ok(Cut { last: position(row, "last")?, hash: hash(row)?, seal: seal(row)? })
+}
+
+fn hash(row: &Row) -> Read<ChainHash> {
+    row.bytes("hash")?.try_into().map(ChainHash).map_err(|_| rows::damaged("hash"))
+}
+
+fn seal(row: &Row) -> Read<Option<Seal>> {
+    if row.optional_text("key_id")?.is_none() {
+        return Ok(None);
+    }
+    let key = rows::parsed(row, "key_id", |text| FreeName::parse(text).ok())?;
+    Ok(Some(Seal { key, signature: row.bytes("signature")?.to_owned() }))
+}

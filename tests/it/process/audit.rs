@@ -1,0 +1,140 @@
+//! The commands that read the audit log and prove it, beside a service that goes on.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::installation::{Installation, Outcome, outcome, write_secretly};
+use super::serving::eventually;
+use super::tenant::{Acme, token};
+use crate::store::{connection_to, tamper};
+use crate::support::postgres::Cluster;
+
+/// The first test of RFC 8032, section 7.1, as OpenSSL writes it.
+const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+const SIGNED: &str = "--audit-signing-key-file=audit.key";
+
+fn with_keys() -> Installation {
+    let installation = Installation::new();
+    write_secretly(&installation.path("audit.key"), PRIVATE);
+    fs::write(installation.path("audit.pub"), PUBLIC).unwrap();
+    installation
+}
+
+fn refused(outcome: &Outcome, expected: &str) {
+    assert_eq!(outcome.status, Some(1), "{outcome:?}");
+    assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
+}
+
+/// Runs statements past the service, and past what protects the log.
+fn alter(installation: &Installation, statements: &str) {
+    let connection = connection_to(&installation.database());
+    let select = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit_event'";
+    let mut triggers = connection.prepare(select).unwrap();
+    let triggers = triggers.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let triggers: Vec<(String, String)> = triggers.map(Result::unwrap).collect();
+    assert_eq!(triggers.len(), 3);
+    let drop: String = triggers.iter().map(|(name, _)| format!("DROP TRIGGER {name};")).collect();
+    let restore: String = triggers.iter().map(|(_, sql)| format!("{sql};")).collect();
+    tamper(&installation.database(), &format!("{drop} {statements}; {restore}"));
+}
+
+#[tokio::test]
+async fn the_log_is_listed_exported_and_verified_while_the_service_runs() {
+    let installation = with_keys();
+    let (serving, acme) = installation.acme(&[SIGNED]).await;
+    let jane = acme.ram_user("jane", "mypassword").await;
+    acme.root.with_token_instead(&jane).err("ListRamUsers", json!({}), "ACCESS_DENIED").await;
+
+    let request = json!({ "caller_kind": "CALLER_KIND_OPERATOR", "caller_name": "jane" });
+    let operator = token(&acme.operator, request).await;
+    let list = |arguments: &[&str]| {
+        let arguments = [&["audit", "list"], arguments].concat();
+        outcome(installation.calling(&serving.address.to_string(), &operator, &arguments)).printed()
+    };
+    let denied = list(&["--outcome", "denied"]);
+    assert_eq!(denied.lines().count(), 1, "{denied}");
+    assert!(denied.contains(" denied acme/ram-user/jane admin:ListRamUsers tenant/acme ACCESS_DENIED "), "{denied}");
+    let json: Value = serde_json::from_str(&list(&["--json", "--by", "acme/ram-user/jane"])).unwrap();
+    assert_eq!((&json["outcome"], &json["caller"]), (&json!("denied"), &json!("acme/ram-user/jane")));
+    assert_eq!(list(&["--limit", "2"]).lines().count(), 2);
+
+    let verify = |arguments: &[&str]| installation.run(&[&["audit", "verify"], arguments].concat());
+    let sound = verify(&[SIGNED]).printed();
+    assert!(sound.starts_with("sound: ") && sound.contains("signed up to position "), "{sound}");
+    installation.run(&["audit", "export", "audit.jsonl"]).printed();
+    let of_file = verify(&["audit.jsonl", "--public-key", "audit.pub"]).printed();
+    assert!(of_file.contains("signed up to position "), "{of_file}");
+    assert!(verify(&["audit.jsonl"]).printed().contains("signatures were not checked"));
+
+    let exported = fs::read_to_string(installation.path("audit.jsonl")).unwrap();
+    fs::write(installation.path("altered.jsonl"), exported.replace("user/jane", "user/joan")).unwrap();
+    let altered = verify(&["altered.jsonl", "--public-key", "audit.pub"]);
+    refused(&altered, "an event or the checkpoint was altered");
+    refused(&verify(&["altered.jsonl"]), "the range of positions ");
+    serving.stop().await;
+    assert!(verify(&[SIGNED, "--contains", "audit.jsonl"]).printed().starts_with("sound: "));
+}
+
+#[tokio::test]
+async fn whatever_is_altered_in_the_store_is_found() {
+    let installation = with_keys();
+    let (serving, acme) = installation.acme(&[SIGNED]).await;
+    acme.ram_user("jane", "mypassword").await;
+    let waiting = "SELECT count(*) FROM audit_event WHERE position IS NULL";
+    let closed = || connection_to(&installation.database()).query_row(waiting, [], |row| row.get::<_, u32>(0)).unwrap();
+    eventually("the end of the range", || (closed() == 0).then_some(())).await;
+    serving.stop().await;
+    installation.run(&["audit", "export", "audit.jsonl"]).printed();
+    let verify = || installation.run(&["audit", "verify", SIGNED, "--contains", "audit.jsonl"]);
+    verify().printed();
+    let whole = fs::read(installation.database()).unwrap();
+    for statements in [
+        "DELETE FROM audit_event WHERE position = 3",
+        "UPDATE audit_event SET outcome = 'denied' WHERE position = 3",
+        "UPDATE audit_event SET at = at + 1 WHERE position = 3",
+        "UPDATE audit_event SET process = NULL WHERE position = 3",
+        "UPDATE audit_event SET position = 1000 WHERE position = 3",
+        "UPDATE audit_event SET position = NULL WHERE position = 3",
+        "DELETE FROM audit_checkpoint WHERE first = 1",
+        "INSERT INTO audit_event (id, at, request_id, caller_kind, caller_name, action, resource, outcome, position)
+         SELECT '00000000-0000-4000-8000-000000000000', at, request_id, caller_kind, caller_name, action, resource, outcome,
+         1000 FROM audit_event WHERE position = 1",
+        "UPDATE audit_checkpoint SET hash = randomblob(32) WHERE first = 1",
+        "UPDATE audit_checkpoint SET signature = randomblob(64) WHERE first = 1",
+        "UPDATE audit_checkpoint SET closed_at = closed_at + 1 WHERE first = 1",
+        "UPDATE audit_cut SET hash = randomblob(32)",
+        "UPDATE audit_cut SET last = 1",
+        "DELETE FROM audit_event; DELETE FROM audit_checkpoint",
+        "DELETE FROM audit_event WHERE position = (SELECT max(last) FROM audit_checkpoint);
+         DELETE FROM audit_checkpoint WHERE last = (SELECT max(last) FROM audit_checkpoint)",
+    ] {
+        alter(&installation, statements);
+        let found = verify();
+        assert_eq!(found.status, Some(1), "{statements}: {found:?}");
+        fs::write(installation.database(), &whole).unwrap();
+    }
+    verify().printed();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_on_postgresql_is_verified_too() {
+    let cluster = Cluster::with_store().await;
+    let installation = with_keys();
+    let url = cluster.url("credentiald");
+    write_secretly(&installation.path("runs.url"), url);
+    let on = ["--store-url-file", "runs.url", SIGNED];
+    let run = |command: &[&str]| installation.run(&[command, &on].concat());
+    let token = run(&["bootstrap"]).printed().trim().to_owned();
+    let serving = installation.serve(&on).await;
+    Acme::create(serving.address, &token).await;
+    let soon = || Some(run(&["audit", "verify"]).printed()).filter(|sound| !sound.contains(" 0 ranges"));
+    let sound = eventually("a range", soon).await;
+    assert!(sound.contains("signed up to position "), "{sound}");
+    serving.stop().await;
+    let alter = "SET session_replication_role = replica;
+        UPDATE audit_event SET resource = 'x' WHERE position = 1";
+    cluster.run("credentiald", &[alter]).await;
+    refused(&run(&["audit", "verify"]), "an event or the checkpoint was altered");
+}
