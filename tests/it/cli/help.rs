@@ -35,6 +35,7 @@ fn every_command_has_help() {
         "policy",
         "hash-cost",
         "admin",
+        "audit",
         "import",
         "export",
         "backup",
