@@ -2,6 +2,7 @@
 
 mod audit_key;
 mod bad_settings;
+mod jwt;
 mod location;
 mod operator_file;
 mod pepper;
@@ -26,10 +27,12 @@ use crate::domain::names::FreeName;
 use crate::domain::time::days;
 use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
+use crate::jwt::Jwts;
 use crate::listener::{BindError, Limits, raise_descriptor_limit};
 use crate::policy::Baseline;
 use crate::ports::{
-    AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, Meter, NoMeter, Store, StoreError, Unsealed,
+    AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, JwtVerifier, Meter, NoMeter, Store, StoreError,
+    Unsealed,
 };
 use crate::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use crate::service::requests::IssuedToken;
@@ -39,6 +42,7 @@ use crate::telemetry::{AtomicMeter, Metrics};
 
 pub use audit_key::audit_key;
 pub use bad_settings::{BadSettings, SettingProblem};
+pub use jwt::{JwtFiles, jwt_issuers};
 pub use location::{LocationError, location};
 pub use operator_file::{OperatorFile, OperatorFileError};
 pub use pepper::key_ring;
@@ -62,6 +66,7 @@ pub struct Server {
     /// Absent if there are only the built-in ones.
     policies: Option<Reloader<PolicyFiles>>,
     candidates: Option<Reloader<CandidateFiles>>,
+    jwt_issuers: Option<Reloader<JwtFiles>>,
     reload: watch::Sender<()>,
     shutdown_delay: Duration,
     drain: Duration,
@@ -79,7 +84,7 @@ pub enum StartError {
     /// The cost of a hash is not allowed.
     #[error(transparent)]
     Cost(#[from] CostError),
-    /// The pepper keys can't be read, the refused passwords, the policies, or the files of TLS.
+    /// The pepper keys can't be read, or files that are followed.
     #[error(transparent)]
     Settings(#[from] BadSettings),
     /// The key ring lacks keys that the store needs.
@@ -154,12 +159,18 @@ impl Server {
         }
         let engine = HashEngine::start(engine_settings(&config.hashing)?, Arc::clone(&clock), entropy.as_ref())?;
         let engine = Arc::new(engine);
+        let jwt_issuers = match opening {
+            Opening::ToServe => jwt_issuers(&config.jwt)?,
+            Opening::Beside => None,
+        };
+        let jwts = jwt_issuers.as_ref().map(|issuers| Arc::new(Jwts::new(issuers.in_force())) as Arc<dyn JwtVerifier>);
         let ports = wrap(Ports {
             store: Arc::clone(&store) as Arc<dyn Store>,
             hasher: Arc::clone(&engine) as Arc<dyn Hasher>,
             pepper: Arc::new(key_ring),
             sealer: audit_key.map_or_else(|| Arc::new(Unsealed) as Arc<dyn AuditSealer>, |key| Arc::new(key)),
             authorizer: authorizer(policies.in_force(), candidates.as_ref().map(Reloader::in_force), &meter)?,
+            jwts,
             clock,
             entropy,
             meter: Arc::new(meter.clone()),
@@ -193,6 +204,7 @@ impl Server {
             refused,
             policies: config.policies.directory.is_some().then_some(policies),
             candidates,
+            jwt_issuers,
             reload: watch::Sender::new(()),
             shutdown_delay: Duration::from_secs(config.server.shutdown_delay_seconds),
             drain: Duration::from_secs(config.server.drain_seconds),
@@ -216,7 +228,13 @@ impl Server {
 
     /// Asks for a reload of the files that it follows, or `None` if it follows none.
     pub fn reload(&self) -> Option<watch::Sender<()>> {
-        let follows = [self.tls.is_some(), self.refused.is_some(), self.policies.is_some(), self.candidates.is_some()];
+        let follows = [
+            self.jwt_issuers.is_some(),
+            self.tls.is_some(),
+            self.refused.is_some(),
+            self.policies.is_some(),
+            self.candidates.is_some(),
+        ];
         follows.contains(&true).then(|| self.reload.clone())
     }
 

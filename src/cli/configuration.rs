@@ -13,8 +13,8 @@ use crate::config::{Effective, Hashing, LogFormat, Mistake};
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::{Clock, Entropy};
 use crate::server::{
-    BadSettings, OperatorFile, audit_key, candidate_policies, engine_settings, key_ring, location, policies,
-    refused_passwords, tls,
+    BadSettings, OperatorFile, audit_key, candidate_policies, engine_settings, jwt_issuers, key_ring, location,
+    policies, refused_passwords, tls,
 };
 use crate::store::Location;
 use crate::telemetry;
@@ -101,13 +101,14 @@ fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
     let of_policies = mistakes_of(effective, policies(&effective.config.policies))
         .chain(mistakes_of(effective, candidate_policies(&effective.config.policies)));
     let of_audit = mistakes_of(effective, audit_key(&effective.config.audit));
+    let of_issuers = mistakes_of(effective, jwt_issuers(&effective.config.jwt));
     let of_list = mistakes_of(effective, refused_passwords(&effective.config.policy));
     let location = location(&effective.config).ok();
     let of_store = location.iter().flat_map(Location::files).filter_map(|path| {
         let error = OperatorFile::read(path).err()?;
         Some(effective.mistake(key_of_store(effective), format!("names a file: {error}")))
     });
-    of_list.chain(of_store).chain(of_tls).chain(of_policies).chain(of_audit).collect()
+    of_list.chain(of_store).chain(of_tls).chain(of_policies).chain(of_audit).chain(of_issuers).collect()
 }
 
 /// The mistakes in what settings name, each with the place of its setting.

@@ -13,7 +13,7 @@ mod values;
 pub use parse::{ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion};
 pub use secret::Secret;
 pub use settings::{
-    Attempts, Audit, Config, Directory, Hashing, Kind, Log, Metrics, Pepper, Policies, Policy, Postgres, Quotas,
+    Attempts, Audit, Config, Directory, Hashing, Jwt, Kind, Log, Metrics, Pepper, Policies, Policy, Postgres, Quotas,
     SETTINGS, Server, Setting, Store, Tls, Watch,
 };
 pub use show::holds_password;

@@ -159,6 +159,11 @@ settings! {
         /// Lowest version of TLS that is accepted: `1.3` or `1.2`.
         minimum_version: TlsVersion = Text "1.3", tls_version;
     }
+    /// Callers by JWT. The files are read again when their content changes, and on SIGHUP.
+    jwt: Jwt {
+        /// File with the issuers whose tokens are accepted, and the callers that they name. Empty means no issuer.
+        issuers_file: Option<PathBuf> = Text "", optional_path;
+    }
     /// The store.
     store: Store {
         /// The store: `sqlite:` and the path of a file, or `postgres://user:password@host:port/database`. Separate

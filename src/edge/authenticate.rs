@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Explanation, Reason, RequestContext};
 use crate::domain::caller::EligibleCaller;
-use crate::ports::{ExternalIdentity, PeerCertificate};
+use crate::ports::{ExternalIdentity, JwtRefusal, PeerCertificate, PresentedJwt};
 use crate::service::{Call, Service, ServiceError};
 
 /// The proof of its caller that a request carries.
@@ -13,6 +13,8 @@ pub enum Credentials<'a> {
     BearerToken(&'a str),
     /// The client certificate of the connection, which names a caller.
     Certificate(Arc<dyn ExternalIdentity>),
+    /// A token of another issuer.
+    Jwt(&'a str),
 }
 
 impl<'a> Credentials<'a> {
@@ -27,7 +29,9 @@ impl<'a> Credentials<'a> {
         let (value, None) = (value?, values.next()) else { return None };
         let (scheme, token) = value.split_once(' ')?;
         let is_token = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ');
-        is_token.then_some(Self::BearerToken(token))
+        // Our tokens hold no dot, and a signed JWT holds two (RFC 7515, section 7.1).
+        let credentials = if token.contains('.') { Self::Jwt(token) } else { Self::BearerToken(token) };
+        is_token.then_some(credentials)
     }
 }
 
@@ -46,6 +50,14 @@ pub async fn authenticate(
     let (caller, evidence) = match credentials.ok_or_else(|| refused(ServiceError::Unauthenticated))? {
         Credentials::BearerToken(token) => service.authenticate(token).await.map_err(refused)?,
         Credentials::Certificate(identity) => service.authenticate_external(identity).await.map_err(refused)?,
+        Credentials::Jwt(text) => {
+            let certificate = certificate.map(|certificate| certificate.thumbprint);
+            let identity = service.identity_of_jwt(PresentedJwt { text, certificate }).await.map_err(|refusal| {
+                log_refusal(refusal, context);
+                refused(ServiceError::Unauthenticated)
+            })?;
+            service.authenticate_external(identity).await.map_err(refused)?
+        }
     };
     let of_certificate = certificate.and_then(|certificate| certificate.identity.as_ref());
     if of_certificate.is_some_and(|identity| !identity.caller().is_name_of(&caller)) {
@@ -79,6 +91,17 @@ pub async fn disclosed<T>(service: &Service, call: &Call, outcome: Result<T, Ser
     is_proven.and(outcome)
 }
 
+/// Logs which check refuses a JWT. Only tokens that an issuer has signed are worth a line by default: anyone can send
+/// other ones.
+fn log_refusal(refusal: JwtRefusal, context: &RequestContext) {
+    let (request_id, peer) = (context.request_id, context.peer);
+    if refusal.is_signed() {
+        tracing::info!(%request_id, %peer, %refusal, "a JWT was refused");
+    } else {
+        tracing::debug!(%request_id, %peer, %refusal, "a JWT was refused");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,7 +109,7 @@ mod tests {
     fn token_of<'a>(values: &[Option<&'a str>]) -> Option<&'a str> {
         match Credentials::of(values.iter().copied(), None)? {
             Credentials::BearerToken(token) => Some(token),
-            Credentials::Certificate(_) => None,
+            Credentials::Jwt(_) | Credentials::Certificate(_) => None,
         }
     }
 

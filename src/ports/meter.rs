@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use catalogue::{
-    AcceptWait, AttemptOutcome, AttemptThrottle, CandidateDecision, Closing, Counter, FileKind, Gauge, Histogram,
-    QuotaHolder, RetryCause, Rpc, StatusCode, StoreFailure, UpkeepTask,
+    AcceptWait, AttemptOutcome, AttemptThrottle, CandidateDecision, Closing, Counter, FetchOutcome, FileKind, Gauge,
+    Histogram, QuotaHolder, RetryCause, Rpc, StatusCode, StoreFailure, UpkeepTask,
 };
 
 /// Records metrics. Every method is cheap enough for every request, and never fails.

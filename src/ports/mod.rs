@@ -6,6 +6,7 @@ pub mod clock;
 pub mod entropy;
 pub mod evidence;
 pub mod hasher;
+pub mod jwt;
 pub mod meter;
 pub mod pepper;
 pub mod retries;
@@ -19,6 +20,7 @@ pub use evidence::{CallerProof, Evidence, ExternalIdentity, PeerCertificate};
 pub use hasher::{
     AdmittedHashes, EngineFigures, HashDescription, Hasher, HasherError, HasherFigures, NotAdmitted, SALT_BYTES, Salt,
 };
+pub use jwt::{JwtRefusal, JwtVerifier, PresentedJwt};
 pub use meter::{Counter, Gauge, Gauged, Histogram, Meter, NoMeter};
 pub use pepper::{Pepper, PepperError, PepperProblem};
 pub use store::{Store, StoreError};

@@ -14,6 +14,7 @@ use tower::ServiceExt;
 use super::readiness::follow_store;
 use super::{Reloader, Server, StartError};
 use crate::grpc::{GrpcEdge, Health};
+use crate::jwt::Jwts;
 use crate::listener::accept;
 use crate::ports::Meter;
 use crate::service::ServiceError;
@@ -106,6 +107,10 @@ impl Server {
         }
         if let Some(candidates) = self.candidates.take() {
             following.spawn(candidates.follow(self.reload.subscribe(), Arc::clone(meter)));
+        }
+        if let Some(issuers) = self.jwt_issuers.take() {
+            following.spawn(Jwts::new(issuers.in_force()).follow(Arc::clone(&self.clock), Arc::clone(meter)));
+            following.spawn(issuers.follow(self.reload.subscribe(), Arc::clone(meter)));
         }
         following
     }

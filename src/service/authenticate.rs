@@ -9,7 +9,7 @@ use super::gates::Gates;
 use super::{Call, Service, ServiceError};
 use crate::domain::access_token::TokenDigest;
 use crate::domain::caller::Caller;
-use crate::ports::{CallerProof, Evidence, ExternalIdentity};
+use crate::ports::{CallerProof, Evidence, ExternalIdentity, JwtRefusal, PresentedJwt};
 
 /// The prefix of every access token's text, so that scanners for leaked secrets recognize it.
 const PREFIX: &str = "cdt_";
@@ -57,6 +57,14 @@ impl Service {
     /// A quota is used up.
     pub fn take_quota(&self, caller: &Caller) -> Result<(), ServiceError> {
         self.gates.take_quota(caller)
+    }
+
+    /// The identity that a JWT proves.
+    ///
+    /// # Errors
+    /// The check that refuses it. For the log, not for the caller.
+    pub async fn identity_of_jwt(&self, jwt: PresentedJwt<'_>) -> Result<Arc<dyn ExternalIdentity>, JwtRefusal> {
+        self.gates.verify_jwt(jwt).await
     }
 
     /// Checks a caller's evidence again, once its message is there: that may be long after the headers.

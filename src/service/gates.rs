@@ -72,7 +72,10 @@ use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
 use crate::ports::meter::Counter;
 use crate::ports::store::Authority;
-use crate::ports::{AdmittedHashes, AuditSealer, Authorizer, Clock, Entropy, Hasher, Meter, Pepper, Salt, Store};
+use crate::ports::{
+    AdmittedHashes, AuditSealer, Authorizer, Clock, Entropy, ExternalIdentity, Hasher, JwtRefusal, JwtVerifier, Meter,
+    Pepper, PresentedJwt, Salt, Store,
+};
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
 use crate::service::{Call, ServiceError};
@@ -102,6 +105,8 @@ pub struct Ports {
     pub pepper: Arc<dyn Pepper>,
     /// The signatures of the audit log.
     pub sealer: Arc<dyn AuditSealer>,
+    /// The verifier of JWTs, if issuers are configured.
+    pub jwts: Option<Arc<dyn JwtVerifier>>,
     /// Permission decisions.
     pub authorizer: Arc<dyn Authorizer>,
     /// The time.
@@ -279,6 +284,15 @@ impl Gates {
             None => None,
         };
         Ok(member.clone().of(tenant.clone(), subject).map(|caller| (caller, Some(found.id))))
+    }
+
+    /// The identity that a JWT proves.
+    pub(super) async fn verify_jwt(&self, jwt: PresentedJwt<'_>) -> Result<Arc<dyn ExternalIdentity>, JwtRefusal> {
+        let verified = match &self.ports.jwts {
+            Some(jwts) => jwts.verify(jwt, self.now()).await,
+            None => Err(JwtRefusal::NoIssuers),
+        };
+        verified.inspect_err(|_| self.ports.meter.count(Counter::JwtsRefused))
     }
 
     /// The access token with that digest: a look-up before the caller is known.

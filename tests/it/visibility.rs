@@ -69,6 +69,7 @@ impl Watched {
             hasher: Arc::new(engine(&clock)),
             pepper: Arc::new(KeyRing::parse("", Arc::clone(&entropy) as _).unwrap_or_else(|_| panic!("no keys"))),
             sealer: Arc::new(Unsealed),
+            jwts: None,
             authorizer: Arc::clone(&authorizer) as _,
             clock,
             entropy,

@@ -19,6 +19,8 @@ metrics! {
         StoreFailures(reason: StoreFailure) = "store_failures": "Store operations that failed, by reason",
         StoreRetries(cause: RetryCause) = "store_retries": "Retries of store operations, by cause",
         AuditEvents = "audit_events": "Audit events recorded",
+        JwtsRefused = "jwts_refused": "JWTs refused",
+        JwksFetches(outcome: FetchOutcome) = "jwks_fetches": "Fetches of the keys of issuers of JWTs, by outcome",
         UpkeepFailures(task: UpkeepTask) = "upkeep_failures": "Failures of work in the background, by task",
     }
 }
@@ -162,6 +164,8 @@ labels! {
         Policies = "policies",
         /// Candidates for permissions.
         CandidatePolicies = "candidate_policies",
+        /// Those of the issuers of JWTs.
+        Jwt = "jwt",
     }
 
     /// What candidate policies would decide.
@@ -172,6 +176,14 @@ labels! {
         Permits = "permits",
         /// They deny what is permitted now.
         Denies = "denies",
+    }
+
+    /// How a fetch of keys ended.
+    FetchOutcome {
+        /// They were fetched.
+        Fetched = "fetched",
+        /// They were not: the ones before are used, for a bounded time.
+        Failed = "failed",
     }
 
     /// Work in the background.

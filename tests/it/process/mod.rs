@@ -9,6 +9,7 @@ mod damage;
 mod full_disk;
 mod hang_up;
 mod import;
+mod jwt;
 mod kill;
 mod limits;
 mod memory;

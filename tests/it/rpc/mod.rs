@@ -11,6 +11,7 @@ mod concurrency;
 mod consequences;
 mod imports;
 mod isolation;
+mod jwts;
 mod modify_account_password;
 mod modify_pw_by_domain;
 mod password_age;

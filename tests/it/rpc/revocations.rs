@@ -14,6 +14,7 @@ use crate::support::certificates::{Authority, ClientTls, client_params};
 use crate::support::client::{OpenStream, frame, method_named, path};
 use crate::support::clock::MovedClock;
 use crate::support::installation::write_secretly;
+use crate::support::jwt::{JwksServer, REFRESH, SigningKey, claims, issuers};
 use crate::support::{Client, Setup, World};
 
 const OLD: &str = "mypassword";
@@ -155,7 +156,7 @@ async fn a_root_gets_nothing_of_a_tenant_that_was_made_again() {
 
 #[tokio::test]
 async fn a_change_that_waits_its_turn_is_not_made_after_the_token_was_revoked() {
-    let (world, armed, mut waiting) = holding().await;
+    let (world, armed, mut waiting) = holding(Setup::default()).await;
     world.ram_user("alice", OLD).await;
     let (alice, id) =
         issued(&world.root, &world, json!({ "caller_kind": "CALLER_KIND_RAM_USER", "caller_name": "alice" })).await;
@@ -175,12 +176,12 @@ async fn a_change_that_waits_its_turn_is_not_made_after_the_token_was_revoked() 
 }
 
 /// A world where the first two who load a credential, or list subjects, wait for each other.
-async fn holding() -> (World, Arc<AtomicBool>, watch::Receiver<u32>) {
+async fn holding(setup: Setup) -> (World, Arc<AtomicBool>, watch::Receiver<u32>) {
     let armed = Arc::new(AtomicBool::new(false));
     let for_store = Arc::clone(&armed);
     let (count, waiting) = watch::channel(0);
     let hold = move |store| Arc::new(BarrierStore::counting_those_who_wait(store, 2, for_store, count)) as _;
-    (Setup::default().around(hold).start().await, armed, waiting)
+    (setup.around(hold).start().await, armed, waiting)
 }
 
 #[tokio::test]
@@ -193,7 +194,7 @@ async fn no_verdict_is_returned_after_the_token_was_revoked() {
         ("ChangePassword", OLD, 7),
     ];
     for (method, password, expected_version) in asked {
-        let (world, armed, mut waiting) = holding().await;
+        let (world, armed, mut waiting) = holding(Setup::default()).await;
         world.ram_user("alice", OLD).await;
         let (caller, request) = match method {
             "VerifyPassword" => (
@@ -223,7 +224,7 @@ async fn no_verdict_is_returned_after_the_token_was_revoked() {
 
 #[tokio::test]
 async fn data_of_a_later_tenant_of_the_same_name_is_not_returned() {
-    let (world, armed, mut waiting) = holding().await;
+    let (world, armed, mut waiting) = holding(Setup::default()).await;
     armed.store(true, Ordering::SeqCst);
     let root = world.root.clone();
     let listing = tokio::spawn(async move { root.call("ListRamUsers", json!({})).await });
@@ -279,4 +280,41 @@ async fn a_watcher_sees_nothing_of_a_tenant_that_was_made_again() {
         }
     };
     assert_eq!(ended.reason(), "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn a_call_by_a_jwt_ends_when_its_key_is_removed() {
+    let (key, clock) = (SigningKey::new("a", "ES256"), MovedClock::stopped());
+    let server = JwksServer::start(&[&key]).await;
+    let files = tempfile::tempdir().unwrap();
+    let path = files.path().join("issuers.toml");
+    std::fs::write(&path, issuers(&server.setting())).unwrap();
+    let setup = Setup::default().by(&clock).with("jwt.issuers_file", path.to_str().unwrap());
+    let (world, armed, mut waiting) = holding(setup.with("watch.heartbeat_seconds", "1")).await;
+    world.ram_user("alice", OLD).await;
+    let relay = world.service().await;
+    let root = world.anybody().with_token(&key.token(&claims("root")));
+    let mut watch = root.watch(json!({})).await;
+    watch.next().await.unwrap();
+
+    armed.store(true, Ordering::SeqCst);
+    let reset = json!({ "subject": { "ram_user": "alice" }, "password": "newpassword" });
+    let resets = root.clone();
+    let resetting = tokio::spawn(async move { resets.call("ResetPassword", reset).await });
+    // It is past every check before its write, and is held there until a second one comes.
+    waiting.wait_for(|count| *count == 1).await.unwrap();
+    server.put(&[]);
+    clock.forward(REFRESH);
+    let ended = loop {
+        match watch.next().await {
+            Ok(_) => {}
+            Err(reply) => break reply,
+        }
+    };
+    assert_eq!(ended.reason(), "UNAUTHENTICATED", "{:?}", ended.status);
+    root.err("DescribeRamUser", json!({ "user_name": "alice" }), "UNAUTHENTICATED").await;
+    relay.ok("VerifyPassword", json!({ "subject": { "ram_user": "alice" }, "password": OLD })).await;
+    let reply = resetting.await.unwrap();
+    assert_eq!(reply.reason(), "UNAUTHENTICATED", "{:?}", reply.status);
+    assert_eq!(world.verify(json!({ "ram_user": "alice" }), OLD).await, "MATCHED_CURRENT");
 }

@@ -10,7 +10,8 @@ use rcgen::{
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::TlsAcceptor;
 
 /// A CA.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -20,6 +21,17 @@ pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 pub struct Leaf {
     pub certificate: String,
     pub key: String,
+}
+
+impl Leaf {
+    /// The server's side of TLS with it.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(self.certificate.as_bytes()).collect();
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        TlsAcceptor::from(Arc::new(config.with_single_cert(chain.unwrap(), key).unwrap()))
+    }
 }
 
 /// Parameters of a certificate for a client with these URIs.

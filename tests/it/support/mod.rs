@@ -7,6 +7,7 @@ pub mod certificates;
 pub mod client;
 pub mod clock;
 pub mod installation;
+pub mod jwt;
 pub mod postgres;
 pub mod proxy;
 pub mod raw_http2;

@@ -1,0 +1,152 @@
+//! Fetches the keys of an issuer: one GET on a connection of its own.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, HOST};
+use http::uri::{Scheme, Uri};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// How long a fetch may take, all of it.
+pub(super) const FETCH_WITHIN: Duration = Duration::from_secs(5);
+/// The largest set of keys.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// Why keys were not fetched.
+pub(super) type FetchError = Box<dyn Error + Send + Sync>;
+
+/// The address in a URL.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    is_encrypted: bool,
+    host: String,
+    port: u16,
+    authority: String,
+    path: String,
+}
+
+impl Address {
+    /// Reads a URL: `https://`, or `http://` on this machine.
+    pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
+        let uri: Uri = url.parse().map_err(|_| "is not a URL")?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err("must begin with https://");
+        };
+        if authority.as_str().contains('@') {
+            return Err("must not hold a user");
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let is_encrypted = *scheme == Scheme::HTTPS;
+        let is_loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let is_allowed = is_encrypted || (*scheme == Scheme::HTTP && is_loopback);
+        if !is_allowed {
+            return Err("must begin with https://, or with http:// and a loopback address");
+        }
+        let port = authority.port_u16().unwrap_or(if is_encrypted { 443 } else { 80 });
+        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        Ok(Self { is_encrypted, host, port, authority: authority.to_string(), path })
+    }
+
+    pub(super) const fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+}
+
+/// A client for one address.
+pub(super) struct Fetcher {
+    address: Address,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl Fetcher {
+    /// Trusts the CAs in that PEM, or the public ones.
+    pub(super) fn new(address: Address, cas: Option<&str>) -> Result<Self, &'static str> {
+        let tls = if address.is_encrypted { Some(connector(&address, cas)?) } else { None };
+        Ok(Self { address, tls })
+    }
+
+    /// The body of the answer.
+    pub(super) async fn fetch(&self, token_file: Option<&Path>) -> Result<Bytes, FetchError> {
+        let fetched = async {
+            let socket = TcpStream::connect((self.address.host.as_str(), self.address.port)).await?;
+            match &self.tls {
+                None => self.get(socket, token_file).await,
+                Some((connector, name)) => self.get(connector.connect(name.clone(), socket).await?, token_file).await,
+            }
+        };
+        tokio::time::timeout(FETCH_WITHIN, fetched).await?
+    }
+
+    async fn get(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        token_file: Option<&Path>,
+    ) -> Result<Bytes, FetchError> {
+        let mut request = Request::get(&self.address.path).header(HOST, &self.address.authority);
+        request = request.header(ACCEPT, "application/jwk-set+json, application/json");
+        if let Some(file) = token_file {
+            let token = tokio::fs::read_to_string(file).await?;
+            request = request.header(AUTHORIZATION, format!("Bearer {}", token.trim()));
+        }
+        let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // Ends with the sender.
+        tokio::spawn(connection);
+        let response = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
+        // A redirection would leave the configured address.
+        if response.status() != StatusCode::OK {
+            return Err(format!("the answer is {}", response.status()).into());
+        }
+        Ok(Limited::new(response.into_body(), MAX_BYTES).collect().await?.to_bytes())
+    }
+}
+
+fn connector(address: &Address, cas: Option<&str>) -> Result<(TlsConnector, ServerName<'static>), &'static str> {
+    let mut roots = RootCertStore::empty();
+    match cas {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(pem) => {
+            for ca in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+                roots.add(ca.map_err(|_| "is not valid PEM")?).map_err(|_| "holds a certificate that can't be a CA")?;
+            }
+        }
+    }
+    if roots.is_empty() {
+        return Err("holds no certificate in PEM");
+    }
+    let name = ServerName::try_from(address.host.clone()).map_err(|_| "is for a URL without a valid name")?;
+    let config =
+        ClientConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
+    let config = config.map_err(|_| "can't be used")?.with_root_certificates(roots).with_no_client_auth();
+    Ok((TlsConnector::from(Arc::new(config)), name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_fetched_over_tls_or_from_this_machine() {
+        let address = Address::parse("https://id.example.com/keys?v=1").unwrap();
+        assert_eq!((address.host.as_str(), address.port, address.path.as_str()), ("id.example.com", 443, "/keys?v=1"));
+        for url in ["http://127.0.0.1:8080/keys", "http://[::1]/keys", "http://localhost:80", "https://[2001:db8::1]/k"]
+        {
+            Address::parse(url).unwrap();
+        }
+        for url in ["http://id.example.com/keys", "ftp://127.0.0.1/keys", "/keys", "", "https://u:p@id.example.com/"] {
+            assert!(Address::parse(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The keys of an issuer at a URL: fetched before they are needed, and again when a token names another one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep, timeout};
+
+use super::algorithm::Algorithm;
+use super::fetch::{FETCH_WITHIN, FetchError, Fetcher};
+use super::issuer::JwksUrl;
+use super::key_set::{Key, KeySet};
+use crate::domain::time::{Timestamp, Window, minutes};
+use crate::ports::meter::FetchOutcome;
+use crate::ports::{Clock, Counter, JwtRefusal, Meter};
+
+/// How old keys are when they are fetched again.
+const REFRESH_AFTER: Duration = minutes(5);
+/// The least time between two fetches, whatever key ids callers send.
+const FETCH_EVERY: Duration = Duration::from_secs(30);
+/// How often it is checked whether a fetch is due.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// What the keys of a URL depend on: equal ones share their keys.
+#[derive(PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) jwks: JwksUrl,
+    pub(super) cas: Option<String>,
+    pub(super) algorithms: Vec<&'static str>,
+}
+
+/// Fetched keys. One task fetches them, so there is never more than one fetch at a time.
+pub(super) struct FetchedKeys {
+    source: Source,
+    fetcher: Fetcher,
+    state: watch::Sender<State>,
+    wanted: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// The keys of the last fetch that succeeded, and how long they are used.
+    fetched: Option<(Arc<KeySet>, Window)>,
+    /// When the last fetch began.
+    begun_at: Option<Timestamp>,
+    is_under_way: bool,
+    /// Whether the last fetch failed.
+    is_failing: bool,
+    /// How many fetches have ended.
+    ended: u64,
+}
+
+impl State {
+    fn key(&self, id: &str, at: Timestamp) -> Result<Arc<Key>, JwtRefusal> {
+        let (keys, used) = self.fetched.as_ref().ok_or(JwtRefusal::NoKeys)?;
+        if !used.is_open(at) {
+            return Err(JwtRefusal::NoKeys);
+        }
+        keys.key(id)
+    }
+
+    /// Whether so much time has passed since the last fetch began. If the clock is behind that, it has.
+    fn has_rested(&self, at: Timestamp, interval: Duration) -> bool {
+        let age = self.begun_at.map(|begun_at| at.since(begun_at));
+        age.is_none_or(|age| age.is_none_or(|age| age >= interval))
+    }
+}
+
+/// Ends a fetch in the state, also if its task is cancelled.
+struct UnderWay<'a>(&'a watch::Sender<State>);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|state| (state.is_under_way, state.ended) = (false, state.ended + 1));
+    }
+}
+
+impl FetchedKeys {
+    pub(super) fn new(source: Source, fetcher: Fetcher) -> Self {
+        Self { source, fetcher, state: watch::Sender::default(), wanted: Notify::new() }
+    }
+
+    pub(super) fn is_of(&self, source: &Source) -> bool {
+        self.source == *source
+    }
+
+    /// The key of that id. If it is unknown, waits for a fetch that is under way, or asks for one.
+    pub(super) async fn key(&self, id: &str, at: Timestamp) -> Result<Arc<Key>, JwtRefusal> {
+        let mut states = self.state.subscribe();
+        let (found, ended, has_rested) = {
+            let state = states.borrow_and_update();
+            (state.key(id, at), state.ended, state.is_under_way || state.has_rested(at, FETCH_EVERY))
+        };
+        if found.is_ok() || !has_rested {
+            return found;
+        }
+        self.wanted.notify_one();
+        // One that takes longer has failed.
+        let _ = timeout(FETCH_WITHIN, states.wait_for(|state| state.ended > ended)).await;
+        self.state.borrow().key(id, at)
+    }
+
+    /// The key of that id, and until when it is used, if there is one.
+    pub(super) fn used_key(&self, id: &str) -> Option<(Arc<Key>, Timestamp)> {
+        let state = self.state.borrow();
+        let (keys, used) = state.fetched.as_ref()?;
+        Some((keys.key(id).ok()?, used.end()))
+    }
+
+    /// Fetches the keys whenever it is due, and earlier if a caller waits for one, but never more often than allowed.
+    pub(super) async fn follow(&self, clock: &dyn Clock, meter: &dyn Meter) {
+        let mut is_wanted = false;
+        loop {
+            let now = clock.now();
+            let is_due = {
+                let state = self.state.borrow();
+                state.has_rested(now, FETCH_EVERY)
+                    && (is_wanted || state.is_failing || state.has_rested(now, REFRESH_AFTER))
+            };
+            if is_due {
+                self.fetch(now, meter).await;
+            }
+            is_wanted = tokio::select! {
+                () = self.wanted.notified() => true,
+                () = sleep(CHECK_EVERY) => false,
+            };
+        }
+    }
+
+    async fn fetch(&self, now: Timestamp, meter: &dyn Meter) {
+        self.state.send_modify(|state| (state.begun_at, state.is_under_way) = (Some(now), true));
+        let _under_way = UnderWay(&self.state);
+        let url = &self.source.jwks.url;
+        match self.keys().await {
+            Ok(keys) => {
+                meter.count(Counter::JwksFetches(FetchOutcome::Fetched));
+                if keys.is_empty() {
+                    tracing::warn!(url, "the issuer has no key that can be used: its tokens are refused");
+                }
+                let used = Window::from(now, self.source.jwks.used_for);
+                self.state.send_modify(|state| {
+                    state.fetched = Some((Arc::new(keys), used));
+                    state.is_failing = false;
+                });
+            }
+            Err(error) => {
+                meter.count(Counter::JwksFetches(FetchOutcome::Failed));
+                let error = &*error as &dyn std::error::Error;
+                tracing::warn!(url, error, "the keys of an issuer of JWTs can't be fetched; it will be retried");
+                self.state.send_modify(|state| state.is_failing = true);
+            }
+        }
+    }
+
+    async fn keys(&self) -> Result<KeySet, FetchError> {
+        let body = self.fetcher.fetch(self.source.jwks.token_file.as_deref()).await?;
+        let allowed: Vec<_> = self.source.algorithms.iter().filter_map(|name| Algorithm::of(name)).collect();
+        let (keys, skipped) = KeySet::parse(&body, &allowed).ok_or("the answer is not a set of keys")?;
+        for skipped in skipped {
+            tracing::info!(url = self.source.jwks.url, "{skipped}: it is not used");
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,113 @@
+//! What a token proves, when it is presented and from then on.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::join_all;
+use tokio::sync::watch;
+
+use super::compact::CompactJwt;
+use super::contents::Contents;
+use super::issuers::JwtIssuers;
+use super::key_set::Key;
+use crate::domain::named_caller::NamedCaller;
+use crate::domain::time::Timestamp;
+use crate::ports::{Clock, ExternalIdentity, JwtRefusal, JwtVerifier, Meter, PresentedJwt};
+
+/// The issuers in force, now and later.
+#[derive(Clone)]
+pub struct Jwts(watch::Receiver<Arc<JwtIssuers>>);
+
+/// The identity of a verified token.
+struct JwtIdentity {
+    issuers: Jwts,
+    contents: Contents,
+    key: Arc<Key>,
+    caller: NamedCaller,
+    expires_at: Timestamp,
+}
+
+impl Jwts {
+    /// The issuers of that set, and of those that replace it.
+    pub const fn new(in_force: watch::Receiver<Arc<JwtIssuers>>) -> Self {
+        Self(in_force)
+    }
+
+    fn in_force(&self) -> Arc<JwtIssuers> {
+        Arc::clone(&self.0.borrow())
+    }
+
+    /// Fetches the keys of issuers that have them at a URL.
+    pub async fn follow(mut self, clock: Arc<dyn Clock>, meter: Arc<dyn Meter>) -> Infallible {
+        loop {
+            let issuers = Arc::clone(&self.0.borrow_and_update());
+            let following = join_all(issuers.fetched().map(|keys| keys.follow(clock.as_ref(), meter.as_ref())));
+            tokio::select! {
+                () = async { following.await; pending().await } => {}
+                changed = self.0.changed() => if changed.is_err() { pending().await },
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl JwtVerifier for Jwts {
+    async fn verify(
+        &self,
+        presented: PresentedJwt<'_>,
+        at: Timestamp,
+    ) -> Result<Arc<dyn ExternalIdentity>, JwtRefusal> {
+        let jwt = CompactJwt::parse(presented.text)?;
+        let issuers = self.in_force();
+        let known = issuers.named(jwt.contents.text("iss").ok_or(JwtRefusal::Issuer)?)?;
+        if !known.issuer.may_use(&jwt.contents.algorithm) {
+            return Err(JwtRefusal::Algorithm);
+        }
+        let key = known.key(&jwt.contents.key_id, at).await?;
+        match key.verifies(&jwt.contents.algorithm, jwt.signed, &jwt.signature) {
+            Some(true) => {}
+            Some(false) => return Err(JwtRefusal::Signature),
+            None => return Err(JwtRefusal::Key),
+        }
+        let expires_at = jwt.contents.lifetime(at)?;
+        let caller = known.issuer.caller(&jwt.contents)?.clone();
+        if let Some(thumbprint) = jwt.contents.confirmation()?
+            && presented.certificate.map(|hash| URL_SAFE_NO_PAD.encode(hash)).as_deref() != Some(thumbprint)
+        {
+            return Err(JwtRefusal::Certificate);
+        }
+        Ok(Arc::new(JwtIdentity { issuers: self.clone(), contents: jwt.contents, key, caller, expires_at }))
+    }
+}
+
+impl ExternalIdentity for JwtIdentity {
+    fn caller(&self) -> &NamedCaller {
+        &self.caller
+    }
+
+    fn expires_at(&self) -> Timestamp {
+        let issuers = self.issuers.in_force();
+        let known = self.contents.text("iss").and_then(|name| issuers.named(name).ok());
+        let used = known.and_then(|known| known.used_key(&self.contents.key_id));
+        used.map_or(self.expires_at, |(_, until)| self.expires_at.min(until))
+    }
+
+    fn is_recognized(&self) -> bool {
+        let issuers = self.issuers.in_force();
+        let Some(known) = self.contents.text("iss").and_then(|name| issuers.named(name).ok()) else { return false };
+        known.used_key(&self.contents.key_id).is_some_and(|(key, _)| key.is(&self.key))
+            && known.issuer.may_use(&self.contents.algorithm)
+            && known.issuer.caller(&self.contents) == Ok(&self.caller)
+    }
+}
+
+impl fmt::Debug for JwtIdentity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "a JWT for {:?} under the key {:?}", self.caller, self.key)
+    }
+}

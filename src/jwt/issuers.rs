@@ -1,0 +1,148 @@
+//! The issuers and their keys, as one set that is put in force as a whole.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::fetch::{Address, Fetcher};
+use super::fetched::{FetchedKeys, Source};
+use super::issuer::{Issuer, Jwks, JwksUrl};
+use super::issuers_file;
+use super::key_set::{Key, KeySet};
+use crate::domain::time::Timestamp;
+use crate::ports::JwtRefusal;
+
+/// The texts of the files.
+#[derive(PartialEq, Eq)]
+pub struct JwtTexts {
+    /// That of the file of issuers.
+    pub issuers: String,
+    /// Those of the files that it names.
+    pub files: BTreeMap<PathBuf, String>,
+}
+
+/// Reads the issuers from their files, one set after the other. Keys that were fetched stay when other things change.
+pub struct JwtReader {
+    directory: PathBuf,
+    fetched: Mutex<Vec<Arc<FetchedKeys>>>,
+}
+
+/// A set of issuers with their keys.
+pub struct JwtIssuers(Vec<KnownIssuer>);
+
+pub(super) struct KnownIssuer {
+    pub(super) issuer: Issuer,
+    keys: Keys,
+}
+
+enum Keys {
+    Fixed(KeySet),
+    Fetched(Arc<FetchedKeys>),
+}
+
+impl JwtReader {
+    /// A reader for a file in that directory. Other files are named relative to it.
+    pub fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), fetched: Mutex::default() }
+    }
+
+    /// The files that a file of issuers names. Without those in its mistakes, which [`Self::read`] reports.
+    pub fn files_of(&self, issuers: &str) -> Vec<PathBuf> {
+        issuers_file::read(issuers, &self.directory).map(|issuers| issuers_file::files(&issuers)).unwrap_or_default()
+    }
+
+    /// Reads a set of issuers.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn read(&self, texts: &JwtTexts) -> Result<Arc<JwtIssuers>, Vec<String>> {
+        let issuers = issuers_file::read(&texts.issuers, &self.directory)?;
+        let (mut known, mut mistakes) = (Vec::new(), Vec::new());
+        for issuer in issuers {
+            let keys = match &issuer.jwks {
+                Jwks::File(file) => fixed(&issuer, file, texts).map(Keys::Fixed),
+                Jwks::Url(url) => self.fetched(&issuer, url, texts).map(Keys::Fetched),
+            };
+            match keys {
+                Ok(keys) => known.push(KnownIssuer { issuer, keys }),
+                Err(mistake) => mistakes.push(format!("the keys of {}: {mistake}", issuer.name)),
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        *self.fetched.lock() = known.iter().filter_map(|known| known.keys.fetched().cloned()).collect();
+        Ok(Arc::new(JwtIssuers(known)))
+    }
+
+    /// The keys of that URL: those that there are already, or new ones.
+    fn fetched(&self, issuer: &Issuer, url: &JwksUrl, texts: &JwtTexts) -> Result<Arc<FetchedKeys>, String> {
+        let cas = url.ca_file.as_ref().and_then(|file| texts.files.get(file)).cloned();
+        let algorithms = issuer.algorithms.iter().map(|algorithm| algorithm.name).collect();
+        let source = Source { jwks: url.clone(), cas, algorithms };
+        if let Some(known) = self.fetched.lock().iter().find(|known| known.is_of(&source)) {
+            return Ok(Arc::clone(known));
+        }
+        let fetcher = Address::parse(&url.url).and_then(|address| Fetcher::new(address, source.cas.as_deref()));
+        let fetcher = fetcher.map_err(|mistake| match &url.ca_file {
+            Some(file) => format!("{} {mistake}", file.display()),
+            None => format!("{} {mistake}", url.url),
+        })?;
+        Ok(Arc::new(FetchedKeys::new(source, fetcher)))
+    }
+}
+
+fn fixed(issuer: &Issuer, file: &Path, texts: &JwtTexts) -> Result<KeySet, String> {
+    let text = texts.files.get(file).map(String::as_bytes).unwrap_or_default();
+    let read = KeySet::parse(text, &issuer.algorithms);
+    let (keys, skipped) = read.ok_or_else(|| format!("{} is not a set of keys", file.display()))?;
+    if keys.is_empty() {
+        let reasons: Vec<_> = skipped.iter().map(ToString::to_string).collect();
+        return Err(format!("{} holds no key that can be used; {}", file.display(), reasons.join("; ")));
+    }
+    for skipped in skipped {
+        tracing::info!(file = %file.display(), "{skipped}: it is not used");
+    }
+    Ok(keys)
+}
+
+impl JwtIssuers {
+    /// The issuer with that `iss`.
+    pub(super) fn named(&self, name: &str) -> Result<&KnownIssuer, JwtRefusal> {
+        self.0.iter().find(|known| known.issuer.name == name).ok_or(JwtRefusal::Issuer)
+    }
+
+    /// Every set of keys that is fetched.
+    pub(super) fn fetched(&self) -> impl Iterator<Item = &Arc<FetchedKeys>> {
+        self.0.iter().filter_map(|known| known.keys.fetched())
+    }
+}
+
+impl Keys {
+    fn fetched(&self) -> Option<&Arc<FetchedKeys>> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Fetched(fetched) => Some(fetched),
+        }
+    }
+}
+
+impl KnownIssuer {
+    /// The key of that id. May wait until it is fetched.
+    pub(super) async fn key(&self, id: &str, at: Timestamp) -> Result<Arc<Key>, JwtRefusal> {
+        match &self.keys {
+            Keys::Fixed(keys) => keys.key(id),
+            Keys::Fetched(fetched) => fetched.key(id, at).await,
+        }
+    }
+
+    /// The key of that id at the moment, and until when it is used.
+    pub(super) fn used_key(&self, id: &str) -> Option<(Arc<Key>, Timestamp)> {
+        match &self.keys {
+            Keys::Fixed(keys) => Some((keys.key(id).ok()?, Timestamp::from_micros(i64::MAX))),
+            Keys::Fetched(fetched) => fetched.used_key(id),
+        }
+    }
+}
