@@ -5,6 +5,7 @@ use std::fs;
 use super::installation::Installation;
 use super::serving::eventually;
 use super::tenant::change;
+use crate::support::Client;
 
 #[tokio::test]
 async fn a_filter_is_replaced_while_the_service_runs_and_never_by_a_bad_one() {
@@ -19,17 +20,19 @@ async fn a_filter_is_replaced_while_the_service_runs_and_never_by_a_bad_one() {
     assert!(printed.starts_with("entries 1\ndigest SHA-1\ncase matters\nbuilt 2"), "{printed}");
     let setting = ["--policy-refused-passwords-file", &filter];
     let (serving, acme) = installation.acme(&setting).await;
-    let user = acme.root.with_token(&acme.ram_user("alice", "mypassword").await);
-    let reply = user.call("ChangePassword", change("mypassword", "Refused-1")).await;
-    assert!(format!("{reply:?}").contains("PASSWORD_BLOCKED"), "{reply:?}");
+    let user = Client::new(serving.address).with_token(&acme.ram_user("alice", "mypassword").await);
+    let refuses = async |new: &str| {
+        let reply = user.err("ChangePassword", change("mypassword", new), "PASSWORD_POLICY_VIOLATION").await;
+        assert_eq!(reply.problems(), ["new_password: PASSWORD_BLOCKED"]);
+    };
+    refuses("Refused-1").await;
 
     // Another password, in any case.
     build("REFUSED-2\n", &["--fold-case"]);
     serving.signal("HUP");
     eventually("a line in the log", || serving.log().contains("the new refused passwords are in force").then_some(()))
         .await;
-    let reply = user.call("ChangePassword", change("mypassword", "refused-2")).await;
-    assert!(format!("{reply:?}").contains("PASSWORD_BLOCKED"), "{reply:?}");
+    refuses("refused-2").await;
 
     // Cut short, and put in its place as a copy would be.
     let bytes = fs::read(&filter).unwrap();
@@ -38,8 +41,7 @@ async fn a_filter_is_replaced_while_the_service_runs_and_never_by_a_bad_one() {
     fs::rename(&cut, &filter).unwrap();
     serving.signal("HUP");
     eventually("a line in the log", || serving.log().contains("is cut short").then_some(())).await;
-    let reply = user.call("ChangePassword", change("mypassword", "refused-2")).await;
-    assert!(format!("{reply:?}").contains("PASSWORD_BLOCKED"), "{reply:?}");
+    refuses("refused-2").await;
     assert_eq!(user.call("ChangePassword", change("mypassword", "Refused-1")).await.reason(), "OK");
     let log = serving.stop().await;
     assert!(!log.to_lowercase().contains("refused-"), "{log}");

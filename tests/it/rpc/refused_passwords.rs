@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use crate::support::{Client, Setup, World};
 
 /// Every policy accepts it.
-const REFUSED: &str = "DM9refused999";
-const OLD: &str = "oldPassWd999";
+const REFUSED: &str = "DM9refused798";
+const OLD: &str = "oldPassWd987";
 
 fn build(path: &Path) {
     let mut builder = Builder::new(Digest::Sha1, true, path).unwrap();
