@@ -35,10 +35,10 @@ fn main() {
         let mut builder = Builder::new(Digest::Sha1, false, &path).unwrap();
         builder.add(BufReader::with_capacity(1 << 20, File::open(&list).unwrap()), format).unwrap();
         builder.finish(0).unwrap();
-        let built = cpu_time() - begun;
+        let built = cpu_time().saturating_sub(begun);
         let begun = cpu_time();
         let filter = Filter::open(&path).unwrap();
-        let opened = cpu_time() - begun;
+        let opened = cpu_time().saturating_sub(begun);
         let listed = look_up(&filter, "password");
         let absent = look_up(&filter, "passphrase");
         let length = |path: &Path| fs::metadata(path).unwrap().len();
@@ -75,7 +75,7 @@ fn look_up(filter: &Filter, prefix: &str) -> Duration {
     for password in &passwords {
         black_box(filter.contains(black_box(password)));
     }
-    (cpu_time() - begun) / u32::try_from(LOOKUPS).unwrap()
+    cpu_time().saturating_sub(begun) / u32::try_from(LOOKUPS).unwrap()
 }
 
 /// The time that this thread has run on a CPU.
