@@ -104,7 +104,7 @@ impl Caller for Verify {
 
     async fn call(&mut self) -> Outcome {
         let subject = Some(SubjectName { subject: Some(Named::RamUser(self.subject.clone())) });
-        let request = VerifyPasswordRequest { subject, password: Subject::password(1) };
+        let request = VerifyPasswordRequest { subject, password: Subject::password(1), origin: String::new() };
         let answer = self.client.verify_password(self.token.request(request, self.deadline())).await;
         if let Ok(answer) = &answer {
             assert_eq!(answer.get_ref().result(), VerifyPasswordResult::MatchedCurrent);

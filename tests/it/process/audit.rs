@@ -35,9 +35,10 @@ fn alter(installation: &Installation, statements: &str) {
     let triggers = triggers.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     let triggers: Vec<(String, String)> = triggers.map(Result::unwrap).collect();
     assert_eq!(triggers.len(), 3);
-    let drop: String = triggers.iter().map(|(name, _)| format!("DROP TRIGGER {name};")).collect();
-    let restore: String = triggers.iter().map(|(_, sql)| format!("{sql};")).collect();
-    tamper(&installation.database(), &format!("{drop} {statements}; {restore}"));
+    let drop = triggers.iter().map(|(name, _)| format!("DROP TRIGGER {name}"));
+    let restore = triggers.iter().map(|(_, sql)| sql.clone());
+    let all: Vec<_> = drop.chain([statements.to_owned()]).chain(restore).collect();
+    tamper(&installation.database(), &all.join(";\n"));
 }
 
 #[tokio::test]

@@ -97,8 +97,8 @@ async fn bad_policies_never_replace_good_ones() {
     let unused = |count| get(scraped, "/metrics").contains(&format!("files_not_used{{files=\"policies\"}} {count}\n"));
     assert!(unused(0));
     let deep = format!("@id(\"x\") permit (principal, action, resource) when {{ {}true", "(".repeat(100_000));
-    let many: String =
-        (0..1001).map(|n| format!("@id(\"p{n}\") permit (principal is Root, action, resource);\n")).collect();
+    let many = (0..1001).map(|n| format!("@id(\"p{n}\") permit (principal is Root, action, resource);\n"));
+    let many = many.collect::<Vec<_>>().concat();
     for (number, (text, words)) in (5..).zip([
         ("permit (principal", "bad.cedar:1: unexpected end of input"),
         ("@id(\"x\") permit (principal, action == Action::\"dm:ModifyPwByDomain\", resource);", "unrecognized action"),
