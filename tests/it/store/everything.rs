@@ -21,7 +21,7 @@ use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, 
 use credentiald::domain::tenant_settings::{RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::time::minutes;
 use credentiald::ports::store::{
-    Authority, Generation, HashEntry, ImportedSubject, Replacement, StoredHashes, SubjectStatus,
+    Authority, Commit, Generation, HashEntry, ImportedSubject, Replacement, StoredHashes, SubjectStatus,
 };
 use credentiald::ports::{Evidence, Store, Unsealed};
 use credentiald::store::SqlStore;
@@ -196,6 +196,13 @@ async fn tokens_are_asked_for(store: &dyn Store, acme: &TenantName, alice: Subje
     let user = external("ram-user acme alice", Some(tenant_id(acme)), Some(alice));
     for (_, evidence) in [relay, user, external("operator ops", None, None)] {
         assert!(store.is_proven(&evidence, at(1)).await.unwrap());
+    }
+    let of_alice = token(Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), alice));
+    store.insert_access_token(&of_alice, &digest(5), &authority()).await.unwrap();
+    for (expected, evidence) in [(2, Some(Evidence::of_token(&of_alice))), (3, None)] {
+        let mut ending = Commit { ends_tokens: true, ..change(alice, Some(expected)) };
+        ending.authority.evidence = evidence;
+        store.commit(&ending).await.unwrap();
     }
     store.bootstrap(&token(operator()), &digest(4), &event()).await.unwrap();
     for owner in [None, Some(acme)] {
