@@ -23,8 +23,8 @@ use crate::telemetry;
 pub(super) enum ConfigCommand {
     /// Check the configuration, and report all mistakes at once.
     ///
-    /// Reads the same flags, environment and files as `serve`, including the list of refused passwords,
-    /// policies and certificates. Does not open the store: use `store check` for that. Exit status 78 if there is a mistake.
+    /// Reads the same flags, environment and files as `serve`: keys, certificates, refused passwords, policies and issuers
+    /// of JWTs. Does not open the store: use `store check` for that. Exit status 78 if there is a mistake.
     #[command(after_help = "Example:\n  credentiald config check --config /etc/credentiald.toml")]
     Check(SettingArgs),
     /// Show every setting in force as TOML, with its source. Secrets are hidden.

@@ -16,8 +16,8 @@ use crate::telemetry::scrapes;
 /// Run the service until it is stopped.
 ///
 /// On SIGTERM or Ctrl-C, health changes to `NOT_SERVING`. The service still accepts all requests for the shutdown
-/// delay. Then it refuses new requests, and those in flight finish within the drain time. On SIGHUP, the files of TLS
-/// and the refused passwords are read again.
+/// delay. Then it refuses new requests, and those in flight finish within the drain time. On SIGHUP, the files of TLS,
+/// the refused passwords, the policies and the issuers of JWTs are read again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald serve --config /etc/credentiald.toml
