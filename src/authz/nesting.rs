@@ -18,7 +18,8 @@ pub(super) fn beyond_limits(text: &str) -> Option<(usize, String)> {
         let word = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
         let length = match byte {
             b'"' => string(rest),
-            b'/' if rest.starts_with(b"//") => rest.iter().take_while(|byte| **byte != b'\n').count(),
+            // Cedar ends a comment at either of them.
+            b'/' if rest.starts_with(b"//") => rest.iter().take_while(|byte| !b"\n\r".contains(byte)).count(),
             _ => word.max(1),
         };
         match byte {

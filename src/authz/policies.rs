@@ -137,6 +137,10 @@ impl<'a> Reading<'a> {
                 return self.problems.extend(errors.iter().map(|error| PolicyProblem::found(file, error)));
             }
         };
+        if set.is_empty() {
+            // More often a file that is being written than a wish.
+            return self.problems.push(PolicyProblem::at_offset(file, 0, "holds no policy"));
+        }
         let slots = set.templates().map(|template| {
             PolicyProblem::at(file, &template.to_string(), "is a template; write a policy for each of its links")
         });

@@ -138,11 +138,15 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
     }
 }
 
+/// Stack of each thread, in bytes: Cedar evaluates long conditions by recursion. Only what is used takes memory.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+
 /// At least two threads: a commit to the embedded store blocks its thread until the disk has answered, and there is one
 /// commit at a time.
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let threads = std::thread::available_parallelism().map_or(2, |cpus| cpus.get().max(2));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(threads).thread_stack_size(STACK_BYTES).enable_all().build();
     runtime.map_err(Failure::failed)?.block_on(async {
         // With this handler, a file that reaches the process's size limit (RLIMIT_FSIZE) fails the write, as a full
         // disk does, and does not end the process. The handler stays as long as the process.

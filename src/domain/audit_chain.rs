@@ -137,6 +137,8 @@ pub enum BrokenChain {
 /// Checks a chain, range by range.
 pub struct ChainCheck<F> {
     verdict: F,
+    /// After this position everything must be sealed; `None` if there are no keys to check seals with.
+    sealed_after: Option<Position>,
     /// The end of what was checked.
     pub last: Position,
     /// The hash there.
@@ -150,18 +152,23 @@ pub struct ChainCheck<F> {
 }
 
 impl<F: Fn(&[u8], &Seal) -> SealVerdict> ChainCheck<F> {
-    /// Begins after a cut.
+    /// Begins after a cut. A seal does not prove what is before it: the service signs on top of what the store holds. So
+    /// with keys each range and each cut needs a seal of its own, after the position `sealed_after`.
     ///
     /// # Errors
-    /// Its seal is not valid.
-    pub fn after(cut: &Cut, verdict: F) -> Result<Self, BrokenChain> {
+    /// Its seal is missing or not valid.
+    pub fn after(cut: &Cut, sealed_after: Option<Position>, verdict: F) -> Result<Self, BrokenChain> {
         let verdict_of_cut = cut.seal.as_ref().map(|seal| verdict(&cut.sealed_bytes(), seal));
-        // A cut without a seal is one from before there was a key: the next seal covers its hash.
-        if matches!(verdict_of_cut, Some(SealVerdict::Invalid | SealVerdict::UnknownKey)) {
+        let is_good = match verdict_of_cut {
+            Some(verdict) => matches!(verdict, SealVerdict::Valid | SealVerdict::Unchecked),
+            // Nothing was removed from the beginning of the log.
+            None => cut.last == Position(0) || sealed_after.is_none_or(|after| cut.last <= after),
+        };
+        if !is_good {
             return Err(BrokenChain::Beginning(cut.last.0));
         }
         let sealed = if verdict_of_cut == Some(SealVerdict::Valid) { cut.last } else { Position(0) };
-        Ok(Self { verdict, last: cut.last, hash: cut.hash, sealed, events: 0, ranges: 0 })
+        Ok(Self { verdict, sealed_after, last: cut.last, hash: cut.hash, sealed, events: 0, ranges: 0 })
     }
 
     /// Checks the next range with its events.
@@ -185,6 +192,7 @@ impl<F: Fn(&[u8], &Seal) -> SealVerdict> ChainCheck<F> {
             Some(SealVerdict::Invalid) => return broken("the signature is not valid"),
             Some(SealVerdict::UnknownKey) => return broken("the signature is of a key that was not given"),
             Some(SealVerdict::Valid) => self.sealed = last,
+            None if self.sealed_after.is_some_and(|after| last > after) => return broken("has no signature"),
             Some(SealVerdict::Unchecked) | None => {}
         }
         (self.last, self.hash) = (last, checkpoint.hash);
@@ -192,11 +200,12 @@ impl<F: Fn(&[u8], &Seal) -> SealVerdict> ChainCheck<F> {
         Ok(())
     }
 
-    /// Ends the check. With keys, everything must be covered by a seal: one covers all ranges before it.
+    /// Ends the check. With keys, the last range must be sealed.
     ///
     /// # Errors
-    /// The last ranges have no seal.
-    pub fn end(self, has_keys: bool) -> Result<Self, BrokenChain> {
+    /// It is not.
+    pub fn end(self) -> Result<Self, BrokenChain> {
+        let has_keys = self.sealed_after.is_some();
         if has_keys && self.sealed < self.last { Err(BrokenChain::Unsigned(self.sealed.0)) } else { Ok(self) }
     }
 }

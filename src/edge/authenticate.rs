@@ -60,7 +60,7 @@ pub async fn authenticate(
         }
     };
     let of_certificate = certificate.and_then(|certificate| certificate.identity.as_ref());
-    if of_certificate.is_some_and(|identity| !identity.caller().is_name_of(&caller)) {
+    if of_certificate.is_some_and(|identity| !service.is_identity_of(identity.as_ref(), &caller)) {
         return Err(refused(ServiceError::Unauthenticated));
     }
     service.take_quota(&caller).map_err(refused)?;

@@ -12,6 +12,9 @@ use crate::ports::meter::{FileKind, Gauge, Gauged, Meter};
 /// How often files are read. Notifications of the file system miss the way in which Kubernetes replaces them.
 const READ_EVERY: Duration = Duration::from_secs(5);
 
+/// How long new content has to stay as it is before it is used: a file that is being written may be valid half-way.
+const SETTLED: Duration = Duration::from_millis(200);
+
 /// Files that are put in force together, or not at all. Its methods may block.
 pub trait FileSet: Send + Sync + 'static {
     /// What the files hold, to find out whether it changed: their texts or, for long files, something cheaper.
@@ -93,7 +96,14 @@ impl<F: FileSet> Reloader<F> {
         let (files, before) = (Arc::clone(&self.files), Arc::clone(&self.content));
         let changed = move || {
             let content = files.read()?;
-            if content == *before { Ok(None) } else { files.check(&content).map(|checked| Some((content, checked))) }
+            if content == *before {
+                return Ok(None);
+            }
+            std::thread::sleep(SETTLED);
+            if files.read()? != content {
+                return Err(BadSettings::one(F::NAME, "are being written"));
+            }
+            files.check(&content).map(|checked| Some((content, checked)))
         };
         let changed = tokio::task::spawn_blocking(changed).await;
         let changed = changed.unwrap_or_else(|_| Err(BadSettings::one(F::NAME, "reading them failed")))?;

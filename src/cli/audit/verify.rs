@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::settings::SettingArgs;
 use crate::cli::store::open_beside;
 use crate::cli::terminal::Terminal;
-use crate::domain::audit_chain::{BrokenChain, ChainCheck, ChainHash, EventFields, Seal, SealVerdict};
+use crate::domain::audit_chain::{BrokenChain, ChainCheck, ChainHash, Cut, EventFields, Seal, SealVerdict};
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::change_event::Position;
 use crate::ports::StoreError;
@@ -33,8 +33,8 @@ Examples:
 /// Check that the audit log is complete and unaltered, up to its last checkpoint.
 ///
 /// Finds any event that was removed, altered, moved or inserted, and names the first bad range. Checks an exported file,
-/// or the store; the service may be running. With a public key, the log must also be signed up to its end. Exit status
-/// 1 if something is wrong.
+/// or the store; the service may be running. With a public key, all of the log must also be signed. Exit status 1 if
+/// something is wrong.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(in crate::cli) struct VerifyArgs {
@@ -47,6 +47,9 @@ pub(in crate::cli) struct VerifyArgs {
     /// An earlier export: the log must still contain its last range, unless it was removed because of its age.
     #[arg(long, value_name = "FILE")]
     contains: Option<PathBuf>,
+    /// Position up to which the log may be unsigned, because the signing key was set later.
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    unsigned_up_to: u64,
     #[command(flatten)]
     settings: SettingArgs,
 }
@@ -60,15 +63,16 @@ pub(super) async fn run(args: &VerifyArgs, environment: &Environment, terminal: 
         let text = OperatorFile::read(path).map_err(Failure::failed)?.text;
         keys.add_pem(&text).map_err(|error| Failure::failed(format!("{} {error}", path.display())))?;
     }
+    let unsigned = Position(args.unsigned_up_to);
     let earlier = match &args.contains {
         Some(path) => {
-            let check = check_file(path, &keys, None)?;
+            let check = check_file(path, &Seals { keys: &keys, unsigned }, None)?;
             Some((check.last, check.hash))
         }
         None => None,
     };
     let report = if let Some(path) = &args.file {
-        check_file(path, &keys, earlier)?
+        check_file(path, &Seals { keys: &keys, unsigned }, earlier)?
     } else {
         let config = load_offline(&args.settings, environment)?.config;
         if keys.is_empty()
@@ -77,17 +81,45 @@ pub(super) async fn run(args: &VerifyArgs, environment: &Environment, terminal: 
             keys = key.public();
         }
         let store = open_beside(&config).await?;
-        let checked = check_store(&store, &keys, earlier).await;
+        let checked = check_store(&store, &Seals { keys: &keys, unsigned }, earlier).await;
         store.close().await;
         checked?
     };
-    let Report { events, ranges, last, sealed, .. } = report;
+    let Report { events, ranges, last, sealed, uncompared, .. } = report;
     let signed = if keys.is_empty() {
         "no public key was given: signatures were not checked".to_owned()
     } else {
         format!("signed up to position {}", sealed.0)
     };
-    terminal.print(&format!("sound: {events} events in {ranges} ranges, up to position {}; {signed}", last.0))
+    let compared = uncompared.map_or_else(String::new, |end| {
+        format!("; the earlier export ends at position {}, in a part that was removed: it was not compared", end.0)
+    });
+    terminal.print(&format!("sound: {events} events in {ranges} ranges, up to position {}; {signed}{compared}", last.0))
+}
+
+/// How seals are checked.
+struct Seals<'a> {
+    keys: &'a PublicKeys,
+    /// Up to this position a seal may be missing.
+    unsigned: Position,
+}
+
+impl Seals<'_> {
+    /// Begins a check after a cut.
+    fn begin(
+        &self,
+        cut: &Cut,
+        earlier: Option<End>,
+    ) -> Result<Walk<impl Fn(&[u8], &Seal) -> SealVerdict + use<'_>>, Failure> {
+        let sealed_after = (!self.keys.is_empty()).then_some(self.unsigned);
+        let check = ChainCheck::after(cut, sealed_after, |bytes: &[u8], seal: &Seal| self.keys.verdict(bytes, seal));
+        let check = check.map_err(Failure::failed)?;
+        let uncompared = earlier.map(|(last, _)| last).filter(|last| *last < cut.last);
+        let earlier = if uncompared.is_none() { earlier } else { None };
+        let mut walk = Walk { check, earlier, uncompared };
+        walk.pass()?;
+        Ok(walk)
+    }
 }
 
 /// What a check found.
@@ -98,12 +130,15 @@ struct Report {
     last: Position,
     hash: ChainHash,
     sealed: Position,
+    /// The end of the earlier export, if that part of the log was removed.
+    uncompared: Option<Position>,
 }
 
 /// A check of a chain, and whether it came past the end of an earlier export.
 struct Walk<F> {
     check: ChainCheck<F>,
     earlier: Option<End>,
+    uncompared: Option<Position>,
 }
 
 impl<F: Fn(&[u8], &Seal) -> SealVerdict> Walk<F> {
@@ -120,26 +155,25 @@ impl<F: Fn(&[u8], &Seal) -> SealVerdict> Walk<F> {
         }
     }
 
-    fn end(self, has_keys: bool) -> Result<Report, Failure> {
+    fn end(self) -> Result<Report, Failure> {
         if let Some((last, _)) = self.earlier {
             let text = format!("the log ends before, or has no range that ends at, position {} of the export", last.0);
             return Err(Failure::failed(text));
         }
-        let ChainCheck { events, ranges, last, hash, sealed, .. } =
-            self.check.end(has_keys).map_err(Failure::failed)?;
-        Ok(Report { events, ranges, last, hash, sealed })
+        let ChainCheck { events, ranges, last, hash, sealed, .. } = self.check.end().map_err(Failure::failed)?;
+        Ok(Report { events, ranges, last, hash, sealed, uncompared: self.uncompared })
     }
 }
 
-fn check_file(path: &Path, keys: &PublicKeys, earlier: Option<End>) -> Result<Report, Failure> {
+fn check_file(path: &Path, seals: &Seals<'_>, earlier: Option<End>) -> Result<Report, Failure> {
     let file = File::open(path).map_err(|error| Failure::caused(format!("can't open {}", path.display()), &error))?;
-    check_lines(BufReader::new(file), keys, earlier).map_err(|failure| match failure {
+    check_lines(BufReader::new(file), seals, earlier).map_err(|failure| match failure {
         Failure::Failed(text) => Failure::Failed(format!("{}: {text}", path.display())),
         failure => failure,
     })
 }
 
-fn check_lines(mut input: impl BufRead, keys: &PublicKeys, earlier: Option<End>) -> Result<Report, Failure> {
+fn check_lines(mut input: impl BufRead, seals: &Seals<'_>, earlier: Option<End>) -> Result<Report, Failure> {
     let (mut walk, mut events, mut number) = (None, Vec::new(), 0_u64);
     loop {
         let mut text = String::new();
@@ -153,10 +187,7 @@ fn check_lines(mut input: impl BufRead, keys: &PublicKeys, earlier: Option<End>)
         match (Line::read(text).ok_or_else(altered)?, &mut walk) {
             (Line::Cut(line), None) => {
                 let cut = line.cut().ok_or_else(altered)?;
-                let check = ChainCheck::after(&cut, |bytes: &[u8], seal: &Seal| keys.verdict(bytes, seal));
-                let check = check.map_err(Failure::failed)?;
-                let earlier = earlier.filter(|(last, _)| *last >= cut.last);
-                walk.insert(Walk { check, earlier }).pass()?;
+                walk = Some(seals.begin(&cut, earlier)?);
             }
             (Line::Event(line), Some(_)) => events.push((Position(line.position), line.fields)),
             (Line::Checkpoint(line), Some(walk)) => {
@@ -169,15 +200,15 @@ fn check_lines(mut input: impl BufRead, keys: &PublicKeys, earlier: Option<End>)
     }
     match walk {
         Some(_) if !events.is_empty() => Err(Failure::failed("the file ends within a range")),
-        Some(walk) => walk.end(!keys.is_empty()),
+        Some(walk) => walk.end(),
         None => Err(Failure::failed("the file is empty")),
     }
 }
 
-async fn check_store(store: &SqlStore, keys: &PublicKeys, earlier: Option<End>) -> Result<Report, Failure> {
+async fn check_store(store: &SqlStore, seals: &Seals<'_>, earlier: Option<End>) -> Result<Report, Failure> {
     loop {
         let cut = store.audit_cut().await.map_err(unread)?;
-        let checked = check_after(store, keys, earlier).await;
+        let checked = check_after(store, seals, earlier).await;
         // What was removed because of its age meanwhile is missing, and not lost.
         if checked.is_ok() || store.audit_cut().await.map_err(unread)? == cut {
             return checked;
@@ -185,12 +216,9 @@ async fn check_store(store: &SqlStore, keys: &PublicKeys, earlier: Option<End>) 
     }
 }
 
-async fn check_after(store: &SqlStore, keys: &PublicKeys, earlier: Option<End>) -> Result<Report, Failure> {
+async fn check_after(store: &SqlStore, seals: &Seals<'_>, earlier: Option<End>) -> Result<Report, Failure> {
     let cut = store.audit_cut().await.map_err(unread)?;
-    let check = ChainCheck::after(&cut, |bytes: &[u8], seal: &Seal| keys.verdict(bytes, seal));
-    let check = check.map_err(Failure::failed)?;
-    let mut walk = Walk { check, earlier: earlier.filter(|(last, _)| *last >= cut.last) };
-    walk.pass()?;
+    let mut walk = seals.begin(&cut, earlier)?;
     let all = AuditFilter::default();
     let outside = |position: Position| {
         let problem = "the event is in no range";
@@ -210,7 +238,7 @@ async fn check_after(store: &SqlStore, keys: &PublicKeys, earlier: Option<End>) 
         // What is beyond the last checkpoint may have got one meanwhile.
         let beyond = store.audit_events(&all, walk.check.last, 1).await.map_err(unread)?;
         match beyond.events.first() {
-            None => return walk.end(!keys.is_empty()),
+            None => return walk.end(),
             Some((position, _)) if beyond.kept.last <= walk.check.last => return Err(outside(*position)),
             Some(_) => {}
         }

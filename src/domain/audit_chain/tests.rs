@@ -37,15 +37,19 @@ fn chain(sizes: &[u64]) -> Chain {
     (cut, ranges)
 }
 
-fn check((cut, ranges): &Chain) -> Result<Position, BrokenChain> {
+fn check(chain: &Chain) -> Result<Position, BrokenChain> {
+    check_sealed_after(Some(Position(0)), chain)
+}
+
+fn check_sealed_after(after: Option<Position>, (cut, ranges): &Chain) -> Result<Position, BrokenChain> {
     let verdict = |bytes: &[u8], seal: &Seal| match seal.key.as_str() {
         "key" if seal.signature == bytes => SealVerdict::Valid,
         "key" => SealVerdict::Invalid,
         _ => SealVerdict::UnknownKey,
     };
-    let mut check = ChainCheck::after(cut, verdict)?;
+    let mut check = ChainCheck::after(cut, after, verdict)?;
     ranges.iter().try_for_each(|(checkpoint, events)| check.range(checkpoint, events))?;
-    check.end(true).map(|check| check.last)
+    check.end().map(|check| check.last)
 }
 
 #[test]
@@ -70,12 +74,18 @@ fn an_untouched_chain_is_sound_up_to_its_end() {
 }
 
 #[test]
-fn ranges_without_a_seal_are_covered_by_a_later_one_and_by_nothing_else() {
+fn everything_needs_a_seal_after_the_position_where_signing_began() {
     let mut untouched = chain(&[1, 1, 1]);
     untouched.1[0].0.seal = None;
-    assert_eq!(check(&untouched), Ok(Position(10)));
+    untouched.0.seal = None;
+    let after = |position| check_sealed_after(position, &untouched);
+    assert_eq!(after(None), Ok(Position(10)), "without keys");
+    assert_eq!(after(Some(Position(8))), Ok(Position(10)));
+    let problem = "has no signature";
+    assert_eq!(after(Some(Position(7))), Err(BrokenChain::Range { first: 8, last: 8, problem }));
+    assert_eq!(after(Some(Position(6))), Err(BrokenChain::Beginning(7)));
     untouched.1[2].0.seal = None;
-    assert_eq!(check(&untouched), Err(BrokenChain::Unsigned(9)));
+    assert_eq!(check_sealed_after(Some(Position(10)), &untouched), Err(BrokenChain::Unsigned(9)));
 }
 
 #[test]

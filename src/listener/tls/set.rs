@@ -164,7 +164,7 @@ fn client_verifier(
         (roots, crls) => return Err([roots.err(), crls.err()].into_iter().flatten().collect()),
     };
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-    let verifier = verifier.with_crls(crls).only_check_end_entity_revocation();
+    let verifier = verifier.with_crls(crls);
     let verifier = if texts.requires_clients { verifier } else { verifier.allow_unauthenticated() };
     verifier.build().map(Some).map_err(|error| {
         let part = match error {

@@ -1,8 +1,7 @@
 //! Refusals of permission and of attempts, with their repeats counted: a caller that is refused repeatedly makes few
 //! audit events.
 //!
-//! The first refusal of a caller for an action, a resource and
-//! policies is recorded before it is returned, and opens a
+//! The first refusal of a caller for an action, a resource and policies is recorded before it is returned, and opens a
 //! window of a minute. Refusals like it within the window are counted in memory, and recorded as one more event when
 //! the window is over, or when the service stops. Each event represents itself and the repeats that it counts, so that
 //! all events together represent every refusal that was returned.

@@ -17,8 +17,8 @@ const SPARED: Duration = days(2);
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Gates {
-    /// Gives positions to change events and audit events, removes rows that are over, and records failed attempts that are held and
-    /// refusals that were counted, until the service stops. Failures are reported and retried.
+    /// Gives positions to change events and audit events, removes rows that are over, and records failed attempts that
+    /// are held and refusals that were counted, until the service stops. Failures are reported and retried.
     pub(in crate::service) async fn tend_store(&self, failed: impl Fn(&ServiceError)) {
         let tend = async {
             let recording = self.keep_recording_held(&failed);

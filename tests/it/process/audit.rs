@@ -105,7 +105,11 @@ async fn whatever_is_altered_in_the_store_is_found() {
         "UPDATE audit_checkpoint SET hash = randomblob(32) WHERE first = 1",
         "UPDATE audit_checkpoint SET signature = randomblob(64) WHERE first = 1",
         "UPDATE audit_checkpoint SET closed_at = closed_at + 1 WHERE first = 1",
+        "UPDATE audit_checkpoint SET key_id = NULL, signature = NULL WHERE first = 1",
         "UPDATE audit_cut SET hash = randomblob(32)",
+        "UPDATE audit_cut SET (last, hash) = (SELECT last, hash FROM audit_checkpoint WHERE first = 1);
+         DELETE FROM audit_event WHERE position <= (SELECT last FROM audit_checkpoint WHERE first = 1);
+         DELETE FROM audit_checkpoint WHERE first = 1",
         "UPDATE audit_cut SET last = 1",
         "DELETE FROM audit_event; DELETE FROM audit_checkpoint",
         "DELETE FROM audit_event WHERE position = (SELECT max(last) FROM audit_checkpoint);

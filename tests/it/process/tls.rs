@@ -406,6 +406,23 @@ impl Closed {
 }
 
 #[tokio::test]
+async fn an_intermediate_ca_that_is_revoked_vouches_for_no_client() {
+    let closed = Closed::new();
+    let [good, revoked] =
+        [(20, "good"), (21, "revoked")].map(|(serial, name)| closed.clients.intermediate(name, serial));
+    let lists = closed.clients.revocations(&[21]) + &good.revocations(&[]) + &revoked.revocations(&[]);
+    fs::write(closed.site.path("crl.pem"), lists).unwrap();
+    let serving = closed.serve(&[]).await;
+    let of = |intermediate: &Authority| {
+        let leaf = intermediate.client("spiffe://example.org/a");
+        Leaf { certificate: leaf.certificate + &intermediate.pem(), ..leaf }
+    };
+    closed.call(&serving, &of(&good)).await.expect("an intermediate CA");
+    assert!(closed.call(&serving, &of(&revoked)).await.is_none());
+    serving.stop().await;
+}
+
+#[tokio::test]
 async fn where_certificates_are_optional_a_bad_one_is_refused() {
     let closed = Closed::new();
     let serving = closed.serve(&["--tls-client-certificates", "optional"]).await;

@@ -66,12 +66,12 @@ async fn check(store: &dyn Store) -> Position {
     let verdict = |bytes: &[u8], seal: &Seal| {
         if seal.signature == bytes { SealVerdict::Valid } else { SealVerdict::Invalid }
     };
-    let mut check = ChainCheck::after(&store.audit_cut().await.unwrap(), verdict).unwrap();
+    let mut check = ChainCheck::after(&store.audit_cut().await.unwrap(), Some(Position(0)), verdict).unwrap();
     while let Some((checkpoint, events)) = store.audit_range(check.last).await.unwrap() {
         let fields: Vec<_> = events.iter().map(|(position, event)| (*position, event.fields())).collect();
         check.range(&checkpoint, &fields).unwrap();
     }
-    check.end(true).unwrap().last
+    check.end().unwrap().last
 }
 
 pub async fn every_outcome_is_read_back_with_all_that_it_has(backend: &mut impl Backend) {

@@ -67,9 +67,11 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A CA below this one.
-    pub fn intermediate(&self, name: &str) -> Self {
-        Self(CertifiedIssuer::signed_by(Self::params(name), KeyPair::generate().unwrap(), &self.0).unwrap())
+    /// A CA below this one, whose certificate has that serial number.
+    pub fn intermediate(&self, name: &str, serial: u64) -> Self {
+        let mut params = Self::params(name);
+        params.serial_number = Some(serial.into());
+        Self(CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.0).unwrap())
     }
 
     pub fn issue(&self, params: &CertificateParams) -> Leaf {

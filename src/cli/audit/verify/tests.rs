@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::line::EventLine;
 use super::*;
-use crate::domain::audit_chain::{Checkpoint, Cut};
+use crate::domain::audit_chain::Checkpoint;
 use crate::domain::time::Timestamp;
 use crate::ports::AuditSealer;
 use crate::signing::SigningKey;
@@ -45,14 +45,18 @@ fn exported(sizes: &[u64]) -> String {
 }
 
 fn check(text: &[u8]) -> Result<Report, Failure> {
-    check_lines(text, &SIGNING.public(), None)
+    compare(text, &SIGNING.public(), None)
+}
+
+fn compare(text: &[u8], keys: &PublicKeys, earlier: Option<End>) -> Result<Report, Failure> {
+    check_lines(text, &Seals { keys, unsigned: Position(0) }, earlier)
 }
 
 #[test]
 fn an_export_is_sound_as_it_was_written() {
     let report = check(exported(&[1, 2]).as_bytes()).unwrap();
     assert_eq!((report.events, report.ranges, report.last, report.sealed), (3, 2, Position(7), Position(7)));
-    let unchecked = check_lines(exported(&[2]).as_bytes(), &PublicKeys::default(), None).unwrap();
+    let unchecked = compare(exported(&[2]).as_bytes(), &PublicKeys::default(), None).unwrap();
     assert_eq!(unchecked.sealed, Position(0));
 }
 
@@ -67,12 +71,15 @@ fn the_first_bad_range_is_named() {
 fn a_log_that_lost_its_end_does_not_contain_an_earlier_export() {
     let (keys, whole, cut_off) = (SIGNING.public(), exported(&[1, 2]), exported(&[1]));
     let end = |text: &str| check(text.as_bytes()).map(|report| (report.last, report.hash)).ok();
-    assert!(check_lines(whole.as_bytes(), &keys, end(&cut_off)).is_ok());
-    assert!(check_lines(whole.as_bytes(), &keys, end(&whole)).is_ok());
-    let failure = check_lines(cut_off.as_bytes(), &keys, end(&whole)).unwrap_err().to_string();
+    assert!(compare(whole.as_bytes(), &keys, end(&cut_off)).is_ok());
+    assert!(compare(whole.as_bytes(), &keys, end(&whole)).is_ok());
+    let failure = compare(cut_off.as_bytes(), &keys, end(&whole)).unwrap_err().to_string();
     assert!(failure.contains("position 7"), "{failure}");
     let other = exported(&[3]);
-    assert!(check_lines(other.as_bytes(), &keys, end(&whole)).is_err());
+    assert!(compare(other.as_bytes(), &keys, end(&whole)).is_err());
+    // The cut is signed: what was before it was removed because of its age.
+    let before_cut = Some((Position(3), ChainHash([3; 32])));
+    assert_eq!(compare(whole.as_bytes(), &keys, before_cut).unwrap().uncompared, Some(Position(3)));
 }
 
 proptest! {
