@@ -75,6 +75,7 @@ mod tests {
             beyond_limits(&format!("\"\\\\\"{}", "(".repeat(100))).is_some(),
             "the string ends at its second quote"
         );
+        assert!(beyond_limits(&format!("//\r{}", "(".repeat(100))).is_some(), "the comment ends at the line break");
     }
 
     #[test]

@@ -137,7 +137,8 @@ impl<'a> Reading<'a> {
                 return self.problems.extend(errors.iter().map(|error| PolicyProblem::found(file, error)));
             }
         };
-        if set.is_empty() {
+        let is_operators = !prefix.is_empty();
+        if is_operators && set.is_empty() {
             // More often a file that is being written than a wish.
             return self.problems.push(PolicyProblem::at_offset(file, 0, "holds no policy"));
         }
