@@ -16,9 +16,9 @@ use crate::ports::store::AuditEventPage;
 use crate::ports::{AuditSealer, StoreError};
 
 /// Maximum number of events in a range, and of events that one transaction removes.
-const AT_ONCE: u32 = 500;
+const AT_ONCE: i64 = 500;
 /// Maximum number of ranges that one transaction removes.
-const RANGES_AT_ONCE: u32 = 100;
+const RANGES_AT_ONCE: i64 = 100;
 
 impl SqlStore {
     pub(super) async fn close_range(&self, now: Timestamp, sealer: &dyn AuditSealer) -> Result<bool, StoreError> {
@@ -118,31 +118,22 @@ impl SqlStore {
         before: Timestamp,
         sealer: &dyn AuditSealer,
     ) -> Result<bool, StoreError> {
-        let kept = self.cut().await?;
-        let (mut last, mut hash, mut ranges, mut count) = (kept.last, kept.hash, 0, 0);
-        let is_more = loop {
-            let Some((range, events)) = self.range_after(last).await?.filter(|(range, _)| range.latest_at < before)
-            else {
-                break false;
-            };
-            count += events.len();
-            if ranges > 0 && (count > AT_ONCE as usize || ranges >= RANGES_AT_ONCE) {
-                break true;
-            }
-            // The new cut is signed, so nothing is removed that the chain does not show to be old.
-            let fields: Vec<_> = events.iter().map(|(_, event)| event.fields()).collect();
-            if range.hash_of(hash, &fields) != range.hash {
-                return Err(rows::damaged("audit_checkpoint"));
-            }
-            (last, hash, ranges) = (range.last, range.hash, ranges + 1);
-        };
-        if ranges == 0 {
-            return Ok(false);
-        }
-        let mut cut = Cut { last, hash, seal: None };
+        let first = self
+            .read(sql("SELECT * FROM audit_checkpoint WHERE last >= 1 ORDER BY last LIMIT $1").bind(RANGES_AT_ONCE))
+            .await?
+            .iter()
+            .map(checkpoint)
+            .collect::<Read<Vec<_>>>()?;
+        let is_old = |range: &&Checkpoint| range.latest_at < before;
+        let begin = first.first().map_or(0, |range| range.first.0);
+        let most = u64::try_from(AT_ONCE).unwrap_or_default();
+        let fits = |range: &&Checkpoint| range.last.0 < begin + most || range.first.0 == begin;
+        let Some(end) = first.iter().take_while(is_old).take_while(fits).last() else { return Ok(false) };
+        let mut cut = Cut { last: end.last, hash: end.hash, seal: None };
         cut.seal = sealer.seal(&cut.sealed_bytes());
         self.upkeep("remove_old_audit_events").run(|transaction| Box::pin(remove(transaction, cut.clone()))).await?;
-        Ok(is_more)
+        let next = first.iter().find(|range| range.last > end.last);
+        Ok(next.map_or(i64::try_from(first.len()) == Ok(RANGES_AT_ONCE), |range| is_old(&range)))
     }
 }
 
@@ -183,7 +174,7 @@ async fn close(
     let (key, signature) = parts(range.seal.as_ref());
     let insert = insert.bind(range.first).bind(range.last).bind(range.closed_at).bind(range.latest_at);
     transaction.execute(insert.bind(range.hash.0).bind(key).bind(signature)).await?;
-    Ok(events.len() >= AT_ONCE as usize)
+    Ok(i64::try_from(events.len()).is_ok_and(|count| count >= AT_ONCE))
 }
 
 /// Moves the cut, and removes what is before it. Does nothing if another process was first.
