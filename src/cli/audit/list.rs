@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use prost_types::Timestamp;
 use tonic::Request;
 
@@ -118,12 +118,16 @@ async fn print(
     let refused = |status: &tonic::Status| Failure::failed(refusal::text(status));
     let replies = AdminServiceClient::new(channel).list_audit_events(request).await;
     let mut replies = replies.map_err(|status| refused(&status))?.into_inner();
+    let descriptor = as_json.then(event_descriptor).transpose()?;
     loop {
         match replies.message().await {
             Ok(Some(reply)) => {
                 cursor = reply.cursor;
                 if let Some(event) = reply.event {
-                    terminal.print(&if as_json { json_of(&event)? } else { line_of(&event) })?;
+                    terminal.print(&match &descriptor {
+                        Some(descriptor) => json_of(&event, descriptor)?,
+                        None => line_of(&event),
+                    })?;
                 }
             }
             Ok(None) => return Ok(()),
@@ -147,12 +151,15 @@ fn line_of(event: &wire::AuditEvent) -> String {
     if event.repeats > 0 { format!("{line} x{}", event.repeats.saturating_add(1)) } else { line }
 }
 
-fn json_of(event: &wire::AuditEvent) -> Result<String, Failure> {
+fn event_descriptor() -> Result<MessageDescriptor, Failure> {
     let pool = DescriptorPool::decode(DESCRIPTORS).map_err(Failure::failed)?;
     let descriptor = pool.get_message_by_name("credential.admin.v1.AuditEvent");
-    let descriptor = descriptor.ok_or_else(|| Failure::failed("the descriptors lack the audit event"))?;
-    let message = DynamicMessage::decode(descriptor, event.encode_to_vec().as_slice()).map_err(Failure::failed)?;
-    Ok(json::line(&message))
+    descriptor.ok_or_else(|| Failure::failed("the descriptors lack the audit event"))
+}
+
+fn json_of(event: &wire::AuditEvent, descriptor: &MessageDescriptor) -> Result<String, Failure> {
+    let message = DynamicMessage::decode(descriptor.clone(), event.encode_to_vec().as_slice());
+    Ok(json::line(&message.map_err(Failure::failed)?))
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -172,7 +179,7 @@ mod tests {
             repeats: 2,
             ..wire::AuditEvent::default()
         };
-        let (line, json) = (line_of(&event), json_of(&event).unwrap());
+        let (line, json) = (line_of(&event), json_of(&event, &event_descriptor().unwrap()).unwrap());
         assert!(line.ends_with(" x3"), "{line}");
         for shown in [&line, &json] {
             assert_eq!(printable(shown), **shown, "{shown:?}");
