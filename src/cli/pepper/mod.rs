@@ -4,21 +4,16 @@ mod new_key;
 mod rewrap;
 mod status;
 
-use std::sync::Arc;
-
 use clap::Subcommand;
 
 use super::configuration::load_offline;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
-use super::store::open_beside;
+use super::store::{open_beside, ring};
 use super::terminal::Terminal;
-use crate::ambient::SystemEntropy;
 use crate::domain::names::PepperKeyId;
 use crate::hashing::KeyRing;
-use crate::ports::Entropy;
-use crate::server::key_ring;
 use crate::store::SqlStore;
 
 #[derive(Debug, Subcommand)]
@@ -43,9 +38,7 @@ pub(super) async fn run(
 /// The key ring and the store that the settings name.
 async fn ring_and_store(args: &SettingArgs, environment: &Environment) -> Result<(KeyRing, SqlStore), Failure> {
     let config = load_offline(args, environment)?.config;
-    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let ring = key_ring(&config.pepper, &entropy).map_err(Failure::failed)?;
-    Ok((ring, open_beside(&config).await?))
+    Ok((ring(&config)?, open_beside(&config).await?))
 }
 
 /// Shown as the key id of hashes that are not encrypted.
