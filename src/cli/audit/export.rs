@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::line::{EventLine, Line};
+use super::unread;
 use crate::cli::configuration::load_offline;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
@@ -15,7 +16,6 @@ use crate::cli::settings::SettingArgs;
 use crate::cli::store::open_beside;
 use crate::cli::terminal::Terminal;
 use crate::domain::change_event::Position;
-use crate::ports::StoreError;
 use crate::ports::store::AuditLog;
 use crate::store::SqlStore;
 
@@ -51,7 +51,6 @@ pub(super) async fn run(args: &ExportArgs, environment: &Environment, terminal: 
 }
 
 async fn export(store: &SqlStore, output: &mut dyn Write) -> Result<(), Failure> {
-    let unread = |error: StoreError| Failure::caused("can't read the audit log", &error);
     let cut = store.audit_cut().await.map_err(unread)?;
     let mut last = cut.last;
     let mut lines = vec![Line::Cut((&cut).into())];

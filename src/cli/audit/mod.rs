@@ -10,6 +10,7 @@ use clap::Subcommand;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::terminal::Terminal;
+use crate::ports::StoreError;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
@@ -30,4 +31,9 @@ pub(super) async fn run(
         AuditCommand::Export(args) => export::run(args, environment, terminal).await,
         AuditCommand::Verify(args) => verify::run(args, environment, terminal).await,
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn unread(error: StoreError) -> Failure {
+    Failure::caused("can't read the audit log", &error)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::line::Line;
+use super::unread;
 use crate::cli::configuration::load_offline;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
@@ -16,7 +17,6 @@ use crate::cli::terminal::Terminal;
 use crate::domain::audit_chain::{BrokenChain, ChainCheck, ChainHash, Cut, EventFields, Seal, SealVerdict};
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::change_event::Position;
-use crate::ports::StoreError;
 use crate::ports::store::AuditLog;
 use crate::server::{OperatorFile, audit_key};
 use crate::signing::PublicKeys;
@@ -208,7 +208,7 @@ fn check_lines(mut input: impl BufRead, seals: &Seals<'_>, earlier: Option<End>)
 async fn check_store(store: &SqlStore, seals: &Seals<'_>, earlier: Option<End>) -> Result<Report, Failure> {
     loop {
         let cut = store.audit_cut().await.map_err(unread)?;
-        let checked = check_after(store, seals, earlier).await;
+        let checked = check_after(store, &cut, seals, earlier).await;
         // What was removed because of its age meanwhile is missing, and not lost.
         if checked.is_ok() || store.audit_cut().await.map_err(unread)? == cut {
             return checked;
@@ -216,9 +216,8 @@ async fn check_store(store: &SqlStore, seals: &Seals<'_>, earlier: Option<End>) 
     }
 }
 
-async fn check_after(store: &SqlStore, seals: &Seals<'_>, earlier: Option<End>) -> Result<Report, Failure> {
-    let cut = store.audit_cut().await.map_err(unread)?;
-    let mut walk = seals.begin(&cut, earlier)?;
+async fn check_after(store: &SqlStore, cut: &Cut, seals: &Seals<'_>, earlier: Option<End>) -> Result<Report, Failure> {
+    let mut walk = seals.begin(cut, earlier)?;
     let all = AuditFilter::default();
     let outside = |position: Position| {
         let problem = "the event is in no range";
@@ -243,11 +242,6 @@ async fn check_after(store: &SqlStore, seals: &Seals<'_>, earlier: Option<End>) 
             Some(_) => {}
         }
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
-fn unread(error: StoreError) -> Failure {
-    Failure::caused("can't read the audit log", &error)
 }
 
 #[cfg(test)]
