@@ -105,6 +105,11 @@ impl Action {
         Self::ALL.iter().copied().find(|action| action.service() == service && action.rpc() == rpc)
     }
 
+    /// The action with that name, or `None` if there is none.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.name() == name)
+    }
+
     /// Whether the subject is the caller.
     pub const fn is_by_the_subject(self) -> bool {
         matches!(self, Self::ChangePassword | Self::ChangePasswordV5)

@@ -40,8 +40,7 @@ fn parse_caller(text: &str) -> Option<Caller> {
 
 /// Parses the name of an action.
 pub(super) fn action(text: &str) -> Result<Action, String> {
-    let found = Action::ALL.iter().copied().find(|action| action.name() == text);
-    found.ok_or_else(|| format!("{text:?} is not an action; for example, ram:ChangePassword is one"))
+    Action::of(text).ok_or_else(|| format!("{text:?} is not an action; for example, ram:ChangePassword is one"))
 }
 
 /// Parses a resource, with its state and tags if there are any.

@@ -76,7 +76,7 @@ pub(super) fn event(row: &Row) -> Read<AuditEvent> {
         request_id: rows::parsed(row, "request_id", |text| Uuid::try_parse(text).ok())?,
         correlation_id: row.optional_text("correlation_id")?.map(str::to_owned),
         caller: rows::caller(row, ["caller_tenant", "caller_kind", "caller_name", "caller_subject_id"])?,
-        action: rows::parsed(row, "action", |text| Action::ALL.iter().copied().find(|action| action.name() == text))?,
+        action: rows::parsed(row, "action", Action::of)?,
         resource: row.text("resource")?.to_owned(),
         subject: subject.map(|_| rows::uuid(row, "subject_id").map(SubjectId)).transpose()?,
         tenant: row.optional_text("tenant_id")?.map(|_| rows::uuid(row, "tenant_id").map(TenantId)).transpose()?,
