@@ -74,14 +74,20 @@ impl NamedCaller {
         }
     }
 
+    /// The kind.
+    pub const fn kind(&self) -> CallerKind {
+        match self {
+            Self::Operator(_) => CallerKind::Operator,
+            Self::Member(_, Member::Root) => CallerKind::Root,
+            Self::Member(_, Member::RamUser(_)) => CallerKind::RamUser,
+            Self::Member(_, Member::IamUser(_)) => CallerKind::IamUser,
+            Self::Member(_, Member::Service(_)) => CallerKind::Service,
+        }
+    }
+
     /// Whether this is the name of that caller.
     pub fn is_name_of(&self, caller: &Caller) -> bool {
-        match self {
-            Self::Operator(name) => *caller == Caller::Operator(name.clone()),
-            Self::Member(tenant, member) => {
-                member.clone().of(tenant.clone(), caller.subject_id()).as_ref() == Some(caller)
-            }
-        }
+        (self.kind(), self.tenant(), self.name()) == (caller.kind(), caller.tenant(), caller.name())
     }
 }
 
