@@ -100,11 +100,11 @@ impl FetchedKeys {
         self.state.borrow().key(id, at)
     }
 
-    /// The key of that id, and until when it is used, if there is one.
-    pub(super) fn used_key(&self, id: &str) -> Option<(Arc<Key>, Timestamp)> {
+    /// The key of that id, if the keys are still used at that time, which may be before they were fetched.
+    pub(super) fn used_key(&self, id: &str, at: Timestamp) -> Option<Arc<Key>> {
         let state = self.state.borrow();
         let (keys, used) = state.fetched.as_ref()?;
-        Some((keys.key(id).ok()?, used.end()))
+        if at < used.end() { keys.key(id).ok() } else { None }
     }
 
     /// Fetches the keys whenever it is due, and earlier if a caller waits for one, but never more often than allowed.

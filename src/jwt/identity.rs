@@ -90,17 +90,11 @@ impl ExternalIdentity for JwtIdentity {
         &self.caller
     }
 
-    fn expires_at(&self) -> Timestamp {
-        let issuers = self.issuers.in_force();
-        let known = self.contents.text("iss").and_then(|name| issuers.named(name).ok());
-        let used = known.and_then(|known| known.used_key(&self.contents.key_id));
-        used.map_or(self.expires_at, |(_, until)| self.expires_at.min(until))
-    }
-
-    fn is_recognized(&self) -> bool {
+    fn is_valid_at(&self, at: Timestamp) -> bool {
         let issuers = self.issuers.in_force();
         let Some(known) = self.contents.text("iss").and_then(|name| issuers.named(name).ok()) else { return false };
-        known.used_key(&self.contents.key_id).is_some_and(|(key, _)| key.is(&self.key))
+        at < self.expires_at
+            && known.used_key(&self.contents.key_id, at).is_some_and(|key| key.is(&self.key))
             && known.issuer.may_use(&self.contents.algorithm)
             && known.issuer.caller(&self.contents) == Ok(&self.caller)
     }

@@ -138,11 +138,11 @@ impl KnownIssuer {
         }
     }
 
-    /// The key of that id at the moment, and until when it is used.
-    pub(super) fn used_key(&self, id: &str) -> Option<(Arc<Key>, Timestamp)> {
+    /// The key of that id, if it is known and used at that time. Does not wait.
+    pub(super) fn used_key(&self, id: &str, at: Timestamp) -> Option<Arc<Key>> {
         match &self.keys {
-            Keys::Fixed(keys) => Some((keys.key(id).ok()?, Timestamp::from_micros(i64::MAX))),
-            Keys::Fetched(fetched) => fetched.used_key(id),
+            Keys::Fixed(keys) => keys.key(id).ok(),
+            Keys::Fetched(fetched) => fetched.used_key(id, at),
         }
     }
 }

@@ -112,7 +112,9 @@ impl Key {
 
     /// Whether it is the same key under the same id.
     pub(super) fn is(&self, other: &Self) -> bool {
-        let bytes = |key: &Self| key.usable.first().map(|(_, key)| key.as_ref().to_vec());
+        fn bytes(key: &Key) -> Option<&[u8]> {
+            key.usable.first().map(|(_, key)| key.as_ref())
+        }
         self.id == other.id && bytes(self) == bytes(other)
     }
 }

@@ -38,12 +38,9 @@ pub trait ExternalIdentity: fmt::Debug + Send + Sync {
     /// The caller that it names.
     fn caller(&self) -> &NamedCaller;
 
-    /// When it expires.
-    fn expires_at(&self) -> Timestamp;
-
-    /// Whether the service still recognizes it, its expiry apart: its issuer is trusted, it is not revoked, and it names
-    /// the same caller. Asked during every call and in every transaction: MUST NOT block.
-    fn is_recognized(&self) -> bool;
+    /// Whether it is valid at that time: it has not expired, its issuer is trusted, it is not revoked, and it names the
+    /// same caller. Asked during every call and in every transaction: MUST NOT block.
+    fn is_valid_at(&self, at: Timestamp) -> bool;
 }
 
 /// The client certificate of a connection, which the handshake has verified.
@@ -73,7 +70,7 @@ impl Evidence {
     pub fn holds_outside_the_store(&self, at: Timestamp) -> bool {
         match &self.proof {
             CallerProof::Token(_) => true,
-            CallerProof::External { identity, .. } => at < identity.expires_at() && identity.is_recognized(),
+            CallerProof::External { identity, .. } => identity.is_valid_at(at),
         }
     }
 }

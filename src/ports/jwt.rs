@@ -20,7 +20,7 @@ pub struct PresentedJwt<'a> {
 #[async_trait]
 pub trait JwtVerifier: Send + Sync {
     /// The identity that a token proves at that time. May wait for keys that the issuer has added. The identity expires
-    /// with the token, and is no longer recognized once its key is removed.
+    /// with the token, and is no longer valid once its key is removed.
     ///
     /// # Errors
     /// The check that refuses it.

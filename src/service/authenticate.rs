@@ -69,8 +69,7 @@ impl Service {
 
     /// Whether an identity from outside is valid now, and names that caller.
     pub fn is_identity_of(&self, identity: &dyn ExternalIdentity, caller: &Caller) -> bool {
-        let is_valid = identity.is_recognized() && self.gates.now() < identity.expires_at();
-        is_valid && identity.caller().is_name_of(caller)
+        identity.is_valid_at(self.gates.now()) && identity.caller().is_name_of(caller)
     }
 
     /// Checks a caller's evidence again, once its message is there: that may be long after the headers.

@@ -58,16 +58,6 @@ impl ClientCertificate {
         let compared = Mutex::new((Arc::clone(set), true));
         Some(Self { chain: chain.to_vec(), id, caller, expires_at, in_force, clock, compared })
     }
-}
-
-impl ExternalIdentity for ClientCertificate {
-    fn caller(&self) -> &NamedCaller {
-        &self.caller
-    }
-
-    fn expires_at(&self) -> Timestamp {
-        self.expires_at
-    }
 
     /// Verifies the certificate again, once for each set that is put in force.
     fn is_recognized(&self) -> bool {
@@ -79,6 +69,16 @@ impl ExternalIdentity for ClientCertificate {
             *compared = (set, is_recognized);
         }
         compared.1
+    }
+}
+
+impl ExternalIdentity for ClientCertificate {
+    fn caller(&self) -> &NamedCaller {
+        &self.caller
+    }
+
+    fn is_valid_at(&self, at: Timestamp) -> bool {
+        at < self.expires_at && self.is_recognized()
     }
 }
 

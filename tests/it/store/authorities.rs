@@ -139,7 +139,7 @@ pub async fn no_write_is_made_for_an_external_identity_that_no_longer_holds(back
     }
     for (number, (identity, evidence)) in [operator, relay, user].into_iter().enumerate() {
         let mut late = name_of(evidence.clone());
-        late.event.at = identity.expires_at();
+        late.event.at = at(20);
         refused(late).await;
         identity.recognized.store(false, Ordering::Relaxed);
         refused(name_of(evidence.clone())).await;

@@ -144,12 +144,8 @@ impl ExternalIdentity for Identity {
         &self.caller
     }
 
-    fn expires_at(&self) -> Timestamp {
-        at(20)
-    }
-
-    fn is_recognized(&self) -> bool {
-        self.recognized.load(Ordering::Relaxed)
+    fn is_valid_at(&self, time: Timestamp) -> bool {
+        time < at(20) && self.recognized.load(Ordering::Relaxed)
     }
 }
 
