@@ -24,6 +24,15 @@ pub(super) enum Verification {
 
 use Verification::{Ec, Ed25519, Rsa};
 
+/// The name identifies it.
+impl PartialEq for Algorithm {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Algorithm {}
+
 impl Algorithm {
     const fn new(name: &'static str, verification: Verification) -> Self {
         Self { name, verification }

@@ -26,7 +26,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Source {
     pub(super) jwks: JwksUrl,
     pub(super) cas: Option<String>,
-    pub(super) algorithms: Vec<&'static str>,
+    pub(super) algorithms: Vec<&'static Algorithm>,
 }
 
 /// Fetched keys. One task fetches them, so there is never more than one fetch at a time.
@@ -154,8 +154,8 @@ impl FetchedKeys {
 
     async fn keys(&self) -> Result<KeySet, FetchError> {
         let body = self.fetcher.fetch(self.source.jwks.token_file.as_deref()).await?;
-        let allowed: Vec<_> = self.source.algorithms.iter().filter_map(|name| Algorithm::of(name)).collect();
-        let (keys, skipped) = KeySet::parse(&body, &allowed).ok_or("the answer is not a set of keys")?;
+        let read = KeySet::parse(&body, &self.source.algorithms);
+        let (keys, skipped) = read.ok_or("the answer is not a set of keys")?;
         for skipped in skipped {
             tracing::info!(url = self.source.jwks.url, "{skipped}: it is not used");
         }

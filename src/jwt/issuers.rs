@@ -80,8 +80,7 @@ impl JwtReader {
     /// The keys of that URL: those that there are already, or new ones.
     fn fetched(&self, issuer: &Issuer, url: &JwksUrl, texts: &JwtTexts) -> Result<Arc<FetchedKeys>, String> {
         let cas = url.ca_file.as_ref().and_then(|file| texts.files.get(file)).cloned();
-        let algorithms = issuer.algorithms.iter().map(|algorithm| algorithm.name).collect();
-        let source = Source { jwks: url.clone(), cas, algorithms };
+        let source = Source { jwks: url.clone(), cas, algorithms: issuer.algorithms.clone() };
         if let Some(known) = self.fetched.lock().iter().find(|known| known.is_of(&source)) {
             return Ok(Arc::clone(known));
         }
