@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::digest::{FINGERPRINT_BYTES, Fingerprint};
 use super::header::{DESCRIBED_BYTES, HEADER_BYTES, Header, MAGIC};
-use crate::policy::RefusedPasswords;
+use crate::policy::{RefusedPasswords, ignoring_case};
 
 /// How many entries are read at a time.
 const BLOCK: usize = 512;
@@ -174,8 +174,7 @@ impl RefusedPasswords for Filter {
     }
 }
 
-/// A password without its case, in normalization form C. Converts to upper case first: characters such as the two small
-/// sigmas share only their capital.
+/// A password without its case, in normalization form C.
 pub(super) fn folded(password: &str) -> impl Iterator<Item = char> {
-    password.nfc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfc()
+    ignoring_case::folded(password.nfc()).nfc()
 }

@@ -2,7 +2,7 @@
 
 /// Whether `text` and `other` are the same.
 pub(crate) fn are_equal(text: &str, other: &str) -> bool {
-    folded(text).eq(folded(other))
+    folded(text.chars()).eq(folded(other.chars()))
 }
 
 /// Whether `text` contains `part`.
@@ -19,13 +19,13 @@ pub(crate) fn contains(text: &str, part: &str) -> bool {
 }
 
 fn starts_with(text: &str, part: &str) -> bool {
-    let mut characters = folded(text);
-    folded(part).all(|character| characters.next() == Some(character))
+    let mut characters = folded(text.chars());
+    folded(part.chars()).all(|character| characters.next() == Some(character))
 }
 
 /// Converts to upper case first: characters such as the two small sigmas share only their capital.
-fn folded(text: &str) -> impl Iterator<Item = char> {
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+pub(crate) fn folded(characters: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+    characters.flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]

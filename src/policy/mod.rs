@@ -10,7 +10,7 @@ mod direct_mail;
 mod finding;
 mod generate;
 mod iam;
-mod ignoring_case;
+pub(crate) mod ignoring_case;
 mod lifetime;
 mod ram;
 mod rule;
