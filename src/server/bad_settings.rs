@@ -18,7 +18,13 @@ pub struct BadSettings(pub Vec<SettingProblem>);
 impl BadSettings {
     /// One mistake.
     pub(super) fn one(setting: &'static str, message: impl fmt::Display) -> Self {
-        Self(vec![SettingProblem { setting, message: message.to_string() }])
+        Self::all(setting, [message])
+    }
+
+    /// Several mistakes in one setting.
+    pub(super) fn all(setting: &'static str, messages: impl IntoIterator<Item = impl fmt::Display>) -> Self {
+        let problem = |message: &dyn fmt::Display| SettingProblem { setting, message: message.to_string() };
+        Self(messages.into_iter().map(|message| problem(&message)).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::reload::{FileSet, Reloader};
-use super::{BadSettings, OperatorFile, SettingProblem};
+use super::{BadSettings, OperatorFile};
 use crate::config;
 use crate::jwt::{JwtIssuers, JwtReader, JwtTexts};
 use crate::ports::meter::FileKind;
@@ -42,16 +42,17 @@ impl FileSet for JwtFiles {
         for path in self.reader.files_of(&issuers) {
             match text(&path) {
                 Ok(text) => drop(files.insert(path, text)),
-                Err(error) => problems.push(SettingProblem { setting: ISSUERS_FILE, message: error.to_string() }),
+                Err(error) => problems.push(error),
             }
         }
-        if problems.is_empty() { Ok(JwtTexts { issuers, files }) } else { Err(BadSettings(problems)) }
+        if problems.is_empty() {
+            Ok(JwtTexts { issuers, files })
+        } else {
+            Err(BadSettings::all(ISSUERS_FILE, problems))
+        }
     }
 
     fn check(&self, texts: &JwtTexts) -> Result<Arc<JwtIssuers>, BadSettings> {
-        self.reader.read(texts).map_err(|mistakes| {
-            let problem = |message| SettingProblem { setting: ISSUERS_FILE, message };
-            BadSettings(mistakes.into_iter().map(problem).collect())
-        })
+        self.reader.read(texts).map_err(|mistakes| BadSettings::all(ISSUERS_FILE, mistakes))
     }
 }

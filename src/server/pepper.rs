@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{BadSettings, OperatorFile, SettingProblem};
+use super::{BadSettings, OperatorFile};
 use crate::config::Pepper;
 use crate::hashing::KeyRing;
 use crate::ports::Entropy;
@@ -21,9 +21,7 @@ pub fn key_ring(pepper: &Pepper, entropy: &Arc<dyn Entropy>) -> Result<KeyRing, 
         Some(path) => (KEYS_FILE, OperatorFile::read_secret(path).map_err(|error| BadSettings::one(KEYS_FILE, error))?),
         None => (KEYS, Zeroizing::new(pepper.keys.expose().to_owned())),
     };
-    let ring = KeyRing::parse(&text, Arc::clone(entropy)).map_err(|mistakes| {
-        BadSettings(mistakes.iter().map(|mistake| SettingProblem { setting, message: mistake.to_string() }).collect())
-    })?;
+    let ring = KeyRing::parse(&text, Arc::clone(entropy)).map_err(|mistakes| BadSettings::all(setting, mistakes))?;
     let is_meant = pepper.keys_file.is_some() || !pepper.keys.is_empty();
     match ring.current() {
         None if is_meant => Err(BadSettings::one(setting, "holds no key")),
@@ -42,6 +40,7 @@ mod tests {
     use super::*;
     use crate::ambient::SystemEntropy;
     use crate::config::Secret;
+    use crate::server::SettingProblem;
 
     const KEY: &str = "a:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 

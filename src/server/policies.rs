@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::reload::{FileSet, Reloader};
-use super::{BadSettings, OperatorFile, SettingProblem};
-use crate::authz::{AuthzError, Policies, PolicyFile, PolicyProblem, PolicyTexts};
+use super::{BadSettings, OperatorFile};
+use crate::authz::{AuthzError, Policies, PolicyFile, PolicyTexts};
 use crate::config;
 use crate::domain::names::FreeName;
 use crate::ports::meter::FileKind;
@@ -62,7 +62,7 @@ impl FileSet for PolicyFiles {
     fn check(&self, texts: &PolicyTexts) -> Result<Arc<Policies>, BadSettings> {
         Policies::read(texts).map(Arc::new).map_err(|error| match error {
             AuthzError::Schema(_) => BadSettings::one(self.setting, error),
-            AuthzError::Policies(problems) => self.bad(problems.iter().map(PolicyProblem::to_string)),
+            AuthzError::Policies(problems) => BadSettings::all(self.setting, problems),
         })
     }
 }
@@ -103,11 +103,7 @@ impl PolicyFiles {
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() { Ok(read) } else { Err(self.bad(problems.into_iter())) }
-    }
-
-    fn bad(&self, messages: impl Iterator<Item = String>) -> BadSettings {
-        BadSettings(messages.map(|message| SettingProblem { setting: self.setting, message }).collect())
+        if problems.is_empty() { Ok(read) } else { Err(BadSettings::all(self.setting, problems)) }
     }
 }
 
