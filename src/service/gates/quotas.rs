@@ -67,7 +67,6 @@ impl governor::clock::Clock for Monotonic {
 
 struct Limiter<K: Hash + Eq + Clone> {
     rates: RateLimiter<K, HashMapStateStore<K>, Monotonic, NoOpMiddleware<Instant>>,
-    clock: Arc<dyn Clock>,
     /// At this many keys, those with a full quota are dropped.
     most: AtomicUsize,
 }
@@ -80,7 +79,6 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         let quota = Quota::per_second(per_second).allow_burst(per_second.saturating_mul(burst_seconds));
         Self {
             rates: RateLimiter::hashmap_with_clock(quota, Monotonic(Arc::clone(clock))),
-            clock: Arc::clone(clock),
             most: AtomicUsize::new(Self::KEPT),
         }
     }
@@ -91,7 +89,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
             self.rates.retain_recent();
             self.most.store(Self::KEPT.max(self.rates.len().saturating_mul(2)), Ordering::Relaxed);
         }
-        self.rates.check_key(key).map_err(|refused| refused.wait_time_from(self.clock.instant()))
+        self.rates.check_key(key).map_err(|refused| refused.wait_time_from(self.rates.clock().0.instant()))
     }
 }
 
