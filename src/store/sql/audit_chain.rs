@@ -3,7 +3,7 @@
 //! An event is written without a position, so that writers do not wait for each other. Committed events get positions
 //! later, in transactions that first lock the single row of `audit_cut` and so exclude each other.
 
-use super::change_events::position;
+use super::change_events::{placed, position};
 use super::rows::{self, Read};
 use super::{Row, SqlStore, Transaction, audit_events, sql};
 use crate::domain::audit_chain::{ChainHash, Checkpoint, Cut, Seal};
@@ -104,13 +104,7 @@ impl SqlStore {
              ORDER BY e.position");
         let found = self.read(select.bind(after)).await?;
         let Some(first) = found.first() else { return Ok(None) };
-        let mut events = Vec::with_capacity(found.len());
-        for row in &found {
-            if row.optional_integer("position")?.is_some() {
-                events.push((position(row, "position")?, audit_events::event(row)?));
-            }
-        }
-        Ok(Some((checkpoint(first)?, events)))
+        Ok(Some((checkpoint(first)?, placed(&found, audit_events::event)?)))
     }
 
     pub(super) async fn remove_old_ranges(
@@ -147,7 +141,7 @@ async fn close(
     let last = sql("SELECT * FROM audit_checkpoint WHERE last >= 1 ORDER BY last DESC LIMIT 1");
     let before = transaction.fetch_first(last).await?.as_ref().map(checkpoint).transpose()?;
     let (last, hash) = before.as_ref().map_or((begin.last, begin.hash), |before| (before.last, before.hash));
-    let placed = sql("UPDATE audit_event SET position = w.place + $1
+    let give = sql("UPDATE audit_event SET position = w.place + $1
              FROM (
                  SELECT f.id AS waiting_id, row_number() OVER (ORDER BY f.at, f.id) AS place
                  FROM (
@@ -155,10 +149,7 @@ async fn close(
                  ) f
              ) w
              WHERE audit_event.id = w.waiting_id RETURNING *");
-    let mut events = Vec::new();
-    for row in transaction.fetch(placed.bind(last).bind(AT_ONCE)).await? {
-        events.push((position(&row, "position")?, audit_events::event(&row)?));
-    }
+    let mut events = placed(&transaction.fetch(give.bind(last).bind(AT_ONCE)).await?, audit_events::event)?;
     events.sort_by_key(|(position, _)| *position);
     let latest = events.iter().map(|(_, event)| event.at).chain(before.map(|before| before.latest_at)).max();
     let (Some((first, _)), Some((end, _)), Some(latest_at)) = (events.first(), events.last(), latest) else {

@@ -227,15 +227,21 @@ pub(super) async fn remove_of_tenant(transaction: &mut dyn Transaction, tenant: 
 /// Builds a page of rows, each of which holds the range of kept events and at most one event.
 pub(super) fn page<T>(found: &[Row], most: u32, read: impl Fn(&Row) -> Read<T>) -> Read<ChangeEventPage<T>> {
     let kept = kept(found.first().ok_or_else(|| rows::damaged("change_position"))?)?;
+    let events = placed(found, read)?;
+    let is_full = u32::try_from(events.len()).is_ok_and(|count| count >= most);
+    let up_to = events.last().filter(|_| is_full).map_or(kept.last, |(position, _)| *position);
+    Ok(ChangeEventPage { kept, events, up_to })
+}
+
+/// The events of rows, with their positions. A row without a position holds no event.
+pub(super) fn placed<T>(found: &[Row], read: impl Fn(&Row) -> Read<T>) -> Read<Vec<(Position, T)>> {
     let mut events = Vec::with_capacity(found.len());
     for row in found {
         if row.optional_integer("position")?.is_some() {
             events.push((position(row, "position")?, read(row)?));
         }
     }
-    let is_full = u32::try_from(events.len()).is_ok_and(|count| count >= most);
-    let up_to = events.last().filter(|_| is_full).map_or(kept.last, |(position, _)| *position);
-    Ok(ChangeEventPage { kept, events, up_to })
+    Ok(events)
 }
 
 /// Tenant of an event; nil if the tenant was gone when the migration bound events to tenants.
