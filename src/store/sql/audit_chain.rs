@@ -74,18 +74,7 @@ impl SqlStore {
         let first = sql("SELECT first FROM audit_checkpoint WHERE latest_at >= $1 ORDER BY latest_at, last LIMIT 1");
         match self.read_first(first.bind(time)).await? {
             Some(row) => Ok(Position(position(&row, "first")?.0.saturating_sub(1))),
-            None => self.head().await,
-        }
-    }
-
-    /// The last position that was given.
-    async fn head(&self) -> Result<Position, StoreError> {
-        let last = self
-            .read_first(sql("SELECT last FROM audit_checkpoint WHERE last >= 1 ORDER BY last DESC LIMIT 1"))
-            .await?;
-        match last {
-            Some(row) => position(&row, "last"),
-            None => Ok(self.cut().await?.last),
+            None => Ok(self.events_in_order(&AuditFilter::default(), Position(0), 0).await?.kept.last),
         }
     }
 
@@ -203,13 +192,10 @@ pub(super) fn cut(row: &Row) -> Read<Cut> {
 }
 
 fn hash(row: &Row) -> Read<ChainHash> {
-    row.bytes("hash")?.try_into().map(ChainHash).map_err(|_| rows::damaged("hash"))
+    rows::digest(row, "hash").map(ChainHash)
 }
 
 fn seal(row: &Row) -> Read<Option<Seal>> {
-    if row.optional_text("key_id")?.is_none() {
-        return Ok(None);
-    }
-    let key = rows::parsed(row, "key_id", |text| FreeName::parse(text).ok())?;
-    Ok(Some(Seal { key, signature: row.bytes("signature")?.to_owned() }))
+    let key = rows::optional(row, "key_id", |text| FreeName::parse(text).ok())?;
+    key.map(|key| Ok(Seal { key, signature: row.bytes("signature")?.to_owned() })).transpose()
 }
