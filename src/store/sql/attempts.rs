@@ -77,11 +77,10 @@ impl Attempts for SqlStore {
 
 /// Reads the failures of a pair from a row with all columns.
 pub(super) fn pair_failures(row: &Row) -> Read<PairFailures> {
-    let key = row.bytes("caller_key")?.try_into().map_err(|_| rows::damaged("caller_key"))?;
     let caller = row.optional_text("caller_kind")?;
     let read = |_| rows::caller(row, ["caller_tenant", "caller_kind", "caller_name", "caller_subject_id"]);
     Ok(PairFailures {
-        key: CallerKey(key),
+        key: CallerKey(rows::digest(row, "caller_key")?),
         caller: caller.map(read).transpose()?,
         failures: rows::failures(row, "count", "last_at")?,
         is_stopped: row.integer("stopped")? == 1,

@@ -68,7 +68,6 @@ pub(super) fn select(id: Uuid) -> Statement {
 
 /// Reads an event from a row with all columns.
 pub(super) fn event(row: &Row) -> Read<AuditEvent> {
-    let subject = row.optional_text("subject_id")?;
     Ok(AuditEvent {
         id: rows::uuid(row, "id")?,
         at: rows::time(row, "at")?,
@@ -78,18 +77,11 @@ pub(super) fn event(row: &Row) -> Read<AuditEvent> {
         caller: rows::caller(row, ["caller_tenant", "caller_kind", "caller_name", "caller_subject_id"])?,
         action: rows::parsed(row, "action", Action::of)?,
         resource: row.text("resource")?.to_owned(),
-        subject: subject.map(|_| rows::uuid(row, "subject_id").map(SubjectId)).transpose()?,
-        tenant: row.optional_text("tenant_id")?.map(|_| rows::uuid(row, "tenant_id").map(TenantId)).transpose()?,
-        process: row
-            .optional_text("process")?
-            .map(|_| rows::parsed(row, "process", |text| FreeName::parse(text).ok()))
-            .transpose()?,
+        subject: rows::optional_uuid(row, "subject_id")?.map(SubjectId),
+        tenant: rows::optional_uuid(row, "tenant_id")?.map(TenantId),
+        process: rows::optional(row, "process", |text| FreeName::parse(text).ok())?,
         // Earlier versions wrote them only for refusals.
-        policies: row
-            .optional_text("policies")?
-            .map(|_| rows::parsed(row, "policies", |text| serde_json::from_str(text).ok()))
-            .transpose()?
-            .unwrap_or_default(),
+        policies: rows::optional(row, "policies", |text| serde_json::from_str(text).ok())?.unwrap_or_default(),
         outcome: outcome(row)?,
     })
 }

@@ -115,7 +115,7 @@ fn changed_by(row: &Row) -> Read<ChangedBy> {
 
 pub(super) fn access_token(row: &Row) -> Read<AccessToken> {
     let caller = caller(row, ["tenant", "kind", "name", "subject_id"])?;
-    let tenant = row.optional_text("tenant_id")?.map(|_| uuid(row, "tenant_id").map(TenantId)).transpose()?;
+    let tenant = optional_uuid(row, "tenant_id")?.map(TenantId);
     if tenant.is_some() != caller.tenant().is_some() {
         return Err(damaged("tenant_id"));
     }
@@ -167,8 +167,7 @@ pub(super) fn hash(row: &Row, column: &str, key: &str) -> Read<StoredHash> {
 
 /// The key that a hash is wrapped under, if any.
 pub(super) fn pepper_key(row: &Row, column: &str) -> Read<Option<PepperKeyId>> {
-    let id = row.optional_text(column)?;
-    id.map(|id| PepperKeyId::parse(id).map_err(|_| damaged(column))).transpose()
+    optional(row, column, |id| PepperKeyId::parse(id).ok())
 }
 
 pub(super) fn version(row: &Row, column: &str) -> Read<Version> {
@@ -195,7 +194,25 @@ pub(super) fn window(row: &Row, start: &str, length: &str) -> Read<Window> {
 
 /// An id, accepted only in the one form that is compared.
 pub(super) fn uuid(row: &Row, column: &str) -> Read<Uuid> {
-    parsed(row, column, |text| Uuid::try_parse(text).ok().filter(|id| id.to_string() == text))
+    parsed(row, column, exact_uuid)
+}
+
+pub(super) fn optional_uuid(row: &Row, column: &str) -> Read<Option<Uuid>> {
+    optional(row, column, exact_uuid)
+}
+
+fn exact_uuid(text: &str) -> Option<Uuid> {
+    Uuid::try_parse(text).ok().filter(|id| id.to_string() == text)
+}
+
+/// What is parsed from a text, or `None` if there is none.
+pub(super) fn optional<T>(row: &Row, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Read<Option<T>> {
+    row.optional_text(column)?.map(|text| parse(text).ok_or_else(|| damaged(column))).transpose()
+}
+
+/// 32 bytes.
+pub(super) fn digest(row: &Row, column: &str) -> Read<[u8; 32]> {
+    row.bytes(column)?.try_into().map_err(|_| damaged(column))
 }
 
 pub(super) fn parsed<T>(row: &Row, column: &str, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
