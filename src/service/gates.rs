@@ -62,7 +62,7 @@ use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::caller::Caller;
 use crate::domain::credential::{StoredHash, Version};
-use crate::domain::named_caller::NamedCaller;
+use crate::domain::named_caller::{Member, NamedCaller};
 use crate::domain::names::{FreeName, Region, TenantName};
 use crate::domain::password::Password;
 use crate::domain::subject::{GivenAttributes, Subject, SubjectAttributes, SubjectId, SubjectName};
@@ -279,11 +279,17 @@ impl Gates {
             NamedCaller::Member(tenant, member) => (tenant, member),
         };
         let Some(found) = self.ports.store.tenant(tenant).await? else { return Ok(None) };
+        let caller = self.caller_of(tenant, member.clone()).await?;
+        Ok(caller.map(|caller| (caller, Some(found.id))))
+    }
+
+    /// The caller that a member of the tenant is, or `None` if it is a subject that does not exist.
+    async fn caller_of(&self, tenant: &TenantName, member: Member) -> Result<Option<Caller>, ServiceError> {
         let subject = match member.subject() {
             Some(name) => self.ports.store.look_up(tenant, &name).await?.subject_id(),
             None => None,
         };
-        Ok(member.clone().of(tenant.clone(), subject).map(|caller| (caller, Some(found.id))))
+        Ok(member.of(tenant.clone(), subject))
     }
 
     /// The identity that a JWT proves.

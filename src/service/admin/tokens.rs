@@ -3,12 +3,11 @@
 use crate::domain::access_token::{AccessToken, DEFAULT_TIME_TO_LIVE, TokenId};
 use crate::domain::caller::{Caller, CallerKind};
 use crate::domain::field::{FieldProblem, InvalidField};
-use crate::domain::named_caller::Member;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::service::authenticate::new_token;
 use crate::service::error::Missing;
-use crate::service::gates::{Directory, Scope};
+use crate::service::gates::Scope;
 use crate::service::requests::{IssuedToken, TokenHolder, TokenToIssue};
 use crate::service::{Call, Service, ServiceError};
 
@@ -20,7 +19,7 @@ impl Service {
             TokenHolder::Operator(name) => (Scope::from(self.gates.tenants(call).await?), Caller::Operator(name), None),
             TokenHolder::Member(tenant, member) => {
                 let directory = self.directory(call, tenant).await?;
-                let (caller, tenant) = (caller_of(&directory, member).await?, directory.id());
+                let (caller, tenant) = (directory.caller_of(member).await?, directory.id());
                 (directory.into(), caller, Some(tenant))
             }
         };
@@ -67,13 +66,4 @@ impl Service {
         }
         Err(ServiceError::NotFound(Missing::AccessToken))
     }
-}
-
-/// The caller that a token authenticates, bound to the subject if it is one.
-async fn caller_of(directory: &Directory<'_>, member: Member) -> Result<Caller, ServiceError> {
-    let subject = match member.subject() {
-        Some(name) => directory.look_up(&name).await?.subject_id(),
-        None => None,
-    };
-    member.of(directory.name().clone(), subject).ok_or(ServiceError::NotFound(Missing::User))
 }

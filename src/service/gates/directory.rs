@@ -4,13 +4,15 @@
 use super::{Gates, Permit};
 use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditOutcome;
+use crate::domain::caller::Caller;
+use crate::domain::named_caller::Member;
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::resource::Resource;
-use crate::domain::subject::{Instance, InstanceStatus, SubjectKind, SubjectName};
+use crate::domain::subject::{Instance, InstanceStatus, SubjectKind};
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::domain::tenant_settings::TenantSettings;
-use crate::ports::store::{Authority, Creation, Deletion, Lookup, SubjectEntry};
+use crate::ports::store::{Authority, Creation, Deletion, SubjectEntry};
 use crate::ports::{Store, StoreError};
 use crate::service::error::Missing;
 use crate::service::requests::HashPosture;
@@ -85,10 +87,6 @@ impl Directory<'_> {
         self.of.id
     }
 
-    pub(in crate::service) fn name(&self) -> &TenantName {
-        &self.of.name
-    }
-
     pub(in crate::service) async fn tenant(&self) -> Result<Tenant, ServiceError> {
         self.store().tenant(&self.of.name).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
     }
@@ -132,8 +130,10 @@ impl Directory<'_> {
         deleted(outcome, ServiceError::NotFound(Missing::Instance))
     }
 
-    pub(in crate::service) async fn look_up(&self, name: &SubjectName) -> Result<Lookup, ServiceError> {
-        Ok(self.store().look_up(&self.of.name, name).await?)
+    /// The caller that a token of the member authenticates, bound to the subject if it is one.
+    pub(in crate::service) async fn caller_of(&self, member: Member) -> Result<Caller, ServiceError> {
+        let caller = self.gates.caller_of(&self.of.name, member).await?;
+        caller.ok_or(ServiceError::NotFound(Missing::User))
     }
 
     pub(in crate::service) async fn subjects(
