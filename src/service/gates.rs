@@ -37,6 +37,7 @@ mod failures;
 mod feeds;
 mod held;
 mod imports;
+mod lasting;
 mod pepper;
 mod permit;
 mod posture;

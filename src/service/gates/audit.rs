@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::Gates;
+use super::lasting::LastingPermit;
 use super::upkeep::LastFailure;
 use super::watches::WatchSlot;
-use super::{Gates, Permit};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::Position;
 use crate::domain::names::TenantName;
@@ -65,28 +66,16 @@ impl Gates {
             }
         };
         let page = VecDeque::new();
-        let checked = self.ports.clock.instant();
+        let lasting = LastingPermit::new(self, permit, resource);
         let gates = Arc::clone(self);
-        Ok(AuditReader {
-            gates,
-            permit,
-            resource,
-            query,
-            cursor,
-            page,
-            up_to: cursor,
-            checked,
-            state: State::New,
-            _slot: slot,
-        })
+        Ok(AuditReader { gates, lasting, query, cursor, page, up_to: cursor, state: State::New, _slot: slot })
     }
 }
 
 /// A reader of the audit log.
 pub struct AuditReader {
     gates: Arc<Gates>,
-    permit: Permit,
-    resource: Resource,
+    lasting: LastingPermit,
     query: AuditQuery,
     /// All events up to here are returned or left out.
     cursor: Position,
@@ -94,8 +83,6 @@ pub struct AuditReader {
     page: VecDeque<(Position, AuditEvent)>,
     /// All events up to here were read.
     up_to: Position,
-    /// When the caller was last found to be still permitted.
-    checked: Instant,
     state: State,
     _slot: WatchSlot,
 }
@@ -114,11 +101,10 @@ impl AuditReader {
         if self.state == State::Ended {
             return None;
         }
-        let (stopping, deadline) = (self.gates.watches.stopping.clone(), self.permit.call().deadline);
+        let ended = self.lasting.ended(&self.gates);
         let next = tokio::select! {
             biased;
-            () = stopping.cancelled() => Err(ServiceError::WatchInterrupted(Interruption::Stopping)),
-            () = tokio::time::sleep_until(deadline.instant().into()) => Err(ServiceError::DeadlineExceeded),
+            error = ended => Err(error),
             next = self.advance() => next,
         };
         if next.is_err() {
@@ -137,9 +123,8 @@ impl AuditReader {
                 self.state = State::Ended;
                 return Ok(self.only_cursor());
             }
-            let clock = &self.gates.ports.clock;
-            if clock.instant().saturating_duration_since(self.checked) >= self.gates.installation.watches.heartbeat {
-                self.check_caller().await?;
+            if self.lasting.is_due(&self.gates) {
+                self.lasting.check(&self.gates).await?;
                 return Ok(self.only_cursor());
             }
             let Some((position, mut event)) = self.page.pop_front() else {
@@ -157,7 +142,7 @@ impl AuditReader {
             self.cursor = position;
             if self.query.filter.matches(&event) {
                 self.query.most = self.query.most.map(|most| most.saturating_sub(1));
-                if self.permit.call().caller().tenant().is_some() {
+                if self.lasting.call().caller().tenant().is_some() {
                     // The ids of policies in an operator's files begin with the file's name: they are for operators.
                     event.policies.retain(|id| !id.contains('/'));
                 }
@@ -173,19 +158,10 @@ impl AuditReader {
             return Err(ServiceError::CursorExpired);
         }
         // Checked after the read: if the caller's own tenant still exists, the events are of that tenant.
-        self.gates.check_evidence(self.permit.call()).await?;
+        self.gates.check_evidence(self.lasting.call()).await?;
         self.up_to = page.up_to;
         self.page = page.events.into();
         Ok(!self.page.is_empty() || self.up_to > self.cursor)
-    }
-
-    /// Checks that the caller's evidence still holds, and that the caller is still permitted.
-    async fn check_caller(&mut self) -> Result<(), ServiceError> {
-        let call = self.permit.call().clone();
-        self.gates.check_evidence(&call).await?;
-        self.permit = self.gates.permit(call, &self.resource).await?;
-        self.checked = self.gates.ports.clock.instant();
-        Ok(())
     }
 
     fn only_cursor(&self) -> AuditItem {

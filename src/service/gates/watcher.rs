@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
 use super::feeds::{Feed, Recent};
+use super::lasting::LastingPermit;
 use super::permit::resource;
 use super::watches::WatchSlot;
 use super::{Gates, Permit};
@@ -29,14 +29,12 @@ const PAGE: u32 = 100;
 /// One watch.
 pub struct Watcher {
     gates: Arc<Gates>,
-    permit: Permit,
+    lasting: LastingPermit,
     tenant: Tenant,
     /// All events up to here are sent or left out.
     cursor: Position,
     feed: Arc<Feed>,
     moved: watch::Receiver<Position>,
-    /// When the caller was last found to be still permitted.
-    checked: Instant,
     slot: Arc<WatchSlot>,
 }
 
@@ -65,8 +63,8 @@ impl Gates {
             WatchFrom::Cursor(cursor) if kept.reaches_back_to(cursor) => cursor,
             WatchFrom::Cursor(_) => return Err(ServiceError::CursorExpired),
         };
-        let checked = self.ports.clock.instant();
-        Ok(Watcher { gates: Arc::clone(self), permit, tenant, cursor, feed, moved, checked, slot })
+        let lasting = LastingPermit::new(self, permit, Resource::Tenant(tenant.name.clone()));
+        Ok(Watcher { gates: Arc::clone(self), lasting, tenant, cursor, feed, moved, slot })
     }
 }
 
@@ -78,12 +76,10 @@ impl Watcher {
 
     /// Sends events to the caller until something ends the watch; returns what ended it.
     pub(in crate::service) async fn follow(mut self, items: mpsc::Sender<WatchItem>) -> ServiceError {
-        let (stopping, deadline) = (self.gates.watches.stopping.clone(), self.permit.call().deadline);
-        let caller = items.clone();
+        let (ended, caller) = (self.lasting.ended(&self.gates), items.clone());
         tokio::select! {
             biased;
-            () = stopping.cancelled() => ServiceError::WatchInterrupted(Interruption::Stopping),
-            () = tokio::time::sleep_until(deadline.instant().into()) => ServiceError::DeadlineExceeded,
+            error = ended => error,
             () = caller.closed() => ServiceError::Internal("the caller has hung up"),
             Err(error) = self.run(&items) => error,
         }
@@ -104,7 +100,7 @@ impl Watcher {
             if is_news {
                 self.read_on(items).await?;
             } else {
-                self.check_caller().await?;
+                self.lasting.check(&self.gates).await?;
                 // Advance even if only other tenants' events came: a cursor that stays behind expires.
                 if let Some((events, up_to)) = self.feed.after(cursor, 1)
                     && events.is_empty()
@@ -123,14 +119,13 @@ impl Watcher {
         };
         // Checked after the read: if the caller's own tenant still exists, the events are of that tenant.
         if !events.is_empty() {
-            self.gates.check_evidence(self.permit.call()).await?;
+            self.gates.check_evidence(self.lasting.call()).await?;
         }
         let mut judged = HashMap::new();
         for recent in events {
             // A caller who takes a page slowly is checked within the page.
-            let checked_since = self.gates.ports.clock.instant().saturating_duration_since(self.checked);
-            if checked_since >= self.gates.installation.watches.heartbeat {
-                self.check_caller().await?;
+            if self.lasting.is_due(&self.gates) {
+                self.lasting.check(&self.gates).await?;
             }
             let cursor = recent.position;
             if self.may_see(&mut judged, &recent).await? {
@@ -175,22 +170,13 @@ impl Watcher {
             }),
             found => found,
         };
-        let call = self.permit.call();
+        let call = self.lasting.call();
         let action = call.caller.action();
         let resource = resource(action, &self.tenant.name, &event.name, &lookup, self.gates.default_region());
         let decision = ports.authorizer.decide(AccessRequest { caller: call.caller(), action, resource: &resource });
         let judgement = matches!(decision, Decision::Permitted { .. });
         judged.insert(event.subject, judgement);
         Ok(judgement)
-    }
-
-    /// Checks that the caller's evidence still holds, and that the caller is still permitted.
-    async fn check_caller(&mut self) -> Result<(), ServiceError> {
-        let call = self.permit.call().clone();
-        self.gates.check_evidence(&call).await?;
-        self.permit = self.gates.permit(call, &Resource::Tenant(self.tenant.name.clone())).await?;
-        self.checked = self.gates.ports.clock.instant();
-        Ok(())
     }
 
     async fn send(&self, items: &mpsc::Sender<WatchItem>, what: WatchItem) -> Result<(), ServiceError> {
