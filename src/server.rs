@@ -31,8 +31,7 @@ use crate::jwt::Jwts;
 use crate::listener::{BindError, Limits, raise_descriptor_limit};
 use crate::policy::Baseline;
 use crate::ports::{
-    AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, JwtVerifier, Meter, NoMeter, Store, StoreError,
-    Unsealed,
+    AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, JwtVerifier, Meter, Store, StoreError, Unsealed,
 };
 use crate::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use crate::service::requests::IssuedToken;
@@ -263,7 +262,6 @@ fn authorizer(
     let meter: Arc<dyn Meter> = Arc::new(meter.clone());
     let in_force = CedarAuthorizer::new(in_force, Arc::clone(&meter))?;
     let Some(candidates) = candidates else { return Ok(Arc::new(in_force)) };
-    let candidates = CedarAuthorizer::new(candidates, Arc::new(NoMeter))?;
     Ok(Arc::new(ComparingAuthorizer::new(in_force, candidates, meter)))
 }
 

@@ -53,13 +53,13 @@ impl CedarAuthorizer {
     /// # Errors
     /// The action does not apply to such a caller or resource.
     pub fn explain(&self, request: AccessRequest<'_>) -> Result<Decision, Box<dyn std::error::Error>> {
-        self.evaluate(request).map(|response| decision(&response))
+        self.prepare(request).map(|prepared| prepared.decision(&self.policies()))
     }
 
-    /// Asks Cedar. Checks the request against the schema, so that policies see what they were validated for. Does not
+    /// Puts a request into Cedar's terms. Checks the request against the schema, so that policies see what they were validated for. Does not
     /// check the entities: the way that they are built makes them fit, the tests prove it, and a check each time would
     /// cost several times as much as the decision.
-    fn evaluate(&self, request: AccessRequest<'_>) -> Result<Response, Box<dyn std::error::Error>> {
+    pub(super) fn prepare(&self, request: AccessRequest<'_>) -> Result<Prepared, Box<dyn std::error::Error>> {
         let caller = self.types.caller(request.caller)?;
         let resource = self.types.resource(request.resource)?;
         let action = self.actions.get(&request.action).ok_or("the schema lacks the action")?;
@@ -67,27 +67,47 @@ impl CedarAuthorizer {
         let entities = Lineage::of_request(caller, resource);
         debug_assert!(Entities::from_entities(entities.clone(), Some(&self.schema)).is_ok(), "they fit the schema");
         let entities = Entities::from_entities(entities.into_iter().chain([action.clone()]), None)?;
-        Ok(self.policies().evaluate(&request, &entities))
+        Ok(Prepared { request, entities })
     }
+
+    /// Decides by the policies in force, and reports policies that fail.
+    pub(super) fn decide_prepared(&self, prepared: &Prepared) -> Decision {
+        let response = self.policies().evaluate(&prepared.request, &prepared.entities);
+        let mut failed = response.diagnostics().errors().peekable();
+        if failed.peek().is_some() {
+            self.meter.count(Counter::PolicyFailures);
+        }
+        failed.for_each(|error| tracing::error!(%error, "denied: a policy failed"));
+        decision(&response)
+    }
+}
+
+/// A request in Cedar's terms.
+pub(super) struct Prepared {
+    request: Request,
+    entities: Entities,
+}
+
+impl Prepared {
+    /// What those policies decide.
+    pub(super) fn decision(&self, policies: &Policies) -> Decision {
+        decision(&policies.evaluate(&self.request, &self.entities))
+    }
+}
+
+/// The decision on a request that the schema does not have.
+pub(super) fn refused(request: AccessRequest<'_>, error: &dyn std::error::Error) -> Decision {
+    let AccessRequest { caller, action, resource } = request;
+    let action = action.name();
+    tracing::warn!(%caller, action, %resource, %error, "denied: the request does not fit the schema");
+    Decision::Denied { policies: Vec::new() }
 }
 
 impl Authorizer for CedarAuthorizer {
     fn decide(&self, request: AccessRequest<'_>) -> Decision {
-        match self.evaluate(request) {
-            Ok(response) => {
-                let mut failed = response.diagnostics().errors().peekable();
-                if failed.peek().is_some() {
-                    self.meter.count(Counter::PolicyFailures);
-                }
-                failed.for_each(|error| tracing::error!(%error, "denied: a policy failed"));
-                decision(&response)
-            }
-            Err(error) => {
-                let AccessRequest { caller, action, resource } = request;
-                let action = action.name();
-                tracing::warn!(%caller, action, %resource, %error, "denied: the request does not fit the schema");
-                Decision::Denied { policies: Vec::new() }
-            }
+        match self.prepare(request) {
+            Ok(prepared) => self.decide_prepared(&prepared),
+            Err(error) => refused(request, error.as_ref()),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
+use super::authorizer::{Prepared, refused};
 use super::{CedarAuthorizer, Policies};
 use crate::domain::action::Action;
 use crate::domain::caller::Caller;
@@ -18,7 +20,7 @@ const SORTS: usize = 1000;
 /// Decides by the policies in force, and records what the candidates would decide otherwise.
 pub struct ComparingAuthorizer {
     in_force: CedarAuthorizer,
-    candidate: CedarAuthorizer,
+    candidate: watch::Receiver<Arc<Policies>>,
     differences: Mutex<Differences>,
     meter: Arc<dyn Meter>,
 }
@@ -32,14 +34,15 @@ struct Differences {
 }
 
 impl ComparingAuthorizer {
-    /// Compares the decisions of the two.
-    pub fn new(in_force: CedarAuthorizer, candidate: CedarAuthorizer, meter: Arc<dyn Meter>) -> Self {
+    /// Compares the decisions of the authorizer with those by the candidates, now and later.
+    pub fn new(in_force: CedarAuthorizer, candidate: watch::Receiver<Arc<Policies>>, meter: Arc<dyn Meter>) -> Self {
         Self { in_force, candidate, differences: Mutex::default(), meter }
     }
 
-    fn compare(&self, request: AccessRequest<'_>, decision: &Decision) {
-        let Ok(candidate) = self.candidate.explain(request) else { return };
-        let (permits, policies) = match (&candidate, decision) {
+    fn compare(&self, request: AccessRequest<'_>, prepared: &Prepared, decision: &Decision) {
+        let candidate = Arc::clone(&self.candidate.borrow());
+        let would_be = prepared.decision(&candidate);
+        let (permits, policies) = match (&would_be, decision) {
             (Decision::Permitted { policies }, Decision::Denied { .. }) => (true, policies),
             (Decision::Denied { policies }, Decision::Permitted { .. }) => (false, policies),
             _ => return self.meter.count(Counter::CandidateDecisions(CandidateDecision::Same)),
@@ -48,7 +51,7 @@ impl ComparingAuthorizer {
         self.meter.count(Counter::CandidateDecisions(counted));
         let AccessRequest { caller, action, resource } = request;
         let sort = (caller.clone(), action, permits);
-        if let Some(count) = self.differences.lock().add(sort, self.candidate.policies()) {
+        if let Some(count) = self.differences.lock().add(sort, candidate) {
             let (action, would) = (action.name(), if permits { "permit" } else { "deny" });
             let message = "the candidate policies decide otherwise";
             tracing::info!(%caller, action, %resource, would, ?policies, count, "{message}");
@@ -58,9 +61,14 @@ impl ComparingAuthorizer {
 
 impl Authorizer for ComparingAuthorizer {
     fn decide(&self, request: AccessRequest<'_>) -> Decision {
-        let decision = self.in_force.decide(request);
-        self.compare(request, &decision);
-        decision
+        match self.in_force.prepare(request) {
+            Ok(prepared) => {
+                let decision = self.in_force.decide_prepared(&prepared);
+                self.compare(request, &prepared, &decision);
+                decision
+            }
+            Err(error) => refused(request, error.as_ref()),
+        }
     }
 }
 
@@ -85,8 +93,6 @@ impl Differences {
 mod tests {
     use std::time::Duration;
 
-    use tokio::sync::watch;
-
     use super::super::{PolicyFile, PolicyTexts};
     use super::*;
     use crate::domain::names::{FreeName, TenantName};
@@ -105,10 +111,10 @@ mod tests {
         fn observe(&self, _: Histogram, _: Duration) {}
     }
 
-    fn authorizer(text: &str) -> CedarAuthorizer {
+    fn policies(text: &str) -> watch::Receiver<Arc<Policies>> {
         let file = PolicyFile { name: "x.cedar".to_owned(), text: text.to_owned() };
         let policies = Policies::read(&PolicyTexts { built_in: true, files: vec![file] }).unwrap();
-        CedarAuthorizer::new(watch::channel(Arc::new(policies)).1, Arc::new(NoMeter)).unwrap()
+        watch::channel(Arc::new(policies)).1
     }
 
     fn service(name: &str) -> Caller {
@@ -117,13 +123,13 @@ mod tests {
 
     #[test]
     fn candidates_are_counted_and_decide_nothing() {
-        let in_force = authorizer(
-            "@id(\"x\") permit (principal is Service, action == Action::\"admin:DescribeTenant\", resource);",
-        );
+        let in_force =
+            policies("@id(\"x\") permit (principal is Service, action == Action::\"admin:DescribeTenant\", resource);");
         let candidate = "@id(\"y\") permit (principal is Service, action == Action::\"admin:ListRamUsers\", resource);
             @id(\"z\") forbid (principal is Root, action, resource) when { 9223372036854775807 + 1 == 0 };";
+        let in_force = CedarAuthorizer::new(in_force, Arc::new(NoMeter)).unwrap();
         let counted = Arc::new(Counted::default());
-        let comparing = ComparingAuthorizer::new(in_force, authorizer(candidate), Arc::clone(&counted) as _);
+        let comparing = ComparingAuthorizer::new(in_force, policies(candidate), Arc::clone(&counted) as _);
         let resource = Resource::Tenant(TenantName::parse("acme").unwrap());
         let root = Caller::Root(TenantName::parse("acme").unwrap());
         let expected = [
@@ -143,7 +149,7 @@ mod tests {
     #[test]
     fn few_of_many_differences_are_logged() {
         let text = "@id(\"x\") permit (principal is Service, action == Action::\"admin:DescribeTenant\", resource);";
-        let candidate = authorizer(text).policies();
+        let candidate = policies(text).borrow().clone();
         let mut differences = Differences::default();
         let mut add = |name: &str, candidate: &Arc<Policies>| {
             differences.add((service(name), Action::VerifyPassword, false), Arc::clone(candidate))
@@ -153,6 +159,6 @@ mod tests {
         let callers = (0..2 * SORTS).filter_map(|number| add(&format!("relay-{number}"), &candidate)).count();
         assert_eq!(callers, SORTS - 1);
         // Others are counted from the beginning.
-        assert_eq!(add("relay", &authorizer(text).policies()), Some(1));
+        assert_eq!(add("relay", &policies(text).borrow().clone()), Some(1));
     }
 }

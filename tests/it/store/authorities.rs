@@ -11,7 +11,7 @@ use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId};
 use credentiald::domain::tenant::TenantId;
 use credentiald::domain::tenant_settings::TenantSettings;
 use credentiald::ports::store::{Authority, Creation, Deletion, ImportedSubject, NewSubject, SubjectStatus};
-use credentiald::ports::{CallerProof, Evidence, ExternalIdentity, Store, StoreError};
+use credentiald::ports::{CallerProof, Evidence, Store, StoreError};
 use uuid::Uuid;
 
 use super::backend::Backend;
