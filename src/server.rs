@@ -28,7 +28,7 @@ use crate::domain::time::days;
 use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
 use crate::jwt::Jwts;
-use crate::listener::{BindError, Limits, raise_descriptor_limit};
+use crate::listener::{BindError, Limits, TlsInForce, raise_descriptor_limit};
 use crate::policy::Baseline;
 use crate::ports::{
     AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, JwtVerifier, Meter, Store, StoreError, Unsealed,
@@ -38,6 +38,8 @@ use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::{OpenError, Opening, SqlStore};
 use crate::telemetry::{AtomicMeter, Metrics};
+
+use reload::Followed;
 
 pub use audit_key::audit_key;
 pub use bad_settings::{BadSettings, SettingProblem};
@@ -60,12 +62,10 @@ pub struct Server {
     meter: AtomicMeter,
     grpc: GrpcSettings,
     limits: Limits,
-    tls: Option<Reloader<TlsFiles>>,
-    refused: Option<Reloader<RefusedFile>>,
-    /// Absent if there are only the built-in ones.
-    policies: Option<Reloader<PolicyFiles>>,
-    candidates: Option<Reloader<CandidateFiles>>,
-    jwt_issuers: Option<Reloader<JwtFiles>>,
+    tls: Option<TlsInForce>,
+    jwts: Option<Jwts>,
+    /// The files that operators change.
+    followed: Vec<Box<dyn Followed>>,
     reload: watch::Sender<()>,
     shutdown_delay: Duration,
     drain: Duration,
@@ -162,14 +162,14 @@ impl Server {
             Opening::ToServe => jwt_issuers(&config.jwt)?,
             Opening::Beside => None,
         };
-        let jwts = jwt_issuers.as_ref().map(|issuers| Arc::new(Jwts::new(issuers.in_force())) as Arc<dyn JwtVerifier>);
+        let jwts = jwt_issuers.as_ref().map(|issuers| Jwts::new(issuers.in_force()));
         let ports = wrap(Ports {
             store: Arc::clone(&store) as Arc<dyn Store>,
             hasher: Arc::clone(&engine) as Arc<dyn Hasher>,
             pepper: Arc::new(key_ring),
             sealer: audit_key.map_or_else(|| Arc::new(Unsealed) as Arc<dyn AuditSealer>, |key| Arc::new(key)),
             authorizer: authorizer(policies.in_force(), candidates.as_ref().map(Reloader::in_force), &meter)?,
-            jwts,
+            jwts: jwts.clone().map(|jwts| Arc::new(jwts) as Arc<dyn JwtVerifier>),
             clock,
             entropy,
             meter: Arc::new(meter.clone()),
@@ -179,6 +179,10 @@ impl Server {
             Opening::ToServe => tls(&config.tls, &clock)?,
             Opening::Beside => None,
         };
+        let tls_in_force = tls.as_ref().map(Reloader::in_force);
+        // The built-in policies alone do not change.
+        let policies = config.policies.directory.is_some().then_some(policies);
+        let files = [followed(tls), followed(refused), followed(policies), followed(candidates), followed(jwt_issuers)];
         let region = config.directory.region.clone();
         let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
         let page_key = store.page_key().await.map_err(StartError::PageKey)?;
@@ -199,11 +203,9 @@ impl Server {
                 max_message_bytes: config.server.max_message_bytes,
             },
             limits: limits(config),
-            tls,
-            refused,
-            policies: config.policies.directory.is_some().then_some(policies),
-            candidates,
-            jwt_issuers,
+            tls: tls_in_force,
+            jwts,
+            followed: files.into_iter().flatten().collect(),
             reload: watch::Sender::new(()),
             shutdown_delay: Duration::from_secs(config.server.shutdown_delay_seconds),
             drain: Duration::from_secs(config.server.drain_seconds),
@@ -227,14 +229,7 @@ impl Server {
 
     /// Asks for a reload of the files that it follows, or `None` if it follows none.
     pub fn reload(&self) -> Option<watch::Sender<()>> {
-        let follows = [
-            self.jwt_issuers.is_some(),
-            self.tls.is_some(),
-            self.refused.is_some(),
-            self.policies.is_some(),
-            self.candidates.is_some(),
-        ];
-        follows.contains(&true).then(|| self.reload.clone())
+        (!self.followed.is_empty()).then(|| self.reload.clone())
     }
 
     /// The metrics.
@@ -251,6 +246,10 @@ impl Server {
     pub async fn close(self) {
         self.store.close().await;
     }
+}
+
+fn followed<F: FileSet>(files: Option<Reloader<F>>) -> Option<Box<dyn Followed>> {
+    files.map(|files| Box::new(files) as Box<dyn Followed>)
 }
 
 /// Decides by the policies in force, and compares the candidates with them if there are any.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::BadSettings;
@@ -63,8 +64,39 @@ impl<F: FileSet> Reloader<F> {
         self.in_force.subscribe()
     }
 
+    /// Puts the files in force if they are good and differ from those in force. Returns whether they do.
+    pub(super) async fn reload(&mut self) -> Result<bool, BadSettings> {
+        let (files, before) = (Arc::clone(&self.files), Arc::clone(&self.content));
+        let changed = move || {
+            let content = files.read()?;
+            if content == *before {
+                return Ok(None);
+            }
+            std::thread::sleep(SETTLED);
+            if files.read()? != content {
+                return Err(BadSettings::one(F::NAME, "are being written"));
+            }
+            files.check(&content).map(|checked| Some((content, checked)))
+        };
+        let changed = tokio::task::spawn_blocking(changed).await;
+        let changed = changed.unwrap_or_else(|_| Err(BadSettings::one(F::NAME, "reading them failed")))?;
+        let Some((content, checked)) = changed else { return Ok(false) };
+        self.content = Arc::new(content);
+        self.in_force.send_replace(checked);
+        Ok(true)
+    }
+}
+
+/// Files of any kind that are followed.
+#[async_trait]
+pub(super) trait Followed: Send + Sync {
     /// Reads the files periodically, and at once for each request. A mistake is logged once, and for each request.
-    pub(super) async fn follow(mut self, mut requests: watch::Receiver<()>, meter: Arc<dyn Meter>) -> Infallible {
+    async fn follow(self: Box<Self>, requests: watch::Receiver<()>, meter: Arc<dyn Meter>) -> Infallible;
+}
+
+#[async_trait]
+impl<F: FileSet> Followed for Reloader<F> {
+    async fn follow(mut self: Box<Self>, mut requests: watch::Receiver<()>, meter: Arc<dyn Meter>) -> Infallible {
         let (mut reported, mut gauged) = (None, None);
         loop {
             let is_asked = tokio::select! {
@@ -89,28 +121,6 @@ impl<F: FileSet> Reloader<F> {
                 }
             }
         }
-    }
-
-    /// Puts the files in force if they are good and differ from those in force. Returns whether they do.
-    pub(super) async fn reload(&mut self) -> Result<bool, BadSettings> {
-        let (files, before) = (Arc::clone(&self.files), Arc::clone(&self.content));
-        let changed = move || {
-            let content = files.read()?;
-            if content == *before {
-                return Ok(None);
-            }
-            std::thread::sleep(SETTLED);
-            if files.read()? != content {
-                return Err(BadSettings::one(F::NAME, "are being written"));
-            }
-            files.check(&content).map(|checked| Some((content, checked)))
-        };
-        let changed = tokio::task::spawn_blocking(changed).await;
-        let changed = changed.unwrap_or_else(|_| Err(BadSettings::one(F::NAME, "reading them failed")))?;
-        let Some((content, checked)) = changed else { return Ok(false) };
-        self.content = Arc::new(content);
-        self.in_force.send_replace(checked);
-        Ok(true)
     }
 }
 
@@ -179,7 +189,7 @@ mod tests {
         let reloader = Reloader::start(Number(Arc::clone(&file))).unwrap();
         let (requests, bad, in_force) = (watch::Sender::new(()), watch::Sender::new(0), reloader.in_force());
         let mut counted = bad.subscribe();
-        let following = tokio::spawn(reloader.follow(requests.subscribe(), Arc::new(BadFiles(bad))));
+        let following = tokio::spawn(Box::new(reloader).follow(requests.subscribe(), Arc::new(BadFiles(bad))));
         for (text, count, now) in [("x", 1, 1), ("", 1, 1), ("y", 1, 1), ("2", 0, 2), ("z", 1, 2), ("2", 0, 2)] {
             *file.lock() = text;
             requests.send_replace(());

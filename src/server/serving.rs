@@ -12,9 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::readiness::follow_store;
-use super::{Reloader, Server, StartError};
+use super::{Server, StartError};
 use crate::grpc::{GrpcEdge, Health};
-use crate::jwt::Jwts;
 use crate::listener::accept;
 use crate::ports::Meter;
 use crate::service::ServiceError;
@@ -46,7 +45,7 @@ impl Server {
         let draining = CancellationToken::new();
         health.serving().await;
         self.tend_store();
-        let tls = self.tls.as_ref().map(Reloader::in_force);
+        let tls = self.tls.take();
         let _following = self.follow_files(&meter);
         let accepting = accept(listener, tls, self.limits, clock, meter, draining.clone(), edge);
         tokio::pin!(accepting);
@@ -96,21 +95,11 @@ impl Server {
     /// Follows the files that operators change, until this is dropped.
     fn follow_files(&mut self, meter: &Arc<dyn Meter>) -> JoinSet<Infallible> {
         let mut following = JoinSet::new();
-        if let Some(tls) = self.tls.take() {
-            following.spawn(tls.follow(self.reload.subscribe(), Arc::clone(meter)));
+        for files in self.followed.drain(..) {
+            following.spawn(files.follow(self.reload.subscribe(), Arc::clone(meter)));
         }
-        if let Some(refused) = self.refused.take() {
-            following.spawn(refused.follow(self.reload.subscribe(), Arc::clone(meter)));
-        }
-        if let Some(policies) = self.policies.take() {
-            following.spawn(policies.follow(self.reload.subscribe(), Arc::clone(meter)));
-        }
-        if let Some(candidates) = self.candidates.take() {
-            following.spawn(candidates.follow(self.reload.subscribe(), Arc::clone(meter)));
-        }
-        if let Some(issuers) = self.jwt_issuers.take() {
-            following.spawn(Jwts::new(issuers.in_force()).follow(Arc::clone(&self.clock), Arc::clone(meter)));
-            following.spawn(issuers.follow(self.reload.subscribe(), Arc::clone(meter)));
+        if let Some(jwts) = self.jwts.take() {
+            following.spawn(jwts.follow(Arc::clone(&self.clock), Arc::clone(meter)));
         }
         following
     }
