@@ -6,7 +6,7 @@ use rcgen::{CustomExtension, SanType};
 use serde_json::json;
 
 use super::installation::{outcome, write_secretly};
-use super::serving::{Serving, eventually};
+use super::serving::Serving;
 use super::tenant::{change, token, verification};
 use super::tls::{Closed, openssl};
 use crate::support::Client;
@@ -69,8 +69,7 @@ impl Ruled {
     async fn reload(&self, rules: &str, sets: usize) {
         fs::write(self.closed.site.path("callers"), rules).unwrap();
         self.serving.signal("HUP");
-        let are_taken = || (self.serving.log().matches("TLS files are in force").count() == sets).then_some(());
-        eventually("the reload", are_taken).await;
+        self.serving.logs_times("TLS files are in force", sets).await;
     }
 }
 
@@ -183,7 +182,7 @@ async fn a_removed_rule_and_a_revocation_end_calls_and_watches() {
         fs::write(ruled.closed.site.path("callers"), rules).unwrap();
         ruled.serving.signal("HUP");
         let words = format!("tls.client_callers_file: {words}");
-        eventually(&words, || ruled.serving.log().contains(&words).then_some(())).await;
+        ruled.serving.logs(&words).await;
         relay.err("VerifyPassword", asked(), "UNAUTHENTICATED").await;
     }
     // The rule is there again, and then it names another caller.

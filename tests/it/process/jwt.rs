@@ -5,7 +5,6 @@ use std::fs;
 use serde_json::json;
 
 use super::installation::Installation;
-use super::serving::eventually;
 use crate::support::Client;
 use crate::support::jwt::{SigningKey, claims, issuers, key_set};
 use crate::support::tenant::Acme;
@@ -90,11 +89,8 @@ async fn keys_in_a_file_are_followed_and_bad_ones_never_replace_good_ones() {
     let call = async |token: &str| {
         Client::new(serving.address).with_token(token).call("ListRamUsers", json!({})).await.reason()
     };
-    let logged = async |words: &str, count: usize| {
-        eventually(words, || (serving.log().matches(words).count() == count).then_some(())).await;
-    };
     assert_eq!((call(&of_old).await.as_str(), call(&of_new).await.as_str()), ("OK", "UNAUTHENTICATED"));
-    logged("is not a key of the issuer", 1).await;
+    serving.logs_times("is not a key of the issuer", 1).await;
 
     // Keys that can't be used are skipped, each with its reason.
     let (old_key, new_key) = (old.jwk(), new.jwk());
@@ -120,7 +116,7 @@ async fn keys_in_a_file_are_followed_and_bad_ones_never_replace_good_ones() {
     let keys: Vec<_> = [&new_key].into_iter().chain(bad.iter().map(|(key, _)| key)).collect();
     publish(json!({ "keys": keys }).to_string());
     serving.signal("HUP");
-    logged("the new issuers of JWTs are in force", 1).await;
+    serving.logs_times("the new issuers of JWTs are in force", 1).await;
     for (_, words) in &bad {
         assert!(serving.log().contains(words), "{words}: {}", serving.log());
     }
@@ -128,13 +124,13 @@ async fn keys_in_a_file_are_followed_and_bad_ones_never_replace_good_ones() {
 
     publish("nothing".to_owned());
     serving.signal("HUP");
-    logged("keys.json is not a set of keys", 1).await;
+    serving.logs_times("keys.json is not a set of keys", 1).await;
     assert_eq!(call(&of_new).await, "OK");
     // The file of issuers is followed, too.
     publish(key_set(&[&new]));
     fs::write(installation.path("issuers.toml"), issuers(KEYS).replace("\"root acme\"", "\"root other\"")).unwrap();
     serving.signal("HUP");
-    logged("the new issuers of JWTs are in force", 2).await;
+    serving.logs_times("the new issuers of JWTs are in force", 2).await;
     assert_eq!(call(&of_new).await, "UNAUTHENTICATED");
     let mut expired = claims("root");
     expired["exp"] = json!(7);

@@ -27,7 +27,7 @@ async fn silent_sockets_keep_no_caller_out() {
     let command = installation.command(&[&arguments[..], &["--server-handshake-seconds", "2"]].concat());
     let serving = Serving::start(limited("-n", 128, &command), &installation.path("")).await;
     let silent: Vec<_> = (0..200).map(|_| TcpStream::connect(serving.address).unwrap()).collect();
-    eventually("a line in the log", || serving.log().contains("server.max_connections is reached").then_some(())).await;
+    serving.logs("server.max_connections is reached").await;
     let metrics = get(scraped_at(&serving), "/metrics");
     assert!(value(&metrics, r#"credentiald_accept_waits_total{reason="limit"}"#) >= 1.0, "{metrics}");
     // While they are open: in the end they are closed, and calls are answered.

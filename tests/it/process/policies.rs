@@ -42,7 +42,7 @@ impl Site {
 /// Waits for the line about the reload number `count`.
 async fn reloaded(serving: &Serving, count: usize) {
     serving.signal("HUP");
-    eventually(IN_FORCE, || (serving.log().matches(IN_FORCE).count() == count).then_some(())).await;
+    serving.logs_times(IN_FORCE, count).await;
 }
 
 const PERMIT: &str = r#"@id("jane") permit (principal == RamUser::"acs:ram::acme:user/jane",
@@ -82,7 +82,7 @@ async fn a_permit_and_a_forbid_are_put_in_force_without_a_restart() {
 
     // Without a signal, too.
     fs::remove_file(site.0.path("policies/no.cedar")).unwrap();
-    eventually(IN_FORCE, || (serving.log().matches(IN_FORCE).count() == 2).then_some(())).await;
+    serving.logs_times(IN_FORCE, 2).await;
     jane.ok("ChangePassword", super::tenant::change(PASSWORD, "New-Harbour-22")).await;
     serving.stop().await;
 }
@@ -109,7 +109,7 @@ async fn bad_policies_never_replace_good_ones() {
     ]) {
         site.put("bad.cedar", text);
         serving.signal("HUP");
-        eventually(words, || serving.log().contains(words).then_some(())).await;
+        serving.logs(words).await;
         eventually("the metric", || unused(1).then_some(())).await;
         jane.ok("ModifyPWByDomain", change_number(number, "mail.example.com")).await;
         jane.err("ModifyPWByDomain", change("example.org"), "ACCESS_DENIED").await;
@@ -118,7 +118,7 @@ async fn bad_policies_never_replace_good_ones() {
         fs::remove_file(site.0.path("policies").join(file)).unwrap();
     }
     serving.signal("HUP");
-    eventually("a line", || serving.log().contains("holds no file *.cedar").then_some(())).await;
+    serving.logs("holds no file *.cedar").await;
     jane.ok("ModifyPWByDomain", change("mail.example.com")).await;
     site.put("jane.cedar", PERMIT);
     serving.signal("HUP");
@@ -321,13 +321,13 @@ async fn candidates_are_compared_and_never_enforced() {
     candidate("@id(\"next\") permit (principal is RamUser, action, resource);");
     let new = "the new candidate policies are in force";
     serving.signal("HUP");
-    eventually(new, || serving.log().contains(new).then_some(())).await;
+    serving.logs(new).await;
     jane.err("ModifyPWByDomain", change("example.org"), "ACCESS_DENIED").await;
     counted("permits", 1);
 
     candidate("permit (principal");
     serving.signal("HUP");
-    eventually("a line", || serving.log().contains("policies.candidate_directory: next.cedar:1: ").then_some(())).await;
+    serving.logs("policies.candidate_directory: next.cedar:1: ").await;
     jane.err("ModifyPWByDomain", change("example.org"), "ACCESS_DENIED").await;
     counted("permits", 2);
     let checked = site.0.run(&["config", "check", "--policies-candidate-directory", "candidates"]);

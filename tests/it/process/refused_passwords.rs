@@ -3,7 +3,6 @@
 use std::fs;
 
 use super::installation::Installation;
-use super::serving::eventually;
 use super::tenant::change;
 use crate::support::Client;
 
@@ -30,8 +29,7 @@ async fn a_filter_is_replaced_while_the_service_runs_and_never_by_a_bad_one() {
     // Another password, in any case.
     build("REFUSED-2\n", &["--fold-case"]);
     serving.signal("HUP");
-    eventually("a line in the log", || serving.log().contains("the new refused passwords are in force").then_some(()))
-        .await;
+    serving.logs("the new refused passwords are in force").await;
     refuses("refused-2").await;
 
     // Cut short, and put in its place as a copy would be.
@@ -40,7 +38,7 @@ async fn a_filter_is_replaced_while_the_service_runs_and_never_by_a_bad_one() {
     fs::write(&cut, &bytes[..bytes.len() - 1]).unwrap();
     fs::rename(&cut, &filter).unwrap();
     serving.signal("HUP");
-    eventually("a line in the log", || serving.log().contains("is cut short").then_some(())).await;
+    serving.logs("is cut short").await;
     refuses("refused-2").await;
     assert_eq!(user.call("ChangePassword", change("mypassword", "Refused-1")).await.reason(), "OK");
     let log = serving.stop().await;

@@ -110,7 +110,7 @@ async fn before_the_drain_balancers_see_a_stop_and_everything_is_served() {
     let health = async || Client::new(serving.address).send("/grpc.health.v1.Health/Check", frame(b"")).await.body;
     assert_eq!(health().await, SERVING);
     serving.signal("TERM");
-    eventually("a line in the log", || serving.log().contains("health is NOT_SERVING").then_some(())).await;
+    serving.logs("health is NOT_SERVING").await;
     assert_eq!(health().await, NOT_SERVING);
     // Over connections from before and after.
     assert_eq!(acme.verify("alice", "mypassword").await, "MATCHED_CURRENT");
@@ -123,7 +123,7 @@ async fn a_hangup_is_said_and_ignored() {
     let installation = Installation::new();
     let serving = installation.serve(&[]).await;
     serving.signal("HUP");
-    eventually("a line in the log", || serving.log().contains("SIGHUP is ignored").then_some(())).await;
+    serving.logs("SIGHUP is ignored").await;
     assert!(serving.is_healthy());
     assert!(serving.stop().await.contains("stopped"));
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::installation::{Installation, outcome, write_secretly};
-use super::serving::{PATIENCE, Serving, eventually};
+use super::serving::{PATIENCE, Serving};
 use crate::support::Client;
 use crate::support::certificates::{Authority, ClientTls, Leaf, client_params};
 use crate::support::client::frame;
@@ -107,17 +107,16 @@ async fn new_files_are_used_without_a_connection_lost() {
     let other = Authority::new("other");
     site.put(&other.server(LOOPBACK));
     serving.signal("HUP");
-    eventually("the reload", || serving.log().contains("the new TLS files are in force").then_some(())).await;
+    serving.logs("the new TLS files are in force").await;
     checked(&serving, &other).await.unwrap();
     assert!(checked(&serving, &site.authority).await.is_none(), "it has the new certificate");
     assert_eq!(&before.send(CHECK, frame(b"")).await.body[..], SERVING, "the connection from before");
     // Without a signal, too.
     site.put(&site.authority.server(LOOPBACK));
-    eventually("the reload", || (serving.log().matches("the new TLS files are in force").count() == 2).then_some(()))
-        .await;
+    serving.logs_times("the new TLS files are in force", 2).await;
     checked(&serving, &site.authority).await.unwrap();
     serving.signal("HUP");
-    eventually("a line", || serving.log().contains("the TLS files have not changed").then_some(())).await;
+    serving.logs("the TLS files have not changed").await;
     serving.stop().await;
 }
 
@@ -156,18 +155,18 @@ async fn files_that_do_not_fit_together_never_replace_good_ones() {
     for (leaf, words) in bad_sets(&site.authority) {
         site.put(&leaf);
         serving.signal("HUP");
-        eventually(words, || serving.log().contains(words).then_some(())).await;
+        serving.logs(words).await;
         checked(&serving, &site.authority).await.expect(words);
     }
     fs::remove_file(site.path("server.key")).unwrap();
     serving.signal("HUP");
-    eventually("a line", || serving.log().contains("server.key can't be read").then_some(())).await;
+    serving.logs("server.key can't be read").await;
     assert_eq!(&before.send(CHECK, frame(b"")).await.body[..], SERVING);
     // The good ones again are the ones in force.
     fs::write(site.path("server.pem"), good.0).unwrap();
     write_secretly(&site.path("server.key"), good.1);
     serving.signal("HUP");
-    eventually("a line", || serving.log().contains("the TLS files have not changed").then_some(())).await;
+    serving.logs("the TLS files have not changed").await;
     let log = serving.stop().await;
     assert!(!log.contains("are in force"), "{log}");
     assert!(!log.contains("PRIVATE KEY"), "{log}");
@@ -295,7 +294,7 @@ async fn commands_speak_tls() {
     // A name that the certificate does not have, and a name that it has.
     site.put(&site.authority.server(&["elsewhere.example"]));
     serving.signal("HUP");
-    eventually("the reload", || serving.log().contains("are in force").then_some(())).await;
+    serving.logs("are in force").await;
     said(admin(&url, &["--ca-file", "ca.pem"]), 1, &["elsewhere.example", "certificate is for another name"]);
     // The health check of the configured address asks this machine, under no name.
     assert!(serving.is_healthy());
@@ -463,7 +462,7 @@ async fn where_there_are_cas_for_it_every_client_needs_a_certificate() {
     // A new list applies to new connections; a bad one and a bad CA file to none.
     closed.revoke(&[7, 8]);
     serving.signal("HUP");
-    eventually("the reload", || serving.log().contains("are in force").then_some(())).await;
+    serving.logs("are in force").await;
     assert!(closed.call(&serving, &good).await.is_none(), "it is revoked now");
     assert_eq!(&before.send(CHECK, frame(b"")).await.body[..], SERVING);
     let other = closed.client(|params| params.serial_number = Some(9.into()));
@@ -472,7 +471,7 @@ async fn where_there_are_cas_for_it_every_client_needs_a_certificate() {
     {
         fs::write(closed.site.path(file), "nothing").unwrap();
         serving.signal("HUP");
-        eventually(words, || serving.log().contains(words).then_some(())).await;
+        serving.logs(words).await;
         closed.call(&serving, &other).await.expect(words);
     }
     serving.stop().await;

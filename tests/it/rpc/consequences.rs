@@ -2,21 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, World};
+use crate::support::World;
+use crate::support::tenant::change;
 
 const OLD: &str = "Password1";
 const NEW: &str = "Password2";
-
-fn change(old: &str, new: &str) -> Value {
-    json!({ "old_password": old, "new_password": new })
-}
-
-/// Another access token of a RAM user.
-async fn token_of(world: &World, user: &str) -> Client {
-    let request = json!({ "caller_kind": "CALLER_KIND_RAM_USER", "caller_name": user });
-    let issued = world.root.ok("IssueAccessToken", request).await;
-    world.anybody().with_token(issued["token"].as_str().unwrap())
-}
 
 async fn has_to_be_replaced(world: &World, user: &str) -> Value {
     let described = world.root.ok("DescribeRamUser", json!({ "user_name": user })).await;
@@ -30,7 +20,7 @@ async fn a_password_set_for_now_verifies_as_such_until_its_user_replaces_it() {
     let request = json!({ "user_name": "alice", "password": OLD, "password_reset_required": true });
     let created = world.root.ok("CreateRamUser", request).await;
     assert_eq!(created["ram_user"]["credential"]["password_reset_required"], true);
-    let alice = token_of(&world, "alice").await;
+    let alice = world.caller("RAM_USER", "alice").await;
     assert_eq!(world.verify_each(&subject, &[OLD, NEW]).await, ["CHANGE_REQUIRED", "NOT_MATCHED"]);
     assert_eq!(has_to_be_replaced(&world, "alice").await, true);
 
@@ -76,7 +66,7 @@ async fn only_users_can_have_to_replace_a_password() {
 async fn a_change_ends_the_users_other_tokens_if_the_tenant_wants_it() {
     let world = World::start().await;
     let (one, bob) = (world.ram_user("alice", OLD).await, world.ram_user("bob", OLD).await);
-    let other = token_of(&world, "alice").await;
+    let other = world.caller("RAM_USER", "alice").await;
     one.ok("ChangePassword", change(OLD, NEW)).await;
     other.ok("ChangePassword", change(NEW, OLD)).await;
 
@@ -93,5 +83,5 @@ async fn a_change_ends_the_users_other_tokens_if_the_tenant_wants_it() {
     other.err("ChangePassword", change(NEW, OLD), "UNAUTHENTICATED").await;
     // Those of other users, and that of the administrator, stay.
     bob.ok("ChangePassword", change(OLD, NEW)).await;
-    token_of(&world, "alice").await.ok("ChangePassword", change(NEW, OLD)).await;
+    world.caller("RAM_USER", "alice").await.ok("ChangePassword", change(NEW, OLD)).await;
 }

@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::Setup;
 use crate::support::clock::MovedClock;
+use crate::support::tenant::change;
 
 const OLD: &str = "Password1";
 const NEW: &str = "Password2";
 const DAY: Duration = Duration::from_hours(24);
-
-fn change(old: &str, new: &str) -> Value {
-    json!({ "old_password": old, "new_password": new })
-}
 
 #[tokio::test]
 async fn a_ram_users_password_expires_and_its_user_can_replace_it() {

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::upgrades::{import, posture};
 use crate::store::connection_to;
+use crate::support::tenant::change;
 use crate::support::world::config;
 use crate::support::{Setup, World, database};
 
@@ -17,10 +18,6 @@ const KEYS: &str = "pepper.keys";
 
 fn key(id: &str) -> String {
     new_key(&PepperKeyId::parse(id).unwrap(), &SystemEntropy).to_string()
-}
-
-fn change(old: &str, new: &str) -> serde_json::Value {
-    json!({ "old_password": old, "new_password": new })
 }
 
 fn alice() -> serde_json::Value {

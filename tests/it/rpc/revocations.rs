@@ -305,12 +305,7 @@ async fn a_call_by_a_jwt_ends_when_its_key_is_removed() {
     waiting.wait_for(|count| *count == 1).await.unwrap();
     server.put(&[]);
     clock.forward(REFRESH);
-    let ended = loop {
-        match watch.next().await {
-            Ok(_) => {}
-            Err(reply) => break reply,
-        }
-    };
+    let ended = watch.end().await;
     assert_eq!(ended.reason(), "UNAUTHENTICATED", "{:?}", ended.status);
     root.err("DescribeRamUser", json!({ "user_name": "alice" }), "UNAUTHENTICATED").await;
     relay.ok("VerifyPassword", json!({ "subject": { "ram_user": "alice" }, "password": OLD })).await;

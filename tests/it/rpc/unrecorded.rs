@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::store::connection_to;
 use crate::support::clock::MovedClock;
 use crate::support::serving::eventually;
+use crate::support::tenant::change;
 use crate::support::{Client, Setup, World, database};
 
 const RIGHT: &str = "mypassword";
@@ -55,10 +56,6 @@ impl Refusing {
 
 fn verify(password: &str) -> Value {
     json!({ "subject": { "ram_user": "alice" }, "password": password })
-}
-
-fn change(old: &str, new: &str) -> Value {
-    json!({ "old_password": old, "new_password": new })
 }
 
 async fn refused(caller: &Client, method: &str, request: Value) {

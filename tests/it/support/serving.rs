@@ -79,6 +79,16 @@ impl Serving {
         String::from_utf8(fs::read(&self.stderr).unwrap()).unwrap()
     }
 
+    /// Waits until the log holds these words.
+    pub async fn logs(&self, words: &str) {
+        eventually(words, || self.log().contains(words).then_some(())).await;
+    }
+
+    /// Waits until the log holds these words exactly so many times.
+    pub async fn logs_times(&self, words: &str, count: usize) {
+        eventually(words, || (self.log().matches(words).count() == count).then_some(())).await;
+    }
+
     /// Whether it has not said yet where it listens.
     pub fn is_silent(&self) -> bool {
         self.logged_address().is_none()
