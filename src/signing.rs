@@ -63,7 +63,7 @@ impl PublicKeys {
     /// Adds the keys of a text.
     ///
     /// # Errors
-    /// There is none, or one is no Ed25519 public key.
+    /// The text holds no key, or one that is not an Ed25519 public key.
     pub fn add_pem(&mut self, text: &str) -> Result<(), KeyError> {
         let before = self.0.len();
         for der in SubjectPublicKeyInfoDer::pem_slice_iter(text.as_bytes()) {

@@ -13,7 +13,7 @@ pub const COUNTED_FOR: Duration = days(7);
 /// How long a stop lasts that no administrator lifts: as long as the audit event of its last wrong password by default.
 pub const STOPPED_FOR: Duration = days(400);
 
-/// How many pairs of one subject are counted, the latest: enough to slow the subject whatever its allowance is.
+/// How many pairs of one subject are counted, the latest: enough to slow the subject under any allowance.
 pub const KEPT_PAIRS: u32 = 1000;
 
 /// The key that attempts are counted by: a digest over the subject's id, or over its tenant's id and its name if there

@@ -1,4 +1,4 @@
-//! Algorithms of signatures (RFC 7518, section 3.1; RFC 8037). All are asymmetric: there is none and no HMAC here, so no
+//! Algorithms of signatures (RFC 7518, section 3.1; RFC 8037). All are asymmetric. `none` and HMAC are not among them, so no
 //! setting can allow one.
 
 use aws_lc_rs::signature::{

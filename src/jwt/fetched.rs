@@ -16,7 +16,7 @@ use crate::ports::{Clock, Counter, JwtRefusal, Meter};
 
 /// How old keys are when they are fetched again.
 const REFRESH_AFTER: Duration = minutes(5);
-/// The least time between two fetches, whatever key ids callers send.
+/// The least time between two fetches, for any key ids that callers send.
 const FETCH_EVERY: Duration = Duration::from_secs(30);
 /// How often it is checked whether a fetch is due.
 const CHECK_EVERY: Duration = Duration::from_secs(1);

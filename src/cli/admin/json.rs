@@ -12,7 +12,7 @@ pub(super) fn text(response: &DynamicMessage) -> String {
     format!("{:#}", object(response))
 }
 
-/// A message on one line. A character that is not simply displayed is escaped: between the values there is none.
+/// A message on one line. Characters that are not simply displayed are escaped in the values, and do not occur between them.
 pub(in crate::cli) fn line(message: &DynamicMessage) -> String {
     let mut line = String::new();
     for character in object(message).to_string().chars() {

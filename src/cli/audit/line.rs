@@ -118,7 +118,7 @@ fn hash(text: &str) -> Option<ChainHash> {
     STANDARD.decode(text).ok()?.try_into().ok().map(ChainHash)
 }
 
-/// The seal, `Some(None)` if there is none, or `None` if it can't be read.
+/// The seal, `Some(None)` if it is absent, or `None` if it can't be read.
 #[expect(clippy::option_option, reason = "unreadable and absent are different")]
 fn seal(key: Option<&str>, signature: Option<&str>) -> Option<Option<Seal>> {
     match (key, signature) {

@@ -92,7 +92,7 @@ impl fmt::Debug for ClientCertificate {
     }
 }
 
-/// The id of a certificate. One with several URIs has none, whatever they are (X509-SVID, section 2). What can't be read
+/// The id of a certificate. One with several URIs of any kind has no id (X509-SVID, section 2). What can't be read
 /// may be a URI.
 fn only_spiffe_id(leaf: &X509Certificate<'_>) -> Option<SpiffeId> {
     let names = leaf.subject_alternative_name().ok()??;

@@ -61,7 +61,7 @@ impl Attempts for SqlStore {
     }
 
     async fn pairs_with_failures(&self, subject: &Pair, page: &PageRequest) -> Result<Page<PairFailures>, StoreError> {
-        // No key is before the empty one; after a malformed one, which did not come from this program, there is none.
+        // The empty key comes before all others. No key follows a malformed one, which did not come from this program.
         let after = page.after.as_deref().map(|key| CallerKey::parse(key).unwrap_or(CallerKey([u8::MAX; 32])));
         let after = after.as_ref().map_or(&[] as &[u8], |key| &key.0);
         let select = sql("SELECT caller_key, CAST(sum(count) AS BIGINT) AS count, max(last_at) AS last_at,

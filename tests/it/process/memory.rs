@@ -1,4 +1,4 @@
-//! The memory of the process: nobody else reads it, and no password stays in it.
+//! The memory of the process: other processes can't read it, and no password stays in it.
 
 use std::fs::{self, File, Permissions};
 use std::io::{Read, Seek, SeekFrom};
@@ -73,7 +73,7 @@ async fn other_processes_of_the_user_read_nothing_and_no_core_is_dumped() {
     let mut command = installation.command(&["quickstart", "--server-listen", "127.0.0.1:0"]);
     let own = fs::metadata(installation.path("")).unwrap().uid();
     if own == 0 {
-        // Root reads everything, so that the service runs as somebody else.
+        // Root reads everything, so the service runs as another user.
         fs::set_permissions(installation.path(""), Permissions::from_mode(0o777)).unwrap();
         let program = installation.path("credentiald");
         fs::copy(command.get_program(), &program).unwrap();
