@@ -143,6 +143,9 @@ fn since(note: &Path) -> Option<String> {
     Connection::open_in_memory().ok()?.query_row(formatted, [i64::try_from(written).ok()?], |row| row.get(0)).ok()
 }
 
+/// How often to look for a lock in the list of all.
+const LOOKS: u32 = 5;
+
 /// The process that holds the lock on the file, if the kernel shows it (`proc_locks`): not across containers.
 fn holder(file: &File) -> Option<u32> {
     let metadata = file.metadata().ok()?;
@@ -150,9 +153,11 @@ fn holder(file: &File) -> Option<u32> {
     let major = ((device >> 8) & 0xfff) | ((device >> 32) & 0xffff_f000);
     let minor = (device & 0xff) | ((device >> 12) & 0xffff_ff00);
     let wanted = format!("{major:02x}:{minor:02x}:{}", metadata.ino());
-    fs::read_to_string("/proc/locks").ok()?.lines().find_map(|line| {
+    let holder_in = |line: &str| {
         let mut words = line.split_whitespace().skip_while(|word| *word != "FLOCK");
         let (pid, place) = (words.nth(3)?, words.next()?);
         if place == wanted { pid.parse().ok() } else { None }
-    })
+    };
+    // A long list is read in pieces, and a lock is missed if others before it are released in between.
+    (0..LOOKS).find_map(|_| fs::read_to_string("/proc/locks").ok()?.lines().find_map(holder_in))
 }
