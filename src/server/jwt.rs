@@ -52,7 +52,7 @@ impl FileSet for JwtFiles {
         }
     }
 
-    fn check(&self, texts: &JwtTexts) -> Result<Arc<JwtIssuers>, BadSettings> {
+    fn check(&self, texts: &JwtTexts, _: Option<&JwtTexts>) -> Result<Arc<JwtIssuers>, BadSettings> {
         self.reader.read(texts).map_err(|mistakes| BadSettings::all(ISSUERS_FILE, mistakes))
     }
 }

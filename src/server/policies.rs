@@ -59,7 +59,7 @@ impl FileSet for PolicyFiles {
         Ok(PolicyTexts { built_in: self.built_in, files: files.unwrap_or_default() })
     }
 
-    fn check(&self, texts: &PolicyTexts) -> Result<Arc<Policies>, BadSettings> {
+    fn check(&self, texts: &PolicyTexts, _: Option<&PolicyTexts>) -> Result<Arc<Policies>, BadSettings> {
         Policies::read(texts).map(Arc::new).map_err(|error| match error {
             AuthzError::Schema(_) => BadSettings::one(self.setting, error),
             AuthzError::Policies(problems) => BadSettings::all(self.setting, problems),
@@ -78,8 +78,8 @@ impl FileSet for CandidateFiles {
         self.0.read()
     }
 
-    fn check(&self, texts: &PolicyTexts) -> Result<Arc<Policies>, BadSettings> {
-        self.0.check(texts)
+    fn check(&self, texts: &PolicyTexts, before: Option<&PolicyTexts>) -> Result<Arc<Policies>, BadSettings> {
+        self.0.check(texts, before)
     }
 }
 

@@ -63,7 +63,7 @@ impl FileSet for RefusedFile {
         Ok(Stamp::of(&metadata))
     }
 
-    fn check(&self, stamp: &Stamp) -> Result<Self::InForce, BadSettings> {
+    fn check(&self, stamp: &Stamp, _: Option<&Stamp>) -> Result<Self::InForce, BadSettings> {
         if self.damaged.lock().as_ref() == Some(stamp) {
             return Err(self.bad(FilterProblem::Damaged));
         }

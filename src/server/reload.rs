@@ -34,11 +34,12 @@ pub trait FileSet: Send + Sync + 'static {
     /// Every file that can't be read.
     fn read(&self) -> Result<Self::Content, BadSettings>;
 
-    /// Checks the content. Content that is bad is checked again at each reading, as time may make it good.
+    /// Checks the content, which would replace the content before. Content that is bad is checked again at each reading,
+    /// as time may make it good.
     ///
     /// # Errors
     /// Every mistake.
-    fn check(&self, content: &Self::Content) -> Result<Self::InForce, BadSettings>;
+    fn check(&self, content: &Self::Content, before: Option<&Self::Content>) -> Result<Self::InForce, BadSettings>;
 }
 
 /// Reads files, once at start and then whenever they change. Bad files never replace good ones.
@@ -55,7 +56,7 @@ impl<F: FileSet> Reloader<F> {
     /// Every file that can't be read, or every mistake in what they hold.
     pub fn start(files: F) -> Result<Self, BadSettings> {
         let content = files.read()?;
-        let in_force = watch::Sender::new(files.check(&content)?);
+        let in_force = watch::Sender::new(files.check(&content, None)?);
         Ok(Self { files: Arc::new(files), content: Arc::new(content), in_force })
     }
 
@@ -76,7 +77,7 @@ impl<F: FileSet> Reloader<F> {
             if files.read()? != content {
                 return Err(BadSettings::one(F::NAME, "are being written"));
             }
-            files.check(&content).map(|checked| Some((content, checked)))
+            files.check(&content, Some(&before)).map(|checked| Some((content, checked)))
         };
         let changed = tokio::task::spawn_blocking(changed).await;
         let changed = changed.unwrap_or_else(|_| Err(BadSettings::one(F::NAME, "reading them failed")))?;
@@ -146,7 +147,7 @@ mod tests {
             if text.is_empty() { Err(BadSettings::one("number", "can't be read")) } else { Ok(text) }
         }
 
-        fn check(&self, content: &&'static str) -> Result<u8, BadSettings> {
+        fn check(&self, content: &&'static str, _: Option<&&'static str>) -> Result<u8, BadSettings> {
             content.parse().map_err(|error| BadSettings::one("number", error))
         }
     }

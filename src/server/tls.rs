@@ -65,8 +65,8 @@ impl FileSet for TlsFiles {
         })
     }
 
-    fn check(&self, texts: &TlsTexts) -> Result<Arc<TlsSet>, BadSettings> {
-        TlsSet::read(texts, &self.clock).map(Arc::new).map_err(|problems| {
+    fn check(&self, texts: &TlsTexts, before: Option<&TlsTexts>) -> Result<Arc<TlsSet>, BadSettings> {
+        TlsSet::read(texts, before, &self.clock).map(Arc::new).map_err(|problems| {
             let named = |part| match part {
                 TlsPart::Certificate => CERTIFICATE_FILE,
                 TlsPart::Key => KEY_FILE,

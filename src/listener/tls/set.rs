@@ -75,13 +75,16 @@ pub struct TlsProblem {
 }
 
 impl TlsSet {
-    /// Reads a set.
+    /// Reads a set, which would replace the one before. A certificate that is in force already may have expired since:
+    /// new revocation lists and rules must not wait for the next certificate.
     ///
     /// # Errors
     /// Every mistake in it.
-    pub fn read(texts: &TlsTexts, clock: &Arc<dyn Clock>) -> Result<Self, Vec<TlsProblem>> {
+    pub fn read(texts: &TlsTexts, before: Option<&TlsTexts>, clock: &Arc<dyn Clock>) -> Result<Self, Vec<TlsProblem>> {
         let provider = Arc::new(default_provider());
-        let chain = certificates(&texts.certificate).and_then(|chain| in_its_time(chain, clock.now()));
+        let is_in_force = before.is_some_and(|before| before.certificate == texts.certificate);
+        let chain = certificates(&texts.certificate);
+        let chain = if is_in_force { chain } else { chain.and_then(|chain| in_its_time(chain, clock.now())) };
         let chain = chain.map_err(|message| TlsProblem { part: TlsPart::Certificate, message });
         let key = private_key(&texts.key).map_err(|message| TlsProblem { part: TlsPart::Key, message });
         let clients = client_verifier(texts, &provider);

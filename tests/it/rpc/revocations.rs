@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message;
 use prost_reflect::DynamicMessage;
+use rcgen::CertificateParams;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::support::barrier::BarrierStore;
 use crate::support::certificates::{Authority, ClientTls, client_params};
-use crate::support::client::{OpenStream, frame, method_named, path};
+use crate::support::client::{OpenStream, Watching, frame, method_named, path};
 use crate::support::clock::MovedClock;
 use crate::support::installation::write_secretly;
 use crate::support::jwt::{JwksServer, REFRESH, SigningKey, claims, issuers};
@@ -98,41 +101,99 @@ async fn a_message_that_comes_after_the_token_expired_does_nothing() {
     short_lived["time_to_live"] = json!("60s");
     let (root, _) = issued(&world.root, &world, short_lived).await;
     let stream = begun(&root, "IssueAccessToken", &mut counted).await;
-    clock.forward(std::time::Duration::from_secs(61));
+    clock.forward(Duration::from_secs(61));
     assert_eq!(reason_after(stream, message("IssueAccessToken", for_root())).await, "UNAUTHENTICATED");
+}
+
+/// A world that takes client certificates, by a clock that the test moves.
+struct Certified {
+    world: World,
+    clock: MovedClock,
+    folder: TempDir,
+    authority: Authority,
+}
+
+impl Certified {
+    /// With more settings, in a folder that has their files.
+    async fn start(folder: TempDir, server: &CertificateParams, settings: &[(&str, &str)]) -> Self {
+        let (clock, authority) = (MovedClock::stopped(), Authority::new("ca"));
+        let put = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            write_secretly(&path, text);
+            path.display().to_string()
+        };
+        let server = authority.issue(server);
+        let setup = Setup::default()
+            .by(&clock)
+            .over(ClientTls::trusting(&authority.pem()))
+            .with("tls.certificate_file", &put("server.pem", &server.certificate))
+            .with("tls.key_file", &put("server.key", &server.key))
+            .with("tls.client_ca_file", &put("ca.pem", &authority.pem()))
+            .with("tls.client_crl_file", &put("crl.pem", &authority.revocations(&[])))
+            .with("tls.client_certificates", "optional")
+            .with("tls.client_callers_file", &put("callers", "spiffe://example.org/relay service acme relay"))
+            .with("watch.heartbeat_seconds", "1");
+        let world = settings.iter().fold(setup, |setup, (key, value)| setup.with(key, value)).start().await;
+        Self { world, clock, folder, authority }
+    }
+
+    async fn usual() -> Self {
+        Self::start(tempfile::tempdir().unwrap(), &server_params(), &[]).await
+    }
+
+    /// A client with this certificate.
+    fn with(&self, params: &CertificateParams) -> Client {
+        self.world.anybody().over(&ClientTls::with_certificate(&self.authority.pem(), &self.authority.issue(params)))
+    }
+
+    /// Revokes the certificate of that serial number, and waits until its watch ends.
+    async fn revoke(&self, serial: u64, watch: Watching) {
+        std::fs::write(self.folder.path().join("crl.pem"), self.authority.revocations(&[serial])).unwrap();
+        let ended = tokio::time::timeout(Duration::from_mins(1), watch.end()).await.expect("it is revoked");
+        assert_eq!(ended.reason(), "UNAUTHENTICATED");
+    }
+}
+
+fn server_params() -> CertificateParams {
+    CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap()
+}
+
+fn of_relay(serial: u64) -> CertificateParams {
+    let mut params = client_params(&["spiffe://example.org/relay"]);
+    params.serial_number = Some(serial.into());
+    params
+}
+
+fn verification() -> Value {
+    json!({ "subject": { "ram_user": "alice" }, "password": OLD })
 }
 
 #[tokio::test]
 async fn a_certificate_that_expires_ends_calls_and_watches() {
-    let (clock, folder, authority) = (MovedClock::stopped(), tempfile::tempdir().unwrap(), Authority::new("ca"));
-    let put = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        write_secretly(&path, text);
-        path.display().to_string()
-    };
-    let server = authority.server(&["127.0.0.1"]);
-    let world = Setup::default()
-        .by(&clock)
-        .over(ClientTls::trusting(&authority.pem()))
-        .with("tls.certificate_file", &put("server.pem", &server.certificate))
-        .with("tls.key_file", &put("server.key", &server.key))
-        .with("tls.client_ca_file", &put("ca.pem", &authority.pem()))
-        .with("tls.client_certificates", "optional")
-        .with("tls.client_callers_file", &put("callers", "spiffe://example.org/relay service acme relay"))
-        .with("watch.heartbeat_seconds", "1")
-        .start()
-        .await;
-    let mut params = client_params(&["spiffe://example.org/relay"]);
+    let certified = Certified::usual().await;
+    let mut params = of_relay(8);
     params.not_after = rcgen::date_time_ymd(2050, 1, 1);
-    let tls = ClientTls::with_certificate(&authority.pem(), &authority.issue(&params));
-    let relay = world.anybody().over(&tls);
+    let relay = certified.with(&params);
     let watch = relay.watch(json!({})).await;
-    let asked = || json!({ "subject": { "ram_user": "alice" }, "password": OLD });
-    relay.ok("VerifyPassword", asked()).await;
-    clock.forward(std::time::Duration::from_hours(30 * 365 * 24));
-    relay.err("VerifyPassword", asked(), "UNAUTHENTICATED").await;
+    relay.ok("VerifyPassword", verification()).await;
+    certified.clock.forward(Duration::from_hours(30 * 365 * 24));
+    relay.err("VerifyPassword", verification(), "UNAUTHENTICATED").await;
     assert_eq!(watch.end().await.reason(), "UNAUTHENTICATED");
-    assert!(world.anybody().over(&tls).try_call("VerifyPassword", asked()).await.is_none(), "a new connection");
+    let again = certified.with(&params);
+    assert!(again.try_call("VerifyPassword", verification()).await.is_none(), "a new connection");
+}
+
+#[tokio::test]
+async fn a_revocation_does_not_wait_for_the_next_certificate_of_the_service() {
+    let mut server = server_params();
+    server.not_after = rcgen::date_time_ymd(2050, 1, 1);
+    let certified = Certified::start(tempfile::tempdir().unwrap(), &server, &[]).await;
+    let relay = certified.with(&of_relay(8));
+    let watch = relay.watch(json!({})).await;
+    certified.clock.forward(Duration::from_hours(30 * 365 * 24));
+    relay.ok("VerifyPassword", verification()).await;
+    certified.revoke(8, watch).await;
+    relay.err("VerifyPassword", verification(), "UNAUTHENTICATED").await;
 }
 
 #[tokio::test]
