@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
@@ -39,8 +40,8 @@ pub(super) struct FetchedKeys {
 
 #[derive(Default)]
 struct State {
-    /// The keys of the last fetch that succeeded, and how long they are used.
-    fetched: Option<(Arc<KeySet>, Window)>,
+    /// The keys of the last fetch that succeeded.
+    fetched: Option<Fetched>,
     /// When the last fetch began.
     begun_at: Option<Timestamp>,
     is_under_way: bool,
@@ -50,13 +51,18 @@ struct State {
     ended: u64,
 }
 
+struct Fetched {
+    keys: Arc<KeySet>,
+    /// How long they are used.
+    used: Window,
+    /// What they were read from.
+    body: Bytes,
+}
+
 impl State {
     fn key(&self, id: &str, at: Timestamp) -> Result<Arc<Key>, JwtRefusal> {
-        let (keys, used) = self.fetched.as_ref().ok_or(JwtRefusal::NoKeys)?;
-        if !used.is_open(at) {
-            return Err(JwtRefusal::NoKeys);
-        }
-        keys.key(id)
+        let fetched = self.fetched.as_ref().filter(|fetched| fetched.used.is_open(at)).ok_or(JwtRefusal::NoKeys)?;
+        fetched.keys.key(id)
     }
 
     /// Whether so much time has passed since the last fetch began. If the clock is behind that, it has.
@@ -76,12 +82,27 @@ impl Drop for UnderWay<'_> {
 }
 
 impl FetchedKeys {
-    pub(super) fn new(source: Source, fetcher: Fetcher) -> Self {
-        Self { source, fetcher, state: watch::Sender::default(), wanted: Notify::new() }
+    /// Keys that are fetched as soon as possible. Until then, those that its predecessor fetched are used, read for the
+    /// algorithms of this source.
+    pub(super) fn new(source: Source, fetcher: Fetcher, predecessor: Option<&Self>) -> Self {
+        let inherited = predecessor.and_then(|predecessor| predecessor.inherited_by(&source));
+        let state = watch::Sender::new(State { fetched: inherited, ..State::default() });
+        Self { source, fetcher, state, wanted: Notify::new() }
+    }
+
+    fn inherited_by(&self, source: &Source) -> Option<Fetched> {
+        let state = self.state.borrow();
+        let Fetched { used, body, .. } = state.fetched.as_ref()?;
+        let (keys, _) = KeySet::parse(body, &source.algorithms)?;
+        Some(Fetched { keys: Arc::new(keys), used: used.at_most(source.jwks.used_for), body: body.clone() })
     }
 
     pub(super) fn is_of(&self, source: &Source) -> bool {
         self.source == *source
+    }
+
+    pub(super) fn is_from(&self, url: &str) -> bool {
+        self.source.jwks.url == url
     }
 
     /// The key of that id. If it is unknown, waits for a fetch that is under way, or asks for one.
@@ -103,8 +124,8 @@ impl FetchedKeys {
     /// The key of that id, if the keys are still used at that time, which may be before they were fetched.
     pub(super) fn used_key(&self, id: &str, at: Timestamp) -> Option<Arc<Key>> {
         let state = self.state.borrow();
-        let (keys, used) = state.fetched.as_ref()?;
-        if at < used.end() { keys.key(id).ok() } else { None }
+        let fetched = state.fetched.as_ref().filter(|fetched| at < fetched.used.end())?;
+        fetched.keys.key(id).ok()
     }
 
     /// Fetches the keys whenever it is due, and earlier if a caller waits for one, but never more often than allowed.
@@ -132,14 +153,14 @@ impl FetchedKeys {
         let _under_way = UnderWay(&self.state);
         let url = &self.source.jwks.url;
         match self.keys().await {
-            Ok(keys) => {
+            Ok((keys, body)) => {
                 meter.count(Counter::JwksFetches(FetchOutcome::Fetched));
                 if keys.is_empty() {
                     tracing::warn!(url, "the issuer has no key that can be used: its tokens are refused");
                 }
                 let used = Window::from(now, self.source.jwks.used_for);
                 self.state.send_modify(|state| {
-                    state.fetched = Some((Arc::new(keys), used));
+                    state.fetched = Some(Fetched { keys: Arc::new(keys), used, body });
                     state.is_failing = false;
                 });
             }
@@ -152,13 +173,13 @@ impl FetchedKeys {
         }
     }
 
-    async fn keys(&self) -> Result<KeySet, FetchError> {
+    async fn keys(&self) -> Result<(KeySet, Bytes), FetchError> {
         let body = self.fetcher.fetch(self.source.jwks.token_file.as_deref()).await?;
         let read = KeySet::parse(&body, &self.source.algorithms);
         let (keys, skipped) = read.ok_or("the answer is not a set of keys")?;
         for skipped in skipped {
             tracing::info!(url = self.source.jwks.url, "{skipped}: it is not used");
         }
-        Ok(keys)
+        Ok((keys, body))
     }
 }

@@ -26,7 +26,8 @@ pub struct JwtTexts {
 /// Reads the issuers from their files, one set after the other. Keys that were fetched stay when other things change.
 pub struct JwtReader {
     directory: PathBuf,
-    fetched: Mutex<Vec<Arc<FetchedKeys>>>,
+    /// Those of the last set, each with the name of an issuer.
+    fetched: Mutex<Vec<(String, Arc<FetchedKeys>)>>,
 }
 
 /// A set of issuers with their keys.
@@ -73,15 +74,18 @@ impl JwtReader {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        *self.fetched.lock() = known.iter().filter_map(|known| known.keys.fetched().cloned()).collect();
+        let fetched = known.iter().filter_map(|known| Some((known.issuer.name.clone(), known.keys.fetched()?.clone())));
+        *self.fetched.lock() = fetched.collect();
         Ok(Arc::new(JwtIssuers(known)))
     }
 
-    /// The keys of that URL: those that there are already, or new ones.
+    /// The keys of that URL: those that there are already, or new ones. Until these are fetched, the issuer has the keys
+    /// that it had from the same URL, as far as it may still use them.
     fn fetched(&self, issuer: &Issuer, url: &JwksUrl, texts: &JwtTexts) -> Result<Arc<FetchedKeys>, String> {
         let cas = url.ca_file.as_ref().and_then(|file| texts.files.get(file)).cloned();
         let source = Source { jwks: url.clone(), cas, algorithms: issuer.algorithms.clone() };
-        if let Some(known) = self.fetched.lock().iter().find(|known| known.is_of(&source)) {
+        let before = self.fetched.lock();
+        if let Some((_, known)) = before.iter().find(|(_, known)| known.is_of(&source)) {
             return Ok(Arc::clone(known));
         }
         let fetcher = Address::parse(&url.url).and_then(|address| Fetcher::new(address, source.cas.as_deref()));
@@ -89,7 +93,8 @@ impl JwtReader {
             Some(file) => format!("{} {mistake}", file.display()),
             None => format!("{} {mistake}", url.url),
         })?;
-        Ok(Arc::new(FetchedKeys::new(source, fetcher)))
+        let predecessor = before.iter().find(|(name, known)| *name == issuer.name && known.is_from(&url.url));
+        Ok(Arc::new(FetchedKeys::new(source, fetcher, predecessor.map(|(_, keys)| keys.as_ref()))))
     }
 }
 

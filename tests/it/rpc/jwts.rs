@@ -1,11 +1,13 @@
 //! Callers by JWT.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use credentiald::ambient::SystemClock;
 use credentiald::jwt::{JwtReader, JwtTexts, Jwts};
-use credentiald::ports::{Clock, JwtRefusal, JwtVerifier, PresentedJwt};
+use credentiald::ports::{Clock, JwtRefusal, JwtVerifier, NoMeter, PresentedJwt};
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -279,6 +281,47 @@ async fn stale_keys_are_used_for_a_bounded_time() {
     server.put(&[&key]);
     clock.forward(BETWEEN_FETCHES);
     assert!(site.accepts(&token).await);
+}
+
+#[tokio::test]
+async fn fetched_keys_stay_when_the_ca_or_the_algorithms_of_their_issuer_change() {
+    let (old, new, server_ca) =
+        (SigningKey::new("old", "ES256"), SigningKey::new("new", "EdDSA"), Authority::new("ca"));
+    let server = JwksServer::start_with(&[&old, &new], &server_ca.server(&["127.0.0.1"]), "").await;
+    let reader = JwtReader::new("".as_ref());
+    let texts = |ca: &Authority, url: &str, issuers: &dyn Fn(String) -> String| JwtTexts {
+        issuers: issuers(self::issuers(&format!("{url}\njwks_ca_file = \"ca.pem\""))),
+        files: [("ca.pem".into(), ca.pem())].into(),
+    };
+    let (url, only_old) = (server.setting(), |text: String| text.replace(", \"EdDSA\"", ""));
+    let in_force = watch::Sender::new(reader.read(&texts(&server_ca, &url, &only_old)).unwrap());
+    let jwts = Jwts::new(in_force.subscribe());
+    let [of_old, of_new] = [&old, &new].map(|key| key.token(&claims("root")));
+    let verified = async |text: &String| jwts.verify(PresentedJwt { text, certificate: None }, SystemClock.now()).await;
+    {
+        let following = jwts.clone().follow(Arc::new(SystemClock), Arc::new(NoMeter));
+        tokio::select! {
+            never = following => match never {},
+            found = verified(&of_old) => drop(found.unwrap()),
+        }
+    }
+    // Nothing is fetched from here on.
+    let replace = |texts: JwtTexts| drop(in_force.send_replace(reader.read(&texts).unwrap()));
+    assert_eq!(verified(&of_new).await.err(), Some(JwtRefusal::Algorithm));
+    replace(texts(&Authority::new("other"), &url, &|text| text));
+    let identity = verified(&of_old).await.unwrap();
+    verified(&of_new).await.expect("its key was left out before, and is for an algorithm that is allowed now");
+    replace(texts(&server_ca, &url, &only_old));
+    assert_eq!(verified(&of_new).await.err(), Some(JwtRefusal::Algorithm));
+    assert!(identity.is_valid_at(SystemClock.now()), "it is the same key");
+    // Keys of another URL are others, and another issuer with other CAs fetches its own.
+    let other_name = |text: String| text.replace(ISSUER, "https://id.example.org");
+    let other_url = |text: String| text.replace("/keys", "/other");
+    let both = |text: String| other_url(text.clone()) + &other_name(text);
+    replace(texts(&Authority::new("other"), &url, &both));
+    assert!(!identity.is_valid_at(SystemClock.now()));
+    let of_other = old.token(&changed(&claims("root"), "iss", json!("https://id.example.org")));
+    assert!(verified(&of_other).now_or_never().is_none(), "it waits for keys of its own");
 }
 
 #[tokio::test]
