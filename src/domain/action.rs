@@ -96,6 +96,7 @@ actions! {
     ListAuditEvents = "admin:ListAuditEvents" "credential.admin.v1.AdminService" "ListAuditEvents",
     IssueAccessToken = "admin:IssueAccessToken" "credential.admin.v1.AdminService" "IssueAccessToken",
     ListAccessTokens = "admin:ListAccessTokens" "credential.admin.v1.AdminService" "ListAccessTokens",
+    SetAccessTokenStatus = "admin:SetAccessTokenStatus" "credential.admin.v1.AdminService" "SetAccessTokenStatus",
     RevokeAccessToken = "admin:RevokeAccessToken" "credential.admin.v1.AdminService" "RevokeAccessToken",
 }
 

@@ -18,6 +18,7 @@ pub mod overlap;
 pub mod page;
 pub mod password;
 pub mod resource;
+pub mod sealed;
 pub mod subject;
 pub mod tags;
 pub mod tenant;

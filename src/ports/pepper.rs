@@ -2,7 +2,9 @@
 
 use crate::domain::credential::{PasswordHash, StoredHash, Version};
 use crate::domain::names::PepperKeyId;
+use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
+use zeroize::Zeroizing;
 
 /// Wraps hashes for the store, and opens stored hashes (NIST SP 800-63B-4 §3.1.1.2: an additional keyed operation, with
 /// a key that is kept apart from the hashes).
@@ -19,6 +21,16 @@ pub trait Pepper: Send + Sync {
     /// # Errors
     /// It does not open, its key is missing, or it is not wrapped although it has to be.
     fn open(&self, stored: &StoredHash, subject: SubjectId, version: Version) -> Result<PasswordHash, PepperError>;
+
+    /// Seals a text under the key for that purpose of today's key, or returns `None` without a key: unlike a hash, such a
+    /// text is never stored as it is. MUST bind it to `bound`: it does not open with any other.
+    fn seal(&self, purpose: SealPurpose, bound: &str, text: &str) -> Option<Sealed>;
+
+    /// Opens a sealed text. MUST refuse a text that was altered, or sealed for another purpose or with another `bound`.
+    ///
+    /// # Errors
+    /// It does not open, or its key is missing.
+    fn unseal(&self, purpose: SealPurpose, bound: &str, sealed: &Sealed) -> Result<Zeroizing<String>, PepperProblem>;
 }
 
 /// Why a stored hash can't be used. Names the subject for the operator who investigates.

@@ -11,8 +11,10 @@ use crate::domain::access_token::TokenDigest;
 use crate::domain::caller::Caller;
 use crate::ports::{CallerProof, Evidence, ExternalIdentity, JwtRefusal, PresentedJwt};
 
-/// The prefix of every access token's text, so that scanners for leaked secrets recognize it.
+/// The prefix of every bearer token's text, so that scanners for leaked secrets recognize it.
 const PREFIX: &str = "cdt_";
+/// The prefix of every access key's secret.
+const SECRET_PREFIX: &str = "cdk_";
 /// 256 random bits.
 const TOKEN_BYTES: usize = 32;
 
@@ -81,18 +83,28 @@ impl Service {
     }
 }
 
-/// A fresh token's text, and its digest, which is stored.
+/// A fresh bearer token's text, and its digest, which is stored.
 pub(super) fn new_token(gates: &Gates) -> (Zeroizing<String>, TokenDigest) {
+    let text = new_text(gates, PREFIX);
+    let digest = digest(&text);
+    (text, digest)
+}
+
+/// A fresh secret of an access key.
+pub(super) fn new_secret(gates: &Gates) -> Zeroizing<String> {
+    new_text(gates, SECRET_PREFIX)
+}
+
+fn new_text(gates: &Gates, prefix: &str) -> Zeroizing<String> {
     let bytes = Zeroizing::new(gates.random::<TOKEN_BYTES>());
-    let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + 2 * TOKEN_BYTES));
-    text.push_str(PREFIX);
+    let mut text = Zeroizing::new(String::with_capacity(prefix.len() + 2 * TOKEN_BYTES));
+    text.push_str(prefix);
     for byte in bytes.iter() {
         for half in [byte >> 4, byte & 0xf] {
             text.extend(char::from_digit(half.into(), 16));
         }
     }
-    let digest = digest(&text);
-    (text, digest)
+    text
 }
 
 /// A machine secret of 256 random bits needs no slow hash.

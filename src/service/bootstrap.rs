@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::authenticate::new_token;
 use super::requests::IssuedToken;
 use super::{Service, ServiceError};
-use crate::domain::access_token::{AccessToken, DEFAULT_TIME_TO_LIVE, TokenId};
+use crate::domain::access_token::{AccessToken, AccessTokenForm, AccessTokenStatus, DEFAULT_TIME_TO_LIVE, TokenId};
 use crate::domain::action::Action;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::caller::Caller;
@@ -19,7 +19,8 @@ impl Service {
         let created_at = self.gates.now();
         let expires_at = created_at.after(DEFAULT_TIME_TO_LIVE);
         let id = TokenId(self.gates.new_id());
-        let token = AccessToken { id, caller: caller.clone(), tenant: None, created_at, expires_at };
+        let (form, status) = (AccessTokenForm::Bearer, AccessTokenStatus::Active);
+        let token = AccessToken { id, caller: caller.clone(), tenant: None, created_at, expires_at, form, status };
         let (text, digest) = new_token(&self.gates);
         let event = AuditEvent {
             id: self.gates.new_id(),

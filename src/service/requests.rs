@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::access_token::AccessToken;
+use crate::domain::access_token::{AccessToken, AccessTokenForm};
 use crate::domain::attempts::{Failures, PairFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::audit_filter::AuditFilter;
@@ -301,6 +301,8 @@ pub struct TokenToIssue {
     pub holder: TokenHolder,
     /// How long the token is valid; `None` means the default.
     pub time_to_live: Option<Duration>,
+    /// How the token proves its caller.
+    pub form: AccessTokenForm,
 }
 
 /// The holder of an access token to be issued.
@@ -313,7 +315,7 @@ pub enum TokenHolder {
 
 /// An access token that was issued.
 pub struct IssuedToken {
-    /// Its text: this is the only time that it is shown.
+    /// Its text, or the secret of an access key: this is the only time that it is shown.
     pub text: Zeroizing<String>,
     /// The token.
     pub token: AccessToken,

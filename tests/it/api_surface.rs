@@ -63,7 +63,8 @@ fn every_secret_is_marked_as_one_and_nothing_else_is() {
     for field in our_messages().flat_map(|message| message.fields().collect::<Vec<_>>()) {
         // The one text about passwords that is none: what an IAM policy requires, in words.
         let is_password = field.name().contains("password") && field.name() != "password_requirements";
-        let is_secret = field.kind() == Kind::String && (is_password || ["token", "hash"].contains(&field.name()));
+        let is_secret = field.kind() == Kind::String
+            && (is_password || ["token", "access_key_secret", "hash"].contains(&field.name()));
         assert_eq!(is_redacted(&field), is_secret, "{}", field.full_name());
     }
 }

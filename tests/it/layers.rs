@@ -31,7 +31,11 @@ const LAYERS: &[Layer] = &[
         crates: Only(&["sha2", "thiserror", "unicode_normalization", "unicode_properties", "uuid", "zeroize"]),
     },
     Layer { name: "policy", layers: &["domain"], crates: Only(&["unicode_normalization", "zeroize"]) },
-    Layer { name: "ports", layers: &["domain"], crates: Only(&["async_trait", "backon", "thiserror", "uuid"]) },
+    Layer {
+        name: "ports",
+        layers: &["domain"],
+        crates: Only(&["async_trait", "backon", "thiserror", "uuid", "zeroize"]),
+    },
     Layer {
         name: "service",
         layers: &["domain", "policy", "ports"],

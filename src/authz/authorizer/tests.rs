@@ -147,6 +147,7 @@ const MATRIX: &str = "
     admin:ListAuditEvents             own       -         -         -         any
     admin:IssueAccessToken            own       -         -         -         any
     admin:ListAccessTokens            own       -         -         -         any
+    admin:SetAccessTokenStatus        own       -         -         -         any
     admin:RevokeAccessToken           own       -         -         -         any
 ";
 

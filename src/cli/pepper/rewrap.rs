@@ -14,7 +14,8 @@ use crate::hashing::{KeyRing, Rotated, Rotation};
 use crate::ports::StoreError;
 use crate::ports::store::StoredHashes;
 
-/// Re-encrypt every stored hash under the first key, including hashes that are not encrypted yet.
+/// Re-encrypt every stored hash, and the secret of every access key, under the first key, including hashes that are not
+/// encrypted yet.
 ///
 /// Needs access to the store; the service may be running. Hashes that change in the meantime are not overwritten. If it
 /// is interrupted, run it again to continue. Exit status 1 if a hash was not re-encrypted.
@@ -41,11 +42,14 @@ pub(super) async fn run(args: &RewrapArgs, environment: &Environment, terminal: 
         |error: StoreError| Failure::caused("can't re-encrypt all hashes; run the command again to continue", &error);
     let (rotated, lines) = (rotated.map_err(lost)?, lines.map_err(lost)?);
     terminal.print(&format!("re-encrypted {} under {current}", hashes(rotated.rewrapped)))?;
+    if rotated.secrets > 0 {
+        terminal.print(&format!("re-encrypted the secrets of access keys: {}", rotated.secrets))?;
+    }
     lines.iter().try_for_each(|line| terminal.print(line))?;
     if rotated.left.is_empty() {
         return Ok(());
     }
-    rotated.examples.iter().for_each(|example| terminal.complain(&example.to_string()));
+    rotated.examples.iter().for_each(|example| terminal.complain(example));
     let left: Vec<_> = rotated.left.iter().map(|(problem, count)| format!("{}: {problem}", hashes(*count))).collect();
     Err(Failure::failed(format!("not re-encrypted: {}", left.join("; "))))
 }

@@ -14,9 +14,9 @@ use crate::hashing::KeyRing;
 use crate::ports::StoreError;
 use crate::ports::store::{HashCount, StoredHashes};
 
-const COLUMNS: [&str; 4] = ["KEY", "IN THE RING", "CURRENT HASHES", "EARLIER HASHES"];
+const COLUMNS: [&str; 5] = ["KEY", "IN THE RING", "CURRENT HASHES", "EARLIER HASHES", "ACCESS KEYS"];
 
-/// Show how many stored hashes need each key, and which configured keys are no longer needed.
+/// Show how many stored hashes and access keys need each key, and which configured keys are no longer needed.
 ///
 /// Exit status 1 if a key is missing.
 #[derive(Debug, Args)]
@@ -107,7 +107,9 @@ fn table(rows: &[Row]) -> String {
     table.set_header(COLUMNS);
     table.add_rows(rows.iter().map(|row| {
         let place = if row.is_unused() { "decrypts, unused" } else { row.place.word() };
-        [row.name().to_owned(), place.to_owned(), row.count.current.to_string(), row.count.earlier.to_string()]
+        let HashCount { current, earlier, secrets } = row.count;
+        let [current, earlier, secrets] = [current, earlier, secrets].map(|count| count.to_string());
+        [row.name().to_owned(), place.to_owned(), current, earlier, secrets]
     }));
     trimmed(&table)
 }
@@ -119,6 +121,7 @@ fn to_json(rows: &[Row]) -> String {
             "in_the_ring": row.place.word(),
             "current_hashes": row.count.current,
             "earlier_hashes": row.count.earlier,
+            "access_keys": row.count.secrets,
             "unused": row.is_unused(),
         })
     };

@@ -10,6 +10,7 @@ use uuid::Builder;
 
 use super::demonstration::{Demonstration, Passwords, User};
 use crate::cli::failure::Failure;
+use crate::domain::access_token::AccessTokenForm;
 use crate::domain::action::Action;
 use crate::domain::caller::{Caller, EligibleCaller};
 use crate::domain::field::FieldProblem;
@@ -122,7 +123,7 @@ impl<'server> Directory<'server> {
     }
 
     async fn token(&self, holder: TokenHolder) -> Result<String, ServiceError> {
-        let wanted = TokenToIssue { holder, time_to_live: None };
+        let wanted = TokenToIssue { holder, time_to_live: None, form: AccessTokenForm::Bearer };
         let issued = self.service().issue_access_token(self.call(Action::IssueAccessToken)?, wanted).await?;
         Ok(issued.text.to_string())
     }

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::wire;
-use crate::domain::access_token::TokenId;
+use crate::domain::access_token::{AccessTokenForm, AccessTokenStatus, TokenId};
 use crate::domain::caller::CallerKind;
 use crate::domain::field::FieldProblem;
 use crate::domain::named_caller::Member;
@@ -23,9 +23,14 @@ pub(super) async fn issue(
     let mut fields = Fields::default();
     let holder = holder(&mut fields, &message);
     let time_to_live = message.time_to_live.and_then(|d| fields.take("time_to_live", time_to_live(d)));
-    let wanted = fields.all(|| Some(TokenToIssue { holder: holder?, time_to_live }))?;
+    let form = fields.take("form", form(&message));
+    let wanted = fields.all(|| Some(TokenToIssue { holder: holder?, time_to_live, form: form? }))?;
     let issued = service.issue_access_token(call, wanted).await?;
-    Ok(wire::IssueAccessTokenResponse { token: issued.text.to_string(), access_token: Some(issued.token.into()) })
+    let (token, access_key_secret) = match issued.token.form {
+        AccessTokenForm::Bearer => (issued.text.to_string(), String::new()),
+        AccessTokenForm::AccessKey => (String::new(), issued.text.to_string()),
+    };
+    Ok(wire::IssueAccessTokenResponse { token, access_token: Some(issued.token.into()), access_key_secret })
 }
 
 pub(super) async fn list(
@@ -40,6 +45,20 @@ pub(super) async fn list(
     let (tenant, page) = fields.all(|| Some((tenant, page?)))?;
     let Ok((access_tokens, next_page_token)) = listed(&tokens, service.list_access_tokens(call, tenant, page).await?);
     Ok(wire::ListAccessTokensResponse { access_tokens, next_page_token })
+}
+
+pub(super) async fn set_status(
+    service: &Service,
+    call: Call,
+    message: wire::SetAccessTokenStatusRequest,
+) -> Result<wire::SetAccessTokenStatusResponse, ServiceError> {
+    let mut fields = Fields::default();
+    let tenant = fields.tenant(&message.tenant);
+    let id = fields.take("token_id", token_id(&message.token_id));
+    let status = fields.take("status", AccessTokenStatus::required(message.status));
+    let (tenant, id, status) = fields.all(|| Some((tenant, id?, status?)))?;
+    let token = service.set_access_token_status(call, tenant, id, status).await?;
+    Ok(wire::SetAccessTokenStatusResponse { access_token: Some(token.into()) })
 }
 
 pub(super) async fn revoke(
@@ -69,6 +88,16 @@ fn holder(fields: &mut Fields, message: &wire::IssueAccessTokenRequest) -> Optio
         return fields.take("caller_name", FreeName::parse(name).map(TokenHolder::Operator));
     }
     Some(TokenHolder::Member(tenant, fields.take("caller_name", Member::parse(kind, name))?))
+}
+
+/// How the token proves its caller. Operators have no access keys: no operation that takes them is an operator's.
+fn form(message: &wire::IssueAccessTokenRequest) -> Result<AccessTokenForm, FieldProblem> {
+    let form = AccessTokenForm::or(message.form, AccessTokenForm::Bearer)?;
+    let is_operator = CallerKind::specified(message.caller_kind) == Ok(Some(CallerKind::Operator));
+    if is_operator && form == AccessTokenForm::AccessKey {
+        return Err(FieldProblem::Malformed { expected: "must be a bearer token for an operator" });
+    }
+    Ok(form)
 }
 
 fn token_id(text: &str) -> Result<TokenId, FieldProblem> {

@@ -91,6 +91,7 @@ rpc_methods! {
 
         issue_access_token(IssueAccessTokenRequest) -> IssueAccessTokenResponse = access_tokens::issue;
         list_access_tokens(ListAccessTokensRequest) -> ListAccessTokensResponse = access_tokens::list;
+        set_access_token_status(SetAccessTokenStatusRequest) -> SetAccessTokenStatusResponse = access_tokens::set_status;
         revoke_access_token(RevokeAccessTokenRequest) -> RevokeAccessTokenResponse = access_tokens::revoke;
     }
     watches {

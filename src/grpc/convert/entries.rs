@@ -49,6 +49,9 @@ impl From<AccessToken> for wire::AccessToken {
             caller_name: token.caller.name().to_owned(),
             create_time: Some(timestamp(token.created_at)),
             expire_time: Some(timestamp(token.expires_at)),
+            form: token.form.number(),
+            status: token.status.number(),
+            access_key_id: token.access_key_id().unwrap_or_default(),
         }
     }
 }

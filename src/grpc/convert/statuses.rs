@@ -1,5 +1,6 @@
 //! The states and the kinds that messages hold as numbers.
 
+use crate::domain::access_token::{AccessTokenForm, AccessTokenStatus};
 use crate::domain::caller::CallerKind;
 use crate::domain::field::FieldProblem;
 use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus};
@@ -58,6 +59,8 @@ mirror! {
         BackupRecovering, MinorVersionUpgrading, NetworkModifying, SslModifying, MajorVersionUpgrading,
     }
     InstanceAccountStatus { Available, Unavailable }
+    AccessTokenForm { Bearer, AccessKey }
+    AccessTokenStatus { Active, Inactive }
     CallerKind { Root, RamUser, IamUser, Service, Operator }
 }
 

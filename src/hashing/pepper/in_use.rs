@@ -5,13 +5,13 @@ use std::fmt;
 use super::KeyRing;
 use crate::domain::names::PepperKeyId;
 use crate::ports::StoreError;
-use crate::ports::store::StoredHashes;
+use crate::ports::store::{HashCount, StoredHashes};
 
 /// Needs of a store that a ring does not meet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Unmet {
-    /// The missing keys, each with the number of hashes that need it.
-    pub missing: Vec<(PepperKeyId, u64)>,
+    /// The missing keys, each with the number of hashes and secrets that need it.
+    pub missing: Vec<(PepperKeyId, HashCount)>,
     /// Number of hashes that are not wrapped, if wrapping is required.
     pub not_wrapped: u64,
 }
@@ -23,15 +23,25 @@ impl fmt::Display for Unmet {
         let missing = self
             .missing
             .iter()
-            .map(|(key, count)| format!("the pepper key {key} is missing: {} encrypted under it", hashes(*count)));
-        let not_wrapped = (self.not_wrapped > 0)
-            .then(|| format!("{} not encrypted, which pepper.required forbids", hashes(self.not_wrapped)));
+            .map(|(key, count)| format!("the pepper key {key} is missing: {} encrypted under it", stored(*count)));
+        let not_wrapped = (self.not_wrapped > 0).then(|| {
+            let hashes = HashCount { current: self.not_wrapped, ..HashCount::default() };
+            format!("{} not encrypted, which pepper.required forbids", stored(hashes))
+        });
         formatter.write_str(&missing.chain(not_wrapped).collect::<Vec<_>>().join("; "))
     }
 }
 
-fn hashes(count: u64) -> String {
-    if count == 1 { "1 stored hash is".to_owned() } else { format!("{count} stored hashes are") }
+/// As in "2 stored hashes and 1 access key are".
+fn stored(count: HashCount) -> String {
+    let some = |number: u64, one: &str, several: &str| match number {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        number => Some(format!("{number} {several}")),
+    };
+    let hashes = some(count.hashes(), "stored hash", "stored hashes");
+    let parts: Vec<_> = hashes.into_iter().chain(some(count.secrets, "access key", "access keys")).collect();
+    format!("{} {}", parts.join(" and "), if count.total() == 1 { "is" } else { "are" })
 }
 
 impl KeyRing {
@@ -49,7 +59,7 @@ impl KeyRing {
                     let (key, hashes) = (id.to_string(), count.await?.total());
                     tracing::warn!(key, hashes, "a pepper key is declared lost: reset the passwords under it");
                 }
-                Some(id) => unmet.missing.push((id.clone(), count.await?.total())),
+                Some(id) => unmet.missing.push((id.clone(), count.await?)),
                 None if self.required => unmet.not_wrapped = count.await?.total(),
                 None if self.current().is_some() => {
                     tracing::warn!("some stored hashes are not encrypted: run `credentiald pepper rewrap`");

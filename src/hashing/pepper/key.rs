@@ -1,12 +1,14 @@
 //! One key: AES-256-GCM with a random nonce (NIST SP 800-38D). Binds each hash to its subject and version.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use zeroize::Zeroizing;
 
 use crate::domain::credential::Version;
 use crate::domain::names::PepperKeyId;
+use crate::domain::sealed::SealPurpose;
 use crate::domain::subject::SubjectId;
 use crate::ports::Entropy;
 
@@ -20,6 +22,8 @@ const DOMAIN: &[u8] = b"credentiald pepper 1";
 pub(super) struct PepperKey {
     id: PepperKeyId,
     key: LessSafeKey,
+    /// From which the keys for other purposes are derived (RFC 5869).
+    derives: Prk,
 }
 
 /// The place that a hash is bound to. It does not open at any other.
@@ -32,7 +36,7 @@ pub(super) struct Bound {
 impl PepperKey {
     pub(super) fn new(id: PepperKeyId, bytes: &[u8; KEY_BYTES]) -> Option<Self> {
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).ok()?);
-        Some(Self { id, key })
+        Some(Self { id, key, derives: Salt::new(HKDF_SHA256, &[]).extract(bytes) })
     }
 
     pub(super) fn id(&self) -> &PepperKeyId {
@@ -41,20 +45,30 @@ impl PepperKey {
 
     /// Nonce, ciphertext and tag in base64.
     pub(super) fn wrap(&self, hash: &str, bound: Bound, entropy: &dyn Entropy) -> Option<String> {
-        let mut nonce = [0; NONCE_LEN];
-        entropy.fill(&mut nonce);
-        let mut sealed = Zeroizing::new(hash.as_bytes().to_vec());
-        let aad = Aad::from(self.bound_to(bound));
-        let tag = self.key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed).ok()?;
-        Some(BASE64_STANDARD_NO_PAD.encode([&nonce, sealed.as_slice(), tag.as_ref()].concat()))
+        encrypted(&self.key, hash, self.bound_to(bound), entropy)
     }
 
     pub(super) fn open(&self, wrapped: &str, bound: Bound) -> Option<String> {
-        let mut bytes = BASE64_STANDARD_NO_PAD.decode(wrapped).ok()?;
-        let (nonce, sealed) = bytes.split_first_chunk_mut::<NONCE_LEN>()?;
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let opened = self.key.open_in_place(nonce, Aad::from(self.bound_to(bound)), sealed).ok()?;
-        String::from_utf8(opened.to_vec()).ok()
+        decrypted(&self.key, wrapped, self.bound_to(bound)).map(|text| text.to_string())
+    }
+
+    /// Like [`Self::wrap`], under the key for that purpose.
+    pub(super) fn seal(&self, purpose: SealPurpose, bound: &str, text: &str, entropy: &dyn Entropy) -> Option<String> {
+        encrypted(&self.key_for(purpose)?, text, self.sealed_with(bound), entropy)
+    }
+
+    pub(super) fn unseal(&self, purpose: SealPurpose, bound: &str, sealed: &str) -> Option<Zeroizing<String>> {
+        decrypted(&self.key_for(purpose)?, sealed, self.sealed_with(bound))
+    }
+
+    fn key_for(&self, purpose: SealPurpose) -> Option<LessSafeKey> {
+        let label = [purpose.label().as_bytes()];
+        self.derives.expand(&label, &AES_256_GCM).ok().map(|key| LessSafeKey::new(UnboundKey::from(key)))
+    }
+
+    /// The data authenticated together with a sealed text. An id contains no space.
+    fn sealed_with(&self, bound: &str) -> Vec<u8> {
+        format!("{} {bound}", self.id).into_bytes()
     }
 
     /// The data authenticated together with the hash. It is unambiguous: all parts but the id have a fixed length.
@@ -65,6 +79,23 @@ impl PepperKey {
         let version = bound.version.number().to_be_bytes();
         [DOMAIN, &[length], id, bound.subject.0.as_bytes(), &version].concat()
     }
+}
+
+/// Nonce, ciphertext and tag in base64.
+fn encrypted(key: &LessSafeKey, text: &str, authenticated: Vec<u8>, entropy: &dyn Entropy) -> Option<String> {
+    let mut nonce = [0; NONCE_LEN];
+    entropy.fill(&mut nonce);
+    let mut sealed = Zeroizing::new(text.as_bytes().to_vec());
+    let unique = Nonce::assume_unique_for_key(nonce);
+    let tag = key.seal_in_place_separate_tag(unique, Aad::from(authenticated), &mut sealed).ok()?;
+    Some(BASE64_STANDARD_NO_PAD.encode([&nonce, sealed.as_slice(), tag.as_ref()].concat()))
+}
+
+fn decrypted(key: &LessSafeKey, encrypted: &str, authenticated: Vec<u8>) -> Option<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(BASE64_STANDARD_NO_PAD.decode(encrypted).ok()?);
+    let (nonce, sealed) = bytes.split_first_chunk_mut::<NONCE_LEN>()?;
+    let opened = key.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(authenticated), sealed).ok()?;
+    String::from_utf8(opened.to_vec()).ok().map(Zeroizing::new)
 }
 
 /// A line for a ring: a new key with that id.

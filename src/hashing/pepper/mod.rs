@@ -11,9 +11,11 @@ use std::sync::Arc;
 
 use crate::domain::credential::{PasswordHash, StoredHash, Version};
 use crate::domain::names::PepperKeyId;
+use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
 use crate::ports::{Entropy, Pepper, PepperError, PepperProblem};
 use key::{Bound, PepperKey};
+use zeroize::Zeroizing;
 
 pub use in_use::Unmet;
 pub use key::new_key;
@@ -97,5 +99,17 @@ impl Pepper for KeyRing {
             },
         };
         opened.map(PasswordHash::new).map_err(|problem| PepperError { subject, version, problem })
+    }
+
+    fn seal(&self, purpose: SealPurpose, bound: &str, text: &str) -> Option<Sealed> {
+        let key = self.keys.first()?;
+        let sealed = key.seal(purpose, bound, text, self.entropy.as_ref())?;
+        Some(Sealed::new(key.id().clone(), sealed))
+    }
+
+    fn unseal(&self, purpose: SealPurpose, bound: &str, sealed: &Sealed) -> Result<Zeroizing<String>, PepperProblem> {
+        let id = sealed.key();
+        let key = self.keys.iter().find(|key| key.id() == id).ok_or_else(|| PepperProblem::KeyMissing(id.clone()))?;
+        key.unseal(purpose, bound, sealed.expose()).ok_or_else(|| PepperProblem::DoesNotOpen(id.clone()))
     }
 }

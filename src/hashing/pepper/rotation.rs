@@ -1,10 +1,11 @@
-//! Moves stored hashes to the key that wraps, while the service keeps running.
+//! Moves stored hashes, and the secrets of access keys, to the key that wraps, while the service keeps running.
 
 use std::collections::BTreeMap;
 
 use super::KeyRing;
 use crate::domain::names::PepperKeyId;
-use crate::ports::store::{Generation, HashEntry, Replacement, StoredHashes};
+use crate::domain::sealed::SealPurpose;
+use crate::ports::store::{Generation, HashEntry, Replacement, SecretReplacement, StoredHashes};
 use crate::ports::{Clock, Pepper, PepperError, PepperProblem, StoreError};
 
 /// Number of hashes replaced in one transaction: few enough that waiting writers hardly notice.
@@ -22,20 +23,22 @@ pub struct Rotation<'a> {
 pub struct Rotated {
     /// Number of hashes that it re-wrapped, without those that another writer wrote in the meantime.
     pub rewrapped: u64,
-    /// Number of hashes that it had to leave, by problem.
+    /// Number of secrets of access keys that it sealed again.
+    pub secrets: u64,
+    /// Number of hashes and secrets that it had to leave, by problem.
     pub left: BTreeMap<String, u64>,
-    /// The first of those, each with its subject.
-    pub examples: Vec<PepperError>,
+    /// The first of those, each with its subject or its access token.
+    pub examples: Vec<String>,
 }
 
 impl Rotated {
     /// More would not help.
     const EXAMPLES: usize = 10;
 
-    fn leave(&mut self, error: PepperError) {
-        *self.left.entry(error.problem.to_string()).or_default() += 1;
+    fn leave(&mut self, problem: &PepperProblem, example: String) {
+        *self.left.entry(problem.to_string()).or_default() += 1;
         if self.examples.len() < Self::EXAMPLES {
-            self.examples.push(error);
+            self.examples.push(example);
         }
     }
 }
@@ -86,6 +89,30 @@ impl<'a> Rotation<'a> {
                 }
             }
         }
+        for key in keys.iter().filter_map(|(key, _)| key.as_ref()) {
+            let mut after = None;
+            loop {
+                let found = self.store.secrets_under(key, after, BATCH).await?;
+                let Some((last, _)) = found.last() else { break };
+                after = Some(last.id);
+                progress(found.len() as u64);
+                let mut replacements = Vec::with_capacity(found.len());
+                for (token, found) in found {
+                    let bound = token.seal_bound();
+                    let purpose = SealPurpose::AccessKeySecret;
+                    let resealed = self.ring.unseal(purpose, &bound, &found);
+                    let resealed = resealed.map(|secret| self.ring.seal(purpose, &bound, &secret));
+                    match resealed.and_then(|sealed| sealed.ok_or(PepperProblem::CantWrap)) {
+                        Ok(secret) => replacements.push(SecretReplacement { token: token.id, found, secret }),
+                        Err(problem) => {
+                            let example = format!("the secret of access token {} {problem}", token.id.0);
+                            rotated.leave(&problem, example);
+                        }
+                    }
+                }
+                rotated.secrets += self.store.replace_secrets(&replacements).await?;
+            }
+        }
         Ok(rotated)
     }
 
@@ -94,7 +121,7 @@ impl<'a> Rotation<'a> {
         for entry in found {
             match self.rewrap(entry) {
                 Ok(replacement) => replacements.push(replacement),
-                Err(error) => rotated.leave(error),
+                Err(error) => rotated.leave(&error.problem, error.to_string()),
             }
         }
         if !replacements.is_empty() {

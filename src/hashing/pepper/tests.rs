@@ -15,6 +15,7 @@ const HASH: &str = "$argon2id$v=19$m=47104,t=1,p=1$AAECAwQFBgcICQoLDA0ODw$3q2+7w
 /// the nonce `a0 a1 … ab`. Stores are full of such texts, so it has to open for ever.
 const KNOWN: &str = "oKGio6SlpqeoqaqrwnkOSiqlMNYGQfHuNkPks02YbiGig24YoT8K9kKaUUCTMwS+2HMVfzj/TYtYFc+9BisJDBX0KQ9zdTwp5TLE1/n5xz5p7aehn6\
                      m8b/iAiN31Wu72jJXfOLsieOLWwAr8/Aw/GXwwpB6zB1FY3ymPWjk";
+const KNOWN_SEALED: &str = "oKGio6SlpqeoqaqrgF2/EdZoXZ/Vx2PzKyZLBEhxXYGfNg4ZMD8";
 const KNOWN_RING: &str = "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Counts up from `a0`, as the nonce of the known text does.
@@ -192,6 +193,40 @@ proptest! {
         let renamed = StoredHash::new(Some(id("b")), stored.expose().to_owned());
         prop_assert!(does_not_open(&ring(&(line("a", &bytes) + &line("b", &bytes))), &renamed, subject, number));
     }
+}
+
+/// Computed with Python's `cryptography` 48.0.0 (OpenSSL), with the key of [`KNOWN_RING`] and the nonce `a0 a1 … ab`.
+#[test]
+fn what_another_implementation_sealed_opens_and_is_made() {
+    let ring = KeyRing::parse(KNOWN_RING, Arc::new(Counting)).unwrap();
+    let known = Sealed::new(id("2026-11"), KNOWN_SEALED.to_owned());
+    let purpose = SealPurpose::AccessKeySecret;
+    assert_eq!(*ring.unseal(purpose, "bound to", &known).unwrap(), "cdk_secret");
+    assert_eq!(ring.seal(purpose, "bound to", "cdk_secret"), Some(known));
+}
+
+#[test]
+fn a_sealed_text_opens_only_unaltered_and_where_it_is_bound() {
+    let (keys, purpose) = (ring_of(&["a", "b"]), SealPurpose::AccessKeySecret);
+    let sealed = keys.seal(purpose, "here", "secret").unwrap();
+    assert_eq!(*keys.unseal(purpose, "here", &sealed).unwrap(), "secret");
+    let does_not_open = Err(PepperProblem::DoesNotOpen(id("a")));
+    assert_eq!(keys.unseal(purpose, "there", &sealed), does_not_open);
+    let mut bytes = BASE64_STANDARD_NO_PAD.decode(sealed.expose()).unwrap();
+    for bit in 0..bytes.len() * 8 {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let altered = Sealed::new(id("a"), BASE64_STANDARD_NO_PAD.encode(&bytes));
+        assert_eq!(keys.unseal(purpose, "here", &altered), does_not_open, "bit {bit}");
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    let elsewhere = Sealed::new(id("b"), sealed.expose().to_owned());
+    assert_eq!(keys.unseal(purpose, "here", &elsewhere), Err(PepperProblem::DoesNotOpen(id("b"))));
+    assert_eq!(ring_of(&["c"]).unseal(purpose, "here", &sealed), Err(PepperProblem::KeyMissing(id("a"))));
+    assert_eq!(ring("# nothing").seal(purpose, "here", "secret"), None);
+    // The key of a purpose is not the key that wraps hashes.
+    let as_hash = StoredHash::new(Some(id("a")), sealed.expose().to_owned());
+    assert!(keys.open(&as_hash, SUBJECT, Version::FIRST).is_err());
+    assert!(!format!("{sealed:?}").contains(sealed.expose()));
 }
 
 #[test]

@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 
 use super::StoreError;
+use crate::domain::access_token::{AccessToken, TokenId};
 use crate::domain::credential::{StoredHash, Version};
 use crate::domain::names::PepperKeyId;
+use crate::domain::sealed::Sealed;
 use crate::domain::subject::SubjectId;
 
-/// All stored hashes of all subjects, by the key that they are wrapped under. `None` means hashes that are not wrapped.
+/// All stored hashes of all subjects, and the secrets of all access keys, by the pepper key that they are wrapped under.
+/// `None` means hashes that are not wrapped.
 #[async_trait]
 pub trait StoredHashes: Send + Sync {
-    /// The keys that hashes are wrapped under. MUST NOT read every hash to find them.
+    /// The keys that hashes or secrets are wrapped under. MUST NOT read every hash to find them.
     async fn keys_in_use(&self) -> Result<BTreeSet<Option<PepperKeyId>>, StoreError>;
 
-    /// How many hashes are wrapped under that key.
+    /// How many hashes and secrets are wrapped under that key.
     async fn count_under(&self, key: Option<&PepperKeyId>) -> Result<HashCount, StoreError>;
 
     /// Hashes of that generation that are wrapped under that key, in the order of their places: those after `after`, at
@@ -31,6 +34,18 @@ pub trait StoredHashes: Send + Sync {
     /// Replaces hashes of that generation in one transaction, each only if the stored hash is still the one that was
     /// read: a hash written in between stays. Returns how many were replaced. MUST leave versions as they are.
     async fn replace_hashes(&self, age: Generation, replacements: &[Replacement]) -> Result<u64, StoreError>;
+
+    /// Access keys whose secrets are sealed under that key, with the secrets, in the order of their ids: those after
+    /// `after`, at most `limit`.
+    async fn secrets_under(
+        &self,
+        key: &PepperKeyId,
+        after: Option<TokenId>,
+        limit: u32,
+    ) -> Result<Vec<(AccessToken, Sealed)>, StoreError>;
+
+    /// Replaces secrets in one transaction, each only if it is still the one that was read. Returns how many were replaced.
+    async fn replace_secrets(&self, replacements: &[SecretReplacement]) -> Result<u64, StoreError>;
 }
 
 /// Which password the hash is of: the current one, or an earlier one.
@@ -67,18 +82,36 @@ pub struct Replacement {
     pub hash: StoredHash,
 }
 
-/// How many hashes there are.
+/// The same secret under another key.
+#[derive(Debug, Clone)]
+pub struct SecretReplacement {
+    /// The access key.
+    pub token: TokenId,
+    /// The secret that is replaced.
+    pub found: Sealed,
+    /// The replacement.
+    pub secret: Sealed,
+}
+
+/// How many hashes and secrets there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HashCount {
     /// Hashes of current passwords.
     pub current: u64,
     /// Hashes of earlier passwords.
     pub earlier: u64,
+    /// Secrets of access keys.
+    pub secrets: u64,
 }
 
 impl HashCount {
-    /// The sum of both.
-    pub const fn total(self) -> u64 {
+    /// The number of hashes.
+    pub const fn hashes(self) -> u64 {
         self.current.saturating_add(self.earlier)
+    }
+
+    /// The number of all.
+    pub const fn total(self) -> u64 {
+        self.hashes().saturating_add(self.secrets)
     }
 }

@@ -20,14 +20,14 @@ pub use audit_log::{AuditEventPage, AuditLog};
 pub use authority::Authority;
 pub use change_events::{ChangeEventPage, ChangeEvents, Numbered};
 pub use credentials::{Commit, CommitOutcome, Credentials};
-pub use hashes::{Generation, HashCount, HashEntry, Replacement, StoredHashes};
+pub use hashes::{Generation, HashCount, HashEntry, Replacement, SecretReplacement, StoredHashes};
 pub use imports::{FoundSubject, ImportedSubject, Imports};
 pub use instances::Instances;
 pub use outcomes::{Creation, Deletion};
 pub use overlaps::Overlaps;
 pub use subjects::{Absent, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus, Subjects};
 pub use tenants::Tenants;
-pub use tokens::AccessTokens;
+pub use tokens::{AccessTokens, KeyInsertion};
 pub use upkeep::Upkeep;
 
 /// Declares the parts of a store.

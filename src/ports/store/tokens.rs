@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 
 use super::{Authority, StoreError};
-use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
+use crate::domain::access_token::{AccessToken, AccessTokenStatus, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::sealed::Sealed;
 use crate::domain::time::Timestamp;
 use crate::ports::Evidence;
 
-/// Access tokens. Only the digest of a token's text is stored. The tokens of a tenant that is gone MUST NOT be found by
+/// Access tokens. Only the digest of a bearer token's text is stored, and only the sealed secret of an access key. The tokens of a tenant that is gone MUST NOT be found by
 /// anything here: a tenant of the same name is another one.
 #[async_trait]
 pub trait AccessTokens: Send + Sync {
@@ -23,13 +24,22 @@ pub trait AccessTokens: Send + Sync {
     /// Whether evidence still proves a caller at that time.
     async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Adds a token, with its audit event. Returns false if its tenant or its subject is gone.
+    /// Adds a bearer token, with its audit event. Returns false if its tenant or its subject is gone.
     async fn insert_access_token(
         &self,
         token: &AccessToken,
         digest: &TokenDigest,
         authority: &Authority,
     ) -> Result<bool, StoreError>;
+
+    /// Adds an access key of a tenant's caller, with its audit event. MUST count those that the caller has in the same
+    /// transaction.
+    async fn insert_access_key(
+        &self,
+        token: &AccessToken,
+        secret: &Sealed,
+        authority: &Authority,
+    ) -> Result<KeyInsertion, StoreError>;
 
     /// Adds an operator's token to a store that has no operator's token valid at its creation. Returns whether it did.
     async fn bootstrap(
@@ -46,6 +56,16 @@ pub trait AccessTokens: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page<AccessToken>, StoreError>;
 
+    /// Sets the state of a token of a tenant, or of an operators' token if none is named. Returns whether it existed. As
+    /// with a removal, a write that the token proves MUST NOT be committed after the token is disabled.
+    async fn set_access_token_status(
+        &self,
+        tenant: Option<&TenantName>,
+        id: TokenId,
+        status: AccessTokenStatus,
+        authority: &Authority,
+    ) -> Result<bool, StoreError>;
+
     /// Removes a token of a tenant, or an operators' token if none is named. Returns whether it existed.
     async fn delete_access_token(
         &self,
@@ -53,4 +73,15 @@ pub trait AccessTokens: Send + Sync {
         id: TokenId,
         authority: &Authority,
     ) -> Result<bool, StoreError>;
+}
+
+/// Outcome of adding an access key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyInsertion {
+    /// It was added.
+    Inserted,
+    /// Its tenant or its subject is gone.
+    HolderGone,
+    /// Its caller has [`MAX_ACCESS_KEYS`](crate::domain::access_token::MAX_ACCESS_KEYS) that have not expired.
+    TooMany,
 }

@@ -1,11 +1,14 @@
 //! Access tokens.
 
-use crate::domain::access_token::{AccessToken, DEFAULT_TIME_TO_LIVE, TokenId};
+use crate::domain::access_token::{
+    AccessToken, AccessTokenForm, AccessTokenStatus, DEFAULT_TIME_TO_LIVE, MAX_ACCESS_KEYS, TokenId,
+};
 use crate::domain::caller::{Caller, CallerKind};
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
-use crate::service::authenticate::new_token;
+use crate::ports::store::KeyInsertion;
+use crate::service::authenticate::{new_secret, new_token};
 use crate::service::error::Missing;
 use crate::service::gates::Scope;
 use crate::service::requests::{IssuedToken, TokenHolder, TokenToIssue};
@@ -14,7 +17,7 @@ use crate::service::{Call, Service, ServiceError};
 impl Service {
     /// Issues an access token. Only an operator issues an operator's, which belongs to no tenant.
     pub async fn issue_access_token(&self, call: Call, request: TokenToIssue) -> Result<IssuedToken, ServiceError> {
-        let TokenToIssue { holder, time_to_live } = request;
+        let TokenToIssue { holder, time_to_live, form } = request;
         let (scope, caller, tenant) = match holder {
             TokenHolder::Operator(name) => (Scope::from(self.gates.tenants(call).await?), Caller::Operator(name), None),
             TokenHolder::Member(tenant, member) => {
@@ -25,12 +28,25 @@ impl Service {
         };
         let created_at = self.gates.now();
         let expires_at = created_at.after(time_to_live.unwrap_or(DEFAULT_TIME_TO_LIVE));
-        let token = AccessToken { id: TokenId(self.gates.new_id()), caller, tenant, created_at, expires_at };
-        let (text, digest) = new_token(&self.gates);
-        if !scope.insert_token(&token, &digest).await? {
-            return Err(ServiceError::NotFound(Missing::User));
+        let (id, status) = (TokenId(self.gates.new_id()), AccessTokenStatus::Active);
+        let token = AccessToken { id, caller, tenant, created_at, expires_at, form, status };
+        let (text, inserted) = match form {
+            AccessTokenForm::Bearer => {
+                let (text, digest) = new_token(&self.gates);
+                let is_inserted = scope.insert_token(&token, &digest).await?;
+                (text, if is_inserted { KeyInsertion::Inserted } else { KeyInsertion::HolderGone })
+            }
+            AccessTokenForm::AccessKey => {
+                let secret = new_secret(&self.gates);
+                let inserted = scope.insert_key(&token, &secret).await?;
+                (secret, inserted.ok_or_else(|| invalid("form", NO_PEPPER_KEY))?)
+            }
+        };
+        match inserted {
+            KeyInsertion::Inserted => Ok(IssuedToken { text, token }),
+            KeyInsertion::HolderGone => Err(ServiceError::NotFound(Missing::User)),
+            KeyInsertion::TooMany => Err(invalid("caller_name", TOO_MANY_KEYS)),
         }
-        Ok(IssuedToken { text, token })
     }
 
     /// Lists the tokens of a tenant, or the operators' if an operator names none.
@@ -43,6 +59,21 @@ impl Service {
         self.scope(call, tenant).await?.tokens(&page).await
     }
 
+    /// Disables a token at once, or enables it again. The tenant is as in [`Self::revoke_access_token`].
+    pub async fn set_access_token_status(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        id: TokenId,
+        status: AccessTokenStatus,
+    ) -> Result<AccessToken, ServiceError> {
+        let scope = self.scope_of_token(call, tenant, id).await?;
+        if !scope.set_token_status(id, status).await? {
+            return Err(no_such_token(&scope, id).await?);
+        }
+        scope.token(id).await?.ok_or(ServiceError::NotFound(Missing::AccessToken))
+    }
+
     /// Revokes a token at once. An operator need not name the token's tenant, and gets an error if it names a wrong
     /// one. To any other caller, another tenant's token does not exist.
     pub async fn revoke_access_token(
@@ -51,19 +82,40 @@ impl Service {
         tenant: Option<TenantName>,
         id: TokenId,
     ) -> Result<(), ServiceError> {
-        let is_operator = call.caller().kind() == CallerKind::Operator;
+        let scope = self.scope_of_token(call, tenant, id).await?;
+        if scope.delete_token(id).await? { Ok(()) } else { Err(no_such_token(&scope, id).await?) }
+    }
+
+    /// Opens the tenant of a token, or what belongs to none: the named tenant, or for an operator that of the token.
+    async fn scope_of_token(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        id: TokenId,
+    ) -> Result<Scope<'_>, ServiceError> {
         let tenant = match tenant {
-            None if is_operator => self.gates.tenant_of_token(id).await?,
+            None if call.caller().kind() == CallerKind::Operator => self.gates.tenant_of_token(id).await?,
             named => named,
         };
-        let scope = self.scope(call, tenant).await?;
-        if scope.delete_token(id).await? {
-            return Ok(());
-        }
-        if is_operator && scope.token_exists(id).await? {
-            let problem = FieldProblem::Malformed { expected: "must be the token's tenant, or empty" };
-            return Err(ServiceError::InvalidFields(vec![InvalidField { field: "tenant", problem }]));
-        }
-        Err(ServiceError::NotFound(Missing::AccessToken))
+        self.scope(call, tenant).await
     }
+}
+
+const NO_PEPPER_KEY: &str = "must be a bearer token: without a pepper key, the secret of an access key can't be stored. Make \
+                             a key with `credentiald pepper new-key` and set pepper.keys_file";
+const TOO_MANY_KEYS: &str = "must be a caller with fewer than two unexpired access keys: revoke one";
+const _: () = assert!(MAX_ACCESS_KEYS == 2);
+
+fn invalid(field: &'static str, expected: &'static str) -> ServiceError {
+    ServiceError::InvalidFields(vec![InvalidField { field, problem: FieldProblem::Malformed { expected } }])
+}
+
+/// The error for a token that is not in the scope. An operator learns that it is in another one.
+async fn no_such_token(scope: &Scope<'_>, id: TokenId) -> Result<ServiceError, ServiceError> {
+    let is_elsewhere = scope.is_by_operator() && scope.token(id).await?.is_some();
+    Ok(if is_elsewhere {
+        invalid("tenant", "must be the token's tenant, or empty")
+    } else {
+        ServiceError::NotFound(Missing::AccessToken)
+    })
 }

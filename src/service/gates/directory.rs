@@ -2,17 +2,18 @@
 //! writes under the permit's own authority.
 
 use super::{Gates, Permit};
-use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
+use crate::domain::access_token::{AccessToken, AccessTokenStatus, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditOutcome;
-use crate::domain::caller::Caller;
+use crate::domain::caller::{Caller, CallerKind};
 use crate::domain::named_caller::Member;
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::resource::Resource;
+use crate::domain::sealed::SealPurpose;
 use crate::domain::subject::{Instance, InstanceStatus, SubjectKind};
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::domain::tenant_settings::TenantSettings;
-use crate::ports::store::{Authority, Creation, Deletion, SubjectEntry};
+use crate::ports::store::{Authority, Creation, Deletion, KeyInsertion, SubjectEntry};
 use crate::ports::{Store, StoreError};
 use crate::service::error::Missing;
 use crate::service::requests::HashPosture;
@@ -171,6 +172,19 @@ impl Scope<'_> {
         Ok(self.store().insert_access_token(token, digest, &self.authority()).await?)
     }
 
+    /// Adds an access key with its secret, or returns `None` without a pepper key to seal it under.
+    pub(in crate::service) async fn insert_key(
+        &self,
+        token: &AccessToken,
+        secret: &str,
+    ) -> Result<Option<KeyInsertion>, ServiceError> {
+        let sealed = self.gates.ports.pepper.seal(SealPurpose::AccessKeySecret, &token.seal_bound(), secret);
+        match sealed {
+            Some(sealed) => Ok(Some(self.store().insert_access_key(token, &sealed, &self.authority()).await?)),
+            None => Ok(None),
+        }
+    }
+
     pub(in crate::service) async fn tokens(&self, page: &PageRequest) -> Result<Page<AccessToken>, ServiceError> {
         Ok(self.store().access_tokens(self.of.as_ref(), page).await?)
     }
@@ -180,9 +194,22 @@ impl Scope<'_> {
         Ok(self.store().delete_access_token(self.of.as_ref(), id, &self.authority()).await?)
     }
 
-    /// Whether there is a token of that id anywhere: an operator may know.
-    pub(in crate::service) async fn token_exists(&self, id: TokenId) -> Result<bool, ServiceError> {
-        Ok(self.store().access_token_of(id).await?.is_some())
+    /// Returns whether the token existed.
+    pub(in crate::service) async fn set_token_status(
+        &self,
+        id: TokenId,
+        status: AccessTokenStatus,
+    ) -> Result<bool, ServiceError> {
+        Ok(self.store().set_access_token_status(self.of.as_ref(), id, status, &self.authority()).await?)
+    }
+
+    /// The token of that id, wherever it is: an operator may know.
+    pub(in crate::service) async fn token(&self, id: TokenId) -> Result<Option<AccessToken>, ServiceError> {
+        Ok(self.store().access_token_of(id).await?)
+    }
+
+    pub(in crate::service) fn is_by_operator(&self) -> bool {
+        self.permit.call().caller().kind() == CallerKind::Operator
     }
 
     /// Counts the current hashes by algorithm and parameters.

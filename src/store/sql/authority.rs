@@ -43,14 +43,15 @@ async fn check(transaction: &mut dyn Transaction, authority: &Authority) -> Resu
 pub(super) fn row_of(evidence: &Evidence, at: Timestamp, lock: &'static str) -> Option<Statement> {
     let selecting = |select| Statement::of_parts(&[select, lock]);
     Some(match (&evidence.proof, evidence.tenant) {
-        (CallerProof::Token(id), None) => {
-            selecting("SELECT a.id FROM access_token a WHERE a.id = $1 AND a.expires_at > $2 AND a.tenant_id IS NULL")
-                .bind(*id)
-                .bind(at)
-        }
+        (CallerProof::Token(id), None) => selecting(
+            "SELECT a.id FROM access_token a
+                 WHERE a.id = $1 AND a.expires_at > $2 AND a.disabled = 0 AND a.tenant_id IS NULL",
+        )
+        .bind(*id)
+        .bind(at),
         (CallerProof::Token(id), Some(tenant)) => selecting(
             "SELECT a.id FROM access_token a JOIN tenant t ON t.id = a.tenant_id
-             WHERE a.id = $1 AND a.expires_at > $2 AND a.tenant_id = $3",
+             WHERE a.id = $1 AND a.expires_at > $2 AND a.disabled = 0 AND a.tenant_id = $3",
         )
         .bind(*id)
         .bind(at)

@@ -7,6 +7,8 @@ use super::{
     Database, Row, Statement, attempts, audit_chain, audit_events, change_events, client_tokens, hash_pages, overlaps,
     sql, tenant_settings,
 };
+use crate::domain::access_token::{AccessToken, AccessTokenForm};
+use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::ports::store::HashEntry;
 use crate::ports::{Pepper, StoreError};
 
@@ -78,9 +80,12 @@ const TABLES: &[(&str, ReadRow)] = &[
         is_digest(row, "subject_key")?;
         rows::failures(row, "count", "last_at").map(drop)
     }),
-    ("access_token", |row, _| {
-        is_digest(row, "digest")?;
-        rows::access_token(row).map(drop)
+    ("access_token", |row, pepper| {
+        let token = rows::access_token(row)?;
+        match token.form {
+            AccessTokenForm::Bearer => is_digest(row, "digest"),
+            AccessTokenForm::AccessKey => unseals(&token, &rows::secret(row)?, pepper),
+        }
     }),
     ("change_event", |row, _| {
         change_events::tenant_id(row)?;
@@ -186,11 +191,30 @@ fn opens(row: &Row, pepper: Option<&dyn Pepper>) -> Read<()> {
         }
         (None, None) => looks_like_phc(hash.expose()),
         (None, Some(_)) => {
-            let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-            let looks_wrapped = !hash.expose().is_empty() && hash.expose().bytes().all(is_base64);
-            if looks_wrapped { Ok(()) } else { Err(rows::damaged("hash")) }
+            if looks_encrypted(hash.expose()) {
+                Ok(())
+            } else {
+                Err(rows::damaged("hash"))
+            }
         }
     }
+}
+
+/// Checks that the secret of an access key opens for its token.
+fn unseals(token: &AccessToken, secret: &Sealed, pepper: Option<&dyn Pepper>) -> Read<()> {
+    match pepper {
+        Some(pepper) => {
+            let opened = pepper.unseal(SealPurpose::AccessKeySecret, &token.seal_bound(), secret);
+            opened.map(drop).map_err(|problem| StoreError::Damaged(format!("the secret {problem}")))
+        }
+        None if looks_encrypted(secret.expose()) => Ok(()),
+        None => Err(rows::damaged("secret")),
+    }
+}
+
+fn looks_encrypted(text: &str) -> bool {
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    !text.is_empty() && text.bytes().all(is_base64)
 }
 
 /// Whether the text has the format of a PHC or crypt string: `$`, a name, `$`, and the rest, all visible ASCII. The

@@ -6,12 +6,13 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Row, overlaps};
-use crate::domain::access_token::{AccessToken, TokenId};
+use crate::domain::access_token::{AccessToken, AccessTokenForm, AccessTokenStatus, TokenId};
 use crate::domain::attempts::Failures;
 use crate::domain::caller::{Caller, CallerKind};
 use crate::domain::credential::{ChangeId, ChangedBy, Credential, CredentialState, Revision, StoredHash, Version};
 use crate::domain::names::{FreeName, IamUserId, InstanceId, PepperKeyId, RamUserName, Region, TenantName};
 use crate::domain::overlap::Overlap;
+use crate::domain::sealed::Sealed;
 use crate::domain::subject::{
     AttributeTexts, Instance, InstanceStatus, Subject, SubjectAttributes, SubjectId, SubjectKind, SubjectName,
 };
@@ -125,7 +126,22 @@ pub(super) fn access_token(row: &Row) -> Read<AccessToken> {
         tenant,
         created_at: time(row, "created_at")?,
         expires_at: time(row, "expires_at")?,
+        form: match pepper_key(row, "pepper_key")? {
+            None => AccessTokenForm::Bearer,
+            Some(_) => AccessTokenForm::AccessKey,
+        },
+        status: match row.integer("disabled")? {
+            0 => AccessTokenStatus::Active,
+            1 => AccessTokenStatus::Inactive,
+            _ => return Err(damaged("disabled")),
+        },
     })
+}
+
+/// The sealed secret of an access key.
+pub(super) fn secret(row: &Row) -> Read<Sealed> {
+    let key = pepper_key(row, "pepper_key")?.ok_or_else(|| damaged("pepper_key"))?;
+    Ok(Sealed::new(key, row.text("secret")?.to_owned()))
 }
 
 /// A caller, from the columns for tenant, kind, name and subject.

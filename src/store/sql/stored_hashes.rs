@@ -5,20 +5,24 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 
 use super::{SqlStore, Statement, hash_pages, rows, sql};
+use crate::domain::access_token::{AccessToken, TokenId};
 use crate::domain::credential::Version;
 use crate::domain::names::PepperKeyId;
+use crate::domain::sealed::Sealed;
 use crate::domain::subject::SubjectId;
 use crate::ports::StoreError;
-use crate::ports::store::{Generation, HashCount, HashEntry, Replacement, StoredHashes};
+use crate::ports::store::{Generation, HashCount, HashEntry, Replacement, SecretReplacement, StoredHashes};
 
 #[async_trait]
 impl StoredHashes for SqlStore {
     async fn keys_in_use(&self) -> Result<BTreeSet<Option<PepperKeyId>>, StoreError> {
         let mut keys = BTreeSet::new();
-        for age in Generation::ALL {
-            for row in self.read(keys_of(table(age))).await? {
+        for table in Generation::ALL.map(table).into_iter().chain([SECRETS]) {
+            for row in self.read(keys_of(table)).await? {
                 keys.insert(rows::pepper_key(&row, "pepper_key")?);
             }
+        }
+        for age in Generation::ALL {
             let not_wrapped = &["SELECT version FROM ", table(age), " WHERE pepper_key IS NULL LIMIT 1"];
             if self.read_first(Statement::of_parts(not_wrapped)).await?.is_some() {
                 keys.insert(None);
@@ -29,15 +33,18 @@ impl StoredHashes for SqlStore {
 
     async fn count_under(&self, key: Option<&PepperKeyId>) -> Result<HashCount, StoreError> {
         let mut count = HashCount::default();
-        for age in Generation::ALL {
-            let select = ["SELECT count(*) AS hashes FROM ", table(age), " WHERE ", is_under(key)];
+        let tables = [
+            (table(Generation::Current), &mut count.current),
+            (table(Generation::Earlier), &mut count.earlier),
+            (SECRETS, &mut count.secrets),
+        ];
+        // A row of that table without a key has no secret.
+        let tables = tables.into_iter().filter(|(table, _)| key.is_some() || *table != SECRETS);
+        for (table, count) in tables {
+            let select = ["SELECT count(*) AS hashes FROM ", table, " WHERE ", is_under(key)];
             let row = self.read_first(with_key(Statement::of_parts(&select).taking_long(), key)).await?;
             let found = row.map(|row| row.integer("hashes")).transpose()?.unwrap_or_default();
-            let of_age = match age {
-                Generation::Current => &mut count.current,
-                Generation::Earlier => &mut count.earlier,
-            };
-            *of_age = u64::try_from(found).unwrap_or_default();
+            *count = u64::try_from(found).unwrap_or_default();
         }
         Ok(count)
     }
@@ -78,7 +85,43 @@ impl StoredHashes for SqlStore {
             })
             .await
     }
+
+    async fn secrets_under(
+        &self,
+        key: &PepperKeyId,
+        after: Option<TokenId>,
+        limit: u32,
+    ) -> Result<Vec<(AccessToken, Sealed)>, StoreError> {
+        let select =
+            sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at, disabled, secret,
+                 pepper_key
+             FROM access_token WHERE pepper_key = $1 AND id > $2 ORDER BY id LIMIT $3");
+        let select = select.bind(key).bind(after.map_or_else(String::new, |id| id.0.to_string())).bind(limit);
+        let found = self.read(select.taking_long()).await?;
+        found.iter().map(|row| Ok((rows::access_token(row)?, rows::secret(row)?))).collect()
+    }
+
+    async fn replace_secrets(&self, replacements: &[SecretReplacement]) -> Result<u64, StoreError> {
+        let update = |SecretReplacement { token, found, secret }: &SecretReplacement| {
+            let update = sql("UPDATE access_token SET secret = $3, pepper_key = $4 WHERE id = $1 AND secret = $2");
+            update.bind(*token).bind(found.expose()).bind(secret.expose()).bind(secret.key())
+        };
+        self.write("replace_secrets")
+            .run(|transaction| {
+                Box::pin(async move {
+                    let mut replaced = 0;
+                    for replacement in replacements {
+                        replaced += transaction.execute(update(replacement)).await?;
+                    }
+                    Ok(replaced)
+                })
+            })
+            .await
+    }
 }
+
+/// The table of secrets.
+const SECRETS: &str = "access_token";
 
 const fn table(age: Generation) -> &'static str {
     match age {

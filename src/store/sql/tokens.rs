@@ -5,14 +5,15 @@ use async_trait::async_trait;
 use super::directory::page_of;
 use super::upkeep::AT_ONCE;
 use super::{SqlStore, Statement, Transaction, authority, rows, sql};
-use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
+use crate::domain::access_token::{AccessToken, AccessTokenStatus, MAX_ACCESS_KEYS, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::caller::CallerKind;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::sealed::Sealed;
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
-use crate::ports::store::{AccessTokens, Authority};
+use crate::ports::store::{AccessTokens, Authority, KeyInsertion};
 use crate::ports::{Evidence, StoreError};
 
 #[async_trait]
@@ -21,7 +22,8 @@ impl AccessTokens for SqlStore {
         // The tokens of a deleted tenant are removed later, hence the join. Deleting a subject deletes its tokens; the
         // join with the subject also holds if an operator deleted the subject by hand.
         let select = Statement::of_parts(&[
-            "SELECT a.digest, a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at
+            "SELECT a.digest, a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at,
+                 a.disabled, a.pepper_key
              FROM access_token k JOIN ",
             self.database.rows_of_keys().access_token,
             " LEFT JOIN tenant t ON t.name = a.tenant AND t.id = a.tenant_id
@@ -38,7 +40,9 @@ impl AccessTokens for SqlStore {
     }
 
     async fn access_token_of(&self, id: TokenId) -> Result<Option<AccessToken>, StoreError> {
-        let select = sql("SELECT a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at
+        let select =
+            sql("SELECT a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at,
+                 a.disabled, a.pepper_key
              FROM access_token a LEFT JOIN tenant t ON t.id = a.tenant_id
              WHERE a.id = $1 AND (a.tenant_id IS NULL OR t.id IS NOT NULL)");
         self.read_first(select.bind(id.0)).await?.as_ref().map(rows::access_token).transpose()
@@ -62,6 +66,16 @@ impl AccessTokens for SqlStore {
     ) -> Result<bool, StoreError> {
         let write = self.write("insert_access_token").authorized_by(authority);
         write.run(|transaction| Box::pin(insert_if_possible(transaction, token, digest))).await
+    }
+
+    async fn insert_access_key(
+        &self,
+        token: &AccessToken,
+        secret: &Sealed,
+        authority: &Authority,
+    ) -> Result<KeyInsertion, StoreError> {
+        let write = self.write("insert_access_key").authorized_by(authority);
+        write.run(|transaction| Box::pin(insert_key_if_possible(transaction, token, secret))).await
     }
 
     async fn bootstrap(
@@ -91,11 +105,13 @@ impl AccessTokens for SqlStore {
         // Two statements, because PostgreSQL cannot use an index for `IS NOT DISTINCT FROM`.
         let statement = match tenant {
             None => {
-                sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at FROM access_token
+                sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at, disabled, pepper_key
+                 FROM access_token
                  WHERE tenant_id IS NULL AND (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3")
             }
             Some(_) => {
-                sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at FROM access_token
+                sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at, disabled, pepper_key
+                 FROM access_token
                  WHERE tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $4) AND (created_at, id) > ($1, $2)
                  ORDER BY created_at, id LIMIT $3")
             }
@@ -103,6 +119,17 @@ impl AccessTokens for SqlStore {
         let statement = statement.bind(created_at).bind(id).bind(i64::from(page.size) + 1);
         let found = self.read(statement.bind_some(tenant)).await?;
         page_of(&found, page, rows::access_token, |token| format!("{}/{}", token.created_at.as_micros(), token.id.0))
+    }
+
+    async fn set_access_token_status(
+        &self,
+        tenant: Option<&TenantName>,
+        id: TokenId,
+        status: AccessTokenStatus,
+        authority: &Authority,
+    ) -> Result<bool, StoreError> {
+        let write = self.write("set_access_token_status").authorized_by(authority);
+        write.run(|transaction| Box::pin(set_status(transaction, tenant, id, status))).await
     }
 
     async fn delete_access_token(
@@ -177,9 +204,52 @@ async fn insert_if_possible(
 ) -> Result<bool, StoreError> {
     let is_possible = can_stand_for_caller(transaction, token).await?;
     if is_possible {
-        insert(transaction, token, digest).await?;
+        insert(transaction, token, Some(digest), None).await?;
     }
     Ok(is_possible)
+}
+
+async fn insert_key_if_possible(
+    transaction: &mut dyn Transaction,
+    token: &AccessToken,
+    secret: &Sealed,
+) -> Result<KeyInsertion, StoreError> {
+    if !can_stand_for_caller(transaction, token).await? {
+        return Ok(KeyInsertion::HolderGone);
+    }
+    let others = sql("SELECT id FROM access_token
+         WHERE secret IS NOT NULL AND tenant_id = $1 AND kind = $2 AND name = $3 AND expires_at > $4 LIMIT $5");
+    let others = others.bind(token.tenant).bind(token.caller.kind()).bind(token.caller.name());
+    let others = transaction.fetch(others.bind(token.created_at).bind(MAX_ACCESS_KEYS)).await?;
+    if others.len() >= MAX_ACCESS_KEYS as usize {
+        return Ok(KeyInsertion::TooMany);
+    }
+    insert(transaction, token, None, Some(secret)).await?;
+    Ok(KeyInsertion::Inserted)
+}
+
+/// Returns whether the token exists. Writes that it proves lock its row against removal only, so this locks it as a
+/// removal does.
+async fn set_status(
+    transaction: &mut dyn Transaction,
+    tenant: Option<&TenantName>,
+    id: TokenId,
+    status: AccessTokenStatus,
+) -> Result<bool, StoreError> {
+    let select = match tenant {
+        None => "SELECT id FROM access_token WHERE id = $1 AND tenant_id IS NULL",
+        Some(_) => {
+            "SELECT id FROM access_token
+             WHERE id = $1 AND tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $2)"
+        }
+    };
+    let select = Statement::of_parts(&[select, transaction.for_update()]).bind(id).bind_some(tenant);
+    if transaction.fetch_first(select).await?.is_none() {
+        return Ok(false);
+    }
+    let update = sql("UPDATE access_token SET disabled = $2 WHERE id = $1");
+    transaction.execute(update.bind(id).bind(status == AccessTokenStatus::Inactive)).await?;
+    Ok(true)
 }
 
 /// Returns whether no operator's token was valid.
@@ -188,10 +258,11 @@ async fn insert_if_first(
     token: &AccessToken,
     digest: &TokenDigest,
 ) -> Result<bool, StoreError> {
-    let select = sql("SELECT id FROM access_token WHERE tenant_id IS NULL AND kind = $1 AND expires_at > $2 LIMIT 1");
+    let select = sql("SELECT id FROM access_token WHERE tenant_id IS NULL AND kind = $1 AND expires_at > $2
+             AND disabled = 0 LIMIT 1");
     let valid = transaction.fetch_first(select.bind(CallerKind::Operator).bind(token.created_at)).await?;
     if valid.is_none() {
-        insert(transaction, token, digest).await?;
+        insert(transaction, token, Some(digest), None).await?;
     }
     Ok(valid.is_none())
 }
@@ -199,13 +270,17 @@ async fn insert_if_first(
 async fn insert(
     transaction: &mut dyn Transaction,
     token: &AccessToken,
-    digest: &TokenDigest,
+    digest: Option<&TokenDigest>,
+    secret: Option<&Sealed>,
 ) -> Result<(), StoreError> {
-    let AccessToken { id, caller, tenant, created_at, expires_at } = token;
+    let AccessToken { id, caller, tenant, created_at, expires_at, form: _, status } = token;
     let insert =
-        sql("INSERT INTO access_token (id, digest, tenant, tenant_id, kind, name, subject_id, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
-    let insert = insert.bind(*id).bind(digest.0).bind(caller.tenant()).bind(*tenant).bind(caller.kind());
-    let insert = insert.bind(caller.name()).bind(caller.subject_id()).bind(*created_at).bind(*expires_at);
+        sql("INSERT INTO access_token (id, digest, tenant, tenant_id, kind, name, subject_id, created_at, expires_at,
+                 disabled, secret, pepper_key)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
+    let insert = insert.bind(*id).bind(digest.map(|digest| digest.0)).bind(caller.tenant()).bind(*tenant);
+    let insert = insert.bind(caller.kind()).bind(caller.name()).bind(caller.subject_id()).bind(*created_at);
+    let insert = insert.bind(*expires_at).bind(*status == AccessTokenStatus::Inactive);
+    let insert = insert.bind(secret.map(Sealed::expose)).bind(secret.map(Sealed::key));
     transaction.execute(insert).await.map(drop)
 }

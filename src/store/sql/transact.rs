@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::retries::{Again, is_worth_retrying};
 use super::{Isolation, SqlStore, Statement, Transaction, audit_events, authority, sql};
 use crate::ports::meter::{Counter, Gauge, Gauged};
-use crate::ports::store::{Authority, CommitOutcome, Creation, Deletion};
+use crate::ports::store::{Authority, CommitOutcome, Creation, Deletion, KeyInsertion};
 use crate::ports::{Deadline, StoreError};
 
 /// A write transaction to be run.
@@ -189,6 +189,12 @@ impl Outcome for Creation {
 impl Outcome for Deletion {
     fn has_changed_anything(&self) -> bool {
         *self == Self::Deleted
+    }
+}
+
+impl Outcome for KeyInsertion {
+    fn has_changed_anything(&self) -> bool {
+        *self == Self::Inserted
     }
 }
 

@@ -126,6 +126,37 @@ fn at(users: &[(String, Client)], serving: &Serving) -> Vec<(String, Client)> {
     users.iter().map(|(name, client)| (name.clone(), client.at(serving.address))).collect()
 }
 
+#[tokio::test]
+async fn the_secrets_of_access_keys_are_rotated_with_the_hashes() {
+    let peppered = Peppered::new();
+    let (old, new) = (peppered.key("old"), peppered.key("new"));
+    let only_old = peppered.ring("only-old", &[&old]);
+    let new_then_old = peppered.ring("new-then-old", &[&new, &old]);
+    let only_new = peppered.ring("only-new", &[&new]);
+    let (serving, acme) = peppered.installation.acme(&[&only_old]).await;
+    let request = json!({
+        "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "signer", "form": "ACCESS_TOKEN_FORM_ACCESS_KEY",
+    });
+    acme.root.ok("IssueAccessToken", request).await;
+    serving.stop().await;
+
+    let missing = "the pepper key old is missing: 1 access key is encrypted under it";
+    let refused = peppered.installation.run(&["serve", &only_new]);
+    assert!(refused.stderr.contains(missing), "{refused:?}");
+    let rewrapped = peppered.pepper("rewrap", &new_then_old);
+    assert!(rewrapped.stdout.contains("re-encrypted the secrets of access keys: 1\nold: unused"), "{rewrapped:?}");
+    let status = peppered.pepper("status", &only_new).printed();
+    assert!(status.lines().any(|line| line.split_whitespace().eq(["new", "encrypts", "0", "0", "1"])), "{status}");
+    let check = || peppered.installation.run(&["store", "check", &only_new]);
+    assert_eq!(check().status, Some(0), "{:?}", check());
+
+    // A secret opens for its own caller only: with access to the store alone no caller can be exchanged for another.
+    peppered.tamper("UPDATE access_token SET name = 'other' WHERE name = 'signer'");
+    assert!(check().stdout.contains("the secret can't be decrypted"), "{:?}", check());
+    let left = peppered.pepper("rewrap", &peppered.ring("again", &[&old, &new]));
+    assert!(left.stderr.contains("the secret of access token "), "{left:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_rotated_while_passwords_change() {
     let peppered = Peppered::new();

@@ -1,5 +1,6 @@
 //! Every RPC over a real socket, as its callers see it.
 
+mod access_keys;
 mod admin;
 mod attempts;
 mod audit;

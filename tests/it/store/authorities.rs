@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use credentiald::domain::access_token::AccessTokenStatus;
 use credentiald::domain::attempts::Forget;
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::caller::Caller;
@@ -66,6 +67,12 @@ async fn every_write(store: &dyn Store, alice: SubjectId, name: &Authority) -> V
         store.clear_failures(&Forget::Subject(pair(1, 1)), name).await.map(drop).unwrap_err(),
         store.import(&[imported], &[authority(), name.clone()]).await.map(drop).unwrap_err(),
         store.insert_access_token(&operators, &digest(99), name).await.map(drop).unwrap_err(),
+        store.insert_access_key(&operators, &secret("a", "x"), name).await.map(drop).unwrap_err(),
+        store
+            .set_access_token_status(None, operators.id, AccessTokenStatus::Inactive, name)
+            .await
+            .map(drop)
+            .unwrap_err(),
         store.delete_access_token(None, operators.id, name).await.map(drop).unwrap_err(),
         store.commit(&commit).await.map(drop).unwrap_err(),
     ]

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use credentiald::domain::access_token::AccessTokenStatus;
 use credentiald::domain::attempts::{Backoff, Forget, Pair};
 use credentiald::domain::audit_filter::AuditFilter;
 use credentiald::domain::caller::Caller;
@@ -21,7 +22,8 @@ use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, 
 use credentiald::domain::tenant_settings::{RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::time::minutes;
 use credentiald::ports::store::{
-    Authority, Commit, Generation, HashEntry, ImportedSubject, Replacement, StoredHashes, SubjectStatus,
+    Authority, Commit, Generation, HashEntry, ImportedSubject, Replacement, SecretReplacement, StoredHashes,
+    SubjectStatus,
 };
 use credentiald::ports::{Evidence, Store, Unsealed};
 use credentiald::store::SqlStore;
@@ -125,6 +127,13 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
         }
     }
 
+    let key = pepper_key("2026");
+    let (sealed, found) = store.secrets_under(&key, None, 2).await.unwrap().remove(0);
+    store
+        .replace_secrets(&[SecretReplacement { token: sealed.id, found, secret: secret("2026", "other") }])
+        .await
+        .unwrap();
+
     while store_of.number_change_events().await.unwrap().more {}
     store_of.change_events(tenant_id(acme), Position(0), 2).await.unwrap();
     store_of.all_change_events(Position(0), 2).await.unwrap();
@@ -191,6 +200,11 @@ async fn tokens_are_asked_for(store: &dyn Store, acme: &TenantName, alice: Subje
         store.access_token_of(issued.id).await.unwrap();
         assert!(store.is_proven(&Evidence::of_token(&issued), at(1)).await.unwrap());
         store.delete_access_token(issued.caller.tenant(), issued.id, &authority()).await.unwrap();
+    }
+    let key = access_key(Caller::Root(acme.clone()));
+    store.insert_access_key(&key, &secret("2026", "sealed"), &authority()).await.unwrap();
+    for owner in [None, Some(acme)] {
+        store.set_access_token_status(owner, key.id, AccessTokenStatus::Active, &authority()).await.unwrap();
     }
     let relay = external("service acme relay", Some(tenant_id(acme)), None);
     let user = external("ram-user acme alice", Some(tenant_id(acme)), Some(alice));

@@ -154,6 +154,7 @@ macro_rules! laws {
                 hashes_are_found_by_their_key,
                 a_hash_is_replaced_where_it_is_still_the_one_that_was_read,
                 of_a_rewrap_and_a_change_the_change_wins,
+                secrets_are_found_by_their_key_and_replaced_where_they_are_still_the_same,
             ],
             tokens: [
                 a_token_is_found_by_its_digest,
@@ -164,6 +165,9 @@ macro_rules! laws {
                 the_first_operator_is_made_once,
                 when_no_operators_token_is_valid_any_more_one_can_be_made_again,
                 of_racing_first_operators_exactly_one_is_made,
+                a_caller_has_at_most_two_access_keys_that_have_not_expired,
+                of_racing_access_keys_two_are_added,
+                a_disabled_token_proves_nothing_until_it_is_enabled_again,
             ],
             upgrades: [
                 a_replaced_hash_changes_nothing_else,

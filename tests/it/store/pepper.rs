@@ -3,10 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use credentiald::domain::caller::Caller;
 use credentiald::domain::credential::{Credential, StoredHash, VersionedHash};
+use credentiald::domain::names::FreeName;
+use credentiald::domain::sealed::Sealed;
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Store;
-use credentiald::ports::store::{CommitOutcome, Generation, HashCount, HashEntry, Replacement, StoredHashes};
+use credentiald::ports::store::{
+    CommitOutcome, Generation, HashCount, HashEntry, KeyInsertion, Replacement, SecretReplacement, StoredHashes,
+};
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
@@ -77,7 +82,7 @@ pub async fn hashes_are_found_by_their_key(backend: &mut impl Backend) {
         (Some("b"), vec![], vec![3]),
         (Some("c"), vec![], vec![]),
     ] {
-        let count = HashCount { current: 7 * current.len() as u64, earlier: 7 * earlier.len() as u64 };
+        let count = HashCount { current: 7 * current.len() as u64, earlier: 7 * earlier.len() as u64, secrets: 0 };
         assert_eq!(hashes.count_under(key.map(pepper_key).as_ref()).await.unwrap(), count, "{key:?}");
         assert_eq!(all_under(&*hashes, Generation::Current, key).await, expected(key, &current), "{key:?}");
         assert_eq!(all_under(&*hashes, Generation::Earlier, key).await, expected(key, &earlier), "{key:?}");
@@ -132,4 +137,40 @@ pub async fn of_a_rewrap_and_a_change_the_change_wins(backend: &mut impl Backend
         let replaced = if rewrapped { replacement(alice, round).hash } else { hash(round) };
         assert_eq!(after.history[0], VersionedHash { version: version(round), hash: replaced });
     }
+}
+
+pub async fn secrets_are_found_by_their_key_and_replaced_where_they_are_still_the_same(backend: &mut impl Backend) {
+    let (store, hashes) = (backend.store(), backend.hashes());
+    let acme = add_tenant(&*store, "acme").await;
+    assert!(store.insert_access_token(&token(operator()), &digest(1), &authority()).await.unwrap());
+    let mut tokens = Vec::new();
+    for number in 0..5 {
+        let service = FreeName::parse(&format!("service-{number}")).unwrap();
+        let token = access_key(Caller::Service(acme.clone(), service));
+        let sealed = secret("a", &format!("sealed{number}"));
+        let inserted = store.insert_access_key(&token, &sealed, &authority()).await.unwrap();
+        assert_eq!(inserted, KeyInsertion::Inserted);
+        tokens.push((token, sealed));
+    }
+    tokens.sort_by_key(|(token, _)| token.id.0.to_string());
+    let (a, b) = (pepper_key("a"), pepper_key("b"));
+    assert_eq!(hashes.keys_in_use().await.unwrap(), [Some(a.clone())].into());
+    let count = HashCount { secrets: 5, ..HashCount::default() };
+    assert_eq!(hashes.count_under(Some(&a)).await.unwrap(), count);
+    assert_eq!(hashes.count_under(None).await.unwrap(), HashCount::default());
+    let first = hashes.secrets_under(&a, None, 3).await.unwrap();
+    assert_eq!(first, tokens[..3]);
+    assert_eq!(hashes.secrets_under(&a, Some(first[2].0.id), 3).await.unwrap(), tokens[3..]);
+
+    let replacement = |number: usize, found: Sealed| SecretReplacement {
+        token: tokens[number].0.id,
+        found,
+        secret: secret("b", &format!("resealed{number}")),
+    };
+    let events = backend.audit_events().await;
+    let stale = [replacement(0, secret("a", "another")), replacement(1, tokens[1].1.clone())];
+    assert_eq!(hashes.replace_secrets(&stale).await.unwrap(), 1);
+    assert_eq!(hashes.secrets_under(&b, None, 9).await.unwrap(), [(tokens[1].0.clone(), secret("b", "resealed1"))]);
+    assert_eq!(hashes.secrets_under(&a, None, 9).await.unwrap().len(), 4);
+    assert_eq!(backend.audit_events().await, events);
 }

@@ -53,6 +53,8 @@ async fn a_write_waits_for_who_takes_away_what_it_rests_on() {
     ];
     let proofs = [
         (Proven::Token, "DELETE FROM access_token"),
+        // As the store disables it.
+        (Proven::Token, "SELECT id FROM access_token FOR UPDATE; UPDATE access_token SET disabled = 1"),
         (Proven::Token, "DELETE FROM tenant WHERE name = 'globex'"),
         (Proven::TenantByName, "DELETE FROM tenant WHERE name = 'globex'"),
         (Proven::UserByName, "DELETE FROM subject WHERE tenant = 'globex'"),

@@ -32,6 +32,8 @@ async fn fill(path: &Path) {
     store.record_failure(&pair(1, 1), at(1), &limit(), &event()).await.unwrap();
     let caller = Caller::RamUser(acme, RamUserName::parse("alice").unwrap(), alice);
     assert!(store.insert_access_token(&token(caller), &digest(1), &authority()).await.unwrap());
+    let key = access_key(Caller::Root(tenant("acme")));
+    store.insert_access_key(&key, &secret("a", "c2VhbGVk"), &authority()).await.unwrap();
     store.record(&repeated_refusal()).await.unwrap();
     store.close().await;
 }
@@ -190,6 +192,9 @@ async fn each_invalid_row_is_reported_and_not_shown() {
         ("UPDATE password_use SET caller_kind = 'secret'", "password_use"),
         ("UPDATE access_token SET kind = 'operator'", "access_token"),
         ("UPDATE access_token SET subject_id = NULL", "access_token"),
+        ("UPDATE access_token SET disabled = 2", "access_token"),
+        ("UPDATE access_token SET secret = 'sec ret' WHERE secret IS NOT NULL", "access_token"),
+        ("UPDATE access_token SET pepper_key = 'not an id' WHERE secret IS NOT NULL", "access_token"),
         ("DELETE FROM subject WHERE kind = 'ram-user'", "credential"),
         ("UPDATE audit_event SET action = 'secret'", "audit_event"),
         ("UPDATE audit_event SET repeats = -1", "audit_event"),

@@ -1,10 +1,12 @@
 //! Access tokens stand for callers that are there.
 
+use credentiald::domain::access_token::{AccessToken, AccessTokenStatus};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::names::{FreeName, IamUserId, RamUserName};
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Evidence;
-use credentiald::ports::store::Commit;
+use credentiald::ports::StoreError;
+use credentiald::ports::store::{Authority, Commit, KeyInsertion};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -130,5 +132,77 @@ pub async fn tokens_that_have_expired_are_removed(backend: &mut impl Backend) {
     for (now, expected) in [(20, 1), (21, 0)] {
         store.remove_old(at(now)).await.unwrap();
         assert_eq!(left().await, expected, "{now}");
+    }
+}
+
+pub async fn a_caller_has_at_most_two_access_keys_that_have_not_expired(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (acme, globex) = (add_tenant(&*store, "acme").await, add_tenant(&*store, "globex").await);
+    let alice = add_subject(&*store, &acme, ram_user("alice")).await.id;
+    let user = Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), alice);
+    let insert = async |token: &AccessToken| {
+        store.insert_access_key(token, &secret("a", &token.id.0.to_string()), &authority()).await.unwrap()
+    };
+    let keys = [access_key(user.clone()), access_key(user.clone())];
+    for key in &keys {
+        assert_eq!(insert(key).await, KeyInsertion::Inserted);
+        assert_eq!(store.access_token_of(key.id).await.unwrap().as_ref(), Some(key));
+    }
+    let events = backend.audit_events().await;
+    assert_eq!(insert(&access_key(user.clone())).await, KeyInsertion::TooMany);
+    let gone = Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), SubjectId(Uuid::new_v4()));
+    assert_eq!(insert(&access_key(gone)).await, KeyInsertion::HolderGone);
+    assert_eq!(backend.audit_events().await, events);
+
+    // Neither another caller, nor a bearer token, nor an expired key counts.
+    for caller in [Caller::Root(acme.clone()), Caller::Root(globex)] {
+        assert_eq!(insert(&access_key(caller)).await, KeyInsertion::Inserted);
+    }
+    assert!(store.insert_access_token(&token(user.clone()), &digest(1), &authority()).await.unwrap());
+    assert!(store.delete_access_token(Some(&acme), keys[0].id, &authority()).await.unwrap());
+    assert_eq!(insert(&access_key(user.clone())).await, KeyInsertion::Inserted);
+    let later = AccessToken { created_at: keys[1].expires_at, ..access_key(user) };
+    assert_eq!(insert(&later).await, KeyInsertion::Inserted);
+}
+
+pub async fn of_racing_access_keys_two_are_added(backend: &mut impl Backend) {
+    let acme = add_tenant(&*backend.store(), "acme").await;
+    let mut racers = JoinSet::new();
+    for _ in 0..8 {
+        let (store, token) = (backend.store(), access_key(Caller::Root(acme.clone())));
+        racers.spawn(async move { store.insert_access_key(&token, &secret("a", "x"), &authority()).await.unwrap() });
+    }
+    let added = racers.join_all().await.into_iter().filter(|outcome| *outcome == KeyInsertion::Inserted).count();
+    assert_eq!(added, 2);
+}
+
+pub async fn a_disabled_token_proves_nothing_until_it_is_enabled_again(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (acme, globex) = (add_tenant(&*store, "acme").await, tenant("globex"));
+    let (bearer, key, operators) =
+        (token(Caller::Root(acme.clone())), access_key(Caller::Root(acme.clone())), token(operator()));
+    assert!(store.insert_access_token(&bearer, &digest(1), &authority()).await.unwrap());
+    assert!(store.insert_access_token(&operators, &digest(2), &authority()).await.unwrap());
+    store.insert_access_key(&key, &secret("a", "x"), &authority()).await.unwrap();
+    for (number, (issued, owner)) in [(bearer, Some(&acme)), (key, Some(&acme)), (operators, None)].iter().enumerate() {
+        let evidence = Evidence::of_token(issued);
+        let proves = async || store.is_proven(&evidence, at(11)).await.unwrap();
+        let set =
+            async |owner, status| store.set_access_token_status(owner, issued.id, status, &authority()).await.unwrap();
+        let events = backend.audit_events().await.len();
+        assert!(!set(Some(&globex), AccessTokenStatus::Inactive).await && proves().await);
+        assert_eq!(backend.audit_events().await.len(), events);
+
+        assert!(set(*owner, AccessTokenStatus::Inactive).await && !proves().await);
+        let disabled = AccessToken { status: AccessTokenStatus::Inactive, ..issued.clone() };
+        assert!(!disabled.is_valid_at(at(11)));
+        assert_eq!(store.access_token_of(issued.id).await.unwrap(), Some(disabled));
+        let name = Authority { evidence: Some(evidence.clone()), ..authority() };
+        let refused = store.create_instance(&acme, &instance(&format!("r-{number}")), &name).await;
+        assert!(matches!(refused, Err(StoreError::EvidenceGone)), "{refused:?}");
+
+        assert!(set(*owner, AccessTokenStatus::Active).await && proves().await);
+        assert_eq!(store.access_token_of(issued.id).await.unwrap().as_ref(), Some(issued));
+        assert_eq!(backend.audit_events().await.len(), events + 2);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
+use credentiald::domain::access_token::{AccessToken, AccessTokenForm, AccessTokenStatus, TokenDigest, TokenId};
 use credentiald::domain::action::Action;
 use credentiald::domain::attempts::{Backoff, CallerKey, Pair, SubjectKey};
 use credentiald::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
@@ -16,6 +16,7 @@ use credentiald::domain::names::{
     AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
 };
 use credentiald::domain::page::PageRequest;
+use credentiald::domain::sealed::Sealed;
 use credentiald::domain::subject::{
     IamUser, Instance, InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, RamUser,
     Subject, SubjectAttributes, SubjectId, SubjectName, Tags,
@@ -129,7 +130,16 @@ pub fn digest(number: u8) -> TokenDigest {
 
 pub fn token(caller: Caller) -> AccessToken {
     let tenant = caller.tenant().map(tenant_id);
-    AccessToken { id: TokenId(Uuid::new_v4()), caller, tenant, created_at: at(10), expires_at: at(20) }
+    let (form, status) = (AccessTokenForm::Bearer, AccessTokenStatus::Active);
+    AccessToken { id: TokenId(Uuid::new_v4()), caller, tenant, created_at: at(10), expires_at: at(20), form, status }
+}
+
+pub fn access_key(caller: Caller) -> AccessToken {
+    AccessToken { form: AccessTokenForm::AccessKey, ..token(caller) }
+}
+
+pub fn secret(key: &str, text: &str) -> Sealed {
+    Sealed::new(pepper_key(key), text.to_owned())
 }
 
 /// An identity from outside that expires at 20, and its recognition, which the test may end.

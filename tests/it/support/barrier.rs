@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use credentiald::domain::access_token::{AccessToken, TokenDigest, TokenId};
+use credentiald::domain::access_token::{AccessToken, AccessTokenStatus, TokenDigest, TokenId};
 use credentiald::domain::attempts::{Backoff, Forget, Pair, PairFailures, StoredFailures};
 use credentiald::domain::audit_chain::{Checkpoint, Cut};
 use credentiald::domain::audit_event::AuditEvent;
@@ -17,14 +17,15 @@ use credentiald::domain::credential::{Credential, Revision, StoredHash, Version}
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::overlap::{OverlapState, PasswordUse};
 use credentiald::domain::page::{Page, PageRequest};
+use credentiald::domain::sealed::Sealed;
 use credentiald::domain::subject::{Instance, InstanceStatus, SubjectId, SubjectKind, SubjectName};
 use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::tenant_settings::TenantSettings;
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
     AccessTokens, Attempts, AuditEventPage, AuditLog, Authority, ChangeEventPage, ChangeEvents, Commit, CommitOutcome,
-    Creation, Credentials, Deletion, FoundSubject, HashEntry, ImportedSubject, Imports, Instances, Lookup, NewSubject,
-    Numbered, Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants, Upkeep,
+    Creation, Credentials, Deletion, FoundSubject, HashEntry, ImportedSubject, Imports, Instances, KeyInsertion,
+    Lookup, NewSubject, Numbered, Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants, Upkeep,
 };
 use credentiald::ports::{AuditSealer, Evidence, Store, StoreError};
 use tokio::sync::{Barrier, watch};
@@ -223,6 +224,8 @@ pass_on! {
         fn access_token_of(id: TokenId) -> Option<AccessToken>;
         fn is_proven(evidence: &Evidence, at: Timestamp) -> bool;
         fn insert_access_token(token: &AccessToken, digest: &TokenDigest, authority: &Authority) -> bool;
+        fn insert_access_key(token: &AccessToken, secret: &Sealed, authority: &Authority) -> KeyInsertion;
+        fn set_access_token_status(tenant: Option<&TenantName>, id: TokenId, status: AccessTokenStatus, authority: &Authority) -> bool;
         fn bootstrap(token: &AccessToken, digest: &TokenDigest, event: &AuditEvent) -> bool;
         fn access_tokens(tenant: Option<&TenantName>, page: &PageRequest) -> Page<AccessToken>;
         fn delete_access_token(tenant: Option<&TenantName>, id: TokenId, authority: &Authority) -> bool;

@@ -7,19 +7,23 @@ UPDATE tenant SET id = lower(
 CREATE UNIQUE INDEX tenant_id ON tenant (id);
 
 -- The tenant that a token is bound to; NULL for operators. No reference: the tokens of a tenant that is gone prove nothing,
--- and are removed a part at a time.
+-- and are removed a part at a time. A bearer token has the digest of its text; an access key has its secret instead, sealed
+-- under the key `pepper_key` of the pepper. `disabled` is 1 while the token proves nothing.
 CREATE TABLE new_access_token (
     id         TEXT    NOT NULL PRIMARY KEY,
-    digest     BLOB    NOT NULL UNIQUE CHECK (length(digest) = 32),
+    digest     BLOB    UNIQUE CHECK (length(digest) = 32),
     tenant     TEXT,
     kind       TEXT    NOT NULL,
     name       TEXT    NOT NULL,
     subject_id TEXT    REFERENCES subject (id) ON DELETE CASCADE,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    tenant_id  TEXT    CHECK ((tenant_id IS NULL) = (tenant IS NULL))
+    tenant_id  TEXT    CHECK ((tenant_id IS NULL) = (tenant IS NULL)),
+    disabled   INTEGER NOT NULL DEFAULT 0,
+    secret     TEXT    CHECK ((secret IS NULL) <> (digest IS NULL)),
+    pepper_key TEXT    CHECK ((pepper_key IS NULL) = (secret IS NULL))
 ) STRICT;
-INSERT INTO new_access_token
+INSERT INTO new_access_token (id, digest, tenant, kind, name, subject_id, created_at, expires_at, tenant_id)
     SELECT a.id, a.digest, a.tenant, a.kind, a.name, a.subject_id, a.created_at, a.expires_at,
         (SELECT t.id FROM tenant t WHERE t.name = a.tenant)
     FROM access_token a;
@@ -27,6 +31,8 @@ DROP TABLE access_token;
 ALTER TABLE new_access_token RENAME TO access_token;
 CREATE INDEX access_token_age ON access_token (tenant_id, created_at, id);
 CREATE INDEX access_token_subject ON access_token (subject_id);
+CREATE INDEX access_token_pepper ON access_token (pepper_key, id);
+CREATE INDEX access_token_keys ON access_token (tenant_id, kind, name) WHERE secret IS NOT NULL;
 
 -- One row: the random key that the tokens of lists are authenticated with.
 CREATE TABLE page_key (
