@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use crate::ambient::{SystemClock, SystemEntropy, host_name};
 use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
 use crate::config::{Attempts, Config, HashKernel, Hashing, Quotas, Watch};
-use crate::domain::attempts::Backoff;
+use crate::domain::attempts::{Backoff, COUNTED_FOR};
 use crate::domain::names::FreeName;
 use crate::domain::time::days;
 use crate::grpc::{DescriptorError, GrpcSettings};
@@ -300,12 +300,14 @@ fn attempt_limits(attempts: &Attempts) -> AttemptLimits {
             allowance: attempts.allowance,
             initial,
             longest: Duration::from_secs(attempts.longest_backoff_seconds),
+            counts_for: COUNTED_FOR,
             stop_after: NonZeroU32::new(attempts.stop_after),
         },
         subject: Backoff {
             allowance: attempts.subject_allowance,
             initial,
             longest: Duration::from_secs(attempts.subject_longest_backoff_seconds),
+            counts_for: COUNTED_FOR,
             stop_after: None,
         },
     }

@@ -89,6 +89,8 @@ actions! {
     SetPasswordPolicy = "admin:SetPasswordPolicy" "credential.admin.v1.AdminService" "SetPasswordPolicy",
     ShowPasswordPolicyV5 = "admin:ShowPasswordPolicyV5" "credential.admin.v1.AdminService" "ShowPasswordPolicyV5",
     UpdatePasswordPolicyV5 = "admin:UpdatePasswordPolicyV5" "credential.admin.v1.AdminService" "UpdatePasswordPolicyV5",
+    ShowLoginPolicyV5 = "admin:ShowLoginPolicyV5" "credential.admin.v1.AdminService" "ShowLoginPolicyV5",
+    UpdateLoginPolicyV5 = "admin:UpdateLoginPolicyV5" "credential.admin.v1.AdminService" "UpdateLoginPolicyV5",
     GetSecurityPreference = "admin:GetSecurityPreference" "credential.admin.v1.AdminService" "GetSecurityPreference",
     SetSecurityPreference = "admin:SetSecurityPreference" "credential.admin.v1.AdminService" "SetSecurityPreference",
     DescribeHashPosture = "admin:DescribeHashPosture" "credential.admin.v1.AdminService" "DescribeHashPosture",
@@ -149,6 +151,7 @@ impl Action {
                 | Self::ListAttempts
                 | Self::GetPasswordPolicy
                 | Self::ShowPasswordPolicyV5
+                | Self::ShowLoginPolicyV5
                 | Self::GetSecurityPreference
                 | Self::DescribeHashPosture
                 | Self::ListAccessTokens

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::caller::Caller;
 use super::time::{Timestamp, days};
 
-/// How long a wrong password counts: far longer than any wait.
+/// How long a wrong password counts, unless a limit says otherwise: far longer than any wait.
 pub const COUNTED_FOR: Duration = days(7);
 
 /// How long a stop lasts that no administrator lifts: as long as the audit event of its last wrong password by default.
@@ -117,17 +117,18 @@ pub struct StoredFailures {
 }
 
 impl StoredFailures {
-    /// The part that still counts. The store removes the rest later.
+    /// The part that still counts if the limit of the pair is that one. The store removes the rest later.
     #[must_use]
-    pub fn counting(self, now: Timestamp) -> Self {
+    pub fn counting(self, now: Timestamp, pair: &Backoff) -> Self {
         let is_over = |failures: Failures, counts_for| {
             let since = failures.last_at.and_then(|last_at| now.since(last_at));
             since.is_some_and(|since| since > counts_for)
         };
-        let counting = |failures| if is_over(failures, COUNTED_FOR) { Failures::default() } else { failures };
+        let counting =
+            |failures, counts_for| if is_over(failures, counts_for) { Failures::default() } else { failures };
         Self {
-            by_caller: counting(self.by_caller),
-            by_all: counting(self.by_all),
+            by_caller: counting(self.by_caller, pair.counts_for),
+            by_all: counting(self.by_all, COUNTED_FOR),
             is_stopped: self.is_stopped && !is_over(self.by_caller, STOPPED_FOR),
         }
     }
@@ -142,6 +143,8 @@ pub struct Backoff {
     pub initial: Duration,
     /// The longest wait.
     pub longest: Duration,
+    /// How long a wrong password counts: at least as long as the longest wait.
+    pub counts_for: Duration,
     /// Wrong passwords in a row after which there is no further attempt; `None` if there is no such number.
     pub stop_after: Option<NonZeroU32>,
 }
@@ -188,6 +191,7 @@ mod tests {
         allowance: 5,
         initial: Duration::from_secs(1),
         longest: Duration::from_mins(1),
+        counts_for: COUNTED_FOR,
         stop_after: NonZeroU32::new(100),
     };
 
@@ -232,10 +236,10 @@ mod tests {
         let (old, start) = (Timestamp::from_micros(0), Timestamp::from_micros(1));
         let stored =
             StoredFailures { by_caller: failures(3, old), by_all: failures(4, start), ..StoredFailures::default() };
-        assert_eq!(stored.counting(old.after(COUNTED_FOR)), stored);
+        assert_eq!(stored.counting(old.after(COUNTED_FOR), &BACKOFF), stored);
         let later = StoredFailures { by_caller: Failures::default(), ..stored };
-        assert_eq!(stored.counting(start.after(COUNTED_FOR)), later);
-        assert_eq!(stored.counting(start.before(days(30))), stored, "a clock that was set back");
+        assert_eq!(stored.counting(start.after(COUNTED_FOR), &BACKOFF), later);
+        assert_eq!(stored.counting(start.before(days(30)), &BACKOFF), stored, "a clock that was set back");
     }
 
     #[test]
@@ -244,7 +248,7 @@ mod tests {
         let by_caller = Failures { count: 100, last_at: Some(last_at) };
         let stopped = StoredFailures { by_caller, is_stopped: true, ..StoredFailures::default() };
         for (age, is_stopped) in [(days(0), true), (days(30), true), (days(400), true), (days(401), false)] {
-            assert_eq!(stopped.counting(last_at.after(age)).is_stopped, is_stopped, "{age:?}");
+            assert_eq!(stopped.counting(last_at.after(age), &BACKOFF).is_stopped, is_stopped, "{age:?}");
         }
     }
 }

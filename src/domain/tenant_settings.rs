@@ -1,4 +1,4 @@
-//! The settings of a tenant: its two password policies and its security preference.
+//! The settings of a tenant: its two password policies, its login policy and its security preference.
 
 use super::field::{FieldProblem, InvalidField};
 use super::subject::SubjectKind;
@@ -80,6 +80,15 @@ macro_rules! tenant_settings {
                 password_char_combination: u32 = 2, (2, 4);
                 /// Whether users may change their own password.
                 allow_user_to_change_password: bool = true, ();
+            }
+            /// What wrong passwords of a tenant's IAM users cost (Huawei IAM `UpdateLoginPolicyV5`).
+            login: IamLoginPolicy, IamLoginPolicyChange {
+                /// After how many wrong passwords in a row a caller waits; 0 = the service's own limits.
+                login_failed_times: u32 = 0, (0, 10);
+                /// How many minutes the caller waits.
+                lockout_duration: u32 = 15, (15, 1440);
+                /// After how many minutes without a wrong password they are counted from zero again.
+                period_with_login_failures: u32 = 15, (15, 60);
             }
             /// The security preference of a tenant (RAM `SetSecurityPreference`).
             preference: SecurityPreference, SecurityPreferenceChange {

@@ -293,11 +293,7 @@ fn any_settings() -> impl Strategy<Value = TenantSettings> {
     });
     (ram, iam).prop_map(|(ram, iam)| {
         let defaults = TenantSettings::default();
-        TenantSettings {
-            ram: defaults.ram.with(&ram).unwrap(),
-            iam: defaults.iam.with(&iam).unwrap(),
-            preference: defaults.preference,
-        }
+        TenantSettings { ram: defaults.ram.with(&ram).unwrap(), iam: defaults.iam.with(&iam).unwrap(), ..defaults }
     })
 }
 

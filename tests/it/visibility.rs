@@ -8,7 +8,7 @@ use std::time::Duration;
 use credentiald::ambient::{SystemClock, SystemEntropy};
 use credentiald::authz::{CedarAuthorizer, Policies, PolicyFile, PolicyTexts};
 use credentiald::domain::action::Action;
-use credentiald::domain::attempts::Backoff;
+use credentiald::domain::attempts::{Backoff, COUNTED_FOR};
 use credentiald::domain::caller::{Caller, EligibleCaller};
 use credentiald::domain::names::{FreeName, TenantName};
 use credentiald::domain::subject::{IamUser, Subject, SubjectAttributes, Tags};
@@ -118,8 +118,8 @@ fn engine(clock: &Arc<SystemClock>) -> HashEngine {
 }
 
 fn installation() -> Installation {
-    let backoff =
-        Backoff { allowance: 5, initial: Duration::from_secs(1), longest: Duration::from_secs(1), stop_after: None };
+    let second = Duration::from_secs(1);
+    let backoff = Backoff { allowance: 5, initial: second, longest: second, counts_for: COUNTED_FOR, stop_after: None };
     let (heartbeat, patience) = (Duration::from_millis(100), Duration::from_mins(1));
     Installation {
         region: region("cn-hangzhou"),

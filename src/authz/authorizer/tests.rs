@@ -140,6 +140,8 @@ const MATRIX: &str = "
     admin:SetPasswordPolicy           own       -         -         -         any
     admin:ShowPasswordPolicyV5        own       -         -         -         any
     admin:UpdatePasswordPolicyV5      own       -         -         -         any
+    admin:ShowLoginPolicyV5           own       -         -         -         any
+    admin:UpdateLoginPolicyV5         own       -         -         -         any
     admin:GetSecurityPreference       own       -         -         -         any
     admin:SetSecurityPreference       own       -         -         -         any
     admin:DescribeHashPosture         own       -         -         -         any

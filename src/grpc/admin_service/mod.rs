@@ -82,6 +82,9 @@ rpc_methods! {
             = settings::show_password_policy_v5;
         update_password_policy_v5(UpdatePasswordPolicyV5Request) -> UpdatePasswordPolicyV5Response
             = settings::update_password_policy_v5;
+        show_login_policy_v5(ShowLoginPolicyV5Request) -> ShowLoginPolicyV5Response = settings::show_login_policy_v5;
+        update_login_policy_v5(UpdateLoginPolicyV5Request) -> UpdateLoginPolicyV5Response
+            = settings::update_login_policy_v5;
         get_security_preference(GetSecurityPreferenceRequest) -> GetSecurityPreferenceResponse
             = settings::get_security_preference;
         set_security_preference(SetSecurityPreferenceRequest) -> SetSecurityPreferenceResponse

@@ -1,8 +1,8 @@
-//! The settings of a tenant: both password policies and the security preference.
+//! The settings of a tenant: both password policies, the login policy and the security preference.
 
 use super::wire;
 use crate::domain::tenant_settings::{
-    IamPasswordPolicy, RamPasswordPolicy, SecurityPreference, SettingGroup, TenantSettings,
+    IamLoginPolicy, IamPasswordPolicy, RamPasswordPolicy, SecurityPreference, SettingGroup, TenantSettings,
 };
 use crate::edge::{Fields, RequestId};
 use crate::grpc::convert::tenant_settings::iam_password_policy;
@@ -44,6 +44,24 @@ pub(super) async fn update_password_policy_v5(
 ) -> Result<wire::UpdatePasswordPolicyV5Response, ServiceError> {
     let policy: IamPasswordPolicy = change(service, call, &message.tenant, (&message).into()).await?;
     Ok(wire::UpdatePasswordPolicyV5Response { password_policy: Some(iam_password_policy(policy)) })
+}
+
+pub(super) async fn show_login_policy_v5(
+    service: &Service,
+    call: Call,
+    message: wire::ShowLoginPolicyV5Request,
+) -> Result<wire::ShowLoginPolicyV5Response, ServiceError> {
+    let policy: IamLoginPolicy = read(service, call, &message.tenant).await?;
+    Ok(wire::ShowLoginPolicyV5Response { login_policy: Some(policy.into()) })
+}
+
+pub(super) async fn update_login_policy_v5(
+    service: &Service,
+    call: Call,
+    message: wire::UpdateLoginPolicyV5Request,
+) -> Result<wire::UpdateLoginPolicyV5Response, ServiceError> {
+    let policy: IamLoginPolicy = change(service, call, &message.tenant, (&message).into()).await?;
+    Ok(wire::UpdateLoginPolicyV5Response { login_policy: Some(policy.into()) })
 }
 
 pub(super) async fn get_security_preference(

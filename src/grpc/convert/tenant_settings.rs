@@ -1,8 +1,8 @@
 //! The settings of a tenant as messages.
 
 use crate::domain::tenant_settings::{
-    IamPasswordPolicy, IamPasswordPolicyChange, RamPasswordPolicy, RamPasswordPolicyChange, SecurityPreference,
-    SecurityPreferenceChange, tenant_settings,
+    IamLoginPolicy, IamLoginPolicyChange, IamPasswordPolicy, IamPasswordPolicyChange, RamPasswordPolicy,
+    RamPasswordPolicyChange, SecurityPreference, SecurityPreferenceChange, tenant_settings,
 };
 use crate::grpc::generated::credential::admin::v1 as wire;
 
@@ -14,8 +14,9 @@ mod message {
     use super::wire;
 
     pub(super) use wire::{
-        PasswordPolicy as RamPasswordPolicy, PasswordPolicyV5 as IamPasswordPolicy, SecurityPreference,
-        SetPasswordPolicyRequest as RamPasswordPolicyChange, SetSecurityPreferenceRequest as SecurityPreferenceChange,
+        LoginPolicyV5 as IamLoginPolicy, PasswordPolicy as RamPasswordPolicy, PasswordPolicyV5 as IamPasswordPolicy,
+        SecurityPreference, SetPasswordPolicyRequest as RamPasswordPolicyChange,
+        SetSecurityPreferenceRequest as SecurityPreferenceChange, UpdateLoginPolicyV5Request as IamLoginPolicyChange,
         UpdatePasswordPolicyV5Request as IamPasswordPolicyChange,
     };
 }

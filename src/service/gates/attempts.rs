@@ -16,6 +16,7 @@ use crate::domain::caller::Caller;
 use crate::domain::names::{Origin, TenantName};
 use crate::domain::subject::{SubjectId, SubjectName};
 use crate::domain::tenant::TenantId;
+use crate::domain::tenant_settings::IamLoginPolicy;
 
 /// The limits for attempts.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,19 @@ impl AttemptLimits {
         if max_login_attempts > 0 {
             let hour = Duration::from_hours(1);
             self.pair = Backoff { allowance: max_login_attempts, initial: hour, longest: hour, ..self.pair };
+        }
+        self
+    }
+
+    /// The limits if a tenant's login policy sets a number of wrong passwords in a row: then the wait that it says, after
+    /// which they are counted from zero again.
+    #[must_use]
+    pub fn with_login_policy(mut self, policy: &IamLoginPolicy) -> Self {
+        if policy.login_failed_times() > 0 {
+            let wait = Duration::from_mins(policy.lockout_duration().into());
+            let period = Duration::from_mins(policy.period_with_login_failures().into());
+            let (allowance, counts_for) = (policy.login_failed_times(), wait.max(period));
+            self.pair = Backoff { allowance, initial: wait, longest: wait, counts_for, ..self.pair };
         }
         self
     }

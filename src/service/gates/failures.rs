@@ -23,7 +23,7 @@ impl Gates {
         let (_, settings) = self.tenant_settings(permit.permit(), permit.tenant()).await?;
         let limits = self.limits(permit.name().kind(), &settings);
         let now = self.now();
-        let by_all = self.ports.store.failures(&subject).await?.counting(now).by_all;
+        let by_all = self.ports.store.failures(&subject).await?.counting(now, &limits.pair).by_all;
         let Page { items, next } = self.ports.store.pairs_with_failures(&subject, page).await?;
         let items = items.into_iter().filter(|pair| origin.is_none_or(|origin| has(pair, Some(origin))));
         let items = items.filter_map(|pair| listed(pair, &limits, now)).collect();
@@ -57,7 +57,7 @@ fn pair_for(permit: &SubjectPermit, caller: Option<CallerKey>) -> Result<Pair, S
 /// The failures of a pair that count, if any do.
 fn listed(pair: PairFailures, limits: &AttemptLimits, now: Timestamp) -> Option<FailuresOfCaller> {
     let stored = StoredFailures { by_caller: pair.failures, is_stopped: pair.is_stopped, ..StoredFailures::default() };
-    let StoredFailures { by_caller, is_stopped, .. } = stored.counting(now);
+    let StoredFailures { by_caller, is_stopped, .. } = stored.counting(now, &limits.pair);
     let wait_until = if is_stopped { None } else { end(&limits.pair, by_caller, now) };
     let has_origin = pair.caller.is_some() && !has(&pair, None);
     let counts = is_stopped || by_caller.count > 0;

@@ -151,6 +151,7 @@ impl Gates {
         let limits = self.installation.attempts;
         match kind {
             SubjectKind::RamUser => limits.with_max_login_attempts(settings.ram.max_login_attemps()),
+            SubjectKind::IamUser => limits.with_login_policy(&settings.login),
             _ => limits,
         }
     }
@@ -180,7 +181,7 @@ impl Gates {
             self.record_held(&pair).await?;
             // Read before the store: an attempt that fails in between is then counted twice, and never missed.
             let under_way = slot.count();
-            let failures = self.ports.store.failures(&pair).await?.counting(self.now());
+            let failures = self.ports.store.failures(&pair).await?.counting(self.now(), &limits.pair);
             let failures = self.held.added_to(failures, &pair);
             if failures.is_stopped {
                 self.ports.meter.count(Counter::AttemptsThrottled(AttemptThrottle::Stop));

@@ -95,7 +95,7 @@ async fn record(
     limit: &Backoff,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
-    let count = count(transaction, pair, at, &event.caller).await?;
+    let count = count(transaction, pair, at, limit, &event.caller).await?;
     let wait = limit.length(count);
     let is_stopped = limit.stops(count);
     if is_stopped {
@@ -115,6 +115,7 @@ async fn count(
     transaction: &mut dyn Transaction,
     pair: &Pair,
     at: Timestamp,
+    limit: &Backoff,
     caller: &Caller,
 ) -> Result<u32, StoreError> {
     let insert = sql("INSERT INTO subject_failures (subject_key, count, last_at) VALUES ($1, 1, $2)
@@ -123,7 +124,7 @@ async fn count(
     transaction.execute(insert.bind(pair.subject.0).bind(at)).await?;
     let mut on_name = 0;
     for key in pair.each() {
-        forget_until(transaction, &key, Some(at.before(COUNTED_FOR))).await?;
+        forget_until(transaction, &key, Some(at.before(limit.counts_for))).await?;
         if pair.name == Some(key.subject) {
             on_name = count_of(transaction, &key).await?;
         }

@@ -1,4 +1,4 @@
-//! A tenant's settings as JSON text. A missing setting has its default value, so that a new setting needs no migration.
+//! A tenant's settings as JSON text. A missing setting or group has its default values, so that a new one needs no migration.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +12,12 @@ macro_rules! stored {
             $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr, $range:expr;)+
         }
     )+) => {
-        #[derive(Serialize, Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[derive(Default, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
         struct StoredSettings { $($group: $name),+ }
 
         $(
-            #[derive(Serialize, Deserialize)]
+            #[derive(Default, Serialize, Deserialize)]
             #[serde(deny_unknown_fields)]
             struct $name { $($field: Option<$type>),+ }
         )+
@@ -52,9 +52,9 @@ mod tests {
         assert_eq!(of_text(&text), Some(TenantSettings::default()));
         let short = text.replace(r#""minimum_password_length":8"#, r#""minimum_password_length":7"#);
         let unknown = text.replace("hard_expiry", "herd_expiry");
-        let nothing = r#"{"ram":{},"iam":{},"preference":{}}"#;
+        let nothing = r#"{"ram":{}}"#;
         assert_ne!(short, text);
-        assert_eq!([of_text(&short), of_text(&unknown), of_text("[]")], [None, None, None]);
+        assert_eq!([of_text(&short), of_text(&unknown), of_text("7")], [None, None, None]);
         assert_eq!(of_text(nothing), Some(TenantSettings::default()));
     }
 }

@@ -135,6 +135,46 @@ async fn a_tenant_can_set_the_allowance_of_its_ram_users() {
 }
 
 #[tokio::test]
+async fn a_tenant_can_set_the_login_policy_of_its_iam_users() {
+    const ID: &str = "07609fb9358010e21f7bc003751c7c98";
+    const RIGHT: &str = "my-password";
+    let guesses_until_refused = async |relay: &Client| {
+        let guess = json!({ "subject": { "iam_user": ID }, "password": "guess" });
+        let mut guesses = 0;
+        while relay.call("VerifyPassword", guess.clone()).await.status.code() == Code::Ok {
+            guesses += 1;
+        }
+        guesses
+    };
+    let right = json!({ "subject": { "iam_user": ID }, "password": RIGHT });
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let clock = MovedClock::stopped();
+    let world = Setup::default().by(&clock).start().await;
+    world.iam_user(ID, RIGHT).await;
+    let policy = json!({ "login_failed_times": 3, "lockout_duration": 20, "period_with_login_failures": 30 });
+    assert_eq!(world.root.ok("UpdateLoginPolicyV5", policy.clone()).await["login_policy"], policy);
+    assert_eq!(world.root.ok("ShowLoginPolicyV5", json!({})).await["login_policy"], policy);
+    let relay = world.service().await;
+
+    assert_eq!(guesses_until_refused(&relay).await, 3);
+    clock.forward(minutes(20) - Duration::from_millis(1));
+    relay.err("VerifyPassword", right.clone(), "TOO_MANY_ATTEMPTS").await;
+    clock.forward(Duration::from_millis(1));
+    assert_eq!(guesses_until_refused(&relay).await, 1, "the wait is over, and the wrong passwords still count");
+    clock.forward(minutes(31));
+    assert_eq!(guesses_until_refused(&relay).await, 3, "they are counted from zero again");
+
+    clock.forward(minutes(31));
+    relay.ok("VerifyPassword", right).await;
+    let listed = world.root.ok("ListAttempts", json!({ "subject": { "iam_user": ID } })).await;
+    assert_eq!(listed["attempts"].as_array().map_or(0, Vec::len), 0, "{listed}");
+    let other = json!({ "login_failed_times": 11, "lockout_duration": 14, "period_with_login_failures": 61 });
+    let reply = world.root.err("UpdateLoginPolicyV5", other, "INVALID_FIELD").await;
+    let out_of_range = ["login_failed_times", "lockout_duration", "period_with_login_failures"];
+    assert_eq!(reply.problems(), out_of_range.map(|field| format!("{field}: OUT_OF_RANGE")));
+}
+
+#[tokio::test]
 async fn an_administrators_reset_lifts_every_wait() {
     let world = World::start().await;
     let alice = world.ram_user("alice", RIGHT).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use credentiald::domain::access_token::{AccessToken, AccessTokenForm, AccessTokenStatus, TokenDigest, TokenId};
 use credentiald::domain::action::Action;
-use credentiald::domain::attempts::{Backoff, CallerKey, Pair, SubjectKey};
+use credentiald::domain::attempts::{Backoff, COUNTED_FOR, CallerKey, Pair, SubjectKey};
 use credentiald::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
@@ -121,7 +121,8 @@ pub fn pair(subject: u8, caller: u8) -> Pair {
 
 /// Three wrong passwords in a row are free; each further one costs a second.
 pub fn limit() -> Backoff {
-    Backoff { allowance: 3, initial: Duration::from_secs(1), longest: Duration::from_secs(1), stop_after: None }
+    let second = Duration::from_secs(1);
+    Backoff { allowance: 3, initial: second, longest: second, counts_for: COUNTED_FOR, stop_after: None }
 }
 
 pub fn digest(number: u8) -> TokenDigest {
