@@ -138,7 +138,7 @@ pub async fn token(
         tenant: tenant.to_owned(),
         caller_kind: kind.into(),
         caller_name: name.to_owned(),
-        time_to_live: None,
+        ..IssueAccessTokenRequest::default()
     };
     Token::new(&admin.issue_access_token(issuer.request(request, LONG)).await.unwrap().into_inner().token)
 }
