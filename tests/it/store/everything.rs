@@ -127,12 +127,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
         }
     }
 
-    let key = pepper_key("2026");
-    let (sealed, found) = store.secrets_under(&key, None, 2).await.unwrap().remove(0);
-    store
-        .replace_secrets(&[SecretReplacement { token: sealed.id, found, secret: secret("2026", "other") }])
-        .await
-        .unwrap();
+    secrets_are_asked_for(store).await;
 
     while store_of.number_change_events().await.unwrap().more {}
     store_of.change_events(tenant_id(acme), Position(0), 2).await.unwrap();
@@ -175,6 +170,15 @@ async fn audit_log_is_asked_for(store: &dyn Store, acme: &TenantName, alice: Sub
 /// Works off what deletions and smaller settings left, at a time at which nothing is old.
 pub async fn is_worked_off(store: &dyn Store) {
     while store.remove_old(at(0)).await.unwrap() {}
+}
+
+async fn secrets_are_asked_for(store: &SqlStore) {
+    let key = pepper_key("2026");
+    let (sealed, found) = store.secrets_under(&key, None, 2).await.unwrap().remove(0);
+    store
+        .replace_secrets(&[SecretReplacement { token: sealed.id, found, secret: secret("2026", "other") }])
+        .await
+        .unwrap();
 }
 
 async fn failures_are_asked_for(store: &dyn Store) {
