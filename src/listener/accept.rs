@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -23,12 +23,10 @@ use super::descriptors::affordable;
 use super::tls::TlsInForce;
 use crate::ports::meter::{AcceptWait, Counter, Gauge, Gauged, Meter};
 use crate::ports::retries::ACCEPT_AFTER;
-use crate::ports::{Clock, PeerCertificate};
+use crate::ports::{Clock, LimitedLines, PeerCertificate};
 
 /// How often idle connections are asked to make room while others wait.
 const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
-/// How often the log repeats an ongoing condition.
-const LOG_EVERY: Duration = Duration::from_mins(1);
 
 /// Serves connections until `stop` is cancelled, each with its own service that knows its peer's address and
 /// certificate, and over TLS if there is a set for it. Then waits until all connections have finished their open calls.
@@ -78,23 +76,23 @@ struct Door {
     listener: TcpListener,
     places: Arc<Semaphore>,
     shared: Shared,
-    full: Repeated,
-    failed: Repeated,
+    lines: LimitedLines<AcceptWait>,
 }
 
 impl Door {
     fn new(listener: TcpListener, places: usize, shared: Shared) -> Self {
         // A larger number makes no difference.
         let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        Self { listener, places, shared, full: Repeated::default(), failed: Repeated::default() }
+        Self { listener, places, shared, lines: LimitedLines::default() }
     }
 
     async fn next(&mut self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
         let place = self.place().await;
         let report = |error: &io::Error| {
             self.shared.meter.count(Counter::AcceptWaits(AcceptWait::Resources));
-            if self.failed.is_due(self.shared.clock.instant()) {
-                tracing::warn!(error = error as &dyn Error, "can't accept connections; it will be retried");
+            if let Some(left_out) = self.lines.due(AcceptWait::Resources, self.shared.clock.instant()) {
+                let error = error as &dyn Error;
+                tracing::warn!(error, left_out, "can't accept connections; it will be retried");
             }
         };
         let (socket, peer) = next_socket(&self.listener, report).await;
@@ -110,7 +108,7 @@ impl Door {
         }
         self.shared.meter.count(Counter::AcceptWaits(AcceptWait::Limit));
         loop {
-            if self.full.is_due(self.shared.clock.instant()) {
+            if self.lines.due(AcceptWait::Limit, self.shared.clock.instant()).is_some() {
                 tracing::warn!("server.max_connections is reached: new connections wait");
             }
             self.shared.crowded.notify_waiters();
@@ -143,20 +141,6 @@ pub(super) async fn next_socket(listener: &TcpListener, mut report: impl FnMut(&
 /// Whether the process or the system has run out of something. Any other error is about one connection (`accept(2)`).
 fn is_exhausted(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
-}
-
-/// A condition that the log reports only from time to time.
-#[derive(Debug, Default)]
-struct Repeated(Option<Instant>);
-
-impl Repeated {
-    fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = self.0.is_none_or(|at| now.saturating_duration_since(at) >= LOG_EVERY);
-        if is_due {
-            self.0 = Some(now);
-        }
-        is_due
-    }
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ trait Label: Copy {
 macro_rules! labels {
     ($($(#[$about:meta])* $label:ident { $($(#[$about_value:meta])* $value:ident = $text:literal,)+ })+) => {$(
         $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $label { $(#[doc = concat!("`", $text, "`.")] $(#[$about_value])* $value),+ }
 
         impl $label {

@@ -7,6 +7,7 @@ pub mod entropy;
 pub mod evidence;
 pub mod hasher;
 pub mod jwt;
+pub mod limited_lines;
 pub mod meter;
 pub mod pepper;
 pub mod retries;
@@ -21,6 +22,7 @@ pub use hasher::{
     AdmittedHashes, EngineFigures, HashDescription, Hasher, HasherError, HasherFigures, NotAdmitted, SALT_BYTES, Salt,
 };
 pub use jwt::{JwtRefusal, JwtVerifier, PresentedJwt};
+pub use limited_lines::LimitedLines;
 pub use meter::{Counter, Gauge, Gauged, Histogram, Meter, NoMeter};
 pub use pepper::{Pepper, PepperError, PepperProblem};
 pub use store::{Store, StoreError};
