@@ -1,4 +1,4 @@
-//! SPIFFE ids, and the rules by which they name callers.
+//! SPIFFE ids, and the rules by which they name callers and trusted proxies.
 
 use std::collections::HashMap;
 
@@ -39,15 +39,56 @@ fn is_segment(text: &str) -> bool {
     !matches!(text, "" | "." | "..") && text.bytes().all(allows)
 }
 
-/// The callers that SPIFFE ids name. Each id names one caller; several ids may name the same one.
+/// The header in which a proxy forwards the certificate of its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardingHeader {
+    /// That of Envoy: elements with keys, and the certificate in one of them.
+    XForwardedClientCert,
+    /// That of nginx: the certificate in PEM, escaped as in URLs.
+    SslClientCert,
+}
+
+impl ForwardingHeader {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::XForwardedClientCert => "x-forwarded-client-cert",
+            Self::SslClientCert => "ssl-client-cert",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        [Self::XForwardedClientCert, Self::SslClientCert].into_iter().find(|header| header.name() == name)
+    }
+}
+
+/// What an id stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateRule {
+    /// This caller.
+    Caller(NamedCaller),
+    /// A proxy that forwards the certificates of its clients in this header. It is no caller itself.
+    Proxy(ForwardingHeader),
+}
+
+impl CertificateRule {
+    fn parse(text: &str) -> Option<Self> {
+        match text.trim().split_once(char::is_whitespace) {
+            Some(("proxy", header)) => ForwardingHeader::parse(header.trim()).map(Self::Proxy),
+            _ => NamedCaller::parse(text).map(Self::Caller),
+        }
+    }
+}
+
+/// The callers and proxies that SPIFFE ids name. Each id names one; several ids may name the same caller.
 ///
 /// All ids are of one trust domain, because a CA that vouches for one trust domain must not vouch for another, and every
 /// id is vouched for by the same CAs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CallerRules(HashMap<SpiffeId, NamedCaller>);
+pub struct CallerRules(HashMap<SpiffeId, CertificateRule>);
 
 impl CallerRules {
-    /// Parses a file of rules: one in each line, an id and the name of a caller. Empty lines and those that begin with
+    /// Parses a file of rules: one in each line, an id and the name of a caller, or `proxy HEADER`. Empty lines and those that begin with
     /// `#` are skipped.
     ///
     /// # Errors
@@ -64,21 +105,27 @@ impl CallerRules {
     }
 
     fn add(&mut self, line: &str) -> Result<(), String> {
-        let (id, caller) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let (id, rule) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let id = SpiffeId::parse(id).ok_or("must begin with an id: spiffe://TRUST-DOMAIN/PATH")?;
-        let caller = NamedCaller::parse(caller);
-        let caller = caller.ok_or_else(|| format!("must name a caller after the id: {}", NamedCaller::FORMS))?;
+        let rule = CertificateRule::parse(rule).ok_or_else(|| {
+            let [one, other] = [ForwardingHeader::SslClientCert, ForwardingHeader::XForwardedClientCert];
+            let (one, other) = (one.name(), other.name());
+            format!(
+                "must name a caller after the id: {}; or a proxy: `proxy {one}` or `proxy {other}`",
+                NamedCaller::FORMS
+            )
+        })?;
         if self.0.keys().next().is_some_and(|other| other.trust_domain() != id.trust_domain()) {
             return Err("has another trust domain than the lines above: all rules must have the same".to_owned());
         }
-        match self.0.insert(id, caller) {
+        match self.0.insert(id, rule) {
             None => Ok(()),
-            Some(_) => Err("has the same id as a line above: an id names one caller".to_owned()),
+            Some(_) => Err("has the same id as a line above: an id names one caller or proxy".to_owned()),
         }
     }
 
-    /// The caller that an id names, if there is a rule for it.
-    pub fn caller_of(&self, id: &SpiffeId) -> Option<&NamedCaller> {
+    /// The rule for an id, if there is one.
+    pub fn rule_of(&self, id: &SpiffeId) -> Option<&CertificateRule> {
         self.0.get(id)
     }
 }
@@ -124,20 +171,23 @@ mod tests {
     fn an_id_names_the_caller_of_its_rule() {
         let rules = CallerRules::parse(
             "# the relays\n\nspiffe://example.org/relay-1 service acme relay\n  spiffe://example.org/relay-2\tservice acme relay  \r\n\
-             spiffe://example.org/ops operator ops",
+             spiffe://example.org/ops operator ops\nspiffe://example.org/edge proxy  ssl-client-cert",
         );
         let rules = rules.unwrap();
-        let caller = |text| rules.caller_of(&SpiffeId::parse(text).unwrap()).cloned();
-        assert_eq!(caller("spiffe://example.org/relay-1"), NamedCaller::parse("service acme relay"));
-        assert_eq!(caller("spiffe://example.org/relay-2"), NamedCaller::parse("service acme relay"));
-        assert_eq!(caller("spiffe://example.org/ops"), NamedCaller::parse("operator ops"));
+        let rule = |text| rules.rule_of(&SpiffeId::parse(text).unwrap()).cloned();
+        let caller = |text| NamedCaller::parse(text).map(CertificateRule::Caller);
+        assert_eq!(rule("spiffe://example.org/relay-1"), caller("service acme relay"));
+        assert_eq!(rule("spiffe://example.org/relay-2"), caller("service acme relay"));
+        assert_eq!(rule("spiffe://example.org/ops"), caller("operator ops"));
+        let proxy = CertificateRule::Proxy(ForwardingHeader::SslClientCert);
+        assert_eq!(rule("spiffe://example.org/edge"), Some(proxy));
         for other in [
             "spiffe://example.org/relay",
             "spiffe://example.org/OPS",
             "spiffe://example.org/ops/a",
             "spiffe://other.org/ops",
         ] {
-            assert_eq!(caller(other), None, "{other}");
+            assert_eq!(rule(other), None, "{other}");
         }
         assert_eq!(CallerRules::parse("# none"), Ok(CallerRules::default()));
     }
@@ -146,7 +196,8 @@ mod tests {
     fn every_mistake_is_reported_with_its_line() {
         let mistakes = CallerRules::parse(
             "spiffe://a/b operator x\nspiffe://a/* operator x\n\nspiffe://a/c\nspiffe://a/d operator\nspiffe://b/a operator x\n\
-             spiffe://a/b operator y\nspiffe://a/b operator x\noperator x",
+             spiffe://a/b operator y\nspiffe://a/b operator x\noperator x\nspiffe://a/e proxy\nspiffe://a/f proxy forwarded\n\
+             spiffe://a/b proxy ssl-client-cert",
         );
         let starts = [
             "line 2 must begin with an id",
@@ -156,6 +207,9 @@ mod tests {
             "line 7 has the same id",
             "line 8 has the same id",
             "line 9 must begin with an id",
+            "line 10 must name a caller",
+            "line 11 must name a caller",
+            "line 12 has the same id",
         ];
         let mistakes = mistakes.unwrap_err();
         assert_eq!(mistakes.len(), starts.len(), "{mistakes:#?}");

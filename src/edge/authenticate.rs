@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use super::{Explanation, Reason, RequestContext};
 use crate::domain::caller::EligibleCaller;
-use crate::ports::{ExternalIdentity, JwtRefusal, PeerCertificate, PresentedJwt};
-use crate::service::{Call, Service, ServiceError};
+use crate::ports::{CertificateHolder, CertificateRefusal, ExternalIdentity, PeerCertificate, PresentedJwt};
+use crate::service::{Call, ProofRefusal, Service, ServiceError};
+
+/// The header with the credentials, unless they are a certificate.
+const AUTHORIZATION: &str = "authorization";
 
 /// The proof of its caller that a request carries.
-pub enum Credentials<'a> {
+enum Credentials<'a> {
     /// A token that the service issued.
     BearerToken(&'a str),
-    /// The client certificate of the connection, which names a caller.
+    /// A client certificate, which names a caller.
     Certificate(Arc<dyn ExternalIdentity>),
     /// A token of another issuer.
     Jwt(&'a str),
@@ -20,12 +23,9 @@ pub enum Credentials<'a> {
 impl<'a> Credentials<'a> {
     /// The credentials in the values of all `authorization` headers of a request: `Bearer <token>` (RFC 6750 §2.1),
     /// exactly once. A value that is not ASCII is `None`. Only without such a header, the credentials are the
-    /// certificate of the connection.
-    pub fn of(
-        mut values: impl Iterator<Item = Option<&'a str>>,
-        certificate: Option<&PeerCertificate>,
-    ) -> Option<Self> {
-        let Some(value) = values.next() else { return certificate?.identity.clone().map(Self::Certificate) };
+    /// certificate of the caller.
+    fn of(mut values: impl Iterator<Item = Option<&'a str>>, certificate: Option<&PeerCertificate>) -> Option<Self> {
+        let Some(value) = values.next() else { return certificate?.identity().cloned().map(Self::Certificate) };
         let (value, None) = (value?, values.next()) else { return None };
         let (scheme, token) = value.split_once(' ')?;
         let is_token = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ');
@@ -36,30 +36,38 @@ impl<'a> Credentials<'a> {
 }
 
 /// Authenticates the caller, takes one request from its quotas, and checks whether that kind of caller may use the
-/// operation at all. If the certificate of the connection names a caller, it must be the same one.
+/// operation at all. If the caller's certificate names a caller, it must be the same one.
+///
+/// `header` returns the values of a header of the request, and `None` for one that is not ASCII. `peer` is the certificate
+/// of the connection.
 ///
 /// # Errors
 /// The error for the caller.
-pub async fn authenticate(
+pub async fn authenticate<'a, Values: Iterator<Item = Option<&'a str>>>(
     service: &Service,
-    credentials: Option<Credentials<'_>>,
-    certificate: Option<&PeerCertificate>,
+    header: impl Fn(&'static str) -> Values,
+    peer: Option<&PeerCertificate>,
     context: &RequestContext,
 ) -> Result<Call, Explanation> {
     let refused = |error: ServiceError| Explanation::of_error(&error, context);
+    let certificate = certificate_of_caller(peer, &header).map_err(|refusal| {
+        log_refusal(service, ProofRefusal::Certificate(refusal), context);
+        refused(ServiceError::Unauthenticated)
+    })?;
+    let certificate = certificate.as_ref();
+    let credentials = Credentials::of(header(AUTHORIZATION), certificate);
     let (caller, evidence) = match credentials.ok_or_else(|| refused(ServiceError::Unauthenticated))? {
         Credentials::BearerToken(token) => service.authenticate(token).await.map_err(refused)?,
         Credentials::Certificate(identity) => service.authenticate_external(identity).await.map_err(refused)?,
         Credentials::Jwt(text) => {
-            let certificate = certificate.map(|certificate| certificate.thumbprint);
             let identity = service.identity_of_jwt(PresentedJwt { text, certificate }).await.map_err(|refusal| {
-                log_refusal(refusal, context);
+                log_refusal(service, ProofRefusal::Jwt(refusal), context);
                 refused(ServiceError::Unauthenticated)
             })?;
             service.authenticate_external(identity).await.map_err(refused)?
         }
     };
-    let of_certificate = certificate.and_then(|certificate| certificate.identity.as_ref());
+    let of_certificate = certificate.and_then(PeerCertificate::identity);
     if of_certificate.is_some_and(|identity| !service.is_identity_of(identity.as_ref(), &caller)) {
         return Err(refused(ServiceError::Unauthenticated));
     }
@@ -91,14 +99,34 @@ pub async fn disclosed<T>(service: &Service, call: &Call, outcome: Result<T, Ser
     is_proven.and(outcome)
 }
 
-/// Logs which check refuses a JWT. Only tokens that an issuer has signed are worth a line by default: anyone can send
-/// other ones.
-fn log_refusal(refusal: JwtRefusal, context: &RequestContext) {
+/// The certificate of the caller: that of the peer, or the one that the peer forwards if it is a trusted proxy. From any
+/// other peer, the headers of proxies have no effect: clients and other proxies can set them.
+fn certificate_of_caller<'a, Values: Iterator<Item = Option<&'a str>>>(
+    peer: Option<&PeerCertificate>,
+    header: impl Fn(&'static str) -> Values,
+) -> Result<Option<PeerCertificate>, CertificateRefusal> {
+    let Some(PeerCertificate { holder: CertificateHolder::Proxy(proxy), .. }) = peer else { return Ok(peer.cloned()) };
+    let mut values = header(proxy.header());
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(Some(value)), None) => Arc::clone(proxy).client(value).map(Some),
+        _ => Err(CertificateRefusal::Malformed),
+    }
+}
+
+/// Logs which check refuses a proof, with a limit for each check. Of JWTs, only those that an issuer has signed are worth
+/// a line by default: anyone can send other ones.
+fn log_refusal(service: &Service, refusal: ProofRefusal, context: &RequestContext) {
     let (request_id, peer) = (context.request_id, context.peer);
-    if refusal.is_signed() {
-        tracing::info!(%request_id, %peer, %refusal, "a JWT was refused");
-    } else {
-        tracing::debug!(%request_id, %peer, %refusal, "a JWT was refused");
+    let proof = match refusal {
+        ProofRefusal::Jwt(refusal) if !refusal.is_signed() => {
+            return tracing::debug!(%request_id, %peer, %refusal, "a JWT was refused");
+        }
+        ProofRefusal::Jwt(_) => "a JWT",
+        ProofRefusal::Certificate(_) => "the certificate that a proxy forwards",
+    };
+    if let Some(left_out) = service.log_refused_proof(refusal) {
+        tracing::info!(%request_id, %peer, %refusal, left_out, "{proof} was refused");
     }
 }
 

@@ -1,8 +1,8 @@
 //! What every edge needs, whatever its protocol: the context of a request before its message is read, its authenticated
 //! caller, and the explanation of an error.
 //!
-//! An edge reads its protocol's headers into a [`RequestContext`] and [`Credentials`], its messages through [`Fields`],
-//! and writes an [`Explanation`] in the form of its protocol.
+//! An edge reads its protocol's headers into a [`RequestContext`], has the caller authenticated by them ([`authenticate`]),
+//! reads its messages through [`Fields`], and writes an [`Explanation`] in the form of its protocol.
 
 mod authenticate;
 mod explanation;
@@ -11,7 +11,7 @@ mod reason;
 mod request_context;
 mod vendor_code;
 
-pub use authenticate::{Credentials, authenticate, disclosed};
+pub use authenticate::{authenticate, disclosed};
 pub use explanation::{Explanation, Violation};
 pub use fields::Fields;
 pub use reason::{Reason, Retry};

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderValue, Request};
 use tonic::Status;
@@ -13,7 +12,7 @@ use super::context::context_of;
 use super::http_service::HttpService;
 use super::status;
 use crate::domain::action::{ADMIN_SERVICE, CREDENTIAL_SERVICE, VERIFICATION_SERVICE};
-use crate::edge::{self, Credentials};
+use crate::edge;
 use crate::ports::PeerCertificate;
 use crate::service::{Call, Service};
 
@@ -49,9 +48,8 @@ fn is_ours(path: &str) -> bool {
 
 async fn authenticated(head: &Parts, service: &Service, certificate: Option<&PeerCertificate>) -> Result<Call, Status> {
     let context = context_of(&head.extensions)?;
-    let values = head.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::to_str).map(Result::ok);
-    let credentials = Credentials::of(values, certificate);
-    edge::authenticate(service, credentials, certificate, &context)
+    let values = |name: &'static str| head.headers.get_all(name).iter().map(HeaderValue::to_str).map(Result::ok);
+    edge::authenticate(service, values, certificate, &context)
         .await
         .map_err(|explanation| status::of(explanation, &context))
 }

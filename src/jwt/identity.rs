@@ -17,7 +17,7 @@ use super::issuers::JwtIssuers;
 use super::key_set::Key;
 use crate::domain::named_caller::NamedCaller;
 use crate::domain::time::Timestamp;
-use crate::ports::{Clock, ExternalIdentity, JwtRefusal, JwtVerifier, Meter, PresentedJwt};
+use crate::ports::{CertificateValidity, Clock, ExternalIdentity, JwtRefusal, JwtVerifier, Meter, PresentedJwt};
 
 /// The issuers in force, now and later.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ struct JwtIdentity {
     key: Arc<Key>,
     caller: NamedCaller,
     expires_at: Timestamp,
+    /// The certificate that it is bound to.
+    bound_to: Option<Arc<dyn CertificateValidity>>,
 }
 
 impl Jwts {
@@ -76,12 +78,17 @@ impl JwtVerifier for Jwts {
         }
         let expires_at = jwt.contents.lifetime(at)?;
         let caller = known.issuer.caller(&jwt.contents)?.clone();
-        if let Some(thumbprint) = jwt.contents.confirmation()?
-            && presented.certificate.map(|hash| URL_SAFE_NO_PAD.encode(hash)).as_deref() != Some(thumbprint)
-        {
-            return Err(JwtRefusal::Certificate);
-        }
-        Ok(Arc::new(JwtIdentity { issuers: self.clone(), contents: jwt.contents, key, caller, expires_at }))
+        let bound_to = match jwt.contents.confirmation()? {
+            None => None,
+            Some(thumbprint) => {
+                let certificate = presented.certificate.ok_or(JwtRefusal::Certificate)?;
+                if URL_SAFE_NO_PAD.encode(certificate.thumbprint) != thumbprint {
+                    return Err(JwtRefusal::Certificate);
+                }
+                Some(Arc::clone(&certificate.validity))
+            }
+        };
+        Ok(Arc::new(JwtIdentity { issuers: self.clone(), contents: jwt.contents, key, caller, expires_at, bound_to }))
     }
 }
 
@@ -94,6 +101,7 @@ impl ExternalIdentity for JwtIdentity {
         let issuers = self.issuers.in_force();
         let Some(known) = self.contents.text("iss").and_then(|name| issuers.named(name).ok()) else { return false };
         at < self.expires_at
+            && self.bound_to.as_ref().is_none_or(|certificate| certificate.is_valid_at(at))
             && known.used_key(&self.contents.key_id, at).is_some_and(|key| key.is(&self.key))
             && known.issuer.may_use(&self.contents.algorithm)
             && known.issuer.caller(&self.contents) == Ok(&self.caller)

@@ -43,13 +43,69 @@ pub trait ExternalIdentity: fmt::Debug + Send + Sync {
     fn is_valid_at(&self, at: Timestamp) -> bool;
 }
 
-/// The client certificate of a connection, which the handshake has verified.
+/// A client certificate that was verified: that of a connection, or one that a trusted proxy forwards with a call.
 #[derive(Debug, Clone)]
 pub struct PeerCertificate {
     /// Its SHA-256 (`x5t#S256`, RFC 8705, section 3.1).
     pub thumbprint: [u8; 32],
+    /// Whether it is still valid.
+    pub validity: Arc<dyn CertificateValidity>,
+    /// What it names.
+    pub holder: CertificateHolder,
+}
+
+/// What a client certificate names.
+#[derive(Debug, Clone)]
+pub enum CertificateHolder {
+    /// Nothing: calls with it need a token.
+    Unnamed,
+    /// A caller.
+    Caller(Arc<dyn ExternalIdentity>),
+    /// A proxy, whose calls are those of its clients.
+    Proxy(Arc<dyn TrustedProxy>),
+}
+
+/// Whether a client certificate can still be used.
+pub trait CertificateValidity: fmt::Debug + Send + Sync {
+    /// Whether it has not expired at that time, its issuer is trusted, and it is not revoked. Asked like
+    /// [`ExternalIdentity::is_valid_at`]: MUST NOT block.
+    fn is_valid_at(&self, at: Timestamp) -> bool;
+}
+
+/// A proxy that may name its clients: it forwards the certificate that each has proved to it.
+pub trait TrustedProxy: fmt::Debug + Send + Sync {
+    /// The header that has the certificate, in lower case.
+    fn header(&self) -> &'static str;
+
+    /// The certificate in a value of that header. It is valid for as long as the proxy is trusted, too.
+    ///
+    /// # Errors
+    /// The check that refuses it.
+    fn client(self: Arc<Self>, value: &str) -> Result<PeerCertificate, CertificateRefusal>;
+}
+
+/// The check that refuses a forwarded certificate. For the log: a caller learns only that it is not authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum CertificateRefusal {
+    /// The header can't be read as one certificate.
+    #[error("the header is repeated, malformed, or does not hold exactly one certificate")]
+    Malformed,
+    /// A connection with that certificate would be refused.
+    #[error("the certificate is of another CA, has expired, is revoked, or is not for clients")]
+    Invalid,
+    /// The proxy has lost its rule, or its own certificate is no longer valid.
+    #[error("the proxy is no longer trusted")]
+    Proxy,
+}
+
+impl PeerCertificate {
     /// The identity that it gives, if it names a caller.
-    pub identity: Option<Arc<dyn ExternalIdentity>>,
+    pub const fn identity(&self) -> Option<&Arc<dyn ExternalIdentity>> {
+        match &self.holder {
+            CertificateHolder::Caller(identity) => Some(identity),
+            CertificateHolder::Unnamed | CertificateHolder::Proxy(_) => None,
+        }
+    }
 }
 
 impl Evidence {

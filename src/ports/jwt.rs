@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::ExternalIdentity;
+use super::{ExternalIdentity, PeerCertificate};
 use crate::domain::time::Timestamp;
 
 /// A token that a caller presents.
@@ -12,15 +12,15 @@ use crate::domain::time::Timestamp;
 pub struct PresentedJwt<'a> {
     /// Its text.
     pub text: &'a str,
-    /// The SHA-256 of the client certificate of its connection, if there is one.
-    pub certificate: Option<[u8; 32]>,
+    /// The client certificate of its caller, if there is one.
+    pub certificate: Option<&'a PeerCertificate>,
 }
 
 /// Verifies the tokens of the issuers that an operator has configured.
 #[async_trait]
 pub trait JwtVerifier: Send + Sync {
     /// The identity that a token proves at that time. May wait for keys that the issuer has added. The identity expires
-    /// with the token, and is no longer valid once its key is removed.
+    /// with the token, and is no longer valid once its key is removed, or the certificate that it is bound to is not valid.
     ///
     /// # Errors
     /// The check that refuses it.
@@ -29,7 +29,7 @@ pub trait JwtVerifier: Send + Sync {
 }
 
 /// The check that refuses a token. For the log: a caller learns only that it is not authenticated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum JwtRefusal {
     /// There are no issuers.
     #[error("no issuers of JWTs are configured")]

@@ -17,7 +17,10 @@ pub use audit_sealer::{AuditSealer, Unsealed};
 pub use authorizer::{AccessRequest, Authorizer, Decision};
 pub use clock::{Clock, Deadline};
 pub use entropy::Entropy;
-pub use evidence::{CallerProof, Evidence, ExternalIdentity, PeerCertificate};
+pub use evidence::{
+    CallerProof, CertificateHolder, CertificateRefusal, CertificateValidity, Evidence, ExternalIdentity,
+    PeerCertificate, TrustedProxy,
+};
 pub use hasher::{
     AdmittedHashes, EngineFigures, HashDescription, Hasher, HasherError, HasherFigures, NotAdmitted, SALT_BYTES, Salt,
 };

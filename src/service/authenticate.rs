@@ -9,7 +9,7 @@ use super::gates::Gates;
 use super::{Call, Service, ServiceError};
 use crate::domain::access_token::TokenDigest;
 use crate::domain::caller::Caller;
-use crate::ports::{CallerProof, Evidence, ExternalIdentity, JwtRefusal, PresentedJwt};
+use crate::ports::{CallerProof, CertificateRefusal, Evidence, ExternalIdentity, JwtRefusal, PresentedJwt};
 
 /// The prefix of every bearer token's text, so that scanners for leaked secrets recognize it.
 const PREFIX: &str = "cdt_";
@@ -17,6 +17,17 @@ const PREFIX: &str = "cdt_";
 const SECRET_PREFIX: &str = "cdk_";
 /// 256 random bits.
 const TOKEN_BYTES: usize = 32;
+
+/// The check that refuses a caller's proof. For the log: a caller learns only that it is not authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum ProofRefusal {
+    /// It refuses a JWT.
+    #[error("{0}")]
+    Jwt(JwtRefusal),
+    /// It refuses the certificate that a trusted proxy forwards.
+    #[error("{0}")]
+    Certificate(CertificateRefusal),
+}
 
 impl Service {
     /// The caller of an access token, and the evidence for the caller from now on.
@@ -67,6 +78,12 @@ impl Service {
     /// The check that refuses it. For the log, not for the caller.
     pub async fn identity_of_jwt(&self, jwt: PresentedJwt<'_>) -> Result<Arc<dyn ExternalIdentity>, JwtRefusal> {
         self.gates.verify_jwt(jwt).await
+    }
+
+    /// Whether the log should have a line about that refusal, since callers can cause any number of them: `None`, or how
+    /// many like it were left out before.
+    pub fn log_refused_proof(&self, refusal: ProofRefusal) -> Option<u64> {
+        self.gates.log_refused_proof(refusal)
     }
 
     /// Whether an identity from outside is valid now, and names that caller.

@@ -55,6 +55,7 @@ mod watches;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -74,12 +75,12 @@ use crate::policy::{AcceptedPassword, Baseline, Policy};
 use crate::ports::meter::Counter;
 use crate::ports::store::Authority;
 use crate::ports::{
-    AdmittedHashes, AuditSealer, Authorizer, Clock, Entropy, ExternalIdentity, Hasher, JwtRefusal, JwtVerifier, Meter,
-    Pepper, PresentedJwt, Salt, Store,
+    AdmittedHashes, AuditSealer, Authorizer, Clock, Entropy, ExternalIdentity, Hasher, JwtRefusal, JwtVerifier,
+    LimitedLines, Meter, Pepper, PresentedJwt, Salt, Store,
 };
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
-use crate::service::{Call, ServiceError};
+use crate::service::{Call, ProofRefusal, ServiceError};
 
 pub use attempts::AttemptLimits;
 pub use audit::AuditReader;
@@ -146,6 +147,7 @@ pub struct Gates {
     held: held::Held,
     refusals: refusals::Refusals,
     quotas: quotas::Quotas,
+    refused_proofs: Mutex<LimitedLines<ProofRefusal>>,
     watches: Arc<watches::Watches>,
     detached: TaskTracker,
 }
@@ -164,10 +166,11 @@ impl Drop for Waiting {
 impl Gates {
     /// Creates the gates in front of the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        let (under_way, refusals, watches) = Default::default();
+        let (under_way, refusals, refused_proofs, watches) = Default::default();
         let held = held::Held::new(Arc::clone(&ports.meter));
         let quotas = quotas::Quotas::new(installation.quotas, &ports.clock);
-        Self { ports, installation, under_way, held, refusals, quotas, watches, detached: TaskTracker::new() }
+        let detached = TaskTracker::new();
+        Self { ports, installation, under_way, held, refusals, quotas, refused_proofs, watches, detached }
     }
 
     /// Concludes a reserved attempt whether its caller waits or not: hanging up neither refunds it nor interrupts a
@@ -300,6 +303,11 @@ impl Gates {
             None => Err(JwtRefusal::NoIssuers),
         };
         verified.inspect_err(|_| self.ports.meter.count(Counter::JwtsRefused))
+    }
+
+    /// If the log has room for a line about that refusal: how many like it were left out before.
+    pub(super) fn log_refused_proof(&self, refusal: ProofRefusal) -> Option<u64> {
+        self.refused_proofs.lock().due(refusal, self.ports.clock.instant())
     }
 
     /// The access token with that digest: a look-up before the caller is known.

@@ -21,6 +21,7 @@ mod watch;
 use std::sync::Arc;
 
 pub use admin::Import;
+pub use authenticate::ProofRefusal;
 pub use call::Call;
 pub use error::ServiceError;
 pub use watch::Watch;

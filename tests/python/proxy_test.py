@@ -9,7 +9,9 @@ import re
 import socket
 import subprocess
 import tempfile
+import textwrap
 import unittest
+import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +30,11 @@ APACHE_MODULES = ["mpm_event", "authz_core", "socache_shmcb", "ssl", "http2", "p
 LOADED = "".join(f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n" for name in APACHE_MODULES)
 
 
+def block(text, language):
+    """The first block of a language."""
+    return text.split(f"```{language}\n", 1)[1].split("```", 1)[0]
+
+
 class Proxy(NamedTuple):
     """How to start a proxy, and what its configuration has besides the document's block."""
 
@@ -37,7 +44,18 @@ class Proxy(NamedTuple):
 
     def shown(self):
         """The document's block."""
-        return DOCUMENT.split(f"```{self.language}\n", 1)[1].split("```", 1)[0]
+        return block(DOCUMENT, self.language)
+
+    def forwarding(self):
+        """The document's block with the changes for client certificates."""
+        shown = self.shown()
+        changes = block(DOCUMENT.split("## Clients by certificate", 1)[1], self.language)
+        _, *changes = re.split(r"^# (beside|in place of) (\w+)\n", changes, flags=re.MULTILINE)
+        for how, key, lines in zip(changes[::3], changes[1::3], changes[2::3]):
+            line, indent = re.search(rf"^( *){key}\b.*\n", shown, re.MULTILINE).group(0, 1)
+            kept = line if how == "beside" else ""
+            shown = shown.replace(line, textwrap.indent(lines, indent) + kept, 1)
+        return shown
 
 
 PROXIES = {
@@ -83,11 +101,15 @@ class ProxyTest(QuickstartTest):
     def setUp(self):
         super().setUp()
         self.root = self.lines["ModifyPWByDomain"].metadata
+        self.fronts = {}
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        certificate = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        certificate += ["-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
-        certificate += ["-out", self.folder / "proxy.pem", "-keyout", self.folder / "proxy.pem.key"]
-        subprocess.run(certificate, check=True, capture_output=True)
+        self.make_certificate("proxy.pem", "proxy.pem.key", f"DNS:{NAME}")
+
+    def make_certificate(self, certificate, key, name, *more):
+        """A certificate that signs itself, unless there is more to say."""
+        command = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        command += ["-subj", f"/CN={certificate}", "-addext", f"subjectAltName={name}", "-out", certificate, "-keyout", key]
+        subprocess.run([*command, *more], check=True, capture_output=True, cwd=self.folder)
 
     def start(self, *command, **options):
         super().start(*command, "--watch-heartbeat-seconds", "1", **options)
@@ -127,11 +149,15 @@ class ProxyTest(QuickstartTest):
         process = subprocess.Popen(command, stderr=log, env=environment)
         self.addCleanup(process.wait)
         self.addCleanup(process.terminate)
-        trusted = grpc.ssl_channel_credentials((self.folder / "proxy.pem").read_bytes())
+        self.fronts[name] = front
+        return self.channel_to(front), process, log
+
+    def channel_to(self, front, *identity):
+        """A channel to a proxy, with a key and a certificate of the client if there are any."""
+        trusted = grpc.ssl_channel_credentials((self.folder / "proxy.pem").read_bytes(), *identity)
         options = [("grpc.ssl_target_name_override", NAME), ("grpc.default_authority", NAME)]
         options += [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 100)]
-        channel = self.enterContext(grpc.secure_channel(f"127.0.0.1:{front}", trusted, options=options))
-        return channel, process, log
+        return self.enterContext(grpc.secure_channel(f"127.0.0.1:{front}", trusted, options=options))
 
     def import_through(self, channel, requests, token=None):
         importing = self.admin_stubs.AdminServiceStub(channel).ImportCredentials
@@ -216,6 +242,45 @@ class ProxyTest(QuickstartTest):
         # A limit on the whole stream, which the document lifts, cuts a watch in spite of its heartbeats.
         ((_, channel),) = self.behind(lambda shown: shown.replace("timeout: 0s", "timeout: 2s"), ["Envoy"])
         self.assert_cut(self.watch_through(channel))
+
+    def test_a_client_certificate_names_the_caller_through_a_trusted_proxy(self):
+        self.stop()
+        self.make_certificate("clients.pem", "clients.key", "DNS:clients")
+        of_client = ["-CA", "clients.pem", "-CAkey", "clients.key", "-addext", "basicConstraints=critical,CA:FALSE"]
+        for name in ("nginx", "envoy", "root", "other"):
+            uri = f"URI:spiffe://example.org/{name}"
+            self.make_certificate(f"{name}.pem", f"{name}.key", uri, *of_client, "-addext", "extendedKeyUsage=clientAuth")
+        (self.folder / "ca.pem").write_bytes((self.folder / "proxy.pem").read_bytes())
+        rules = block(DOCUMENT.split("## Clients by certificate", 1)[1], "text")
+        (self.folder / "callers").write_text(rules + "spiffe://example.org/root root demo\n")
+        self.environment = {"CREDENTIALD_TLS_CERTIFICATE_FILE": "any", "CREDENTIALD_TLS_KEY_FILE": "any"}
+        self.start(
+            "serve", "--store-url", f"sqlite:{self.data}/credentiald.db",
+            "--tls-certificate-file", self.folder / "proxy.pem", "--tls-key-file", self.folder / "proxy.pem.key",
+            "--tls-client-ca-file", self.folder / "clients.pem", "--tls-client-callers-file", self.folder / "callers",
+            "--tls-client-certificates", "optional",
+        )
+        read = {file.name: file.read_bytes() for file in self.folder.iterdir()}
+        forged = urllib.parse.quote(read["root.pem"].decode(), safe="")
+        forged = [("ssl-client-cert", forged), ("x-forwarded-client-cert", f'Hash=00;Cert="{forged}"')]
+        for name in ("nginx", "Envoy"):
+            with self.subTest(name):
+                self.await_ready(*self.started(name, PROXIES[name].forwarding()))
+                front = self.fronts[name]
+                clients = {key: self.channel_to(front, read[f"{key}.key"], read[f"{key}.pem"]) for key in ("root", "other")}
+                clients["none"] = self.channel_to(front)
+                outcomes = {}
+                for client, channel in clients.items():
+                    list_users = self.admin_stubs.AdminServiceStub(channel).ListRamUsers
+                    for headers in ([], forged, forged + self.root):
+                        try:
+                            list_users(self.admin.ListRamUsersRequest(), metadata=headers, timeout=SECONDS)
+                            outcome = "OK"
+                        except grpc.RpcError as error:
+                            outcome = Error(error).info.reason
+                        outcomes.setdefault(client, []).append(outcome)
+                refused = ["UNAUTHENTICATED", "UNAUTHENTICATED", "OK"]
+                self.assertEqual(outcomes, {"root": ["OK", "OK", "OK"], "other": refused, "none": refused})
 
 
 if __name__ == "__main__":

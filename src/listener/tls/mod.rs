@@ -1,5 +1,6 @@
 //! TLS: a set of files that fit together, and the handshake of a connection.
 
+mod forwarded;
 mod peer;
 mod set;
 

@@ -1,4 +1,4 @@
-//! The client certificate of a connection, as the identity of its caller.
+//! Client certificates: that of a connection, and those that a trusted proxy forwards, as identities of callers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,85 +10,147 @@ use sha2::{Digest, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::forwarded::chain_in;
 use super::{TlsInForce, TlsSet};
-use crate::domain::caller_rules::SpiffeId;
+use crate::domain::caller_rules::{CertificateRule, ForwardingHeader, SpiffeId};
 use crate::domain::named_caller::NamedCaller;
 use crate::domain::time::Timestamp;
-use crate::ports::{Clock, ExternalIdentity, PeerCertificate};
+use crate::ports::{
+    CertificateHolder, CertificateRefusal, CertificateValidity, Clock, ExternalIdentity, PeerCertificate, TrustedProxy,
+};
 
-/// A client certificate that the handshake has verified, and that names a caller.
+/// A client certificate that was verified, by the handshake or after a proxy forwarded it.
 struct ClientCertificate {
     chain: Vec<CertificateDer<'static>>,
-    id: SpiffeId,
-    caller: NamedCaller,
     expires_at: Timestamp,
     in_force: TlsInForce,
     clock: Arc<dyn Clock>,
     /// The last set that the certificate was compared with, and whether that set recognizes it.
     compared: Mutex<(Arc<TlsSet>, bool)>,
+    /// The proxy that forwards it.
+    proxy: Option<Arc<Ruled<ForwardingHeader>>>,
 }
 
-/// The certificate of a peer, if it has one. `set` is the set of the handshake.
+/// A certificate whose id has a rule: for a caller, or for a proxy with its header.
+struct Ruled<T> {
+    certificate: Arc<ClientCertificate>,
+    id: SpiffeId,
+    named: T,
+}
+
+/// The certificate of a peer, if it has one. `set` is the set of the handshake, which has verified it.
 pub(super) fn certificate(
     connection: &ServerConnection,
     set: &Arc<TlsSet>,
     in_force: TlsInForce,
     clock: Arc<dyn Clock>,
 ) -> Option<PeerCertificate> {
-    let chain = connection.peer_certificates()?;
-    let thumbprint = Sha256::digest(chain.first()?).into();
-    let identity = ClientCertificate::of(chain, set, in_force, clock);
-    Some(PeerCertificate { thumbprint, identity: identity.map(|identity| Arc::new(identity) as _) })
+    ClientCertificate::peer(connection.peer_certificates()?.to_vec(), set, in_force, clock, None)
 }
 
 impl ClientCertificate {
-    /// The identity that verified certificates give, or `None` if the first one names no caller.
-    fn of(
-        chain: &[CertificateDer<'static>],
+    /// The first certificate of a chain that `set` has verified, or `None` if it can't be read.
+    fn peer(
+        chain: Vec<CertificateDer<'static>>,
         set: &Arc<TlsSet>,
         in_force: TlsInForce,
         clock: Arc<dyn Clock>,
-    ) -> Option<Self> {
+        proxy: Option<Arc<Ruled<ForwardingHeader>>>,
+    ) -> Option<PeerCertificate> {
+        let thumbprint = Sha256::digest(chain.first()?).into();
         let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;
-        let id = only_spiffe_id(&leaf)?;
-        let caller = set.caller_of(&id)?.clone();
         // The last second is part of its time (RFC 5280, section 4.1.2.5).
         let expires_at =
             Timestamp::from_micros(leaf.validity().not_after.timestamp().checked_add(1)?.checked_mul(1_000_000)?);
+        let ruled = only_spiffe_id(&leaf).and_then(|id| Some((set.rule_of(&id)?.clone(), id)));
+        let is_forwarded = proxy.is_some();
         let compared = Mutex::new((Arc::clone(set), true));
-        Some(Self { chain: chain.to_vec(), id, caller, expires_at, in_force, clock, compared })
+        let certificate = Arc::new(Self { chain, expires_at, in_force, clock, compared, proxy });
+        let validity = Arc::clone(&certificate) as _;
+        let holder = match ruled {
+            Some((CertificateRule::Caller(named), id)) => {
+                CertificateHolder::Caller(Arc::new(Ruled { certificate, id, named }))
+            }
+            // A proxy that is a client of another one is not trusted.
+            Some((CertificateRule::Proxy(named), id)) if !is_forwarded => {
+                CertificateHolder::Proxy(Arc::new(Ruled { certificate, id, named }))
+            }
+            _ => CertificateHolder::Unnamed,
+        };
+        Some(PeerCertificate { thumbprint, validity, holder })
+    }
+
+    fn set(&self) -> Arc<TlsSet> {
+        Arc::clone(&self.in_force.borrow())
     }
 
     /// Verifies the certificate again, once for each set that is put in force.
     fn is_recognized(&self) -> bool {
-        let set = Arc::clone(&self.in_force.borrow());
+        let set = self.set();
         let mut compared = self.compared.lock();
         if !Arc::ptr_eq(&compared.0, &set) {
-            let is_recognized =
-                set.caller_of(&self.id) == Some(&self.caller) && set.verifies(&self.chain, self.clock.now());
+            let is_recognized = set.verifies(&self.chain, self.clock.now());
             *compared = (set, is_recognized);
         }
         compared.1
     }
 }
 
-impl ExternalIdentity for ClientCertificate {
+impl CertificateValidity for ClientCertificate {
+    fn is_valid_at(&self, at: Timestamp) -> bool {
+        at < self.expires_at && self.is_recognized() && self.proxy.as_ref().is_none_or(|proxy| proxy.is_trusted_at(at))
+    }
+}
+
+impl ExternalIdentity for Ruled<NamedCaller> {
     fn caller(&self) -> &NamedCaller {
-        &self.caller
+        &self.named
     }
 
     fn is_valid_at(&self, at: Timestamp) -> bool {
-        at < self.expires_at && self.is_recognized()
+        let set = self.certificate.set();
+        let is_named = matches!(set.rule_of(&self.id), Some(CertificateRule::Caller(caller)) if *caller == self.named);
+        is_named && self.certificate.is_valid_at(at)
+    }
+}
+
+impl Ruled<ForwardingHeader> {
+    fn is_trusted_at(&self, at: Timestamp) -> bool {
+        let set = self.certificate.set();
+        let is_trusted = set.rule_of(&self.id) == Some(&CertificateRule::Proxy(self.named));
+        is_trusted && self.certificate.is_valid_at(at)
+    }
+}
+
+impl TrustedProxy for Ruled<ForwardingHeader> {
+    fn header(&self) -> &'static str {
+        self.named.name()
+    }
+
+    fn client(self: Arc<Self>, value: &str) -> Result<PeerCertificate, CertificateRefusal> {
+        let ClientCertificate { in_force, clock, .. } = self.certificate.as_ref();
+        let (in_force, clock, now, set) = (in_force.clone(), Arc::clone(clock), clock.now(), self.certificate.set());
+        if !self.is_trusted_at(now) {
+            return Err(CertificateRefusal::Proxy);
+        }
+        let chain = chain_in(self.named, value).ok_or(CertificateRefusal::Malformed)?;
+        if !set.verifies(&chain, now) {
+            return Err(CertificateRefusal::Invalid);
+        }
+        ClientCertificate::peer(chain, &set, in_force, clock, Some(self)).ok_or(CertificateRefusal::Malformed)
     }
 }
 
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("ClientCertificate")
-            .field("id", &self.id)
-            .field("caller", &self.caller)
-            .finish_non_exhaustive()
+        formatter.debug_struct("ClientCertificate").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Ruled<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, named, .. } = self;
+        formatter.debug_struct("Ruled").field("id", id).field("named", named).finish_non_exhaustive()
     }
 }
 

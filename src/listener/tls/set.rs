@@ -16,8 +16,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 use super::{HandshakeTime, unix_time};
-use crate::domain::caller_rules::{CallerRules, SpiffeId};
-use crate::domain::named_caller::NamedCaller;
+use crate::domain::caller_rules::{CallerRules, CertificateRule, SpiffeId};
 use crate::domain::time::Timestamp;
 use crate::ports::Clock;
 
@@ -120,9 +119,9 @@ impl TlsSet {
         Ok(Self { server: Arc::new(server), clients, callers })
     }
 
-    /// The caller that an id names.
-    pub(super) fn caller_of(&self, id: &SpiffeId) -> Option<&NamedCaller> {
-        self.callers.caller_of(id)
+    /// What an id stands for.
+    pub(super) fn rule_of(&self, id: &SpiffeId) -> Option<&CertificateRule> {
+        self.callers.rule_of(id)
     }
 
     /// Whether a client with these certificates could connect now.
@@ -149,7 +148,7 @@ fn items<T: PemObject>(text: &str, kind: &str) -> Result<Vec<T>, String> {
 }
 
 /// Every certificate of a PEM text.
-fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     items(text, "certificate")
 }
 

@@ -12,7 +12,7 @@ use super::tls::{Closed, openssl};
 use crate::support::Client;
 use crate::support::certificates::{ClientTls, Leaf};
 
-const RULES: &str = "# callers of the tests
+pub(super) const RULES: &str = "# callers of the tests
 spiffe://example.org/ops operator ops
 spiffe://example.org/root root acme
 spiffe://example.org/relay service acme relay
@@ -20,18 +20,20 @@ spiffe://example.org/alice ram-user acme alice
 spiffe://example.org/bob iam-user acme bob
 spiffe://example.org/nobody ram-user acme nobody
 spiffe://example.org/absent root absent
+spiffe://example.org/edge proxy ssl-client-cert
+spiffe://example.org/mesh proxy x-forwarded-client-cert
 ";
-const OLD: &str = "Old-Harbour-12";
+pub(super) const OLD: &str = "Old-Harbour-12";
 const NEW: &str = "New-Harbour-34";
 
 /// A service that takes client certificates, with rules for them.
-struct Ruled {
-    closed: Closed,
-    serving: Serving,
+pub(super) struct Ruled {
+    pub(super) closed: Closed,
+    pub(super) serving: Serving,
 }
 
 impl Ruled {
-    async fn start(arguments: &[&str]) -> Self {
+    pub(super) async fn start(arguments: &[&str]) -> Self {
         let closed = Closed::new();
         fs::write(closed.site.path("callers"), RULES).unwrap();
         let rules = ["--tls-client-callers-file", "callers", "--watch-heartbeat-seconds", "1"];
@@ -40,15 +42,15 @@ impl Ruled {
     }
 
     /// A client whose certificate has these URIs, on a connection of its own.
-    fn with(&self, uris: &[&str]) -> Client {
+    pub(super) fn with(&self, uris: &[&str]) -> Client {
         self.closed.caller(&self.serving, &self.leaf(uris, 100))
     }
 
-    fn caller(&self, name: &str) -> Client {
+    pub(super) fn caller(&self, name: &str) -> Client {
         self.with(&[&format!("spiffe://example.org/{name}")])
     }
 
-    fn leaf(&self, uris: &[&str], serial: u64) -> Leaf {
+    pub(super) fn leaf(&self, uris: &[&str], serial: u64) -> Leaf {
         self.closed.client(|params| {
             params.subject_alt_names = uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect();
             params.serial_number = Some(serial.into());
@@ -56,7 +58,7 @@ impl Ruled {
     }
 
     /// The operator `ops`, and a tenant `acme` with its users.
-    async fn acme(&self) -> Client {
+    pub(super) async fn acme(&self) -> Client {
         let ops = self.caller("ops");
         ops.ok("CreateTenant", json!({ "tenant": "acme" })).await;
         let root = self.caller("root");
@@ -66,7 +68,7 @@ impl Ruled {
     }
 
     /// Replaces the rules, and waits until the service has taken that many new sets.
-    async fn reload(&self, rules: &str, sets: usize) {
+    pub(super) async fn reload(&self, rules: &str, sets: usize) {
         fs::write(self.closed.site.path("callers"), rules).unwrap();
         self.serving.signal("HUP");
         self.serving.logs_times("TLS files are in force", sets).await;
@@ -175,8 +177,8 @@ async fn a_removed_rule_and_a_revocation_end_calls_and_watches() {
     relay.err("VerifyPassword", asked(), "UNAUTHENTICATED").await;
     // A bad set does not replace that one.
     for (rules, words) in [
-        (format!("{RULES}spiffe://example.net/a root acme\n"), "line 9 has another trust domain"),
-        (format!("{RULES}spiffe://example.org/relay root acme"), "line 9 has the same id"),
+        (format!("{RULES}spiffe://example.net/a root acme\n"), "line 11 has another trust domain"),
+        (format!("{RULES}spiffe://example.org/relay root acme"), "line 11 has the same id"),
         (RULES.replace("service acme", "service"), "line 4 must name a caller"),
     ] {
         fs::write(ruled.closed.site.path("callers"), rules).unwrap();

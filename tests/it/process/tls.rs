@@ -390,7 +390,7 @@ impl Closed {
     }
 
     /// Certificates that are refused, and what is wrong with them.
-    fn bad(&self) -> Vec<(&'static str, Leaf)> {
+    pub(super) fn bad(&self) -> Vec<(&'static str, Leaf)> {
         let client = |change: fn(&mut CertificateParams)| self.client(change);
         vec![
             ("of another CA", Authority::new("clients").client("spiffe://example.org/a")),

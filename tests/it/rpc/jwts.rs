@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use credentiald::ambient::SystemClock;
+use credentiald::domain::time::Timestamp;
 use credentiald::jwt::{JwtReader, JwtTexts, Jwts};
-use credentiald::ports::{Clock, JwtRefusal, JwtVerifier, NoMeter, PresentedJwt};
+use credentiald::ports::{
+    CertificateHolder, CertificateValidity, Clock, JwtRefusal, JwtVerifier, NoMeter, PeerCertificate, PresentedJwt,
+};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -181,6 +184,16 @@ async fn each_bad_token_is_refused_by_its_check() {
     }
 }
 
+/// A certificate that is valid until then.
+#[derive(Debug)]
+struct Until(Timestamp);
+
+impl CertificateValidity for Until {
+    fn is_valid_at(&self, at: Timestamp) -> bool {
+        at < self.0
+    }
+}
+
 #[tokio::test]
 async fn a_token_that_is_bound_to_a_certificate_needs_it() {
     let ec = SigningKey::new("ec", "ES256");
@@ -189,12 +202,19 @@ async fn a_token_that_is_bound_to_a_certificate_needs_it() {
     let in_force = watch::Sender::new(JwtReader::new("".as_ref()).read(&texts).unwrap());
     let verifier = Jwts::new(in_force.subscribe());
     let text = &ec.token(&changed(&claims("root"), "cnf", json!({ "x5t#S256": encoded([7; 32]) })));
-    for (certificate, outcome) in
-        [(Some([7; 32]), None), (Some([8; 32]), Some(JwtRefusal::Certificate)), (None, Some(JwtRefusal::Certificate))]
-    {
-        let presented = PresentedJwt { text, certificate };
-        assert_eq!(verifier.verify(presented, SystemClock.now()).await.err(), outcome, "{certificate:?}");
+    let certificate = |thumbprint| {
+        let validity = Arc::new(Until(SystemClock.now().after(REFRESH)));
+        Some(PeerCertificate { thumbprint, validity, holder: CertificateHolder::Unnamed })
+    };
+    for certificate in [certificate([8; 32]), None] {
+        let presented = PresentedJwt { text, certificate: certificate.as_ref() };
+        assert_eq!(verifier.verify(presented, SystemClock.now()).await.err(), Some(JwtRefusal::Certificate));
     }
+    let its_own = certificate([7; 32]);
+    let presented = PresentedJwt { text, certificate: its_own.as_ref() };
+    let identity = verifier.verify(presented, SystemClock.now()).await.unwrap();
+    assert!(identity.is_valid_at(SystemClock.now()));
+    assert!(!identity.is_valid_at(SystemClock.now().after(REFRESH)), "the certificate is no longer valid");
 }
 
 #[tokio::test]

@@ -8,7 +8,10 @@ use bytes::Bytes;
 use prost::Message;
 use prost_reflect::DynamicMessage;
 use rcgen::CertificateParams;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -17,7 +20,7 @@ use crate::support::certificates::{Authority, ClientTls, client_params};
 use crate::support::client::{OpenStream, Watching, frame, method_named, path};
 use crate::support::clock::MovedClock;
 use crate::support::installation::write_secretly;
-use crate::support::jwt::{JwksServer, REFRESH, SigningKey, claims, issuers};
+use crate::support::jwt::{JwksServer, REFRESH, SigningKey, claims, encoded, issuers, key_set};
 use crate::support::{Client, Setup, World};
 
 const OLD: &str = "mypassword";
@@ -141,9 +144,17 @@ impl Certified {
         Self::start(tempfile::tempdir().unwrap(), &server_params(), &[]).await
     }
 
+    /// A client with a certificate, and the thumbprint of that.
+    fn with_thumbprint(&self, params: &CertificateParams) -> (Client, String) {
+        let leaf = self.authority.issue(params);
+        let der = CertificateDer::from_pem_slice(leaf.certificate.as_bytes()).unwrap();
+        let client = self.world.anybody().over(&ClientTls::with_certificate(&self.authority.pem(), &leaf));
+        (client, encoded(Sha256::digest(der)))
+    }
+
     /// A client with this certificate.
     fn with(&self, params: &CertificateParams) -> Client {
-        self.world.anybody().over(&ClientTls::with_certificate(&self.authority.pem(), &self.authority.issue(params)))
+        self.with_thumbprint(params).0
     }
 
     /// Revokes the certificate of that serial number, and waits until its watch ends.
@@ -181,6 +192,33 @@ async fn a_certificate_that_expires_ends_calls_and_watches() {
     assert_eq!(watch.end().await.reason(), "UNAUTHENTICATED");
     let again = certified.with(&params);
     assert!(again.try_call("VerifyPassword", verification()).await.is_none(), "a new connection");
+}
+
+#[tokio::test]
+async fn a_call_by_a_jwt_ends_when_the_certificate_that_it_is_bound_to_is_revoked() {
+    let (folder, key) = (tempfile::tempdir().unwrap(), SigningKey::new("a", "ES256"));
+    let issuers_file = folder.path().join("issuers.toml");
+    std::fs::write(&issuers_file, issuers("jwks_file = \"keys.json\"")).unwrap();
+    std::fs::write(folder.path().join("keys.json"), key_set(&[&key])).unwrap();
+    let settings = [("jwt.issuers_file", issuers_file.to_str().unwrap())];
+    let certified = Certified::start(folder, &server_params(), &settings).await;
+    // A certificate that names no caller.
+    let mut params = client_params(&["spiffe://example.org/other"]);
+    params.serial_number = Some(8.into());
+    let (client, thumbprint) = certified.with_thumbprint(&params);
+    let bound = |thumbprint: &str| {
+        let mut claims = claims("root");
+        claims["cnf"] = json!({ "x5t#S256": thumbprint });
+        key.token(&claims)
+    };
+    let root = client.with_token(&bound(&thumbprint));
+    root.ok("ListRamUsers", json!({})).await;
+    certified.with(&params).with_token(&bound(&thumbprint)).err("ListRamUsers", json!({}), "UNAUTHENTICATED").await;
+    let watch = root.watch(json!({})).await;
+    certified.revoke(8, watch).await;
+    root.err("ListRamUsers", json!({}), "UNAUTHENTICATED").await;
+    // It is the binding that ended: the connection stays, and a token without one can be used.
+    client.with_token(&key.token(&claims("root"))).ok("ListRamUsers", json!({})).await;
 }
 
 #[tokio::test]
