@@ -32,6 +32,8 @@ pub mod telemetry;
 pub mod edge;
 #[cfg(feature = "server")]
 pub mod grpc;
+#[cfg(feature = "server")]
+pub mod http;
 
 #[cfg(feature = "sqlite")]
 pub mod server;

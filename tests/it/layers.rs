@@ -66,6 +66,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "config", layers: &["domain"], crates: Shared },
     Layer { name: "edge", layers: &["domain", "policy", "ports", "service"], crates: Only(&["tracing", "uuid"]) },
     Layer { name: "grpc", layers: &["domain", "ports", "service", "edge"], crates: Shared },
+    Layer { name: "http", layers: &["domain"], crates: Shared },
     Layer { name: "server", layers: ALL_BUT_CLI_AND_SERVER, crates: Shared },
     Layer { name: "cli", layers: ALL_BUT_CLI, crates: Shared },
     Layer { name: "main", layers: &["cli"], crates: Only(&["zeroizing_alloc"]) },
@@ -89,6 +90,7 @@ const ALL_BUT_CLI_AND_SERVER: &[&str] = &[
     "config",
     "edge",
     "grpc",
+    "http",
 ];
 
 const ALL_BUT_CLI: &[&str] = &[
@@ -108,6 +110,7 @@ const ALL_BUT_CLI: &[&str] = &[
     "config",
     "edge",
     "grpc",
+    "http",
     "server",
 ];
 
@@ -118,7 +121,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("cedar_policy", &["authz"]),
     ("miette", &["authz"]),
     ("argon2", &["hashing"]),
-    ("aws_lc_rs", &["blocklist", "hashing", "jwt", "signing"]),
+    ("aws_lc_rs", &["blocklist", "hashing", "http", "jwt", "signing"]),
     ("md4", &["blocklist"]),
     ("argon2_rust", &["hashing"]),
     ("memmap2", &["hashing"]),

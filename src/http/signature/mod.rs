@@ -1,0 +1,126 @@
+//! The signatures of the vendors' SDKs: what a request claims, and whether a secret made its signature.
+
+mod acs3;
+mod canonical;
+mod sdk_hmac;
+#[cfg(test)]
+mod tests;
+mod times;
+mod v1;
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use http::header::AUTHORIZATION;
+use zeroize::Zeroizing;
+
+use super::parameters::Parameters;
+use super::request::ReceivedRequest;
+use crate::domain::time::Timestamp;
+
+/// How far the time of a request may be off, either way.
+const WINDOW: Duration = Duration::from_mins(15);
+/// Longest nonce.
+const LONGEST_NONCE: usize = 128;
+
+/// Why a request is refused before its key is looked up. Repeats nothing of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureProblem {
+    /// It is not signed.
+    #[error("the request is not signed")]
+    Absent,
+    /// The algorithm is not one that the service checks.
+    #[error("the signature algorithm is not supported")]
+    Algorithm,
+    /// A part of the signature is missing, or can't be understood.
+    #[error("the signature is incomplete or malformed: {0}")]
+    Malformed(&'static str),
+    /// A header that has to be signed is not.
+    #[error("a header is not signed that has to be: {0}")]
+    HeaderNotSigned(&'static str),
+    /// The body is not the one that was signed.
+    #[error("the digest of the body is another one")]
+    BodyDigest,
+    /// The time can't be understood.
+    #[error("the time of the request is malformed")]
+    Time,
+    /// The time is too far off.
+    #[error("the time of the request is more than 15 minutes off")]
+    Expired,
+}
+
+/// What a signed request claims. Only [`Self::is_made_with`] proves it.
+pub struct ClaimedSignature {
+    /// The access key that it names.
+    pub access_key_id: String,
+    /// When it was signed.
+    pub at: Timestamp,
+    /// What makes it unique for its key. Huawei's requests have none.
+    pub nonce: Option<String>,
+    algorithm: hmac::Algorithm,
+    /// What follows the secret in the key of the HMAC.
+    after_secret: &'static str,
+    /// What is signed. It may contain passwords, so it is wiped, and never shown.
+    string_to_sign: Zeroizing<String>,
+    signature: Vec<u8>,
+}
+
+impl ClaimedSignature {
+    /// Reads the signature of a request: by its `Authorization`, or else by its parameters.
+    ///
+    /// # Errors
+    /// The first problem.
+    pub fn of(request: &ReceivedRequest<'_>, parameters: &Parameters) -> Result<Self, SignatureProblem> {
+        if !request.headers.contains_key(AUTHORIZATION) {
+            return v1::claimed(request, parameters);
+        }
+        let authorization =
+            request.header(AUTHORIZATION.as_str()).ok_or(SignatureProblem::Malformed("Authorization"))?;
+        let (algorithm, parts) = authorization.split_once(' ').ok_or(SignatureProblem::Algorithm)?;
+        match algorithm {
+            acs3::ALGORITHM => acs3::claimed(request, parts),
+            sdk_hmac::ALGORITHM => sdk_hmac::claimed(request, parts),
+            _ => Err(SignatureProblem::Algorithm),
+        }
+    }
+
+    /// Checks that it was signed recently.
+    ///
+    /// # Errors
+    /// It was not.
+    pub fn check_time(&self, now: Timestamp) -> Result<(), SignatureProblem> {
+        let is_recent = now <= self.at.after(WINDOW) && self.at <= now.after(WINDOW);
+        is_recent.then_some(()).ok_or(SignatureProblem::Expired)
+    }
+
+    /// Whether the signature was made with that secret. Takes the same time for every wrong signature.
+    pub fn is_made_with(&self, secret: &str) -> bool {
+        let key = Zeroizing::new([secret, self.after_secret].concat());
+        let key = hmac::Key::new(self.algorithm, key.as_bytes());
+        hmac::verify(&key, self.string_to_sign.as_bytes(), &self.signature).is_ok()
+    }
+}
+
+impl fmt::Debug for ClaimedSignature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ClaimedSignature").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// A nonce: any text of 1 to 128 characters.
+fn nonce(text: Option<&str>) -> Result<Option<String>, SignatureProblem> {
+    let text = text.filter(|text| !text.is_empty() && text.chars().count() <= LONGEST_NONCE);
+    text.map(|text| Some(text.to_owned())).ok_or(SignatureProblem::Malformed("nonce"))
+}
+
+/// Bytes that are written as lower-case hexadecimal digits.
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |digit: &u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| if let [high, low] = pair { Some(digit(high)? << 4 | digit(low)?) } else { None }).collect()
+}
