@@ -17,7 +17,8 @@ const RANGE: &[u8] = b"credentiald audit range 1";
 const CHECKPOINT: &[u8] = b"credentiald audit checkpoint 1";
 const CUT: &[u8] = b"credentiald audit cut 1";
 
-/// The named texts of an event, as [`AuditEvent::fields`](super::audit_event::AuditEvent::fields) returns them.
+/// An event as it is stored, as named texts: all that is stored of it but its position, whether or not this version of
+/// the program can read it as an [`AuditEvent`](super::audit_event::AuditEvent).
 pub type EventFields = BTreeMap<String, String>;
 
 /// A hash of the chain.

@@ -3,7 +3,6 @@
 use uuid::Uuid;
 
 use super::action::Action;
-use super::audit_chain::EventFields;
 use super::caller::Caller;
 use super::credential::{ChangeId, Version};
 use super::names::FreeName;
@@ -38,49 +37,6 @@ pub struct AuditEvent {
     pub policies: Vec<String>,
     /// The outcome.
     pub outcome: AuditOutcome,
-}
-
-impl AuditEvent {
-    /// The event as named texts, for an export and for the hash chain. A field without a value is absent.
-    pub fn fields(&self) -> EventFields {
-        let mut fields = EventFields::new();
-        let mut add = |name: &str, text: String| drop(fields.insert(name.to_owned(), text));
-        add("id", self.id.to_string());
-        add("time", self.at.to_string());
-        // As in responses.
-        add("request_id", format!("{:X}", self.request_id.hyphenated()));
-        add("caller", self.caller.to_string());
-        add("action", self.action.name().to_owned());
-        add("resource", self.resource.clone());
-        add("outcome", self.outcome.as_str().to_owned());
-        let optional = [
-            ("correlation_id", self.correlation_id.clone()),
-            ("caller_subject_id", self.caller.subject_id().map(|id| id.to_string())),
-            ("subject_id", self.subject.map(|id| id.to_string())),
-            ("tenant_id", self.tenant.map(|id| id.to_string())),
-            ("process", self.process.as_ref().map(FreeName::to_string)),
-        ];
-        optional.into_iter().filter_map(|(name, text)| Some((name, text?))).for_each(|(name, text)| add(name, text));
-        for (number, policy) in self.policies.iter().enumerate() {
-            add(&format!("policy_{number}"), policy.clone());
-        }
-        match &self.outcome {
-            AuditOutcome::Changed { change_id, version } => {
-                add("change_id", change_id.0.to_string());
-                add("version", version.number().to_string());
-            }
-            AuditOutcome::Imported { subjects, unchanged } => {
-                add("imported", subjects.to_string());
-                add("unchanged", unchanged.to_string());
-            }
-            _ => {}
-        }
-        if let Some(Repeats { count, since }) = self.outcome.repeats() {
-            add("repeats", count.to_string());
-            add("repeated_since", since.to_string());
-        }
-        fields
-    }
 }
 
 /// The outcome of a request.

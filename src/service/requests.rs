@@ -16,7 +16,7 @@ use crate::domain::page::Page;
 use crate::domain::password::{NewPassword, Password};
 use crate::domain::subject::{GivenAttributes, InstanceStatus, SubjectName};
 use crate::domain::time::Timestamp;
-use crate::ports::store::SubjectEntry;
+use crate::ports::store::{SubjectEntry, UnreadableEvent};
 use crate::service::ServiceError;
 use zeroize::Zeroizing;
 
@@ -206,7 +206,7 @@ pub struct AuditItem {
     /// The position after this item: another reader resumes from there.
     pub cursor: Position,
     /// The event; `None` for a cursor alone.
-    pub event: Option<AuditEvent>,
+    pub event: Option<Result<AuditEvent, UnreadableEvent>>,
 }
 
 /// A subject with the hash of its password, as far as it could be read.

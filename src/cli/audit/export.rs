@@ -16,7 +16,7 @@ use crate::cli::settings::SettingArgs;
 use crate::cli::store::open_beside;
 use crate::cli::terminal::Terminal;
 use crate::domain::change_event::Position;
-use crate::ports::store::AuditLog;
+use crate::ports::store::{AuditLog, AuditRange};
 use crate::store::SqlStore;
 
 /// Export the audit log with its hash chain and signatures, as JSON lines.
@@ -62,16 +62,14 @@ async fn export(store: &SqlStore, output: &mut dyn Write) -> Result<(), Failure>
                 written => written.map_err(cant_write)?,
             }
         }
-        let Some((checkpoint, events)) = store.audit_range(last).await.map_err(unread)? else {
+        let Some(AuditRange { checkpoint, events, .. }) = store.audit_range(last).await.map_err(unread)? else {
             return output.flush().map_err(cant_write);
         };
         if checkpoint.first > Position(last.0 + 1) && store.audit_cut().await.map_err(unread)?.last > last {
             return Err(Failure::failed("old events were removed meanwhile; run the command again"));
         }
         last = checkpoint.last;
-        let event = |(position, event): (Position, crate::domain::audit_event::AuditEvent)| {
-            Line::Event(EventLine { position: position.0, fields: event.fields() })
-        };
+        let event = |(position, fields): (Position, _)| Line::Event(EventLine { position: position.0, fields });
         lines = events.into_iter().map(event).collect();
         lines.push(Line::Checkpoint((&checkpoint).into()));
     }

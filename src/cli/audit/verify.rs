@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::settings::SettingArgs;
 use crate::cli::store::open_beside;
 use crate::cli::terminal::Terminal;
-use crate::domain::audit_chain::{BrokenChain, ChainCheck, ChainHash, Cut, EventFields, Seal, SealVerdict};
+use crate::domain::audit_chain::{BrokenChain, ChainCheck, ChainHash, Cut, Seal, SealVerdict};
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::change_event::Position;
 use crate::ports::store::AuditLog;
@@ -218,6 +218,7 @@ async fn check_store(store: &SqlStore, seals: &Seals<'_>, earlier: Option<End>) 
 
 async fn check_after(store: &SqlStore, cut: &Cut, seals: &Seals<'_>, earlier: Option<End>) -> Result<Report, Failure> {
     let mut walk = seals.begin(cut, earlier)?;
+    let (mut first_unreadable, mut unreadable) = (None, 0);
     let all = AuditFilter::default();
     let outside = |position: Position| {
         let problem = "the event is in no range";
@@ -228,16 +229,24 @@ async fn check_after(store: &SqlStore, cut: &Cut, seals: &Seals<'_>, earlier: Op
         return Err(outside(*position));
     }
     loop {
-        while let Some((checkpoint, events)) = store.audit_range(walk.check.last).await.map_err(unread)? {
-            let fields: Vec<(Position, EventFields)> =
-                events.iter().map(|(position, event)| (*position, event.fields())).collect();
-            walk.check.range(&checkpoint, &fields).map_err(Failure::failed)?;
+        while let Some(range) = store.audit_range(walk.check.last).await.map_err(unread)? {
+            walk.check.range(&range.checkpoint, &range.events).map_err(Failure::failed)?;
             walk.pass()?;
+            first_unreadable = first_unreadable.or(range.unreadable.first().copied());
+            unreadable += range.unreadable.len();
         }
         // What is beyond the last checkpoint may have got one meanwhile.
         let beyond = store.audit_events(&all, walk.check.last, 1).await.map_err(unread)?;
         match beyond.events.first() {
-            None => return walk.end(),
+            None => {
+                return walk.end().and_then(|report| match first_unreadable {
+                    None => Ok(report),
+                    Some(Position(first)) => Err(Failure::failed(format!(
+                        "the chain is sound, but events can't be read ({unreadable}, the first at position {first}): \
+                     `audit export` shows what is stored"
+                    ))),
+                });
+            }
             Some((position, _)) if beyond.kept.last <= walk.check.last => return Err(outside(*position)),
             Some(_) => {}
         }

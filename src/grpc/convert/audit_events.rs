@@ -11,7 +11,9 @@ use crate::service::requests::AuditItem;
 
 impl From<AuditItem> for wire::ListAuditEventsResponse {
     fn from(item: AuditItem) -> Self {
-        Self { cursor: cursor_at(item.cursor), event: item.event.map(Into::into) }
+        let unreadable = |_| wire::AuditEvent { outcome: "unreadable".to_owned(), ..wire::AuditEvent::default() };
+        let event = item.event.map(|event| event.map_or_else(unreadable, Into::into));
+        Self { cursor: cursor_at(item.cursor), event }
     }
 }
 

@@ -3,15 +3,30 @@
 use async_trait::async_trait;
 
 use super::{ChangeEventPage, StoreError};
-use crate::domain::audit_chain::{Checkpoint, Cut};
+use crate::domain::audit_chain::{Checkpoint, Cut, EventFields};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::change_event::Position;
 use crate::domain::time::Timestamp;
 use crate::ports::AuditSealer;
 
-/// A part of the audit log.
-pub type AuditEventPage = ChangeEventPage<AuditEvent>;
+/// A part of the audit log. An event that can't be read is in its place all the same.
+pub type AuditEventPage = ChangeEventPage<Result<AuditEvent, UnreadableEvent>>;
+
+/// A stored event that this version of the program can't read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnreadableEvent;
+
+/// A range of the chain.
+#[derive(Debug)]
+pub struct AuditRange {
+    /// Its end.
+    pub checkpoint: Checkpoint,
+    /// Its events as they are stored.
+    pub events: Vec<(Position, EventFields)>,
+    /// Those of them that this version of the program can't read.
+    pub unreadable: Vec<Position>,
+}
 
 /// The audit log. Writes add their own events, in their transactions.
 ///
@@ -23,7 +38,8 @@ pub trait AuditLog: Send + Sync {
     async fn record(&self, event: &AuditEvent) -> Result<(), StoreError>;
 
     /// Gives positions to committed events that have none, as many as fit into a short transaction, and stores the
-    /// checkpoint of that range. MUST write nothing if there are no such events. Returns whether there may be more.
+    /// checkpoint of that range. MUST write nothing if there are no such events. An event that can't be read MUST NOT keep
+    /// the others waiting. Returns whether there may be more.
     async fn close_audit_range(&self, now: Timestamp, sealer: &dyn AuditSealer) -> Result<bool, StoreError>;
 
     /// Events after a position, in order, among which are all that match the filter: the store may use a part of the
@@ -43,13 +59,10 @@ pub trait AuditLog: Send + Sync {
 
     /// The first range that ends after a position, with all events after that position up to its end. MUST be a
     /// consistent snapshot.
-    async fn audit_range(
-        &self,
-        after: Position,
-    ) -> Result<Option<(Checkpoint, Vec<(Position, AuditEvent)>)>, StoreError>;
+    async fn audit_range(&self, after: Position) -> Result<Option<AuditRange>, StoreError>;
 
     /// Removes some of the ranges whose events are all from before that time, the oldest first, and moves the cut to
     /// their end. Returns whether there may be more. If one of the events is younger than 30 days by the store's own
-    /// clock, the store MUST refuse, and remove none.
+    /// clock, or the removed events are not those that the checkpoints cover, the store MUST refuse, and remove none.
     async fn remove_old_audit_events(&self, before: Timestamp, sealer: &dyn AuditSealer) -> Result<bool, StoreError>;
 }

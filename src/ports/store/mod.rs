@@ -16,7 +16,7 @@ mod tokens;
 mod upkeep;
 
 pub use attempts::Attempts;
-pub use audit_log::{AuditEventPage, AuditLog};
+pub use audit_log::{AuditEventPage, AuditLog, AuditRange, UnreadableEvent};
 pub use authority::Authority;
 pub use change_events::{ChangeEventPage, ChangeEvents, Numbered};
 pub use credentials::{Commit, CommitOutcome, Credentials};

@@ -13,6 +13,7 @@ use crate::domain::change_event::Position;
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
 use crate::ports::meter::UpkeepTask;
+use crate::ports::store::UnreadableEvent;
 use crate::service::error::{Interruption, Missing};
 use crate::service::requests::{AuditItem, AuditQuery};
 use crate::service::{Call, ServiceError};
@@ -34,7 +35,7 @@ impl Gates {
     }
 
     /// Closes ranges until every event committed before is in one.
-    async fn close_audit_ranges(&self) -> Result<(), ServiceError> {
+    pub(in crate::service) async fn close_audit_ranges(&self) -> Result<(), ServiceError> {
         while self.ports.store.close_audit_range(self.now(), &*self.ports.sealer).await? {}
         Ok(())
     }
@@ -80,7 +81,7 @@ pub struct AuditReader {
     /// All events up to here are returned or left out.
     cursor: Position,
     /// Events that were read, and not returned yet.
-    page: VecDeque<(Position, AuditEvent)>,
+    page: VecDeque<(Position, Result<AuditEvent, UnreadableEvent>)>,
     /// All events up to here were read.
     up_to: Position,
     state: State,
@@ -127,7 +128,7 @@ impl AuditReader {
                 self.lasting.check(&self.gates).await?;
                 return Ok(self.only_cursor());
             }
-            let Some((position, mut event)) = self.page.pop_front() else {
+            let Some((position, event)) = self.page.pop_front() else {
                 self.cursor = self.up_to;
                 if !self.read_page().await? {
                     if !self.query.follow {
@@ -140,12 +141,17 @@ impl AuditReader {
                 continue;
             };
             self.cursor = position;
-            if self.query.filter.matches(&event) {
+            let is_of_tenant = self.lasting.call().caller().tenant().is_some();
+            // One that can't be read is shown to operators, whatever they filter by.
+            let is_shown =
+                event.as_ref().map_or(self.query.filter.tenant.is_none(), |event| self.query.filter.matches(event));
+            if is_shown {
                 self.query.most = self.query.most.map(|most| most.saturating_sub(1));
-                if self.lasting.call().caller().tenant().is_some() {
+                let event = event.map(|mut event| {
                     // The ids of policies in an operator's files begin with the file's name: they are for operators.
-                    event.policies.retain(|id| !id.contains('/'));
-                }
+                    event.policies.retain(|id| !is_of_tenant || !id.contains('/'));
+                    event
+                });
                 return Ok(AuditItem { cursor: position, event: Some(event) });
             }
         }

@@ -5,17 +5,16 @@
 
 use super::change_events::{placed, position};
 use super::rows::{self, Read};
-use super::{Row, SqlStore, Transaction, audit_events, sql};
-use crate::domain::audit_chain::{ChainHash, Checkpoint, Cut, Seal};
-use crate::domain::audit_event::AuditEvent;
+use super::{Row, SqlStore, Statement, Transaction, audit_events, sql};
+use crate::domain::audit_chain::{BrokenChain, ChainCheck, ChainHash, Checkpoint, Cut, EventFields, Seal, SealVerdict};
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::change_event::Position;
 use crate::domain::names::{FreeName, TenantName};
 use crate::domain::time::Timestamp;
-use crate::ports::store::AuditEventPage;
+use crate::ports::store::{AuditEventPage, AuditRange, UnreadableEvent};
 use crate::ports::{AuditSealer, StoreError};
 
-/// Maximum number of events in a range, and of events that one transaction removes.
+/// Maximum number of events in a range, and of events that one transaction checks and removes.
 const AT_ONCE: i64 = 500;
 /// Maximum number of ranges that one transaction removes.
 const RANGES_AT_ONCE: i64 = 100;
@@ -67,7 +66,7 @@ impl SqlStore {
             _ => page!("", "$1", "$2"),
         };
         let found = self.read(select.bind(after).bind(most)).await?;
-        super::change_events::page(&found, most, audit_events::event)
+        super::change_events::page(&found, most, |row| Ok(audit_events::event(row).map_err(|_| UnreadableEvent)))
     }
 
     pub(super) async fn position_before(&self, time: Timestamp) -> Result<Position, StoreError> {
@@ -83,17 +82,20 @@ impl SqlStore {
         cut(&row.ok_or_else(|| rows::damaged("audit_cut"))?)
     }
 
-    pub(super) async fn range_after(
-        &self,
-        after: Position,
-    ) -> Result<Option<(Checkpoint, Vec<(Position, AuditEvent)>)>, StoreError> {
+    pub(super) async fn range_after(&self, after: Position) -> Result<Option<AuditRange>, StoreError> {
         let select = sql("SELECT k.first, k.last, k.closed_at, k.latest_at, k.hash, k.key_id, k.signature, e.*
              FROM (SELECT * FROM audit_checkpoint WHERE last > $1 ORDER BY last LIMIT 1) k
              LEFT JOIN audit_event e ON e.position > $1 AND e.position <= k.last
              ORDER BY e.position");
         let found = self.read(select.bind(after)).await?;
         let Some(first) = found.first() else { return Ok(None) };
-        Ok(Some((checkpoint(first)?, placed(&found, audit_events::event)?)))
+        let mut unreadable = placed(&found, |row| Ok(audit_events::event(row).is_err()))?;
+        unreadable.retain(|(_, is_unreadable)| *is_unreadable);
+        Ok(Some(AuditRange {
+            checkpoint: checkpoint(first)?,
+            events: stored(&found)?,
+            unreadable: unreadable.into_iter().map(|(position, _)| position).collect(),
+        }))
     }
 
     pub(super) async fn remove_old_ranges(
@@ -101,22 +103,12 @@ impl SqlStore {
         before: Timestamp,
         sealer: &dyn AuditSealer,
     ) -> Result<bool, StoreError> {
-        let first = self
-            .read(sql("SELECT * FROM audit_checkpoint WHERE last >= 1 ORDER BY last LIMIT $1").bind(RANGES_AT_ONCE))
-            .await?
-            .iter()
-            .map(checkpoint)
-            .collect::<Read<Vec<_>>>()?;
-        let is_old = |range: &&Checkpoint| range.latest_at < before;
-        let begin = first.first().map_or(0, |range| range.first.0);
-        let most = u64::try_from(AT_ONCE).unwrap_or_default();
-        let fits = |range: &&Checkpoint| range.last.0 < begin + most || range.first.0 == begin;
-        let Some(end) = first.iter().take_while(is_old).take_while(fits).last() else { return Ok(false) };
-        let mut cut = Cut { last: end.last, hash: end.hash, seal: None };
-        cut.seal = sealer.seal(&cut.sealed_bytes());
-        self.upkeep("remove_old_audit_events").run(|transaction| Box::pin(remove(transaction, cut.clone()))).await?;
-        let next = first.iter().find(|range| range.last > end.last);
-        Ok(next.map_or(i64::try_from(first.len()) == Ok(RANGES_AT_ONCE), |range| is_old(&range)))
+        let first = self.read_first(first_ranges(1)).await?.as_ref().map(checkpoint).transpose()?;
+        if first.is_none_or(|range| range.latest_at >= before) {
+            return Ok(false);
+        }
+        let removal = self.upkeep("remove_old_audit_events");
+        removal.run(|transaction| Box::pin(remove(transaction, before, sealer))).await
     }
 }
 
@@ -125,8 +117,7 @@ async fn close(
     now: Timestamp,
     sealer: &dyn AuditSealer,
 ) -> Result<bool, StoreError> {
-    let lock = super::Statement::of_parts(&["SELECT * FROM audit_cut WHERE only_row = 1", transaction.for_update()]);
-    let begin = cut(&transaction.fetch_first(lock).await?.ok_or_else(|| rows::damaged("audit_cut"))?)?;
+    let begin = locked_cut(transaction).await?;
     let last = sql("SELECT * FROM audit_checkpoint WHERE last >= 1 ORDER BY last DESC LIMIT 1");
     let before = transaction.fetch_first(last).await?.as_ref().map(checkpoint).transpose()?;
     let (last, hash) = before.as_ref().map_or((begin.last, begin.hash), |before| (before.last, before.hash));
@@ -137,37 +128,87 @@ async fn close(
                      SELECT id, at FROM audit_event WHERE position IS NULL ORDER BY at, id LIMIT $2
                  ) f
              ) w
-             WHERE audit_event.id = w.waiting_id RETURNING *");
-    let mut events = placed(&transaction.fetch(give.bind(last).bind(AT_ONCE)).await?, audit_events::event)?;
-    events.sort_by_key(|(position, _)| *position);
-    let latest = events.iter().map(|(_, event)| event.at).chain(before.map(|before| before.latest_at)).max();
+             WHERE audit_event.id = w.waiting_id");
+    let count = transaction.execute(give.bind(last).bind(AT_ONCE)).await?;
+    let given = sql("SELECT * FROM audit_event WHERE position > $1 ORDER BY position LIMIT $2");
+    let given = transaction.fetch(given.bind(last).bind(AT_ONCE)).await?;
+    let events = stored(&given)?;
+    let times = given.iter().filter_map(|row| rows::time(row, "at").ok());
+    let latest = times.chain(before.map(|before| before.latest_at)).max();
     let (Some((first, _)), Some((end, _)), Some(latest_at)) = (events.first(), events.last(), latest) else {
         return Ok(false);
     };
     let mut range =
         Checkpoint { first: *first, last: *end, closed_at: now, latest_at, hash: ChainHash([0; 32]), seal: None };
-    let fields: Vec<_> = events.iter().map(|(_, event)| event.fields()).collect();
-    range.hash = range.hash_of(hash, &fields);
+    range.hash = range.hash_of(hash, events.iter().map(|(_, fields)| fields));
     range.seal = sealer.seal(&range.sealed_bytes());
     let insert = sql("INSERT INTO audit_checkpoint (first, last, closed_at, latest_at, hash, key_id, signature)
          VALUES ($1, $2, $3, $4, $5, $6, $7)");
     let (key, signature) = parts(range.seal.as_ref());
     let insert = insert.bind(range.first).bind(range.last).bind(range.closed_at).bind(range.latest_at);
     transaction.execute(insert.bind(range.hash.0).bind(key).bind(signature)).await?;
-    Ok(i64::try_from(events.len()).is_ok_and(|count| count >= AT_ONCE))
+    Ok(i64::try_from(count).is_ok_and(|count| count >= AT_ONCE))
 }
 
-/// Moves the cut, and removes what is before it. Does nothing if another process was first.
-async fn remove(transaction: &mut dyn Transaction, cut: Cut) -> Result<(), StoreError> {
-    let moved = sql("UPDATE audit_cut SET last = $1, hash = $2, key_id = $3, signature = $4
-         WHERE only_row = 1 AND last < $1");
+/// Removes the oldest ranges, and moves the cut to their end. Their events have to be those that their checkpoints cover:
+/// otherwise the signed cut would hide an alteration for good.
+async fn remove(
+    transaction: &mut dyn Transaction,
+    before: Timestamp,
+    sealer: &dyn AuditSealer,
+) -> Result<bool, StoreError> {
+    let begin = locked_cut(transaction).await?;
+    let first = transaction.fetch(first_ranges(RANGES_AT_ONCE)).await?;
+    let first = first.iter().map(checkpoint).collect::<Read<Vec<_>>>()?;
+    let is_old = |range: &&Checkpoint| range.latest_at < before;
+    let most = begin.last.0 + u64::try_from(AT_ONCE).unwrap_or_default();
+    let old: Vec<_> = first.iter().take_while(is_old).take_while(|range| range.last.0 <= most).collect();
+    let Some(end) = old.last() else {
+        // No range is larger than what is removed at a time.
+        return if first.first().is_some_and(|range| is_old(&range)) { Err(rows::damaged("last")) } else { Ok(false) };
+    };
+    let events = sql("DELETE FROM audit_event WHERE position > $1 AND position <= $2 RETURNING *");
+    let events = stored(&transaction.fetch(events.bind(begin.last).bind(end.last)).await?)?;
+    check(&begin, &old, &events)
+        .map_err(|broken| StoreError::Damaged(format!("audit log: {broken}; run `audit verify`")))?;
+    transaction.execute(sql("DELETE FROM audit_checkpoint WHERE last <= $1").bind(end.last)).await?;
+
+    let mut cut = Cut { last: end.last, hash: end.hash, seal: None };
+    cut.seal = sealer.seal(&cut.sealed_bytes());
+    let moved = sql("UPDATE audit_cut SET last = $1, hash = $2, key_id = $3, signature = $4 WHERE only_row = 1");
     let (key, signature) = parts(cut.seal.as_ref());
-    let moved = moved.bind(cut.last).bind(cut.hash.0).bind(key).bind(signature);
-    if transaction.execute(moved).await? == 0 {
-        return Ok(());
+    transaction.execute(moved.bind(cut.last).bind(cut.hash.0).bind(key).bind(signature)).await?;
+    let next = first.get(old.len());
+    Ok(next.map_or(i64::try_from(first.len()) == Ok(RANGES_AT_ONCE), |range| is_old(&range)))
+}
+
+/// Checks ranges that begin after a cut. Not their seals: the keys of before may be gone.
+fn check(cut: &Cut, ranges: &[&Checkpoint], mut events: &[(Position, EventFields)]) -> Result<(), BrokenChain> {
+    let mut check = ChainCheck::after(cut, None, |_: &[u8], _: &Seal| SealVerdict::Unchecked)?;
+    for range in ranges {
+        let (inside, after) = events.split_at(events.partition_point(|(position, _)| *position <= range.last));
+        check.range(range, inside)?;
+        events = after;
     }
-    transaction.execute(sql("DELETE FROM audit_event WHERE position <= $1").bind(cut.last)).await?;
-    transaction.execute(sql("DELETE FROM audit_checkpoint WHERE last <= $1").bind(cut.last)).await.map(drop)
+    Ok(())
+}
+
+/// The first ranges.
+fn first_ranges(most: i64) -> Statement {
+    sql("SELECT * FROM audit_checkpoint WHERE last >= 1 ORDER BY last LIMIT $1").bind(most)
+}
+
+/// The cut. Until the transaction ends, no other closes or removes ranges.
+async fn locked_cut(transaction: &mut dyn Transaction) -> Result<Cut, StoreError> {
+    let lock = Statement::of_parts(&["SELECT * FROM audit_cut WHERE only_row = 1", transaction.for_update()]);
+    cut(&transaction.fetch_first(lock).await?.ok_or_else(|| rows::damaged("audit_cut"))?)
+}
+
+/// The events of rows as they are stored, in order.
+fn stored(found: &[Row]) -> Read<Vec<(Position, EventFields)>> {
+    let mut events = placed(found, |row| Ok(audit_events::fields(row)))?;
+    events.sort_by_key(|(position, _)| *position);
+    Ok(events)
 }
 
 fn parts(seal: Option<&Seal>) -> (Option<&str>, Option<&[u8]>) {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::rows::{self, Read};
 use super::{Row, Statement, Transaction, sql};
 use crate::domain::action::Action;
+use crate::domain::audit_chain::EventFields;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
 use crate::domain::names::FreeName;
 use crate::domain::subject::SubjectId;
@@ -64,6 +65,11 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
 /// Selects the event with that id.
 pub(super) fn select(id: Uuid) -> Statement {
     sql("SELECT id FROM audit_event WHERE id = $1").bind(id)
+}
+
+/// An event as it is stored, from a row with all columns of its table, and those of other tables before them.
+pub(super) fn fields(row: &Row) -> EventFields {
+    row.texts_from("id").filter(|(name, _)| name != "position").collect()
 }
 
 /// Reads an event from a row with all columns.

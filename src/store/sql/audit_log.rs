@@ -11,12 +11,12 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{SqlStore, audit_events};
-use crate::domain::audit_chain::{Checkpoint, Cut};
+use crate::domain::audit_chain::Cut;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::change_event::Position;
 use crate::domain::time::Timestamp;
-use crate::ports::store::{AuditEventPage, AuditLog};
+use crate::ports::store::{AuditEventPage, AuditLog, AuditRange};
 use crate::ports::{AuditSealer, StoreError};
 
 /// Maximum number of events in one transaction, so that other writers do not wait long.
@@ -108,10 +108,7 @@ impl AuditLog for SqlStore {
         self.cut().await
     }
 
-    async fn audit_range(
-        &self,
-        after: Position,
-    ) -> Result<Option<(Checkpoint, Vec<(Position, AuditEvent)>)>, StoreError> {
+    async fn audit_range(&self, after: Position) -> Result<Option<AuditRange>, StoreError> {
         self.range_after(after).await
     }
 

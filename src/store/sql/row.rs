@@ -21,10 +21,10 @@ impl<'a> FromIterator<&'a str> for Columns {
 }
 
 impl Columns {
-    fn place(&self, column: &str) -> Option<usize> {
+    fn names(&self) -> impl Iterator<Item = &str> {
         let (text, ends) = &*self.0;
         let mut start = 0;
-        ends.iter().position(|end| text.get(std::mem::replace(&mut start, *end)..*end) == Some(column))
+        ends.iter().filter_map(move |end| text.get(std::mem::replace(&mut start, *end)..*end))
     }
 }
 
@@ -72,8 +72,22 @@ impl Row {
         }
     }
 
+    /// The columns from `first` on, with what is stored in them, as texts; none is unreadable, and NULL is left out. No
+    /// two stored contents have the same texts.
+    pub(in crate::store) fn texts_from(&self, first: &str) -> impl Iterator<Item = (String, String)> {
+        self.columns.names().zip(&self.values).skip_while(move |(name, _)| *name != first).filter_map(
+            |(name, value)| match value {
+                Some(Value::Null) => None,
+                Some(Value::Integer(number)) => Some((name.to_owned(), number.to_string())),
+                Some(Value::Text(text)) => Some((name.to_owned(), text.clone())),
+                Some(Value::Bytes(bytes)) => Some((format!("{name} (bytes)"), format!("{bytes:02x?}"))),
+                None => Some((format!("{name} (unreadable)"), String::new())),
+            },
+        )
+    }
+
     fn value(&self, column: &str) -> Result<&Value, StoreError> {
-        let found = self.columns.place(column);
+        let found = self.columns.names().position(|name| name == column);
         found.and_then(|at| self.values.get(at)?.as_ref()).ok_or_else(|| unreadable(column))
     }
 }
@@ -115,5 +129,8 @@ mod tests {
         }
         row.optional_integer("t").unwrap_err();
         row.optional_text("n").unwrap_err();
+        let texts: Vec<_> = row.texts_from("t").collect();
+        let expected = [("t", "7"), ("b (bytes)", "[07]"), ("odd (unreadable)", "")];
+        assert_eq!(texts, expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
     }
 }

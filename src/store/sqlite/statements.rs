@@ -87,7 +87,8 @@ fn cell(value: ValueRef<'_>) -> Option<Value> {
     match value {
         ValueRef::Null => Some(Value::Null),
         ValueRef::Integer(number) => Some(Value::Integer(number)),
-        ValueRef::Text(text) => std::str::from_utf8(text).ok().map(Value::from),
+        // A text that is not UTF-8 is read as what it is: no column that is read as a text has bytes.
+        ValueRef::Text(text) => Some(std::str::from_utf8(text).map_or_else(|_| Value::from(text), Value::from)),
         ValueRef::Blob(bytes) => Some(Value::from(bytes)),
         ValueRef::Real(_) => None,
     }

@@ -79,6 +79,28 @@ async fn the_log_is_listed_exported_and_verified_while_the_service_runs() {
 }
 
 #[tokio::test]
+async fn an_event_that_can_not_be_read_is_shown_and_hides_no_other() {
+    let installation = with_keys();
+    let (serving, acme) = installation.acme(&[SIGNED]).await;
+    let damaged = "INSERT INTO audit_event (id, at, request_id, caller_kind, caller_name, action, resource, outcome)
+         VALUES ('00000000-0000-4000-8000-000000000000', 2, X'ff', 'operator', 'boss', 'admin:New', 'installation', 'done')";
+    tamper(&installation.database(), &damaged.replace("X'ff'", "CAST(X'ff' AS TEXT)"));
+    acme.ram_user("jane", "mypassword").await;
+    let request = json!({ "caller_kind": "CALLER_KIND_OPERATOR", "caller_name": "jane" });
+    let operator = token(&acme.operator, request).await;
+    let list = ["audit", "list"];
+    let listed = outcome(installation.calling(&serving.address.to_string(), &operator, &list)).printed();
+    assert!(listed.contains(" unreadable "), "{listed}");
+    serving.stop().await;
+    let found = installation.run(&["audit", "verify", SIGNED]);
+    refused(&found, "the chain is sound, but events can't be read (1, the first at position ");
+    installation.run(&["audit", "export", "audit.jsonl"]).printed();
+    let exported = fs::read_to_string(installation.path("audit.jsonl")).unwrap();
+    assert!(exported.contains(r#""request_id (bytes)":"[ff]""#), "{exported}");
+    installation.run(&["audit", "verify", "audit.jsonl", "--public-key", "audit.pub"]).printed();
+}
+
+#[tokio::test]
 async fn whatever_is_altered_in_the_store_is_found() {
     let installation = with_keys();
     let (serving, acme) = installation.acme(&[SIGNED]).await;

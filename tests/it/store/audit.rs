@@ -13,6 +13,7 @@ use credentiald::domain::named_caller::NamedCaller;
 use credentiald::domain::names::FreeName;
 use credentiald::domain::subject::SubjectId;
 use credentiald::domain::time::{Timestamp, days};
+use credentiald::ports::store::UnreadableEvent;
 use credentiald::ports::{AuditSealer, Clock, Store, Unsealed};
 use uuid::Uuid;
 
@@ -53,7 +54,7 @@ async fn matching(store: &dyn Store, filter: &AuditFilter) -> Vec<AuditEvent> {
     let (mut after, mut found) = (Position(0), Vec::new());
     loop {
         let page = store.audit_events(filter, after, 3).await.unwrap();
-        found.extend(page.events.into_iter().map(|(_, event)| event).filter(|event| filter.matches(event)));
+        found.extend(page.events.into_iter().map(|(_, event)| event.unwrap()).filter(|event| filter.matches(event)));
         if page.up_to == after {
             return found;
         }
@@ -67,9 +68,8 @@ async fn check(store: &dyn Store) -> Position {
         if seal.signature == bytes { SealVerdict::Valid } else { SealVerdict::Invalid }
     };
     let mut check = ChainCheck::after(&store.audit_cut().await.unwrap(), Some(Position(0)), verdict).unwrap();
-    while let Some((checkpoint, events)) = store.audit_range(check.last).await.unwrap() {
-        let fields: Vec<_> = events.iter().map(|(position, event)| (*position, event.fields())).collect();
-        check.range(&checkpoint, &fields).unwrap();
+    while let Some(range) = store.audit_range(check.last).await.unwrap() {
+        check.range(&range.checkpoint, &range.events).unwrap();
     }
     check.end().unwrap().last
 }
@@ -218,6 +218,45 @@ pub async fn old_audit_events_are_removed_the_oldest_first_and_the_chain_stays_s
     assert_eq!((store.audit_cut().await.unwrap().last, check(&*store).await), (Position(1201), Position(1202)));
     record_alone(&*store, limit).await;
     assert_eq!(check(&*store).await, Position(1203));
+}
+
+/// Otherwise an event that an attacker put in the place of another would be covered by a signed cut.
+pub async fn no_cut_is_signed_over_events_that_are_not_those_of_their_ranges(backend: &mut impl Backend) {
+    let store = backend.store();
+    for number in 1..=3 {
+        record_alone(&*store, at(number)).await;
+    }
+    let cut = store.audit_cut().await.unwrap();
+    let kept = backend.audit_events().await;
+    backend.try_statement("DELETE FROM audit_event WHERE position = 2").await.unwrap();
+    let error = store.remove_old_audit_events(at(1000), &Mirror).await.unwrap_err();
+    assert!(error.to_string().contains("positions 2 to 2: an event is missing, added or moved"), "{error}");
+    let forged = "INSERT INTO audit_event (id, at, request_id, caller_kind, caller_name, action, resource, outcome, position)
+         SELECT '00000000-0000-4000-8000-000000000000', at, request_id, caller_kind, caller_name, action, resource, outcome, 2
+         FROM audit_event WHERE position = 1";
+    backend.try_statement(forged).await.unwrap();
+    let error = store.remove_old_audit_events(at(1000), &Mirror).await.unwrap_err();
+    assert!(error.to_string().contains("positions 2 to 2: an event or the checkpoint was altered"), "{error}");
+    assert_eq!(store.audit_cut().await.unwrap(), cut);
+    assert_eq!(backend.audit_events().await.len(), kept.len(), "nothing is removed");
+}
+
+/// As a later version may write one, or as an attacker may damage one.
+pub async fn an_event_that_can_not_be_read_is_in_its_place_and_stops_no_other(backend: &mut impl Backend) {
+    let store = backend.store();
+    let unreadable = "INSERT INTO audit_event (id, at, request_id, caller_kind, caller_name, action, resource, outcome)
+         VALUES ('00000000-0000-4000-8000-000000000000', 2, 'x', 'operator', 'boss', 'admin:New', 'installation', 'done')";
+    record(&*store, AuditEvent { at: at(1), ..event() }).await;
+    backend.try_statement(unreadable).await.unwrap();
+    let last = record(&*store, AuditEvent { at: at(3), ..event() }).await;
+    close(&*store).await;
+    let range = store.audit_range(Position(0)).await.unwrap().unwrap();
+    assert_eq!((range.unreadable, range.events[1].1["action"].as_str()), (vec![Position(2)], "admin:New"));
+    assert_eq!(check(&*store).await, Position(3));
+    let events = store.audit_events(&AuditFilter::default(), Position(0), 10).await.unwrap().events;
+    assert_eq!(events[1..], [(Position(2), Err(UnreadableEvent)), (Position(3), Ok(last))]);
+    assert!(!store.remove_old_audit_events(at(1000), &Mirror).await.unwrap());
+    assert_eq!(backend.audit_events().await.len(), 0);
 }
 
 /// The protection goes by the clock of the database, so that neither a clock of ours that runs ahead nor a statement of who

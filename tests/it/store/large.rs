@@ -1,8 +1,13 @@
 //! A store that holds much of everything, made past the store.
 
+use credentiald::domain::audit_chain::{ChainHash, Checkpoint};
+use credentiald::domain::change_event::Position;
+
+use super::values::{at, tenant, tenant_id};
+
 /// The statements that fill a store which holds the tenants `acme` and `globex` and nothing else: `acme` gets so many users
 /// with everything that belongs to one, and `globex`, which has no users, as much of what a deletion leaves. They are in the
-/// words of both databases, but for the type of bytes.
+/// words of both databases, but for the type of bytes. The audit log of `acme` has a range for each event.
 pub fn rows(count: u32, bytes: &str) -> Vec<String> {
     // As in a store that was in use, rows do not lie in the order of their ids: `x` is each number's own, in another order.
     let numbers = format!(
@@ -19,7 +24,7 @@ pub fn rows(count: u32, bytes: &str) -> Vec<String> {
     let digest = |of: &str| format!("CAST({} AS {bytes})", padded(of, 32));
     let user = id("001");
     let hash = "'$argon2id$v=19$m=47104,t=1,p=1$c2FsdHNhbHRzYWx0$hash' || n";
-    vec![
+    let mut statements = vec![
         add(
             "tenant (id, name, settings, created_at)",
             &format!("{}, 'tenant-' || n, t.settings, 1 FROM s, tenant t WHERE t.name = 'acme'", id("002")),
@@ -98,9 +103,47 @@ pub fn rows(count: u32, bytes: &str) -> Vec<String> {
                 id("006")
             ),
         ),
-        add(
-            "audit_checkpoint (first, last, closed_at, latest_at, hash)",
-            &format!("n, n, n, n, {} FROM s", digest("checkpoint")),
-        ),
-    ]
+    ];
+    statements.extend(chain(count, if bytes == "BLOB" { "x'" } else { "'\\x" }));
+    statements
+}
+
+/// The chain over the audit events. A literal of bytes begins as given.
+fn chain(count: u32, bytes: &str) -> Vec<String> {
+    let literal = |hash: ChainHash| {
+        let digits = hash.0.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"));
+        format!("{bytes}{digits}'")
+    };
+    let acme = tenant_id(&tenant("acme")).to_string();
+    let mut before = ChainHash([0; 32]);
+    let mut statements = vec![format!("UPDATE audit_cut SET hash = {}", literal(before))];
+    let rows: Vec<_> = (1..=u64::from(count))
+        .map(|n| {
+            let id = format!("00000000-0000-4000-8006-{:012}", n * 1_103_515_245 % 2_147_483_647);
+            let fields = [
+                ("id", id.as_str()),
+                ("at", "1"),
+                ("request_id", &id),
+                ("caller_kind", "operator"),
+                ("caller_name", "boss"),
+                ("action", "admin:CreateTenant"),
+                ("resource", "installation"),
+                ("outcome", "done"),
+                ("repeats", "0"),
+                ("subject_id", &acme),
+                ("tenant_id", &acme),
+            ];
+            let fields = fields.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+            let time = at(n.cast_signed());
+            let (first, last) = (Position(n), Position(n));
+            let range = Checkpoint { first, last, closed_at: time, latest_at: time, hash: before, seal: None };
+            before = range.hash_of(before, [&fields]);
+            format!("({n}, {n}, {n}, {n}, {})", literal(before))
+        })
+        .collect();
+    let insert = |rows: &[String]| {
+        format!("INSERT INTO audit_checkpoint (first, last, closed_at, latest_at, hash) VALUES {}", rows.join(", "))
+    };
+    statements.extend(rows.chunks(1000).map(insert));
+    statements
 }

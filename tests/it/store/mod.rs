@@ -62,6 +62,8 @@ macro_rules! laws {
                 events_are_found_by_all_that_they_can_be_filtered_by,
                 a_time_leads_to_a_position_before_which_all_is_older,
                 every_event_gets_its_place_in_the_chain_once,
+                an_event_that_can_not_be_read_is_in_its_place_and_stops_no_other,
+                no_cut_is_signed_over_events_that_are_not_those_of_their_ranges,
                 old_audit_events_are_removed_the_oldest_first_and_the_chain_stays_sound,
                 a_recent_audit_event_is_neither_removed_nor_changed,
             ],

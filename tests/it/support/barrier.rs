@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use credentiald::domain::access_token::{AccessToken, AccessTokenStatus, TokenDigest, TokenId};
 use credentiald::domain::attempts::{Backoff, Forget, Pair, PairFailures, StoredFailures};
-use credentiald::domain::audit_chain::{Checkpoint, Cut};
+use credentiald::domain::audit_chain::Cut;
 use credentiald::domain::audit_event::AuditEvent;
 use credentiald::domain::audit_filter::AuditFilter;
 use credentiald::domain::change_event::{ChangeEvent, Position};
@@ -23,9 +23,9 @@ use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::tenant_settings::TenantSettings;
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
-    AccessTokens, Attempts, AuditEventPage, AuditLog, Authority, ChangeEventPage, ChangeEvents, Commit, CommitOutcome,
-    Creation, Credentials, Deletion, FoundSubject, HashEntry, ImportedSubject, Imports, Instances, KeyInsertion,
-    Lookup, NewSubject, Numbered, Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants, Upkeep,
+    AccessTokens, Attempts, AuditEventPage, AuditLog, AuditRange, Authority, ChangeEventPage, ChangeEvents, Commit,
+    CommitOutcome, Creation, Credentials, Deletion, FoundSubject, HashEntry, ImportedSubject, Imports, Instances,
+    KeyInsertion, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants, Upkeep,
 };
 use credentiald::ports::{AuditSealer, Evidence, Store, StoreError};
 use tokio::sync::{Barrier, watch};
@@ -192,7 +192,7 @@ pass_on! {
         fn audit_events(filter: &AuditFilter, after: Position, most: u32) -> AuditEventPage;
         fn audit_position_before(time: Timestamp) -> Position;
         fn audit_cut() -> Cut;
-        fn audit_range(after: Position) -> Option<(Checkpoint, Vec<(Position, AuditEvent)>)>;
+        fn audit_range(after: Position) -> Option<AuditRange>;
         fn remove_old_audit_events(before: Timestamp, sealer: &dyn AuditSealer) -> bool;
     }
 }

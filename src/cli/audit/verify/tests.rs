@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::line::EventLine;
 use super::*;
-use crate::domain::audit_chain::Checkpoint;
+use crate::domain::audit_chain::{Checkpoint, EventFields};
 use crate::domain::time::Timestamp;
 use crate::ports::AuditSealer;
 use crate::signing::SigningKey;
