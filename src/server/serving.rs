@@ -18,7 +18,7 @@ use crate::listener::accept;
 use crate::ports::Meter;
 use crate::service::ServiceError;
 
-/// How long a stop may take for records that do not count as calls in flight.
+/// How long a stop waits for each of the records that do not count as calls in flight.
 const LAST_RECORDS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Server {
@@ -77,19 +77,13 @@ impl Server {
             }
             Err(_) => tracing::warn!("the drain time is over: changes whose callers hung up are cut off"),
         }
-        self.record_repeats().await;
+        // Also after the drain time, so that slow callers do not use up its time.
+        let lost = "the counts of repeated refusals are lost";
+        last_record(self.service.record_repeats(), lost).await;
+        let open = "the last audit events are in no range until the next start";
+        last_record(self.service.close_audit_ranges(), open).await;
         self.store.close().await;
         Ok(())
-    }
-
-    /// Runs also after the drain time, so that slow callers do not use up its time.
-    async fn record_repeats(&self) {
-        let lost = "the counts of repeated refusals are lost: the store does not record them";
-        match tokio::time::timeout(LAST_RECORDS_WITHIN, self.service.record_repeats()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "{lost}"),
-            Err(_) => tracing::warn!("{lost} in time"),
-        }
     }
 
     /// Follows the files that operators change, until this is dropped.
@@ -110,5 +104,16 @@ impl Server {
             tracing::warn!(error = error as &dyn std::error::Error, "upkeep of the store failed; it will be retried");
         };
         tokio::spawn(async move { service.tend_store(failed).await });
+    }
+}
+
+/// Waits for a record that is written after the last call.
+async fn last_record(recorded: impl Future<Output = Result<(), ServiceError>>, lost: &str) {
+    match tokio::time::timeout(LAST_RECORDS_WITHIN, recorded).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "{lost}: the store does not take them");
+        }
+        Err(_) => tracing::warn!("{lost}: the store does not take them in time"),
     }
 }

@@ -62,4 +62,12 @@ impl Service {
     pub async fn record_repeats(&self) -> Result<(), ServiceError> {
         self.gates.record_repeats().await
     }
+
+    /// Closes the last range of the audit log. For an orderly stop, after the last event.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    pub async fn close_audit_ranges(&self) -> Result<(), ServiceError> {
+        self.gates.close_audit_ranges().await
+    }
 }

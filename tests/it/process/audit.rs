@@ -78,6 +78,25 @@ async fn the_log_is_listed_exported_and_verified_while_the_service_runs() {
     assert!(verify(&[SIGNED, "--contains", "audit.jsonl"]).printed().starts_with("sound: "));
 }
 
+/// The count of repeated refusals is recorded as an event of its own, after the last call.
+#[tokio::test]
+async fn a_stop_closes_the_last_range() {
+    let installation = with_keys();
+    let (serving, acme) = installation.acme(&[SIGNED]).await;
+    let jane = acme.ram_user("jane", "mypassword").await;
+    for _ in 0..3 {
+        acme.root.with_token_instead(&jane).err("ListRamUsers", json!({}), "ACCESS_DENIED").await;
+    }
+    serving.stop().await;
+    let count = |condition: &str| {
+        let select = format!("SELECT count(*) FROM audit_event WHERE {condition}");
+        connection_to(&installation.database()).query_row(&select, [], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    assert_eq!((count("outcome = 'denied'"), count("position IS NULL")), (2, 0));
+    let sound = installation.run(&["audit", "verify", SIGNED]).printed();
+    assert!(sound.starts_with(&format!("sound: {} events ", count("TRUE"))), "{sound}");
+}
+
 #[tokio::test]
 async fn an_event_that_can_not_be_read_is_shown_and_hides_no_other() {
     let installation = with_keys();
