@@ -13,7 +13,9 @@ pub const COUNTED_FOR: Duration = days(7);
 /// How long a stop lasts that no administrator lifts: as long as the audit event of its last wrong password by default.
 pub const STOPPED_FOR: Duration = days(400);
 
-/// How many pairs of one subject are counted, the latest: enough to slow the subject under any allowance.
+/// How many pairs of one subject are kept at most: half of them those that failed last, so that a new one is always
+/// counted, and half those with the most failures, the stopped ones first, so that new ones do not end their waits and
+/// stops. Enough to slow the subject under any allowance.
 pub const KEPT_PAIRS: u32 = 1000;
 
 /// The key that attempts are counted by: a digest over the subject's id, or over its tenant's id and its name if there
@@ -110,7 +112,7 @@ pub struct PairFailures {
 pub struct StoredFailures {
     /// By this caller.
     pub by_caller: Failures,
-    /// By all callers together.
+    /// By all callers together that are not stopped.
     pub by_all: Failures,
     /// Whether this caller is stopped: until an administrator clears its failures, or for [`STOPPED_FOR`].
     pub is_stopped: bool,

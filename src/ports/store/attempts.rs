@@ -18,8 +18,8 @@ pub trait Attempts: Send + Sync {
     /// If by that limit the pair now has to wait, the transaction also writes the change event of the subject that the
     /// audit event names. An attempt without a verdict counts alike but sends watchers nothing.
     ///
-    /// MUST keep the failures of the [`KEPT_PAIRS`](crate::domain::attempts::KEPT_PAIRS) pairs of the subject that failed
-    /// last, and of no others: callers may give any number of origins.
+    /// MUST keep no more pairs of the subject than [`KEPT_PAIRS`](crate::domain::attempts::KEPT_PAIRS), and those that it
+    /// names: callers may give any number of origins. A pair that is stopped no longer counts for the subject.
     async fn record_failure(
         &self,
         pair: &Pair,

@@ -20,19 +20,19 @@ use crate::ports::store::{Attempts, Authority};
 #[async_trait]
 impl Attempts for SqlStore {
     async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError> {
-        let select = sql("SELECT s.count AS all_count, s.last_at AS all_last_at, p.count, p.last_at, p.stopped
-             FROM subject_failures s
-             LEFT JOIN pair_failures p ON p.subject_key = s.subject_key AND p.caller_key = $3
-             WHERE s.subject_key IN ($1, $2)");
+        // NULL is no pair: a subject's count.
+        let select = sql("SELECT count, last_at, NULL AS stopped FROM subject_failures WHERE subject_key IN ($1, $2)
+             UNION ALL SELECT count, last_at, stopped FROM pair_failures
+             WHERE subject_key IN ($1, $2) AND caller_key = $3");
         let select = select.bind(pair.subject.0).bind(pair.name.unwrap_or(pair.subject).0).bind(pair.caller.0);
-        let found = self.read(select).await?;
-        found.iter().try_fold(StoredFailures::default(), |sum, row| {
-            Ok(StoredFailures {
-                by_caller: sum.by_caller.and(rows::failures(row, "count", "last_at")?),
-                by_all: sum.by_all.and(rows::failures(row, "all_count", "all_last_at")?),
-                is_stopped: sum.is_stopped || row.optional_integer("stopped")? == Some(1),
-            })
-        })
+        let mut sum = StoredFailures::default();
+        for row in self.read(select).await? {
+            let (failures, stopped) = (rows::failures(&row, "count", "last_at")?, row.optional_integer("stopped")?);
+            let part = if stopped.is_some() { &mut sum.by_caller } else { &mut sum.by_all };
+            *part = part.and(failures);
+            sum.is_stopped |= stopped == Some(1);
+        }
+        Ok(sum)
     }
 
     async fn record_failure(
@@ -95,12 +95,17 @@ async fn record(
     limit: &Backoff,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
-    let count = count(transaction, pair, at, limit, &event.caller).await?;
+    let Counted { own, on_name, was_stopped } = count(transaction, pair, at, limit, &event.caller).await?;
+    let count = rows::saturating(own).saturating_add(on_name);
     let wait = limit.length(count);
     let is_stopped = limit.stops(count);
     if is_stopped {
         let update = sql("UPDATE pair_failures SET stopped = 1 WHERE subject_key = $1 AND caller_key = $2");
         transaction.execute(update.bind(pair.subject.0).bind(pair.caller.0)).await?;
+    }
+    // A pair that is stopped guesses no more, so its failures slow no others.
+    if is_stopped || was_stopped {
+        take_from_subject(transaction, &pair.subject.0, if was_stopped { 1 } else { own }).await?;
     }
     let is_reported = (is_stopped || !wait.is_zero()) && event.outcome != AuditOutcome::Undecided;
     if let Some(subject) = event.subject.filter(|_| is_reported) {
@@ -110,14 +115,21 @@ async fn record(
     audit_events::insert(transaction, event).await
 }
 
-/// Adds one failure to the pair and to the subject. Returns the pair's count.
+/// The failures of a pair after one more.
+struct Counted {
+    own: i64,
+    on_name: u32,
+    was_stopped: bool,
+}
+
+/// Adds one failure to the pair and to the subject.
 async fn count(
     transaction: &mut dyn Transaction,
     pair: &Pair,
     at: Timestamp,
     limit: &Backoff,
     caller: &Caller,
-) -> Result<u32, StoreError> {
+) -> Result<Counted, StoreError> {
     let insert = sql("INSERT INTO subject_failures (subject_key, count, last_at) VALUES ($1, 1, $2)
          ON CONFLICT (subject_key)
          DO UPDATE SET count = subject_failures.count + 1, last_at = excluded.last_at");
@@ -134,24 +146,29 @@ async fn count(
          VALUES ($1, $2, 1, $3, $4, $5, $6, $7)
          ON CONFLICT (subject_key, caller_key)
          DO UPDATE SET count = pair_failures.count + 1, last_at = excluded.last_at
-         RETURNING count");
+         RETURNING count, stopped");
     let insert = insert.bind(pair.subject.0).bind(pair.caller.0).bind(at);
     let insert = insert.bind(caller.tenant()).bind(caller.kind()).bind(caller.name()).bind(caller.subject_id());
-    let counted = transaction.fetch_first(insert).await?;
-    let counted = counted.map(|row| row.integer("count").map(rows::saturating)).transpose()?.unwrap_or_default();
-    if counted == 1 {
+    let counted = transaction.fetch_first(insert).await?.ok_or_else(|| rows::damaged("count"))?;
+    let (own, was_stopped) = (counted.integer("count")?, counted.integer("stopped")? == 1);
+    if own == 1 {
         forget_surplus(transaction, pair).await?;
     }
-    Ok(counted.saturating_add(on_name))
+    Ok(Counted { own, on_name, was_stopped })
 }
 
 /// Forgets the failures of the pairs of the subject beyond those that are kept.
 async fn forget_surplus(transaction: &mut dyn Transaction, pair: &Pair) -> Result<(), StoreError> {
     let delete = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key IN (
-             SELECT caller_key FROM pair_failures WHERE subject_key = $1
-             ORDER BY stopped DESC, last_at DESC, caller_key LIMIT $2 OFFSET $3
-         ) RETURNING count");
-    let surplus = transaction.fetch(delete.bind(pair.subject.0).bind(AT_ONCE).bind(i64::from(KEPT_PAIRS))).await?;
+             SELECT caller_key FROM (
+                 SELECT caller_key, row_number() OVER (ORDER BY last_at DESC, caller_key) AS by_time,
+                     row_number() OVER (ORDER BY stopped DESC, count DESC, last_at, caller_key) AS by_count
+                 FROM pair_failures WHERE subject_key = $1
+             ) placed
+             WHERE by_time > $2 AND by_count > $2 LIMIT $3
+         ) RETURNING count * (1 - stopped) AS count");
+    let surplus = delete.bind(pair.subject.0).bind(i64::from(KEPT_PAIRS / 2)).bind(AT_ONCE);
+    let surplus = transaction.fetch(surplus).await?;
     let count = surplus.iter().map(|row| row.integer("count")).sum::<Result<i64, _>>()?;
     if count == 0 { Ok(()) } else { take_from_subject(transaction, &pair.subject.0, count).await }
 }
@@ -183,8 +200,9 @@ async fn forget_until(
     pair: &Pair,
     before: Option<Timestamp>,
 ) -> Result<bool, StoreError> {
-    let delete =
-        sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2 AND last_at < $3 RETURNING count");
+    lock_subject(transaction, &pair.subject.0).await?;
+    let delete = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2 AND last_at < $3
+         RETURNING count * (1 - stopped) AS count");
     let before = before.map_or(i64::MAX, Timestamp::as_micros);
     let removed = transaction.fetch_first(delete.bind(pair.subject.0).bind(pair.caller.0).bind(before)).await?;
     if let Some(row) = &removed {
@@ -195,9 +213,11 @@ async fn forget_until(
 
 /// Deletes the failures of all callers under one key. Returns whether there were any.
 async fn forget_all(transaction: &mut dyn Transaction, subject: SubjectKey) -> Result<bool, StoreError> {
-    transaction.execute(sql("DELETE FROM pair_failures WHERE subject_key = $1").bind(subject.0)).await?;
-    let deleted = sql("DELETE FROM subject_failures WHERE subject_key = $1");
-    Ok(transaction.execute(deleted.bind(subject.0)).await? > 0)
+    lock_subject(transaction, &subject.0).await?;
+    let pairs = sql("DELETE FROM pair_failures WHERE subject_key = $1").bind(subject.0);
+    let any = transaction.execute(pairs).await? > 0;
+    transaction.execute(sql("DELETE FROM subject_failures WHERE subject_key = $1").bind(subject.0)).await?;
+    Ok(any)
 }
 
 /// Removes a batch of failures that no longer count. Nothing else removes the failures of a deleted subject, because
@@ -215,14 +235,12 @@ async fn remove_before(transaction: &mut dyn Transaction, stopped: bool, before:
     let mut removed = 0;
     for subject in transaction.fetch(subjects.bind(stopped).bind(before).bind(AT_ONCE)).await? {
         let key = subject.bytes("subject_key")?;
-        // Locks the subject's count until the transaction ends.
-        let taken = ["SELECT count FROM subject_failures WHERE subject_key = $1", transaction.for_update()];
-        transaction.fetch_first(Statement::of_parts(&taken).bind(key)).await?;
+        lock_subject(transaction, key).await?;
         // `+`: so that the subject's own rows are searched, and not all that are old.
         let old = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key IN (
                  SELECT caller_key FROM pair_failures WHERE subject_key = $1 AND +stopped = $2 AND last_at < $3
                  ORDER BY caller_key LIMIT $4
-             ) RETURNING count");
+             ) RETURNING count * (1 - stopped) AS count");
         let old = transaction.fetch(old.bind(key).bind(stopped).bind(before).bind(AT_ONCE)).await?;
         take_from_subject(transaction, key, old.iter().map(|row| row.integer("count")).sum::<Result<i64, _>>()?)
             .await?;
@@ -235,6 +253,14 @@ async fn remove_before(transaction: &mut dyn Transaction, stopped: bool, before:
     Ok(removed)
 }
 
+/// Locks the subject's count until the transaction ends: before any of its pairs, so that transactions on the same subject
+/// can't wait for each other in a circle.
+async fn lock_subject(transaction: &mut dyn Transaction, key: &[u8]) -> Result<(), StoreError> {
+    let count = ["SELECT count FROM subject_failures WHERE subject_key = $1", transaction.for_update()];
+    transaction.fetch_first(Statement::of_parts(&count).bind(key)).await.map(drop)
+}
+
+/// Subtracts failures of pairs that are not stopped.
 async fn take_from_subject(transaction: &mut dyn Transaction, key: &[u8], count: i64) -> Result<(), StoreError> {
     let update = sql("UPDATE subject_failures SET count = count - $2 WHERE subject_key = $1 AND count > $2");
     let left = transaction.execute(update.bind(key).bind(count)).await?;

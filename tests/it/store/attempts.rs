@@ -133,33 +133,61 @@ pub async fn a_stop_is_stored_and_outlasts_what_is_counted(backend: &mut impl Ba
     assert!(!store.failures(&of_subject).await.unwrap().is_stopped);
     store.record_failure(&of_subject, at(2), &limit, &wrong).await.unwrap();
     store.record_failure(&pair(2, 2), at(2), &limit, &event()).await.unwrap();
+    // One that was under way when the pair was stopped.
+    store.record_failure(&of_subject, at(2), &limit, &event()).await.unwrap();
     store.number_change_events().await.unwrap();
     let page = store.change_events(tenant_id(&tenant("acme")), Position(0), 10).await.unwrap();
     assert_eq!(page.events.last().map(|(_, event)| event.kind), Some(ChangeKind::Locked { until: None }));
 
     backend.reopen().await;
     let store = backend.store();
-    for (days_later, is_stopped, by_all) in [(0, true, 3), (8, true, 1), (400, true, 1), (401, false, 0)] {
+    // Those of the stopped pair slow no others: of the two that count, one is on the name.
+    for (days_later, is_stopped, by_all) in [(0, true, 2), (8, true, 0), (400, true, 0), (401, false, 0)] {
         store.remove_old(at(2).after(days(days_later))).await.unwrap();
         let stored = store.failures(&of_subject).await.unwrap();
         assert_eq!((stored.is_stopped, stored.by_all.count), (is_stopped, by_all), "{days_later} days later");
     }
 }
 
-pub async fn of_one_subject_the_latest_pairs_are_kept(backend: &mut impl Backend) {
+pub async fn of_one_subject_the_latest_pairs_and_those_that_failed_most_are_kept(backend: &mut impl Backend) {
     let store = backend.store();
-    let of_caller = |number: u32| {
-        let mut caller = [0; 32];
-        caller[..4].copy_from_slice(&number.to_be_bytes());
-        Pair { caller: CallerKey(caller), ..pair(1, 1) }
+    let stop = Backoff { stop_after: NonZeroU32::new(1), ..limit() };
+    let fail = async |number: u16, time: i64, limit: &Backoff| {
+        store.record_failure(&of_caller(number), at(time), limit, &event()).await.unwrap();
     };
-    for number in 0..1002 {
-        store.record_failure(&of_caller(number), at(number.into()), &limit(), &event()).await.unwrap();
+    fail(0, 0, &stop).await;
+    fail(1, 1, &limit()).await;
+    fail(1, 2, &limit()).await;
+    for number in 2..1002 {
+        fail(number, (number + 1).into(), &limit()).await;
     }
-    for (number, by_caller) in [(0, 0), (1, 0), (2, 1), (1001, 1)] {
+    // Half of them are the latest. Of those that failed as often as each other, the others are the first.
+    let expected = [(0, 1), (1, 2), (2, 1), (499, 1), (500, 0), (501, 0), (502, 1), (1001, 1)];
+    for (number, by_caller) in expected {
         let stored = store.failures(&of_caller(number)).await.unwrap();
         assert_eq!((stored.by_caller.count, stored.by_all.count), (by_caller, 1000), "{number}");
+        assert_eq!(stored.is_stopped, number == 0, "{number}");
     }
+}
+
+pub async fn as_many_stopped_pairs_as_are_kept_leave_room_for_new_ones(backend: &mut impl Backend) {
+    let store = backend.store();
+    let stop = Backoff { stop_after: NonZeroU32::new(1), ..limit() };
+    for number in 0..1001 {
+        store.record_failure(&of_caller(number), at(number.into()), &stop, &event()).await.unwrap();
+    }
+    for count in 1..=2 {
+        store.record_failure(&of_caller(2000), at(2000), &limit(), &event()).await.unwrap();
+        let stored = store.failures(&of_caller(2000)).await.unwrap();
+        assert_eq!((stored.by_caller.count, stored.by_all.count), (count, count));
+    }
+}
+
+/// One of many callers of one subject.
+pub fn of_caller(number: u16) -> Pair {
+    let mut caller = [0; 32];
+    caller[..2].copy_from_slice(&number.to_be_bytes());
+    Pair { caller: CallerKey(caller), ..pair(1, 1) }
 }
 
 pub async fn failures_are_listed_by_caller_a_page_at_a_time(backend: &mut impl Backend) {

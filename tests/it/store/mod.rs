@@ -20,6 +20,7 @@ mod overlaps;
 mod pages;
 mod pepper;
 mod postgres;
+mod postgres_attempts;
 mod postgres_authorities;
 mod postgres_events;
 mod postgres_faults;
@@ -51,7 +52,8 @@ macro_rules! laws {
                 what_is_more_than_a_week_old_does_not_count_though_it_is_still_there,
                 what_is_old_is_removed_a_part_at_a_time,
                 a_stop_is_stored_and_outlasts_what_is_counted,
-                of_one_subject_the_latest_pairs_are_kept,
+                of_one_subject_the_latest_pairs_and_those_that_failed_most_are_kept,
+                as_many_stopped_pairs_as_are_kept_leave_room_for_new_ones,
                 failures_are_listed_by_caller_a_page_at_a_time,
                 failures_are_cleared_of_one_caller_or_of_all_with_an_audit_event,
                 a_wrong_password_and_its_audit_event_are_one,
