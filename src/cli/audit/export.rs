@@ -1,8 +1,6 @@
 //! `audit export`.
 
-use std::fs::OpenOptions;
-use std::io::{self, BufWriter, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,6 +10,7 @@ use super::unread;
 use crate::cli::configuration::load_offline;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
+use crate::cli::new_file::NewFile;
 use crate::cli::settings::SettingArgs;
 use crate::cli::store::open_beside;
 use crate::cli::terminal::Terminal;
@@ -39,15 +38,16 @@ pub(super) async fn run(args: &ExportArgs, environment: &Environment, terminal: 
     let exported = if args.file == Path::new("-") {
         export(&store, terminal.output()).await
     } else {
-        let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&args.file);
-        let written = written.map_err(|error| Failure::caused(format!("can't create {}", args.file.display()), &error));
-        match written {
-            Ok(file) => export(&store, &mut BufWriter::new(file)).await,
-            Err(failure) => Err(failure),
-        }
+        export_to_file(&store, &args.file).await
     };
     store.close().await;
     exported
+}
+
+async fn export_to_file(store: &SqlStore, path: &Path) -> Result<(), Failure> {
+    let mut file = NewFile::create(path)?;
+    export(store, &mut file).await?;
+    file.finish()
 }
 
 async fn export(store: &SqlStore, output: &mut dyn Write) -> Result<(), Failure> {

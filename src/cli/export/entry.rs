@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use prost_types::Timestamp;
 use serde::Serialize;
 
-use crate::cli::import::Format;
+use crate::cli::file_format::Format;
 use crate::grpc::generated::credential::admin::v1 as wire;
 
 const COLUMNS: [&str; 12] = [

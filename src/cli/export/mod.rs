@@ -2,9 +2,7 @@
 
 mod entry;
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -15,7 +13,8 @@ use super::admin::refusal;
 use super::caller::{Authorization, CallerArgs};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::import::Format;
+use super::file_format::Format;
+use super::new_file::NewFile;
 use super::terminal::Terminal;
 use crate::grpc::generated::credential::admin::v1 as wire;
 use entry::{Entry, Writer};
@@ -64,15 +63,10 @@ pub(super) async fn run(args: &ExportArgs, environment: &Environment, terminal: 
             ended => ended.map_err(|interrupted| interrupted.failure(file)),
         };
     }
-    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    let written = written.map_err(|error| Failure::caused(format!("can't create {}", file.display()), &error))?;
-    let output = Box::new(BufWriter::new(written));
-    let ended = export(client, authorization, output, format, args.tenant.as_deref()).await;
-    ended.map_err(|interrupted| {
-        // A partial export might be taken for a complete one.
-        let _ = fs::remove_file(file);
-        interrupted.failure(file)
-    })
+    let mut written = NewFile::create(file)?;
+    let ended = export(client, authorization, Box::new(&mut written), format, args.tenant.as_deref()).await;
+    ended.map_err(|interrupted| interrupted.failure(file))?;
+    written.finish()
 }
 
 async fn export(

@@ -9,7 +9,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,6 +19,7 @@ use super::admin::refusal;
 use super::caller::CallerArgs;
 use super::environment::Environment;
 use super::failure::Failure;
+use super::file_format::Format;
 use super::terminal::Terminal;
 use crate::domain::text::printable;
 use crate::grpc::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
@@ -61,26 +62,6 @@ pub(super) struct ImportArgs {
     from_row: u64,
     #[command(flatten)]
     caller: CallerArgs,
-}
-
-/// The format of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// A JSON object on each line.
-    Jsonl,
-    /// Comma-separated values, with the column names in the first line (RFC 4180).
-    Csv,
-}
-
-impl Format {
-    /// The format for a file name.
-    pub(super) fn of(path: &Path) -> Self {
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
-            Self::Csv
-        } else {
-            Self::Jsonl
-        }
-    }
 }
 
 pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {

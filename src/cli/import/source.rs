@@ -6,9 +6,9 @@ use std::iter::Peekable;
 use prost::Message;
 use serde_json::Value;
 
-use super::Format;
 use super::row::{COLUMNS, Draft};
 use crate::cli::failure::Failure;
+use crate::cli::file_format::Format;
 use crate::domain::text::BYTE_ORDER_MARK;
 use crate::grpc::generated::credential::admin::v1::ImportRow;
 

@@ -120,6 +120,23 @@ async fn an_event_that_can_not_be_read_is_shown_and_hides_no_other() {
 }
 
 #[tokio::test]
+async fn an_export_that_fails_leaves_no_file() {
+    let installation = with_keys();
+    let (serving, _) = installation.acme(&[SIGNED]).await;
+    serving.stop().await;
+    let files = || fs::read_dir(installation.path("")).unwrap().count();
+    let before = files();
+    // After what is before it has been written.
+    tamper(&installation.database(), "UPDATE audit_checkpoint SET key_id = 'not a key'");
+    refused(&installation.run(&["audit", "export", "audit.jsonl"]), "can't read the audit log");
+    assert_eq!(files(), before);
+    tamper(&installation.database(), "UPDATE audit_checkpoint SET key_id = NULL");
+    installation.run(&["audit", "export", "audit.jsonl"]).printed();
+    refused(&installation.run(&["audit", "export", "audit.jsonl"]), "can't create audit.jsonl");
+    assert_eq!(files(), before + 1);
+}
+
+#[tokio::test]
 async fn whatever_is_altered_in_the_store_is_found() {
     let installation = with_keys();
     let (serving, acme) = installation.acme(&[SIGNED]).await;
