@@ -99,20 +99,29 @@ impl AuditOutcome {
             _ => None,
         }
     }
+}
 
-    /// Every outcome as one word.
-    pub const WORDS: [&str; 7] = ["done", "changed", "imported", "denied", "throttled", "wrong-password", "undecided"];
+/// Makes the words from one list, which does not compile without every outcome.
+macro_rules! words {
+    ($($outcome:pat => $word:literal,)+) => {
+        impl AuditOutcome {
+            /// Every outcome as one word.
+            pub const WORDS: [&str; [$($word),+].len()] = [$($word),+];
 
-    /// The outcome as one word.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Changed { .. } => "changed",
-            Self::Imported { .. } => "imported",
-            Self::Denied { .. } => "denied",
-            Self::Throttled { .. } => "throttled",
-            Self::WrongPassword => "wrong-password",
-            Self::Undecided => "undecided",
+            /// The outcome as one word.
+            pub const fn as_str(&self) -> &'static str {
+                match self { $($outcome => $word),+ }
+            }
         }
-    }
+    };
+}
+
+words! {
+    Self::Done => "done",
+    Self::Changed { .. } => "changed",
+    Self::Imported { .. } => "imported",
+    Self::Denied { .. } => "denied",
+    Self::Throttled { .. } => "throttled",
+    Self::WrongPassword => "wrong-password",
+    Self::Undecided => "undecided",
 }

@@ -45,15 +45,18 @@ impl NamedCaller {
         Some(Self::Member(TenantName::parse(tenant).ok()?, member))
     }
 
-    /// Parses the form in which a caller is shown, as in `acme/ram-user/jane` or `-/operator/jane`.
+    /// Parses the form in which a caller is shown, as in `acme/ram-user/jane`, `acme/root/root` or `-/operator/jane`. So a
+    /// RAM user's name may be one that only earlier versions accepted.
     pub fn parse_shown(text: &str) -> Option<Self> {
         let [tenant, kind, name] = *text.split('/').collect::<Vec<_>>() else { return None };
-        Self::parse(&match (tenant, kind, name) {
-            ("-", "operator", name) => format!("operator {name}"),
-            (tenant, "root", "root") => format!("root {tenant}"),
-            (_, "root", _) => return None,
-            (tenant, kind, name) => format!("{kind} {tenant} {name}"),
-        })
+        let member = match (tenant, CallerKind::of(kind)?, name) {
+            ("-", CallerKind::Operator, name) => return FreeName::parse(name).ok().map(Self::Operator),
+            (_, CallerKind::Root, "root") => Member::Root,
+            (_, CallerKind::Root, _) => return None,
+            (_, CallerKind::RamUser, name) => Member::RamUser(RamUserName::parse_stored(name).ok()?),
+            (_, kind, name) => Member::parse(kind, name).ok()?,
+        };
+        Some(Self::Member(TenantName::parse(tenant).ok()?, member))
     }
 
     /// The tenant; `None` for an operator.
@@ -157,6 +160,12 @@ mod tests {
     }
 
     #[test]
+    fn a_user_that_an_earlier_version_named_is_read_as_it_is_shown() {
+        let shown = NamedCaller::parse_shown("acme/ram-user/-a").unwrap();
+        assert_eq!((shown.kind(), shown.name()), (CallerKind::RamUser, "-a"));
+    }
+
+    #[test]
     fn a_name_of_another_form_is_refused() {
         for text in [
             "",
@@ -175,7 +184,17 @@ mod tests {
         ] {
             assert_eq!(NamedCaller::parse(text), None, "{text}");
         }
-        for text in ["", "acme", "acme/root", "acme/root/", "acme/operator/x", "-/operator/a b", "acme/service/a/b"] {
+        let shown = [
+            "",
+            "acme",
+            "acme/root",
+            "acme/root/",
+            "acme/operator/x",
+            "-/operator/a b",
+            "acme/service/a/b",
+            "-/root/root",
+        ];
+        for text in shown {
             assert_eq!(NamedCaller::parse_shown(text), None, "{text}");
         }
     }

@@ -7,34 +7,22 @@ use crate::authz::CedarAuthorizer;
 use crate::cli::table::{plain, trimmed};
 use crate::domain::action::Action;
 use crate::domain::caller::{Caller, CallerKind, EligibleCaller};
-use crate::domain::names::{FreeName, IamUserId, RamUserName, TenantName};
+use crate::domain::named_caller::NamedCaller;
 use crate::domain::resource::Resource;
 use crate::domain::subject::{SubjectId, Tags};
 use crate::ports::{AccessRequest, Decision};
 
 /// Parses a caller as logs write it: tenant, kind and name, as in `acme/ram-user/jane` and `-/operator/ops`.
 pub(super) fn caller(text: &str) -> Result<Caller, String> {
-    parse_caller(text).ok_or_else(|| {
+    // No policy sees the id of a subject.
+    let id = Some(SubjectId(Uuid::nil()));
+    let caller = NamedCaller::parse_shown(text).and_then(|named| match named {
+        NamedCaller::Operator(name) => Some(Caller::Operator(name)),
+        NamedCaller::Member(tenant, member) => member.of(tenant, id),
+    });
+    caller.ok_or_else(|| {
         let kinds = CallerKind::ALL.map(CallerKind::as_str).join(", ");
         format!("{text:?} must be tenant/kind/name, as in acme/ram-user/jane or -/operator/ops; the kinds are {kinds}")
-    })
-}
-
-fn parse_caller(text: &str) -> Option<Caller> {
-    let mut parts = text.splitn(3, '/');
-    let (tenant, kind, name) = (parts.next()?, CallerKind::of(parts.next()?)?, parts.next()?);
-    if kind == CallerKind::Operator {
-        return (tenant == "-").then(|| FreeName::parse(name).ok()).flatten().map(Caller::Operator);
-    }
-    let tenant = TenantName::parse(tenant).ok()?;
-    // No policy sees the id of a subject.
-    let id = SubjectId(Uuid::nil());
-    Some(match kind {
-        CallerKind::Root if name == "root" => Caller::Root(tenant),
-        CallerKind::Root | CallerKind::Operator => return None,
-        CallerKind::RamUser => Caller::RamUser(tenant, RamUserName::parse_stored(name).ok()?, id),
-        CallerKind::IamUser => Caller::IamUser(tenant, IamUserId::parse(name).ok()?, id),
-        CallerKind::Service => Caller::Service(tenant, FreeName::parse(name).ok()?),
     })
 }
 
