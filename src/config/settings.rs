@@ -245,7 +245,7 @@ settings! {
         patience_seconds: u64 = Number "30", whole::<_, 1, 3600>;
         /// Largest number of watches of one caller at a time.
         per_caller: u32 = Number "16", whole::<_, 1, 1000>;
-        /// Largest number of watches of one tenant at a time.
+        /// Largest number of watches at a time of all callers of one tenant.
         per_tenant: u32 = Number "64", whole::<_, 1, 10_000>;
     }
     /// The audit log.

@@ -55,7 +55,7 @@ impl Gates {
         if tenant.is_some() {
             query.filter.tenant = Some(permit.tenant().ok_or(ServiceError::NotFound(Missing::Tenant))?);
         }
-        let slot = self.slot(permit.call().caller(), tenant.as_ref())?;
+        let slot = self.slot(permit.call().caller())?;
         // So that what was committed before the call is found. The task above reports a failure; what is closed can be read.
         let _ = self.close_audit_ranges().await;
         let cursor = match (query.cursor, query.filter.from) {

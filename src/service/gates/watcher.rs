@@ -49,7 +49,7 @@ impl Gates {
         if self.watches.stopping.is_cancelled() {
             return Err(ServiceError::WatchInterrupted(Interruption::Stopping));
         }
-        let slot = Arc::new(self.slot(permit.call().caller(), Some(&tenant))?);
+        let slot = Arc::new(self.slot(permit.call().caller())?);
         let found = self.ports.store.tenant(&tenant).await?;
         let tenant = found.ok_or(ServiceError::NotFound(Missing::Tenant))?;
         // Events committed by this time come before "now".

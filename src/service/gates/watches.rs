@@ -40,7 +40,7 @@ pub struct WatchLimits {
     pub patience: Duration,
     /// How many watches one caller has at a time.
     pub per_caller: u32,
-    /// How many watches one tenant has at a time.
+    /// How many watches all callers of one tenant have at a time.
     pub per_tenant: u32,
 }
 
@@ -58,15 +58,15 @@ pub(super) struct Watches {
 }
 
 impl Watches {
-    /// Takes a slot, if the caller and the tenant have one left.
+    /// Takes a slot, if the caller and its tenant have one left. An operator has no tenant, and takes no slot of the one that
+    /// it looks at.
     pub(super) fn slot(
         self: &Arc<Self>,
         caller: &Caller,
-        tenant: Option<&TenantName>,
         limits: WatchLimits,
         meter: &Arc<dyn Meter>,
     ) -> Option<WatchSlot> {
-        let of_tenant = tenant.map(|tenant| (tenant.to_string(), limits.per_tenant));
+        let of_tenant = caller.tenant().map(|tenant| (tenant.to_string(), limits.per_tenant));
         let bounds: Vec<_> = [(caller.to_string(), limits.per_caller)].into_iter().chain(of_tenant).collect();
         let mut open = self.open.lock();
         if bounds.iter().any(|(key, most)| open.get(key).is_some_and(|count| count >= most)) {
@@ -163,8 +163,8 @@ impl Gates {
         self.watches.wanted.notify_one();
     }
 
-    pub(super) fn slot(&self, caller: &Caller, tenant: Option<&TenantName>) -> Result<WatchSlot, ServiceError> {
-        let slot = self.watches.slot(caller, tenant, self.installation.watches, &self.ports.meter);
+    pub(super) fn slot(&self, caller: &Caller) -> Result<WatchSlot, ServiceError> {
+        let slot = self.watches.slot(caller, self.installation.watches, &self.ports.meter);
         slot.ok_or(ServiceError::WatchInterrupted(Interruption::TooManyWatches))
     }
 }
@@ -186,14 +186,17 @@ mod tests {
         let acme = TenantName::parse("acme").unwrap();
         let service = |name| Caller::Service(acme.clone(), FreeName::parse(name).unwrap());
         let meter: Arc<dyn Meter> = Arc::new(NoMeter);
-        let slot = |name| watches.slot(&service(name), Some(&acme), limits(2, 3), &meter);
+        let slot = |name| watches.slot(&service(name), limits(2, 3), &meter);
+        let operator = |name| watches.slot(&Caller::Operator(FreeName::parse(name).unwrap()), limits(2, 3), &meter);
+        let [of_operators, too_many] = [("a", "b"), ("a", "a")].map(|(one, other)| (operator(one), operator(other)));
+        assert!(of_operators.0.is_some() && of_operators.1.is_some() && too_many.0.is_some() && too_many.1.is_none());
         let (first, second) = (slot("a"), slot("a"));
         assert!(first.is_some() && second.is_some() && slot("a").is_none());
         let third = slot("b");
         assert!(third.is_some() && slot("b").is_none(), "the tenant has three");
         drop(first);
         assert!(slot("b").is_some());
-        drop((second, third));
+        drop((second, third, of_operators, too_many));
         assert!(watches.open.lock().is_empty());
     }
 }

@@ -131,3 +131,18 @@ async fn one_who_follows_sees_what_comes_and_nothing_from_before() {
     world.restart().await;
     assert_eq!(follow.end().await.reason(), "OVERLOADED");
 }
+
+/// Otherwise an operator could keep a tenant from watching, or a tenant an operator from reading.
+#[tokio::test]
+async fn readers_of_a_tenants_log_who_are_operators_take_no_place_of_the_tenant() {
+    let world = Setup::default().with("watch.per_tenant", "1").start().await;
+    let follow =
+        async |caller: &Client| caller.watch_by("ListAuditEvents", json!({ "tenant": "acme", "follow": true })).await;
+    let mut first = follow(&world.operator).await;
+    first.next().await.unwrap();
+    let mut of_tenant = follow(&world.root).await;
+    of_tenant.next().await.unwrap();
+    let mut second = follow(&world.operator).await;
+    second.next().await.unwrap();
+    assert_eq!(follow(&world.root).await.end().await.reason(), "OVERLOADED", "the tenant has one");
+}
