@@ -31,6 +31,7 @@ impl CheckReport {
     pub(in crate::store) fn add(&mut self, before: &str, error: StoreError) {
         let detail = match error {
             StoreError::Damaged(detail) => detail,
+            StoreError::Unavailable(cause) => cause.to_string(),
             error => error.to_string(),
         };
         self.damages.push(format!("{before}{detail}"));
@@ -54,7 +55,7 @@ type ReadRow = fn(&Row, Option<&dyn Pepper>) -> Read<()>;
 const TABLES: &[(&str, ReadRow)] = &[
     ("tenant", |row, _| {
         rows::tenant(row)?;
-        rows::parsed(row, "settings", tenant_settings::of_text).map(drop)
+        tenant_settings::read(row).map(drop)
     }),
     ("instance", |row, _| rows::instance(row).map(drop)),
     ("subject", |row, _| rows::subject(row).map(drop)),
@@ -124,12 +125,13 @@ const RULES: &[(&str, &str)] = &[
     (
         "subjects whose failures are not those of their callers",
         "SELECT count(*) AS broken FROM subject_failures s
-         WHERE s.count <> (SELECT coalesce(sum(p.count), 0) FROM pair_failures p WHERE p.subject_key = s.subject_key)",
+         WHERE s.count <> (SELECT coalesce(sum(p.count * (1 - p.stopped)), 0) FROM pair_failures p
+             WHERE p.subject_key = s.subject_key)",
     ),
     (
         "failures that are not counted for their subject",
         "SELECT count(*) AS broken FROM pair_failures p
-         WHERE NOT EXISTS (SELECT 1 FROM subject_failures s WHERE s.subject_key = p.subject_key)",
+         WHERE p.stopped = 0 AND NOT EXISTS (SELECT 1 FROM subject_failures s WHERE s.subject_key = p.subject_key)",
     ),
     (
         "change events that are not counted for their subject",

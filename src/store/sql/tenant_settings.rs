@@ -1,8 +1,10 @@
 //! A tenant's settings as JSON text. A missing setting or group has its default values, so that a new one needs no migration.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::rows;
+use super::Row;
+use super::rows::{self, Read};
 use crate::domain::tenant_settings::{self, TenantSettings, tenant_settings};
 use crate::ports::StoreError;
 
@@ -29,8 +31,20 @@ macro_rules! stored {
             })
         }
 
+        /// Whether there is a setting that this version does not know.
+        fn has_unknown(text: &str) -> bool {
+            let groups: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+            groups.iter().any(|(group, settings)| {
+                let known: &[&str] = match group.as_str() {
+                    $(stringify!($group) => &[$(stringify!($field)),+],)+
+                    _ => return true,
+                };
+                settings.as_object().is_some_and(|settings| settings.keys().any(|name| !known.contains(&name.as_str())))
+            })
+        }
+
         /// Decodes stored settings. `None` if they cannot be parsed or one is out of range.
-        pub(super) fn of_text(text: &str) -> Option<TenantSettings> {
+        fn of_text(text: &str) -> Option<TenantSettings> {
             let stored: StoredSettings = serde_json::from_str(text).ok()?;
             let defaults = TenantSettings::default();
             Some(TenantSettings {
@@ -41,6 +55,22 @@ macro_rules! stored {
 }
 
 tenant_settings!(stored);
+
+/// While processes of two versions run, the later one may store a setting that the earlier one does not know.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the tenant has a setting that this version does not know, because a later version set it: upgrade this process"
+)]
+struct LaterVersion;
+
+/// Reads a tenant's settings. A setting that is not known may be a rule, so the tenant gets no answer rather than one
+/// without that rule.
+pub(super) fn read(row: &Row) -> Read<TenantSettings> {
+    let text = row.text("settings")?;
+    of_text(text).ok_or_else(|| {
+        if has_unknown(text) { StoreError::Unavailable(Box::new(LaterVersion)) } else { rows::damaged("settings") }
+    })
+}
 
 #[cfg(test)]
 mod tests {
@@ -56,5 +86,21 @@ mod tests {
         assert_ne!(short, text);
         assert_eq!([of_text(&short), of_text(&unknown), of_text("7")], [None, None, None]);
         assert_eq!(of_text(nothing), Some(TenantSettings::default()));
+    }
+
+    #[test]
+    fn a_setting_of_a_later_version_is_no_damage_and_is_not_passed_over() {
+        let text = to_text(&TenantSettings::default()).unwrap();
+        let read_of = |text: &str| {
+            let columns = std::iter::once("settings").collect();
+            read(&Row::new(columns, vec![Some(text.to_owned().into())]))
+        };
+        for added in [r#"{"ram":{"new_rule":true,"#, r#"{"new_group":{},"ram":{"#] {
+            let Err(StoreError::Unavailable(cause)) = read_of(&text.replacen(r#"{"ram":{"#, added, 1)) else {
+                panic!("{added}");
+            };
+            assert!(cause.to_string().ends_with("upgrade this process"), "{cause}");
+        }
+        assert!(matches!(read_of("7"), Err(StoreError::Damaged(_))));
     }
 }

@@ -48,10 +48,7 @@ impl Tenants for SqlStore {
     async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError> {
         let select = sql("SELECT id, settings FROM tenant WHERE name = $1").bind(tenant);
         let row = self.read_first(select).await?;
-        row.map(|row| {
-            Ok((TenantId(rows::uuid(&row, "id")?), rows::parsed(&row, "settings", tenant_settings::of_text)?))
-        })
-        .transpose()
+        row.map(|row| Ok((TenantId(rows::uuid(&row, "id")?), tenant_settings::read(&row)?))).transpose()
     }
 }
 
@@ -88,7 +85,7 @@ async fn replace_if_expected(
     let row = transaction.fetch_first(sql("SELECT settings FROM tenant WHERE name = $1").bind(tenant)).await?;
     let Some(row) = row else { return Ok(false) };
     // Compared as values: a text written by an older program may lack a setting that has its default value.
-    if rows::parsed(&row, "settings", tenant_settings::of_text)? != *expected {
+    if tenant_settings::read(&row)? != *expected {
         return Ok(false);
     }
     let update = sql("UPDATE tenant SET settings = $2 WHERE name = $1");
