@@ -103,7 +103,9 @@ impl StoredHashes for SqlStore {
 
     async fn replace_secrets(&self, replacements: &[SecretReplacement]) -> Result<u64, StoreError> {
         let update = |SecretReplacement { token, found, secret }: &SecretReplacement| {
-            let update = sql("UPDATE access_token SET secret = $3, pepper_key = $4 WHERE id = $1 AND secret = $2");
+            // A plain comparison would let PostgreSQL read the whole index of access keys.
+            let update = sql("UPDATE access_token SET secret = $3, pepper_key = $4
+                 WHERE id = $1 AND coalesce(secret, '') = $2");
             update.bind(*token).bind(found.expose()).bind(secret.expose()).bind(secret.key())
         };
         self.write("replace_secrets")
