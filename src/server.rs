@@ -24,14 +24,15 @@ use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
 use crate::config::{Attempts, Config, HashKernel, Hashing, Quotas, Watch};
 use crate::domain::attempts::{Backoff, COUNTED_FOR};
 use crate::domain::names::FreeName;
-use crate::domain::time::days;
+use crate::domain::time::{days, minutes};
 use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
 use crate::jwt::Jwts;
 use crate::listener::{BindError, Limits, TlsInForce, raise_descriptor_limit};
 use crate::policy::Baseline;
 use crate::ports::{
-    AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, JwtVerifier, Meter, Store, StoreError, Unsealed,
+    AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, JwtVerifier, Meter, Pepper, Store, StoreError,
+    Unsealed,
 };
 use crate::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use crate::service::requests::IssuedToken;
@@ -148,7 +149,7 @@ impl Server {
             refused: refused.as_ref().map(Reloader::list),
             refuse_subject_names: config.policy.refuse_subject_names,
         };
-        let key_ring = key_ring(&config.pepper, &entropy)?;
+        let key_ring = Arc::new(key_ring(&config.pepper, &entropy)?);
         let (policies, candidates) = (policies(&config.policies)?, candidate_policies(&config.policies)?);
         let audit_key = audit_key(&config.audit)?;
         let store = location(config)?.open(opening, &clock, &entropy).await?;
@@ -166,7 +167,8 @@ impl Server {
         let ports = wrap(Ports {
             store: Arc::clone(&store) as Arc<dyn Store>,
             hasher: Arc::clone(&engine) as Arc<dyn Hasher>,
-            pepper: Arc::new(key_ring),
+            pepper: Arc::clone(&key_ring) as Arc<dyn Pepper>,
+            denials: key_ring,
             sealer: audit_key.map_or_else(|| Arc::new(Unsealed) as Arc<dyn AuditSealer>, |key| Arc::new(key)),
             authorizer: authorizer(policies.in_force(), candidates.as_ref().map(Reloader::in_force), &meter)?,
             jwts: jwts.clone().map(|jwts| Arc::new(jwts) as Arc<dyn JwtVerifier>),
@@ -186,10 +188,21 @@ impl Server {
         let region = config.directory.region.clone();
         let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
         let page_key = store.page_key().await.map_err(StartError::PageKey)?;
+        let denials_readable = minutes(config.policies.denial_message_hours.saturating_mul(60));
         let audit_kept = days(config.audit.kept_days);
         let quotas = quota_limits(&config.quotas);
         let process = config.audit.process_name.clone().or_else(host_name);
-        let installation = Installation { region, attempts, quotas, baseline, watches, audit_kept, process, page_key };
+        let installation = Installation {
+            region,
+            attempts,
+            quotas,
+            baseline,
+            watches,
+            denials_readable,
+            audit_kept,
+            process,
+            page_key,
+        };
         Ok(Self {
             service: Arc::new(Service::new(ports, installation)),
             store,

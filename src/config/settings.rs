@@ -272,6 +272,9 @@ settings! {
         /// Keep the built-in permits in force besides those of `policies.directory`. No policy can permit a caller to
         /// leave its tenant, either way.
         built_in: bool = Flag "true", flag;
+        /// Hours for which administrators can decode the message that a refused caller gets. There is a message only if there
+        /// is a key of the pepper.
+        denial_message_hours: u32 = Number "24", whole::<_, 1, 720>;
         /// Directory with policies to compare with those in force, for example before they replace them. What they would
         /// decide otherwise is counted and logged, and has no other effect. Empty means no comparison.
         candidate_directory: Option<PathBuf> = Text "", optional_path;

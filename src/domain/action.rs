@@ -95,6 +95,7 @@ actions! {
     SetSecurityPreference = "admin:SetSecurityPreference" "credential.admin.v1.AdminService" "SetSecurityPreference",
     DescribeHashPosture = "admin:DescribeHashPosture" "credential.admin.v1.AdminService" "DescribeHashPosture",
     ImportCredentials = "admin:ImportCredentials" "credential.admin.v1.AdminService" "ImportCredentials",
+    DecodeAuthorizationMessage = "admin:DecodeAuthorizationMessage" "credential.admin.v1.AdminService" "DecodeAuthorizationMessage",
     ListAuditEvents = "admin:ListAuditEvents" "credential.admin.v1.AdminService" "ListAuditEvents",
     IssueAccessToken = "admin:IssueAccessToken" "credential.admin.v1.AdminService" "IssueAccessToken",
     ListAccessTokens = "admin:ListAccessTokens" "credential.admin.v1.AdminService" "ListAccessTokens",
@@ -156,6 +157,7 @@ impl Action {
                 | Self::DescribeHashPosture
                 | Self::ListAccessTokens
                 | Self::ListAuditEvents
+                | Self::DecodeAuthorizationMessage
         )
     }
 
@@ -172,7 +174,7 @@ mod tests {
     #[test]
     fn an_action_that_only_reads_is_named_so() {
         for action in Action::ALL {
-            let verbs = ["Describe", "List", "Get", "Show", "Check", "Generate"];
+            let verbs = ["Describe", "List", "Get", "Show", "Check", "Generate", "Decode"];
             let is_named_so = verbs.iter().any(|verb| action.rpc().starts_with(verb));
             assert_eq!(action.only_reads(), is_named_so, "{action:?}");
         }

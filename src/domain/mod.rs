@@ -11,6 +11,7 @@ pub mod caller_rules;
 pub mod change_event;
 pub mod client_token;
 pub mod credential;
+pub mod denial;
 pub mod field;
 pub mod named_caller;
 pub mod names;

@@ -79,6 +79,10 @@ name!(
     Origin, 256, "visible ASCII characters", |character: char| character.is_ascii_graphic()
 );
 name!(
+    /// The message of a refusal, which only administrators can decode: 1–4096 of `A-Z a-z 0-9 _ -`.
+    AuthorizationMessage, 4096, "A-Z a-z 0-9 _ -", |character: char| is_plain(character) && character != '.'
+);
+name!(
     /// The id of a key of the pepper: 1–32 of `A-Z a-z 0-9 . _ -`.
     PepperKeyId, 32, "A-Z a-z 0-9 . _ -", is_plain
 );

@@ -116,9 +116,14 @@ fn describe(error: &ServiceError, action: Option<Action>) -> Explanation {
         ServiceError::InvalidFields(fields) => {
             Explanation { violations: fields.iter().map(Violation::of_field).collect(), ..of(Reason::InvalidField) }
         }
-        ServiceError::AccessDenied { action, resource } => {
-            of(Reason::AccessDenied).saying("action", action.name()).saying("resource", resource)
+        ServiceError::AccessDenied { action, resource, message } => {
+            let denied = of(Reason::AccessDenied).saying("action", action.name()).saying("resource", resource);
+            message.iter().fold(denied, |denied, message| denied.saying("encoded_authorization_message", message))
         }
+        ServiceError::AuthorizationMessage(problem) => Explanation {
+            message: problem.message(),
+            ..of(Reason::AuthorizationMessageInvalid).saying("problem", problem.as_str())
+        },
         ServiceError::Store(StoreError::TenantGone) => not_found(Missing::Tenant),
         ServiceError::NotFound(missing) => not_found(*missing),
         ServiceError::AlreadyExists => of(Reason::AlreadyExists),

@@ -58,6 +58,8 @@ reasons! {
     PasswordReused = "PASSWORD_REUSED" 400 Unnamed "the new password was used before",
     OldPasswordIncorrect = "OLD_PASSWORD_INCORRECT" 400 Unnamed "the old password is incorrect",
     ClientTokenMismatch = "CLIENT_TOKEN_MISMATCH" 400 Unnamed "the client token was used for another request",
+    AuthorizationMessageInvalid = "AUTHORIZATION_MESSAGE_INVALID" 400 Unnamed
+        "the authorization message can't be decoded",
     CallerNotEligible = "CALLER_NOT_ELIGIBLE" 400 Unnamed "this kind of caller can't use this method",
     ResourceState = "RESOURCE_STATE" 400 Unnamed "the resource's state does not allow it",
     PasswordTooYoung = "PASSWORD_TOO_YOUNG" 400 Later "the password was changed too recently",

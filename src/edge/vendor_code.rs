@@ -96,6 +96,7 @@ fn codes_of(error: &ServiceError) -> Codes {
         | ServiceError::PasswordExpired
         | ServiceError::VersionConflict { .. }
         | ServiceError::ClientTokenMismatch
+        | ServiceError::AuthorizationMessage(_)
         | ServiceError::TooManyAttempts { .. }
         | ServiceError::AttemptsStopped { .. }
         | ServiceError::QuotaUsedUp { .. }

@@ -11,7 +11,8 @@ pub const fn code_of(reason: Reason) -> Code {
         | Reason::PasswordPolicyViolation
         | Reason::PasswordReused
         | Reason::OldPasswordIncorrect
-        | Reason::ClientTokenMismatch => Code::InvalidArgument,
+        | Reason::ClientTokenMismatch
+        | Reason::AuthorizationMessageInvalid => Code::InvalidArgument,
         Reason::CallerNotEligible
         | Reason::ResourceState
         | Reason::PasswordTooYoung

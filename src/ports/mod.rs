@@ -3,6 +3,7 @@
 pub mod audit_sealer;
 pub mod authorizer;
 pub mod clock;
+pub mod denial_cipher;
 pub mod entropy;
 pub mod evidence;
 pub mod hasher;
@@ -16,6 +17,7 @@ pub mod store;
 pub use audit_sealer::{AuditSealer, Unsealed};
 pub use authorizer::{AccessRequest, Authorizer, Decision};
 pub use clock::{Clock, Deadline};
+pub use denial_cipher::{DenialCipher, DenialProblem};
 pub use entropy::Entropy;
 pub use evidence::{
     CallerProof, CertificateHolder, CertificateRefusal, CertificateValidity, Evidence, ExternalIdentity,

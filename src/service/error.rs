@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::domain::action::Action;
 use crate::domain::credential::Version;
 use crate::domain::field::InvalidField;
+use crate::domain::names::AuthorizationMessage;
 use crate::policy::Violation;
 use crate::ports::meter::QuotaHolder;
-use crate::ports::{HasherError, NotAdmitted, PepperError, StoreError};
+use crate::ports::{DenialProblem, HasherError, NotAdmitted, PepperError, StoreError};
 
 /// Why a request was not fulfilled. Nothing was changed except the attempt budget and the audit log.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +30,12 @@ pub enum ServiceError {
         action: Action,
         /// The resource, as the source pages name it.
         resource: String,
+        /// Tells administrators more, and the caller nothing.
+        message: Option<AuthorizationMessage>,
     },
+    /// The message of a refusal can't be decoded.
+    #[error(transparent)]
+    AuthorizationMessage(#[from] DenialProblem),
     /// What the request names does not exist.
     #[error("{} not found", .0.noun())]
     NotFound(Missing),

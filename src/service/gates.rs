@@ -32,6 +32,7 @@ mod attempts;
 mod audit;
 mod candidate;
 mod change;
+mod denials;
 mod directory;
 mod failures;
 mod feeds;
@@ -75,8 +76,8 @@ use crate::policy::{AcceptedPassword, Baseline, Policy};
 use crate::ports::meter::Counter;
 use crate::ports::store::Authority;
 use crate::ports::{
-    AdmittedHashes, AuditSealer, Authorizer, Clock, Entropy, ExternalIdentity, Hasher, JwtRefusal, JwtVerifier,
-    LimitedLines, Meter, Pepper, PresentedJwt, Salt, Store,
+    AdmittedHashes, AuditSealer, Authorizer, Clock, DenialCipher, Entropy, ExternalIdentity, Hasher, JwtRefusal,
+    JwtVerifier, LimitedLines, Meter, Pepper, PresentedJwt, Salt, Store,
 };
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
@@ -105,6 +106,8 @@ pub struct Ports {
     pub hasher: Arc<dyn Hasher>,
     /// The pepper, which wraps hashes before they are stored.
     pub pepper: Arc<dyn Pepper>,
+    /// The encryption of refusals for administrators.
+    pub denials: Arc<dyn DenialCipher>,
     /// The signatures of the audit log.
     pub sealer: Arc<dyn AuditSealer>,
     /// The verifier of JWTs, if issuers are configured.
@@ -131,6 +134,8 @@ pub struct Installation {
     pub baseline: Baseline,
     /// The limits for watches.
     pub watches: WatchLimits,
+    /// How long administrators can decode the message of a refusal.
+    pub denials_readable: Duration,
     /// How long audit events are kept.
     pub audit_kept: Duration,
     /// The name of this process in audit events.

@@ -171,6 +171,7 @@ const PORTS: &[&str] = &[
     "AdmittedHashes",
     "Pepper",
     "AuditSealer",
+    "DenialCipher",
     "Authorizer",
     "Entropy",
     "JwtVerifier",

@@ -64,10 +64,12 @@ impl Watched {
         let policies = Policies::read(&PolicyTexts { built_in: true, files: vec![file] }).unwrap();
         let policies = CedarAuthorizer::new(watch::channel(Arc::new(policies)).1, Arc::new(NoMeter)).unwrap();
         let authorizer = Arc::new(Revocable(policies, AtomicBool::new(false)));
+        let keys = Arc::new(KeyRing::parse("", Arc::clone(&entropy) as _).unwrap_or_else(|_| panic!("no keys")));
         let ports = Ports {
             store: Arc::clone(&store),
             hasher: Arc::new(engine(&clock)),
-            pepper: Arc::new(KeyRing::parse("", Arc::clone(&entropy) as _).unwrap_or_else(|_| panic!("no keys"))),
+            pepper: Arc::clone(&keys) as _,
+            denials: keys,
             sealer: Arc::new(Unsealed),
             jwts: None,
             authorizer: Arc::clone(&authorizer) as _,
@@ -127,6 +129,7 @@ fn installation() -> Installation {
         quotas: QuotaLimits { per_caller: None, per_tenant: None, burst_seconds: NonZeroU32::MIN },
         baseline: Baseline::default(),
         // The laws' subjects are made soon after 1970.
+        denials_readable: days(1),
         audit_kept: days(400),
         process: None,
         watches: WatchLimits { kept: days(36_600), heartbeat, patience, per_caller: 8, per_tenant: 8 },

@@ -146,6 +146,7 @@ const MATRIX: &str = "
     admin:SetSecurityPreference       own       -         -         -         any
     admin:DescribeHashPosture         own       -         -         -         any
     admin:ImportCredentials           own       -         -         -         any
+    admin:DecodeAuthorizationMessage  own       -         -         -         any
     admin:ListAuditEvents             own       -         -         -         any
     admin:IssueAccessToken            own       -         -         -         any
     admin:ListAccessTokens            own       -         -         -         any

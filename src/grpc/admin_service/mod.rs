@@ -4,6 +4,7 @@ mod access_tokens;
 mod accounts;
 mod attempts;
 mod audit;
+mod denials;
 mod imports;
 mod instances;
 mod kinds;
@@ -91,6 +92,9 @@ rpc_methods! {
             = settings::set_security_preference;
 
         describe_hash_posture(DescribeHashPostureRequest) -> DescribeHashPostureResponse = posture::describe;
+
+        decode_authorization_message(DecodeAuthorizationMessageRequest) -> DecodeAuthorizationMessageResponse
+            = denials::decode;
 
         issue_access_token(IssueAccessTokenRequest) -> IssueAccessTokenResponse = access_tokens::issue;
         list_access_tokens(ListAccessTokensRequest) -> ListAccessTokensResponse = access_tokens::list;

@@ -10,7 +10,7 @@ use crate::domain::credential::Version;
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::policy::{Finding, Violation};
 use crate::ports::meter::QuotaHolder;
-use crate::ports::{HasherError, NotAdmitted, StoreError};
+use crate::ports::{DenialProblem, HasherError, NotAdmitted, StoreError};
 use crate::service::error::{Interruption, Missing, Stateful, with_causes};
 
 const SECONDS: Duration = Duration::from_secs(7);
@@ -29,7 +29,11 @@ fn broken(count: usize) -> ServiceError {
 }
 
 fn denied() -> ServiceError {
-    ServiceError::AccessDenied { action: Action::ChangePassword, resource: "acs:ram::acme:user/eve".to_owned() }
+    ServiceError::AccessDenied {
+        action: Action::ChangePassword,
+        resource: "acs:ram::acme:user/eve".to_owned(),
+        message: None,
+    }
 }
 
 fn state(of: Stateful) -> ServiceError {
@@ -82,6 +86,7 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
         (broken(1), Code::InvalidArgument, "PASSWORD_POLICY_VIOLATION", "400"),
         (E::PasswordReused, Code::InvalidArgument, "PASSWORD_REUSED", "400"),
         (E::OldPasswordIncorrect, Code::InvalidArgument, "OLD_PASSWORD_INCORRECT", "400"),
+        (DenialProblem::Expired.into(), Code::InvalidArgument, "AUTHORIZATION_MESSAGE_INVALID", "400"),
         (E::ClientTokenMismatch, Code::InvalidArgument, "CLIENT_TOKEN_MISMATCH", "400"),
         (E::TooManyAttempts { retry_after: SECONDS }, Code::ResourceExhausted, "TOO_MANY_ATTEMPTS", "429"),
         (E::AttemptsStopped { retry_after: SECONDS }, Code::ResourceExhausted, "TOO_MANY_ATTEMPTS", "429"),

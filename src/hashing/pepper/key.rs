@@ -23,7 +23,7 @@ pub(super) struct PepperKey {
     id: PepperKeyId,
     key: LessSafeKey,
     /// From which the keys for other purposes are derived (RFC 5869).
-    derives: Prk,
+    pub(super) derives: Prk,
 }
 
 /// The place that a hash is bound to. It does not open at any other.

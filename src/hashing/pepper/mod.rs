@@ -1,5 +1,7 @@
-//! The pepper: hashes are encrypted before they are stored, under a ring of keys that the store never sees.
+//! The pepper: hashes are encrypted before they are stored, under a ring of keys that the store never sees. Keys derived
+//! from these encrypt denials.
 
+mod denial;
 mod in_use;
 mod key;
 mod parse;

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit;
+mod denials;
 mod imports;
 mod instances;
 mod overlaps;

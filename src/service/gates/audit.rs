@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Gates;
+use super::denials::retain_readable;
 use super::lasting::LastingPermit;
 use super::upkeep::LastFailure;
 use super::watches::WatchSlot;
@@ -141,15 +142,13 @@ impl AuditReader {
                 continue;
             };
             self.cursor = position;
-            let is_of_tenant = self.lasting.call().caller().tenant().is_some();
             // One that can't be read is shown to operators, whatever they filter by.
             let is_shown =
                 event.as_ref().map_or(self.query.filter.tenant.is_none(), |event| self.query.filter.matches(event));
             if is_shown {
                 self.query.most = self.query.most.map(|most| most.saturating_sub(1));
                 let event = event.map(|mut event| {
-                    // The ids of policies in an operator's files begin with the file's name: they are for operators.
-                    event.policies.retain(|id| !is_of_tenant || !id.contains('/'));
+                    retain_readable(&mut event.policies, self.lasting.call().caller());
                     event
                 });
                 return Ok(AuditItem { cursor: position, event: Some(event) });

@@ -5,8 +5,9 @@ use super::{Gates, Permit};
 use crate::domain::access_token::{AccessToken, AccessTokenStatus, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::caller::{Caller, CallerKind};
+use crate::domain::denial::Denial;
 use crate::domain::named_caller::Member;
-use crate::domain::names::{InstanceId, TenantName};
+use crate::domain::names::{AuthorizationMessage, InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::resource::Resource;
 use crate::domain::sealed::SealPurpose;
@@ -210,6 +211,11 @@ impl Scope<'_> {
 
     pub(in crate::service) fn is_by_operator(&self) -> bool {
         self.permit.call().caller().kind() == CallerKind::Operator
+    }
+
+    /// The refusal in a message for the tenant; of all tenants, in one that is for none.
+    pub(in crate::service) async fn denial(&self, message: &AuthorizationMessage) -> Result<Denial, ServiceError> {
+        self.gates.denial(&self.permit, message).await
     }
 
     /// Counts the current hashes by algorithm and parameters.

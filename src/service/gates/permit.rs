@@ -181,10 +181,12 @@ impl Gates {
             return Ok(permit);
         }
         self.ports.meter.count(Counter::PermissionsRefused(Rpc(Some(action))));
-        Box::pin(self.record_refusal(self.event(&permit, AuditOutcome::Denied { repeats: None }))).await?;
+        let event = self.event(&permit, AuditOutcome::Denied { repeats: None });
+        let message = self.authorization_message(&event);
+        Box::pin(self.record_refusal(event)).await?;
         // The true region, if there is one, is recorded but not disclosed.
         let resource = resource.clone().named_in(self.default_region()).to_string();
-        Err(ServiceError::AccessDenied { action, resource })
+        Err(ServiceError::AccessDenied { action, resource, message })
     }
 }
 

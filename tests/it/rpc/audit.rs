@@ -21,7 +21,7 @@ async fn listed(caller: &Client, request: Value) -> Vec<Value> {
 }
 
 /// `outcome action resource` of the events of a list.
-async fn described(caller: &Client, request: Value) -> Vec<String> {
+pub async fn described(caller: &Client, request: Value) -> Vec<String> {
     let word = |event: &Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
     let described = |reply: &Value| {
         let event = reply.get("event").filter(|event| !event.is_null())?;

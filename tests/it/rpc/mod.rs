@@ -10,6 +10,7 @@ mod characters;
 mod client_tokens;
 mod concurrency;
 mod consequences;
+mod denials;
 mod imports;
 mod isolation;
 mod jwts;

@@ -16,7 +16,7 @@ use crate::support::{Setup, World, database};
 
 const KEYS: &str = "pepper.keys";
 
-fn key(id: &str) -> String {
+pub fn key(id: &str) -> String {
     new_key(&PepperKeyId::parse(id).unwrap(), &SystemEntropy).to_string()
 }
 
