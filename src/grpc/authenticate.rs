@@ -11,12 +11,10 @@ use tower::service_fn;
 use super::context::context_of;
 use super::http_service::HttpService;
 use super::status;
-use crate::domain::action::{ADMIN_SERVICE, CREDENTIAL_SERVICE, VERIFICATION_SERVICE};
+use crate::domain::action::Action;
 use crate::edge;
 use crate::ports::PeerCertificate;
 use crate::service::{Call, Service};
-
-const OUR_SERVICES: [&str; 3] = [CREDENTIAL_SERVICE, VERIFICATION_SERVICE, ADMIN_SERVICE];
 
 /// Passes calls of our services on with the [`Call`] in their extensions, or refuses them. Health, reflection and
 /// methods that do not exist need no caller.
@@ -43,7 +41,8 @@ pub(super) fn with_callers(
 }
 
 fn is_ours(path: &str) -> bool {
-    path.strip_prefix('/').and_then(|path| path.split_once('/')).is_some_and(|(name, _)| OUR_SERVICES.contains(&name))
+    let service = path.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(service, _)| service);
+    service.is_some_and(|name| Action::ALL.iter().any(|action| action.service() == name))
 }
 
 async fn authenticated(head: &Parts, service: &Service, certificate: Option<&PeerCertificate>) -> Result<Call, Status> {
