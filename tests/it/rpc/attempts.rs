@@ -157,7 +157,7 @@ async fn a_tenant_can_set_the_login_policy_of_its_iam_users() {
     let relay = world.service().await;
 
     assert_eq!(guesses_until_refused(&relay).await, 3);
-    clock.forward(minutes(20) - Duration::from_millis(1));
+    clock.forward(Duration::from_millis(20 * 60 * 1000 - 1));
     relay.err("VerifyPassword", right.clone(), "TOO_MANY_ATTEMPTS").await;
     clock.forward(Duration::from_millis(1));
     assert_eq!(guesses_until_refused(&relay).await, 1, "the wait is over, and the wrong passwords still count");
