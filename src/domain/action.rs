@@ -91,6 +91,11 @@ actions! {
     UpdatePasswordPolicyV5 = "admin:UpdatePasswordPolicyV5" "credential.admin.v1.AdminService" "UpdatePasswordPolicyV5",
     ShowLoginPolicyV5 = "admin:ShowLoginPolicyV5" "credential.admin.v1.AdminService" "ShowLoginPolicyV5",
     UpdateLoginPolicyV5 = "admin:UpdateLoginPolicyV5" "credential.admin.v1.AdminService" "UpdateLoginPolicyV5",
+    SetCandidatePasswordPolicy = "admin:SetCandidatePasswordPolicy" "credential.admin.v1.AdminService" "SetCandidatePasswordPolicy",
+    UpdateCandidatePasswordPolicyV5 = "admin:UpdateCandidatePasswordPolicyV5" "credential.admin.v1.AdminService" "UpdateCandidatePasswordPolicyV5",
+    DescribeCandidatePasswordPolicy = "admin:DescribeCandidatePasswordPolicy" "credential.admin.v1.AdminService" "DescribeCandidatePasswordPolicy",
+    AdoptCandidatePasswordPolicy = "admin:AdoptCandidatePasswordPolicy" "credential.admin.v1.AdminService" "AdoptCandidatePasswordPolicy",
+    DropCandidatePasswordPolicy = "admin:DropCandidatePasswordPolicy" "credential.admin.v1.AdminService" "DropCandidatePasswordPolicy",
     GetSecurityPreference = "admin:GetSecurityPreference" "credential.admin.v1.AdminService" "GetSecurityPreference",
     SetSecurityPreference = "admin:SetSecurityPreference" "credential.admin.v1.AdminService" "SetSecurityPreference",
     DescribeHashPosture = "admin:DescribeHashPosture" "credential.admin.v1.AdminService" "DescribeHashPosture",
@@ -153,6 +158,7 @@ impl Action {
                 | Self::GetPasswordPolicy
                 | Self::ShowPasswordPolicyV5
                 | Self::ShowLoginPolicyV5
+                | Self::DescribeCandidatePasswordPolicy
                 | Self::GetSecurityPreference
                 | Self::DescribeHashPosture
                 | Self::ListAccessTokens

@@ -179,6 +179,11 @@ pub struct Credential {
 }
 
 impl Credential {
+    /// What may be disclosed of it.
+    pub const fn state(&self) -> CredentialState {
+        CredentialState { version: self.version, changed_at: self.changed_at, changed_by: self.changed_by }
+    }
+
     /// The hash of the previous password, while it is valid as well.
     pub fn previous(&self, now: Timestamp) -> Option<&VersionedHash> {
         let is_open = self.overlap.window.is_some_and(|window| window.is_open(now));

@@ -8,6 +8,7 @@ pub mod audit_event;
 pub mod audit_filter;
 pub mod caller;
 pub mod caller_rules;
+pub mod candidate_policy;
 pub mod change_event;
 pub mod client_token;
 pub mod credential;

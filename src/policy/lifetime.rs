@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::credential::{ChangedBy, CredentialState};
 use crate::domain::time::Timestamp;
 
 /// How long a password has to be kept, and how long it may be kept.
@@ -32,8 +33,16 @@ impl Lifetime {
         self.minimum_age.saturating_sub(age(changed_at, now))
     }
 
+    /// Whether a password has to be replaced: for its age, or because an administrator set it for now.
+    pub fn expiry_of(&self, password: &CredentialState, now: Timestamp) -> Expiry {
+        match self.expiry(password.changed_at, now) {
+            Expiry::NotExpired if password.changed_by == ChangedBy::AdministratorForNow => Expiry::ChangeRequired,
+            by_age => by_age,
+        }
+    }
+
     /// The effect of the age of a password that was set then.
-    pub fn expiry(&self, changed_at: Timestamp, now: Timestamp) -> Expiry {
+    fn expiry(&self, changed_at: Timestamp, now: Timestamp) -> Expiry {
         match self.maximum_age {
             Some(maximum) if age(changed_at, now) >= maximum && self.hard_expiry => Expiry::Expired,
             Some(maximum) if age(changed_at, now) >= maximum => Expiry::ChangeRequired,

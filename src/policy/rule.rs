@@ -83,6 +83,11 @@ impl Policy {
             .collect()
     }
 
+    /// The names of the rules that the password breaks.
+    pub fn broken_rules(&self, password: &NewPassword) -> Vec<&'static str> {
+        self.violations(password).iter().map(|violation| violation.rule).collect()
+    }
+
     /// Accepts a password that breaks no rule.
     ///
     /// # Errors

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::domain::credential::{ChangedBy, ExpectedVersion, Version};
+use crate::domain::credential::{ChangedBy, CredentialState, ExpectedVersion, Version};
 use crate::domain::names::TenantName;
-use crate::domain::password::Password;
+use crate::domain::password::{NewPassword, Password};
 use crate::domain::subject::{
     InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, SubjectAttributes,
     SubjectKind, SubjectName,
 };
+use crate::domain::tenant_settings::TenantSettings;
 use crate::domain::time::Timestamp;
-use crate::policy::Expiry;
+use crate::policy::{Expiry, Lifetime, Policy};
 use crate::service::error::Stateful;
 use crate::service::gates::{
     Change, Gates, Loaded, PasswordToStore, Presented, Recalled, ReplayedChange, Reserved, Unspent,
@@ -44,7 +45,11 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
         Recalled::Nothing(loaded, unspent) => (loaded, unspent),
         Recalled::Replayed(made) => return repeat(gates, made, Arc::new(wanted.given()?.into_password())).await,
     };
-    check_state(&loaded, gates.now())?;
+    let now = gates.now();
+    gates.compare(loaded.policies(), loaded.subject(), |settings, policy| {
+        objections(&loaded, settings, policy, wanted.as_given(), now)
+    });
+    check_state(&loaded, now)?;
     check_expected(unspent.expected_version(), loaded.version())?;
 
     let (new, generated) = gates.wanted(loaded.policy(), wanted, is_temporary)?;
@@ -92,18 +97,46 @@ async fn repeat(gates: &Arc<Gates>, made: ReplayedChange, password: Arc<Password
     Ok(Changed { version: gates.repeat(made, password).await?, generated: None })
 }
 
-/// Checks the subject's state, the self-service switch, the minimum age and the hard expiry. None of them applies to an
-/// administrator's reset.
+/// Checks the subject's state, and what the settings require of it.
 fn check_state(loaded: &Loaded, now: Timestamp) -> Result<(), ServiceError> {
+    if !loaded.permit().call().caller.action().is_administrative() {
+        check_status(&loaded.subject().attributes)?;
+    }
+    check_settings(loaded, loaded.settings(), loaded.policy(), now)
+}
+
+/// The names of everything in these settings that stands against the change: a setting first, then the rules.
+fn objections(
+    loaded: &Loaded,
+    settings: &TenantSettings,
+    policy: &Policy,
+    password: Option<&NewPassword>,
+    now: Timestamp,
+) -> Vec<&'static str> {
+    let of_settings = match check_settings(loaded, settings, policy, now) {
+        Err(ServiceError::SelfChangeDisabled) => Some("SELF_CHANGE_DISABLED"),
+        Err(ServiceError::PasswordTooYoung { .. }) => Some("PASSWORD_TOO_YOUNG"),
+        Err(ServiceError::PasswordExpired) => Some("PASSWORD_EXPIRED"),
+        _ => None,
+    };
+    of_settings.into_iter().chain(password.into_iter().flat_map(|password| policy.broken_rules(password))).collect()
+}
+
+/// Checks the self-service switch, the minimum age and the hard expiry. None of them applies to an administrator's reset.
+fn check_settings(
+    loaded: &Loaded,
+    settings: &TenantSettings,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<(), ServiceError> {
     let action = loaded.permit().call().caller.action();
     if action.is_administrative() {
         return Ok(());
     }
-    check_status(&loaded.subject().attributes)?;
     if action.is_by_the_subject() {
-        check_self_service(loaded)?;
+        check_self_service(loaded.subject().name.kind(), settings)?;
     }
-    check_age(loaded, now)
+    loaded.credential().map_or(Ok(()), |credential| check_age(&credential.state(), policy.lifetime(), now))
 }
 
 fn check_status(attributes: &SubjectAttributes) -> Result<(), ServiceError> {
@@ -126,9 +159,8 @@ fn check_status(attributes: &SubjectAttributes) -> Result<(), ServiceError> {
     Err(ServiceError::ResourceState { of, state })
 }
 
-fn check_self_service(loaded: &Loaded) -> Result<(), ServiceError> {
-    let settings = loaded.settings();
-    let allowed = match loaded.subject().name.kind() {
+fn check_self_service(kind: SubjectKind, settings: &TenantSettings) -> Result<(), ServiceError> {
+    let allowed = match kind {
         SubjectKind::RamUser => settings.preference.allow_user_to_change_password(),
         SubjectKind::IamUser => settings.iam.allow_user_to_change_password(),
         SubjectKind::MailDomain | SubjectKind::InstanceAccount => true,
@@ -136,13 +168,12 @@ fn check_self_service(loaded: &Loaded) -> Result<(), ServiceError> {
     if allowed { Ok(()) } else { Err(ServiceError::SelfChangeDisabled) }
 }
 
-fn check_age(loaded: &Loaded, now: Timestamp) -> Result<(), ServiceError> {
-    let Some(credential) = loaded.credential() else { return Ok(()) };
-    let retry_after = loaded.policy().lifetime().too_young_for(credential.changed_at, now);
+fn check_age(credential: &CredentialState, lifetime: Lifetime, now: Timestamp) -> Result<(), ServiceError> {
+    let retry_after = lifetime.too_young_for(credential.changed_at, now);
     if credential.changed_by == ChangedBy::Subject && !retry_after.is_zero() {
         return Err(ServiceError::PasswordTooYoung { retry_after });
     }
-    match loaded.expiry(now) {
+    match lifetime.expiry_of(credential, now) {
         Expiry::Expired => Err(ServiceError::PasswordExpired),
         Expiry::NotExpired | Expiry::ChangeRequired => Ok(()),
     }

@@ -13,18 +13,23 @@ impl Service {
         name: SubjectName,
         password: NewPassword,
     ) -> Result<Vec<Violation>, ServiceError> {
-        Ok(self.policy_of(call, name).await?.violations(&password))
+        Ok(self.policy_of(call, name, Some(&password)).await?.violations(&password))
     }
 
     /// A password that the subject's policy accepts. Nothing is stored.
     pub async fn generate_password(&self, call: Call, name: SubjectName) -> Result<Password, ServiceError> {
-        let policy = self.policy_of(call, name).await?;
+        let policy = self.policy_of(call, name, None).await?;
         Ok(self.gates.generate(&policy)?.into_password())
     }
 
-    async fn policy_of(&self, call: Call, name: SubjectName) -> Result<Policy, ServiceError> {
+    async fn policy_of(
+        &self,
+        call: Call,
+        name: SubjectName,
+        given: Option<&NewPassword>,
+    ) -> Result<Policy, ServiceError> {
         let tenant = call.own_tenant()?.clone();
         let permit = self.gates.permit_subject(call, tenant, name).await?;
-        self.gates.policy_of(&permit, permit.subject()?).await
+        self.gates.policy_of(&permit, permit.subject()?, given).await
     }
 }

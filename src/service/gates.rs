@@ -32,6 +32,7 @@ mod attempts;
 mod audit;
 mod candidate;
 mod change;
+mod comparisons;
 mod denials;
 mod directory;
 mod failures;
@@ -64,6 +65,7 @@ use uuid::Uuid;
 use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::caller::Caller;
+use crate::domain::candidate_policy::TenantPolicies;
 use crate::domain::credential::{StoredHash, Version};
 use crate::domain::named_caller::{Member, NamedCaller};
 use crate::domain::names::{FreeName, Region, TenantName};
@@ -151,6 +153,7 @@ pub struct Gates {
     under_way: attempts::UnderWay,
     held: held::Held,
     refusals: refusals::Refusals,
+    comparisons: comparisons::Pending,
     quotas: quotas::Quotas,
     refused_proofs: Mutex<LimitedLines<ProofRefusal>>,
     watches: Arc<watches::Watches>,
@@ -171,11 +174,21 @@ impl Drop for Waiting {
 impl Gates {
     /// Creates the gates in front of the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        let (under_way, refusals, refused_proofs, watches) = Default::default();
+        let (under_way, refusals, comparisons, refused_proofs, watches) = Default::default();
         let held = held::Held::new(Arc::clone(&ports.meter));
         let quotas = quotas::Quotas::new(installation.quotas, &ports.clock);
-        let detached = TaskTracker::new();
-        Self { ports, installation, under_way, held, refusals, quotas, refused_proofs, watches, detached }
+        Self {
+            ports,
+            installation,
+            under_way,
+            held,
+            refusals,
+            comparisons,
+            quotas,
+            refused_proofs,
+            watches,
+            detached: TaskTracker::new(),
+        }
     }
 
     /// Concludes a reserved attempt whether its caller waits or not: hanging up neither refunds it nor interrupts a
@@ -345,13 +358,9 @@ impl Gates {
         Ok(self.ports.store.bootstrap(token, digest, event).await?)
     }
 
-    /// The id and the settings of the permitted tenant.
-    async fn tenant_settings(
-        &self,
-        _permit: &Permit,
-        tenant: &TenantName,
-    ) -> Result<(TenantId, TenantSettings), ServiceError> {
-        self.ports.store.tenant_settings(tenant).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
+    /// The settings of the permitted tenant, and its candidate.
+    async fn tenant_policies(&self, _permit: &Permit, tenant: &TenantName) -> Result<TenantPolicies, ServiceError> {
+        self.ports.store.tenant_policies(tenant).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
     }
 
     /// Hashes a subject's first password; there is no old one to prove.

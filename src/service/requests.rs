@@ -7,6 +7,7 @@ use crate::domain::access_token::{AccessToken, AccessTokenForm};
 use crate::domain::attempts::{Failures, PairFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::audit_filter::AuditFilter;
+use crate::domain::candidate_policy::CandidatePolicy;
 use crate::domain::change_event::{ChangeEvent, Position};
 use crate::domain::credential::{ExpectedVersion, PasswordHash, Version};
 use crate::domain::field::InvalidField;
@@ -87,6 +88,14 @@ pub enum WantedPassword {
 }
 
 impl WantedPassword {
+    /// The password, if it is given.
+    pub(super) fn as_given(&self) -> Option<&NewPassword> {
+        match self {
+            Self::Given(password) => Some(password),
+            Self::Generated => None,
+        }
+    }
+
     /// The given password, to be compared with the one that a change under the same client token set. A generated one is
     /// another.
     pub(super) fn given(self) -> Result<NewPassword, ServiceError> {
@@ -145,6 +154,31 @@ pub struct InstanceToCreate {
     pub region: Option<Region>,
     /// Its state.
     pub status: InstanceStatus,
+}
+
+/// A candidate, and the users whom it affects at once.
+pub struct DescribedCandidate {
+    /// The candidate.
+    pub candidate: CandidatePolicy,
+    /// The RAM users.
+    pub ram_users: CandidateUsers,
+    /// The IAM users.
+    pub iam_users: CandidateUsers,
+}
+
+/// Users with a password, by what its age means under the candidate, and under the policy in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CandidateUsers {
+    /// How many.
+    pub users: u64,
+    /// How many have to change it under the candidate.
+    pub change_required: u64,
+    /// For how many only an administrator can replace it under the candidate.
+    pub expired: u64,
+    /// How many have to change it now.
+    pub change_required_now: u64,
+    /// For how many only an administrator can replace it now.
+    pub expired_now: u64,
 }
 
 /// How the stored passwords are hashed.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use credentiald::domain::candidate_policy::{Comparisons, Refusals};
 use credentiald::domain::names::{AccountName, DomainName, IamUserId, IamUserName, InstanceId, RamUserName, Region};
 use credentiald::domain::password::NewPassword;
 use credentiald::domain::subject::{
@@ -42,6 +43,28 @@ proptest! {
         let password = new_password(&password);
         let without = Policy::of_subject(&case.subject, &case.settings, &Baseline::default());
         prop_assert!(case.policy().violations(&password).starts_with(&without.violations(&password)));
+    }
+
+    /// Above all, a candidate that equals the policy in force never differs.
+    #[test]
+    fn a_candidate_differs_where_the_verdicts_do(
+        case in any_case(), other in any_settings(), is_equal in any::<bool>(), password in any_password(),
+    ) {
+        let password = new_password(&password);
+        let in_force = case.policy().broken_rules(&password);
+        let settings = if is_equal { case.settings } else { other };
+        let candidate = Case { settings, ..case }.policy().broken_rules(&password);
+        let mut counts = Comparisons::default();
+        counts.count(&in_force, &candidate);
+        let differs = |only: bool, rules: &[&str]| Refusals {
+            requests: u64::from(only),
+            rules: rules.iter().filter(|_| only).map(|rule| ((*rule).to_owned(), 1)).collect(),
+        };
+        let only_candidate = !is_equal && in_force.is_empty() && !candidate.is_empty();
+        let only_in_force = !is_equal && !in_force.is_empty() && candidate.is_empty();
+        prop_assert_eq!(counts.compared, 1);
+        prop_assert_eq!(counts.would_be_refused, differs(only_candidate, &candidate));
+        prop_assert_eq!(counts.would_be_accepted, differs(only_in_force, &in_force));
     }
 
     #[test]

@@ -142,6 +142,11 @@ const MATRIX: &str = "
     admin:UpdatePasswordPolicyV5      own       -         -         -         any
     admin:ShowLoginPolicyV5           own       -         -         -         any
     admin:UpdateLoginPolicyV5         own       -         -         -         any
+    admin:SetCandidatePasswordPolicy        own       -         -         -         any
+    admin:UpdateCandidatePasswordPolicyV5   own       -         -         -         any
+    admin:DescribeCandidatePasswordPolicy   own       -         -         -         any
+    admin:AdoptCandidatePasswordPolicy      own       -         -         -         any
+    admin:DropCandidatePasswordPolicy       own       -         -         -         any
     admin:GetSecurityPreference       own       -         -         -         any
     admin:SetSecurityPreference       own       -         -         -         any
     admin:DescribeHashPosture         own       -         -         -         any

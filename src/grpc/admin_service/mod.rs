@@ -4,6 +4,7 @@ mod access_tokens;
 mod accounts;
 mod attempts;
 mod audit;
+mod candidates;
 mod denials;
 mod imports;
 mod instances;
@@ -86,6 +87,16 @@ rpc_methods! {
         show_login_policy_v5(ShowLoginPolicyV5Request) -> ShowLoginPolicyV5Response = settings::show_login_policy_v5;
         update_login_policy_v5(UpdateLoginPolicyV5Request) -> UpdateLoginPolicyV5Response
             = settings::update_login_policy_v5;
+        set_candidate_password_policy(SetCandidatePasswordPolicyRequest) -> SetCandidatePasswordPolicyResponse
+            = candidates::set;
+        update_candidate_password_policy_v5(UpdateCandidatePasswordPolicyV5Request)
+            -> UpdateCandidatePasswordPolicyV5Response = candidates::update_v5;
+        describe_candidate_password_policy(DescribeCandidatePasswordPolicyRequest)
+            -> DescribeCandidatePasswordPolicyResponse = candidates::describe;
+        adopt_candidate_password_policy(AdoptCandidatePasswordPolicyRequest) -> AdoptCandidatePasswordPolicyResponse
+            = candidates::adopt;
+        drop_candidate_password_policy(DropCandidatePasswordPolicyRequest) -> DropCandidatePasswordPolicyResponse
+            = candidates::drop;
         get_security_preference(GetSecurityPreferenceRequest) -> GetSecurityPreferenceResponse
             = settings::get_security_preference;
         set_security_preference(SetSecurityPreferenceRequest) -> SetSecurityPreferenceResponse

@@ -1,6 +1,7 @@
 //! The settings of a tenant: both password policies, the login policy and the security preference.
 
 use super::wire;
+use crate::domain::names::TenantName;
 use crate::domain::tenant_settings::{
     IamLoginPolicy, IamPasswordPolicy, RamPasswordPolicy, SecurityPreference, SettingGroup, TenantSettings,
 };
@@ -96,8 +97,14 @@ async fn change<G: SettingGroup>(
     tenant: &str,
     change: G::Change,
 ) -> Result<G, ServiceError> {
+    let tenant = change_of::<G>(tenant, &change)?;
+    service.change_settings(call, tenant, change).await
+}
+
+/// The tenant of a change. Every bad field is reported.
+pub(super) fn change_of<G: SettingGroup>(tenant: &str, change: &G::Change) -> Result<Option<TenantName>, ServiceError> {
     let mut fields = Fields::default();
-    fields.take_all(G::changed(&TenantSettings::default(), &change));
+    fields.take_all(G::changed(&TenantSettings::default(), change));
     let tenant = fields.tenant(tenant);
-    service.change_settings(call, fields.all(|| Some(tenant))?, change).await
+    fields.all(|| Some(tenant))
 }

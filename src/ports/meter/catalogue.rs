@@ -196,6 +196,8 @@ labels! {
         HeldAttempts = "held_attempts",
         /// Recording repeated refusals.
         Refusals = "refusals",
+        /// Storing how candidate password policies compare.
+        Comparisons = "comparisons",
         /// Closing ranges of the audit log.
         AuditChain = "audit_chain",
     }

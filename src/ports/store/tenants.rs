@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 
 use super::{Authority, Creation, Deletion, StoreError};
+use crate::domain::candidate_policy::{CandidateStep, Comparisons, TenantPolicies};
+use crate::domain::credential::Version;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::tenant::{Tenant, TenantId};
@@ -25,12 +27,12 @@ pub trait Tenants: Send + Sync {
     /// nothing and no call finds its events; [`Upkeep`](super::Upkeep) removes their rows later.
     async fn delete_tenant(&self, name: &TenantName, authority: &Authority) -> Result<Deletion, StoreError>;
 
-    /// The id of a tenant and its settings, or `None` if the tenant does not exist.
-    async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError>;
+    /// The settings of a tenant and its candidate, or `None` if the tenant does not exist.
+    async fn tenant_policies(&self, tenant: &TenantName) -> Result<Option<TenantPolicies>, StoreError>;
 
     /// The settings of a tenant, or `None` if the tenant does not exist.
     async fn settings(&self, tenant: &TenantName) -> Result<Option<TenantSettings>, StoreError> {
-        Ok(self.tenant_settings(tenant).await?.map(|(_, settings)| settings))
+        Ok(self.tenant_policies(tenant).await?.map(|policies| policies.settings))
     }
 
     /// Replaces a tenant's settings if they still equal `expected`. Returns whether they did.
@@ -41,4 +43,23 @@ pub trait Tenants: Send + Sync {
         settings: &TenantSettings,
         authority: &Authority,
     ) -> Result<bool, StoreError>;
+
+    /// Takes a step with a tenant's candidate, if its version is `expected`; `None` expects no candidate. Returns whether
+    /// the step was taken. Each one gives the next version, so that a version never returns.
+    async fn change_candidate(
+        &self,
+        tenant: &TenantName,
+        expected: Option<Version>,
+        step: &CandidateStep,
+        authority: &Authority,
+    ) -> Result<bool, StoreError>;
+
+    /// Adds counts to those of a tenant's candidate. Does nothing if the candidate has another version by now. For upkeep:
+    /// it records no event.
+    async fn add_comparisons(
+        &self,
+        tenant: TenantId,
+        version: Version,
+        counted: &Comparisons,
+    ) -> Result<(), StoreError>;
 }

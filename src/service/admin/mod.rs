@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit;
+mod candidates;
 mod denials;
 mod imports;
 mod instances;

@@ -53,7 +53,7 @@ impl Service {
         wanted: WantedPassword,
         is_temporary: bool,
     ) -> Result<(FirstPassword, Option<Arc<Password>>), ServiceError> {
-        let policy = self.gates.policy_of(permit, subject).await?;
+        let policy = self.gates.policy_of(permit, subject, wanted.as_given()).await?;
         let (password, generated) = self.gates.wanted(&policy, wanted, is_temporary)?;
         let hash = self.gates.hash_first(permit, subject.id, &password).await?;
         let change_id = ChangeId(self.gates.new_id());

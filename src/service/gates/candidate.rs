@@ -5,7 +5,8 @@ use super::pepper::Opened;
 use super::recall::ReplayedChange;
 use super::{Gates, SubjectPermit};
 use crate::domain::attempts::SubjectKey;
-use crate::domain::credential::{ChangedBy, Credential, PasswordHash, Version};
+use crate::domain::candidate_policy::TenantPolicies;
+use crate::domain::credential::{Credential, PasswordHash, Version};
 use crate::domain::subject::Subject;
 use crate::domain::tenant::TenantId;
 use crate::domain::tenant_settings::TenantSettings;
@@ -17,8 +18,7 @@ use crate::service::{Call, ServiceError};
 pub struct Loaded {
     permit: SubjectPermit,
     subject: Subject,
-    tenant_id: TenantId,
-    settings: TenantSettings,
+    policies: TenantPolicies,
     policy: Policy,
     opened: Option<Opened>,
 }
@@ -31,7 +31,12 @@ impl Loaded {
 
     /// The settings of its tenant.
     pub fn settings(&self) -> &TenantSettings {
-        &self.settings
+        &self.policies.settings
+    }
+
+    /// The settings of its tenant, and the candidate.
+    pub fn policies(&self) -> &TenantPolicies {
+        &self.policies
     }
 
     /// The policy for its passwords.
@@ -56,11 +61,8 @@ impl Loaded {
 
     /// Whether its password has to be replaced: for its age, or because an administrator set it for now.
     pub fn expiry(&self, now: Timestamp) -> Expiry {
-        let Some(current) = self.credential() else { return Expiry::NotExpired };
-        match self.policy.lifetime().expiry(current.changed_at, now) {
-            Expiry::NotExpired if current.changed_by == ChangedBy::AdministratorForNow => Expiry::ChangeRequired,
-            by_age => by_age,
-        }
+        let state = self.credential().map(Credential::state);
+        state.map_or(Expiry::NotExpired, |state| self.policy.lifetime().expiry_of(&state, now))
     }
 
     /// The hashes that a new password must not match, the current one's first: as many as the policy looks back.
@@ -105,11 +107,11 @@ impl Candidate for Loaded {
     }
 
     fn settings(&self) -> &TenantSettings {
-        &self.settings
+        &self.policies.settings
     }
 
     fn keys(&self) -> (SubjectKey, Option<SubjectKey>) {
-        (subject_key(self.subject.id), Some(name_key(self.tenant_id, &self.subject.name)))
+        (subject_key(self.subject.id), Some(name_key(self.policies.tenant, &self.subject.name)))
     }
 
     fn hash(&self) -> Option<&PasswordHash> {
@@ -180,7 +182,7 @@ impl Candidate for SubjectOrName {
 
     fn settings(&self) -> &TenantSettings {
         match self {
-            Self::Subject(loaded) => &loaded.settings,
+            Self::Subject(loaded) => loaded.settings(),
             Self::Name(_, _, settings) => settings,
         }
     }
@@ -218,16 +220,17 @@ impl Gates {
         if action.is_by_the_subject() && caller.subject_id() != Some(subject.id) {
             return Err(ServiceError::Unauthenticated);
         }
-        let (tenant_id, settings) = self.tenant_settings(permit.permit(), permit.tenant()).await?;
-        let policy = self.policy(&subject, &settings);
+        let policies = self.tenant_policies(permit.permit(), permit.tenant()).await?;
+        let policy = self.policy(&subject, &policies.settings);
         let opened = self.credential(&subject, action, &policy).await?;
-        Ok(Loaded { permit, subject, tenant_id, settings, policy, opened })
+        Ok(Loaded { permit, subject, policies, policy, opened })
     }
 
     /// Loads a subject with its credential, if there is one. Does not report what is missing.
     pub(in crate::service) async fn load_or_name(&self, permit: SubjectPermit) -> Result<SubjectOrName, ServiceError> {
         if permit.subject().is_err() {
-            let (tenant, settings) = self.tenant_settings(permit.permit(), permit.tenant()).await?;
+            let TenantPolicies { tenant, settings, .. } =
+                self.tenant_policies(permit.permit(), permit.tenant()).await?;
             return Ok(SubjectOrName::Name(Box::new(permit), tenant, settings));
         }
         Ok(SubjectOrName::Subject(Box::new(self.load(permit).await?)))

@@ -5,6 +5,8 @@ use super::{Gates, Permit};
 use crate::domain::access_token::{AccessToken, AccessTokenStatus, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::caller::{Caller, CallerKind};
+use crate::domain::candidate_policy::{CandidateStep, TenantPolicies};
+use crate::domain::credential::Version;
 use crate::domain::denial::Denial;
 use crate::domain::named_caller::Member;
 use crate::domain::names::{AuthorizationMessage, InstanceId, TenantName};
@@ -67,6 +69,15 @@ impl<Of> Permitted<'_, Of> {
         self.gates.ports.store.as_ref()
     }
 
+    pub(super) fn gates(&self) -> &Gates {
+        self.gates
+    }
+
+    /// Fails once the call's deadline has passed.
+    pub(super) fn check_deadline(&self) -> Result<(), ServiceError> {
+        self.gates.check_deadline(&self.permit)
+    }
+
     fn authority(&self) -> Authority {
         self.gates.authority(&self.permit, AuditOutcome::Done)
     }
@@ -95,6 +106,20 @@ impl Directory<'_> {
 
     pub(in crate::service) async fn settings(&self) -> Result<TenantSettings, ServiceError> {
         self.store().settings(&self.of.name).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
+    }
+
+    /// The settings and the candidate as they are stored.
+    pub(in crate::service) async fn stored_policies(&self) -> Result<TenantPolicies, ServiceError> {
+        self.store().tenant_policies(&self.of.name).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
+    }
+
+    /// Returns whether the candidate had the expected version, or was absent as expected.
+    pub(in crate::service) async fn change_candidate(
+        &self,
+        expected: Option<Version>,
+        step: &CandidateStep,
+    ) -> Result<bool, StoreError> {
+        self.store().change_candidate(&self.of.name, expected, step, &self.authority()).await
     }
 
     /// Returns whether the settings were the expected ones.

@@ -20,7 +20,7 @@ impl Gates {
         page: &PageRequest,
     ) -> Result<FailuresOnSubject, ServiceError> {
         let subject = pair_for(permit, None)?;
-        let (_, settings) = self.tenant_settings(permit.permit(), permit.tenant()).await?;
+        let settings = self.tenant_policies(permit.permit(), permit.tenant()).await?.settings;
         let limits = self.limits(permit.name().kind(), &settings);
         let now = self.now();
         let by_all = self.ports.store.failures(&subject).await?.counting(now, &limits.pair).by_all;

@@ -21,9 +21,7 @@ impl Gates {
         let mut groups = BTreeMap::new();
         let mut page = PageRequest { size: PageRequest::MAX_SIZE, after: None };
         loop {
-            if permit.call().deadline.remaining(self.ports.clock.instant()).is_zero() {
-                return Err(ServiceError::DeadlineExceeded);
-            }
+            self.check_deadline(permit)?;
             let found = self.ports.store.hashes(tenant, &page).await?;
             for entry in &found.items {
                 count(&mut groups, self.describe(entry));
@@ -37,6 +35,12 @@ impl Gates {
         groups.sort_by_key(|group| std::cmp::Reverse(group.hashes));
         let target = self.ports.hasher.describe(&self.ports.hasher.decoy());
         Ok(HashPosture { target: format!("{} {}", target.algorithm, target.parameters), groups })
+    }
+
+    /// Fails once the deadline of a call that reads page after page has passed.
+    pub(super) fn check_deadline(&self, permit: &Permit) -> Result<(), ServiceError> {
+        let is_over = permit.call().deadline.remaining(self.ports.clock.instant()).is_zero();
+        if is_over { Err(ServiceError::DeadlineExceeded) } else { Ok(()) }
     }
 
     fn describe(&self, entry: &HashEntry) -> HashDescription {

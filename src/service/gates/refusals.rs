@@ -216,20 +216,22 @@ impl Gates {
         }
     }
 
-    /// Records counts as their windows end, until the service stops. Reports failures.
+    /// Records counts as their windows end, and those of comparisons, until the service stops. Reports failures.
     ///
     /// Must not be dropped while it records: what it has begun would then be recorded twice.
     pub(super) async fn keep_recording_repeats(&self, failed: impl Fn(&ServiceError)) {
         let mut due = tokio::time::interval(EVERY);
         let mut last = LastFailure::of(UpkeepTask::Refusals);
+        let mut last_counts = LastFailure::of(UpkeepTask::Comparisons);
         while self.watches.stopping.run_until_cancelled(due.tick()).await.is_some() {
             last.report(&self.record_repeats_until(Some(self.now())).await, &*self.ports.meter, &failed);
+            last_counts.report(&self.store_comparisons().await, &*self.ports.meter, &failed);
         }
     }
 
-    /// Records all counts, including those of open windows.
+    /// Records all counts, including those of open windows and of comparisons.
     pub(in crate::service) async fn record_repeats(&self) -> Result<(), ServiceError> {
-        self.record_repeats_until(None).await
+        self.record_repeats_until(None).await.and(self.store_comparisons().await)
     }
 
     async fn record_repeats_until(&self, now: Option<Timestamp>) -> Result<(), ServiceError> {

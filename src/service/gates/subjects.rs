@@ -6,6 +6,7 @@ use super::directory::{created, deleted};
 use super::{Gates, SubjectPermit};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::overlap::OverlapState;
+use crate::domain::password::NewPassword;
 use crate::domain::subject::Subject;
 use crate::policy::Policy;
 use crate::ports::store::{Authority, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
@@ -16,14 +17,19 @@ use crate::service::error::Missing;
 const CALLERS: u32 = 50;
 
 impl Gates {
-    /// The policy for the passwords of a subject, which may not exist yet.
+    /// The policy for the passwords of a subject, which may not exist yet. A given password is also judged by the tenant's
+    /// candidate.
     pub(in crate::service) async fn policy_of(
         &self,
         permit: &SubjectPermit,
         subject: &Subject,
+        given: Option<&NewPassword>,
     ) -> Result<Policy, ServiceError> {
-        let (_, settings) = self.tenant_settings(permit.permit(), permit.tenant()).await?;
-        Ok(self.policy(subject, &settings))
+        let policies = self.tenant_policies(permit.permit(), permit.tenant()).await?;
+        if let Some(password) = given {
+            self.compare(&policies, subject, |_, policy| policy.broken_rules(password));
+        }
+        Ok(self.policy(subject, &policies.settings))
     }
 
     pub(in crate::service) async fn create_subject(

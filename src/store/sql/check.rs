@@ -4,8 +4,8 @@ use futures_util::StreamExt;
 
 use super::rows::{self, Read, subject_columns};
 use super::{
-    Database, Row, Statement, attempts, audit_chain, audit_events, change_events, client_tokens, hash_pages, overlaps,
-    sql, tenant_settings,
+    Database, Row, Statement, attempts, audit_chain, audit_events, candidates, change_events, client_tokens,
+    hash_pages, overlaps, sql, tenant_settings,
 };
 use crate::domain::access_token::{AccessToken, AccessTokenForm};
 use crate::domain::sealed::{SealPurpose, Sealed};
@@ -55,8 +55,9 @@ type ReadRow = fn(&Row, Option<&dyn Pepper>) -> Read<()>;
 const TABLES: &[(&str, ReadRow)] = &[
     ("tenant", |row, _| {
         rows::tenant(row)?;
-        tenant_settings::read(row).map(drop)
+        tenant_settings::read(row, "settings").map(drop)
     }),
+    ("candidate_policy", |row, _| candidates::check(row)),
     ("instance", |row, _| rows::instance(row).map(drop)),
     ("subject", |row, _| rows::subject(row).map(drop)),
     ("credential", |row, pepper| {

@@ -7,6 +7,7 @@ mod audit_chain;
 mod audit_events;
 mod audit_log;
 mod authority;
+mod candidates;
 mod change_events;
 mod check;
 mod client_tokens;

@@ -65,10 +65,10 @@ struct LaterVersion;
 
 /// Reads a tenant's settings. A setting that is not known may be a rule, so the tenant gets no answer rather than one
 /// without that rule.
-pub(super) fn read(row: &Row) -> Read<TenantSettings> {
-    let text = row.text("settings")?;
+pub(super) fn read(row: &Row, column: &str) -> Read<TenantSettings> {
+    let text = row.text(column)?;
     of_text(text).ok_or_else(|| {
-        if has_unknown(text) { StoreError::Unavailable(Box::new(LaterVersion)) } else { rows::damaged("settings") }
+        if has_unknown(text) { StoreError::Unavailable(Box::new(LaterVersion)) } else { rows::damaged(column) }
     })
 }
 
@@ -93,7 +93,7 @@ mod tests {
         let text = to_text(&TenantSettings::default()).unwrap();
         let read_of = |text: &str| {
             let columns = std::iter::once("settings").collect();
-            read(&Row::new(columns, vec![Some(text.to_owned().into())]))
+            read(&Row::new(columns, vec![Some(text.to_owned().into())]), "settings")
         };
         for added in [r#"{"ram":{"new_rule":true,"#, r#"{"new_group":{},"ram":{"#] {
             let Err(StoreError::Unavailable(cause)) = read_of(&text.replacen(r#"{"ram":{"#, added, 1)) else {

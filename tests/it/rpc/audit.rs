@@ -6,7 +6,7 @@ use tonic::Code;
 use crate::support::{Client, Setup, World};
 
 /// Every message of a list up to its end.
-async fn listed(caller: &Client, request: Value) -> Vec<Value> {
+pub async fn listed(caller: &Client, request: Value) -> Vec<Value> {
     let mut list = caller.watch_by("ListAuditEvents", request).await;
     let mut found = Vec::new();
     loop {

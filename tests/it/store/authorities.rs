@@ -7,6 +7,7 @@ use credentiald::domain::access_token::AccessTokenStatus;
 use credentiald::domain::attempts::Forget;
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::caller::Caller;
+use credentiald::domain::candidate_policy::CandidateStep;
 use credentiald::domain::names::{RamUserName, TenantName};
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId};
 use credentiald::domain::tenant::TenantId;
@@ -56,6 +57,7 @@ async fn every_write(store: &dyn Store, alice: SubjectId, name: &Authority) -> V
         store.create_tenant(&new_tenant("other", 1), name).await.map(drop).unwrap_err(),
         store.delete_tenant(&acme, name).await.map(drop).unwrap_err(),
         store.replace_settings(&acme, &settings, &settings, name).await.map(drop).unwrap_err(),
+        store.change_candidate(&acme, None, &CandidateStep::Set(settings), name).await.map(drop).unwrap_err(),
         store.create_instance(&acme, &instance("r-2"), name).await.map(drop).unwrap_err(),
         store.set_instance_status(&acme, &id, InstanceStatus::Error, name).await.map(drop).unwrap_err(),
         store.delete_instance(&acme, &id, name).await.map(drop).unwrap_err(),

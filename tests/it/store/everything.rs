@@ -13,6 +13,7 @@ use credentiald::domain::access_token::AccessTokenStatus;
 use credentiald::domain::attempts::{Backoff, Forget, Pair};
 use credentiald::domain::audit_filter::AuditFilter;
 use credentiald::domain::caller::Caller;
+use credentiald::domain::candidate_policy::{CandidateStep, Comparisons};
 use credentiald::domain::change_event::Position;
 use credentiald::domain::credential::{ChangeId, Revision};
 use credentiald::domain::named_caller::NamedCaller;
@@ -109,6 +110,9 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     };
     store_of.replace_settings(acme, &defaults, &keeping(5), &authority()).await.unwrap();
     store_of.replace_settings(acme, &keeping(5), &keeping(1), &authority()).await.unwrap();
+    store_of.change_candidate(acme, None, &CandidateStep::Set(keeping(0)), &authority()).await.unwrap();
+    store_of.add_comparisons(tenant_id(acme), version(1), &Comparisons::default()).await.unwrap();
+    store_of.change_candidate(acme, Some(version(1)), &CandidateStep::Adopt, &authority()).await.unwrap();
     store_of.set_instance_status(acme, &instance_id("r-1"), InstanceStatus::Inactive, &authority()).await.unwrap();
     let failed = SubjectStatus::MailDomain(MailDomainStatus::VerificationFailed);
     store_of.set_subject_status(acme, &domain.name, failed, &authority()).await.unwrap();
@@ -249,7 +253,7 @@ fn not_called(calls: &BTreeMap<&'static str, usize>) -> Vec<String> {
         let methods = text.lines().filter_map(|line| line.trim().strip_prefix("async fn ")?.split('(').next());
         missing.extend(methods.filter(|method| !calls.contains_key(method)).map(str::to_owned));
     }
-    // It stands on `tenant_settings`.
+    // It stands on `tenant_policies`.
     missing.retain(|method| method != "settings");
     missing
 }

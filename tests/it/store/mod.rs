@@ -4,6 +4,7 @@ mod attempts;
 mod audit;
 mod authorities;
 mod backend;
+mod candidates;
 mod change_events;
 mod client_tokens;
 mod commits;
@@ -73,6 +74,11 @@ macro_rules! laws {
                 no_write_is_made_once_what_proves_its_caller_is_gone,
                 no_write_is_made_for_an_external_identity_that_no_longer_holds,
                 what_was_permitted_in_a_tenant_is_not_done_in_its_namesake,
+            ],
+            candidates: [
+                a_candidate_changes_only_from_the_version_that_was_seen,
+                a_candidate_that_is_adopted_replaces_the_password_policies_alone,
+                counts_are_added_to_their_own_candidate_alone,
             ],
             change_events: [
                 each_change_has_its_event_and_nothing_else_has,

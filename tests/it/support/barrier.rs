@@ -11,6 +11,7 @@ use credentiald::domain::attempts::{Backoff, Forget, Pair, PairFailures, StoredF
 use credentiald::domain::audit_chain::Cut;
 use credentiald::domain::audit_event::AuditEvent;
 use credentiald::domain::audit_filter::AuditFilter;
+use credentiald::domain::candidate_policy::{CandidateStep, Comparisons, TenantPolicies};
 use credentiald::domain::change_event::{ChangeEvent, Position};
 use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{Credential, Revision, StoredHash, Version};
@@ -139,8 +140,10 @@ pass_on! {
         fn tenant(name: &TenantName) -> Option<Tenant>;
         fn tenants(page: &PageRequest) -> Page<Tenant>;
         fn delete_tenant(name: &TenantName, authority: &Authority) -> Deletion;
-        fn tenant_settings(tenant: &TenantName) -> Option<(TenantId, TenantSettings)>;
+        fn tenant_policies(tenant: &TenantName) -> Option<TenantPolicies>;
         fn replace_settings(tenant: &TenantName, old: &TenantSettings, new: &TenantSettings, authority: &Authority) -> bool;
+        fn change_candidate(tenant: &TenantName, old: Option<Version>, step: &CandidateStep, authority: &Authority) -> bool;
+        fn add_comparisons(tenant: TenantId, version: Version, counted: &Comparisons) -> ();
     }
 }
 

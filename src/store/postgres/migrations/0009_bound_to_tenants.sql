@@ -56,6 +56,15 @@ CREATE TABLE leftover (
     PRIMARY KEY (tenant_id, kind)
 );
 
+-- The candidate password policies of a tenant. `settings` is NULL when there is none: the row keeps the version, which only grows.
+-- `comparisons` are counts of requests.
+CREATE TABLE candidate_policy (
+    tenant_id   TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    version     BIGINT NOT NULL CHECK (version >= 1),
+    settings    TEXT,
+    comparisons TEXT NOT NULL
+);
+
 -- Which tokens have expired.
 CREATE INDEX access_token_expiry ON access_token (expires_at);
 

@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::super::{SqlStore, Transaction, leftovers, rows, sql, tenant_settings};
+use super::super::{SqlStore, Transaction, candidates, leftovers, rows, sql, tenant_settings};
 use super::{page_of, start_of};
+use crate::domain::candidate_policy::{CandidateStep, Comparisons, TenantPolicies};
+use crate::domain::credential::Version;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::tenant::{Tenant, TenantId};
@@ -45,10 +47,30 @@ impl Tenants for SqlStore {
         write.run(|transaction| Box::pin(replace_if_expected(transaction, tenant, expected, settings))).await
     }
 
-    async fn tenant_settings(&self, tenant: &TenantName) -> Result<Option<(TenantId, TenantSettings)>, StoreError> {
-        let select = sql("SELECT id, settings FROM tenant WHERE name = $1").bind(tenant);
-        let row = self.read_first(select).await?;
-        row.map(|row| Ok((TenantId(rows::uuid(&row, "id")?), tenant_settings::read(&row)?))).transpose()
+    async fn tenant_policies(&self, tenant: &TenantName) -> Result<Option<TenantPolicies>, StoreError> {
+        let row = self.read_first(sql(candidates::SELECT_POLICIES).bind(tenant)).await?;
+        row.as_ref().map(candidates::policies).transpose()
+    }
+
+    async fn change_candidate(
+        &self,
+        tenant: &TenantName,
+        expected: Option<Version>,
+        step: &CandidateStep,
+        authority: &Authority,
+    ) -> Result<bool, StoreError> {
+        let write = self.write("change_candidate").authorized_by(authority);
+        write.run(|transaction| Box::pin(candidates::take_step(transaction, tenant, expected, step))).await
+    }
+
+    async fn add_comparisons(
+        &self,
+        tenant: TenantId,
+        version: Version,
+        counted: &Comparisons,
+    ) -> Result<(), StoreError> {
+        let write = self.write("add_comparisons");
+        write.run(|transaction| Box::pin(candidates::add_comparisons(transaction, tenant, version, counted))).await
     }
 }
 
@@ -72,6 +94,7 @@ async fn delete(transaction: &mut dyn Transaction, name: &TenantName) -> Result<
     if deleted == 0 {
         return Ok(Deletion::NotEmpty);
     }
+    candidates::remove(transaction, found.text("id")?).await?;
     leftovers::of_tenant(transaction, found.text("id")?).await?;
     Ok(Deletion::Deleted)
 }
@@ -85,15 +108,9 @@ async fn replace_if_expected(
     let row = transaction.fetch_first(sql("SELECT settings FROM tenant WHERE name = $1").bind(tenant)).await?;
     let Some(row) = row else { return Ok(false) };
     // Compared as values: a text written by an older program may lack a setting that has its default value.
-    if tenant_settings::read(&row)? != *expected {
+    if tenant_settings::read(&row, "settings")? != *expected {
         return Ok(false);
     }
-    let update = sql("UPDATE tenant SET settings = $2 WHERE name = $1");
-    transaction.execute(update.bind(tenant).bind(tenant_settings::to_text(new)?)).await?;
-    for ((kind, kept), (_, kept_before)) in new.earlier_hashes().into_iter().zip(expected.earlier_hashes()) {
-        if kept < kept_before {
-            leftovers::of_settings(transaction, tenant, kind).await?;
-        }
-    }
+    candidates::replace_settings(transaction, tenant, expected, new).await?;
     Ok(true)
 }

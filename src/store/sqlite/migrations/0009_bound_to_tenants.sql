@@ -66,6 +66,15 @@ CREATE TABLE leftover (
     PRIMARY KEY (tenant_id, kind)
 ) STRICT;
 
+-- The candidate password policies of a tenant. `settings` is NULL when there is none: the row keeps the version, which only grows.
+-- `comparisons` are counts of requests.
+CREATE TABLE candidate_policy (
+    tenant_id   TEXT NOT NULL PRIMARY KEY,
+    version     INTEGER NOT NULL CHECK (version >= 1),
+    settings    TEXT,
+    comparisons TEXT NOT NULL
+) STRICT;
+
 -- Which tokens have expired.
 CREATE INDEX access_token_expiry ON access_token (expires_at);
 

@@ -1,0 +1,106 @@
+//! The candidate password policies of a tenant.
+
+use super::wire;
+use crate::domain::candidate_policy::{CandidatePolicy, Refusals};
+use crate::domain::credential::Version;
+use crate::domain::names::TenantName;
+use crate::domain::tenant_settings::{IamPasswordPolicy, RamPasswordPolicy};
+use crate::edge::Fields;
+use crate::grpc::convert::tenant_settings::iam_password_policy;
+use crate::service::requests::{CandidateUsers, DescribedCandidate};
+use crate::service::{Call, Service, ServiceError};
+
+pub(super) async fn set(
+    service: &Service,
+    call: Call,
+    message: wire::SetCandidatePasswordPolicyRequest,
+) -> Result<wire::SetCandidatePasswordPolicyResponse, ServiceError> {
+    let change = message.change.unwrap_or_default();
+    let tenant = super::settings::change_of::<RamPasswordPolicy>(&change.tenant, &(&change).into())?;
+    let candidate = service.change_candidate::<RamPasswordPolicy>(call, tenant, (&change).into()).await?;
+    Ok(wire::SetCandidatePasswordPolicyResponse { candidate: Some(candidate.into()) })
+}
+
+pub(super) async fn update_v5(
+    service: &Service,
+    call: Call,
+    message: wire::UpdateCandidatePasswordPolicyV5Request,
+) -> Result<wire::UpdateCandidatePasswordPolicyV5Response, ServiceError> {
+    let change = message.change.unwrap_or_default();
+    let tenant = super::settings::change_of::<IamPasswordPolicy>(&change.tenant, &(&change).into())?;
+    let candidate = service.change_candidate::<IamPasswordPolicy>(call, tenant, (&change).into()).await?;
+    Ok(wire::UpdateCandidatePasswordPolicyV5Response { candidate: Some(candidate.into()) })
+}
+
+pub(super) async fn describe(
+    service: &Service,
+    call: Call,
+    message: wire::DescribeCandidatePasswordPolicyRequest,
+) -> Result<wire::DescribeCandidatePasswordPolicyResponse, ServiceError> {
+    let described = service.describe_candidate(call, tenant(&message.tenant)?).await?;
+    Ok(described.map(Into::into).unwrap_or_default())
+}
+
+pub(super) async fn adopt(
+    service: &Service,
+    call: Call,
+    message: wire::AdoptCandidatePasswordPolicyRequest,
+) -> Result<wire::AdoptCandidatePasswordPolicyResponse, ServiceError> {
+    let settings = service.adopt_candidate(call, tenant(&message.tenant)?, Version::new(message.version)).await?;
+    Ok(wire::AdoptCandidatePasswordPolicyResponse {
+        password_policy: Some(settings.ram.into()),
+        password_policy_v5: Some(iam_password_policy(settings.iam)),
+    })
+}
+
+pub(super) async fn drop(
+    service: &Service,
+    call: Call,
+    message: wire::DropCandidatePasswordPolicyRequest,
+) -> Result<wire::DropCandidatePasswordPolicyResponse, ServiceError> {
+    service.drop_candidate(call, tenant(&message.tenant)?, Version::new(message.version)).await?;
+    Ok(wire::DropCandidatePasswordPolicyResponse {})
+}
+
+fn tenant(text: &str) -> Result<Option<TenantName>, ServiceError> {
+    let mut fields = Fields::default();
+    let tenant = fields.tenant(text);
+    fields.all(|| Some(tenant))
+}
+
+impl From<CandidatePolicy> for wire::CandidatePasswordPolicy {
+    fn from(candidate: CandidatePolicy) -> Self {
+        Self {
+            version: candidate.version.number(),
+            password_policy: Some(candidate.settings.ram.into()),
+            password_policy_v5: Some(iam_password_policy(candidate.settings.iam)),
+        }
+    }
+}
+
+impl From<DescribedCandidate> for wire::DescribeCandidatePasswordPolicyResponse {
+    fn from(DescribedCandidate { mut candidate, ram_users, iam_users }: DescribedCandidate) -> Self {
+        let counts = std::mem::take(&mut candidate.comparisons);
+        Self {
+            candidate: Some(candidate.into()),
+            compared: counts.compared,
+            would_be_refused: Some(counts.would_be_refused.into()),
+            would_be_accepted: Some(counts.would_be_accepted.into()),
+            ram_users: Some(ram_users.into()),
+            iam_users: Some(iam_users.into()),
+        }
+    }
+}
+
+impl From<Refusals> for wire::CandidateDifferences {
+    fn from(Refusals { requests, rules }: Refusals) -> Self {
+        Self { requests, rules: rules.into_iter().collect() }
+    }
+}
+
+impl From<CandidateUsers> for wire::CandidateUsers {
+    fn from(users: CandidateUsers) -> Self {
+        let CandidateUsers { users, change_required, expired, change_required_now, expired_now } = users;
+        Self { users, change_required, expired, change_required_now, expired_now }
+    }
+}

@@ -1,0 +1,103 @@
+//! The comparison of a tenant's candidate policy with the one in force. It enforces nothing, and keeps counts alone.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use tokio::sync::Mutex as Turn;
+
+use super::{Directory, Gates};
+use crate::domain::candidate_policy::{Comparisons, TenantPolicies};
+use crate::domain::credential::Version;
+use crate::domain::page::PageRequest;
+use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::tenant::TenantId;
+use crate::domain::tenant_settings::TenantSettings;
+use crate::policy::{Expiry, Policy};
+use crate::service::ServiceError;
+use crate::service::requests::CandidateUsers;
+
+/// Counts that are not stored yet, for each candidate.
+#[derive(Default)]
+pub(super) struct Pending {
+    counts: Mutex<HashMap<(TenantId, Version), Comparisons>>,
+    /// Held while counts are stored, so that a reader waits for them.
+    storing: Turn<()>,
+}
+
+impl Gates {
+    /// Has a request about a subject's password judged by the candidate as well, if the tenant has one, and counts the
+    /// outcome. `judge` returns the names of everything that stands against it.
+    pub(in crate::service) fn compare(
+        &self,
+        policies: &TenantPolicies,
+        subject: &Subject,
+        judge: impl Fn(&TenantSettings, &Policy) -> Vec<&'static str>,
+    ) {
+        let Some(candidate) = &policies.candidate else { return };
+        if !matches!(subject.name.kind(), SubjectKind::RamUser | SubjectKind::IamUser) {
+            return;
+        }
+        let judged_by = |settings: &TenantSettings| judge(settings, &self.policy(subject, settings));
+        let (in_force, candidates) = (judged_by(&policies.settings), judged_by(&candidate.adopted(&policies.settings)));
+        let key = (policies.tenant, candidate.version);
+        self.comparisons.counts.lock().entry(key).or_default().count(&in_force, &candidates);
+    }
+
+    /// Stores all counts. Those that the store does not take are kept for the next time.
+    pub(in crate::service) async fn store_comparisons(&self) -> Result<(), ServiceError> {
+        let _turn = self.comparisons.storing.lock().await;
+        let pending = std::mem::take(&mut *self.comparisons.counts.lock());
+        let mut outcome = Ok(());
+        for ((tenant, version), counted) in pending {
+            if let Err(error) = self.ports.store.add_comparisons(tenant, version, &counted).await {
+                self.comparisons.counts.lock().entry((tenant, version)).or_default().add(&counted);
+                outcome = Err(error.into());
+            }
+        }
+        outcome
+    }
+}
+
+impl Directory<'_> {
+    /// The settings and the candidate, with the counts of this process.
+    pub(in crate::service) async fn policies(&self) -> Result<TenantPolicies, ServiceError> {
+        self.gates().store_comparisons().await?;
+        self.stored_policies().await
+    }
+
+    /// Counts the users of a kind by what the age of their passwords means, a page at a time.
+    pub(in crate::service) async fn users_by_age(
+        &self,
+        kind: SubjectKind,
+        in_force: &TenantSettings,
+        candidate: &TenantSettings,
+    ) -> Result<CandidateUsers, ServiceError> {
+        let now = self.gates().now();
+        let mut users = CandidateUsers::default();
+        let mut page = PageRequest { size: PageRequest::MAX_SIZE, after: None };
+        loop {
+            self.check_deadline()?;
+            let found = self.subjects(kind, None, &page).await?;
+            for entry in &found.items {
+                let Some(credential) = &entry.credential else { continue };
+                let expiry =
+                    |settings| self.gates().policy(&entry.subject, settings).lifetime().expiry_of(credential, now);
+                users.count(expiry(in_force), expiry(candidate));
+            }
+            match found.next {
+                Some(next) => page.after = Some(next),
+                None => return Ok(users),
+            }
+        }
+    }
+}
+
+impl CandidateUsers {
+    fn count(&mut self, in_force: Expiry, candidate: Expiry) {
+        self.users += 1;
+        self.change_required += u64::from(candidate == Expiry::ChangeRequired);
+        self.expired += u64::from(candidate == Expiry::Expired);
+        self.change_required_now += u64::from(in_force == Expiry::ChangeRequired);
+        self.expired_now += u64::from(in_force == Expiry::Expired);
+    }
+}

@@ -1,0 +1,167 @@
+//! Candidate password policies of tenants, with the counts of how they compare.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::rows::{self, Read};
+use super::{Row, Transaction, leftovers, sql, tenant_settings};
+use crate::domain::candidate_policy::{CandidatePolicy, CandidateStep, Comparisons, Refusals, TenantPolicies};
+use crate::domain::credential::Version;
+use crate::domain::names::TenantName;
+use crate::domain::tenant::TenantId;
+use crate::domain::tenant_settings::TenantSettings;
+use crate::ports::StoreError;
+
+/// The settings of the tenant of a name, and its candidate.
+pub(super) const SELECT_POLICIES: &str = "SELECT t.id, t.settings, c.version, c.settings AS candidate, c.comparisons
+     FROM tenant t LEFT JOIN candidate_policy c ON c.tenant_id = t.id WHERE t.name = $1";
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredComparisons {
+    compared: u64,
+    would_be_refused: StoredRefusals,
+    would_be_accepted: StoredRefusals,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredRefusals {
+    requests: u64,
+    rules: BTreeMap<String, u64>,
+}
+
+impl From<&Refusals> for StoredRefusals {
+    fn from(refusals: &Refusals) -> Self {
+        Self { requests: refusals.requests, rules: refusals.rules.clone() }
+    }
+}
+
+impl From<StoredRefusals> for Refusals {
+    fn from(StoredRefusals { requests, rules }: StoredRefusals) -> Self {
+        Self { requests, rules }
+    }
+}
+
+fn to_text(counts: &Comparisons) -> Read<String> {
+    rows::to_json(&StoredComparisons {
+        compared: counts.compared,
+        would_be_refused: (&counts.would_be_refused).into(),
+        would_be_accepted: (&counts.would_be_accepted).into(),
+    })
+}
+
+fn of_text(text: &str) -> Option<Comparisons> {
+    let stored: StoredComparisons = serde_json::from_str(text).ok()?;
+    Some(Comparisons {
+        compared: stored.compared,
+        would_be_refused: stored.would_be_refused.into(),
+        would_be_accepted: stored.would_be_accepted.into(),
+    })
+}
+
+/// The settings of a tenant and its candidate, from a row with the columns of both.
+pub(super) fn policies(row: &Row) -> Read<TenantPolicies> {
+    let candidate = match row.optional_text("candidate")? {
+        None => None,
+        Some(_) => Some(candidate(row)?),
+    };
+    Ok(TenantPolicies {
+        tenant: TenantId(rows::uuid(row, "id")?),
+        settings: tenant_settings::read(row, "settings")?,
+        candidate,
+    })
+}
+
+fn candidate(row: &Row) -> Read<CandidatePolicy> {
+    Ok(CandidatePolicy {
+        version: rows::version(row, "version")?,
+        settings: tenant_settings::read(row, "candidate")?,
+        comparisons: rows::parsed(row, "comparisons", of_text)?,
+    })
+}
+
+/// Reads a row of the table as it is.
+pub(super) fn check(row: &Row) -> Read<()> {
+    rows::uuid(row, "tenant_id")?;
+    rows::version(row, "version")?;
+    if row.optional_text("settings")?.is_some() {
+        tenant_settings::read(row, "settings")?;
+    }
+    rows::parsed(row, "comparisons", of_text).map(drop)
+}
+
+/// Takes a step if the version of the candidate is the expected one. Returns whether it was.
+pub(super) async fn take_step(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    expected: Option<Version>,
+    step: &CandidateStep,
+) -> Result<bool, StoreError> {
+    let found = transaction.fetch_first(sql(SELECT_POLICIES).bind(tenant)).await?;
+    let Some(row) = found else { return Ok(false) };
+    let found = policies(&row)?;
+    if found.candidate.as_ref().map(|candidate| candidate.version) != expected {
+        return Ok(false);
+    }
+    let last = match row.optional_integer("version")? {
+        None => None,
+        Some(_) => Some(rows::version(&row, "version")?),
+    };
+    let settings = match (step, &found.candidate) {
+        (CandidateStep::Set(settings), _) => Some(tenant_settings::to_text(settings)?),
+        (CandidateStep::Adopt | CandidateStep::Drop, None) => return Ok(false),
+        (CandidateStep::Adopt, Some(candidate)) => {
+            replace_settings(transaction, tenant, &found.settings, &candidate.adopted(&found.settings)).await?;
+            None
+        }
+        (CandidateStep::Drop, Some(_)) => None,
+    };
+    let upsert = sql("INSERT INTO candidate_policy (tenant_id, version, settings, comparisons) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id) DO UPDATE SET version = excluded.version, settings = excluded.settings,
+             comparisons = excluded.comparisons");
+    let version = rows::number_of(Version::following(last));
+    let none = to_text(&Comparisons::default())?;
+    transaction.execute(upsert.bind(found.tenant).bind(version).bind(settings).bind(none)).await?;
+    Ok(true)
+}
+
+/// Adds counts to those of a candidate, unless it is no longer the tenant's.
+pub(super) async fn add_comparisons(
+    transaction: &mut dyn Transaction,
+    tenant: TenantId,
+    version: Version,
+    counted: &Comparisons,
+) -> Result<(), StoreError> {
+    let select = sql("SELECT comparisons FROM candidate_policy WHERE tenant_id = $1 AND version = $2");
+    let select = select.bind(tenant).bind(rows::number_of(version));
+    let Some(row) = transaction.fetch_first(select).await? else { return Ok(()) };
+    let mut sum = rows::parsed(&row, "comparisons", of_text)?;
+    sum.add(counted);
+    let update = sql("UPDATE candidate_policy SET comparisons = $2 WHERE tenant_id = $1");
+    transaction.execute(update.bind(tenant).bind(to_text(&sum)?)).await.map(drop)
+}
+
+/// Removes what is stored of the candidates of a tenant that is deleted.
+pub(super) async fn remove(transaction: &mut dyn Transaction, tenant: &str) -> Result<(), StoreError> {
+    let delete = sql("DELETE FROM candidate_policy WHERE tenant_id = $1").bind(tenant);
+    transaction.execute(delete).await.map(drop)
+}
+
+/// Replaces the settings of a tenant, and notes the earlier hashes that the new ones do not need.
+pub(super) async fn replace_settings(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    old: &TenantSettings,
+    new: &TenantSettings,
+) -> Result<(), StoreError> {
+    let update = sql("UPDATE tenant SET settings = $2 WHERE name = $1");
+    transaction.execute(update.bind(tenant).bind(tenant_settings::to_text(new)?)).await?;
+    for ((kind, kept), (_, kept_before)) in new.earlier_hashes().into_iter().zip(old.earlier_hashes()) {
+        if kept < kept_before {
+            leftovers::of_settings(transaction, tenant, kind).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Candidate password policies: one at a time, by version, and counts that only grow with their candidate.
+
+use credentiald::domain::candidate_policy::{CandidatePolicy, CandidateStep, Comparisons};
+use credentiald::domain::names::TenantName;
+use credentiald::domain::tenant::TenantId;
+use credentiald::domain::tenant_settings::{
+    RamPasswordPolicy, RamPasswordPolicyChange, SecurityPreference, SecurityPreferenceChange, TenantSettings,
+};
+use credentiald::ports::Store;
+use uuid::Uuid;
+
+use super::backend::Backend;
+use super::values::*;
+
+fn with_length(length: u32) -> TenantSettings {
+    let change = RamPasswordPolicyChange { minimum_password_length: Some(length), ..Default::default() };
+    TenantSettings { ram: RamPasswordPolicy::default().with(&change).unwrap(), ..Default::default() }
+}
+
+async fn candidate(store: &dyn Store, tenant: &TenantName) -> Option<CandidatePolicy> {
+    store.tenant_policies(tenant).await.unwrap().unwrap().candidate
+}
+
+async fn takes(store: &dyn Store, tenant: &TenantName, expected: u64, step: CandidateStep) -> bool {
+    let expected = credentiald::domain::credential::Version::new(expected);
+    store.change_candidate(tenant, expected, &step, &authority()).await.unwrap()
+}
+
+fn counts(requests: usize) -> Comparisons {
+    let mut counts = Comparisons::default();
+    (0..requests).for_each(|_| counts.count(&[], &["MIN_LENGTH"]));
+    counts.count(&["MAX_LENGTH"], &[]);
+    counts
+}
+
+pub async fn a_candidate_changes_only_from_the_version_that_was_seen(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    let (first, second) = (CandidateStep::Set(with_length(20)), CandidateStep::Set(with_length(30)));
+    assert!(!takes(&*store, &acme, 1, first).await);
+    assert!(takes(&*store, &acme, 0, first).await);
+    let events = backend.audit_events().await;
+    for step in [second, CandidateStep::Adopt, CandidateStep::Drop] {
+        assert!(!takes(&*store, &acme, 0, step).await && !takes(&*store, &acme, 2, step).await);
+        assert!(!takes(&*store, &tenant("globex"), 1, step).await);
+    }
+    assert_eq!(backend.audit_events().await, events);
+    assert!(takes(&*store, &acme, 1, second).await);
+    let expected =
+        CandidatePolicy { version: version(2), settings: with_length(30), comparisons: Comparisons::default() };
+    assert_eq!(candidate(&*store, &acme).await, Some(expected));
+    assert_eq!(store.settings(&acme).await.unwrap(), Some(TenantSettings::default()), "nothing is in force");
+    assert!(takes(&*store, &acme, 2, CandidateStep::Drop).await);
+    assert_eq!(candidate(&*store, &acme).await, None);
+    assert!(!takes(&*store, &acme, 2, CandidateStep::Drop).await);
+    assert!(takes(&*store, &acme, 0, first).await);
+    assert_eq!(candidate(&*store, &acme).await.unwrap().version, version(4), "a version never returns");
+}
+
+pub async fn a_candidate_that_is_adopted_replaces_the_password_policies_alone(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    assert!(takes(&*store, &acme, 0, CandidateStep::Set(with_length(20))).await);
+    let change = SecurityPreferenceChange { change_ends_access_tokens: Some(true), ..Default::default() };
+    let preference = SecurityPreference::default().with(&change).unwrap();
+    let between = TenantSettings { preference, ..Default::default() };
+    assert!(store.replace_settings(&acme, &TenantSettings::default(), &between, &authority()).await.unwrap());
+    assert!(takes(&*store, &acme, 1, CandidateStep::Adopt).await);
+    assert_eq!(store.settings(&acme).await.unwrap(), Some(TenantSettings { preference, ..with_length(20) }));
+    assert_eq!(candidate(&*store, &acme).await, None);
+}
+
+pub async fn counts_are_added_to_their_own_candidate_alone(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    let id = tenant_id(&acme);
+    store.add_comparisons(id, version(1), &counts(2)).await.unwrap();
+    assert!(takes(&*store, &acme, 0, CandidateStep::Set(with_length(20))).await);
+    store.add_comparisons(id, version(1), &counts(2)).await.unwrap();
+    store.add_comparisons(id, version(1), &counts(3)).await.unwrap();
+    store.add_comparisons(id, version(2), &counts(5)).await.unwrap();
+    store.add_comparisons(TenantId(Uuid::nil()), version(1), &counts(5)).await.unwrap();
+    let mut sum = counts(2);
+    sum.add(&counts(3));
+    assert_eq!(candidate(&*store, &acme).await.unwrap().comparisons, sum);
+    assert!(takes(&*store, &acme, 1, CandidateStep::Set(with_length(20))).await);
+    store.add_comparisons(id, version(1), &counts(2)).await.unwrap();
+    assert_eq!(candidate(&*store, &acme).await.unwrap().comparisons, Comparisons::default());
+}
