@@ -7,6 +7,7 @@ use cedar_policy::{Context, Entities, Entity, Request, Response, Schema};
 use tokio::sync::watch;
 
 use super::entities::{EntityTypes, Lineage};
+use super::groups::Groups;
 use super::policies::{AuthzError, Policies, schema};
 use crate::domain::action::Action;
 use crate::domain::resource::Resource;
@@ -43,7 +44,7 @@ impl CedarAuthorizer {
 
     /// Whether an action applies to such a resource.
     pub fn applies(&self, action: Action, resource: &Resource) -> bool {
-        let kind = self.types.resource(resource).map(|resource| resource.uid().type_name().clone());
+        let kind = self.types.resource(resource, &Groups::default()).map(|resource| resource.uid().type_name().clone());
         let applies = self.schema.resources_for_action(&self.types.action(action));
         kind.is_ok_and(|kind| applies.is_some_and(|mut kinds| kinds.any(|known| *known == kind)))
     }
@@ -53,15 +54,20 @@ impl CedarAuthorizer {
     /// # Errors
     /// The action does not apply to such a caller or resource.
     pub fn explain(&self, request: AccessRequest<'_>) -> Result<Decision, Box<dyn std::error::Error>> {
-        self.prepare(request).map(|prepared| prepared.decision(&self.policies()))
+        let policies = self.policies();
+        self.prepare(request, &policies).map(|prepared| prepared.decision(&policies))
     }
 
-    /// Puts a request into Cedar's terms. Checks the request against the schema, so that policies see what they were validated for. Does not
+    /// Puts a request into Cedar's terms, with the groups that go with the policies. Checks the request against the schema, so that policies see what they were validated for. Does not
     /// check the entities: the way that they are built makes them fit, the tests prove it, and a check each time would
     /// cost several times as much as the decision.
-    pub(super) fn prepare(&self, request: AccessRequest<'_>) -> Result<Prepared, Box<dyn std::error::Error>> {
-        let caller = self.types.caller(request.caller)?;
-        let resource = self.types.resource(request.resource)?;
+    pub(super) fn prepare(
+        &self,
+        request: AccessRequest<'_>,
+        policies: &Policies,
+    ) -> Result<Prepared, Box<dyn std::error::Error>> {
+        let caller = self.types.caller(request.caller, policies.groups())?;
+        let resource = self.types.resource(request.resource, policies.groups())?;
         let action = self.actions.get(&request.action).ok_or("the schema lacks the action")?;
         let request = Request::new(caller.uid(), action.uid(), resource.uid(), Context::empty(), Some(&self.schema))?;
         let entities = Lineage::of_request(caller, resource);
@@ -71,8 +77,8 @@ impl CedarAuthorizer {
     }
 
     /// Decides by the policies in force, and reports policies that fail.
-    pub(super) fn decide_prepared(&self, prepared: &Prepared) -> Decision {
-        let response = self.policies().evaluate(&prepared.request, &prepared.entities);
+    pub(super) fn decide_prepared(&self, prepared: &Prepared, policies: &Policies) -> Decision {
+        let response = policies.evaluate(&prepared.request, &prepared.entities);
         let mut failed = response.diagnostics().errors().peekable();
         if failed.peek().is_some() {
             self.meter.count(Counter::PolicyFailures);
@@ -105,8 +111,9 @@ pub(super) fn refused(request: AccessRequest<'_>, error: &dyn std::error::Error)
 
 impl Authorizer for CedarAuthorizer {
     fn decide(&self, request: AccessRequest<'_>) -> Decision {
-        match self.prepare(request) {
-            Ok(prepared) => self.decide_prepared(&prepared),
+        let policies = self.policies();
+        match self.prepare(request, &policies) {
+            Ok(prepared) => self.decide_prepared(&prepared, &policies),
             Err(error) => refused(request, error.as_ref()),
         }
     }

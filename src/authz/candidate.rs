@@ -39,9 +39,16 @@ impl ComparingAuthorizer {
         Self { in_force, candidate, differences: Mutex::default(), meter }
     }
 
-    fn compare(&self, request: AccessRequest<'_>, prepared: &Prepared, decision: &Decision) {
+    fn compare(&self, request: AccessRequest<'_>, prepared: &Prepared, in_force: &Policies, decision: &Decision) {
         let candidate = Arc::clone(&self.candidate.borrow());
-        let would_be = prepared.decision(&candidate);
+        let would_be = if candidate.groups() == in_force.groups() {
+            prepared.decision(&candidate)
+        } else {
+            match self.in_force.prepare(request, &candidate) {
+                Ok(prepared) => prepared.decision(&candidate),
+                Err(error) => refused(request, error.as_ref()),
+            }
+        };
         let (permits, policies) = match (&would_be, decision) {
             (Decision::Permitted { policies }, Decision::Denied { .. }) => (true, policies),
             (Decision::Denied { policies }, Decision::Permitted { .. }) => (false, policies),
@@ -61,10 +68,11 @@ impl ComparingAuthorizer {
 
 impl Authorizer for ComparingAuthorizer {
     fn decide(&self, request: AccessRequest<'_>) -> Decision {
-        match self.in_force.prepare(request) {
+        let policies = self.in_force.policies();
+        match self.in_force.prepare(request, &policies) {
             Ok(prepared) => {
-                let decision = self.in_force.decide_prepared(&prepared);
-                self.compare(request, &prepared, &decision);
+                let decision = self.in_force.decide_prepared(&prepared, &policies);
+                self.compare(request, &prepared, &policies, &decision);
                 decision
             }
             Err(error) => refused(request, error.as_ref()),
@@ -143,6 +151,29 @@ mod tests {
             assert_eq!(matches!(decision, Decision::Permitted { .. }), *permitted, "{action:?}");
         }
         let expected: Vec<_> = expected.iter().map(|row| Counter::CandidateDecisions(row.3)).collect();
+        assert_eq!(*counted.0.lock(), expected);
+    }
+
+    #[test]
+    fn candidates_are_decided_with_their_own_groups() {
+        let text = "@id(\"x\") permit (principal in Group::\"readers\", action, resource);";
+        let grouped = |callers: &str| {
+            let files = [("x.cedar", text.to_owned()), ("groups.toml", format!("readers = [{callers}]"))];
+            let files = files.map(|(name, text)| PolicyFile { name: name.to_owned(), text });
+            let policies = Policies::read(&PolicyTexts { built_in: false, files: files.to_vec() }).unwrap();
+            watch::channel(Arc::new(policies)).1
+        };
+        let counted = Arc::new(Counted::default());
+        let in_force = CedarAuthorizer::new(grouped(""), Arc::new(NoMeter)).unwrap();
+        let comparing =
+            ComparingAuthorizer::new(in_force, grouped("\"acme/service/relay\""), Arc::clone(&counted) as _);
+        let resource = Resource::Tenant(TenantName::parse("acme").unwrap());
+        for name in ["relay", "other"] {
+            let (caller, action) = (service(name), Action::DescribeTenant);
+            let decision = comparing.decide(AccessRequest { caller: &caller, action, resource: &resource });
+            assert!(matches!(decision, Decision::Denied { .. }), "{name}");
+        }
+        let expected = [CandidateDecision::Permits, CandidateDecision::Same].map(Counter::CandidateDecisions);
         assert_eq!(*counted.0.lock(), expected);
     }
 

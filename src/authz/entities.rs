@@ -4,6 +4,7 @@ use cedar_policy::{
     Entity, EntityAttrEvaluationError, EntityId, EntityTypeName, EntityUid, ParseErrors, RestrictedExpression,
 };
 
+use super::groups::Groups;
 use crate::domain::action::Action;
 use crate::domain::caller::Caller;
 use crate::domain::names::TenantName;
@@ -18,8 +19,12 @@ pub(super) struct EntityTypes {
     root: EntityTypeName,
     service: EntityTypeName,
     operator: EntityTypeName,
+    group: EntityTypeName,
     instance: EntityTypeName,
-    subjects: Vec<(SubjectKind, EntityTypeName)>,
+    mail_domain: EntityTypeName,
+    ram_user: EntityTypeName,
+    iam_user: EntityTypeName,
+    account: EntityTypeName,
 }
 
 impl EntityTypes {
@@ -32,10 +37,11 @@ impl EntityTypes {
             service: "Service".parse()?,
             operator: "Operator".parse()?,
             instance: "Instance".parse()?,
-            subjects: SubjectKind::ALL
-                .iter()
-                .map(|kind| Ok((*kind, kind.entity_type().parse()?)))
-                .collect::<Result<_, Box<ParseErrors>>>()?,
+            group: "Group".parse()?,
+            mail_domain: SubjectKind::MailDomain.entity_type().parse()?,
+            ram_user: SubjectKind::RamUser.entity_type().parse()?,
+            iam_user: SubjectKind::IamUser.entity_type().parse()?,
+            account: SubjectKind::InstanceAccount.entity_type().parse()?,
         })
     }
 
@@ -44,31 +50,44 @@ impl EntityTypes {
         uid(&self.action, action.name())
     }
 
+    /// The group of that name.
+    pub(super) fn group(&self, name: &str) -> EntityUid {
+        uid(&self.group, name)
+    }
+
+    /// Whether the entity is a group.
+    pub(super) fn is_group(&self, uid: &EntityUid) -> bool {
+        *uid.type_name() == self.group
+    }
+
     /// The caller, after its parents.
-    pub(super) fn caller(&self, caller: &Caller) -> Built<Lineage> {
+    pub(super) fn caller(&self, caller: &Caller, groups: &Groups) -> Built<Lineage> {
         match caller {
-            Caller::Root(tenant) => self.in_tenant(&self.root, format!("acs:ram::{tenant}:root"), tenant, vec![]),
+            Caller::Root(tenant) => {
+                self.in_tenant(&self.root, format!("acs:ram::{tenant}:root"), tenant, vec![], groups)
+            }
             Caller::RamUser(tenant, name, _) => {
-                self.resource(&Resource::subject(tenant.clone(), SubjectName::RamUser(name.clone())))
+                self.resource(&Resource::subject(tenant.clone(), SubjectName::RamUser(name.clone())), groups)
             }
             Caller::IamUser(tenant, id, _) => {
-                self.resource(&Resource::subject(tenant.clone(), SubjectName::IamUser(id.clone())))
+                self.resource(&Resource::subject(tenant.clone(), SubjectName::IamUser(id.clone())), groups)
             }
             Caller::Service(tenant, name) => {
                 let id = format!("tenant/{tenant}/service/{name}");
-                self.in_tenant(&self.service, id, tenant, vec![text("name", name.as_str())])
+                self.in_tenant(&self.service, id, tenant, vec![text("name", name.as_str())], groups)
             }
             Caller::Operator(name) => {
                 let attributes = [text("name", name.as_str())];
-                let entity =
-                    Entity::new_with_tags(uid(&self.operator, format!("operator/{name}")), attributes, [], [])?;
+                let uid = uid(&self.operator, format!("operator/{name}"));
+                let parents: Vec<_> = groups.of(&uid).collect();
+                let entity = Entity::new_with_tags(uid, attributes, parents, [])?;
                 Ok(Lineage { ancestors: vec![], entity })
             }
         }
     }
 
     /// The resource, after its parents.
-    pub(super) fn resource(&self, resource: &Resource) -> Built<Lineage> {
+    pub(super) fn resource(&self, resource: &Resource, groups: &Groups) -> Built<Lineage> {
         let id = resource.to_string();
         match resource {
             Resource::Installation => {
@@ -81,7 +100,7 @@ impl EntityTypes {
                 let mut attributes =
                     vec![text("resource_name", &id), text("region", region.as_str()), text("name", name.as_str())];
                 attributes.extend(status.map(|status| text("status", status)));
-                self.in_tenant(&self.instance, id, tenant, attributes)
+                self.in_tenant(&self.instance, id, tenant, attributes, groups)
             }
             Resource::Subject { tenant, name, region, status, tags } => {
                 let mut ancestors = vec![self.tenant(tenant)?];
@@ -92,22 +111,25 @@ impl EntityTypes {
                 if let (Some(instance), Some(region)) = (name.instance(), region) {
                     // Nothing is known of the instance's own state here.
                     let (tenant, region, id) = (tenant.clone(), region.clone(), instance.clone());
-                    let instance = self.resource(&Resource::Instance { tenant, region, id, status: None })?;
+                    let instance = self.resource(&Resource::Instance { tenant, region, id, status: None }, groups)?;
                     ancestors.push(instance.entity);
                 }
                 let uid = uid(self.of_kind(name.kind()), id);
-                let parent = ancestors.last().map(Entity::uid);
+                let parents: Vec<_> = ancestors.last().map(Entity::uid).into_iter().chain(groups.of(&uid)).collect();
                 let tags = tags.iter().map(|(key, value)| text(key, value));
-                let entity = Entity::new_with_tags(uid, attributes, parent, tags)?;
+                let entity = Entity::new_with_tags(uid, attributes, parents, tags)?;
                 Ok(Lineage { ancestors, entity })
             }
         }
     }
 
     fn of_kind(&self, kind: SubjectKind) -> &EntityTypeName {
-        // Every kind is in the list. The default fits no action on subjects, so it would be denied.
-        let known = self.subjects.iter().find(|(known, _)| *known == kind);
-        known.map_or(&self.tenant, |(_, name)| name)
+        match kind {
+            SubjectKind::MailDomain => &self.mail_domain,
+            SubjectKind::RamUser => &self.ram_user,
+            SubjectKind::IamUser => &self.iam_user,
+            SubjectKind::InstanceAccount => &self.account,
+        }
     }
 
     fn tenant(&self, tenant: &TenantName) -> Built<Entity> {
@@ -122,10 +144,13 @@ impl EntityTypes {
         id: String,
         tenant: &TenantName,
         mut attributes: Vec<Attribute>,
+        groups: &Groups,
     ) -> Built<Lineage> {
         let tenant = self.tenant(tenant)?;
         attributes.push(entity("tenant", tenant.uid()));
-        let entity = Entity::new_with_tags(uid(kind, id), attributes, [tenant.uid()], [])?;
+        let uid = uid(kind, id);
+        let parents: Vec<_> = groups.of(&uid).chain([tenant.uid()]).collect();
+        let entity = Entity::new_with_tags(uid, attributes, parents, [])?;
         Ok(Lineage { ancestors: vec![tenant], entity })
     }
 }

@@ -3,11 +3,13 @@
 mod authorizer;
 mod candidate;
 mod entities;
+mod groups;
 mod nesting;
 mod policies;
 mod problem;
 
 pub use authorizer::CedarAuthorizer;
 pub use candidate::ComparingAuthorizer;
+pub use groups::GROUPS_FILE;
 pub use policies::{AuthzError, Policies, PolicyFile, PolicyTexts};
 pub use problem::PolicyProblem;

@@ -4,7 +4,10 @@
 
 /// The deepest nesting that is allowed.
 const MAX_NESTING: usize = 32;
-/// The longest policy. A chain takes at least two bytes for each member.
+/// The longest chain: the operators, members and indexes of a policy. Cedar evaluates a chain by recursion too. This
+/// many fit the stack of a thread that decides, also unoptimized.
+const MAX_LINKS: usize = 250;
+/// The longest policy.
 const MAX_POLICY_BYTES: usize = 8 * 1024;
 /// The stack to read policies on: more than parser and validator need within these limits, also unoptimized.
 pub(super) const STACK_BYTES: usize = 128 * 1024 * 1024;
@@ -12,7 +15,7 @@ pub(super) const STACK_BYTES: usize = 128 * 1024 * 1024;
 /// What is beyond the limits, and its offset. Each open bracket counts, and each `if` of a policy.
 pub(super) fn beyond_limits(text: &str) -> Option<(usize, String)> {
     let bytes = text.as_bytes();
-    let (mut brackets, mut conditions, mut start, mut at) = (0_usize, 0_usize, 0, 0);
+    let (mut brackets, mut conditions, mut links, mut start, mut at) = (0_usize, 0_usize, 0_usize, 0, 0);
     while let Some(byte) = bytes.get(at) {
         let rest = bytes.get(at..).unwrap_or_default();
         let word = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
@@ -23,14 +26,20 @@ pub(super) fn beyond_limits(text: &str) -> Option<(usize, String)> {
             _ => word.max(1),
         };
         match byte {
-            b'(' | b'[' | b'{' => brackets += 1,
+            b'(' | b'{' => brackets += 1,
+            b'[' => (brackets, links) = (brackets + 1, links + 1),
             b')' | b']' | b'}' => brackets = brackets.saturating_sub(1),
-            b';' => (conditions, start) = (0, at),
+            b';' => (conditions, links, start) = (0, 0, at),
+            b'+' | b'-' | b'*' | b'.' => links += 1,
+            b'&' | b'|' if rest.get(1) == Some(byte) => links += 1,
             b'i' if word == 2 && rest.starts_with(b"if") => conditions += 1,
             _ => {}
         }
         if brackets + conditions > MAX_NESTING {
             return Some((at, format!("nests more than {MAX_NESTING} brackets and conditions")));
+        }
+        if links > MAX_LINKS {
+            return Some((at, format!("is in a policy of more than {MAX_LINKS} operators and members")));
         }
         if at + length - start > MAX_POLICY_BYTES {
             return Some((at, format!("is in a policy of more than {MAX_POLICY_BYTES} bytes")));

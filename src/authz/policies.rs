@@ -6,6 +6,8 @@ use cedar_policy::{Entities, Policy, PolicyId, PolicySet, Request, Response, Sch
 
 use miette::Diagnostic;
 
+use super::entities::EntityTypes;
+use super::groups::{GROUPS_FILE, Groups};
 use super::nesting::{STACK_BYTES, beyond_limits};
 use super::problem::PolicyProblem;
 use crate::domain::names::FreeName;
@@ -31,7 +33,7 @@ pub struct PolicyFile {
 pub struct PolicyTexts {
     /// Whether the built-in permits are in force. The guards always are.
     pub built_in: bool,
-    /// The operator's own.
+    /// The operator's own, and the file with groups, if there is one.
     pub files: Vec<PolicyFile>,
 }
 
@@ -57,6 +59,7 @@ pub(super) fn schema() -> Result<Schema, AuthzError> {
 #[derive(Debug)]
 pub struct Policies {
     set: PolicySet,
+    groups: Groups,
     built_in: usize,
     warnings: Vec<PolicyProblem>,
 }
@@ -85,15 +88,24 @@ impl Policies {
             reading.add(file, "");
         }
         let built_in = reading.policies.num_of_policies();
+        let types = EntityTypes::parse().map_err(|error| AuthzError::Schema(error.to_string()))?;
+        let mut groups = Groups::default();
         for file in &texts.files {
-            reading.add(file, &format!("{}/", file.name));
+            if file.name == GROUPS_FILE {
+                match Groups::read(file, &types) {
+                    Ok(read) => groups = read,
+                    Err(problems) => reading.problems.extend(problems),
+                }
+            } else {
+                reading.add(file, &format!("{}/", file.name));
+            }
         }
         let added = reading.policies.num_of_policies() - built_in;
         if added > MAX_POLICIES {
             let message = format!("there are {added} policies, and at most {MAX_POLICIES} are allowed");
             return Err(AuthzError::Policies(vec![PolicyProblem::in_all(message)]));
         }
-        reading.validate(schema()?, built_in).map_err(AuthzError::Policies)
+        reading.validate(schema()?, built_in, groups, &types).map_err(AuthzError::Policies)
     }
 
     /// How many policies there are, with the built-in ones.
@@ -109,6 +121,11 @@ impl Policies {
     /// What is valid and probably a mistake, such as a policy that never applies.
     pub fn warnings(&self) -> &[PolicyProblem] {
         &self.warnings
+    }
+
+    /// The groups of callers.
+    pub(super) fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// The response of the policies to a request.
@@ -164,19 +181,29 @@ impl<'a> Reading<'a> {
     }
 
     /// Strict, because Cedar skips a policy that fails: a forbid that reads an absent attribute would permit.
-    fn validate(mut self, schema: Schema, built_in: usize) -> Result<Policies, Vec<PolicyProblem>> {
+    fn validate(
+        mut self,
+        schema: Schema,
+        built_in: usize,
+        groups: Groups,
+        types: &EntityTypes,
+    ) -> Result<Policies, Vec<PolicyProblem>> {
         let validation = Validator::new(schema).validate(&self.policies, ValidationMode::Strict);
         let place = |found: &dyn Diagnostic, id| match self.files.get(id) {
             Some(file) => PolicyProblem::found(file, found),
             None => PolicyProblem::in_all(found.to_string()),
         };
         self.problems.extend(validation.validation_errors().map(|error| place(error, error.policy_id())));
+        self.problems.extend(groups.unknown_in(&self.policies, types).into_iter().map(|(id, message)| {
+            let file = self.files.get(&id);
+            file.map_or_else(|| PolicyProblem::in_all(&*message), |file| PolicyProblem::in_file(file, &*message))
+        }));
         self.problems.sort();
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
         let warnings = validation.validation_warnings().map(|found| place(found, found.policy_id())).collect();
-        Ok(Policies { set: self.policies, built_in, warnings })
+        Ok(Policies { set: self.policies, groups, built_in, warnings })
     }
 }
 

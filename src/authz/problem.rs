@@ -20,6 +20,11 @@ impl PolicyProblem {
         Self { file: String::new(), line: None, message: message.into() }
     }
 
+    /// A mistake in a file.
+    pub(super) fn in_file(file: &PolicyFile, message: impl Into<String>) -> Self {
+        Self { file: file.name.clone(), line: None, message: message.into() }
+    }
+
     /// A mistake in a file, at the text if the file holds it.
     pub(super) fn at(file: &PolicyFile, text: &str, message: impl Into<String>) -> Self {
         let line = file.text.find(text).map(|offset| line_of(file, offset));

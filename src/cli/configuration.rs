@@ -13,8 +13,8 @@ use crate::config::{Effective, Hashing, LogFormat, Mistake};
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::{Clock, Entropy};
 use crate::server::{
-    BadSettings, OperatorFile, audit_key, candidate_policies, engine_settings, jwt_issuers, key_ring, location,
-    policies, refused_passwords, tls,
+    BadSettings, OperatorFile, Reloader, audit_key, candidate_policies, engine_settings, jwt_issuers, key_ring,
+    location, policies, refused_passwords, tls,
 };
 use crate::store::Location;
 use crate::telemetry;
@@ -37,6 +37,7 @@ pub(super) fn run(command: &ConfigCommand, environment: &Environment, terminal: 
         ConfigCommand::Check(args) => {
             let effective = load(args, environment)?;
             let mistakes = unreadable_files(&effective);
+            warn(&warnings(&effective), terminal);
             if mistakes.is_empty() { terminal.print("the configuration is valid") } else { Err(mistakes.into()) }
         }
         ConfigCommand::Show(args) => {
@@ -109,6 +110,20 @@ fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
         Some(effective.mistake(key_of_store(effective), format!("names a file: {error}")))
     });
     of_list.chain(of_store).chain(of_tls).chain(of_policies).chain(of_audit).chain(of_issuers).collect()
+}
+
+/// What is valid in the files of policies, and probably a mistake.
+fn warnings(effective: &Effective) -> Vec<String> {
+    let in_force = policies(&effective.config.policies).map(|files| files.warnings()).unwrap_or_default();
+    let candidates = candidate_policies(&effective.config.policies).ok().flatten();
+    in_force.into_iter().chain(candidates.iter().flat_map(Reloader::warnings)).collect()
+}
+
+/// Shows warnings, one line each.
+pub(super) fn warn(warnings: &[String], terminal: &mut Terminal) {
+    for warning in warnings {
+        terminal.complain(&format!("warning: {warning}"));
+    }
 }
 
 /// The mistakes in what settings name, each with the place of its setting.

@@ -127,7 +127,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Store(command) => block_on(store::run(&command, environment, terminal)),
         Command::Pepper(command) => block_on(pepper::run(&command, environment, terminal)),
         Command::Blocklist(command) => blocklist::run(&command, terminal),
-        Command::Policy(command) => policy::run(&command, environment, terminal),
+        Command::Policy(command) => on_a_thread(|| policy::run(&command, environment, terminal)),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
         Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
         Command::Audit(command) => block_on(audit::run(&command, environment, terminal)),
@@ -142,6 +142,14 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
 
 /// Stack of each thread, in bytes: Cedar evaluates long conditions by recursion. Only what is used takes memory.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Runs a command that evaluates policies as the service does: on a thread with the same stack.
+fn on_a_thread(command: impl FnOnce() -> Result<(), Failure> + Send) -> Result<(), Failure> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, command);
+        thread.map_err(Failure::failed)?.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
 
 /// At least two threads: a commit to the embedded store blocks its thread until the disk has answered, and there is one
 /// commit at a time.

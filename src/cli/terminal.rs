@@ -11,9 +11,9 @@ const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
 /// The streams that a command prints to and reads from.
 pub(super) struct Terminal {
-    output: Box<dyn Write>,
-    errors: Box<dyn Write>,
-    input: Box<dyn Read>,
+    output: Box<dyn Write + Send>,
+    errors: Box<dyn Write + Send>,
+    input: Box<dyn Read + Send>,
 }
 
 impl Terminal {
@@ -24,7 +24,11 @@ impl Terminal {
 
     /// Any three, for a test.
     #[cfg(test)]
-    pub(super) fn of(output: Box<dyn Write>, errors: Box<dyn Write>, input: Box<dyn Read>) -> Self {
+    pub(super) fn of(
+        output: Box<dyn Write + Send>,
+        errors: Box<dyn Write + Send>,
+        input: Box<dyn Read + Send>,
+    ) -> Self {
         Self { output, errors, input }
     }
 

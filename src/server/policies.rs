@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::reload::{FileSet, Reloader};
 use super::{BadSettings, OperatorFile};
-use crate::authz::{AuthzError, Policies, PolicyFile, PolicyTexts};
+use crate::authz::{AuthzError, GROUPS_FILE, Policies, PolicyFile, PolicyTexts};
 use crate::config;
 use crate::domain::names::FreeName;
 use crate::ports::meter::FileKind;
@@ -65,6 +65,10 @@ impl FileSet for PolicyFiles {
             AuthzError::Policies(problems) => BadSettings::all(self.setting, problems),
         })
     }
+
+    fn warnings(policies: &Arc<Policies>) -> Vec<String> {
+        policies.warnings().iter().map(ToString::to_string).collect()
+    }
 }
 
 impl FileSet for CandidateFiles {
@@ -81,15 +85,19 @@ impl FileSet for CandidateFiles {
     fn check(&self, texts: &PolicyTexts, before: Option<&PolicyTexts>) -> Result<Arc<Policies>, BadSettings> {
         self.0.check(texts, before)
     }
+
+    fn warnings(policies: &Arc<Policies>) -> Vec<String> {
+        PolicyFiles::warnings(policies)
+    }
 }
 
 impl PolicyFiles {
-    /// The policies in a directory, in the order of the names of their files, or those in one file.
+    /// The policies and the groups in a directory, in the order of the names of their files, or those in one file.
     fn read_files(&self, path: &Path) -> Result<Vec<PolicyFile>, BadSettings> {
         let whole = path.display();
         let one = |message: String| BadSettings::one(self.setting, message);
         let (files, bytes) = listed(path).map_err(|error| one(format!("{whole} can't be read: {error}")))?;
-        if files.is_empty() {
+        if !files.iter().any(|file| is_of_policies(file)) {
             // An empty directory is more often a volume that was not mounted than a wish.
             return Err(one(format!("{whole} holds no file *.cedar")));
         }
@@ -119,10 +127,15 @@ fn listed(path: &Path) -> io::Result<(Vec<PathBuf>, u64)> {
         vec![path]
     };
     let is_hidden = |file: &Path| file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "cedar") && !is_hidden(file));
+    let is_of_groups = |file: &Path| file.file_name().is_some_and(|name| name == GROUPS_FILE);
+    files.retain(|file| (is_of_policies(file) || is_of_groups(file)) && !is_hidden(file));
     files.sort();
     let bytes = files.iter().map(|file| fs::metadata(file).map(|file| file.len())).sum::<io::Result<_>>()?;
     Ok((files, bytes))
+}
+
+fn is_of_policies(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "cedar")
 }
 
 fn policy_file(path: &Path) -> Result<PolicyFile, String> {

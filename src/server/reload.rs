@@ -40,6 +40,11 @@ pub trait FileSet: Send + Sync + 'static {
     /// # Errors
     /// Every mistake.
     fn check(&self, content: &Self::Content, before: Option<&Self::Content>) -> Result<Self::InForce, BadSettings>;
+
+    /// What is good and probably a mistake.
+    fn warnings(_in_force: &Self::InForce) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Reads files, once at start and then whenever they change. Bad files never replace good ones.
@@ -63,6 +68,17 @@ impl<F: FileSet> Reloader<F> {
     /// What is in force, now and later.
     pub fn in_force(&self) -> watch::Receiver<F::InForce> {
         self.in_force.subscribe()
+    }
+
+    /// What of the files in force is probably a mistake.
+    pub fn warnings(&self) -> Vec<String> {
+        F::warnings(&self.in_force.borrow())
+    }
+
+    fn log_warnings(&self) {
+        for warning in self.warnings() {
+            tracing::warn!(warning, "the {} are probably not as intended", F::NAME);
+        }
     }
 
     /// Puts the files in force if they are good and differ from those in force. Returns whether they do.
@@ -99,6 +115,7 @@ pub(super) trait Followed: Send + Sync {
 impl<F: FileSet> Followed for Reloader<F> {
     async fn follow(mut self: Box<Self>, mut requests: watch::Receiver<()>, meter: Arc<dyn Meter>) -> Infallible {
         let (mut reported, mut gauged) = (None, None);
+        self.log_warnings();
         loop {
             let is_asked = tokio::select! {
                 Ok(()) = requests.changed() => true,
@@ -108,6 +125,7 @@ impl<F: FileSet> Followed for Reloader<F> {
                 Ok(is_new) => {
                     if is_new {
                         tracing::info!("the new {} are in force", F::NAME);
+                        self.log_warnings();
                     } else if is_asked {
                         tracing::info!("the {} have not changed", F::NAME);
                     }

@@ -292,6 +292,58 @@ fn policies_can_speak_of_names_states_and_instances() {
 }
 
 #[test]
+fn a_caller_of_any_kind_is_in_the_groups_that_list_it() {
+    let groups = r#"
+        helpers = ["acme/root/root", "acme/ram-user/jane", "acme/iam-user/42", "acme/service/relay", "-/operator/ops"]
+        frozen = ["acme/iam-user/42", "acme/ram-user/john"]"#;
+    let mut texts = file(
+        false,
+        r#"@id("help") permit (principal in Group::"helpers", action, resource);
+           @id("frozen") forbid (principal in Group::"frozen", action, resource);
+           @id("nothing-of-the-frozen") forbid (principal, action == Action::"admin:ResetPassword", resource)
+               when { resource in Group::"frozen" };"#,
+    );
+    texts.files.push(PolicyFile { name: "groups.toml".to_owned(), text: groups.to_owned() });
+    let authorizer = of(&texts).unwrap();
+    for (kind, may) in [
+        (CallerKind::Root, true),
+        (CallerKind::RamUser, true),
+        (CallerKind::IamUser, false),
+        (CallerKind::Service, true),
+        (CallerKind::Operator, true),
+    ] {
+        assert_eq!(is_permitted(&authorizer, &caller(kind), Action::ListRamUsers, &a_tenant("acme")), may, "{kind:?}");
+    }
+    // A user is the same entity as caller and as resource, with its tags.
+    let own = decide(&authorizer, &caller(CallerKind::IamUser), Action::ChangePasswordV5, &iam_user("acme", "42", &[]));
+    assert_eq!(own, Decision::Denied { policies: vec!["x.cedar/frozen".to_owned()] });
+    let root = caller(CallerKind::Root);
+    assert!(is_permitted(&authorizer, &root, Action::ResetPassword, &ram_user("acme", "jane")));
+    assert!(!is_permitted(&authorizer, &root, Action::ResetPassword, &ram_user("acme", "john")));
+    // Another tenant's user of that name is in no group.
+    let namesake = Caller::RamUser(tenant("other"), RamUserName::parse("jane").unwrap(), SubjectId(Uuid::nil()));
+    assert!(!is_permitted(&authorizer, &namesake, Action::ListRamUsers, &a_tenant("other")));
+}
+
+#[test]
+fn the_longest_chains_are_evaluated_on_the_stack_of_a_thread_of_the_service() {
+    let evaluate = || {
+        let chains = [
+            format!("true{}", " && true".repeat(250)),
+            format!("false{} || true", "||false".repeat(249)),
+            format!("0{} == 250", " + 1".repeat(250)),
+        ];
+        for chain in chains {
+            let when = format!("@id(\"x\") permit (principal is Root, action, resource) when {{ {chain} }};");
+            let authorizer = of(&file(false, &when)).unwrap();
+            let decision = decide(&authorizer, &caller(CallerKind::Root), Action::ListRamUsers, &a_tenant("acme"));
+            assert!(matches!(decision, Decision::Permitted { .. }), "{chain}");
+        }
+    };
+    std::thread::Builder::new().stack_size(16 * 1024 * 1024).spawn(evaluate).unwrap().join().unwrap();
+}
+
+#[test]
 fn a_policy_that_fails_denies() {
     // It passes the validator, and overflows when it is evaluated.
     let overflow = r#"@id("overflow") forbid (principal, action, resource) when { 9223372036854775807 + 1 == 0 };"#;

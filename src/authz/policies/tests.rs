@@ -121,8 +121,29 @@ fn the_longest_chain_is_validated() {
     let scope = "principal is RamUser, action == Action::\"ram:ChangePassword\", resource";
     let chain =
         |members| with(&format!("@id(\"x\") permit ({scope}) when {{ principal{} == 1 }};", ".a".repeat(members)));
-    let found = mistakes(&chain(4000));
+    let found = mistakes(&chain(250));
     assert!(found.len() == 1 && found[0].contains("attribute `a`"), "{found:?}");
-    let found = mistakes(&chain(100_000));
-    assert!(found.len() == 1 && found[0].starts_with("x.cedar:1: is in a policy of more than 8192 bytes"), "{found:?}");
+    let found = mistakes(&chain(251));
+    assert_eq!(found, ["x.cedar:1: is in a policy of more than 250 operators and members"]);
+}
+
+/// The policy and the file of groups with that text.
+fn grouped(policy: &str, groups: &str) -> PolicyTexts {
+    let mut texts = with(policy);
+    texts.files.push(PolicyFile { name: "groups.toml".to_owned(), text: groups.to_owned() });
+    texts
+}
+
+#[test]
+fn a_bad_file_of_groups_is_refused_with_every_mistake() {
+    let policy = "@id(\"x\") forbid (principal in Group::\"admins\", action, resource);";
+    assert_eq!(mistakes(&with(policy)), ["x.cedar: names Group::\"admins\", which groups.toml does not have"]);
+    assert!(Policies::read(&grouped(policy, "admins = [\"acme/ram-user/jane\"]\nempty = []")).is_ok());
+    let found = mistakes(&grouped(policy, "admin = [\"acme/ram-user/jane\", \"jane\"]\n\"a\\u0007\" = []"));
+    let wanted =
+        ["groups.toml: \"jane\" in the group \"admin\" must be", "groups.toml: the name of the group", "names Group"];
+    assert!(found.len() == 3 && wanted.iter().all(|words| found.iter().any(|line| line.contains(words))), "{found:?}");
+    for bad in ["admins = [", "x = 1\nadmins = \"jane\"", "admins = []\nadmins = []"] {
+        assert!(mistakes(&grouped(policy, bad))[0].starts_with("groups.toml:"), "{bad}");
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::read;
+use crate::cli::configuration::warn;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
 use crate::cli::settings::SettingArgs;
@@ -31,9 +32,8 @@ pub(super) fn run(args: &CheckArgs, environment: &Environment, terminal: &mut Te
         Some(path) => settings.with("policies.directory", path.display().to_string()),
         None => settings,
     };
-    let policies = Arc::clone(&read(&settings, environment)?.borrow());
-    for warning in policies.warnings() {
-        terminal.complain(&format!("warning: {warning}"));
-    }
+    let read = read(&settings, environment)?;
+    warn(&read.warnings(), terminal);
+    let policies = Arc::clone(&read.in_force().borrow());
     terminal.print(&format!("{} policies are valid, {} of them built in", policies.count(), policies.built_in_count()))
 }

@@ -8,16 +8,15 @@ mod test;
 use std::sync::Arc;
 
 use clap::Subcommand;
-use tokio::sync::watch::Receiver;
 
 use super::configuration::{load_offline, mistakes_of};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
-use crate::authz::{CedarAuthorizer, Policies};
+use crate::authz::CedarAuthorizer;
 use crate::ports::NoMeter;
-use crate::server::policies;
+use crate::server::{PolicyFiles, Reloader, policies};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
@@ -35,15 +34,15 @@ pub(super) fn run(command: &PolicyCommand, environment: &Environment, terminal: 
 }
 
 /// The policies that the settings name. Every mistake is one of the configuration.
-fn read(settings: &SettingArgs, environment: &Environment) -> Result<Receiver<Arc<Policies>>, Failure> {
+fn read(settings: &SettingArgs, environment: &Environment) -> Result<Reloader<PolicyFiles>, Failure> {
     let effective = load_offline(settings, environment)?;
     match policies(&effective.config.policies) {
-        Ok(policies) => Ok(policies.in_force()),
+        Ok(policies) => Ok(policies),
         bad => Err(mistakes_of(&effective, bad).collect::<Vec<_>>().into()),
     }
 }
 
 /// An authorizer that decides by them.
 fn authorizer(settings: &SettingArgs, environment: &Environment) -> Result<CedarAuthorizer, Failure> {
-    CedarAuthorizer::new(read(settings, environment)?, Arc::new(NoMeter)).map_err(Failure::failed)
+    CedarAuthorizer::new(read(settings, environment)?.in_force(), Arc::new(NoMeter)).map_err(Failure::failed)
 }

@@ -100,6 +100,7 @@ async fn bad_policies_never_replace_good_ones() {
     let many = (0..1001).map(|n| format!("@id(\"p{n}\") permit (principal is Root, action, resource);\n"));
     let many = many.collect::<Vec<_>>().concat();
     for (number, (text, words)) in (5..).zip([
+        (r#"@id("x") forbid (principal in Group::"jane", action, resource);"#, "which groups.toml does not have"),
         ("permit (principal", "bad.cedar:1: unexpected end of input"),
         ("@id(\"x\") permit (principal, action == Action::\"dm:ModifyPwByDomain\", resource);", "unrecognized action"),
         ("@id(\"x\") permit (principal == ?principal, action, resource);", "bad.cedar:1: is a template"),
@@ -114,17 +115,59 @@ async fn bad_policies_never_replace_good_ones() {
         jane.ok("ModifyPWByDomain", change_number(number, "mail.example.com")).await;
         jane.err("ModifyPWByDomain", change("example.org"), "ACCESS_DENIED").await;
     }
-    for file in ["bad.cedar", "jane.cedar"] {
+    fs::remove_file(site.0.path("policies/bad.cedar")).unwrap();
+    site.put("groups.toml", "admins = [\"jane\"]");
+    serving.signal("HUP");
+    serving.logs("groups.toml: \"jane\" in the group \"admins\" must be tenant/kind/name").await;
+    jane.ok("ModifyPWByDomain", change("mail.example.com")).await;
+    for file in ["groups.toml", "jane.cedar"] {
         fs::remove_file(site.0.path("policies").join(file)).unwrap();
     }
     serving.signal("HUP");
     serving.logs("holds no file *.cedar").await;
-    jane.ok("ModifyPWByDomain", change("mail.example.com")).await;
+    jane.ok("ModifyPWByDomain", change_number(12, "mail.example.com")).await;
     site.put("jane.cedar", PERMIT);
     serving.signal("HUP");
     eventually("the metric", || unused(0).then_some(())).await;
     let log = serving.stop().await;
     assert!(!log.contains(IN_FORCE), "{log}");
+}
+
+#[tokio::test]
+async fn groups_and_policies_are_put_in_force_together() {
+    let site = Site::new();
+    let policy =
+        r#"@id("mail") permit (principal in Group::"mail-admins", action == Action::"dm:ModifyPWByDomain", resource);"#;
+    site.put("groups.toml", "mail-admins = []");
+    site.put("mail.cedar", policy);
+    let (serving, acme) = site.serve().await;
+    let jane = jane(&serving, &acme).await;
+    jane.err("ModifyPWByDomain", change("mail.example.com"), "ACCESS_DENIED").await;
+    site.put("groups.toml", "mail-admins = [\"acme/ram-user/jane\"]");
+    reloaded(&serving, 1).await;
+    jane.ok("ModifyPWByDomain", change("mail.example.com")).await;
+    serving.stop().await;
+
+    let explain = ["policy", "explain", "--caller", "acme/ram-user/jane", "--action", "dm:ModifyPWByDomain"];
+    let domain = "acs:dm:cn-hangzhou:acme:domain/mail.example.com";
+    let explained = site.run(&[&explain[..], &["--resource", domain]].concat()).printed();
+    assert!(explained.contains("allow") && explained.contains("mail.cedar/mail"), "{explained}");
+}
+
+#[tokio::test]
+async fn a_policy_that_never_applies_is_reported_wherever_policies_are_read() {
+    let site = Site::new();
+    let never = "@id(\"x\") permit (principal is Root, action == Action::\"ram:ChangePassword\", resource);";
+    site.put("never.cedar", never);
+    let checked = site.run(&["config", "check"]);
+    assert!(checked.status == Some(0) && checked.stderr.contains("warning: never.cedar:1: "), "{}", checked.stderr);
+    let (serving, _) = site.serve().await;
+    serving.logs("never.cedar:1: ").await;
+    site.put("nor-this.cedar", never);
+    serving.signal("HUP");
+    serving.logs("nor-this.cedar:1: ").await;
+    let log = serving.stop().await;
+    assert!(log.contains("the policies are probably not as intended"), "{log}");
 }
 
 #[tokio::test]
