@@ -11,7 +11,7 @@ use crate::service::{Call, ProofRefusal, Service, ServiceError};
 const AUTHORIZATION: &str = "authorization";
 
 /// The proof of its caller that a request carries.
-enum Credentials<'a> {
+pub(super) enum Credentials<'a> {
     /// A token that the service issued.
     BearerToken(&'a str),
     /// A client certificate, which names a caller.
@@ -24,7 +24,10 @@ impl<'a> Credentials<'a> {
     /// The credentials in the values of all `authorization` headers of a request: `Bearer <token>` (RFC 6750 §2.1),
     /// exactly once. A value that is not ASCII is `None`. Only without such a header, the credentials are the
     /// certificate of the caller.
-    fn of(mut values: impl Iterator<Item = Option<&'a str>>, certificate: Option<&PeerCertificate>) -> Option<Self> {
+    pub(super) fn of(
+        mut values: impl Iterator<Item = Option<&'a str>>,
+        certificate: Option<&PeerCertificate>,
+    ) -> Option<Self> {
         let Some(value) = values.next() else { return certificate?.identity().cloned().map(Self::Certificate) };
         let (value, None) = (value?, values.next()) else { return None };
         let (scheme, token) = value.split_once(' ')?;

@@ -7,6 +7,9 @@
 mod authenticate;
 mod explanation;
 mod fields;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod reason;
 mod request_context;
 mod vendor_code;

@@ -9,6 +9,8 @@ mod callerless;
 mod calls;
 mod context;
 mod deadline;
+#[cfg(feature = "fuzzing")]
+mod fuzzing;
 mod http_service;
 mod measured;
 mod protocol;

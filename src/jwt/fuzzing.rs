@@ -1,9 +1,12 @@
 //! Functions for the fuzz targets in `fuzz/`. No shipped build has them.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::algorithm::Algorithm;
 use super::compact::CompactJwt;
+use super::issuers_file;
 use super::json;
 use super::key_set::KeySet;
 
@@ -21,4 +24,9 @@ pub fn parse_object(bytes: &[u8]) -> (Option<Value>, Option<Value>) {
 pub fn parse_key_set(bytes: &[u8]) -> Option<usize> {
     let all: Vec<_> = Algorithm::all().iter().collect();
     KeySet::parse(bytes, &all).map(|(_, skipped)| skipped.len())
+}
+
+/// Reads a file of issuers. Returns how many there are, or every mistake.
+pub fn read_issuers(text: &str) -> Result<usize, Vec<String>> {
+    issuers_file::read(text, Path::new("")).map(|issuers| issuers.len())
 }

@@ -21,6 +21,9 @@ pub use accept::accept;
 pub use bind::{BindError, bind};
 pub use descriptors::raise_descriptor_limit;
 pub use scrapes::serve_scrapes;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use tls::fuzzing;
 pub use tls::{TlsInForce, TlsPart, TlsProblem, TlsSet, TlsTexts};
 
 /// How many calls a connection may have at a time.

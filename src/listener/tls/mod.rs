@@ -1,6 +1,8 @@
 //! TLS: a set of files that fit together, and the handshake of a connection.
 
 mod forwarded;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod peer;
 mod set;
 

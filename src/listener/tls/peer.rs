@@ -156,7 +156,7 @@ impl<T: fmt::Debug> fmt::Debug for Ruled<T> {
 
 /// The id of a certificate. One with several URIs of any kind has no id (X509-SVID, section 2). What can't be read
 /// may be a URI.
-fn only_spiffe_id(leaf: &X509Certificate<'_>) -> Option<SpiffeId> {
+pub(super) fn only_spiffe_id(leaf: &X509Certificate<'_>) -> Option<SpiffeId> {
     let names = leaf.subject_alternative_name().ok()??;
     let mut uris = names.value.general_names.iter().filter_map(|name| match name {
         GeneralName::URI(uri) => Some(*uri),

@@ -1,11 +1,9 @@
 //! The fast kernel computes what the portable one computes, and refuses what that one refuses.
-#![no_main]
 
 use std::cell::RefCell;
 
-use arbitrary::Arbitrary;
 use credentiald::hashing::fuzzing::{Case, Kernels};
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::arbitrary::{self, Arbitrary, Unstructured};
 
 /// The memory of the kernels. The engine lets no hash that asks for more reach them.
 const MEMORY_KIB: u32 = 512;
@@ -29,7 +27,8 @@ thread_local! {
     static KERNELS: RefCell<Kernels> = RefCell::new(Kernels::new(MEMORY_KIB).unwrap());
 }
 
-fuzz_target!(|given: Given<'_>| {
+pub fn run(bytes: &[u8]) {
+    let Ok(given) = Given::arbitrary_take_rest(Unstructured::new(bytes)) else { return };
     let case = Case {
         algorithm: given.algorithm % 3,
         is_first_version: given.is_first_version,
@@ -45,4 +44,4 @@ fuzz_target!(|given: Given<'_>| {
     };
     let [fast, portable] = KERNELS.with_borrow_mut(|kernels| kernels.compute(&case));
     assert_eq!(fast, portable, "{case:?}");
-});
+}
