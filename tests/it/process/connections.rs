@@ -1,9 +1,14 @@
 //! Clients without a token that take all they can get, and what is left for the others.
 
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
+
+use credentiald::listener::raise_descriptor_limit;
 
 use super::installation::Installation;
-use super::serving::Serving;
+use super::metrics::{get, scraped_at, value};
+use super::serving::{Serving, eventually};
 use crate::support::Client;
 use crate::support::client::frame;
 use crate::support::raw_http2::{DATA, GOAWAY, HEADERS, RST_STREAM, RawConnection, cancel, data, headers};
@@ -88,15 +93,15 @@ fn given_up(first: u32, count: u32) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn one_client_that_cancels_hundreds_of_calls_leaves_the_connection_to_others() {
+async fn one_client_that_cancels_a_thousand_calls_leaves_the_connection_to_others() {
     let installation = Installation::new();
     let serving = installation.serve(&[]).await;
     let mut connection = RawConnection::open(serving.address, 65_535).await;
     connection.send(&headers(1, CHECK)).await.unwrap();
-    connection.send(&given_up(3, 600)).await.unwrap();
+    connection.send(&given_up(3, 1000)).await.unwrap();
     // The other client's call goes on, and it can make another.
     connection.send(&data(1, &frame(b""), true)).await.unwrap();
-    connection.send(&[headers(2001, CHECK), data(2001, &frame(b""), true)].concat()).await.unwrap();
+    connection.send(&[headers(3001, CHECK), data(3001, &frame(b""), true)].concat()).await.unwrap();
     let mut answered = Vec::new();
     while answered.len() < 2 {
         let frame = connection.wait_for("an answer", |frame| matches!(frame.kind, DATA | GOAWAY)).await;
@@ -106,7 +111,7 @@ async fn one_client_that_cancels_hundreds_of_calls_leaves_the_connection_to_othe
         }
     }
     answered.sort_unstable();
-    assert_eq!(answered, [1, 2001]);
+    assert_eq!(answered, [1, 3001]);
     serving.stop().await;
 }
 
@@ -137,5 +142,32 @@ async fn idle_connections_get_goaway() {
     let mut connection = RawConnection::open(serving.address, 65_535).await;
     connection.wait_for("the farewell", |frame| frame.kind == GOAWAY).await;
     while connection.next().await.is_some() {}
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn ten_thousand_idle_connections_keep_no_caller_out() {
+    const COUNT: u32 = 10_000;
+    raise_descriptor_limit();
+    let installation = Installation::new();
+    let serving = installation.serve(&["--server-max-connections", "12000", "--metrics-listen", "127.0.0.1:0"]).await;
+    assert!(serving.is_healthy());
+    let before = resident_kib(&serving);
+    let begin = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+    let idle = (0..COUNT).map(|_| {
+        let mut socket = TcpStream::connect(serving.address).unwrap();
+        socket.write_all(&begin).unwrap();
+        socket
+    });
+    let idle: Vec<_> = idle.collect();
+    eventually("all are served", || {
+        let metrics = get(scraped_at(&serving), "/metrics");
+        (value(&metrics, "credentiald_connections") >= f64::from(COUNT)).then_some(())
+    })
+    .await;
+    let grown = resident_kib(&serving).saturating_sub(before);
+    assert!(grown < u64::from(COUNT) * 48, "{grown} KiB");
+    assert!(serving.is_healthy());
+    drop(idle);
     serving.stop().await;
 }

@@ -75,6 +75,7 @@ async fn credentials_are_asked_for_before_anything_else_is_looked_at() {
     let callers = [
         ("none", anybody.clone()),
         ("another scheme", token(&anybody, "Basic dXNlcjpwYXNz")),
+        ("no scheme", token(&anybody, &good)),
         ("no token", token(&anybody, "Bearer ")),
         ("an unknown token", anybody.with_token(&format!("cdt_{}", "0".repeat(64)))),
         ("a truncated token", anybody.with_token(&good[..good.len() - 1])),
