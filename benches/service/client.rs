@@ -22,6 +22,7 @@ pub mod generated {
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,7 +30,9 @@ use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::metadata::AsciiMetadataValue;
@@ -37,6 +40,7 @@ use tonic_types::StatusExt;
 use tower::Service;
 
 use crate::load::Outcome;
+use crate::support::certificates::ClientTls;
 
 /// One HTTP/2 connection. tonic's own channel would end a call by itself when the deadline is over, and hide what the
 /// server answers then.
@@ -47,6 +51,17 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        Self::over(stream).await
+    }
+
+    /// One over TLS.
+    pub async fn open_tls(address: SocketAddr, tls: &ClientTls) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Self::over(TlsConnector::from(Arc::clone(&tls.config)).connect(tls.name.clone(), stream).await?).await
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> std::io::Result<Self> {
         let shaken = handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
         let (sender, connection) = shaken.map_err(std::io::Error::other)?;
         tokio::spawn(connection);

@@ -7,6 +7,7 @@
     clippy::allow_attributes,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
@@ -32,6 +33,13 @@ mod sections;
 mod server;
 mod site;
 mod slapd;
+mod statistics;
+#[path = "../../tests/it/support"]
+#[allow(dead_code, reason = "the tests have more use for it")]
+mod support {
+    pub mod certificates;
+    pub mod jwt;
+}
 
 use clap::{Parser, ValueEnum};
 use credentiald::hashing::{Cost, usable_cpus};
@@ -47,13 +55,16 @@ use slapd::Slapd;
 /// Users of OpenLDAP: each section takes others, because a connection is its user's.
 const USERS: usize = 200;
 
+/// Sections that are run by name only.
+const BY_NAME: [Section; 3] = [Section::Scale, Section::Timing, Section::Callers];
+
 /// Measures the service under load.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Few and short rounds, to try it. Nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these sections. Nothing is written but for `scale` alone, which is run by name only.
+    /// Only these sections. Nothing is written but for `scale` alone. It, `timing` and `callers` are run by name only.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Section>,
     /// What cargo passes.
@@ -74,7 +85,7 @@ impl Arguments {
 
     fn sections(&self) -> Vec<Section> {
         if self.only.is_empty() {
-            Section::value_variants().iter().copied().filter(|section| *section != Section::Scale).collect()
+            Section::value_variants().iter().copied().filter(|section| !BY_NAME.contains(section)).collect()
         } else {
             self.only.clone()
         }
@@ -101,10 +112,13 @@ async fn measure(arguments: &Arguments) {
     if sections.contains(&Section::Quickstart) {
         sections::quickstart(plan, &mut report, &noise).await;
     }
+    if sections.contains(&Section::Callers) {
+        sections::callers(plan, &mut report, &noise).await;
+    }
     if sections.contains(&Section::Scale) {
         sections::scale(plan, &mut report, &mut noise).await;
     }
-    let own = [Section::Quickstart, Section::Scale];
+    let own = [Section::Quickstart, Section::Callers, Section::Scale];
     let with_servers: Vec<_> = sections.into_iter().filter(|section| !own.contains(section)).collect();
     let costs =
         if with_servers.is_empty() { Vec::new() } else { vec![Cost::new(19_456, 2, 1).unwrap(), Cost::DEFAULT] };

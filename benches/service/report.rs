@@ -13,6 +13,10 @@ impl Series {
         self.0.push(value);
     }
 
+    pub fn values(&self) -> &[f64] {
+        &self.0
+    }
+
     /// Round by round, one divided by the other.
     pub fn over(&self, other: &Self) -> Self {
         self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect()

@@ -51,6 +51,11 @@ pub struct Server {
 impl Server {
     /// Starts one on a fresh store, and fills that with so many subjects.
     pub async fn start(cost: Cost, subjects: usize) -> Self {
+        Self::start_with(cost, "bench", subjects, &[]).await
+    }
+
+    /// As `start`, with the name of the tenant, and more flags.
+    pub async fn start_with(cost: Cost, tenant: &str, subjects: usize, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
         let command = |name: &str| {
@@ -64,11 +69,11 @@ impl Server {
         let bootstrap = command("bootstrap").output().unwrap();
         let operator = Token::new(String::from_utf8(bootstrap.stdout).unwrap().trim());
         let mut serve = command("serve");
-        serve.args(["--server-listen", &address.to_string()]);
+        serve.args(["--server-listen", &address.to_string()]).args(flags);
         let mut process = Process::start(&serve, &folder.path().join("log"));
         until_serving(&mut process, address).await;
         let mut connections = Connections::open(address, CONNECTIONS).await.unwrap();
-        let tenant = Tenant::create("bench", subjects, &operator, &mut connections).await;
+        let tenant = Tenant::create(tenant, subjects, &operator, &mut connections).await;
         let neighbour = Tenant::create("neighbour", 8, &operator, &mut connections).await;
         Self { address, process, connections, tenant, neighbour, _folder: folder }
     }

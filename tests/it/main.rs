@@ -22,6 +22,7 @@ mod layers;
 mod policy_laws;
 mod process;
 mod rpc;
+mod statistics;
 mod store;
 mod support;
 mod visibility;

@@ -1,5 +1,6 @@
 //! What is measured: each section fills a table of the report.
 
+mod callers;
 mod cheap;
 mod fairness;
 mod latency;
@@ -8,6 +9,7 @@ mod overload;
 mod quickstart;
 mod rates;
 mod scale;
+mod timing;
 
 use std::time::Duration;
 
@@ -39,6 +41,8 @@ pub struct Plan {
     pub step: usize,
     /// Subjects of the tenant that makes the load. All of them call at ten times the capacity.
     pub subjects: usize,
+    /// Times of each call that are compared with those of another one.
+    pub samples: usize,
     /// Credentials of the large store.
     pub credentials: u64,
 }
@@ -51,6 +55,7 @@ impl Plan {
         quickstarts: 9,
         step: 1,
         subjects: 3000,
+        samples: 1000,
         credentials: 10_000_000,
     };
     pub const QUICK: Self = Self {
@@ -60,6 +65,7 @@ impl Plan {
         quickstarts: 3,
         step: 3,
         subjects: 500,
+        samples: 200,
         credentials: 100_000,
     };
 }
@@ -79,6 +85,10 @@ pub enum Section {
     Fairness,
     /// Ten times the capacity.
     Overload,
+    /// What the time of an answer tells.
+    Timing,
+    /// What proofs of callers, and permissions, cost.
+    Callers,
     /// From nothing to serving.
     Quickstart,
     /// Ten million credentials. Only where it is named: it takes long, and 20 GB.
@@ -108,7 +118,8 @@ impl Bench {
             Section::Cheap => cheap::run(self).await,
             Section::Fairness => fairness::run(self).await,
             Section::Overload => overload::run(self).await,
-            Section::Quickstart | Section::Scale => {}
+            Section::Timing => timing::run(self).await,
+            Section::Callers | Section::Quickstart | Section::Scale => {}
         }
         self.report.noise(&format!("{}, {}", title(section), name(self.cost)), self.noise.take());
     }
@@ -138,6 +149,14 @@ pub async fn quickstart(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
     report.noise(title(Section::Quickstart), noise.take());
 }
 
+/// Measures callers, with servers of its own.
+pub async fn callers(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
+    noise.take();
+    report.table(title(Section::Callers));
+    callers::run(plan, report, noise).await;
+    report.noise(title(Section::Callers), noise.take());
+}
+
 /// Measures what fills stores of its own.
 pub async fn scale(plan: Plan, report: &mut Report, noise: &mut NoiseMeter) {
     scale::run(plan, report, noise).await;
@@ -155,6 +174,8 @@ const fn title(section: Section) -> &'static str {
         Section::Cheap => "Calls without a hash",
         Section::Fairness => "Two tenants",
         Section::Overload => "Ten times the capacity",
+        Section::Timing => "What the time of an answer tells",
+        Section::Callers => "Callers and permissions",
         Section::Quickstart => "From nothing to serving",
         Section::Scale => "Scale",
     }
