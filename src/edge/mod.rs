@@ -1,7 +1,7 @@
 //! What every edge needs, whatever its protocol: the context of a request before its message is read, its authenticated
 //! caller, and the explanation of an error.
 //!
-//! An edge reads its protocol's headers into a [`RequestContext`], has the caller authenticated by them ([`authenticate`]),
+//! An edge reads its protocol's headers into a [`RequestContext`], has the caller authenticated by them ([`authenticate()`]),
 //! reads its messages through [`Fields`], and writes an [`Explanation`] in the form of its protocol.
 
 mod authenticate;

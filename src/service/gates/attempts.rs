@@ -40,13 +40,14 @@ impl AttemptLimits {
     }
 
     /// The limits if a tenant's login policy sets a number of wrong passwords in a row: then the wait that it says, after
-    /// which they are counted from zero again.
+    /// which they are counted from zero again, unless the service stops callers.
     #[must_use]
     pub fn with_login_policy(mut self, policy: &IamLoginPolicy) -> Self {
         if policy.login_failed_times() > 0 {
             let wait = Duration::from_mins(policy.lockout_duration().into());
             let period = Duration::from_mins(policy.period_with_login_failures().into());
-            let (allowance, counts_for) = (policy.login_failed_times(), wait.max(period));
+            let allowance = policy.login_failed_times();
+            let counts_for = self.pair.stop_after.map_or(wait.max(period), |_| self.pair.counts_for);
             self.pair = Backoff { allowance, initial: wait, longest: wait, counts_for, ..self.pair };
         }
         self

@@ -45,23 +45,32 @@ impl Gates {
 
     /// Stores all counts. Those that the store does not take are kept for the next time.
     pub(in crate::service) async fn store_comparisons(&self) -> Result<(), ServiceError> {
-        let _turn = self.comparisons.storing.lock().await;
-        let pending = std::mem::take(&mut *self.comparisons.counts.lock());
+        let candidates: Vec<_> = self.comparisons.counts.lock().keys().copied().collect();
         let mut outcome = Ok(());
-        for ((tenant, version), counted) in pending {
-            if let Err(error) = self.ports.store.add_comparisons(tenant, version, &counted).await {
-                self.comparisons.counts.lock().entry((tenant, version)).or_default().add(&counted);
-                outcome = Err(error.into());
-            }
+        for (tenant, version) in candidates {
+            outcome = self.store_comparisons_of(tenant, version).await.and(outcome);
         }
         outcome
+    }
+
+    async fn store_comparisons_of(&self, tenant: TenantId, version: Version) -> Result<(), ServiceError> {
+        let _turn = self.comparisons.storing.lock().await;
+        let Some(counted) = self.comparisons.counts.lock().remove(&(tenant, version)) else { return Ok(()) };
+        let stored = self.ports.store.add_comparisons(tenant, version, &counted).await;
+        if stored.is_err() {
+            self.comparisons.counts.lock().entry((tenant, version)).or_default().add(&counted);
+        }
+        Ok(stored?)
     }
 }
 
 impl Directory<'_> {
     /// The settings and the candidate, with the counts of this process.
     pub(in crate::service) async fn policies(&self) -> Result<TenantPolicies, ServiceError> {
-        self.gates().store_comparisons().await?;
+        let TenantPolicies { tenant, candidate, .. } = self.stored_policies().await?;
+        if let Some(candidate) = candidate {
+            self.gates().store_comparisons_of(tenant, candidate.version).await?;
+        }
         self.stored_policies().await
     }
 

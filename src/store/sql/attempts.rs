@@ -136,7 +136,7 @@ async fn count(
     transaction.execute(insert.bind(pair.subject.0).bind(at)).await?;
     let mut on_name = 0;
     for key in pair.each() {
-        forget_until(transaction, &key, Some(at.before(limit.counts_for))).await?;
+        forget_until(transaction, &key, Some((at.before(limit.counts_for), at.before(STOPPED_FOR)))).await?;
         if pair.name == Some(key.subject) {
             on_name = count_of(transaction, &key).await?;
         }
@@ -194,17 +194,20 @@ pub(super) async fn forget(transaction: &mut dyn Transaction, of: &Forget) -> Re
 }
 
 /// Deletes the failures of a pair under one key, and subtracts them from that subject's count, if the last one was before
-/// that time. Returns whether there were any.
+/// the first of these times, or before the second if the pair is stopped. Returns whether there were any.
 async fn forget_until(
     transaction: &mut dyn Transaction,
     pair: &Pair,
-    before: Option<Timestamp>,
+    before: Option<(Timestamp, Timestamp)>,
 ) -> Result<bool, StoreError> {
     lock_subject(transaction, &pair.subject.0).await?;
-    let delete = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2 AND last_at < $3
+    let delete = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2
+             AND last_at < CASE stopped WHEN 0 THEN $3 ELSE $4 END
          RETURNING count * (1 - stopped) AS count");
-    let before = before.map_or(i64::MAX, Timestamp::as_micros);
-    let removed = transaction.fetch_first(delete.bind(pair.subject.0).bind(pair.caller.0).bind(before)).await?;
+    let (counted, stopped) =
+        before.map_or((i64::MAX, i64::MAX), |(counted, stopped)| (counted.as_micros(), stopped.as_micros()));
+    let delete = delete.bind(pair.subject.0).bind(pair.caller.0).bind(counted).bind(stopped);
+    let removed = transaction.fetch_first(delete).await?;
     if let Some(row) = &removed {
         take_from_subject(transaction, &pair.subject.0, row.integer("count")?).await?;
     }

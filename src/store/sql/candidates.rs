@@ -143,6 +143,13 @@ pub(super) async fn add_comparisons(
     transaction.execute(update.bind(tenant).bind(to_text(&sum)?)).await.map(drop)
 }
 
+/// Gives a candidate its next version, because the policies in force have changed: so it is looked at again before it
+/// replaces them, and its counts begin anew.
+pub(super) async fn start_again(transaction: &mut dyn Transaction, tenant: TenantId) -> Result<(), StoreError> {
+    let update = sql("UPDATE candidate_policy SET version = version + 1, comparisons = $2 WHERE tenant_id = $1");
+    transaction.execute(update.bind(tenant).bind(to_text(&Comparisons::default())?)).await.map(drop)
+}
+
 /// Removes what is stored of the candidates of a tenant that is deleted.
 pub(super) async fn remove(transaction: &mut dyn Transaction, tenant: &str) -> Result<(), StoreError> {
     let delete = sql("DELETE FROM candidate_policy WHERE tenant_id = $1").bind(tenant);

@@ -141,6 +141,11 @@ pub async fn a_stop_is_stored_and_outlasts_what_is_counted(backend: &mut impl Ba
 
     backend.reopen().await;
     let store = backend.store();
+    // A failure that is recorded late ends no stop.
+    for at in [at(2), at(2), at(2).after(days(8))] {
+        store.record_failure(&pair(3, 1), at, &limit, &event()).await.unwrap();
+    }
+    assert!(store.failures(&pair(3, 1)).await.unwrap().is_stopped);
     // Those of the stopped pair slow no others: of the two that count, one is on the name.
     for (days_later, is_stopped, by_all) in [(0, true, 2), (8, true, 0), (400, true, 0), (401, false, 0)] {
         store.remove_old(at(2).after(days(days_later))).await.unwrap();

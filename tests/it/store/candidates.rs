@@ -70,6 +70,20 @@ pub async fn a_candidate_that_is_adopted_replaces_the_password_policies_alone(ba
     assert_eq!(candidate(&*store, &acme).await, None);
 }
 
+pub async fn a_candidate_is_not_adopted_over_policies_that_changed_since(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    assert!(takes(&*store, &acme, 0, CandidateStep::Set(with_length(20))).await);
+    store.add_comparisons(tenant_id(&acme), version(1), &counts(2)).await.unwrap();
+    let (old, new) = (TenantSettings::default(), with_length(12));
+    assert!(store.replace_settings(&acme, &old, &new, &authority()).await.unwrap());
+    assert!(!takes(&*store, &acme, 1, CandidateStep::Adopt).await);
+    let seen = candidate(&*store, &acme).await.unwrap();
+    assert_eq!((seen.version, seen.comparisons), (version(2), Comparisons::default()));
+    assert!(takes(&*store, &acme, 2, CandidateStep::Adopt).await);
+    assert_eq!(store.settings(&acme).await.unwrap(), Some(with_length(20)));
+}
+
 pub async fn counts_are_added_to_their_own_candidate_alone(backend: &mut impl Backend) {
     let store = backend.store();
     let acme = add_tenant(&*store, "acme").await;

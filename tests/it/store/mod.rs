@@ -78,6 +78,7 @@ macro_rules! laws {
             candidates: [
                 a_candidate_changes_only_from_the_version_that_was_seen,
                 a_candidate_that_is_adopted_replaces_the_password_policies_alone,
+                a_candidate_is_not_adopted_over_policies_that_changed_since,
                 counts_are_added_to_their_own_candidate_alone,
             ],
             change_events: [

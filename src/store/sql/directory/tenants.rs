@@ -105,12 +105,15 @@ async fn replace_if_expected(
     expected: &TenantSettings,
     new: &TenantSettings,
 ) -> Result<bool, StoreError> {
-    let row = transaction.fetch_first(sql("SELECT settings FROM tenant WHERE name = $1").bind(tenant)).await?;
+    let row = transaction.fetch_first(sql("SELECT id, settings FROM tenant WHERE name = $1").bind(tenant)).await?;
     let Some(row) = row else { return Ok(false) };
     // Compared as values: a text written by an older program may lack a setting that has its default value.
     if tenant_settings::read(&row, "settings")? != *expected {
         return Ok(false);
     }
     candidates::replace_settings(transaction, tenant, expected, new).await?;
+    if (expected.ram, expected.iam) != (new.ram, new.iam) {
+        candidates::start_again(transaction, TenantId(rows::uuid(&row, "id")?)).await?;
+    }
     Ok(true)
 }
