@@ -207,7 +207,9 @@ async fn each_invalid_row_is_reported_and_not_shown() {
         let report = sqlite::check(&path, None).await.unwrap();
         let lines = report.damages.join("\n");
         assert!(lines.contains(table), "{statement}: {lines:?}");
-        assert!(!lines.contains("secret"), "{lines}");
+        // The name of the column is no value.
+        let values = lines.replace("\"secret\" can't be understood", "");
+        assert!(!values.contains("secret") && !values.contains("sec ret"), "{lines}");
         // Whoever serves from such a store gets an answer as well.
         let store = sqlite::open(&path).await.unwrap();
         let _ = store.look_up(&tenant("acme"), &mail_domain("example.com")).await;
