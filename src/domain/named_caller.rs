@@ -1,5 +1,7 @@
 //! Callers by their names, as rules and requests give them.
 
+use uuid::Uuid;
+
 use super::caller::{Caller, CallerKind};
 use super::field::FieldProblem;
 use super::names::{FreeName, IamUserId, RamUserName, TenantName};
@@ -88,6 +90,19 @@ impl NamedCaller {
         }
     }
 
+    /// The caller of that name; `None` if it is a subject and `subject` is not its id.
+    pub fn of(self, subject: Option<SubjectId>) -> Option<Caller> {
+        match self {
+            Self::Operator(name) => Some(Caller::Operator(name)),
+            Self::Member(tenant, member) => member.of(tenant, subject),
+        }
+    }
+
+    /// The caller of that name, for policies: they see no id of a subject.
+    pub fn for_policies(self) -> Option<Caller> {
+        self.of(Some(SubjectId(Uuid::nil())))
+    }
+
     /// Whether this is the name of that caller.
     pub fn is_name_of(&self, caller: &Caller) -> bool {
         (self.kind(), self.tenant(), self.name()) == (caller.kind(), caller.tenant(), caller.name())
@@ -137,13 +152,7 @@ mod tests {
     #[test]
     fn a_caller_is_named_by_its_kind_its_tenant_and_its_name() {
         let id = SubjectId(uuid::Uuid::from_u128(7));
-        let caller_of = |text| match NamedCaller::parse(text)? {
-            NamedCaller::Operator(name) => Some(Caller::Operator(name)),
-            NamedCaller::Member(tenant, member) => {
-                let id = member.subject().map(|_| id);
-                member.of(tenant, id)
-            }
-        };
+        let caller_of = |text| NamedCaller::parse(text)?.of(Some(id));
         let texts = ["operator ops", "root acme", "service acme relay", " ram-user  acme\talice", "iam-user acme 07a1"];
         let callers =
             ["-/operator/ops", "acme/root/root", "acme/service/relay", "acme/ram-user/alice", "acme/iam-user/07a1"];

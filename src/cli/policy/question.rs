@@ -1,7 +1,6 @@
 //! A question for the policies, as it is written in arguments and files, and their answer.
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::authz::CedarAuthorizer;
 use crate::cli::table::{plain, trimmed};
@@ -9,18 +8,12 @@ use crate::domain::action::Action;
 use crate::domain::caller::{Caller, CallerKind, EligibleCaller};
 use crate::domain::named_caller::NamedCaller;
 use crate::domain::resource::Resource;
-use crate::domain::subject::{SubjectId, Tags};
+use crate::domain::subject::Tags;
 use crate::ports::{AccessRequest, Decision};
 
 /// Parses a caller as logs write it: tenant, kind and name, as in `acme/ram-user/jane` and `-/operator/ops`.
 pub(super) fn caller(text: &str) -> Result<Caller, String> {
-    // No policy sees the id of a subject.
-    let id = Some(SubjectId(Uuid::nil()));
-    let caller = NamedCaller::parse_shown(text).and_then(|named| match named {
-        NamedCaller::Operator(name) => Some(Caller::Operator(name)),
-        NamedCaller::Member(tenant, member) => member.of(tenant, id),
-    });
-    caller.ok_or_else(|| {
+    NamedCaller::parse_shown(text).and_then(NamedCaller::for_policies).ok_or_else(|| {
         let kinds = CallerKind::ALL.map(CallerKind::as_str).join(", ");
         format!("{text:?} must be tenant/kind/name, as in acme/ram-user/jane or -/operator/ops; the kinds are {kinds}")
     })
