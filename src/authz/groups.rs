@@ -3,22 +3,22 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{EntityUid, PolicySet};
-use uuid::Uuid;
+use sha2::{Digest, Sha256};
 
 use super::entities::EntityTypes;
 use super::policies::PolicyFile;
 use super::problem::PolicyProblem;
-use crate::domain::caller::Caller;
 use crate::domain::named_caller::NamedCaller;
 use crate::domain::names::FreeName;
-use crate::domain::subject::SubjectId;
 
 /// The name of the file.
 pub const GROUPS_FILE: &str = "groups.toml";
 
 /// The groups of each caller.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Groups {
+    /// The SHA-256 of the file, if there is one.
+    file: Option<[u8; 32]>,
     all: HashSet<EntityUid>,
     of_callers: HashMap<EntityUid, Vec<EntityUid>>,
 }
@@ -31,7 +31,8 @@ impl Groups {
             let at = error.span().map_or(0, |span| span.start);
             vec![PolicyProblem::at_offset(file, at, error.message())]
         })?;
-        let (mut read, mut problems) = (Self::default(), Vec::new());
+        let file_digest = Some(Sha256::digest(&file.text).into());
+        let (mut read, mut problems) = (Self { file: file_digest, ..Self::default() }, Vec::new());
         for (name, callers) in groups {
             if let Err(problem) = FreeName::parse(&name) {
                 problems.push(in_file(format!("the name of the group {name:?} {problem}")));
@@ -40,7 +41,8 @@ impl Groups {
             let group = types.group(&name);
             read.all.insert(group.clone());
             for text in callers {
-                match parse(&text).and_then(|caller| types.caller(&caller, &Self::default()).ok()) {
+                let caller = NamedCaller::parse_shown(&text).and_then(NamedCaller::for_policies);
+                match caller.and_then(|caller| types.caller(&caller, &Self::default()).ok()) {
                     Some(caller) => read.of_callers.entry(caller.uid()).or_default().push(group.clone()),
                     None => problems.push(in_file(format!(
                         "{text:?} in the group {name:?} must be tenant/kind/name, as in acme/ram-user/jane or -/operator/ops"
@@ -49,6 +51,12 @@ impl Groups {
             }
         }
         if problems.is_empty() { Ok(read) } else { Err(problems) }
+    }
+
+    /// Whether both are of the same file. Each decision asks this while there are candidates, so the groups themselves,
+    /// which may have many callers, are not compared.
+    pub(super) fn are_of_the_same_file(&self, other: &Self) -> bool {
+        self.file == other.file
     }
 
     /// The groups that a caller is in.
@@ -68,13 +76,5 @@ impl Groups {
             Some((policy.id().clone(), format!("names {group}, which {GROUPS_FILE} does not have")))
         };
         policies.policies().filter_map(named).collect()
-    }
-}
-
-fn parse(text: &str) -> Option<Caller> {
-    match NamedCaller::parse_shown(text)? {
-        NamedCaller::Operator(name) => Some(Caller::Operator(name)),
-        // No policy sees the id of a subject.
-        NamedCaller::Member(tenant, member) => member.of(tenant, Some(SubjectId(Uuid::nil()))),
     }
 }
