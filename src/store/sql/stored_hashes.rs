@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use super::{SqlStore, Statement, hash_pages, rows, sql};
+use super::{SqlStore, Statement, hash_pages, rows, sql, tokens};
 use crate::domain::access_token::{AccessToken, TokenId};
 use crate::domain::credential::Version;
 use crate::domain::names::PepperKeyId;
@@ -73,16 +73,7 @@ impl StoredHashes for SqlStore {
     }
 
     async fn replace_hashes(&self, age: Generation, replacements: &[Replacement]) -> Result<u64, StoreError> {
-        self.write("replace_hashes")
-            .run(|transaction| {
-                Box::pin(async move {
-                    let mut replaced = 0;
-                    for replacement in replacements {
-                        replaced += transaction.execute(replace(age, replacement)).await?;
-                    }
-                    Ok(replaced)
-                })
-            })
+        self.execute_all("replace_hashes", replacements.iter().map(|replacement| replace(age, replacement)).collect())
             .await
     }
 
@@ -92,10 +83,11 @@ impl StoredHashes for SqlStore {
         after: Option<TokenId>,
         limit: u32,
     ) -> Result<Vec<(AccessToken, Sealed)>, StoreError> {
-        let select =
-            sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at, disabled, secret,
-                 pepper_key
-             FROM access_token WHERE pepper_key = $1 AND id > $2 ORDER BY id LIMIT $3");
+        let select = Statement::of_parts(&[
+            "SELECT a.secret, ",
+            tokens::COLUMNS,
+            " FROM access_token a WHERE a.pepper_key = $1 AND a.id > $2 ORDER BY a.id LIMIT $3",
+        ]);
         let select = select.bind(key).bind(after.map_or_else(String::new, |id| id.0.to_string())).bind(limit);
         let found = self.read(select.taking_long()).await?;
         found.iter().map(|row| Ok((rows::access_token(row)?, rows::secret(row)?))).collect()
@@ -108,14 +100,23 @@ impl StoredHashes for SqlStore {
                  WHERE id = $1 AND coalesce(secret, '') = $2");
             update.bind(*token).bind(found.expose()).bind(secret.expose()).bind(secret.key())
         };
-        self.write("replace_secrets")
+        self.execute_all("replace_secrets", replacements.iter().map(update).collect()).await
+    }
+}
+
+impl SqlStore {
+    /// Executes the statements in one transaction of that name. Returns the number of rows that they changed.
+    async fn execute_all(&self, name: &'static str, statements: Vec<Statement>) -> Result<u64, StoreError> {
+        let statements = &statements;
+        let write = self.write(name);
+        write
             .run(|transaction| {
                 Box::pin(async move {
-                    let mut replaced = 0;
-                    for replacement in replacements {
-                        replaced += transaction.execute(update(replacement)).await?;
+                    let mut changed = 0;
+                    for statement in statements {
+                        changed += transaction.execute(statement.clone()).await?;
                     }
-                    Ok(replaced)
+                    Ok(changed)
                 })
             })
             .await

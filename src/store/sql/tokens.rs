@@ -16,15 +16,20 @@ use crate::domain::time::Timestamp;
 use crate::ports::store::{AccessTokens, Authority, KeyInsertion};
 use crate::ports::{Evidence, StoreError};
 
+/// The columns of a token, of `access_token a`.
+pub(super) const COLUMNS: &str =
+    "a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at,
+     a.disabled, a.pepper_key";
+
 #[async_trait]
 impl AccessTokens for SqlStore {
     async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, StoreError> {
         // The tokens of a deleted tenant are removed later, hence the join. Deleting a subject deletes its tokens; the
         // join with the subject also holds if an operator deleted the subject by hand.
         let select = Statement::of_parts(&[
-            "SELECT a.digest, a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at,
-                 a.disabled, a.pepper_key
-             FROM access_token k JOIN ",
+            "SELECT a.digest, ",
+            COLUMNS,
+            " FROM access_token k JOIN ",
             self.database.rows_of_keys().access_token,
             " LEFT JOIN tenant t ON t.name = a.tenant AND t.id = a.tenant_id
              LEFT JOIN subject s ON s.id = a.subject_id AND s.tenant = a.tenant AND s.name = a.name
@@ -40,11 +45,12 @@ impl AccessTokens for SqlStore {
     }
 
     async fn access_token_of(&self, id: TokenId) -> Result<Option<AccessToken>, StoreError> {
-        let select =
-            sql("SELECT a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at,
-                 a.disabled, a.pepper_key
-             FROM access_token a LEFT JOIN tenant t ON t.id = a.tenant_id
-             WHERE a.id = $1 AND (a.tenant_id IS NULL OR t.id IS NOT NULL)");
+        let select = Statement::of_parts(&[
+            "SELECT ",
+            COLUMNS,
+            " FROM access_token a LEFT JOIN tenant t ON t.id = a.tenant_id
+             WHERE a.id = $1 AND (a.tenant_id IS NULL OR t.id IS NOT NULL)",
+        ]);
         self.read_first(select.bind(id.0)).await?.as_ref().map(rows::access_token).transpose()
     }
 
@@ -103,19 +109,17 @@ impl AccessTokens for SqlStore {
                 .unwrap_or((i64::MAX, "")),
         };
         // Two statements, because PostgreSQL cannot use an index for `IS NOT DISTINCT FROM`.
-        let statement = match tenant {
-            None => {
-                sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at, disabled, pepper_key
-                 FROM access_token
-                 WHERE tenant_id IS NULL AND (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3")
-            }
-            Some(_) => {
-                sql("SELECT id, tenant, tenant_id, kind, name, subject_id, created_at, expires_at, disabled, pepper_key
-                 FROM access_token
-                 WHERE tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $4) AND (created_at, id) > ($1, $2)
-                 ORDER BY created_at, id LIMIT $3")
-            }
+        let is_in_scope = match tenant {
+            None => "a.tenant_id IS NULL",
+            Some(_) => "a.tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $4)",
         };
+        let statement = Statement::of_parts(&[
+            "SELECT ",
+            COLUMNS,
+            " FROM access_token a WHERE ",
+            is_in_scope,
+            " AND (a.created_at, a.id) > ($1, $2) ORDER BY a.created_at, a.id LIMIT $3",
+        ]);
         let statement = statement.bind(created_at).bind(id).bind(i64::from(page.size) + 1);
         let found = self.read(statement.bind_some(tenant)).await?;
         page_of(&found, page, rows::access_token, |token| format!("{}/{}", token.created_at.as_micros(), token.id.0))
@@ -138,13 +142,17 @@ impl AccessTokens for SqlStore {
         id: TokenId,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        let delete = match tenant {
-            None => sql("DELETE FROM access_token WHERE id = $1 AND tenant_id IS NULL"),
-            Some(_) => sql("DELETE FROM access_token
-                 WHERE id = $1 AND tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $2)"),
-        };
-        let delete = delete.bind(id).bind_some(tenant);
+        let delete =
+            Statement::of_parts(&["DELETE FROM access_token WHERE ", is_of(tenant)]).bind(id).bind_some(tenant);
         self.write("delete_access_token").authorized_by(authority).execute(delete).await
+    }
+}
+
+/// Whether a row has the id `$1` and is of the tenant of the name `$2`, or of an operator if there is no name.
+const fn is_of(tenant: Option<&TenantName>) -> &'static str {
+    match tenant {
+        None => "id = $1 AND tenant_id IS NULL",
+        Some(_) => "id = $1 AND tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $2)",
     }
 }
 
@@ -204,7 +212,7 @@ async fn insert_if_possible(
 ) -> Result<bool, StoreError> {
     let is_possible = can_stand_for_caller(transaction, token).await?;
     if is_possible {
-        insert(transaction, token, Some(digest), None).await?;
+        insert(transaction, token, Proof::Digest(digest)).await?;
     }
     Ok(is_possible)
 }
@@ -224,26 +232,20 @@ async fn insert_key_if_possible(
     if others.len() >= MAX_ACCESS_KEYS as usize {
         return Ok(KeyInsertion::TooMany);
     }
-    insert(transaction, token, None, Some(secret)).await?;
+    insert(transaction, token, Proof::Secret(secret)).await?;
     Ok(KeyInsertion::Inserted)
 }
 
-/// Returns whether the token exists. Writes that it proves lock its row against removal only, so this locks it as a
-/// removal does.
+/// Returns whether the token exists. A write by this token holds a lock that conflicts with the removal of its row, and not
+/// with an update. So this takes the lock of a removal.
 async fn set_status(
     transaction: &mut dyn Transaction,
     tenant: Option<&TenantName>,
     id: TokenId,
     status: AccessTokenStatus,
 ) -> Result<bool, StoreError> {
-    let select = match tenant {
-        None => "SELECT id FROM access_token WHERE id = $1 AND tenant_id IS NULL",
-        Some(_) => {
-            "SELECT id FROM access_token
-             WHERE id = $1 AND tenant_id = (SELECT t.id FROM tenant t WHERE t.name = $2)"
-        }
-    };
-    let select = Statement::of_parts(&[select, transaction.for_update()]).bind(id).bind_some(tenant);
+    let select = ["SELECT id FROM access_token WHERE ", is_of(tenant), transaction.for_update()];
+    let select = Statement::of_parts(&select).bind(id).bind_some(tenant);
     if transaction.fetch_first(select).await?.is_none() {
         return Ok(false);
     }
@@ -262,17 +264,23 @@ async fn insert_if_first(
              AND disabled = 0 LIMIT 1");
     let valid = transaction.fetch_first(select.bind(CallerKind::Operator).bind(token.created_at)).await?;
     if valid.is_none() {
-        insert(transaction, token, Some(digest), None).await?;
+        insert(transaction, token, Proof::Digest(digest)).await?;
     }
     Ok(valid.is_none())
 }
 
-async fn insert(
-    transaction: &mut dyn Transaction,
-    token: &AccessToken,
-    digest: Option<&TokenDigest>,
-    secret: Option<&Sealed>,
-) -> Result<(), StoreError> {
+/// What is stored to check the proof of a token's caller.
+#[derive(Clone, Copy)]
+enum Proof<'a> {
+    Digest(&'a TokenDigest),
+    Secret(&'a Sealed),
+}
+
+async fn insert(transaction: &mut dyn Transaction, token: &AccessToken, proof: Proof<'_>) -> Result<(), StoreError> {
+    let (digest, secret) = match proof {
+        Proof::Digest(digest) => (Some(digest), None),
+        Proof::Secret(secret) => (None, Some(secret)),
+    };
     let AccessToken { id, caller, tenant, created_at, expires_at, form: _, status } = token;
     let insert =
         sql("INSERT INTO access_token (id, digest, tenant, tenant_id, kind, name, subject_id, created_at, expires_at,
