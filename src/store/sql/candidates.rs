@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::rows::{self, Read};
-use super::{Row, Transaction, leftovers, sql, tenant_settings};
+use super::{Row, Transaction, sql, tenant_settings};
 use crate::domain::candidate_policy::{CandidatePolicy, CandidateStep, Comparisons, Refusals, TenantPolicies};
 use crate::domain::credential::Version;
 use crate::domain::names::TenantName;
 use crate::domain::tenant::TenantId;
-use crate::domain::tenant_settings::TenantSettings;
 use crate::ports::StoreError;
 
 /// The settings of the tenant of a name, and its candidate.
@@ -113,7 +112,7 @@ pub(super) async fn take_step(
         (CandidateStep::Set(settings), _) => Some(tenant_settings::to_text(settings)?),
         (CandidateStep::Adopt | CandidateStep::Drop, None) => return Ok(false),
         (CandidateStep::Adopt, Some(candidate)) => {
-            replace_settings(transaction, tenant, &found.settings, &candidate.adopted(&found.settings)).await?;
+            tenant_settings::replace(transaction, tenant, &found.settings, &candidate.adopted(&found.settings)).await?;
             None
         }
         (CandidateStep::Drop, Some(_)) => None,
@@ -154,21 +153,4 @@ pub(super) async fn start_again(transaction: &mut dyn Transaction, tenant: Tenan
 pub(super) async fn remove(transaction: &mut dyn Transaction, tenant: &str) -> Result<(), StoreError> {
     let delete = sql("DELETE FROM candidate_policy WHERE tenant_id = $1").bind(tenant);
     transaction.execute(delete).await.map(drop)
-}
-
-/// Replaces the settings of a tenant, and notes the earlier hashes that the new ones do not need.
-pub(super) async fn replace_settings(
-    transaction: &mut dyn Transaction,
-    tenant: &TenantName,
-    old: &TenantSettings,
-    new: &TenantSettings,
-) -> Result<(), StoreError> {
-    let update = sql("UPDATE tenant SET settings = $2 WHERE name = $1");
-    transaction.execute(update.bind(tenant).bind(tenant_settings::to_text(new)?)).await?;
-    for ((kind, kept), (_, kept_before)) in new.earlier_hashes().into_iter().zip(old.earlier_hashes()) {
-        if kept < kept_before {
-            leftovers::of_settings(transaction, tenant, kind).await?;
-        }
-    }
-    Ok(())
 }

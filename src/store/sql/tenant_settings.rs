@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Row;
 use super::rows::{self, Read};
+use super::{Row, Transaction, leftovers, sql};
+use crate::domain::names::TenantName;
 use crate::domain::tenant_settings::{self, TenantSettings, tenant_settings};
 use crate::ports::StoreError;
 
@@ -70,6 +71,23 @@ pub(super) fn read(row: &Row, column: &str) -> Read<TenantSettings> {
     of_text(text).ok_or_else(|| {
         if has_unknown(text) { StoreError::Unavailable(Box::new(LaterVersion)) } else { rows::damaged(column) }
     })
+}
+
+/// Replaces the settings of a tenant, and notes the earlier hashes that the new ones do not need.
+pub(super) async fn replace(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    old: &TenantSettings,
+    new: &TenantSettings,
+) -> Result<(), StoreError> {
+    let update = sql("UPDATE tenant SET settings = $2 WHERE name = $1");
+    transaction.execute(update.bind(tenant).bind(to_text(new)?)).await?;
+    for ((kind, kept), (_, kept_before)) in new.earlier_hashes().into_iter().zip(old.earlier_hashes()) {
+        if kept < kept_before {
+            leftovers::of_settings(transaction, tenant, kind).await?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

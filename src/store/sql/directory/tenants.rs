@@ -111,7 +111,7 @@ async fn replace_if_expected(
     if tenant_settings::read(&row, "settings")? != *expected {
         return Ok(false);
     }
-    candidates::replace_settings(transaction, tenant, expected, new).await?;
+    tenant_settings::replace(transaction, tenant, expected, new).await?;
     if (expected.ram, expected.iam) != (new.ram, new.iam) {
         candidates::start_again(transaction, TenantId(rows::uuid(&row, "id")?)).await?;
     }
