@@ -1,10 +1,12 @@
 //! Moves stored hashes, and the secrets of access keys, to the key that wraps, while the service keeps running.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::KeyRing;
+use crate::domain::access_token::AccessToken;
 use crate::domain::names::PepperKeyId;
-use crate::domain::sealed::SealPurpose;
+use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::ports::store::{Generation, HashEntry, Replacement, SecretReplacement, StoredHashes};
 use crate::ports::{Clock, Pepper, PepperError, PepperProblem, StoreError};
 
@@ -84,8 +86,7 @@ impl<'a> Rotation<'a> {
                     progress(found.len() as u64);
                     let begun = self.clock.instant();
                     self.replace(age, found, &mut rotated).await?;
-                    // Leave waiting writers as much time as the batch took.
-                    tokio::time::sleep(self.clock.instant().duration_since(begun)).await;
+                    self.pause(begun).await;
                 }
             }
         }
@@ -96,21 +97,9 @@ impl<'a> Rotation<'a> {
                 let Some((last, _)) = found.last() else { break };
                 after = Some(last.id);
                 progress(found.len() as u64);
-                let mut replacements = Vec::with_capacity(found.len());
-                for (token, found) in found {
-                    let bound = token.seal_bound();
-                    let purpose = SealPurpose::AccessKeySecret;
-                    let resealed = self.ring.unseal(purpose, &bound, &found);
-                    let resealed = resealed.map(|secret| self.ring.seal(purpose, &bound, &secret));
-                    match resealed.and_then(|sealed| sealed.ok_or(PepperProblem::CantWrap)) {
-                        Ok(secret) => replacements.push(SecretReplacement { token: token.id, found, secret }),
-                        Err(problem) => {
-                            let example = format!("the secret of access token {} {problem}", token.id.0);
-                            rotated.leave(&problem, example);
-                        }
-                    }
-                }
-                rotated.secrets += self.store.replace_secrets(&replacements).await?;
+                let begun = self.clock.instant();
+                self.replace_secrets(found, &mut rotated).await?;
+                self.pause(begun).await;
             }
         }
         Ok(rotated)
@@ -128,6 +117,37 @@ impl<'a> Rotation<'a> {
             rotated.rewrapped += self.store.replace_hashes(age, &replacements).await?;
         }
         Ok(())
+    }
+
+    async fn replace_secrets(
+        &self,
+        found: Vec<(AccessToken, Sealed)>,
+        rotated: &mut Rotated,
+    ) -> Result<(), StoreError> {
+        let mut replacements = Vec::with_capacity(found.len());
+        for (token, found) in found {
+            match self.reseal(&token, &found) {
+                Ok(secret) => replacements.push(SecretReplacement { token: token.id, found, secret }),
+                Err(problem) => {
+                    rotated.leave(&problem, format!("the secret of access token {} {problem}", token.id.0));
+                }
+            }
+        }
+        if !replacements.is_empty() {
+            rotated.secrets += self.store.replace_secrets(&replacements).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves waiting writers as much time as the batch took.
+    async fn pause(&self, begun: Instant) {
+        tokio::time::sleep(self.clock.instant().duration_since(begun)).await;
+    }
+
+    fn reseal(&self, token: &AccessToken, found: &Sealed) -> Result<Sealed, PepperProblem> {
+        let (purpose, bound) = (SealPurpose::AccessKeySecret, token.seal_bound());
+        let secret = self.ring.unseal(purpose, &bound, found)?;
+        self.ring.seal(purpose, &bound, &secret).ok_or(PepperProblem::CantWrap)
     }
 
     fn rewrap(&self, found: HashEntry) -> Result<Replacement, PepperError> {
