@@ -1,7 +1,7 @@
 //! Encrypted denials: AES-256-GCM under a key for each message, which is derived from one of the ring (RFC 5869).
 //!
-//! A message is 1,600 characters of unpadded base64url, whatever it holds, because its length would tell a refused caller
-//! about policies and resources that it may not see. In bytes:
+//! Every message is 1,600 characters of unpadded base64url, because a varying length would tell a refused caller about
+//! policies and resources that it may not see. In bytes:
 //!
 //! | 1 | 8 | 16 | 12 | 1,147 | 16 |
 //! |---|---|---|---|---|---|
@@ -114,7 +114,7 @@ impl Content {
         let fits = |id: &&String| room.checked_sub(id.len() + 3).map(|left| room = left).is_some();
         content.policies = denial.policies.iter().take_while(fits).cloned().collect();
         let left_out = denial.policies.len() - content.policies.len();
-        content.left_out = denial.left_out.saturating_add(u32::try_from(left_out).unwrap_or(u32::MAX));
+        content.left_out = u32::try_from(left_out).unwrap_or(u32::MAX);
         let mut bytes = serde_json::to_vec(&content).ok()?;
         bytes.resize(CONTENT_BYTES.max(bytes.len()), b' ');
         (bytes.len() == CONTENT_BYTES).then_some(bytes)

@@ -16,10 +16,10 @@ const HASH: &str = "$argon2id$v=19$m=47104,t=1,p=1$AAECAwQFBgcICQoLDA0ODw$3q2+7w
 const KNOWN: &str = "oKGio6SlpqeoqaqrwnkOSiqlMNYGQfHuNkPks02YbiGig24YoT8K9kKaUUCTMwS+2HMVfzj/TYtYFc+9BisJDBX0KQ9zdTwp5TLE1/n5xz5p7aehn6\
                      m8b/iAiN31Wu72jJXfOLsieOLWwAr8/Aw/GXwwpB6zB1FY3ymPWjk";
 const KNOWN_SEALED: &str = "oKGio6SlpqeoqaqrgF2/EdZoXZ/Vx2PzKyZLBEhxXYGfNg4ZMD8";
-const KNOWN_RING: &str = "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(super) const KNOWN_RING: &str = "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// Counts up from `a0`, as the nonce of the known text does.
-struct Counting;
+/// Counts up from `a0`, as the nonces of the known texts do.
+pub(super) struct Counting;
 
 impl Entropy for Counting {
     fn fill(&self, buffer: &mut [u8]) {
@@ -27,7 +27,7 @@ impl Entropy for Counting {
     }
 }
 
-fn ring(text: &str) -> KeyRing {
+pub(super) fn ring(text: &str) -> KeyRing {
     KeyRing::parse(text, Arc::new(SystemEntropy)).unwrap()
 }
 

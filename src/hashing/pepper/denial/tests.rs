@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::super::tests::{Counting, KNOWN_RING, ring};
 use super::*;
-use crate::ambient::SystemEntropy;
 
 const TENANT: TenantId = TenantId(uuid::uuid!("6f9619ff-8b86-d011-b42d-00c04fc964ff"));
 const OTHER: TenantId = TenantId(uuid::uuid!("6f9619ff-8b86-d011-b42d-00c04fc964fe"));
@@ -11,20 +11,6 @@ const OTHER: TenantId = TenantId(uuid::uuid!("6f9619ff-8b86-d011-b42d-00c04fc964
 /// Computed with Python's `cryptography` (OpenSSL) for [`known`], with the key `00 01 … 1f`, the salt `a0 a1 … af` and the
 /// nonce `a0 a1 … ab`.
 const KNOWN: &str = include_str!("known.txt");
-const KNOWN_RING: &str = "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-
-/// Counts up from `a0`.
-struct Counting;
-
-impl Entropy for Counting {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.iter_mut().zip(0xa0..).for_each(|(byte, value)| *byte = value);
-    }
-}
-
-fn ring(text: &str) -> KeyRing {
-    KeyRing::parse(text, Arc::new(SystemEntropy)).unwrap()
-}
 
 fn known() -> Denial {
     Denial {
