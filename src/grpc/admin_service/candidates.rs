@@ -1,11 +1,10 @@
 //! The candidate password policies of a tenant.
 
+use super::settings::{change_of, tenant_of};
 use super::wire;
 use crate::domain::candidate_policy::{CandidatePolicy, Refusals};
 use crate::domain::credential::Version;
-use crate::domain::names::TenantName;
 use crate::domain::tenant_settings::{IamPasswordPolicy, RamPasswordPolicy};
-use crate::edge::Fields;
 use crate::grpc::convert::tenant_settings::iam_password_policy;
 use crate::service::requests::{CandidateUsers, DescribedCandidate};
 use crate::service::{Call, Service, ServiceError};
@@ -16,7 +15,7 @@ pub(super) async fn set(
     message: wire::SetCandidatePasswordPolicyRequest,
 ) -> Result<wire::SetCandidatePasswordPolicyResponse, ServiceError> {
     let change = message.change.unwrap_or_default();
-    let tenant = super::settings::change_of::<RamPasswordPolicy>(&change.tenant, &(&change).into())?;
+    let tenant = change_of::<RamPasswordPolicy>(&change.tenant, &(&change).into())?;
     let candidate = service.change_candidate::<RamPasswordPolicy>(call, tenant, (&change).into()).await?;
     Ok(wire::SetCandidatePasswordPolicyResponse { candidate: Some(candidate.into()) })
 }
@@ -27,7 +26,7 @@ pub(super) async fn update_v5(
     message: wire::UpdateCandidatePasswordPolicyV5Request,
 ) -> Result<wire::UpdateCandidatePasswordPolicyV5Response, ServiceError> {
     let change = message.change.unwrap_or_default();
-    let tenant = super::settings::change_of::<IamPasswordPolicy>(&change.tenant, &(&change).into())?;
+    let tenant = change_of::<IamPasswordPolicy>(&change.tenant, &(&change).into())?;
     let candidate = service.change_candidate::<IamPasswordPolicy>(call, tenant, (&change).into()).await?;
     Ok(wire::UpdateCandidatePasswordPolicyV5Response { candidate: Some(candidate.into()) })
 }
@@ -37,7 +36,7 @@ pub(super) async fn describe(
     call: Call,
     message: wire::DescribeCandidatePasswordPolicyRequest,
 ) -> Result<wire::DescribeCandidatePasswordPolicyResponse, ServiceError> {
-    let described = service.describe_candidate(call, tenant(&message.tenant)?).await?;
+    let described = service.describe_candidate(call, tenant_of(&message.tenant)?).await?;
     Ok(described.map(Into::into).unwrap_or_default())
 }
 
@@ -46,7 +45,7 @@ pub(super) async fn adopt(
     call: Call,
     message: wire::AdoptCandidatePasswordPolicyRequest,
 ) -> Result<wire::AdoptCandidatePasswordPolicyResponse, ServiceError> {
-    let settings = service.adopt_candidate(call, tenant(&message.tenant)?, Version::new(message.version)).await?;
+    let settings = service.adopt_candidate(call, tenant_of(&message.tenant)?, Version::new(message.version)).await?;
     Ok(wire::AdoptCandidatePasswordPolicyResponse {
         password_policy: Some(settings.ram.into()),
         password_policy_v5: Some(iam_password_policy(settings.iam)),
@@ -58,14 +57,8 @@ pub(super) async fn drop(
     call: Call,
     message: wire::DropCandidatePasswordPolicyRequest,
 ) -> Result<wire::DropCandidatePasswordPolicyResponse, ServiceError> {
-    service.drop_candidate(call, tenant(&message.tenant)?, Version::new(message.version)).await?;
+    service.drop_candidate(call, tenant_of(&message.tenant)?, Version::new(message.version)).await?;
     Ok(wire::DropCandidatePasswordPolicyResponse {})
-}
-
-fn tenant(text: &str) -> Result<Option<TenantName>, ServiceError> {
-    let mut fields = Fields::default();
-    let tenant = fields.tenant(text);
-    fields.all(|| Some(tenant))
 }
 
 impl From<CandidatePolicy> for wire::CandidatePasswordPolicy {

@@ -1,7 +1,7 @@
 //! How the stored passwords are hashed.
 
+use super::settings::tenant_of;
 use super::wire;
-use crate::edge::Fields;
 use crate::service::requests::HashGroup;
 use crate::service::{Call, Service, ServiceError};
 
@@ -10,9 +10,7 @@ pub(super) async fn describe(
     call: Call,
     message: wire::DescribeHashPostureRequest,
 ) -> Result<wire::DescribeHashPostureResponse, ServiceError> {
-    let mut fields = Fields::default();
-    let tenant = fields.tenant(&message.tenant);
-    let posture = service.describe_hash_posture(call, fields.all(|| Some(tenant))?).await?;
+    let posture = service.describe_hash_posture(call, tenant_of(&message.tenant)?).await?;
     Ok(wire::DescribeHashPostureResponse {
         hashes: posture.groups.iter().map(|group| group.hashes).sum(),
         below_target: posture.groups.iter().map(|group| group.below_target).sum(),

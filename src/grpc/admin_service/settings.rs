@@ -86,9 +86,14 @@ pub(super) async fn set_security_preference(
 }
 
 async fn read<G: SettingGroup>(service: &Service, call: Call, tenant: &str) -> Result<G, ServiceError> {
+    service.settings(call, tenant_of(tenant)?).await
+}
+
+/// The tenant of a request that names nothing else.
+pub(super) fn tenant_of(text: &str) -> Result<Option<TenantName>, ServiceError> {
     let mut fields = Fields::default();
-    let tenant = fields.tenant(tenant);
-    service.settings(call, fields.all(|| Some(tenant))?).await
+    let tenant = fields.tenant(text);
+    fields.all(|| Some(tenant))
 }
 
 async fn change<G: SettingGroup>(

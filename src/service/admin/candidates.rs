@@ -10,7 +10,7 @@ use crate::service::requests::DescribedCandidate;
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
-    /// Changes a group of the candidate; without one, of the settings in force, and what comes of it is the candidate.
+    /// Changes a group of the candidate. If there is no candidate, starts from the settings in force.
     pub async fn change_candidate<G: SettingGroup>(
         &self,
         call: Call,
@@ -42,8 +42,9 @@ impl Service {
         let TenantPolicies { settings, candidate, .. } = directory.policies().await?;
         let Some(candidate) = candidate else { return Ok(None) };
         let [ram_users, iam_users] = [SubjectKind::RamUser, SubjectKind::IamUser];
-        let ram_users = directory.users_by_age(ram_users, &settings, &candidate.settings).await?;
-        let iam_users = directory.users_by_age(iam_users, &settings, &candidate.settings).await?;
+        let adopted = candidate.adopted(&settings);
+        let ram_users = directory.users_by_age(ram_users, &settings, &adopted).await?;
+        let iam_users = directory.users_by_age(iam_users, &settings, &adopted).await?;
         Ok(Some(DescribedCandidate { candidate, ram_users, iam_users }))
     }
 
