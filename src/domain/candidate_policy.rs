@@ -22,7 +22,8 @@ pub struct TenantPolicies {
 pub struct CandidatePolicy {
     /// Its version. It only grows, also after the candidate was dropped.
     pub version: Version,
-    /// The settings in force at the time with the changes to their password policies. Only those are of the candidate.
+    /// The settings in force at the time with the changes to their password policies. Only these
+    /// two policies are used.
     pub settings: TenantSettings,
     /// How it compares with the policies in force since it was set.
     pub comparisons: Comparisons,

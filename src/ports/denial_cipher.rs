@@ -7,7 +7,7 @@ use crate::domain::tenant::TenantId;
 /// Encrypts denials, so that a refused caller can pass one on without being able to read it. Takes microseconds; never
 /// waits.
 pub trait DenialCipher: Send + Sync {
-    /// The message for the administrators of that tenant, or for those of none; `None` if there is no key. MUST bind the
+    /// The message for the administrators of that tenant, or for operators if there is none; `None` if there is no key. MUST bind the
     /// message to the tenant and to this purpose. Its length MUST NOT depend on the denial. If not all policies fit, their
     /// last ones are left out and counted.
     fn encrypt(&self, denial: &Denial, tenant: Option<TenantId>) -> Option<AuthorizationMessage>;

@@ -22,7 +22,7 @@ const DOMAIN: &[u8] = b"credentiald pepper 1";
 pub(super) struct PepperKey {
     id: PepperKeyId,
     key: LessSafeKey,
-    /// From which the keys for other purposes are derived (RFC 5869).
+    /// The keys for other purposes are derived from it (RFC 5869).
     pub(super) derives: Prk,
 }
 

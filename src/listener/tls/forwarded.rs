@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 use super::set::certificates;
 use crate::domain::caller_rules::ForwardingHeader;
 
-/// The certificate in a value of that header, and its intermediate ones, or `None` if there is not exactly one.
+/// The certificate in a value of that header, then its intermediate ones; `None` if the value can't be read.
 pub(super) fn chain_in(header: ForwardingHeader, value: &str) -> Option<Vec<CertificateDer<'static>>> {
     let escaped = match header {
         ForwardingHeader::SslClientCert => value,
@@ -15,8 +15,8 @@ pub(super) fn chain_in(header: ForwardingHeader, value: &str) -> Option<Vec<Cert
     certificates(&percent_decode_str(escaped).decode_utf8().ok()?).ok()
 }
 
-/// The certificate, alone or with its chain, in the only element of a value: `Hash=…;Cert="…"`. Several elements are of
-/// several proxies, and all but the last one of them may be anybody's.
+/// The certificate, alone or with its chain, in the only element of a value: `Hash=…;Cert="…"`. Each proxy
+/// adds an element. Of several, only the last is the trusted proxy's; a client could have written the others.
 fn in_element(value: &str) -> Option<&str> {
     let [element] = parts(value, ',')?[..] else { return None };
     let pairs: Option<Vec<_>> = parts(element, ';')?.into_iter().map(|pair| pair.split_once('=')).collect();

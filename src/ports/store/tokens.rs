@@ -11,8 +11,8 @@ use crate::domain::sealed::Sealed;
 use crate::domain::time::Timestamp;
 use crate::ports::Evidence;
 
-/// Access tokens. Only the digest of a bearer token's text is stored, and only the sealed secret of an access key. The tokens of a tenant that is gone MUST NOT be found by
-/// anything here: a tenant of the same name is another one.
+/// Access tokens. Only the digest of a bearer token's text is stored, and only the sealed secret of an access key. Nothing
+/// here may find the tokens of a tenant that is gone: a tenant of the same name is another one.
 #[async_trait]
 pub trait AccessTokens: Send + Sync {
     /// The token whose text has that digest, or `None`. MUST NOT find a token bound to a subject that is gone.

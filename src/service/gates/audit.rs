@@ -142,7 +142,7 @@ impl AuditReader {
                 continue;
             };
             self.cursor = position;
-            // One that can't be read is shown to operators, whatever they filter by.
+            // One that can't be read is shown to operators with every filter.
             let is_shown =
                 event.as_ref().map_or(self.query.filter.tenant.is_none(), |event| self.query.filter.matches(event));
             if is_shown {

@@ -25,8 +25,8 @@ pub(super) struct Pending {
 }
 
 impl Gates {
-    /// Has a request about a subject's password judged by the candidate as well, if the tenant has one, and counts the
-    /// outcome. `judge` returns the names of everything that stands against it.
+    /// Also judges a request about a subject's password by the candidate, if the tenant has one, and counts the outcome.
+    /// `judge` returns the names of everything that refuses it.
     pub(in crate::service) fn compare(
         &self,
         policies: &TenantPolicies,

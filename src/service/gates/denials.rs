@@ -9,8 +9,8 @@ use crate::ports::DenialProblem;
 use crate::service::ServiceError;
 
 impl Gates {
-    /// The message about a refusal, for the administrators of the tenant that its event belongs to. There is none without
-    /// a key.
+    /// The message about a refusal, for the administrators of the tenant that its event belongs to. `None` if there is no
+    /// key.
     pub(super) fn authorization_message(&self, refusal: &AuditEvent) -> Option<AuthorizationMessage> {
         let denial = Denial::of(refusal, self.installation.denials_readable);
         self.ports.denials.encrypt(&denial, refusal.tenant)
