@@ -18,8 +18,8 @@ FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY . .
 # The program is copied out of `target`, so that a builder may keep that folder in a cache or a volume.
-RUN cargo build --release --locked \
-    && install -D target/release/credentiald /out/credentiald \
+RUN cargo build --profile dist --locked \
+    && install -D target/dist/credentiald /out/credentiald \
     && install -d -m 0700 /out/data
 
 FROM ${RUNTIME_IMAGE}

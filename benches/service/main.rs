@@ -1,7 +1,7 @@
 //! The service under load, beside OpenLDAP and the bare kernels: `cargo bench --bench service`.
 //!
-//! Starts the release server and slapd on loopback, drives them from this process, and prints each figure beside its
-//! target. The contenders take turns, so that whatever else the machine does slows all alike: the ratios are what
+//! Starts the server, built as for the image, and slapd on loopback, drives them from this process, and prints each
+//! figure beside its target. The contenders take turns, so that whatever else the machine does slows all alike: the ratios are what
 //! counts. A full run writes its tables and charts into `docs/`.
 #![allow(
     clippy::allow_attributes,

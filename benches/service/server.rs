@@ -19,7 +19,7 @@ use crate::client::generated::credential::admin::v1::{
 use crate::client::{Connection, Connections, Token};
 use crate::process::{Process, free_address};
 
-/// The program, as a release build makes it.
+/// The program, built as for the image.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_credentiald");
 
 /// Each carries 256 calls at a time.
