@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::{Explanation, Reason, RequestContext};
-use crate::domain::caller::EligibleCaller;
-use crate::ports::{CertificateHolder, CertificateRefusal, ExternalIdentity, PeerCertificate, PresentedJwt};
+use crate::domain::caller::{Caller, EligibleCaller};
+use crate::ports::{
+    CertificateHolder, CertificateRefusal, Evidence, ExternalIdentity, PeerCertificate, PresentedJwt, SignedRequest,
+};
 use crate::service::{Call, ProofRefusal, Service, ServiceError};
 
 /// The header with the credentials, unless they are a certificate.
@@ -53,10 +55,7 @@ pub async fn authenticate<'a, Values: Iterator<Item = Option<&'a str>>>(
     context: &RequestContext,
 ) -> Result<Call, Explanation> {
     let refused = |error: ServiceError| Explanation::of_error(&error, context);
-    let certificate = certificate_of_caller(peer, &header).map_err(|refusal| {
-        log_refusal(service, ProofRefusal::Certificate(refusal), context);
-        refused(ServiceError::Unauthenticated)
-    })?;
+    let certificate = accepted_certificate(service, peer, &header, context)?;
     let certificate = certificate.as_ref();
     let credentials = Credentials::of(header(AUTHORIZATION), certificate);
     let (caller, evidence) = match credentials.ok_or_else(|| refused(ServiceError::Unauthenticated))? {
@@ -70,13 +69,52 @@ pub async fn authenticate<'a, Values: Iterator<Item = Option<&'a str>>>(
             service.authenticate_external(identity).await.map_err(refused)?
         }
     };
-    let of_certificate = certificate.and_then(PeerCertificate::identity);
-    if of_certificate.is_some_and(|identity| !service.is_identity_of(identity.as_ref(), &caller)) {
-        return Err(refused(ServiceError::Unauthenticated));
-    }
+    check_certificate(service, certificate, &caller).map_err(refused)?;
     service.take_quota(&caller).map_err(refused)?;
+    call_of(caller, evidence, context)
+}
+
+/// As [`authenticate`], for a request that an access key signs, instead of credentials in its headers. The request must be
+/// complete: the signature covers it.
+///
+/// # Errors
+/// The error for the caller. Its [`signature`](Explanation::signature) says why a signature is refused.
+pub async fn authenticate_signed<'a, Values: Iterator<Item = Option<&'a str>>>(
+    service: &Service,
+    request: &dyn SignedRequest,
+    header: impl Fn(&'static str) -> Values,
+    peer: Option<&PeerCertificate>,
+    context: &RequestContext,
+) -> Result<Call, Explanation> {
+    let refused = |error: ServiceError| Explanation::of_error(&error, context);
+    let certificate = accepted_certificate(service, peer, &header, context)?;
+    let (caller, evidence) = service.authenticate_signed(request).await.map_err(|error| {
+        if let ServiceError::SignatureRefused(refusal) = error {
+            log_refusal(service, ProofRefusal::Signature(refusal), context);
+        }
+        refused(error)
+    })?;
+    check_certificate(service, certificate.as_ref(), &caller).map_err(refused)?;
+    call_of(caller, evidence, context)
+}
+
+/// Checks that a certificate which names a caller names this one.
+fn check_certificate(
+    service: &Service,
+    certificate: Option<&PeerCertificate>,
+    caller: &Caller,
+) -> Result<(), ServiceError> {
+    let names_another = certificate
+        .and_then(PeerCertificate::identity)
+        .is_some_and(|identity| !service.is_identity_of(identity.as_ref(), caller));
+    if names_another { Err(ServiceError::Unauthenticated) } else { Ok(()) }
+}
+
+/// The call of an authenticated caller, if its kind can use the operation at all.
+fn call_of(caller: Caller, evidence: Evidence, context: &RequestContext) -> Result<Call, Explanation> {
     let action = context.action.ok_or_else(|| Explanation::of_reason(Reason::UnknownMethod))?;
-    let caller = EligibleCaller::new(caller, action).ok_or_else(|| refused(ServiceError::CallerNotEligible(action)))?;
+    let caller = EligibleCaller::new(caller, action)
+        .ok_or_else(|| Explanation::of_error(&ServiceError::CallerNotEligible(action), context))?;
     Ok(Call {
         caller,
         evidence: Some(evidence),
@@ -100,6 +138,19 @@ pub async fn disclosed<T>(service: &Service, call: &Call, outcome: Result<T, Ser
     };
     let is_proven = if reveals_what_was_read { service.still_authenticated(call).await } else { Ok(()) };
     is_proven.and(outcome)
+}
+
+/// The certificate of the caller, if it has one. A refusal is logged.
+fn accepted_certificate<'a, Values: Iterator<Item = Option<&'a str>>>(
+    service: &Service,
+    peer: Option<&PeerCertificate>,
+    header: impl Fn(&'static str) -> Values,
+    context: &RequestContext,
+) -> Result<Option<PeerCertificate>, Explanation> {
+    certificate_of_caller(peer, header).map_err(|refusal| {
+        log_refusal(service, ProofRefusal::Certificate(refusal), context);
+        Explanation::of_error(&ServiceError::Unauthenticated, context)
+    })
 }
 
 /// The certificate of the caller: that of the peer, or the one that the peer forwards if it is a trusted proxy. From any
@@ -127,6 +178,7 @@ fn log_refusal(service: &Service, refusal: ProofRefusal, context: &RequestContex
         }
         ProofRefusal::Jwt(_) => "a JWT",
         ProofRefusal::Certificate(_) => "the certificate that a proxy forwards",
+        ProofRefusal::Signature(_) => "a signed request",
     };
     if let Some(left_out) = service.log_refused_proof(refusal) {
         tracing::info!(%request_id, %peer, %refusal, left_out, "{proof} was refused");

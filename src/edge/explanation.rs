@@ -11,7 +11,7 @@ use crate::domain::action::Action;
 use crate::domain::credential::Version;
 use crate::domain::field::InvalidField;
 use crate::ports::meter::QuotaHolder;
-use crate::ports::{NotAdmitted, StoreError};
+use crate::ports::{NotAdmitted, SignatureRefusal, StoreError};
 use crate::service::ServiceError;
 use crate::service::error::{Interruption, Missing, Stateful, with_causes};
 
@@ -36,6 +36,8 @@ pub struct Explanation {
     pub missing: Option<&'static str>,
     /// When the same request may succeed, in whole milliseconds.
     pub retry_after: Option<Duration>,
+    /// Why the signature of the request is refused, if that is the reason: the vendors have a code for each.
+    pub signature: Option<SignatureRefusal>,
 }
 
 /// One reason why a field is refused.
@@ -75,6 +77,7 @@ impl Explanation {
             unmet: None,
             missing: None,
             retry_after: (reason.retry() == Retry::Later).then_some(RETRY_DELAY),
+            signature: None,
         }
     }
 
@@ -110,6 +113,9 @@ fn describe(error: &ServiceError, action: Option<Action>) -> Explanation {
     let of = Explanation::of_reason;
     match error {
         ServiceError::Unauthenticated | ServiceError::Store(StoreError::EvidenceGone) => of(Reason::Unauthenticated),
+        ServiceError::SignatureRefused(refusal) => {
+            Explanation { message: refusal.message(), signature: Some(*refusal), ..of(Reason::Unauthenticated) }
+        }
         ServiceError::CallerNotEligible(action) => of(Reason::CallerNotEligible)
             .saying("action", action.name())
             .unmet("the caller", "is of a kind that can't use this method"),

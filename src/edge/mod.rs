@@ -14,7 +14,7 @@ mod reason;
 mod request_context;
 mod vendor_code;
 
-pub use authenticate::{authenticate, disclosed};
+pub use authenticate::{authenticate, authenticate_signed, disclosed};
 pub use explanation::{Explanation, Violation};
 pub use fields::Fields;
 pub use reason::{Reason, Retry};

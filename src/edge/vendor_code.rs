@@ -2,7 +2,7 @@
 
 use crate::domain::action::Action;
 use crate::domain::field::{FieldProblem, InvalidField};
-use crate::ports::StoreError;
+use crate::ports::{SignatureRefusal, StoreError};
 use crate::service::ServiceError;
 use crate::service::error::{Missing, Stateful};
 
@@ -74,6 +74,15 @@ fn codes_of(error: &ServiceError) -> Codes {
             Codes { ram: "InvalidParameter.OldPassword.Incorrect", iam: "1103", ..none }
         }
         ServiceError::CallerNotEligible(_) => Codes { ram: "NotSupport.Account", ..none },
+        ServiceError::SignatureRefused(refusal) => {
+            let alibaba = match refusal {
+                SignatureRefusal::ForeignKey => "InvalidAccessKeyId.NotFound",
+                SignatureRefusal::Mismatch => "SignatureDoesNotMatch",
+                SignatureRefusal::Expired => "InvalidTimeStamp.Expired",
+                SignatureRefusal::NonceUsed => "SignatureNonceUsed",
+            };
+            Codes { direct_mail: alibaba, ram: alibaba, iam: "APIGW.0301", tair: alibaba }
+        }
         ServiceError::AccessDenied { .. } => {
             Codes { direct_mail: "Forbidden", ram: "NoPermission", iam: "PAP5.0001", tair: "Forbidden.RAM" }
         }

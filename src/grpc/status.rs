@@ -33,7 +33,7 @@ pub(super) fn of_reason(reason: Reason, context: &RequestContext) -> Status {
 
 /// The status for an explanation.
 pub(super) fn of(explanation: Explanation, context: &RequestContext) -> Status {
-    let Explanation { reason, message, metadata, violations, unmet, missing, retry_after } = explanation;
+    let Explanation { reason, message, metadata, violations, unmet, missing, retry_after, signature: _ } = explanation;
     let mut details = ErrorDetails::new();
     let mut metadata: HashMap<_, _> = metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let (violations, left_out) = fitting(violations);

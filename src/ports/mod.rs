@@ -12,6 +12,7 @@ pub mod limited_lines;
 pub mod meter;
 pub mod pepper;
 pub mod retries;
+pub mod signed_request;
 pub mod store;
 
 pub use audit_sealer::{AuditSealer, Unsealed};
@@ -30,4 +31,5 @@ pub use jwt::{JwtRefusal, JwtVerifier, PresentedJwt};
 pub use limited_lines::LimitedLines;
 pub use meter::{Counter, Gauge, Gauged, Histogram, Meter, NoMeter};
 pub use pepper::{Pepper, PepperError, PepperProblem};
+pub use signed_request::{SIGNATURE_WINDOW, SignatureRefusal, SignedRequest};
 pub use store::{Store, StoreError};

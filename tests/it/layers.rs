@@ -66,7 +66,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "config", layers: &["domain"], crates: Shared },
     Layer { name: "edge", layers: &["domain", "policy", "ports", "service"], crates: Only(&["tracing", "uuid"]) },
     Layer { name: "grpc", layers: &["domain", "ports", "service", "edge"], crates: Shared },
-    Layer { name: "http", layers: &["domain"], crates: Shared },
+    Layer { name: "http", layers: &["domain", "ports"], crates: Shared },
     Layer { name: "server", layers: ALL_ABOVE, crates: Shared },
     Layer { name: "cli", layers: ALL_ABOVE, crates: Shared },
     Layer { name: "main", layers: &["cli"], crates: Only(&["zeroizing_alloc"]) },

@@ -10,7 +10,7 @@ use crate::domain::credential::Version;
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::policy::{Finding, Violation};
 use crate::ports::meter::QuotaHolder;
-use crate::ports::{DenialProblem, HasherError, NotAdmitted, StoreError};
+use crate::ports::{DenialProblem, HasherError, NotAdmitted, SignatureRefusal, StoreError};
 use crate::service::error::{Interruption, Missing, Stateful, with_causes};
 
 const SECONDS: Duration = Duration::from_secs(7);
@@ -65,6 +65,7 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
     use ServiceError as E;
     let rows: Vec<(ServiceError, Code, &str, &str)> = vec![
         (E::Unauthenticated, Code::Unauthenticated, "UNAUTHENTICATED", "401"),
+        (SignatureRefusal::NonceUsed.into(), Code::Unauthenticated, "UNAUTHENTICATED", "401"),
         (E::CallerNotEligible(Action::ChangePassword), Code::FailedPrecondition, "CALLER_NOT_ELIGIBLE", "400"),
         (bad("tenant", FieldProblem::Missing), Code::InvalidArgument, "INVALID_FIELD", "400"),
         (denied(), Code::PermissionDenied, "ACCESS_DENIED", "403"),
@@ -146,6 +147,10 @@ fn the_four_rpcs_have_their_vendors_codes_and_no_other_has() {
         (ServiceError::NotFound(Missing::Instance), ["", "", "", "~InvalidInstanceId.NotFound"]),
         (ServiceError::NotFound(Missing::Account), ["", "", "", "~InvalidAccountName.NotFound"]),
         (ServiceError::Unauthenticated, [""; 4]),
+        (
+            SignatureRefusal::Mismatch.into(),
+            ["SignatureDoesNotMatch", "SignatureDoesNotMatch", "~APIGW.0301", "~SignatureDoesNotMatch"],
+        ),
         (ServiceError::VersionConflict { current: None }, [""; 4]),
     ];
     for (error, expected) in rows {

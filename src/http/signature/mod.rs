@@ -9,7 +9,6 @@ mod times;
 mod v1;
 
 use std::fmt;
-use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use http::header::AUTHORIZATION;
@@ -18,9 +17,8 @@ use zeroize::Zeroizing;
 use super::parameters::Parameters;
 use super::request::ReceivedRequest;
 use crate::domain::time::Timestamp;
+use crate::ports::{SIGNATURE_WINDOW, SignatureRefusal, SignedRequest};
 
-/// How far the time of a request may be off, either way.
-const WINDOW: Duration = Duration::from_mins(15);
 /// Longest nonce.
 const LONGEST_NONCE: usize = 128;
 
@@ -45,19 +43,14 @@ pub enum SignatureProblem {
     /// The time can't be understood.
     #[error("the time of the request is malformed")]
     Time,
-    /// The time is too far off.
-    #[error("the time of the request is more than 15 minutes off")]
-    Expired,
 }
 
-/// What a signed request claims. Only [`Self::is_made_with`] proves it.
+/// What a signed request claims.
 pub struct ClaimedSignature {
-    /// The access key that it names.
-    pub access_key_id: String,
-    /// When it was signed.
-    pub at: Timestamp,
-    /// What makes it unique for its key. Huawei's requests have none.
-    pub nonce: Option<String>,
+    access_key_id: String,
+    at: Timestamp,
+    /// Huawei's requests have none.
+    nonce: Option<String>,
     algorithm: hmac::Algorithm,
     /// What follows the secret in the key of the HMAC.
     after_secret: &'static str,
@@ -84,21 +77,29 @@ impl ClaimedSignature {
             _ => Err(SignatureProblem::Algorithm),
         }
     }
+}
 
-    /// Checks that it was signed recently.
-    ///
-    /// # Errors
-    /// It was not.
-    pub fn check_time(&self, now: Timestamp) -> Result<(), SignatureProblem> {
-        let is_recent = now <= self.at.after(WINDOW) && self.at <= now.after(WINDOW);
-        is_recent.then_some(()).ok_or(SignatureProblem::Expired)
+impl SignedRequest for ClaimedSignature {
+    fn access_key_id(&self) -> &str {
+        &self.access_key_id
     }
 
-    /// Whether the signature was made with that secret. Takes the same time for every wrong signature.
-    pub fn is_made_with(&self, secret: &str) -> bool {
+    fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+
+    fn signed_at(&self) -> Timestamp {
+        self.at
+    }
+
+    fn proven(&self, secret: &str, now: Timestamp) -> Result<(), SignatureRefusal> {
+        if now > self.at.after(SIGNATURE_WINDOW) || self.at > now.after(SIGNATURE_WINDOW) {
+            return Err(SignatureRefusal::Expired);
+        }
         let key = Zeroizing::new([secret, self.after_secret].concat());
         let key = hmac::Key::new(self.algorithm, key.as_bytes());
-        hmac::verify(&key, self.string_to_sign.as_bytes(), &self.signature).is_ok()
+        let verified = hmac::verify(&key, self.string_to_sign.as_bytes(), &self.signature);
+        verified.map_err(|_| SignatureRefusal::Mismatch)
     }
 }
 

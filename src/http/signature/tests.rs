@@ -59,7 +59,7 @@ impl Request {
     }
 
     fn is_signed_with(&self, secret: &str) -> bool {
-        self.claimed().is_ok_and(|claimed| claimed.is_made_with(secret))
+        self.claimed().is_ok_and(|claimed| claimed.proven(secret, claimed.at).is_ok())
     }
 }
 
@@ -163,8 +163,10 @@ fn recorded() -> [(&'static str, Request); 5] {
 fn the_signatures_of_the_sdks_are_right() {
     for (sdk, request) in recorded() {
         let claimed = request.claimed().unwrap_or_else(|problem| panic!("{sdk}: {problem}"));
-        assert!(claimed.is_made_with("SECRET"), "{sdk}");
-        assert!(!claimed.is_made_with("SECRET2") && !claimed.is_made_with(""), "{sdk}");
+        assert_eq!(claimed.proven("SECRET", AT), Ok(()), "{sdk}");
+        for wrong in ["SECRET2", ""] {
+            assert_eq!(claimed.proven(wrong, AT), Err(SignatureRefusal::Mismatch), "{sdk}");
+        }
         assert_eq!((claimed.access_key_id.as_str(), claimed.at), ("AKID", AT), "{sdk}");
         assert_eq!(claimed.nonce.is_none(), sdk == "huawei");
         let shown = format!("{claimed:?}");
@@ -346,12 +348,12 @@ fn a_request_is_accepted_for_fifteen_minutes_either_way() {
         (at(0), Ok(())),
         (at(900), Ok(())),
         (at(-900), Ok(())),
-        (at(901), Err(SignatureProblem::Expired)),
-        (at(-901), Err(SignatureProblem::Expired)),
-        (Timestamp::from_micros(i64::MAX), Err(SignatureProblem::Expired)),
-        (Timestamp::from_micros(i64::MIN), Err(SignatureProblem::Expired)),
+        (at(901), Err(SignatureRefusal::Expired)),
+        (at(-901), Err(SignatureRefusal::Expired)),
+        (Timestamp::from_micros(i64::MAX), Err(SignatureRefusal::Expired)),
+        (Timestamp::from_micros(i64::MIN), Err(SignatureRefusal::Expired)),
     ] {
-        assert_eq!(claimed.check_time(now), outcome, "{now:?}");
+        assert_eq!(claimed.proven("SECRET", now), outcome, "{now:?}");
     }
 }
 
@@ -385,6 +387,7 @@ proptest! {
         let claimed = request.claimed().unwrap();
         let tag = hmac::sign(&hmac::Key::new(claimed.algorithm, secret.as_bytes()), claimed.string_to_sign.as_bytes());
         let signed = ClaimedSignature { signature: tag.as_ref().to_vec(), ..claimed };
-        prop_assert!(signed.is_made_with(&secret) && !signed.is_made_with(&other));
+        prop_assert_eq!(signed.proven(&secret, AT), Ok(()));
+        prop_assert_eq!(signed.proven(&other, AT), Err(SignatureRefusal::Mismatch));
     }
 }
