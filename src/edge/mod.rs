@@ -10,12 +10,15 @@ mod fields;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod measured;
 mod reason;
 mod request_context;
+mod status_code;
 mod vendor_code;
 
 pub use authenticate::{authenticate, authenticate_signed, disclosed};
 pub use explanation::{Explanation, Violation};
 pub use fields::Fields;
+pub use measured::Measured;
 pub use reason::{Reason, Retry};
 pub use request_context::{CorrelationId, RequestContext, RequestId, Times};

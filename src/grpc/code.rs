@@ -6,36 +6,7 @@ use crate::edge::Reason;
 
 /// The gRPC code of a reason.
 pub const fn code_of(reason: Reason) -> Code {
-    match reason {
-        Reason::InvalidField
-        | Reason::PasswordPolicyViolation
-        | Reason::PasswordReused
-        | Reason::OldPasswordIncorrect
-        | Reason::ClientTokenMismatch
-        | Reason::AuthorizationMessageInvalid => Code::InvalidArgument,
-        Reason::CallerNotEligible
-        | Reason::ResourceState
-        | Reason::PasswordTooYoung
-        | Reason::PasswordExpired
-        | Reason::NotEmpty => Code::FailedPrecondition,
-        Reason::Unauthenticated => Code::Unauthenticated,
-        Reason::AccessDenied | Reason::SelfChangeDisabled => Code::PermissionDenied,
-        Reason::DomainNotFound
-        | Reason::UserNotFound
-        | Reason::InstanceNotFound
-        | Reason::AccountNotFound
-        | Reason::AccessTokenNotFound
-        | Reason::TenantNotFound
-        | Reason::ServiceNotFound => Code::NotFound,
-        Reason::AlreadyExists => Code::AlreadyExists,
-        Reason::VersionConflict => Code::Aborted,
-        Reason::CursorExpired => Code::OutOfRange,
-        Reason::TooManyAttempts | Reason::MessageTooLarge => Code::ResourceExhausted,
-        Reason::Overloaded | Reason::StoreUnavailable | Reason::OutcomeUnknown => Code::Unavailable,
-        Reason::DeadlineTooShort | Reason::DeadlineExceeded => Code::DeadlineExceeded,
-        Reason::UnsupportedCompression | Reason::UnknownMethod => Code::Unimplemented,
-        Reason::Internal => Code::Internal,
-    }
+    Code::from_i32(reason.status_code() as i32)
 }
 
 #[cfg(test)]

@@ -12,10 +12,9 @@ use tonic::body::Body;
 use tower::service_fn;
 
 use super::http_service::HttpService;
-use super::measured::Measured;
 use super::{deadline, reply, status};
 use crate::domain::action::Action;
-use crate::edge::{CorrelationId, Reason, RequestContext, RequestId, Times};
+use crate::edge::{CorrelationId, Measured, Reason, RequestContext, RequestId, Times};
 use crate::ports::{Clock, Entropy, Meter};
 
 /// The headers for the request's id in a reply, and for the caller's own id.
@@ -51,7 +50,7 @@ impl Contexts {
 pub(super) fn with_contexts(inner: impl HttpService, contexts: Contexts, peer: SocketAddr) -> impl HttpService {
     service_fn(move |mut request: Request<Body>| {
         let context = contexts.of(&request, peer);
-        let measured = Measured::begin(&contexts.meter, &contexts.clock, context.action);
+        let measured = Measured::begin(&contexts.meter, &contexts.clock, context.action, contexts.clock.instant());
         request.extensions_mut().insert(context.clone());
         // Called here, not in the future: inner layers start their timers before the transport starts its own.
         let answer = AssertUnwindSafe(inner.clone().call(request)).catch_unwind();

@@ -12,7 +12,6 @@ mod deadline;
 #[cfg(feature = "fuzzing")]
 mod fuzzing;
 mod http_service;
-mod measured;
 mod protocol;
 mod reply;
 mod rest;

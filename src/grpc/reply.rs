@@ -7,9 +7,9 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::context::X_REQUEST_ID;
-use super::measured::Measured;
 use super::status;
-use crate::edge::{Reason, RequestContext, RequestId};
+use crate::edge::{Measured, Reason, RequestContext, RequestId};
+use crate::ports::meter::StatusCode as MetricCode;
 use crate::service::ServiceError;
 
 /// The header that the framework adds when it refuses the compression of a message.
@@ -24,12 +24,12 @@ pub(super) fn finished(response: Response<Body>, context: RequestContext, measur
     let (mut parts, body) = response.into_parts();
     if parts.headers.contains_key(Status::GRPC_STATUS) {
         conclude(&mut parts.headers, &context);
-        measured.end(&parts.headers);
+        measured.end(code_in(&parts.headers));
         return Response::from_parts(parts, Body::empty());
     }
     parts.headers.insert(X_REQUEST_ID, header_value(context.request_id));
     if parts.status != StatusCode::OK {
-        measured.end(&parts.headers);
+        measured.end(code_in(&parts.headers));
         return Response::from_parts(parts, body);
     }
     let mut measured = Some(measured);
@@ -37,7 +37,7 @@ pub(super) fn finished(response: Response<Body>, context: RequestContext, measur
         Ok(mut trailers) => {
             conclude(&mut trailers, &context);
             if let Some(measured) = measured.take() {
-                measured.end(&trailers);
+                measured.end(code_in(&trailers));
             }
             Frame::trailers(trailers)
         }
@@ -88,6 +88,12 @@ fn explained(code: Code, was_compressed: bool, context: &RequestContext) -> Stat
         _ => Reason::Internal,
     };
     status::of_reason(reason, context)
+}
+
+/// The code in the block of headers that ends an answer.
+fn code_in(trailers: &HeaderMap) -> MetricCode {
+    let number = trailers.get(Status::GRPC_STATUS).map(HeaderValue::as_bytes).map(Code::from_bytes);
+    number.and_then(|code| MetricCode::ALL.get(code as usize)).copied().unwrap_or(MetricCode::Unknown)
 }
 
 fn header_value(id: RequestId) -> HeaderValue {
