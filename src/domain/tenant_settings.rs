@@ -184,6 +184,17 @@ macro_rules! settings {
 
 tenant_settings!(settings);
 
+impl IamPasswordPolicy {
+    /// The longest password. The vendor's policy shows it, and can't change it.
+    pub const MAXIMUM_PASSWORD_LENGTH: u32 = 32;
+
+    /// What it requires of the characters, in words, as the vendor's policy shows it.
+    pub fn requirements(&self) -> String {
+        let types = self.password_char_combination;
+        format!("at least {types} of upper-case letters, lower-case letters, digits and other characters")
+    }
+}
+
 impl TenantSettings {
     /// How many hashes of earlier passwords the rules against reuse need, for each kind of subject that has a policy
     /// here. The rules count the current password as well.

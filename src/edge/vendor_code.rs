@@ -20,7 +20,7 @@ pub(super) enum VendorCode {
 struct Codes {
     /// Direct Mail `ModifyPWByDomain`.
     direct_mail: &'static str,
-    /// RAM `ChangePassword`.
+    /// RAM `ChangePassword` and the policies.
     ram: &'static str,
     /// Huawei IAM: the page of `changePasswordV5` lists none.
     iam: &'static str,
@@ -34,9 +34,18 @@ impl VendorCode {
         let codes = codes_of(error);
         let code = match action? {
             Action::ModifyPwByDomain => Self::Exact(codes.direct_mail),
-            Action::ChangePassword => Self::Exact(codes.ram),
-            Action::ChangePasswordV5 => Self::Nearest(codes.iam),
-            Action::ModifyAccountPassword => Self::Nearest(codes.tair),
+            Action::ChangePassword
+            | Action::GetPasswordPolicy
+            | Action::SetPasswordPolicy
+            | Action::GetSecurityPreference
+            | Action::SetSecurityPreference => Self::Exact(codes.ram),
+            Action::ChangePasswordV5
+            | Action::ShowPasswordPolicyV5
+            | Action::UpdatePasswordPolicyV5
+            | Action::DecodeAuthorizationMessage => Self::Nearest(codes.iam),
+            Action::ModifyAccountPassword | Action::ResetAccountPassword | Action::DescribeAccounts => {
+                Self::Nearest(codes.tair)
+            }
             _ => return None,
         };
         let (Self::Exact(text) | Self::Nearest(text)) = code;
@@ -56,7 +65,8 @@ fn codes_of(error: &ServiceError) -> Codes {
             } else {
                 problem("account_name").map_or("", |_| "InvalidAccountName.Format")
             };
-            Codes { direct_mail, iam: "IAM.0007", tair, ..none }
+            let ram = problem("minimum_password_length").map_or("", |_| "InvalidParameter.MinimumPasswordLength.Range");
+            Codes { direct_mail, ram, iam: "IAM.0007", tair }
         }
         ServiceError::PolicyViolation(_) => Codes {
             direct_mail: "InvalidDomainPassword.Malformed",

@@ -6,9 +6,6 @@ use crate::domain::tenant_settings::{
 };
 use crate::grpc::generated::credential::admin::v1 as wire;
 
-/// The longest password that the IAM page allows.
-const MAXIMUM_IAM_PASSWORD_LENGTH: u32 = 32;
-
 /// The message of each group of settings, and of a change to it.
 mod message {
     use super::wire;
@@ -50,11 +47,8 @@ tenant_settings!(messages);
 /// The IAM password policy with its two read-only fields.
 pub(in crate::grpc) fn iam_password_policy(policy: IamPasswordPolicy) -> wire::PasswordPolicyV5 {
     wire::PasswordPolicyV5 {
-        maximum_password_length: MAXIMUM_IAM_PASSWORD_LENGTH,
-        password_requirements: format!(
-            "at least {} of upper-case letters, lower-case letters, digits and other characters",
-            policy.password_char_combination(),
-        ),
+        maximum_password_length: IamPasswordPolicy::MAXIMUM_PASSWORD_LENGTH,
+        password_requirements: policy.requirements(),
         ..policy.into()
     }
 }
