@@ -14,6 +14,7 @@ pub mod pepper;
 pub mod retries;
 pub mod signed_request;
 pub mod store;
+pub mod transport_problem;
 
 pub use audit_sealer::{AuditSealer, Unsealed};
 pub use authorizer::{AccessRequest, Authorizer, Decision};
@@ -33,3 +34,4 @@ pub use meter::{Counter, Gauge, Gauged, Histogram, Meter, NoMeter};
 pub use pepper::{Pepper, PepperError, PepperProblem};
 pub use signed_request::{SIGNATURE_WINDOW, SignatureRefusal, SignedRequest};
 pub use store::{Store, StoreError};
+pub use transport_problem::TransportProblem;

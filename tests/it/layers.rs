@@ -66,7 +66,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "config", layers: &["domain"], crates: Shared },
     Layer { name: "edge", layers: &["domain", "policy", "ports", "service"], crates: Only(&["tracing", "uuid"]) },
     Layer { name: "grpc", layers: &["domain", "ports", "service", "edge"], crates: Shared },
-    Layer { name: "http", layers: &["domain", "ports"], crates: Shared },
+    Layer { name: "http", layers: &["domain", "ports", "service", "edge"], crates: Shared },
     Layer { name: "server", layers: ALL_ABOVE, crates: Shared },
     Layer { name: "cli", layers: ALL_ABOVE, crates: Shared },
     Layer { name: "main", layers: &["cli"], crates: Only(&["zeroizing_alloc"]) },
@@ -265,9 +265,9 @@ fn unwelcome_port(file: &SourceFile, path: &[String]) -> Option<String> {
     let is_held = |name: &&String| {
         let is_port = PORTS.contains(&name.as_str()) || *name == "*";
         // Edges number requests themselves.
-        is_port && !(matches!(file.layer(), "edge" | "grpc") && *name == "Entropy")
+        is_port && !(matches!(file.layer(), "edge" | "grpc" | "http") && *name == "Entropy")
     };
-    let uses_ports = matches!(file.layer(), "service" | "edge" | "grpc") && !file.is_in(GATES);
+    let uses_ports = matches!(file.layer(), "service" | "edge" | "grpc" | "http") && !file.is_in(GATES);
     rest.iter().find(is_held).filter(|_| first == "ports" && uses_ports).map(|name| format!("the port {name}"))
 }
 

@@ -2,7 +2,7 @@
 
 mod acs3;
 mod canonical;
-mod sdk_hmac;
+pub(super) mod sdk_hmac;
 #[cfg(test)]
 mod tests;
 mod times;

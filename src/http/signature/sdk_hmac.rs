@@ -9,7 +9,7 @@ use super::canonical::{Authorization, sha256_hex};
 use super::{ClaimedSignature, SignatureProblem, times};
 use crate::http::request::ReceivedRequest;
 
-pub(super) const ALGORITHM: &str = "SDK-HMAC-SHA256";
+pub(in crate::http) const ALGORITHM: &str = "SDK-HMAC-SHA256";
 /// Where a request may name the digest of its body.
 const CONTENT_DIGEST: &str = "x-sdk-content-sha256";
 
