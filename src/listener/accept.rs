@@ -1,4 +1,4 @@
-//! Accepting connections.
+//! Accepting connections, of any number of listeners.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::Limits;
-use super::connection::{Shared, serve};
 use super::descriptors::affordable;
+use super::http1::{self, Http1Edge, RequestLimits};
 use super::tls::TlsInForce;
+use super::{Limits, http2};
 use crate::ports::meter::{AcceptWait, Counter, Gauge, Gauged, Meter};
 use crate::ports::retries::ACCEPT_AFTER;
 use crate::ports::{Clock, LimitedLines, PeerCertificate};
@@ -28,69 +28,103 @@ use crate::ports::{Clock, LimitedLines, PeerCertificate};
 /// How often idle connections are asked to make room while others wait.
 const MAKE_ROOM_EVERY: Duration = Duration::from_secs(1);
 
-/// Serves connections until `stop` is cancelled, each with its own service that knows its peer's address and
-/// certificate, and over TLS if there is a set for it. Then waits until all connections have finished their open calls.
-/// If it is dropped, the connections are cut.
-pub async fn accept<S, B>(
-    listener: TcpListener,
-    tls: Option<TlsInForce>,
-    limits: Limits,
-    clock: Arc<dyn Clock>,
-    meter: Arc<dyn Meter>,
-    stop: CancellationToken,
-    service_of_connection: impl Fn(SocketAddr, Option<PeerCertificate>) -> S + Clone + Send + 'static,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
-        + Clone
-        + Send
-        + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
-{
-    let shared = Shared { limits, clock, meter, stop: stop.clone(), crowded: Arc::new(Notify::new()), tls };
-    let mut door = Door::new(listener, affordable(limits.connections, limits.other_descriptors), shared.clone());
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            (socket, peer, place) = door.next() => {
-                let service_of_connection = service_of_connection.clone();
-                let service_of = move |certificate| service_of_connection(peer, certificate);
-                let connection = serve(socket, service_of, shared.clone());
-                let gauged = Gauged::new(&shared.meter, Gauge::Connections);
-                connections.spawn(async move {
-                    connection.await;
-                    drop((place, gauged));
-                });
-            }
-            Some(_) = connections.join_next() => {}
-        }
+/// What all listeners share: the places for connections, the limits of each connection, and what encrypts them.
+#[derive(Clone)]
+pub struct Connections {
+    pub(super) limits: Limits,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) meter: Arc<dyn Meter>,
+    /// Cancelled when new calls are no longer accepted.
+    pub(super) stop: CancellationToken,
+    /// Notified while other connections wait to be accepted.
+    pub(super) crowded: Arc<Notify>,
+    /// What connections are encrypted with; `None` means plaintext.
+    pub(super) tls: Option<TlsInForce>,
+    places: Arc<Semaphore>,
+}
+
+impl Connections {
+    /// Connections that are served until `stop` is cancelled, over TLS if there is a set for it.
+    pub fn new(
+        limits: Limits,
+        tls: Option<TlsInForce>,
+        clock: Arc<dyn Clock>,
+        meter: Arc<dyn Meter>,
+        stop: CancellationToken,
+    ) -> Self {
+        // A larger number makes no difference.
+        let places = affordable(limits.connections, limits.other_descriptors).min(Semaphore::MAX_PERMITS);
+        Self { limits, clock, meter, stop, crowded: Arc::default(), tls, places: Arc::new(Semaphore::new(places)) }
     }
-    // New connections are refused from here on.
-    drop(door);
-    while connections.join_next().await.is_some() {}
+
+    /// Serves HTTP/2, with a service for each connection that knows its peer's address and certificate. When it is
+    /// stopped, waits until all connections have finished their open calls. If it is dropped, the connections are cut.
+    pub async fn accept_http2<S, B>(
+        self,
+        listener: TcpListener,
+        service_of_connection: impl Fn(SocketAddr, Option<PeerCertificate>) -> S + Clone + Send + 'static,
+    ) where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
+            + Clone
+            + Send
+            + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
+    {
+        let serve = |socket, peer, connections| {
+            let service_of_connection = service_of_connection.clone();
+            http2::serve(socket, move |certificate| service_of_connection(peer, certificate), connections)
+        };
+        self.accept(listener, serve).await;
+    }
+
+    /// Serves HTTP/1.1 in the same way. The edge answers each request, and each that can't be read.
+    pub async fn accept_http1<E: Http1Edge>(self, listener: TcpListener, limits: RequestLimits, edge: E) {
+        let serve = |socket, peer, connections| http1::serve(socket, peer, edge.clone(), limits, connections);
+        self.accept(listener, serve).await;
+    }
+
+    async fn accept<F: Future<Output = ()> + Send + 'static>(
+        self,
+        listener: TcpListener,
+        serve: impl Fn(TcpStream, SocketAddr, Self) -> F,
+    ) {
+        let mut door = Door { listener, connections: self.clone(), lines: LimitedLines::default() };
+        let mut served = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                (socket, peer, place) = door.next() => {
+                    let connection = serve(socket, peer, self.clone());
+                    let gauged = Gauged::new(&self.meter, Gauge::Connections);
+                    served.spawn(async move {
+                        connection.await;
+                        drop((place, gauged));
+                    });
+                }
+                Some(_) = served.join_next() => {}
+            }
+        }
+        // New connections are refused from here on.
+        drop(door);
+        while served.join_next().await.is_some() {}
+    }
 }
 
 /// Accepts connections, one for each free place.
 struct Door {
     listener: TcpListener,
-    places: Arc<Semaphore>,
-    shared: Shared,
+    connections: Connections,
     lines: LimitedLines<AcceptWait>,
 }
 
 impl Door {
-    fn new(listener: TcpListener, places: usize, shared: Shared) -> Self {
-        // A larger number makes no difference.
-        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        Self { listener, places, shared, lines: LimitedLines::default() }
-    }
-
     async fn next(&mut self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
         let place = self.place().await;
+        let Connections { meter, clock, .. } = &self.connections;
         let report = |error: &io::Error| {
-            self.shared.meter.count(Counter::AcceptWaits(AcceptWait::Resources));
-            if let Some(left_out) = self.lines.due(AcceptWait::Resources, self.shared.clock.instant()) {
+            meter.count(Counter::AcceptWaits(AcceptWait::Resources));
+            if let Some(left_out) = self.lines.due(AcceptWait::Resources, clock.instant()) {
                 let error = error as &dyn Error;
                 tracing::warn!(error, left_out, "can't accept connections; it will be retried");
             }
@@ -103,18 +137,18 @@ impl Door {
 
     /// Waits for a free place. While there is none, idle connections are closed.
     async fn place(&mut self) -> OwnedSemaphorePermit {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+        let Connections { places, clock, meter, crowded, .. } = &self.connections;
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
             return place;
         }
-        self.shared.meter.count(Counter::AcceptWaits(AcceptWait::Limit));
+        meter.count(Counter::AcceptWaits(AcceptWait::Limit));
         loop {
-            if self.lines.due(AcceptWait::Limit, self.shared.clock.instant()).is_some() {
+            if self.lines.due(AcceptWait::Limit, clock.instant()).is_some() {
                 tracing::warn!("server.max_connections is reached: new connections wait");
             }
-            self.shared.crowded.notify_waiters();
-            let place = Arc::clone(&self.places).acquire_owned();
+            crowded.notify_waiters();
             // The semaphore is never closed.
-            if let Ok(Ok(place)) = tokio::time::timeout(MAKE_ROOM_EVERY, place).await {
+            if let Ok(Ok(place)) = tokio::time::timeout(MAKE_ROOM_EVERY, Arc::clone(places).acquire_owned()).await {
                 return place;
             }
         }
@@ -166,9 +200,8 @@ mod tests {
         let long = Duration::from_mins(1);
         let limits = Limits { connections: 1, other_descriptors: 0, handshake: long, idle: long, stall: long };
         let (clock, meter) = (Arc::new(SystemClock), Arc::new(NoMeter));
-        let shared =
-            Shared { limits, clock, meter, stop: CancellationToken::new(), crowded: Arc::default(), tls: None };
-        let mut door = Door::new(listener, 1, shared);
+        let connections = Connections::new(limits, None, clock, meter, CancellationToken::new());
+        let mut door = Door { listener, connections, lines: LimitedLines::default() };
         assert!(door.next().await.0.nodelay().unwrap());
     }
 }

@@ -1,14 +1,16 @@
 //! The network: listening addresses, and the limits of each connection before and between its calls.
 //!
-//! A connection is accepted (`accept`), encrypted (`tls`) and served (`connection`), and each of its streams is watched for a peer that
-//! reads nothing or resets what it opens (`streams`). The user of this module answers the calls, with a service for
-//! each connection.
+//! A connection is accepted (`accept`), encrypted (`tls`) and served by its version of HTTP. With HTTP/2 (`http2`), each of
+//! its streams is watched for a peer that reads nothing or resets what it opens (`streams`). With HTTP/1.1 (`http1`), it has
+//! one request at a time (`exchange`). The user of this module answers the calls.
 
 mod accept;
 mod activity;
 mod bind;
 mod connection;
 mod descriptors;
+mod http1;
+mod http2;
 mod metered;
 mod resets;
 mod scrapes;
@@ -17,9 +19,10 @@ mod tls;
 
 use std::time::Duration;
 
-pub use accept::accept;
+pub use accept::Connections;
 pub use bind::{BindError, bind};
 pub use descriptors::raise_descriptor_limit;
+pub use http1::{Http1Edge, RequestLimits};
 pub use scrapes::serve_scrapes;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -36,7 +39,8 @@ pub struct Limits {
     pub connections: usize,
     /// Number of file descriptors reserved for others: those of the store.
     pub other_descriptors: usize,
-    /// The longest time that a peer may take to begin HTTP/2, the handshake of TLS included.
+    /// The longest time that a peer may take to begin HTTP, the handshake of TLS included, and to send the head of a
+    /// request of HTTP/1.1 that it has begun.
     pub handshake: Duration,
     /// How long a connection without a call is kept.
     pub idle: Duration,

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 use super::readiness::follow_store;
 use super::{Server, StartError};
 use crate::grpc::{GrpcEdge, Health};
-use crate::listener::accept;
+use crate::listener::Connections;
 use crate::ports::Meter;
 use crate::service::ServiceError;
 
@@ -47,7 +47,8 @@ impl Server {
         self.tend_store();
         let tls = self.tls.take();
         let _following = self.follow_files(&meter);
-        let accepting = accept(listener, tls, self.limits, clock, meter, draining.clone(), edge);
+        let connections = Connections::new(self.limits, tls, clock, meter, draining.clone());
+        let accepting = connections.accept_http2(listener, edge);
         tokio::pin!(accepting);
         // Accepting ends only when it is stopped.
         tokio::select! {

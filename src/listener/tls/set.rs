@@ -15,13 +15,14 @@ use rustls::version::{TLS12, TLS13};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::{HandshakeTime, unix_time};
+use super::{HandshakeTime, Protocol, unix_time};
 use crate::domain::caller_rules::{CallerRules, CertificateRule, SpiffeId};
 use crate::domain::time::Timestamp;
 use crate::ports::Clock;
 
-/// HTTP/2 is the only protocol (RFC 9113, section 3.1).
+/// The names of the protocols (RFC 7301, RFC 9113).
 const H2: &[u8] = b"h2";
+const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// The texts of the files, and what the settings say beside them.
 #[derive(PartialEq, Eq)]
@@ -44,7 +45,8 @@ pub struct TlsTexts {
 
 /// A set that fits together.
 pub struct TlsSet {
-    server: Arc<ServerConfig>,
+    http1: Arc<ServerConfig>,
+    http2: Arc<ServerConfig>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
     callers: CallerRules,
 }
@@ -115,8 +117,12 @@ impl TlsSet {
             server.session_storage = Arc::new(NoServerSessionStorage {});
             server.send_tls13_tickets = 0;
         }
-        server.alpn_protocols = vec![H2.to_vec()];
-        Ok(Self { server: Arc::new(server), clients, callers })
+        let speaking = |protocol: &[u8]| {
+            let mut server = server.clone();
+            server.alpn_protocols = vec![protocol.to_vec()];
+            Arc::new(server)
+        };
+        Ok(Self { http1: speaking(HTTP_1_1), http2: speaking(H2), clients, callers })
     }
 
     /// What an id stands for.
@@ -132,8 +138,11 @@ impl TlsSet {
         }
     }
 
-    pub(super) fn server_config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.server)
+    pub(super) fn server_config(&self, protocol: Protocol) -> Arc<ServerConfig> {
+        Arc::clone(match protocol {
+            Protocol::Http1 => &self.http1,
+            Protocol::Http2 => &self.http2,
+        })
     }
 }
 

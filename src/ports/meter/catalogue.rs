@@ -92,8 +92,10 @@ labels! {
         Crowded = "crowded",
         /// Its peer cancelled too many calls.
         Cancellations = "cancellations",
-        /// Its peer did not begin HTTP/2 in time.
+        /// Its peer did not begin HTTP in time, or did not send the head of a request that it had begun.
         Handshake = "handshake",
+        /// Its peer read nothing of an answer over HTTP/1.1.
+        Stalled = "stalled",
     }
 
     /// What accepting waits for.
