@@ -2,6 +2,7 @@
 
 mod audit_key;
 mod bad_settings;
+mod http;
 mod jwt;
 mod location;
 mod operator_file;
@@ -27,8 +28,9 @@ use crate::domain::names::FreeName;
 use crate::domain::time::{days, minutes};
 use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
+use crate::http::VendorSettings;
 use crate::jwt::Jwts;
-use crate::listener::{BindError, Limits, TlsInForce, raise_descriptor_limit};
+use crate::listener::{BindError, Limits, RequestLimits, TlsInForce, raise_descriptor_limit};
 use crate::policy::Baseline;
 use crate::ports::{
     AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, JwtVerifier, Meter, Pepper, Store, StoreError,
@@ -51,7 +53,11 @@ pub use pepper::key_ring;
 pub use policies::{CandidateFiles, PolicyFiles, candidate_policies, policies};
 pub use refused::{RefusedFile, refused_passwords};
 pub use reload::{FileSet, Reloader};
+pub use serving::Listeners;
 pub use tls::{TlsFiles, tls};
+
+/// The host in the vendors' answers. It is no name of a machine: answers show none.
+const HOST: &str = "credentiald";
 
 /// The service and everything that it uses. No network port is bound yet.
 pub struct Server {
@@ -62,7 +68,9 @@ pub struct Server {
     entropy: Arc<dyn Entropy>,
     meter: AtomicMeter,
     grpc: GrpcSettings,
+    vendors: VendorSettings,
     limits: Limits,
+    request_limits: RequestLimits,
     tls: Option<TlsInForce>,
     jwts: Option<Jwts>,
     /// The files that operators change.
@@ -191,6 +199,7 @@ impl Server {
         let denials_readable = minutes(config.policies.denial_message_hours.saturating_mul(60));
         let audit_kept = days(config.audit.kept_days);
         let quotas = quota_limits(&config.quotas);
+        let longest_request = Duration::from_millis(config.http.deadline_milliseconds);
         let process = config.audit.process_name.clone().or_else(host_name);
         let installation = Installation {
             region,
@@ -215,7 +224,9 @@ impl Server {
                 longest_request: Duration::from_secs(config.server.longest_request_seconds),
                 max_message_bytes: config.server.max_message_bytes,
             },
+            vendors: VendorSettings { longest_request, host: HOST.to_owned() },
             limits: limits(config),
+            request_limits: RequestLimits { body_bytes: config.server.max_message_bytes, body_within: longest_request },
             tls: tls_in_force,
             jwts,
             followed: files.into_iter().flatten().collect(),

@@ -1,6 +1,7 @@
 //! `serve`.
 
 use clap::Args;
+use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -10,7 +11,7 @@ use super::failure::Failure;
 use super::settings::SettingArgs;
 use crate::config::Config;
 use crate::listener::{bind, serve_scrapes};
-use crate::server::{Server, StartError};
+use crate::server::{self, Server, StartError};
 use crate::telemetry::scrapes;
 
 /// Run the service until it is stopped.
@@ -46,7 +47,7 @@ pub(super) enum OnHangup {
 /// The listeners.
 pub(super) struct Listeners {
     /// For callers.
-    pub(super) grpc: TcpListener,
+    pub(super) callers: server::Listeners,
     /// For scrapes of metrics.
     metrics: Option<TcpListener>,
 }
@@ -54,18 +55,17 @@ pub(super) struct Listeners {
 impl Listeners {
     /// Binds the configured addresses.
     pub(super) async fn bind(config: &Config) -> Result<Self, Failure> {
-        let grpc = bind(config.server.listen).await.map_err(|error| cant_serve(error.into()))?;
-        let metrics = match config.metrics.listen {
-            Some(address) => Some(bind(address).await.map_err(|error| cant_serve(error.into()))?),
-            None => None,
-        };
-        Ok(Self { grpc, metrics })
+        let listen = async |address| bind(address).await.map_err(|error| cant_serve(error.into()));
+        let optional = async |address: Option<_>| OptionFuture::from(address.map(listen)).await.transpose();
+        let grpc = listen(config.server.listen).await?;
+        let http = optional(config.http.listen).await?;
+        Ok(Self { callers: server::Listeners { grpc, http }, metrics: optional(config.metrics.listen).await? })
     }
 }
 
 /// Serves until SIGTERM or Ctrl-C. Metrics are served to the end, also while requests in flight finish.
 pub(super) async fn serve(server: Server, listeners: Listeners, on_hangup: OnHangup) -> Result<(), Failure> {
-    let Listeners { grpc: listener, metrics } = listeners;
+    let Listeners { callers, metrics } = listeners;
     if let Some(metrics) = metrics {
         if let Ok(address) = metrics.local_addr() {
             tracing::info!(scraped_at = %address, "metrics");
@@ -93,10 +93,13 @@ pub(super) async fn serve(server: Server, listeners: Listeners, on_hangup: OnHan
         }
         tracing::info!("stopping");
     };
-    if let Ok(address) = listener.local_addr() {
+    if let Some(Ok(address)) = callers.http.as_ref().map(TcpListener::local_addr) {
+        tracing::info!(called_at = %address, "HTTP for the vendors' SDKs");
+    }
+    if let Ok(address) = callers.grpc.local_addr() {
         tracing::info!(%address, "serving");
     }
-    server.serve(listener, stop).await.map_err(cant_serve)?;
+    server.serve(callers, stop).await.map_err(cant_serve)?;
     tracing::info!("stopped");
     Ok(())
 }

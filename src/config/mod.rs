@@ -13,8 +13,8 @@ mod values;
 pub use parse::{ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion};
 pub use secret::Secret;
 pub use settings::{
-    Attempts, Audit, Config, Directory, Hashing, Jwt, Kind, Log, Metrics, Pepper, Policies, Policy, Postgres, Quotas,
-    SETTINGS, Server, Setting, Store, Tls, Watch,
+    Attempts, Audit, Config, Directory, Hashing, Http, Jwt, Kind, Log, Metrics, Pepper, Policies, Policy, Postgres,
+    Quotas, SETTINGS, Server, Setting, Store, Tls, Watch,
 };
 pub use show::holds_password;
 pub use sources::{File, Source, Sources};
@@ -77,17 +77,20 @@ impl Effective {
 fn contradictions(values: &Values) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let listen = values.read("server.listen", parse::address);
+    let http_listen = values.read("http.listen", parse::optional_address);
     let allow_plaintext = values.read("server.allow_plaintext", parse::flag);
     let certificate = values.read("tls.certificate_file", parse::optional_path);
     let key = values.read("tls.key_file", parse::optional_path);
-    if let (Ok(listen), Ok(false), Ok(None)) = (listen, allow_plaintext, &certificate)
-        && !listen.ip().is_loopback()
-    {
-        let message = format!(
-            "{listen} is not a loopback address, and passwords would cross the network in plaintext; \
-             set tls.certificate_file, or server.allow_plaintext = true where something else encrypts the connection"
-        );
-        mistakes.push(values.mistake("server.listen", message));
+    if let (Ok(false), Ok(None)) = (allow_plaintext, &certificate) {
+        for (key, listen) in [("server.listen", listen.ok()), ("http.listen", http_listen.ok().flatten())] {
+            if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback()) {
+                let message = format!(
+                    "{listen} is not a loopback address, and passwords would cross the network in plaintext; \
+                     set tls.certificate_file, or server.allow_plaintext = true where something else encrypts the connection"
+                );
+                mistakes.push(values.mistake(key, message));
+            }
+        }
     }
     for (file, needed) in [
         ("tls.client_ca_file", "tls.certificate_file"),
@@ -305,6 +308,10 @@ mod tests {
         let mistakes = load("", &open, &[]).unwrap_err();
         assert!(mistakes[0].starts_with("CREDENTIALD_SERVER_LISTEN: 0.0.0.0:50051 is not a loopback"), "{mistakes:?}");
         assert!(mistakes[0].contains("server.allow_plaintext"), "{mistakes:?}");
+        assert!(load("[server]\nallow_plaintext = true\n", &open, &[]).is_ok());
+        let open = [("CREDENTIALD_HTTP_LISTEN", "0.0.0.0:8080")];
+        let mistakes = load("", &open, &[]).unwrap_err();
+        assert!(mistakes[0].starts_with("CREDENTIALD_HTTP_LISTEN: 0.0.0.0:8080 is not a loopback"), "{mistakes:?}");
         assert!(load("[server]\nallow_plaintext = true\n", &open, &[]).is_ok());
     }
 

@@ -138,6 +138,14 @@ settings! {
         /// Largest request message, in bytes.
         max_message_bytes: usize = Number "65536", whole::<_, 4096, 4_194_304>;
     }
+    /// HTTP/1.1 for the SDKs of Alibaba Cloud and Huawei Cloud. Limits of connections and TLS are those of gRPC.
+    http: Http {
+        /// Address and port to listen on for the vendors' SDKs. Empty means none.
+        listen: Option<SocketAddr> = Text "", optional_address;
+        /// Longest time that a request of an SDK may take, in milliseconds. Below 3000, because SDKs give up after three
+        /// seconds: a change that ends later leaves its caller with a password that it does not know.
+        deadline_milliseconds: u64 = Number "2000", whole::<_, 100, 2999>;
+    }
     /// TLS. The files are read again when their content changes, and on SIGHUP.
     tls: Tls {
         /// File with the certificate of the service in PEM, and after it the intermediate certificates. Empty means

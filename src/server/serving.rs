@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{OptionFuture, join};
 use http::Request;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -14,9 +15,18 @@ use tower::ServiceExt;
 use super::readiness::follow_store;
 use super::{Server, StartError};
 use crate::grpc::{GrpcEdge, Health};
+use crate::http::VendorEdge;
 use crate::listener::Connections;
 use crate::ports::Meter;
 use crate::service::ServiceError;
+
+/// Where the service is called.
+pub struct Listeners {
+    /// By gRPC.
+    pub grpc: TcpListener,
+    /// By the vendors' SDKs.
+    pub http: Option<TcpListener>,
+}
 
 /// How long a stop waits for each of the records that do not count as calls in flight.
 const LAST_RECORDS_WITHIN: Duration = Duration::from_secs(2);
@@ -29,12 +39,14 @@ impl Server {
     /// The descriptors that reflection answers from can't be read.
     pub async fn serve(
         mut self,
-        listener: TcpListener,
+        listeners: Listeners,
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), StartError> {
         let health = Health::starting().await;
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let meter: Arc<dyn Meter> = Arc::new(self.meter.clone());
+        let (service, vendors) = (Arc::clone(&self.service), self.vendors.clone());
+        let vendors = VendorEdge::new(service, vendors, Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&meter));
         let edges = GrpcEdge::new(&self.service, self.grpc, Arc::clone(&clock), entropy, Arc::clone(&meter), &health)?;
         let edges = Arc::new(edges);
         let edge = move |peer, certificate| {
@@ -48,18 +60,20 @@ impl Server {
         let tls = self.tls.take();
         let _following = self.follow_files(&meter);
         let connections = Connections::new(self.limits, tls, clock, meter, draining.clone());
-        let accepting = connections.accept_http2(listener, edge);
+        let Listeners { grpc, http } = listeners;
+        let of_http = http.map(|http| connections.clone().accept_http1(http, self.request_limits, Arc::new(vendors)));
+        let accepting = join(connections.accept_http2(grpc, edge), OptionFuture::from(of_http));
         tokio::pin!(accepting);
         // Accepting ends only when it is stopped.
         tokio::select! {
-            () = &mut accepting => {}
+            _ = &mut accepting => {}
             () = stop => {}
             never = follow_store(&self.store, &health) => match never {},
         }
         health.not_serving().await;
         tracing::info!(seconds = self.shutdown_delay.as_secs(), "health is NOT_SERVING; calls are still served");
         tokio::select! {
-            () = &mut accepting => {}
+            _ = &mut accepting => {}
             () = tokio::time::sleep(self.shutdown_delay) => {}
         }
         health.end_watches().await;

@@ -15,7 +15,7 @@ use super::serve::{Listeners, OnHangup, cant_serve, serve};
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::ambient::SystemClock;
-use crate::config::Effective;
+use crate::config::{Config, Effective};
 use crate::ports::Clock;
 use crate::server::Server;
 use certificates::Certificates;
@@ -62,12 +62,16 @@ impl QuickstartArgs {
         ];
         let settings = own.into_iter().fold(self.settings.clone(), |settings, (key, value)| settings.with(key, value));
         let effective = load_and_log(&settings, environment)?;
-        let listen = effective.config.server.listen;
-        if listen.ip().is_loopback() {
-            return Ok(effective);
+        let Config { server, http, .. } = &effective.config;
+        let listens = [("server.listen", Some(server.listen)), ("http.listen", http.listen)];
+        for (key, listen) in listens {
+            if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback()) {
+                let message =
+                    format!("{listen} is not a loopback address, and the tokens of the demonstration are public");
+                return Err(vec![effective.mistake(key, message)].into());
+            }
         }
-        let message = format!("{listen} is not a loopback address, and the tokens of the demonstration are public");
-        Err(vec![effective.mistake("server.listen", message)].into())
+        Ok(effective)
     }
 }
 
@@ -81,7 +85,7 @@ pub(super) async fn run(
     let config = args.load(certificates.as_ref(), environment)?.config;
     // The port first: if it is taken, the demonstration subjects keep their passwords.
     let listeners = Listeners::bind(&config).await?;
-    let address = listeners.grpc.local_addr().map_err(|error| Failure::caused("can't serve", &error))?;
+    let address = listeners.callers.grpc.local_addr().map_err(|error| Failure::caused("can't serve", &error))?;
     if let Some(certificates) = &certificates {
         certificates.make(address.ip(), SystemClock.now())?;
     }

@@ -12,6 +12,7 @@ mod client_tokens;
 mod concurrency;
 mod consequences;
 mod denials;
+mod http;
 mod imports;
 mod isolation;
 mod jwts;

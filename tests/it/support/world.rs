@@ -9,7 +9,7 @@ use std::sync::Arc;
 use credentiald::config::{Config, Effective, Sources};
 use credentiald::domain::names::FreeName;
 use credentiald::ports::Store;
-use credentiald::server::Server;
+use credentiald::server::{Listeners, Server};
 use credentiald::service::gates::Ports;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -27,6 +27,8 @@ pub const TENANT: &str = "acme";
 /// A running server on a store of its own, its operator, and the root of a tenant `acme`.
 pub struct World {
     pub address: SocketAddr,
+    /// Where the vendors' SDKs call it, if the settings say so.
+    pub http: Option<SocketAddr>,
     pub operator: Client,
     pub root: Client,
     pub directory: Arc<TempDir>,
@@ -86,33 +88,40 @@ impl Setup {
         let store = store.expect("the ports were built");
         let name = FreeName::parse("first").unwrap();
         let operator = server.bootstrap(name).await.unwrap().expect("the store is empty");
-        let running = Running::start(server).await;
+        let running = Running::start(server, &config).await;
         let anybody = Client::new(running.address);
         let anybody = self.tls.map_or(anybody.clone(), |tls| anybody.over(&tls));
         let operator = anybody.with_token(&operator.text);
         operator.ok("CreateTenant", json!({ "tenant": TENANT })).await;
         let root = root_of(&anybody, &operator, TENANT).await;
-        World { address: running.address, operator, root, directory, store, running }
+        World { address: running.address, http: running.http, operator, root, directory, store, running }
     }
 }
 
 /// A server that runs.
 struct Running {
     address: SocketAddr,
+    http: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    async fn start(server: Server) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    async fn start(server: Server, config: &Config) -> Self {
+        let grpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let http = match config.http.listen {
+            Some(address) => Some(TcpListener::bind(address).await.unwrap()),
+            None => None,
+        };
+        let address = grpc.local_addr().unwrap();
+        let called_at = http.as_ref().map(|http| http.local_addr().unwrap());
+        let listeners = Listeners { grpc, http };
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(async move { server.serve(listener, stopped).await.unwrap() });
-        Self { address, stop: Some(stop), task }
+        let task = tokio::spawn(async move { server.serve(listeners, stopped).await.unwrap() });
+        Self { address, http: called_at, stop: Some(stop), task }
     }
 
     /// Stops the server in order.
@@ -209,9 +218,9 @@ impl World {
         let config = config(&database(&directory), Vec::new());
         let store = Arc::clone(&self.store);
         let shared = |ports| Ports { store: Arc::clone(&store), ..ports };
-        let running = Running::start(Server::build_around(&config, shared).await.unwrap()).await;
+        let running = Running::start(Server::build_around(&config, shared).await.unwrap(), &config).await;
         let (operator, root) = (self.operator.at(running.address), self.root.at(running.address));
-        Self { address: running.address, operator, root, directory, store, running }
+        Self { address: running.address, http: running.http, operator, root, directory, store, running }
     }
 
     /// What `VerifyPassword` says of the passwords, one after the other.
@@ -239,8 +248,16 @@ impl World {
             store = Some(Arc::clone(&ports.store));
             ports
         };
-        let running = Running::start(Server::build_around(&config, remembered).await.unwrap()).await;
+        let running = Running::start(Server::build_around(&config, remembered).await.unwrap(), &config).await;
         let (operator, root) = (operator.at(running.address), root.at(running.address));
-        Self { address: running.address, operator, root, directory, store: store.expect("ports"), running }
+        Self {
+            address: running.address,
+            http: running.http,
+            operator,
+            root,
+            directory,
+            store: store.expect("ports"),
+            running,
+        }
     }
 }
