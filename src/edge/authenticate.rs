@@ -41,7 +41,7 @@ impl<'a> Credentials<'a> {
 }
 
 /// Authenticates the caller, takes one request from its quotas, and checks whether that kind of caller may use the
-/// operation at all. If the caller's certificate names a caller, it must be the same one.
+/// operation at all. If the caller's certificate names a caller, it must be the same one, also from then on.
 ///
 /// `header` returns the values of a header of the request, and `None` for one that is not ASCII. `peer` is the certificate
 /// of the connection.
@@ -69,7 +69,7 @@ pub async fn authenticate<'a, Values: Iterator<Item = Option<&'a str>>>(
             service.authenticate_external(identity).await.map_err(refused)?
         }
     };
-    check_certificate(service, certificate, &caller).map_err(refused)?;
+    let evidence = with_certificate(service, certificate, evidence, &caller).map_err(refused)?;
     service.take_quota(&caller).map_err(refused)?;
     call_of(caller, evidence, context)
 }
@@ -94,20 +94,21 @@ pub async fn authenticate_signed<'a, Values: Iterator<Item = Option<&'a str>>>(
         }
         refused(error)
     })?;
-    check_certificate(service, certificate.as_ref(), &caller).map_err(refused)?;
+    let evidence = with_certificate(service, certificate.as_ref(), evidence, &caller).map_err(refused)?;
     call_of(caller, evidence, context)
 }
 
-/// Checks that a certificate which names a caller names this one.
-fn check_certificate(
+/// The evidence, and beside it a certificate which names a caller: that must be this one, also from then on.
+fn with_certificate(
     service: &Service,
     certificate: Option<&PeerCertificate>,
+    evidence: Evidence,
     caller: &Caller,
-) -> Result<(), ServiceError> {
-    let names_another = certificate
-        .and_then(PeerCertificate::identity)
-        .is_some_and(|identity| !service.is_identity_of(identity.as_ref(), caller));
-    if names_another { Err(ServiceError::Unauthenticated) } else { Ok(()) }
+) -> Result<Evidence, ServiceError> {
+    match certificate.and_then(PeerCertificate::identity) {
+        Some(certificate) => service.with_certificate(evidence, certificate, caller),
+        None => Ok(evidence),
+    }
 }
 
 /// The call of an authenticated caller, if its kind can use the operation at all.

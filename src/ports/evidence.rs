@@ -17,6 +17,8 @@ pub struct Evidence {
     pub proof: CallerProof,
     /// The tenant that it is bound to; `None` for an operator.
     pub tenant: Option<TenantId>,
+    /// The client certificate that names the same caller, if the call had one. The evidence ends with it, too.
+    pub beside: Option<Arc<dyn ExternalIdentity>>,
 }
 
 /// A way to prove a caller.
@@ -111,7 +113,7 @@ impl PeerCertificate {
 impl Evidence {
     /// The evidence for the caller of an access token.
     pub const fn of_token(token: &AccessToken) -> Self {
-        Self { proof: CallerProof::Token(token.id), tenant: token.tenant }
+        Self { proof: CallerProof::Token(token.id), tenant: token.tenant, beside: None }
     }
 
     /// The access token, if it is one.
@@ -124,10 +126,11 @@ impl Evidence {
 
     /// Whether it holds at that time, as far as it does not depend on the store.
     pub fn holds_outside_the_store(&self, at: Timestamp) -> bool {
-        match &self.proof {
-            CallerProof::Token(_) => true,
-            CallerProof::External { identity, .. } => identity.is_valid_at(at),
-        }
+        let proof = match &self.proof {
+            CallerProof::Token(_) => None,
+            CallerProof::External { identity, .. } => Some(identity),
+        };
+        proof.into_iter().chain(&self.beside).all(|identity| identity.is_valid_at(at))
     }
 }
 
@@ -141,7 +144,11 @@ impl PartialEq for Evidence {
             }
             _ => false,
         };
-        is_same_proof && self.tenant == other.tenant
+        let is_same_beside = match (&self.beside, &other.beside) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        is_same_proof && is_same_beside && self.tenant == other.tenant
     }
 }
 

@@ -75,7 +75,8 @@ impl Service {
     ) -> Result<(Caller, Evidence), ServiceError> {
         let found = self.gates.caller_named(identity.caller()).await?;
         let (caller, tenant) = found.ok_or(ServiceError::Unauthenticated)?;
-        let evidence = Evidence { proof: CallerProof::External { identity, subject: caller.subject_id() }, tenant };
+        let proof = CallerProof::External { identity, subject: caller.subject_id() };
+        let evidence = Evidence { proof, tenant, beside: None };
         let holds = evidence.holds_outside_the_store(self.gates.now());
         holds.then_some((caller, evidence)).ok_or(ServiceError::Unauthenticated)
     }
@@ -102,9 +103,19 @@ impl Service {
         self.gates.log_refused_proof(refusal)
     }
 
-    /// Whether an identity from outside is valid now, and names that caller.
-    pub fn is_identity_of(&self, identity: &dyn ExternalIdentity, caller: &Caller) -> bool {
-        identity.is_valid_at(self.gates.now()) && identity.caller().is_name_of(caller)
+    /// The evidence of a call that has a client certificate besides another proof: from now on, both must hold.
+    ///
+    /// # Errors
+    /// The certificate is not valid now, or names another caller.
+    pub fn with_certificate(
+        &self,
+        evidence: Evidence,
+        certificate: &Arc<dyn ExternalIdentity>,
+        caller: &Caller,
+    ) -> Result<Evidence, ServiceError> {
+        let is_of_caller = certificate.is_valid_at(self.gates.now()) && certificate.caller().is_name_of(caller);
+        let evidence = Evidence { beside: Some(Arc::clone(certificate)), ..evidence };
+        is_of_caller.then_some(evidence).ok_or(ServiceError::Unauthenticated)
     }
 
     /// Checks a caller's evidence again, once its message is there: that may be long after the headers.

@@ -20,7 +20,7 @@ use crate::support::certificates::{Authority, ClientTls, client_params};
 use crate::support::client::{OpenStream, Watching, frame, method_named, path};
 use crate::support::clock::MovedClock;
 use crate::support::installation::write_secretly;
-use crate::support::jwt::{JwksServer, REFRESH, SigningKey, claims, encoded, issuers, key_set};
+use crate::support::jwt::{JwksServer, REFRESH, SigningKey, claims, encoded, issuers, key_set, seconds_from_now};
 use crate::support::{Client, Setup, World};
 
 const OLD: &str = "mypassword";
@@ -192,6 +192,24 @@ async fn a_certificate_that_expires_ends_calls_and_watches() {
     assert_eq!(watch.end().await.reason(), "UNAUTHENTICATED");
     let again = certified.with(&params);
     assert!(again.try_call("VerifyPassword", verification()).await.is_none(), "a new connection");
+}
+
+#[tokio::test]
+async fn a_call_with_a_token_ends_with_the_certificate_beside_it() {
+    let certified = Certified::usual().await;
+    let relay = json!({ "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "relay" });
+    let issued = certified.world.root.ok("IssueAccessToken", relay).await;
+    let token = issued["token"].as_str().unwrap();
+    let watching = async |params: &CertificateParams| certified.with(params).with_token(token).watch(json!({})).await;
+    let mut short_lived = of_relay(8);
+    short_lived.not_after =
+        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds_from_now(3600).unsigned_abs());
+    let (expiring, revoked, mut good) =
+        (watching(&short_lived).await, watching(&of_relay(9)).await, watching(&of_relay(10)).await);
+    certified.revoke(9, revoked).await;
+    certified.clock.forward(Duration::from_hours(2));
+    assert_eq!(expiring.end().await.reason(), "UNAUTHENTICATED");
+    good.next().await.unwrap();
 }
 
 #[tokio::test]

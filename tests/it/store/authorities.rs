@@ -1,5 +1,6 @@
 //! Nothing is written in the name of who may not any more.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -134,6 +135,11 @@ pub async fn no_write_is_made_for_an_external_identity_that_no_longer_holds(back
     assert_eq!(store.delete_tenant(&globex, &authority()).await.unwrap(), Deletion::Deleted);
     // A user that is created under the same name is another.
     add_subject(&*store, &acme, ram_user("gone")).await;
+    // A token, and beside it a certificate that names the same caller.
+    let root = token(Caller::Root(acme.clone()));
+    assert!(store.insert_access_token(&root, &digest(1), &authority()).await.unwrap());
+    let certificate = external("root acme", of_acme, None).0;
+    let both = Evidence { beside: Some(Arc::clone(&certificate) as _), ..Evidence::of_token(&root) };
     let events = backend.audit_events().await;
 
     let refused = async |name: Authority| {
@@ -146,7 +152,7 @@ pub async fn no_write_is_made_for_an_external_identity_that_no_longer_holds(back
     for evidence in [deleted_user, deleted_tenants, other_tenants] {
         refused(name_of(evidence)).await;
     }
-    for (number, (identity, evidence)) in [operator, relay, user].into_iter().enumerate() {
+    for (number, (identity, evidence)) in [operator, relay, user, (certificate, both)].into_iter().enumerate() {
         let mut late = name_of(evidence.clone());
         late.event.at = at(20);
         refused(late).await;

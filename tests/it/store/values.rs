@@ -165,7 +165,7 @@ pub fn external(name: &str, tenant: Option<TenantId>, subject: Option<SubjectId>
     let caller = NamedCaller::parse(name).unwrap();
     let identity = Arc::new(Identity { caller, recognized: AtomicBool::new(true) });
     let proof = CallerProof::External { identity: Arc::clone(&identity) as _, subject };
-    (identity, Evidence { proof, tenant })
+    (identity, Evidence { proof, tenant, beside: None })
 }
 
 /// The id of the first tenant of that name.
