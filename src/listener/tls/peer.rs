@@ -21,14 +21,23 @@ use crate::ports::{
 
 /// A client certificate that was verified, by the handshake or after a proxy forwarded it.
 struct ClientCertificate {
+    /// It, and those that were sent with it.
     chain: Vec<CertificateDer<'static>>,
-    expires_at: Timestamp,
+    /// When each of them expires.
+    ends: Vec<Timestamp>,
     in_force: TlsInForce,
     clock: Arc<dyn Clock>,
-    /// The last set that the certificate was compared with, and whether that set recognizes it.
-    compared: Mutex<(Arc<TlsSet>, bool)>,
+    verified: Mutex<Verified>,
     /// The proxy that forwards it.
     proxy: Option<Arc<Ruled<ForwardingHeader>>>,
+}
+
+/// The last verification of a certificate: by which set, its outcome, and the first time at which another certificate
+/// of the chain expires. The set may need that one or not, so it has to verify the chain again.
+struct Verified {
+    by: Arc<TlsSet>,
+    is_good: bool,
+    until: Option<Timestamp>,
 }
 
 /// A certificate whose id has a rule: for a caller, or for a proxy with its header.
@@ -49,7 +58,7 @@ pub(super) fn certificate(
 }
 
 impl ClientCertificate {
-    /// The first certificate of a chain that `set` has verified, or `None` if it can't be read.
+    /// The first certificate of a chain that `set` has verified, or `None` if one can't be read.
     fn peer(
         chain: Vec<CertificateDer<'static>>,
         set: &Arc<TlsSet>,
@@ -59,13 +68,11 @@ impl ClientCertificate {
     ) -> Option<PeerCertificate> {
         let thumbprint = Sha256::digest(chain.first()?).into();
         let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;
-        // The last second is part of its time (RFC 5280, section 4.1.2.5).
-        let expires_at =
-            Timestamp::from_micros(leaf.validity().not_after.timestamp().checked_add(1)?.checked_mul(1_000_000)?);
+        let ends: Vec<_> = chain.iter().map(|certificate| end_of(certificate)).collect::<Option<_>>()?;
         let ruled = only_spiffe_id(&leaf).and_then(|id| Some((set.rule_of(&id)?.clone(), id)));
         let is_forwarded = proxy.is_some();
-        let compared = Mutex::new((Arc::clone(set), true));
-        let certificate = Arc::new(Self { chain, expires_at, in_force, clock, compared, proxy });
+        let verified = Mutex::new(Verified { by: Arc::clone(set), is_good: true, until: ends.iter().min().copied() });
+        let certificate = Arc::new(Self { chain, ends, in_force, clock, verified, proxy });
         let validity = Arc::clone(&certificate) as _;
         let holder = match ruled {
             Some((CertificateRule::Caller(named), id)) => {
@@ -84,21 +91,22 @@ impl ClientCertificate {
         Arc::clone(&self.in_force.borrow())
     }
 
-    /// Verifies the certificate again, once for each set that is put in force.
-    fn is_recognized(&self) -> bool {
+    /// Whether a client could connect with the chain at that time. Verifies it again for each set that is put in force, and
+    /// when a certificate of the chain has expired.
+    fn is_recognized_at(&self, at: Timestamp) -> bool {
         let set = self.set();
-        let mut compared = self.compared.lock();
-        if !Arc::ptr_eq(&compared.0, &set) {
-            let is_recognized = set.verifies(&self.chain, self.clock.now());
-            *compared = (set, is_recognized);
+        let mut verified = self.verified.lock();
+        if !Arc::ptr_eq(&verified.by, &set) || verified.until.is_some_and(|until| until <= at) {
+            let until = self.ends.iter().filter(|end| at < **end).min().copied();
+            *verified = Verified { is_good: set.verifies(&self.chain, at), by: set, until };
         }
-        compared.1
+        verified.is_good
     }
 }
 
 impl CertificateValidity for ClientCertificate {
     fn is_valid_at(&self, at: Timestamp) -> bool {
-        at < self.expires_at && self.is_recognized() && self.proxy.as_ref().is_none_or(|proxy| proxy.is_trusted_at(at))
+        self.is_recognized_at(at) && self.proxy.as_ref().is_none_or(|proxy| proxy.is_trusted_at(at))
     }
 }
 
@@ -143,7 +151,7 @@ impl TrustedProxy for Ruled<ForwardingHeader> {
 
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("ClientCertificate").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        formatter.debug_struct("ClientCertificate").field("ends", &self.ends).finish_non_exhaustive()
     }
 }
 
@@ -152,6 +160,13 @@ impl<T: fmt::Debug> fmt::Debug for Ruled<T> {
         let Self { id, named, .. } = self;
         formatter.debug_struct("Ruled").field("id", id).field("named", named).finish_non_exhaustive()
     }
+}
+
+/// The end of a certificate's time. The last second is part of it (RFC 5280, section 4.1.2.5).
+fn end_of(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let end = certificate.validity().not_after.timestamp().checked_add(1)?.checked_mul(1_000_000)?;
+    Some(Timestamp::from_micros(end))
 }
 
 /// The id of a certificate. One with several URIs of any kind has no id (X509-SVID, section 2). What can't be read

@@ -130,10 +130,10 @@ impl TlsSet {
         self.callers.rule_of(id)
     }
 
-    /// Whether a client with these certificates could connect now.
-    pub(super) fn verifies(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> bool {
+    /// Whether a client with these certificates could connect at that time.
+    pub(super) fn verifies(&self, chain: &[CertificateDer<'_>], at: Timestamp) -> bool {
         match (&self.clients, chain) {
-            (Some(verifier), [leaf, rest @ ..]) => verifier.verify_client_cert(leaf, rest, unix_time(now)).is_ok(),
+            (Some(verifier), [leaf, rest @ ..]) => verifier.verify_client_cert(leaf, rest, unix_time(at)).is_ok(),
             _ => false,
         }
     }

@@ -407,8 +407,9 @@ impl Closed {
 #[tokio::test]
 async fn an_intermediate_ca_that_is_revoked_vouches_for_no_client() {
     let closed = Closed::new();
-    let [good, revoked] =
-        [(20, "good"), (21, "revoked")].map(|(serial, name)| closed.clients.intermediate(name, serial));
+    let [good, revoked] = [(20, "good"), (21, "revoked")].map(|(serial, name)| {
+        closed.clients.intermediate(name, |params| params.serial_number = Some(rcgen::SerialNumber::from(serial)))
+    });
     let lists = closed.clients.revocations(&[21]) + &good.revocations(&[]) + &revoked.revocations(&[]);
     fs::write(closed.site.path("crl.pem"), lists).unwrap();
     let serving = closed.serve(&[]).await;

@@ -152,6 +152,13 @@ impl Certified {
         (client, encoded(Sha256::digest(der)))
     }
 
+    /// A client with a certificate for the relay that another CA has signed, and with that CA's certificate.
+    fn with_intermediate(&self, issuer: &Authority, intermediate: &Authority) -> Client {
+        let mut leaf = issuer.issue(&of_relay(8));
+        leaf.certificate.push_str(&intermediate.pem());
+        self.world.anybody().over(&ClientTls::with_certificate(&self.authority.pem(), &leaf))
+    }
+
     /// A client with this certificate.
     fn with(&self, params: &CertificateParams) -> Client {
         self.with_thumbprint(params).0
@@ -210,6 +217,27 @@ async fn a_call_with_a_token_ends_with_the_certificate_beside_it() {
     certified.clock.forward(Duration::from_hours(2));
     assert_eq!(expiring.end().await.reason(), "UNAUTHENTICATED");
     good.next().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_intermediate_ca_that_expires_ends_calls_and_watches() {
+    // Without revocation lists, which each CA would have to sign.
+    let no_lists = [("tls.client_crl_file", "")];
+    let certified = Certified::start(tempfile::tempdir().unwrap(), &server_params(), &no_lists).await;
+    let between = certified.authority.intermediate("between", |params| {
+        params.not_after = rcgen::date_time_ymd(2050, 1, 1);
+    });
+    let below = certified.with_intermediate(&between, &between);
+    let not_below = certified.with_intermediate(&certified.authority, &between);
+    let watch = below.watch(json!({})).await;
+    for relay in [&below, &not_below] {
+        relay.ok("VerifyPassword", verification()).await;
+    }
+    certified.clock.forward(Duration::from_hours(30 * 365 * 24));
+    below.err("VerifyPassword", verification(), "UNAUTHENTICATED").await;
+    assert_eq!(watch.end().await.reason(), "UNAUTHENTICATED");
+    // A certificate that only came along may expire.
+    not_below.ok("VerifyPassword", verification()).await;
 }
 
 #[tokio::test]

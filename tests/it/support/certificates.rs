@@ -67,10 +67,10 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A CA below this one, whose certificate has that serial number.
-    pub fn intermediate(&self, name: &str, serial: u64) -> Self {
+    /// A CA below this one, whose parameters the test changes.
+    pub fn intermediate(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
         let mut params = Self::params(name);
-        params.serial_number = Some(serial.into());
+        change(&mut params);
         Self(CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.0).unwrap())
     }
 
