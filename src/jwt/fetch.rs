@@ -12,13 +12,17 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+use crate::domain::time::Timestamp;
 
 /// How long a fetch may take, all of it.
 pub(super) const FETCH_WITHIN: Duration = Duration::from_secs(5);
@@ -68,23 +72,51 @@ impl Address {
 /// A client for one address.
 pub(super) struct Fetcher {
     address: Address,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<Tls>,
+}
+
+struct Tls {
+    connector: TlsConnector,
+    verifier: Arc<WebPkiServerVerifier>,
+    name: ServerName<'static>,
+}
+
+/// An answer, and the certificates of the server that it is from, if it came over TLS.
+pub(super) struct Answer {
+    pub(super) body: Bytes,
+    pub(super) server: Vec<CertificateDer<'static>>,
 }
 
 impl Fetcher {
     /// Trusts the CAs in that PEM, or the public ones.
     pub(super) fn new(address: Address, cas: Option<&str>) -> Result<Self, &'static str> {
-        let tls = if address.is_encrypted { Some(connector(&address, cas)?) } else { None };
+        let tls = if address.is_encrypted { Some(Tls::new(&address, cas)?) } else { None };
         Ok(Self { address, tls })
     }
 
-    /// The body of the answer.
-    pub(super) async fn fetch(&self, token_file: Option<&Path>) -> Result<Bytes, FetchError> {
+    /// Whether a server with these certificates is trusted, at the time when it answered.
+    pub(super) fn trusts(&self, server: &[CertificateDer<'_>], at: Timestamp) -> bool {
+        let at = UnixTime::since_unix_epoch(at.since(Timestamp::from_micros(0)).unwrap_or_default());
+        match (&self.tls, server) {
+            (None, _) => true,
+            (Some(Tls { verifier, name, .. }), [leaf, rest @ ..]) => {
+                verifier.verify_server_cert(leaf, rest, name, &[], at).is_ok()
+            }
+            (Some(_), []) => false,
+        }
+    }
+
+    /// The answer of the server.
+    pub(super) async fn fetch(&self, token_file: Option<&Path>) -> Result<Answer, FetchError> {
         let fetched = async {
             let socket = TcpStream::connect((self.address.host.as_str(), self.address.port)).await?;
             match &self.tls {
-                None => self.get(socket, token_file).await,
-                Some((connector, name)) => self.get(connector.connect(name.clone(), socket).await?, token_file).await,
+                None => Ok(Answer { body: self.get(socket, token_file).await?, server: Vec::new() }),
+                Some(tls) => {
+                    let stream = tls.connector.connect(tls.name.clone(), socket).await?;
+                    let server = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+                    Ok(Answer { body: self.get(stream, token_file).await?, server })
+                }
             }
         };
         tokio::time::timeout(FETCH_WITHIN, fetched).await?
@@ -113,24 +145,30 @@ impl Fetcher {
     }
 }
 
-fn connector(address: &Address, cas: Option<&str>) -> Result<(TlsConnector, ServerName<'static>), &'static str> {
-    let mut roots = RootCertStore::empty();
-    match cas {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(pem) => {
-            for ca in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                roots.add(ca.map_err(|_| "is not valid PEM")?).map_err(|_| "holds a certificate that can't be a CA")?;
+impl Tls {
+    fn new(address: &Address, cas: Option<&str>) -> Result<Self, &'static str> {
+        let mut roots = RootCertStore::empty();
+        match cas {
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Some(pem) => {
+                for ca in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+                    let ca = ca.map_err(|_| "is not valid PEM")?;
+                    roots.add(ca).map_err(|_| "holds a certificate that can't be a CA")?;
+                }
             }
         }
+        if roots.is_empty() {
+            return Err("holds no certificate in PEM");
+        }
+        let name = ServerName::try_from(address.host.clone()).map_err(|_| "is for a URL without a valid name")?;
+        let provider = Arc::new(default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+        let verifier = verifier.map_err(|_| "can't be used")?;
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.map_err(|_| "can't be used")?.with_webpki_verifier(Arc::clone(&verifier));
+        let connector = TlsConnector::from(Arc::new(config.with_no_client_auth()));
+        Ok(Self { connector, verifier, name })
     }
-    if roots.is_empty() {
-        return Err("holds no certificate in PEM");
-    }
-    let name = ServerName::try_from(address.host.clone()).map_err(|_| "is for a URL without a valid name")?;
-    let config =
-        ClientConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
-    let config = config.map_err(|_| "can't be used")?.with_root_certificates(roots).with_no_client_auth();
-    Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
 #[cfg(test)]

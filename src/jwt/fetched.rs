@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::algorithm::Algorithm;
-use super::fetch::{FETCH_WITHIN, FetchError, Fetcher};
+use super::fetch::{Answer, FETCH_WITHIN, FetchError, Fetcher};
 use super::issuer::JwksUrl;
 use super::key_set::{Key, KeySet};
 use crate::domain::time::{Timestamp, Window, minutes};
@@ -53,10 +52,12 @@ struct State {
 
 struct Fetched {
     keys: Arc<KeySet>,
+    /// When the fetch began.
+    at: Timestamp,
     /// How long they are used.
     used: Window,
     /// What they were read from.
-    body: Bytes,
+    answer: Arc<Answer>,
 }
 
 impl State {
@@ -83,18 +84,27 @@ impl Drop for UnderWay<'_> {
 
 impl FetchedKeys {
     /// Keys that are fetched as soon as possible. Until then, those that its predecessor fetched are used, read for the
-    /// algorithms of this source.
+    /// algorithms of this source, if the fetcher trusts the server that they are from.
     pub(super) fn new(source: Source, fetcher: Fetcher, predecessor: Option<&Self>) -> Self {
-        let inherited = predecessor.and_then(|predecessor| predecessor.inherited_by(&source));
+        let inherited = predecessor.and_then(|predecessor| predecessor.inherited_by(&source, &fetcher));
         let state = watch::Sender::new(State { fetched: inherited, ..State::default() });
         Self { source, fetcher, state, wanted: Notify::new() }
     }
 
-    fn inherited_by(&self, source: &Source) -> Option<Fetched> {
+    fn inherited_by(&self, source: &Source, fetcher: &Fetcher) -> Option<Fetched> {
         let state = self.state.borrow();
-        let Fetched { used, body, .. } = state.fetched.as_ref()?;
-        let (keys, _) = KeySet::parse(body, &source.algorithms)?;
-        Some(Fetched { keys: Arc::new(keys), used: used.at_most(source.jwks.used_for), body: body.clone() })
+        let Fetched { at, used, answer, .. } = state.fetched.as_ref()?;
+        if !fetcher.trusts(&answer.server, *at) {
+            let url = &source.jwks.url;
+            tracing::warn!(
+                url,
+                "the keys of an issuer are not used: their server is no longer trusted; they are fetched again"
+            );
+            return None;
+        }
+        let (keys, _) = KeySet::parse(&answer.body, &source.algorithms)?;
+        let used = used.at_most(source.jwks.used_for);
+        Some(Fetched { keys: Arc::new(keys), at: *at, used, answer: Arc::clone(answer) })
     }
 
     pub(super) fn is_of(&self, source: &Source) -> bool {
@@ -153,14 +163,14 @@ impl FetchedKeys {
         let _under_way = UnderWay(&self.state);
         let url = &self.source.jwks.url;
         match self.keys().await {
-            Ok((keys, body)) => {
+            Ok((keys, answer)) => {
                 meter.count(Counter::JwksFetches(FetchOutcome::Fetched));
                 if keys.is_empty() {
                     tracing::warn!(url, "the issuer has no key that can be used: its tokens are refused");
                 }
                 let used = Window::from(now, self.source.jwks.used_for);
                 self.state.send_modify(|state| {
-                    state.fetched = Some(Fetched { keys: Arc::new(keys), used, body });
+                    state.fetched = Some(Fetched { keys: Arc::new(keys), at: now, used, answer: Arc::new(answer) });
                     state.is_failing = false;
                 });
             }
@@ -173,13 +183,13 @@ impl FetchedKeys {
         }
     }
 
-    async fn keys(&self) -> Result<(KeySet, Bytes), FetchError> {
-        let body = self.fetcher.fetch(self.source.jwks.token_file.as_deref()).await?;
-        let read = KeySet::parse(&body, &self.source.algorithms);
+    async fn keys(&self) -> Result<(KeySet, Answer), FetchError> {
+        let answer = self.fetcher.fetch(self.source.jwks.token_file.as_deref()).await?;
+        let read = KeySet::parse(&answer.body, &self.source.algorithms);
         let (keys, skipped) = read.ok_or("the answer is not a set of keys")?;
         for skipped in skipped {
             tracing::info!(url = self.source.jwks.url, "{skipped}: it is not used");
         }
-        Ok((keys, body))
+        Ok((keys, answer))
     }
 }

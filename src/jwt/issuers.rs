@@ -80,7 +80,7 @@ impl JwtReader {
     }
 
     /// The keys of that URL: those that there are already, or new ones. Until these are fetched, the issuer has the keys
-    /// that it had from the same URL, as far as it may still use them.
+    /// that it had from the same URL, as far as it may still use them and still trusts their server.
     fn fetched(&self, issuer: &Issuer, url: &JwksUrl, texts: &JwtTexts) -> Result<Arc<FetchedKeys>, String> {
         let cas = url.ca_file.as_ref().and_then(|file| texts.files.get(file)).cloned();
         let source = Source { jwks: url.clone(), cas, algorithms: issuer.algorithms.clone() };

@@ -82,8 +82,10 @@ pub enum JwtRefusal {
     /// No rule maps it to a caller.
     #[error("no rule of the issuer is for its claims")]
     NoRule,
-    /// It is bound to another client certificate.
-    #[error("its `cnf` is not the client certificate of the connection")]
+    /// It is bound to another client certificate, or to anything else.
+    #[error(
+        "its `cnf` is not the client certificate of the caller: of the connection, or as a trusted proxy forwards it"
+    )]
     Certificate,
 }
 

@@ -304,16 +304,18 @@ async fn stale_keys_are_used_for_a_bounded_time() {
 }
 
 #[tokio::test]
-async fn fetched_keys_stay_when_the_ca_or_the_algorithms_of_their_issuer_change() {
+async fn fetched_keys_stay_for_as_long_as_their_server_is_trusted() {
     let (old, new, server_ca) =
         (SigningKey::new("old", "ES256"), SigningKey::new("new", "EdDSA"), Authority::new("ca"));
     let server = JwksServer::start_with(&[&old, &new], &server_ca.server(&["127.0.0.1"]), "").await;
     let reader = JwtReader::new("".as_ref());
-    let texts = |ca: &Authority, url: &str, issuers: &dyn Fn(String) -> String| JwtTexts {
+    let texts = |cas: &str, url: &str, issuers: &dyn Fn(String) -> String| JwtTexts {
         issuers: issuers(self::issuers(&format!("{url}\njwks_ca_file = \"ca.pem\""))),
-        files: [("ca.pem".into(), ca.pem())].into(),
+        files: [("ca.pem".into(), cas.to_owned())].into(),
     };
     let (url, only_old) = (server.setting(), |text: String| text.replace(", \"EdDSA\"", ""));
+    let (server_ca, other_ca) = (server_ca.pem(), Authority::new("other").pem());
+    let both_cas = format!("{other_ca}{server_ca}");
     let in_force = watch::Sender::new(reader.read(&texts(&server_ca, &url, &only_old)).unwrap());
     let jwts = Jwts::new(in_force.subscribe());
     let [of_old, of_new] = [&old, &new].map(|key| key.token(&claims("root")));
@@ -328,7 +330,7 @@ async fn fetched_keys_stay_when_the_ca_or_the_algorithms_of_their_issuer_change(
     // Nothing is fetched from here on.
     let replace = |texts: JwtTexts| drop(in_force.send_replace(reader.read(&texts).unwrap()));
     assert_eq!(verified(&of_new).await.err(), Some(JwtRefusal::Algorithm));
-    replace(texts(&Authority::new("other"), &url, &|text| text));
+    replace(texts(&both_cas, &url, &|text| text));
     let identity = verified(&of_old).await.unwrap();
     verified(&of_new).await.expect("its key was left out before, and is for an algorithm that is allowed now");
     replace(texts(&server_ca, &url, &only_old));
@@ -338,10 +340,34 @@ async fn fetched_keys_stay_when_the_ca_or_the_algorithms_of_their_issuer_change(
     let other_name = |text: String| text.replace(ISSUER, "https://id.example.org");
     let other_url = |text: String| text.replace("/keys", "/other");
     let both = |text: String| other_url(text.clone()) + &other_name(text);
-    replace(texts(&Authority::new("other"), &url, &both));
+    replace(texts(&both_cas, &url, &both));
     assert!(!identity.is_valid_at(SystemClock.now()));
     let of_other = old.token(&changed(&claims("root"), "iss", json!("https://id.example.org")));
     assert!(verified(&of_other).now_or_never().is_none(), "it waits for keys of its own");
+}
+
+#[tokio::test]
+async fn keys_of_a_server_whose_ca_was_removed_are_not_used() {
+    let (key, authority) = (SigningKey::new("a", "ES256"), Authority::new("ca"));
+    let server = JwksServer::start_with(&[&key], &authority.server(&["127.0.0.1"]), "").await;
+    let reader = JwtReader::new("".as_ref());
+    let texts = |cas: String| JwtTexts {
+        issuers: issuers(&format!("{}\njwks_ca_file = \"ca.pem\"", server.setting())),
+        files: [("ca.pem".into(), cas)].into(),
+    };
+    let in_force = watch::Sender::new(reader.read(&texts(authority.pem())).unwrap());
+    let jwts = Jwts::new(in_force.subscribe());
+    let text = &key.token(&claims("root"));
+    let following = tokio::spawn(jwts.clone().follow(Arc::new(SystemClock), Arc::new(NoMeter)));
+    let verified = async || jwts.verify(PresentedJwt { text, certificate: None }, SystemClock.now()).await;
+    let identity = verified().await.unwrap();
+    in_force.send_replace(reader.read(&texts(Authority::new("ca").pem())).unwrap());
+    assert!(!identity.is_valid_at(SystemClock.now()), "what has begun with it ends");
+    assert_eq!(verified().await.err(), Some(JwtRefusal::NoKeys));
+    // With the CA again, they are fetched at once.
+    in_force.send_replace(reader.read(&texts(authority.pem())).unwrap());
+    verified().await.unwrap();
+    following.abort();
 }
 
 #[tokio::test]
