@@ -159,7 +159,8 @@ settings! {
         /// Whether a client may connect without a certificate: `required` or `optional`.
         client_certificates: ClientCertificates = Text "required", client_certificates;
         /// File with the rules by which client certificates name callers. In each line a SPIFFE id and the caller, for
-        /// example `spiffe://example.org/relay service acme relay`.
+        /// example `spiffe://example.org/relay service acme relay`. A line `spiffe://partner.example ca partner.pem` names
+        /// the CAs of another trust domain.
         client_callers_file: Option<PathBuf> = Text "", optional_path;
         /// File with the certificate revocation lists of these CAs in PEM. If it is set, there must be one for each CA
         /// that signs client certificates.

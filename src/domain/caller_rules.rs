@@ -1,6 +1,6 @@
 //! SPIFFE ids, and the rules by which they name callers and trusted proxies.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::named_caller::NamedCaller;
 
@@ -20,7 +20,8 @@ impl SpiffeId {
         is_id.then(|| Self(text.to_owned()))
     }
 
-    fn trust_domain(&self) -> &str {
+    /// Its trust domain.
+    pub fn trust_domain(&self) -> &str {
         parts(&self.0).map_or("", |(domain, _)| domain)
     }
 }
@@ -82,31 +83,49 @@ impl CertificateRule {
 
 /// The callers and proxies that SPIFFE ids name. Each id names one; several ids may name the same caller.
 ///
-/// All ids are of one trust domain, because a CA that vouches for one trust domain must not vouch for another, and every
-/// id is vouched for by the same CAs.
+/// A CA that vouches for one trust domain must not vouch for another. So each trust domain has CAs of its own, and at most
+/// one has those of the installation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CallerRules(HashMap<SpiffeId, CertificateRule>);
+pub struct CallerRules {
+    rules: HashMap<SpiffeId, CertificateRule>,
+    /// The file with the CAs of each trust domain that has its own.
+    ca_files: BTreeMap<String, String>,
+}
 
 impl CallerRules {
-    /// Parses a file of rules: one in each line, an id and the name of a caller, or `proxy HEADER`. Empty lines and those that begin with
-    /// `#` are skipped.
+    /// Parses a file of rules: one in each line, an id and the name of a caller, or `proxy HEADER`; or a trust domain and
+    /// `ca FILE`. Empty lines and those that begin with `#` are skipped.
     ///
     /// # Errors
     /// Every mistake, with its line.
     pub fn parse(text: &str) -> Result<Self, Vec<String>> {
-        let (mut rules, mut mistakes) = (Self::default(), Vec::new());
+        let (mut rules, mut domains, mut mistakes) = (Self::default(), Vec::new(), Vec::new());
         let lines = text.lines().map(str::trim).zip(1..).filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
         for (line, number) in lines {
-            if let Err(mistake) = rules.add(line) {
-                mistakes.push(format!("line {number} {mistake}"));
+            match rules.add(line) {
+                Ok(domain) => domains.push((number, domain)),
+                Err(mistake) => mistakes.push((number, mistake)),
             }
         }
+        // Only now is it known which trust domains have CAs of their own.
+        domains.retain(|(_, domain)| !rules.ca_files.contains_key(domain));
+        let others = domains.iter().filter(|(_, domain)| domains.first().is_some_and(|(_, first)| first != domain));
+        mistakes.extend(others.map(|(number, domain)| {
+            let mistake = "has another trust domain than the lines above: give it its own CAs";
+            (*number, format!("{mistake}, as in `spiffe://{domain} ca FILE`"))
+        }));
+        mistakes.sort();
+        let mistakes: Vec<_> = mistakes.iter().map(|(number, mistake)| format!("line {number} {mistake}")).collect();
         if mistakes.is_empty() { Ok(rules) } else { Err(mistakes) }
     }
 
-    fn add(&mut self, line: &str) -> Result<(), String> {
-        let (id, rule) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        let id = SpiffeId::parse(id).ok_or("must begin with an id: spiffe://TRUST-DOMAIN/PATH")?;
+    /// Adds the rule of a line. Returns its trust domain.
+    fn add(&mut self, line: &str) -> Result<String, String> {
+        let (first, rule) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        if let Some(domain) = first.strip_prefix("spiffe://").filter(|domain| is_trust_domain(domain)) {
+            return self.add_cas(domain.to_owned(), rule);
+        }
+        let id = SpiffeId::parse(first).ok_or(Self::FIRST)?;
         let rule = CertificateRule::parse(rule).ok_or_else(|| {
             let [one, other] = [ForwardingHeader::SslClientCert, ForwardingHeader::XForwardedClientCert];
             let (one, other) = (one.name(), other.name());
@@ -115,18 +134,34 @@ impl CallerRules {
                 NamedCaller::FORMS
             )
         })?;
-        if self.0.keys().next().is_some_and(|other| other.trust_domain() != id.trust_domain()) {
-            return Err("has another trust domain than the lines above: all rules must have the same".to_owned());
-        }
-        match self.0.insert(id, rule) {
-            None => Ok(()),
+        let domain = id.trust_domain().to_owned();
+        match self.rules.insert(id, rule) {
+            None => Ok(domain),
             Some(_) => Err("has the same id as a line above: an id names one caller or proxy".to_owned()),
         }
     }
 
+    fn add_cas(&mut self, domain: String, rule: &str) -> Result<String, String> {
+        let file = rule.trim().strip_prefix("ca").filter(|file| file.starts_with(char::is_whitespace));
+        let file = file.ok_or(Self::FIRST)?.trim().to_owned();
+        match self.ca_files.insert(domain.clone(), file) {
+            None => Ok(domain),
+            Some(_) => Err("has the same trust domain as a line above: name one file with all of its CAs".to_owned()),
+        }
+    }
+
+    /// What every line must begin with, for messages.
+    const FIRST: &str = "must begin with an id, `spiffe://TRUST-DOMAIN/PATH`, or give a trust domain its CAs: \
+                         `spiffe://TRUST-DOMAIN ca FILE`";
+
+    /// The trust domains that have CAs of their own, each with the name of their file.
+    pub fn ca_files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.ca_files.iter().map(|(domain, file)| (domain.as_str(), file.as_str()))
+    }
+
     /// The rule for an id, if there is one.
     pub fn rule_of(&self, id: &SpiffeId) -> Option<&CertificateRule> {
-        self.0.get(id)
+        self.rules.get(id)
     }
 }
 
@@ -193,11 +228,21 @@ mod tests {
     }
 
     #[test]
+    fn a_second_trust_domain_has_cas_of_its_own() {
+        let rules =
+            "spiffe://a/b operator x\nspiffe://b/a operator x\nspiffe://b\tca  the CAs.pem \nspiffe://c ca c.pem";
+        let rules = CallerRules::parse(rules).unwrap();
+        assert_eq!(rules.ca_files().collect::<Vec<_>>(), [("b", "the CAs.pem"), ("c", "c.pem")]);
+        assert!(rules.rule_of(&SpiffeId::parse("spiffe://b/a").unwrap()).is_some());
+    }
+
+    #[test]
     fn every_mistake_is_reported_with_its_line() {
         let mistakes = CallerRules::parse(
             "spiffe://a/b operator x\nspiffe://a/* operator x\n\nspiffe://a/c\nspiffe://a/d operator\nspiffe://b/a operator x\n\
              spiffe://a/b operator y\nspiffe://a/b operator x\noperator x\nspiffe://a/e proxy\nspiffe://a/f proxy forwarded\n\
-             spiffe://a/b proxy ssl-client-cert",
+             spiffe://a/b proxy ssl-client-cert\nspiffe://c ca c.pem\nspiffe://c ca d.pem\nspiffe://d ca\nspiffe://e\n\
+             spiffe://a operator x\nspiffe://f/a operator x",
         );
         let starts = [
             "line 2 must begin with an id",
@@ -210,6 +255,11 @@ mod tests {
             "line 10 must name a caller",
             "line 11 must name a caller",
             "line 12 has the same id",
+            "line 14 has the same trust domain",
+            "line 15 must begin with an id",
+            "line 16 must begin with an id",
+            "line 17 must begin with an id",
+            "line 18 has another trust domain than the lines above: give it its own CAs, as in `spiffe://f ca FILE`",
         ];
         let mistakes = mistakes.unwrap_err();
         assert_eq!(mistakes.len(), starts.len(), "{mistakes:#?}");

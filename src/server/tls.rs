@@ -1,5 +1,6 @@
 //! The files of TLS, from the settings.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use zeroize::Zeroizing;
 use super::reload::{FileSet, Reloader};
 use super::{BadSettings, OperatorFile, OperatorFileError, SettingProblem};
 use crate::config::{self, ClientCertificates, TlsVersion};
+use crate::domain::caller_rules::CallerRules;
 use crate::listener::{TlsPart, TlsSet, TlsTexts};
 use crate::ports::Clock;
 use crate::ports::meter::FileKind;
@@ -50,6 +52,14 @@ impl FileSet for TlsFiles {
         let client_cas = text(settings.client_ca_file.as_deref(), CLIENT_CA_FILE, &mut problems, public);
         let client_crls = text(settings.client_crl_file.as_deref(), CLIENT_CRL_FILE, &mut problems, public);
         let client_callers = text(settings.client_callers_file.as_deref(), CLIENT_CALLERS_FILE, &mut problems, public);
+        // Mistakes in the rules are reported by the check.
+        let rules = client_callers.as_ref().and_then(|rules| CallerRules::parse(rules).ok()).unwrap_or_default();
+        let folder = settings.client_callers_file.as_deref().and_then(Path::parent).unwrap_or_else(|| Path::new(""));
+        let mut trust_domain_cas = BTreeMap::new();
+        for (_, file) in rules.ca_files() {
+            let cas = text(Some(&folder.join(file)), CLIENT_CALLERS_FILE, &mut problems, public);
+            trust_domain_cas.insert(file.to_owned(), cas.unwrap_or_default());
+        }
         let key = text(settings.key_file.as_deref(), KEY_FILE, &mut problems, OperatorFile::read_secret);
         if !problems.is_empty() {
             return Err(BadSettings(problems));
@@ -60,6 +70,7 @@ impl FileSet for TlsFiles {
             client_cas,
             client_crls,
             client_callers,
+            trust_domain_cas,
             requires_clients: settings.client_certificates == ClientCertificates::Required,
             allow_tls12: settings.minimum_version == TlsVersion::V1_2,
         })

@@ -1,5 +1,6 @@
 //! TLS: a set of files that fit together, and the handshake of a connection.
 
+mod clients;
 mod forwarded;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

@@ -1,20 +1,21 @@
 //! The files of TLS as one set. A set is used as a whole or not at all.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, ServerConfig, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
+use super::clients::client_verifier;
 use super::{HandshakeTime, Protocol, unix_time};
 use crate::domain::caller_rules::{CallerRules, CertificateRule, SpiffeId};
 use crate::domain::time::Timestamp;
@@ -39,6 +40,8 @@ pub struct TlsTexts {
     pub client_crls: Option<Zeroizing<String>>,
     /// The rules by which client certificates name callers.
     pub client_callers: Option<Zeroizing<String>>,
+    /// The CAs of the trust domains that have their own, PEM, by the names of the files in the rules.
+    pub trust_domain_cas: BTreeMap<String, Zeroizing<String>>,
     /// Whether TLS 1.2 is allowed, besides 1.3.
     pub allow_tls12: bool,
 }
@@ -88,8 +91,8 @@ impl TlsSet {
         let chain = if is_in_force { chain } else { chain.and_then(|chain| in_its_time(chain, clock.now())) };
         let chain = chain.map_err(|message| TlsProblem { part: TlsPart::Certificate, message });
         let key = private_key(&texts.key).map_err(|message| TlsProblem { part: TlsPart::Key, message });
-        let clients = client_verifier(texts, &provider);
         let callers = caller_rules(texts);
+        let clients = client_verifier(texts, callers.as_ref().ok(), &provider);
         let pair = match (chain, key) {
             (Ok(chain), Ok(key)) => certified(chain, key, &provider).map_err(|problem| vec![problem]),
             (chain, key) => Err([chain.err(), key.err()].into_iter().flatten().collect()),
@@ -147,7 +150,7 @@ impl TlsSet {
 }
 
 /// Every item of one kind in a PEM text, at least one.
-fn items<T: PemObject>(text: &str, kind: &str) -> Result<Vec<T>, String> {
+pub(super) fn items<T: PemObject>(text: &str, kind: &str) -> Result<Vec<T>, String> {
     let items: Result<Vec<_>, _> = T::pem_slice_iter(text.as_bytes()).collect();
     match items {
         Ok(items) if items.is_empty() => Err(format!("holds no {kind} in PEM")),
@@ -161,31 +164,6 @@ pub(super) fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, S
     items(text, "certificate")
 }
 
-/// Verifies client certificates, if there are CAs for them.
-fn client_verifier(
-    texts: &TlsTexts,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Option<Arc<dyn ClientCertVerifier>>, Vec<TlsProblem>> {
-    let Some(cas) = &texts.client_cas else { return Ok(None) };
-    let roots = roots(cas).map_err(|message| TlsProblem { part: TlsPart::ClientCas, message });
-    let crls = texts.client_crls.as_ref().map_or_else(|| Ok(Vec::new()), |crls| revocations(crls));
-    let crls = crls.map_err(|message| TlsProblem { part: TlsPart::ClientCrls, message });
-    let (roots, crls) = match (roots, crls) {
-        (Ok(roots), Ok(crls)) => (roots, crls),
-        (roots, crls) => return Err([roots.err(), crls.err()].into_iter().flatten().collect()),
-    };
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-    let verifier = verifier.with_crls(crls);
-    let verifier = if texts.requires_clients { verifier } else { verifier.allow_unauthenticated() };
-    verifier.build().map(Some).map_err(|error| {
-        let part = match error {
-            VerifierBuilderError::InvalidCrl(_) => TlsPart::ClientCrls,
-            _ => TlsPart::ClientCas,
-        };
-        vec![TlsProblem { part, message: format!("can't be used: {error}") }]
-    })
-}
-
 fn caller_rules(texts: &TlsTexts) -> Result<CallerRules, Vec<TlsProblem>> {
     let rules =
         texts.client_callers.as_ref().map_or_else(|| Ok(CallerRules::default()), |text| CallerRules::parse(text));
@@ -193,18 +171,6 @@ fn caller_rules(texts: &TlsTexts) -> Result<CallerRules, Vec<TlsProblem>> {
         let problem = |message| TlsProblem { part: TlsPart::ClientCallers, message };
         mistakes.into_iter().map(problem).collect()
     })
-}
-
-fn roots(text: &str) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for ca in certificates(text)? {
-        roots.add(ca).map_err(|_| "holds a certificate that can't be a CA".to_owned())?;
-    }
-    Ok(roots)
-}
-
-fn revocations(text: &str) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
-    items(text, "revocation list")
 }
 
 fn private_key(text: &str) -> Result<PrivateKeyDer<'static>, String> {

@@ -5,12 +5,13 @@ use std::fs;
 use rcgen::{CustomExtension, SanType};
 use serde_json::json;
 
+use super::forwarded::escaped;
 use super::installation::{outcome, write_secretly};
 use super::serving::Serving;
 use super::tenant::{change, token, verification};
 use super::tls::{Closed, openssl};
 use crate::support::Client;
-use crate::support::certificates::{ClientTls, Leaf};
+use crate::support::certificates::{Authority, ClientTls, Leaf};
 
 pub(super) const RULES: &str = "# callers of the tests
 spiffe://example.org/ops operator ops
@@ -34,8 +35,11 @@ pub(super) struct Ruled {
 
 impl Ruled {
     pub(super) async fn start(arguments: &[&str]) -> Self {
-        let closed = Closed::new();
-        fs::write(closed.site.path("callers"), RULES).unwrap();
+        Self::by(Closed::new(), RULES, arguments).await
+    }
+
+    async fn by(closed: Closed, rules: &str, arguments: &[&str]) -> Self {
+        fs::write(closed.site.path("callers"), rules).unwrap();
         let rules = ["--tls-client-callers-file", "callers", "--watch-heartbeat-seconds", "1"];
         let serving = closed.serve(&[&rules[..], arguments].concat()).await;
         Self { closed, serving }
@@ -206,6 +210,40 @@ async fn a_removed_rule_and_a_revocation_end_calls_and_watches() {
 }
 
 #[tokio::test]
+async fn each_trust_domain_is_vouched_for_by_its_own_cas() {
+    let (closed, partner) = (Closed::new(), Authority::new("partner"));
+    fs::write(closed.site.path("partner.pem"), partner.pem()).unwrap();
+    let revocations = fs::read_to_string(closed.site.path("crl.pem")).unwrap() + &partner.revocations(&[]);
+    fs::write(closed.site.path("crl.pem"), revocations).unwrap();
+    let (relay, others) = ("spiffe://partner.example/relay", "spiffe://example.org/relay");
+    let lines = format!("{RULES}{relay} service acme relay\nspiffe://partner.example ca partner.pem\n");
+    let ruled = Ruled::by(closed, &lines, &[]).await;
+    ruled.acme().await;
+    let of_partner = |id: &str| ruled.closed.caller(&ruled.serving, &partner.client(id));
+    let asked = || verification("alice", OLD);
+    let caller = of_partner(relay);
+    for caller in [&caller, &ruled.caller("relay")] {
+        caller.ok("VerifyPassword", asked()).await;
+    }
+    let refused = [of_partner(others), of_partner("spiffe://example.net/relay"), ruled.with(&[relay])];
+    for caller in refused {
+        assert!(caller.try_call("VerifyPassword", asked()).await.is_none());
+    }
+    let edge = ruled.caller("edge");
+    let forwarded = |id: &str| edge.with_header("ssl-client-cert", &escaped(&partner.client(id)));
+    forwarded(relay).ok("VerifyPassword", asked()).await;
+    forwarded(others).err("VerifyPassword", asked(), "UNAUTHENTICATED").await;
+    // Other CAs of the trust domain.
+    let watch = caller.watch(json!({})).await;
+    fs::write(ruled.closed.site.path("partner.pem"), Authority::new("another").pem()).unwrap();
+    ruled.reload(&lines, 1).await;
+    assert_eq!(watch.end().await.reason(), "UNAUTHENTICATED");
+    caller.err("VerifyPassword", asked(), "UNAUTHENTICATED").await;
+    ruled.caller("relay").ok("VerifyPassword", asked()).await;
+    ruled.serving.stop().await;
+}
+
+#[tokio::test]
 async fn commands_and_openssl_call_with_a_certificate_alone() {
     let ruled = Ruled::start(&[]).await;
     let leaf = ruled.leaf(&["spiffe://example.org/ops"], 100);
@@ -251,6 +289,17 @@ fn bad_rules_are_refused_at_the_start_with_every_mistake() {
     for words in ["2 mistakes", "--tls-client-callers-file: line 1 must begin with an id", "line 3 must name a caller"]
     {
         assert!(checked.stderr.contains(words), "{words}: {}", checked.stderr);
+    }
+    let both = ["--tls-client-ca-file=clients.pem", rules];
+    for (file, words) in [
+        ("absent.pem", "absent.pem can't be read"),
+        ("callers", "callers holds no certificate in PEM"),
+        ("clients.pem", "clients.pem holds a CA that vouches for another trust domain as well"),
+    ] {
+        fs::write(closed.site.path("callers"), format!("spiffe://b ca {file}\n")).unwrap();
+        let checked = check(&both);
+        let words = format!("--tls-client-callers-file: {words}");
+        assert!(checked.status == Some(78) && checked.stderr.contains(&words), "{words}: {}", checked.stderr);
     }
     let alone = check(&[rules]);
     assert!(alone.stderr.contains("--tls-client-callers-file: needs tls.client_ca_file"), "{}", alone.stderr);

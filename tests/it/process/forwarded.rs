@@ -11,7 +11,7 @@ use crate::support::certificates::{ClientTls, Leaf};
 const NGINX: &str = "ssl-client-cert";
 const ENVOY: &str = "x-forwarded-client-cert";
 
-fn escaped(leaf: &Leaf) -> String {
+pub(super) fn escaped(leaf: &Leaf) -> String {
     utf8_percent_encode(&leaf.certificate, NON_ALPHANUMERIC).to_string()
 }
 
