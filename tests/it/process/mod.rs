@@ -15,6 +15,7 @@ mod kill;
 mod limits;
 mod memory;
 mod metrics;
+mod mounted_secrets;
 mod operator;
 mod pepper;
 mod policies;

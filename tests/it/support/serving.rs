@@ -44,7 +44,8 @@ impl Serving {
         let ((stdout, stdout_path), (stderr, stderr_path)) = (output("stdout-"), output("stderr-"));
         let child = command.stdout::<File>(stdout).stderr::<File>(stderr).spawn().unwrap();
         let is_encrypted =
-            command.get_args().any(|argument| argument == "--tls" || argument == "--tls-certificate-file");
+            command.get_args().any(|argument| argument == "--tls" || argument == "--tls-certificate-file")
+                || command.get_envs().any(|(name, _)| name == "CREDENTIALD_TLS_CERTIFICATE_FILE");
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         Self { address: nowhere, child, stdout: stdout_path, stderr: stderr_path, is_encrypted }
     }
