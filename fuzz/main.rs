@@ -15,6 +15,8 @@
 
 mod authorization;
 mod certificate;
+mod denial;
+mod forwarded;
 mod issuers;
 mod jwt;
 mod kernels;
@@ -34,9 +36,11 @@ struct Target {
     seeds: fn() -> Vec<Vec<u8>>,
 }
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 10] = [
     Target { name: "authorization", run: authorization::run, seeds: authorization::seeds },
     Target { name: "certificate", run: certificate::run, seeds: certificate::seeds },
+    Target { name: "denial", run: denial::run, seeds: denial::seeds },
+    Target { name: "forwarded", run: forwarded::run, seeds: forwarded::seeds },
     Target { name: "issuers", run: issuers::run, seeds: issuers::seeds },
     Target { name: "jwt", run: jwt::run, seeds: jwt::seeds },
     Target { name: "kernels", run: kernels::run, seeds: Vec::new },

@@ -4,7 +4,7 @@ use serde_json::json;
 use tonic::Code;
 
 use crate::support::client::{frame, method_named, path};
-use crate::support::{Client, Reply, World};
+use crate::support::{Client, Reply, Setup, World};
 
 const CHANGE: &str = "/credential.v1.CredentialService/ChangePassword";
 
@@ -116,6 +116,21 @@ async fn an_expired_deadline_is_not_a_cancellation() {
     let reply = hurried.call("ListRamUsers", json!({})).await;
     assert_is_typed(&reply, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
     assert_eq!(reply.metadata("http_status").as_deref(), Some("504"));
+}
+
+#[tokio::test]
+async fn a_message_whose_bytes_come_slowly_ends_with_the_longest_request() {
+    let world = Setup::default().with("server.longest_request_seconds", "1").start().await;
+    let stream = world.root.open_stream(&path(&method_named("ListRamUsers"))).await;
+    // The head of a message that would be whole after 60,000 calls of another caller.
+    stream.send(vec![0, 0, 0, 0xEA, 0x60].into()).await;
+    let mut bytes = 0;
+    while stream.try_send(vec![0].into()).await {
+        world.operator.ok("ListTenants", json!({})).await;
+        bytes += 1;
+    }
+    assert_eq!(stream.reply().await.reason(), "DEADLINE_EXCEEDED");
+    assert!((2..60_000).contains(&bytes), "{bytes}");
 }
 
 #[tokio::test]

@@ -208,6 +208,11 @@ impl OpenStream {
         self.frames.send(Frame::data(data)).await.expect("the call goes on");
     }
 
+    /// Sends more, unless the call is over.
+    pub async fn try_send(&self, data: Bytes) -> bool {
+        !self.reply.is_finished() && self.frames.send(Frame::data(data)).await.is_ok()
+    }
+
     /// Sends no more. The reply.
     pub async fn end(self) -> Reply {
         drop(self.frames);
