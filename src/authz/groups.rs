@@ -1,9 +1,11 @@
 //! Groups of callers: an operator's own, in a file beside the policies.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 
-use cedar_policy::{EntityUid, PolicySet};
+use cedar_policy::{EntityUid, Policy, PolicySet};
 use sha2::{Digest, Sha256};
+use toml::Spanned;
 
 use super::entities::EntityTypes;
 use super::policies::PolicyFile;
@@ -26,25 +28,25 @@ pub(super) struct Groups {
 impl Groups {
     /// Reads the groups from the file: each group's name with the list of its callers.
     pub(super) fn read(file: &PolicyFile, types: &EntityTypes) -> Result<Self, Vec<PolicyProblem>> {
-        let in_file = |message: String| PolicyProblem::in_file(file, message);
-        let groups: BTreeMap<String, Vec<String>> = toml::from_str(&file.text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            vec![PolicyProblem::at_offset(file, at, error.message())]
-        })?;
+        let at = |span: Range<usize>, message: String| PolicyProblem::at_offset(file, span.start, message);
+        let groups: BTreeMap<Spanned<String>, Vec<Spanned<String>>> = toml::from_str(&file.text)
+            .map_err(|error| vec![at(error.span().unwrap_or_default(), error.message().to_owned())])?;
         let file_digest = Some(Sha256::digest(&file.text).into());
         let (mut read, mut problems) = (Self { file: file_digest, ..Self::default() }, Vec::new());
         for (name, callers) in groups {
+            let (span, name) = (name.span(), name.into_inner());
             if let Err(problem) = FreeName::parse(&name) {
-                problems.push(in_file(format!("the name of the group {name:?} {problem}")));
+                problems.push(at(span, format!("the name of the group {name:?} {problem}")));
                 continue;
             }
             let group = types.group(&name);
             read.all.insert(group.clone());
             for text in callers {
+                let (span, text) = (text.span(), text.into_inner());
                 let caller = NamedCaller::parse_shown(&text).and_then(NamedCaller::for_policies);
                 match caller.and_then(|caller| types.caller(&caller, &Self::default()).ok()) {
                     Some(caller) => read.of_callers.entry(caller.uid()).or_default().push(group.clone()),
-                    None => problems.push(in_file(format!(
+                    None => problems.push(at(span, format!(
                         "{text:?} in the group {name:?} must be tenant/kind/name, as in acme/ram-user/jane or -/operator/ops"
                     ))),
                 }
@@ -64,17 +66,16 @@ impl Groups {
         self.of_callers.get(caller).into_iter().flatten().cloned()
     }
 
-    /// A problem for each policy that names a group without a list of callers: a forbid for it would never apply.
-    pub(super) fn unknown_in(
-        &self,
-        policies: &PolicySet,
-        types: &EntityTypes,
-    ) -> Vec<(cedar_policy::PolicyId, String)> {
-        let unknown = |uid: &EntityUid| types.is_group(uid) && !self.all.contains(uid);
-        let named = |policy: &cedar_policy::Policy| {
-            let group = policy.entity_literals().into_iter().find(&unknown)?;
-            Some((policy.id().clone(), format!("names {group}, which {GROUPS_FILE} does not have")))
-        };
-        policies.policies().filter_map(named).collect()
+    /// The groups without a list of callers that policies name, each with its policy: a forbid for it would never apply.
+    pub(super) fn unknown_in<'a>(
+        &'a self,
+        policies: &'a PolicySet,
+        types: &'a EntityTypes,
+    ) -> impl Iterator<Item = (&'a Policy, EntityUid)> {
+        policies.policies().flat_map(move |policy| {
+            let named: BTreeSet<_> = policy.entity_literals().into_iter().collect();
+            let unknown = named.into_iter().filter(|uid| types.is_group(uid) && !self.all.contains(uid));
+            unknown.map(move |group| (policy, group))
+        })
     }
 }

@@ -194,9 +194,13 @@ impl<'a> Reading<'a> {
             None => PolicyProblem::in_all(found.to_string()),
         };
         self.problems.extend(validation.validation_errors().map(|error| place(error, error.policy_id())));
-        self.problems.extend(groups.unknown_in(&self.policies, types).into_iter().map(|(id, message)| {
-            let file = self.files.get(&id);
-            file.map_or_else(|| PolicyProblem::in_all(&*message), |file| PolicyProblem::in_file(file, &*message))
+        self.problems.extend(groups.unknown_in(&self.policies, types).map(|(policy, group)| {
+            let (group, text) = (group.to_string(), policy.to_string());
+            let message = format!("names {group}, which {GROUPS_FILE} does not have");
+            match self.files.get(policy.id()) {
+                Some(file) => PolicyProblem::in_policy(file, &text, &group, message),
+                None => PolicyProblem::in_all(message),
+            }
         }));
         self.problems.sort();
         if !self.problems.is_empty() {

@@ -20,15 +20,16 @@ impl PolicyProblem {
         Self { file: String::new(), line: None, message: message.into() }
     }
 
-    /// A mistake in a file.
-    pub(super) fn in_file(file: &PolicyFile, message: impl Into<String>) -> Self {
-        Self { file: file.name.clone(), line: None, message: message.into() }
-    }
-
     /// A mistake in a file, at the text if the file holds it.
     pub(super) fn at(file: &PolicyFile, text: &str, message: impl Into<String>) -> Self {
         let line = file.text.find(text).map(|offset| line_of(file, offset));
         Self { file: file.name.clone(), line, message: message.into() }
+    }
+
+    /// A mistake in a policy, at a part of its text if it holds that.
+    pub(super) fn in_policy(file: &PolicyFile, policy: &str, part: &str, message: impl Into<String>) -> Self {
+        let offset = file.text.find(policy).map(|start| start + policy.find(part).unwrap_or_default());
+        Self { file: file.name.clone(), line: offset.map(|offset| line_of(file, offset)), message: message.into() }
     }
 
     /// A mistake at an offset of a file.

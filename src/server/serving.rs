@@ -93,7 +93,7 @@ impl Server {
             Err(_) => tracing::warn!("the drain time is over: changes whose callers hung up are cut off"),
         }
         // Also after the drain time, so that slow callers do not use up its time.
-        let lost = "the counts of repeated refusals are lost";
+        let lost = "counts of repeated refusals or of comparisons with candidates are lost";
         last_record(self.service.record_repeats(), lost).await;
         let open = "the last audit events are in no range until the next start";
         last_record(self.service.close_audit_ranges(), open).await;

@@ -137,11 +137,21 @@ fn grouped(policy: &str, groups: &str) -> PolicyTexts {
 #[test]
 fn a_bad_file_of_groups_is_refused_with_every_mistake() {
     let policy = "@id(\"x\") forbid (principal in Group::\"admins\", action, resource);";
-    assert_eq!(mistakes(&with(policy)), ["x.cedar: names Group::\"admins\", which groups.toml does not have"]);
+    assert_eq!(mistakes(&with(policy)), ["x.cedar:1: names Group::\"admins\", which groups.toml does not have"]);
+    let several = "@id(\"y\")\nforbid (principal in Group::\"admins\",\n  action, resource)\nwhen { principal in Group::\"b\"\n\
+                   || principal in Group::\"a\" || principal in Group::\"b\" };\n";
+    let found = mistakes(&with(&format!("{policy}\n{several}")));
+    let wanted = [(1, "admins"), (3, "admins"), (5, "b"), (6, "a")];
+    let wanted = wanted
+        .map(|(line, group)| format!("x.cedar:{line}: names Group::\"{group}\", which groups.toml does not have"));
+    assert_eq!(found, wanted);
     assert!(Policies::read(&grouped(policy, "admins = [\"acme/ram-user/jane\"]\nempty = []")).is_ok());
-    let found = mistakes(&grouped(policy, "admin = [\"acme/ram-user/jane\", \"jane\"]\n\"a\\u0007\" = []"));
-    let wanted =
-        ["groups.toml: \"jane\" in the group \"admin\" must be", "groups.toml: the name of the group", "names Group"];
+    let found = mistakes(&grouped(policy, "admin = [\"acme/ram-user/jane\",\n \"jane\"]\n\"a\\u0007\" = []"));
+    let wanted = [
+        "groups.toml:2: \"jane\" in the group \"admin\" must be",
+        "groups.toml:3: the name of the group",
+        "names Group",
+    ];
     assert!(found.len() == 3 && wanted.iter().all(|words| found.iter().any(|line| line.contains(words))), "{found:?}");
     for bad in ["admins = [", "x = 1\nadmins = \"jane\"", "admins = []\nadmins = []"] {
         assert!(mistakes(&grouped(policy, bad))[0].starts_with("groups.toml:"), "{bad}");

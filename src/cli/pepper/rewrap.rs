@@ -12,13 +12,13 @@ use crate::cli::settings::SettingArgs;
 use crate::cli::terminal::Terminal;
 use crate::hashing::{KeyRing, Rotated, Rotation};
 use crate::ports::StoreError;
-use crate::ports::store::StoredHashes;
+use crate::ports::store::{HashCount, StoredHashes};
 
 /// Re-encrypt every stored hash, and the secret of every access key, under the first key, including hashes that are not
 /// encrypted yet.
 ///
-/// Needs access to the store; the service may be running. Hashes that change in the meantime are not overwritten. If it
-/// is interrupted, run it again to continue. Exit status 1 if a hash was not re-encrypted.
+/// Needs access to the store; the service may be running. What changes in the meantime is not overwritten. If it is
+/// interrupted, run it again to continue. Exit status 1 if a hash or a secret was not re-encrypted.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald pepper rewrap --config /etc/credentiald.toml")]
 pub(in crate::cli) struct RewrapArgs {
@@ -39,7 +39,7 @@ pub(super) async fn run(args: &RewrapArgs, environment: &Environment, terminal: 
     };
     store.close().await;
     let lost =
-        |error: StoreError| Failure::caused("can't re-encrypt all hashes; run the command again to continue", &error);
+        |error: StoreError| Failure::caused("can't re-encrypt everything; run the command again to continue", &error);
     let (rotated, lines) = (rotated.map_err(lost)?, lines.map_err(lost)?);
     terminal.print(&format!("re-encrypted {} under {current}", hashes(rotated.rewrapped)))?;
     if rotated.secrets > 0 {
@@ -50,7 +50,7 @@ pub(super) async fn run(args: &RewrapArgs, environment: &Environment, terminal: 
         return Ok(());
     }
     rotated.examples.iter().for_each(|example| terminal.complain(example));
-    let left: Vec<_> = rotated.left.iter().map(|(problem, count)| format!("{}: {problem}", hashes(*count))).collect();
+    let left: Vec<_> = rotated.left.iter().map(|(problem, count)| format!("{}: {problem}", of_both(*count))).collect();
     Err(Failure::failed(format!("not re-encrypted: {}", left.join("; "))))
 }
 
@@ -70,24 +70,39 @@ async fn other_keys(ring: &KeyRing, store: &dyn StoredHashes, rotated: &Rotated)
     for id in ring.ids().skip(1) {
         let key = Some(id.clone());
         if in_use.contains(&key) {
-            let count = store.count_under(Some(id)).await?.total();
+            let count = store.count_under(Some(id)).await?;
             let why = if rotated.left.is_empty() {
                 "a service still encrypts under it: make the new key its first one, and run this command again"
             } else {
                 "they could not be re-encrypted"
             };
-            lines.push(format!("{id}: {} left; {why}", hashes(count)));
+            lines.push(format!("{id}: {} left; {why}", counted(count)));
         } else {
             lines.push(format!("{id}: unused; you can remove it from the ring"));
         }
     }
     if in_use.contains(&None) {
-        let count = store.count_under(None).await?.total();
-        lines.push(format!("{}: {} left", name_of(None), hashes(count)));
+        let count = store.count_under(None).await?;
+        lines.push(format!("{}: {} left", name_of(None), counted(count)));
     }
     Ok(lines)
 }
 
 fn hashes(count: u64) -> String {
     if count == 1 { "1 hash".to_owned() } else { format!("{count} hashes") }
+}
+
+/// A number that is of both together.
+fn of_both(count: u64) -> String {
+    if count == 1 { "1 hash or secret".to_owned() } else { format!("{count} hashes or secrets") }
+}
+
+/// Hashes, secrets or both.
+fn counted(count: HashCount) -> String {
+    let secrets = if count.secrets == 1 { "1 secret".to_owned() } else { format!("{} secrets", count.secrets) };
+    match (count.hashes(), count.secrets) {
+        (of_hashes, 0) => hashes(of_hashes),
+        (0, _) => secrets,
+        (of_hashes, _) => format!("{} and {secrets}", hashes(of_hashes)),
+    }
 }

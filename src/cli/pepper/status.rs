@@ -31,14 +31,15 @@ pub(in crate::cli) struct StatusArgs {
 
 pub(super) async fn run(args: &StatusArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     let (ring, store) = ring_and_store(&args.settings, environment).await?;
-    let rows = rows(&ring, &store).await.map_err(|error| Failure::caused("can't count the hashes", &error))?;
+    let rows =
+        rows(&ring, &store).await.map_err(|error| Failure::caused("can't count hashes and access keys", &error))?;
     store.close().await;
     terminal.print(&if args.json { to_json(&rows) } else { table(&rows) })?;
     let missing: Vec<_> = rows.iter().filter(|row| row.place == Place::Missing).map(Row::name).collect();
     if missing.is_empty() { Ok(()) } else { Err(Failure::failed(format!("missing keys: {}", missing.join(", ")))) }
 }
 
-/// A key and the hashes under it.
+/// A key, and the hashes and access keys under it.
 struct Row {
     key: Option<PepperKeyId>,
     place: Place,
@@ -52,7 +53,7 @@ enum Place {
     First,
     /// A key that only decrypts.
     Other,
-    /// The key is missing, although hashes need it.
+    /// The key is missing, although hashes or access keys need it.
     Missing,
     /// Nothing any more.
     Lost,
@@ -82,7 +83,7 @@ impl Row {
     }
 }
 
-/// The keys of the ring in its order, then the others that hashes are wrapped under, then what is not wrapped.
+/// The keys of the ring in its order, then the others that hashes or secrets are wrapped under, then what is not wrapped.
 async fn rows(ring: &KeyRing, store: &dyn StoredHashes) -> Result<Vec<Row>, StoreError> {
     let in_use = store.keys_in_use().await?;
     let others = in_use.iter().flatten().filter(|id| !ring.has(id));

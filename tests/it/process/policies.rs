@@ -118,7 +118,7 @@ async fn bad_policies_never_replace_good_ones() {
     fs::remove_file(site.0.path("policies/bad.cedar")).unwrap();
     site.put("groups.toml", "admins = [\"jane\"]");
     serving.signal("HUP");
-    serving.logs("groups.toml: \"jane\" in the group \"admins\" must be tenant/kind/name").await;
+    serving.logs("groups.toml:1: \"jane\" in the group \"admins\" must be tenant/kind/name").await;
     jane.ok("ModifyPWByDomain", change("mail.example.com")).await;
     for file in ["groups.toml", "jane.cedar"] {
         fs::remove_file(site.0.path("policies").join(file)).unwrap();
