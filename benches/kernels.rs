@@ -1,5 +1,5 @@
-//! One hash by the `argon2` crate's default call, which takes fresh memory each time, by the portable kernel and by the
-//! fast one: `cargo bench --bench kernels`.
+//! One hash by the `argon2` crate's default call, which takes fresh memory each time, by the portable kernel, by the
+//! `argon2-rust` crate and by the kernel that is chosen here: `cargo bench --bench kernels`.
 //!
 //! Criterion measures one after the other. The table at the end measures them in turn, so that whatever else the machine
 //! does slows all alike: its ratios are what counts.
@@ -114,34 +114,65 @@ type Contestant = Box<dyn FnMut() + Send>;
 struct Contender {
     name: String,
     cost: Cost,
-    kernel: Option<KernelChoice>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    DefaultCall,
+    Kernel(KernelChoice),
+    Argon2Rust,
 }
 
 impl Contender {
-    fn all(cost: Cost) -> [Self; 3] {
+    fn all(cost: Cost) -> [Self; 4] {
         let portable = KernelChoice::new(KernelSetting::Portable, cost, &SystemEntropy);
         let best = KernelChoice::new(KernelSetting::Auto, cost, &SystemEntropy);
         let kernel = |choice: KernelChoice| {
             let name = format!("{} kernel, {}", choice.name(), choice.instructions());
-            Self { name, cost, kernel: Some(choice) }
+            Self { name, cost, kind: Kind::Kernel(choice) }
         };
-        [Self { name: "default call".to_owned(), cost, kernel: None }, kernel(portable), kernel(best)]
+        let default_call = Self { name: "default call".to_owned(), cost, kind: Kind::DefaultCall };
+        let name = format!("argon2-rust, {}", argon2_rust::detected_backend().name());
+        [default_call, kernel(portable), Self { name, cost, kind: Kind::Argon2Rust }, kernel(best)]
     }
 
     fn contestant(&self) -> Contestant {
         let cost = self.cost;
-        let Some(choice) = self.kernel else {
-            let parameters = Params::new(cost.memory_kib(), cost.iterations(), cost.parallelism(), Some(32)).unwrap();
-            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters);
-            return Box::new(move || {
-                let mut tag = [0; 32];
-                argon2.hash_password_into(PASSWORD, &SALT, &mut tag).unwrap();
-                black_box(tag);
-            });
-        };
-        let mut kernel = BareKernel::new(choice, cost.memory_kib()).unwrap();
-        Box::new(move || {
-            black_box(kernel.hash(cost, PASSWORD, SALT).unwrap());
-        })
+        match self.kind {
+            Kind::DefaultCall => {
+                let (memory_kib, iterations, parallelism) = (cost.memory_kib(), cost.iterations(), cost.parallelism());
+                let parameters = Params::new(memory_kib, iterations, parallelism, Some(32)).unwrap();
+                let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters);
+                Box::new(move || {
+                    let mut tag = [0; 32];
+                    argon2.hash_password_into(PASSWORD, &SALT, &mut tag).unwrap();
+                    black_box(tag);
+                })
+            }
+            Kind::Kernel(choice) => {
+                let mut kernel = BareKernel::new(choice, cost.memory_kib()).unwrap();
+                Box::new(move || {
+                    black_box(kernel.hash(cost, PASSWORD, SALT).unwrap());
+                })
+            }
+            Kind::Argon2Rust => {
+                let parameters = argon2_rust::Params::builder()
+                    .memory(argon2_rust::params::Memory::kib(cost.memory_kib().into()))
+                    .passes(cost.iterations())
+                    .lanes(cost.parallelism())
+                    .threads(1)
+                    .tag_len(argon2_rust::params::TagLen::bytes(32))
+                    .build()
+                    .unwrap();
+                let (algorithm, version) = (argon2_rust::Algorithm::Argon2id, argon2_rust::Version::V0x13);
+                let mut hasher = argon2_rust::Argon2::new(algorithm, version, parameters).hasher();
+                Box::new(move || {
+                    let mut tag = [0; 32];
+                    hasher.hash_into(PASSWORD, &SALT, &mut tag).unwrap();
+                    black_box(tag);
+                })
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The fast kernel computes what the portable one computes, and refuses what that one refuses.
+//! Every kernel computes what the portable one computes, and refuses what that one refuses.
 
 use std::cell::RefCell;
 
@@ -42,6 +42,6 @@ pub fn run(bytes: &[u8]) {
         associated_data: &given.associated_data[..given.associated_data.len().min(32)],
         tag_bytes: usize::from(given.tag_bytes % 80),
     };
-    let [fast, portable] = KERNELS.with_borrow_mut(|kernels| kernels.compute(&case));
-    assert_eq!(fast, portable, "{case:?}");
+    let tags = KERNELS.with_borrow_mut(|kernels| kernels.compute(&case));
+    assert!(tags.iter().all(|tag| *tag == tags[0]), "{tags:?} {case:?}");
 }

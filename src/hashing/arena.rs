@@ -30,6 +30,11 @@ impl Arena {
         Ok(arena)
     }
 
+    /// The same for as many KiB, which is the size of a block.
+    pub(super) fn of_kib(memory_kib: u32) -> io::Result<Self> {
+        Self::new(usize::try_from(memory_kib).map_err(|_| io::ErrorKind::OutOfMemory)?)
+    }
+
     /// Lends the first blocks; `None` if there are too few.
     pub(super) fn lend(&mut self, blocks: usize) -> Option<Lent<'_>> {
         self.blocks().get_mut(..blocks).map(Lent)
@@ -76,9 +81,7 @@ impl DerefMut for Lent<'_> {
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        self.0.fill(Block::new());
-        // Ordinary stores are many times faster than volatile ones; the barrier keeps them from being optimised away.
-        zeroize::optimization_barrier(&*self.0);
+        argon2_vectors::wipe(self.0);
     }
 }
 

@@ -1,9 +1,10 @@
 //! Functions for the fuzz targets in `fuzz/`. No shipped build has them.
 
 use argon2::{Algorithm, Version};
+use argon2_vectors::Instructions;
 
 use super::cost::{Ceiling, Cost, Parameters};
-use super::kernel::{CantAllocate, FastKernel, Input, Kernel, PortableKernel};
+use super::kernel::{CantAllocate, FastKernel, Input, Kernel, PortableKernel, VectorKernel};
 use super::phc::{Phc, Recipe};
 
 /// Input of argon2.
@@ -31,25 +32,26 @@ pub struct Case<'a> {
     pub tag_bytes: usize,
 }
 
-/// Both kernels.
-pub struct Kernels {
-    fast: FastKernel,
-    portable: PortableKernel,
-}
+/// The kernels that this CPU can run.
+pub struct Kernels(Vec<Box<dyn Kernel>>);
 
 impl Kernels {
-    /// Makes both, with memory for hashes of that size.
+    /// Makes them, with memory for hashes of that size.
     ///
     /// # Errors
     /// The system does not have that much memory.
     pub fn new(memory_kib: u32) -> Result<Self, CantAllocate> {
-        Ok(Self { fast: FastKernel::new(memory_kib)?, portable: PortableKernel::new(memory_kib)? })
+        let mut kernels: Vec<Box<dyn Kernel>> =
+            vec![Box::new(PortableKernel::new(memory_kib)?), Box::new(FastKernel::new(memory_kib)?)];
+        for instructions in Instructions::avx512().into_iter().chain([Instructions::scalar()]) {
+            kernels.push(Box::new(VectorKernel::new(instructions, memory_kib)?));
+        }
+        Ok(Self(kernels))
     }
 
-    /// The tags of the fast and of the portable kernel; `None` if the kernel refuses.
-    pub fn compute(&mut self, case: &Case<'_>) -> [Option<Vec<u8>>; 2] {
-        let Self { fast, portable } = self;
-        [compute(fast, case), compute(portable, case)]
+    /// The tags of all kernels, first that of the portable one; `None` if the kernel refuses.
+    pub fn compute(&mut self, case: &Case<'_>) -> Vec<Option<Vec<u8>>> {
+        self.0.iter_mut().map(|kernel| compute(&mut **kernel, case)).collect()
     }
 }
 

@@ -86,6 +86,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("aws_lc_rs", &["blocklist", "hashing", "http", "jwt", "signing"]),
     ("md4", &["blocklist"]),
     ("argon2_rust", &["hashing"]),
+    ("argon2_vectors", &["hashing"]),
     ("memmap2", &["hashing"]),
     ("bcrypt", &["hashing"]),
     ("pbkdf2", &["hashing"]),

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use argon2_vectors::Instructions;
+
 use super::fast::FastKernel;
 use super::portable::PortableKernel;
+use super::vector::VectorKernel;
 use super::{CantAllocate, Kernel, self_test};
 use crate::hashing::cost::Cost;
 use crate::ports::Entropy;
@@ -11,7 +14,7 @@ use crate::ports::Entropy;
 /// The requested kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KernelSetting {
-    /// The fast one if it is correct, otherwise the portable one.
+    /// The fastest one that is correct on this CPU.
     Auto,
     /// The portable one.
     Portable,
@@ -21,42 +24,60 @@ pub enum KernelSetting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KernelChoice {
     kernel: Known,
-    instructions: &'static str,
     reason: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
-    Fast,
+    Vector(Instructions),
+    Fast(&'static str),
     Portable,
 }
 
+impl Known {
+    /// The kernels that need certain instructions and have them here, the fastest first.
+    fn candidates() -> impl Iterator<Item = Self> {
+        let vector = Instructions::avx512().map(Self::Vector);
+        vector.into_iter().chain(FastKernel::instructions().map(Self::Fast))
+    }
+
+    fn kernel(self, memory_kib: u32) -> Result<Box<dyn Kernel>, CantAllocate> {
+        Ok(match self {
+            Self::Vector(instructions) => Box::new(VectorKernel::new(instructions, memory_kib)?),
+            Self::Fast(_) => Box::new(FastKernel::new(memory_kib)?),
+            Self::Portable => Box::new(PortableKernel::new(memory_kib)?),
+        })
+    }
+}
+
 impl KernelChoice {
-    /// Chooses a kernel. The fast one has to pass a self-test of a few milliseconds, which covers this cost.
+    /// Chooses a kernel. All but the portable one have to pass a self-test of a few milliseconds, which covers this cost.
     pub fn new(setting: KernelSetting, cost: Cost, entropy: &dyn Entropy) -> Self {
         if setting == KernelSetting::Portable {
             return Self::portable("the setting hashing.kernel asks for it");
         }
-        let Some(instructions) = FastKernel::instructions() else {
-            return Self::portable("the fast kernel has no code for the vectors of this CPU");
-        };
-        match self_test::check(FastKernel::new, cost, entropy) {
-            Ok(()) => {
-                Self { kernel: Known::Fast, instructions, reason: "it is equal to the portable kernel in every test" }
+        let mut refused = "no other kernel has code for the vectors of this CPU";
+        for kernel in Known::candidates() {
+            let choice = Self { kernel, reason: "it is equal to the portable kernel in every test" };
+            match self_test::check(|memory_kib| choice.kernel(memory_kib), cost, entropy) {
+                Ok(()) => return choice,
+                Err(reason) => refused = reason,
             }
-            Err(reason) => Self::portable(reason),
+            tracing::warn!(name = choice.name(), reason = refused, "a hash kernel is not used");
         }
+        Self::portable(refused)
     }
 
     /// The portable kernel, for that reason.
-    pub fn portable(reason: &'static str) -> Self {
-        Self { kernel: Known::Portable, instructions: PortableKernel::instructions(), reason }
+    pub const fn portable(reason: &'static str) -> Self {
+        Self { kernel: Known::Portable, reason }
     }
 
-    /// The kernel's name: `fast` or `portable`.
+    /// The kernel's name: `vector`, `fast` or `portable`.
     pub const fn name(self) -> &'static str {
         match self.kernel {
-            Known::Fast => "fast",
+            Known::Vector(_) => "vector",
+            Known::Fast(_) => "fast",
             Known::Portable => "portable",
         }
     }
@@ -67,8 +88,12 @@ impl KernelChoice {
     }
 
     /// The instructions that it uses on this CPU, for example `avx512`.
-    pub const fn instructions(self) -> &'static str {
-        self.instructions
+    pub fn instructions(self) -> &'static str {
+        match self.kernel {
+            Known::Vector(instructions) => instructions.name(),
+            Known::Fast(instructions) => instructions,
+            Known::Portable => PortableKernel::instructions(),
+        }
     }
 
     /// Why it was chosen.
@@ -78,15 +103,12 @@ impl KernelChoice {
 
     /// Makes a kernel, with memory for hashes of that size.
     pub(in crate::hashing) fn kernel(self, memory_kib: u32) -> Result<Box<dyn Kernel>, CantAllocate> {
-        Ok(match self.kernel {
-            Known::Fast => Box::new(FastKernel::new(memory_kib)?),
-            Known::Portable => Box::new(PortableKernel::new(memory_kib)?),
-        })
+        self.kernel.kernel(memory_kib)
     }
 }
 
 impl fmt::Display for KernelChoice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ({}): {}", self.name(), self.instructions, self.reason)
+        write!(formatter, "{} ({}): {}", self.name(), self.instructions(), self.reason)
     }
 }

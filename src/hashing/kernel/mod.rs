@@ -1,17 +1,20 @@
-//! Kernels, which compute argon2. The portable kernel works everywhere; the fast one must be equal to it, bit by bit.
+//! Kernels, which compute argon2. The portable kernel works everywhere; the others must be equal to it, bit by bit.
 
 mod choice;
 mod fast;
 mod portable;
 mod self_test;
+mod vector;
 
 use std::io;
+
+use argon2::{AssociatedData, Params, ParamsBuilder};
 
 use super::phc::Recipe;
 
 pub use choice::{KernelChoice, KernelSetting};
 #[cfg(any(test, feature = "fuzzing"))]
-pub(super) use {fast::FastKernel, portable::PortableKernel};
+pub(super) use {fast::FastKernel, portable::PortableKernel, vector::VectorKernel};
 
 /// Input of argon2. Stored hashes have no secret and no associated data; the vectors of RFC 9106 do.
 pub(super) struct Input<'a> {
@@ -19,6 +22,20 @@ pub(super) struct Input<'a> {
     pub recipe: &'a Recipe,
     pub secret: &'a [u8],
     pub associated_data: &'a [u8],
+}
+
+impl Input<'_> {
+    /// The parameters as the `argon2` crate has them, for a tag of that length.
+    fn parameters(&self, tag: &[u8]) -> Result<Params, argon2::Error> {
+        let parameters = self.recipe.parameters;
+        ParamsBuilder::new()
+            .m_cost(parameters.memory_kib)
+            .t_cost(parameters.iterations)
+            .p_cost(parameters.parallelism)
+            .data(AssociatedData::new(self.associated_data)?)
+            .output_len(tag.len())
+            .build()
+    }
 }
 
 /// Computes argon2, one hash at a time, in its own memory.
@@ -39,6 +56,12 @@ pub enum CantCompute {
     /// Its memory was lost, and the system has no more.
     #[error("the hash kernel has lost its memory")]
     Memory,
+}
+
+impl From<argon2::Error> for CantCompute {
+    fn from(_: argon2::Error) -> Self {
+        Self::Input
+    }
 }
 
 /// The system has no memory for a kernel.

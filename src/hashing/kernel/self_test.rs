@@ -1,4 +1,4 @@
-//! Self-test of the fast kernel on this machine: its code for the CPU's vectors is young, large and unaudited.
+//! Self-test of a kernel on this machine: code for the CPU's vectors is young and unaudited.
 
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,21 +34,21 @@ const MEMORY_KIB: u32 = 1024;
 /// Tests a kernel. The error says why not to use it.
 ///
 /// It cannot detect an instruction that the CPU reports and does not have: that ends the process.
-pub(super) fn check<K: Kernel>(
-    new_kernel: impl FnOnce(u32) -> Result<K, CantAllocate>,
+pub(super) fn check(
+    new_kernel: impl FnOnce(u32) -> Result<Box<dyn Kernel>, CantAllocate>,
     cost: Cost,
     entropy: &dyn Entropy,
 ) -> Result<(), &'static str> {
     let tried = catch_unwind(AssertUnwindSafe(|| {
-        const ALLOCATION: &str = "there is no memory for the self-test of the fast kernel";
+        const ALLOCATION: &str = "there is no memory for the self-test of the kernel";
         let mut kernel = new_kernel(MEMORY_KIB).map_err(|_| ALLOCATION)?;
         let mut reference = PortableKernel::new(MEMORY_KIB).map_err(|_| ALLOCATION)?;
-        check_vectors(&mut kernel)?;
-        let mut test = Comparison { kernel: &mut kernel, reference: &mut reference, draw: Draw(entropy) };
+        check_vectors(&mut *kernel)?;
+        let mut test = Comparison { kernel: &mut *kernel, reference: &mut reference, draw: Draw(entropy) };
         test.configured(cost)?;
         test.random()
     }));
-    tried.unwrap_or(Err("the fast kernel panicked in its self-test"))
+    tried.unwrap_or(Err("the kernel panicked in its self-test"))
 }
 
 fn check_vectors(kernel: &mut dyn Kernel) -> Result<(), &'static str> {
@@ -57,9 +57,9 @@ fn check_vectors(kernel: &mut dyn Kernel) -> Result<(), &'static str> {
         let recipe = Recipe { algorithm, version: Version::V0x13, parameters, salt: vec![2; 16], tag_bytes: 32 };
         let input = Input { password: &[1; 32], recipe: &recipe, secret: &[3; 8], associated_data: &[4; 12] };
         let mut tag = [0; 32];
-        kernel.compute(&input, &mut tag).map_err(|_| "the fast kernel fails on a vector of RFC 9106")?;
+        kernel.compute(&input, &mut tag).map_err(|_| "the kernel fails on a vector of RFC 9106")?;
         if tag != expected {
-            return Err("the fast kernel differs from a vector of RFC 9106");
+            return Err("the kernel differs from a vector of RFC 9106");
         }
     }
     Ok(())
@@ -103,9 +103,9 @@ impl Comparison<'_> {
         let [password, secret, associated_data] = [0..=64, 0..=32, 0..=32].map(|length| self.draw.bytes(length));
         let input = Input { password: &password, recipe, secret: &secret, associated_data: &associated_data };
         let (mut tag, mut expected) = (vec![0; recipe.tag_bytes], vec![0; recipe.tag_bytes]);
-        self.kernel.compute(&input, &mut tag).map_err(|_| "the fast kernel fails in its self-test")?;
+        self.kernel.compute(&input, &mut tag).map_err(|_| "the kernel fails in its self-test")?;
         self.reference.compute(&input, &mut expected).map_err(|_| "the portable kernel fails in the self-test")?;
-        if tag == expected { Ok(()) } else { Err("the fast kernel differs from the portable one") }
+        if tag == expected { Ok(()) } else { Err("the kernel differs from the portable one") }
     }
 }
 

@@ -1,6 +1,7 @@
-//! Tests of both kernels against known results, and against each other.
+//! Tests of the kernels against known results, and against each other.
 
 use argon2::{Algorithm, Version};
+use argon2_vectors::Instructions;
 use proptest::prelude::*;
 
 use super::*;
@@ -10,8 +11,18 @@ use crate::ports::Entropy;
 /// The memory of the kernels under test.
 const MEMORY_KIB: u32 = 1024;
 
-fn kernels() -> [Box<dyn Kernel>; 2] {
-    [Box::new(PortableKernel::new(MEMORY_KIB).unwrap()), Box::new(FastKernel::new(MEMORY_KIB).unwrap())]
+/// The portable kernel, and all others that this CPU can run.
+fn kernels() -> Vec<Box<dyn Kernel>> {
+    let mut kernels: Vec<Box<dyn Kernel>> =
+        vec![Box::new(PortableKernel::new(MEMORY_KIB).unwrap()), Box::new(FastKernel::new(MEMORY_KIB).unwrap())];
+    for instructions in Instructions::avx512().into_iter().chain([Instructions::scalar()]) {
+        kernels.push(Box::new(VectorKernel::new(instructions, MEMORY_KIB).unwrap()));
+    }
+    kernels
+}
+
+fn assert_all_equal<T: PartialEq + std::fmt::Debug>(results: &[T]) {
+    assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "{results:?}");
 }
 
 fn recipe(algorithm: Algorithm, version: Version, parameters: Parameters) -> Recipe {
@@ -50,7 +61,7 @@ fn more_memory_than_a_kernel_has_is_refused_and_the_next_hash_is_right() {
         }
         tags.push(tag);
     }
-    assert_eq!(tags[0], tags[1]);
+    assert_all_equal(&tags);
 }
 
 #[test]
@@ -68,7 +79,7 @@ fn what_argon2_does_not_define_is_refused() {
 
 proptest! {
     #[test]
-    fn the_fast_kernel_is_equal_to_the_portable_one(
+    fn every_kernel_is_equal_to_the_portable_one(
         algorithm in prop::sample::select(&[Algorithm::Argon2d, Algorithm::Argon2i, Algorithm::Argon2id][..]),
         version in prop::sample::select(&[Version::V0x10, Version::V0x13][..]),
         (parallelism, more_kib, iterations) in (1_u32..=8, 0_u32..=512, 1_u32..=4),
@@ -81,12 +92,12 @@ proptest! {
         let parameters = Parameters { memory_kib: 8 * parallelism + more_kib, iterations, parallelism };
         let recipe = Recipe { algorithm, version, parameters, salt, tag_bytes };
         let input = Input { password: &password, recipe: &recipe, secret: &secret, associated_data: &associated_data };
-        let tags = kernels().map(|mut kernel| {
+        let tags: Vec<_> = kernels().into_iter().map(|mut kernel| {
             let mut tag = vec![0; tag_bytes];
             kernel.compute(&input, &mut tag).map(|()| tag)
-        });
+        }).collect();
         prop_assert!(tags[0].is_ok());
-        prop_assert_eq!(&tags[0], &tags[1]);
+        assert_all_equal(&tags);
     }
 }
 
@@ -113,7 +124,7 @@ fn verdict(damage: Damage) -> Result<(), &'static str> {
             Ok(())
         }
     }
-    let new_kernel = |memory_kib| Ok(Damaged(PortableKernel::new(memory_kib)?, damage));
+    let new_kernel = |memory_kib| Ok(Box::new(Damaged(PortableKernel::new(memory_kib)?, damage)) as Box<dyn Kernel>);
     self_test::check(new_kernel, Cost::new(65_536, 6, 2).unwrap(), &Counting::default())
 }
 
@@ -133,7 +144,7 @@ fn the_self_test_finds_every_difference() {
     for (number, damage) in damages.into_iter().enumerate() {
         assert!(verdict(damage).is_err(), "{number}");
     }
-    let no_memory = |_| Err::<PortableKernel, _>(CantAllocate::out_of_memory());
+    let no_memory = |_| Err(CantAllocate::out_of_memory());
     assert!(self_test::check(no_memory, Cost::DEFAULT, &Counting::default()).is_err());
 }
 
@@ -145,8 +156,25 @@ fn the_portable_kernel_is_used_where_it_is_asked_for() {
 }
 
 #[test]
-fn the_fast_kernel_is_used_where_the_cpu_has_vectors() {
+fn the_fastest_kernel_for_the_vectors_of_the_cpu_is_used() {
     let choice = KernelChoice::new(KernelSetting::Auto, Cost::DEFAULT, &Counting::default());
-    let expected = if FastKernel::instructions().is_some() { "fast" } else { "portable" };
+    let expected = match (Instructions::avx512(), FastKernel::instructions()) {
+        (Some(_), _) => "vector",
+        (None, Some(_)) => "fast",
+        (None, None) => "portable",
+    };
     assert_eq!(choice.name(), expected, "{choice}");
+}
+
+#[test]
+fn no_block_is_left_after_a_hash() {
+    let parameters = Parameters { memory_kib: MEMORY_KIB, iterations: 1, parallelism: 1 };
+    let recipe = recipe(Algorithm::Argon2id, Version::V0x13, parameters);
+    let input = Input { password: b"password", recipe: &recipe, secret: &[], associated_data: &[] };
+    let mut portable = PortableKernel::new(MEMORY_KIB).unwrap();
+    portable.compute(&input, &mut [0; 32]).unwrap();
+    assert!(portable.arena.is_wiped());
+    let mut vector = VectorKernel::new(Instructions::scalar(), MEMORY_KIB).unwrap();
+    vector.compute(&input, &mut [0; 32]).unwrap();
+    assert!(vector.arena.is_wiped());
 }
