@@ -20,9 +20,11 @@ mod forwarded;
 mod issuers;
 mod jwt;
 mod kernels;
+mod parameters;
 mod phc;
 mod policies;
 mod requests;
+mod signatures;
 
 use std::sync::OnceLock;
 use std::{env, fs};
@@ -36,7 +38,7 @@ struct Target {
     seeds: fn() -> Vec<Vec<u8>>,
 }
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 12] = [
     Target { name: "authorization", run: authorization::run, seeds: authorization::seeds },
     Target { name: "certificate", run: certificate::run, seeds: certificate::seeds },
     Target { name: "denial", run: denial::run, seeds: denial::seeds },
@@ -44,9 +46,11 @@ const TARGETS: [Target; 10] = [
     Target { name: "issuers", run: issuers::run, seeds: issuers::seeds },
     Target { name: "jwt", run: jwt::run, seeds: jwt::seeds },
     Target { name: "kernels", run: kernels::run, seeds: Vec::new },
+    Target { name: "parameters", run: parameters::run, seeds: parameters::seeds },
     Target { name: "phc", run: phc::run, seeds: phc::seeds },
     Target { name: "policies", run: policies::run, seeds: policies::seeds },
     Target { name: "requests", run: requests::run, seeds: requests::seeds },
+    Target { name: "signatures", run: signatures::run, seeds: signatures::seeds },
 ];
 
 static CHOSEN: OnceLock<&'static Target> = OnceLock::new();

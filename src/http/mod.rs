@@ -4,6 +4,9 @@
 //! shape of its vendor (`answer`). What an operation does, and what a caller may do, is decided by the use cases.
 
 mod answer;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod message;
 mod operations;
 mod parameters;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::percent::{append_encoded, decoded};
+use super::percent::{LONGEST_ESCAPE, append_encoded, decoded};
 
 /// Largest number of parameters. The SDKs send fewer than twenty.
 const MOST: usize = 100;
@@ -56,7 +56,8 @@ impl Parameters {
 
     /// The canonical form that signatures cover, without the parameter of that name.
     pub(super) fn canonical(&self, without: Option<&str>) -> Zeroizing<String> {
-        let mut canonical = Zeroizing::new(String::new());
+        let length = |(name, value): (&String, &Zeroizing<String>)| LONGEST_ESCAPE * (name.len() + value.len()) + 2;
+        let mut canonical = Zeroizing::new(String::with_capacity(self.0.iter().map(length).sum()));
         for (name, value) in self.0.iter().filter(|(name, _)| Some(name.as_str()) != without) {
             if !canonical.is_empty() {
                 canonical.push('&');

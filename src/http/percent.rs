@@ -20,6 +20,10 @@ pub(super) fn decoded(text: &str) -> Option<Zeroizing<String>> {
     Some(Zeroizing::new(text.to_owned()))
 }
 
+/// Most bytes that one byte takes in the form that signatures cover. A text that holds passwords is made with room for all of
+/// it: one that grows would leave copies behind.
+pub(super) const LONGEST_ESCAPE: usize = 3;
+
 /// The form that signatures cover: all but `A-Z a-z 0-9 - _ . ~` is escaped, with upper-case digits.
 pub(super) fn append_encoded(to: &mut String, text: &str) {
     for byte in text.bytes() {

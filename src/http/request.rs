@@ -38,7 +38,8 @@ impl ReceivedRequest<'_> {
         if values.next().is_some() { None } else { std::str::from_utf8(value.as_bytes()).ok() }
     }
 
-    fn has_form(&self) -> bool {
+    /// Whether its body is a form.
+    pub(super) fn has_form(&self) -> bool {
         const FORM: &str = "application/x-www-form-urlencoded";
         let content_type = self.header(CONTENT_TYPE.as_str()).unwrap_or_default();
         content_type.get(..FORM.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(FORM))

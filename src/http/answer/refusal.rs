@@ -104,7 +104,8 @@ const fn code_of_signature(problem: SignatureProblem) -> &'static str {
         SignatureProblem::Absent
         | SignatureProblem::Algorithm
         | SignatureProblem::Malformed(_)
-        | SignatureProblem::HeaderNotSigned(_) => "IncompleteSignature",
+        | SignatureProblem::HeaderNotSigned(_)
+        | SignatureProblem::NotCovered(_) => "IncompleteSignature",
         SignatureProblem::BodyDigest => MISMATCH,
         SignatureProblem::Time => "IllegalTimestamp",
     }

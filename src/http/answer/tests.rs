@@ -187,6 +187,7 @@ fn each_problem_of_a_signature_has_the_vendors_code() {
         (SignatureProblem::Algorithm, "IncompleteSignature"),
         (SignatureProblem::Malformed("nonce"), "IncompleteSignature"),
         (SignatureProblem::HeaderNotSigned("host"), "IncompleteSignature"),
+        (SignatureProblem::NotCovered("body"), "IncompleteSignature"),
         (SignatureProblem::Time, "IllegalTimestamp"),
     ] {
         let (status, code, _) = read(Vendor::Alibaba, problem.into());

@@ -59,21 +59,15 @@ impl<'a> Authorization<'a> {
         body_digest: &str,
     ) -> Result<String, SignatureProblem> {
         let query = Parameters::parse(request.query, "").map_err(|_| SignatureProblem::Malformed("query"))?;
-        let mut canonical = Zeroizing::new(String::new());
-        for part in [request.method.as_str(), path, &query.canonical(None)] {
-            canonical.push_str(part);
-            canonical.push('\n');
-        }
+        let (query, signed) = (query.canonical(None), self.signed.join(";"));
+        let mut parts = vec![request.method.as_str(), "\n", path, "\n", &query, "\n"];
         for name in &self.signed {
             let value = request.header(name).ok_or(SignatureProblem::Malformed("SignedHeaders"))?;
-            for part in [name, ":", value.trim_ascii(), "\n"] {
-                canonical.push_str(part);
-            }
+            parts.extend([name, ":", value.trim_ascii(), "\n"]);
         }
-        for part in ["\n", &self.signed.join(";"), "\n", body_digest] {
-            canonical.push_str(part);
-        }
-        Ok(sha256_hex(canonical.as_bytes()))
+        parts.extend(["\n", &signed, "\n", body_digest]);
+        // In one piece: a text that grows would leave copies of passwords behind.
+        Ok(sha256_hex(Zeroizing::new(parts.concat()).as_bytes()))
     }
 }
 

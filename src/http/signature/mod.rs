@@ -37,6 +37,9 @@ pub enum SignatureProblem {
     /// A header that has to be signed is not.
     #[error("a header is not signed that has to be: {0}")]
     HeaderNotSigned(&'static str),
+    /// A part of the request is one that this form of signature does not cover.
+    #[error("the signature does not cover this {0}")]
+    NotCovered(&'static str),
     /// The body is not the one that was signed.
     #[error("the digest of the body is another one")]
     BodyDigest,
@@ -76,6 +79,16 @@ impl ClaimedSignature {
             sdk_hmac::ALGORITHM => sdk_hmac::claimed(request, parts),
             _ => Err(SignatureProblem::Algorithm),
         }
+    }
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl ClaimedSignature {
+    /// The same request, signed with that secret.
+    pub(in crate::http) fn signed_with(self, secret: &str) -> Self {
+        let key = hmac::Key::new(self.algorithm, [secret, self.after_secret].concat().as_bytes());
+        let signature = hmac::sign(&key, self.string_to_sign.as_bytes()).as_ref().to_vec();
+        Self { signature, ..self }
     }
 }
 
