@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Explanation, Reason, RequestContext};
+use crate::domain::action::Action;
 use crate::domain::caller::{Caller, EligibleCaller};
 use crate::ports::{
     CertificateHolder, CertificateRefusal, Evidence, ExternalIdentity, PeerCertificate, PresentedJwt, SignedRequest,
@@ -55,7 +56,7 @@ pub async fn authenticate<'a, Values: Iterator<Item = Option<&'a str>>>(
     context: &RequestContext,
 ) -> Result<Call, Explanation> {
     let refused = |error: ServiceError| Explanation::of_error(&error, context);
-    let certificate = accepted_certificate(service, peer, &header, context)?;
+    let certificate = accepted_certificate(service, peer, &header, context).map_err(refused)?;
     let certificate = certificate.as_ref();
     let credentials = Credentials::of(header(AUTHORIZATION), certificate);
     let (caller, evidence) = match credentials.ok_or_else(|| refused(ServiceError::Unauthenticated))? {
@@ -71,7 +72,8 @@ pub async fn authenticate<'a, Values: Iterator<Item = Option<&'a str>>>(
     };
     let evidence = with_certificate(service, certificate, evidence, &caller).map_err(refused)?;
     service.take_quota(&caller).map_err(refused)?;
-    call_of(caller, evidence, context)
+    let action = context.action.ok_or_else(|| Explanation::of_reason(Reason::UnknownMethod))?;
+    call_of(caller, action, evidence, context).map_err(refused)
 }
 
 /// As [`authenticate`], for a request that an access key signs, instead of credentials in its headers. The request must be
@@ -87,7 +89,7 @@ pub async fn authenticate_signed<'a, Values: Iterator<Item = Option<&'a str>>>(
     context: &RequestContext,
 ) -> Result<Call, Explanation> {
     let refused = |error: ServiceError| Explanation::of_error(&error, context);
-    let certificate = accepted_certificate(service, peer, &header, context)?;
+    let certificate = accepted_certificate(service, peer, &header, context).map_err(refused)?;
     let (caller, evidence) = service.authenticate_signed(request).await.map_err(|error| {
         if let ServiceError::SignatureRefused(refusal) = error {
             log_refusal(service, ProofRefusal::Signature(refusal), context);
@@ -95,7 +97,8 @@ pub async fn authenticate_signed<'a, Values: Iterator<Item = Option<&'a str>>>(
         refused(error)
     })?;
     let evidence = with_certificate(service, certificate.as_ref(), evidence, &caller).map_err(refused)?;
-    call_of(caller, evidence, context)
+    let action = context.action.ok_or_else(|| Explanation::of_reason(Reason::UnknownMethod))?;
+    call_of(caller, action, evidence, context).map_err(refused)
 }
 
 /// The evidence, and beside it a certificate which names a caller: that must be this one, also from then on.
@@ -112,10 +115,8 @@ fn with_certificate(
 }
 
 /// The call of an authenticated caller, if its kind can use the operation at all.
-fn call_of(caller: Caller, evidence: Evidence, context: &RequestContext) -> Result<Call, Explanation> {
-    let action = context.action.ok_or_else(|| Explanation::of_reason(Reason::UnknownMethod))?;
-    let caller = EligibleCaller::new(caller, action)
-        .ok_or_else(|| Explanation::of_error(&ServiceError::CallerNotEligible(action), context))?;
+fn call_of(caller: Caller, action: Action, evidence: Evidence, context: &RequestContext) -> Result<Call, ServiceError> {
+    let caller = EligibleCaller::new(caller, action).ok_or(ServiceError::CallerNotEligible(action))?;
     Ok(Call {
         caller,
         evidence: Some(evidence),
@@ -147,10 +148,10 @@ fn accepted_certificate<'a, Values: Iterator<Item = Option<&'a str>>>(
     peer: Option<&PeerCertificate>,
     header: impl Fn(&'static str) -> Values,
     context: &RequestContext,
-) -> Result<Option<PeerCertificate>, Explanation> {
+) -> Result<Option<PeerCertificate>, ServiceError> {
     certificate_of_caller(peer, header).map_err(|refusal| {
         log_refusal(service, ProofRefusal::Certificate(refusal), context);
-        Explanation::of_error(&ServiceError::Unauthenticated, context)
+        ServiceError::Unauthenticated
     })
 }
 

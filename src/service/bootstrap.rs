@@ -20,7 +20,8 @@ impl Service {
         let expires_at = created_at.after(DEFAULT_TIME_TO_LIVE);
         let id = TokenId(self.gates.new_id());
         let (form, status) = (AccessTokenForm::Bearer, AccessTokenStatus::Active);
-        let token = AccessToken { id, caller: caller.clone(), tenant: None, created_at, expires_at, form, status };
+        let (tenant, last_used_at, holder) = (None, None, caller.clone());
+        let token = AccessToken { id, caller: holder, tenant, created_at, expires_at, form, status, last_used_at };
         let (text, digest) = new_token(&self.gates);
         let event = AuditEvent {
             id: self.gates.new_id(),

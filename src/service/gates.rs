@@ -30,6 +30,7 @@
 
 mod attempts;
 mod audit;
+mod callers;
 mod candidate;
 mod change;
 mod comparisons;
@@ -47,6 +48,7 @@ mod quotas;
 mod recall;
 mod refusals;
 mod reserve;
+mod signed;
 mod subjects;
 mod upgrade;
 mod upkeep;
@@ -62,28 +64,24 @@ use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::domain::access_token::{AccessToken, TokenDigest, TokenId};
+use crate::domain::access_token::{AccessToken, TokenDigest};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
-use crate::domain::caller::Caller;
 use crate::domain::candidate_policy::TenantPolicies;
 use crate::domain::credential::{StoredHash, Version};
-use crate::domain::named_caller::{Member, NamedCaller};
 use crate::domain::names::{FreeName, Region, TenantName};
 use crate::domain::password::Password;
 use crate::domain::subject::{GivenAttributes, Subject, SubjectAttributes, SubjectId, SubjectName};
-use crate::domain::tenant::TenantId;
 use crate::domain::tenant_settings::TenantSettings;
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
-use crate::ports::meter::Counter;
 use crate::ports::store::Authority;
 use crate::ports::{
-    AdmittedHashes, AuditSealer, Authorizer, Clock, DenialCipher, Entropy, ExternalIdentity, Hasher, JwtRefusal,
-    JwtVerifier, LimitedLines, Meter, Pepper, PresentedJwt, Salt, Store,
+    AdmittedHashes, AuditSealer, Authorizer, Clock, DenialCipher, Entropy, Hasher, JwtVerifier, LimitedLines, Meter,
+    Pepper, Salt, Store,
 };
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
-use crate::service::{Call, ProofRefusal, ServiceError};
+use crate::service::{ProofRefusal, ServiceError};
 
 pub use attempts::AttemptLimits;
 pub use audit::AuditReader;
@@ -156,6 +154,7 @@ pub struct Gates {
     comparisons: comparisons::Pending,
     quotas: quotas::Quotas,
     refused_proofs: Mutex<LimitedLines<ProofRefusal>>,
+    signatures: signed::Signatures,
     watches: Arc<watches::Watches>,
     detached: TaskTracker,
 }
@@ -174,7 +173,7 @@ impl Drop for Waiting {
 impl Gates {
     /// Creates the gates in front of the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        let (under_way, refusals, comparisons, refused_proofs, watches) = Default::default();
+        let (under_way, refusals, comparisons, refused_proofs, signatures, watches) = Default::default();
         let held = held::Held::new(Arc::clone(&ports.meter));
         let quotas = quotas::Quotas::new(installation.quotas, &ports.clock);
         Self {
@@ -186,6 +185,7 @@ impl Gates {
             comparisons,
             quotas,
             refused_proofs,
+            signatures,
             watches,
             detached: TaskTracker::new(),
         }
@@ -290,64 +290,6 @@ impl Gates {
         uuid::Builder::from_random_bytes(self.random()).into_uuid()
     }
 
-    /// The caller of that name, with the id of its tenant, or `None` if one of the two does not exist. Like
-    /// [`Self::access_token`], a look-up before the caller is known.
-    pub(super) async fn caller_named(
-        &self,
-        name: &NamedCaller,
-    ) -> Result<Option<(Caller, Option<TenantId>)>, ServiceError> {
-        let (tenant, member) = match name {
-            NamedCaller::Operator(name) => return Ok(Some((Caller::Operator(name.clone()), None))),
-            NamedCaller::Member(tenant, member) => (tenant, member),
-        };
-        let Some(found) = self.ports.store.tenant(tenant).await? else { return Ok(None) };
-        let caller = self.caller_of(tenant, member.clone()).await?;
-        Ok(caller.map(|caller| (caller, Some(found.id))))
-    }
-
-    /// The caller that a member of the tenant is, or `None` if it is a subject that does not exist.
-    async fn caller_of(&self, tenant: &TenantName, member: Member) -> Result<Option<Caller>, ServiceError> {
-        let subject = match member.subject() {
-            Some(name) => self.ports.store.look_up(tenant, &name).await?.subject_id(),
-            None => None,
-        };
-        Ok(member.of(tenant.clone(), subject))
-    }
-
-    /// The identity that a JWT proves.
-    pub(super) async fn verify_jwt(&self, jwt: PresentedJwt<'_>) -> Result<Arc<dyn ExternalIdentity>, JwtRefusal> {
-        let verified = match &self.ports.jwts {
-            Some(jwts) => jwts.verify(jwt, self.now()).await,
-            None => Err(JwtRefusal::NoIssuers),
-        };
-        verified.inspect_err(|_| self.ports.meter.count(Counter::JwtsRefused))
-    }
-
-    /// If the log has room for a line about that refusal: how many like it were left out before.
-    pub(super) fn log_refused_proof(&self, refusal: ProofRefusal) -> Option<u64> {
-        self.refused_proofs.lock().due(refusal, self.ports.clock.instant())
-    }
-
-    /// The access token with that digest: a look-up before the caller is known.
-    pub(super) async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, ServiceError> {
-        Ok(self.ports.store.access_token(digest).await?)
-    }
-
-    /// The tenant that a token is bound to, if any. Like a subject's attributes, it is read to decide on permission.
-    pub(super) async fn tenant_of_token(&self, id: TokenId) -> Result<Option<TenantName>, ServiceError> {
-        let token = self.ports.store.access_token_of(id).await?;
-        Ok(token.and_then(|token| token.caller.tenant().cloned()))
-    }
-
-    /// Takes one request from the quotas of the caller and its tenant.
-    pub(super) fn take_quota(&self, caller: &Caller) -> Result<(), ServiceError> {
-        let taken = self.quotas.take(caller);
-        if let Err(ServiceError::QuotaUsedUp { of, .. }) = taken {
-            self.ports.meter.count(Counter::QuotaRefusals(of));
-        }
-        taken
-    }
-
     /// Adds an operator's token to a store that holds no valid one. There is no caller yet that could be permitted.
     pub(super) async fn bootstrap(
         &self,
@@ -383,13 +325,6 @@ impl Gates {
     fn authority(&self, permit: &Permit, outcome: AuditOutcome) -> Authority {
         let event = self.event(permit, outcome);
         Authority { event, evidence: permit.call().evidence.clone(), tenant: permit.tenant() }
-    }
-
-    /// Checks that the evidence for a call's caller still holds.
-    pub(super) async fn check_evidence(&self, call: &Call) -> Result<(), ServiceError> {
-        let Some(evidence) = &call.evidence else { return Ok(()) };
-        let is_proven = self.ports.store.is_proven(evidence, self.now()).await?;
-        is_proven.then_some(()).ok_or(ServiceError::Unauthenticated)
     }
 
     /// The audit event of a permitted request that writes nothing else.

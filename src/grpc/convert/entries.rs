@@ -52,6 +52,7 @@ impl From<AccessToken> for wire::AccessToken {
             form: token.form.number(),
             status: token.status.number(),
             access_key_id: token.access_key_id().unwrap_or_default(),
+            last_use_time: token.last_used_at.map(timestamp),
         }
     }
 }

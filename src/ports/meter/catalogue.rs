@@ -20,6 +20,7 @@ metrics! {
         StoreRetries(cause: RetryCause) = "store_retries": "Retries of store operations, by cause",
         AuditEvents = "audit_events": "Audit events recorded",
         JwtsRefused = "jwts_refused": "JWTs refused",
+        SignaturesRefused = "signatures_refused": "Signed requests refused because of their signature",
         JwksFetches(outcome: FetchOutcome) = "jwks_fetches": "Fetches of the keys of issuers of JWTs, by outcome",
         UpkeepFailures(task: UpkeepTask) = "upkeep_failures": "Failures of work in the background, by task",
     }

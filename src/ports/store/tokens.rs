@@ -1,14 +1,16 @@
 //! What authentication needs from the store.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::{Authority, StoreError};
-use crate::domain::access_token::{AccessToken, AccessTokenStatus, TokenDigest, TokenId};
+use crate::domain::access_token::{AccessToken, AccessTokenStatus, NonceKey, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::sealed::Sealed;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, minutes};
 use crate::ports::Evidence;
 
 /// Access tokens. Only the digest of a bearer token's text is stored, and only the sealed secret of an access key. Nothing
@@ -20,6 +22,17 @@ pub trait AccessTokens: Send + Sync {
 
     /// The token of that id, or `None`.
     async fn access_token_of(&self, id: TokenId) -> Result<Option<AccessToken>, StoreError>;
+
+    /// The access key of that id with its sealed secret, and whether the nonce is spent; `None` as for
+    /// [`Self::access_token`], or if it is a bearer token. One read, whatever is found.
+    async fn access_key(&self, id: TokenId, nonce: Option<&NonceKey>) -> Result<Option<FoundKey>, StoreError>;
+
+    /// Spends a nonce until that time. Returns false if it is spent already. Of callers that race for one, in any process,
+    /// exactly one MUST get true. If the outcome of a commit is unknown, it may return false to that one too.
+    async fn spend_nonce(&self, nonce: &NonceKey, until: Timestamp) -> Result<bool, StoreError>;
+
+    /// Notes that an access key signed a request, unless a use within the minute before is noted.
+    async fn note_key_use(&self, id: TokenId, at: Timestamp) -> Result<(), StoreError>;
 
     /// Whether evidence still proves a caller at that time.
     async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError>;
@@ -74,6 +87,20 @@ pub trait AccessTokens: Send + Sync {
         authority: &Authority,
     ) -> Result<bool, StoreError>;
 }
+
+/// An access key that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundKey {
+    /// The token that it is.
+    pub token: AccessToken,
+    /// Its secret.
+    pub secret: Sealed,
+    /// Whether the nonce is spent that it was looked up with.
+    pub is_nonce_spent: bool,
+}
+
+/// How often the use of a key is noted, at most.
+pub const KEY_USE_NOTED_EVERY: Duration = minutes(1);
 
 /// Outcome of adding an access key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,4 +12,7 @@ pub trait Upkeep: Send + Sync {
     /// deletions of tenants and smaller settings left: few enough that no other transaction waits long or fails because
     /// of it. Returns whether there may be more.
     async fn remove_old(&self, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Removes some of the nonces that are spent until before that time. Returns whether there may be more.
+    async fn remove_spent_nonces(&self, now: Timestamp) -> Result<bool, StoreError>;
 }

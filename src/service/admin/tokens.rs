@@ -29,7 +29,8 @@ impl Service {
         let created_at = self.gates.now();
         let expires_at = created_at.after(time_to_live.unwrap_or(DEFAULT_TIME_TO_LIVE));
         let (id, status) = (TokenId(self.gates.new_id()), AccessTokenStatus::Active);
-        let token = AccessToken { id, caller, tenant, created_at, expires_at, form, status };
+        let last_used_at = None;
+        let token = AccessToken { id, caller, tenant, created_at, expires_at, form, status, last_used_at };
         let (text, inserted) = match form {
             AccessTokenForm::Bearer => {
                 let (text, digest) = new_token(&self.gates);

@@ -30,7 +30,7 @@ impl Gates {
 
     async fn keep_removing(&self, failed: impl Fn(&ServiceError)) {
         let mut due = tokio::time::interval(EVERY);
-        let mut last = [UpkeepTask::Removal; 3].map(LastFailure::of);
+        let mut last = [UpkeepTask::Removal; 4].map(LastFailure::of);
         loop {
             due.tick().await;
             let (now, store) = (self.now(), &self.ports.store);
@@ -40,6 +40,8 @@ impl Gates {
             let removed = [
                 in_parts(|| store.purge_change_events(events_before)).await,
                 in_parts(|| store.remove_old(now.before(SPARED))).await,
+                // Not spared: they are kept for longer than they have an effect anyway, and there may be many.
+                in_parts(|| store.remove_spent_nonces(now)).await,
                 in_parts(|| store.remove_old_audit_events(audit_before, &*self.ports.sealer)).await,
             ];
             last.iter_mut().zip(&removed).for_each(|(last, removed)| last.report(removed, &*self.ports.meter, &failed));

@@ -89,6 +89,10 @@ const TABLES: &[(&str, ReadRow)] = &[
             AccessTokenForm::AccessKey => unseals(&token, &rows::secret(row)?, pepper),
         }
     }),
+    ("spent_nonce", |row, _| {
+        is_digest(row, "nonce_key")?;
+        rows::time(row, "expires_at").map(drop)
+    }),
     ("change_event", |row, _| {
         change_events::tenant_id(row)?;
         change_events::event(row).map(drop)

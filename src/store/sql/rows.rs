@@ -135,6 +135,7 @@ pub(super) fn access_token(row: &Row) -> Read<AccessToken> {
             1 => AccessTokenStatus::Inactive,
             _ => return Err(damaged("disabled")),
         },
+        last_used_at: row.optional_integer("last_used_at")?.map(Timestamp::from_micros),
     })
 }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::directory::page_of;
 use super::upkeep::AT_ONCE;
 use super::{SqlStore, Statement, Transaction, authority, rows, sql};
-use crate::domain::access_token::{AccessToken, AccessTokenStatus, MAX_ACCESS_KEYS, TokenDigest, TokenId};
+use crate::domain::access_token::{AccessToken, AccessTokenStatus, MAX_ACCESS_KEYS, NonceKey, TokenDigest, TokenId};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::caller::CallerKind;
 use crate::domain::names::TenantName;
@@ -13,13 +13,13 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::sealed::Sealed;
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
-use crate::ports::store::{AccessTokens, Authority, KeyInsertion};
+use crate::ports::store::{AccessTokens, Authority, FoundKey, KEY_USE_NOTED_EVERY, KeyInsertion};
 use crate::ports::{Evidence, StoreError};
 
 /// The columns of a token, of `access_token a`.
 pub(super) const COLUMNS: &str =
     "a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at,
-     a.disabled, a.pepper_key";
+     a.disabled, a.pepper_key, a.last_used_at";
 
 #[async_trait]
 impl AccessTokens for SqlStore {
@@ -52,6 +52,36 @@ impl AccessTokens for SqlStore {
              WHERE a.id = $1 AND (a.tenant_id IS NULL OR t.id IS NOT NULL)",
         ]);
         self.read_first(select.bind(id.0)).await?.as_ref().map(rows::access_token).transpose()
+    }
+
+    async fn access_key(&self, id: TokenId, nonce: Option<&NonceKey>) -> Result<Option<FoundKey>, StoreError> {
+        // The joins are those of `access_token`. If a damaged index leads to another row, its secret does not open.
+        let select = Statement::of_parts(&[
+            "SELECT a.secret, (SELECT n.expires_at FROM spent_nonce n WHERE n.nonce_key = $2) AS spent_until, ",
+            COLUMNS,
+            " FROM access_token a
+             LEFT JOIN tenant t ON t.name = a.tenant AND t.id = a.tenant_id
+             LEFT JOIN subject s ON s.id = a.subject_id AND s.tenant = a.tenant AND s.name = a.name
+             WHERE a.id = $1 AND a.secret IS NOT NULL
+               AND (a.tenant IS NULL OR t.id IS NOT NULL) AND (a.subject_id IS NULL OR s.id IS NOT NULL)",
+        ]);
+        let nonce = nonce.map_or(&[] as &[u8], |nonce| &nonce.0);
+        let Some(row) = self.read_first(select.bind(id).bind(nonce)).await? else { return Ok(None) };
+        let is_nonce_spent = row.optional_integer("spent_until")?.is_some();
+        Ok(Some(FoundKey { token: rows::access_token(&row)?, secret: rows::secret(&row)?, is_nonce_spent }))
+    }
+
+    async fn spend_nonce(&self, nonce: &NonceKey, until: Timestamp) -> Result<bool, StoreError> {
+        let insert = sql("INSERT INTO spent_nonce (nonce_key, expires_at) VALUES ($1, $2)
+             ON CONFLICT (nonce_key) DO NOTHING");
+        self.write("spend_nonce").execute(insert.bind(nonce.0).bind(until)).await
+    }
+
+    async fn note_key_use(&self, id: TokenId, at: Timestamp) -> Result<(), StoreError> {
+        let update = sql("UPDATE access_token SET last_used_at = $2
+             WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3)");
+        let update = update.bind(id).bind(at).bind(at.before(KEY_USE_NOTED_EVERY));
+        self.write("note_key_use").execute(update).await.map(drop)
     }
 
     async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError> {
@@ -160,6 +190,17 @@ const fn is_of(tenant: Option<&TenantName>) -> &'static str {
 pub(super) async fn remove_old(transaction: &mut dyn Transaction, before: Timestamp) -> Result<u64, StoreError> {
     let some = sql("DELETE FROM access_token WHERE id IN (
              SELECT id FROM access_token WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
+         )");
+    transaction.execute(some.bind(before).bind(AT_ONCE)).await
+}
+
+/// Removes a batch of nonces that are spent until before that time. Returns the number removed.
+pub(super) async fn remove_spent_nonces(
+    transaction: &mut dyn Transaction,
+    before: Timestamp,
+) -> Result<u64, StoreError> {
+    let some = sql("DELETE FROM spent_nonce WHERE nonce_key IN (
+             SELECT nonce_key FROM spent_nonce WHERE expires_at < $1 ORDER BY expires_at LIMIT $2
          )");
     transaction.execute(some.bind(before).bind(AT_ONCE)).await
 }
@@ -281,7 +322,7 @@ async fn insert(transaction: &mut dyn Transaction, token: &AccessToken, proof: P
         Proof::Digest(digest) => (Some(digest), None),
         Proof::Secret(secret) => (None, Some(secret)),
     };
-    let AccessToken { id, caller, tenant, created_at, expires_at, form: _, status } = token;
+    let AccessToken { id, caller, tenant, created_at, expires_at, form: _, status, last_used_at: _ } = token;
     let insert =
         sql("INSERT INTO access_token (id, digest, tenant, tenant_id, kind, name, subject_id, created_at, expires_at,
                  disabled, secret, pepper_key)

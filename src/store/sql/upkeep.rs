@@ -26,6 +26,11 @@ impl Upkeep for SqlStore {
         // If one fails, the others have still run.
         removed.into_iter().try_fold(left?, |more, count| Ok(more || is_full(count?)))
     }
+
+    async fn remove_spent_nonces(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let removal = self.upkeep("spent_nonces");
+        removal.run(|transaction| Box::pin(tokens::remove_spent_nonces(transaction, now))).await.map(is_full)
+    }
 }
 
 impl SqlStore {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Setup, World};
 
-fn ring() -> String {
+pub(super) fn ring() -> String {
     new_key(&PepperKeyId::parse("a").unwrap(), &SystemEntropy).to_string()
 }
 
@@ -17,7 +17,7 @@ async fn peppered() -> World {
     Setup::default().with("pepper.keys", &ring()).start().await
 }
 
-fn key_of(kind: &str, name: &str) -> Value {
+pub(super) fn key_of(kind: &str, name: &str) -> Value {
     json!({
         "caller_kind": format!("CALLER_KIND_{kind}"),
         "caller_name": name,
@@ -25,7 +25,7 @@ fn key_of(kind: &str, name: &str) -> Value {
     })
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_else(|| panic!("{field}: {value}"))
 }
 

@@ -27,6 +27,7 @@ mod refusals;
 mod refused_passwords;
 mod retries;
 mod revocations;
+mod signed_requests;
 mod unrecorded;
 mod upgrades;
 mod watch_changes;

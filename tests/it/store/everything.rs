@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use credentiald::domain::access_token::AccessTokenStatus;
+use credentiald::domain::access_token::{AccessTokenStatus, NonceKey};
 use credentiald::domain::attempts::{Backoff, Forget, Pair};
 use credentiald::domain::audit_filter::AuditFilter;
 use credentiald::domain::caller::Caller;
@@ -138,6 +138,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     store_of.all_change_events(Position(0), 2).await.unwrap();
     store_of.purge_change_events(at(i64::MAX)).await.unwrap();
     store_of.remove_old(at(i64::MAX)).await.unwrap();
+    store_of.remove_spent_nonces(at(i64::MAX)).await.unwrap();
     audit_log_is_asked_for(store_of, acme, alice.id).await;
     store_of.delete_subject(acme, &app.name, &authority()).await.unwrap();
     store_of.delete_instance(acme, &instance_id("r-1"), &authority()).await.unwrap();
@@ -211,6 +212,11 @@ async fn tokens_are_asked_for(store: &dyn Store, acme: &TenantName, alice: Subje
     }
     let key = access_key(Caller::Root(acme.clone()));
     store.insert_access_key(&key, &secret("2026", "sealed"), &authority()).await.unwrap();
+    for nonce in [None, Some(&NonceKey([1; 32]))] {
+        store.access_key(key.id, nonce).await.unwrap();
+    }
+    store.spend_nonce(&NonceKey([1; 32]), at(900_000)).await.unwrap();
+    store.note_key_use(key.id, at(900_000)).await.unwrap();
     for owner in [None, Some(acme)] {
         store.set_access_token_status(owner, key.id, AccessTokenStatus::Active, &authority()).await.unwrap();
     }

@@ -73,6 +73,7 @@ pub fn rows(count: u32, bytes: &str) -> Vec<String> {
                 digest("relay")
             ),
         ),
+        add("spent_nonce (nonce_key, expires_at)", &format!("{}, 9 FROM s", digest("nonce"))),
         add(
             "pair_failures (subject_key, caller_key, count, last_at)",
             &format!("{0}, {0}, 1, 9 FROM s", digest("failure")),

@@ -178,6 +178,9 @@ macro_rules! laws {
                 of_racing_first_operators_exactly_one_is_made,
                 a_caller_has_at_most_two_access_keys_that_have_not_expired,
                 of_racing_access_keys_two_are_added,
+                an_access_key_is_found_with_its_secret_while_its_caller_exists,
+                a_nonce_is_spent_once_until_it_is_removed,
+                the_use_of_an_access_key_is_noted_once_a_minute,
                 a_disabled_token_proves_nothing_until_it_is_enabled_again,
             ],
             upgrades: [

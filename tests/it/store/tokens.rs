@@ -1,12 +1,12 @@
 //! Access tokens stand for callers that are there.
 
-use credentiald::domain::access_token::{AccessToken, AccessTokenStatus};
+use credentiald::domain::access_token::{AccessToken, AccessTokenStatus, NonceKey};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::names::{FreeName, IamUserId, RamUserName};
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Evidence;
 use credentiald::ports::StoreError;
-use credentiald::ports::store::{Authority, Commit, KeyInsertion};
+use credentiald::ports::store::{Authority, Commit, FoundKey, KeyInsertion};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -205,4 +205,71 @@ pub async fn a_disabled_token_proves_nothing_until_it_is_enabled_again(backend: 
         assert_eq!(store.access_token_of(issued.id).await.unwrap().as_ref(), Some(issued));
         assert_eq!(backend.audit_events().await.len(), events + 2);
     }
+}
+
+pub async fn an_access_key_is_found_with_its_secret_while_its_caller_exists(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (acme, globex) = (add_tenant(&*store, "acme").await, add_tenant(&*store, "globex").await);
+    let alice = add_subject(&*store, &acme, ram_user("alice")).await.id;
+    let users = access_key(Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), alice));
+    let (roots, theirs) = (access_key(Caller::Root(acme.clone())), access_key(Caller::Root(globex.clone())));
+    for key in [&users, &roots, &theirs] {
+        let sealed = secret("a", &key.id.0.simple().to_string());
+        assert_eq!(store.insert_access_key(key, &sealed, &authority()).await.unwrap(), KeyInsertion::Inserted);
+        let found = FoundKey { token: key.clone(), secret: sealed, is_nonce_spent: false };
+        assert_eq!(store.access_key(key.id, None).await.unwrap(), Some(found));
+    }
+    let bearer = token(Caller::Root(acme.clone()));
+    assert!(store.insert_access_token(&bearer, &digest(1), &authority()).await.unwrap());
+    for id in [bearer.id, access_key(operator()).id] {
+        assert_eq!(store.access_key(id, None).await.unwrap(), None);
+    }
+
+    store.delete_subject(&acme, &ram_user("alice"), &authority()).await.unwrap();
+    add_subject(&*store, &acme, ram_user("alice")).await;
+    store.delete_tenant(&globex, &authority()).await.unwrap();
+    add_tenant(&*store, "globex").await;
+    for id in [users.id, theirs.id] {
+        assert_eq!(store.access_key(id, None).await.unwrap(), None, "its caller has a namesake now");
+    }
+    assert!(store.access_key(roots.id, None).await.unwrap().is_some());
+}
+
+pub async fn a_nonce_is_spent_once_until_it_is_removed(backend: &mut impl Backend) {
+    let acme = add_tenant(&*backend.store(), "acme").await;
+    let key = access_key(Caller::Root(acme));
+    let store = backend.store();
+    store.insert_access_key(&key, &secret("a", "x"), &authority()).await.unwrap();
+    let is_spent =
+        async |nonce: &NonceKey| store.access_key(key.id, Some(nonce)).await.unwrap().unwrap().is_nonce_spent;
+    let [one, other, later] = [1, 2, 3].map(|number| NonceKey([number; 32]));
+    assert!(!is_spent(&one).await);
+
+    let mut racers = JoinSet::new();
+    for _ in 0..8 {
+        let store = backend.store();
+        racers.spawn(async move { store.spend_nonce(&one, at(30)).await.unwrap() });
+    }
+    assert_eq!(racers.join_all().await.into_iter().filter(|spent| *spent).count(), 1);
+    assert!(is_spent(&one).await && !is_spent(&other).await);
+    assert!(store.spend_nonce(&later, at(31)).await.unwrap());
+
+    for (now, expected) in [(30, [true, true]), (31, [false, true]), (32, [false, false])] {
+        assert!(!store.remove_spent_nonces(at(now)).await.unwrap());
+        assert_eq!([is_spent(&one).await, is_spent(&later).await], expected, "{now}");
+    }
+    assert!(store.spend_nonce(&one, at(60)).await.unwrap());
+}
+
+pub async fn the_use_of_an_access_key_is_noted_once_a_minute(backend: &mut impl Backend) {
+    let store = backend.store();
+    let key = access_key(Caller::Root(add_tenant(&*store, "acme").await));
+    store.insert_access_key(&key, &secret("a", "x"), &authority()).await.unwrap();
+    let events = backend.audit_events().await.len();
+    for (used_at, noted_at) in [(100, 100), (101, 100), (60_000_099, 100), (60_000_100, 60_000_100), (5, 60_000_100)] {
+        store.note_key_use(key.id, at(used_at)).await.unwrap();
+        let found = store.access_token_of(key.id).await.unwrap().unwrap();
+        assert_eq!(found, AccessToken { last_used_at: Some(at(noted_at)), ..key.clone() }, "{used_at}");
+    }
+    assert_eq!(backend.audit_events().await.len(), events);
 }

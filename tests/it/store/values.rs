@@ -132,7 +132,8 @@ pub fn digest(number: u8) -> TokenDigest {
 pub fn token(caller: Caller) -> AccessToken {
     let tenant = caller.tenant().map(tenant_id);
     let (form, status) = (AccessTokenForm::Bearer, AccessTokenStatus::Active);
-    AccessToken { id: TokenId(Uuid::new_v4()), caller, tenant, created_at: at(10), expires_at: at(20), form, status }
+    let (created_at, expires_at, last_used_at) = (at(10), at(20), None);
+    AccessToken { id: TokenId(Uuid::new_v4()), caller, tenant, created_at, expires_at, form, status, last_used_at }
 }
 
 pub fn access_key(caller: Caller) -> AccessToken {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use credentiald::domain::access_token::{AccessToken, AccessTokenStatus, TokenDigest, TokenId};
+use credentiald::domain::access_token::{AccessToken, AccessTokenStatus, NonceKey, TokenDigest, TokenId};
 use credentiald::domain::attempts::{Backoff, Forget, Pair, PairFailures, StoredFailures};
 use credentiald::domain::audit_chain::Cut;
 use credentiald::domain::audit_event::AuditEvent;
@@ -25,8 +25,9 @@ use credentiald::domain::tenant_settings::TenantSettings;
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
     AccessTokens, Attempts, AuditEventPage, AuditLog, AuditRange, Authority, ChangeEventPage, ChangeEvents, Commit,
-    CommitOutcome, Creation, Credentials, Deletion, FoundSubject, HashEntry, ImportedSubject, Imports, Instances,
-    KeyInsertion, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants, Upkeep,
+    CommitOutcome, Creation, Credentials, Deletion, FoundKey, FoundSubject, HashEntry, ImportedSubject, Imports,
+    Instances, KeyInsertion, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants,
+    Upkeep,
 };
 use credentiald::ports::{AuditSealer, Evidence, Store, StoreError};
 use tokio::sync::{Barrier, watch};
@@ -212,6 +213,7 @@ pass_on! {
 pass_on! {
     Upkeep {
         fn remove_old(now: Timestamp) -> bool;
+        fn remove_spent_nonces(now: Timestamp) -> bool;
     }
 }
 
@@ -225,6 +227,9 @@ pass_on! {
 pass_on! {
     AccessTokens {
         fn access_token_of(id: TokenId) -> Option<AccessToken>;
+        fn access_key(id: TokenId, nonce: Option<&NonceKey>) -> Option<FoundKey>;
+        fn spend_nonce(nonce: &NonceKey, until: Timestamp) -> bool;
+        fn note_key_use(id: TokenId, at: Timestamp) -> ();
         fn is_proven(evidence: &Evidence, at: Timestamp) -> bool;
         fn insert_access_token(token: &AccessToken, digest: &TokenDigest, authority: &Authority) -> bool;
         fn insert_access_key(token: &AccessToken, secret: &Sealed, authority: &Authority) -> KeyInsertion;

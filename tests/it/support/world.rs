@@ -10,6 +10,7 @@ use credentiald::config::{Config, Effective, Sources};
 use credentiald::domain::names::FreeName;
 use credentiald::ports::Store;
 use credentiald::server::{Listeners, Server};
+use credentiald::service::Service;
 use credentiald::service::gates::Ports;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -102,6 +103,7 @@ impl Setup {
 struct Running {
     address: SocketAddr,
     http: Option<SocketAddr>,
+    service: Arc<Service>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -116,12 +118,13 @@ impl Running {
         let address = grpc.local_addr().unwrap();
         let called_at = http.as_ref().map(|http| http.local_addr().unwrap());
         let listeners = Listeners { grpc, http };
+        let service = Arc::clone(server.service());
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
             let _ = stopped.await;
         };
         let task = tokio::spawn(async move { server.serve(listeners, stopped).await.unwrap() });
-        Self { address, http: called_at, stop: Some(stop), task }
+        Self { address, http: called_at, service, stop: Some(stop), task }
     }
 
     /// Stops the server in order.
@@ -158,6 +161,11 @@ async fn root_of(anybody: &Client, operator: &Client, tenant: &str) -> Client {
 impl World {
     pub async fn start() -> Self {
         Setup::default().start().await
+    }
+
+    /// The use cases, for what no edge reaches.
+    pub fn service_itself(&self) -> &Service {
+        &self.running.service
     }
 
     /// A caller without credentials.

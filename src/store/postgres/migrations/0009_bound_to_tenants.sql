@@ -15,13 +15,21 @@ DROP INDEX access_token_age;
 CREATE INDEX access_token_age ON access_token (tenant_id, created_at, id);
 
 -- A bearer token has the digest of its text; an access key has its secret instead, sealed under the key `pepper_key` of the
--- pepper. `disabled` is 1 while the token proves nothing.
+-- pepper, and the time of its last use. `disabled` is 1 while the token proves nothing.
 ALTER TABLE access_token ALTER COLUMN digest DROP NOT NULL;
 ALTER TABLE access_token ADD COLUMN disabled BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE access_token ADD COLUMN secret TEXT CHECK ((secret IS NULL) <> (digest IS NULL));
 ALTER TABLE access_token ADD COLUMN pepper_key TEXT COLLATE "C" CHECK ((pepper_key IS NULL) = (secret IS NULL));
+ALTER TABLE access_token ADD COLUMN last_used_at BIGINT;
 CREATE INDEX access_token_pepper ON access_token (pepper_key, id);
 CREATE INDEX access_token_keys ON access_token (tenant_id, kind, name) WHERE secret IS NOT NULL;
+
+-- The nonces of signed requests, each a digest with its access key. `expires_at` is when it need not be known any more.
+CREATE TABLE spent_nonce (
+    nonce_key  BYTEA  NOT NULL PRIMARY KEY CHECK (length(nonce_key) = 32),
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX spent_nonce_expiry ON spent_nonce (expires_at);
 
 -- One row: the random key that the tokens of lists are authenticated with, the digest of 244 random bits.
 CREATE TABLE page_key (

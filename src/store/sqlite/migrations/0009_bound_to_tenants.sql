@@ -8,7 +8,7 @@ CREATE UNIQUE INDEX tenant_id ON tenant (id);
 
 -- The tenant that a token is bound to; NULL for operators. No reference: the tokens of a tenant that is gone prove nothing,
 -- and are removed a part at a time. A bearer token has the digest of its text; an access key has its secret instead, sealed
--- under the key `pepper_key` of the pepper. `disabled` is 1 while the token proves nothing.
+-- under the key `pepper_key` of the pepper, and the time of its last use. `disabled` is 1 while the token proves nothing.
 CREATE TABLE new_access_token (
     id         TEXT    NOT NULL PRIMARY KEY,
     digest     BLOB    UNIQUE CHECK (length(digest) = 32),
@@ -21,7 +21,8 @@ CREATE TABLE new_access_token (
     tenant_id  TEXT    CHECK ((tenant_id IS NULL) = (tenant IS NULL)),
     disabled   INTEGER NOT NULL DEFAULT 0,
     secret     TEXT    CHECK ((secret IS NULL) <> (digest IS NULL)),
-    pepper_key TEXT    CHECK ((pepper_key IS NULL) = (secret IS NULL))
+    pepper_key TEXT    CHECK ((pepper_key IS NULL) = (secret IS NULL)),
+    last_used_at INTEGER
 ) STRICT;
 INSERT INTO new_access_token (id, digest, tenant, kind, name, subject_id, created_at, expires_at, tenant_id)
     SELECT a.id, a.digest, a.tenant, a.kind, a.name, a.subject_id, a.created_at, a.expires_at,
@@ -33,6 +34,13 @@ CREATE INDEX access_token_age ON access_token (tenant_id, created_at, id);
 CREATE INDEX access_token_subject ON access_token (subject_id);
 CREATE INDEX access_token_pepper ON access_token (pepper_key, id);
 CREATE INDEX access_token_keys ON access_token (tenant_id, kind, name) WHERE secret IS NOT NULL;
+
+-- The nonces of signed requests, each a digest with its access key. `expires_at` is when it need not be known any more.
+CREATE TABLE spent_nonce (
+    nonce_key  BLOB    NOT NULL PRIMARY KEY CHECK (length(nonce_key) = 32),
+    expires_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX spent_nonce_expiry ON spent_nonce (expires_at);
 
 -- One row: the random key that the tokens of lists are authenticated with.
 CREATE TABLE page_key (
