@@ -27,7 +27,7 @@ pub use outcomes::{Creation, Deletion};
 pub use overlaps::Overlaps;
 pub use subjects::{Absent, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus, Subjects};
 pub use tenants::Tenants;
-pub use tokens::{AccessTokens, FoundKey, KEY_USE_NOTED_EVERY, KeyInsertion};
+pub use tokens::{AccessTokens, FoundKey, KEY_USE_NOTED_EVERY, TokenInsertion, TokenProof};
 pub use upkeep::Upkeep;
 
 /// Declares the parts of a store.

@@ -37,22 +37,14 @@ pub trait AccessTokens: Send + Sync {
     /// Whether evidence still proves a caller at that time.
     async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Adds a bearer token, with its audit event. Returns false if its tenant or its subject is gone.
+    /// Adds a token, with its audit event. For an access key, which only a tenant's caller has, MUST count those of the
+    /// caller in the same transaction.
     async fn insert_access_token(
         &self,
         token: &AccessToken,
-        digest: &TokenDigest,
+        proof: TokenProof<'_>,
         authority: &Authority,
-    ) -> Result<bool, StoreError>;
-
-    /// Adds an access key of a tenant's caller, with its audit event. MUST count those that the caller has in the same
-    /// transaction.
-    async fn insert_access_key(
-        &self,
-        token: &AccessToken,
-        secret: &Sealed,
-        authority: &Authority,
-    ) -> Result<KeyInsertion, StoreError>;
+    ) -> Result<TokenInsertion, StoreError>;
 
     /// Adds an operator's token to a store that has no operator's token valid at its creation. Returns whether it did.
     async fn bootstrap(
@@ -102,13 +94,22 @@ pub struct FoundKey {
 /// How often the use of a key is noted, at most.
 pub const KEY_USE_NOTED_EVERY: Duration = minutes(1);
 
-/// Outcome of adding an access key.
+/// What is stored to check the proof of a token's caller.
+#[derive(Debug, Clone, Copy)]
+pub enum TokenProof<'a> {
+    /// Of a bearer token.
+    Digest(&'a TokenDigest),
+    /// Of an access key.
+    Secret(&'a Sealed),
+}
+
+/// Outcome of adding a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyInsertion {
+pub enum TokenInsertion {
     /// It was added.
     Inserted,
     /// Its tenant or its subject is gone.
     HolderGone,
-    /// Its caller has [`MAX_ACCESS_KEYS`](crate::domain::access_token::MAX_ACCESS_KEYS) that have not expired.
+    /// It is an access key, and its caller has [`MAX_ACCESS_KEYS`](crate::domain::access_token::MAX_ACCESS_KEYS) that have not expired.
     TooMany,
 }

@@ -7,7 +7,7 @@ use crate::domain::caller::{Caller, CallerKind};
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
-use crate::ports::store::KeyInsertion;
+use crate::ports::store::{TokenInsertion, TokenProof};
 use crate::service::authenticate::{new_secret, new_token};
 use crate::service::error::Missing;
 use crate::service::gates::Scope;
@@ -34,19 +34,18 @@ impl Service {
         let (text, inserted) = match form {
             AccessTokenForm::Bearer => {
                 let (text, digest) = new_token(&self.gates);
-                let is_inserted = scope.insert_token(&token, &digest).await?;
-                (text, if is_inserted { KeyInsertion::Inserted } else { KeyInsertion::HolderGone })
+                (text, scope.insert_token(&token, TokenProof::Digest(&digest)).await?)
             }
             AccessTokenForm::AccessKey => {
                 let secret = new_secret(&self.gates);
-                let inserted = scope.insert_key(&token, &secret).await?;
-                (secret, inserted.ok_or_else(|| invalid("form", NO_PEPPER_KEY))?)
+                let sealed = scope.seal_secret(&token, &secret).ok_or_else(|| invalid("form", NO_PEPPER_KEY))?;
+                (secret, scope.insert_token(&token, TokenProof::Secret(&sealed)).await?)
             }
         };
         match inserted {
-            KeyInsertion::Inserted => Ok(IssuedToken { text, token }),
-            KeyInsertion::HolderGone => Err(ServiceError::NotFound(Missing::User)),
-            KeyInsertion::TooMany => Err(invalid("caller_name", TOO_MANY_KEYS)),
+            TokenInsertion::Inserted => Ok(IssuedToken { text, token }),
+            TokenInsertion::HolderGone => Err(ServiceError::NotFound(Missing::User)),
+            TokenInsertion::TooMany => Err(invalid("caller_name", TOO_MANY_KEYS)),
         }
     }
 

@@ -2,7 +2,7 @@
 //! writes under the permit's own authority.
 
 use super::{Gates, Permit};
-use crate::domain::access_token::{AccessToken, AccessTokenStatus, TokenDigest, TokenId};
+use crate::domain::access_token::{AccessToken, AccessTokenStatus, TokenId};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::caller::{Caller, CallerKind};
 use crate::domain::candidate_policy::{CandidateStep, TenantPolicies};
@@ -12,11 +12,11 @@ use crate::domain::named_caller::Member;
 use crate::domain::names::{AuthorizationMessage, InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::resource::Resource;
-use crate::domain::sealed::SealPurpose;
+use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::{Instance, InstanceStatus, SubjectKind};
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::domain::tenant_settings::TenantSettings;
-use crate::ports::store::{Authority, Creation, Deletion, KeyInsertion, SubjectEntry};
+use crate::ports::store::{Authority, Creation, Deletion, SubjectEntry, TokenInsertion, TokenProof};
 use crate::ports::{Store, StoreError};
 use crate::service::error::Missing;
 use crate::service::requests::HashPosture;
@@ -189,26 +189,17 @@ impl Tenants<'_> {
 }
 
 impl Scope<'_> {
-    /// Returns whether the tenant and the subject of the token still exist.
     pub(in crate::service) async fn insert_token(
         &self,
         token: &AccessToken,
-        digest: &TokenDigest,
-    ) -> Result<bool, ServiceError> {
-        Ok(self.store().insert_access_token(token, digest, &self.authority()).await?)
+        proof: TokenProof<'_>,
+    ) -> Result<TokenInsertion, ServiceError> {
+        Ok(self.store().insert_access_token(token, proof, &self.authority()).await?)
     }
 
-    /// Adds an access key with its secret, or returns `None` without a pepper key to seal it under.
-    pub(in crate::service) async fn insert_key(
-        &self,
-        token: &AccessToken,
-        secret: &str,
-    ) -> Result<Option<KeyInsertion>, ServiceError> {
-        let sealed = self.gates.ports.pepper.seal(SealPurpose::AccessKeySecret, &token.seal_bound(), secret);
-        match sealed {
-            Some(sealed) => Ok(Some(self.store().insert_access_key(token, &sealed, &self.authority()).await?)),
-            None => Ok(None),
-        }
+    /// Seals the secret of an access key, or returns `None` without a pepper key.
+    pub(in crate::service) fn seal_secret(&self, token: &AccessToken, secret: &str) -> Option<Sealed> {
+        self.gates.ports.pepper.seal(SealPurpose::AccessKeySecret, &token.seal_bound(), secret)
     }
 
     pub(in crate::service) async fn tokens(&self, page: &PageRequest) -> Result<Page<AccessToken>, ServiceError> {

@@ -5,7 +5,9 @@ use async_trait::async_trait;
 use super::directory::page_of;
 use super::upkeep::AT_ONCE;
 use super::{SqlStore, Statement, Transaction, authority, rows, sql};
-use crate::domain::access_token::{AccessToken, AccessTokenStatus, MAX_ACCESS_KEYS, NonceKey, TokenDigest, TokenId};
+use crate::domain::access_token::{
+    AccessToken, AccessTokenForm, AccessTokenStatus, MAX_ACCESS_KEYS, NonceKey, TokenDigest, TokenId,
+};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::caller::CallerKind;
 use crate::domain::names::TenantName;
@@ -13,7 +15,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::sealed::Sealed;
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
-use crate::ports::store::{AccessTokens, Authority, FoundKey, KEY_USE_NOTED_EVERY, KeyInsertion};
+use crate::ports::store::{AccessTokens, Authority, FoundKey, KEY_USE_NOTED_EVERY, TokenInsertion, TokenProof};
 use crate::ports::{Evidence, StoreError};
 
 /// The columns of a token, of `access_token a`.
@@ -62,13 +64,16 @@ impl AccessTokens for SqlStore {
             " FROM access_token a
              LEFT JOIN tenant t ON t.name = a.tenant AND t.id = a.tenant_id
              LEFT JOIN subject s ON s.id = a.subject_id AND s.tenant = a.tenant AND s.name = a.name
-             WHERE a.id = $1 AND a.secret IS NOT NULL
+             WHERE a.id = $1
                AND (a.tenant IS NULL OR t.id IS NOT NULL) AND (a.subject_id IS NULL OR s.id IS NOT NULL)",
         ]);
         let nonce = nonce.map_or(&[] as &[u8], |nonce| &nonce.0);
         let Some(row) = self.read_first(select.bind(id).bind(nonce)).await? else { return Ok(None) };
-        let is_nonce_spent = row.optional_integer("spent_until")?.is_some();
-        Ok(Some(FoundKey { token: rows::access_token(&row)?, secret: rows::secret(&row)?, is_nonce_spent }))
+        let (token, is_nonce_spent) = (rows::access_token(&row)?, row.optional_integer("spent_until")?.is_some());
+        match token.form {
+            AccessTokenForm::Bearer => Ok(None),
+            AccessTokenForm::AccessKey => Ok(Some(FoundKey { token, secret: rows::secret(&row)?, is_nonce_spent })),
+        }
     }
 
     async fn spend_nonce(&self, nonce: &NonceKey, until: Timestamp) -> Result<bool, StoreError> {
@@ -97,21 +102,11 @@ impl AccessTokens for SqlStore {
     async fn insert_access_token(
         &self,
         token: &AccessToken,
-        digest: &TokenDigest,
+        proof: TokenProof<'_>,
         authority: &Authority,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<TokenInsertion, StoreError> {
         let write = self.write("insert_access_token").authorized_by(authority);
-        write.run(|transaction| Box::pin(insert_if_possible(transaction, token, digest))).await
-    }
-
-    async fn insert_access_key(
-        &self,
-        token: &AccessToken,
-        secret: &Sealed,
-        authority: &Authority,
-    ) -> Result<KeyInsertion, StoreError> {
-        let write = self.write("insert_access_key").authorized_by(authority);
-        write.run(|transaction| Box::pin(insert_key_if_possible(transaction, token, secret))).await
+        write.run(|transaction| Box::pin(insert_if_possible(transaction, token, proof))).await
     }
 
     async fn bootstrap(
@@ -245,36 +240,25 @@ async fn can_stand_for_caller(transaction: &mut dyn Transaction, token: &AccessT
     Ok(transaction.fetch_first(found).await?.is_some())
 }
 
-/// Returns whether the tenant and the subject of the token's caller exist.
 async fn insert_if_possible(
     transaction: &mut dyn Transaction,
     token: &AccessToken,
-    digest: &TokenDigest,
-) -> Result<bool, StoreError> {
-    let is_possible = can_stand_for_caller(transaction, token).await?;
-    if is_possible {
-        insert(transaction, token, Proof::Digest(digest)).await?;
-    }
-    Ok(is_possible)
-}
-
-async fn insert_key_if_possible(
-    transaction: &mut dyn Transaction,
-    token: &AccessToken,
-    secret: &Sealed,
-) -> Result<KeyInsertion, StoreError> {
+    proof: TokenProof<'_>,
+) -> Result<TokenInsertion, StoreError> {
     if !can_stand_for_caller(transaction, token).await? {
-        return Ok(KeyInsertion::HolderGone);
+        return Ok(TokenInsertion::HolderGone);
     }
-    let others = sql("SELECT id FROM access_token
-         WHERE secret IS NOT NULL AND tenant_id = $1 AND kind = $2 AND name = $3 AND expires_at > $4 LIMIT $5");
-    let others = others.bind(token.tenant).bind(token.caller.kind()).bind(token.caller.name());
-    let others = transaction.fetch(others.bind(token.created_at).bind(MAX_ACCESS_KEYS)).await?;
-    if others.len() >= MAX_ACCESS_KEYS as usize {
-        return Ok(KeyInsertion::TooMany);
+    if let TokenProof::Secret(_) = proof {
+        let others = sql("SELECT id FROM access_token
+             WHERE secret IS NOT NULL AND tenant_id = $1 AND kind = $2 AND name = $3 AND expires_at > $4 LIMIT $5");
+        let others = others.bind(token.tenant).bind(token.caller.kind()).bind(token.caller.name());
+        let others = transaction.fetch(others.bind(token.created_at).bind(MAX_ACCESS_KEYS)).await?;
+        if others.len() >= MAX_ACCESS_KEYS as usize {
+            return Ok(TokenInsertion::TooMany);
+        }
     }
-    insert(transaction, token, Proof::Secret(secret)).await?;
-    Ok(KeyInsertion::Inserted)
+    insert(transaction, token, proof).await?;
+    Ok(TokenInsertion::Inserted)
 }
 
 /// Returns whether the token exists. A write by this token holds a lock that conflicts with the removal of its row, and not
@@ -305,22 +289,19 @@ async fn insert_if_first(
              AND disabled = 0 LIMIT 1");
     let valid = transaction.fetch_first(select.bind(CallerKind::Operator).bind(token.created_at)).await?;
     if valid.is_none() {
-        insert(transaction, token, Proof::Digest(digest)).await?;
+        insert(transaction, token, TokenProof::Digest(digest)).await?;
     }
     Ok(valid.is_none())
 }
 
-/// What is stored to check the proof of a token's caller.
-#[derive(Clone, Copy)]
-enum Proof<'a> {
-    Digest(&'a TokenDigest),
-    Secret(&'a Sealed),
-}
-
-async fn insert(transaction: &mut dyn Transaction, token: &AccessToken, proof: Proof<'_>) -> Result<(), StoreError> {
+async fn insert(
+    transaction: &mut dyn Transaction,
+    token: &AccessToken,
+    proof: TokenProof<'_>,
+) -> Result<(), StoreError> {
     let (digest, secret) = match proof {
-        Proof::Digest(digest) => (Some(digest), None),
-        Proof::Secret(secret) => (None, Some(secret)),
+        TokenProof::Digest(digest) => (Some(digest), None),
+        TokenProof::Secret(secret) => (None, Some(secret)),
     };
     let AccessToken { id, caller, tenant, created_at, expires_at, form: _, status, last_used_at: _ } = token;
     let insert =

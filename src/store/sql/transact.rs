@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::retries::{Again, is_worth_retrying};
 use super::{Isolation, SqlStore, Statement, Transaction, audit_events, authority, sql};
 use crate::ports::meter::{Counter, Gauge, Gauged};
-use crate::ports::store::{Authority, CommitOutcome, Creation, Deletion, KeyInsertion};
+use crate::ports::store::{Authority, CommitOutcome, Creation, Deletion, TokenInsertion};
 use crate::ports::{Deadline, StoreError};
 
 /// A write transaction to be run.
@@ -192,7 +192,7 @@ impl Outcome for Deletion {
     }
 }
 
-impl Outcome for KeyInsertion {
+impl Outcome for TokenInsertion {
     fn has_changed_anything(&self) -> bool {
         *self == Self::Inserted
     }

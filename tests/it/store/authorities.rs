@@ -13,7 +13,9 @@ use credentiald::domain::names::{RamUserName, TenantName};
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId};
 use credentiald::domain::tenant::TenantId;
 use credentiald::domain::tenant_settings::TenantSettings;
-use credentiald::ports::store::{Authority, Creation, Deletion, ImportedSubject, NewSubject, SubjectStatus};
+use credentiald::ports::store::{
+    Authority, Creation, Deletion, ImportedSubject, NewSubject, SubjectStatus, TokenProof,
+};
 use credentiald::ports::{CallerProof, Evidence, Store, StoreError};
 use uuid::Uuid;
 
@@ -30,7 +32,7 @@ async fn issued(store: &dyn Store, acme: &TenantName, number: u8) -> Evidence {
     let user = add_subject(store, acme, ram_user(&format!("user-{number}"))).await;
     let name = RamUserName::parse(user.name.key()).unwrap();
     let token = token(Caller::RamUser(acme.clone(), name, user.id));
-    assert!(store.insert_access_token(&token, &digest(number), &authority()).await.unwrap());
+    assert!(add_token(store, &token, digest(number)).await);
     let evidence = Evidence::of_token(&token);
     assert!(store.is_proven(&evidence, authority().event.at).await.unwrap());
     evidence
@@ -69,8 +71,8 @@ async fn every_write(store: &dyn Store, alice: SubjectId, name: &Authority) -> V
         store.end_overlap(alice, name).await.map(drop).unwrap_err(),
         store.clear_failures(&Forget::Subject(pair(1, 1)), name).await.map(drop).unwrap_err(),
         store.import(&[imported], &[authority(), name.clone()]).await.map(drop).unwrap_err(),
-        store.insert_access_token(&operators, &digest(99), name).await.map(drop).unwrap_err(),
-        store.insert_access_key(&operators, &secret("a", "x"), name).await.map(drop).unwrap_err(),
+        store.insert_access_token(&operators, TokenProof::Digest(&digest(99)), name).await.map(drop).unwrap_err(),
+        store.insert_access_token(&operators, TokenProof::Secret(&secret("a", "x")), name).await.map(drop).unwrap_err(),
         store
             .set_access_token_status(None, operators.id, AccessTokenStatus::Inactive, name)
             .await
@@ -171,7 +173,7 @@ pub async fn what_was_permitted_in_a_tenant_is_not_done_in_its_namesake(backend:
     let store = backend.store();
     let acme = add_tenant(&*store, "acme").await;
     let root = token(Caller::Root(acme.clone()));
-    assert!(store.insert_access_token(&root, &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&*store, &root, digest(1)).await);
     assert_eq!(store.delete_tenant(&acme, &authority()).await.unwrap(), Deletion::Deleted);
     let mut again = new_tenant("acme", 4);
     again.id = TenantId(Uuid::new_v4());
@@ -193,7 +195,7 @@ pub async fn what_was_permitted_in_a_tenant_is_not_done_in_its_namesake(backend:
         assert!(matches!(error, StoreError::TenantGone), "{error:?}");
     }
     let of_root = root.clone();
-    assert!(!store.insert_access_token(&of_root, &digest(2), &authority()).await.unwrap(), "it is of the first one");
+    assert!(!add_token(&*store, &of_root, digest(2)).await, "it is of the first one");
 
     assert_eq!(backend.audit_events().await, events);
     let of_the_second = Authority { tenant: Some(again.id), event: event_of(AuditOutcome::Done), evidence: None };

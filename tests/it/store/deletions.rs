@@ -18,7 +18,7 @@ pub async fn a_subject_takes_everything_along(backend: &mut impl Backend) {
     let acme = tenant("acme");
     make_change(&*store, id, 1).await;
     let caller = Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), id);
-    assert!(store.insert_access_token(&token(caller), &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&*store, &token(caller), digest(1)).await);
 
     assert_eq!(store.delete_subject(&acme, &ram_user("alice"), &authority()).await.unwrap(), Deletion::Deleted);
 
@@ -37,14 +37,14 @@ pub async fn a_subject_made_again_inherits_nothing(backend: &mut impl Backend) {
     let acme = tenant("acme");
     make_change(&*store, old, 1).await;
     let caller = Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), old);
-    assert!(store.insert_access_token(&token(caller.clone()), &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&*store, &token(caller.clone()), digest(1)).await);
     store.delete_subject(&acme, &ram_user("alice"), &authority()).await.unwrap();
 
     let new = add_subject(&*store, &acme, ram_user("alice")).await;
     assert_eq!(store.look_up(&acme, &ram_user("alice")).await.unwrap(), Lookup::Found(new.clone()));
     assert_eq!(store.credential(new.id).await.unwrap(), None);
     assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
-    assert!(!store.insert_access_token(&token(caller), &digest(2), &authority()).await.unwrap(), "bound to the old id");
+    assert!(!add_token(&*store, &token(caller), digest(2)).await, "bound to the old id");
     assert_eq!(store.commit(&change(old, Some(2))).await.unwrap(), CommitOutcome::SubjectGone);
     assert_eq!(store.commit(&change(new.id, None)).await.unwrap(), CommitOutcome::Committed(version(1)));
     assert_eq!(store.credential(new.id).await.unwrap().unwrap().history, []);
@@ -71,7 +71,7 @@ pub async fn what_has_children_is_not_deleted(backend: &mut impl Backend) {
 pub async fn a_tenant_takes_its_settings_and_tokens_along(backend: &mut impl Backend) {
     let store = backend.store();
     let acme = add_tenant(&*store, "acme").await;
-    assert!(store.insert_access_token(&token(Caller::Root(acme.clone())), &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&*store, &token(Caller::Root(acme.clone())), digest(1)).await);
     assert_eq!(store.delete_tenant(&acme, &authority()).await.unwrap(), Deletion::Deleted);
     assert_eq!(store.settings(&acme).await.unwrap(), None);
     assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
@@ -87,11 +87,11 @@ pub async fn tokens_of_a_tenant_that_is_gone_prove_nothing_and_are_removed_a_par
     let store = backend.store();
     let [acme, globex] = [add_tenant(&*store, "acme").await, add_tenant(&*store, "globex").await];
     let theirs = token(Caller::Root(globex.clone()));
-    assert!(store.insert_access_token(&theirs, &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&*store, &theirs, digest(1)).await);
     let issued: Vec<_> = (0..450).map(|_| token(Caller::Root(acme.clone()))).collect();
     let digest_of = |token: &AccessToken| TokenDigest(Sha256::digest(token.id.0).into());
     for token in &issued {
-        assert!(store.insert_access_token(token, &digest_of(token), &authority()).await.unwrap());
+        assert!(add_token(&*store, token, digest_of(token)).await);
     }
     while store.remove_old(at(0)).await.unwrap() {}
     let [first, last] = [&issued[0], &issued[449]];
@@ -127,6 +127,6 @@ pub async fn tokens_of_a_tenant_that_is_gone_prove_nothing_and_are_removed_a_par
     // What is gone altogether may be there again.
     for token in [first, last] {
         let operators = AccessToken { id: token.id, ..super::values::token(operator()) };
-        assert!(store.insert_access_token(&operators, &digest_of(token), &authority()).await.unwrap());
+        assert!(add_token(&*store, &operators, digest_of(token)).await);
     }
 }

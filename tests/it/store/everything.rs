@@ -24,7 +24,7 @@ use credentiald::domain::tenant_settings::{RamPasswordPolicyChange, TenantSettin
 use credentiald::domain::time::minutes;
 use credentiald::ports::store::{
     Authority, Commit, Generation, HashEntry, ImportedSubject, Replacement, SecretReplacement, StoredHashes,
-    SubjectStatus,
+    SubjectStatus, TokenProof,
 };
 use credentiald::ports::{Evidence, Store, Unsealed};
 use credentiald::store::SqlStore;
@@ -204,14 +204,14 @@ async fn tokens_are_asked_for(store: &dyn Store, acme: &TenantName, alice: Subje
     let relay = || token(Caller::Service(acme.clone(), FreeName::parse("relay").unwrap()));
     let of_alice = Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), alice);
     for (number, issued) in [(1, relay()), (2, token(of_alice)), (3, token(operator()))] {
-        store.insert_access_token(&issued, &digest(number), &authority()).await.unwrap();
+        add_token(store, &issued, digest(number)).await;
         store.access_token(&digest(number)).await.unwrap();
         store.access_token_of(issued.id).await.unwrap();
         assert!(store.is_proven(&Evidence::of_token(&issued), at(1)).await.unwrap());
         store.delete_access_token(issued.caller.tenant(), issued.id, &authority()).await.unwrap();
     }
     let key = access_key(Caller::Root(acme.clone()));
-    store.insert_access_key(&key, &secret("2026", "sealed"), &authority()).await.unwrap();
+    store.insert_access_token(&key, TokenProof::Secret(&secret("2026", "sealed")), &authority()).await.unwrap();
     for nonce in [None, Some(&NonceKey([1; 32]))] {
         store.access_key(key.id, nonce).await.unwrap();
     }
@@ -226,7 +226,7 @@ async fn tokens_are_asked_for(store: &dyn Store, acme: &TenantName, alice: Subje
         assert!(store.is_proven(&evidence, at(1)).await.unwrap());
     }
     let of_alice = token(Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), alice));
-    store.insert_access_token(&of_alice, &digest(5), &authority()).await.unwrap();
+    add_token(store, &of_alice, digest(5)).await;
     for (expected, evidence) in [(2, Some(Evidence::of_token(&of_alice))), (3, None)] {
         let mut ending = Commit { ends_tokens: true, ..change(alice, Some(expected)) };
         ending.authority.evidence = evidence;

@@ -142,7 +142,7 @@ impl Model {
                 let caller = Caller::RamUser(tenant(TENANTS[owner]), RamUserName::parse(USERS[name]).unwrap(), id);
                 let of_tenant = change_events::id_of(store, &tenant(TENANTS[owner])).await;
                 let token = AccessToken { tenant: Some(of_tenant), ..token(caller) };
-                let issued = store.insert_access_token(&token, &digest(self.digests), &authority()).await.unwrap();
+                let issued = add_token(store, &token, digest(self.digests)).await;
                 assert_eq!(issued, user.is_some());
                 if let Some(user) = user {
                     user.tokens.push(self.digests);

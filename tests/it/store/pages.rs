@@ -85,8 +85,8 @@ pub async fn tokens_come_the_oldest_first(backend: &mut impl Backend) {
         let number = u8::try_from(number).unwrap();
         let name = FreeName::parse(&format!("relay-{number}")).unwrap();
         let of_tenant = AccessToken { created_at: at(created_at), ..token(Caller::Service(acme.clone(), name)) };
-        assert!(store.insert_access_token(&of_tenant, &digest(number), &authority()).await.unwrap());
-        assert!(store.insert_access_token(&token(operator()), &digest(100 + number), &authority()).await.unwrap());
+        assert!(add_token(&*store, &of_tenant, digest(number)).await);
+        assert!(add_token(&*store, &token(operator()), digest(100 + number)).await);
         issued.push(of_tenant);
     }
     issued.sort_by_key(|token| (token.created_at, token.id.0.to_string()));

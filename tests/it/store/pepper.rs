@@ -10,7 +10,8 @@ use credentiald::domain::sealed::Sealed;
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Store;
 use credentiald::ports::store::{
-    CommitOutcome, Generation, HashCount, HashEntry, KeyInsertion, Replacement, SecretReplacement, StoredHashes,
+    CommitOutcome, Generation, HashCount, HashEntry, Replacement, SecretReplacement, StoredHashes, TokenInsertion,
+    TokenProof,
 };
 use tokio::sync::Barrier;
 use uuid::Uuid;
@@ -142,14 +143,14 @@ pub async fn of_a_rewrap_and_a_change_the_change_wins(backend: &mut impl Backend
 pub async fn secrets_are_found_by_their_key_and_replaced_where_they_are_still_the_same(backend: &mut impl Backend) {
     let (store, hashes) = (backend.store(), backend.hashes());
     let acme = add_tenant(&*store, "acme").await;
-    assert!(store.insert_access_token(&token(operator()), &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&*store, &token(operator()), digest(1)).await);
     let mut tokens = Vec::new();
     for number in 0..5 {
         let service = FreeName::parse(&format!("service-{number}")).unwrap();
         let token = access_key(Caller::Service(acme.clone(), service));
         let sealed = secret("a", &format!("sealed{number}"));
-        let inserted = store.insert_access_key(&token, &sealed, &authority()).await.unwrap();
-        assert_eq!(inserted, KeyInsertion::Inserted);
+        let inserted = store.insert_access_token(&token, TokenProof::Secret(&sealed), &authority()).await.unwrap();
+        assert_eq!(inserted, TokenInsertion::Inserted);
         tokens.push((token, sealed));
     }
     tokens.sort_by_key(|(token, _)| token.id.0.to_string());

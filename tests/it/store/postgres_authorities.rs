@@ -1,7 +1,7 @@
 //! A write and the end of what it rests on, at the same time.
 
 use credentiald::domain::caller::Caller;
-use credentiald::ports::store::{AccessTokens, Authority, Credentials, ImportedSubject, Imports, Instances, Subjects};
+use credentiald::ports::store::{Authority, Credentials, ImportedSubject, Imports, Instances, Subjects};
 use credentiald::ports::{Evidence, StoreError};
 use credentiald::store::SqlStore;
 use futures_util::future::BoxFuture;
@@ -66,7 +66,7 @@ async fn a_write_waits_for_who_takes_away_what_it_rests_on() {
         let store = open(&cluster.url(&database), SETTINGS).await.unwrap();
         alice(&store).await;
         let root = token(Caller::Root(add_tenant(&store, "globex").await));
-        assert!(store.insert_access_token(&root, &digest(1), &authority()).await.unwrap());
+        assert!(add_token(&store, &root, digest(1)).await);
         let evidence = match proven {
             Proven::Token => Evidence::of_token(&root),
             Proven::TenantByName => external("root globex", root.tenant, None).1,

@@ -9,7 +9,7 @@ use credentiald::domain::overlap::PasswordUse;
 use credentiald::domain::subject::SubjectKind;
 use credentiald::ports::StoreError;
 use credentiald::ports::store::{
-    AccessTokens, Attempts, AuditLog, Credentials, Instances, Overlaps, Subjects, Tenants,
+    AccessTokens, Attempts, AuditLog, Credentials, Instances, Overlaps, Subjects, Tenants, TokenProof,
 };
 use credentiald::store::sqlite;
 use tempfile::TempDir;
@@ -31,9 +31,9 @@ async fn fill(path: &Path) {
     store.note_use(alice, version(2), &used).await.unwrap();
     store.record_failure(&pair(1, 1), at(1), &limit(), &event()).await.unwrap();
     let caller = Caller::RamUser(acme, RamUserName::parse("alice").unwrap(), alice);
-    assert!(store.insert_access_token(&token(caller), &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&store, &token(caller), digest(1)).await);
     let key = access_key(Caller::Root(tenant("acme")));
-    store.insert_access_key(&key, &secret("a", "c2VhbGVk"), &authority()).await.unwrap();
+    store.insert_access_token(&key, TokenProof::Secret(&secret("a", "c2VhbGVk")), &authority()).await.unwrap();
     store.record(&repeated_refusal()).await.unwrap();
     store.close().await;
 }
@@ -113,7 +113,7 @@ async fn an_index_that_leads_to_another_row_gives_no_caller_what_is_anothers() {
     let store = sqlite::open(&path).await.unwrap();
     let acme = tenant("acme");
     // Another token, so that there are two to take for one another.
-    assert!(store.insert_access_token(&token(Caller::Root(acme.clone())), &digest(2), &authority()).await.unwrap());
+    assert!(add_token(&store, &token(Caller::Root(acme.clone())), digest(2)).await);
     let alice = store.subject(&acme, &ram_user("alice")).await.unwrap().unwrap().subject.id;
     store.close().await;
     let sound = fs::read(&path).unwrap();

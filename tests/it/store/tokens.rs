@@ -4,9 +4,10 @@ use credentiald::domain::access_token::{AccessToken, AccessTokenStatus, NonceKey
 use credentiald::domain::caller::Caller;
 use credentiald::domain::names::{FreeName, IamUserId, RamUserName};
 use credentiald::domain::subject::SubjectId;
+use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::ports::Evidence;
 use credentiald::ports::StoreError;
-use credentiald::ports::store::{Authority, Commit, FoundKey, KeyInsertion};
+use credentiald::ports::store::{Authority, Commit, FoundKey, TokenInsertion, TokenProof};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -27,7 +28,7 @@ pub async fn a_token_is_found_by_its_digest(backend: &mut impl Backend) {
     ];
     for (number, caller) in (1..).zip(callers) {
         let issued = token(caller);
-        assert!(store.insert_access_token(&issued, &digest(number), &authority()).await.unwrap());
+        assert!(add_token(&*store, &issued, digest(number)).await);
         assert_eq!(store.access_token(&digest(number)).await.unwrap(), Some(issued));
     }
     assert_eq!(store.access_token(&digest(99)).await.unwrap(), None);
@@ -45,10 +46,7 @@ pub async fn a_token_for_what_is_absent_is_refused(backend: &mut impl Backend) {
         user(acme, "bob", alice),
         user(globex, "alice", alice),
     ] {
-        assert!(
-            !store.insert_access_token(&token(caller.clone()), &digest(1), &authority()).await.unwrap(),
-            "{caller}"
-        );
+        assert!(!add_token(&*store, &token(caller.clone()), digest(1)).await, "{caller}");
         assert_eq!(store.access_token(&digest(1)).await.unwrap(), None);
     }
     assert_eq!(backend.audit_events().await, events);
@@ -62,7 +60,7 @@ pub async fn a_change_ends_the_tokens_of_its_subject_except_the_one_that_made_it
     let mut tokens = Vec::new();
     for (number, (name, id)) in (1..).zip([("alice", alice), ("alice", alice), ("bob", bob)]) {
         let token = token(Caller::RamUser(acme.clone(), RamUserName::parse(name).unwrap(), id));
-        assert!(store.insert_access_token(&token, &digest(number), &authority()).await.unwrap());
+        assert!(add_token(&*store, &token, digest(number)).await);
         tokens.push(token);
     }
     let of_second = Evidence::of_token(&tokens[1]);
@@ -87,7 +85,7 @@ pub async fn a_deleted_token_is_gone(backend: &mut impl Backend) {
     let store = backend.store();
     let acme = add_tenant(&*store, "acme").await;
     let root = token(Caller::Root(acme.clone()));
-    assert!(store.insert_access_token(&root, &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&*store, &root, digest(1)).await);
     assert!(!store.delete_access_token(None, root.id, &authority()).await.unwrap(), "it is not an operator's");
     assert!(!store.delete_access_token(Some(&tenant("globex")), root.id, &authority()).await.unwrap());
     assert_eq!(store.access_token(&digest(1)).await.unwrap(), Some(root.clone()));
@@ -127,7 +125,7 @@ pub async fn of_racing_first_operators_exactly_one_is_made(backend: &mut impl Ba
 
 pub async fn tokens_that_have_expired_are_removed(backend: &mut impl Backend) {
     let store = backend.store();
-    assert!(store.insert_access_token(&token(operator()), &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&*store, &token(operator()), digest(1)).await);
     let left = async || store.access_tokens(None, &page(10, None)).await.unwrap().items.len();
     for (now, expected) in [(20, 1), (21, 0)] {
         store.remove_old(at(now)).await.unwrap();
@@ -141,28 +139,31 @@ pub async fn a_caller_has_at_most_two_access_keys_that_have_not_expired(backend:
     let alice = add_subject(&*store, &acme, ram_user("alice")).await.id;
     let user = Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), alice);
     let insert = async |token: &AccessToken| {
-        store.insert_access_key(token, &secret("a", &token.id.0.to_string()), &authority()).await.unwrap()
+        store
+            .insert_access_token(token, TokenProof::Secret(&secret("a", &token.id.0.to_string())), &authority())
+            .await
+            .unwrap()
     };
     let keys = [access_key(user.clone()), access_key(user.clone())];
     for key in &keys {
-        assert_eq!(insert(key).await, KeyInsertion::Inserted);
+        assert_eq!(insert(key).await, TokenInsertion::Inserted);
         assert_eq!(store.access_token_of(key.id).await.unwrap().as_ref(), Some(key));
     }
     let events = backend.audit_events().await;
-    assert_eq!(insert(&access_key(user.clone())).await, KeyInsertion::TooMany);
+    assert_eq!(insert(&access_key(user.clone())).await, TokenInsertion::TooMany);
     let gone = Caller::RamUser(acme.clone(), RamUserName::parse("alice").unwrap(), SubjectId(Uuid::new_v4()));
-    assert_eq!(insert(&access_key(gone)).await, KeyInsertion::HolderGone);
+    assert_eq!(insert(&access_key(gone)).await, TokenInsertion::HolderGone);
     assert_eq!(backend.audit_events().await, events);
 
     // Neither another caller, nor a bearer token, nor an expired key counts.
     for caller in [Caller::Root(acme.clone()), Caller::Root(globex)] {
-        assert_eq!(insert(&access_key(caller)).await, KeyInsertion::Inserted);
+        assert_eq!(insert(&access_key(caller)).await, TokenInsertion::Inserted);
     }
-    assert!(store.insert_access_token(&token(user.clone()), &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&*store, &token(user.clone()), digest(1)).await);
     assert!(store.delete_access_token(Some(&acme), keys[0].id, &authority()).await.unwrap());
-    assert_eq!(insert(&access_key(user.clone())).await, KeyInsertion::Inserted);
+    assert_eq!(insert(&access_key(user.clone())).await, TokenInsertion::Inserted);
     let later = AccessToken { created_at: keys[1].expires_at, ..access_key(user) };
-    assert_eq!(insert(&later).await, KeyInsertion::Inserted);
+    assert_eq!(insert(&later).await, TokenInsertion::Inserted);
 }
 
 pub async fn of_racing_access_keys_two_are_added(backend: &mut impl Backend) {
@@ -170,9 +171,11 @@ pub async fn of_racing_access_keys_two_are_added(backend: &mut impl Backend) {
     let mut racers = JoinSet::new();
     for _ in 0..8 {
         let (store, token) = (backend.store(), access_key(Caller::Root(acme.clone())));
-        racers.spawn(async move { store.insert_access_key(&token, &secret("a", "x"), &authority()).await.unwrap() });
+        racers.spawn(async move {
+            store.insert_access_token(&token, TokenProof::Secret(&secret("a", "x")), &authority()).await.unwrap()
+        });
     }
-    let added = racers.join_all().await.into_iter().filter(|outcome| *outcome == KeyInsertion::Inserted).count();
+    let added = racers.join_all().await.into_iter().filter(|outcome| *outcome == TokenInsertion::Inserted).count();
     assert_eq!(added, 2);
 }
 
@@ -181,9 +184,9 @@ pub async fn a_disabled_token_proves_nothing_until_it_is_enabled_again(backend: 
     let (acme, globex) = (add_tenant(&*store, "acme").await, tenant("globex"));
     let (bearer, key, operators) =
         (token(Caller::Root(acme.clone())), access_key(Caller::Root(acme.clone())), token(operator()));
-    assert!(store.insert_access_token(&bearer, &digest(1), &authority()).await.unwrap());
-    assert!(store.insert_access_token(&operators, &digest(2), &authority()).await.unwrap());
-    store.insert_access_key(&key, &secret("a", "x"), &authority()).await.unwrap();
+    assert!(add_token(&*store, &bearer, digest(1)).await);
+    assert!(add_token(&*store, &operators, digest(2)).await);
+    store.insert_access_token(&key, TokenProof::Secret(&secret("a", "x")), &authority()).await.unwrap();
     for (number, (issued, owner)) in [(bearer, Some(&acme)), (key, Some(&acme)), (operators, None)].iter().enumerate() {
         let evidence = Evidence::of_token(issued);
         let proves = async || store.is_proven(&evidence, at(11)).await.unwrap();
@@ -215,12 +218,15 @@ pub async fn an_access_key_is_found_with_its_secret_while_its_caller_exists(back
     let (roots, theirs) = (access_key(Caller::Root(acme.clone())), access_key(Caller::Root(globex.clone())));
     for key in [&users, &roots, &theirs] {
         let sealed = secret("a", &key.id.0.simple().to_string());
-        assert_eq!(store.insert_access_key(key, &sealed, &authority()).await.unwrap(), KeyInsertion::Inserted);
+        assert_eq!(
+            store.insert_access_token(key, TokenProof::Secret(&sealed), &authority()).await.unwrap(),
+            TokenInsertion::Inserted
+        );
         let found = FoundKey { token: key.clone(), secret: sealed, is_nonce_spent: false };
         assert_eq!(store.access_key(key.id, None).await.unwrap(), Some(found));
     }
     let bearer = token(Caller::Root(acme.clone()));
-    assert!(store.insert_access_token(&bearer, &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&*store, &bearer, digest(1)).await);
     for id in [bearer.id, access_key(operator()).id] {
         assert_eq!(store.access_key(id, None).await.unwrap(), None);
     }
@@ -228,7 +234,8 @@ pub async fn an_access_key_is_found_with_its_secret_while_its_caller_exists(back
     store.delete_subject(&acme, &ram_user("alice"), &authority()).await.unwrap();
     add_subject(&*store, &acme, ram_user("alice")).await;
     store.delete_tenant(&globex, &authority()).await.unwrap();
-    add_tenant(&*store, "globex").await;
+    let again = Tenant { id: TenantId(Uuid::new_v4()), ..new_tenant("globex", 4) };
+    store.create_tenant(&again, &authority()).await.unwrap();
     for id in [users.id, theirs.id] {
         assert_eq!(store.access_key(id, None).await.unwrap(), None, "its caller has a namesake now");
     }
@@ -239,7 +246,7 @@ pub async fn a_nonce_is_spent_once_until_it_is_removed(backend: &mut impl Backen
     let acme = add_tenant(&*backend.store(), "acme").await;
     let key = access_key(Caller::Root(acme));
     let store = backend.store();
-    store.insert_access_key(&key, &secret("a", "x"), &authority()).await.unwrap();
+    store.insert_access_token(&key, TokenProof::Secret(&secret("a", "x")), &authority()).await.unwrap();
     let is_spent =
         async |nonce: &NonceKey| store.access_key(key.id, Some(nonce)).await.unwrap().unwrap().is_nonce_spent;
     let [one, other, later] = [1, 2, 3].map(|number| NonceKey([number; 32]));
@@ -264,7 +271,7 @@ pub async fn a_nonce_is_spent_once_until_it_is_removed(backend: &mut impl Backen
 pub async fn the_use_of_an_access_key_is_noted_once_a_minute(backend: &mut impl Backend) {
     let store = backend.store();
     let key = access_key(Caller::Root(add_tenant(&*store, "acme").await));
-    store.insert_access_key(&key, &secret("a", "x"), &authority()).await.unwrap();
+    store.insert_access_token(&key, TokenProof::Secret(&secret("a", "x")), &authority()).await.unwrap();
     let events = backend.audit_events().await.len();
     for (used_at, noted_at) in [(100, 100), (101, 100), (60_000_099, 100), (60_000_100, 60_000_100), (5, 60_000_100)] {
         store.note_key_use(key.id, at(used_at)).await.unwrap();

@@ -23,7 +23,9 @@ use credentiald::domain::subject::{
 };
 use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::time::{Timestamp, Window, minutes};
-use credentiald::ports::store::{Authority, Commit, CommitOutcome, Creation, FirstPassword, NewSubject};
+use credentiald::ports::store::{
+    Authority, Commit, CommitOutcome, Creation, FirstPassword, NewSubject, TokenInsertion, TokenProof,
+};
 use credentiald::ports::{CallerProof, Evidence, ExternalIdentity, Store};
 use uuid::Uuid;
 
@@ -138,6 +140,12 @@ pub fn token(caller: Caller) -> AccessToken {
 
 pub fn access_key(caller: Caller) -> AccessToken {
     AccessToken { form: AccessTokenForm::AccessKey, ..token(caller) }
+}
+
+/// Adds a bearer token. Returns whether it was added.
+pub async fn add_token(store: &dyn Store, token: &AccessToken, digest: TokenDigest) -> bool {
+    let inserted = store.insert_access_token(token, TokenProof::Digest(&digest), &authority()).await.unwrap();
+    inserted == TokenInsertion::Inserted
 }
 
 pub fn secret(key: &str, text: &str) -> Sealed {

@@ -18,7 +18,6 @@ use credentiald::domain::credential::{Credential, Revision, StoredHash, Version}
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::overlap::{OverlapState, PasswordUse};
 use credentiald::domain::page::{Page, PageRequest};
-use credentiald::domain::sealed::Sealed;
 use credentiald::domain::subject::{Instance, InstanceStatus, SubjectId, SubjectKind, SubjectName};
 use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::tenant_settings::TenantSettings;
@@ -26,8 +25,8 @@ use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
     AccessTokens, Attempts, AuditEventPage, AuditLog, AuditRange, Authority, ChangeEventPage, ChangeEvents, Commit,
     CommitOutcome, Creation, Credentials, Deletion, FoundKey, FoundSubject, HashEntry, ImportedSubject, Imports,
-    Instances, KeyInsertion, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants,
-    Upkeep,
+    Instances, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants, TokenInsertion,
+    TokenProof, Upkeep,
 };
 use credentiald::ports::{AuditSealer, Evidence, Store, StoreError};
 use tokio::sync::{Barrier, watch};
@@ -231,8 +230,7 @@ pass_on! {
         fn spend_nonce(nonce: &NonceKey, until: Timestamp) -> bool;
         fn note_key_use(id: TokenId, at: Timestamp) -> ();
         fn is_proven(evidence: &Evidence, at: Timestamp) -> bool;
-        fn insert_access_token(token: &AccessToken, digest: &TokenDigest, authority: &Authority) -> bool;
-        fn insert_access_key(token: &AccessToken, secret: &Sealed, authority: &Authority) -> KeyInsertion;
+        fn insert_access_token(token: &AccessToken, proof: TokenProof<'_>, authority: &Authority) -> TokenInsertion;
         fn set_access_token_status(tenant: Option<&TenantName>, id: TokenId, status: AccessTokenStatus, authority: &Authority) -> bool;
         fn bootstrap(token: &AccessToken, digest: &TokenDigest, event: &AuditEvent) -> bool;
         fn access_tokens(tenant: Option<&TenantName>, page: &PageRequest) -> Page<AccessToken>;
