@@ -139,7 +139,7 @@ pub async fn no_write_is_made_for_an_external_identity_that_no_longer_holds(back
     add_subject(&*store, &acme, ram_user("gone")).await;
     // A token, and beside it a certificate that names the same caller.
     let root = token(Caller::Root(acme.clone()));
-    assert!(store.insert_access_token(&root, &digest(1), &authority()).await.unwrap());
+    assert!(add_token(&*store, &root, digest(1)).await);
     let certificate = external("root acme", of_acme, None).0;
     let both = Evidence { beside: Some(Arc::clone(&certificate) as _), ..Evidence::of_token(&root) };
     let events = backend.audit_events().await;
