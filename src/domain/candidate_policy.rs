@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::credential::Version;
 use super::tenant::TenantId;
-use super::tenant_settings::TenantSettings;
+use super::tenant_settings::{TenantSettings, UnreadableSettings};
 
 /// The settings of a tenant as they are stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TenantPolicies {
     /// The tenant.
     pub tenant: TenantId,
@@ -18,21 +18,19 @@ pub struct TenantPolicies {
 }
 
 /// The candidate of a tenant, for both kinds of users.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CandidatePolicy {
     /// Its version. It only grows, also after the candidate was dropped.
     pub version: Version,
     /// The settings in force at the time with the changes to their password policies. Only these
-    /// two policies are used.
-    pub settings: TenantSettings,
-    /// How it compares with the policies in force since it was set.
-    pub comparisons: Comparisons,
+    /// two policies are used. If they can't be read, the candidate is not compared, and can be replaced or dropped.
+    pub settings: Result<TenantSettings, UnreadableSettings>,
 }
 
 impl CandidatePolicy {
     /// What the settings in force become when the candidate is adopted.
-    pub const fn adopted(&self, in_force: &TenantSettings) -> TenantSettings {
-        TenantSettings { ram: self.settings.ram, iam: self.settings.iam, ..*in_force }
+    pub fn adopted(&self, in_force: &TenantSettings) -> Result<TenantSettings, UnreadableSettings> {
+        self.settings.map(|candidate| TenantSettings { ram: candidate.ram, iam: candidate.iam, ..*in_force })
     }
 }
 

@@ -3,6 +3,19 @@
 use super::field::{FieldProblem, InvalidField};
 use super::subject::SubjectKind;
 
+/// Why stored settings can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadableSettings {
+    /// While processes of two versions run, the later one may store a setting that the earlier one does not know.
+    #[error(
+        "the tenant has a setting that this version does not know, because a later version set it: upgrade this process"
+    )]
+    LaterVersion,
+    /// They are not settings, or one is out of range.
+    #[error("\"settings\" can't be understood")]
+    Damaged,
+}
+
 /// A setting's type: how an input becomes a value that is in range.
 trait Setting: Copy {
     /// The range of the setting, if its type has one.

@@ -7,7 +7,7 @@ use crate::domain::access_token::{AccessToken, AccessTokenForm};
 use crate::domain::attempts::{Failures, PairFailures};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::audit_filter::AuditFilter;
-use crate::domain::candidate_policy::CandidatePolicy;
+use crate::domain::candidate_policy::Comparisons;
 use crate::domain::change_event::{ChangeEvent, Position};
 use crate::domain::credential::{ExpectedVersion, PasswordHash, Version};
 use crate::domain::field::InvalidField;
@@ -16,6 +16,7 @@ use crate::domain::names::{AccountName, ClientToken, DomainName, FreeName, Insta
 use crate::domain::page::Page;
 use crate::domain::password::{NewPassword, Password};
 use crate::domain::subject::{GivenAttributes, InstanceStatus, SubjectName};
+use crate::domain::tenant_settings::TenantSettings;
 use crate::domain::time::Timestamp;
 use crate::ports::store::{SubjectEntry, UnreadableEvent};
 use crate::service::ServiceError;
@@ -156,10 +157,14 @@ pub struct InstanceToCreate {
     pub status: InstanceStatus,
 }
 
-/// A candidate, and the users whom it affects at once.
+/// A candidate, how it compares, and the users whom it affects at once.
 pub struct DescribedCandidate {
-    /// The candidate.
-    pub candidate: CandidatePolicy,
+    /// Its version.
+    pub version: Version,
+    /// Its settings, of which only the password policies are used.
+    pub settings: TenantSettings,
+    /// How it compares with the policies in force since it was set.
+    pub comparisons: Comparisons,
     /// The RAM users.
     pub ram_users: CandidateUsers,
     /// The IAM users.

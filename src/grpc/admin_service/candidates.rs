@@ -2,9 +2,9 @@
 
 use super::settings::{change_of, tenant_of};
 use super::wire;
-use crate::domain::candidate_policy::{CandidatePolicy, Refusals};
+use crate::domain::candidate_policy::Refusals;
 use crate::domain::credential::Version;
-use crate::domain::tenant_settings::{IamPasswordPolicy, RamPasswordPolicy};
+use crate::domain::tenant_settings::{IamPasswordPolicy, RamPasswordPolicy, TenantSettings};
 use crate::grpc::convert::tenant_settings::iam_password_policy;
 use crate::service::requests::{CandidateUsers, DescribedCandidate};
 use crate::service::{Call, Service, ServiceError};
@@ -61,26 +61,26 @@ pub(super) async fn drop(
     Ok(wire::DropCandidatePasswordPolicyResponse {})
 }
 
-impl From<CandidatePolicy> for wire::CandidatePasswordPolicy {
-    fn from(candidate: CandidatePolicy) -> Self {
+impl From<(Version, TenantSettings)> for wire::CandidatePasswordPolicy {
+    fn from((version, settings): (Version, TenantSettings)) -> Self {
         Self {
-            version: candidate.version.number(),
-            password_policy: Some(candidate.settings.ram.into()),
-            password_policy_v5: Some(iam_password_policy(candidate.settings.iam)),
+            version: version.number(),
+            password_policy: Some(settings.ram.into()),
+            password_policy_v5: Some(iam_password_policy(settings.iam)),
         }
     }
 }
 
 impl From<DescribedCandidate> for wire::DescribeCandidatePasswordPolicyResponse {
-    fn from(DescribedCandidate { mut candidate, ram_users, iam_users }: DescribedCandidate) -> Self {
-        let counts = std::mem::take(&mut candidate.comparisons);
+    fn from(described: DescribedCandidate) -> Self {
+        let counts = described.comparisons;
         Self {
-            candidate: Some(candidate.into()),
+            candidate: Some((described.version, described.settings).into()),
             compared: counts.compared,
             would_be_refused: Some(counts.would_be_refused.into()),
             would_be_accepted: Some(counts.would_be_accepted.into()),
-            ram_users: Some(ram_users.into()),
-            iam_users: Some(iam_users.into()),
+            ram_users: Some(described.ram_users.into()),
+            iam_users: Some(described.iam_users.into()),
         }
     }
 }

@@ -30,6 +30,8 @@ pub use tenants::Tenants;
 pub use tokens::{AccessTokens, FoundKey, KEY_USE_NOTED_EVERY, TokenInsertion, TokenProof};
 pub use upkeep::Upkeep;
 
+use crate::domain::tenant_settings::UnreadableSettings;
+
 /// Declares the parts of a store.
 macro_rules! store {
     ($first:ident $(+ $part:ident)+) => {
@@ -72,4 +74,13 @@ pub enum StoreError {
     /// The contents of the store can't be understood.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+}
+
+impl From<UnreadableSettings> for StoreError {
+    fn from(problem: UnreadableSettings) -> Self {
+        match problem {
+            UnreadableSettings::LaterVersion => Self::Unavailable(Box::new(problem)),
+            UnreadableSettings::Damaged => Self::Damaged(problem.to_string()),
+        }
+    }
 }

@@ -27,8 +27,15 @@ pub trait Tenants: Send + Sync {
     /// nothing and no call finds its events; [`Upkeep`](super::Upkeep) removes their rows later.
     async fn delete_tenant(&self, name: &TenantName, authority: &Authority) -> Result<Deletion, StoreError>;
 
-    /// The settings of a tenant and its candidate, or `None` if the tenant does not exist.
+    /// The settings of a tenant and its candidate, or `None` if the tenant does not exist. MUST return the settings also
+    /// if the candidate can't be read.
     async fn tenant_policies(&self, tenant: &TenantName) -> Result<Option<TenantPolicies>, StoreError>;
+
+    /// The same, with how the candidate compares with the policies in force since it was set.
+    async fn compared_policies(
+        &self,
+        tenant: &TenantName,
+    ) -> Result<Option<(TenantPolicies, Comparisons)>, StoreError>;
 
     /// The settings of a tenant, or `None` if the tenant does not exist.
     async fn settings(&self, tenant: &TenantName) -> Result<Option<TenantSettings>, StoreError> {
@@ -44,18 +51,18 @@ pub trait Tenants: Send + Sync {
         authority: &Authority,
     ) -> Result<bool, StoreError>;
 
-    /// Takes a step with a tenant's candidate, if its version is `expected`; `None` expects no candidate. Returns whether
-    /// the step was taken. Each one gives the next version, so that a version never returns.
+    /// Takes a step with a tenant's candidate, if its version is `expected`; `None` expects no candidate. Returns the next
+    /// version if the step was taken: each one gives one, so that a version never returns.
     async fn change_candidate(
         &self,
         tenant: &TenantName,
         expected: Option<Version>,
         step: &CandidateStep,
         authority: &Authority,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<Version>, StoreError>;
 
     /// Adds counts to those of a tenant's candidate. Does nothing if the candidate has another version by now. For upkeep:
-    /// it records no event.
+    /// it records no event. MUST NOT add them twice: if it is unknown whether they were added, it says so.
     async fn add_comparisons(
         &self,
         tenant: TenantId,

@@ -1,32 +1,33 @@
 //! The candidate password policies of a tenant: compared with those in force, then adopted or dropped.
 
-use crate::domain::candidate_policy::{CandidatePolicy, CandidateStep, TenantPolicies};
+use crate::domain::candidate_policy::{CandidateStep, TenantPolicies};
 use crate::domain::credential::Version;
 use crate::domain::names::TenantName;
 use crate::domain::subject::SubjectKind;
 use crate::domain::tenant_settings::{SettingGroup, TenantSettings};
+use crate::ports::StoreError;
 use crate::ports::retries::TRIES_IN_A_RACE;
 use crate::service::requests::DescribedCandidate;
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
-    /// Changes a group of the candidate. If there is no candidate, starts from the settings in force.
+    /// Changes a group of the candidate. If there is none that can be read, starts from the settings in force. Returns the
+    /// new candidate's version and settings.
     pub async fn change_candidate<G: SettingGroup>(
         &self,
         call: Call,
         tenant: Option<TenantName>,
         change: G::Change,
-    ) -> Result<CandidatePolicy, ServiceError> {
+    ) -> Result<(Version, TenantSettings), ServiceError> {
         let changed = |old: &TenantSettings| G::changed(old, &change).map_err(ServiceError::InvalidFields);
         changed(&TenantSettings::default())?;
         let directory = self.directory(call, tenant).await?;
         for _ in 0..TRIES_IN_A_RACE {
-            let TenantPolicies { settings, candidate, .. } = directory.stored_policies().await?;
-            let (base, version) = candidate.map_or((settings, None), |there| (there.settings, Some(there.version)));
-            if directory.change_candidate(version, &CandidateStep::Set(changed(&base)?)).await?
-                && let Some(candidate) = directory.stored_policies().await?.candidate
-            {
-                return Ok(candidate);
+            let TenantPolicies { settings: in_force, candidate, .. } = directory.policies().await?;
+            let (there, version) = candidate.map(|there| (there.settings, there.version)).unzip();
+            let settings = changed(&there.and_then(Result::ok).unwrap_or(in_force))?;
+            if let Some(version) = directory.change_candidate(version, &CandidateStep::Set(settings)).await? {
+                return Ok((version, settings));
             }
         }
         Err(ServiceError::Internal("the candidate kept changing"))
@@ -39,13 +40,14 @@ impl Service {
         tenant: Option<TenantName>,
     ) -> Result<Option<DescribedCandidate>, ServiceError> {
         let directory = self.directory(call, tenant).await?;
-        let TenantPolicies { settings, candidate, .. } = directory.policies().await?;
+        let (TenantPolicies { settings, candidate, .. }, comparisons) = directory.compared().await?;
         let Some(candidate) = candidate else { return Ok(None) };
         let [ram_users, iam_users] = [SubjectKind::RamUser, SubjectKind::IamUser];
-        let adopted = candidate.adopted(&settings);
+        let adopted = candidate.adopted(&settings).map_err(StoreError::from)?;
         let ram_users = directory.users_by_age(ram_users, &settings, &adopted).await?;
         let iam_users = directory.users_by_age(iam_users, &settings, &adopted).await?;
-        Ok(Some(DescribedCandidate { candidate, ram_users, iam_users }))
+        let version = candidate.version;
+        Ok(Some(DescribedCandidate { version, settings: adopted, comparisons, ram_users, iam_users }))
     }
 
     /// Puts the candidate in force if it has that version. Returns the settings in force.
@@ -76,8 +78,8 @@ impl Service {
         step: CandidateStep,
     ) -> Result<TenantSettings, ServiceError> {
         let directory = self.directory(call, tenant).await?;
-        let is_done = directory.change_candidate(version, &step).await?;
-        let TenantPolicies { settings, candidate, .. } = directory.stored_policies().await?;
+        let is_done = directory.change_candidate(version, &step).await?.is_some();
+        let TenantPolicies { settings, candidate, .. } = directory.policies().await?;
         if is_done {
             return Ok(settings);
         }

@@ -11,8 +11,9 @@ use crate::domain::credential::Version;
 use crate::domain::page::PageRequest;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::tenant::TenantId;
-use crate::domain::tenant_settings::TenantSettings;
+use crate::domain::tenant_settings::{TenantSettings, UnreadableSettings};
 use crate::policy::{Expiry, Policy};
+use crate::ports::StoreError;
 use crate::service::ServiceError;
 use crate::service::requests::CandidateUsers;
 
@@ -20,6 +21,8 @@ use crate::service::requests::CandidateUsers;
 #[derive(Default)]
 pub(super) struct Pending {
     counts: Mutex<HashMap<(TenantId, Version), Comparisons>>,
+    /// Why a candidate could not be compared since counts were stored the last time.
+    unreadable: Mutex<Option<UnreadableSettings>>,
     /// Held while counts are stored, so that a reader waits for them.
     storing: Turn<()>,
 }
@@ -33,20 +36,26 @@ impl Gates {
         subject: &Subject,
         judge: impl Fn(&TenantSettings, &Policy) -> Vec<&'static str>,
     ) {
-        let Some(candidate) = &policies.candidate else { return };
+        let Some(candidate) = policies.candidate else { return };
         if !matches!(subject.name.kind(), SubjectKind::RamUser | SubjectKind::IamUser) {
             return;
         }
+        let adopted = match candidate.adopted(&policies.settings) {
+            Ok(adopted) => adopted,
+            Err(problem) => return *self.comparisons.unreadable.lock() = Some(problem),
+        };
         let judged_by = |settings: &TenantSettings| judge(settings, &self.policy(subject, settings));
-        let (in_force, candidates) = (judged_by(&policies.settings), judged_by(&candidate.adopted(&policies.settings)));
+        let (in_force, candidates) = (judged_by(&policies.settings), judged_by(&adopted));
         let key = (policies.tenant, candidate.version);
         self.comparisons.counts.lock().entry(key).or_default().count(&in_force, &candidates);
     }
 
-    /// Stores all counts. Those that the store does not take are kept for the next time.
+    /// Stores all counts. Those that the store does not take are kept for the next time. Reports a candidate that can't be
+    /// read: it is compared with nothing, and stops no call.
     pub(in crate::service) async fn store_comparisons(&self) -> Result<(), ServiceError> {
         let candidates: Vec<_> = self.comparisons.counts.lock().keys().copied().collect();
-        let mut outcome = Ok(());
+        let unreadable = self.comparisons.unreadable.lock().take();
+        let mut outcome = unreadable.map_or(Ok(()), |problem| Err(StoreError::from(problem).into()));
         for (tenant, version) in candidates {
             outcome = self.store_comparisons_of(tenant, version).await.and(outcome);
         }
@@ -57,7 +66,8 @@ impl Gates {
         let _turn = self.comparisons.storing.lock().await;
         let Some(counted) = self.comparisons.counts.lock().remove(&(tenant, version)) else { return Ok(()) };
         let stored = self.ports.store.add_comparisons(tenant, version, &counted).await;
-        if stored.is_err() {
+        // What may have been added is not added again.
+        if stored.as_ref().is_err_and(|error| !matches!(error, StoreError::OutcomeUnknown(_))) {
             self.comparisons.counts.lock().entry((tenant, version)).or_default().add(&counted);
         }
         Ok(stored?)
@@ -65,13 +75,13 @@ impl Gates {
 }
 
 impl Directory<'_> {
-    /// The settings and the candidate, with the counts of this process.
-    pub(in crate::service) async fn policies(&self) -> Result<TenantPolicies, ServiceError> {
-        let TenantPolicies { tenant, candidate, .. } = self.stored_policies().await?;
+    /// The settings, the candidate and how it compares, with the counts of this process.
+    pub(in crate::service) async fn compared(&self) -> Result<(TenantPolicies, Comparisons), ServiceError> {
+        let TenantPolicies { tenant, candidate, .. } = self.policies().await?;
         if let Some(candidate) = candidate {
             self.gates().store_comparisons_of(tenant, candidate.version).await?;
         }
-        self.stored_policies().await
+        self.compared_policies().await
     }
 
     /// Counts the users of a kind by what the age of their passwords means, a page at a time.

@@ -5,7 +5,7 @@ use super::{Gates, Permit};
 use crate::domain::access_token::{AccessToken, AccessTokenStatus, TokenId};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::caller::{Caller, CallerKind};
-use crate::domain::candidate_policy::{CandidateStep, TenantPolicies};
+use crate::domain::candidate_policy::{CandidateStep, Comparisons, TenantPolicies};
 use crate::domain::credential::Version;
 use crate::domain::denial::Denial;
 use crate::domain::named_caller::Member;
@@ -108,17 +108,22 @@ impl Directory<'_> {
         self.store().settings(&self.of.name).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
     }
 
-    /// The settings and the candidate as they are stored.
-    pub(in crate::service) async fn stored_policies(&self) -> Result<TenantPolicies, ServiceError> {
+    /// The settings and the candidate.
+    pub(in crate::service) async fn policies(&self) -> Result<TenantPolicies, ServiceError> {
         self.store().tenant_policies(&self.of.name).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
     }
 
-    /// Returns whether the candidate had the expected version, or was absent as expected.
+    /// The same, with how the candidate compares as far as that is stored.
+    pub(super) async fn compared_policies(&self) -> Result<(TenantPolicies, Comparisons), ServiceError> {
+        self.store().compared_policies(&self.of.name).await?.ok_or(ServiceError::NotFound(Missing::Tenant))
+    }
+
+    /// Returns the next version if the candidate had the expected one, or was absent as expected.
     pub(in crate::service) async fn change_candidate(
         &self,
         expected: Option<Version>,
         step: &CandidateStep,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Version>, StoreError> {
         self.store().change_candidate(&self.of.name, expected, step, &self.authority()).await
     }
 

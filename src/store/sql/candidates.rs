@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::rows::{self, Read};
-use super::{Row, Transaction, sql, tenant_settings};
+use super::{Row, Statement, Transaction, sql, tenant_settings};
 use crate::domain::candidate_policy::{CandidatePolicy, CandidateStep, Comparisons, Refusals, TenantPolicies};
 use crate::domain::credential::Version;
 use crate::domain::names::TenantName;
 use crate::domain::tenant::TenantId;
+use crate::domain::tenant_settings::UnreadableSettings;
 use crate::ports::StoreError;
 
 /// The settings of the tenant of a name, and its candidate.
@@ -60,25 +61,24 @@ fn of_text(text: &str) -> Option<Comparisons> {
     })
 }
 
-/// The settings of a tenant and its candidate, from a row with the columns of both.
+/// The settings of a tenant and its candidate, from a row with the columns of both. A candidate that can't be read keeps
+/// no one from being judged by the policies in force.
 pub(super) fn policies(row: &Row) -> Read<TenantPolicies> {
-    let candidate = match row.optional_text("candidate")? {
-        None => None,
-        Some(_) => Some(candidate(row)?),
+    let settings = match row.optional_text("candidate") {
+        Ok(text) => text.map(tenant_settings::parse),
+        Err(_) => Some(Err(UnreadableSettings::Damaged)),
     };
+    let candidate = |settings| rows::version(row, "version").map(|version| CandidatePolicy { version, settings });
     Ok(TenantPolicies {
         tenant: TenantId(rows::uuid(row, "id")?),
-        settings: tenant_settings::read(row, "settings")?,
-        candidate,
+        settings: tenant_settings::read(row)?,
+        candidate: settings.map(candidate).transpose()?,
     })
 }
 
-fn candidate(row: &Row) -> Read<CandidatePolicy> {
-    Ok(CandidatePolicy {
-        version: rows::version(row, "version")?,
-        settings: tenant_settings::read(row, "candidate")?,
-        comparisons: rows::parsed(row, "comparisons", of_text)?,
-    })
+/// How the candidate compares, from the same row.
+pub(super) fn comparisons(row: &Row) -> Read<Comparisons> {
+    Ok(rows::optional(row, "comparisons", of_text)?.unwrap_or_default())
 }
 
 /// Reads a row of the table as it is.
@@ -86,23 +86,23 @@ pub(super) fn check(row: &Row) -> Read<()> {
     rows::uuid(row, "tenant_id")?;
     rows::version(row, "version")?;
     if row.optional_text("settings")?.is_some() {
-        tenant_settings::read(row, "settings")?;
+        tenant_settings::read(row)?;
     }
     rows::parsed(row, "comparisons", of_text).map(drop)
 }
 
-/// Takes a step if the version of the candidate is the expected one. Returns whether it was.
+/// Takes a step if the version of the candidate is the expected one. Returns the next version if it was.
 pub(super) async fn take_step(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,
     expected: Option<Version>,
     step: &CandidateStep,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Version>, StoreError> {
     let found = transaction.fetch_first(sql(SELECT_POLICIES).bind(tenant)).await?;
-    let Some(row) = found else { return Ok(false) };
+    let Some(row) = found else { return Ok(None) };
     let found = policies(&row)?;
-    if found.candidate.as_ref().map(|candidate| candidate.version) != expected {
-        return Ok(false);
+    if found.candidate.map(|candidate| candidate.version) != expected {
+        return Ok(None);
     }
     let last = match row.optional_integer("version")? {
         None => None,
@@ -110,9 +110,10 @@ pub(super) async fn take_step(
     };
     let settings = match (step, &found.candidate) {
         (CandidateStep::Set(settings), _) => Some(tenant_settings::to_text(settings)?),
-        (CandidateStep::Adopt | CandidateStep::Drop, None) => return Ok(false),
+        (CandidateStep::Adopt | CandidateStep::Drop, None) => return Ok(None),
         (CandidateStep::Adopt, Some(candidate)) => {
-            tenant_settings::replace(transaction, tenant, &found.settings, &candidate.adopted(&found.settings)).await?;
+            let adopted = candidate.adopted(&found.settings)?;
+            tenant_settings::replace(transaction, tenant, &found.settings, &adopted).await?;
             None
         }
         (CandidateStep::Drop, Some(_)) => None,
@@ -120,21 +121,22 @@ pub(super) async fn take_step(
     let upsert = sql("INSERT INTO candidate_policy (tenant_id, version, settings, comparisons) VALUES ($1, $2, $3, $4)
          ON CONFLICT (tenant_id) DO UPDATE SET version = excluded.version, settings = excluded.settings,
              comparisons = excluded.comparisons");
-    let version = rows::number_of(Version::following(last));
-    let none = to_text(&Comparisons::default())?;
-    transaction.execute(upsert.bind(found.tenant).bind(version).bind(settings).bind(none)).await?;
-    Ok(true)
+    let next = Version::following(last);
+    let upsert = upsert.bind(found.tenant).bind(rows::number_of(next)).bind(settings);
+    transaction.execute(upsert.bind(to_text(&Comparisons::default())?)).await?;
+    Ok(Some(next))
 }
 
-/// Adds counts to those of a candidate, unless it is no longer the tenant's.
+/// Adds counts to those of a candidate, unless it is no longer the tenant's. Locks them first, so that others add theirs in
+/// turn.
 pub(super) async fn add_comparisons(
     transaction: &mut dyn Transaction,
     tenant: TenantId,
     version: Version,
     counted: &Comparisons,
 ) -> Result<(), StoreError> {
-    let select = sql("SELECT comparisons FROM candidate_policy WHERE tenant_id = $1 AND version = $2");
-    let select = select.bind(tenant).bind(rows::number_of(version));
+    let select = "SELECT comparisons FROM candidate_policy WHERE tenant_id = $1 AND version = $2";
+    let select = Statement::of_parts(&[select, transaction.for_update()]).bind(tenant).bind(rows::number_of(version));
     let Some(row) = transaction.fetch_first(select).await? else { return Ok(()) };
     let mut sum = rows::parsed(&row, "comparisons", of_text)?;
     sum.add(counted);

@@ -55,7 +55,7 @@ type ReadRow = fn(&Row, Option<&dyn Pepper>) -> Read<()>;
 const TABLES: &[(&str, ReadRow)] = &[
     ("tenant", |row, _| {
         rows::tenant(row)?;
-        tenant_settings::read(row, "settings").map(drop)
+        tenant_settings::read(row).map(drop)
     }),
     ("candidate_policy", |row, _| candidates::check(row)),
     ("instance", |row, _| rows::instance(row).map(drop)),

@@ -64,7 +64,7 @@ async fn remove_earlier_hashes(transaction: &mut dyn Transaction, left: &Row) ->
     let (id, kind, after) = (left.text("tenant_id")?, left.text("kind")?, left.text("after")?);
     let tenant = sql("SELECT name, settings FROM tenant WHERE id = $1").bind(id);
     let Some(tenant) = transaction.fetch_first(tenant).await? else { return Ok(true) };
-    let needed = tenant_settings::read(&tenant, "settings")?.earlier_hashes();
+    let needed = tenant_settings::read(&tenant)?.earlier_hashes();
     let Some((_, kept)) = needed.into_iter().find(|(of, _)| of.as_str() == kind) else { return Ok(true) };
     let name = tenant.text("name")?;
     let last = sql("SELECT max(id) AS last, count(*) AS subjects FROM (

@@ -73,7 +73,7 @@ impl Row {
     }
 
     /// The columns from `first` on, with what is stored in them, as texts; none is unreadable, and NULL is left out. No
-    /// two stored contents have the same texts.
+    /// two contents that can be read have the same texts.
     pub(in crate::store) fn texts_from(&self, first: &str) -> impl Iterator<Item = (String, String)> {
         self.columns.names().zip(&self.values).skip_while(move |(name, _)| *name != first).filter_map(
             |(name, value)| match value {

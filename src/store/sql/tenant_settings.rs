@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::rows::{self, Read};
 use super::{Row, Transaction, leftovers, sql};
 use crate::domain::names::TenantName;
-use crate::domain::tenant_settings::{self, TenantSettings, tenant_settings};
+use crate::domain::tenant_settings::{self, TenantSettings, UnreadableSettings, tenant_settings};
 use crate::ports::StoreError;
 
 macro_rules! stored {
@@ -57,20 +57,16 @@ macro_rules! stored {
 
 tenant_settings!(stored);
 
-/// While processes of two versions run, the later one may store a setting that the earlier one does not know.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the tenant has a setting that this version does not know, because a later version set it: upgrade this process"
-)]
-struct LaterVersion;
-
 /// Reads a tenant's settings. A setting that is not known may be a rule, so the tenant gets no answer rather than one
 /// without that rule.
-pub(super) fn read(row: &Row, column: &str) -> Read<TenantSettings> {
-    let text = row.text(column)?;
-    of_text(text).ok_or_else(|| {
-        if has_unknown(text) { StoreError::Unavailable(Box::new(LaterVersion)) } else { rows::damaged(column) }
-    })
+pub(super) fn read(row: &Row) -> Read<TenantSettings> {
+    Ok(parse(row.text("settings")?)?)
+}
+
+pub(super) fn parse(text: &str) -> Result<TenantSettings, UnreadableSettings> {
+    let unreadable =
+        || if has_unknown(text) { UnreadableSettings::LaterVersion } else { UnreadableSettings::Damaged };
+    of_text(text).ok_or_else(unreadable)
 }
 
 /// Replaces the settings of a tenant, and notes the earlier hashes that the new ones do not need.
@@ -111,7 +107,7 @@ mod tests {
         let text = to_text(&TenantSettings::default()).unwrap();
         let read_of = |text: &str| {
             let columns = std::iter::once("settings").collect();
-            read(&Row::new(columns, vec![Some(text.to_owned().into())]), "settings")
+            read(&Row::new(columns, vec![Some(text.to_owned().into())]))
         };
         for added in [r#"{"ram":{"new_rule":true,"#, r#"{"new_group":{},"ram":{"#] {
             let Err(StoreError::Unavailable(cause)) = read_of(&text.replacen(r#"{"ram":{"#, added, 1)) else {

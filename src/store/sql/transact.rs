@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::retries::{Again, is_worth_retrying};
 use super::{Isolation, SqlStore, Statement, Transaction, audit_events, authority, sql};
+use crate::domain::credential::Version;
 use crate::ports::meter::{Counter, Gauge, Gauged};
 use crate::ports::store::{Authority, CommitOutcome, Creation, Deletion, TokenInsertion};
 use crate::ports::{Deadline, StoreError};
@@ -177,6 +178,13 @@ pub(super) trait Outcome: Send {
 impl Outcome for bool {
     fn has_changed_anything(&self) -> bool {
         *self
+    }
+}
+
+/// The version that was made, if any was.
+impl Outcome for Option<Version> {
+    fn has_changed_anything(&self) -> bool {
+        self.is_some()
     }
 }
 

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::audit::listed;
 use crate::support::clock::MovedClock;
+use crate::store::tamper;
 use crate::support::tenant::change;
-use crate::support::{Setup, World};
+use crate::support::{Setup, World, database};
 
 const OLD: &str = "password-1";
 const NEW: &str = "password-2";
@@ -145,4 +146,34 @@ async fn counts_of_all_processes_are_in_the_store_after_a_stop() {
     alice.ok("ChangePassword", change(OLD, NEW)).await;
     let world = world.restart().await;
     assert_eq!(described(&world).await["would_be_refused"]["requests"], "1");
+}
+
+/// As a later version may write it, while processes of two versions run.
+#[tokio::test]
+async fn a_candidate_that_can_not_be_read_keeps_no_one_out_and_can_be_dropped_or_replaced() {
+    let world = World::start().await;
+    let alice = world.ram_user("alice", OLD).await;
+    stricter(&world).await;
+    let new_rule = r#"UPDATE candidate_policy SET settings = '{"ram":{"new_rule":true}}', comparisons = '7'"#;
+    tamper(&database(&world.directory), new_rule);
+    assert_eq!(world.verify(json!({ "ram_user": "alice" }), OLD).await, "MATCHED_CURRENT");
+    alice.ok("ChangePassword", change(OLD, NEW)).await;
+    world.root.ok("ResetPassword", json!({ "subject": { "ram_user": "alice" }, "password": OLD })).await;
+    let minimum = json!({ "max_login_attemps": 3 });
+    assert_eq!(world.root.ok("SetPasswordPolicy", minimum).await["password_policy"]["max_login_attemps"], 3);
+
+    world.root.err("DescribeCandidatePasswordPolicy", json!({}), "STORE_UNAVAILABLE").await;
+    let conflict = world.root.err("DropCandidatePasswordPolicy", json!({}), "VERSION_CONFLICT").await;
+    let version = conflict.metadata("current_version").unwrap();
+    world.root.err("AdoptCandidatePasswordPolicy", json!({ "version": version }), "STORE_UNAVAILABLE").await;
+    world.root.ok("DropCandidatePasswordPolicy", json!({ "version": version })).await;
+    assert_eq!(described(&world).await, json!({}));
+
+    stricter(&world).await;
+    tamper(&database(&world.directory), new_rule);
+    let numbers = json!({ "change": { "require_numbers": true } });
+    let replaced = world.root.ok("SetCandidatePasswordPolicy", numbers).await["candidate"].clone();
+    let expected = json!({ "minimum_password_length": 8, "require_numbers": true, "max_login_attemps": 3 });
+    assert_eq!(replaced["password_policy"], expected, "it begins from the policies in force");
+    assert_eq!(described(&world).await["candidate"], replaced);
 }

@@ -111,6 +111,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     store_of.replace_settings(acme, &defaults, &keeping(5), &authority()).await.unwrap();
     store_of.replace_settings(acme, &keeping(5), &keeping(1), &authority()).await.unwrap();
     store_of.change_candidate(acme, None, &CandidateStep::Set(keeping(0)), &authority()).await.unwrap();
+    store_of.compared_policies(acme).await.unwrap();
     store_of.add_comparisons(tenant_id(acme), version(1), &Comparisons::default()).await.unwrap();
     store_of.change_candidate(acme, Some(version(1)), &CandidateStep::Adopt, &authority()).await.unwrap();
     store_of.set_instance_status(acme, &instance_id("r-1"), InstanceStatus::Inactive, &authority()).await.unwrap();

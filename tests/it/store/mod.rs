@@ -80,6 +80,7 @@ macro_rules! laws {
                 a_candidate_that_is_adopted_replaces_the_password_policies_alone,
                 a_candidate_is_not_adopted_over_policies_that_changed_since,
                 counts_are_added_to_their_own_candidate_alone,
+                a_candidate_that_can_not_be_read_stops_nothing_and_is_replaced_or_dropped,
             ],
             change_events: [
                 each_change_has_its_event_and_nothing_else_has,

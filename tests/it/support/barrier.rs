@@ -141,8 +141,9 @@ pass_on! {
         fn tenants(page: &PageRequest) -> Page<Tenant>;
         fn delete_tenant(name: &TenantName, authority: &Authority) -> Deletion;
         fn tenant_policies(tenant: &TenantName) -> Option<TenantPolicies>;
+        fn compared_policies(tenant: &TenantName) -> Option<(TenantPolicies, Comparisons)>;
         fn replace_settings(tenant: &TenantName, old: &TenantSettings, new: &TenantSettings, authority: &Authority) -> bool;
-        fn change_candidate(tenant: &TenantName, old: Option<Version>, step: &CandidateStep, authority: &Authority) -> bool;
+        fn change_candidate(tenant: &TenantName, old: Option<Version>, step: &CandidateStep, authority: &Authority) -> Option<Version>;
         fn add_comparisons(tenant: TenantId, version: Version, counted: &Comparisons) -> ();
     }
 }

@@ -52,13 +52,21 @@ impl Tenants for SqlStore {
         row.as_ref().map(candidates::policies).transpose()
     }
 
+    async fn compared_policies(
+        &self,
+        tenant: &TenantName,
+    ) -> Result<Option<(TenantPolicies, Comparisons)>, StoreError> {
+        let row = self.read_first(sql(candidates::SELECT_POLICIES).bind(tenant)).await?;
+        row.map(|row| Ok((candidates::policies(&row)?, candidates::comparisons(&row)?))).transpose()
+    }
+
     async fn change_candidate(
         &self,
         tenant: &TenantName,
         expected: Option<Version>,
         step: &CandidateStep,
         authority: &Authority,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Version>, StoreError> {
         let write = self.write("change_candidate").authorized_by(authority);
         write.run(|transaction| Box::pin(candidates::take_step(transaction, tenant, expected, step))).await
     }
@@ -69,7 +77,7 @@ impl Tenants for SqlStore {
         version: Version,
         counted: &Comparisons,
     ) -> Result<(), StoreError> {
-        let write = self.write("add_comparisons");
+        let write = self.upkeep("add_comparisons");
         write.run(|transaction| Box::pin(candidates::add_comparisons(transaction, tenant, version, counted))).await
     }
 }
@@ -108,7 +116,7 @@ async fn replace_if_expected(
     let row = transaction.fetch_first(sql("SELECT id, settings FROM tenant WHERE name = $1").bind(tenant)).await?;
     let Some(row) = row else { return Ok(false) };
     // Compared as values: a text written by an older program may lack a setting that has its default value.
-    if tenant_settings::read(&row, "settings")? != *expected {
+    if tenant_settings::read(&row)? != *expected {
         return Ok(false);
     }
     tenant_settings::replace(transaction, tenant, expected, new).await?;
