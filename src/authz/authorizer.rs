@@ -68,17 +68,25 @@ impl CedarAuthorizer {
     ) -> Result<Prepared, Box<dyn std::error::Error>> {
         let caller = self.types.caller(request.caller, policies.groups())?;
         let resource = self.types.resource(request.resource, policies.groups())?;
-        let action = self.actions.get(&request.action).ok_or("the schema lacks the action")?;
-        let request = Request::new(caller.uid(), action.uid(), resource.uid(), Context::empty(), Some(&self.schema))?;
+        let entity = |action: &Action| self.actions.get(action).ok_or("the schema lacks the action");
+        let (action, included) = (entity(&request.action)?, request.action.includes().iter().map(entity));
+        let included = included.collect::<Result<Vec<_>, _>>()?;
+        let (schema, no_context) = (Some(&self.schema), Context::empty);
+        let own = Request::new(caller.uid(), action.uid(), resource.uid(), no_context(), schema)?;
+        let mut of_included = Vec::new();
+        for action in &included {
+            of_included.push(Request::new(caller.uid(), action.uid(), resource.uid(), no_context(), schema)?);
+        }
         let entities = Lineage::of_request(caller, resource);
         debug_assert!(Entities::from_entities(entities.clone(), Some(&self.schema)).is_ok(), "they fit the schema");
-        let entities = Entities::from_entities(entities.into_iter().chain([action.clone()]), None)?;
-        Ok(Prepared { request, entities })
+        let actions = included.into_iter().chain([action]).cloned();
+        let entities = Entities::from_entities(entities.into_iter().chain(actions), None)?;
+        Ok(Prepared { own, of_included, entities })
     }
 
     /// Decides by the policies in force, and reports policies that fail.
     pub(super) fn decide_prepared(&self, prepared: &Prepared, policies: &Policies) -> Decision {
-        let response = policies.evaluate(&prepared.request, &prepared.entities);
+        let response = prepared.evaluate(policies);
         let mut failed = response.diagnostics().errors().peekable();
         if failed.peek().is_some() {
             self.meter.count(Counter::PolicyFailures);
@@ -90,14 +98,24 @@ impl CedarAuthorizer {
 
 /// A request in Cedar's terms.
 pub(super) struct Prepared {
-    request: Request,
+    /// For the action itself.
+    own: Request,
+    /// For each action that it includes.
+    of_included: Vec<Request>,
     entities: Entities,
 }
 
 impl Prepared {
     /// What those policies decide.
     pub(super) fn decision(&self, policies: &Policies) -> Decision {
-        decision(&policies.evaluate(&self.request, &self.entities))
+        decision(&self.evaluate(policies))
+    }
+
+    /// The response for the first of the included actions that is denied; if none is, that for the action itself.
+    fn evaluate(&self, policies: &Policies) -> Response {
+        let denies = |response: &Response| matches!(decision(response), Decision::Denied { .. });
+        let mut of_included = self.of_included.iter().map(|request| policies.evaluate(request, &self.entities));
+        of_included.find(denies).unwrap_or_else(|| policies.evaluate(&self.own, &self.entities))
     }
 }
 

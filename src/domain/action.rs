@@ -119,6 +119,14 @@ impl Action {
         Self::ALL.iter().copied().find(|action| action.name() == name)
     }
 
+    /// The actions that this one includes: it does what they do, so a caller needs the permission for each of them as well.
+    pub const fn includes(self) -> &'static [Self] {
+        match self {
+            Self::AdoptCandidatePasswordPolicy => &[Self::SetPasswordPolicy, Self::UpdatePasswordPolicyV5],
+            _ => &[],
+        }
+    }
+
     /// Whether the subject is the caller.
     pub const fn is_by_the_subject(self) -> bool {
         matches!(self, Self::ChangePassword | Self::ChangePasswordV5)

@@ -32,7 +32,8 @@ pub enum Decision {
 
 /// Decides which callers may use which actions on which resources.
 ///
-/// An implementation MUST deny what no policy permits, and MUST deny if the evaluation of any policy fails.
+/// An implementation MUST deny what no policy permits, MUST deny if the evaluation of any policy fails, and MUST deny an
+/// action if it denies one that the action includes.
 pub trait Authorizer: Send + Sync {
     /// Decides one request. Takes microseconds; never waits.
     fn decide(&self, request: AccessRequest<'_>) -> Decision;

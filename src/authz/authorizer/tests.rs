@@ -202,6 +202,18 @@ fn the_built_in_policies_permit_exactly_this() {
     }
 }
 
+/// Adopting a candidate changes the policies in force.
+#[test]
+fn an_action_is_denied_with_each_action_that_it_includes() {
+    let adopt = Action::AdoptCandidatePasswordPolicy;
+    for included in adopt.includes().iter().map(|included| included.name()) {
+        let forbids =
+            with_policies(&format!("@id(\"no\") forbid (principal, action == Action::\"{included}\", resource);"));
+        let denied = Decision::Denied { policies: vec!["x.cedar/no".to_owned()] };
+        assert_eq!(decide(&forbids, &caller(CallerKind::Root), adopt, &a_tenant("acme")), denied, "{included}");
+    }
+}
+
 #[test]
 fn the_installation_is_for_operators_alone() {
     let authorizer = built_in();
@@ -219,15 +231,9 @@ fn the_installation_is_for_operators_alone() {
 fn every_caller_that_is_eligible_can_be_permitted() {
     let permit_all = "@id(\"all\") permit (principal, action, resource);";
     let authorizer = with_policies(permit_all);
-    let resources = [
-        Resource::Installation,
-        a_tenant("acme"),
-        domain("acme"),
-        ram_user("acme", "jane"),
-        iam_user("acme", "42", &[]),
-        instance("acme"),
-        account("acme"),
-    ];
+    let users = [ram_user("acme", "jane"), iam_user("acme", "42", &[])];
+    let others = [Resource::Installation, a_tenant("acme"), domain("acme"), instance("acme"), account("acme")];
+    let resources: Vec<_> = others.into_iter().chain(users).collect();
     let on_the_installation = [Action::CreateTenant, Action::ListTenants, Action::DeleteTenant];
     for action in Action::ALL.iter().copied() {
         for kind in CallerKind::ALL {

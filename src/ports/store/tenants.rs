@@ -32,10 +32,8 @@ pub trait Tenants: Send + Sync {
     async fn tenant_policies(&self, tenant: &TenantName) -> Result<Option<TenantPolicies>, StoreError>;
 
     /// The same, with how the candidate compares with the policies in force since it was set.
-    async fn compared_policies(
-        &self,
-        tenant: &TenantName,
-    ) -> Result<Option<(TenantPolicies, Comparisons)>, StoreError>;
+    async fn compared_policies(&self, tenant: &TenantName)
+    -> Result<Option<(TenantPolicies, Comparisons)>, StoreError>;
 
     /// The settings of a tenant, or `None` if the tenant does not exist.
     async fn settings(&self, tenant: &TenantName) -> Result<Option<TenantSettings>, StoreError> {

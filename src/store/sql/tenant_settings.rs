@@ -64,8 +64,7 @@ pub(super) fn read(row: &Row) -> Read<TenantSettings> {
 }
 
 pub(super) fn parse(text: &str) -> Result<TenantSettings, UnreadableSettings> {
-    let unreadable =
-        || if has_unknown(text) { UnreadableSettings::LaterVersion } else { UnreadableSettings::Damaged };
+    let unreadable = || if has_unknown(text) { UnreadableSettings::LaterVersion } else { UnreadableSettings::Damaged };
     of_text(text).ok_or_else(unreadable)
 }
 

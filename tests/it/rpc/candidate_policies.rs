@@ -1,12 +1,13 @@
 //! Candidate password policies: compared, counted, never enforced; then adopted or dropped.
 
+use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::audit::listed;
-use crate::support::clock::MovedClock;
 use crate::store::tamper;
+use crate::support::clock::MovedClock;
 use crate::support::tenant::change;
 use crate::support::{Setup, World, database};
 
@@ -176,4 +177,22 @@ async fn a_candidate_that_can_not_be_read_keeps_no_one_out_and_can_be_dropped_or
     let expected = json!({ "minimum_password_length": 8, "require_numbers": true, "max_login_attemps": 3 });
     assert_eq!(replaced["password_policy"], expected, "it begins from the policies in force");
     assert_eq!(described(&world).await["candidate"], replaced);
+}
+
+#[tokio::test]
+async fn a_candidate_is_not_adopted_where_its_policies_may_not_be_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let forbid =
+        "@id(\"fixed\") forbid (principal is Root, action == Action::\"admin:UpdatePasswordPolicyV5\", resource);";
+    fs::write(directory.path().join("fixed.cedar"), forbid).unwrap();
+    let world = Setup::default().with("policies.directory", directory.path().to_str().unwrap()).start().await;
+    world.root.err("UpdatePasswordPolicyV5", json!({ "minimum_password_length": 12 }), "ACCESS_DENIED").await;
+    let candidate = json!({ "change": { "minimum_password_length": 12 } });
+    world.root.ok("UpdateCandidatePasswordPolicyV5", candidate).await;
+    let adopt = json!({ "tenant": "acme", "version": 1 });
+    world.root.err("AdoptCandidatePasswordPolicy", adopt.clone(), "ACCESS_DENIED").await;
+    let events = listed(&world.root, json!({ "outcome": "denied" })).await;
+    let actions: Vec<_> = events.iter().filter_map(|event| event["event"]["action"].as_str()).collect();
+    assert_eq!(actions, ["admin:UpdatePasswordPolicyV5", "admin:AdoptCandidatePasswordPolicy"]);
+    world.operator.ok("AdoptCandidatePasswordPolicy", adopt).await;
 }
