@@ -25,7 +25,7 @@ pub struct Denial {
     pub resource: String,
     /// Whether policies forbade it, or failed. Otherwise none permitted it.
     pub is_explicit: bool,
-    /// The ids of these policies.
+    /// The ids of these policies; those that only operators may see are the last.
     pub policies: Vec<String>,
     /// How many more there are, for which the message had no room.
     pub left_out: u32,
@@ -34,6 +34,8 @@ pub struct Denial {
 impl Denial {
     /// The refusal that an audit event records.
     pub fn of(event: &AuditEvent, readable_for: Duration) -> Self {
+        let mut policies = event.policies.clone();
+        policies.sort_by_key(|id| is_of_a_file(id));
         Self {
             at: event.at,
             readable_for,
@@ -41,14 +43,27 @@ impl Denial {
             caller: event.caller.to_string(),
             action: event.action,
             resource: event.resource.clone(),
-            is_explicit: !event.policies.is_empty(),
-            policies: event.policies.clone(),
+            is_explicit: !policies.is_empty(),
+            policies,
             left_out: 0,
         }
+    }
+
+    /// What a tenant's administrators may see of it. The policies that they may see are few and the first, so none of them was
+    /// left out.
+    #[must_use]
+    pub fn for_a_tenant(mut self) -> Self {
+        self.policies.retain(|id| !is_of_a_file(id));
+        Self { left_out: 0, ..self }
     }
 
     /// When administrators can read it.
     pub fn readable(&self) -> Window {
         Window::from(self.at, self.readable_for)
     }
+}
+
+/// Whether a policy is in one of an operator's files: its id begins with the file's name. Only operators may see it.
+pub fn is_of_a_file(policy_id: &str) -> bool {
+    policy_id.contains('/')
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Gates;
-use super::denials::retain_readable;
 use super::lasting::LastingPermit;
 use super::upkeep::LastFailure;
 use super::watches::WatchSlot;
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::Position;
+use crate::domain::denial::is_of_a_file;
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
 use crate::ports::meter::UpkeepTask;
@@ -148,7 +148,9 @@ impl AuditReader {
             if is_shown {
                 self.query.most = self.query.most.map(|most| most.saturating_sub(1));
                 let event = event.map(|mut event| {
-                    retain_readable(&mut event.policies, self.lasting.call().caller());
+                    if self.lasting.call().caller().tenant().is_some() {
+                        event.policies.retain(|id| !is_of_a_file(id));
+                    }
                     event
                 });
                 return Ok(AuditItem { cursor: position, event: Some(event) });

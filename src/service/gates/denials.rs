@@ -2,7 +2,6 @@
 
 use super::{Gates, Permit};
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
-use crate::domain::caller::Caller;
 use crate::domain::denial::Denial;
 use crate::domain::names::AuthorizationMessage;
 use crate::ports::DenialProblem;
@@ -18,20 +17,12 @@ impl Gates {
 
     /// The refusal in a message for the permitted tenant; without a tenant, in one for no tenant. Records who read it.
     pub(super) async fn denial(&self, permit: &Permit, message: &AuthorizationMessage) -> Result<Denial, ServiceError> {
-        let mut denial = self.ports.denials.decrypt(message, permit.tenant())?;
+        let denial = self.ports.denials.decrypt(message, permit.tenant())?;
         if !denial.readable().is_open(self.now()) {
             return Err(DenialProblem::Expired.into());
         }
-        retain_readable(&mut denial.policies, permit.call().caller());
         self.ports.store.record(&self.event(permit, AuditOutcome::Done)).await?;
-        Ok(denial)
-    }
-}
-
-/// Removes the ids of policies that the reader may not see: those in an operator's files begin with the file's name, and
-/// are for operators.
-pub(super) fn retain_readable(policies: &mut Vec<String>, reader: &Caller) {
-    if reader.tenant().is_some() {
-        policies.retain(|id| !id.contains('/'));
+        let is_by_tenant = permit.call().caller().tenant().is_some();
+        Ok(if is_by_tenant { denial.for_a_tenant() } else { denial })
     }
 }

@@ -204,9 +204,10 @@ async fn a_message_is_decoded_with_the_ring_that_made_it_and_there_is_none_witho
 async fn the_message_has_one_length_and_all_details_stay_under_6_kib() {
     let long = |start: &str, length: usize| format!("{start}{}", "x".repeat(length - start.len()));
     let forbid = |number: u32| {
-        let actions = "[Action::\"verification:CheckPassword\", Action::\"iam:users:changePasswordV5\"]";
+        let actions = ["verification:CheckPassword", "iam:users:changePasswordV5", "admin:ListRamUsers"];
+        let actions = actions.map(|action| format!("Action::\"{action}\"")).join(", ");
         let id = long(&format!("p{number}-"), 64);
-        format!("@id(\"{id}\") forbid (principal, action in {actions}, resource);\n")
+        format!("@id(\"{id}\") forbid (principal, action in [{actions}], resource);\n")
     };
     let name = long("f", 58) + ".cedar";
     let directory = policies(&name, &(0..100).map(forbid).collect::<String>());
@@ -242,6 +243,14 @@ async fn the_message_has_one_length_and_all_details_stay_under_6_kib() {
         let shown = decoded["policies"].as_array().unwrap().len();
         assert!(fitting.contains(&shown), "{shown}");
         assert_eq!(decoded["policies_left_out"], json!(100 - shown));
+        let by_root = root.ok(DECODE, json!({ "encoded_message": message(refused) })).await;
+        assert_eq!((&by_root["policies"], &by_root["policies_left_out"]), (&json!(null), &json!(null)));
     }
+    // What decided besides is the first of them.
+    let elsewhere = json!({ "tenant": "acme" });
+    let crossing = world.anybody().with_token(&relay).err("ListRamUsers", elsewhere, "ACCESS_DENIED").await;
+    let by_root = root.ok(DECODE, json!({ "encoded_message": message(&crossing) })).await;
+    assert_eq!(by_root["policies"], json!(["nobody-else-crosses-tenants"]));
+    assert_eq!(by_root["policies_left_out"], json!(null));
     assert_eq!(message(&denied(&jane).await).len(), 1600);
 }
