@@ -7,6 +7,7 @@ use crate::domain::audit_chain::{Checkpoint, Cut, EventFields};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::change_event::Position;
+use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::ports::AuditSealer;
 
@@ -15,7 +16,10 @@ pub type AuditEventPage = ChangeEventPage<Result<AuditEvent, UnreadableEvent>>;
 
 /// A stored event that this version of the program can't read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnreadableEvent;
+pub struct UnreadableEvent {
+    /// The tenant that it belongs to, if it belongs to one and that can be read.
+    pub tenant: Option<TenantId>,
+}
 
 /// A range of the chain.
 #[derive(Debug)]

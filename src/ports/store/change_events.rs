@@ -17,15 +17,17 @@ pub trait ChangeEvents: Send + Sync {
     /// if there are no such events.
     async fn number_change_events(&self) -> Result<Numbered, StoreError>;
 
-    /// The events of a tenant after a position, in order. MUST be a consistent snapshot.
+    /// The events of a tenant after a position, in order. MUST be a consistent snapshot, and MUST fail if one of them can't be
+    /// read: a watcher must not miss it.
     async fn change_events(&self, tenant: TenantId, after: Position, most: u32) -> Result<ChangeEventPage, StoreError>;
 
-    /// The events of all tenants after a position, in order. MUST be a consistent snapshot.
+    /// The events of all tenants after a position, in order. MUST be a consistent snapshot. An event that can't be read is in
+    /// its place, so that it keeps no other tenant's watchers waiting.
     async fn all_change_events(
         &self,
         after: Position,
         most: u32,
-    ) -> Result<ChangeEventPage<(TenantId, ChangeEvent)>, StoreError>;
+    ) -> Result<ChangeEventPage<(TenantId, Option<ChangeEvent>)>, StoreError>;
 
     /// Removes events from before that time, starting at the first position: only some, so that no other transaction
     /// waits long. Returns whether there may be more. Events without a position stay.

@@ -142,9 +142,11 @@ impl AuditReader {
                 continue;
             };
             self.cursor = position;
-            // One that can't be read is shown to operators with every filter.
-            let is_shown =
-                event.as_ref().map_or(self.query.filter.tenant.is_none(), |event| self.query.filter.matches(event));
+            // One that can't be read is shown with every filter, to readers of all that belongs to its tenant.
+            let is_shown = match &event {
+                Ok(event) => self.query.filter.matches(event),
+                Err(event) => self.query.filter.tenant.is_none_or(|tenant| event.tenant == Some(tenant)),
+            };
             if is_shown {
                 self.query.most = self.query.most.map(|most| most.saturating_sub(1));
                 let event = event.map(|mut event| {

@@ -83,23 +83,30 @@ impl Feeds {
     }
 
     /// Puts the events that were read after a position into the feeds. If they do not begin there, because those are no
-    /// longer kept, each watch has to find that out by itself.
-    pub(super) fn take_in(&self, after: Position, page: ChangeEventPage<(TenantId, ChangeEvent)>) {
+    /// longer kept, or if one of them can't be read, each watch has to find that out by itself.
+    pub(super) fn take_in(&self, after: Position, page: ChangeEventPage<(TenantId, Option<ChangeEvent>)>) {
         let mut known = self.0.lock();
         if known.up_to != after {
             return;
         }
         known.up_to = page.up_to;
         let has_gap = !page.kept.reaches_back_to(after);
-        let mut of_tenants: HashMap<TenantId, Vec<Arc<Recent>>> = HashMap::new();
+        // `None` if one of them can't be read.
+        let mut of_tenants: HashMap<TenantId, Option<Vec<Arc<Recent>>>> = HashMap::new();
         for (position, (tenant, event)) in page.events {
             if known.of_tenants.contains_key(&tenant) {
-                of_tenants.entry(tenant).or_default().push(Arc::new(Recent::new(position, event)));
+                let events = of_tenants.entry(tenant).or_insert_with(|| Some(Vec::new()));
+                *events = events.take().zip(event).map(|(mut events, event)| {
+                    events.push(Arc::new(Recent::new(position, event)));
+                    events
+                });
             }
         }
         for (tenant, feed) in &known.of_tenants {
             if let Some(feed) = feed.upgrade() {
-                feed.take_in(of_tenants.remove(tenant).unwrap_or_default(), page.up_to, has_gap);
+                let events = of_tenants.remove(tenant).unwrap_or_else(|| Some(Vec::new()));
+                let has_gap = has_gap || events.is_none();
+                feed.take_in(events.unwrap_or_default(), page.up_to, has_gap);
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::domain::audit_chain::{BrokenChain, ChainCheck, ChainHash, Checkpoint,
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::change_event::Position;
 use crate::domain::names::{FreeName, TenantName};
+use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::ports::store::{AuditEventPage, AuditRange, UnreadableEvent};
 use crate::ports::{AuditSealer, StoreError};
@@ -66,7 +67,10 @@ impl SqlStore {
             _ => page!("", "$1", "$2"),
         };
         let found = self.read(select.bind(after).bind(most)).await?;
-        super::change_events::page(&found, most, |row| Ok(audit_events::event(row).map_err(|_| UnreadableEvent)))
+        super::change_events::page(&found, most, |row| {
+            let tenant = || rows::optional_uuid(row, "tenant_id").ok().flatten().map(TenantId);
+            Ok(audit_events::event(row).map_err(|_| UnreadableEvent { tenant: tenant() }))
+        })
     }
 
     pub(super) async fn position_before(&self, time: Timestamp) -> Result<Position, StoreError> {

@@ -53,14 +53,14 @@ impl ChangeEvents for SqlStore {
         &self,
         after: Position,
         most: u32,
-    ) -> Result<ChangeEventPage<(TenantId, ChangeEvent)>, StoreError> {
+    ) -> Result<ChangeEventPage<(TenantId, Option<ChangeEvent>)>, StoreError> {
         let select = sql("SELECT p.last, p.purged, e.*
              FROM change_position p LEFT JOIN (
                  SELECT * FROM change_event WHERE position > $1 ORDER BY position LIMIT $2
              ) e ON 1 = 1
              WHERE p.only_row = 1 ORDER BY e.position");
         let found = self.read(select.bind(after).bind(most)).await?;
-        page(&found, most, |row| Ok((tenant_id(row)?, event(row)?)))
+        page(&found, most, |row| Ok((tenant_id(row)?, event(row).ok())))
     }
 
     async fn purge_change_events(&self, before: Timestamp) -> Result<bool, StoreError> {

@@ -104,15 +104,29 @@ async fn an_event_that_can_not_be_read_is_shown_and_hides_no_other() {
     let damaged = "INSERT INTO audit_event (id, at, request_id, caller_kind, caller_name, action, resource, outcome)
          VALUES ('00000000-0000-4000-8000-000000000000', 2, X'ff', 'operator', 'boss', 'admin:New', 'installation', 'done')";
     tamper(&installation.database(), &damaged.replace("X'ff'", "CAST(X'ff' AS TEXT)"));
+    let of_acme = "INSERT INTO audit_event
+             (id, at, request_id, caller_kind, caller_name, action, resource, outcome, tenant_id)
+         SELECT '00000000-0000-4000-8000-000000000001', 2, '', 'operator', 'boss', 'admin:New', 'x', 'done', id
+         FROM tenant WHERE name = 'acme'";
+    tamper(&installation.database(), of_acme);
     acme.ram_user("jane", "mypassword").await;
     let request = json!({ "caller_kind": "CALLER_KIND_OPERATOR", "caller_name": "jane" });
     let operator = token(&acme.operator, request).await;
-    let list = ["audit", "list"];
-    let listed = outcome(installation.calling(&serving.address.to_string(), &operator, &list)).printed();
-    assert!(listed.contains(" unreadable "), "{listed}");
+    let root = token(&acme.root, json!({ "caller_kind": "CALLER_KIND_ROOT" })).await;
+    // A tenant sees that there is one of its own, and not that there are others.
+    for (token, filters, expected) in [
+        (&operator, &[][..], 2),
+        (&root, &[], 1),
+        (&root, &["--outcome", "changed"], 1),
+        (&operator, &["--outcome", "changed"], 0),
+    ] {
+        let list = [&["audit", "list"], filters].concat();
+        let listed = outcome(installation.calling(&serving.address.to_string(), token, &list)).printed();
+        assert_eq!(listed.matches(" unreadable ").count(), expected, "{filters:?}: {listed}");
+    }
     serving.stop().await;
     let found = installation.run(&["audit", "verify", SIGNED]);
-    refused(&found, "the chain is sound, but events can't be read (1, the first at position ");
+    refused(&found, "the chain is sound, but events can't be read (2, the first at position ");
     installation.run(&["audit", "export", "audit.jsonl"]).printed();
     let exported = fs::read_to_string(installation.path("audit.jsonl")).unwrap();
     assert!(exported.contains(r#""request_id (bytes)":"[ff]""#), "{exported}");
@@ -136,6 +150,30 @@ async fn an_export_that_fails_leaves_no_file() {
     assert_eq!(files(), before + 1);
 }
 
+/// Statements that each flip one bit in a column of an event, or fill it where it is empty.
+fn flips_in_an_event(installation: &Installation) -> Vec<String> {
+    let connection = connection_to(&installation.database());
+    // The number has no meaning, and the place is altered in ways of its own.
+    let select = "SELECT name, type FROM pragma_table_info('audit_event') WHERE name NOT IN ('number', 'position')";
+    let mut columns = connection.prepare(select).unwrap();
+    let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let columns: Vec<(String, String)> = columns.map(Result::unwrap).collect();
+    assert!(columns.len() > 15, "{columns:?}");
+    let flip = |column: (String, String)| {
+        let (name, kind) = (&column.0, column.1.as_str());
+        let flipped = match kind {
+            "INTEGER" => format!("coalesce(({name} | 1) - ({name} & 1), 0)"),
+            "TEXT" => format!(
+                "coalesce(substr({name}, 1, length({name}) - 1)
+                     || char((unicode(substr({name}, -1)) | 1) - (unicode(substr({name}, -1)) & 1)), 'x')"
+            ),
+            other => panic!("{other}"),
+        };
+        format!("UPDATE audit_event SET {name} = {flipped} WHERE position = 3")
+    };
+    columns.into_iter().map(flip).collect()
+}
+
 #[tokio::test]
 async fn whatever_is_altered_in_the_store_is_found() {
     let installation = with_keys();
@@ -149,6 +187,11 @@ async fn whatever_is_altered_in_the_store_is_found() {
     let verify = || installation.run(&["audit", "verify", SIGNED, "--contains", "audit.jsonl"]);
     verify().printed();
     let whole = fs::read(installation.database()).unwrap();
+    for statement in flips_in_an_event(&installation) {
+        alter(&installation, &statement);
+        refused(&verify(), "an event or the checkpoint was altered");
+        fs::write(installation.database(), &whole).unwrap();
+    }
     for statements in [
         "DELETE FROM audit_event WHERE position = 3",
         "UPDATE audit_event SET outcome = 'denied' WHERE position = 3",

@@ -348,3 +348,32 @@ async fn an_invalid_or_expired_cursor_is_refused() {
     };
     assert_eq!((expired.status.code(), expired.reason()), (Code::OutOfRange, "CURSOR_EXPIRED".to_owned()));
 }
+
+/// As a later version may write one, or as damage makes one.
+#[tokio::test]
+async fn an_event_that_can_not_be_read_ends_the_watches_of_its_tenant_alone() {
+    let world = with_heartbeats().start().await;
+    let globex = world.tenant("globex").await;
+    let relay = json!({ "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "relay" });
+    let token = globex.ok("IssueAccessToken", relay).await["token"].as_str().unwrap().to_owned();
+    let (of_acme, of_globex) = (world.service().await, world.anybody().with_token(&token));
+    let (mut watch, mut elsewhere) = (of_acme.watch(json!({})).await, of_globex.watch(json!({})).await);
+    for watch in [&mut watch, &mut elsewhere] {
+        watch.next().await.unwrap();
+    }
+    world.root.ok("CreateRamUser", json!({ "user_name": "first" })).await;
+    let before = watch.event().await;
+    assert_eq!(described(&before), "first: created -");
+    let renamed = "INSERT INTO change_event (subject_id, number, id, at, tenant_id, tenant, kind, written, what)
+         SELECT subject_id, 1000, id, at, tenant_id, tenant, kind, written, 'renamed' FROM change_event";
+    tamper(&database(&world.directory), renamed);
+    add_users(&globex, ["second".to_owned()].into_iter()).await;
+    assert_eq!(described(&elsewhere.event().await), "second: created -");
+    assert_eq!(watch.end().await.reason(), "INTERNAL");
+    // It is not passed over by a watch that resumes.
+    assert_eq!(of_acme.watch(after(&before)).await.end().await.reason(), "INTERNAL");
+    let mut now = of_acme.watch(json!({})).await;
+    now.next().await.unwrap();
+    world.root.ok("CreateRamUser", json!({ "user_name": "third" })).await;
+    assert_eq!(described(&now.event().await), "third: created -");
+}

@@ -254,7 +254,7 @@ pub async fn an_event_that_can_not_be_read_is_in_its_place_and_stops_no_other(ba
     assert_eq!((range.unreadable, range.events[1].1["action"].as_str()), (vec![Position(2)], "admin:New"));
     assert_eq!(check(&*store).await, Position(3));
     let events = store.audit_events(&AuditFilter::default(), Position(0), 10).await.unwrap().events;
-    assert_eq!(events[1..], [(Position(2), Err(UnreadableEvent)), (Position(3), Ok(last))]);
+    assert_eq!(events[1..], [(Position(2), Err(UnreadableEvent { tenant: None })), (Position(3), Ok(last))]);
     assert!(!store.remove_old_audit_events(at(1000), &Mirror).await.unwrap());
     assert_eq!(backend.audit_events().await.len(), 0);
 }

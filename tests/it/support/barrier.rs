@@ -205,7 +205,7 @@ pass_on! {
     ChangeEvents {
         fn number_change_events() -> Numbered;
         fn change_events(tenant: TenantId, after: Position, most: u32) -> ChangeEventPage;
-        fn all_change_events(after: Position, most: u32) -> ChangeEventPage<(TenantId, ChangeEvent)>;
+        fn all_change_events(after: Position, most: u32) -> ChangeEventPage<(TenantId, Option<ChangeEvent>)>;
         fn purge_change_events(before: Timestamp) -> bool;
     }
 }
