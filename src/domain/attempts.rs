@@ -13,9 +13,10 @@ pub const COUNTED_FOR: Duration = days(7);
 /// How long a stop lasts that no administrator lifts: as long as the audit event of its last wrong password by default.
 pub const STOPPED_FOR: Duration = days(400);
 
-/// How many pairs of one subject are kept at most: half of them those that failed last, so that a new one is always
-/// counted, and half those with the most failures, the stopped ones first, so that new ones do not end their waits and
-/// stops. Enough to slow the subject under any allowance.
+/// How many pairs of one subject are kept at most. Half of them are those that failed last, so that a new one is always
+/// counted. The other half are the stopped ones, those whose last failure is the oldest first, then those with the most
+/// failures: new pairs do not end their waits and stops. A stop beyond these 500 lasts while its pair is among those that
+/// failed last. Enough to slow the subject under any allowance.
 pub const KEPT_PAIRS: u32 = 1000;
 
 /// The key that attempts are counted by: a digest over the subject's id, or over its tenant's id and its name if there
@@ -70,10 +71,15 @@ pub enum Forget {
 }
 
 impl Pair {
-    /// The same caller with each key that the subject's attempts are counted by.
+    /// The same caller with each key that the subject's attempts are counted by, in the order of the keys: the store locks
+    /// them in that order.
     pub fn each(&self) -> impl Iterator<Item = Self> + use<> {
         let Self { subject, name, caller } = *self;
-        std::iter::once(subject).chain(name).map(move |subject| Self { subject, name: None, caller })
+        let (first, second) = match name {
+            Some(name) if name.0 < subject.0 => (name, Some(subject)),
+            _ => (subject, name),
+        };
+        std::iter::once(first).chain(second).map(move |subject| Self { subject, name: None, caller })
     }
 }
 

@@ -130,12 +130,14 @@ async fn count(
     limit: &Backoff,
     caller: &Caller,
 ) -> Result<Counted, StoreError> {
-    let insert = sql("INSERT INTO subject_failures (subject_key, count, last_at) VALUES ($1, 1, $2)
-         ON CONFLICT (subject_key)
-         DO UPDATE SET count = subject_failures.count + 1, last_at = excluded.last_at");
-    transaction.execute(insert.bind(pair.subject.0).bind(at)).await?;
     let mut on_name = 0;
     for key in pair.each() {
+        if key.subject == pair.subject {
+            let insert = sql("INSERT INTO subject_failures (subject_key, count, last_at) VALUES ($1, 1, $2)
+                 ON CONFLICT (subject_key)
+                 DO UPDATE SET count = subject_failures.count + 1, last_at = excluded.last_at");
+            transaction.execute(insert.bind(pair.subject.0).bind(at)).await?;
+        }
         forget_until(transaction, &key, Some((at.before(limit.counts_for), at.before(STOPPED_FOR)))).await?;
         if pair.name == Some(key.subject) {
             on_name = count_of(transaction, &key).await?;
@@ -162,7 +164,7 @@ async fn forget_surplus(transaction: &mut dyn Transaction, pair: &Pair) -> Resul
     let delete = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key IN (
              SELECT caller_key FROM (
                  SELECT caller_key, row_number() OVER (ORDER BY last_at DESC, caller_key) AS by_time,
-                     row_number() OVER (ORDER BY stopped DESC, count DESC, last_at, caller_key) AS by_count
+                     row_number() OVER (ORDER BY stopped DESC, count * (1 - stopped) DESC, last_at, caller_key) AS by_count
                  FROM pair_failures WHERE subject_key = $1
              ) placed
              WHERE by_time > $2 AND by_count > $2 LIMIT $3
@@ -223,30 +225,34 @@ async fn forget_all(transaction: &mut dyn Transaction, subject: SubjectKey) -> R
     Ok(any)
 }
 
-/// Removes a batch of failures that no longer count. Nothing else removes the failures of a deleted subject, because
-/// they are stored under a digest. Returns the number removed.
-pub(super) async fn remove_old(transaction: &mut dyn Transaction, now: Timestamp) -> Result<u64, StoreError> {
-    let stopped = remove_before(transaction, true, now.before(STOPPED_FOR)).await?;
-    Ok(stopped + remove_before(transaction, false, now.before(COUNTED_FOR)).await?)
-}
-
-async fn remove_before(transaction: &mut dyn Transaction, stopped: bool, before: Timestamp) -> Result<u64, StoreError> {
-    let (stopped, before) = (i64::from(stopped), before.as_micros());
+/// Removes a batch of failures that no longer count: of pairs that are stopped, or of those that are not. Nothing else
+/// removes the failures of a deleted subject, because they are stored under a digest. Returns the number removed.
+pub(super) async fn remove_old(
+    transaction: &mut dyn Transaction,
+    stopped: bool,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let before = now.before(if stopped { STOPPED_FOR } else { COUNTED_FOR }).as_micros();
+    let stopped = i64::from(stopped);
     let subjects = sql("SELECT DISTINCT subject_key FROM (
              SELECT subject_key FROM pair_failures WHERE stopped = $1 AND last_at < $2 ORDER BY last_at LIMIT $3
          ) old ORDER BY subject_key");
     let mut removed = 0;
     for subject in transaction.fetch(subjects.bind(stopped).bind(before).bind(AT_ONCE)).await? {
         let key = subject.bytes("subject_key")?;
-        lock_subject(transaction, key).await?;
+        // Counted once more meanwhile: the row of a subject whose pairs are all stopped does not exist, and only one that does
+        // is locked.
+        let lock = sql("INSERT INTO subject_failures (subject_key, count, last_at) VALUES ($1, 1, $2)
+             ON CONFLICT (subject_key) DO UPDATE SET count = subject_failures.count + 1");
+        transaction.execute(lock.bind(key).bind(before)).await?;
         // `+`: so that the subject's own rows are searched, and not all that are old.
         let old = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key IN (
                  SELECT caller_key FROM pair_failures WHERE subject_key = $1 AND +stopped = $2 AND last_at < $3
                  ORDER BY caller_key LIMIT $4
              ) RETURNING count * (1 - stopped) AS count");
         let old = transaction.fetch(old.bind(key).bind(stopped).bind(before).bind(AT_ONCE)).await?;
-        take_from_subject(transaction, key, old.iter().map(|row| row.integer("count")).sum::<Result<i64, _>>()?)
-            .await?;
+        let count = old.iter().map(|row| row.integer("count")).sum::<Result<i64, _>>()?;
+        take_from_subject(transaction, key, count + 1).await?;
         removed += old.len() as u64;
         // A subject may have many callers.
         if is_full(removed) {
@@ -256,8 +262,8 @@ async fn remove_before(transaction: &mut dyn Transaction, stopped: bool, before:
     Ok(removed)
 }
 
-/// Locks the subject's count until the transaction ends: before any of its pairs, so that transactions on the same subject
-/// can't wait for each other in a circle.
+/// Locks the subject's count until the transaction ends: before any of its pairs, and those of several subjects in the order
+/// of their keys, so that transactions can't wait for each other in a circle.
 async fn lock_subject(transaction: &mut dyn Transaction, key: &[u8]) -> Result<(), StoreError> {
     let count = ["SELECT count FROM subject_failures WHERE subject_key = $1", transaction.for_update()];
     transaction.fetch_first(Statement::of_parts(&count).bind(key)).await.map(drop)

@@ -18,7 +18,8 @@ impl Upkeep for SqlStore {
     async fn remove_old(&self, now: Timestamp) -> Result<bool, StoreError> {
         let removed = [
             self.upkeep("client_tokens").run(|transaction| Box::pin(client_tokens::remove_old(transaction, now))).await,
-            self.upkeep("failures").run(|transaction| Box::pin(attempts::remove_old(transaction, now))).await,
+            self.upkeep("failures").run(|transaction| Box::pin(attempts::remove_old(transaction, false, now))).await,
+            self.upkeep("stops").run(|transaction| Box::pin(attempts::remove_old(transaction, true, now))).await,
             self.upkeep("overlaps").run(|transaction| Box::pin(overlaps::remove_old(transaction, now))).await,
             self.upkeep("access_tokens").run(|transaction| Box::pin(tokens::remove_old(transaction, now))).await,
         ];
