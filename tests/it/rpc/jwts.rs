@@ -267,7 +267,7 @@ async fn unknown_keys_cause_one_fetch_for_each_interval() {
         let mut calls = tokio::task::JoinSet::new();
         for caller in 0..20 {
             let client = site.world.anybody();
-            let tokens: Vec<_> = (0..25).map(|number| unknown(caller * 100 + number)).collect();
+            let tokens: Vec<_> = (0..50).map(|number| unknown(caller * 100 + number)).collect();
             calls.spawn(async move {
                 for token in tokens {
                     client.with_token(&token).err("ListRamUsers", json!({}), "UNAUTHENTICATED").await;
