@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use credentiald::ambient::SystemClock;
+use credentiald::domain::candidate_policy::{CandidateStep, Comparisons};
 use credentiald::domain::subject::SubjectId;
-use credentiald::ports::store::{Attempts, Commit, CommitOutcome, Credentials, Subjects};
+use credentiald::domain::tenant_settings::TenantSettings;
+use credentiald::ports::store::{Attempts, Commit, CommitOutcome, Credentials, Subjects, Tenants};
 use credentiald::ports::{Clock, Deadline, StoreError};
 use credentiald::store::SqlStore;
 use credentiald::store::postgres::Settings;
@@ -150,6 +152,22 @@ async fn a_commit_whose_answer_is_lost_is_made_once() {
         add_tenant(&store, "globex").await;
         assert!(proxy.has_cut());
     }
+}
+
+/// They record no event by which it could be found out that they were added.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_whose_answer_is_lost_are_not_added_twice() {
+    let (cluster, database, direct, _) = with_alice(SETTINGS).await;
+    let (acme, mut counts) = (tenant("acme"), Comparisons::default());
+    counts.count(&[], &["MIN_LENGTH"]);
+    let candidate = CandidateStep::Set(TenantSettings::default());
+    direct.change_candidate(&acme, None, &candidate, &authority()).await.unwrap();
+    let proxy = Proxy::to(cluster.port).await;
+    let store = open(&through(&proxy, cluster, &database), SETTINGS).await.unwrap();
+    proxy.cut(Cut::AfterCommit);
+    let added = store.add_comparisons(tenant_id(&acme), version(1), &counts).await;
+    assert!(proxy.has_cut() && matches!(added, Err(StoreError::OutcomeUnknown(_))), "{added:?}");
+    assert_eq!(direct.compared_policies(&acme).await.unwrap().unwrap().1, counts);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
