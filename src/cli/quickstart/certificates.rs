@@ -65,9 +65,6 @@ impl Certificates {
         let key = KeyPair::generate()?;
         let certificate = server.signed_by(&key, &ca)?;
 
-        if let Some(directory) = self.ca.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        }
         write(&self.ca, &ca.pem(), 0o644)?;
         write(&self.certificate, &certificate.pem(), 0o644)?;
         write(&self.key, &Zeroizing::new(key.serialize_pem()), 0o600)?;
@@ -86,8 +83,11 @@ fn params(name: &str, now: Timestamp) -> CertificateParams {
     params
 }
 
-/// Replaces a file, so that the mode of an older one does not stay.
-fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+/// Replaces a file, so that the mode of an older one does not stay. Creates its directory.
+pub(super) fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::edge::Edge;
 use crate::domain::action::{Action, CREDENTIAL_SERVICE};
 use crate::domain::password::Password;
 
@@ -16,6 +17,8 @@ pub(super) struct Demonstration {
     pub(super) address: SocketAddr,
     /// The CA that signed its certificate; `None` means plaintext.
     pub(super) ca: Option<PathBuf>,
+    /// What the vendors' SDKs need, if they are served.
+    pub(super) edge: Option<Edge>,
     /// The tenant that owns the subjects.
     pub(super) tenant: String,
     /// The operator's token.
@@ -80,6 +83,9 @@ impl Demonstration {
         writeln!(text, "The password of the RAM user {}, by itself:\n{ram}\n", self.ram_user.name)?;
         writeln!(text, "The password of the IAM user {}, by itself:\n{iam}\n", self.iam_user.name)?;
         writeln!(text, "The password of the account {} of {}:\n{account}\n", self.account_name, self.instance_id)?;
+        if let Some(edge) = &self.edge {
+            writeln!(text, "{}", edge.text(self))?;
+        }
         write!(text, "Ctrl-C stops it. A second start keeps the data and prints calls that succeed again.")
     }
 
@@ -112,12 +118,13 @@ impl Demonstration {
 }
 
 /// A quoted word of a POSIX shell: between single quotes, only `'` is special (POSIX.1-2017, XCU 2.2.2).
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::edge::AccessKey;
     use super::*;
 
     fn password(text: &str) -> Arc<Password> {
@@ -133,6 +140,7 @@ mod tests {
         Demonstration {
             address: SocketAddr::from(([127, 0, 0, 1], 50051)),
             ca: None,
+            edge: None,
             tenant: "demo".to_owned(),
             operator_token: "operator-token".to_owned(),
             root_token: "root-token".to_owned(),
@@ -161,6 +169,23 @@ mod tests {
         let encrypted = Demonstration { ca: Some("/tmp/a b/ca.pem".into()), ..demonstration() };
         let begin = "grpcurl -cacert '/tmp/a b/ca.pem' -H ";
         assert!(encrypted.calls().iter().all(|call| call.starts_with(begin)), "{:?}", encrypted.calls());
+    }
+
+    #[test]
+    fn the_sdks_have_a_call_for_each_operation_too() {
+        let key = |name: &str| AccessKey { id: format!("{name}-id"), secret: format!("{name}-secret").into() };
+        let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let edge = Edge { address, root: key("root"), ram_user: key("alice"), iam_user: key("bob") };
+        let text = Demonstration { edge: Some(edge), ..demonstration() }.text();
+        let calls: Vec<_> = text.lines().filter(|line| line.starts_with("python3 -c ")).collect();
+        assert_eq!(calls.len(), 4, "{text}");
+        let ram = "python3 -c 'from alibabacloud_ram20150501 import client, models; \
+             from alibabacloud_tea_openapi.models import Config; \
+             print(client.Client(Config(access_key_id=\"alice-id\", access_key_secret=\"alice-secret\", protocol=\"http\", \
+             endpoint=\"127.0.0.1:8080\")).change_password(models.ChangePasswordRequest(old_password=\"o'\\''ld\\\"\\\\$`\", \
+             new_password=\"new\")).body)'";
+        assert_eq!(calls[1], ram);
+        assert!(calls[2].contains("bob-secret") && calls[2].contains("http://127.0.0.1:8080"), "{}", calls[2]);
     }
 
     #[test]

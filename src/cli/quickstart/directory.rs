@@ -9,6 +9,7 @@ use std::time::Duration;
 use uuid::Builder;
 
 use super::demonstration::{Demonstration, Passwords, User};
+use super::edge::{AccessKey, Edge};
 use crate::cli::failure::Failure;
 use crate::domain::access_token::AccessTokenForm;
 use crate::domain::action::Action;
@@ -22,7 +23,9 @@ use crate::domain::subject::{GivenAttributes, InstanceStatus, SubjectName};
 use crate::ports::Deadline;
 use crate::server::Server;
 use crate::service::error::Missing;
-use crate::service::requests::{InstanceToCreate, Reset, SubjectToCreate, TokenHolder, TokenToIssue, WantedPassword};
+use crate::service::requests::{
+    InstanceToCreate, IssuedToken, Reset, SubjectToCreate, TokenHolder, TokenToIssue, WantedPassword,
+};
 use crate::service::{Call, Service, ServiceError};
 
 const TENANT: &str = "demo";
@@ -36,6 +39,14 @@ const ACCOUNT: &str = "app";
 const OPERATOR: &str = "quickstart";
 /// Creating all of it takes a few hashes.
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// Where the service is called.
+pub(super) struct Addresses {
+    /// By gRPC.
+    pub(super) grpc: SocketAddr,
+    /// By the vendors' SDKs, if they are to have access keys.
+    pub(super) sdks: Option<SocketAddr>,
+}
 
 /// Creates the demonstration directory, with the same use cases as any operator.
 pub(super) struct Directory<'server> {
@@ -54,13 +65,11 @@ impl<'server> Directory<'server> {
 
     /// Creates what is missing, sets a new password for every subject, and issues a new token for every caller.
     /// Clients need the CA, if there is one.
-    pub(super) async fn demonstrate(&self, address: SocketAddr, ca: Option<PathBuf>) -> Result<Demonstration, Failure> {
-        Box::pin(self.make(address, ca))
-            .await
-            .map_err(|error| Failure::caused("can't set up the demonstration", &error))
+    pub(super) async fn demonstrate(&self, at: Addresses, ca: Option<PathBuf>) -> Result<Demonstration, Failure> {
+        Box::pin(self.make(at, ca)).await.map_err(|error| Failure::caused("can't set up the demonstration", &error))
     }
 
-    async fn make(&self, address: SocketAddr, ca: Option<PathBuf>) -> Result<Demonstration, ServiceError> {
+    async fn make(&self, at: Addresses, ca: Option<PathBuf>) -> Result<Demonstration, ServiceError> {
         let problem = |_| ServiceError::Internal("a name of the demonstration is bad");
         let instance = InstanceId::parse(INSTANCE).map_err(problem)?;
         let domain = SubjectName::MailDomain(DomainName::parse(DOMAIN).map_err(problem)?);
@@ -80,26 +89,30 @@ impl<'server> Directory<'server> {
         )?;
         self.revoke_tokens(None, &[OPERATOR]).await?;
         self.revoke_tokens(Some(&self.tenant), &["root", RELAY, RAM_USER, IAM_USER]).await?;
+        let ram_user = Member::RamUser(RamUserName::parse(RAM_USER).map_err(problem)?);
+        let iam_user = Member::IamUser(IamUserId::parse(IAM_USER).map_err(problem)?);
         let member = |member| TokenHolder::Member(Some(self.tenant.clone()), member);
+        let edge = match at.sdks {
+            Some(address) => Some(Edge {
+                address,
+                root: self.access_key(member(Member::Root)).await?,
+                ram_user: self.access_key(member(ram_user.clone())).await?,
+                iam_user: self.access_key(member(iam_user.clone())).await?,
+            }),
+            None => None,
+        };
         Ok(Demonstration {
-            address,
+            address: at.grpc,
             ca,
+            edge,
             tenant: TENANT.to_owned(),
             operator_token: self.token(TokenHolder::Operator(self.operator.clone())).await?,
             root_token: self.token(member(Member::Root)).await?,
             service_token: self.token(member(Member::Service(FreeName::parse(RELAY).map_err(problem)?))).await?,
             domain_name: DOMAIN.to_owned(),
             domain_password: domain.new,
-            ram_user: User {
-                name: RAM_USER.to_owned(),
-                token: self.token(member(Member::RamUser(RamUserName::parse(RAM_USER).map_err(problem)?))).await?,
-                passwords: ram,
-            },
-            iam_user: User {
-                name: IAM_USER.to_owned(),
-                token: self.token(member(Member::IamUser(IamUserId::parse(IAM_USER).map_err(problem)?))).await?,
-                passwords: iam,
-            },
+            ram_user: User { name: RAM_USER.to_owned(), token: self.token(member(ram_user)).await?, passwords: ram },
+            iam_user: User { name: IAM_USER.to_owned(), token: self.token(member(iam_user)).await?, passwords: iam },
             instance_id: INSTANCE.to_owned(),
             account_name: ACCOUNT.to_owned(),
             account,
@@ -123,9 +136,18 @@ impl<'server> Directory<'server> {
     }
 
     async fn token(&self, holder: TokenHolder) -> Result<String, ServiceError> {
-        let wanted = TokenToIssue { holder, time_to_live: None, form: AccessTokenForm::Bearer };
-        let issued = self.service().issue_access_token(self.call(Action::IssueAccessToken)?, wanted).await?;
-        Ok(issued.text.to_string())
+        Ok(self.issued(holder, AccessTokenForm::Bearer).await?.text.to_string())
+    }
+
+    async fn access_key(&self, holder: TokenHolder) -> Result<AccessKey, ServiceError> {
+        let IssuedToken { text: secret, token } = self.issued(holder, AccessTokenForm::AccessKey).await?;
+        let id = token.access_key_id().ok_or(ServiceError::Internal("an access key has no id"))?;
+        Ok(AccessKey { id, secret })
+    }
+
+    async fn issued(&self, holder: TokenHolder, form: AccessTokenForm) -> Result<IssuedToken, ServiceError> {
+        let wanted = TokenToIssue { holder, time_to_live: None, form };
+        self.service().issue_access_token(self.call(Action::IssueAccessToken)?, wanted).await
     }
 
     /// Revokes the tokens that earlier starts issued to the demonstration's own callers.

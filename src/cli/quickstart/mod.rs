@@ -3,10 +3,12 @@
 mod certificates;
 mod demonstration;
 mod directory;
+mod edge;
 
 use std::path::PathBuf;
 
 use clap::Args;
+use tokio::net::TcpListener;
 
 use super::configuration::load_and_log;
 use super::environment::Environment;
@@ -19,7 +21,8 @@ use crate::config::{Config, Effective};
 use crate::ports::Clock;
 use crate::server::Server;
 use certificates::Certificates;
-use directory::Directory;
+use directory::{Addresses, Directory};
+use edge::{LISTEN, RING, make_ring};
 
 /// Try it: run a service with a small demonstration directory, and print four calls to paste.
 ///
@@ -29,6 +32,7 @@ use directory::Directory;
 #[command(after_help = "Examples:
   credentiald quickstart
   credentiald quickstart --tls
+  credentiald quickstart --edge
   credentiald quickstart --data-dir /tmp/demonstration --server-listen 127.0.0.1:50052")]
 pub(super) struct QuickstartArgs {
     /// Directory of the store.
@@ -37,6 +41,10 @@ pub(super) struct QuickstartArgs {
     /// Serve over TLS, with a CA and a certificate that are made in the directory of the store.
     #[arg(long)]
     tls: bool,
+    /// Serve the vendors' SDKs too, on 127.0.0.1:8080 or on `--http-listen`, and print calls in Python. Makes access keys,
+    /// and in the directory of the store a ring of pepper keys for their secrets.
+    #[arg(long)]
+    edge: bool,
     #[command(flatten)]
     settings: SettingArgs,
 }
@@ -49,6 +57,10 @@ impl QuickstartArgs {
                 "the demonstration keeps its store in --data-dir, not in --store-url".to_owned(),
             ));
         }
+        let ring = self.data_dir.join(RING);
+        if self.edge {
+            make_ring(&ring)?;
+        }
         let store = format!("sqlite:{}", self.data_dir.join("credentiald.db").display());
         let path = |path: Option<&PathBuf>| path.map(|path| path.display().to_string()).unwrap_or_default();
         let own = [
@@ -60,7 +72,11 @@ impl QuickstartArgs {
             ("tls.client_callers_file", String::new()),
             ("tls.key_file", path(certificates.map(|files| &files.key))),
         ];
-        let settings = own.into_iter().fold(self.settings.clone(), |settings, (key, value)| settings.with(key, value));
+        let listen = (self.edge && !self.settings.sets("http.listen")).then(|| ("http.listen", LISTEN.to_owned()));
+        // Once there is a ring, the store needs it.
+        let ring = ring.exists().then(|| ("pepper.keys_file", ring.display().to_string()));
+        let own = own.into_iter().chain(listen).chain(ring);
+        let settings = own.fold(self.settings.clone(), |settings, (key, value)| settings.with(key, value));
         let effective = load_and_log(&settings, environment)?;
         let Config { server, http, .. } = &effective.config;
         let listens = [("server.listen", Some(server.listen)), ("http.listen", http.listen)];
@@ -85,12 +101,14 @@ pub(super) async fn run(
     let config = args.load(certificates.as_ref(), environment)?.config;
     // The port first: if it is taken, the demonstration subjects keep their passwords.
     let listeners = Listeners::bind(&config).await?;
-    let address = listeners.callers.grpc.local_addr().map_err(|error| Failure::caused("can't serve", &error))?;
+    let bound = |listener: &TcpListener| listener.local_addr().map_err(|error| Failure::caused("can't serve", &error));
+    let sdks = listeners.callers.http.as_ref().filter(|_| args.edge);
+    let addresses = Addresses { grpc: bound(&listeners.callers.grpc)?, sdks: sdks.map(bound).transpose()? };
     if let Some(certificates) = &certificates {
-        certificates.make(address.ip(), SystemClock.now())?;
+        certificates.make(addresses.grpc.ip(), SystemClock.now())?;
     }
     let server = Server::build(&config).await.map_err(cant_serve)?;
-    let demonstration = Directory::new(&server)?.demonstrate(address, certificates.map(|files| files.ca)).await?;
+    let demonstration = Directory::new(&server)?.demonstrate(addresses, certificates.map(|files| files.ca)).await?;
     terminal.print(&demonstration.text())?;
     drop(demonstration);
     serve(server, listeners, OnHangup::Stop).await
