@@ -26,16 +26,26 @@ need_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# need_python: grpcurl, buf and the Python packages, in a separate environment that comes first on PATH.
+# need_environment NAME REQUIREMENTS: the Python packages of that file, in an environment of their own.
+need_environment() {
+    local home=$tools/$1 wanted=$2
+    cmp -s "$wanted" "$home/requirements.txt" && return
+    python3 -c 'import ensurepip, venv' 2>/dev/null || need_packages python3 python3-venv
+    python3 -m venv --clear "$home"
+    "$home/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+    cp "$wanted" "$home/requirements.txt"
+}
+
+# need_python: grpcurl, buf and the Python packages, which come first on PATH.
 need_python() {
-    local wanted=tests/python/requirements.txt
-    if ! cmp -s "$wanted" "$tools/requirements.txt"; then
-        python3 -c 'import ensurepip, venv' 2>/dev/null || need_packages python3 python3-venv
-        python3 -m venv --clear "$tools/python"
-        "$tools/python/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
-        cp "$wanted" "$tools/requirements.txt"
-    fi
+    need_environment python tests/python/requirements.txt
     PATH=$tools/python/bin:$PATH
+}
+
+# need_sdks: the vendors' SDKs for Python, and OpenSSL for a certificate.
+need_sdks() {
+    need_environment sdks tests/python/sdks.txt
+    need_packages openssl
 }
 
 # need_node: Node.js with the packages of the JavaScript client.

@@ -165,3 +165,28 @@ fn the_demonstration_is_for_this_machine_only() {
     assert!(outcome.stderr.contains("is not a loopback address"), "{}", outcome.stderr);
     assert!(!installation.data().exists(), "nothing is made");
 }
+
+#[tokio::test]
+async fn with_the_edge_there_are_calls_for_the_vendors_sdks_and_a_ring_that_later_starts_use() {
+    let installation = Installation::new();
+    let first = installation.quickstart(&["--edge", "--http-listen", "127.0.0.1:0"]).await;
+    let printed = first.printed();
+    let calls: Vec<_> = printed.lines().filter(|line| line.starts_with("python3 -c ")).collect();
+    assert!(calls.len() == 4 && !printed.contains("127.0.0.1:0"), "{printed}");
+    assert!(calls.iter().all(|call| call.contains("CDAK") && call.contains("cdk_")), "{printed}");
+    let ring = installation.data().join("pepper.keys");
+    assert_eq!(fs::metadata(&ring).unwrap().permissions().mode() & 0o777, 0o600);
+    let content = fs::read(&ring).unwrap();
+    first.stop().await;
+
+    let without = installation.quickstart(&[]).await;
+    assert!(!without.printed().contains("python3"));
+    without.stop().await;
+    let open = installation.run(&["quickstart", "--edge", "--http-listen", "0.0.0.0:0"]);
+    assert!(
+        open.status == Some(78) && open.stderr.contains("--http-listen: 0.0.0.0:0 is not a loopback"),
+        "{}",
+        open.stderr
+    );
+    assert_eq!(fs::read(&ring).unwrap(), content);
+}
