@@ -77,9 +77,18 @@ impl Connections {
         self.accept(listener, serve).await;
     }
 
-    /// Serves HTTP/1.1 in the same way. The edge answers each request, and each that can't be read.
-    pub async fn accept_http1<E: Http1Edge>(self, listener: TcpListener, limits: RequestLimits, edge: E) {
-        let serve = |socket, peer, connections| http1::serve(socket, peer, edge.clone(), limits, connections);
+    /// Serves HTTP/1.1 in the same way. The edge answers each request, and each that can't be read. Once `stopping` is
+    /// cancelled, each connection is closed after its next answer, which says so: some clients send a request again only
+    /// if they knew that the connection would close.
+    pub async fn accept_http1<E: Http1Edge>(
+        self,
+        listener: TcpListener,
+        limits: RequestLimits,
+        edge: E,
+        stopping: CancellationToken,
+    ) {
+        let serve =
+            |socket, peer, connections| http1::serve(socket, peer, edge.clone(), limits, stopping.clone(), connections);
         self.accept(listener, serve).await;
     }
 

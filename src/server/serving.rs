@@ -54,14 +54,16 @@ impl Server {
                 .of_connection(peer, certificate)
                 .map_request(|request: Request<_>| request.map(tonic::body::Body::new))
         };
-        let draining = CancellationToken::new();
+        let (stopping, draining) = (CancellationToken::new(), CancellationToken::new());
         health.serving().await;
         self.tend_store();
         let tls = self.tls.take();
         let _following = self.follow_files(&meter);
         let connections = Connections::new(self.limits, tls, clock, meter, draining.clone());
         let Listeners { grpc, http } = listeners;
-        let of_http = http.map(|http| connections.clone().accept_http1(http, self.request_limits, Arc::new(vendors)));
+        let of_http = http.map(|http| {
+            connections.clone().accept_http1(http, self.request_limits, Arc::new(vendors), stopping.clone())
+        });
         let accepting = join(connections.accept_http2(grpc, edge), OptionFuture::from(of_http));
         tokio::pin!(accepting);
         // Accepting ends only when it is stopped.
@@ -70,6 +72,7 @@ impl Server {
             () = stop => {}
             never = follow_store(&self.store, &health) => match never {},
         }
+        stopping.cancel();
         health.not_serving().await;
         tracing::info!(seconds = self.shutdown_delay.as_secs(), "health is NOT_SERVING; calls are still served");
         tokio::select! {

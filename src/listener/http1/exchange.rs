@@ -25,7 +25,8 @@ pub(super) enum Stage {
     Open,
     /// The answer is being written.
     Answered,
-    /// The answer is written, and no other request has begun.
+    /// The answer is written, and no other request has begun; or hyper has a part of the next one, which came with the
+    /// last one, and which no one can see here.
     Idle,
 }
 
@@ -105,6 +106,14 @@ impl<T> Guarded<T> {
     fn passes_on(&self) -> bool {
         matches!(self.exchange.stage(), Stage::Open | Stage::Answered)
     }
+
+    /// A peer that reads something of its answer gets time for the rest.
+    fn progressed(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if self.exchange.stage() == Stage::Answered && matches!(written, Poll::Ready(Ok(1..))) {
+            self.exchange.enter(Stage::Answered);
+        }
+        written
+    }
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
@@ -125,7 +134,8 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.passes_on() {
-            return Pin::new(&mut self.inner).poll_write(context, bytes);
+            let written = Pin::new(&mut self.inner).poll_write(context, bytes);
+            return self.progressed(written);
         }
         Poll::Ready(Ok(bytes.len()))
     }
@@ -136,7 +146,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.passes_on() {
-            return Pin::new(&mut self.inner).poll_write_vectored(context, slices);
+            let written = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
+            return self.progressed(written);
         }
         Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
     }

@@ -24,6 +24,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 use super::Connections;
 use super::connection::{FAREWELL, Opened, Transport, made_room, open, part};
@@ -78,10 +79,11 @@ pub(super) async fn serve(
     peer: SocketAddr,
     edge: impl Http1Edge,
     request_limits: RequestLimits,
+    stopping: CancellationToken,
     connections: Connections,
 ) {
     if let Some(opened) = open(socket, Protocol::Http1, &connections).await {
-        serve_opened(opened, peer, edge, request_limits, connections).await;
+        serve_opened(opened, peer, edge, request_limits, stopping, connections).await;
     }
 }
 
@@ -90,6 +92,7 @@ async fn serve_opened<E: Http1Edge>(
     peer: SocketAddr,
     edge: E,
     request_limits: RequestLimits,
+    stopping: CancellationToken,
     connections: Connections,
 ) {
     let Opened { transport, certificate, begin_by } = opened;
@@ -100,7 +103,7 @@ async fn serve_opened<E: Http1Edge>(
         certificate,
         limits: request_limits,
         clock: Arc::clone(&connections.clock),
-        stop: connections.stop.clone(),
+        stopping,
         exchange: Arc::clone(&exchange),
     };
     let transport = TokioIo::new(Guarded::new(transport, Arc::clone(&exchange)));
@@ -132,8 +135,8 @@ type Hyper<E> = Connection<TokioIo<Guarded<Box<dyn Transport>>>, Requests<E>>;
 
 fn http1() -> Builder {
     let mut http1 = Builder::new();
-    // A client may close its side after its last request. The limits in time are those of the exchange.
-    http1.half_close(true).header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).max_header_size(MAX_HEAD_BYTES);
+    // A client that closes its side is gone: nothing is done for it. The limits in time are those of the exchange.
+    http1.header_read_timeout(None).max_buf_size(MAX_HEAD_BYTES).max_header_size(MAX_HEAD_BYTES);
     http1
 }
 
@@ -175,5 +178,6 @@ async fn write(answer: Response<Bytes>, transport: impl Transport) {
     let request: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
     let transport = TokioIo::new(tokio::io::join(request, transport));
     let answer = service_fn(|_| ready(Ok::<_, Infallible>(answer.clone().map(Full::new))));
-    let _ = http1().keep_alive(false).serve_connection(transport, answer).await;
+    // Nothing follows this request.
+    let _ = http1().half_close(true).keep_alive(false).serve_connection(transport, answer).await;
 }

@@ -32,7 +32,8 @@ pub(super) struct Requests<E> {
     pub(super) certificate: Option<PeerCertificate>,
     pub(super) limits: RequestLimits,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) stop: CancellationToken,
+    /// Cancelled when connections are to be closed soon.
+    pub(super) stopping: CancellationToken,
     pub(super) exchange: Arc<Exchange>,
 }
 
@@ -61,7 +62,7 @@ impl<E: Http1Edge> Requests<E> {
             match self.whole(body, began).await {
                 Ok(body) => {
                     let answer = self.edge.answer(&head, &body, self.peer, self.certificate.as_ref(), began).await;
-                    (answer, self.stop.is_cancelled())
+                    (answer, self.stopping.is_cancelled())
                 }
                 // The next request can't be found behind a body that was not read.
                 Err(problem) => (self.edge.refuse(Some(&head), problem), true),

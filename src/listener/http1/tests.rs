@@ -1,5 +1,7 @@
 //! Over a connection in memory.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::sleep;
@@ -19,6 +21,7 @@ const SHORT: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 struct Echo {
     stop: CancellationToken,
+    has_answered: Arc<AtomicBool>,
 }
 
 impl Http1Edge for Echo {
@@ -30,6 +33,7 @@ impl Http1Edge for Echo {
         _: Option<&PeerCertificate>,
         _: Instant,
     ) -> Response<Bytes> {
+        self.has_answered.store(true, Ordering::Relaxed);
         match head.uri.path() {
             "/panic" => panic!("as the test wants it"),
             "/slow" => {
@@ -53,6 +57,8 @@ struct Client {
     socket: DuplexStream,
     served: JoinHandle<()>,
     stop: CancellationToken,
+    stopping: CancellationToken,
+    has_answered: Arc<AtomicBool>,
 }
 
 /// How a connection is limited, other than by what is far away.
@@ -87,9 +93,10 @@ impl Client {
         let opened = Opened { transport: Box::new(transport), certificate: None, begin_by };
         let connections = Connections::new(limits, None, clock, Arc::new(NoMeter), stop.clone());
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        let edge = Echo { stop: stop.clone() };
-        let served = tokio::spawn(serve_opened(opened, peer, edge, request_limits, connections));
-        Self { socket, served, stop }
+        let (stopping, has_answered) = (CancellationToken::new(), Arc::default());
+        let edge = Echo { stop: stop.clone(), has_answered: Arc::clone(&has_answered) };
+        let served = tokio::spawn(serve_opened(opened, peer, edge, request_limits, stopping.clone(), connections));
+        Self { socket, served, stop, stopping, has_answered }
     }
 
     async fn send(&mut self, text: &str) {
@@ -209,18 +216,29 @@ async fn each_form_of_a_request_is_answered() {
 }
 
 #[tokio::test]
-async fn a_client_may_close_its_side_after_its_request() {
+async fn a_client_that_closes_its_side_gets_no_answer_unless_its_request_is_cut_short() {
     let mut client = Client::connect();
-    client.send(&format!("{HEAD}content-length: 1\r\n\r\nx")).await;
+    client.send("GET /slow HTTP/1.1\r\n\r\n").await;
+    others_have_run().await;
     client.socket.shutdown().await.unwrap();
-    assert_eq!(client.answer().await.1, "/a:x");
-    assert_eq!(client.end().await, "");
+    assert_eq!(client.end().await, "", "its request ended with it");
     for part in ["POST /a HTT", &format!("{HEAD}content-length: 2\r\n\r\nx")] {
         let mut client = Client::connect();
         client.send(part).await;
         client.socket.shutdown().await.unwrap();
         assert_eq!(client.problem().await, "Incomplete", "{part}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_before_its_request_is_read_changes_nothing() {
+    let mut client = Client::connect();
+    // Fits, so that the connection does not run in between.
+    client.send("GET /a HTTP/1.1\r\n\r\n").await;
+    client.socket.shutdown().await.unwrap();
+    let has_answered = Arc::clone(&client.has_answered);
+    assert_eq!(client.end().await, "");
+    assert!(!has_answered.load(Ordering::Relaxed));
 }
 
 #[tokio::test]
@@ -279,6 +297,7 @@ async fn a_stop_answers_what_has_begun_and_says_that_it_is_the_last_answer() {
         assert_eq!(client.answer().await.1, "/a:");
         client.send(before).await;
         others_have_run().await;
+        client.stopping.cancel();
         client.stop.cancel();
         others_have_run().await;
         client.send(after).await;
@@ -289,6 +308,12 @@ async fn a_stop_answers_what_has_begun_and_says_that_it_is_the_last_answer() {
     };
     assert_eq!(stopped_after("GET /slow HTTP/1.1\r\n\r\n", "").await, "/slow:");
     assert_eq!(stopped_after("GET /b HTT", "P/1.1\r\n\r\n").await, "/b:");
+    // An answer says it as soon as it is known that the connection will be closed.
+    let mut client = Client::connect();
+    client.stopping.cancel();
+    client.send(&format!("{HEAD}\r\n")).await;
+    assert!(client.answer().await.0.contains("connection: close\r\n"));
+    assert_eq!(client.end().await, "");
     // A connection without a request is closed.
     let client = Client::connect();
     client.stop.cancel();

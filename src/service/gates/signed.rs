@@ -6,7 +6,8 @@
 //! Wrong signatures are counted for each key id, and answered with a wait like wrong passwords. But the count is about
 //! mistakes, not guesses: a secret of 256 random bits can't be guessed. So it is in memory, in each process for itself, and only
 //! wrong signatures are refused because of it, never a right one. Otherwise anyone who knows an id could lock out the key's
-//! owner, and have the store write an event for each request without any proof.
+//! owner, and have the store write an event for each request without any proof. A right one does not end it: that would tell
+//! others that the key is in use.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -57,10 +58,6 @@ impl Signatures {
         }
         Ok(())
     }
-
-    fn forget(&self, key: TokenId) {
-        self.failed.lock().remove(&key);
-    }
 }
 
 impl Gates {
@@ -98,7 +95,6 @@ impl Gates {
                 ));
             }
         };
-        self.signatures.forget(id);
         if is_nonce_spent {
             return Err(SignatureRefusal::NonceUsed.into());
         }
