@@ -154,7 +154,9 @@ async fn requests_that_come_together_are_answered_one_after_the_other() {
     let missing = "POST /v5/nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
     connection.send([UNSIGNED, missing, UNSIGNED].concat().as_bytes()).await;
     let answers = [connection.answer().await, connection.answer().await, connection.answer().await];
-    answers.iter().for_each(|answer| answer.check("together"));
+    for answer in &answers {
+        answer.check("together");
+    }
     assert!(answers.iter().all(|answer| answer.header("connection").is_none()));
     let is_of_huawei = |answer: &Answer| answer.body["error_code"].is_string() && answer.body["Code"].is_null();
     assert_eq!(answers.map(|answer| is_of_huawei(&answer)), [false, true, false]);
