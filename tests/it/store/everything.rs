@@ -120,18 +120,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
 
     tokens_are_asked_for(store_of, acme, alice.id).await;
 
-    store.keys_in_use().await.unwrap();
-    for key in [None, Some(pepper_key("2026"))] {
-        store.count_under(key.as_ref()).await.unwrap();
-        for age in Generation::ALL {
-            for after in [None, Some((SubjectId(Uuid::nil()), version(1)))] {
-                store.hashes_under(age, key.as_ref(), after, 2).await.unwrap();
-            }
-            let found = HashEntry { subject: alice.id, version: version(2), hash: hash(2) };
-            store.replace_hashes(age, &[Replacement { found, hash: hash(6) }]).await.unwrap();
-        }
-    }
-
+    hashes_are_asked_for(store, alice.id).await;
     secrets_are_asked_for(store).await;
 
     while store_of.number_change_events().await.unwrap().more {}
@@ -176,6 +165,20 @@ async fn audit_log_is_asked_for(store: &dyn Store, acme: &TenantName, alice: Sub
 /// Works off what deletions and smaller settings left, at a time at which nothing is old.
 pub async fn is_worked_off(store: &dyn Store) {
     while store.remove_old(at(0)).await.unwrap() {}
+}
+
+async fn hashes_are_asked_for(store: &SqlStore, alice: SubjectId) {
+    store.keys_in_use().await.unwrap();
+    for key in [None, Some(pepper_key("2026"))] {
+        store.count_under(key.as_ref()).await.unwrap();
+        for age in Generation::ALL {
+            for after in [None, Some((SubjectId(Uuid::nil()), version(1)))] {
+                store.hashes_under(age, key.as_ref(), after, 2).await.unwrap();
+            }
+            let found = HashEntry { subject: alice, version: version(2), hash: hash(2) };
+            store.replace_hashes(age, &[Replacement { found, hash: hash(6) }]).await.unwrap();
+        }
+    }
 }
 
 async fn secrets_are_asked_for(store: &SqlStore) {
