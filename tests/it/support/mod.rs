@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod raw_http2;
 pub mod serving;
+pub mod signer;
 pub mod tenant;
 pub mod world;
 

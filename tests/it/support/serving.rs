@@ -134,11 +134,21 @@ impl Serving {
         self.child.wait().unwrap();
     }
 
+    /// Where the vendors' SDKs call it.
+    pub fn http_address(&self) -> SocketAddr {
+        self.logged("vendors' SDKs", "called_at").expect("it listens for the SDKs")
+    }
+
     fn logged_address(&self) -> Option<SocketAddr> {
+        self.logged("serving", "address")
+    }
+
+    /// The address in the line with these words, under that name.
+    fn logged(&self, words: &str, name: &str) -> Option<SocketAddr> {
         let log = self.log();
         let mut whole_lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-        let line = whole_lines.find(|line| line.contains("serving") && line.contains("address"))?;
-        let address = line.split("address").nth(1)?.trim_start_matches(['=', '"', ':']);
+        let line = whole_lines.find(|line| line.contains(words) && line.contains(name))?;
+        let address = line.split(name).nth(1)?.trim_start_matches(['=', '"', ':']);
         address.split(['"', ' ', '\n']).next()?.parse().ok()
     }
 }

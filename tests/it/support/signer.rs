@@ -1,0 +1,158 @@
+//! Signs requests as the vendors document it. Shares no code with the service.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac::{self, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use credentiald::ambient::SystemClock;
+use credentiald::ports::Clock;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use uuid::Uuid;
+
+use super::Client;
+
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// What the `Host` header of every request says.
+const HOST: &str = "vendor.test:80";
+
+/// An access key of a caller.
+#[derive(Clone)]
+pub struct AccessKey {
+    pub id: String,
+    pub secret: String,
+}
+
+/// The parameters of a request.
+pub type Parameters<'a> = &'a [(&'a str, &'a str)];
+
+impl AccessKey {
+    /// A new one, issued by the root of its tenant.
+    pub async fn issue(root: &Client, kind: &str, name: &str) -> Self {
+        let request = json!({
+            "caller_kind": format!("CALLER_KIND_{kind}"),
+            "caller_name": name,
+            "form": "ACCESS_TOKEN_FORM_ACCESS_KEY",
+        });
+        let issued = root.ok("IssueAccessToken", request).await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Self { id: text(&issued["access_token"]["access_key_id"]), secret: text(&issued["access_key_secret"]) }
+    }
+
+    /// A request of Alibaba Cloud's current SDKs.
+    pub fn acs3(&self, action: &str, version: &str, parameters: Parameters<'_>) -> Request<Bytes> {
+        let query = canonical(parameters.to_vec());
+        let body_digest = hex(digest(&SHA256, b"").as_ref());
+        let (time, nonce) = (extended_time(), Uuid::new_v4().simple().to_string());
+        let headers = [
+            ("host", HOST),
+            ("x-acs-action", action),
+            ("x-acs-content-sha256", &body_digest),
+            ("x-acs-date", &time),
+            ("x-acs-signature-nonce", &nonce),
+            ("x-acs-version", version),
+        ];
+        let (names, digest) = canonical_request("POST", "/", &query, &headers, &body_digest);
+        let signature = hex(&mac(HMAC_SHA256, &self.secret, &format!("ACS3-HMAC-SHA256\n{digest}")));
+        let authorization =
+            format!("ACS3-HMAC-SHA256 Credential={},SignedHeaders={names},Signature={signature}", self.id);
+        request("POST", &format!("/?{query}"), &headers, &authorization, Bytes::new())
+    }
+
+    /// A request of Alibaba Cloud's old SDKs, by GET.
+    pub fn v1(&self, action: &str, version: &str, parameters: Parameters<'_>) -> Request<Bytes> {
+        let (time, nonce) = (extended_time(), Uuid::new_v4().to_string());
+        let mut all = parameters.to_vec();
+        all.extend([
+            ("AccessKeyId", self.id.as_str()),
+            ("Action", action),
+            ("RegionId", "cn-hangzhou"),
+            ("SignatureMethod", "HMAC-SHA1"),
+            ("SignatureNonce", &nonce),
+            ("SignatureType", ""),
+            ("SignatureVersion", "1.0"),
+            ("Timestamp", &time),
+            ("Version", version),
+        ]);
+        let query = canonical(all);
+        let string_to_sign = format!("GET&%2F&{}", escaped(&query));
+        let signature = mac(HMAC_SHA1_FOR_LEGACY_USE_ONLY, &format!("{}&", self.secret), &string_to_sign);
+        let signature = escaped(&BASE64_STANDARD.encode(signature));
+        let path = format!("/?{query}&Signature={signature}");
+        Request::get(path).header("host", HOST).body(Bytes::new()).unwrap()
+    }
+
+    /// A request of Huawei Cloud's SDKs.
+    pub fn sdk_hmac(&self, method: &str, path: &str, body: &str) -> Request<Bytes> {
+        let time = extended_time().replace(['-', ':'], "");
+        let headers = [("content-type", "application/json"), ("host", HOST), ("x-sdk-date", &time)];
+        let body_digest = hex(digest(&SHA256, body.as_bytes()).as_ref());
+        let (names, digest) = canonical_request(method, &format!("{path}/"), "", &headers, &body_digest);
+        let signature = hex(&mac(HMAC_SHA256, &self.secret, &format!("SDK-HMAC-SHA256\n{time}\n{digest}")));
+        let authorization = format!("SDK-HMAC-SHA256 Access={}, SignedHeaders={names}, Signature={signature}", self.id);
+        request(method, path, &headers, &authorization, body.to_owned().into())
+    }
+}
+
+fn request(method: &str, path: &str, headers: &[(&str, &str)], authorization: &str, body: Bytes) -> Request<Bytes> {
+    let request = Request::builder().method(method).uri(path).header("authorization", authorization);
+    headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(body).unwrap()
+}
+
+/// The names of the signed headers, and the digest of the canonical request.
+fn canonical_request(
+    method: &str,
+    path: &str,
+    query: &str,
+    headers: &[(&str, &str)],
+    body_digest: &str,
+) -> (String, String) {
+    let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+    let lines = headers.iter().fold(String::new(), |lines, (name, value)| lines + name + ":" + value + "\n");
+    let canonical = [method, path, query, &lines, &names, body_digest].join("\n");
+    (names, hex(digest(&SHA256, canonical.as_bytes()).as_ref()))
+}
+
+fn canonical(mut parameters: Vec<(&str, &str)>) -> String {
+    parameters.sort_unstable();
+    parameters.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect::<Vec<_>>().join("&")
+}
+
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+fn mac(algorithm: hmac::Algorithm, key: &str, text: &str) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(algorithm, key.as_bytes()), text.as_bytes()).as_ref().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    })
+}
+
+/// `2026-01-02T03:04:05Z`.
+fn extended_time() -> String {
+    format!("{}Z", &SystemClock.now().to_string()[..19])
+}
+
+/// Sends a request to the edge for SDKs, over a connection of its own.
+pub async fn send(address: SocketAddr, request: Request<Bytes>) -> Response<Bytes> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let (head, body) = sender.send_request(request.map(Full::new)).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    connection.abort();
+    Response::from_parts(head, body)
+}
