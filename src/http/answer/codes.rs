@@ -77,6 +77,21 @@ mod tests {
     }
 
     #[test]
+    fn the_document_has_every_reason_with_its_codes_and_its_status() {
+        let document = include_str!("../../../docs/vendor-sdks.md");
+        for &reason in Reason::ALL {
+            let row = document.lines().find(|line| line.starts_with(&format!("| `{}`", reason.name())));
+            let row = row.unwrap_or_else(|| panic!("{} has no row", reason.name()));
+            for vendor in [Vendor::Alibaba, Vendor::Huawei] {
+                let (code, status) = vendor.code_of(reason);
+                // A code that a source ties to the operation takes the place of this one.
+                let has_code = row.contains(&format!("`{code}`")) || reason == Reason::AccessDenied;
+                assert!(has_code && row.contains(&status.to_string()), "{row}: {code} {status}");
+            }
+        }
+    }
+
+    #[test]
     fn what_may_have_changed_a_password_is_no_refusal() {
         for reason in [Reason::OutcomeUnknown, Reason::DeadlineExceeded] {
             assert_eq!(Vendor::Alibaba.code_of(reason), ("InternalError", 500));
