@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use http::HeaderValue;
 use prost::Message;
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value as Field};
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use super::serving::Serving;
 use super::tenant::token;
 use crate::support::Client;
 use crate::support::client::{POOL, frame, method_named, path};
+use crate::support::signer::{AccessKey, send};
 
 const FIRST: &str = "Rk7vQz2mXw9tLp4";
 const SECOND: &str = "Wy6JxDk2Pf9uTc3";
@@ -46,7 +48,8 @@ impl Run {
         let logs = ["--log-level", "trace", "--log-format", format];
         let key = installation.run(&["pepper", "new-key"]).printed();
         write_secretly(&installation.path("ring"), &key);
-        let serving = installation.quickstart(&[&logs, &limits, &["--pepper-keys-file=ring"][..]].concat()).await;
+        let others = ["--pepper-keys-file=ring", "--http-listen=127.0.0.1:0"];
+        let serving = installation.quickstart(&[&logs[..], &limits, &others].concat()).await;
         let Demonstration { calls, tokens } = Demonstration::of(&serving);
         let (mut sent, made, seen) = (Secrets::new(), Secrets::new(), Seen::default());
         let key = key.trim().to_owned();
@@ -121,6 +124,53 @@ impl Run {
                 self.seen.reply(method.name(), caller.send(&path(&method), request.clone()).await);
             }
         }
+    }
+
+    /// Sends signed requests with whatever can be sent for a password, and with passwords where none belongs.
+    async fn send_signed(&mut self, passwords: &[&str]) {
+        let root = AccessKey::issue(self.root(), "ROOT", "").await;
+        let alice = AccessKey::issue(self.root(), "RAM_USER", "alice").await;
+        let bob = AccessKey::issue(self.root(), "IAM_USER", "bob").await;
+        let stranger = AccessKey { secret: SECOND.to_owned(), ..alice.clone() };
+        for key in [&root, &alice, &bob] {
+            self.made.add(&key.secret, PART_OF_A_TOKEN);
+        }
+        let mut requests = Vec::new();
+        for password in passwords {
+            for (old, new) in [(WRONG, password), (password, &SECOND)] {
+                let own = [("OldPassword", old), ("NewPassword", new)];
+                let body = json!({ "old_password": old, "new_password": new }).to_string();
+                for key in [&alice, &stranger] {
+                    requests.push(key.acs3("ChangePassword", "2015-05-01", &own));
+                    requests.push(key.v1("ChangePassword", "2015-05-01", &own));
+                }
+                requests.push(bob.sdk_hmac("POST", "/v5/caller-password", &body));
+                requests.push(alice.sdk_hmac("POST", "/v5/caller-password", &body));
+                requests.push(bob.sdk_hmac("POST", "/v5/caller-password", &format!("{body}{body}")));
+                requests.push(root.v1(old, new, &own));
+                if HeaderValue::from_str(new).is_ok() {
+                    requests.push(root.acs3("ChangePassword", new, &own));
+                }
+            }
+            let domain = [("DomainName", *password), ("Password", *password), ("ClientToken", *password)];
+            requests.push(root.acs3("ModifyPWByDomain", "2015-11-23", &domain));
+            requests.push(root.acs3("SetPasswordPolicy", "2015-05-01", &[("MinimumPasswordLength", password)]));
+            let misplaced = [("content-type", password), ("x-acs-date", password), ("authorization", password)];
+            for (name, value) in misplaced.iter().filter(|(_, value)| HeaderValue::from_str(value).is_ok()) {
+                let mut request = alice.acs3("ChangePassword", "2015-05-01", &[("Action", password)]);
+                request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
+                requests.push(request);
+            }
+        }
+        let address = self.serving.http_address();
+        let mut statuses = BTreeSet::new();
+        for request in requests {
+            let path = request.uri().path().to_owned();
+            let response = send(address, request).await;
+            statuses.insert(response.status().as_u16());
+            self.seen.add(&path, format!("{:?} {:?}", response.headers(), response.body()));
+        }
+        assert!(statuses.is_superset(&BTreeSet::from([200, 400, 404])), "{statuses:?}");
     }
 
     /// Watches everything that happened so far.
@@ -237,6 +287,7 @@ async fn let_nothing_out(format: &str) {
     run.change_rightly().await;
     run.send_instead_of_a_password(&[FIRST, SECOND, WRONG, WEAK, WITH_NUL, DECOMPOSED, &long]).await;
     run.misplace().await;
+    run.send_signed(&[FIRST, SECOND, WRONG, WEAK, WITH_NUL, DECOMPOSED, &long]).await;
     run.send_bytes().await;
     run.generate().await;
     run.watch().await;
