@@ -17,6 +17,7 @@ use super::message::Message;
 use super::operations::Operation;
 use super::parameters::{ParameterProblem, Parameters};
 use super::request::ReceivedRequest;
+use super::signature::sdk_hmac::CLIENT_TOKEN;
 use super::signature::{ClaimedSignature, SignatureProblem};
 use super::vendor::Vendor;
 use crate::edge::{self, CorrelationId, Explanation, Measured, Reason, RequestContext, RequestId, Times};
@@ -127,7 +128,7 @@ impl VendorEdge {
         let of_call = call.clone();
         let message = match vendor {
             Vendor::Alibaba => Ok(Message::of_parameters(parameters)),
-            Vendor::Huawei => Message::of_json(request.body, request.header("x-client-token").unwrap_or_default()),
+            Vendor::Huawei => Message::of_json(request.body, request.header(CLIENT_TOKEN).unwrap_or_default()),
         };
         let outcome = match message {
             Ok(message) => operation.perform(&self.service, call, message).await,

@@ -31,7 +31,7 @@ pub(super) async fn describe_accounts(service: &Service, call: Call, mut message
         message.take("account_name", |text| (!text.is_empty()).then(|| AccountName::parse(&text)).transpose());
     let searched = message.take("search_account_name", Ok).unwrap_or_default();
     let number = message.scalar::<usize>("page_number").unwrap_or(1).max(1);
-    let size = message.scalar::<usize>("page_size");
+    let size = message.scalar::<usize>("page_size").map(|size| size.max(1));
     let (instance, account) = message.all(|| Some((instance?, account?)))?;
     let entries = match account {
         Some(account) => vec![service.describe_subject(call, None, SubjectName::account(instance, account)).await?],
@@ -39,12 +39,13 @@ pub(super) async fn describe_accounts(service: &Service, call: Call, mut message
     };
     let found = entries.into_iter().filter(|entry| entry.subject.name.as_written().contains(&searched));
     let accounts = found.map(described).collect::<Result<Vec<_>, _>>()?;
-    let (total, size) = (accounts.len(), size.unwrap_or(usize::MAX).max(1));
+    let total = accounts.len();
+    let size = size.unwrap_or(total.max(1));
     let page: Vec<_> = accounts.into_iter().skip((number - 1).saturating_mul(size)).take(size).collect();
     Ok(json!({
         "Accounts": { "Account": page },
         "PageNumber": number,
-        "PageSize": size.min(total),
+        "PageSize": size,
         "TotalCount": total,
     }))
 }

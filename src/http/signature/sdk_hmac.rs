@@ -12,6 +12,8 @@ use crate::http::request::ReceivedRequest;
 pub(in crate::http) const ALGORITHM: &str = "SDK-HMAC-SHA256";
 /// Where a request may name the digest of its body.
 const CONTENT_DIGEST: &str = "x-sdk-content-sha256";
+/// Where a request has its client token, which is ours and not the vendor's.
+pub(in crate::http) const CLIENT_TOKEN: &str = "x-client-token";
 
 pub(super) fn claimed(request: &ReceivedRequest<'_>, parts: &str) -> Result<ClaimedSignature, SignatureProblem> {
     let authorization = Authorization::parse(parts, "Access")?;
@@ -19,6 +21,9 @@ pub(super) fn claimed(request: &ReceivedRequest<'_>, parts: &str) -> Result<Clai
     authorization.demand("x-sdk-date")?;
     if !request.body.is_empty() && request.headers.contains_key("content-type") {
         authorization.demand("content-type")?;
+    }
+    if request.headers.contains_key(CLIENT_TOKEN) {
+        authorization.demand(CLIENT_TOKEN)?;
     }
     let body_digest = sha256_hex(request.body);
     // `UNSIGNED-PAYLOAD` too: a password has to be signed.

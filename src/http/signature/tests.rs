@@ -282,6 +282,8 @@ fn what_has_to_be_signed_is_demanded() {
     for name in ["host", "x-sdk-date", "content-type"] {
         assert_eq!(unlisted(huawei(), name).problem(), Some(P::HeaderNotSigned(name)));
     }
+    let unsigned = huawei().with("x-client-token", "another");
+    assert_eq!(unsigned.problem(), Some(P::HeaderNotSigned("x-client-token")));
     let unsigned = huawei().with("x-sdk-content-sha256", "UNSIGNED-PAYLOAD");
     assert_eq!(unsigned.problem(), Some(P::BodyDigest));
     assert_eq!(python().with("x-acs-content-sha256", "UNSIGNED-PAYLOAD").problem(), Some(P::BodyDigest));

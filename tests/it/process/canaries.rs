@@ -144,9 +144,9 @@ impl Run {
                     requests.push(key.acs3("ChangePassword", "2015-05-01", &own));
                     requests.push(key.v1("ChangePassword", "2015-05-01", &own));
                 }
-                requests.push(bob.sdk_hmac("POST", "/v5/caller-password", &body));
-                requests.push(alice.sdk_hmac("POST", "/v5/caller-password", &body));
-                requests.push(bob.sdk_hmac("POST", "/v5/caller-password", &format!("{body}{body}")));
+                requests.push(bob.sdk_hmac("POST", "/v5/caller-password", &body, None));
+                requests.push(alice.sdk_hmac("POST", "/v5/caller-password", &body, None));
+                requests.push(bob.sdk_hmac("POST", "/v5/caller-password", &format!("{body}{body}"), None));
                 requests.push(root.v1(old, new, &own));
                 if HeaderValue::from_str(new).is_ok() {
                     requests.push(root.acs3("ChangePassword", new, &own));

@@ -83,11 +83,7 @@ fn signed(key: &AccessKey, method: &str, fields: &Map<String, Value>, is_acs3: b
     };
     if let Some((method, path)) = of_huawei {
         let body = if method == "GET" { String::new() } else { Value::from(json).to_string() };
-        let mut request = key.sdk_hmac(method, path, &body);
-        if let Some(token) = token {
-            request.headers_mut().insert("x-client-token", token.as_str().unwrap().parse().unwrap());
-        }
-        return request;
+        return key.sdk_hmac(method, path, &body, token.as_ref().and_then(Value::as_str));
     }
     let version = match method {
         "ModifyPWByDomain" => "2015-11-23",
@@ -144,8 +140,11 @@ fn with(base: &[Value; 2], more: &Value) -> [Map<String, Value>; 2] {
     })
 }
 
-/// The requests on one subject after the other: old and new password, and a client token.
-fn sequences() -> Vec<Vec<(Option<String>, Option<String>, &'static str)>> {
+/// Old and new password, and a client token.
+type Passwords = (Option<String>, Option<String>, &'static str);
+
+/// The requests on one subject after the other.
+fn sequences() -> Vec<Vec<Passwords>> {
     let pair = |old: &str, new: &str| (Some(old.to_owned()), Some(new.to_owned()), "");
     let token = |new: &str, token| (Some(CURRENT.to_owned()), Some(new.to_owned()), token);
     let long = "Aa1!".repeat(257);

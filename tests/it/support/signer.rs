@@ -90,10 +90,12 @@ impl AccessKey {
         Request::get(path).header("host", HOST).body(Bytes::new()).unwrap()
     }
 
-    /// A request of Huawei Cloud's SDKs.
-    pub fn sdk_hmac(&self, method: &str, path: &str, body: &str) -> Request<Bytes> {
+    /// A request of Huawei Cloud's SDKs, and beyond what they do with a client token.
+    pub fn sdk_hmac(&self, method: &str, path: &str, body: &str, client_token: Option<&str>) -> Request<Bytes> {
         let time = extended_time().replace(['-', ':'], "");
-        let headers = [("content-type", "application/json"), ("host", HOST), ("x-sdk-date", &time)];
+        let mut headers = vec![("content-type", "application/json"), ("host", HOST)];
+        headers.extend(client_token.map(|token| ("x-client-token", token)));
+        headers.push(("x-sdk-date", &time));
         let body_digest = hex(digest(&SHA256, body.as_bytes()).as_ref());
         let (names, digest) = canonical_request(method, &format!("{path}/"), "", &headers, &body_digest);
         let signature = hex(&mac(HMAC_SHA256, &self.secret, &format!("SDK-HMAC-SHA256\n{time}\n{digest}")));
