@@ -136,7 +136,7 @@ impl Cheap {
     }
 
     /// Refused by the policy, after everything was loaded.
-    async fn bad_password(&mut self) -> Outcome {
+    pub async fn bad_password(&mut self) -> Outcome {
         let (old_password, new_password) = (Subject::password(1), "x".to_owned());
         let request = ChangePasswordRequest { old_password, new_password, ..ChangePasswordRequest::default() };
         outcome(&self.credential.change_password(self.user.request(request, self.deadline())).await)

@@ -39,6 +39,7 @@ mod statistics;
 mod support {
     pub mod certificates;
     pub mod jwt;
+    pub mod signer;
 }
 
 use clap::{Parser, ValueEnum};

@@ -14,10 +14,11 @@ use crate::callers::{Change, Subject};
 use crate::client::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
 use crate::client::generated::credential::admin::v1::create_ram_user_request::FirstPassword;
 use crate::client::generated::credential::admin::v1::{
-    CallerKind, CreateRamUserRequest, CreateTenantRequest, IssueAccessTokenRequest,
+    AccessTokenForm, CallerKind, CreateRamUserRequest, CreateTenantRequest, IssueAccessTokenRequest,
 };
 use crate::client::{Connection, Connections, Token};
 use crate::process::{Process, free_address};
+use crate::support::signer::AccessKey;
 
 /// The program, built as for the image.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_credentiald");
@@ -146,6 +147,18 @@ pub async fn token(
         ..IssueAccessTokenRequest::default()
     };
     Token::new(&admin.issue_access_token(issuer.request(request, LONG)).await.unwrap().into_inner().token)
+}
+
+/// An access key of a RAM user.
+pub async fn access_key(admin: &mut AdminServiceClient<Connection>, root: &Token, name: &str) -> AccessKey {
+    let request = IssueAccessTokenRequest {
+        caller_kind: CallerKind::RamUser.into(),
+        caller_name: name.to_owned(),
+        form: AccessTokenForm::AccessKey.into(),
+        ..IssueAccessTokenRequest::default()
+    };
+    let issued = admin.issue_access_token(root.request(request, LONG)).await.unwrap().into_inner();
+    AccessKey { id: issued.access_token.unwrap().access_key_id, secret: issued.access_key_secret }
 }
 
 /// Waits until a server says that it is serving.

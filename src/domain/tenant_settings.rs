@@ -113,6 +113,7 @@ macro_rules! tenant_settings {
         }
     };
 }
+#[cfg(feature = "server")]
 pub(crate) use tenant_settings;
 
 /// A group of a tenant's settings.

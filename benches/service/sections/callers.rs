@@ -1,5 +1,5 @@
-//! What it costs to know the caller and what it may do: handshakes beside plaintext, JWTs beside an access token, and
-//! operators' policies beside the built-in ones.
+//! What it costs to know the caller and what it may do: handshakes beside plaintext, JWTs beside an access token, signed
+//! requests of SDKs beside gRPC, and operators' policies beside the built-in ones.
 
 use std::fs;
 use std::hint::black_box;
@@ -8,13 +8,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use credentiald::ambient::SystemEntropy;
 use credentiald::authz::{CedarAuthorizer, Policies, PolicyFile, PolicyTexts};
 use credentiald::domain::action::Action;
 use credentiald::domain::caller::Caller;
-use credentiald::domain::names::{FreeName, RamUserName, TenantName};
+use credentiald::domain::names::{FreeName, PepperKeyId, RamUserName, TenantName};
 use credentiald::domain::resource::Resource;
 use credentiald::domain::subject::SubjectName;
-use credentiald::hashing::Cost;
+use credentiald::hashing::{Cost, new_key};
 use credentiald::ports::{AccessRequest, Authorizer, Decision, NoMeter};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -22,15 +23,18 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::{PATIENT, Plan};
+use crate::callers::{Cheap, Subject};
 use crate::client::generated::credential::admin::v1::GetPasswordPolicyRequest;
 use crate::client::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
 use crate::client::{Connection, Token};
+use crate::load::{Caller as _, Outcome};
 use crate::machine::NoiseMeter;
 use crate::process::{Process, free_address};
 use crate::report::{Report, Series, Target};
-use crate::server::{BINARY, LONG, Server};
+use crate::server::{BINARY, LONG, Server, access_key};
 use crate::support::certificates::{Authority, ClientTls};
 use crate::support::jwt::{SigningKey, claims, issuers, key_set};
+use crate::support::signer::Sender;
 
 const ALGORITHMS: [&str; 3] = ["ES256", "RS256", "EdDSA"];
 const POLICIES: [usize; 4] = [0, 10, 100, 1000];
@@ -43,11 +47,17 @@ pub async fn run(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
     fs::write(folder.path().join("keys.json"), key_set(&keys.each_ref())).unwrap();
     let issuers_file = folder.path().join("issuers.toml");
     fs::write(&issuers_file, issuers("jwks_file = \"keys.json\"")).unwrap();
-    let flags = ["--jwt-issuers-file", issuers_file.to_str().unwrap()];
-    let mut server = Server::start_with(Cost::DEFAULT, "acme", 1, &flags).await;
+    let (http, ring) = (free_address(), new_key(&PepperKeyId::parse("bench").unwrap(), &SystemEntropy));
+    let flags = [
+        ["--jwt-issuers-file", issuers_file.to_str().unwrap()],
+        ["--http-listen", &http.to_string()],
+        ["--pepper-keys", &ring],
+    ];
+    let mut server = Server::start_with(Cost::DEFAULT, "acme", 3, flags.as_flattened()).await;
     noise.add(server.process.id());
     connections(plan, report, noise, server.address, &folder).await;
     tokens(plan, report, &mut server, &keys).await;
+    sdks(plan, report, &mut server, http).await;
     decisions(plan, report);
 }
 
@@ -123,6 +133,46 @@ async fn tokens(plan: Plan, report: &mut Report, server: &mut Server, keys: &[Si
         report.row(&figure, Target::None, "", &(times.median() / token).into());
     }
     report.row("A call with an access token", Target::None, "µs", &token.into());
+}
+
+/// Changes of two users, and of a third one those that are refused without a hash: over gRPC, and as Alibaba Cloud's SDK
+/// for Python makes them.
+async fn sdks(plan: Plan, report: &mut Report, server: &mut Server, http: SocketAddr) {
+    const VERSION: &str = "2015-05-01";
+    let (connection, origin) = server.connections.next();
+    let mut admin = AdminServiceClient::with_origin(connection, origin);
+    let root = &server.tenant.root;
+    let mut refused = Cheap::new(0, &server.tenant, &mut server.connections);
+    let refused_key = access_key(&mut admin, root, &server.tenant.subjects[0].name).await;
+    let key = access_key(&mut admin, root, &server.tenant.subjects[1].name).await;
+    let mut change = server.changers(3, PATIENT).pop().unwrap();
+    let mut sender = Sender::open(http).await;
+    let mut times = <[Series; 4]>::default();
+    for turn in 0..plan.samples + 10 {
+        let version = turn as u64 + 1;
+        for (contender, times) in times.iter_mut().enumerate() {
+            let (old, new) = (Subject::password(version), Subject::password(version + 1));
+            let request = match contender {
+                1 => key.acs3("ChangePassword", VERSION, &[("OldPassword", &old), ("NewPassword", &new)]),
+                _ => refused_key.acs3("ChangePassword", VERSION, &[("OldPassword", &old), ("NewPassword", "x")]),
+            };
+            let began = Instant::now();
+            match contender {
+                0 => assert!(matches!(change.call().await, Outcome::Done)),
+                2 => assert!(matches!(refused.bad_password().await, Outcome::Refused(_))),
+                _ => assert_eq!(sender.send(request).await.status(), if contender == 1 { 200 } else { 400 }),
+            }
+            if turn >= 10 {
+                times.push(began.elapsed().as_secs_f64() * 1e6);
+            }
+        }
+    }
+    let [change, by_sdk, refused, refused_by_sdk] = times.each_ref().map(Series::median);
+    report.row("A change, signed over HTTP/1.1 ÷ gRPC, medians", Target::AtMost(1.1), "", &(by_sdk / change).into());
+    let figure = "A refused change, signed over HTTP/1.1 ÷ gRPC, medians";
+    report.row(figure, Target::AtMost(1.3), "", &(refused_by_sdk / refused).into());
+    report.row("A change over gRPC", Target::None, "µs", &change.into());
+    report.row("A refused change over gRPC", Target::None, "µs", &refused.into());
 }
 
 /// A decision alone, in this process.

@@ -128,9 +128,9 @@ impl Run {
 
     /// Sends signed requests with whatever can be sent for a password, and with passwords where none belongs.
     async fn send_signed(&mut self, passwords: &[&str]) {
-        let root = AccessKey::issue(self.root(), "ROOT", "").await;
-        let alice = AccessKey::issue(self.root(), "RAM_USER", "alice").await;
-        let bob = AccessKey::issue(self.root(), "IAM_USER", "bob").await;
+        let root = self.root().access_key("ROOT", "").await;
+        let alice = self.root().access_key("RAM_USER", "alice").await;
+        let bob = self.root().access_key("IAM_USER", "bob").await;
         let stranger = AccessKey { secret: SECOND.to_owned(), ..alice.clone() };
         for key in [&root, &alice, &bob] {
             self.made.add(&key.secret, PART_OF_A_TOKEN);

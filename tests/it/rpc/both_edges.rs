@@ -30,7 +30,7 @@ struct Caller {
 impl Caller {
     async fn of(world: &World, kind: &str, names: [&str; 2]) -> Self {
         let bearer = world.caller(kind, names[0]).await;
-        Self { bearer, key: AccessKey::issue(&world.root, kind, names[1]).await }
+        Self { bearer, key: world.root.access_key(kind, names[1]).await }
     }
 }
 
@@ -170,7 +170,7 @@ async fn the_same_request_over_both_edges_gives_the_same_decision() {
     let setup = Setup::default().with("pepper.keys", &ring).with("attempts.allowance", "3");
     let world = setup.with("http.listen", "127.0.0.1:0").start().await;
     world.root.ok("CreateInstance", json!({ "instance_id": "r-1" })).await;
-    let root = Caller { bearer: world.root.clone(), key: AccessKey::issue(&world.root, "ROOT", "").await };
+    let root = Caller { bearer: world.root.clone(), key: world.root.access_key("ROOT", "").await };
     let mut both = Both { world, sent: 0, reasons: BTreeSet::new() };
     let mut users = BTreeMap::new();
     for (method, old_field, new_field) in CHANGES {

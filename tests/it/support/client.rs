@@ -15,7 +15,7 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OnceCell, mpsc};
@@ -27,6 +27,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::certificates::ClientTls;
+use super::signer::AccessKey;
 
 /// The descriptors of the proto files, compiled here and not taken from the server.
 pub static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
@@ -125,6 +126,18 @@ impl Client {
         let response = self.open(&path(&method), encoded(&method, request)).await.expect("the server answers");
         let (head, body) = response.into_parts();
         Watching { method, initial: head.headers, body, received: Vec::new() }
+    }
+
+    /// A new access key of a caller in the client's tenant.
+    pub async fn access_key(&self, kind: &str, name: &str) -> AccessKey {
+        let request = json!({
+            "caller_kind": format!("CALLER_KIND_{kind}"),
+            "caller_name": name,
+            "form": "ACCESS_TOKEN_FORM_ACCESS_KEY",
+        });
+        let issued = self.ok("IssueAccessToken", request).await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        AccessKey { id: text(&issued["access_token"]["access_key_id"]), secret: text(&issued["access_key_secret"]) }
     }
 
     /// Calls, and expects success.

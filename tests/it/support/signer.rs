@@ -12,13 +12,11 @@ use credentiald::ambient::SystemClock;
 use credentiald::ports::Clock;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use uuid::Uuid;
-
-use super::Client;
 
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// What the `Host` header of every request says.
@@ -35,18 +33,6 @@ pub struct AccessKey {
 pub type Parameters<'a> = &'a [(&'a str, &'a str)];
 
 impl AccessKey {
-    /// A new one, issued by the root of its tenant.
-    pub async fn issue(root: &Client, kind: &str, name: &str) -> Self {
-        let request = json!({
-            "caller_kind": format!("CALLER_KIND_{kind}"),
-            "caller_name": name,
-            "form": "ACCESS_TOKEN_FORM_ACCESS_KEY",
-        });
-        let issued = root.ok("IssueAccessToken", request).await;
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        Self { id: text(&issued["access_token"]["access_key_id"]), secret: text(&issued["access_key_secret"]) }
-    }
-
     /// A request of Alibaba Cloud's current SDKs.
     pub fn acs3(&self, action: &str, version: &str, parameters: Parameters<'_>) -> Request<Bytes> {
         let query = canonical(parameters.to_vec());
@@ -148,13 +134,26 @@ fn extended_time() -> String {
     format!("{}Z", &SystemClock.now().to_string()[..19])
 }
 
-/// Sends a request to the edge for SDKs, over a connection of its own.
+/// A connection to the edge for SDKs.
+pub struct Sender(SendRequest<Full<Bytes>>);
+
+impl Sender {
+    pub async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    pub async fn send(&mut self, request: Request<Bytes>) -> Response<Bytes> {
+        self.0.ready().await.unwrap();
+        let (head, body) = self.0.send_request(request.map(Full::new)).await.unwrap().into_parts();
+        Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+}
+
+/// Sends a request over a connection of its own.
 pub async fn send(address: SocketAddr, request: Request<Bytes>) -> Response<Bytes> {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-    let connection = tokio::spawn(connection);
-    let (head, body) = sender.send_request(request.map(Full::new)).await.unwrap().into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    connection.abort();
-    Response::from_parts(head, body)
+    Sender::open(address).await.send(request).await
 }
