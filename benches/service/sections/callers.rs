@@ -1,9 +1,10 @@
 //! What it costs to know the caller and what it may do: handshakes beside plaintext, JWTs beside an access token, signed
 //! requests of SDKs beside gRPC, and operators' policies beside the built-in ones.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::hint::black_box;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,11 +48,14 @@ pub async fn run(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
     fs::write(folder.path().join("keys.json"), key_set(&keys.each_ref())).unwrap();
     let issuers_file = folder.path().join("issuers.toml");
     fs::write(&issuers_file, issuers("jwks_file = \"keys.json\"")).unwrap();
-    let (http, ring) = (free_address(), new_key(&PepperKeyId::parse("bench").unwrap(), &SystemEntropy));
+    let (http, ring_file) = (free_address(), folder.path().join("ring"));
+    let ring = new_key(&PepperKeyId::parse("bench").unwrap(), &SystemEntropy);
+    fs::write(&ring_file, ring.as_bytes()).unwrap();
+    fs::set_permissions(&ring_file, Permissions::from_mode(0o600)).unwrap();
     let flags = [
         ["--jwt-issuers-file", issuers_file.to_str().unwrap()],
         ["--http-listen", &http.to_string()],
-        ["--pepper-keys", &ring],
+        ["--pepper-keys-file", ring_file.to_str().unwrap()],
     ];
     let mut server = Server::start_with(Cost::DEFAULT, "acme", 3, flags.as_flattened()).await;
     noise.add(server.process.id());
@@ -69,7 +73,7 @@ async fn connections(plan: Plan, report: &mut Report, noise: &NoiseMeter, plaint
     let path = |name: &str, text: &str| {
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         path
     };
     let address = free_address();
