@@ -4,6 +4,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
+use super::signature::acs3::ALGORITHM as ACS3_HMAC_SHA256;
 use super::signature::sdk_hmac::ALGORITHM as SDK_HMAC_SHA256;
 
 /// A vendor.
@@ -16,18 +17,20 @@ pub(super) enum Vendor {
 }
 
 impl Vendor {
-    /// The vendor of a request: that of its signature, or without one that of its path.
+    /// The vendor of a request: that of its signature, or if that is of none, that of its path.
     pub(super) fn of(head: &Parts) -> Self {
-        let is_of_huawei = match algorithm(&head.headers) {
-            Some(algorithm) => algorithm == SDK_HMAC_SHA256.as_bytes(),
-            None => head.uri.path().starts_with("/v"),
-        };
-        if is_of_huawei { Self::Huawei } else { Self::Alibaba }
+        match algorithm(&head.headers) {
+            Some(SDK_HMAC_SHA256) => Self::Huawei,
+            Some(ACS3_HMAC_SHA256) => Self::Alibaba,
+            _ if head.uri.path().starts_with("/v") => Self::Huawei,
+            _ => Self::Alibaba,
+        }
     }
 }
 
-fn algorithm(headers: &HeaderMap) -> Option<&[u8]> {
-    headers.get(AUTHORIZATION)?.as_bytes().split(|byte| *byte == b' ').next()
+fn algorithm(headers: &HeaderMap) -> Option<&str> {
+    let authorization = std::str::from_utf8(headers.get(AUTHORIZATION)?.as_bytes()).ok()?;
+    authorization.split(' ').next()
 }
 
 #[cfg(test)]
@@ -46,6 +49,7 @@ mod tests {
             ("/v5/caller-password", Some("ACS3-HMAC-SHA256 Credential=a"), Vendor::Alibaba),
             ("/", Some("SDK-HMAC-SHA256 Access=a"), Vendor::Huawei),
             ("/", Some("Bearer a"), Vendor::Alibaba),
+            ("/v5/caller-password", Some("V11-HMAC-SHA256 Credential=a"), Vendor::Huawei),
         ] {
             let mut request = Request::post(path);
             if let Some(authorization) = authorization {

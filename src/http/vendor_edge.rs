@@ -147,3 +147,33 @@ fn wants_xml(vendor: Vendor, headers: &HeaderMap, parameters: &Parameters) -> bo
     let is_python = agent.windows(6).any(|window| window == b"Python");
     vendor == Vendor::Alibaba && is_asked && (headers.contains_key(AUTHORIZATION) || !is_python)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xml_is_for_sdks_that_ask_for_it_and_can_read_it() {
+        const PYTHON: &str = "AlibabaCloud (Linux; x86_64) Python/3.11.7 Core/2.16.1";
+        let headers = |authorization: &str, agent: &str| {
+            let pairs = [(AUTHORIZATION, authorization), (USER_AGENT, agent)];
+            let present = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+            present.map(|(name, value)| (name, HeaderValue::from_str(value).unwrap())).collect::<HeaderMap>()
+        };
+        let acs3 = "ACS3-HMAC-SHA256 Credential=a";
+        for (vendor, query, authorization, agent, expected) in [
+            (Vendor::Alibaba, "Format=XML", acs3, "", true),
+            (Vendor::Alibaba, "Format=xml", acs3, PYTHON, true),
+            (Vendor::Alibaba, "Format=XML", "", "", true),
+            (Vendor::Alibaba, "Format=XML", "", "AlibabaCloud (linux; x64) Node.js/v20", true),
+            (Vendor::Alibaba, "Format=XML", "", PYTHON, false),
+            (Vendor::Alibaba, "Format=JSON", acs3, "", false),
+            (Vendor::Alibaba, "", acs3, "", false),
+            (Vendor::Huawei, "Format=XML", "SDK-HMAC-SHA256 Access=a", "", false),
+        ] {
+            let parameters = Parameters::parse(query, "").unwrap();
+            let found = wants_xml(vendor, &headers(authorization, agent), &parameters);
+            assert_eq!(found, expected, "{vendor:?} {query} {authorization} {agent}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use super::canonical::{Authorization, sha256_hex};
 use super::{ClaimedSignature, SignatureProblem, nonce, times};
 use crate::http::request::ReceivedRequest;
 
-pub(super) const ALGORITHM: &str = "ACS3-HMAC-SHA256";
+pub(in crate::http) const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
 /// Headers that have to be there and signed. The SDKs sign others too, but not all of them the same.
 const DEMANDED: [&str; 6] =

@@ -1,6 +1,6 @@
 //! The signatures of the vendors' SDKs: what a request claims, and whether a secret made its signature.
 
-mod acs3;
+pub(super) mod acs3;
 mod canonical;
 pub(super) mod sdk_hmac;
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod access_keys;
 mod admin;
 mod attempts;
 mod audit;
+mod bad_signatures;
 mod both_edges;
 mod candidate_policies;
 mod change_password;
