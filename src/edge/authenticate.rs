@@ -6,7 +6,8 @@ use super::{Explanation, Reason, RequestContext};
 use crate::domain::action::Action;
 use crate::domain::caller::{Caller, EligibleCaller};
 use crate::ports::{
-    CertificateHolder, CertificateRefusal, Evidence, ExternalIdentity, PeerCertificate, PresentedJwt, SignedRequest,
+    CertificateHolder, CertificateRefusal, Evidence, ExternalIdentity, PeerCertificate, PresentedJwt, SignatureProblem,
+    SignedRequest,
 };
 use crate::service::{Call, ProofRefusal, Service, ServiceError};
 
@@ -101,6 +102,12 @@ pub async fn authenticate_signed<'a, Values: Iterator<Item = Option<&'a str>>>(
     call_of(caller, action, evidence, context).map_err(refused)
 }
 
+/// Counts and logs a signature that can't be checked, so that [`authenticate_signed`] never sees it.
+pub fn note_unchecked_signature(service: &Service, problem: SignatureProblem, context: &RequestContext) {
+    service.count_unchecked_signature();
+    log_refusal(service, ProofRefusal::Unchecked(problem), context);
+}
+
 /// The evidence, and beside it a certificate which names a caller: that must be this one, also from then on.
 fn with_certificate(
     service: &Service,
@@ -180,7 +187,7 @@ fn log_refusal(service: &Service, refusal: ProofRefusal, context: &RequestContex
         }
         ProofRefusal::Jwt(_) => "a JWT",
         ProofRefusal::Certificate(_) => "the certificate that a proxy forwards",
-        ProofRefusal::Signature(_) => "a signed request",
+        ProofRefusal::Signature(_) | ProofRefusal::Unchecked(_) => "a signed request",
     };
     if let Some(left_out) = service.log_refused_proof(refusal) {
         tracing::info!(%request_id, %peer, %refusal, left_out, "{proof} was refused");

@@ -16,7 +16,7 @@ mod request_context;
 mod status_code;
 mod vendor_code;
 
-pub use authenticate::{authenticate, authenticate_signed, disclosed};
+pub use authenticate::{authenticate, authenticate_signed, disclosed, note_unchecked_signature};
 pub use explanation::{Explanation, Violation};
 pub use fields::Fields;
 pub use measured::Measured;

@@ -18,5 +18,5 @@ mod vendor_edge;
 
 pub use parameters::{ParameterProblem, Parameters};
 pub use request::ReceivedRequest;
-pub use signature::{ClaimedSignature, SignatureProblem};
+pub use signature::ClaimedSignature;
 pub use vendor_edge::{VendorEdge, VendorSettings};

@@ -17,12 +17,12 @@ use super::message::Message;
 use super::operations::Operation;
 use super::parameters::{ParameterProblem, Parameters};
 use super::request::ReceivedRequest;
+use super::signature::ClaimedSignature;
 use super::signature::sdk_hmac::CLIENT_TOKEN;
-use super::signature::{ClaimedSignature, SignatureProblem};
 use super::vendor::Vendor;
 use crate::edge::{self, CorrelationId, Explanation, Measured, Reason, RequestContext, RequestId, Times};
 use crate::ports::meter::StatusCode;
-use crate::ports::{Clock, Entropy, Meter, PeerCertificate, TransportProblem};
+use crate::ports::{Clock, Entropy, Meter, PeerCertificate, SignatureProblem, TransportProblem};
 use crate::service::{Service, ServiceError};
 
 /// The settings of the edge.
@@ -119,10 +119,13 @@ impl VendorEdge {
         let parameters = parameters?;
         let operation = operation.ok_or_else(|| Explanation::of_reason(Reason::UnknownMethod))?;
         // A signature in the parameters covers no path and no JSON.
-        if vendor == Vendor::Huawei && !request.headers.contains_key(AUTHORIZATION) {
-            return Err(SignatureProblem::Absent.into());
-        }
-        let signature = ClaimedSignature::of(request, &parameters)?;
+        let claimed = if vendor == Vendor::Huawei && !request.headers.contains_key(AUTHORIZATION) {
+            Err(SignatureProblem::Absent)
+        } else {
+            ClaimedSignature::of(request, &parameters)
+        };
+        let signature =
+            claimed.inspect_err(|problem| edge::note_unchecked_signature(&self.service, *problem, context))?;
         let values = |name: &'static str| request.headers.get_all(name).iter().map(HeaderValue::to_str).map(Result::ok);
         let call = edge::authenticate_signed(&self.service, &signature, values, certificate, context).await?;
         let of_call = call.clone();

@@ -32,6 +32,6 @@ pub use jwt::{JwtRefusal, JwtVerifier, PresentedJwt};
 pub use limited_lines::LimitedLines;
 pub use meter::{Counter, Gauge, Gauged, Histogram, Meter, NoMeter};
 pub use pepper::{Pepper, PepperError, PepperProblem};
-pub use signed_request::{SIGNATURE_WINDOW, SignatureRefusal, SignedRequest};
+pub use signed_request::{SIGNATURE_WINDOW, SignatureProblem, SignatureRefusal, SignedRequest};
 pub use store::{Store, StoreError};
 pub use transport_problem::TransportProblem;

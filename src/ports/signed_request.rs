@@ -28,6 +28,32 @@ pub trait SignedRequest: Send + Sync {
     fn proven(&self, secret: &str, now: Timestamp) -> Result<(), SignatureRefusal>;
 }
 
+/// Why a request is refused before its key is looked up. Repeats nothing of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum SignatureProblem {
+    /// It is not signed.
+    #[error("the request is not signed")]
+    Absent,
+    /// The algorithm is not one that the service checks.
+    #[error("the signature algorithm is not supported")]
+    Algorithm,
+    /// A part of the signature is missing, or can't be understood.
+    #[error("the signature is incomplete or malformed: {0}")]
+    Malformed(&'static str),
+    /// A header that has to be signed is not.
+    #[error("a header is not signed that has to be: {0}")]
+    HeaderNotSigned(&'static str),
+    /// A part of the request is one that this form of signature does not cover.
+    #[error("the signature does not cover this {0}")]
+    NotCovered(&'static str),
+    /// The body is not the one that was signed.
+    #[error("the digest of the body is another one")]
+    BodyDigest,
+    /// The time can't be understood.
+    #[error("the time of the request is malformed")]
+    Time,
+}
+
 /// Why a signed request proves no caller, as far as its sender may know.
 ///
 /// The ids of access keys have 122 random bits, so none is found by trying. But an id is no secret: it is sent in the clear,

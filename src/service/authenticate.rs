@@ -10,8 +10,8 @@ use super::{Call, Service, ServiceError};
 use crate::domain::access_token::TokenDigest;
 use crate::domain::caller::Caller;
 use crate::ports::{
-    CallerProof, CertificateRefusal, Evidence, ExternalIdentity, JwtRefusal, PresentedJwt, SignatureRefusal,
-    SignedRequest,
+    CallerProof, CertificateRefusal, Evidence, ExternalIdentity, JwtRefusal, PresentedJwt, SignatureProblem,
+    SignatureRefusal, SignedRequest,
 };
 
 /// The prefix of every bearer token's text, so that scanners for leaked secrets recognize it.
@@ -33,6 +33,9 @@ pub enum ProofRefusal {
     /// It refuses a signed request.
     #[error("{0}")]
     Signature(SignatureRefusal),
+    /// It can't check the signature of a request.
+    #[error("{0}")]
+    Unchecked(SignatureProblem),
 }
 
 impl Service {
@@ -63,6 +66,11 @@ impl Service {
         let key = self.gates.access_key_of(request).await?;
         let evidence = Evidence::of_token(&key);
         Ok((key.caller, evidence))
+    }
+
+    /// Counts a request that is refused because its signature can't be checked.
+    pub fn count_unchecked_signature(&self) {
+        self.gates.count_refused_signature();
     }
 
     /// The caller of an identity from outside, and the evidence for the caller from now on: the ids of the tenant and

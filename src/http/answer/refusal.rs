@@ -7,8 +7,7 @@ use super::Vendor;
 use crate::edge::{Explanation, Reason, Violation};
 use crate::http::message::camel_case;
 use crate::http::parameters::ParameterProblem;
-use crate::http::signature::SignatureProblem;
-use crate::ports::{SignatureRefusal, TransportProblem};
+use crate::ports::{SignatureProblem, SignatureRefusal, TransportProblem};
 
 /// Alibaba Cloud's code for a signature that does not match.
 const MISMATCH: &str = "SignatureDoesNotMatch";

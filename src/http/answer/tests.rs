@@ -8,8 +8,7 @@ use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::AuthorizationMessage;
 use crate::edge::{Explanation, RequestContext};
 use crate::http::parameters::ParameterProblem;
-use crate::http::signature::SignatureProblem;
-use crate::ports::{NotAdmitted, SignatureRefusal, TransportProblem};
+use crate::ports::{NotAdmitted, SignatureProblem, SignatureRefusal, TransportProblem};
 use crate::service::ServiceError;
 use crate::service::error::Stateful;
 

@@ -17,36 +17,10 @@ use zeroize::Zeroizing;
 use super::parameters::Parameters;
 use super::request::ReceivedRequest;
 use crate::domain::time::Timestamp;
-use crate::ports::{SIGNATURE_WINDOW, SignatureRefusal, SignedRequest};
+use crate::ports::{SIGNATURE_WINDOW, SignatureProblem, SignatureRefusal, SignedRequest};
 
 /// Longest nonce.
 const LONGEST_NONCE: usize = 128;
-
-/// Why a request is refused before its key is looked up. Repeats nothing of the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SignatureProblem {
-    /// It is not signed.
-    #[error("the request is not signed")]
-    Absent,
-    /// The algorithm is not one that the service checks.
-    #[error("the signature algorithm is not supported")]
-    Algorithm,
-    /// A part of the signature is missing, or can't be understood.
-    #[error("the signature is incomplete or malformed: {0}")]
-    Malformed(&'static str),
-    /// A header that has to be signed is not.
-    #[error("a header is not signed that has to be: {0}")]
-    HeaderNotSigned(&'static str),
-    /// A part of the request is one that this form of signature does not cover.
-    #[error("the signature does not cover this {0}")]
-    NotCovered(&'static str),
-    /// The body is not the one that was signed.
-    #[error("the digest of the body is another one")]
-    BodyDigest,
-    /// The time can't be understood.
-    #[error("the time of the request is malformed")]
-    Time,
-}
 
 /// What a signed request claims.
 pub struct ClaimedSignature {

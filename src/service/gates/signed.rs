@@ -68,9 +68,13 @@ impl Gates {
     ) -> Result<AccessToken, ServiceError> {
         let found = self.signing_key(request).await;
         if let Err(ServiceError::SignatureRefused(_) | ServiceError::TooManyAttempts { .. }) = found {
-            self.ports.meter.count(Counter::SignaturesRefused);
+            self.count_refused_signature();
         }
         found
+    }
+
+    pub(in crate::service) fn count_refused_signature(&self) {
+        self.ports.meter.count(Counter::SignaturesRefused);
     }
 
     async fn signing_key(&self, request: &dyn SignedRequest) -> Result<AccessToken, ServiceError> {

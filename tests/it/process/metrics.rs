@@ -11,6 +11,7 @@ use super::installation::Installation;
 use super::serving::Serving;
 use super::tenant::{Acme, change, verification};
 use crate::support::Client;
+use crate::support::signer::{AccessKey, send};
 
 const OLD: &str = "Old-Harbour-12";
 
@@ -89,6 +90,38 @@ async fn hashes_and_refusals_are_counted_without_names() {
         assert!(!after.contains(name), "{after}");
     }
     assert!(get(address, "/").starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn a_signature_that_can_not_be_checked_is_counted_and_logged_without_anything_of_the_request() {
+    let installation = Installation::new();
+    let listeners = ["--metrics-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"];
+    let (serving, _) = installation.acme(&listeners).await;
+    let address = scraped_at(&serving);
+    let stranger = AccessKey { id: format!("CDAK{}", "0".repeat(32)), secret: "none".to_owned() };
+    let with = |header, value: &str| {
+        let mut request = stranger.acs3("ChangePassword", "2015-05-01", &[("OldPassword", OLD)]);
+        request.headers_mut().insert(header, value.parse().unwrap());
+        request
+    };
+    let mut absent =
+        stranger.sdk_hmac("POST", "/v5/caller-password", &json!({ "old_password": OLD }).to_string(), None);
+    absent.headers_mut().remove("authorization");
+    let unlisted = with("x-acs-security-token", OLD);
+    for request in [absent, unlisted, with("x-acs-date", OLD), with("authorization", "ACS3-HMAC-SM3 Credential=a")] {
+        for _ in 0..2 {
+            let response = send(serving.http_address(), request.clone()).await;
+            assert!([400, 401].contains(&response.status().as_u16()), "{:?}", response.body());
+        }
+    }
+    let counted = value(&get(address, "/metrics"), "credentiald_signatures_refused_total");
+    let log = serving.stop().await;
+    assert!((counted - 8.0).abs() < 0.1, "{counted}: {log}");
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("a signed request was refused")).collect();
+    for problem in ["is not signed", "not signed that has to be: x-acs-*", "time of the request", "algorithm"] {
+        assert!(lines.iter().any(|line| line.contains(problem)), "{problem}: {log}");
+    }
+    assert!(lines.len() == 4 && !log.contains(OLD), "{log}");
 }
 
 #[tokio::test]
