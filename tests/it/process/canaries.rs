@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use http::HeaderValue;
+use http::{HeaderValue, Request};
 use prost::Message;
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value as Field};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::installation::{Installation, outcome, write_secretly};
 use super::quickstart::{Call, Demonstration};
@@ -155,14 +157,36 @@ impl Run {
             let domain = [("DomainName", *password), ("Password", *password), ("ClientToken", *password)];
             requests.push(root.acs3("ModifyPWByDomain", "2015-11-23", &domain));
             requests.push(root.acs3("SetPasswordPolicy", "2015-05-01", &[("MinimumPasswordLength", password)]));
-            let misplaced = [("content-type", password), ("x-acs-date", password), ("authorization", password)];
-            for (name, value) in misplaced.iter().filter(|(_, value)| HeaderValue::from_str(value).is_ok()) {
+            let form = alice.v1("ChangePassword", "2015-05-01", &[("OldPassword", password), ("NewPassword", WRONG)]);
+            let body = form.uri().query().unwrap().to_owned().into();
+            let form = Request::post("/").header("content-type", "application/x-www-form-urlencoded").body(body);
+            requests.push(form.unwrap());
+            let misplaced = ["content-type", "x-acs-date", "authorization", "user-agent", "x-acs-security-token"];
+            for (name, value) in
+                misplaced.iter().filter_map(|name| Some((*name, HeaderValue::from_str(password).ok()?)))
+            {
                 let mut request = alice.acs3("ChangePassword", "2015-05-01", &[("Action", password)]);
-                request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
+                request.headers_mut().insert(name, value);
                 requests.push(request);
             }
         }
+        // Those of one password stand for all: to look for each of many takes long.
+        for request in &requests[..requests.len() / passwords.len()] {
+            let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+            let carrier = authorization.or(request.uri().query()).unwrap_or_default();
+            if let Some((_, signature)) = carrier.split_once("Signature=") {
+                self.sent.add(signature, PART_OF_A_TOKEN);
+            }
+        }
         let address = self.serving.http_address();
+        for head in [format!("GET /?OldPassword={SECOND} HTTP/1.1\r\n{WRONG}\r\n\r\n"), format!("{SECOND}\r\n\r\n")] {
+            let mut connection = TcpStream::connect(address).await.unwrap();
+            connection.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            connection.read_to_end(&mut answer).await.unwrap();
+            assert!(answer.starts_with(b"HTTP/1.1 400"), "{}", String::from_utf8_lossy(&answer));
+            self.seen.add("a malformed head", answer);
+        }
         let mut statuses = BTreeSet::new();
         for request in requests {
             let path = request.uri().path().to_owned();
