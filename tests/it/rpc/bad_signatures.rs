@@ -1,5 +1,5 @@
-//! Signed requests with one thing wrong: each is refused with its vendor's code, and changes nothing. And requests that are
-//! unusual, but right.
+//! Signed requests with one thing wrong: each is refused with its vendor's code, and changes nothing. So are those that the
+//! service has no time for. And requests that are unusual, but right.
 
 use std::time::Duration;
 
@@ -65,8 +65,13 @@ struct Edge {
 
 impl Edge {
     async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(settings: &[(&str, &str)]) -> Self {
         let clock = MovedClock::stopped();
         let setup = Setup::default().with("pepper.keys", &ring()).with("http.listen", "127.0.0.1:0");
+        let setup = settings.iter().fold(setup, |setup, (key, value)| setup.with(key, value));
         Self { world: setup.by(&clock).start().await, clock }
     }
 
@@ -269,5 +274,37 @@ async fn an_answer_is_xml_if_the_request_asks_for_it() {
         );
         let body = std::str::from_utf8(response.body()).unwrap();
         assert!(body.starts_with("<?xml") && body.contains(root) && body.contains("<RequestId>"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_done_before_the_deadline_is_refused_and_changes_nothing() {
+    // A hash takes longer than a request may.
+    let edge = Edge::start_with(&[("http.deadline_milliseconds", "500"), ("hashing.iterations", "60")]).await;
+    for (form, field, code) in [(Acs3, "ram_user", "ServiceUnavailable"), (SdkHmac, "iam_user", "IAM.0012")] {
+        let key = edge.user(form, "alice").await;
+        edge.expect("a deadline that no hash meets", form.change(&key), (503, code)).await;
+        let found = edge.world.verify_each(&json!({ field: "alice" }), &[CURRENT]).await;
+        assert_eq!(found, ["MATCHED_CURRENT"], "{form:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_beyond_its_quota_is_throttled_in_the_words_of_its_vendor() {
+    let edge = Edge::start_with(&[("quotas.per_caller", "1"), ("quotas.burst_seconds", "60")]).await;
+    let root = issue(&edge.world.root, "ROOT", "").await;
+    let of_huawei = || root.sdk_hmac("GET", "/v5/password-policy", "", None);
+    let of_alibaba = || root.acs3("GetPasswordPolicy", "2015-05-01", &[]);
+    for (request, code) in [(&of_huawei as &dyn Fn() -> _, "APIGW.0308"), (&of_alibaba, "Throttling.User")] {
+        let mut response = edge.send(request()).await;
+        for _ in 0..300 {
+            if response.status() != 200 {
+                break;
+            }
+            response = edge.send(request()).await;
+        }
+        let body = std::str::from_utf8(response.body()).unwrap();
+        assert!(response.status() == 429 && body.contains(&format!("\"{code}\"")), "{body}");
+        assert!(response.headers().contains_key("retry-after"));
     }
 }
