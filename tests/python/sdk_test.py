@@ -14,6 +14,7 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+from unittest.mock import patch
 
 from alibabacloud_dm20151123.client import Client as DmClient
 from alibabacloud_dm20151123.models import ModifyPWByDomainRequest
@@ -23,6 +24,7 @@ from alibabacloud_r_kvstore20150101 import models as kvstore
 from alibabacloud_r_kvstore20150101.client import Client as KvstoreClient
 from alibabacloud_ram20150501 import models as ram
 from alibabacloud_ram20150501.client import Client as RamClient
+from alibabacloud_tea_openapi.exceptions import ThrottlingException
 from alibabacloud_tea_openapi.models import Config
 from aliyunsdkcore.acs_exception.exceptions import ServerException as OldError
 from aliyunsdkcore.client import AcsClient
@@ -30,7 +32,7 @@ from aliyunsdkcore.request import CommonRequest
 from aliyunsdkr_kvstore.request.v20150101.ModifyAccountPasswordRequest import ModifyAccountPasswordRequest
 from aliyunsdkram.request.v20150501.ChangePasswordRequest import ChangePasswordRequest as OldChangePasswordRequest
 from darabonba.exceptions import DaraException
-from huaweicloudsdkcore.auth.credentials import GlobalCredentials
+from huaweicloudsdkcore.auth.credentials import BasicCredentials, GlobalCredentials
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkiam.v5 import (
@@ -41,6 +43,7 @@ from huaweicloudsdkiam.v5 import (
     UpdatePasswordPolicyReqBody,
     UpdatePasswordPolicyV5Request,
 )
+from huaweicloudsdksts.v1 import DecodeAuthorizationMessageReq, DecodeAuthorizationMessageRequest, StsClient
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("TEST_BINARY", ROOT / "target/debug/credentiald"))
@@ -150,10 +153,15 @@ class Sdks(unittest.TestCase):
         request.set_endpoint(self.http)
         return request
 
+    def huawei(self, kind, credentials):
+        builder = kind.new_builder().with_credentials(credentials).with_http_config(HttpConfig(ssl_ca_cert=self.ca))
+        return builder.with_endpoint(f"{self.protocol}://{self.http}").build()
+
     def iam(self, key):
-        config = HttpConfig(ssl_ca_cert=self.ca)
-        builder = IamClient.new_builder().with_credentials(GlobalCredentials(key.id, key.secret, "any-domain-id"))
-        return builder.with_http_config(config).with_endpoint(f"{self.protocol}://{self.http}").build()
+        return self.huawei(IamClient, GlobalCredentials(key.id, key.secret, "any-domain-id"))
+
+    def sts(self, key):
+        return self.huawei(StsClient, BasicCredentials(key.id, key.secret, "any-project-id"))
 
     def ram_user(self, name="alice"):
         self.admin("create-ram-user", "--user-name", name, "--password-stdin", input=FIRST)
@@ -351,9 +359,44 @@ class Sdks(unittest.TestCase):
             with self.assertRaises(DaraException) as caught:
                 change(user, "Wrong-password1", "Other-password1")
         self.assertEqual((caught.exception.status_code, caught.exception.code), (429, "Throttling.User"))
+        self.assertIsInstance(caught.exception, ThrottlingException)
+        self.assertGreater(caught.exception.retry_after, 0)
         # None of this has changed anything.
         self.admin("clear-attempts", "--ram-user", "alice")
         change(user, FIRST, "Other-password1")
+        RamClient(self.config(self.root)).set_password_policy(ram.SetPasswordPolicyRequest(password_reuse_prevention=3))
+        self.refused(400, "InvalidParameter.NewPassword.ReusePrevention", change, user, "Other-password1", "Other-password1")
+
+    def test_an_account_that_is_absent_or_whose_instance_is_busy_is_told_apart(self):
+        self.account()
+        client = KvstoreClient(self.config(self.root))
+
+        def change(account):
+            request = kvstore.ModifyAccountPasswordRequest(
+                instance_id="r-1", account_name=account, old_account_password=FIRST, new_account_password="New_pass1"
+            )
+            return client.modify_account_password(request)
+
+        self.refused(404, "InvalidAccountName.NotFound", change, "absent")
+        self.admin("set-instance-status", "--instance-id", "r-1", "--status", "changing")
+        self.refused(403, "IncorrectDBInstanceState", change, "app")
+        self.admin("set-instance-status", "--instance-id", "r-1", "--status", "normal")
+        change("app")
+
+    def test_a_nonce_that_was_used_is_refused(self):
+        key = self.ram_user()
+        for algorithm in ({}, {"signature_algorithm": "v2"}):
+            with self.subTest(algorithm), patch("alibabacloud_tea_openapi.client.Utils.get_nonce", return_value=str(algorithm)):
+                user = RamClient(self.config(key, **algorithm))
+                request = ram.ChangePasswordRequest(old_password="Wrong-password1", new_password="Other-password1")
+                self.refused(400, "InvalidParameter.OldPassword.Incorrect", user.change_password, request)
+                self.refused(400, "SignatureNonceUsed", user.change_password, request)
+        with patch("aliyunsdkcore.auth.composer.rpc_signature_composer.helper.get_uuid", return_value="a nonce"):
+            change = self.old_style("2015-05-01", "ram", key)
+            change(FIRST, "Other-password1")
+            with self.assertRaises(OldError) as caught:
+                change("Other-password1", "Third-password1")
+            self.assertEqual(caught.exception.get_error_code(), "SignatureNonceUsed")
 
     def test_each_error_of_the_old_sdk_is_its_exception(self):
         key = self.ram_user()
@@ -383,8 +426,16 @@ class Sdks(unittest.TestCase):
         bad = Key({"access_token": {"access_key_id": key.id}, "access_key_secret": "cdk_" + "0" * 64})
         self.refused_by_huawei(401, "APIGW.0301", change, self.iam(bad), FIRST, "Other-password1")
         denied = self.refused_by_huawei(403, "PAP5.0001", user.show_password_policy_v5, ShowPasswordPolicyV5Request())
-        self.assertTrue(denied.encoded_auth_msg)
+        request = DecodeAuthorizationMessageRequest(body=DecodeAuthorizationMessageReq(denied.encoded_auth_msg))
+        decoded = json.loads(self.sts(self.root).decode_authorization_message(request).decoded_message)
+        self.assertEqual(decoded["context"]["action"], "admin:ShowPasswordPolicyV5")
+        self.assertEqual(decoded["context"]["request_id"], denied.request_id)
         change(user, FIRST, "Other-password1")
+        self.refused_by_huawei(400, "1108", change, user, "Other-password1", "Other-password1")
+        for _ in range(6):
+            with self.assertRaises(ClientRequestException) as caught:
+                change(user, "Wrong-password1", "Third-password1")
+        self.assertEqual((caught.exception.status_code, caught.exception.error_code), (429, "APIGW.0308"))
 
 
 class OverTls(Sdks):

@@ -198,7 +198,7 @@ async fn a_request_with_one_thing_wrong_has_its_vendors_code_and_changes_nothing
             edge.expect(&format!("{form:?}: {what}"), request, expected).await;
         }
         let expired = form.refused("InvalidTimeStamp.Expired");
-        let far = Duration::from_secs(20 * 60);
+        let far = Duration::from_mins(20);
         edge.clock.forward(far);
         edge.expect("20 minutes late", form.change(&key), expired).await;
         edge.clock.back(2 * far);
