@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use crate::ambient::{SystemClock, SystemEntropy, host_name};
 use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
 use crate::config::{Attempts, Config, HashKernel, Hashing, Quotas, Watch};
-use crate::domain::attempts::{Backoff, COUNTED_FOR};
+use crate::domain::attempts::{Backoff, COUNTED_FOR, STOPPED_FOR};
 use crate::domain::names::FreeName;
 use crate::domain::time::{days, minutes};
 use crate::grpc::{DescriptorError, GrpcSettings};
@@ -319,13 +319,15 @@ pub fn engine_settings(hashing: &Hashing) -> Result<EngineSettings, CostError> {
 
 fn attempt_limits(attempts: &Attempts) -> AttemptLimits {
     let initial = Duration::from_secs(attempts.backoff_seconds);
+    let stop_after = NonZeroU32::new(attempts.stop_after);
     AttemptLimits {
         pair: Backoff {
             allowance: attempts.allowance,
             initial,
             longest: Duration::from_secs(attempts.longest_backoff_seconds),
-            counts_for: COUNTED_FOR,
-            stop_after: NonZeroU32::new(attempts.stop_after),
+            // As long as a stop: a guesser who pauses comes no further.
+            counts_for: if stop_after.is_some() { STOPPED_FOR } else { COUNTED_FOR },
+            stop_after,
         },
         subject: Backoff {
             allowance: attempts.subject_allowance,

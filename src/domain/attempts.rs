@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::caller::Caller;
 use super::time::{Timestamp, days};
 
-/// How long a wrong password counts, unless a limit says otherwise: far longer than any wait.
+/// How long a wrong password counts, unless a limit says otherwise or a number of them stops the caller: far longer than any
+/// wait.
 pub const COUNTED_FOR: Duration = days(7);
 
 /// How long a stop lasts that no administrator lifts: as long as the audit event of its last wrong password by default.

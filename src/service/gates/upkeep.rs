@@ -30,16 +30,18 @@ impl Gates {
 
     async fn keep_removing(&self, failed: impl Fn(&ServiceError)) {
         let mut due = tokio::time::interval(EVERY);
-        let mut last = [UpkeepTask::Removal; 4].map(LastFailure::of);
+        let mut last = [UpkeepTask::Removal; 5].map(LastFailure::of);
         loop {
             due.tick().await;
             let (now, store) = (self.now(), &self.ports.store);
             let events_before = now.before(self.installation.watches.kept);
             // The database protects recent ones by its own clock, which may be behind.
             let audit_before = now.before(self.installation.audit_kept).before(SPARED);
+            let failures_count_for = self.installation.attempts.pair.counts_for;
             let removed = [
                 in_parts(|| store.purge_change_events(events_before)).await,
                 in_parts(|| store.remove_old(now.before(SPARED))).await,
+                in_parts(|| store.remove_old_failures(now.before(SPARED), failures_count_for)).await,
                 // Not spared: they are kept for longer than they have an effect anyway, and there may be many.
                 in_parts(|| store.remove_spent_nonces(now)).await,
                 in_parts(|| store.remove_old_audit_events(audit_before, &*self.ports.sealer)).await,

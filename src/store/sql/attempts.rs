@@ -7,7 +7,7 @@ use super::rows::{self, Read};
 use super::upkeep::{AT_ONCE, is_full};
 use super::{Row, SqlStore, Statement, Transaction, audit_events, change_events, sql};
 use crate::domain::attempts::{
-    Backoff, COUNTED_FOR, CallerKey, Forget, KEPT_PAIRS, Pair, PairFailures, STOPPED_FOR, StoredFailures, SubjectKey,
+    Backoff, CallerKey, Forget, KEPT_PAIRS, Pair, PairFailures, STOPPED_FOR, StoredFailures, SubjectKey,
 };
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::caller::Caller;
@@ -225,14 +225,14 @@ async fn forget_all(transaction: &mut dyn Transaction, subject: SubjectKey) -> R
     Ok(any)
 }
 
-/// Removes a batch of failures that no longer count: of pairs that are stopped, or of those that are not. Nothing else
+/// Removes a batch of failures of which the last was before that time: of pairs that are stopped, or of those that are not. Nothing else
 /// removes the failures of a deleted subject, because they are stored under a digest. Returns the number removed.
 pub(super) async fn remove_old(
     transaction: &mut dyn Transaction,
     stopped: bool,
-    now: Timestamp,
+    before: Timestamp,
 ) -> Result<u64, StoreError> {
-    let before = now.before(if stopped { STOPPED_FOR } else { COUNTED_FOR }).as_micros();
+    let before = before.as_micros();
     let stopped = i64::from(stopped);
     let subjects = sql("SELECT DISTINCT subject_key FROM (
              SELECT subject_key FROM pair_failures WHERE stopped = $1 AND last_at < $2 ORDER BY last_at LIMIT $3

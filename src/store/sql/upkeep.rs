@@ -2,10 +2,13 @@
 //!
 //! It is not part of any caller's change: concurrent writers would then conflict over rows that concern neither.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::transact::Write;
 use super::{SqlStore, attempts, client_tokens, leftovers, overlaps, tokens};
+use crate::domain::attempts::STOPPED_FOR;
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::store::Upkeep;
@@ -18,14 +21,24 @@ impl Upkeep for SqlStore {
     async fn remove_old(&self, now: Timestamp) -> Result<bool, StoreError> {
         let removed = [
             self.upkeep("client_tokens").run(|transaction| Box::pin(client_tokens::remove_old(transaction, now))).await,
-            self.upkeep("failures").run(|transaction| Box::pin(attempts::remove_old(transaction, false, now))).await,
-            self.upkeep("stops").run(|transaction| Box::pin(attempts::remove_old(transaction, true, now))).await,
             self.upkeep("overlaps").run(|transaction| Box::pin(overlaps::remove_old(transaction, now))).await,
             self.upkeep("access_tokens").run(|transaction| Box::pin(tokens::remove_old(transaction, now))).await,
         ];
         let left = self.upkeep("leftovers").run(|transaction| Box::pin(leftovers::remove_some(transaction))).await;
         // If one fails, the others have still run.
         removed.into_iter().try_fold(left?, |more, count| Ok(more || is_full(count?)))
+    }
+
+    async fn remove_old_failures(&self, now: Timestamp, counted_for: Duration) -> Result<bool, StoreError> {
+        let mut more = false;
+        for (name, stopped, before) in
+            [("failures", false, now.before(counted_for)), ("stops", true, now.before(STOPPED_FOR))]
+        {
+            let removal = self.upkeep(name);
+            more |=
+                is_full(removal.run(|transaction| Box::pin(attempts::remove_old(transaction, stopped, before))).await?);
+        }
+        Ok(more)
     }
 
     async fn remove_spent_nonces(&self, now: Timestamp) -> Result<bool, StoreError> {

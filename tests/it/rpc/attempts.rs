@@ -301,6 +301,23 @@ async fn a_caller_that_is_stopped_stays_so_until_the_password_is_reset() {
 }
 
 #[tokio::test]
+async fn a_guesser_who_pauses_is_stopped_all_the_same() {
+    let clock = MovedClock::stopped();
+    let world = Setup::default().with("attempts.stop_after", "4").by(&clock).start().await;
+    world.ram_user("alice", RIGHT).await;
+    let relay = world.service().await;
+    for name in ["alice", "nobody"] {
+        for _ in 0..3 {
+            relay.ok("VerifyPassword", verify(name, "guess")).await;
+        }
+        clock.forward(days(8));
+        relay.ok("VerifyPassword", verify(name, "guess")).await;
+        let reply = relay.err("VerifyPassword", verify(name, RIGHT), "TOO_MANY_ATTEMPTS").await;
+        assert_eq!(reply.metadata("stopped").as_deref(), Some("true"), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_administrator_lists_attempts_and_clears_those_of_one_origin_or_all() {
     let setup = Setup::default().with("attempts.allowance", "2").with("attempts.stop_after", "3");
     let clock = MovedClock::stopped();

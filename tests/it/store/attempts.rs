@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use credentiald::domain::attempts::{Backoff, CallerKey, Failures, Forget, Pair, PairFailures, StoredFailures};
+use credentiald::domain::attempts::{
+    Backoff, COUNTED_FOR, CallerKey, Failures, Forget, Pair, PairFailures, StoredFailures,
+};
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::change_event::{ChangeKind, Position};
 use credentiald::domain::time::days;
@@ -92,10 +94,10 @@ pub async fn what_is_more_than_a_week_old_is_removed(backend: &mut impl Backend)
     }
     let week = at(0).after(days(7));
     store.record_failure(&pair(1, 1), week, &limit(), &event()).await.unwrap();
-    assert!(!store.remove_old(week).await.unwrap());
+    assert!(!store.remove_old_failures(week, COUNTED_FOR).await.unwrap());
     assert_eq!(store.failures(&pair(1, 1)).await.unwrap().by_all.count, 10, "a week old is not older than a week");
 
-    assert!(!store.remove_old(week.after(days(1))).await.unwrap());
+    assert!(!store.remove_old_failures(week.after(days(1)), COUNTED_FOR).await.unwrap());
     let left = store.failures(&pair(1, 1)).await.unwrap();
     assert_eq!((left.by_caller.count, left.by_all.count), (2, 2));
 }
@@ -115,10 +117,10 @@ pub async fn what_is_old_is_removed_a_part_at_a_time(backend: &mut impl Backend)
         store.record_failure(&pair(subject, 1), at(i64::from(subject)), &limit(), &event()).await.unwrap();
     }
     let later = at(0).after(days(8));
-    assert!(store.remove_old(later).await.unwrap());
+    assert!(store.remove_old_failures(later, COUNTED_FOR).await.unwrap());
     assert_eq!(store.failures(&pair(199, 1)).await.unwrap(), StoredFailures::default());
     assert_eq!(store.failures(&pair(200, 1)).await.unwrap().by_all.count, 1);
-    assert!(!store.remove_old(later).await.unwrap());
+    assert!(!store.remove_old_failures(later, COUNTED_FOR).await.unwrap());
     assert_eq!(store.failures(&pair(200, 1)).await.unwrap(), StoredFailures::default());
 }
 
@@ -148,7 +150,7 @@ pub async fn a_stop_is_stored_and_outlasts_what_is_counted(backend: &mut impl Ba
     assert!(store.failures(&pair(3, 1)).await.unwrap().is_stopped);
     // Those of the stopped pair slow no others: of the two that count, one is on the name.
     for (days_later, is_stopped, by_all) in [(0, true, 2), (8, true, 0), (400, true, 0), (401, false, 0)] {
-        store.remove_old(at(2).after(days(days_later))).await.unwrap();
+        store.remove_old_failures(at(2).after(days(days_later)), COUNTED_FOR).await.unwrap();
         let stored = store.failures(&of_subject).await.unwrap();
         assert_eq!((stored.is_stopped, stored.by_all.count), (is_stopped, by_all), "{days_later} days later");
     }

@@ -21,7 +21,7 @@ use credentiald::domain::names::{FreeName, RamUserName, TenantName};
 use credentiald::domain::overlap::PasswordUse;
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, SubjectKind};
 use credentiald::domain::tenant_settings::{RamPasswordPolicyChange, TenantSettings};
-use credentiald::domain::time::minutes;
+use credentiald::domain::time::{days, minutes};
 use credentiald::ports::store::{
     Authority, Commit, Generation, HashEntry, ImportedSubject, Replacement, SecretReplacement, StoredHashes,
     SubjectStatus, TokenProof,
@@ -128,6 +128,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     store_of.all_change_events(Position(0), 2).await.unwrap();
     store_of.purge_change_events(at(i64::MAX)).await.unwrap();
     store_of.remove_old(at(i64::MAX)).await.unwrap();
+    store_of.remove_old_failures(at(i64::MAX), days(7)).await.unwrap();
     store_of.remove_spent_nonces(at(i64::MAX)).await.unwrap();
     audit_log_is_asked_for(store_of, acme, alice.id).await;
     store_of.delete_subject(acme, &app.name, &authority()).await.unwrap();

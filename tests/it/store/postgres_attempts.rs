@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use credentiald::domain::attempts::{Forget, KEPT_PAIRS, Pair};
+use credentiald::domain::attempts::{COUNTED_FOR, Forget, KEPT_PAIRS, Pair};
 use credentiald::domain::time::days;
 use credentiald::ports::store::{Attempts, Upkeep};
 use futures_util::future::join_all;
@@ -69,7 +69,7 @@ async fn pairs_with_two_keys_and_upkeep_never_wait_in_a_circle() {
                     1 => store.record_failure(&of_subject, at(1), &limit(), &event()).await.unwrap(),
                     2 => store.forget_failures(&of_subject).await.unwrap(),
                     // Not retried: another transaction may be faster.
-                    _ => drop(store.remove_old(at(0).after(days(500))).await),
+                    _ => drop(store.remove_old_failures(at(0).after(days(500)), COUNTED_FOR).await),
                 }
             }
         })

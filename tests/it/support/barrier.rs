@@ -213,6 +213,7 @@ pass_on! {
 pass_on! {
     Upkeep {
         fn remove_old(now: Timestamp) -> bool;
+        fn remove_old_failures(now: Timestamp, counted_for: Duration) -> bool;
         fn remove_spent_nonces(now: Timestamp) -> bool;
     }
 }
