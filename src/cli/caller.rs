@@ -1,6 +1,6 @@
 //! The address of a running service, what is trusted there, and the credentials for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use tonic::Request;
@@ -12,7 +12,7 @@ use super::connection::connect;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::tls::TlsArgs;
-use crate::config::{ADDRESS_VARIABLE, TOKEN_VARIABLE};
+use crate::config::{ADDRESS_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE};
 use crate::server::OperatorFile;
 
 const DEFAULT_ADDRESS: &str = "http://127.0.0.1:50051";
@@ -33,11 +33,9 @@ impl CallerArgs {
                 .long("address")
                 .value_name("URL")
                 .help(format!("Address of the service to call [default: {DEFAULT_ADDRESS}] [env: {ADDRESS_VARIABLE}]")),
-            Arg::new("token-file")
-                .long("token-file")
-                .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
-                .help(format!("File with the access token, instead of the variable {TOKEN_VARIABLE}")),
+            Arg::new("token-file").long("token-file").value_name("FILE").value_parser(value_parser!(PathBuf)).help(
+                format!("File with the access token [env: {TOKEN_FILE_VARIABLE}, or the token: {TOKEN_VARIABLE}]"),
+            ),
         ];
         flags.into_iter().chain(TlsArgs::flags())
     }
@@ -52,14 +50,19 @@ impl CallerArgs {
     }
 
     fn authorization(&self, environment: &Environment, is_optional: bool) -> Result<Authorization, Failure> {
-        let token = match &self.token_file {
+        let given = environment.text(TOKEN_VARIABLE).filter(|token| !token.is_empty());
+        let by_variable = || environment.text(TOKEN_FILE_VARIABLE).filter(|_| given.is_none()).map(Path::new);
+        let file = self.token_file.as_deref().or_else(by_variable);
+        let token = match file {
             Some(path) => OperatorFile::read_secret(path).map_err(Failure::failed)?,
-            None => Zeroizing::new(environment.text(TOKEN_VARIABLE).unwrap_or_default().to_owned()),
+            None => Zeroizing::new(given.unwrap_or_default().to_owned()),
         };
         let token = match token.trim() {
-            "" if is_optional && self.token_file.is_none() => return Ok(Authorization(None)),
+            "" if is_optional && file.is_none() => return Ok(Authorization(None)),
             "" => {
-                return Err(Failure::Usage(format!("there is no access token: set {TOKEN_VARIABLE} or --token-file")));
+                let text =
+                    format!("there is no access token: set {TOKEN_VARIABLE}, {TOKEN_FILE_VARIABLE} or --token-file");
+                return Err(Failure::Usage(text));
             }
             token => token,
         };

@@ -26,6 +26,8 @@ use values::Values;
 pub const FILE_VARIABLE: &str = "CREDENTIALD_CONFIG";
 /// The variable with the access token of the commands that call a service.
 pub const TOKEN_VARIABLE: &str = "CREDENTIALD_TOKEN";
+/// The variable with the file of that token.
+pub const TOKEN_FILE_VARIABLE: &str = "CREDENTIALD_TOKEN_FILE";
 /// The variable with the address that these commands call.
 pub const ADDRESS_VARIABLE: &str = "CREDENTIALD_ADDRESS";
 /// The variables with the files of TLS of these commands: the CA, the client certificate and its key.
@@ -35,8 +37,15 @@ pub const CERT_FILE_VARIABLE: &str = "CREDENTIALD_CERT_FILE";
 /// See [`CA_FILE_VARIABLE`].
 pub const KEY_FILE_VARIABLE: &str = "CREDENTIALD_KEY_FILE";
 /// Every variable of the program that is not a setting.
-pub const OTHER_VARIABLES: [&str; 6] =
-    [FILE_VARIABLE, TOKEN_VARIABLE, ADDRESS_VARIABLE, CA_FILE_VARIABLE, CERT_FILE_VARIABLE, KEY_FILE_VARIABLE];
+pub const OTHER_VARIABLES: [&str; 7] = [
+    FILE_VARIABLE,
+    TOKEN_VARIABLE,
+    TOKEN_FILE_VARIABLE,
+    ADDRESS_VARIABLE,
+    CA_FILE_VARIABLE,
+    CERT_FILE_VARIABLE,
+    KEY_FILE_VARIABLE,
+];
 
 /// The settings in force, and the source of each.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use tonic::{Response, Status};
 
 use super::call::DynamicCodec;
 use super::*;
-use crate::config::{ADDRESS_VARIABLE, TOKEN_VARIABLE};
+use crate::config::{ADDRESS_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE};
 use crate::domain::action::{ADMIN_SERVICE, Action};
 use crate::grpc::generated::credential::admin::v1::create_iam_user_request::FirstPassword;
 use crate::grpc::generated::credential::admin::v1::{
@@ -165,6 +165,21 @@ async fn a_refusal_and_a_missing_token_are_failures() {
     assert!(matches!(&missing, Failure::Usage(message) if message.contains(TOKEN_VARIABLE)), "{missing}");
 }
 
+#[tokio::test]
+async fn the_token_is_in_a_variable_or_in_the_file_that_one_names() {
+    let address = serve(|_: ListTenantsRequest| Ok(ListTenantsResponse::default())).await;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"\xef\xbb\xbfa-token\n").unwrap();
+    let in_file = (TOKEN_FILE_VARIABLE, file.path().to_str().unwrap());
+    let empty = (TOKEN_VARIABLE, "");
+    let absent = (TOKEN_FILE_VARIABLE, "/absent");
+    for token in [&[in_file] as &[_], &[in_file, empty], &[absent, (TOKEN_VARIABLE, "a-token")]] {
+        call_with(token, &address, &["list-tenants"], b"").await.unwrap();
+    }
+    let failure = call_with(&[absent], &address, &["list-tenants"], b"").await.unwrap_err().to_string();
+    assert!(failure.contains("/absent can't be read"), "{failure}");
+}
+
 fn parse(arguments: &[&str]) -> Result<AdminArgs, clap::Error> {
     let command = AdminArgs::augment_args(Command::new("admin"));
     AdminArgs::from_arg_matches(&command.try_get_matches_from([&["admin"], arguments].concat())?)
@@ -172,7 +187,16 @@ fn parse(arguments: &[&str]) -> Result<AdminArgs, clap::Error> {
 
 /// Calls the service at that address, and answers what was printed.
 async fn call(address: &str, arguments: &[&str], input: &'static [u8]) -> Result<String, Failure> {
-    let variables = [(TOKEN_VARIABLE, "a-token"), (ADDRESS_VARIABLE, address)];
+    call_with(&[(TOKEN_VARIABLE, "a-token")], address, arguments, input).await
+}
+
+async fn call_with(
+    token: &[(&str, &str)],
+    address: &str,
+    arguments: &[&str],
+    input: &'static [u8],
+) -> Result<String, Failure> {
+    let variables = [token, &[(ADDRESS_VARIABLE, address)]].concat();
     let environment = Environment::of(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
     let printed = Printed::default();
     let mut terminal = Terminal::of(Box::new(printed.clone()), Box::new(io::sink()), Box::new(input));

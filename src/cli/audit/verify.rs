@@ -44,7 +44,8 @@ pub(in crate::cli) struct VerifyArgs {
     /// store, the key of `audit.signing_key_file`.
     #[arg(long, value_name = "FILE")]
     public_key: Vec<PathBuf>,
-    /// An earlier export: the log must still contain its last range, unless it was removed because of its age.
+    /// An earlier export: the log must still contain its last range, unless it was removed because of its age, which only a public
+    /// key proves.
     #[arg(long, value_name = "FILE")]
     contains: Option<PathBuf>,
     /// Position up to which the log may be unsigned, because the signing key was set later.
@@ -85,7 +86,19 @@ pub(super) async fn run(args: &VerifyArgs, environment: &Environment, terminal: 
         store.close().await;
         checked?
     };
+    terminal.print(&summary(&report, &keys)?)
+}
+
+/// What was checked, if it proves something: without a public key, a cut proves nothing, as an attacker can move it.
+fn summary(report: &Report, keys: &PublicKeys) -> Result<String, Failure> {
     let Report { events, ranges, last, sealed, uncompared, .. } = report;
+    if let Some(end) = uncompared.filter(|_| keys.is_empty()) {
+        return Err(Failure::failed(format!(
+            "the earlier export ends at position {}, in a part that was removed: without a public key nothing shows that this \
+             was because of its age",
+            end.0
+        )));
+    }
     let signed = if keys.is_empty() {
         "no public key was given: signatures were not checked".to_owned()
     } else {
@@ -94,7 +107,7 @@ pub(super) async fn run(args: &VerifyArgs, environment: &Environment, terminal: 
     let compared = uncompared.map_or_else(String::new, |end| {
         format!("; the earlier export ends at position {}, in a part that was removed: it was not compared", end.0)
     });
-    terminal.print(&format!("sound: {events} events in {ranges} ranges, up to position {}; {signed}{compared}", last.0))
+    Ok(format!("sound: {events} events in {ranges} ranges, up to position {}; {signed}{compared}", last.0))
 }
 
 /// How seals are checked.

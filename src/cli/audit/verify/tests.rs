@@ -79,7 +79,11 @@ fn a_log_that_lost_its_end_does_not_contain_an_earlier_export() {
     assert!(compare(other.as_bytes(), &keys, end(&whole)).is_err());
     // The cut is signed: what was before it was removed because of its age.
     let before_cut = Some((Position(3), ChainHash([3; 32])));
-    assert_eq!(compare(whole.as_bytes(), &keys, before_cut).unwrap().uncompared, Some(Position(3)));
+    let report = compare(whole.as_bytes(), &keys, before_cut).unwrap();
+    assert_eq!(report.uncompared, Some(Position(3)));
+    assert!(summary(&report, &keys).unwrap().ends_with("it was not compared"));
+    let failure = summary(&report, &PublicKeys::default()).unwrap_err().to_string();
+    assert!(failure.contains("position 3") && failure.contains("without a public key"), "{failure}");
 }
 
 proptest! {
