@@ -8,7 +8,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,11 +25,10 @@ from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
 from grpc_tools import protoc
 
-ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("TEST_BINARY", ROOT / "target/debug/credentiald"))
+from service import BINARY, ROOT, SECONDS, await_healthy, free_address, terminate
+
 CREDENTIAL_SERVICE = "credential.v1.CredentialService"
 SERVICES = [CREDENTIAL_SERVICE, "credential.v1.VerificationService", "credential.admin.v1.AdminService"]
-SECONDS = 60
 CLIENTS = (ROOT / "docs/clients.md").read_text()
 
 
@@ -88,9 +86,7 @@ class QuickstartTest(unittest.TestCase):
         cls.admin_stubs = importlib.import_module("credential.admin.v1.admin_service_pb2_grpc")
 
     def setUp(self):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{listener.getsockname()[1]}"
+        self.address = free_address()
         self.data = self.enterContext(tempfile.TemporaryDirectory())
         self.addCleanup(self.stop)
         printed = self.enterContext(tempfile.TemporaryFile("w+"))
@@ -104,23 +100,11 @@ class QuickstartTest(unittest.TestCase):
     def start(self, *command, stdout=subprocess.DEVNULL):
         command = [BINARY, *command, "--server-listen", self.address]
         self.server = subprocess.Popen(command, stdout=stdout, stderr=subprocess.STDOUT)
-        self.await_healthy()
-
-    def await_healthy(self):
-        healthcheck = [BINARY, "healthcheck"]
         environment = os.environ | {"CREDENTIALD_SERVER_LISTEN": self.address} | self.environment
-        end = time.monotonic() + SECONDS
-        while subprocess.run(healthcheck, env=environment, capture_output=True, timeout=SECONDS).returncode != 0:
-            self.assertIsNone(self.server.poll(), "the server has ended")
-            self.assertLess(time.monotonic(), end, "the server does not become healthy")
-            time.sleep(0.1)
+        await_healthy(self, self.server, environment)
 
     def stop(self):
-        self.server.terminate()
-        try:
-            self.assertEqual(self.server.wait(SECONDS), 0)
-        finally:
-            self.server.kill()
+        terminate(self, self.server)
 
     def health(self, service):
         request = health_pb2.HealthCheckRequest(service=service)

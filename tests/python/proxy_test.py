@@ -6,7 +6,6 @@ Run by `tests/all`, or by hand with the path of the binary in TEST_BINARY and th
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import tempfile
 import textwrap
@@ -19,7 +18,8 @@ from typing import NamedTuple
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from client_test import ROOT, SECONDS, Error, QuickstartTest
+from client_test import Error, QuickstartTest
+from service import ROOT, SECONDS, free_address
 
 DOCUMENT = (ROOT / "docs/proxies.md").read_text()
 NAME = "passwords.example.com"
@@ -133,10 +133,7 @@ class ProxyTest(QuickstartTest):
         self.fail(f"{process.args} does not serve:\n{log.read()}")
 
     def started(self, name, shown):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            front = str(listener.getsockname()[1])
-        back = self.address.rsplit(":", 1)[1]
+        front, back = (address.rsplit(":", 1)[1] for address in (free_address(), self.address))
         for pattern, here in [(FILES, f"{self.folder}/"), (r"\b50051\b", back), (r"\b443\b", front)]:
             shown, count = re.subn(pattern, here, shown)
             self.assertGreater(count, 0, f"{name}: {pattern}")

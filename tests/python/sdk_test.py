@@ -5,13 +5,10 @@ Run by `tests/all`, or by hand with the packages of `sdks.txt` and the path of t
 
 import asyncio
 import json
-import os
 import shlex
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 from unittest.mock import patch
@@ -45,18 +42,11 @@ from huaweicloudsdkiam.v5 import (
 )
 from huaweicloudsdksts.v1 import DecodeAuthorizationMessageReq, DecodeAuthorizationMessageRequest, StsClient
 
-ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("TEST_BINARY", ROOT / "target/debug/credentiald"))
-SECONDS = 60
+from service import BINARY, SECONDS, await_healthy, free_address, terminate
+
 FIRST = "First-password1"
 # Whatever is encoded in different ways: blank, signs of URLs and of JSON, quotes, and text that looks encoded already.
 PASSWORDS = ["old pw+1~*!'()A", 'N w&=%/1"\\B', "%2B+%20 1aA", "{}[]<>?#;:,@$^|`1aA", "P\u0451ssword-1\U0001f511"]
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Key:
@@ -74,7 +64,7 @@ class Sdks(unittest.TestCase):
 
     def setUp(self):
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.grpc, self.http = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self.grpc, self.http = (free_address() for _ in range(2))
         self.environment = {
             "CREDENTIALD_STORE_URL": f"sqlite:{self.folder / 'credentiald.db'}",
             "CREDENTIALD_PEPPER_KEYS": self.run_binary("pepper", "new-key", "--id", "test").strip(),
@@ -90,7 +80,7 @@ class Sdks(unittest.TestCase):
         self.addCleanup(self.log.close)
         self.server = subprocess.Popen([BINARY, "serve"], env=self.environment, stderr=self.log)
         self.addCleanup(self.stop)
-        self.await_healthy()
+        await_healthy(self, self.server, self.environment)
         self.token = self.operator
         self.admin("create-tenant", "--tenant", "acme")
         self.token = self.admin("issue-access-token", "--tenant", "acme", "--caller-kind", "root")["token"]
@@ -117,20 +107,9 @@ class Sdks(unittest.TestCase):
         name = ["--caller-name", name] if name else []
         return Key(self.admin("issue-access-token", "--caller-kind", kind, *name, "--form", "access-key"))
 
-    def await_healthy(self):
-        end = time.monotonic() + SECONDS
-        while subprocess.run([BINARY, "healthcheck"], env=self.environment, capture_output=True, timeout=SECONDS).returncode:
-            self.assertIsNone(self.server.poll(), "the server has ended")
-            self.assertLess(time.monotonic(), end, "the server does not become healthy")
-            time.sleep(0.1)
-
     def stop(self):
         """Stops the service. Its log has no password."""
-        self.server.terminate()
-        try:
-            self.assertEqual(self.server.wait(SECONDS), 0)
-        finally:
-            self.server.kill()
+        terminate(self, self.server)
         self.log.seek(0)
         log = self.log.read()
         for password in [FIRST, *PASSWORDS]:
