@@ -1,4 +1,4 @@
-//! The fields of a request, whatever their form: parameters of Alibaba Cloud, or members of Huawei Cloud's JSON object.
+//! The fields of a request: parameters of Alibaba Cloud, or members of Huawei Cloud's JSON object.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ impl Message {
         Self { content: Content::Parameters(parameters), client_token, fields: Fields::default() }
     }
 
-    /// The message whose fields are the members of the JSON object that the body is. Without a body there are none.
+    /// The message of a body that is a JSON object: its members are the fields. An empty body has no fields.
     ///
     /// # Errors
     /// The body is anything else.

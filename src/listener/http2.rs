@@ -44,6 +44,7 @@ const MAX_PENDING_ACCEPT_RESET_STREAMS: usize = 4 * MAX_CONCURRENT_STREAMS as us
 const MAX_LOCAL_ERROR_RESET_STREAMS: usize = 16 * 1024;
 /// The preface of HTTP/2 and the header of the first frame (RFC 9113, section 3.4).
 const GREETING_BYTES: u64 = 24 + 9;
+
 /// Serves a connection until its peer closes it or it must end: the service stops, no call arrives, or the peer floods.
 /// It then accepts no new calls, and finishes the open ones.
 ///

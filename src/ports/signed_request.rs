@@ -1,4 +1,4 @@
-//! Requests that are signed with the secret of an access key, whatever the form of the signature.
+//! Requests that are signed with the secret of an access key.
 
 use std::time::Duration;
 

@@ -44,8 +44,8 @@ pub(in crate::cli) struct VerifyArgs {
     /// store, the key of `audit.signing_key_file`.
     #[arg(long, value_name = "FILE")]
     public_key: Vec<PathBuf>,
-    /// An earlier export: the log must still contain its last range, unless it was removed because of its age, which only a public
-    /// key proves.
+    /// An earlier export: the log must still contain its last range, unless it was removed because of its age, which only a
+    /// public key proves.
     #[arg(long, value_name = "FILE")]
     contains: Option<PathBuf>,
     /// Position up to which the log may be unsigned, because the signing key was set later.

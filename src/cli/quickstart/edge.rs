@@ -44,7 +44,7 @@ pub(super) struct AccessKey {
     pub(super) secret: Zeroizing<String>,
 }
 
-/// Makes a ring of one key, if there is none. Without it the secrets of earlier starts could not be read.
+/// Makes a ring of one key, unless an earlier start made it: without that one its secrets could not be read.
 pub(super) fn make_ring(path: &Path) -> Result<(), Failure> {
     let make = || -> io::Result<()> {
         let id = PepperKeyId::parse("quickstart").map_err(|problem| io::Error::other(problem.to_string()))?;

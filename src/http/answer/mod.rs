@@ -18,7 +18,7 @@ use refusal::Error;
 pub(super) use refusal::Refusal;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// In milliseconds. An SDK takes any answer with it for throttling, whatever its code.
+/// In milliseconds. An SDK takes any answer with it for throttling, also if the code is another.
 const X_ACS_RETRY_AFTER: HeaderName = HeaderName::from_static("x-acs-retry-after");
 
 /// The shape of an answer.

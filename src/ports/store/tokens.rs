@@ -24,7 +24,7 @@ pub trait AccessTokens: Send + Sync {
     async fn access_token_of(&self, id: TokenId) -> Result<Option<AccessToken>, StoreError>;
 
     /// The access key of that id with its sealed secret, and whether the nonce is spent; `None` as for
-    /// [`Self::access_token`], or if it is a bearer token. One read, whatever is found.
+    /// [`Self::access_token`], or if it is a bearer token. Always one read.
     async fn access_key(&self, id: TokenId, nonce: Option<&NonceKey>) -> Result<Option<FoundKey>, StoreError>;
 
     /// Spends a nonce until that time. Returns false if it is spent already. Of callers that race for one, in any process,

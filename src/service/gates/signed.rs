@@ -1,7 +1,7 @@
 //! Callers that sign their requests with an access key.
 //!
-//! A request that no valid key signed is refused after the same work, whatever is wrong with it: one read of the store, a
-//! secret that is opened, that of the key or a decoy, and the signature that is checked with it.
+//! A request that no valid key signed is always refused after the same work: one read of the store, a secret that is
+//! opened, that of the key or a decoy, and the signature that is checked with it.
 //!
 //! Wrong signatures are counted for each key id, and answered with a wait like wrong passwords. But the count is about
 //! mistakes, not guesses: a secret of 256 random bits can't be guessed. So it is in memory, in each process for itself, and only

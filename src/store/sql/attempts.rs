@@ -225,15 +225,15 @@ async fn forget_all(transaction: &mut dyn Transaction, subject: SubjectKey) -> R
     Ok(any)
 }
 
-/// Removes a batch of failures of which the last was before that time: of pairs that are stopped, or of those that are not. Nothing else
-/// removes the failures of a deleted subject, because they are stored under a digest. Returns the number removed.
+/// Removes a batch of failures of which the last was before that time: of pairs that are stopped, or of those that are
+/// not. Nothing else removes the failures of a deleted subject, because they are stored under a digest. Returns the number
+/// removed.
 pub(super) async fn remove_old(
     transaction: &mut dyn Transaction,
     stopped: bool,
     before: Timestamp,
 ) -> Result<u64, StoreError> {
-    let before = before.as_micros();
-    let stopped = i64::from(stopped);
+    let (stopped, before) = (i64::from(stopped), before.as_micros());
     let subjects = sql("SELECT DISTINCT subject_key FROM (
              SELECT subject_key FROM pair_failures WHERE stopped = $1 AND last_at < $2 ORDER BY last_at LIMIT $3
          ) old ORDER BY subject_key");
