@@ -1,8 +1,11 @@
 //! Fills the memory of a hash (RFC 9106 §3.2, steps 5 and 6).
 //!
-//! A block refers to one that may be anywhere in memory, which takes as long to load as a block takes to compute. So it
-//! is prefetched as soon as it is known.
+//! A block refers to one that may be anywhere in memory, which takes longer to load than a block takes to compute. So it
+//! is prefetched as soon as it is known. Where the blocks themselves say what the next one refers to, that leaves no time
+//! to load it, unless there is another hash: its next block is computed meanwhile.
 #![expect(clippy::inline_always, reason = "code that is not inlined can't use the instructions (see `simd`)")]
+
+use std::mem;
 
 use argon2::{Block, Version};
 
@@ -11,13 +14,16 @@ use crate::compress::compress;
 use crate::position::{Segment, Shape};
 use crate::simd::{Simd, Task};
 
-/// Memory in which the first two blocks of each lane are filled.
-pub(crate) struct Fill<'a> {
+/// Number of blocks by which references are prefetched where they are known beforehand.
+const AHEAD: u32 = 4;
+
+/// The memories of hashes of one shape, in which the first two blocks of each lane are filled.
+pub(crate) struct Fill<'a, const N: usize> {
     pub shape: Shape,
-    pub memory: &'a mut [Block],
+    pub memories: [&'a mut [Block]; N],
 }
 
-impl Task for Fill<'_> {
+impl<const N: usize> Task for Fill<'_, N> {
     type Output = Result<(), Unsupported>;
 
     #[inline(always)]
@@ -33,53 +39,75 @@ impl Task for Fill<'_> {
     }
 }
 
-impl Fill<'_> {
+impl<const N: usize> Fill<'_, N> {
     /// Fills a segment in which each block contains what the next one refers to.
     #[inline(always)]
     fn dependent<S: Simd>(&mut self, simd: S, segment: Segment) -> Result<(), Unsupported> {
-        let indices = self.shape.indices(segment);
-        let before = self.shape.position_before(segment, indices.start);
-        let random = self.memory.get(at(before)).map(first_word).ok_or(Unsupported)?;
-        let mut reference = self.shape.reference(segment, indices.start, random);
+        let Self { shape, memories } = self;
+        let indices = shape.indices(segment);
+        let before = at(shape.position_before(segment, indices.start));
+        let mut references = [0; N];
+        for (reference, memory) in references.iter_mut().zip(&*memories) {
+            let random = memory.get(before).map(first_word).ok_or(Unsupported)?;
+            *reference = shape.reference(segment, indices.start, random);
+            prefetch(simd, memory, *reference);
+        }
         for index in indices {
-            let random = first_word(self.compress(simd, segment, index, reference)?);
-            reference = self.shape.reference(segment, index + 1, random);
-            self.prefetch(simd, reference);
+            for (reference, memory) in references.iter_mut().zip(&mut *memories) {
+                let random = first_word(fill_block(simd, *shape, memory, segment, index, *reference)?);
+                *reference = shape.reference(segment, index + 1, random);
+                prefetch(simd, memory, *reference);
+            }
         }
         Ok(())
     }
 
-    /// Fills a segment whose references are known beforehand.
+    /// Fills a segment whose references are known beforehand. They are the same in all memories.
     #[inline(always)]
     fn independent<S: Simd>(&mut self, simd: S, segment: Segment) -> Result<(), Unsupported> {
-        let indices = self.shape.indices(segment);
-        let mut words = RandomWords::new(self.shape, segment);
-        let mut reference = self.shape.reference(segment, indices.start, words.word(simd, indices.start));
+        let Self { shape, memories } = self;
+        let indices = shape.indices(segment);
+        let mut words = RandomWords::new(*shape, segment);
+        let mut reference = |index| shape.reference(segment, index, words.word(simd, index));
+        let mut references = [0; AHEAD as usize];
+        for (index, upcoming) in indices.clone().zip(&mut references) {
+            *upcoming = reference(index);
+        }
         for index in indices {
-            let next = self.shape.reference(segment, index + 1, words.word(simd, index + 1));
-            self.prefetch(simd, next);
-            self.compress(simd, segment, index, reference)?;
-            reference = next;
+            references.rotate_left(1);
+            let [.., last] = &mut references;
+            let now = mem::replace(last, reference(index + AHEAD));
+            for memory in &mut *memories {
+                prefetch(simd, memory, *last);
+                fill_block(simd, *shape, memory, segment, index, now)?;
+            }
         }
         Ok(())
     }
+}
 
-    /// Fills one block.
-    #[inline(always)]
-    fn compress<S: Simd>(&mut self, simd: S, segment: Segment, index: u32, of: u32) -> Result<&Block, Unsupported> {
-        let [before, target] = [self.shape.position_before(segment, index), self.shape.position(segment, index)];
-        let [before, of, target] = self.memory.get_disjoint_mut([before, of, target].map(at))?;
-        // The first version overwrites the blocks of earlier passes.
-        let onto = segment.pass > 0 && self.shape.version == Version::V0x13;
-        compress(simd, before, of, target, onto);
-        Ok(target)
-    }
+/// Fills one block.
+#[inline(always)]
+fn fill_block<S: Simd>(
+    simd: S,
+    shape: Shape,
+    memory: &mut [Block],
+    segment: Segment,
+    index: u32,
+    reference: u32,
+) -> Result<&Block, Unsupported> {
+    let [before, target] = [shape.position_before(segment, index), shape.position(segment, index)];
+    let [before, reference, target] = memory.get_disjoint_mut([before, reference, target].map(at))?;
+    // The first version overwrites the blocks of earlier passes.
+    let onto = segment.pass > 0 && shape.version == Version::V0x13;
+    compress(simd, before, reference, target, onto);
+    Ok(target)
+}
 
-    #[inline(always)]
-    fn prefetch<S: Simd>(&self, simd: S, position: u32) {
-        if let Some(block) = self.memory.get(at(position)) {
-            simd.prefetch(block);
-        }
+#[inline(always)]
+fn prefetch<S: Simd>(simd: S, memory: &[Block], position: u32) {
+    if let Some(block) = memory.get(at(position)) {
+        simd.prefetch(block);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Nearly all time of a hash goes to the compression of blocks. Its rounds are chains of dependent instructions, so a CPU
 //! that computes one chain is idle most of the time. Here the four chains of a block are computed together, in 32
-//! registers of eight words each (`compress`), and the next block is asked for before it is needed (`fill`).
+//! registers of eight words each (`compress`), and the next block is asked for before it is needed (`fill`). Of two hashes
+//! that are computed together, one is computed while the other waits for its next block.
 //!
 //! The code is written for vectors of any kind (`simd`): Miri runs it with arrays.
 
@@ -12,6 +13,7 @@ mod fill;
 mod position;
 mod simd;
 
+use std::mem;
 use std::slice::GetDisjointMutError;
 
 use argon2::{Algorithm, Block, MIN_SALT_LEN, Params, Version};
@@ -58,28 +60,42 @@ impl From<GetDisjointMutError> for Unsupported {
     }
 }
 
-/// Fills the tag. The length of the tag counts, and not the one in the parameters. The associated data of the parameters
-/// is not used.
+/// A hash to compute.
+#[expect(missing_debug_implementations, reason = "the password must not be printed")]
+pub struct Hash<'a> {
+    /// The input.
+    pub input: Input<'a>,
+    /// As many blocks as the parameters ask for, or more.
+    pub memory: &'a mut [Block],
+    /// Is filled. Its length counts, and not the one in the parameters.
+    pub tag: &'a mut [u8],
+}
+
+/// Computes hashes with the same parameters, and fills their tags. The associated data of the parameters is not used.
+///
+/// Two take less time together than one after the other.
 ///
 /// Every block that is used is overwritten first. Afterwards the memory depends on the password: the caller wipes it.
 ///
 /// # Errors
-/// The input or the memory is unsuitable. The memory may have been written to.
-pub fn hash(
+/// An input or a memory is unsuitable. The memories may have been written to.
+pub fn hash<const N: usize>(
     instructions: Instructions,
     algorithm: Algorithm,
     version: Version,
     params: &Params,
-    input: &Input<'_>,
-    memory: &mut [Block],
-    tag: &mut [u8],
+    mut hashes: [Hash<'_>; N],
 ) -> Result<(), Unsupported> {
-    if input.salt.len() < MIN_SALT_LEN || tag.len() < Params::MIN_OUTPUT_LEN {
-        return Err(Unsupported);
-    }
     let shape = Shape::new(algorithm, version, params);
-    let memory = memory.get_mut(..usize::try_from(shape.blocks())?).ok_or(Unsupported)?;
-    ends::begin(shape, params.m_cost(), input, u32::try_from(tag.len())?, memory)?;
-    instructions.run(fill::Fill { shape, memory })?;
-    ends::end(shape, memory, tag)
+    let blocks = usize::try_from(shape.blocks())?;
+    for Hash { input, memory, tag } in &mut hashes {
+        if input.salt.len() < MIN_SALT_LEN || tag.len() < Params::MIN_OUTPUT_LEN {
+            return Err(Unsupported);
+        }
+        *memory = mem::take(memory).get_mut(..blocks).ok_or(Unsupported)?;
+        ends::begin(shape, params.m_cost(), input, u32::try_from(tag.len())?, memory)?;
+    }
+    let memories = hashes.each_mut().map(|hash| &mut *hash.memory);
+    instructions.run(fill::Fill { shape, memories })?;
+    hashes.into_iter().try_for_each(|Hash { memory, tag, .. }| ends::end(shape, memory, tag))
 }

@@ -2,14 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
 use argon2::{Algorithm, Argon2, AssociatedData, Block, Params, ParamsBuilder, Version};
-use argon2_vectors::{Input, Instructions, Unsupported, hash, wipe};
+use argon2_vectors::{Hash, Input, Instructions, Unsupported, hash, wipe};
 use proptest::prelude::*;
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Argon2d, Algorithm::Argon2i, Algorithm::Argon2id];
 
 /// Miri takes a second for what takes a millisecond otherwise.
-const CASES: u32 = if cfg!(miri) { 8 } else { 256 };
-const MOST_KIB: u32 = if cfg!(miri) { 24 } else { 1024 };
+const CASES: u32 = if cfg!(miri) { 4 } else { 256 };
+const MOST_KIB: u32 = if cfg!(miri) { 16 } else { 1024 };
 
 fn instructions() -> impl Iterator<Item = Instructions> {
     Instructions::avx512().into_iter().chain([Instructions::scalar()])
@@ -20,20 +20,19 @@ fn params(memory_kib: u32, iterations: u32, lanes: u32, input: &Input<'_>) -> Pa
     ParamsBuilder::new().m_cost(memory_kib).t_cost(iterations).p_cost(lanes).data(data).build().unwrap()
 }
 
-/// The tag, from memory that is not empty.
-fn tag(
+/// The tags of hashes that are computed together, from memory that is not empty.
+fn tags<const N: usize>(
     instructions: Instructions,
     (algorithm, version): (Algorithm, Version),
     params: &Params,
-    input: &Input<'_>,
-    tag_bytes: usize,
-) -> Result<Vec<u8>, Unsupported> {
+    inputs: [(&Input<'_>, usize); N],
+) -> Result<[Vec<u8>; N], Unsupported> {
     let mut used = Block::new();
     used.as_mut().fill(7);
-    let mut memory = vec![used; params.block_count()];
-    let mut tag = vec![0; tag_bytes];
-    hash(instructions, algorithm, version, params, input, &mut memory, &mut tag)?;
-    Ok(tag)
+    let mut parts = inputs.map(|(input, tag_bytes)| (*input, vec![used; params.block_count()], vec![0; tag_bytes]));
+    let hashes = parts.each_mut().map(|(input, memory, tag)| Hash { input: *input, memory, tag });
+    hash(instructions, algorithm, version, params, hashes)?;
+    Ok(parts.map(|(_, _, tag)| tag))
 }
 
 /// The tag of the `argon2` crate.
@@ -51,18 +50,22 @@ fn expected(
 
 #[test]
 fn the_vectors_of_rfc_9106_come_out() {
-    let tags = [
+    let tags_of_rfc = [
         "512b391b6f1162975371d30919734294f868e3be3984f3c1a13a4db9fabe4acb",
         "c814d9d1dc7f37aa13f0d77f2494bda1c8de6b016dd388d29952a4c4672b6ce8",
         "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659",
     ];
     let input = Input { password: &[1; 32], salt: &[2; 16], secret: &[3; 8], associated_data: &[4; 12] };
+    let params = params(32, 3, 4, &input);
     for instructions in instructions() {
-        for (algorithm, expected) in ALGORITHMS.into_iter().zip(tags) {
-            let params = params(32, 3, 4, &input);
-            let tag = tag(instructions, (algorithm, Version::V0x13), &params, &input, 32).unwrap();
-            let hex: Vec<_> = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-            assert_eq!(hex.concat(), expected);
+        for (algorithm, expected) in ALGORITHMS.into_iter().zip(tags_of_rfc) {
+            let kind = (algorithm, Version::V0x13);
+            let [alone] = tags(instructions, kind, &params, [(&input, 32)]).unwrap();
+            let pair = tags(instructions, kind, &params, [(&input, 32); 2]).unwrap();
+            for tag in pair.into_iter().chain([alone]) {
+                let hex: Vec<_> = tag.iter().map(|byte| format!("{byte:02x}")).collect();
+                assert_eq!(hex.concat(), expected);
+            }
         }
     }
 }
@@ -76,18 +79,25 @@ proptest! {
         version in prop::sample::select(&[Version::V0x10, Version::V0x13][..]),
         (lanes, more_kib, iterations) in (1_u32..=5, 0..=MOST_KIB, 1_u32..=4),
         password in prop::collection::vec(any::<u8>(), 0..200),
+        other_password in prop::collection::vec(any::<u8>(), 0..200),
         salt in prop::collection::vec(any::<u8>(), 8..=48),
+        other_salt in prop::collection::vec(any::<u8>(), 8..=48),
         secret in prop::collection::vec(any::<u8>(), 0..=64),
         associated_data in prop::collection::vec(any::<u8>(), 0..=32),
-        tag_bytes in 4_usize..=200,
+        tag_bytes in (4_usize..=200, 4_usize..=200),
     ) {
+        let kind = (algorithm, version);
         let input =
             Input { password: &password, salt: &salt, secret: &secret, associated_data: &associated_data };
+        let other = Input { password: &other_password, salt: &other_salt, ..input };
         let params = params(8 * lanes + more_kib, iterations, lanes, &input);
-        let expected = expected((algorithm, version), &params, &input, tag_bytes);
+        let (input, other) = ((&input, tag_bytes.0), (&other, tag_bytes.1));
+        let both = [input, other].map(|(input, tag_bytes)| expected(kind, &params, input, tag_bytes));
         for instructions in instructions() {
-            let tag = tag(instructions, (algorithm, version), &params, &input, tag_bytes);
-            prop_assert_eq!(tag.as_ref(), Ok(&expected), "{}", instructions.name());
+            let alone = tags(instructions, kind, &params, [input]);
+            prop_assert_eq!(alone.as_ref().map(|[tag]| tag), Ok(&both[0]), "{}", instructions.name());
+            let pair = tags(instructions, kind, &params, [input, other]);
+            prop_assert_eq!(pair.as_ref(), Ok(&both), "{}", instructions.name());
         }
     }
 }
@@ -96,14 +106,18 @@ proptest! {
 #[cfg_attr(miri, ignore = "takes minutes")]
 fn hashes_of_usual_costs_are_those_of_the_argon2_crate() {
     let input = Input { password: b"password", salt: &[1; 16], secret: &[], associated_data: &[] };
+    let other = Input { password: b"other", ..input };
     let costs =
         [(47_104, 1, 1), (19_456, 2, 1), (12_288, 3, 1), (9_216, 4, 1), (7_168, 5, 1), (65_536, 3, 4), (4_096, 3, 1)];
     let kind = (Algorithm::Argon2id, Version::V0x13);
     for (memory_kib, iterations, lanes) in costs {
         let params = params(memory_kib, iterations, lanes, &input);
-        let expected = expected(kind, &params, &input, 32);
+        let both = [&input, &other].map(|input| expected(kind, &params, input, 32));
         for instructions in instructions() {
-            assert_eq!(tag(instructions, kind, &params, &input, 32).as_ref(), Ok(&expected), "{params:?}");
+            let alone = tags(instructions, kind, &params, [(&input, 32)]);
+            assert_eq!(alone.as_ref().map(|[tag]| tag), Ok(&both[0]), "{params:?}");
+            let pair = tags(instructions, kind, &params, [(&input, 32), (&other, 32)]);
+            assert_eq!(pair.as_ref(), Ok(&both), "{params:?}");
         }
     }
 }
@@ -115,11 +129,16 @@ fn what_argon2_does_not_define_is_refused() {
     let params = params(32, 1, 1, &input);
     let short = Input { salt: &[1; 7], ..input };
     for instructions in instructions() {
-        assert_eq!(tag(instructions, kind, &params, &short, 32), Err(Unsupported));
-        assert_eq!(tag(instructions, kind, &params, &input, 3), Err(Unsupported));
-        let mut memory = vec![Block::new(); 31];
-        let refused = hash(instructions, kind.0, kind.1, &params, &input, &mut memory, &mut [0; 32]);
-        assert_eq!(refused, Err(Unsupported));
+        for pair in [[(&short, 32), (&input, 32)], [(&input, 32), (&short, 32)], [(&input, 32), (&input, 3)]] {
+            assert_eq!(tags(instructions, kind, &params, pair), Err(Unsupported));
+        }
+        assert_eq!(tags(instructions, kind, &params, [(&short, 32)]), Err(Unsupported));
+        let (mut enough, mut too_little) = (vec![Block::new(); 32], vec![Block::new(); 31]);
+        let hashes = [
+            Hash { input, memory: &mut enough, tag: &mut [0; 32] },
+            Hash { input, memory: &mut too_little, tag: &mut [0; 32] },
+        ];
+        assert_eq!(hash(instructions, kind.0, kind.1, &params, hashes), Err(Unsupported));
     }
 }
 

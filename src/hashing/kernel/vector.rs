@@ -1,6 +1,6 @@
 //! The `argon2-vectors` crate of this repository, with an arena: AVX-512.
 
-use argon2_vectors::{Instructions, Unsupported};
+use argon2_vectors::{Hash, Instructions, Unsupported};
 
 use super::{CantAllocate, CantCompute, Input, Kernel};
 use crate::hashing::arena::Arena;
@@ -25,7 +25,8 @@ impl Kernel for VectorKernel {
         let Input { password, recipe: Recipe { algorithm, version, salt, .. }, secret, associated_data } = *input;
         let mut lent = self.arena.lend(parameters.block_count()).ok_or(CantCompute::Input)?;
         let input = argon2_vectors::Input { password, salt, secret, associated_data };
-        Ok(argon2_vectors::hash(self.instructions, *algorithm, *version, &parameters, &input, &mut lent, tag)?)
+        let hashes = [Hash { input, memory: &mut lent, tag }];
+        Ok(argon2_vectors::hash(self.instructions, *algorithm, *version, &parameters, hashes)?)
     }
 }
 
