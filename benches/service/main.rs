@@ -57,7 +57,7 @@ use slapd::Slapd;
 const USERS: usize = 200;
 
 /// Sections that are run by name only.
-const BY_NAME: [Section; 3] = [Section::Scale, Section::Timing, Section::Callers];
+const BY_NAME: [Section; 4] = [Section::Scale, Section::Timing, Section::Callers, Section::Edge];
 
 /// Measures the service under load.
 #[derive(Debug, Parser)]
@@ -65,7 +65,8 @@ struct Arguments {
     /// Few and short rounds, to try it. Nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these sections. Nothing is written but for `scale` alone. It, `timing` and `callers` are run by name only.
+    /// Only these sections. Nothing is written but for `scale` alone. It, `timing`, `callers` and `edge` are run by
+    /// name only.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Section>,
     /// What cargo passes.
@@ -116,10 +117,13 @@ async fn measure(arguments: &Arguments) {
     if sections.contains(&Section::Callers) {
         sections::callers(plan, &mut report, &noise).await;
     }
+    if sections.contains(&Section::Edge) {
+        sections::edge(plan, &mut report, &noise).await;
+    }
     if sections.contains(&Section::Scale) {
         sections::scale(plan, &mut report, &mut noise).await;
     }
-    let own = [Section::Quickstart, Section::Callers, Section::Scale];
+    let own = [Section::Quickstart, Section::Callers, Section::Edge, Section::Scale];
     let with_servers: Vec<_> = sections.into_iter().filter(|section| !own.contains(section)).collect();
     let costs =
         if with_servers.is_empty() { Vec::new() } else { vec![Cost::new(19_456, 2, 1).unwrap(), Cost::DEFAULT] };

@@ -1,10 +1,15 @@
 //! The server that is measured, with its directory.
 
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use credentiald::hashing::Cost;
+use credentiald::ambient::SystemEntropy;
+use credentiald::domain::names::PepperKeyId;
+use credentiald::hashing::{Cost, new_key};
 use tempfile::TempDir;
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
@@ -147,6 +152,16 @@ pub async fn token(
         ..IssueAccessTokenRequest::default()
     };
     Token::new(&admin.issue_access_token(issuer.request(request, LONG)).await.unwrap().into_inner().token)
+}
+
+/// Flags that serve the vendors' SDKs at an address. The ring of keys that they need is made in that folder.
+pub fn edge_flags(http: SocketAddr, folder: &Path) -> [String; 4] {
+    let ring_file = folder.join("ring");
+    let ring = new_key(&PepperKeyId::parse("bench").unwrap(), &SystemEntropy);
+    fs::write(&ring_file, ring.as_bytes()).unwrap();
+    fs::set_permissions(&ring_file, Permissions::from_mode(0o600)).unwrap();
+    let ring_file = ring_file.to_str().unwrap().to_owned();
+    ["--http-listen".to_owned(), http.to_string(), "--pepper-keys-file".to_owned(), ring_file]
 }
 
 /// An access key of a RAM user.

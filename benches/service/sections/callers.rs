@@ -9,14 +9,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use credentiald::ambient::SystemEntropy;
 use credentiald::authz::{CedarAuthorizer, Policies, PolicyFile, PolicyTexts};
 use credentiald::domain::action::Action;
 use credentiald::domain::caller::Caller;
-use credentiald::domain::names::{FreeName, PepperKeyId, RamUserName, TenantName};
+use credentiald::domain::names::{FreeName, RamUserName, TenantName};
 use credentiald::domain::resource::Resource;
 use credentiald::domain::subject::SubjectName;
-use credentiald::hashing::{Cost, new_key};
+use credentiald::hashing::Cost;
 use credentiald::ports::{AccessRequest, Authorizer, Decision, NoMeter};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -32,7 +31,7 @@ use crate::load::{Caller as _, Outcome};
 use crate::machine::NoiseMeter;
 use crate::process::{Process, free_address};
 use crate::report::{Report, Series, Target};
-use crate::server::{BINARY, LONG, Server, access_key};
+use crate::server::{BINARY, LONG, Server, access_key, edge_flags};
 use crate::support::certificates::{Authority, ClientTls};
 use crate::support::jwt::{SigningKey, claims, issuers, key_set};
 use crate::support::signer::Sender;
@@ -48,16 +47,11 @@ pub async fn run(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
     fs::write(folder.path().join("keys.json"), key_set(&keys.each_ref())).unwrap();
     let issuers_file = folder.path().join("issuers.toml");
     fs::write(&issuers_file, issuers("jwks_file = \"keys.json\"")).unwrap();
-    let (http, ring_file) = (free_address(), folder.path().join("ring"));
-    let ring = new_key(&PepperKeyId::parse("bench").unwrap(), &SystemEntropy);
-    fs::write(&ring_file, ring.as_bytes()).unwrap();
-    fs::set_permissions(&ring_file, Permissions::from_mode(0o600)).unwrap();
-    let flags = [
-        ["--jwt-issuers-file", issuers_file.to_str().unwrap()],
-        ["--http-listen", &http.to_string()],
-        ["--pepper-keys-file", ring_file.to_str().unwrap()],
-    ];
-    let mut server = Server::start_with(Cost::DEFAULT, "acme", 3, flags.as_flattened()).await;
+    let http = free_address();
+    let edge = edge_flags(http, folder.path());
+    let mut flags: Vec<_> = edge.iter().map(String::as_str).collect();
+    flags.extend(["--jwt-issuers-file", issuers_file.to_str().unwrap()]);
+    let mut server = Server::start_with(Cost::DEFAULT, "acme", 3, &flags).await;
     noise.add(server.process.id());
     connections(plan, report, noise, server.address, &folder).await;
     tokens(plan, report, &mut server, &keys).await;

@@ -2,6 +2,7 @@
 
 mod callers;
 mod cheap;
+mod edge;
 mod fairness;
 mod latency;
 mod load;
@@ -89,6 +90,8 @@ pub enum Section {
     Timing,
     /// What proofs of callers, and permissions, cost.
     Callers,
+    /// Changes over the edge for the vendors' SDKs, at 80 % of what it can.
+    Edge,
     /// From nothing to serving.
     Quickstart,
     /// Ten million credentials. Only where it is named: it takes long, and 20 GB.
@@ -119,7 +122,7 @@ impl Bench {
             Section::Fairness => fairness::run(self).await,
             Section::Overload => overload::run(self).await,
             Section::Timing => timing::run(self).await,
-            Section::Callers | Section::Quickstart | Section::Scale => {}
+            Section::Callers | Section::Edge | Section::Quickstart | Section::Scale => {}
         }
         self.report.noise(&format!("{}, {}", title(section), name(self.cost)), self.noise.take());
     }
@@ -157,6 +160,14 @@ pub async fn callers(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
     report.noise(title(Section::Callers), noise.take());
 }
 
+/// Measures the edge for the vendors' SDKs, with a server of its own.
+pub async fn edge(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
+    noise.take();
+    report.table(title(Section::Edge));
+    edge::run(plan, report, noise).await;
+    report.noise(title(Section::Edge), noise.take());
+}
+
 /// Measures what fills stores of its own.
 pub async fn scale(plan: Plan, report: &mut Report, noise: &mut NoiseMeter) {
     scale::run(plan, report, noise).await;
@@ -176,6 +187,7 @@ const fn title(section: Section) -> &'static str {
         Section::Overload => "Ten times the capacity",
         Section::Timing => "What the time of an answer tells",
         Section::Callers => "Callers and permissions",
+        Section::Edge => "Changes by the vendors' SDKs",
         Section::Quickstart => "From nothing to serving",
         Section::Scale => "Scale",
     }
