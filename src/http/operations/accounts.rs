@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::Outcome;
+use crate::domain::field::FieldProblem;
 use crate::domain::names::{AccountName, InstanceId};
-use crate::domain::page::PageRequest;
+use crate::domain::page::{CountedPage, CountedPageRequest, PageRequest};
 use crate::domain::password::NewPassword;
-use crate::domain::subject::{InstanceAccountName, SubjectAttributes, SubjectKind, SubjectName};
+use crate::domain::subject::{InstanceAccountName, SubjectAttributes, SubjectName};
 use crate::http::message::{Message, camel_case};
 use crate::ports::store::SubjectEntry;
 use crate::service::requests::{Reset, WantedPassword};
@@ -24,45 +25,41 @@ pub(super) async fn reset_account_password(service: &Service, call: Call, mut me
     Ok(json!({}))
 }
 
-/// One account, or a page of all of an instance. The vendor counts pages and accounts, so all are read.
+/// One account, or a page of those of an instance. A caller that names no size gets as many as a page can have, because the
+/// vendor's older SDKs know no pages.
 pub(super) async fn describe_accounts(service: &Service, call: Call, mut message: Message) -> Outcome {
     let instance = message.take("instance_id", |text| InstanceId::parse(&text));
     let account =
         message.take("account_name", |text| (!text.is_empty()).then(|| AccountName::parse(&text)).transpose());
-    let searched = message.take("search_account_name", Ok).unwrap_or_default();
-    let number = message.scalar::<usize>("page_number").unwrap_or(1).max(1);
-    let size = message.scalar::<usize>("page_size").map(|size| size.max(1));
-    let (instance, account) = message.all(|| Some((instance?, account?)))?;
-    let entries = match account {
-        Some(account) => vec![service.describe_subject(call, None, SubjectName::account(instance, account)).await?],
-        None => all(service, call, &instance).await?,
+    let searched = message.take("search_account_name", part_of_name);
+    let number = message.scalar::<u32>("page_number").unwrap_or(1).max(1);
+    let size = message.scalar::<u32>("page_size").unwrap_or(PageRequest::MAX_SIZE).clamp(1, PageRequest::MAX_SIZE);
+    let (instance, account, searched) = message.all(|| Some((instance?, account?, searched?)))?;
+    let page = CountedPageRequest { skip: u64::from(number - 1) * u64::from(size), size };
+    let CountedPage { items, total } = match account {
+        Some(account) => {
+            let name = SubjectName::account(instance, account);
+            let entry = service.describe_subject(call, None, name).await?;
+            let found = entry.subject.name.key().contains(&searched).then_some(entry);
+            let total = u64::from(found.is_some());
+            CountedPage { items: found.filter(|_| page.skip == 0).into_iter().collect(), total }
+        }
+        None => service.list_accounts(call, None, instance, &searched, page).await?,
     };
-    let found = entries.into_iter().filter(|entry| entry.subject.name.as_written().contains(&searched));
-    let accounts = found.map(described).collect::<Result<Vec<_>, _>>()?;
-    let total = accounts.len();
-    let size = size.unwrap_or(total.max(1));
-    let page: Vec<_> = accounts.into_iter().skip((number - 1).saturating_mul(size)).take(size).collect();
+    let accounts = items.into_iter().map(described).collect::<Result<Vec<_>, _>>()?;
     Ok(json!({
-        "Accounts": { "Account": page },
+        "Accounts": { "Account": accounts },
         "PageNumber": number,
         "PageSize": size,
         "TotalCount": total,
     }))
 }
 
-async fn all(service: &Service, call: Call, instance: &InstanceId) -> Result<Vec<SubjectEntry>, ServiceError> {
-    let mut entries = Vec::new();
-    let mut after = None;
-    loop {
-        let page = PageRequest { size: PageRequest::MAX_SIZE, after };
-        let kind = SubjectKind::InstanceAccount;
-        let page = service.list_subjects(call.clone(), None, kind, Some(instance.clone()), page).await?;
-        entries.extend(page.items);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(entries),
-        }
-    }
+/// A part of an account's name, or nothing.
+fn part_of_name(text: String) -> Result<String, FieldProblem> {
+    let is_possible = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    let problem = FieldProblem::Malformed { expected: "must be a part of a name: a-z 0-9 _" };
+    if text.chars().all(is_possible) { Ok(text) } else { Err(problem) }
 }
 
 fn described(SubjectEntry { subject, .. }: SubjectEntry) -> Result<Value, ServiceError> {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{Authority, Creation, Deletion, StoreError};
 use crate::domain::credential::{ChangeId, ChangedBy, CredentialState, StoredHash};
 use crate::domain::names::{InstanceId, Region, TenantName};
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
 use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus, Subject, SubjectId, SubjectKind, SubjectName};
 
 /// Subjects. Every write records its audit event in the same transaction, and the creation and deletion of a subject
@@ -29,6 +29,16 @@ pub trait Subjects: Send + Sync {
         instance: Option<&InstanceId>,
         page: &PageRequest,
     ) -> Result<Page<SubjectEntry>, StoreError>;
+
+    /// Accounts of an instance whose names contain a text, in the order of their names. Counts all of them, and reads only
+    /// those of the page.
+    async fn accounts(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        containing: &str,
+        page: CountedPageRequest,
+    ) -> Result<CountedPage<SubjectEntry>, StoreError>;
 
     /// Sets a subject's state. Returns whether the subject exists.
     async fn set_subject_status(

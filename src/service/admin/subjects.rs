@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::credential::{ChangeId, CredentialState, Version};
 use crate::domain::names::{InstanceId, TenantName};
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
 use crate::domain::password::Password;
 use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::ports::store::{Absent, FirstPassword, Lookup, SubjectEntry, SubjectStatus};
@@ -86,6 +86,20 @@ impl Service {
             directory.instance(instance).await?;
         }
         directory.subjects(kind, instance.as_ref(), &page).await
+    }
+
+    /// Lists the accounts of an instance whose names contain a text, in the order of their names, and counts all of them.
+    pub async fn list_accounts(
+        &self,
+        call: Call,
+        tenant: Option<TenantName>,
+        instance: InstanceId,
+        containing: &str,
+        page: CountedPageRequest,
+    ) -> Result<CountedPage<SubjectEntry>, ServiceError> {
+        let directory = self.directory(call, tenant).await?;
+        directory.instance(&instance).await?;
+        directory.accounts(&instance, containing, page).await
     }
 
     /// Sets the state of a mail domain or an instance account.

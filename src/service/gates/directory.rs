@@ -10,7 +10,7 @@ use crate::domain::credential::Version;
 use crate::domain::denial::Denial;
 use crate::domain::named_caller::Member;
 use crate::domain::names::{AuthorizationMessage, InstanceId, TenantName};
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
 use crate::domain::resource::Resource;
 use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::{Instance, InstanceStatus, SubjectKind};
@@ -175,6 +175,15 @@ impl Directory<'_> {
         page: &PageRequest,
     ) -> Result<Page<SubjectEntry>, ServiceError> {
         Ok(self.store().subjects(&self.of.name, kind, instance, page).await?)
+    }
+
+    pub(in crate::service) async fn accounts(
+        &self,
+        instance: &InstanceId,
+        containing: &str,
+        page: CountedPageRequest,
+    ) -> Result<CountedPage<SubjectEntry>, ServiceError> {
+        Ok(self.store().accounts(&self.of.name, instance, containing, page).await?)
     }
 }
 

@@ -33,14 +33,14 @@ async fn send(client: &Client, messages: &[Value]) -> Reply {
     reply
 }
 
-async fn import(client: &Client, batches: &[Vec<Value>]) -> Value {
+pub(super) async fn import(client: &Client, batches: &[Vec<Value>]) -> Value {
     let messages: Vec<Value> = batches.iter().map(|rows| json!({ "rows": rows })).collect();
     let reply = send(client, &messages).await;
     assert_eq!(reply.reason(), "OK", "{:?}", reply.status);
     reply.json
 }
 
-fn counts(reply: &Value) -> [u64; 4] {
+pub(super) fn counts(reply: &Value) -> [u64; 4] {
     ["imported", "unchanged", "refused", "held_back"].map(|field| reply[field].as_u64().unwrap_or_default())
 }
 

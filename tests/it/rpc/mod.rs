@@ -32,6 +32,7 @@ mod revocations;
 mod signed_requests;
 mod unrecorded;
 mod upgrades;
+mod vendor_accounts;
 mod watch_changes;
 mod watch_costs;
 mod wire;

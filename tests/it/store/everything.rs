@@ -19,6 +19,7 @@ use credentiald::domain::credential::{ChangeId, Revision};
 use credentiald::domain::named_caller::NamedCaller;
 use credentiald::domain::names::{FreeName, RamUserName, TenantName};
 use credentiald::domain::overlap::PasswordUse;
+use credentiald::domain::page::CountedPageRequest;
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, SubjectKind};
 use credentiald::domain::tenant_settings::{RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::time::{days, minutes};
@@ -37,6 +38,7 @@ use crate::support::barrier::{BarrierStore, Calls};
 pub const MAY_READ_ALL: &[(&str, &str)] = &[
     ("SELECT name FROM tenant LIMIT 1", "a sign of life: any row will do"),
     ("SELECT count(*) AS hashes FROM", "`pepper status` counts all hashes"),
+    ("SELECT count(*) AS accounts FROM", "`DescribeAccounts` counts the accounts of an instance, in the index"),
 ];
 
 /// What is only run where a commit was lost.
@@ -97,6 +99,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
             store_of.subjects(acme, kind, None, &page).await.unwrap();
         }
         store_of.subjects(acme, SubjectKind::InstanceAccount, Some(&instance_id("r-1")), &page).await.unwrap();
+        store_of.accounts(acme, &instance_id("r-1"), "a", CountedPageRequest { skip: 1, size: 2 }).await.unwrap();
         store_of.hashes(None, &page).await.unwrap();
         store_of.hashes(Some(acme), &page).await.unwrap();
     }

@@ -160,6 +160,7 @@ macro_rules! laws {
             pages: [
                 paging_visits_everything_once_in_order,
                 accounts_of_all_instances_come_in_order,
+                accounts_of_an_instance_are_counted,
                 tokens_come_the_oldest_first,
             ],
             pepper: [

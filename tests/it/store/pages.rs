@@ -3,7 +3,7 @@
 use credentiald::domain::access_token::AccessToken;
 use credentiald::domain::caller::Caller;
 use credentiald::domain::names::FreeName;
-use credentiald::domain::page::Page;
+use credentiald::domain::page::{CountedPageRequest, Page};
 use credentiald::domain::subject::SubjectKind;
 
 use super::backend::Backend;
@@ -74,6 +74,36 @@ pub async fn accounts_of_all_instances_come_in_order(backend: &mut impl Backend)
             .key()
             .to_owned());
         assert_eq!(one, ["admin", "writer"]);
+    }
+}
+
+pub async fn accounts_of_an_instance_are_counted(backend: &mut impl Backend) {
+    let store = backend.store();
+    let acme = add_tenant(&*store, "acme").await;
+    for instance in ["r-1", "r-2"] {
+        add_instance(&*store, &acme, instance).await;
+        for name in ["writer", "a_b", "admin", "reader"] {
+            add_subject(&*store, &acme, account(instance, name)).await;
+        }
+    }
+    let r_1 = instance_id("r-1");
+    for (containing, skip, size, expected, total) in [
+        ("", 0, 2, &["a_b", "admin"][..], 4),
+        ("", 2, 2, &["reader", "writer"], 4),
+        ("", 3, 9, &["writer"], 4),
+        ("", 9, 9, &[], 4),
+        ("", u64::MAX, 9, &[], 4),
+        ("er", 0, 9, &["reader", "writer"], 2),
+        ("er", 1, 1, &["writer"], 2),
+        // No pattern.
+        ("_", 0, 9, &["a_b"], 1),
+        ("%", 0, 9, &[], 0),
+        ("absent", 0, 9, &[], 0),
+    ] {
+        let found = store.accounts(&acme, &r_1, containing, CountedPageRequest { skip, size }).await.unwrap();
+        let names: Vec<_> = found.items.iter().map(|entry| entry.subject.name.key()).collect();
+        assert_eq!((names.as_slice(), found.total), (expected, total), "{containing} {skip} {size}");
+        assert!(found.items.iter().all(|entry| entry.subject.name.instance() == Some(&r_1)));
     }
 }
 

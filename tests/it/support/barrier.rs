@@ -17,7 +17,7 @@ use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{Credential, Revision, StoredHash, Version};
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::overlap::{OverlapState, PasswordUse};
-use credentiald::domain::page::{Page, PageRequest};
+use credentiald::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
 use credentiald::domain::subject::{Instance, InstanceStatus, SubjectId, SubjectKind, SubjectName};
 use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::tenant_settings::TenantSettings;
@@ -163,6 +163,7 @@ pass_on! {
         fn look_up(tenant: &TenantName, name: &SubjectName) -> Lookup;
         fn create_subject(new: &NewSubject, authority: &Authority) -> Creation;
         fn subject(tenant: &TenantName, name: &SubjectName) -> Option<SubjectEntry>;
+        fn accounts(tenant: &TenantName, instance: &InstanceId, containing: &str, page: CountedPageRequest) -> CountedPage<SubjectEntry>;
         fn set_subject_status(tenant: &TenantName, name: &SubjectName, status: SubjectStatus, authority: &Authority) -> bool;
         fn delete_subject(tenant: &TenantName, name: &SubjectName, authority: &Authority) -> Deletion;
     }

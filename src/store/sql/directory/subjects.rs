@@ -9,7 +9,7 @@ use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
 use crate::domain::credential::Version;
 use crate::domain::names::{InstanceId, PepperKeyId, Region, TenantName};
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
 use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::ports::StoreError;
 use crate::ports::store::{
@@ -75,6 +75,39 @@ impl Subjects for SqlStore {
         .bind(i64::from(page.size) + 1))
         .await?;
         page_of(&found, page, entry, |entry| entry.subject.name.key().to_owned())
+    }
+
+    async fn accounts(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        containing: &str,
+        page: CountedPageRequest,
+    ) -> Result<CountedPage<SubjectEntry>, StoreError> {
+        let of_instance = |select: Statement| {
+            let kind = SubjectKind::InstanceAccount.as_str();
+            select.taking_long().bind(tenant.as_str()).bind(kind).bind(instance.as_str()).bind(containing)
+        };
+        // A text that is in a name can be taken out of it: both databases know `replace`. The index has all that is read.
+        let counted = self
+            .read_first(of_instance(sql("SELECT count(*) AS accounts FROM subject
+             WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3
+               AND ($4 = '' OR replace(name, $4, '') <> name)")))
+            .await?;
+        let total = counted.map(|row| row.integer("accounts")).transpose()?.unwrap_or_default();
+        let found = self
+            .read(
+                of_instance(sql(select_entries!(
+                    "s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3
+                       AND ($4 = '' OR replace(s.name, $4, '') <> s.name)
+                     ORDER BY s.name LIMIT $5 OFFSET $6"
+                )))
+                .bind(i64::from(page.size))
+                .bind(i64::try_from(page.skip).unwrap_or(i64::MAX)),
+            )
+            .await?;
+        let items = found.iter().map(entry).collect::<Read<_>>()?;
+        Ok(CountedPage { items, total: u64::try_from(total).unwrap_or_default() })
     }
 
     async fn set_subject_status(
