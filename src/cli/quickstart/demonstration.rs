@@ -175,10 +175,16 @@ mod tests {
     fn the_sdks_have_a_call_for_each_operation_too() {
         let key = |name: &str| AccessKey { id: format!("{name}-id"), secret: format!("{name}-secret").into() };
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
-        let edge = Edge { address, root: key("root"), ram_user: key("alice"), iam_user: key("bob") };
+        let (root, service, ram_user, iam_user) = (key("root"), key("relay"), key("alice"), key("bob"));
+        let edge = Edge { address, root, service, ram_user, iam_user };
         let text = Demonstration { edge: Some(edge), ..demonstration() }.text();
         let calls: Vec<_> = text.lines().filter(|line| line.starts_with("python3 -c ")).collect();
         assert_eq!(calls.len(), 4, "{text}");
+        for line in
+            ["  root of the tenant      root-id root-secret\n", "  relying system          relay-id relay-secret\n"]
+        {
+            assert!(text.contains(line), "{text}");
+        }
         let ram = "python3 -c 'from alibabacloud_ram20150501 import client, models; \
              from alibabacloud_tea_openapi.models import Config; \
              print(client.Client(Config(access_key_id=\"alice-id\", access_key_secret=\"alice-secret\", protocol=\"http\", \

@@ -91,11 +91,13 @@ impl<'server> Directory<'server> {
         self.revoke_tokens(Some(&self.tenant), &["root", RELAY, RAM_USER, IAM_USER]).await?;
         let ram_user = Member::RamUser(RamUserName::parse(RAM_USER).map_err(problem)?);
         let iam_user = Member::IamUser(IamUserId::parse(IAM_USER).map_err(problem)?);
+        let relay = Member::Service(FreeName::parse(RELAY).map_err(problem)?);
         let member = |member| TokenHolder::Member(Some(self.tenant.clone()), member);
         let edge = match at.sdks {
             Some(address) => Some(Edge {
                 address,
                 root: self.access_key(member(Member::Root)).await?,
+                service: self.access_key(member(relay.clone())).await?,
                 ram_user: self.access_key(member(ram_user.clone())).await?,
                 iam_user: self.access_key(member(iam_user.clone())).await?,
             }),
@@ -108,7 +110,7 @@ impl<'server> Directory<'server> {
             tenant: TENANT.to_owned(),
             operator_token: self.token(TokenHolder::Operator(self.operator.clone())).await?,
             root_token: self.token(member(Member::Root)).await?,
-            service_token: self.token(member(Member::Service(FreeName::parse(RELAY).map_err(problem)?))).await?,
+            service_token: self.token(member(relay)).await?,
             domain_name: DOMAIN.to_owned(),
             domain_password: domain.new,
             ram_user: User { name: RAM_USER.to_owned(), token: self.token(member(ram_user)).await?, passwords: ram },

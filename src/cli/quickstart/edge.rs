@@ -30,6 +30,8 @@ pub(super) struct Edge {
     pub(super) address: SocketAddr,
     /// The key of the tenant's root.
     pub(super) root: AccessKey,
+    /// The key of the relying system. What it may do, an operator's policy says.
+    pub(super) service: AccessKey,
     /// The key of the RAM user.
     pub(super) ram_user: AccessKey,
     /// The key of the IAM user.
@@ -54,11 +56,21 @@ pub(super) fn make_ring(path: &Path) -> Result<(), Failure> {
 }
 
 impl Edge {
-    /// The calls, each on one line that begins with `python3`.
+    /// The keys, and the calls, each on one line that begins with `python3`.
     pub(super) fn text(&self, demonstration: &Demonstration) -> String {
         let calls = self.calls(demonstration).join("\n");
+        let ram_user = format!("RAM user {}", demonstration.ram_user.name);
+        let iam_user = format!("IAM user {}", demonstration.iam_user.name);
+        let keys = [
+            ("root of the tenant", &self.root),
+            ("relying system", &self.service),
+            (ram_user.as_str(), &self.ram_user),
+            (iam_user.as_str(), &self.iam_user),
+        ];
+        let keys: String = keys.map(|(caller, key)| format!("  {caller:<23} {} {}\n", key.id, *key.secret)).concat();
         format!(
-            "The vendors' SDKs for Python call it on {}. The same four calls, each instead of the one above:\n\n\
+            "Access keys, id and secret, new with each start:\n{keys}\n\
+             The vendors' SDKs for Python call it on {}. The same four calls, each instead of the one above:\n\n\
              pip install {PACKAGES}\n{calls}\n",
             self.address
         )

@@ -174,6 +174,9 @@ async fn with_the_edge_there_are_calls_for_the_vendors_sdks_and_a_ring_that_late
     let calls: Vec<_> = printed.lines().filter(|line| line.starts_with("python3 -c ")).collect();
     assert!(calls.len() == 4 && !printed.contains("127.0.0.1:0"), "{printed}");
     assert!(calls.iter().all(|call| call.contains("CDAK") && call.contains("cdk_")), "{printed}");
+    for caller in ["root of the tenant", "relying system", "RAM user alice", "IAM user bob"] {
+        assert!(printed.lines().any(|line| line.contains(caller) && line.contains("CDAK")), "{caller}: {printed}");
+    }
     let ring = installation.data().join("pepper.keys");
     assert_eq!(fs::metadata(&ring).unwrap().permissions().mode() & 0o777, 0o600);
     let content = fs::read(&ring).unwrap();
