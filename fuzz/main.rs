@@ -20,6 +20,7 @@ mod forwarded;
 mod issuers;
 mod jwt;
 mod kernels;
+mod operations;
 mod parameters;
 mod phc;
 mod policies;
@@ -38,7 +39,7 @@ struct Target {
     seeds: fn() -> Vec<Vec<u8>>,
 }
 
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 13] = [
     Target { name: "authorization", run: authorization::run, seeds: authorization::seeds },
     Target { name: "certificate", run: certificate::run, seeds: certificate::seeds },
     Target { name: "denial", run: denial::run, seeds: denial::seeds },
@@ -46,6 +47,7 @@ const TARGETS: [Target; 12] = [
     Target { name: "issuers", run: issuers::run, seeds: issuers::seeds },
     Target { name: "jwt", run: jwt::run, seeds: jwt::seeds },
     Target { name: "kernels", run: kernels::run, seeds: Vec::new },
+    Target { name: "operations", run: operations::run, seeds: operations::seeds },
     Target { name: "parameters", run: parameters::run, seeds: parameters::seeds },
     Target { name: "phc", run: phc::run, seeds: phc::seeds },
     Target { name: "policies", run: policies::run, seeds: policies::seeds },

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::texts;
 
-/// A line with the method and the target, lines of headers, an empty line, and the body.
-pub fn run(bytes: &[u8]) {
+/// A first line, lines of headers, an empty line, and the body.
+pub fn head_and_body(bytes: &[u8]) -> Option<(&str, HeaderMap, &[u8])> {
     let mut rest = bytes;
     let mut line = || {
         let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
@@ -16,19 +16,24 @@ pub fn run(bytes: &[u8]) {
         rest = after.get(1..).unwrap_or_default();
         line
     };
-    let Ok(first) = std::str::from_utf8(line()) else { return };
-    let (method, target) = first.split_once(' ').unwrap_or(("POST", first));
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let Ok(method) = Method::from_bytes(method.as_bytes()) else { return };
+    let first = std::str::from_utf8(line()).ok()?;
     let mut headers = HeaderMap::new();
     loop {
         let line = line();
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { break };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) else { return };
-        headers.append(name, value);
+        headers.append(HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value).ok()?);
     }
-    let request = ReceivedRequest { method: &method, path, query, headers: &headers, body: rest };
+    Some((first, headers, rest))
+}
+
+/// The first line has the method and the target.
+pub fn run(bytes: &[u8]) {
+    let Some((first, headers, body)) = head_and_body(bytes) else { return };
+    let (method, target) = first.split_once(' ').unwrap_or(("POST", first));
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let Ok(method) = Method::from_bytes(method.as_bytes()) else { return };
+    let request = ReceivedRequest { method: &method, path, query, headers: &headers, body };
     let Ok(parameters) = request.parameters() else { return };
     let Ok(claimed) = ClaimedSignature::of(&request, &parameters) else { return };
     let at = claimed.signed_at();

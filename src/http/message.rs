@@ -45,6 +45,15 @@ impl Message {
         Ok(Self { content: Content::Members(members), client_token, fields: Fields::default() })
     }
 
+    /// The members of the object that it was read from.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn into_members(self) -> Option<BTreeMap<String, Value>> {
+        match self.content {
+            Content::Parameters(_) => None,
+            Content::Members(members) => Some(members),
+        }
+    }
+
     /// Takes the text of a field, which is empty if the field is absent, or records its problem.
     pub(super) fn take<T>(
         &mut self,
