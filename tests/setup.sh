@@ -48,15 +48,15 @@ need_sdks() {
     need_packages openssl
 }
 
-# need_node: Node.js with the packages of the JavaScript client.
+# need_node: Node.js with the packages of the JavaScript client and the vendors' SDKs.
 need_node() {
-    local wanted=tests/node/package.json
+    local wanted=tests/node/package-lock.json
     command -v node npm >/dev/null || need_packages nodejs npm
-    if ! cmp -s "$wanted" "$tools/node/package.json"; then
+    if ! cmp -s "$wanted" "$tools/node/package-lock.json"; then
         rm -rf "$tools/node" "$tools/node.new"
         mkdir "$tools/node.new"
-        cp "$wanted" "$tools/node.new"
-        npm install --prefix "$tools/node.new" --silent --no-audit --no-fund --no-save
+        cp tests/node/package.json "$wanted" "$tools/node.new"
+        npm ci --prefix "$tools/node.new" --silent --no-audit --no-fund
         mv "$tools/node.new" "$tools/node"
     fi
     export NODE_PATH=$tools/node/node_modules
