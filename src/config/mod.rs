@@ -101,6 +101,12 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
             }
         }
     }
+    let connections = values.read("server.max_connections", parse::whole::<usize, 1, 1_000_000>);
+    if let (Ok(1), Ok(Some(_))) = (connections, values.read("http.listen", parse::optional_address)) {
+        let message =
+            "must be at least 2 with http.listen: each of the two addresses keeps a place for its next connection";
+        mistakes.push(values.mistake("server.max_connections", message));
+    }
     for (file, needed) in [
         ("tls.client_ca_file", "tls.certificate_file"),
         ("tls.client_crl_file", "tls.client_ca_file"),
@@ -186,6 +192,17 @@ mod tests {
         let environment = [("CREDENTIALD_ATTEMPTS_ALLOWANCE", "8"), ("CREDENTIALD_ATTEMPTS_BACKOFF_SECONDS", "8")];
         let attempts = load(file, &environment, &[("attempts.allowance", "9")]).unwrap().config.attempts;
         assert_eq!((attempts.allowance, attempts.backoff_seconds, attempts.subject_allowance), (9, 8, 7));
+    }
+
+    #[test]
+    fn each_of_two_addresses_has_a_place_for_a_connection() {
+        let load = |connections: u8, http: &str| {
+            load(&format!("[server]\nmax_connections = {connections}\n[http]\nlisten = \"{http}\"\n"), &[], &[])
+        };
+        load(1, "").unwrap();
+        load(2, "127.0.0.1:0").unwrap();
+        let mistakes = load(1, "127.0.0.1:0").unwrap_err();
+        assert!(matches!(&mistakes[..], [one] if one.contains("server.max_connections")), "{mistakes:?}");
     }
 
     #[test]
