@@ -29,6 +29,8 @@ use crate::service::authenticate::new_secret;
 
 /// How many keys have their wrong signatures counted at most. Those of further ones are not.
 const MOST: usize = 4096;
+/// While so many are counted, those that need not wait any more are looked for this often: each look is at all of them.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// As long as what a secret is bound to.
 const DECOY_BOUND: &str =
     "decoy access key: its secret is known to no caller, and it proves no caller. It has no token, no tenant.";
@@ -38,23 +40,32 @@ const DECOY_BOUND: &str =
 pub(super) struct Signatures {
     /// Opened and tried where no valid key is found. `None` without a pepper key: then there are no keys.
     decoy: OnceLock<Option<Sealed>>,
-    failed: Mutex<HashMap<TokenId, Failures>>,
+    failed: Mutex<Failed>,
+}
+
+/// The wrong signatures of each key.
+#[derive(Default)]
+struct Failed {
+    of: HashMap<TokenId, Failures>,
+    swept: Option<Timestamp>,
 }
 
 impl Signatures {
     /// Counts a wrong signature of that key, unless the key has to wait: then returns how long.
     fn count(&self, key: TokenId, limit: &Backoff, now: Timestamp) -> Result<(), Duration> {
         let mut failed = self.failed.lock();
-        if failed.len() >= MOST {
-            failed.retain(|_, failures| !limit.remaining(*failures, now).is_zero());
+        let is_swept = failed.swept.and_then(|swept| now.since(swept)).is_some_and(|since| since < SWEEP_EVERY);
+        if failed.of.len() >= MOST && !is_swept {
+            failed.of.retain(|_, failures| !limit.remaining(*failures, now).is_zero());
+            failed.swept = Some(now);
         }
-        let failures = failed.get(&key).copied().unwrap_or_default();
+        let failures = failed.of.get(&key).copied().unwrap_or_default();
         let retry_after = limit.remaining(failures, now);
         if !retry_after.is_zero() {
             return Err(retry_after);
         }
-        if failed.len() < MOST {
-            failed.insert(key, failures.and(Failures { count: 1, last_at: Some(now) }));
+        if failed.of.len() < MOST {
+            failed.of.insert(key, failures.and(Failures { count: 1, last_at: Some(now) }));
         }
         Ok(())
     }
@@ -115,8 +126,8 @@ impl Gates {
 
     fn secret_of(&self, FoundKey { token, secret, .. }: &FoundKey) -> Result<Zeroizing<String>, ServiceError> {
         let opened = self.ports.pepper.unseal(SealPurpose::AccessKeySecret, &token.seal_bound(), secret);
-        let damaged = |problem| StoreError::Damaged(format!("the secret of access token {} {problem}", token.id.0));
-        Ok(opened.map_err(damaged)?)
+        let key = token.access_key_id().unwrap_or_default();
+        Ok(opened.map_err(|problem| StoreError::Damaged(format!("the secret of access key {key} {problem}")))?)
     }
 
     /// A secret that no key has, opened like one.
@@ -138,5 +149,33 @@ impl Gates {
             // What can't be noted now is noted with the next use.
             let _ = store.note_key_use(id, now).await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Backoff = Backoff {
+        allowance: 1,
+        initial: Duration::from_secs(10),
+        longest: Duration::from_secs(10),
+        counts_for: Duration::from_secs(10),
+        stop_after: None,
+    };
+
+    #[test]
+    fn keys_beyond_the_most_are_counted_once_others_need_not_wait() {
+        let (signatures, begin) = (Signatures::default(), Timestamp::from_micros(0));
+        let key = |number: usize| TokenId(uuid::Uuid::from_u128(number as u128));
+        for number in 0..MOST {
+            assert_eq!(signatures.count(key(number), &LIMIT, begin), Ok(()));
+        }
+        assert_eq!(signatures.count(key(0), &LIMIT, begin), Err(LIMIT.initial));
+        let another = |at: Timestamp| (0..2).map(|_| signatures.count(key(MOST), &LIMIT, at)).collect::<Vec<_>>();
+        assert_eq!(another(begin), [Ok(()), Ok(())], "there is no room for another one");
+        let waited = begin.after(LIMIT.initial);
+        assert_eq!(another(waited), [Ok(()), Err(LIMIT.initial)]);
+        assert_eq!(signatures.failed.lock().of.len(), 1);
     }
 }

@@ -6,6 +6,7 @@ mod canaries;
 mod certificates;
 mod connections;
 mod damage;
+mod edge;
 mod forwarded;
 mod full_disk;
 mod hang_up;
