@@ -278,6 +278,23 @@ async fn an_answer_is_xml_if_the_request_asks_for_it() {
 }
 
 #[tokio::test]
+async fn an_answer_is_plain_json_whatever_else_its_caller_accepts() {
+    let edge = Edge::start().await;
+    for (form, name) in [(Acs3, "current"), (SdkHmac, "huawei")] {
+        let key = edge.user(form, name).await;
+        for status in [200, 400] {
+            let request = with_header(form.change(&key), "accept-encoding", "gzip, deflate, br");
+            let response = edge.send(with_header(request, "accept", "text/xml")).await;
+            let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
+            assert_eq!((response.status().as_u16(), header("content-encoding")), (status, None), "{form:?}");
+            assert_eq!(header("content-type"), Some("application/json;charset=utf-8"), "{form:?}");
+            assert_eq!(header("content-length"), Some(&*response.body().len().to_string()), "{form:?}");
+            assert!(serde_json::from_slice::<Value>(response.body()).unwrap().is_object(), "{form:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_can_not_be_done_before_the_deadline_is_refused_and_changes_nothing() {
     // A hash takes longer than a request may.
     let edge = Edge::start_with(&[("http.deadline_milliseconds", "500"), ("hashing.iterations", "60")]).await;
