@@ -13,10 +13,9 @@ use crate::config::{Effective, Hashing, LogFormat, Mistake};
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::{Clock, Entropy};
 use crate::server::{
-    BadSettings, OperatorFile, Reloader, audit_key, candidate_policies, engine_settings, jwt_issuers, key_ring,
-    location, policies, refused_passwords, tls,
+    BadSettings, Reloader, audit_key, candidate_policies, engine_settings, jwt_issuers, key_ring, location, policies,
+    refused_passwords, tls,
 };
-use crate::store::Location;
 use crate::telemetry;
 
 #[derive(Debug, Subcommand)]
@@ -104,12 +103,7 @@ fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
     let of_audit = mistakes_of(effective, audit_key(&effective.config.audit));
     let of_issuers = mistakes_of(effective, jwt_issuers(&effective.config.jwt));
     let of_list = mistakes_of(effective, refused_passwords(&effective.config.policy));
-    let location = location(&effective.config).ok();
-    let of_store = location.iter().flat_map(Location::files).filter_map(|path| {
-        let error = OperatorFile::read(path).err()?;
-        Some(effective.mistake(key_of_store(effective), format!("names a file: {error}")))
-    });
-    of_list.chain(of_store).chain(of_tls).chain(of_policies).chain(of_audit).chain(of_issuers).collect()
+    of_list.chain(of_tls).chain(of_policies).chain(of_audit).chain(of_issuers).collect()
 }
 
 /// What is valid in the files of policies, and probably a mistake.

@@ -21,6 +21,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use zeroize::Zeroizing;
 
 use crate::domain::time::Timestamp;
 
@@ -31,6 +32,9 @@ const MAX_BYTES: usize = 256 * 1024;
 
 /// Why keys were not fetched.
 pub(super) type FetchError = Box<dyn Error + Send + Sync>;
+
+/// Reads a file that holds a secret, or says why it is not used. May block.
+pub type ReadSecret = fn(&Path) -> Result<Zeroizing<String>, Box<dyn Error + Send + Sync>>;
 
 /// The address in a URL.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,6 +77,7 @@ impl Address {
 pub(super) struct Fetcher {
     address: Address,
     tls: Option<Tls>,
+    read_secret: ReadSecret,
 }
 
 struct Tls {
@@ -89,9 +94,9 @@ pub(super) struct Answer {
 
 impl Fetcher {
     /// Trusts the CAs in that PEM, or the public ones.
-    pub(super) fn new(address: Address, cas: Option<&str>) -> Result<Self, &'static str> {
+    pub(super) fn new(address: Address, cas: Option<&str>, read_secret: ReadSecret) -> Result<Self, &'static str> {
         let tls = if address.is_encrypted { Some(Tls::new(&address, cas)?) } else { None };
-        Ok(Self { address, tls })
+        Ok(Self { address, tls, read_secret })
     }
 
     /// Whether a server with these certificates is trusted, at the time when it answered.
@@ -106,16 +111,24 @@ impl Fetcher {
         }
     }
 
-    /// The answer of the server.
+    /// The answer of the server. Does not connect if the token can't be used.
     pub(super) async fn fetch(&self, token_file: Option<&Path>) -> Result<Answer, FetchError> {
         let fetched = async {
+            let token = match token_file {
+                None => None,
+                Some(file) => {
+                    let (read_secret, file) = (self.read_secret, file.to_owned());
+                    Some(tokio::task::spawn_blocking(move || read_secret(&file)).await??)
+                }
+            };
+            let token = token.as_ref().map(|token| token.trim());
             let socket = TcpStream::connect((self.address.host.as_str(), self.address.port)).await?;
             match &self.tls {
-                None => Ok(Answer { body: self.get(socket, token_file).await?, server: Vec::new() }),
+                None => Ok(Answer { body: self.get(socket, token).await?, server: Vec::new() }),
                 Some(tls) => {
                     let stream = tls.connector.connect(tls.name.clone(), socket).await?;
                     let server = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
-                    Ok(Answer { body: self.get(stream, token_file).await?, server })
+                    Ok(Answer { body: self.get(stream, token).await?, server })
                 }
             }
         };
@@ -125,13 +138,12 @@ impl Fetcher {
     async fn get(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        token_file: Option<&Path>,
+        token: Option<&str>,
     ) -> Result<Bytes, FetchError> {
         let mut request = Request::get(&self.address.path).header(HOST, &self.address.authority);
         request = request.header(ACCEPT, "application/jwk-set+json, application/json");
-        if let Some(file) = token_file {
-            let token = tokio::fs::read_to_string(file).await?;
-            request = request.header(AUTHORIZATION, format!("Bearer {}", token.trim()));
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
         // Ends with the sender.

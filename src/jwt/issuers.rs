@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::fetch::{Address, Fetcher};
+use super::fetch::{Address, Fetcher, ReadSecret};
 use super::fetched::{FetchedKeys, Source};
 use super::issuer::{Issuer, Jwks, JwksUrl};
 use super::issuers_file;
@@ -23,9 +23,19 @@ pub struct JwtTexts {
     pub files: BTreeMap<PathBuf, String>,
 }
 
+/// The files that a file of issuers names.
+#[derive(Default)]
+pub struct JwtFileNames {
+    /// Those whose texts make up a set: keys and CAs.
+    pub texts: Vec<PathBuf>,
+    /// Those that hold a token for the server of the keys. A new token makes no new set.
+    pub secrets: Vec<PathBuf>,
+}
+
 /// Reads the issuers from their files, one set after the other. Keys that were fetched stay when other things change.
 pub struct JwtReader {
     directory: PathBuf,
+    read_secret: ReadSecret,
     /// Those of the last set, each with the name of an issuer.
     fetched: Mutex<Vec<(String, Arc<FetchedKeys>)>>,
 }
@@ -44,13 +54,14 @@ enum Keys {
 }
 
 impl JwtReader {
-    /// A reader for a file in that directory. Other files are named relative to it.
-    pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), fetched: Mutex::default() }
+    /// A reader for a file in that directory. Other files are named relative to it. Those with a token are read by
+    /// `read_secret`, for each fetch.
+    pub fn new(directory: &Path, read_secret: ReadSecret) -> Self {
+        Self { directory: directory.to_owned(), read_secret, fetched: Mutex::default() }
     }
 
     /// The files that a file of issuers names. Without those in its mistakes, which [`Self::read`] reports.
-    pub fn files_of(&self, issuers: &str) -> Vec<PathBuf> {
+    pub fn files_of(&self, issuers: &str) -> JwtFileNames {
         issuers_file::read(issuers, &self.directory).map(|issuers| issuers_file::files(&issuers)).unwrap_or_default()
     }
 
@@ -88,7 +99,8 @@ impl JwtReader {
         if let Some((_, known)) = before.iter().find(|(_, known)| known.is_of(&source)) {
             return Ok(Arc::clone(known));
         }
-        let fetcher = Address::parse(&url.url).and_then(|address| Fetcher::new(address, source.cas.as_deref()));
+        let address = Address::parse(&url.url);
+        let fetcher = address.and_then(|address| Fetcher::new(address, source.cas.as_deref(), self.read_secret));
         let fetcher = fetcher.map_err(|mistake| match &url.ca_file {
             Some(file) => format!("{} {mistake}", file.display()),
             None => format!("{} {mistake}", url.url),

@@ -1,7 +1,7 @@
 //! The file of issuers: TOML, with a table `[[issuer]]` for each, and in it a table `[[issuer.rule]]` for each caller.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use toml::{Table, Value};
@@ -9,6 +9,7 @@ use toml::{Table, Value};
 use super::algorithm::Algorithm;
 use super::fetch::Address;
 use super::issuer::{Issuer, Jwks, JwksUrl, Rule};
+use super::issuers::JwtFileNames;
 use crate::domain::named_caller::NamedCaller;
 
 /// How long fetched keys are used if the file says nothing.
@@ -213,11 +214,17 @@ impl Section<'_> {
     }
 }
 
-/// The files that the issuers need besides, as far as the file can be read.
-pub(super) fn files(issuers: &[Issuer]) -> Vec<PathBuf> {
-    let named = issuers.iter().filter_map(|issuer| match &issuer.jwks {
-        Jwks::File(file) => Some(file),
-        Jwks::Url(url) => url.ca_file.as_ref(),
-    });
-    named.cloned().collect()
+/// The files that the issuers need besides.
+pub(super) fn files(issuers: &[Issuer]) -> JwtFileNames {
+    let mut files = JwtFileNames::default();
+    for issuer in issuers {
+        match &issuer.jwks {
+            Jwks::File(file) => files.texts.push(file.clone()),
+            Jwks::Url(url) => {
+                files.texts.extend(url.ca_file.clone());
+                files.secrets.extend(url.token_file.clone());
+            }
+        }
+    }
+    files
 }

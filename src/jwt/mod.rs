@@ -15,5 +15,6 @@ mod issuers_file;
 mod json;
 mod key_set;
 
+pub use fetch::ReadSecret;
 pub use identity::Jwts;
-pub use issuers::{JwtIssuers, JwtReader, JwtTexts};
+pub use issuers::{JwtFileNames, JwtIssuers, JwtReader, JwtTexts};

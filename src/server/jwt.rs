@@ -24,7 +24,8 @@ pub struct JwtFiles {
 /// Every file that can't be read, or every mistake in what they hold.
 pub fn jwt_issuers(settings: &config::Jwt) -> Result<Option<Reloader<JwtFiles>>, BadSettings> {
     let Some(issuers) = settings.issuers_file.clone() else { return Ok(None) };
-    let reader = JwtReader::new(issuers.parent().unwrap_or(Path::new("")));
+    let directory = issuers.parent().unwrap_or(Path::new(""));
+    let reader = JwtReader::new(directory, |path| Ok(OperatorFile::read_secret(path)?));
     Reloader::start(JwtFiles { issuers, reader }).map(Some)
 }
 
@@ -39,12 +40,14 @@ impl FileSet for JwtFiles {
         let text = |path: &Path| OperatorFile::read(path).map(|file| file.text.to_string());
         let issuers = text(&self.issuers).map_err(|error| BadSettings::one(ISSUERS_FILE, error))?;
         let (mut files, mut problems) = (BTreeMap::new(), Vec::new());
-        for path in self.reader.files_of(&issuers) {
+        let named = self.reader.files_of(&issuers);
+        for path in named.texts {
             match text(&path) {
                 Ok(text) => drop(files.insert(path, text)),
                 Err(error) => problems.push(error),
             }
         }
+        problems.extend(named.secrets.iter().filter_map(|path| OperatorFile::read_secret(path).err()));
         if problems.is_empty() {
             Ok(JwtTexts { issuers, files })
         } else {

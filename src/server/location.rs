@@ -2,7 +2,7 @@
 
 use super::{OperatorFile, OperatorFileError};
 use crate::config::{Config, Secret, StoreLocation, holds_password};
-use crate::store::Location;
+use crate::store::{Location, StoreFile};
 
 /// Why the settings name no store.
 #[derive(Debug, thiserror::Error)]
@@ -13,12 +13,15 @@ pub enum LocationError {
     /// The value is not the URL of a store.
     #[error("{0}")]
     Url(String),
+    /// Files that the URL names can't be used.
+    #[error("names a file: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and a file: "))]
+    Named(Vec<OperatorFileError>),
 }
 
 /// The location of the store, from the settings. The file with the URL, if there is one, overrides the URL.
 ///
 /// # Errors
-/// The settings name no store.
+/// The settings name no store, or files of it that can't be used.
 pub fn location(config: &Config) -> Result<Location, LocationError> {
     let read;
     let url = match &config.store.url_file {
@@ -33,10 +36,16 @@ pub fn location(config: &Config) -> Result<Location, LocationError> {
             &read
         }
     };
-    match url {
-        StoreLocation::Sqlite(path) => Ok(Location::Sqlite(path.clone())),
-        StoreLocation::Postgres(url) => postgres(url, config),
-    }
+    let location = match url {
+        StoreLocation::Sqlite(path) => Location::Sqlite(path.clone()),
+        StoreLocation::Postgres(url) => postgres(url, config)?,
+    };
+    let unusable = location.files().into_iter().filter_map(|file| match file {
+        StoreFile::Public(path) => OperatorFile::read(path).err(),
+        StoreFile::Secret(path) => OperatorFile::read_secret(path).err(),
+    });
+    let unusable: Vec<_> = unusable.collect();
+    if unusable.is_empty() { Ok(location) } else { Err(LocationError::Named(unusable)) }
 }
 
 #[cfg(feature = "postgres")]

@@ -18,6 +18,15 @@ pub enum Location {
     Postgres(Box<postgres::Url>, postgres::Settings),
 }
 
+/// A file that opening a store reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFile<'a> {
+    /// It holds certificates.
+    Public(&'a Path),
+    /// It holds a private key.
+    Secret(&'a Path),
+}
+
 /// Purpose of opening a store. Only one process at a time can serve from a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opening {
@@ -41,11 +50,13 @@ pub enum OpenError {
 
 impl Location {
     /// Files, apart from the store's own, that opening the store reads.
-    pub fn files(&self) -> Vec<&Path> {
+    pub fn files(&self) -> Vec<StoreFile<'_>> {
         match self {
             Self::Sqlite(_) => Vec::new(),
             #[cfg(feature = "postgres")]
-            Self::Postgres(url, _) => url.files(),
+            Self::Postgres(url, _) => {
+                url.certificates().map(StoreFile::Public).chain(url.private_key().map(StoreFile::Secret)).collect()
+            }
         }
     }
 

@@ -7,7 +7,7 @@ pub mod postgres;
 pub mod sql;
 pub mod sqlite;
 
-pub use location::{Location, OpenError, Opening};
+pub use location::{Location, OpenError, Opening, StoreFile};
 pub use sql::{CheckReport, SqlStore};
 
 /// Schema version that this program works with, in every database: the number of the newest migration.

@@ -105,10 +105,15 @@ impl Url {
         Ok(url)
     }
 
-    /// The certificates and the key that the URL names.
-    pub fn files(&self) -> Vec<&Path> {
-        let of_client = self.client_certificate.iter().flat_map(|(certificate, key)| [certificate, key]);
-        self.root_certificate.iter().chain(of_client).map(PathBuf::as_path).collect()
+    /// The certificates that the URL names.
+    pub fn certificates(&self) -> impl Iterator<Item = &Path> {
+        let of_client = self.client_certificate.iter().map(|(certificate, _)| certificate);
+        self.root_certificate.iter().chain(of_client).map(PathBuf::as_path)
+    }
+
+    /// The private key that the URL names.
+    pub fn private_key(&self) -> Option<&Path> {
+        self.client_certificate.as_ref().map(|(_, key)| key.as_path())
     }
 
     fn check(&self) -> Result<(), UrlError> {

@@ -1,15 +1,19 @@
 //! Secrets as systemd and Kubernetes hand them over.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use super::installation::{Installation, outcome, with_mounts};
+use credentiald::config::SETTINGS as SETTINGS_OF_ALL;
+
+use super::installation::{Installation, outcome, with_mounts, write_secretly};
 use super::serving::Serving;
 use crate::support::Client;
 use crate::support::certificates::{Authority, ClientTls};
 use crate::support::client::frame;
+use crate::support::jwt::issuers;
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
 /// The first test of RFC 8032, section 7.1.
@@ -133,4 +137,68 @@ fn a_secret_volume_is_taken_as_it_comes_and_nothing_else_that_all_users_can_read
         let refused = checked(volume, script);
         assert!(refused.status == Some(78) && refused.stderr.contains("chmod o="), "{why}: {refused:?}");
     }
+}
+
+/// Every setting that names a file, except those whose files hold no secret.
+const PUBLIC: [&str; 8] = [
+    "tls.certificate_file",
+    "tls.client_ca_file",
+    "tls.client_callers_file",
+    "tls.client_crl_file",
+    "jwt.issuers_file",
+    "policy.refused_passwords_file",
+    "policies.directory",
+    "policies.candidate_directory",
+];
+
+#[test]
+fn each_file_that_holds_a_secret_is_refused_while_all_users_can_read_it() {
+    let mounted = Mounted::new();
+    let installation = &mounted.installation;
+    mounted.write(&installation.path(""), 0o600);
+    let put = |name: &str, text: &str| write_secretly(&installation.path(name), text);
+    put("database.url", "postgres://u:hunter2@h/d");
+    put("settings.toml", "[pepper]\nkeys = \"\"\n[store]\nurl = \"postgres://u:hunter2@h/d\"\n");
+    put("jwks.token", "secret");
+    put("access.token", "secret");
+    let jwks = "jwks_url = \"https://127.0.0.1:1/\"\njwks_token_file = \"jwks.token\"";
+    fs::write(installation.path("issuers.toml"), issuers(jwks)).unwrap();
+    let url = "--store-url=postgres://u@h/d?sslmode=verify-full&sslcert=tls.crt&sslkey=tls.key";
+    let tls = "--tls-certificate-file=tls.crt";
+    let client = ["--ca-file=tls.crt", "--cert-file=tls.crt", "--key-file=tls.key"];
+    let of_client = [&["admin", "list-tenants", "--address=https://127.0.0.1:1"], &client[..]].concat();
+    let with_token = ["admin", "list-tenants", "--address=http://127.0.0.1:1", "--token-file=access.token"];
+    let check = |flags: &[&'static str]| [&["config", "check"], flags].concat();
+    let table = [
+        ("store.url_file", "database.url", check(&["--store-url-file=database.url"])),
+        ("pepper.keys_file", "pepper", check(&["--pepper-keys-file=pepper"])),
+        ("tls.key_file", "tls.key", check(&[tls, "--tls-key-file=tls.key"])),
+        ("audit.signing_key_file", "audit.key", check(&["--audit-signing-key-file=audit.key"])),
+        ("sslkey in the URL of the store", "tls.key", check(&[url])),
+        ("sslkey for a command", "tls.key", vec!["migrate", url]),
+        ("jwks_token_file in the file of issuers", "jwks.token", check(&["--jwt-issuers-file=issuers.toml"])),
+        ("jwks_token_file at the start", "jwks.token", vec!["serve", "--jwt-issuers-file=issuers.toml"]),
+        ("the configuration", "settings.toml", check(&["--config=settings.toml"])),
+        ("--token-file", "access.token", with_token.to_vec()),
+        ("--key-file", "tls.key", of_client),
+    ];
+    for (what, file, command) in &table {
+        let set_mode = |mode| fs::set_permissions(installation.path(file), Permissions::from_mode(mode)).unwrap();
+        set_mode(0o644);
+        let open = installation.run(command);
+        let words = format!("{file} is accessible to all users");
+        assert!(open.status != Some(0) && open.stderr.contains(&words), "{what}: {open:?}");
+        assert!(!open.stderr.contains("hunter2"), "{what}: {open:?}");
+        set_mode(0o640);
+        if command[0] != "serve" {
+            let closed = installation.run(command);
+            assert!(!closed.stderr.contains("accessible to all users"), "{what}: {closed:?}");
+            assert!(command[0] != "config" || closed.status == Some(0), "{what}: {closed:?}");
+        }
+    }
+    // A new setting that names a file is in one of the two lists.
+    let of_files = SETTINGS_OF_ALL.iter().map(|setting| setting.key);
+    let of_files: BTreeSet<_> = of_files.filter(|key| key.ends_with("_file") || key.ends_with("directory")).collect();
+    let in_table = table.iter().map(|(what, ..)| *what).filter(|what| what.contains('.') && !what.contains(' '));
+    assert_eq!(of_files, in_table.chain(PUBLIC).collect());
 }

@@ -1,6 +1,7 @@
 //! Callers by JWT.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,17 +12,25 @@ use credentiald::ports::{
     CertificateHolder, CertificateValidity, Clock, JwtRefusal, JwtVerifier, NoMeter, PeerCertificate, PresentedJwt,
 };
 use futures_util::FutureExt;
+use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::support::certificates::Authority;
+use crate::support::client::{frame, method_named, path};
 use crate::support::clock::MovedClock;
+use crate::support::installation::write_secretly;
 use crate::support::jwt::{
     ALGORITHMS, AUDIENCE, BETWEEN_FETCHES, ISSUER, JwksServer, REFRESH, SigningKey, claims, encoded, issuers, key_set,
     seconds_from_now,
 };
 use crate::support::{Client, Setup, World};
+
+/// A reader for files that hold no secret.
+fn reader() -> JwtReader {
+    JwtReader::new("".as_ref(), |path| Err(format!("{} is not expected", path.display()).into()))
+}
 
 /// A server that accepts the tokens of an issuer.
 struct Site {
@@ -159,7 +168,7 @@ async fn each_bad_token_is_refused_by_its_check() {
     let jwks = "jwks_file = \"keys.json\"";
     let site = Site::start(Setup::default(), jwks, &[&rsa, &ec]).await;
     let texts = JwtTexts { issuers: issuers(jwks), files: [("keys.json".into(), key_set(&[&rsa, &ec]))].into() };
-    let in_force = JwtReader::new("".as_ref()).read(&texts).unwrap();
+    let in_force = reader().read(&texts).unwrap();
     let issuers = watch::Sender::new(in_force);
     let verifier = Jwts::new(issuers.subscribe());
     for (token, refusal) in bad_tokens(&rsa, &ec) {
@@ -199,7 +208,7 @@ async fn a_token_that_is_bound_to_a_certificate_needs_it() {
     let ec = SigningKey::new("ec", "ES256");
     let jwks = "jwks_file = \"keys.json\"";
     let texts = JwtTexts { issuers: issuers(jwks), files: [("keys.json".into(), key_set(&[&ec]))].into() };
-    let in_force = watch::Sender::new(JwtReader::new("".as_ref()).read(&texts).unwrap());
+    let in_force = watch::Sender::new(reader().read(&texts).unwrap());
     let verifier = Jwts::new(in_force.subscribe());
     let text = &ec.token(&changed(&claims("root"), "cnf", json!({ "x5t#S256": encoded([7; 32]) })));
     let certificate = |thumbprint| {
@@ -215,18 +224,6 @@ async fn a_token_that_is_bound_to_a_certificate_needs_it() {
     let identity = verifier.verify(presented, SystemClock.now()).await.unwrap();
     assert!(identity.is_valid_at(SystemClock.now()));
     assert!(!identity.is_valid_at(SystemClock.now().after(REFRESH)), "the certificate is no longer valid");
-}
-
-#[tokio::test]
-async fn a_token_of_a_megabyte_does_no_harm() {
-    let key = SigningKey::new("a", "ES256");
-    let site = Site::start(Setup::default(), "jwks_file = \"keys.json\"", &[&key]).await;
-    let good = key.token(&claims("root"));
-    let long = key.token(&changed(&claims("root"), "more", json!("x".repeat(1024 * 1024))));
-    // It is longer than the headers that HTTP/2 accepts here.
-    let reply = site.caller(&long).try_call("ListRamUsers", json!({})).await;
-    assert!(reply.is_none_or(|reply| reply.reason() != "OK"), "it was accepted");
-    assert!(site.accepts(&good).await);
 }
 
 #[tokio::test]
@@ -308,7 +305,7 @@ async fn fetched_keys_stay_for_as_long_as_their_server_is_trusted() {
     let (old, new, server_ca) =
         (SigningKey::new("old", "ES256"), SigningKey::new("new", "EdDSA"), Authority::new("ca"));
     let server = JwksServer::start_with(&[&old, &new], &server_ca.server(&["127.0.0.1"]), "").await;
-    let reader = JwtReader::new("".as_ref());
+    let reader = reader();
     let texts = |cas: &str, url: &str, issuers: &dyn Fn(String) -> String| JwtTexts {
         issuers: issuers(self::issuers(&format!("{url}\njwks_ca_file = \"ca.pem\""))),
         files: [("ca.pem".into(), cas.to_owned())].into(),
@@ -350,7 +347,7 @@ async fn fetched_keys_stay_for_as_long_as_their_server_is_trusted() {
 async fn keys_of_a_server_whose_ca_was_removed_are_not_used() {
     let (key, authority) = (SigningKey::new("a", "ES256"), Authority::new("ca"));
     let server = JwksServer::start_with(&[&key], &authority.server(&["127.0.0.1"]), "").await;
-    let reader = JwtReader::new("".as_ref());
+    let reader = reader();
     let texts = |cas: String| JwtTexts {
         issuers: issuers(&format!("{}\njwks_ca_file = \"ca.pem\"", server.setting())),
         files: [("ca.pem".into(), cas)].into(),
@@ -377,7 +374,7 @@ async fn keys_are_fetched_over_tls_from_a_server_that_is_verified() {
     let site = async |ca: &Authority, token: &str| {
         let files = tempfile::tempdir().unwrap();
         fs::write(files.path().join("ca.pem"), ca.pem()).unwrap();
-        fs::write(files.path().join("token"), format!("{token}\n")).unwrap();
+        write_secretly(&files.path().join("token"), format!("{token}\n"));
         let jwks = format!("{}\njwks_ca_file = \"ca.pem\"\njwks_token_file = \"token\"", server.setting());
         Site::start_in(files, Setup::default(), &jwks, &[]).await
     };
@@ -385,4 +382,44 @@ async fn keys_are_fetched_over_tls_from_a_server_that_is_verified() {
     assert!(site(&authority, "its-own-token").await.accepts(&token).await);
     assert!(!site(&authority, "another").await.accepts(&token).await, "the answer is no set of keys");
     assert!(!site(&Authority::new("other"), "its-own-token").await.accepts(&token).await, "another CA");
+}
+
+#[tokio::test]
+async fn a_token_for_the_server_of_keys_is_not_sent_once_all_users_can_read_it() {
+    let (key, authority, clock) = (SigningKey::new("a", "ES256"), Authority::new("first"), MovedClock::stopped());
+    let server = JwksServer::start_with(&[], &authority.server(&["127.0.0.1"]), "").await;
+    let files = tempfile::tempdir().unwrap();
+    let token_file = files.path().join("token");
+    fs::write(files.path().join("ca.pem"), authority.pem()).unwrap();
+    write_secretly(&token_file, "its-own-token");
+    let jwks = format!("{}\njwks_ca_file = \"ca.pem\"\njwks_token_file = \"token\"", server.setting());
+    let site = Site::start_in(files, Setup::default().by(&clock), &jwks, &[]).await;
+    let token = key.token(&claims("root"));
+    assert!(!site.accepts(&token).await);
+    server.put(&[&key]);
+    fs::set_permissions(&token_file, Permissions::from_mode(0o644)).unwrap();
+    let before = server.requests();
+    clock.forward(BETWEEN_FETCHES);
+    assert!(!site.accepts(&token).await);
+    assert_eq!(server.requests(), before);
+    fs::set_permissions(&token_file, Permissions::from_mode(0o600)).unwrap();
+    clock.forward(BETWEEN_FETCHES);
+    assert!(site.accepts(&token).await);
+}
+
+/// Longer than the headers of a request may be: nothing reads it.
+#[tokio::test]
+async fn a_token_of_any_length_is_refused() {
+    let key = SigningKey::new("a", "ES256");
+    let site = Site::start(Setup::default(), "jwks_file = \"keys.json\"", &[&key]).await;
+    let of_bytes = |bytes: usize| key.token(&changed(&claims("root"), "more", json!("x".repeat(bytes))));
+    assert!(!site.accepts(&of_bytes(8 << 10)).await);
+    let path = path(&method_named("ListRamUsers"));
+    for bytes in [12 << 10, 32 << 10] {
+        let answer = site.caller(&of_bytes(bytes)).request_http(Method::POST, &path, frame(b"")).await;
+        assert_eq!(answer.status(), 431, "{bytes}");
+    }
+    let of_a_mebibyte = site.caller(&of_bytes(1 << 20)).at(site.world.address);
+    assert!(of_a_mebibyte.try_send(&path, frame(b"")).await.is_none(), "its connection is closed");
+    assert!(site.accepts(&key.token(&claims("root"))).await, "others go on");
 }
