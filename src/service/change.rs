@@ -31,6 +31,8 @@ pub(super) struct PasswordChange {
     pub(super) wanted: WantedPassword,
     /// Whether the subject has to replace it.
     pub(super) is_temporary: bool,
+    /// Whether the subject's access tokens end, also if the tenant's settings keep them.
+    pub(super) ends_tokens: bool,
     /// The caller's guards for the change.
     pub(super) guards: Guards,
 }
@@ -38,7 +40,7 @@ pub(super) struct PasswordChange {
 /// Sets a password, in the order of checks that callers rely on: permission, existence, client token, state, policy,
 /// attempt budget, old password, reuse, commit. No hash is computed before the attempt is reserved.
 pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChange) -> Result<Changed, ServiceError> {
-    let PasswordChange { tenant, name, old_password, wanted, is_temporary, guards } = change;
+    let PasswordChange { tenant, name, old_password, wanted, is_temporary, ends_tokens, guards } = change;
     let again = guards.client_token.is_some().then(|| (call.clone(), tenant.clone(), name.clone(), guards.clone()));
     let permit = gates.permit_subject(call, tenant, name).await?;
     let (loaded, unspent) = match gates.recall(gates.load(permit).await?, guards).await? {
@@ -55,7 +57,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
     let (new, generated) = gates.wanted(loaded.policy(), wanted, is_temporary)?;
     let password = new.shared();
 
-    match set(gates, loaded, unspent, old_password, new).await {
+    match set(gates, loaded, unspent, old_password, new, ends_tokens).await {
         Err(conflict @ ServiceError::VersionConflict { .. }) => match again {
             // A conflict may be with the same request, sent twice.
             Some((call, tenant, name, guards)) => {
@@ -78,6 +80,7 @@ async fn set(
     unspent: Unspent,
     old_password: Option<Password>,
     new: PasswordToStore,
+    ends_tokens: bool,
 ) -> Result<Version, ServiceError> {
     let presented = match old_password {
         Some(password) => Presented::OldPassword(Arc::new(password)),
@@ -87,7 +90,7 @@ async fn set(
     let reserved = gates.reserve(loaded, None, hashes).await?;
     let conclude = |mut reserved: Reserved<_>| async move {
         let (proof, unproven) = reserved.prove(presented, &new).await?;
-        reserved.commit(Change::of(proof, unproven, unspent)?).await
+        reserved.commit(Change::of(proof, unproven, unspent)?, ends_tokens).await
     };
     gates.conclude(reserved, conclude).await
 }

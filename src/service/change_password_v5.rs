@@ -19,6 +19,7 @@ impl Service {
             old_password: Some(request.old_password),
             wanted: WantedPassword::Given(request.new_password),
             is_temporary: false,
+            ends_tokens: false,
             guards: request.guards,
         };
         Ok(change(&self.gates, call, wanted).await?.version)

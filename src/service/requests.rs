@@ -135,6 +135,8 @@ pub struct Reset {
     pub wanted: WantedPassword,
     /// Whether the subject has to replace it.
     pub is_temporary: bool,
+    /// Whether the subject's access tokens end, also if the tenant's settings keep them.
+    pub ends_tokens: bool,
     /// The version that the credential has to be at.
     pub expected_version: Option<ExpectedVersion>,
 }

@@ -17,13 +17,19 @@ pub(super) async fn reset_password(
     let tenant = fields.tenant(&message.tenant);
     let subject = fields.subject(message.subject);
     let wanted = fields.wanted_password(message.new_password);
-    let is_temporary = message.password_reset_required;
-    if is_temporary && subject.as_ref().is_some_and(|name| !name.kind().is_user()) {
-        let problem = FieldProblem::Malformed { expected: "must be false unless the subject is a RAM or an IAM user" };
-        fields.take::<()>("password_reset_required", Err(problem));
+    let (is_temporary, ends_tokens) = (message.password_reset_required, message.end_access_tokens);
+    let is_user = subject.as_ref().is_none_or(|name| name.kind().is_user());
+    for (field, is_set) in [("password_reset_required", is_temporary), ("end_access_tokens", ends_tokens)] {
+        if is_set && !is_user {
+            let expected = "must be false unless the subject is a RAM or an IAM user";
+            fields.take::<()>(field, Err(FieldProblem::Malformed { expected }));
+        }
     }
     let expected_version = message.expected_version.map(ExpectedVersion);
-    let reset = fields.all(|| Some(Reset { name: subject?, wanted: wanted?, is_temporary, expected_version }))?;
+    let reset = fields.all(|| {
+        let (name, wanted) = (subject?, wanted?);
+        Some(Reset { name, wanted, is_temporary, ends_tokens, expected_version })
+    })?;
     let reset = service.reset_password(call, tenant, reset).await?;
     Ok(wire::ResetPasswordResponse {
         version: reset.version.number(),
@@ -42,7 +48,7 @@ pub(super) async fn reset_account_password(
     let password = fields.new_password("account_password", message.account_password);
     let reset = fields.all(|| {
         let (name, wanted) = (account?, WantedPassword::Given(password?));
-        Some(Reset { name, wanted, is_temporary: false, expected_version: None })
+        Some(Reset { name, wanted, is_temporary: false, ends_tokens: false, expected_version: None })
     })?;
     let request_id = RequestId(call.request_id).to_string();
     let version = service.reset_password(call, tenant, reset).await?.version.number();

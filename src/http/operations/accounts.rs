@@ -19,7 +19,7 @@ pub(super) async fn reset_account_password(service: &Service, call: Call, mut me
     let password = message.take("account_password", NewPassword::parse);
     let reset = message.all(|| {
         let (name, wanted) = (SubjectName::account(instance?, account?), WantedPassword::Given(password?));
-        Some(Reset { name, wanted, is_temporary: false, expected_version: None })
+        Some(Reset { name, wanted, is_temporary: false, ends_tokens: false, expected_version: None })
     })?;
     service.reset_password(call, None, reset).await?;
     Ok(json!({}))

@@ -14,9 +14,9 @@ impl Service {
         reset: Reset,
     ) -> Result<Changed, ServiceError> {
         let tenant = call.tenant_or_own(tenant)?;
-        let Reset { name, wanted, is_temporary, expected_version } = reset;
+        let Reset { name, wanted, is_temporary, ends_tokens, expected_version } = reset;
         let guards = Guards { expected_version, client_token: None };
-        let wanted = PasswordChange { tenant, name, old_password: None, wanted, is_temporary, guards };
+        let wanted = PasswordChange { tenant, name, old_password: None, wanted, is_temporary, ends_tokens, guards };
         change(&self.gates, call, wanted).await
     }
 }

@@ -216,9 +216,14 @@ impl Reserved<Loaded> {
         Ok(Checked::Good)
     }
 
-    /// Commits a change if the credential is still at the version that was proven and the deadline has not passed.
-    pub(in crate::service) async fn commit(&mut self, change: Change) -> Result<Version, ServiceError> {
-        let outcome = self.try_to_commit(change).await;
+    /// Commits a change if the credential is still at the version that was proven and the deadline has not passed. Ends
+    /// the subject's access tokens if that is asked for, or if the tenant's settings say so.
+    pub(in crate::service) async fn commit(
+        &mut self,
+        change: Change,
+        ends_tokens: bool,
+    ) -> Result<Version, ServiceError> {
+        let outcome = self.try_to_commit(change, ends_tokens).await;
         match &outcome {
             Ok(_) | Err(ServiceError::VersionConflict { .. } | ServiceError::NotFound(_)) => self.release(),
             // The caller gets the error of the commit: why the change was not made, or may not have been.
@@ -227,7 +232,7 @@ impl Reserved<Loaded> {
         outcome
     }
 
-    async fn try_to_commit(&self, change: Change) -> Result<Version, ServiceError> {
+    async fn try_to_commit(&self, change: Change, ends_tokens: bool) -> Result<Version, ServiceError> {
         let (Gates { ports, .. }, loaded) = (self.gates.as_ref(), &self.candidate);
         let permit = loaded.permit();
         let (deadline, now) = (permit.call().deadline, ports.clock.instant());
@@ -248,7 +253,7 @@ impl Reserved<Loaded> {
             begins_overlap: !permit.call().caller.action().is_administrative(),
             remember: change.unspent.spend(version, authority.event.at),
             forget: self.to_forget(),
-            ends_tokens: loaded.settings().preference.change_ends_access_tokens(),
+            ends_tokens: ends_tokens || loaded.settings().preference.change_ends_access_tokens(),
             authority,
             deadline: Some(deadline.with_time_to_report(now)),
         };

@@ -85,3 +85,20 @@ async fn a_change_ends_the_users_other_tokens_if_the_tenant_wants_it() {
     bob.ok("ChangePassword", change(OLD, NEW)).await;
     world.caller("RAM_USER", "alice").await.ok("ChangePassword", change(NEW, OLD)).await;
 }
+
+#[tokio::test]
+async fn a_reset_ends_the_users_tokens_if_it_says_so() {
+    let world = World::start().await;
+    let (alice, bob) = (world.ram_user("alice", OLD).await, world.iam_user("bob", OLD).await);
+    let reset = |subject: Value, ends: bool| json!({ "subject": subject, "password": NEW, "end_access_tokens": ends });
+    world.root.ok("ResetPassword", reset(json!({ "ram_user": "alice" }), false)).await;
+    alice.ok("ChangePassword", change(NEW, OLD)).await;
+    world.root.ok("ResetPassword", reset(json!({ "ram_user": "alice" }), true)).await;
+    alice.err("ChangePassword", change(NEW, OLD), "UNAUTHENTICATED").await;
+    bob.ok("ChangePasswordV5", change(OLD, NEW)).await;
+    world.caller("RAM_USER", "alice").await.ok("ChangePassword", change(NEW, OLD)).await;
+    // Only users have tokens.
+    let reply =
+        world.root.err("ResetPassword", reset(json!({ "mail_domain": "a.example" }), true), "INVALID_FIELD").await;
+    assert!(format!("{:?}", reply.status).contains("end_access_tokens"), "{:?}", reply.status);
+}
