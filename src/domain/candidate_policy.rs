@@ -23,7 +23,7 @@ pub struct CandidatePolicy {
     /// Its version. It only grows, also after the candidate was dropped.
     pub version: Version,
     /// The settings in force at the time with the changes to their password policies. Only these
-    /// two policies are used. If they can't be read, the candidate is not compared, and can be replaced or dropped.
+    /// two policies are used. If they can't be read, the candidate is not compared, and can be dropped.
     pub settings: Result<TenantSettings, UnreadableSettings>,
 }
 

@@ -4,15 +4,15 @@ use crate::domain::candidate_policy::{CandidateStep, TenantPolicies};
 use crate::domain::credential::Version;
 use crate::domain::names::TenantName;
 use crate::domain::subject::SubjectKind;
-use crate::domain::tenant_settings::{SettingGroup, TenantSettings};
+use crate::domain::tenant_settings::{SettingGroup, TenantSettings, UnreadableSettings};
 use crate::ports::StoreError;
 use crate::ports::retries::TRIES_IN_A_RACE;
 use crate::service::requests::DescribedCandidate;
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
-    /// Changes a group of the candidate. If there is none that can be read, starts from the settings in force. Returns the
-    /// new candidate's version and settings.
+    /// Changes a group of the candidate. If there is none, or it is damaged, starts from the settings in force. One with a
+    /// setting of a later version is not replaced. Returns the new candidate's version and settings.
     pub async fn change_candidate<G: SettingGroup>(
         &self,
         call: Call,
@@ -25,7 +25,11 @@ impl Service {
         for _ in 0..TRIES_IN_A_RACE {
             let TenantPolicies { settings: in_force, candidate, .. } = directory.policies().await?;
             let (there, version) = candidate.map(|there| (there.settings, there.version)).unzip();
-            let settings = changed(&there.and_then(Result::ok).unwrap_or(in_force))?;
+            let settings = match there {
+                Some(Err(later @ UnreadableSettings::LaterVersion)) => return Err(StoreError::from(later).into()),
+                Some(Ok(there)) => changed(&there)?,
+                Some(Err(UnreadableSettings::Damaged)) | None => changed(&in_force)?,
+            };
             if let Some(version) = directory.change_candidate(version, &CandidateStep::Set(settings)).await? {
                 return Ok((version, settings));
             }

@@ -170,9 +170,12 @@ async fn a_candidate_that_can_not_be_read_keeps_no_one_out_and_can_be_dropped_or
     world.root.ok("DropCandidatePasswordPolicy", json!({ "version": version })).await;
     assert_eq!(described(&world).await, json!({}));
 
+    // One that is damaged is replaced; one of a later version is not, because its setting would be lost.
     stricter(&world).await;
     tamper(&database(&world.directory), new_rule);
     let numbers = json!({ "change": { "require_numbers": true } });
+    world.root.err("SetCandidatePasswordPolicy", numbers.clone(), "STORE_UNAVAILABLE").await;
+    tamper(&database(&world.directory), "UPDATE candidate_policy SET settings = '7'");
     let replaced = world.root.ok("SetCandidatePasswordPolicy", numbers).await["candidate"].clone();
     let expected = json!({ "minimum_password_length": 8, "require_numbers": true, "max_login_attemps": 3 });
     assert_eq!(replaced["password_policy"], expected, "it begins from the policies in force");

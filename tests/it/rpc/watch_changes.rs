@@ -377,3 +377,18 @@ async fn an_event_that_can_not_be_read_ends_the_watches_of_its_tenant_alone() {
     world.root.ok("CreateRamUser", json!({ "user_name": "third" })).await;
     assert_eq!(described(&now.event().await), "third: created -");
 }
+
+#[tokio::test]
+async fn an_event_whose_tenant_can_not_be_read_ends_no_watch() {
+    let world = with_heartbeats().start().await;
+    let relay = world.service().await;
+    let mut watch = relay.watch(json!({})).await;
+    watch.next().await.unwrap();
+    world.root.ok("CreateRamUser", json!({ "user_name": "first" })).await;
+    assert_eq!(described(&watch.event().await), "first: created -");
+    let nobodys = "INSERT INTO change_event (subject_id, number, id, at, tenant_id, tenant, kind, written, what)
+         SELECT subject_id, 1000, id, at, 'nobody', tenant, kind, written, 'deleted' FROM change_event";
+    tamper(&database(&world.directory), nobodys);
+    world.root.ok("CreateRamUser", json!({ "user_name": "second" })).await;
+    assert_eq!(described(&watch.event().await), "second: created -");
+}
