@@ -25,20 +25,21 @@ pub(super) fn client_verifier(
     let Some(cas) = &texts.client_cas else { return Ok(None) };
     let mut problems = Vec::new();
     let mut found = |part, message| problems.push(TlsProblem { part, message });
-    let shared =
-        roots(cas).map_err(|message| found(TlsPart::ClientCas, message)).unwrap_or_else(|()| RootCertStore::empty());
+    let shared = roots(cas).map_err(|message| found(TlsPart::ClientCas, message));
+    let (shared, shared_cas) = shared.unwrap_or_else(|()| (RootCertStore::empty(), Vec::new()));
     let crls = texts.client_crls.as_ref().map_or_else(|| Ok(Vec::new()), |crls| revocations(crls));
     let crls = crls.map_err(|message| found(TlsPart::ClientCrls, message)).unwrap_or_default();
-    let (mut all, mut own) = (shared.clone(), Vec::new());
+    let (mut all, mut all_cas, mut own) = (shared.clone(), shared_cas, Vec::new());
     for (domain, file) in rules.into_iter().flat_map(CallerRules::ca_files) {
         let text = texts.trust_domain_cas.get(file).map_or("", |text| text);
         match roots(text) {
-            Ok(roots) if share_a_key(&roots, &all) => {
+            Ok((_, cas)) if overlap(&cas, &all_cas) => {
                 let message = format!("{file} holds a CA that vouches for another trust domain as well");
                 found(TlsPart::ClientCallers, message);
             }
-            Ok(roots) => {
+            Ok((roots, cas)) => {
                 all.extend(roots.roots.iter().cloned());
+                all_cas.extend(cas);
                 own.push((domain.to_owned(), roots));
             }
             Err(message) => found(TlsPart::ClientCallers, format!("{file} {message}")),
@@ -68,12 +69,30 @@ pub(super) fn client_verifier(
     Ok(Some(Arc::new(TrustDomains { all: verifier(all)?, shared, own: own? })))
 }
 
-/// Whether a key is that of a CA in both.
-fn share_a_key(one: &RootCertStore, other: &RootCertStore) -> bool {
-    let keys =
-        |roots: &RootCertStore| roots.roots.iter().map(|ca| ca.subject_public_key_info.clone()).collect::<Vec<_>>();
-    let others = keys(other);
-    keys(one).iter().any(|key| others.contains(key))
+/// What a certificate of a CA says about whom it vouches for.
+struct Ca {
+    subject: Vec<u8>,
+    issuer: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Ca {
+    fn read(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let (_, ca) = X509Certificate::from_der(certificate).ok()?;
+        let [subject, issuer] = [ca.subject(), ca.issuer()].map(|name| name.as_raw().to_vec());
+        Some(Self { subject, issuer, key: ca.public_key().raw.to_vec() })
+    }
+
+    /// Whether the other one has signed it, going by their names.
+    fn is_signed_by(&self, other: &Self) -> bool {
+        self.issuer == other.subject && self.issuer != self.subject
+    }
+}
+
+/// Whether a CA of one set is also in the other, or has signed one there: it vouches for the certificates of both.
+fn overlap(one: &[Ca], other: &[Ca]) -> bool {
+    one.iter()
+        .any(|ca| other.iter().any(|other| ca.key == other.key || ca.is_signed_by(other) || other.is_signed_by(ca)))
 }
 
 /// Verifies certificates of several trust domains: one with an id by the CAs of its trust domain alone.
@@ -131,12 +150,15 @@ impl ClientCertVerifier for TrustDomains {
     }
 }
 
-fn roots(text: &str) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
+/// The CAs in a PEM.
+fn roots(text: &str) -> Result<(RootCertStore, Vec<Ca>), String> {
+    let (mut roots, mut cas) = (RootCertStore::empty(), Vec::new());
+    let unusable = || "holds a certificate that can't be a CA".to_owned();
     for ca in certificates(text)? {
-        roots.add(ca).map_err(|_| "holds a certificate that can't be a CA".to_owned())?;
+        cas.push(Ca::read(&ca).ok_or_else(unusable)?);
+        roots.add(ca).map_err(|_| unusable())?;
     }
-    Ok(roots)
+    Ok((roots, cas))
 }
 
 fn revocations(text: &str) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {

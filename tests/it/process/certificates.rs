@@ -291,6 +291,22 @@ fn bad_rules_are_refused_at_the_start_with_every_mistake() {
         assert!(checked.stderr.contains(words), "{words}: {}", checked.stderr);
     }
     let both = ["--tls-client-ca-file=clients.pem", rules];
+    // One that another one has signed, in both directions.
+    let (above, below) = (Authority::new("above"), Authority::new("above").intermediate("below", |_| {}));
+    fs::write(closed.site.path("above.pem"), above.pem()).unwrap();
+    fs::write(closed.site.path("below.pem"), below.pem()).unwrap();
+    for (shared, own) in [("above.pem", "below.pem"), ("below.pem", "above.pem")] {
+        fs::write(closed.site.path("callers"), format!("spiffe://b ca {own}\n")).unwrap();
+        let shared = format!("--tls-client-ca-file={shared}");
+        let checked = check(&[&shared, rules]);
+        let words =
+            format!("--tls-client-callers-file: {own} holds a CA that vouches for another trust domain as well");
+        assert!(checked.status == Some(78) && checked.stderr.contains(&words), "{words}: {}", checked.stderr);
+    }
+    // Others of the same name, which have signed themselves, are unrelated.
+    fs::write(closed.site.path("same.pem"), Authority::new("above").pem()).unwrap();
+    fs::write(closed.site.path("callers"), "spiffe://b ca same.pem\n").unwrap();
+    check(&["--tls-client-ca-file=above.pem", rules]).printed();
     for (file, words) in [
         ("absent.pem", "absent.pem can't be read"),
         ("callers", "callers holds no certificate in PEM"),
