@@ -11,5 +11,5 @@ mod problem;
 pub use authorizer::CedarAuthorizer;
 pub use candidate::ComparingAuthorizer;
 pub use groups::GROUPS_FILE;
-pub use policies::{AuthzError, Policies, PolicyFile, PolicyTexts};
+pub use policies::{AuthzError, Policies, PolicyFile, PolicyTexts, SCHEMA};
 pub use problem::PolicyProblem;

@@ -12,7 +12,8 @@ use super::nesting::{STACK_BYTES, beyond_limits};
 use super::problem::PolicyProblem;
 use crate::domain::names::FreeName;
 
-const SCHEMA: &str = include_str!("schema.cedarschema");
+/// The terms of permissions, in Cedar's schema syntax.
+pub const SCHEMA: &str = include_str!("schema.cedarschema");
 const GUARDS: &str = include_str!("guards.cedar");
 const BUILT_IN: &str = include_str!("policies.cedar");
 

@@ -14,7 +14,7 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
-use crate::authz::CedarAuthorizer;
+use crate::authz::{CedarAuthorizer, SCHEMA};
 use crate::ports::NoMeter;
 use crate::server::{PolicyFiles, Reloader, policies};
 
@@ -23,6 +23,11 @@ pub(super) enum PolicyCommand {
     Check(check::CheckArgs),
     Test(test::TestArgs),
     Explain(explain::ExplainArgs),
+    /// Print the schema of policies: all types, and every action with the callers and resources that it applies to.
+    ///
+    /// Cedar's own tools and editors check policies against it.
+    #[command(after_help = "Example:\n  credentiald policy schema > credentiald.cedarschema")]
+    Schema,
 }
 
 pub(super) fn run(command: &PolicyCommand, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -30,6 +35,7 @@ pub(super) fn run(command: &PolicyCommand, environment: &Environment, terminal: 
         PolicyCommand::Check(args) => check::run(args, environment, terminal),
         PolicyCommand::Test(args) => test::run(args, environment, terminal),
         PolicyCommand::Explain(args) => explain::run(args, environment, terminal),
+        PolicyCommand::Schema => terminal.print(SCHEMA.trim_end()),
     }
 }
 

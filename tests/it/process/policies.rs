@@ -380,3 +380,11 @@ async fn candidates_are_compared_and_never_enforced() {
     assert_eq!(lines.iter().filter(|line| line.contains("verification:GeneratePassword")).count(), 2, "{log}");
     assert!(lines.iter().any(|line| line.contains("permit") && line.contains("next.cedar/next")), "{log}");
 }
+
+#[test]
+fn the_schema_is_printed_as_cedar_reads_it() {
+    let printed = Installation::new().run(&["policy", "schema"]).printed();
+    let (schema, _) = cedar_policy::Schema::from_cedarschema_str(&printed).unwrap();
+    let actions: Vec<_> = schema.actions().map(ToString::to_string).collect();
+    assert!(actions.contains(&"Action::\"dm:ModifyPWByDomain\"".to_owned()), "{actions:?}");
+}
