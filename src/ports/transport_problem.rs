@@ -1,6 +1,6 @@
-//! Why a request can't be answered as it should be.
+//! Why a request can't be read.
 
-/// What went wrong with a request before an edge had all of it, or while it was answered.
+/// What went wrong with a request before an edge had all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportProblem {
     /// Its head or its body is not well-formed.
@@ -15,6 +15,4 @@ pub enum TransportProblem {
     Incomplete,
     /// It did not come in time.
     TooSlow,
-    /// The code that answers it panicked.
-    Internal,
 }
