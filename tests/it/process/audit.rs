@@ -78,6 +78,59 @@ async fn the_log_is_listed_exported_and_verified_while_the_service_runs() {
     assert!(verify(&[SIGNED, "--contains", "audit.jsonl"]).printed().starts_with("sound: "));
 }
 
+#[tokio::test]
+async fn events_are_listed_by_time_and_subject_and_followed_as_they_come() {
+    let installation = with_keys();
+    let (serving, acme) = installation.acme(&[SIGNED]).await;
+    let request = json!({ "caller_kind": "CALLER_KIND_OPERATOR", "caller_name": "jane" });
+    let operator = token(&acme.operator, request).await;
+    let calling = |arguments: &[&str]| installation.calling(&serving.address.to_string(), &operator, arguments);
+    let list = |arguments: &[&str]| {
+        let listed = outcome(calling(&[&["audit", "list", "--json"], arguments].concat())).printed();
+        listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    for name in ["first", "second", "third"] {
+        acme.ram_user(name, "mypassword").await;
+    }
+    for name in ["second", "third"] {
+        acme.root.ok("ResetPassword", json!({ "subject": { "ram_user": name }, "password": "newpassword" })).await;
+    }
+    let created = |events: &[Value]| {
+        let created = events.iter().filter(|event| event["action"] == "admin:CreateRamUser");
+        created.map(|event| event["resource"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (all, resource) = (list(&[]), |name: &str| format!("acs:ram::acme:user/{name}"));
+    assert_eq!(created(&all), ["first", "second", "third"].map(resource));
+    let second = all.iter().find(|event| event["resource"] == resource("second")).unwrap();
+    let time = second["time"].as_str().unwrap();
+    assert_eq!(created(&list(&["--since", time])), ["second", "third"].map(resource));
+    assert_eq!(created(&list(&["--until", time])), ["first"].map(resource));
+    assert!(list(&["--since", time, "--until", time]).is_empty());
+    let reset = all.iter().find(|event| event["action"] == "admin:ResetPassword").unwrap();
+    let of_subject = list(&["--subject-id", reset["subject_id"].as_str().unwrap()]);
+    assert_eq!((&of_subject[..], &reset["resource"]), (&[reset.clone()][..], &json!(resource("second"))));
+
+    let root = token(&acme.root, json!({ "caller_kind": "CALLER_KIND_ROOT" })).await;
+    let mut tail = calling(&["audit", "tail", "--json", "--outcome", "done"]);
+    let file = installation.path("tailed");
+    let mut tail = tail.stdout(fs::File::create(&file).unwrap()).spawn().unwrap();
+    let mut names = (0..).map(|number| format!("later-{number}"));
+    let line = eventually("an event", || {
+        // It may not follow yet.
+        let user = names.next().unwrap();
+        let create = ["create-ram-user", "--user-name", &user];
+        installation.admin(&serving.address.to_string(), &root, &create, "").printed();
+        fs::read_to_string(&file).unwrap().lines().next().map(str::to_owned)
+    })
+    .await;
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+    let event: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&event["outcome"], &event["action"]), (&json!("done"), &json!("admin:CreateRamUser")));
+    assert!(event["resource"].as_str().unwrap().contains("user/later-"), "{event}");
+    serving.stop().await;
+}
+
 /// The count of repeated refusals is recorded as an event of its own, after the last call.
 #[tokio::test]
 async fn a_stop_closes_the_last_range() {

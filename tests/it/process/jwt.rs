@@ -4,10 +4,11 @@ use std::fs;
 
 use serde_json::json;
 
-use super::installation::Installation;
+use super::installation::{Installation, write_secretly};
+use super::tenant::{Acme, verification};
 use crate::support::Client;
-use crate::support::jwt::{SigningKey, claims, issuers, key_set};
-use crate::support::tenant::Acme;
+use crate::support::certificates::Authority;
+use crate::support::jwt::{JwksServer, SigningKey, claims, issuers, key_set};
 
 const KEYS: &str = "jwks_file = \"keys.json\"";
 const FLAGS: [&str; 2] = ["--jwt-issuers-file", "issuers.toml"];
@@ -141,4 +142,47 @@ async fn keys_in_a_file_are_followed_and_bad_ones_never_replace_good_ones() {
     let lines: Vec<_> = log.lines().filter(|line| line.contains("it has expired")).collect();
     assert!(lines.len() == 1 && lines[0].contains("INFO") && lines[0].contains("left_out=0"), "{log}");
     assert!(!log.contains(&of_new) && !log.contains(of_old.split('.').next().unwrap()), "{log}");
+}
+
+/// As they are in the document, except for the address and the files of a cluster.
+#[tokio::test]
+async fn the_issuers_in_the_document_work_and_kubernetes_proves_a_relay() {
+    let blocks = include_str!("../../../docs/jwt.md").split("```toml\n").filter_map(|block| block.split_once("```"));
+    let issuers: Vec<_> = blocks.map(|(text, _)| text).filter(|text| text.contains("[[issuer]]")).collect();
+    let [general, kubernetes] = issuers[..] else { panic!("{issuers:?}") };
+    let installation = Installation::new();
+    let check = |text: &str| {
+        fs::write(installation.path("issuers.toml"), text).unwrap();
+        installation.run(&[&["config", "check"], &FLAGS[..]].concat())
+    };
+    assert_eq!(check(general).printed(), "the configuration is valid\n");
+    let outside = check(kubernetes);
+    for file in ["ca.crt", "token"] {
+        let words = format!("/var/run/secrets/kubernetes.io/serviceaccount/{file} can't be read");
+        assert!(outside.status == Some(78) && outside.stderr.contains(&words), "{outside:?}");
+    }
+
+    let (key, authority) = (SigningKey::new("cluster", "RS256"), Authority::new("cluster"));
+    let server = JwksServer::start_with(&[&key], &authority.server(&["127.0.0.1"]), "Bearer of-the-pod").await;
+    fs::write(installation.path("ca.crt"), authority.pem()).unwrap();
+    write_secretly(&installation.path("token"), "of-the-pod");
+    let inside = kubernetes
+        .replace("/var/run/secrets/kubernetes.io/serviceaccount/", "")
+        .replace("jwks_url = \"https://kubernetes.default.svc/openid/v1/jwks\"", &server.setting());
+    check(&inside).printed();
+    let token = installation.bootstrap();
+    let serving = installation.serve(&FLAGS).await;
+    let acme = Acme::create(serving.address, &token).await;
+    acme.ram_user("alice", "mypassword").await;
+    // A projected token has more claims than the rule asks for.
+    let mut claims = claims("system:serviceaccount:mail:relay");
+    claims["iss"] = json!("https://kubernetes.default.svc.cluster.local");
+    claims["aud"] = json!(["credentiald"]);
+    claims["kubernetes.io"] = json!({ "namespace": "mail", "serviceaccount": { "name": "relay" } });
+    let pod = |claims: &serde_json::Value| Client::new(serving.address).with_token(&key.token(claims));
+    let verified = pod(&claims).ok("VerifyPassword", verification("alice", "mypassword")).await;
+    assert_eq!(verified["result"], "MATCHED_CURRENT");
+    claims["sub"] = json!("system:serviceaccount:other:relay");
+    pod(&claims).err("VerifyPassword", verification("alice", "mypassword"), "UNAUTHENTICATED").await;
+    serving.stop().await;
 }

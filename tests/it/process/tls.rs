@@ -12,7 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::installation::{Installation, outcome, write_secretly};
-use super::serving::{PATIENCE, Serving};
+use super::metrics::{get, scraped_at};
+use super::serving::{PATIENCE, Serving, eventually};
 use crate::support::Client;
 use crate::support::certificates::{Authority, ClientTls, Leaf, client_params};
 use crate::support::client::frame;
@@ -150,12 +151,16 @@ fn bad_sets(authority: &Authority) -> Vec<(Leaf, &'static str)> {
 async fn files_that_do_not_fit_together_never_replace_good_ones() {
     let site = Site::new();
     let good = (fs::read(site.path("server.pem")).unwrap(), fs::read(site.path("server.key")).unwrap());
-    let serving = site.serve(&[]).await;
+    let serving = site.serve(&["--metrics-listen", "127.0.0.1:0"]).await;
+    let scraped = scraped_at(&serving);
+    let unused = |count| get(scraped, "/metrics").contains(&format!("files_not_used{{files=\"tls\"}} {count}\n"));
+    assert!(unused(0));
     let before = checked(&serving, &site.authority).await.unwrap();
     for (leaf, words) in bad_sets(&site.authority) {
         site.put(&leaf);
         serving.signal("HUP");
         serving.logs(words).await;
+        eventually("the metric", || unused(1).then_some(())).await;
         checked(&serving, &site.authority).await.expect(words);
     }
     fs::remove_file(site.path("server.key")).unwrap();
@@ -167,6 +172,7 @@ async fn files_that_do_not_fit_together_never_replace_good_ones() {
     write_secretly(&site.path("server.key"), good.1);
     serving.signal("HUP");
     serving.logs("the TLS files have not changed").await;
+    eventually("the metric", || unused(0).then_some(())).await;
     let log = serving.stop().await;
     assert!(!log.contains("are in force"), "{log}");
     assert!(!log.contains("PRIVATE KEY"), "{log}");

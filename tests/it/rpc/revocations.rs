@@ -410,6 +410,48 @@ async fn an_import_ends_with_the_token_or_the_tenant_that_it_began_with() {
 }
 
 #[tokio::test]
+async fn an_import_ends_when_the_evidence_for_its_caller_expires_or_the_key_of_a_jwt_is_removed() {
+    let (key, clock) = (SigningKey::new("a", "ES256"), MovedClock::stopped());
+    let server = JwksServer::start(&[&key]).await;
+    let files = tempfile::tempdir().unwrap();
+    let issuers_file = files.path().join("issuers.toml");
+    std::fs::write(&issuers_file, issuers(&server.setting())).unwrap();
+    let setup = Setup::default().by(&clock).with("jwt.issuers_file", issuers_file.to_str().unwrap());
+    let world = setup.start().await;
+    let mut short_lived = for_root();
+    short_lived["time_to_live"] = json!("60s");
+    let (by_token, _) = issued(&world.root, &world, short_lived).await;
+    let mut expiring = claims("root");
+    expiring["exp"] = json!(seconds_from_now(60));
+    let by_jwt = |claims: &Value| world.anybody().with_token(&key.token(claims));
+    let remove_the_key = || server.put(&[]);
+    let callers: [(&str, Client, &dyn Fn(), Duration); 3] = [
+        ("token", by_token, &|| {}, Duration::from_secs(61)),
+        ("jwt", by_jwt(&expiring), &|| {}, Duration::from_mins(1)),
+        ("key", by_jwt(&claims("root")), &remove_the_key, REFRESH),
+    ];
+    let hash = "$2b$05$abcdefghijklmnopqrstuuqR2uuDorzuqQLTtL7Oj8K/e7dgq/Feq";
+    let import = path(&method_named("ImportCredentials"));
+    for (evidence, caller, change, later) in callers {
+        let row = |when: &str| {
+            let subject = json!({ "ram_user": format!("{when}-{evidence}") });
+            message("ImportCredentials", json!({ "rows": [{ "subject": subject, "hash": hash }] }))
+        };
+        let user = |when: &str| json!({ "user_name": format!("{when}-{evidence}") });
+        let stream = caller.open_stream(&import).await;
+        stream.send(row("before")).await;
+        while world.root.call("DescribeRamUser", user("before")).await.reason() != "OK" {}
+        change();
+        clock.forward(later);
+        // Keys are fetched in the background.
+        while caller.call("ListRamUsers", json!({})).await.reason() != "UNAUTHENTICATED" {}
+        stream.send(row("after")).await;
+        assert_eq!(stream.reply().await.reason(), "UNAUTHENTICATED", "{evidence}");
+        world.root.err("DescribeRamUser", user("after"), "USER_NOT_FOUND").await;
+    }
+}
+
+#[tokio::test]
 async fn a_watcher_sees_nothing_of_a_tenant_that_was_made_again() {
     let world = Setup::default().with("watch.heartbeat_seconds", "1").start().await;
     let relay = world.service().await;

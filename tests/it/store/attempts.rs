@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use credentiald::domain::attempts::{
-    Backoff, COUNTED_FOR, CallerKey, Failures, Forget, Pair, PairFailures, StoredFailures,
+    Backoff, COUNTED_FOR, CallerKey, Failures, Forget, Pair, PairFailures, STOPPED_FOR, StoredFailures,
 };
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::change_event::{ChangeKind, Position};
@@ -153,6 +153,25 @@ pub async fn a_stop_is_stored_and_outlasts_what_is_counted(backend: &mut impl Ba
         store.remove_old_failures(at(2).after(days(days_later)), COUNTED_FOR).await.unwrap();
         let stored = store.failures(&of_subject).await.unwrap();
         assert_eq!((stored.is_stopped, stored.by_all.count), (is_stopped, by_all), "{days_later} days later");
+    }
+}
+
+pub async fn where_pairs_are_stopped_the_failures_of_one_that_is_not_count_as_long_as_a_stop(
+    backend: &mut impl Backend,
+) {
+    let store = backend.store();
+    let limit = Backoff { stop_after: NonZeroU32::new(3), counts_for: STOPPED_FOR, ..limit() };
+    store.record_failure(&pair(1, 1), at(0), &limit, &event()).await.unwrap();
+    let last = at(0).after(days(400));
+    store.remove_old_failures(last, STOPPED_FOR).await.unwrap();
+    let kept = store.failures(&pair(1, 1)).await.unwrap();
+    assert_eq!((kept.by_caller.count, kept.by_all.count, kept.is_stopped), (1, 1, false));
+    // The next one counts on, and for as long again.
+    store.record_failure(&pair(1, 1), last, &limit, &event()).await.unwrap();
+    for (later, count) in [(days(400), 2), (days(401), 0)] {
+        store.remove_old_failures(last.after(later), STOPPED_FOR).await.unwrap();
+        let stored = store.failures(&pair(1, 1)).await.unwrap();
+        assert_eq!((stored.by_caller.count, stored.by_all.count), (count, count), "{later:?}");
     }
 }
 

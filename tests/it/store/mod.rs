@@ -53,6 +53,7 @@ macro_rules! laws {
                 what_is_more_than_a_week_old_does_not_count_though_it_is_still_there,
                 what_is_old_is_removed_a_part_at_a_time,
                 a_stop_is_stored_and_outlasts_what_is_counted,
+                where_pairs_are_stopped_the_failures_of_one_that_is_not_count_as_long_as_a_stop,
                 of_one_subject_the_latest_pairs_and_those_that_failed_most_are_kept,
                 as_many_stopped_pairs_as_are_kept_leave_room_for_new_ones,
                 failures_are_listed_by_caller_a_page_at_a_time,

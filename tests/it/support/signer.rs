@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{self, HMAC_SHA1_FOR_LEGACY_USE_ONLY, HMAC_SHA256};
@@ -16,8 +17,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use uuid::Uuid;
+
+use super::certificates::ClientTls;
 
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// What the `Host` header of every request says.
@@ -146,8 +151,10 @@ pub struct Sender(SendRequest<Full<Bytes>>);
 
 impl Sender {
     pub async fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
+        Self::over(connected(address).await).await
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self(sender)
@@ -163,4 +170,19 @@ impl Sender {
 /// Sends a request over a connection of its own.
 pub async fn send(address: SocketAddr, request: Request<Bytes>) -> Response<Bytes> {
     Sender::open(address).await.send(request).await
+}
+
+/// Sends a request over a connection of its own, with TLS.
+pub async fn send_over(tls: &ClientTls, address: SocketAddr, request: Request<Bytes>) -> Response<Bytes> {
+    let mut config = tls.config.as_ref().clone();
+    config.alpn_protocols.clear();
+    let connector = TlsConnector::from(Arc::new(config));
+    let stream = connector.connect(tls.name.clone(), connected(address).await).await.unwrap();
+    Sender::over(stream).await.send(request).await
+}
+
+async fn connected(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
 }

@@ -17,12 +17,16 @@ pub struct Acme {
 impl Acme {
     /// Creates the tenant, as the operator with that token.
     pub async fn create(address: SocketAddr, operator: &str) -> Self {
-        let operator = Client::new(address).with_token(operator);
+        Self::create_by(&Client::new(address), operator).await
+    }
+
+    /// Creates the tenant, over connections like that of `anybody`.
+    pub async fn create_by(anybody: &Client, operator: &str) -> Self {
+        let operator = anybody.with_token(operator);
         operator.ok("CreateTenant", json!({ "tenant": "acme" })).await;
         let root = token(&operator, json!({ "tenant": "acme", "caller_kind": "CALLER_KIND_ROOT" })).await;
         let relay = json!({ "tenant": "acme", "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "relay" });
         let relay = token(&operator, relay).await;
-        let anybody = Client::new(address);
         Self { root: anybody.with_token(&root), relay: anybody.with_token(&relay), operator }
     }
 
