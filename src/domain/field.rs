@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::hash_problem::HashProblem;
+
 /// Why one field's value is refused before any look-up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldProblem {
@@ -40,6 +42,9 @@ pub enum FieldProblem {
         /// What is expected, in words.
         expected: &'static str,
     },
+    /// The value is a hash that can't be verified.
+    #[error(transparent)]
+    Hash(#[from] HashProblem),
 }
 
 impl FieldProblem {
@@ -51,6 +56,7 @@ impl FieldProblem {
             Self::Character { .. } => "CHARACTER_NOT_ALLOWED",
             Self::OutOfRange { .. } => "OUT_OF_RANGE",
             Self::Malformed { .. } => "MALFORMED",
+            Self::Hash(problem) => problem.reason(),
         }
     }
 }

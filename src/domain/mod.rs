@@ -14,6 +14,7 @@ pub mod client_token;
 pub mod credential;
 pub mod denial;
 pub mod field;
+pub mod hash_problem;
 pub mod named_caller;
 pub mod names;
 pub mod overlap;

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU32;
 
+use crate::domain::hash_problem::HashProblem;
+
 /// Argon2's three parameters (RFC 9106 §3.1), valid or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Parameters {
@@ -177,21 +179,23 @@ impl Ceiling {
         self.0.memory_kib
     }
 
-    /// Maximum bytes that a hash takes.
-    pub(super) const fn bytes(self) -> u64 {
-        self.0.memory_kib as u64 * 1024
+    /// Refuses parameters that argon2 does not define or that cost too much.
+    pub(super) fn check(self, parameters: Parameters) -> Result<(), HashProblem> {
+        let Parameters { memory_kib, iterations, parallelism } = parameters;
+        HashProblem::unless_within("passes (t)", 1, self.0.iterations.into(), iterations.into())?;
+        HashProblem::unless_within("lanes (p)", 1, self.0.parallelism.into(), parallelism.into())?;
+        let (found, least) = (u64::from(memory_kib), 8 * u64::from(parallelism));
+        if found < least {
+            let (what, max) = ("memory (m) in KiB", self.0.memory_kib.into());
+            return Err(HashProblem::OutOfRange { what, min: least, max, found });
+        }
+        self.check_bytes(found * 1024)
     }
 
-    /// Refuses parameters that argon2 does not define or that cost too much.
-    pub(super) fn check(self, parameters: Parameters) -> Result<(), &'static str> {
-        let Parameters { memory_kib, iterations, parallelism } = parameters;
-        if parallelism == 0 || iterations == 0 || u64::from(memory_kib) < 8 * u64::from(parallelism) {
-            return Err("argon2 does not define its parameters");
-        }
-        if memory_kib > self.0.memory_kib || iterations > self.0.iterations || parallelism > self.0.parallelism {
-            return Err("it costs more than the hash engine allows");
-        }
-        Ok(())
+    /// Refuses more memory than a worker has.
+    pub(super) fn check_bytes(self, bytes: u64) -> Result<(), HashProblem> {
+        let (found_kib, max_kib) = (bytes.div_ceil(1024), self.0.memory_kib.into());
+        if found_kib > max_kib { Err(HashProblem::AboveCeiling { max_kib, found_kib }) } else { Ok(()) }
     }
 }
 

@@ -18,11 +18,12 @@ use super::phc::{Phc, Recipe, Tag};
 use super::queue::{Fate, Form, Queue};
 use super::worker::{NewKernel, Worker};
 use crate::domain::credential::PasswordHash;
+use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 use crate::ports::{
-    AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDescription, Hasher, HasherError, HasherFigures,
-    NotAdmitted, SALT_BYTES, Salt,
+    AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDescription, Hasher, HasherFigures, NotAdmitted,
+    SALT_BYTES, Salt,
 };
 
 mod admitted;
@@ -172,8 +173,8 @@ impl Hasher for HashEngine {
         is_whole && password.may_be_new() && stored.is_weaker_than(&self.shared.today())
     }
 
-    fn check(&self, hash: &PasswordHash) -> Result<(), HasherError> {
-        self.shared.read(hash).map(drop).map_err(HasherError::Unreadable)
+    fn imported(&self, hash: &PasswordHash) -> Result<PasswordHash, HashProblem> {
+        Ok(PasswordHash::new(self.shared.read(hash)?.to_string()))
     }
 
     fn describe(&self, hash: &PasswordHash) -> HashDescription {
@@ -238,8 +239,8 @@ impl Shared {
         self.recipe([0; SALT_BYTES])
     }
 
-    /// Parses a stored hash. The error is a fixed text that says why it cannot be parsed.
-    fn read(&self, hash: &PasswordHash) -> Result<Stored, &'static str> {
+    /// Parses a stored hash.
+    fn read(&self, hash: &PasswordHash) -> Result<Stored, HashProblem> {
         Stored::parse(hash.expose(), self.ceiling)
     }
 

@@ -4,8 +4,10 @@ use argon2::{Algorithm, Version};
 use argon2_vectors::Instructions;
 
 use super::cost::{Ceiling, Cost, Parameters};
+use super::formats::Stored;
 use super::kernel::{CantAllocate, FastKernel, Input, Kernel, PortableKernel, VectorKernel};
-use super::phc::{Phc, Recipe};
+use super::phc::Recipe;
+use crate::domain::hash_problem::HashProblem;
 
 /// Input of argon2.
 #[derive(Debug)]
@@ -72,7 +74,23 @@ fn compute(kernel: &mut dyn Kernel, case: &Case<'_>) -> Option<Vec<u8>> {
     computed.ok().map(|()| tag)
 }
 
-/// Parses a PHC string and prints it again; `None` if it is refused.
-pub fn reprint_phc(text: &str) -> Option<String> {
-    Phc::parse(text, Ceiling::of(Cost::DEFAULT)).ok().map(|phc| phc.to_string())
+/// A hash as it was read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ReadHash {
+    /// Its normal form.
+    pub normal_form: String,
+    /// Its algorithm and its parameters.
+    pub description: (&'static str, String),
+    /// What a short password costs, in units of 1 KiB that argon2 fills.
+    pub work: u64,
+}
+
+/// Reads a hash in any form.
+///
+/// # Errors
+/// Why it is refused.
+pub fn read_hash(text: &str) -> Result<ReadHash, HashProblem> {
+    let stored = Stored::parse(text, Ceiling::of(Cost::DEFAULT))?;
+    let (description, work) = (stored.method.description(), stored.method.work(20));
+    Ok(ReadHash { normal_form: stored.to_string(), description, work })
 }

@@ -1,7 +1,7 @@
-//! PHC strings of argon2: `$argon2id$v=19$m=47104,t=1,p=1$<salt>$<tag>`, parsed strictly.
+//! PHC strings of argon2: `$argon2id$v=19$m=47104,t=1,p=1$<salt>$<tag>`.
 //!
-//! Parsed once for each verification, from a store that may have been altered: a string that is not written exactly as
-//! the reference implementation writes it is refused before anything is allocated.
+//! Parsed once for each verification, from a store that may have been altered: what the reference implementation would
+//! not compute is refused before anything is allocated. Only the order of the parameters is free.
 
 use std::fmt;
 
@@ -11,10 +11,13 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::cost::{Ceiling, Parameters};
-use super::formats::decimal;
+use super::formats::parts;
+use crate::domain::hash_problem::{HashPart, HashProblem};
 
-const SALT_BYTES: std::ops::RangeInclusive<usize> = 8..=48;
-const TAG_BYTES: std::ops::RangeInclusive<usize> = 10..=64;
+const MIN_SALT_BYTES: u64 = 8;
+const MAX_SALT_BYTES: u64 = 48;
+const MIN_TAG_BYTES: u64 = 10;
+const MAX_TAG_BYTES: u64 = 64;
 
 /// Argon2's result.
 pub(super) type Tag = Zeroizing<Vec<u8>>;
@@ -35,35 +38,22 @@ pub(super) struct Phc {
     pub tag: Tag,
 }
 
-impl Phc {
-    /// Parses a string whose cost is within the ceiling. The error is a fixed text that says why it is refused.
-    pub(super) fn parse(text: &str, ceiling: Ceiling) -> Result<Self, &'static str> {
-        const FORM: &str = "it is not an argon2 PHC string";
-        let (identifier, rest) = text.strip_prefix('$').and_then(|text| text.split_once('$')).ok_or(FORM)?;
-        let algorithm = match identifier {
-            "argon2id" => Algorithm::Argon2id,
-            "argon2i" => Algorithm::Argon2i,
-            "argon2d" => Algorithm::Argon2d,
-            _ => return Err(FORM),
-        };
-        let (version, rest) = match rest.strip_prefix("v=").and_then(|rest| rest.split_once('$')) {
-            Some(("19", rest)) => (Version::V0x13, rest),
-            Some(("16", rest)) => (Version::V0x10, rest),
-            Some(_) => return Err("its version of argon2 is unknown"),
-            // Strings of the first version had no version field.
-            None => (Version::V0x10, rest),
-        };
-        let (parameters, rest) = rest.split_once('$').ok_or(FORM)?;
-        let parameters = parse_parameters(parameters).ok_or("its parameters can't be read")?;
-        ceiling.check(parameters)?;
-        let (salt, tag) = rest.split_once('$').ok_or(FORM)?;
-        let salt = STANDARD_NO_PAD.decode(salt).map_err(|_| "its salt can't be read")?;
-        let tag = STANDARD_NO_PAD.decode(tag).map(Zeroizing::new).map_err(|_| "its tag can't be read")?;
-        if !SALT_BYTES.contains(&salt.len()) || !TAG_BYTES.contains(&tag.len()) {
-            return Err("its salt or tag is too short or too long");
-        }
-        Ok(Self { recipe: Recipe { algorithm, version, parameters, salt, tag_bytes: tag.len() }, tag })
-    }
+/// `v=19$m=47104,t=1,p=1$<salt>$<tag>` of one of argon2's three algorithms.
+pub(super) fn read(algorithm: Algorithm, text: &str, ceiling: Ceiling) -> Result<Phc, HashProblem> {
+    let (version, rest) = match text.strip_prefix("v=").and_then(|rest| rest.split_once('$')) {
+        Some(("19", rest)) => (Version::V0x13, rest),
+        Some(("16", rest)) => (Version::V0x10, rest),
+        Some(_) => return Err(HashPart::Parameters.expected("version 19 or 16")),
+        // Strings of the first version had no version field.
+        None => (Version::V0x10, text),
+    };
+    let [parameters, salt, tag] = parts::fields(rest, '$', "`v=19$m=MEMORY,t=PASSES,p=LANES$SALT$TAG`")?;
+    let parameters = parse_parameters(parameters)?;
+    ceiling.check(parameters)?;
+    let (salt, tag) = (parts::salt(salt, &STANDARD_NO_PAD)?, parts::tag(tag, &STANDARD_NO_PAD)?);
+    HashProblem::unless_within("salt's length in bytes", MIN_SALT_BYTES, MAX_SALT_BYTES, salt.len() as u64)?;
+    HashProblem::unless_within("tag's length in bytes", MIN_TAG_BYTES, MAX_TAG_BYTES, tag.len() as u64)?;
+    Ok(Phc { recipe: Recipe { algorithm, version, parameters, salt, tag_bytes: tag.len() }, tag })
 }
 
 impl fmt::Display for Phc {
@@ -76,12 +66,19 @@ impl fmt::Display for Phc {
     }
 }
 
-/// `m=…,t=…,p=…`: all of them, once, in this order, and nothing else.
-fn parse_parameters(text: &str) -> Option<Parameters> {
-    let mut parts = text.split(',');
-    let mut next = |name: &str| decimal(parts.next()?.strip_prefix(name)?);
-    let parameters = Parameters { memory_kib: next("m=")?, iterations: next("t=")?, parallelism: next("p=")? };
-    parts.next().is_none().then_some(parameters)
+/// `m=…,t=…,p=…` in any order: npm's argon2 and AdonisJS have orders of their own.
+fn parse_parameters(text: &str) -> Result<Parameters, HashProblem> {
+    let is_keyed = |parameter: &str| parameter.starts_with("data=") || parameter.starts_with("keyid=");
+    if text.split(',').any(is_keyed) {
+        let algorithm = "argon2 with associated data or a key (`data=`, `keyid=`)";
+        return Err(HashProblem::NotSupported { algorithm, why: "they are not in the string" });
+    }
+    let [memory, iterations, parallelism] = parts::named(text, ["m", "t", "p"], "`m=`, `t=` and `p=`, each once")?;
+    Ok(Parameters {
+        memory_kib: parts::number(memory)?,
+        iterations: parts::number(iterations)?,
+        parallelism: parts::number(parallelism)?,
+    })
 }
 
 #[cfg(test)]
@@ -94,10 +91,6 @@ mod tests {
 
     const SALT: &str = "MDEyMzQ1Njc4OWFiY2RlZg";
     const TAG: &str = "xvTPsSIOKh7n/JBzSpsmAHJVW33f6iIJyWiuPi89lBM";
-
-    fn parse(text: &str) -> Result<Phc, &'static str> {
-        Phc::parse(text, ceiling())
-    }
 
     fn ceiling() -> Ceiling {
         Ceiling::of(Cost::DEFAULT)
@@ -124,8 +117,6 @@ mod tests {
                 "m=-1,t=1,p=1",
                 "m=47104 ,t=1,p=1",
                 "m=,t=1,p=1",
-                "t=1,m=47104,p=1",
-                "m=47104,p=1,t=1",
                 "m=47104,m=47104,t=1,p=1",
                 "m=47104,t=1,p=1,p=1",
                 "m=47104,t=1",
@@ -169,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_string_without_a_version_is_of_the_first_version() {
-        let phc = parse(&format!("$argon2i$m=4096,t=3,p=1${SALT}${TAG}")).unwrap();
+        let phc = read(Algorithm::Argon2i, &format!("m=4096,t=3,p=1${SALT}${TAG}"), ceiling()).unwrap();
         assert_eq!((phc.recipe.algorithm, phc.recipe.version), (Algorithm::Argon2i, Version::V0x10));
     }
 
@@ -177,22 +168,23 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(
             (memory_kib, iterations, parallelism) in (128_u32..=47_104, 1_u32..=16, 1_u32..=16),
-            salt in prop::collection::vec(any::<u8>(), SALT_BYTES),
-            tag in prop::collection::vec(any::<u8>(), TAG_BYTES),
+            salt in prop::collection::vec(any::<u8>(), 8..=48),
+            tag in prop::collection::vec(any::<u8>(), 10..=64),
         ) {
             let parameters = Parameters { memory_kib, iterations, parallelism };
             let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
             let recipe = Recipe { algorithm, version, parameters, salt, tag_bytes: tag.len() };
             let written = Phc { recipe, tag: Zeroizing::new(tag) };
-            let read = parse(&written.to_string()).unwrap();
-            prop_assert_eq!(&read.recipe, &written.recipe);
-            prop_assert_eq!(read.tag.as_slice(), written.tag.as_slice());
+            let text = written.to_string();
+            let phc = read(algorithm, text.strip_prefix("$argon2id$").unwrap(), ceiling()).unwrap();
+            prop_assert_eq!(&phc.recipe, &written.recipe);
+            prop_assert_eq!(phc.tag.as_slice(), written.tag.as_slice());
         }
 
         #[test]
         fn no_string_panics(text in "[$,=mtpv0-9a-zA-Z+/]{0,300}") {
-            let _ = parse(&text);
-            let _ = parse(&format!("$argon2id$v=19${text}"));
+            let _ = Stored::parse(&text, ceiling());
+            let _ = Stored::parse(&format!("$argon2id$v=19${text}"), ceiling());
         }
     }
 }

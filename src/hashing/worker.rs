@@ -10,6 +10,7 @@ use super::formats::{Foreign, Method};
 use super::kernel::{CantAllocate, CantCompute, Input, Kernel};
 use super::phc::{Recipe, Tag};
 use super::queue::Queue;
+use crate::domain::hash_problem::HashPart;
 use crate::ports::{Clock, HasherError};
 
 /// Makes the kernel of a worker.
@@ -44,7 +45,7 @@ impl Worker<'_> {
     fn compute(&mut self, password: &[u8], method: &Method) -> Result<Tag, HasherError> {
         match method {
             Method::Argon2(recipe) => self.argon2(password, recipe),
-            Method::Foreign(foreign) => self.foreign(password, foreign).map_err(|error| self.failed(error)),
+            Method::Foreign(foreign) => self.foreign(password, &**foreign).map_err(|error| self.failed(error)),
         }
     }
 
@@ -70,7 +71,7 @@ impl Worker<'_> {
 
     /// Computes one hash of another method. A method that takes memory takes the place of the kernel, so that a worker
     /// never has more than the ceiling.
-    fn foreign(&mut self, password: &[u8], foreign: &Foreign) -> Result<Tag, CantCompute> {
+    fn foreign(&mut self, password: &[u8], foreign: &dyn Foreign) -> Result<Tag, CantCompute> {
         if foreign.takes_memory() {
             self.kernel = None;
         }
@@ -80,7 +81,7 @@ impl Worker<'_> {
     /// Maps a failure to the caller's error. The next hash replaces a kernel that has lost its memory.
     fn failed(&mut self, error: CantCompute) -> HasherError {
         match error {
-            CantCompute::Input => HasherError::Unreadable("its parameters can't be computed"),
+            CantCompute::Input => HasherError::Unreadable(HashPart::Parameters.expected("some that can be computed")),
             CantCompute::Memory => {
                 tracing::error!("a hash was not computed: the system has no memory for its worker");
                 self.kernel = None;

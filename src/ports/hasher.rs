@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::clock::Deadline;
 use crate::domain::credential::PasswordHash;
+use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 
@@ -41,11 +42,11 @@ pub trait Hasher: Send + Sync {
     /// not be set today because of its characters.
     fn is_upgradable(&self, password: &Password, hash: &PasswordHash) -> bool;
 
-    /// Checks that passwords can be verified against a hash: used for a hash from elsewhere, before it is kept.
+    /// The form in which a hash from elsewhere is kept. It is the same for all the forms in which systems write a hash.
     ///
     /// # Errors
-    /// The string can't be read or is above the ceilings.
-    fn check(&self, hash: &PasswordHash) -> Result<(), HasherError>;
+    /// The string can't be read, or is above the ceilings.
+    fn imported(&self, hash: &PasswordHash) -> Result<PasswordHash, HashProblem>;
 
     /// What may be disclosed about a stored hash.
     fn describe(&self, hash: &PasswordHash) -> HashDescription;
@@ -149,7 +150,7 @@ pub enum NotAdmitted {
 pub enum HasherError {
     /// The stored string can't be verified.
     #[error("the stored hash can't be read: {0}")]
-    Unreadable(&'static str),
+    Unreadable(HashProblem),
     /// The caller had hung up or the deadline could no longer be met, and the hash had not begun.
     #[error("the hash was abandoned before it began")]
     Abandoned,

@@ -1,76 +1,98 @@
 //! The formats of stored hashes: how to parse each, what it costs, and how to compute it.
 //!
-//! New hashes are argon2 PHC strings. The others come from imports; each is parsed as strictly, within bounds that keep
-//! a hostile string from occupying a worker.
+//! New hashes are argon2 PHC strings. The others come from imports, in many forms: each is read into one normal form,
+//! which is stored, within bounds that keep a hostile string from occupying a worker.
 
 mod bcrypt;
+mod forms;
 mod hmac;
-mod parts;
+pub(super) mod parts;
 mod pbkdf2;
 mod scrypt;
 mod sha_crypt;
 
+use std::fmt;
+use std::sync::Arc;
+
 use subtle::ConstantTimeEq;
 
-pub(super) use self::parts::decimal;
-
-use self::bcrypt::Bcrypt;
-use self::pbkdf2::Pbkdf2;
-use self::scrypt::Scrypt;
-use self::sha_crypt::ShaCrypt;
 use super::cost::{Ceiling, Parameters};
 use super::kernel::CantCompute;
 use super::phc::{Phc, Recipe, Tag};
+use crate::domain::hash_problem::HashProblem;
 
-/// Longer than any string that is accepted.
-const MAX_STRING_BYTES: usize = 256;
-
-/// A parsed stored hash.
+/// A parsed stored hash. It is printed in its normal form, which is read as the same again.
 pub(super) struct Stored {
     pub method: Method,
     tag: Tag,
 }
 
+/// What a reader of a form returns.
+type Read = Result<Stored, HashProblem>;
+
 /// Everything that determines a tag, apart from the password.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) enum Method {
     Argon2(Recipe),
-    Foreign(Foreign),
+    Foreign(Arc<dyn Foreign>),
 }
 
-/// A method other than argon2.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Foreign {
-    Bcrypt(Bcrypt),
-    Pbkdf2(Pbkdf2),
-    Scrypt(Scrypt),
-    ShaCrypt(ShaCrypt),
+/// A method other than argon2, with its parameters and its salt. Its bounds are checked when it is made.
+pub(super) trait Foreign: fmt::Debug + Send + Sync {
+    /// The algorithm, as operators know it.
+    fn name(&self) -> &'static str;
+
+    /// Its parameters, as operators know them.
+    fn parameters(&self) -> String;
+
+    /// The normal form of a hash with that tag.
+    fn written(&self, tag: &Tag) -> String;
+
+    /// Approximate time for one tag, as [`Method::work`].
+    fn work(&self, password_bytes: usize) -> u64;
+
+    /// Computes the tag as the method specifies it, which does not tell some passwords apart.
+    fn tag_of(&self, password: &[u8]) -> Result<Tag, CantCompute>;
+
+    /// Whether a password is the one that was hashed, given that its tag is right.
+    fn is_what_was_hashed(&self, password: &[u8]) -> bool;
+
+    /// Whether the whole password is hashed. If a password is cut, its end may be anything, or missing.
+    fn takes_all_of(&self, _password: &[u8]) -> bool {
+        true
+    }
+
+    /// Whether it takes as much memory as a worker has.
+    fn takes_memory(&self) -> bool {
+        false
+    }
+}
+
+impl dyn Foreign + '_ {
+    /// Computes the tag. If another password has the same tag and this one is not the one that was hashed, returns an
+    /// empty tag, which no password has. That takes the same time.
+    pub(super) fn compute(&self, password: &[u8]) -> Result<Tag, CantCompute> {
+        let mut tag = self.tag_of(password)?;
+        if !self.is_what_was_hashed(password) {
+            tag.clear();
+        }
+        Ok(tag)
+    }
 }
 
 impl Stored {
-    /// Parses a string whose cost is within its format's bounds. The error is a fixed text that says why it is refused.
-    pub(super) fn parse(text: &str, ceiling: Ceiling) -> Result<Self, &'static str> {
-        if text.len() > MAX_STRING_BYTES {
-            return Err("it is too long");
-        }
-        let (identifier, rest) = text
-            .strip_prefix('$')
-            .and_then(|text| text.split_once('$'))
-            .ok_or("it is neither a PHC string nor a crypt string")?;
-        let (foreign, tag) = match identifier {
-            "argon2id" | "argon2i" | "argon2d" => {
-                let Phc { recipe, tag } = Phc::parse(text, ceiling)?;
-                return Ok(Self { method: Method::Argon2(recipe), tag });
-            }
-            "2a" | "2b" | "2y" => Bcrypt::parse(rest).map(|(read, tag)| (Foreign::Bcrypt(read), tag))?,
-            "scrypt" => Scrypt::parse(rest, ceiling).map(|(read, tag)| (Foreign::Scrypt(read), tag))?,
-            "pbkdf2-sha256" | "pbkdf2-sha512" => {
-                Pbkdf2::parse(identifier, rest).map(|(read, tag)| (Foreign::Pbkdf2(read), tag))?
-            }
-            "5" | "6" => ShaCrypt::parse(identifier, rest).map(|(read, tag)| (Foreign::ShaCrypt(read), tag))?,
-            _ => return Err("its algorithm is unknown"),
-        };
-        Ok(Self { method: Method::Foreign(foreign), tag })
+    /// Reads a hash in any form that is known. What it costs is within the ceiling and the bounds of its algorithm.
+    pub(super) fn parse(text: &str, ceiling: Ceiling) -> Result<Self, HashProblem> {
+        forms::read(text, ceiling)
+    }
+
+    fn argon2(phc: Phc) -> Self {
+        let Phc { recipe, tag } = phc;
+        Self { method: Method::Argon2(recipe), tag }
+    }
+
+    fn foreign(foreign: impl Foreign + 'static, tag: Tag) -> Self {
+        Self { method: Method::Foreign(Arc::new(foreign)), tag }
     }
 
     /// Whether the tag is equal, in a time that does not depend on where it differs.
@@ -103,15 +125,21 @@ impl Stored {
     }
 }
 
+impl fmt::Display for Stored {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.method {
+            Method::Argon2(recipe) => Phc { recipe: recipe.clone(), tag: self.tag.clone() }.fmt(formatter),
+            Method::Foreign(foreign) => formatter.write_str(&foreign.written(&self.tag)),
+        }
+    }
+}
+
 impl Method {
     /// Approximate time for one tag, in units of the time that argon2 takes to fill 1 KiB (about 1 µs).
     pub(super) fn work(&self, password_bytes: usize) -> u64 {
         match self {
             Self::Argon2(recipe) => recipe.parameters.work(),
-            Self::Foreign(Foreign::Bcrypt(bcrypt)) => bcrypt.work(),
-            Self::Foreign(Foreign::Pbkdf2(pbkdf2)) => pbkdf2.work(),
-            Self::Foreign(Foreign::Scrypt(scrypt)) => scrypt.work(),
-            Self::Foreign(Foreign::ShaCrypt(sha_crypt)) => sha_crypt.work(password_bytes),
+            Self::Foreign(foreign) => foreign.work(password_bytes),
         }
     }
 
@@ -123,57 +151,15 @@ impl Method {
                 let version = u32::from(recipe.version);
                 (recipe.algorithm.as_str(), format!("v={version},m={memory_kib},t={iterations},p={parallelism}"))
             }
-            Self::Foreign(Foreign::Bcrypt(bcrypt)) => ("bcrypt", bcrypt.parameters()),
-            Self::Foreign(Foreign::Pbkdf2(pbkdf2)) => (pbkdf2.name(), pbkdf2.parameters()),
-            Self::Foreign(Foreign::Scrypt(scrypt)) => ("scrypt", scrypt.parameters()),
-            Self::Foreign(Foreign::ShaCrypt(sha_crypt)) => (sha_crypt.name(), sha_crypt.parameters()),
+            Self::Foreign(foreign) => (foreign.name(), foreign.parameters()),
         }
     }
 
     /// Whether the whole password is hashed. If a password is cut, its end may be anything, or missing.
     pub(super) fn takes_all_of(&self, password: &[u8]) -> bool {
         match self {
-            Self::Foreign(Foreign::Bcrypt(_)) => Bcrypt::takes_all_of(password),
-            Self::Argon2(_) | Self::Foreign(Foreign::Pbkdf2(_) | Foreign::Scrypt(_) | Foreign::ShaCrypt(_)) => true,
-        }
-    }
-}
-
-impl Foreign {
-    /// Computes the tag. If another password has the same tag and this one is not the one that was hashed, returns an
-    /// empty tag, which no password has. That takes the same time.
-    pub(super) fn compute(&self, password: &[u8]) -> Result<Tag, CantCompute> {
-        let mut tag = self.compute_any(password)?;
-        if !self.is_what_was_hashed(password) {
-            tag.clear();
-        }
-        Ok(tag)
-    }
-
-    /// Computes the tag as the method specifies it, which does not tell some passwords apart.
-    fn compute_any(&self, password: &[u8]) -> Result<Tag, CantCompute> {
-        match self {
-            Self::Bcrypt(bcrypt) => Ok(bcrypt.compute(password)),
-            Self::Pbkdf2(pbkdf2) => Ok(pbkdf2.compute(password)),
-            Self::Scrypt(scrypt) => scrypt.compute(password),
-            Self::ShaCrypt(sha_crypt) => sha_crypt.compute(password),
-        }
-    }
-
-    fn is_what_was_hashed(&self, password: &[u8]) -> bool {
-        match self {
-            Self::Bcrypt(_) => Bcrypt::is_what_was_hashed(password),
-            Self::Pbkdf2(pbkdf2) => pbkdf2.is_what_was_hashed(password),
-            Self::Scrypt(_) => Scrypt::is_what_was_hashed(password),
-            Self::ShaCrypt(_) => ShaCrypt::is_what_was_hashed(password),
-        }
-    }
-
-    /// Whether it takes as much memory as a worker has.
-    pub(super) fn takes_memory(&self) -> bool {
-        match self {
-            Self::Scrypt(_) => true,
-            Self::Bcrypt(_) | Self::Pbkdf2(_) | Self::ShaCrypt(_) => false,
+            Self::Argon2(_) => true,
+            Self::Foreign(foreign) => foreign.takes_all_of(password),
         }
     }
 }

@@ -1,94 +1,148 @@
-//! PBKDF2 (RFC 8018 §5.2) with HMAC-SHA-256 or HMAC-SHA-512: `$pbkdf2-sha256$i=600000$<salt>$<tag>`, and without the
-//! `i=` as passlib writes it.
+//! PBKDF2 (RFC 8018 §5.2) with HMAC-SHA-256 or HMAC-SHA-512, kept as `$pbkdf2-sha256$i=600000$<salt>$<tag>`.
 
-use base64::alphabet::{Alphabet, STANDARD};
-use base64::engine::GeneralPurpose;
-use base64::engine::general_purpose::{NO_PAD, STANDARD_NO_PAD};
+use base64::Engine as _;
 use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::hmac;
-use super::parts::{decimal, salt_and_tag};
+use super::parts::{self, ADAPTED, ANY_PADDING, PADDED, UNPADDED, fields, number};
+use super::{Foreign, Read, Stored, hmac};
+use crate::domain::hash_problem::{HashPart, HashProblem};
+use crate::hashing::kernel::CantCompute;
 use crate::hashing::phc::Tag;
 
-const MAX_ITERATIONS: u32 = 10_000_000;
-const MIN_TAG_BYTES: usize = 16;
+const MAX_ITERATIONS: u64 = 10_000_000;
+const MAX_SALT_BYTES: u64 = 64;
+const MIN_TAG_BYTES: u64 = 16;
+const MAX_TAG_BYTES: u64 = 128;
 
-/// The alphabet of passlib's "adapted base64": `.` in place of `+`.
-const ADAPTED: GeneralPurpose = GeneralPurpose::new(
-    &match Alphabet::new("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./") {
-        Ok(alphabet) => alphabet,
-        Err(_) => STANDARD,
-    },
-    NO_PAD,
-);
-
-/// PBKDF2's hash function, iterations and salt, and the length of the stored tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::hashing) struct Pbkdf2 {
+/// PBKDF2's hash function, iterations and salt, and the length of the tag.
+#[derive(Debug)]
+pub(super) struct Pbkdf2 {
     hash: Hash,
     iterations: u32,
     salt: Vec<u8>,
     tag_bytes: usize,
 }
 
+/// The hash function under the HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hash {
+pub(super) enum Hash {
     Sha256,
     Sha512,
 }
 
-impl Pbkdf2 {
-    pub(super) fn parse(identifier: &str, text: &str) -> Result<(Self, Tag), &'static str> {
-        // A tag of more than one block of the hash function would cost its user more than an attacker.
-        let (hash, max_tag_bytes) = if identifier == "pbkdf2-sha256" { (Hash::Sha256, 32) } else { (Hash::Sha512, 64) };
-        let (parameters, rest) = text.split_once('$').ok_or("it is not a PBKDF2 string")?;
-        let (iterations, length, base64) = match parameters.strip_prefix("i=") {
-            None => (parameters, None, &ADAPTED),
-            Some(parameters) => match parameters.split_once(",l=") {
-                None => (parameters, None, &STANDARD_NO_PAD),
-                Some((iterations, length)) => (iterations, Some(length), &STANDARD_NO_PAD),
-            },
-        };
-        let iterations = decimal(iterations).ok_or("its parameters can't be read")?;
-        if iterations > MAX_ITERATIONS {
-            return Err("it costs more than is allowed");
-        }
-        let (salt, tag) = salt_and_tag(rest, base64, MIN_TAG_BYTES..=max_tag_bytes)?;
-        if length.is_some_and(|length| length != tag.len().to_string()) {
-            return Err("its tag is not as long as it says");
-        }
-        Ok((Self { hash, iterations, salt, tag_bytes: tag.len() }, tag))
-    }
-
-    pub(super) fn compute(&self, password: &[u8]) -> Tag {
-        let mut tag = Zeroizing::new(vec![0; self.tag_bytes]);
-        match self.hash {
-            Hash::Sha256 => pbkdf2::pbkdf2_hmac::<Sha256>(password, &self.salt, self.iterations, &mut tag),
-            Hash::Sha512 => pbkdf2::pbkdf2_hmac::<Sha512>(password, &self.salt, self.iterations, &mut tag),
-        }
-        tag
-    }
-
-    pub(super) fn is_what_was_hashed(&self, password: &[u8]) -> bool {
-        match self.hash {
-            Hash::Sha256 => hmac::is_what_was_hashed::<Sha256>(password),
-            Hash::Sha512 => hmac::is_what_was_hashed::<Sha512>(password),
+impl Hash {
+    fn named(name: &str) -> Result<Self, HashProblem> {
+        match name {
+            "sha256" => Ok(Self::Sha256),
+            "sha512" => Ok(Self::Sha512),
+            _ => Err(HashPart::Parameters.expected("the hash function sha256 or sha512")),
         }
     }
 
-    pub(super) fn work(&self) -> u64 {
-        self.iterations.into()
+    const fn block_bytes(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
     }
+}
 
-    pub(super) fn name(&self) -> &'static str {
+/// `i=600000$<salt>$<tag>` as PHC strings have it, with or without `,l=` and padding; `29000$…` as passlib writes it.
+pub(super) fn phc(hash: Hash, text: &str) -> Read {
+    let [parameters, salt, tag] = fields(text, '$', "`i=ITERATIONS$SALT$TAG` or `ITERATIONS$SALT$TAG`")?;
+    let Some(iterations) = parameters.strip_prefix("i=") else {
+        return stored(hash, parameters, parts::salt(salt, &ADAPTED)?, parts::tag(tag, &ADAPTED)?);
+    };
+    let (iterations, length) = iterations.split_once(",l=").map_or((iterations, None), |(i, l)| (i, Some(l)));
+    let (salt, tag) = (parts::salt(salt, &ANY_PADDING)?, parts::tag(tag, &ANY_PADDING)?);
+    if length.is_some_and(|length| length != tag.len().to_string()) {
+        return Err(HashPart::Tag.expected("as many bytes as its `l=` says"));
+    }
+    stored(hash, iterations, salt, tag)
+}
+
+/// `1000000$<salt>$<tag>` of Django: the salt is its text.
+pub(super) fn django(hash: Hash, text: &str) -> Read {
+    let [iterations, salt, tag] = fields(text, '$', "`ITERATIONS$SALT$TAG`")?;
+    stored(hash, iterations, salt.into(), parts::tag(tag, &PADDED)?)
+}
+
+/// `sha256:1000000$<salt>$<tag>` of Werkzeug: the salt is its text.
+pub(super) fn werkzeug(text: &str) -> Read {
+    const FORM: &str = "`HASH:ITERATIONS$SALT$TAG`";
+    let [method, salt, tag] = fields(text, '$', FORM)?;
+    let [hash, iterations] = fields(method, ':', FORM)?;
+    stored(Hash::named(hash)?, iterations, salt.into(), parts::hex_tag(tag)?)
+}
+
+/// `101$<salt>$<tag>` of Mosquitto.
+pub(super) fn mosquitto(text: &str) -> Read {
+    let [iterations, salt, tag] = fields(text, '$', "`ITERATIONS$SALT$TAG`")?;
+    stored(Hash::Sha512, iterations, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?)
+}
+
+/// `10000.<salt>.<tag>` of GRUB.
+pub(super) fn grub(text: &str) -> Read {
+    let [iterations, salt, tag] = fields(text, '.', "`ITERATIONS.SALT.TAG`")?;
+    stored(Hash::Sha512, iterations, parts::hex_salt(salt)?, parts::hex_tag(tag)?)
+}
+
+/// `HMACSHA2+256:<iterations>:<salt>:<tag>` of Perl's Crypt::PBKDF2, with the iterations as four bytes.
+pub(super) fn perl(text: &str) -> Read {
+    const ITERATIONS: HashProblem = HashPart::Parameters.expected("HMACSHA2+256 or HMACSHA2+512 and its iterations");
+    let [hash, iterations, salt, tag] = fields(text, ':', "`HASH:ITERATIONS:SALT:TAG`")?;
+    let hash = Hash::named(&hash.replace("HMACSHA2+", "sha")).map_err(|_| ITERATIONS)?;
+    let iterations = PADDED.decode(iterations).or_else(|_| UNPADDED.decode(iterations)).map_err(|_| ITERATIONS)?;
+    let iterations = u32::from_be_bytes(iterations.try_into().map_err(|_| ITERATIONS)?).to_string();
+    stored(hash, &iterations, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?)
+}
+
+/// Keeps the first block of a longer tag: the blocks are computed one by one, so that more of them would cost a
+/// verification more than an attack.
+fn stored(hash: Hash, iterations: &str, salt: Vec<u8>, mut tag: Tag) -> Read {
+    let iterations = number(iterations)?;
+    HashProblem::unless_within("iterations", 1, MAX_ITERATIONS, iterations.into())?;
+    HashProblem::unless_within("salt's length in bytes", 1, MAX_SALT_BYTES, salt.len() as u64)?;
+    HashProblem::unless_within("tag's length in bytes", MIN_TAG_BYTES, MAX_TAG_BYTES, tag.len() as u64)?;
+    tag.truncate(hash.block_bytes());
+    Ok(Stored::foreign(Pbkdf2 { hash, iterations, salt, tag_bytes: tag.len() }, tag))
+}
+
+impl Foreign for Pbkdf2 {
+    fn name(&self) -> &'static str {
         match self.hash {
             Hash::Sha256 => "pbkdf2-sha256",
             Hash::Sha512 => "pbkdf2-sha512",
         }
     }
 
-    pub(super) fn parameters(&self) -> String {
+    fn parameters(&self) -> String {
         format!("i={}", self.iterations)
+    }
+
+    fn written(&self, tag: &Tag) -> String {
+        let Self { iterations, salt, .. } = self;
+        format!("${}$i={iterations}${}${}", self.name(), UNPADDED.encode(salt), UNPADDED.encode(tag))
+    }
+
+    fn work(&self, _password_bytes: usize) -> u64 {
+        self.iterations.into()
+    }
+
+    fn tag_of(&self, password: &[u8]) -> Result<Tag, CantCompute> {
+        let mut tag = Zeroizing::new(vec![0; self.tag_bytes]);
+        match self.hash {
+            Hash::Sha256 => pbkdf2::pbkdf2_hmac::<Sha256>(password, &self.salt, self.iterations, &mut tag),
+            Hash::Sha512 => pbkdf2::pbkdf2_hmac::<Sha512>(password, &self.salt, self.iterations, &mut tag),
+        }
+        Ok(tag)
+    }
+
+    fn is_what_was_hashed(&self, password: &[u8]) -> bool {
+        match self.hash {
+            Hash::Sha256 => hmac::is_what_was_hashed::<Sha256>(password),
+            Hash::Sha512 => hmac::is_what_was_hashed::<Sha512>(password),
+        }
     }
 }

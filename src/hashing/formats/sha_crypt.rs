@@ -4,56 +4,86 @@
 use sha_crypt::{Params, sha256_crypt, sha512_crypt};
 use zeroize::Zeroizing;
 
-use super::parts::decimal;
+use super::parts::{CRYPT_ALPHABET, crypt_digit, decimal};
+use super::{Foreign, Read, Stored};
+use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::hashing::kernel::CantCompute;
 use crate::hashing::phc::Tag;
 
 /// Rounds of a string that does not state them.
 const DEFAULT_ROUNDS: u32 = 5000;
 const ROUNDS: std::ops::RangeInclusive<u32> = 1000..=5_000_000;
-const SALT_CHARACTERS: std::ops::RangeInclusive<usize> = 1..=16;
-const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Characters of a salt that are used; systems cut off the others.
+const SALT_CHARACTERS: usize = 16;
+/// What libxcrypt refuses in a salt, besides blanks, control characters and what is not ASCII.
+const NOT_IN_SALTS: &str = "$:;*!\\";
 
 /// The hash function, the rounds and the salt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::hashing) struct ShaCrypt {
+#[derive(Debug)]
+pub(super) struct ShaCrypt {
     hash: Hash,
     rounds: u32,
     salt: String,
 }
 
+/// The hash function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hash {
+pub(super) enum Hash {
     Sha256,
     Sha512,
 }
 
-impl ShaCrypt {
-    /// Keeps the tag as its stored text.
-    pub(super) fn parse(identifier: &str, text: &str) -> Result<(Self, Tag), &'static str> {
-        let (hash, characters) = if identifier == "5" { (Hash::Sha256, 43) } else { (Hash::Sha512, 86) };
-        let (rounds, rest) = match text.strip_prefix("rounds=") {
-            None => (DEFAULT_ROUNDS, text),
-            Some(text) => {
-                let (rounds, rest) = text.split_once('$').ok_or("it is not a sha-crypt string")?;
-                (decimal(rounds).ok_or("its rounds can't be read")?, rest)
-            }
-        };
-        if !ROUNDS.contains(&rounds) {
-            return Err("it costs more than is allowed, or less");
+/// `rounds=5000$<salt>$<tag>`, with or without the rounds. Keeps the tag as its stored text.
+pub(super) fn crypt(hash: Hash, text: &str) -> Read {
+    const FORM: HashProblem = HashPart::Fields.expected("`rounds=ROUNDS$SALT$TAG` or `SALT$TAG`");
+    let (rounds, rest) = match text.strip_prefix("rounds=") {
+        None => (DEFAULT_ROUNDS, text),
+        Some(text) => {
+            let (rounds, rest) = text.split_once('$').ok_or(FORM)?;
+            (decimal(rounds).ok_or(HashPart::Parameters.expected("rounds without leading zero"))?, rest)
         }
-        let (salt, tag) = rest.split_once('$').ok_or("it has no salt or no tag")?;
-        let is_text = |text: &str| text.bytes().all(|byte| ALPHABET.contains(&byte));
-        if !SALT_CHARACTERS.contains(&salt.len()) || !is_text(salt) {
-            return Err("its salt can't be read");
+    };
+    HashProblem::unless_within("rounds", (*ROUNDS.start()).into(), (*ROUNDS.end()).into(), rounds.into())?;
+    let (salt, tag) = rest.split_once('$').ok_or(FORM)?;
+    if !salt.bytes().all(|byte| byte.is_ascii_graphic() && !NOT_IN_SALTS.contains(char::from(byte))) {
+        return Err(HashPart::Salt.expected("ASCII characters that libxcrypt takes"));
+    }
+    let (characters, expected) = match hash {
+        Hash::Sha256 => (43, HashPart::Tag.expected("43 characters of `./0-9A-Za-z`")),
+        Hash::Sha512 => (86, HashPart::Tag.expected("86 characters of `./0-9A-Za-z`")),
+    };
+    if tag.len() != characters || !tag.bytes().all(|byte| crypt_digit(byte).is_some()) {
+        return Err(expected);
+    }
+    let salt = salt.get(..SALT_CHARACTERS).unwrap_or(salt).to_owned();
+    Ok(Stored::foreign(ShaCrypt { hash, rounds, salt }, Zeroizing::new(tag.as_bytes().to_vec())))
+}
+
+impl Foreign for ShaCrypt {
+    fn name(&self) -> &'static str {
+        match self.hash {
+            Hash::Sha256 => "sha256-crypt",
+            Hash::Sha512 => "sha512-crypt",
         }
-        if tag.len() != characters || !is_text(tag) {
-            return Err("its tag can't be read");
-        }
-        Ok((Self { hash, rounds, salt: salt.to_owned() }, Zeroizing::new(tag.as_bytes().to_vec())))
     }
 
-    pub(super) fn compute(&self, password: &[u8]) -> Result<Tag, CantCompute> {
+    fn parameters(&self) -> String {
+        format!("rounds={}", self.rounds)
+    }
+
+    fn written(&self, tag: &Tag) -> String {
+        let Self { hash, rounds, salt } = self;
+        let number = if *hash == Hash::Sha256 { 5 } else { 6 };
+        format!("${number}$rounds={rounds}${salt}${}", String::from_utf8_lossy(tag))
+    }
+
+    /// Each round hashes the password up to three times.
+    fn work(&self, password_bytes: usize) -> u64 {
+        let blocks = 1 + u64::try_from(password_bytes).unwrap_or(u64::MAX) / 32;
+        u64::from(self.rounds).saturating_mul(blocks)
+    }
+
+    fn tag_of(&self, password: &[u8]) -> Result<Tag, CantCompute> {
         let parameters = Params::new(self.rounds).map_err(|_| CantCompute::Input)?;
         let salt = self.salt.as_bytes();
         Ok(match self.hash {
@@ -63,25 +93,8 @@ impl ShaCrypt {
     }
 
     /// A password that was hashed as a C string contains no NUL.
-    pub(super) fn is_what_was_hashed(password: &[u8]) -> bool {
+    fn is_what_was_hashed(&self, password: &[u8]) -> bool {
         !password.contains(&0)
-    }
-
-    /// Each round hashes the password up to three times.
-    pub(super) fn work(&self, password_bytes: usize) -> u64 {
-        let blocks = 1 + u64::try_from(password_bytes).unwrap_or(u64::MAX) / 32;
-        u64::from(self.rounds).saturating_mul(blocks)
-    }
-
-    pub(super) fn name(&self) -> &'static str {
-        match self.hash {
-            Hash::Sha256 => "sha256-crypt",
-            Hash::Sha512 => "sha512-crypt",
-        }
-    }
-
-    pub(super) fn parameters(&self) -> String {
-        format!("rounds={}", self.rounds)
     }
 }
 
@@ -92,7 +105,7 @@ fn encode(digest: &[u8], turn: usize) -> Tag {
     let mut text = Zeroizing::new(Vec::with_capacity(86));
     let mut push = |value: u32, characters: u32| {
         let sextets = (0..characters).map(|number| (value >> (6 * number)) & 63);
-        text.extend(sextets.filter_map(|sextet| ALPHABET.get(sextet as usize)));
+        text.extend(sextets.filter_map(|sextet| CRYPT_ALPHABET.get(sextet as usize)));
     };
     let third = digest.len() / 3;
     for first in 0..third {

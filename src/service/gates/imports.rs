@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Gates, Permit};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{ChangeId, PasswordHash, Version};
-use crate::domain::field::FieldProblem;
+use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
 use crate::domain::subject::{Subject, SubjectId, SubjectName};
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
-use crate::ports::HasherError;
 use crate::ports::store::{Authority, FoundSubject, ImportedSubject, Lookup};
 use crate::service::{Call, ServiceError};
 
@@ -56,18 +55,13 @@ impl Gates {
         Ok(ImportPermits(permits))
     }
 
-    /// Whether passwords can be verified against a hash from elsewhere.
-    pub(in crate::service) fn check_hash(&self, hash: &PasswordHash) -> Result<(), FieldProblem> {
-        self.ports.hasher.check(hash).map_err(|error| FieldProblem::Malformed {
-            expected: match error {
-                HasherError::Unreadable(reason) => reason,
-                _ => "it can't be verified",
-            },
-        })
+    /// The form in which a hash from elsewhere is stored.
+    pub(in crate::service) fn imported_hash(&self, hash: &PasswordHash) -> Result<PasswordHash, HashProblem> {
+        self.ports.hasher.imported(hash)
     }
 
-    /// What exists under each of those names, with the hash of its password. A hash that does not open counts as a
-    /// different one.
+    /// What exists under each of those names, with the hash of its password, in the form of an imported one. A hash that
+    /// does not open counts as a different one.
     pub(in crate::service) async fn found(
         &self,
         permits: &ImportPermits,
@@ -78,7 +72,8 @@ impl Gates {
         let open = |FoundSubject { lookup, hash }| {
             let opened = match (&lookup, hash) {
                 (Lookup::Found(subject), Some(stored)) => {
-                    self.ports.pepper.open(&stored.hash, subject.id, stored.version).ok()
+                    let opened = self.ports.pepper.open(&stored.hash, subject.id, stored.version).ok();
+                    opened.map(|hash| self.imported_hash(&hash).unwrap_or(hash))
                 }
                 _ => None,
             };

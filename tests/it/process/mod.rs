@@ -7,6 +7,7 @@ mod certificates;
 mod connections;
 mod damage;
 mod edge;
+mod foreign_hashes;
 mod forwarded;
 mod full_disk;
 mod hang_up;

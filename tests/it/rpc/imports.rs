@@ -105,7 +105,7 @@ async fn everything_that_is_wrong_with_a_row_is_reported_at_once() {
             "3: tags: MALFORMED",
             "4: region: CHARACTER_NOT_ALLOWED",
             "4: subject.mail_domain: CHARACTER_NOT_ALLOWED",
-            "4: hash: MALFORMED",
+            "4: hash: OUT_OF_RANGE",
             "5: subject.instance_account.instance_id: INSTANCE_NOT_FOUND",
             "77: subject.kind: MALFORMED",
         ]

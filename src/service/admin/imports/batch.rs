@@ -57,9 +57,8 @@ impl Batch {
         let read = |row: RowToImport| {
             let RowToImport { number, tenant, name, attributes, hash, changed_at, mut problems } = row;
             let mut bad = |field, problem| problems.push(RowProblem::Field(InvalidField { field, problem }));
-            if let Some(Err(problem)) = hash.as_ref().map(|hash| gates.check_hash(hash)) {
-                bad("hash", problem);
-            }
+            let hash =
+                hash.and_then(|hash| gates.imported_hash(&hash).map_err(|problem| bad("hash", problem.into())).ok());
             if changed_at.is_some_and(|time| time > now) {
                 bad("change_time", FieldProblem::Malformed { expected: "must not lie in the future" });
             }

@@ -1,0 +1,169 @@
+//! Every form in which systems write the hashes that are verified here, or known and refused.
+//!
+//! A text is read as what surrounds a hash ([`WRAPPERS`]), then as a hash ([`FORMS`], and [`SHAPES`] for those that begin
+//! with no fixed text).
+
+use argon2::Algorithm::{Argon2d, Argon2i, Argon2id};
+
+use super::pbkdf2::Hash::{Sha256, Sha512};
+use super::sha_crypt::Hash;
+use super::{Read, Stored, bcrypt, pbkdf2, scrypt, sha_crypt};
+use crate::domain::hash_problem::HashProblem;
+use crate::hashing::cost::Ceiling;
+use crate::hashing::phc;
+
+/// Longer than any string that is accepted.
+const MAX_STRING_BYTES: usize = 512;
+
+/// Reads what follows the beginning of a form.
+type Reader = fn(&str, Ceiling) -> Read;
+
+/// How a hash begins, and who reads the rest.
+#[rustfmt::skip]
+const FORMS: &[(&str, Reader)] = &[
+    ("$argon2id$", |rest, ceiling| phc::read(Argon2id, rest, ceiling).map(Stored::argon2)),
+    ("$argon2i$", |rest, ceiling| phc::read(Argon2i, rest, ceiling).map(Stored::argon2)),
+    ("$argon2d$", |rest, ceiling| phc::read(Argon2d, rest, ceiling).map(Stored::argon2)),
+    ("$2b$", |rest, _| bcrypt::crypt(rest)),
+    ("$2a$", |rest, _| bcrypt::crypt(rest)),
+    ("$2y$", |rest, _| bcrypt::crypt(rest)),
+    ("$bcrypt$", |rest, _| bcrypt::phc(rest)),
+    ("$5$", |rest, _| sha_crypt::crypt(Hash::Sha256, rest)),
+    ("$6$", |rest, _| sha_crypt::crypt(Hash::Sha512, rest)),
+    ("$pbkdf2-sha256$", |rest, _| pbkdf2::phc(Sha256, rest)),
+    ("$pbkdf2-sha512$", |rest, _| pbkdf2::phc(Sha512, rest)),
+    ("{PBKDF2-SHA256}", |rest, _| pbkdf2::phc(Sha256, rest)),
+    ("{PBKDF2-SHA512}", |rest, _| pbkdf2::phc(Sha512, rest)),
+    ("pbkdf2_sha256$", |rest, _| pbkdf2::django(Sha256, rest)),
+    ("pbkdf2_sha512$", |rest, _| pbkdf2::django(Sha512, rest)),
+    ("pbkdf2:", |rest, _| pbkdf2::werkzeug(rest)),
+    ("{X-PBKDF2}", |rest, _| pbkdf2::perl(rest)),
+    ("grub.pbkdf2.sha512.", |rest, _| pbkdf2::grub(rest)),
+    ("$scrypt$", scrypt::phc),
+    ("scrypt$", scrypt::django),
+    ("scrypt:", scrypt::werkzeug),
+    ("$s1$", scrypt::libscrypt),
+    // libxcrypt and libsodium, or Mosquitto with a field more.
+    ("$7$", |rest, ceiling| if rest.matches('$').count() == 2 { pbkdf2::mosquitto(rest) } else { scrypt::crypt(rest, ceiling) }),
+
+    ("$1$", |_, _| refused("md5-crypt", TOO_WEAK)),
+    ("$apr1$", |_, _| refused("Apache's md5-crypt ($apr1$)", TOO_WEAK)),
+    ("$2x$", |_, _| refused("bcrypt marked as of a broken implementation ($2x$)", "makers of it differ in what they compute")),
+    ("$2$", |_, _| refused("the first bcrypt ($2$)", "it does not mark where the password ends")),
+    ("$3$", |_, _| refused("an NT hash", TOO_WEAK)),
+    ("$y$", |_, _| refused("yescrypt", NOT_BUILT)),
+    ("$gy$", |_, _| refused("gost-yescrypt", "there is no library for it")),
+    ("$md5", |_, _| refused("Sun's MD5", TOO_WEAK)),
+    ("$sha1$", |_, _| refused("NetBSD's sha1-crypt", TOO_WEAK)),
+    ("$P$", |_, _| refused("phpass", TOO_WEAK)),
+    ("$H$", |_, _| refused("phpass", TOO_WEAK)),
+    ("$S$", |_, _| refused("Drupal 7's hash", NOT_BUILT)),
+    ("$wp$", |_, _| refused("WordPress' bcrypt of an HMAC", NOT_BUILT)),
+    ("$bcrypt-sha256$", |_, _| refused("passlib's bcrypt-sha256", NOT_BUILT)),
+    ("bcrypt_sha256$", |_, _| refused("Django's bcrypt_sha256", NOT_BUILT)),
+    ("$pbkdf2-sha1$", |_, _| refused("PBKDF2 with SHA-1", NOT_BUILT)),
+    ("$pbkdf2$", |_, _| refused("PBKDF2 with SHA-1", NOT_BUILT)),
+    ("{PBKDF2}", |_, _| refused("PBKDF2 with SHA-1", NOT_BUILT)),
+    ("{PBKDF2-SHA1}", |_, _| refused("PBKDF2 with SHA-1", NOT_BUILT)),
+    ("pbkdf2_sha1$", |_, _| refused("PBKDF2 with SHA-1", NOT_BUILT)),
+    ("$pbkdf2-sha224$", |_, _| refused("PBKDF2 with SHA-224", RARE)),
+    ("$pbkdf2-sha384$", |_, _| refused("PBKDF2 with SHA-384", RARE)),
+    ("{SSHA}", |_, _| refused("salted SHA-1", TOO_WEAK)),
+    ("{SSHA256}", |_, _| refused("salted SHA-256", TOO_WEAK)),
+    ("{SSHA512}", |_, _| refused("salted SHA-512", TOO_WEAK)),
+    ("{SHA}", |_, _| refused("SHA-1 without a salt", TOO_WEAK)),
+    ("{MD5}", |_, _| refused("MD5 without a salt", TOO_WEAK)),
+    ("{SMD5}", |_, _| refused("salted MD5", TOO_WEAK)),
+    ("{PLAIN}", |_, _| refused("a password, not a hash", "hash it first, or set it with a reset")),
+    ("{CLEARTEXT}", |_, _| refused("a password, not a hash", "hash it first, or set it with a reset")),
+    ("{SCRAM-SHA-256}", |_, _| refused("a SCRAM verifier", NOT_BUILT)),
+    ("SCRAM-SHA-256$", |_, _| refused("a SCRAM verifier", NOT_BUILT)),
+    ("$A$005$", |_, _| refused("MySQL's caching_sha2_password", NOT_BUILT)),
+    ("$shiro1$", |_, _| refused("Shiro's iterated hash", RARE)),
+    ("sha1$", |_, _| refused("Django's salted SHA-1", TOO_WEAK)),
+    ("md5$", |_, _| refused("Django's salted MD5", TOO_WEAK)),
+    ("!", |_, _| refused("a locked account", "it has no hash that any password matches")),
+    ("*", |_, _| refused("a locked account", "it has no hash that any password matches")),
+    ("_", |_, _| refused("BSDi's DES crypt", TOO_WEAK)),
+];
+
+const TOO_WEAK: &str = "it is too weak to be kept; reset the password";
+const NOT_BUILT: &str = "the service can't compute it; reset the password";
+const RARE: &str = "the service can't compute it; reset the password";
+
+/// What some systems write before a hash, and how the hash then begins.
+#[rustfmt::skip]
+const WRAPPERS: &[(&str, &str)] = &[
+    ("{CRYPT}", ""),
+    ("{ARGON2}", "$argon2"), ("{ARGON2I}", "$argon2i$"), ("{ARGON2ID}", "$argon2id$"),
+    ("{BLF-CRYPT}", "$2"), ("{BCRYPT}", "$2"),
+    ("{SHA256-CRYPT}", "$5$"), ("{SHA512-CRYPT}", "$6$"), ("{MD5-CRYPT}", "$1$"),
+    // Django.
+    ("argon2", "$argon2"), ("bcrypt$", "$2"),
+];
+
+/// Forms that begin with no fixed text: whether a text has one, and who reads it.
+const SHAPES: &[(fn(&str) -> bool, Reader)] = &[
+    (is_simple_scrypt, scrypt::simple),
+    (is_better_auth, scrypt::better_auth),
+    (is_des, |_, _| refused("DES crypt", TOO_WEAK)),
+    (is_digest, |_, _| refused("a digest without a salt", TOO_WEAK)),
+];
+
+/// Reads a hash in any form. Whatever the form, the result is the same.
+pub(super) fn read(text: &str, ceiling: Ceiling) -> Read {
+    let (max, found) = (MAX_STRING_BYTES, text.len());
+    if found > max {
+        return Err(HashProblem::TooLong { max, found });
+    }
+    let hash = without_wrapper(text);
+    if let Some((rest, reader)) = FORMS.iter().find_map(|(start, reader)| Some((strip(hash, start)?, reader))) {
+        return reader(rest, ceiling);
+    }
+    match SHAPES.iter().find(|(has_shape, _)| has_shape(hash)) {
+        Some((_, reader)) => reader(hash, ceiling),
+        None => Err(HashProblem::UnknownForm),
+    }
+}
+
+/// Takes off the `name:` of a password file and what a system writes around a hash.
+fn without_wrapper(text: &str) -> &str {
+    let of_named = text.split_once(':').map(|(_, hash)| hash).filter(|hash| hash.starts_with(['$', '{']));
+    let text = of_named.filter(|_| !text.starts_with(['$', '{'])).unwrap_or(text);
+    let unwrap = |(wrapper, start): &(&str, &str)| strip(text, wrapper).filter(|hash| hash.starts_with(start));
+    WRAPPERS.iter().find_map(unwrap).unwrap_or(text)
+}
+
+/// Names in braces have no case (RFC 2307).
+fn strip<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    if !start.starts_with('{') {
+        return text.strip_prefix(start);
+    }
+    let (begin, rest) = text.split_at_checked(start.len())?;
+    begin.eq_ignore_ascii_case(start).then_some(rest)
+}
+
+fn refused(algorithm: &'static str, why: &'static str) -> Read {
+    Err(HashProblem::NotSupported { algorithm, why })
+}
+
+/// `16384$8$1$<hexadecimal salt>$<hexadecimal tag>`.
+fn is_simple_scrypt(text: &str) -> bool {
+    text.matches('$').count() == 4 && text.bytes().all(|byte| byte == b'$' || byte.is_ascii_hexdigit())
+}
+
+/// 16 bytes, a colon and 64 bytes, hexadecimal.
+fn is_better_auth(text: &str) -> bool {
+    let is_hex = |text: &str, bytes: usize| text.len() == 2 * bytes && text.bytes().all(|b| b.is_ascii_hexdigit());
+    text.split_once(':').is_some_and(|(salt, tag)| is_hex(salt, 16) && is_hex(tag, 64))
+}
+
+/// 13 characters, or 24 of its extension to 16 characters of a password.
+fn is_des(text: &str) -> bool {
+    [13, 24].contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte))
+}
+
+/// MD5, SHA-1, SHA-256 or SHA-512 in hexadecimal.
+fn is_digest(text: &str) -> bool {
+    [32, 40, 64, 128].contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
