@@ -11,6 +11,7 @@ use credentiald::domain::action::Action;
 use credentiald::domain::attempts::{Backoff, COUNTED_FOR};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::names::{IamUserId, RamUserName, Region, TenantName};
+use credentiald::domain::opt_in_algorithm::AllowedAlgorithms;
 use credentiald::domain::subject::SubjectId;
 use credentiald::domain::time::days;
 use credentiald::grpc::{DESCRIPTORS, ERROR_DOMAIN, GrpcEdge, GrpcSettings, Health};
@@ -143,6 +144,7 @@ async fn edge(directory: &TempDir) -> GrpcEdge {
         kernel: KernelSetting::Portable,
         workers: NonZeroUsize::new(1),
         longest_wait: Duration::from_mins(1),
+        allowed: AllowedAlgorithms::default(),
     };
     let engine = HashEngine::start(engine, Arc::clone(&clock) as Arc<dyn Clock>, &SystemEntropy).unwrap();
     let keys = Arc::new(KeyRing::parse("", Arc::clone(&entropy) as _).unwrap_or_else(|_| panic!("no keys")));

@@ -25,6 +25,7 @@ use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
 use crate::config::{Attempts, Config, HashKernel, Hashing, Quotas, Watch};
 use crate::domain::attempts::{Backoff, COUNTED_FOR, STOPPED_FOR};
 use crate::domain::names::FreeName;
+use crate::domain::opt_in_algorithm::AllowedAlgorithms;
 use crate::domain::time::{days, minutes};
 use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
@@ -165,7 +166,8 @@ impl Server {
         if let Some(unmet) = key_ring.unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
             return Err(unmet.into());
         }
-        let engine = HashEngine::start(engine_settings(&config.hashing)?, Arc::clone(&clock), entropy.as_ref())?;
+        let settings = EngineSettings { allowed: config.import.allow, ..engine_settings(&config.hashing)? };
+        let engine = HashEngine::start(settings, Arc::clone(&clock), entropy.as_ref())?;
         let engine = Arc::new(engine);
         let jwt_issuers = match opening {
             Opening::ToServe => jwt_issuers(&config.jwt)?,
@@ -299,7 +301,7 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// The engine's settings.
+/// The engine's settings, apart from imports.
 ///
 /// # Errors
 /// The cost or the ceiling is not allowed.
@@ -314,6 +316,7 @@ pub fn engine_settings(hashing: &Hashing) -> Result<EngineSettings, CostError> {
         },
         workers: NonZeroUsize::new(hashing.workers),
         longest_wait: Duration::from_secs(hashing.longest_wait_seconds),
+        allowed: AllowedAlgorithms::default(),
     })
 }
 

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::parse::{
-    ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion, address, client_certificates, filter, flag,
-    format, kernel, optional_address, optional_free_name, optional_path, region, secret, store, tls_version, whole,
+    ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion, address, allowed_algorithms,
+    client_certificates, filter, flag, format, kernel, optional_address, optional_free_name, optional_path, region,
+    secret, store, tls_version, whole,
 };
 use super::secret::Secret;
 use super::values::{Mistake, Values};
 use crate::domain::names::{FreeName, Region};
+use crate::domain::opt_in_algorithm::AllowedAlgorithms;
 
 /// How a setting is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,6 +212,12 @@ settings! {
         /// Longest wait for hashes, in seconds. A request that would wait longer is refused at once.
         longest_wait_seconds: u64 = Number "5", whole::<_, 1, 3600>;
     }
+    /// Hashes from other systems.
+    import: Import {
+        /// Algorithms that are refused unless they are named here, separated by commas: md5-crypt, apr1, ssha, ssha256, ssha512,
+        /// pbkdf2-sha1, phpass, drupal7, wordpress-bcrypt, bcrypt-sha256, yescrypt, scram-sha-256, caching-sha2.
+        allow: AllowedAlgorithms = Text "", allowed_algorithms;
+    }
     /// The pepper, which encrypts hashes before they are stored.
     pepper: Pepper {
         /// The keys, one per line as `id:key`. The first key encrypts; the others only decrypt.
@@ -311,6 +319,16 @@ settings! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::opt_in_algorithm::OptInAlgorithm;
+
+    #[test]
+    fn the_help_names_every_algorithm_that_needs_to_be_allowed() {
+        let help = Setting::of_key("import.allow").unwrap().help;
+        let words: Vec<_> = help.split([' ', ',', '.']).collect();
+        for algorithm in OptInAlgorithm::ALL {
+            assert!(words.contains(&algorithm.as_str()), "{algorithm}");
+        }
+    }
 
     #[test]
     fn names_are_derived_from_the_key_and_are_unique() {

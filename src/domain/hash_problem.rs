@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::opt_in_algorithm::OptInAlgorithm;
+
 /// Why a hash can't be imported or verified. Names what was found and what is allowed, and nothing of the salt and the
 /// tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +27,9 @@ pub enum HashProblem {
         /// Why it can't be verified here.
         why: &'static str,
     },
+    /// The algorithm is imported only where an operator allows it.
+    #[error("this is {0}, which is imported only where it is allowed: add `{0}` to `import.allow`")]
+    NotAllowed(OptInAlgorithm),
     /// A part of the string can't be read.
     #[error("its {part} can't be read: expected {expected}")]
     Unreadable {
@@ -62,6 +67,7 @@ impl HashProblem {
             Self::TooLong { .. } => "TOO_LONG",
             Self::UnknownForm | Self::Unreadable { .. } => "MALFORMED",
             Self::NotSupported { .. } => "ALGORITHM_NOT_SUPPORTED",
+            Self::NotAllowed(_) => "ALGORITHM_NOT_ALLOWED",
             Self::OutOfRange { .. } | Self::AboveCeiling { .. } => "OUT_OF_RANGE",
         }
     }

@@ -195,6 +195,7 @@ impl Ceiling {
     /// Refuses more memory than a worker has.
     pub(super) fn check_bytes(self, bytes: u64) -> Result<(), HashProblem> {
         let (found_kib, max_kib) = (bytes.div_ceil(1024), self.0.memory_kib.into());
+        HashProblem::unless_within("memory in KiB", 0, MAX_MEMORY_KIB.into(), found_kib)?;
         if found_kib > max_kib { Err(HashProblem::AboveCeiling { max_kib, found_kib }) } else { Ok(()) }
     }
 }

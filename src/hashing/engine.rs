@@ -20,6 +20,7 @@ use super::worker::{NewKernel, Worker};
 use crate::domain::credential::PasswordHash;
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
+use crate::domain::opt_in_algorithm::AllowedAlgorithms;
 use crate::domain::password::Password;
 use crate::ports::{
     AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDescription, Hasher, HasherFigures, NotAdmitted,
@@ -46,6 +47,8 @@ pub struct EngineSettings {
     pub workers: Option<NonZeroUsize>,
     /// If the expected wait is longer than this, nothing is admitted.
     pub longest_wait: Duration,
+    /// Algorithms of imported hashes that are refused otherwise.
+    pub allowed: AllowedAlgorithms,
 }
 
 /// Why the engine does not start.
@@ -77,6 +80,7 @@ pub struct HashEngine {
 struct Shared {
     cost: Cost,
     ceiling: Ceiling,
+    allowed: AllowedAlgorithms,
     clock: Arc<dyn Clock>,
     admission: Arc<Admission>,
     queue: Queue,
@@ -112,14 +116,14 @@ impl HashEngine {
         available_bytes: Option<u64>,
         new_kernel: &Arc<NewKernel>,
     ) -> Result<Self, EngineError> {
-        let EngineSettings { cost, ceiling, workers, longest_wait, .. } = settings;
+        let EngineSettings { cost, ceiling, workers, longest_wait, allowed, .. } = settings;
         let workers = workers.map_or_else(usable_cpus, |workers| workers.try_into().unwrap_or(NonZeroU32::MAX));
         let arenas = Arenas { count: workers, kib_each: ceiling.memory_kib() };
         arenas.check(available_bytes)?;
         tracing::info!(workers, mib_each = arenas.mib_each(), mib_in_total = arenas.mib_in_total(), "hash memory");
 
         let admission = Arc::new(Admission::new(workers, longest_wait));
-        let shared = Arc::new(Shared { cost, ceiling, clock, admission, queue: Queue::default() });
+        let shared = Arc::new(Shared { cost, ceiling, allowed, clock, admission, queue: Queue::default() });
         let (mut password, mut salt) = (Zeroizing::new([0; 32]), [0; SALT_BYTES]);
         entropy.fill(&mut *password);
         entropy.fill(&mut salt);
@@ -174,7 +178,11 @@ impl Hasher for HashEngine {
     }
 
     fn imported(&self, hash: &PasswordHash) -> Result<PasswordHash, HashProblem> {
-        Ok(PasswordHash::new(self.shared.read(hash)?.to_string()))
+        let stored = self.shared.read(hash)?;
+        match stored.method.opt_in() {
+            Some(algorithm) if !self.shared.allowed.allows(algorithm) => Err(HashProblem::NotAllowed(algorithm)),
+            _ => Ok(PasswordHash::new(stored.to_string())),
+        }
     }
 
     fn describe(&self, hash: &PasswordHash) -> HashDescription {

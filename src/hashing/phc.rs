@@ -66,7 +66,7 @@ impl fmt::Display for Phc {
     }
 }
 
-/// `m=…,t=…,p=…` in any order: npm's argon2 and AdonisJS have orders of their own.
+/// `m=…,t=…,p=…` in any order: npm's argon2 and `AdonisJS` have orders of their own.
 fn parse_parameters(text: &str) -> Result<Parameters, HashProblem> {
     let is_keyed = |parameter: &str| parameter.starts_with("data=") || parameter.starts_with("keyid=");
     if text.split(',').any(is_keyed) {

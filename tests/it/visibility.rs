@@ -11,6 +11,7 @@ use credentiald::domain::action::Action;
 use credentiald::domain::attempts::{Backoff, COUNTED_FOR};
 use credentiald::domain::caller::{Caller, EligibleCaller};
 use credentiald::domain::names::{FreeName, TenantName};
+use credentiald::domain::opt_in_algorithm::AllowedAlgorithms;
 use credentiald::domain::subject::{IamUser, Subject, SubjectAttributes, Tags};
 use credentiald::domain::time::days;
 use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
@@ -115,6 +116,7 @@ fn engine(clock: &Arc<SystemClock>) -> HashEngine {
         kernel: KernelSetting::Portable,
         workers: NonZeroUsize::new(1),
         longest_wait: Duration::from_mins(1),
+        allowed: AllowedAlgorithms::default(),
     };
     HashEngine::start(settings, Arc::clone(clock) as Arc<dyn Clock>, &SystemEntropy).unwrap()
 }

@@ -114,6 +114,7 @@ fn start_at(
         kernel: KernelSetting::Portable,
         workers: NonZeroUsize::new(1),
         longest_wait: Duration::from_hours(1),
+        allowed: AllowedAlgorithms::default(),
     };
     let choice = KernelChoice::portable("a test holds it");
     HashEngine::start_with(settings, choice, clock, &Zeros, available_bytes, &(Arc::new(new_kernel) as Arc<NewKernel>))

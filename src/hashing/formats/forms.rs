@@ -5,15 +5,20 @@
 
 use argon2::Algorithm::{Argon2d, Argon2i, Argon2id};
 
-use super::pbkdf2::Hash::{Sha256, Sha512};
+use super::pbkdf2::Hash::{Sha1, Sha256, Sha512};
 use super::sha_crypt::Hash;
-use super::{Read, Stored, bcrypt, pbkdf2, scrypt, sha_crypt};
+use super::{
+    Read, Stored, bcrypt, caching_sha2, md5_crypt, pbkdf2, phpass, salted_sha, scram, scrypt, sha_crypt, yescrypt,
+};
 use crate::domain::hash_problem::HashProblem;
 use crate::hashing::cost::Ceiling;
 use crate::hashing::phc;
 
 /// Longer than any string that is accepted.
 const MAX_STRING_BYTES: usize = 512;
+
+/// Whether a text has a shape.
+type Shape = fn(&str) -> bool;
 
 /// Reads what follows the beginning of a form.
 type Reader = fn(&str, Ceiling) -> Read;
@@ -46,40 +51,53 @@ const FORMS: &[(&str, Reader)] = &[
     // libxcrypt and libsodium, or Mosquitto with a field more.
     ("$7$", |rest, ceiling| if rest.matches('$').count() == 2 { pbkdf2::mosquitto(rest) } else { scrypt::crypt(rest, ceiling) }),
 
-    ("$1$", |_, _| refused("md5-crypt", TOO_WEAK)),
-    ("$apr1$", |_, _| refused("Apache's md5-crypt ($apr1$)", TOO_WEAK)),
+    // Only where `import.allow` names them.
+    ("$y$", yescrypt::crypt),
+    ("$1$", |rest, _| md5_crypt::crypt(md5_crypt::Variant::Unix, rest)),
+    ("$apr1$", |rest, _| md5_crypt::crypt(md5_crypt::Variant::Apache, rest)),
+    ("{SSHA}", |rest, _| salted_sha::base64(salted_sha::Hash::Sha1, rest)),
+    ("{SSHA256}", |rest, _| salted_sha::base64(salted_sha::Hash::Sha256, rest)),
+    ("{SSHA512}", |rest, _| salted_sha::base64(salted_sha::Hash::Sha512, rest)),
+    ("{SSHA.HEX}", |rest, _| salted_sha::hexadecimal(salted_sha::Hash::Sha1, rest)),
+    ("{SSHA256.HEX}", |rest, _| salted_sha::hexadecimal(salted_sha::Hash::Sha256, rest)),
+    ("{SSHA512.HEX}", |rest, _| salted_sha::hexadecimal(salted_sha::Hash::Sha512, rest)),
+    ("$ssha$", |rest, _| salted_sha::normal(salted_sha::Hash::Sha1, rest)),
+    ("$ssha256$", |rest, _| salted_sha::normal(salted_sha::Hash::Sha256, rest)),
+    ("$ssha512$", |rest, _| salted_sha::normal(salted_sha::Hash::Sha512, rest)),
+    ("$pbkdf2-sha1$", |rest, _| pbkdf2::phc(Sha1, rest)),
+    ("$pbkdf2$", |rest, _| pbkdf2::phc(Sha1, rest)),
+    ("{PBKDF2}", |rest, _| pbkdf2::braces(rest)),
+    ("{PBKDF2-SHA1}", |rest, _| pbkdf2::phc(Sha1, rest)),
+    ("pbkdf2_sha1$", |rest, _| pbkdf2::django(Sha1, rest)),
+    ("$P$", |rest, _| phpass::crypt(phpass::Variant::Portable, rest)),
+    ("$H$", |rest, _| phpass::crypt(phpass::Variant::Portable, rest)),
+    ("$S$", |rest, _| phpass::crypt(phpass::Variant::Drupal7, rest)),
+    ("$wp$2y$", |rest, _| bcrypt::wordpress(rest)),
+    ("$bcrypt-sha256$", |rest, _| bcrypt::passlib(rest)),
+    ("bcrypt_sha256$", |rest, _| bcrypt::django(rest)),
+    ("$bcrypt-hex-sha256$", |rest, _| bcrypt::hex_sha256(rest)),
+    ("{SCRAM-SHA-256}", |rest, _| scram::dovecot(rest)),
+    ("SCRAM-SHA-256$", |rest, _| scram::postgres(rest)),
+    ("$scram-sha-256$", |rest, _| scram::normal(rest)),
+    ("$A$", |rest, _| caching_sha2::mysql(rest)),
+    ("0x244124", |rest, _| caching_sha2::hexadecimal(rest)),
+    ("$caching-sha2$", |rest, _| caching_sha2::normal(rest)),
+
+    // Known, and refused.
     ("$2x$", |_, _| refused("bcrypt marked as of a broken implementation ($2x$)", "makers of it differ in what they compute")),
     ("$2$", |_, _| refused("the first bcrypt ($2$)", "it does not mark where the password ends")),
     ("$3$", |_, _| refused("an NT hash", TOO_WEAK)),
-    ("$y$", |_, _| refused("yescrypt", NOT_BUILT)),
     ("$gy$", |_, _| refused("gost-yescrypt", "there is no library for it")),
     ("$md5", |_, _| refused("Sun's MD5", TOO_WEAK)),
     ("$sha1$", |_, _| refused("NetBSD's sha1-crypt", TOO_WEAK)),
-    ("$P$", |_, _| refused("phpass", TOO_WEAK)),
-    ("$H$", |_, _| refused("phpass", TOO_WEAK)),
-    ("$S$", |_, _| refused("Drupal 7's hash", NOT_BUILT)),
-    ("$wp$", |_, _| refused("WordPress' bcrypt of an HMAC", NOT_BUILT)),
-    ("$bcrypt-sha256$", |_, _| refused("passlib's bcrypt-sha256", NOT_BUILT)),
-    ("bcrypt_sha256$", |_, _| refused("Django's bcrypt_sha256", NOT_BUILT)),
-    ("$pbkdf2-sha1$", |_, _| refused("PBKDF2 with SHA-1", NOT_BUILT)),
-    ("$pbkdf2$", |_, _| refused("PBKDF2 with SHA-1", NOT_BUILT)),
-    ("{PBKDF2}", |_, _| refused("PBKDF2 with SHA-1", NOT_BUILT)),
-    ("{PBKDF2-SHA1}", |_, _| refused("PBKDF2 with SHA-1", NOT_BUILT)),
-    ("pbkdf2_sha1$", |_, _| refused("PBKDF2 with SHA-1", NOT_BUILT)),
-    ("$pbkdf2-sha224$", |_, _| refused("PBKDF2 with SHA-224", RARE)),
-    ("$pbkdf2-sha384$", |_, _| refused("PBKDF2 with SHA-384", RARE)),
-    ("{SSHA}", |_, _| refused("salted SHA-1", TOO_WEAK)),
-    ("{SSHA256}", |_, _| refused("salted SHA-256", TOO_WEAK)),
-    ("{SSHA512}", |_, _| refused("salted SHA-512", TOO_WEAK)),
+    ("$pbkdf2-sha224$", |_, _| refused("PBKDF2 with SHA-224", NOT_BUILT)),
+    ("$pbkdf2-sha384$", |_, _| refused("PBKDF2 with SHA-384", NOT_BUILT)),
     ("{SHA}", |_, _| refused("SHA-1 without a salt", TOO_WEAK)),
     ("{MD5}", |_, _| refused("MD5 without a salt", TOO_WEAK)),
     ("{SMD5}", |_, _| refused("salted MD5", TOO_WEAK)),
     ("{PLAIN}", |_, _| refused("a password, not a hash", "hash it first, or set it with a reset")),
     ("{CLEARTEXT}", |_, _| refused("a password, not a hash", "hash it first, or set it with a reset")),
-    ("{SCRAM-SHA-256}", |_, _| refused("a SCRAM verifier", NOT_BUILT)),
-    ("SCRAM-SHA-256$", |_, _| refused("a SCRAM verifier", NOT_BUILT)),
-    ("$A$005$", |_, _| refused("MySQL's caching_sha2_password", NOT_BUILT)),
-    ("$shiro1$", |_, _| refused("Shiro's iterated hash", RARE)),
+    ("$shiro1$", |_, _| refused("Shiro's iterated hash", NOT_BUILT)),
     ("sha1$", |_, _| refused("Django's salted SHA-1", TOO_WEAK)),
     ("md5$", |_, _| refused("Django's salted MD5", TOO_WEAK)),
     ("!", |_, _| refused("a locked account", "it has no hash that any password matches")),
@@ -89,7 +107,6 @@ const FORMS: &[(&str, Reader)] = &[
 
 const TOO_WEAK: &str = "it is too weak to be kept; reset the password";
 const NOT_BUILT: &str = "the service can't compute it; reset the password";
-const RARE: &str = "the service can't compute it; reset the password";
 
 /// What some systems write before a hash, and how the hash then begins.
 #[rustfmt::skip]
@@ -103,7 +120,7 @@ const WRAPPERS: &[(&str, &str)] = &[
 ];
 
 /// Forms that begin with no fixed text: whether a text has one, and who reads it.
-const SHAPES: &[(fn(&str) -> bool, Reader)] = &[
+const SHAPES: &[(Shape, Reader)] = &[
     (is_simple_scrypt, scrypt::simple),
     (is_better_auth, scrypt::better_auth),
     (is_des, |_, _| refused("DES crypt", TOO_WEAK)),

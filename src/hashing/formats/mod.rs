@@ -4,12 +4,18 @@
 //! which is stored, within bounds that keep a hostile string from occupying a worker.
 
 mod bcrypt;
+mod caching_sha2;
 mod forms;
 mod hmac;
+mod md5_crypt;
 pub(super) mod parts;
 mod pbkdf2;
+mod phpass;
+mod salted_sha;
+mod scram;
 mod scrypt;
 mod sha_crypt;
+mod yescrypt;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +26,7 @@ use super::cost::{Ceiling, Parameters};
 use super::kernel::CantCompute;
 use super::phc::{Phc, Recipe, Tag};
 use crate::domain::hash_problem::HashProblem;
+use crate::domain::opt_in_algorithm::OptInAlgorithm;
 
 /// A parsed stored hash. It is printed in its normal form, which is read as the same again.
 pub(super) struct Stored {
@@ -39,6 +46,11 @@ pub(super) enum Method {
 
 /// A method other than argon2, with its parameters and its salt. Its bounds are checked when it is made.
 pub(super) trait Foreign: fmt::Debug + Send + Sync {
+    /// The algorithm, if it is imported only where an operator allows it.
+    fn opt_in(&self) -> Option<OptInAlgorithm> {
+        None
+    }
+
     /// The algorithm, as operators know it.
     fn name(&self) -> &'static str;
 
@@ -140,6 +152,14 @@ impl Method {
         match self {
             Self::Argon2(recipe) => recipe.parameters.work(),
             Self::Foreign(foreign) => foreign.work(password_bytes),
+        }
+    }
+
+    /// The algorithm, if it is imported only where an operator allows it.
+    pub(super) fn opt_in(&self) -> Option<OptInAlgorithm> {
+        match self {
+            Self::Argon2(_) => None,
+            Self::Foreign(foreign) => foreign.opt_in(),
         }
     }
 

@@ -1,12 +1,14 @@
-//! PBKDF2 (RFC 8018 §5.2) with HMAC-SHA-256 or HMAC-SHA-512, kept as `$pbkdf2-sha256$i=600000$<salt>$<tag>`.
+//! PBKDF2 (RFC 8018 §5.2) with HMAC-SHA-256, HMAC-SHA-512 or HMAC-SHA-1, kept as `$pbkdf2-sha256$i=600000$<salt>$<tag>`.
 
 use base64::Engine as _;
+use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use super::parts::{self, ADAPTED, ANY_PADDING, PADDED, UNPADDED, fields, number};
 use super::{Foreign, Read, Stored, hmac};
 use crate::domain::hash_problem::{HashPart, HashProblem};
+use crate::domain::opt_in_algorithm::OptInAlgorithm;
 use crate::hashing::kernel::CantCompute;
 use crate::hashing::phc::Tag;
 
@@ -27,6 +29,7 @@ pub(super) struct Pbkdf2 {
 /// The hash function under the HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hash {
+    Sha1,
     Sha256,
     Sha512,
 }
@@ -34,14 +37,16 @@ pub(super) enum Hash {
 impl Hash {
     fn named(name: &str) -> Result<Self, HashProblem> {
         match name {
+            "sha1" => Ok(Self::Sha1),
             "sha256" => Ok(Self::Sha256),
             "sha512" => Ok(Self::Sha512),
-            _ => Err(HashPart::Parameters.expected("the hash function sha256 or sha512")),
+            _ => Err(HashPart::Parameters.expected("the hash function sha256, sha512 or sha1")),
         }
     }
 
     const fn block_bytes(self) -> usize {
         match self {
+            Self::Sha1 => 20,
             Self::Sha256 => 32,
             Self::Sha512 => 64,
         }
@@ -82,17 +87,25 @@ pub(super) fn mosquitto(text: &str) -> Read {
     stored(Hash::Sha512, iterations, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?)
 }
 
+/// `10000$<salt>$<tag>` of directories after `{PBKDF2}`, or `$1$<salt>$5000$<tag>` of Dovecot, whose salt is its text.
+pub(super) fn braces(text: &str) -> Read {
+    let Some(text) = text.strip_prefix("$1$") else { return phc(Hash::Sha1, text) };
+    let [salt, iterations, tag] = fields(text, '$', "`$1$SALT$ITERATIONS$TAG`")?;
+    stored(Hash::Sha1, iterations, salt.into(), parts::hex_tag(tag)?)
+}
+
 /// `10000.<salt>.<tag>` of GRUB.
 pub(super) fn grub(text: &str) -> Read {
     let [iterations, salt, tag] = fields(text, '.', "`ITERATIONS.SALT.TAG`")?;
     stored(Hash::Sha512, iterations, parts::hex_salt(salt)?, parts::hex_tag(tag)?)
 }
 
-/// `HMACSHA2+256:<iterations>:<salt>:<tag>` of Perl's Crypt::PBKDF2, with the iterations as four bytes.
+/// `HMACSHA2+256:<iterations>:<salt>:<tag>` of Perl's `Crypt::PBKDF2`, with the iterations as four bytes.
 pub(super) fn perl(text: &str) -> Read {
-    const ITERATIONS: HashProblem = HashPart::Parameters.expected("HMACSHA2+256 or HMACSHA2+512 and its iterations");
+    const ITERATIONS: HashProblem =
+        HashPart::Parameters.expected("HMACSHA2+256, HMACSHA2+512 or HMACSHA1, and its iterations");
     let [hash, iterations, salt, tag] = fields(text, ':', "`HASH:ITERATIONS:SALT:TAG`")?;
-    let hash = Hash::named(&hash.replace("HMACSHA2+", "sha")).map_err(|_| ITERATIONS)?;
+    let hash = Hash::named(&hash.replace("HMACSHA2+", "sha").replace("HMACSHA1", "sha1")).map_err(|_| ITERATIONS)?;
     let iterations = PADDED.decode(iterations).or_else(|_| UNPADDED.decode(iterations)).map_err(|_| ITERATIONS)?;
     let iterations = u32::from_be_bytes(iterations.try_into().map_err(|_| ITERATIONS)?).to_string();
     stored(hash, &iterations, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?)
@@ -110,8 +123,13 @@ fn stored(hash: Hash, iterations: &str, salt: Vec<u8>, mut tag: Tag) -> Read {
 }
 
 impl Foreign for Pbkdf2 {
+    fn opt_in(&self) -> Option<OptInAlgorithm> {
+        (self.hash == Hash::Sha1).then_some(OptInAlgorithm::Pbkdf2Sha1)
+    }
+
     fn name(&self) -> &'static str {
         match self.hash {
+            Hash::Sha1 => OptInAlgorithm::Pbkdf2Sha1.as_str(),
             Hash::Sha256 => "pbkdf2-sha256",
             Hash::Sha512 => "pbkdf2-sha512",
         }
@@ -133,6 +151,7 @@ impl Foreign for Pbkdf2 {
     fn tag_of(&self, password: &[u8]) -> Result<Tag, CantCompute> {
         let mut tag = Zeroizing::new(vec![0; self.tag_bytes]);
         match self.hash {
+            Hash::Sha1 => pbkdf2::pbkdf2_hmac::<Sha1>(password, &self.salt, self.iterations, &mut tag),
             Hash::Sha256 => pbkdf2::pbkdf2_hmac::<Sha256>(password, &self.salt, self.iterations, &mut tag),
             Hash::Sha512 => pbkdf2::pbkdf2_hmac::<Sha512>(password, &self.salt, self.iterations, &mut tag),
         }
@@ -141,6 +160,7 @@ impl Foreign for Pbkdf2 {
 
     fn is_what_was_hashed(&self, password: &[u8]) -> bool {
         match self.hash {
+            Hash::Sha1 => hmac::is_what_was_hashed::<Sha1>(password),
             Hash::Sha256 => hmac::is_what_was_hashed::<Sha256>(password),
             Hash::Sha512 => hmac::is_what_was_hashed::<Sha512>(password),
         }

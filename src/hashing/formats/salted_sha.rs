@@ -32,12 +32,12 @@ pub(super) enum Hash {
 
 /// Base64 of tag and salt, as directories and Dovecot have it.
 pub(super) fn base64(hash: Hash, text: &str) -> Read {
-    tag_and_salt(hash, parts::tag(text, &ANY_PADDING)?)
+    tag_and_salt(hash, &parts::tag(text, &ANY_PADDING)?)
 }
 
 /// The same in hexadecimal, as Dovecot writes it on request.
 pub(super) fn hexadecimal(hash: Hash, text: &str) -> Read {
-    tag_and_salt(hash, parts::hex_tag(text)?)
+    tag_and_salt(hash, &parts::hex_tag(text)?)
 }
 
 /// The normal form, after the name.
@@ -46,7 +46,7 @@ pub(super) fn normal(hash: Hash, text: &str) -> Read {
     stored(hash, parts::salt(salt, &UNPADDED)?, parts::tag(tag, &UNPADDED)?)
 }
 
-fn tag_and_salt(hash: Hash, bytes: Tag) -> Read {
+fn tag_and_salt(hash: Hash, bytes: &Tag) -> Read {
     let problem = HashPart::Tag.expected("a digest and a salt after it");
     let (tag, salt) = bytes.split_at_checked(hash.tag_bytes()).ok_or(problem)?;
     stored(hash, salt.to_vec(), Zeroizing::new(tag.to_vec()))

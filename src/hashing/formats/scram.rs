@@ -45,7 +45,12 @@ pub(super) fn normal(text: &str) -> Read {
 }
 
 fn with_keys(iterations: &str, salt: &str, stored_key: &str, server_key: &str) -> Read {
-    HashProblem::unless_within("server key's bytes", TAG_BYTES, TAG_BYTES, parts::tag(server_key, &PADDED)?.len() as u64)?;
+    HashProblem::unless_within(
+        "server key's bytes",
+        TAG_BYTES,
+        TAG_BYTES,
+        parts::tag(server_key, &PADDED)?.len() as u64,
+    )?;
     stored(iterations, parts::salt(salt, &PADDED)?, parts::tag(stored_key, &PADDED)?)
 }
 

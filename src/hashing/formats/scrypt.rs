@@ -32,7 +32,8 @@ struct Parameters {
     parallelism: u32,
 }
 
-/// `ln=16,r=8,p=1$<salt>$<tag>` as PHC strings have it. Kratos writes N itself after `ln=`, and AdonisJS writes `n=`.
+/// `ln=16,r=8,p=1$<salt>$<tag>` as PHC strings have it. Kratos writes N itself after `ln=`, and `AdonisJS`
+/// writes `n=`.
 pub(super) fn phc(text: &str, ceiling: Ceiling) -> Read {
     const NAMES: &str = "`ln=`, `r=` and `p=`, each once";
     let [parameters, salt, tag] = fields(text, '$', "`ln=LOG2_N,r=R,p=P$SALT$TAG`")?;

@@ -100,7 +100,7 @@ impl Foreign for ShaCrypt {
 
 /// Encodes a digest as text: groups of three bytes, a third of the digest apart, as four characters each, with their
 /// order rotated from group to group; then the remaining one or two bytes (the steps "22" of the specification).
-fn encode(digest: &[u8], turn: usize) -> Tag {
+pub(super) fn encode(digest: &[u8], turn: usize) -> Tag {
     let byte = |at: usize| u32::from(digest.get(at).copied().unwrap_or_default());
     let mut text = Zeroizing::new(Vec::with_capacity(86));
     let mut push = |value: u32, characters: u32| {

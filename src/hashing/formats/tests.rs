@@ -97,6 +97,11 @@ fn a_problem_names_the_part_the_bound_and_what_helps() {
             "its passes (t) must be between 1 and 16, found 17",
             "OUT_OF_RANGE",
         ),
+        (
+            format!("$argon2id$v=19$m=2097153,t=1,p=1${SALT}${TAG}"),
+            "its memory in KiB must be between 0 and 2097152, found 2097153",
+            "OUT_OF_RANGE",
+        ),
         (format!("$2b$16${BCRYPT}"), "its cost must be between 4 and 15, found 16", "OUT_OF_RANGE"),
         (
             format!("$argon2id$v=19$m=4096,t=1,p=1$AAAA${TAG}"),
@@ -164,7 +169,19 @@ fn hostile_strings_are_refused() {
         format!("$pbkdf2-sha256$i=1,i=1${SALT}${TAG}"),
         format!("$pbkdf2-sha256$i=1000,l=31${SALT}${TAG}"),
         format!("$pbkdf2-sha256$i=1000,l=032${SALT}${TAG}"),
-        format!("$pbkdf2-sha1$i=1000${SALT}${TAG}"),
+        format!("$y$j9T$salt${SHA256_CRYPT}$"),
+        "$y$j9T$$kaRVRsp/EX5CkwKM7dDsdAQRYMJ7yUA7U/CFWMBJgK2".to_owned(),
+        "$y$jUT$salt$kaRVRsp/EX5CkwKM7dDsdAQRYMJ7yUA7U/CFWMBJgK2".to_owned(),
+        "$y$j9T0$salt$kaRVRsp/EX5CkwKM7dDsdAQRYMJ7yUA7U/CFWMBJgK2".to_owned(),
+        "$P$Ksaltsalt27iVSQMqI2QcZ3Ewd8yLX.".to_owned(),
+        "$P$4saltsalt27iVSQMqI2QcZ3Ewd8yLX.".to_owned(),
+        format!("$S$Ksaltsalt{SHA256_CRYPT}"),
+        format!("{{SSHA256}}{TAG}="),
+        format!("$A$001$twentycharactersalt!{SHA256_CRYPT}"),
+        format!("$A$00G$twentycharactersalt!{SHA256_CRYPT}"),
+        format!("$A$005$short{SHA256_CRYPT}"),
+        "0x244124".to_owned(),
+        format!("$scram-sha-256$i=10000001${SALT}${TAG}"),
         format!("$pbkdf2-sha256$i=1000$${TAG}"),
         format!("$pbkdf2-sha256$i=1000${SALT}${}", "A".repeat(200)),
         format!("$pbkdf2-sha256$i=1000${}${TAG}", "A".repeat(100)),
@@ -180,11 +197,25 @@ fn hostile_strings_are_refused() {
         format!("$5$salt${SHA256_CRYPT}."),
         format!("$6$salt${SHA256_CRYPT}"),
         format!("$1$salt${SHA256_CRYPT}"),
+        format!("$wp$2y$16${BCRYPT}"),
+        format!("$bcrypt-sha256$v=3,t=2b,r=4${}${}", &BCRYPT[..22], &BCRYPT[22..]),
         format!("$7${SALT}${TAG}"),
         "rl0uE7f5fBAOY".to_owned(),
     ];
     for text in hostile {
         assert!(parse(&text).is_err(), "{text:.200}");
+    }
+}
+
+#[test]
+fn the_smallest_yescrypt_is_computed() {
+    for (n, r) in "/0123456".chars().flat_map(|n| "./0123".chars().map(move |r| (n, r))) {
+        let text = format!("$y$j{n}{r}$salt$kaRVRsp/EX5CkwKM7dDsdAQRYMJ7yUA7U/CFWMBJgK2");
+        let method = parse(&text).unwrap().method;
+        assert_eq!(method.description().0, "yescrypt");
+        if let Method::Foreign(foreign) = method {
+            assert_eq!(foreign.compute(b"x").unwrap().len(), 32, "{text}");
+        }
     }
 }
 
@@ -195,6 +226,7 @@ fn work_is_bounded_for_every_string_that_is_read() {
         format!("$scrypt$ln=15,r=8,p=16${SALT}${TAG}"),
         format!("$pbkdf2-sha512$i=10000000${SALT}${TAG}"),
         format!("$5$rounds=5000000$salt${SHA256_CRYPT}"),
+        format!("$scram-sha-256$i=10000000${SALT}${TAG}"),
     ];
     for text in dearest {
         let work = parse(&text).unwrap().method.work(20);
@@ -205,7 +237,7 @@ fn work_is_bounded_for_every_string_that_is_read() {
 proptest! {
     #[test]
     fn no_string_panics(
-        name in "(2a|2b|5|6|scrypt|pbkdf2-sha256|pbkdf2-sha512)",
+        name in "(2a|2b|5|6|7|1|y|P|S|wp|scrypt|pbkdf2-sha256|pbkdf2-sha512|pbkdf2|bcrypt-sha256|scram-sha-256|s1|ssha)",
         text in "([$,=.]|ln=|r=|p=|i=|l=|rounds=|[0-9]{1,3}|[0-9a-zA-Z+/]{1,30}|\u{e9}){0,12}",
     ) {
         let _ = parse(&format!("${name}${text}"));
@@ -221,6 +253,19 @@ fn methods() -> Vec<Arc<dyn Foreign>> {
         format!("$scrypt$ln=1,r=1,p=1${SALT}${TAG}"),
         format!("$5$rounds=1000$salt${SHA256_CRYPT}"),
         format!("$6$rounds=1000$salt${SHA256_CRYPT}{SHA256_CRYPT}"),
+        format!("$pbkdf2-sha1$i=1${SALT}$7zmcaUS/yZs9nJYkBFUjsTvmI9A"),
+        "$1$salt$27iVSQMqI2QcZ3Ewd8yLX.".to_owned(),
+        "$apr1$salt$27iVSQMqI2QcZ3Ewd8yLX.".to_owned(),
+        format!("$ssha256$c2FsdA${TAG}"),
+        "$P$5saltsalt27iVSQMqI2QcZ3Ewd8yLX.".to_owned(),
+        format!("$S$5saltsalt{SHA256_CRYPT}"),
+        format!("$wp$2y$04${BCRYPT}"),
+        format!("$bcrypt-hex-sha256$04${BCRYPT}"),
+        format!("$bcrypt-sha256$2b,4${}${}", &BCRYPT[..22], &BCRYPT[22..]),
+        format!("$bcrypt-sha256$v=2,t=2b,r=4${}${}", &BCRYPT[..22], &BCRYPT[22..]),
+        "$y$j/5$salt$kaRVRsp/EX5CkwKM7dDsdAQRYMJ7yUA7U/CFWMBJgK2".to_owned(),
+        format!("$scram-sha-256$i=1${SALT}${TAG}"),
+        format!("$caching-sha2$rounds=5000$MDEyMzQ1Njc4OWFiY2RlZjAxMjM${SHA256_CRYPT}"),
     ];
     let method = |text: &String| match parse(text).unwrap().method {
         Method::Foreign(foreign) => Some(foreign),

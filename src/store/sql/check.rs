@@ -230,8 +230,7 @@ fn looks_like_phc(hash: &str) -> Read<()> {
     let mut parts = hash.split('$');
     let starts = parts.next() == Some("");
     let named = parts.next().is_some_and(|name| {
-        (1..=32).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     });
     let goes_on = parts.next_back().is_some_and(|last| !last.is_empty());
     let visible = hash.bytes().all(|byte| byte.is_ascii_graphic());

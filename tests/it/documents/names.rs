@@ -5,6 +5,8 @@ use std::fs;
 
 use credentiald::config::{OTHER_VARIABLES, SETTINGS, Setting};
 use credentiald::domain::field::{FieldProblem, LengthUnit};
+use credentiald::domain::hash_problem::HashProblem;
+use credentiald::domain::opt_in_algorithm::OptInAlgorithm;
 use credentiald::edge::Reason;
 use credentiald::grpc::DESCRIPTORS;
 use prost_reflect::DescriptorPool;
@@ -141,6 +143,8 @@ fn every_reason_rule_and_policy_setting_in_a_table_exists() {
         FieldProblem::Character { allowed: "" },
         FieldProblem::OutOfRange { min: 0, max: 0, found: 0 },
         FieldProblem::Malformed { expected: "" },
+        FieldProblem::Hash(HashProblem::NotSupported { algorithm: "", why: "" }),
+        FieldProblem::Hash(HashProblem::NotAllowed(OptInAlgorithm::Yescrypt)),
     ];
     let is_reason = |name: &str| {
         let of_field = problems.iter().any(|problem| problem.reason() == name);

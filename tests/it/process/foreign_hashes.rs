@@ -110,6 +110,71 @@ const ORDINARY: &[Known] = &[
     ),
 ];
 
+/// Those that are imported only where `import.allow` names their algorithms.
+const GUARDED: &[Known] = &[
+    ("mkpasswd 5.5.17", "$y$j9T$TOfyU8dcUmdqFRZ2/WLTk.$PweSyrVC5iBDLkN/KiyxPX6G4hpzmamlKJQ7EFa3ar/"),
+    ("mkpasswd 5.5.17", "$y$j75$Cc2xNzoepfsvUI5n46fir/$kaRVRsp/EX5CkwKM7dDsdAQRYMJ7yUA7U/CFWMBJgK2"),
+    ("mkpasswd 5.5.17", "$y$jAT$eVdeY3MyE80DBmCkWCwe0/$OJx7zBwGo5m7pqxotEIieAoifuPh4ZQ7KvHPYhaX967"),
+    ("mkpasswd 5.5.17", "$1$p.D7hVNY$wIyKYn1A/lrjsB7hW.wZh0"),
+    ("passlib 1.7.4", "$1$gOveY1BV$27iVSQMqI2QcZ3Ewd8yLX."),
+    ("Dovecot 2.3.19.1", "{MD5-CRYPT}$1$wcLrRCzP$YkMkJwiHyEv7CrkZpAIaJ/"),
+    ("passlib 1.7.4", "$apr1$YkLD7Wd0$cWa3CJxIjx9y3dOIy8YFr/"),
+    ("htpasswd 2.4", "u:$apr1$T3Nh517x$ZWHew3llLcYyiowTaXP8N/"),
+    ("Dovecot 2.3.19.1", "{SSHA}C5rlq6mRMSKCXHpaLqgxCONRhzxfh9RT"),
+    ("Dovecot 2.3.19.1", "{SSHA256}6ed2Ioe1YooU2/Vqr+dyn5KoNk5Fq07TLfbI/H4wkfKdLJNg"),
+    (
+        "Dovecot 2.3.19.1",
+        "{SSHA512}lrVJ6nflvKfvv9YhRyswezpbM7GnigXeeSnhKXF7218XVms+Nl6Fg82L9I1kYRt/8Dy3FHlURPtmfQLGxU+3Ohr7n4E=",
+    ),
+    ("Dovecot 2.3.19.1", "{SSHA256.HEX}94280259dd14eff471851210f711660cde0ebded4a797f954b934b2e98a60f4106d898e3"),
+    ("passlib 1.7.4", "{SSHA}z1q7NG1lUeoVDRko7M1c6wWw7qIVwtg7"),
+    ("passlib 1.7.4", "{SSHA256}kK5k+lKuoZbkQnaX5W0mxJR86yMSOzKnO2uUDvlFQwXgXEsppfQ+hw=="),
+    (
+        "passlib 1.7.4",
+        "{SSHA512}Lan/c3+hHWKZlf/lNRbfPZL243o7IpkDvJyuIt1VVVyDC0+Q35FFPmvOdWq3Lrem5BG12BHZp76LIJJU2N6EOV+rtVYKAaA0",
+    ),
+    ("passlib 1.7.4", "$pbkdf2$1000$NkZozVkrpfTe2xuj1Nrbmw$B6J1.78mam64j28e4tfA6eia7cw"),
+    ("passlib 1.7.4", "{PBKDF2}1000$9x6DkPIewxijtBZiTOldyw$XtsgBUAXNRp9l/sYrMb5wj3WM34"),
+    ("Dovecot 2.3.19.1", "{PBKDF2}$1$0UdZYFbvtUiy4zyk$5000$d044b23b4b5ef1939d1df32a211a0bcd3b8b2c2c"),
+    ("Django 5.2.19", "pbkdf2_sha1$1000$7HeAabiCDdDOfufD2TQ0Nz$6r5/wGNQ7S2zM3/6rGZYb2SkJAM="),
+    ("Werkzeug 3.1.9", "pbkdf2:sha1:1000$1WHdYCk7RyolCktV$a0e45429e2838746622602a54c16905d5c6433cf"),
+    ("passlib 1.7.4", "$P$68h.o39RWsc4zlQ5UR1.2RIwgUjFIA1"),
+    ("Django 5.2.19", "bcrypt_sha256$$2b$05$0vhqgdewx.81EiANJSuXlOCu86k41ja.0x1RpVsb9A3d5lkadH8sG"),
+    ("passlib 1.7.4", "$bcrypt-sha256$v=2,t=2b,r=5$jawM6Tmv4tYgFRnYnDOyNe$aJK45i0uZPjoCShLCM7e3HdFEF4s39q"),
+    ("passlib 1.7.4", "$bcrypt-sha256$2b,5$eZlSMd3EVpp/uvRjYN8oau$dM49c08c7CoFXmENm7ipyIboRq1pvq."),
+    ("libpass 1.9.4", "$bcrypt-sha256$v=2,t=2b,r=12$oJG9rZsVF2dcfnpWZ1uR5e$OXVEFVNa51tWVNqWm52S5rOQXUaBpKC"),
+    (
+        "Dovecot 2.3.19.1",
+        "{SCRAM-SHA-256}4096,I9yDXREGrU2kkF46dRSedQ==,StZZsZLxcRne6ACfrsPiHqOvhvAdoCDOJT/HjxOyrtI=,5g0xZt6xTREPT9dj4iSeFgvo/MO6jm4zKqX1/iqU5eQ=",
+    ),
+    (
+        "PostgreSQL 15",
+        "SCRAM-SHA-256$4096:yRafl7Swxmwx15Ht/CVcWQ==$HoHICLq+MuuY+VqNFGCcl00cC7hEL/9sVaIg+1x8rlY=:LF6ZNxtZk3broJZVndGChIVnl1swGjqQBFXkk+7wa5I=",
+    ),
+    ("WordPress 6.1.9", "$P$BCvJ09weTXs0PDQTKGEWt3lydaSpa/1"),
+];
+
+/// The same of other passwords: by `WordPress` 6.8 and from the list of examples of hashcat.
+const OF_OTHERS: &[(Known, &str)] = &[
+    (("WordPress 6.8", "$wp$2y$10$Q1xinFjrZeLWJBvxviIL6u834Fu.evIEFHAUVisQ5O.w9Dm0sMdES"), "admin"),
+    (("Drupal 7", "$S$C33783772bRXEx1aCsvY.dqgaaSu76XmVlKrW9Qu8IQlvxHlmzLf"), "hashcat"),
+    (
+        (
+            "MySQL 8",
+            "0x24412430303524F9CC98CE08892924F50A213B6BC571A2C11778C5625479393559393965414D45316477456B484F41316E64484742577A2E3162785353526B7554584647562F",
+        ),
+        "hashcat",
+    ),
+    (("phpass", "$P$984478476IagS59wHZvyQMArzfx58u."), "hashcat"),
+    (("phpBB 3", "$H$984478476IagS59wHZvyQMArzfx58u."), "hashcat"),
+];
+
+/// Every algorithm that needs a name.
+const ALLOW_ALL: [&str; 2] = [
+    "--import-allow",
+    "md5-crypt,apr1,ssha,ssha256,ssha512,pbkdf2-sha1,phpass,drupal7,wordpress-bcrypt,bcrypt-sha256,yescrypt,scram-sha-256,caching-sha2",
+];
+
 /// Wrong in one way each.
 const WRONG: [&str; 3] = ["Correct-Horse_8", "Correct-Horse_7x", "Correct-Horse_7\0"];
 
@@ -184,6 +249,63 @@ async fn come_in_and_are_replaced(settings: &[&str], known: &[Known]) {
         assert_eq!(imported.verify(number, PASSWORD).await, "MATCHED_CURRENT", "{known:?}");
         assert_eq!(imported.verify(number, WRONG[1]).await, "NOT_MATCHED", "{known:?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_weak_comes_in_where_it_is_allowed() {
+    come_in_and_are_replaced(&ALLOW_ALL, GUARDED).await;
+}
+
+#[tokio::test]
+async fn what_was_made_of_other_passwords_verifies() {
+    let known: Vec<Known> = OF_OTHERS.iter().map(|(known, _)| *known).collect();
+    let imported = Imported::start(&ALLOW_ALL, &known).await;
+    for (number, (known, password)) in OF_OTHERS.iter().enumerate() {
+        for wrong in [format!("{password}x"), format!("{password}\0"), password[1..].to_owned()] {
+            assert_eq!(imported.verify(number, &wrong).await, "NOT_MATCHED", "{wrong:?}: {known:?}");
+        }
+        assert_eq!(imported.verify(number, password).await, "MATCHED_CURRENT", "{known:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_weak_or_dear_is_refused_with_the_setting_that_lets_it_in() {
+    let installation = Installation::new();
+    let operator = installation.bootstrap();
+    let serving = installation.serve(&["--hashing-workers", "1", "--import-allow", "apr1"]).await;
+    let address = serving.address.to_string();
+    let run = |arguments: &[&str]| outcome(installation.calling(&address, &operator, arguments));
+    run(&["admin", "create-tenant", "--tenant", "acme"]).printed();
+    let row = |hash: &str| json!({ "tenant": "acme", "kind": "ram-user", "name": "u", "hash": hash }).to_string();
+    let rows = [GUARDED[0].1, GUARDED[8].1, ORDINARY[0].1].map(row);
+    fs::write(installation.path("users.jsonl"), rows.join("\n")).unwrap();
+    let refused = run(&["import", "users.jsonl"]);
+    let expected = "\
+row 1: hash: this is yescrypt, which is imported only where it is allowed: add `yescrypt` to `import.allow` (ALGORITHM_NOT_ALLOWED)
+row 2: hash: this is ssha, which is imported only where it is allowed: add `ssha` to `import.allow` (ALGORITHM_NOT_ALLOWED)
+row 3: hash: takes 65536 KiB, at most 47104 are verified: set `hashing.ceiling_kib` to 65536 or more (OUT_OF_RANGE)
+imported 0, unchanged 0, refused 3, held back with them 0
+";
+    assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), expected));
+}
+
+/// Each form in the document's table of systems is one that a system wrote, above.
+#[test]
+fn every_row_of_the_document_has_a_hash_that_its_producer_made() {
+    let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/importing.md")).unwrap();
+    let table = document.lines().skip_while(|line| !line.starts_with("| System ")).skip(2);
+    let mut forms = 0;
+    for row in table.take_while(|line| line.starts_with('|')) {
+        let [_, _, written, allow, _] = row.split('|').collect::<Vec<_>>().try_into().unwrap();
+        let known = if allow.trim().is_empty() { ORDINARY } else { GUARDED };
+        for form in written.split('`').skip(1).step_by(2) {
+            let is_known = known.iter().any(|(_, hash)| hash.starts_with(form));
+            let is_of_others = OF_OTHERS.iter().any(|((_, hash), _)| hash.starts_with(form));
+            assert!(is_known || is_of_others, "no hash begins with {form}");
+            forms += 1;
+        }
+    }
+    assert!(forms > 40, "{forms}");
 }
 
 #[tokio::test]
