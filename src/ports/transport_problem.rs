@@ -1,6 +1,6 @@
-//! Why a request can't be read.
+//! Why a request can't be answered as it should be.
 
-/// What went wrong with a request before an edge had all of it.
+/// What went wrong with a request before an edge had all of it, or while it was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportProblem {
     /// Its head or its body is not well-formed.
@@ -15,4 +15,6 @@ pub enum TransportProblem {
     Incomplete,
     /// It did not come in time.
     TooSlow,
+    /// The code that answers it panicked.
+    Internal,
 }

@@ -118,6 +118,7 @@ const fn of_transport(problem: TransportProblem) -> (Reason, u16, &'static str) 
         TransportProblem::TooSlow => (Reason::DeadlineTooShort, 408, "the request took too long to arrive"),
         TransportProblem::BodyTooLarge => (Reason::MessageTooLarge, 413, "the body is too large"),
         TransportProblem::HeadTooLarge => (Reason::MessageTooLarge, 431, "the headers are too large"),
+        TransportProblem::Internal => (Reason::Internal, 500, Reason::Internal.message()),
         TransportProblem::Version => (Reason::InvalidField, 505, "this version of HTTP is not supported"),
     }
 }

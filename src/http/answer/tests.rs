@@ -210,6 +210,7 @@ fn what_is_no_matter_of_a_use_case_is_answered_as_such() {
         (TransportProblem::Incomplete, 400, "InvalidParameter"),
         (TransportProblem::TooSlow, 408, "ServiceUnavailable"),
         (TransportProblem::Version, 505, "InvalidParameter"),
+        (TransportProblem::Internal, 500, "InternalError"),
     ] {
         let (found, found_code, _) = read(Vendor::Alibaba, Refusal::Transport(problem));
         assert_eq!((found, found_code.as_str()), (status, code), "{problem:?}");

@@ -4,11 +4,13 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
@@ -52,18 +54,26 @@ impl<E: Http1Edge> Service<Request<Incoming>> for Requests<E> {
 }
 
 impl<E: Http1Edge> Requests<E> {
-    /// Answers a request.
+    /// Answers a request. A panic is an internal error like any other. The edge catches those of its use cases itself, because
+    /// it knows the request's id and counts it; this is for what remains, whatever the edge is.
     async fn answer(&self, request: Request<Incoming>) -> Response<Bytes> {
         let began = self.clock.instant();
         let (head, body) = request.into_parts();
-        let (mut answer, is_last) = match self.whole(body, began).await {
-            Ok(body) => {
-                let answer = self.edge.answer(&head, &body, self.peer, self.certificate.as_ref(), began).await;
-                (answer, self.stopping.is_cancelled())
+        let answer = async {
+            match self.whole(body, began).await {
+                Ok(body) => {
+                    let answer = self.edge.answer(&head, &body, self.peer, self.certificate.as_ref(), began).await;
+                    (answer, self.stopping.is_cancelled())
+                }
+                // The next request can't be found behind a body that was not read.
+                Err(problem) => (self.edge.refuse(Some(&head), problem), true),
             }
-            // The next request can't be found behind a body that was not read.
-            Err(problem) => (self.edge.refuse(Some(&head), problem), true),
         };
+        let answered = AssertUnwindSafe(answer).catch_unwind().await;
+        let (mut answer, is_last) = answered.unwrap_or_else(|_panic| {
+            tracing::error!(peer = %self.peer, "a request panicked");
+            (self.edge.refuse(Some(&head), TransportProblem::Internal), true)
+        });
         if is_last {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
