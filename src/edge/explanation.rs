@@ -95,10 +95,11 @@ impl Explanation {
         self
     }
 
-    /// In whole milliseconds, rounded up, so that a caller that retries at the earliest moment is not too early.
+    /// In whole milliseconds, rounded up, so that a caller that retries at the earliest moment is not too early; at least
+    /// one, because grpcio 1.85 does not retry after a delay of 0, but waits until its deadline.
     fn retry_after(mut self, delay: Duration) -> Self {
         let millis = u64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        self.retry_after = Some(Duration::from_millis(millis));
+        self.retry_after = Some(Duration::from_millis(millis.max(1)));
         self
     }
 }

@@ -222,11 +222,12 @@ fn every_reason_tells_retry_policies_what_it_has_decided() {
 }
 
 #[test]
-fn a_pushback_is_rounded_up_and_fits_into_32_bits() {
+fn a_pushback_is_rounded_up_is_never_zero_and_fits_into_32_bits() {
     let pushback = |retry_after| {
         let status = of_error(&ServiceError::TooManyAttempts { retry_after }, &asked(Action::ChangePassword));
         status.metadata().get("grpc-retry-pushback-ms").unwrap().to_str().unwrap().to_owned()
     };
+    assert_eq!(pushback(Duration::ZERO), "1");
     assert_eq!(pushback(Duration::from_nanos(1_000_001)), "2");
     assert_eq!(pushback(Duration::from_hours(24 * 365)), i32::MAX.to_string());
 }
