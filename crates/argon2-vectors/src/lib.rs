@@ -73,29 +73,34 @@ pub struct Hash<'a> {
 
 /// Computes hashes with the same parameters, and fills their tags. The associated data of the parameters is not used.
 ///
-/// Two take less time together than one after the other.
+/// Two take less time together than one after the other. More are computed two by two.
 ///
 /// Every block that is used is overwritten first. Afterwards the memory depends on the password: the caller wipes it.
 ///
 /// # Errors
 /// An input or a memory is unsuitable. The memories may have been written to.
-pub fn hash<const N: usize>(
+pub fn hash(
     instructions: Instructions,
     algorithm: Algorithm,
     version: Version,
     params: &Params,
-    mut hashes: [Hash<'_>; N],
+    hashes: &mut [Hash<'_>],
 ) -> Result<(), Unsupported> {
     let shape = Shape::new(algorithm, version, params);
     let blocks = usize::try_from(shape.blocks())?;
-    for Hash { input, memory, tag } in &mut hashes {
+    for Hash { input, memory, tag } in &mut *hashes {
         if input.salt.len() < MIN_SALT_LEN || tag.len() < Params::MIN_OUTPUT_LEN {
             return Err(Unsupported);
         }
         *memory = mem::take(memory).get_mut(..blocks).ok_or(Unsupported)?;
         ends::begin(shape, params.m_cost(), input, u32::try_from(tag.len())?, memory)?;
     }
-    let memories = hashes.each_mut().map(|hash| &mut *hash.memory);
-    instructions.run(fill::Fill { shape, memories })?;
-    hashes.into_iter().try_for_each(|Hash { memory, tag, .. }| ends::end(shape, memory, tag))
+    for pair in hashes.chunks_mut(2) {
+        match pair {
+            [one, other] => instructions.run(fill::Fill { shape, memories: [one.memory, other.memory] })?,
+            [one] => instructions.run(fill::Fill { shape, memories: [one.memory] })?,
+            _ => {}
+        }
+    }
+    hashes.iter_mut().try_for_each(|Hash { memory, tag, .. }| ends::end(shape, memory, tag))
 }

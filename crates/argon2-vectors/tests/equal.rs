@@ -30,8 +30,8 @@ fn tags<const N: usize>(
     let mut used = Block::new();
     used.as_mut().fill(7);
     let mut parts = inputs.map(|(input, tag_bytes)| (*input, vec![used; params.block_count()], vec![0; tag_bytes]));
-    let hashes = parts.each_mut().map(|(input, memory, tag)| Hash { input: *input, memory, tag });
-    hash(instructions, algorithm, version, params, hashes)?;
+    let mut hashes = parts.each_mut().map(|(input, memory, tag)| Hash { input: *input, memory, tag });
+    hash(instructions, algorithm, version, params, &mut hashes)?;
     Ok(parts.map(|(_, _, tag)| tag))
 }
 
@@ -134,11 +134,11 @@ fn what_argon2_does_not_define_is_refused() {
         }
         assert_eq!(tags(instructions, kind, &params, [(&short, 32)]), Err(Unsupported));
         let (mut enough, mut too_little) = (vec![Block::new(); 32], vec![Block::new(); 31]);
-        let hashes = [
+        let mut hashes = [
             Hash { input, memory: &mut enough, tag: &mut [0; 32] },
             Hash { input, memory: &mut too_little, tag: &mut [0; 32] },
         ];
-        assert_eq!(hash(instructions, kind.0, kind.1, &params, hashes), Err(Unsupported));
+        assert_eq!(hash(instructions, kind.0, kind.1, &params, &mut hashes), Err(Unsupported));
     }
 }
 

@@ -25,8 +25,8 @@ impl Kernel for VectorKernel {
         let Input { password, recipe: Recipe { algorithm, version, salt, .. }, secret, associated_data } = *input;
         let mut lent = self.arena.lend(parameters.block_count()).ok_or(CantCompute::Input)?;
         let input = argon2_vectors::Input { password, salt, secret, associated_data };
-        let hashes = [Hash { input, memory: &mut lent, tag }];
-        Ok(argon2_vectors::hash(self.instructions, *algorithm, *version, &parameters, hashes)?)
+        let mut hashes = [Hash { input, memory: &mut lent, tag }];
+        Ok(argon2_vectors::hash(self.instructions, *algorithm, *version, &parameters, &mut hashes)?)
     }
 }
 
