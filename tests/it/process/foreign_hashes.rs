@@ -154,9 +154,16 @@ const GUARDED: &[Known] = &[
     ("WordPress 6.1.9", "$P$BCvJ09weTXs0PDQTKGEWt3lydaSpa/1"),
 ];
 
-/// The same of other passwords: by `WordPress` 6.8 and from the list of examples of hashcat.
+/// The same of other passwords: by `WordPress` 6.8, from a test of Kratos, and from the list of examples of hashcat.
 const OF_OTHERS: &[(Known, &str)] = &[
     (("WordPress 6.8", "$wp$2y$10$Q1xinFjrZeLWJBvxviIL6u834Fu.evIEFHAUVisQ5O.w9Dm0sMdES"), "admin"),
+    (
+        (
+            "Kratos",
+            "$scrypt$ln=16384,r=8,p=1$2npRo7P03Mt8keSoMbyD/tKFWyUzjiQf2svUaNDSrhA=$MiCzNcIplSMqSBrm4HckjYqYhaVPPjTARTzwB1cVNYE=",
+        ),
+        "test",
+    ),
     (("Drupal 7", "$S$C33783772bRXEx1aCsvY.dqgaaSu76XmVlKrW9Qu8IQlvxHlmzLf"), "hashcat"),
     (
         (
@@ -260,6 +267,10 @@ async fn what_is_weak_comes_in_where_it_is_allowed() {
 async fn what_was_made_of_other_passwords_verifies() {
     let known: Vec<Known> = OF_OTHERS.iter().map(|(known, _)| *known).collect();
     let imported = Imported::start(&ALLOW_ALL, &known).await;
+    let posture = imported.posture().await.to_string();
+    for algorithm in ["wordpress-bcrypt", "scrypt", "drupal7", "caching-sha2", "phpass"] {
+        assert!(posture.contains(&format!("\"{algorithm}\"")), "{posture}");
+    }
     for (number, (known, password)) in OF_OTHERS.iter().enumerate() {
         for wrong in [format!("{password}x"), format!("{password}\0"), password[1..].to_owned()] {
             assert_eq!(imported.verify(number, &wrong).await, "NOT_MATCHED", "{wrong:?}: {known:?}");
