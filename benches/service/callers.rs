@@ -1,5 +1,6 @@
 //! Who calls the server, and for what.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -86,14 +87,16 @@ impl Caller for Change {
 /// Changes a RAM user's password again and again, as Alibaba Cloud's SDKs do.
 pub struct SignedChange {
     key: AccessKey,
-    sender: Sender,
+    address: SocketAddr,
+    /// From its first change on: the server closes a connection that has no request soon.
+    sender: Option<Sender>,
     version: u64,
 }
 
 impl SignedChange {
     /// Of a user whose password nobody else changes.
-    pub const fn new(key: AccessKey, sender: Sender) -> Self {
-        Self { key, sender, version: 1 }
+    pub const fn new(key: AccessKey, address: SocketAddr) -> Self {
+        Self { key, address, sender: None, version: 1 }
     }
 }
 
@@ -106,7 +109,12 @@ impl Caller for SignedChange {
     async fn call(&mut self) -> Outcome {
         let (old, new) = (Subject::password(self.version), Subject::password(self.version + 1));
         let parameters = [("OldPassword", old.as_str()), ("NewPassword", &new)];
-        let answer = self.sender.send(self.key.acs3("ChangePassword", "2015-05-01", &parameters)).await;
+        let mut sender = match self.sender.take() {
+            Some(sender) => sender,
+            None => Sender::open(self.address).await,
+        };
+        let answer = sender.send(self.key.acs3("ChangePassword", "2015-05-01", &parameters)).await;
+        self.sender = Some(sender);
         if answer.status() == 200 {
             self.version += 1;
             return Outcome::Done;

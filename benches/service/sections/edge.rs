@@ -12,7 +12,6 @@ use crate::machine::NoiseMeter;
 use crate::process::free_address;
 use crate::report::{Report, Target};
 use crate::server::{Server, access_key, edge_flags};
-use crate::support::signer::Sender;
 
 /// Callers of the closed loop. The best count is the capacity.
 const CALLERS: [usize; 4] = [4, 8, 16, 32];
@@ -35,7 +34,7 @@ pub async fn run(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
     let mut users = Vec::new();
     for subject in &server.tenant.subjects {
         let key = access_key(&mut admin, &server.tenant.root, &subject.name).await;
-        users.push(SignedChange::new(key, Sender::open(http).await));
+        users.push(SignedChange::new(key, http));
     }
     let mut capacity: f64 = 0.0;
     for count in CALLERS.into_iter().step_by(plan.step) {
