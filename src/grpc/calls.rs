@@ -9,14 +9,13 @@ use super::status;
 use crate::edge::{self, RequestContext};
 use crate::service::{Call, Service, ServiceError};
 
-/// The context and the call that the layers put into the request's extensions, and the message. Checks again that the
-/// caller is authenticated, since the message may have arrived much later.
-pub(super) async fn opened<T>(service: &Service, mut request: Request<T>) -> Result<(RequestContext, Call, T), Status> {
+/// The context and the call that the layers put into the request's extensions, and the message. It may have arrived much
+/// later: the first gate checks the caller's evidence again.
+pub(super) fn opened<T>(mut request: Request<T>) -> Result<(RequestContext, Call, T), Status> {
     let context = context_of(request.extensions())?;
     let failed = |error: ServiceError| status::of_error(&error, &context);
     let call = request.extensions_mut().remove::<Call>();
     let call = call.ok_or_else(|| failed(ServiceError::Internal("a call that was not authenticated")))?;
-    service.still_authenticated(&call).await.map_err(failed)?;
     Ok((context, call, request.into_inner()))
 }
 
@@ -32,11 +31,8 @@ pub(super) async fn answered<T>(
 }
 
 /// As [`opened`], for a call whose request is a stream.
-pub(super) async fn opened_stream<T>(
-    service: &Service,
-    request: Request<Streaming<T>>,
-) -> Result<(Call, Messages<T>), Status> {
-    let (context, call, stream) = opened(service, request).await?;
+pub(super) fn opened_stream<T>(request: Request<Streaming<T>>) -> Result<(Call, Messages<T>), Status> {
+    let (context, call, stream) = opened(request)?;
     Ok((call, Messages { stream, context, end: None }))
 }
 

@@ -26,7 +26,7 @@ macro_rules! rpc_methods {
                     &self,
                     request: tonic::Request<wire::$request>,
                 ) -> Result<tonic::Response<wire::$response>, tonic::Status> {
-                    let (context, call, message) = $crate::grpc::calls::opened(&self.0, request).await?;
+                    let (context, call, message) = $crate::grpc::calls::opened(request)?;
                     let of_call = call.clone();
                     let outcome = $answer(&self.0, call, message).await;
                     $crate::grpc::calls::answered(&self.0, &context, &of_call, outcome).await
@@ -39,7 +39,7 @@ macro_rules! rpc_methods {
                     &self,
                     request: tonic::Request<wire::$asks>,
                 ) -> Result<tonic::Response<Self::$Replies>, tonic::Status> {
-                    let (context, call, message) = $crate::grpc::calls::opened(&self.0, request).await?;
+                    let (context, call, message) = $crate::grpc::calls::opened(request)?;
                     match $follow(&self.0, call, message).await {
                         Ok(replies) => $crate::grpc::rpc_methods::replies(replies, context).await.map(tonic::Response::new),
                         Err(error) => Err($crate::grpc::status::of_error(&error, &context)),
@@ -51,7 +51,7 @@ macro_rules! rpc_methods {
                     &self,
                     request: tonic::Request<tonic::Streaming<wire::$part>>,
                 ) -> Result<tonic::Response<wire::$reply>, tonic::Status> {
-                    let (call, messages) = $crate::grpc::calls::opened_stream(&self.0, request).await?;
+                    let (call, messages) = $crate::grpc::calls::opened_stream(request)?;
                     $answer_all(&self.0, call, messages).await.map(tonic::Response::new)
                 }
             )+)?

@@ -43,7 +43,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
     let PasswordChange { tenant, name, old_password, wanted, is_temporary, ends_tokens, guards } = change;
     let again = guards.client_token.is_some().then(|| (call.clone(), tenant.clone(), name.clone(), guards.clone()));
     let permit = gates.permit_subject(call, tenant, name).await?;
-    let (loaded, unspent) = match gates.recall(gates.load(permit).await?, guards).await? {
+    let (loaded, unspent) = match gates.recall(gates.load(permit, guards.client_token.as_ref()).await?, guards)? {
         Recalled::Nothing(loaded, unspent) => (loaded, unspent),
         Recalled::Replayed(made) => return repeat(gates, made, Arc::new(wanted.given()?.into_password())).await,
     };
@@ -62,7 +62,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
             // A conflict may be with the same request, sent twice.
             Some((call, tenant, name, guards)) => {
                 let permit = gates.permit_subject(call, tenant, name).await?;
-                match gates.recall(gates.load(permit).await?, guards).await? {
+                match gates.recall(gates.load(permit, guards.client_token.as_ref()).await?, guards)? {
                     Recalled::Nothing(..) => Err(conflict),
                     Recalled::Replayed(made) => repeat(gates, made, password).await,
                 }

@@ -83,7 +83,7 @@ use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
 use crate::service::{ProofRefusal, ServiceError};
 
-pub use attempts::AttemptLimits;
+pub use attempts::{AttemptLimits, ReadFailures};
 pub use audit::AuditReader;
 pub use candidate::{Candidate, Loaded, SubjectOrName};
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};

@@ -21,7 +21,7 @@ impl Service {
     ) -> Result<Verification, ServiceError> {
         let tenant = call.own_tenant()?.clone();
         let permit = self.gates.permit_subject(call, tenant, name).await?;
-        let candidate = self.gates.load_or_name(permit).await?;
+        let candidate = self.gates.load_or_name(permit, origin.as_ref()).await?;
         let password = Arc::new(password);
         let hashes = |candidate: &SubjectOrName| self.gates.hashes_of_a_verification(candidate, &password);
         let reserved = self.gates.reserve(candidate, origin.as_ref(), hashes).await?;

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::{Authority, HashEntry, StoreError};
-use crate::domain::attempts::Forget;
+use crate::domain::attempts::{Forget, Pair, StoredFailures};
+use crate::domain::candidate_policy::TenantPolicies;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
 use crate::domain::credential::{ChangeId, ChangedBy, Credential, Revision, StoredHash, Version};
 use crate::domain::names::TenantName;
@@ -18,12 +19,9 @@ pub trait Credentials: Send + Sync {
     /// A subject's credential, or `None` if it has none. MUST be a consistent snapshot: never half of a change.
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError>;
 
-    /// The change that is remembered under a client token of that subject, even if its window is over.
-    async fn remembered(
-        &self,
-        subject: SubjectId,
-        token: &ClientTokenKey,
-    ) -> Result<Option<RememberedChange>, StoreError>;
+    /// Everything that an attempt on a password is decided on, or `None` if the tenant does not exist. MUST be one
+    /// consistent snapshot, and cost the same whether the subject exists or not.
+    async fn standing(&self, of: &StandingQuery<'_>) -> Result<Option<Standing>, StoreError>;
 
     /// Sets a password if the credential is still at the expected version, in one transaction with the history, the
     /// client token that it is remembered under, the removal of the stored failures of `forget`, the change event and
@@ -37,6 +35,32 @@ pub trait Credentials: Send + Sync {
 
     /// The current hashes of a tenant's subjects, or of all tenants' if none is named, in a fixed order.
     async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError>;
+}
+
+/// Whose standing is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct StandingQuery<'a> {
+    /// The tenant.
+    pub tenant: &'a TenantName,
+    /// The subject, if there is one of the name that was asked for.
+    pub subject: Option<SubjectId>,
+    /// The pair that attempts are counted for.
+    pub pair: &'a Pair,
+    /// The client token of the request, if it has one.
+    pub token: Option<&'a ClientTokenKey>,
+}
+
+/// What an attempt on a password is decided on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// The settings of the tenant, and its candidate.
+    pub policies: TenantPolicies,
+    /// The subject's credential, if it has one.
+    pub credential: Option<Credential>,
+    /// The wrong passwords in a row of the pair.
+    pub failures: StoredFailures,
+    /// The change that is remembered under the client token, even if its window is over.
+    pub remembered: Option<RememberedChange>,
 }
 
 /// A password to be set.

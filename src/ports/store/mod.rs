@@ -19,7 +19,7 @@ pub use attempts::Attempts;
 pub use audit_log::{AuditEventPage, AuditLog, AuditRange, UnreadableEvent};
 pub use authority::Authority;
 pub use change_events::{ChangeEventPage, ChangeEvents, Numbered};
-pub use credentials::{Commit, CommitOutcome, Credentials};
+pub use credentials::{Commit, CommitOutcome, Credentials, Standing, StandingQuery};
 pub use hashes::{Generation, HashCount, HashEntry, Replacement, SecretReplacement, StoredHashes};
 pub use imports::{FoundSubject, ImportedSubject, Imports};
 pub use instances::Instances;

@@ -7,6 +7,8 @@ use crate::domain::credential::{ChangeId, ChangedBy, CredentialState, StoredHash
 use crate::domain::names::{InstanceId, Region, TenantName};
 use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
 use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus, Subject, SubjectId, SubjectKind, SubjectName};
+use crate::domain::time::Timestamp;
+use crate::ports::Evidence;
 
 /// Subjects. Every write records its audit event in the same transaction, and the creation and deletion of a subject
 /// its change event; a call that changes nothing records nothing.
@@ -14,6 +16,16 @@ use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus, Subject, S
 pub trait Subjects: Send + Sync {
     /// Looks up a subject by its name, without its credential. MUST NOT find another tenant's.
     async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError>;
+
+    /// The same for a caller whose evidence is checked at that time, on the same snapshot. If it does not hold, MUST return
+    /// [`EvidenceGone`](StoreError::EvidenceGone).
+    async fn look_up_for(
+        &self,
+        evidence: &Evidence,
+        at: Timestamp,
+        tenant: &TenantName,
+        name: &SubjectName,
+    ) -> Result<Lookup, StoreError>;
 
     /// Adds a subject, with its first password if there is one.
     async fn create_subject(&self, new: &NewSubject, authority: &Authority) -> Result<Creation, StoreError>;

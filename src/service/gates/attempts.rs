@@ -2,7 +2,7 @@
 //! process counts its own: with several on one store, each allows its full number at a time.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as Turn, Notify};
 
 use crate::domain::action::Action;
-use crate::domain::attempts::{Backoff, CallerKey, Pair, SubjectKey};
+use crate::domain::attempts::{Backoff, CallerKey, Pair, StoredFailures, SubjectKey};
 use crate::domain::caller::Caller;
 use crate::domain::names::{Origin, TenantName};
 use crate::domain::subject::{SubjectId, SubjectName};
@@ -127,9 +127,21 @@ impl Slot {
     }
 }
 
+/// The wrong passwords of a pair that were read before its turn.
+#[derive(Clone, Copy)]
+pub struct ReadFailures {
+    pub(super) pair: Pair,
+    pub(super) failures: StoredFailures,
+    /// What [`UnderWay::recorded`] returned before they were read.
+    pub(super) recorded: u64,
+}
+
 /// The attempts of all pairs that are under way.
 #[derive(Default)]
-pub(super) struct UnderWay(Mutex<Slots>);
+pub(super) struct UnderWay {
+    slots: Mutex<Slots>,
+    recorded: AtomicU64,
+}
 
 #[derive(Default)]
 struct Slots {
@@ -144,7 +156,7 @@ impl UnderWay {
 
     /// The slot of a pair, which lives while it is in use.
     pub(super) fn slot(&self, pair: Pair) -> Arc<Slot> {
-        let mut slots = self.0.lock();
+        let mut slots = self.slots.lock();
         if let Some(slot) = slots.of_pairs.get(&pair).and_then(Weak::upgrade) {
             return slot;
         }
@@ -155,6 +167,16 @@ impl UnderWay {
         let slot = Arc::new(Slot::default());
         slots.of_pairs.insert(pair, Arc::downgrade(&slot));
         slot
+    }
+
+    /// How many failed attempts this process has recorded: what was read before one more is out of date.
+    pub(super) fn recorded(&self) -> u64 {
+        self.recorded.load(Ordering::SeqCst)
+    }
+
+    /// Counts a failed attempt that is recorded, before it leaves its slot.
+    pub(super) fn count_recorded(&self) {
+        self.recorded.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -184,7 +206,7 @@ mod tests {
             subject[..4].copy_from_slice(&number.to_be_bytes());
             under_way.slot(Pair { subject: SubjectKey(subject), name: None, caller: CallerKey([0; 32]) });
         }
-        assert!(under_way.0.lock().of_pairs.len() <= UnderWay::KEPT);
+        assert!(under_way.slots.lock().of_pairs.len() <= UnderWay::KEPT);
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! Whose password is tried, loaded with a permit.
 
-use super::attempts::{name_key, subject_key};
+use super::attempts::{ReadFailures, caller_key, name_key, subject_key};
 use super::pepper::Opened;
-use super::recall::ReplayedChange;
+use super::recall::{ReplayedChange, client_token_key};
 use super::{Gates, SubjectPermit};
-use crate::domain::attempts::SubjectKey;
+use crate::domain::attempts::{Pair, SubjectKey};
 use crate::domain::candidate_policy::TenantPolicies;
+use crate::domain::client_token::RememberedChange;
 use crate::domain::credential::{Credential, PasswordHash, Version};
+use crate::domain::names::{ClientToken, Origin};
 use crate::domain::subject::Subject;
 use crate::domain::tenant::TenantId;
 use crate::domain::tenant_settings::TenantSettings;
 use crate::domain::time::Timestamp;
 use crate::policy::{Expiry, Policy};
+use crate::ports::store::{Standing, StandingQuery};
+use crate::service::error::Missing;
 use crate::service::{Call, ServiceError};
 
 /// A subject with its credential, loaded with a permit.
@@ -21,6 +25,8 @@ pub struct Loaded {
     policies: TenantPolicies,
     policy: Policy,
     opened: Option<Opened>,
+    failures: Box<ReadFailures>,
+    remembered: Option<RememberedChange>,
 }
 
 impl Loaded {
@@ -65,6 +71,11 @@ impl Loaded {
         state.map_or(Expiry::NotExpired, |state| self.policy.lifetime().expiry_of(&state, now))
     }
 
+    /// The change that is remembered under the request's client token.
+    pub(super) fn remembered(&self) -> Option<RememberedChange> {
+        self.remembered
+    }
+
     /// The hashes that a new password must not match, the current one's first: as many as the policy looks back.
     pub(super) fn used(&self) -> impl Iterator<Item = &PasswordHash> {
         let hashes = self.opened.iter().flat_map(|opened| opened.current.iter().chain(&opened.earlier));
@@ -87,6 +98,9 @@ pub trait Candidate: Send + Sync + Sized + 'static {
 
     /// What attempts on it are counted under: itself, and its name if it has an id besides.
     fn keys(&self) -> (SubjectKey, Option<SubjectKey>);
+
+    /// The wrong passwords that were read with it.
+    fn failures(&self) -> &ReadFailures;
 
     /// The hash that a password is verified against, if there is one.
     fn hash(&self) -> Option<&PasswordHash>;
@@ -112,6 +126,10 @@ impl Candidate for Loaded {
 
     fn keys(&self) -> (SubjectKey, Option<SubjectKey>) {
         (subject_key(self.subject.id), Some(name_key(self.policies.tenant, &self.subject.name)))
+    }
+
+    fn failures(&self) -> &ReadFailures {
+        &self.failures
     }
 
     fn hash(&self) -> Option<&PasswordHash> {
@@ -145,6 +163,10 @@ impl Candidate for ReplayedChange {
         self.loaded.keys()
     }
 
+    fn failures(&self) -> &ReadFailures {
+        self.loaded.failures()
+    }
+
     fn hash(&self) -> Option<&PasswordHash> {
         Some(&self.hash)
     }
@@ -159,7 +181,7 @@ pub enum SubjectOrName {
     /// A subject.
     Subject(Box<Loaded>),
     /// A name, with the settings that a subject of that name would be held to.
-    Name(Box<SubjectPermit>, TenantId, TenantSettings),
+    Name(Box<SubjectPermit>, TenantId, TenantSettings, Box<ReadFailures>),
 }
 
 impl SubjectOrName {
@@ -183,14 +205,21 @@ impl Candidate for SubjectOrName {
     fn settings(&self) -> &TenantSettings {
         match self {
             Self::Subject(loaded) => loaded.settings(),
-            Self::Name(_, _, settings) => settings,
+            Self::Name(_, _, settings, _) => settings,
         }
     }
 
     fn keys(&self) -> (SubjectKey, Option<SubjectKey>) {
         match self {
             Self::Subject(loaded) => loaded.keys(),
-            Self::Name(permit, tenant, _) => (name_key(*tenant, permit.name()), None),
+            Self::Name(permit, tenant, ..) => (name_key(*tenant, permit.name()), None),
+        }
+    }
+
+    fn failures(&self) -> &ReadFailures {
+        match self {
+            Self::Subject(loaded) => &loaded.failures,
+            Self::Name(.., failures) => failures,
         }
     }
 
@@ -212,34 +241,66 @@ impl Candidate for SubjectOrName {
 }
 
 impl Gates {
-    /// Loads a subject with its credential. Reports what is missing.
-    pub(in crate::service) async fn load(&self, permit: SubjectPermit) -> Result<Loaded, ServiceError> {
-        let subject = permit.subject()?.clone();
-        let (caller, action) = (permit.call().caller(), permit.call().caller.action());
-        // Deleted and recreated since the caller was authenticated: the credentials belonged to the earlier subject.
-        if action.is_by_the_subject() && caller.subject_id() != Some(subject.id) {
-            return Err(ServiceError::Unauthenticated);
+    /// Loads a subject with its credential, and with what is remembered under a client token of the request. Reports what
+    /// is missing.
+    pub(in crate::service) async fn load(
+        &self,
+        permit: SubjectPermit,
+        token: Option<&ClientToken>,
+    ) -> Result<Loaded, ServiceError> {
+        permit.subject()?;
+        match Box::pin(self.load_with(permit, None, token)).await? {
+            SubjectOrName::Subject(loaded) => Ok(*loaded),
+            SubjectOrName::Name(permit, ..) => Err(permit.not_found()),
         }
-        let policies = self.tenant_policies(permit.permit(), permit.tenant()).await?;
-        let policy = self.policy(&subject, &policies.settings);
-        let opened = self.credential(&subject, action, &policy).await?;
-        Ok(Loaded { permit, subject, policies, policy, opened })
     }
 
     /// Loads a subject with its credential, if there is one. Does not report what is missing.
-    pub(in crate::service) async fn load_or_name(&self, permit: SubjectPermit) -> Result<SubjectOrName, ServiceError> {
-        if permit.subject().is_err() {
-            let TenantPolicies { tenant, settings, .. } =
-                self.tenant_policies(permit.permit(), permit.tenant()).await?;
-            return Ok(SubjectOrName::Name(Box::new(permit), tenant, settings));
+    pub(in crate::service) async fn load_or_name(
+        &self,
+        permit: SubjectPermit,
+        origin: Option<&Origin>,
+    ) -> Result<SubjectOrName, ServiceError> {
+        Box::pin(self.load_with(permit, origin, None)).await
+    }
+
+    /// Called on the heap: every attempt would be larger otherwise.
+    async fn load_with(
+        &self,
+        permit: SubjectPermit,
+        origin: Option<&Origin>,
+        token: Option<&ClientToken>,
+    ) -> Result<SubjectOrName, ServiceError> {
+        let subject = permit.subject().ok().cloned();
+        let (caller, action) = (permit.call().caller(), permit.call().caller.action());
+        let id = subject.as_ref().map(|subject| subject.id);
+        // Deleted and recreated since the caller was authenticated: the credentials belonged to the earlier subject.
+        if id.is_some() && action.is_by_the_subject() && caller.subject_id() != id {
+            return Err(ServiceError::Unauthenticated);
         }
-        Ok(SubjectOrName::Subject(Box::new(self.load(permit).await?)))
+        let tenant = permit.permit().tenant().ok_or(ServiceError::NotFound(Missing::Tenant))?;
+        let of_name = name_key(tenant, permit.name());
+        let (key, name) = id.map_or((of_name, None), |id| (subject_key(id), Some(of_name)));
+        let pair = Pair { subject: key, name, caller: caller_key(caller, action, origin) };
+        let token = id.zip(token).map(|(id, token)| client_token_key(caller, action, id, token));
+        let query = StandingQuery { tenant: permit.tenant(), subject: id, pair: &pair, token: token.as_ref() };
+        let recorded = self.under_way.recorded();
+        let standing = self.ports.store.standing(&query).await?.ok_or(ServiceError::NotFound(Missing::Tenant))?;
+        let Standing { policies, credential, failures, remembered } = standing;
+        let failures = Box::new(ReadFailures { pair, failures, recorded });
+        let Some(subject) = subject else {
+            return Ok(SubjectOrName::Name(Box::new(permit), policies.tenant, policies.settings, failures));
+        };
+        let policy = self.policy(&subject, &policies.settings);
+        let opened = self.opened(credential, &subject, action, &policy)?;
+        Ok(SubjectOrName::Subject(Box::new(Loaded { permit, subject, policies, policy, opened, failures, remembered })))
     }
 
     /// Loads the credential again.
     pub(super) async fn reload(&self, loaded: &mut Loaded) -> Result<(), ServiceError> {
         let action = loaded.permit.call().caller.action();
-        loaded.opened = self.credential(&loaded.subject, action, &loaded.policy).await?;
+        let credential = self.ports.store.credential(loaded.subject.id).await?;
+        loaded.opened = self.opened(credential, &loaded.subject, action, &loaded.policy)?;
         Ok(())
     }
 }

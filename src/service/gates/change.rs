@@ -148,7 +148,7 @@ impl Reserved<Loaded> {
             // Without an old password, this proves only that the new one differs: the attempt counts until the change
             // is made, otherwise guesses with a short deadline would be free.
             Ok(Checked::Good) if matches!(presented, Presented::Nothing(_)) => {}
-            Ok(Checked::Good) => self.end(Ending::Right).await?,
+            Ok(Checked::Good) => self.end(Ending::RightForCommit).await?,
             Ok(Checked::WrongPassword) => {
                 self.end(Ending::Wrong).await?;
                 return Err(ServiceError::OldPasswordIncorrect);

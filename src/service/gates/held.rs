@@ -151,7 +151,10 @@ impl Gates {
     async fn try_to_record(&self, attempt: &FailedAttempt) -> Result<(), ServiceError> {
         let FailedAttempt { pair, limit, event } = attempt;
         // The wait begins when it is recorded: another process may have recorded a later attempt meanwhile.
-        self.ports.store.record_failure(pair, self.now(), limit, event).await?;
+        let recorded = self.ports.store.record_failure(pair, self.now(), limit, event).await;
+        // If the outcome is unknown, it may have been recorded.
+        self.under_way.count_recorded();
+        recorded?;
         self.committed(event.caller.tenant());
         Ok(())
     }

@@ -39,16 +39,17 @@ pub(in crate::service) struct NewBatch<'a> {
 }
 
 impl Gates {
-    /// Decides whether the caller may import into each of those tenants.
+    /// Checks the caller's evidence, and decides whether the caller may import into each of those tenants.
     pub(in crate::service) async fn permit_imports<'a>(
         &self,
         call: &Call,
         tenants: impl Iterator<Item = &'a TenantName>,
     ) -> Result<ImportPermits, ServiceError> {
+        self.check_evidence(call).await?;
         let mut permits = BTreeMap::new();
         for tenant in tenants {
             if !permits.contains_key(tenant) {
-                let permit = self.permit(call.clone(), &Resource::Tenant(tenant.clone())).await?;
+                let permit = self.permit_proven(call.clone(), &Resource::Tenant(tenant.clone())).await?;
                 permits.insert(tenant.clone(), permit);
             }
         }

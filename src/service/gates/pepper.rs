@@ -22,13 +22,14 @@ pub(super) struct Opened {
 impl Gates {
     /// The credential of a permitted subject, opened as far as the action needs it: damage to the rest fails no call.
     /// No damage stops an administrator, whose reset replaces what does not open.
-    pub(super) async fn credential(
+    pub(super) fn opened(
         &self,
+        credential: Option<Credential>,
         subject: &Subject,
         action: Action,
         policy: &Policy,
     ) -> Result<Option<Opened>, ServiceError> {
-        let Some(credential) = self.ports.store.credential(subject.id).await? else { return Ok(None) };
+        let Some(credential) = credential else { return Ok(None) };
         let open = |hash: &StoredHash, version| -> Result<Option<PasswordHash>, PepperError> {
             match self.ports.pepper.open(hash, subject.id, version) {
                 Err(_) if action.is_administrative() => Ok(None),

@@ -125,13 +125,20 @@ impl SubjectPermit {
 }
 
 impl Gates {
-    /// Decides whether the caller is permitted on this resource. Records a refusal.
+    /// Checks the caller's evidence, which may have ended since the headers of the call, and decides whether the caller is
+    /// permitted on this resource. Records a refusal.
     pub(in crate::service) async fn permit(&self, call: Call, resource: &Resource) -> Result<Permit, ServiceError> {
+        self.check_evidence(&call).await?;
+        self.permit_proven(call, resource).await
+    }
+
+    /// The same for a caller whose evidence was just checked.
+    pub(super) async fn permit_proven(&self, call: Call, resource: &Resource) -> Result<Permit, ServiceError> {
         let tenant = self.tenant_of(&call, resource.tenant()).await?;
         self.decide(call, resource, tenant, None).await
     }
 
-    /// Decides whether the caller is permitted on this subject. Reads its attributes first, and never its credential.
+    /// The same on this subject. Reads its attributes together with the evidence, and never its credential.
     pub(in crate::service) async fn permit_subject(
         &self,
         call: Call,
@@ -140,8 +147,14 @@ impl Gates {
     ) -> Result<SubjectPermit, ServiceError> {
         let may_see = call.caller().kind() == CallerKind::Operator || call.caller().tenant() == Some(&tenant);
         let of_tenant = self.tenant_of(&call, may_see.then_some(&tenant)).await?;
-        let lookup =
-            if may_see { self.ports.store.look_up(&tenant, &name).await? } else { Lookup::Missing(Absent::Tenant) };
+        let lookup = match &call.evidence {
+            Some(evidence) if may_see => self.ports.store.look_up_for(evidence, self.now(), &tenant, &name).await?,
+            None if may_see => self.ports.store.look_up(&tenant, &name).await?,
+            _ => {
+                self.check_evidence(&call).await?;
+                Lookup::Missing(Absent::Tenant)
+            }
+        };
         let resource = resource(call.caller.action(), &tenant, &name, &lookup, self.default_region());
         let id = lookup.subject_id();
         let permit = self.decide(call, &resource, of_tenant, id).await?;

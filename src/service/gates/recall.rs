@@ -54,32 +54,20 @@ pub struct ReplayedChange {
 }
 
 impl Gates {
-    /// Looks up a request's client token. This comes after the credential is loaded: a change in between is then found
-    /// here, or fails the compare-and-set.
-    pub(in crate::service) async fn recall(
-        &self,
-        mut loaded: Loaded,
-        guards: Guards,
-    ) -> Result<Recalled, ServiceError> {
+    /// Recalls what was remembered under a request's client token when the credential was loaded: a later change fails the
+    /// compare-and-set.
+    pub(in crate::service) fn recall(&self, loaded: Loaded, guards: Guards) -> Result<Recalled, ServiceError> {
         let subject = loaded.subject().id;
         let call = loaded.permit().call();
         let key = guards.client_token.as_ref();
-        let key = key.map(|token| key_of(call.caller(), call.caller.action(), subject, token));
-        let remembered = match &key {
-            Some(key) => self.ports.store.remembered(subject, key).await?,
-            None => None,
-        };
-        let Some(remembered) = remembered.filter(|remembered| remembered.window.is_open(self.now())) else {
+        let key = key.map(|token| client_token_key(call.caller(), call.caller.action(), subject, token));
+        let Some(remembered) = loaded.remembered().filter(|remembered| remembered.window.is_open(self.now())) else {
             return Ok(Recalled::Nothing(loaded, Unspent { subject, guards, key }));
         };
         if remembered.expected_version != guards.expected_version {
             return Err(ServiceError::ClientTokenMismatch);
         }
         let version = remembered.version;
-        // The change was made after the credential was loaded.
-        if loaded.version() < Some(version) {
-            self.reload(&mut loaded).await?;
-        }
         let Some(stored) = loaded.credential().and_then(|credential| credential.hash_of(version)) else {
             return Err(ServiceError::VersionConflict { current: loaded.version() });
         };
@@ -105,7 +93,13 @@ impl Gates {
     }
 }
 
-fn key_of(caller: &Caller, action: Action, subject: SubjectId, token: &ClientToken) -> ClientTokenKey {
+/// The key of a client token: another one for another caller, RPC or subject.
+pub(super) fn client_token_key(
+    caller: &Caller,
+    action: Action,
+    subject: SubjectId,
+    token: &ClientToken,
+) -> ClientTokenKey {
     ClientTokenKey(digest(&[
         b"client token",
         &caller_key(caller, action, None).0,
@@ -131,14 +125,14 @@ mod tests {
         let rpc = Action::ModifyPwByDomain;
         let root = Caller::Root(acme.clone());
         let keys = [
-            key_of(&root, rpc, first, &token),
-            key_of(&root, rpc, first, &other_token),
-            key_of(&root, rpc, second, &token),
-            key_of(&root, Action::ModifyAccountPassword, first, &token),
-            key_of(&Caller::Root(globex), rpc, first, &token),
-            key_of(&Caller::Service(acme.clone(), FreeName::parse("alice").unwrap()), rpc, first, &token),
-            key_of(&Caller::RamUser(acme.clone(), alice.clone(), first), rpc, first, &token),
-            key_of(&Caller::RamUser(acme, alice, second), rpc, first, &token),
+            client_token_key(&root, rpc, first, &token),
+            client_token_key(&root, rpc, first, &other_token),
+            client_token_key(&root, rpc, second, &token),
+            client_token_key(&root, Action::ModifyAccountPassword, first, &token),
+            client_token_key(&Caller::Root(globex), rpc, first, &token),
+            client_token_key(&Caller::Service(acme.clone(), FreeName::parse("alice").unwrap()), rpc, first, &token),
+            client_token_key(&Caller::RamUser(acme.clone(), alice.clone(), first), rpc, first, &token),
+            client_token_key(&Caller::RamUser(acme, alice, second), rpc, first, &token),
         ];
         for (place, one) in keys.iter().enumerate() {
             assert!(keys.iter().skip(place + 1).all(|other| one != other), "{place}");

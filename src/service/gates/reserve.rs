@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Gates;
-use super::attempts::{AttemptLimits, Slot, caller_key};
+use super::attempts::{AttemptLimits, ReadFailures, Slot, caller_key};
 use super::candidate::Candidate;
 use super::held::{FailedAttempt, not_recorded};
-use crate::domain::attempts::{Backoff, Failures, Forget, Pair};
+use crate::domain::attempts::{Backoff, Failures, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::names::Origin;
 use crate::domain::subject::SubjectKind;
@@ -32,6 +32,8 @@ pub struct Reserved<C: Candidate> {
 pub(super) enum Ending {
     /// What was given is right. It does not count.
     Right,
+    /// The same, and a commit follows. It checks the evidence itself.
+    RightForCommit,
     /// A password was wrong, or used before if that reveals what it is. It counts.
     Wrong,
     /// There is no verdict on what was given, or none that is reported. It counts if a given password was compared with
@@ -69,8 +71,10 @@ impl<C: Candidate> Reserved<C> {
     /// hashes take time.
     pub(super) async fn end(&mut self, ending: Ending) -> Result<(), ServiceError> {
         let outcome = match ending {
-            Ending::Right => {
-                self.gates.check_evidence(self.candidate.call()).await?;
+            Ending::Right | Ending::RightForCommit => {
+                if matches!(ending, Ending::Right) {
+                    self.gates.check_evidence(self.candidate.call()).await?;
+                }
                 // While failed attempts of this pair are unrecorded, not even a right password is confirmed.
                 if self.gates.held.holds(&self.pair) {
                     return Err(not_recorded());
@@ -169,7 +173,7 @@ impl Gates {
             Ok(turn) => (turn, false),
             Err(_) => (slot.turn.lock().await, true),
         };
-        let mut slowed = false;
+        let (mut slowed, mut is_first) = (false, !waited);
         loop {
             if std::mem::take(&mut waited) {
                 self.check_evidence(candidate.call()).await?;
@@ -181,8 +185,13 @@ impl Gates {
             self.record_held(&pair).await?;
             // Read before the store: an attempt that fails in between is then counted twice, and never missed.
             let under_way = slot.count();
-            let failures = self.ports.store.failures(&pair).await?.counting(self.now(), &limits.pair);
-            let failures = self.held.added_to(failures, &pair);
+            let with_held =
+                |stored: StoredFailures| self.held.added_to(stored.counting(self.now(), &limits.pair), &pair);
+            let ReadFailures { pair: of, failures: read, recorded } = *candidate.failures();
+            let read = with_held(read);
+            // Looked at last: a held attempt is first recorded, and then no longer held.
+            let is_current = std::mem::take(&mut is_first) && of == pair && recorded == self.under_way.recorded();
+            let failures = if is_current { read } else { with_held(self.ports.store.failures(&pair).await?) };
             if failures.is_stopped {
                 self.ports.meter.count(Counter::AttemptsThrottled(AttemptThrottle::Stop));
                 return Err(ServiceError::AttemptsStopped { retry_after: limits.pair.longest });

@@ -10,12 +10,13 @@ use sqlx::{Column, Row as _};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::combined::{apart, counts_of, side_by_side, steps_in_one};
 use super::errors;
-use super::pool::Pool;
+use super::pool::{Pool, Use};
 use super::session::Session;
 use super::values::cell_of;
 use crate::ports::{Deadline, StoreError};
-use crate::store::sql::{Columns, Database, Insertion, Isolation, Row, RowsOfKeys, Statement, Transaction};
+use crate::store::sql::{Columns, Database, Insertion, Isolation, Row, RowsOfKeys, Statement, Steps, Transaction};
 
 /// Number of scanned rows to buffer for a slow reader.
 const SCANNED_AHEAD: usize = 256;
@@ -31,18 +32,31 @@ impl PostgresDatabase {
         Self(Arc::new(pool))
     }
 
-    async fn session(&self, deadline: Option<Deadline>) -> Result<Session, StoreError> {
-        Session::begin(&self.0, deadline).await.map_err(|error| StoreError::Unavailable(Box::new(error)))
+    async fn session(&self, to: Use, deadline: Option<Deadline>) -> Result<Session, StoreError> {
+        Session::begin(&self.0, to, deadline).await.map_err(|error| StoreError::Unavailable(Box::new(error)))
     }
 }
 
 #[async_trait]
 impl Database for PostgresDatabase {
-    async fn read(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        let mut session = self.session(None).await?;
-        let found = session.fetch(statement.clone()).await;
+    async fn read(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, StoreError> {
+        let asked = match statements {
+            [statement] => statement.clone(),
+            _ => side_by_side(statements),
+        };
+        let mut session = self.session(Use::Reads, None).await?;
+        let found = session.fetch(asked).await;
         session.give_back();
-        found.map(|found| rows_of(&found)).map_err(errors::of_statement)
+        let found = found.map_err(errors::of_statement)?;
+        Ok(if statements.len() == 1 { vec![rows_of(&found)] } else { apart(&found, statements.len()) })
+    }
+
+    async fn write(&self, steps: &Steps, deadline: Option<Deadline>) -> Result<Vec<u64>, StoreError> {
+        let mut session = self.session(Use::Writes, deadline).await?;
+        let done = session.fetch(steps_in_one(steps)).await;
+        session.give_back();
+        let done = done.map_err(errors::of_whole_transaction)?;
+        Ok(done.first().map(counts_of).unwrap_or_default())
     }
 
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>> {
@@ -51,7 +65,7 @@ impl Database for PostgresDatabase {
             tokio::spawn(session.send(statement, sender));
             stream::unfold(rows, |mut rows| async { Some((scanned(rows.recv().await?), rows)) })
         };
-        self.session(None).map_ok(scanned).try_flatten_stream().boxed()
+        self.session(Use::Reads, None).map_ok(scanned).try_flatten_stream().boxed()
     }
 
     async fn begin(
@@ -59,7 +73,7 @@ impl Database for PostgresDatabase {
         isolation: Isolation,
         deadline: Option<Deadline>,
     ) -> Result<Box<dyn Transaction>, StoreError> {
-        let mut session = self.session(deadline).await?;
+        let mut session = self.session(Use::Writes, deadline).await?;
         let begin = match isolation {
             Isolation::Serializable => "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE",
             Isolation::InTurn => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",

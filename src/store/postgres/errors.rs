@@ -73,6 +73,15 @@ pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
     }
 }
 
+/// Maps an error of a statement that is a transaction of its own. An error that the server reports ends it before anything
+/// is written; if the connection is lost instead, the change may have been made.
+pub(super) fn of_whole_transaction(error: sqlx::Error) -> StoreError {
+    match state_of(&error) {
+        Some(state) if !is_loss(state) || state == state::READ_ONLY_TRANSACTION => of_statement(error),
+        _ => StoreError::OutcomeUnknown(Box::new(error)),
+    }
+}
+
 /// Whether the connection is unusable: lost, or to a server that takes no writes.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match state_of(error) {

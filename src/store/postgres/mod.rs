@@ -1,5 +1,6 @@
 //! PostgreSQL, for many replicas of the service and for high availability that others provide.
 
+mod combined;
 mod driver;
 mod errors;
 mod hosts;

@@ -34,8 +34,43 @@ pub(super) struct Pool {
 }
 
 struct Idle {
-    connection: PgConnection,
+    kept: Kept,
     since: Instant,
+}
+
+/// A connection, and what it was last used for.
+pub(super) struct Kept {
+    pub(super) connection: PgConnection,
+    of: Use,
+}
+
+/// What a connection is used for. It decides how a statement runs that is a transaction of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Statements that see what was committed before them.
+    Reads,
+    /// Serializable transactions.
+    Writes,
+}
+
+impl Kept {
+    /// Turns it to another use.
+    async fn turn(&mut self, to: Use) -> Result<(), sqlx::Error> {
+        let set = sqlx::query("SELECT set_config('default_transaction_isolation', $1, false)").bind(to.isolation());
+        let set = timeout(CONNECTED_WITHIN, set.execute(&mut self.connection)).await;
+        set.unwrap_or_else(|_| Err(errors::overdue()))?;
+        self.of = to;
+        Ok(())
+    }
+}
+
+impl Use {
+    const fn isolation(self) -> &'static str {
+        match self {
+            Self::Reads => "read committed",
+            Self::Writes => "serializable",
+        }
+    }
 }
 
 /// A place among the connections in use, until it is dropped.
@@ -62,25 +97,27 @@ impl Pool {
 
     /// Takes a connection as soon as one is available, even across a failover. No other caller has it while the place
     /// is held.
-    pub(super) async fn take(&self) -> Result<(PgConnection, Place), NoConnection> {
+    pub(super) async fn take(&self, to: Use) -> Result<(Kept, Place), NoConnection> {
         let until = self.clock.instant() + self.settings.patience;
         let place = match timeout_at(until.into(), Arc::clone(&self.places).acquire_owned()).await {
             Ok(Ok(place)) => place,
             Ok(Err(_)) => return Err(NoConnection::Closed),
             Err(_) => return Err(NoConnection::AllInUse),
         };
-        if let Some(connection) = self.take_idle() {
-            return Ok((connection, place));
+        if let Some(mut kept) = self.take_idle(to)
+            && (kept.of == to || kept.turn(to).await.is_ok())
+        {
+            return Ok((kept, place));
         }
-        let connect = || async { timeout(ATTEMPT, self.connect()).await.unwrap_or(Err(NoConnection::InTime)) };
+        let connect = || async { timeout(ATTEMPT, self.connect(to)).await.unwrap_or(Err(NoConnection::InTime)) };
         let pauses = retries::until(retries::CONNECTION.build(), &*self.clock, until);
         let report = |error: &NoConnection, _| tracing::debug!(%error, "no store connection is available");
         Ok((connect.retry(pauses).sleep(tokio::time::sleep).notify(report).await?, place))
     }
 
     /// Puts back a connection on which nothing is running.
-    pub(super) fn put_back(&self, connection: PgConnection, place: Place) {
-        self.idle.lock().push(Idle { connection, since: self.clock.instant() });
+    pub(super) fn put_back(&self, kept: Kept, place: Place) {
+        self.idle.lock().push(Idle { kept, since: self.clock.instant() });
         drop(place);
     }
 
@@ -95,27 +132,29 @@ impl Pool {
         let _all = self.places.acquire_many(self.settings.connections).await;
         self.places.close();
         let idle = std::mem::take(&mut *self.idle.lock());
-        for Idle { connection, .. } in idle {
+        for Idle { kept, .. } in idle {
             // A server that does not listen need not be notified.
-            let _ = timeout(CONNECTED_WITHIN, connection.close()).await;
+            let _ = timeout(CONNECTED_WITHIN, kept.connection.close()).await;
         }
     }
 
-    fn take_idle(&self) -> Option<PgConnection> {
+    /// The last of those that were used alike, or of the others if there is no room for one more.
+    fn take_idle(&self, to: Use) -> Option<Kept> {
         let mut idle = self.idle.lock();
-        let last = idle.pop()?;
-        if self.clock.instant().saturating_duration_since(last.since) < IDLE {
-            return Some(last.connection);
+        let oldest = self.clock.instant().checked_sub(IDLE);
+        idle.retain(|idle| oldest.is_none_or(|oldest| idle.since > oldest));
+        if let Some(place) = idle.iter().rposition(|idle| idle.kept.of == to) {
+            return Some(idle.remove(place).kept);
         }
-        idle.clear();
-        None
+        // The caller's place is not available.
+        if idle.len() > self.places.available_permits() { idle.pop().map(|idle| idle.kept) } else { None }
     }
 
-    async fn connect(&self) -> Result<PgConnection, NoConnection> {
+    async fn connect(&self, to: Use) -> Result<Kept, NoConnection> {
         let (mut connection, host) = self.hosts.connect().await?;
-        let limited = timeout(CONNECTED_WITHIN, limit(&mut connection, self.settings.statement_timeout)).await;
+        let limited = timeout(CONNECTED_WITHIN, limit(&mut connection, to, self.settings.statement_timeout)).await;
         match limited.unwrap_or_else(|_| Err(errors::overdue())) {
-            Ok(()) => Ok(connection),
+            Ok(()) => Ok(Kept { connection, of: to }),
             Err(error) => {
                 self.hosts.lose();
                 Err(NoneWritable { host, error: Some(error) }.into())
@@ -125,14 +164,16 @@ impl Pool {
 }
 
 /// Sets the limits of a session. Commits in it are durable before they are confirmed, whatever the database's default.
-async fn limit(connection: &mut PgConnection, statement_timeout: Duration) -> Result<(), sqlx::Error> {
+async fn limit(connection: &mut PgConnection, to: Use, statement_timeout: Duration) -> Result<(), sqlx::Error> {
     sqlx::query(
         "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false),
              set_config('idle_in_transaction_session_timeout', $1, false),
+             set_config('default_transaction_isolation', $2, false),
              CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
                   THEN set_config('synchronous_commit', 'on', false) END",
     )
     .bind(format!("{}ms", statement_timeout.as_millis()))
+    .bind(to.isolation())
     .persistent(false)
     .execute(connection)
     .await

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::PgRow;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{timeout, timeout_at};
 
 use super::errors;
-use super::pool::{NoConnection, Place, Pool};
+use super::pool::{Kept, NoConnection, Place, Pool, Use};
 use super::values::query_of;
 use crate::ports::Deadline;
 use crate::store::sql::Statement;
@@ -18,7 +18,7 @@ use crate::store::sql::Statement;
 /// with an unfinished operation is never reused.
 pub(super) struct Session {
     pool: Arc<Pool>,
-    connection: PgConnection,
+    kept: Kept,
     place: Place,
     /// After this time the caller no longer waits for an answer.
     deadline: Option<Deadline>,
@@ -27,45 +27,45 @@ pub(super) struct Session {
 
 impl Session {
     /// Takes a connection as soon as one is available before the deadline.
-    pub(super) async fn begin(pool: &Arc<Pool>, deadline: Option<Deadline>) -> Result<Self, NoConnection> {
-        let (connection, place) = match deadline {
+    pub(super) async fn begin(pool: &Arc<Pool>, to: Use, deadline: Option<Deadline>) -> Result<Self, NoConnection> {
+        let (kept, place) = match deadline {
             Some(deadline) => {
-                timeout_at(deadline.instant().into(), pool.take()).await.unwrap_or(Err(NoConnection::InTime))?
+                timeout_at(deadline.instant().into(), pool.take(to)).await.unwrap_or(Err(NoConnection::InTime))?
             }
-            None => pool.take().await?,
+            None => pool.take(to).await?,
         };
-        Ok(Self { pool: Arc::clone(pool), connection, place, deadline, is_lost: false })
+        Ok(Self { pool: Arc::clone(pool), kept, place, deadline, is_lost: false })
     }
 
     /// Returns the connection to the pool, unless it is lost.
     pub(super) fn give_back(self) {
         if !self.is_lost {
-            self.pool.put_back(self.connection, self.place);
+            self.pool.put_back(self.kept, self.place);
         }
     }
 
     pub(super) async fn fetch(&mut self, statement: Statement) -> Result<Vec<PgRow>, sqlx::Error> {
         let limit = self.limit();
-        let answer = within(limit, query_of(statement).fetch_all(&mut self.connection)).await;
+        let answer = within(limit, query_of(statement).fetch_all(&mut self.kept.connection)).await;
         self.looked_at(answer)
     }
 
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
         let limit = self.limit();
-        let answer = within(limit, query_of(statement).execute(&mut self.connection)).await;
+        let answer = within(limit, query_of(statement).execute(&mut self.kept.connection)).await;
         self.looked_at(answer).map(|done| done.rows_affected())
     }
 
     pub(super) async fn command(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
         let limit = self.limit();
-        let answer = within(limit, sqlx::raw_sql(text).execute(&mut self.connection)).await;
+        let answer = within(limit, sqlx::raw_sql(text).execute(&mut self.kept.connection)).await;
         self.looked_at(answer).map(drop)
     }
 
     /// Streams the rows of a statement for as long as the receiver takes them.
     pub(super) async fn send(mut self, statement: Statement, rows: Sender<Result<PgRow, sqlx::Error>>) {
         let limit = self.limit();
-        let mut found = query_of(statement).fetch(&mut self.connection);
+        let mut found = query_of(statement).fetch(&mut self.kept.connection);
         loop {
             let next = async { found.next().await.transpose() };
             let Some(row) = within(limit, next).await.transpose() else { break };

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use super::directory::page_of;
 use super::rows::{self, Read};
 use super::upkeep::{AT_ONCE, is_full};
-use super::{Row, SqlStore, Statement, Transaction, audit_events, change_events, sql};
+use super::{Row, SqlStore, Statement, Step, Transaction, audit_events, change_events, sql};
 use crate::domain::attempts::{
-    Backoff, CallerKey, Forget, KEPT_PAIRS, Pair, PairFailures, STOPPED_FOR, StoredFailures, SubjectKey,
+    Backoff, CallerKey, Forget, KEPT_PAIRS, Pair, PairFailures, STOPPED_FOR, StoredFailures,
 };
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::caller::Caller;
@@ -20,19 +20,7 @@ use crate::ports::store::{Attempts, Authority};
 #[async_trait]
 impl Attempts for SqlStore {
     async fn failures(&self, pair: &Pair) -> Result<StoredFailures, StoreError> {
-        // NULL is no pair: a subject's count.
-        let select = sql("SELECT count, last_at, NULL AS stopped FROM subject_failures WHERE subject_key IN ($1, $2)
-             UNION ALL SELECT count, last_at, stopped FROM pair_failures
-             WHERE subject_key IN ($1, $2) AND caller_key = $3");
-        let select = select.bind(pair.subject.0).bind(pair.name.unwrap_or(pair.subject).0).bind(pair.caller.0);
-        let mut sum = StoredFailures::default();
-        for row in self.read(select).await? {
-            let (failures, stopped) = (rows::failures(&row, "count", "last_at")?, row.optional_integer("stopped")?);
-            let part = if stopped.is_some() { &mut sum.by_caller } else { &mut sum.by_all };
-            *part = part.and(failures);
-            sum.is_stopped |= stopped == Some(1);
-        }
-        Ok(sum)
+        summed(&self.read(select(pair)).await?)
     }
 
     async fn record_failure(
@@ -73,6 +61,28 @@ impl Attempts for SqlStore {
         let found = self.read(select.bind(i64::from(page.size) + 1)).await?;
         page_of(&found, page, pair_failures, |pair| pair.key.to_string())
     }
+}
+
+/// Selects the failures of a pair.
+pub(super) fn select(pair: &Pair) -> Statement {
+    // NULL is no pair: a subject's count.
+    let select = sql("SELECT count, last_at, CAST(NULL AS BIGINT) AS stopped
+             FROM subject_failures WHERE subject_key IN ($1, $2)
+         UNION ALL SELECT count, last_at, stopped FROM pair_failures
+         WHERE subject_key IN ($1, $2) AND caller_key = $3");
+    select.bind(pair.subject.0).bind(pair.name.unwrap_or(pair.subject).0).bind(pair.caller.0)
+}
+
+/// The sum of the rows of [`select`].
+pub(super) fn summed(found: &[Row]) -> Read<StoredFailures> {
+    let mut sum = StoredFailures::default();
+    for row in found {
+        let (failures, stopped) = (rows::failures(row, "count", "last_at")?, row.optional_integer("stopped")?);
+        let part = if stopped.is_some() { &mut sum.by_caller } else { &mut sum.by_all };
+        *part = part.and(failures);
+        sum.is_stopped |= stopped == Some(1);
+    }
+    Ok(sum)
 }
 
 /// Reads the failures of a pair from a row with all columns.
@@ -138,7 +148,7 @@ async fn count(
                  DO UPDATE SET count = subject_failures.count + 1, last_at = excluded.last_at");
             transaction.execute(insert.bind(pair.subject.0).bind(at)).await?;
         }
-        forget_until(transaction, &key, Some((at.before(limit.counts_for), at.before(STOPPED_FOR)))).await?;
+        forget_until(transaction, &key, at.before(limit.counts_for), at.before(STOPPED_FOR)).await?;
         if pair.name == Some(key.subject) {
             on_name = count_of(transaction, &key).await?;
         }
@@ -184,45 +194,53 @@ async fn count_of(transaction: &mut dyn Transaction, pair: &Pair) -> Result<u32,
 /// Deletes the failures of a pair, and subtracts them from the subject's count; or those of all callers. Returns
 /// whether there were any.
 pub(super) async fn forget(transaction: &mut dyn Transaction, of: &Forget) -> Result<bool, StoreError> {
-    let (Forget::Pair(pair) | Forget::Subject(pair)) = of;
     let mut any = false;
-    for key in pair.each() {
-        any |= match of {
-            Forget::Pair(_) => forget_until(transaction, &key, None).await?,
-            Forget::Subject(_) => forget_all(transaction, key.subject).await?,
-        };
+    for (step, is_of_pairs) in forget_steps(of) {
+        any |= step.run(transaction).await? > 0 && is_of_pairs;
     }
     Ok(any)
 }
 
+/// The same as steps, and whether each deletes pairs. Each locks the subject's count before the pairs.
+pub(super) fn forget_steps(of: &Forget) -> impl Iterator<Item = (Step, bool)> {
+    let (Forget::Pair(pair) | Forget::Subject(pair)) = of;
+    let is_pair = matches!(of, Forget::Pair(_));
+    pair.each().flat_map(move |key| {
+        let of_key = |text| Step::change(text).bind(key.subject.0);
+        if !is_pair {
+            let subject = of_key("DELETE FROM subject_failures WHERE subject_key = $1");
+            return vec![(subject, false), (of_key("DELETE FROM pair_failures WHERE subject_key = $1"), true)];
+        }
+        let of_pair = |text| of_key(text).bind(key.caller.0);
+        // First where nothing is left, then where something is: no row is both.
+        let all = "DELETE FROM subject_failures WHERE subject_key = $1 AND count <= (
+             SELECT p.count * (1 - p.stopped) FROM pair_failures p WHERE p.subject_key = $1 AND p.caller_key = $2)";
+        let some = "UPDATE subject_failures SET count = count - (
+             SELECT p.count * (1 - p.stopped) FROM pair_failures p WHERE p.subject_key = $1 AND p.caller_key = $2)
+             WHERE subject_key = $1 AND count > (
+             SELECT p.count * (1 - p.stopped) FROM pair_failures p WHERE p.subject_key = $1 AND p.caller_key = $2)";
+        let pairs = "DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2";
+        vec![(of_pair(all), false), (of_pair(some), false), (of_pair(pairs), true)]
+    })
+}
+
 /// Deletes the failures of a pair under one key, and subtracts them from that subject's count, if the last one was before
-/// the first of these times, or before the second if the pair is stopped. Returns whether there were any.
+/// the first of these times, or before the second if the pair is stopped.
 async fn forget_until(
     transaction: &mut dyn Transaction,
     pair: &Pair,
-    before: Option<(Timestamp, Timestamp)>,
-) -> Result<bool, StoreError> {
+    counted: Timestamp,
+    stopped: Timestamp,
+) -> Result<(), StoreError> {
     lock_subject(transaction, &pair.subject.0).await?;
     let delete = sql("DELETE FROM pair_failures WHERE subject_key = $1 AND caller_key = $2
              AND last_at < CASE stopped WHEN 0 THEN $3 ELSE $4 END
          RETURNING count * (1 - stopped) AS count");
-    let (counted, stopped) =
-        before.map_or((i64::MAX, i64::MAX), |(counted, stopped)| (counted.as_micros(), stopped.as_micros()));
     let delete = delete.bind(pair.subject.0).bind(pair.caller.0).bind(counted).bind(stopped);
-    let removed = transaction.fetch_first(delete).await?;
-    if let Some(row) = &removed {
-        take_from_subject(transaction, &pair.subject.0, row.integer("count")?).await?;
+    match transaction.fetch_first(delete).await? {
+        Some(row) => take_from_subject(transaction, &pair.subject.0, row.integer("count")?).await,
+        None => Ok(()),
     }
-    Ok(removed.is_some())
-}
-
-/// Deletes the failures of all callers under one key. Returns whether there were any.
-async fn forget_all(transaction: &mut dyn Transaction, subject: SubjectKey) -> Result<bool, StoreError> {
-    lock_subject(transaction, &subject.0).await?;
-    let pairs = sql("DELETE FROM pair_failures WHERE subject_key = $1").bind(subject.0);
-    let any = transaction.execute(pairs).await? > 0;
-    transaction.execute(sql("DELETE FROM subject_failures WHERE subject_key = $1").bind(subject.0)).await?;
-    Ok(any)
 }
 
 /// Removes a batch of failures of which the last was before that time: of pairs that are stopped, or of those that are

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::rows::{self, Read};
-use super::{Row, Statement, Transaction, sql};
+use super::{Row, Statement, Step, Transaction, sql};
 use crate::domain::action::Action;
 use crate::domain::audit_chain::EventFields;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
@@ -15,6 +15,13 @@ use crate::ports::StoreError;
 
 /// Adds an event, in the transaction of the action that it records.
 pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent) -> Result<(), StoreError> {
+    step(event)?.run(transaction).await?;
+    transaction.recorded().push(event.id);
+    Ok(())
+}
+
+/// Adds an event.
+pub(super) fn step(event: &AuditEvent) -> Read<Step> {
     let (mut change_id, mut version, mut imported, mut unchanged) = Default::default();
     match &event.outcome {
         AuditOutcome::Changed { change_id: id, version: made } => {
@@ -28,38 +35,35 @@ pub(super) async fn insert(transaction: &mut dyn Transaction, event: &AuditEvent
         _ => {}
     }
     let repeats = event.outcome.repeats();
-    transaction
-        .execute(
-            sql("INSERT INTO audit_event (id, at, request_id, correlation_id, caller_tenant, caller_kind, caller_name,
+    Ok(Step::change(
+        "INSERT INTO audit_event (id, at, request_id, correlation_id, caller_tenant, caller_kind, caller_name,
              caller_subject_id, action, resource, subject_id, outcome, change_id, version, policies, imported,
              unchanged, repeats, repeated_since, tenant_id, process)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)")
-            .bind(event.id)
-            .bind(event.at)
-            // Stored in the format of responses, so that an id that a caller reports can be searched for as it is.
-            .bind(format!("{:X}", event.request_id.hyphenated()))
-            .bind(event.correlation_id.as_deref())
-            .bind(event.caller.tenant())
-            .bind(event.caller.kind())
-            .bind(event.caller.name())
-            .bind(event.caller.subject_id())
-            .bind(event.action.name())
-            .bind(&event.resource)
-            .bind(event.subject)
-            .bind(event.outcome.as_str())
-            .bind(change_id)
-            .bind(version)
-            .bind(rows::to_json(&event.policies)?)
-            .bind(imported)
-            .bind(unchanged)
-            .bind(repeats.map_or(0, |repeats| repeats.count))
-            .bind(repeats.map(|repeats| repeats.since))
-            .bind(event.tenant)
-            .bind(event.process.as_ref().map(FreeName::as_str)),
-        )
-        .await?;
-    transaction.recorded().push(event.id);
-    Ok(())
+         SELECT $1, CAST($2 AS BIGINT), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CAST($14 AS BIGINT), $15,
+             CAST($16 AS BIGINT), CAST($17 AS BIGINT), CAST($18 AS BIGINT), CAST($19 AS BIGINT), $20, $21 WHERE TRUE",
+    )
+    .bind(event.id)
+    .bind(event.at)
+    // Stored in the format of responses, so that an id that a caller reports can be searched for as it is.
+    .bind(format!("{:X}", event.request_id.hyphenated()))
+    .bind(event.correlation_id.as_deref())
+    .bind(event.caller.tenant())
+    .bind(event.caller.kind())
+    .bind(event.caller.name())
+    .bind(event.caller.subject_id())
+    .bind(event.action.name())
+    .bind(&event.resource)
+    .bind(event.subject)
+    .bind(event.outcome.as_str())
+    .bind(change_id)
+    .bind(version)
+    .bind(rows::to_json(&event.policies)?)
+    .bind(imported)
+    .bind(unchanged)
+    .bind(repeats.map_or(0, |repeats| repeats.count))
+    .bind(repeats.map(|repeats| repeats.since))
+    .bind(event.tenant)
+    .bind(event.process.as_ref().map(FreeName::as_str)))
 }
 
 /// Selects the event with that id.

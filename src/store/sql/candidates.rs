@@ -15,7 +15,8 @@ use crate::ports::StoreError;
 
 /// The settings of the tenant of a name, and its candidate.
 pub(super) const SELECT_POLICIES: &str = "SELECT t.id, t.settings, c.version, c.settings AS candidate, c.comparisons
-     FROM tenant t LEFT JOIN candidate_policy c ON c.tenant_id = t.id WHERE t.name = $1";
+     FROM tenant t LEFT JOIN candidate_policy c ON c.tenant_id = (SELECT o.id FROM tenant o WHERE o.name = $1)
+     WHERE t.name = $1";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::rows::{self, Read};
-use super::{Insertion, Row, SqlStore, Transaction, Value, sql, upkeep};
+use super::{Insertion, Row, SqlStore, Step, Transaction, Value, sql, upkeep};
 use crate::domain::change_event::{ChangeEvent, ChangeKind, KeptEvents, Position};
 use crate::domain::credential::Version;
 use crate::domain::names::{InstanceId, TenantName};
@@ -94,10 +94,15 @@ pub(super) async fn insert(
     at: Timestamp,
     kind: ChangeKind,
 ) -> Result<(), StoreError> {
-    let counted = sql("UPDATE subject SET events = events + 1 WHERE id = $1").bind(subject);
-    if transaction.execute(counted).await? == 0 {
-        return Ok(());
+    for step in steps(subject, id, at, kind, false) {
+        step.run(transaction).await?;
     }
+    Ok(())
+}
+
+/// The same as steps: the subject is locked, so that no other event gets the same number. If the change begins an overlap,
+/// the event says until when it lasts.
+pub(super) fn steps(subject: SubjectId, id: Uuid, at: Timestamp, kind: ChangeKind, begins_overlap: bool) -> [Step; 3] {
     let (version, until) = match kind {
         ChangeKind::Created { version } => (version, None),
         ChangeKind::Changed { version, overlap_until } => (Some(version), overlap_until),
@@ -105,15 +110,20 @@ pub(super) async fn insert(
         ChangeKind::Locked { until } => (None, until),
         ChangeKind::Deleted => (None, None),
     };
-    let event = sql("INSERT INTO change_event
+    let event = Step::change(
+        "INSERT INTO change_event
              (subject_id, number, id, at, tenant_id, tenant, kind, instance, written, what, version, until)
-         SELECT s.id, s.events, $2, CAST($3 AS BIGINT), (SELECT t.id FROM tenant t WHERE t.name = s.tenant), s.tenant,
-             s.kind, s.instance, s.written, $4, CAST($5 AS BIGINT), CAST($6 AS BIGINT)
-         FROM subject s WHERE s.id = $1");
-    transaction
-        .execute(event.bind(subject).bind(id).bind(at).bind(kind.as_str()).bind(version).bind(until))
-        .await
-        .map(drop)
+         SELECT s.id, s.events + 1, $2, CAST($3 AS BIGINT), (SELECT t.id FROM tenant t WHERE t.name = s.tenant), s.tenant,
+             s.kind, s.instance, s.written, $4, CAST($5 AS BIGINT),
+             coalesce(CAST($6 AS BIGINT), CASE WHEN $7 * s.overlap > 0 THEN CAST($3 AS BIGINT) + s.overlap END)
+         FROM subject s WHERE s.id = $1",
+    );
+    let event = event.bind(subject).bind(id).bind(at).bind(kind.as_str()).bind(version).bind(until);
+    [
+        Step::lock("SELECT s.id FROM subject s WHERE s.id = $1").bind(subject),
+        event.bind(begins_overlap),
+        Step::change("UPDATE subject SET events = events + 1 WHERE id = $1").bind(subject),
+    ]
 }
 
 /// Adds the event of a subject's creation, its first, in the same transaction.

@@ -178,9 +178,9 @@ async fn check_rows(
 
 async fn check_rule(database: &dyn Database, report: &mut CheckReport, rule: &str, select: &'static str) {
     let broken = database
-        .read(&sql(select).taking_long())
+        .read(&[sql(select).taking_long()])
         .await
-        .and_then(|found| found.iter().map(|row| row.integer("broken")).sum());
+        .and_then(|found| found.iter().flatten().map(|row| row.integer("broken")).sum());
     match broken {
         Ok(0) => {}
         Ok(count) => report.damages.push(format!("{count} {rule}")),

@@ -2,36 +2,34 @@
 
 use super::rows::{self, Read};
 use super::upkeep::AT_ONCE;
-use super::{Row, SqlStore, Transaction, sql};
+use super::{Row, Statement, Step, Transaction, sql};
 use crate::domain::client_token::{ClientTokenKey, REMEMBERED_FOR, RememberedChange};
 use crate::domain::credential::ExpectedVersion;
 use crate::domain::subject::SubjectId;
 use crate::domain::time::{Timestamp, Window};
 use crate::ports::StoreError;
-use crate::ports::store::Commit;
 
-/// Reads a remembered change.
-pub(super) async fn read(
-    store: &SqlStore,
-    subject: SubjectId,
-    token: &ClientTokenKey,
-) -> Result<Option<RememberedChange>, StoreError> {
-    let select = sql("SELECT version, expected_version, started_at, length FROM client_token
-                 WHERE subject_id = $1 AND token_key = $2");
-    let row = store.read_first(select.bind(subject).bind(token.0)).await?;
-    row.map(|row| remembered(&row)).transpose()
+/// Selects a remembered change.
+pub(super) fn select(subject: SubjectId, token: &ClientTokenKey) -> Statement {
+    sql("SELECT version, expected_version, started_at, length FROM client_token
+         WHERE subject_id = $1 AND token_key = $2")
+    .bind(subject)
+    .bind(token.0)
 }
 
-/// Remembers a change if its caller asks for that.
-pub(super) async fn remember(transaction: &mut dyn Transaction, commit: &Commit) -> Result<(), StoreError> {
-    let Some((token, change)) = &commit.remember else { return Ok(()) };
-    let insert = sql("INSERT INTO client_token (subject_id, token_key, version, expected_version, started_at, length)
-         VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (subject_id, token_key)
+/// Remembers a change.
+pub(super) fn remember(subject: SubjectId, token: &ClientTokenKey, change: &RememberedChange) -> Step {
+    let insert = Step::change(
+        "INSERT INTO client_token (subject_id, token_key, version, expected_version, started_at, length)
+         SELECT $1, $2, CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($6 AS BIGINT) WHERE TRUE",
+    );
+    let insert = insert.then(
+        " ON CONFLICT (subject_id, token_key)
          DO UPDATE SET version = excluded.version, expected_version = excluded.expected_version,
-             started_at = excluded.started_at, length = excluded.length");
-    let insert = insert.bind(commit.subject).bind(token.0).bind(change.version).bind(change.expected_version);
-    transaction.execute(insert.bind(change.window.start).bind(change.window.length)).await.map(drop)
+             started_at = excluded.started_at, length = excluded.length",
+    );
+    let insert = insert.bind(subject).bind(token.0).bind(change.version).bind(change.expected_version);
+    insert.bind(change.window.start).bind(change.window.length)
 }
 
 /// Removes a batch of expired entries. Returns the number removed.

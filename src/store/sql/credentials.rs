@@ -1,65 +1,60 @@
 //! Credentials and their look-ups.
 
-use async_trait::async_trait;
+use std::time::Duration;
 
-use super::rows::{self};
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::rows::{self, Read};
 use super::{
-    SqlStore, Statement, Transaction, attempts, change_events, client_tokens, hash_pages, overlaps, sql, tokens,
+    Row, SqlStore, Statement, Step, Steps, attempts, candidates, change_events, client_tokens, hash_pages, overlaps,
+    sql, tokens,
 };
 use crate::domain::change_event::ChangeKind;
-use crate::domain::client_token::{ClientTokenKey, RememberedChange};
+use crate::domain::client_token::ClientTokenKey;
 use crate::domain::credential::{Credential, Revision, StoredHash, Version, VersionedHash};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Window;
-use crate::ports::store::{Commit, CommitOutcome, Credentials, HashEntry};
+use crate::ports::store::{Commit, CommitOutcome, Credentials, HashEntry, Standing, StandingQuery};
 use crate::ports::{Evidence, StoreError};
 
 #[async_trait]
 impl Credentials for SqlStore {
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {
-        let (keys, subject) = (self.database.rows_of_keys(), subject.to_string());
-        // One statement reads one snapshot; two could see different sides of a change.
-        let select = Statement::of_parts(&[
-            "SELECT c.subject_id, c.version, c.revision, c.hash, c.pepper_key, c.changed_at, c.changed_by,
-                 c.overlap_started_at, c.overlap_length, s.overlap,
-                 e.subject_id AS earlier_subject, e.version AS earlier_version, e.hash AS earlier_hash,
-                 e.pepper_key AS earlier_key
-             FROM credential k JOIN ",
-            keys.credential,
-            " JOIN subject s ON s.id = c.subject_id LEFT JOIN ",
-            keys.earlier_hash,
-            " WHERE k.subject_id = $1 ORDER BY e.version DESC",
-        ]);
-        let found = self.read(select.bind(&subject)).await?;
-        let Some(first) = found.first() else { return Ok(None) };
-        rows::has_key(first, "subject_id", &subject)?;
-        let mut credential = rows::credential(first)?;
-        credential.overlap.length = overlaps::length(first, "overlap")?;
-        for row in &found {
-            if row.optional_text("earlier_hash")?.is_some() {
-                rows::has_key(row, "earlier_subject", &subject)?;
-                let version = rows::version(row, "earlier_version")?;
-                credential
-                    .history
-                    .push(VersionedHash { version, hash: rows::hash(row, "earlier_hash", "earlier_key")? });
-            }
-        }
-        Ok(Some(credential))
+        credential(&self.read(self.select_credential(subject)).await?, subject)
     }
 
-    async fn remembered(
-        &self,
-        subject: SubjectId,
-        token: &ClientTokenKey,
-    ) -> Result<Option<RememberedChange>, StoreError> {
-        client_tokens::read(self, subject, token).await
+    async fn standing(&self, of: &StandingQuery<'_>) -> Result<Option<Standing>, StoreError> {
+        // No subject has this id, and no change is remembered under this key: the cost is the same.
+        let subject = of.subject.unwrap_or(SubjectId(Uuid::nil()));
+        let token = of.token.unwrap_or(&ClientTokenKey([0; 32]));
+        let [policies, of_subject, failures, remembered] = self
+            .read_together([
+                sql(candidates::SELECT_POLICIES).bind(of.tenant),
+                self.select_credential(subject),
+                attempts::select(of.pair),
+                client_tokens::select(subject, token),
+            ])
+            .await?;
+        let Some(policies) = policies.first() else { return Ok(None) };
+        Ok(Some(Standing {
+            policies: candidates::policies(policies)?,
+            credential: credential(&of_subject, subject)?,
+            failures: attempts::summed(&failures)?,
+            remembered: remembered.first().map(client_tokens::remembered).transpose()?,
+        }))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {
         let write = self.write("commit").before(commit.deadline).authorized_by(&commit.authority);
-        write.run(|transaction| Box::pin(set_password(transaction, commit))).await
+        if write.steps(|steps, after| set_password(steps, after, commit)).await? {
+            return Ok(CommitOutcome::Committed(Version::following(commit.expected)));
+        }
+        let Some(row) = self.read_first(why_not(commit.subject)).await? else { return Ok(CommitOutcome::SubjectGone) };
+        let present = row.optional_integer("version")?;
+        Ok(CommitOutcome::VersionMoved(present.map(|_| rows::version(&row, "version")).transpose()?))
     }
 
     async fn replace_hash(
@@ -79,78 +74,103 @@ impl Credentials for SqlStore {
     }
 }
 
-/// Makes the whole change, or none of it if the credential is not as expected.
-async fn set_password(transaction: &mut dyn Transaction, commit: &Commit) -> Result<CommitOutcome, StoreError> {
-    let overlap = overlaps::of_change(transaction, commit).await?;
-    let Some(version) = set_hash(transaction, commit, overlap).await? else {
-        return why_not(transaction, commit.subject).await;
+impl SqlStore {
+    /// Selects a credential with its history, the newest first.
+    fn select_credential(&self, subject: SubjectId) -> Statement {
+        let keys = self.database.rows_of_keys();
+        Statement::of_parts(&[
+            "SELECT c.subject_id, c.version, c.revision, c.hash, c.pepper_key, c.changed_at, c.changed_by,
+                 c.overlap_started_at, c.overlap_length, s.overlap,
+                 e.subject_id AS earlier_subject, e.version AS earlier_version, e.hash AS earlier_hash,
+                 e.pepper_key AS earlier_key
+             FROM credential k JOIN ",
+            keys.credential,
+            " JOIN subject s ON s.id = c.subject_id LEFT JOIN ",
+            keys.earlier_hash,
+            " WHERE k.subject_id = $1 ORDER BY e.version DESC",
+        ])
+        .bind(subject)
+    }
+}
+
+/// The credential of the subject, if it has one.
+fn credential(found: &[Row], subject: SubjectId) -> Read<Option<Credential>> {
+    let (Some(first), subject) = (found.first(), subject.to_string()) else { return Ok(None) };
+    rows::has_key(first, "subject_id", &subject)?;
+    let mut credential = rows::credential(first)?;
+    credential.overlap.length = overlaps::length(first, "overlap")?;
+    for row in found {
+        if row.optional_text("earlier_hash")?.is_some() {
+            rows::has_key(row, "earlier_subject", &subject)?;
+            let version = rows::version(row, "earlier_version")?;
+            let hash = rows::hash(row, "earlier_hash", "earlier_key")?;
+            credential.history.push(VersionedHash { version, hash });
+        }
+    }
+    Ok(Some(credential))
+}
+
+/// Makes the whole change, or none of it if the credential is not as expected. Returns the place of the step that sets the
+/// password.
+fn set_password(steps: &mut Steps, after: Option<usize>, commit: &Commit) -> usize {
+    let Commit { subject, expected, at, .. } = commit;
+    let version = Version::following(*expected);
+    if let Some(expected) = expected {
+        steps.add(overlaps::keep_replaced(commit, *expected), after);
+    }
+    let set = steps.add(set_hash(commit, version), after);
+    let mut add = |step| {
+        steps.add(step, Some(set));
     };
-    overlaps::forget_before(transaction, commit, version, overlap).await?;
-    client_tokens::remember(transaction, commit).await?;
+    if expected.is_some() {
+        overlaps::forget_before(commit, version).into_iter().for_each(&mut add);
+    }
+    if let Some((token, change)) = &commit.remember {
+        add(client_tokens::remember(*subject, token, change));
+    }
     if commit.ends_tokens {
         let but = commit.authority.evidence.as_ref().and_then(Evidence::token);
-        tokens::end_of_subject(transaction, commit.subject, but).await?;
+        add(tokens::end_of_subject(*subject, but));
     }
     if let Some(of) = &commit.forget {
-        attempts::forget(transaction, of).await?;
+        attempts::forget_steps(of).for_each(|(step, _)| add(step));
     }
-    let kind = ChangeKind::of_password(commit.authority.event.action, version, overlap.map(|window| window.end()));
-    change_events::insert(transaction, commit.subject, commit.change_id.0, commit.at, kind).await?;
-    Ok(CommitOutcome::Committed(version))
+    let kind = ChangeKind::of_password(commit.authority.event.action, version, None);
+    let begins_overlap = commit.begins_overlap && expected.is_some();
+    for step in change_events::steps(*subject, commit.change_id.0, *at, kind, begins_overlap) {
+        add(step);
+    }
+    set
 }
 
-/// Sets the hash and returns the new version. Changes nothing if the credential is not as expected.
-async fn set_hash(
-    transaction: &mut dyn Transaction,
-    commit: &Commit,
-    overlap: Option<Window>,
-) -> Result<Option<Version>, StoreError> {
-    let subject = commit.subject.to_string();
-    let version = Version::following(commit.expected);
-    let with_password = |statement| {
-        sql(statement)
-            .bind(&subject)
-            .bind(version)
-            .bind(commit.hash.expose())
-            .bind(commit.hash.key())
-            .bind(commit.at)
-            .bind(commit.changed_by)
-            .bind(commit.change_id.0)
-    };
-    let statement = match commit.expected {
-        None => with_password(
+/// Sets the hash. Changes nothing if the credential is not as expected.
+fn set_hash(commit: &Commit, version: Version) -> Step {
+    let step = match commit.expected {
+        None => Step::change(
             "INSERT INTO credential (subject_id, version, hash, pepper_key, changed_at, changed_by, change_id)
-             SELECT id, $2, $3, $4, $5, $6, $7 FROM subject WHERE id = $1
-             ON CONFLICT (subject_id) DO NOTHING",
+             SELECT id, CAST($2 AS BIGINT), $3, $4, CAST($5 AS BIGINT), $6, $7 FROM subject WHERE id = $1",
+        )
+        .then(" ON CONFLICT (subject_id) DO NOTHING"),
+        Some(_) => Step::change(
+            "UPDATE credential SET version = $2, hash = $3, pepper_key = $4, changed_at = $5, changed_by = $6,
+                 change_id = $7, revision = credential.revision + 1,
+                 overlap_started_at = CASE WHEN $8 * s.overlap > 0 THEN CAST($9 AS BIGINT) END,
+                 overlap_length = CASE WHEN $8 * s.overlap > 0 THEN CAST($10 AS BIGINT) + s.overlap END,
+                 overlap_history = CASE WHEN $8 * s.overlap > 0 THEN CAST($11 AS BIGINT) END
+             FROM subject s
+             WHERE s.id = credential.subject_id AND credential.subject_id = $1 AND credential.version = $2 - 1",
         ),
-        Some(expected) => {
-            if overlaps::kept(commit, overlap) > 0 {
-                let earlier =
-                    sql("INSERT INTO earlier_hash (subject_id, version, hash, pepper_key, change_id, changed_at)
-                     SELECT subject_id, version, hash, pepper_key, change_id, changed_at FROM credential
-                     WHERE subject_id = $1 AND version = $2");
-                transaction.execute(earlier.bind(&subject).bind(expected)).await?;
-            }
-            with_password(
-                "UPDATE credential SET version = $2, hash = $3, pepper_key = $4, changed_at = $5, changed_by = $6,
-                     change_id = $7, revision = revision + 1,
-                     overlap_started_at = $8, overlap_length = $9, overlap_history = $10
-                 WHERE subject_id = $1 AND version = $2 - 1",
-            )
-            .bind(overlap.map(|window| window.start.as_micros()))
-            .bind(overlap.map(|window| rows::micros(window.length)))
-            .bind(overlap.map(|_| i64::from(commit.keep_history)))
-        }
     };
-    let set = transaction.execute(statement).await?;
-    Ok((set > 0).then_some(version))
+    let step = step.bind(commit.subject).bind(version).bind(commit.hash.expose()).bind(commit.hash.key());
+    let step = step.bind(commit.at).bind(commit.changed_by).bind(commit.change_id.0);
+    if commit.expected.is_none() {
+        return step;
+    }
+    let none = Window::from(commit.at, Duration::ZERO);
+    step.bind(commit.begins_overlap).bind(none.start).bind(none.length).bind(commit.keep_history)
 }
 
-/// Finds out why a password was not set.
-async fn why_not(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<CommitOutcome, StoreError> {
-    let select = sql("SELECT c.version FROM subject s LEFT JOIN credential c ON c.subject_id = s.id WHERE s.id = $1");
-    let row = transaction.fetch_first(select.bind(subject)).await?;
-    let Some(row) = row else { return Ok(CommitOutcome::SubjectGone) };
-    let present = row.optional_integer("version")?;
-    Ok(CommitOutcome::VersionMoved(present.map(|_| rows::version(&row, "version")).transpose()?))
+/// Selects why a password was not set.
+fn why_not(subject: SubjectId) -> Statement {
+    sql("SELECT c.version FROM subject s LEFT JOIN credential c ON c.subject_id = s.id WHERE s.id = $1").bind(subject)
 }

@@ -4,16 +4,20 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use uuid::Uuid;
 
-use super::{Insertion, Row, Statement};
+use super::{Insertion, Row, Statement, Steps};
 use crate::ports::{Deadline, StoreError};
 
 /// A database with the store's tables. Errors name the cause in terms of the port; no driver type leaves the driver.
 #[async_trait]
 pub(in crate::store) trait Database: Send + Sync {
-    /// Runs one read statement, on one snapshot.
-    async fn read(&self, statement: &Statement) -> Result<Vec<Row>, StoreError>;
+    /// Runs read statements on one snapshot, in one round trip, and returns the rows of each.
+    async fn read(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, StoreError>;
 
-    /// Like [`Database::read`], but streams the rows, however many there are.
+    /// Runs the steps of a write as a serializable transaction, in as few round trips as possible. Returns how many rows
+    /// each found or changed. Once this returns `Ok`, the writes are durable.
+    async fn write(&self, steps: &Steps, deadline: Option<Deadline>) -> Result<Vec<u64>, StoreError>;
+
+    /// Like [`Database::read`] with one statement, but streams the rows, however many there are.
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>>;
 
     /// Begins a write transaction, with a deadline for everything in it.

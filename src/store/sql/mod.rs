@@ -22,6 +22,7 @@ mod retries;
 mod row;
 mod rows;
 mod statement;
+mod steps;
 mod stored_hashes;
 mod tenant_settings;
 mod tokens;
@@ -43,6 +44,9 @@ pub(super) use retries::Again;
 pub(super) use retries::Retries;
 pub(super) use row::{Columns, Row};
 pub(super) use statement::{Insertion, Statement, sql};
+#[cfg(feature = "postgres")]
+pub(super) use steps::StepKind;
+pub(super) use steps::{Step, Steps};
 pub(super) use value::Value;
 
 use audit_log::Records;
@@ -90,8 +94,17 @@ impl SqlStore {
     }
 
     async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        let [rows] = self.read_together([statement]).await?;
+        Ok(rows)
+    }
+
+    /// Runs several read statements, on one snapshot, and returns the rows of each.
+    async fn read_together<const N: usize>(&self, statements: [Statement; N]) -> Result<[Vec<Row>; N], StoreError> {
         let _gauged = Gauged::new(&self.meter, Gauge::StoreOperations);
-        let read = || self.database.read(&statement);
+        let read = || async {
+            let found = self.database.read(&statements).await?;
+            found.try_into().map_err(|_| rows::damaged("statements"))
+        };
         let reads = read.retry(self.pauses(None)).sleep(tokio::time::sleep).when(is_worth_retrying());
         self.count_failure(reads.notify(|error, _| self.count_retry(error)).await)
     }

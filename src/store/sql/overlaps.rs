@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::rows::{self, Read};
 use super::upkeep::AT_ONCE;
-use super::{Row, SqlStore, Transaction, sql};
+use super::{Row, SqlStore, Step, Transaction, sql};
 use crate::domain::credential::Version;
 use crate::domain::overlap::{KnownPassword, NOTED_EVERY, Overlap, OverlapState, PasswordUse};
 use crate::domain::subject::SubjectId;
@@ -86,35 +86,35 @@ impl SqlStore {
     }
 }
 
-/// The overlap that a change begins, if any.
-pub(super) async fn of_change(
-    transaction: &mut dyn Transaction,
-    commit: &Commit,
-) -> Result<Option<Window>, StoreError> {
-    if !commit.begins_overlap || commit.expected.is_none() {
-        return Ok(None);
-    }
-    let select = sql("SELECT overlap FROM subject WHERE id = $1").bind(commit.subject);
-    let Some(row) = transaction.fetch_first(select).await? else { return Ok(None) };
-    let length = length(&row, "overlap")?;
-    Ok((!length.is_zero()).then(|| Window::from(commit.at, length)))
-}
-
-/// How many earlier hashes a change keeps.
-pub(super) fn kept(commit: &Commit, overlap: Option<Window>) -> i64 {
-    i64::from(commit.keep_history).max(i64::from(overlap.is_some()))
+/// Keeps the hash that a change replaces, if it is kept for the history or for an overlap.
+pub(super) fn keep_replaced(commit: &Commit, expected: Version) -> Step {
+    Step::change(
+        "INSERT INTO earlier_hash (subject_id, version, hash, pepper_key, change_id, changed_at)
+         SELECT c.subject_id, c.version, c.hash, c.pepper_key, c.change_id, c.changed_at
+         FROM credential c JOIN subject s ON s.id = c.subject_id
+         WHERE c.subject_id = $1 AND c.version = $2 AND $3 + $4 * s.overlap > 0",
+    )
+    .bind(commit.subject)
+    .bind(expected)
+    .bind(commit.keep_history)
+    .bind(commit.begins_overlap)
 }
 
 /// Removes earlier hashes and uses that are no longer needed after a change.
-pub(super) async fn forget_before(
-    transaction: &mut dyn Transaction,
-    commit: &Commit,
-    version: Version,
-    overlap: Option<Window>,
-) -> Result<(), StoreError> {
-    remove_earlier(transaction, commit.subject, version, kept(commit, overlap)).await?;
-    let delete = sql("DELETE FROM password_use WHERE subject_id = $1 AND version < $2 - $3");
-    transaction.execute(delete.bind(commit.subject).bind(version).bind(overlap.is_some())).await.map(drop)
+pub(super) fn forget_before(commit: &Commit, version: Version) -> [Step; 2] {
+    let hashes = Step::change(
+        "DELETE FROM earlier_hash WHERE subject_id = $1 AND version < $2
+             - CASE WHEN $3 * (SELECT s.overlap FROM subject s WHERE s.id = $1) > 0 THEN $5 ELSE $4 END",
+    );
+    let hashes = hashes.bind(commit.subject).bind(version).bind(commit.begins_overlap);
+    let uses = Step::change(
+        "DELETE FROM password_use WHERE subject_id = $1 AND version < $2
+             - CASE WHEN $3 * (SELECT s.overlap FROM subject s WHERE s.id = $1) > 0 THEN 1 ELSE 0 END",
+    );
+    [
+        hashes.bind(commit.keep_history).bind(commit.keep_history.max(1)),
+        uses.bind(commit.subject).bind(version).bind(commit.begins_overlap),
+    ]
 }
 
 /// Clears a batch of overlaps that are over. Returns the number found.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::directory::page_of;
 use super::upkeep::AT_ONCE;
-use super::{SqlStore, Statement, Transaction, authority, rows, sql};
+use super::{SqlStore, Statement, Step, Transaction, authority, rows, sql};
 use crate::domain::access_token::{
     AccessToken, AccessTokenForm, AccessTokenStatus, MAX_ACCESS_KEYS, NonceKey, TokenDigest, TokenId,
 };
@@ -93,8 +93,8 @@ impl AccessTokens for SqlStore {
         if !evidence.holds_outside_the_store(at) {
             return Ok(false);
         }
-        match authority::row_of(evidence, at, "") {
-            Some(select) => Ok(self.read_first(select).await?.is_some()),
+        match authority::row_of(evidence, at) {
+            Some(row) => Ok(self.read_first(row.without_lock()).await?.is_some()),
             None => Ok(true),
         }
     }
@@ -201,16 +201,13 @@ pub(super) async fn remove_spent_nonces(
 }
 
 /// Removes the tokens of a subject, except that one.
-pub(super) async fn end_of_subject(
-    transaction: &mut dyn Transaction,
-    subject: SubjectId,
-    but: Option<TokenId>,
-) -> Result<(), StoreError> {
-    let delete = match but {
-        None => sql("DELETE FROM access_token WHERE subject_id = $1"),
-        Some(_) => sql("DELETE FROM access_token WHERE subject_id = $1 AND id <> $2"),
-    };
-    transaction.execute(delete.bind(subject).bind_some(but.map(|token| token.0))).await.map(drop)
+pub(super) fn end_of_subject(subject: SubjectId, but: Option<TokenId>) -> Step {
+    match but {
+        None => Step::change("DELETE FROM access_token WHERE subject_id = $1").bind(subject),
+        Some(but) => {
+            Step::change("DELETE FROM access_token WHERE subject_id = $1 AND id <> $2").bind(subject).bind(but)
+        }
+    }
 }
 
 /// Removes a batch of tokens of a deleted tenant. Returns the number removed.

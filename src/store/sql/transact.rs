@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::retries::{Again, is_worth_retrying};
-use super::{Isolation, SqlStore, Statement, Transaction, audit_events, authority, sql};
+use super::{Isolation, SqlStore, Statement, Steps, Transaction, audit_events, authority, sql};
 use crate::domain::credential::Version;
 use crate::ports::meter::{Counter, Gauge, Gauged};
 use crate::ports::store::{Authority, CommitOutcome, Creation, Deletion, TokenInsertion};
@@ -70,7 +70,7 @@ impl<'a> Write<'a> {
         self,
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'w)) -> BoxFuture<'t, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.run_and_record(work, |_| false).await
+        self.run_and_record(work, None, |_| false).await
     }
 
     /// Runs one statement. Returns whether it changed anything.
@@ -81,12 +81,16 @@ impl<'a> Write<'a> {
     async fn run_and_record<'w, T: Send>(
         self,
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'w)) -> BoxFuture<'t, Result<T, StoreError>>,
+        at_once: Option<AtOnce<'_, T>>,
         has_changed_anything: fn(&T) -> bool,
     ) -> Result<T, StoreError> {
         let Self { store, .. } = self;
         let _gauged = Gauged::new(&store.meter, Gauge::StoreOperations);
-        let attempt = async |mut doubt| {
-            let done = self.attempt(&work, has_changed_anything, &mut doubt).await;
+        let attempt = async |mut doubt: Option<Doubt<T>>| {
+            let done = match &at_once {
+                Some(at_once) if doubt.is_none() => self.attempt_at_once(at_once, &mut doubt).await,
+                _ => self.attempt(&work, has_changed_anything, &mut doubt).await,
+            };
             let done = done.inspect_err(|error| {
                 tracing::debug!(transaction = self.name, %error, cause = error.source(), "a transaction failed");
             });
@@ -147,9 +151,78 @@ impl<'a> Write<'a> {
             Err(error) => Err(error),
         }
     }
+
+    /// An attempt that is not in doubt about an earlier one.
+    async fn attempt_at_once<T>(
+        &self,
+        AtOnce { add, done }: &AtOnce<'_, T>,
+        doubt: &mut Option<Doubt<T>>,
+    ) -> Result<T, StoreError> {
+        let (mut steps, mut needed, mut after) = (Steps::default(), Vec::new(), None);
+        for authority in self.authorities {
+            for (step, missing) in authority::preconditions(authority)? {
+                after = Some(steps.add(step, after));
+                needed.push(missing);
+            }
+        }
+        let decides = add(&mut steps, after);
+        for authority in self.authorities {
+            steps.add(audit_events::step(&authority.event)?, Some(decides));
+        }
+        match self.store.database.write(&steps, self.deadline).await {
+            Ok(counts) => {
+                if let Some((_, missing)) = counts.iter().zip(needed).find(|(count, _)| **count == 0) {
+                    return Err(missing.into());
+                }
+                let has_changed = has_any(&counts, decides);
+                if has_changed {
+                    self.store.meter.add(Counter::AuditEvents, self.authorities.len());
+                }
+                Ok(done(has_changed))
+            }
+            Err(StoreError::OutcomeUnknown(cause)) => {
+                let events = self.authorities.iter().map(|authority| authority.event.id).collect();
+                *doubt = Some(Doubt { events, done: done(true), cause });
+                Err(Again::InDoubt.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The steps of a write that are known beforehand.
+struct AtOnce<'a, T> {
+    add: &'a (dyn Fn(&mut Steps, Option<usize>) -> usize + Send + Sync),
+    /// The result, by whether the deciding step changed anything.
+    done: fn(bool) -> T,
+}
+
+fn has_any(counts: &[u64], place: usize) -> bool {
+    counts.get(place).is_some_and(|count| *count > 0)
 }
 
 impl AuthorizedWrite<'_> {
+    /// Runs steps that are known beforehand, in one round trip if there is a network. `add` adds them after the
+    /// preconditions, and returns the place of the one that decides whether anything changes. Returns whether it did.
+    pub(super) async fn steps(
+        self,
+        add: impl Fn(&mut Steps, Option<usize>) -> usize + Send + Sync,
+    ) -> Result<bool, StoreError> {
+        let at_once = AtOnce { add: &add, done: std::convert::identity };
+        let write = self.0;
+        write
+            .run_and_record(
+                |transaction| {
+                    let mut steps = Steps::default();
+                    let decides = add(&mut steps, None);
+                    Box::pin(async move { Ok(has_any(&steps.run(transaction).await?, decides)) })
+                },
+                Some(at_once),
+                |has_changed| *has_changed,
+            )
+            .await
+    }
+
     /// Runs one statement. Returns whether it changed anything.
     pub(super) async fn execute(self, statement: Statement) -> Result<bool, StoreError> {
         self.run(|transaction| Box::pin(execute(transaction, statement.clone()))).await
@@ -160,7 +233,7 @@ impl AuthorizedWrite<'_> {
         self,
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'w)) -> BoxFuture<'t, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.0.run_and_record(work, T::has_changed_anything).await
+        self.0.run_and_record(work, None, T::has_changed_anything).await
     }
 }
 

@@ -32,8 +32,8 @@ pub async fn check(path: &Path, pepper: Option<&dyn Pepper>) -> Result<CheckRepo
 /// Runs SQLite's checks of pages, indexes, constraints and references.
 async fn check_file(database: &SqliteDatabase, report: &mut CheckReport) {
     let mut look = async |pragma, line: fn(&Row) -> Result<String, StoreError>| {
-        let found = database.read(&sql(pragma).taking_long()).await;
-        match found.and_then(|rows| rows.iter().map(line).collect::<Result<Vec<_>, _>>()) {
+        let found = database.read(&[sql(pragma).taking_long()]).await;
+        match found.and_then(|found| found.iter().flatten().map(line).collect::<Result<Vec<_>, _>>()) {
             Ok(lines) => report.damages.extend(lines.into_iter().filter(|line| line != "ok")),
             Err(error) => report.add("", error),
         }
@@ -44,8 +44,8 @@ async fn check_file(database: &SqliteDatabase, report: &mut CheckReport) {
 
 /// SQLite reads the missing end of a page as zeros, which may be a valid row.
 async fn check_length(database: &SqliteDatabase, path: &Path, report: &mut CheckReport) {
-    let page_size = database.read(&sql("PRAGMA page_size")).await;
-    let page_size = page_size.ok().and_then(|rows| rows.first()?.integer("page_size").ok()?.try_into().ok());
+    let page_size = database.read(&[sql("PRAGMA page_size")]).await;
+    let page_size = page_size.ok().and_then(|found| found.first()?.first()?.integer("page_size").ok()?.try_into().ok());
     let length = std::fs::metadata(path).map(|file| file.len());
     if let (Some(page_size), Ok(length)) = (page_size, length)
         && length.checked_rem(page_size).is_some_and(|rest: u64| rest > 0)

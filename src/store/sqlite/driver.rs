@@ -14,10 +14,10 @@ use super::lock_retries::until_unlocked;
 use super::open::OpenError;
 use super::owner::Owner;
 use super::readers::Readers;
-use super::statements::{each_row, fetch};
+use super::statements::{each_row, fetch_all};
 use super::writer::{self, Writer};
 use crate::ports::{Deadline, StoreError};
-use crate::store::sql::{Database, Isolation, Row, RowsOfKeys, Statement, Transaction};
+use crate::store::sql::{Database, Isolation, Row, RowsOfKeys, Statement, Steps, Transaction};
 
 /// Number of scanned rows to read ahead of the receiver.
 const ROWS_AHEAD: usize = 256;
@@ -59,14 +59,23 @@ impl SqliteDatabase {
 
 #[async_trait]
 impl Database for SqliteDatabase {
-    async fn read(&self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
-        if statement.takes_long {
-            let statement = statement.clone();
-            return self.checked(self.readers.read_at_length(move |connection| fetch(connection, &statement)).await);
+    async fn read(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, StoreError> {
+        if statements.iter().any(|statement| statement.takes_long) {
+            let statements = statements.to_vec();
+            return self
+                .checked(self.readers.read_at_length(move |connection| fetch_all(connection, &statements)).await);
         }
         // Reads hardly ever wait, so a task that reads repeatedly has to yield to others now and then.
         tokio::task::coop::consume_budget().await;
-        self.checked(until_unlocked(|| self.readers.read(|connection| fetch(connection, statement))).await)
+        self.checked(until_unlocked(|| self.readers.read(|connection| fetch_all(connection, statements))).await)
+    }
+
+    /// One by one: there is no network between them.
+    async fn write(&self, steps: &Steps, deadline: Option<Deadline>) -> Result<Vec<u64>, StoreError> {
+        let mut transaction = self.begin(Isolation::Serializable, deadline).await?;
+        let counts = steps.run(transaction.as_mut()).await?;
+        transaction.commit().await?;
+        Ok(counts)
     }
 
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>> {

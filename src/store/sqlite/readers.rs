@@ -42,7 +42,8 @@ impl Readers {
         let idle = self.0.idle.lock().as_mut().ok_or_else(errors::closed)?.pop();
         let connection = idle.map_or_else(|| (self.0.open)(&self.0.path), Ok)?;
         let answer = read(&connection);
-        if let Some(kept) = self.0.idle.lock().as_mut().filter(|kept| kept.len() < KEPT_CONNECTIONS) {
+        let is_reusable = connection.is_autocommit();
+        if let Some(kept) = self.0.idle.lock().as_mut().filter(|kept| is_reusable && kept.len() < KEPT_CONNECTIONS) {
             kept.push(connection);
         }
         answer

@@ -36,6 +36,18 @@ pub(super) fn fetch(connection: &Connection, statement: &Statement) -> rusqlite:
     Ok(rows)
 }
 
+/// Runs statements on one snapshot and returns the rows of each.
+pub(super) fn fetch_all(connection: &Connection, statements: &[Statement]) -> rusqlite::Result<Vec<Vec<Row>>> {
+    let fetch = |statement| fetch(connection, statement);
+    if let [statement] = statements {
+        return Ok(vec![fetch(statement)?]);
+    }
+    command(connection, "BEGIN")?;
+    let found = statements.iter().map(fetch).collect();
+    command(connection, "COMMIT")?;
+    found
+}
+
 /// Runs a statement and passes on each row as it is read, for as long as `give` wants more.
 pub(super) fn each_row(
     connection: &Connection,

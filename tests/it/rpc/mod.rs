@@ -29,6 +29,7 @@ mod refusals;
 mod refused_passwords;
 mod retries;
 mod revocations;
+mod round_trips;
 mod signed_requests;
 mod unrecorded;
 mod upgrades;

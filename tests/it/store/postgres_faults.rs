@@ -177,7 +177,8 @@ async fn a_commit_that_can_not_be_found_out_about_is_unknown() {
         let proxy = Proxy::to(cluster.port).await;
         let store = open(&through(&proxy, cluster, &database), BRIEF).await.unwrap();
         // A connection is at hand; no other will be.
-        store.credential(alice).await.unwrap();
+        let refused = store.commit(&change(alice, Some(9))).await.unwrap();
+        assert_eq!(refused, CommitOutcome::VersionMoved(Some(version(1))));
         proxy.cut(cut);
         proxy.close();
         let outcome = store.commit(&change(alice, Some(1))).await;
@@ -203,6 +204,7 @@ async fn a_server_that_comes_back_is_used_again() {
     let database = cluster.new_store().await;
     let store = open(&cluster.url(&database), BRIEF).await.unwrap();
     let alice = alice(&store).await;
+    store.probe().await.unwrap();
     cluster.crash();
     for _ in 0..2 {
         let read = store.subject(&tenant("acme"), &ram_user("alice")).await.unwrap_err();
@@ -253,7 +255,7 @@ async fn a_caller_that_waits_for_a_commit_gets_an_answer_by_the_deadline() {
     let (cluster, database, direct, alice) = with_alice(SETTINGS).await;
     let proxy = Proxy::to(cluster.port).await;
     let store = open(&through(&proxy, cluster, &database), SETTINGS).await.unwrap();
-    // Nothing of it was sent off yet.
+    // There is no connection for writes, so nothing of it is sent off.
     store.credential(alice).await.unwrap();
     proxy.fall_silent();
     let outcome = store.commit(&Commit { deadline: within(1), ..change(alice, Some(1)) }).await;
@@ -261,6 +263,7 @@ async fn a_caller_that_waits_for_a_commit_gets_an_answer_by_the_deadline() {
     assert_eq!(direct.credential(alice).await.unwrap().unwrap().version, version(1));
 
     proxy.speak();
+    let store = open(&through(&proxy, cluster, &database), SETTINGS).await.unwrap();
     store.credential(alice).await.unwrap();
     proxy.cut(Cut::Silence);
     let outcome = store.commit(&Commit { deadline: within(8), ..change(alice, Some(1)) }).await;

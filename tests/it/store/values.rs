@@ -24,7 +24,7 @@ use credentiald::domain::subject::{
 use credentiald::domain::tenant::{Tenant, TenantId};
 use credentiald::domain::time::{Timestamp, Window, minutes};
 use credentiald::ports::store::{
-    Authority, Commit, CommitOutcome, Creation, FirstPassword, NewSubject, TokenInsertion, TokenProof,
+    Authority, Commit, CommitOutcome, Creation, FirstPassword, NewSubject, StandingQuery, TokenInsertion, TokenProof,
 };
 use credentiald::ports::{CallerProof, Evidence, ExternalIdentity, Store};
 use uuid::Uuid;
@@ -119,6 +119,13 @@ pub fn repeated_refusal() -> AuditEvent {
 
 pub fn pair(subject: u8, caller: u8) -> Pair {
     Pair { subject: SubjectKey([subject; 32]), name: None, caller: CallerKey([caller; 32]) }
+}
+
+/// What is remembered under a client token of a subject of `acme`.
+pub async fn remembered(store: &dyn Store, subject: SubjectId, token: &ClientTokenKey) -> Option<RememberedChange> {
+    let (acme, pair) = (tenant("acme"), pair(1, 1));
+    let query = StandingQuery { tenant: &acme, subject: Some(subject), pair: &pair, token: Some(token) };
+    store.standing(&query).await.unwrap().unwrap().remembered
 }
 
 /// Three wrong passwords in a row are free; each further one costs a second.

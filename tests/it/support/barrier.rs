@@ -13,7 +13,6 @@ use credentiald::domain::audit_event::AuditEvent;
 use credentiald::domain::audit_filter::AuditFilter;
 use credentiald::domain::candidate_policy::{CandidateStep, Comparisons, TenantPolicies};
 use credentiald::domain::change_event::{ChangeEvent, Position};
-use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{Credential, Revision, StoredHash, Version};
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::overlap::{OverlapState, PasswordUse};
@@ -25,13 +24,13 @@ use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
     AccessTokens, Attempts, AuditEventPage, AuditLog, AuditRange, Authority, ChangeEventPage, ChangeEvents, Commit,
     CommitOutcome, Creation, Credentials, Deletion, FoundKey, FoundSubject, HashEntry, ImportedSubject, Imports,
-    Instances, Lookup, NewSubject, Numbered, Overlaps, SubjectEntry, SubjectStatus, Subjects, Tenants, TokenInsertion,
-    TokenProof, Upkeep,
+    Instances, Lookup, NewSubject, Numbered, Overlaps, Standing, StandingQuery, SubjectEntry, SubjectStatus, Subjects,
+    Tenants, TokenInsertion, TokenProof, Upkeep,
 };
 use credentiald::ports::{AuditSealer, Evidence, Store, StoreError};
 use tokio::sync::{Barrier, watch};
 
-/// While armed, the first `credential` or `subjects` of each caller waits until all have called it, or no commit is made.
+/// While armed, the first `credential`, `standing` or `subjects` of each caller waits until all have called it, or no commit is made.
 pub struct BarrierStore {
     store: Arc<dyn Store>,
     barrier: Option<Barrier>,
@@ -114,7 +113,6 @@ macro_rules! pass_on {
 
 pass_on! {
     Credentials {
-        fn remembered(subject: SubjectId, token: &ClientTokenKey) -> Option<RememberedChange>;
         fn replace_hash(subject: SubjectId, revision: Revision, hash: &StoredHash) -> bool;
         fn hashes(tenant: Option<&TenantName>, page: &PageRequest) -> Page<HashEntry>;
     }
@@ -123,6 +121,13 @@ pass_on! {
         let credential = self.store.credential(subject).await;
         self.meet().await;
         credential
+    }
+
+    async fn standing(&self, of: &StandingQuery<'_>) -> Result<Option<Standing>, StoreError> {
+        self.count("standing");
+        let standing = self.store.standing(of).await;
+        self.meet().await;
+        standing
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {
@@ -161,6 +166,7 @@ pass_on! {
 pass_on! {
     Subjects {
         fn look_up(tenant: &TenantName, name: &SubjectName) -> Lookup;
+        fn look_up_for(evidence: &Evidence, at: Timestamp, tenant: &TenantName, name: &SubjectName) -> Lookup;
         fn create_subject(new: &NewSubject, authority: &Authority) -> Creation;
         fn subject(tenant: &TenantName, name: &SubjectName) -> Option<SubjectEntry>;
         fn accounts(tenant: &TenantName, instance: &InstanceId, containing: &str, page: CountedPageRequest) -> CountedPage<SubjectEntry>;

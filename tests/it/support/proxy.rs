@@ -1,5 +1,6 @@
 //! A way to a database server that can be cut where it hurts.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -29,6 +30,7 @@ pub struct Proxy {
 #[derive(Default)]
 struct State {
     cut: Mutex<Option<Cut>>,
+    asked: Mutex<Vec<String>>,
     closed: AtomicBool,
     /// Counts how often all connections were silenced, and whether new ones are.
     silence: watch::Sender<(u32, bool)>,
@@ -83,6 +85,11 @@ impl Proxy {
         self.state.silence.send_modify(|(_, is_silent)| *is_silent = false);
     }
 
+    /// What the server was asked for since the last time, one text for each round trip.
+    pub fn take_asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.state.asked.lock().unwrap())
+    }
+
     /// Whether the connection was cut that was to be.
     pub fn has_cut(&self) -> bool {
         self.state.cut.lock().unwrap().is_none()
@@ -98,11 +105,14 @@ impl Drop for Proxy {
 async fn pass(client: &mut TcpStream, server: u16, state: &State) {
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
     let (mut asked, mut answered) = (vec![0; 65536], vec![0; 65536]);
+    let mut messages = Messages::default();
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
                 let Ok(length @ 1..) = read else { return };
-                let is_commit = asked[..length].windows(7).any(|window| window == b"COMMIT\0");
+                let trips = messages.take(&asked[..length]);
+                let is_commit = trips.iter().any(|text| text == "COMMIT" || text.starts_with("WITH step_0"));
+                state.asked.lock().unwrap().extend(trips);
                 let cut = if is_commit { state.cut.lock().unwrap().take() } else { None };
                 if cut == Some(Cut::BeforeCommit) || server.write_all(&asked[..length]).await.is_err() {
                     return;
@@ -122,6 +132,44 @@ async fn pass(client: &mut TcpStream, server: u16, state: &State) {
                     return;
                 }
             }
+        }
+    }
+}
+
+/// The messages of a client (<https://www.postgresql.org/docs/current/protocol-message-formats.html>).
+#[derive(Default)]
+struct Messages {
+    rest: Vec<u8>,
+    has_begun: bool,
+    prepared: HashMap<String, String>,
+    bound: Option<String>,
+}
+
+impl Messages {
+    /// The texts of what the server has to answer before the client goes on.
+    fn take(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.rest.extend_from_slice(bytes);
+        let mut trips = Vec::new();
+        loop {
+            let kind = usize::from(self.has_begun);
+            let Some(length) = self.rest.get(kind..kind + 4) else { return trips };
+            let end = kind + u32::from_be_bytes(length.try_into().unwrap()) as usize;
+            let Some(body) = self.rest.get(kind + 4..end) else { return trips };
+            let mut texts = body.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned());
+            let mut text = || texts.next().unwrap_or_default();
+            match self.has_begun.then(|| self.rest[0]) {
+                // Anything but the request for TLS begins the session.
+                None => self.has_begun = end != 8,
+                Some(b'Q') => trips.push(text()),
+                Some(b'P') => drop(self.prepared.insert(text(), text())),
+                Some(b'B') => {
+                    let (_portal, statement) = (text(), text());
+                    self.bound = self.prepared.get(&statement).cloned();
+                }
+                Some(b'S') => trips.push(self.bound.take().unwrap_or_else(|| "prepare".to_owned())),
+                Some(_) => {}
+            }
+            self.rest.drain(..end);
         }
     }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::super::rows::{self, Read, subject_columns};
-use super::super::{Insertion, Row, SqlStore, Statement, Transaction, Value, change_events, sql};
+use super::super::{Insertion, Row, SqlStore, Statement, Transaction, Value, authority, change_events, sql};
 use super::{has_tenant, instances, page_of, start_of};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
@@ -11,10 +11,11 @@ use crate::domain::credential::Version;
 use crate::domain::names::{InstanceId, PepperKeyId, Region, TenantName};
 use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
 use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
-use crate::ports::StoreError;
+use crate::domain::time::Timestamp;
 use crate::ports::store::{
     Absent, Authority, Creation, Deletion, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus, Subjects,
 };
+use crate::ports::{Evidence, StoreError};
 
 /// A `SELECT` of entries up to `WHERE`; the argument is the rest.
 macro_rules! select_entries {
@@ -136,8 +137,29 @@ impl Subjects for SqlStore {
     }
 
     async fn look_up(&self, tenant: &TenantName, name: &SubjectName) -> Result<Lookup, StoreError> {
-        // One statement, so that the answer about what is missing comes from one snapshot.
-        let select = Statement::of_parts(&[
+        looked_up(&self.read(self.select_subject(tenant, name)).await?, tenant, name)
+    }
+
+    async fn look_up_for(
+        &self,
+        evidence: &Evidence,
+        at: Timestamp,
+        tenant: &TenantName,
+        name: &SubjectName,
+    ) -> Result<Lookup, StoreError> {
+        if !evidence.holds_outside_the_store(at) {
+            return Err(StoreError::EvidenceGone);
+        }
+        let Some(proof) = authority::row_of(evidence, at) else { return self.look_up(tenant, name).await };
+        let [proof, found] = self.read_together([proof.without_lock(), self.select_subject(tenant, name)]).await?;
+        if proof.is_empty() { Err(StoreError::EvidenceGone) } else { looked_up(&found, tenant, name) }
+    }
+}
+
+impl SqlStore {
+    /// Selects what exists under a name. One statement, so that the answer about what is missing comes from one snapshot.
+    fn select_subject(&self, tenant: &TenantName, name: &SubjectName) -> Statement {
+        Statement::of_parts(&[
             "SELECT t.name AS of_tenant, o.region AS of_instance, s.tenant, ",
             subject_columns!(),
             " FROM tenant t
@@ -151,18 +173,21 @@ impl Subjects for SqlStore {
         .bind(tenant.as_str())
         .bind(name.kind().as_str())
         .bind(instance_key(name.instance()))
-        .bind(name.key());
-        let Some(row) = self.read_first(select).await? else { return Ok(Lookup::Missing(Absent::Tenant)) };
-        let found = rows::lookup(&row, name)?;
-        if let Lookup::Found(subject) = &found {
-            rows::has_key(&row, "tenant", tenant.as_str())?;
-            let found = &subject.name;
-            if (found.kind(), found.instance(), found.key()) != (name.kind(), name.instance(), name.key()) {
-                return Err(rows::damaged("name"));
-            }
-        }
-        Ok(found)
+        .bind(name.key())
     }
+}
+
+fn looked_up(found: &[Row], tenant: &TenantName, name: &SubjectName) -> Read<Lookup> {
+    let Some(row) = found.first() else { return Ok(Lookup::Missing(Absent::Tenant)) };
+    let found = rows::lookup(row, name)?;
+    if let Lookup::Found(subject) = &found {
+        rows::has_key(row, "tenant", tenant.as_str())?;
+        let found = &subject.name;
+        if (found.kind(), found.instance(), found.key()) != (name.kind(), name.instance(), name.key()) {
+            return Err(rows::damaged("name"));
+        }
+    }
+    Ok(found)
 }
 
 async fn insert(transaction: &mut dyn Transaction, new: &NewSubject) -> Result<Creation, StoreError> {
