@@ -1,5 +1,5 @@
 //! One hash by the `argon2` crate's default call, which takes fresh memory each time, by the portable kernel, by the
-//! `argon2-rust` crate and by the kernel that is chosen here: `cargo bench --bench kernels`.
+//! `argon2-rust` crate and by the kernel that is chosen here, alone and two together: `cargo bench --bench kernels`.
 //!
 //! Criterion measures one after the other. The table at the end measures them in turn, so that whatever else the machine
 //! does slows all alike: its ratios are what counts.
@@ -61,7 +61,7 @@ fn measured_by_criterion(criterion: &mut Criterion, cost: Cost) {
             let id = BenchmarkId::new(&contender.name, format!("{threads} threads"));
             let mut contestants: Vec<_> = (0..threads).map(|_| contender.contestant()).collect();
             group.bench_function(id, |bencher| {
-                bencher.iter_custom(|hashes| time(&mut contestants, hashes.try_into().unwrap()));
+                bencher.iter_custom(|hashes| time(&mut contestants, contender.calls(hashes.try_into().unwrap())));
             });
         }
     }
@@ -74,8 +74,8 @@ fn measured_in_turn(cost: Cost, threads: usize) {
         contenders.iter().map(|contender| (0..threads).map(|_| contender.contestant()).collect()).collect();
     let mut times = vec![Vec::new(); contenders.len()];
     for _ in 0..ROUNDS {
-        for (contestants, times) in contestants.iter_mut().zip(&mut times) {
-            times.push(time(contestants, HASHES_A_ROUND) / HASHES_A_ROUND);
+        for ((contender, contestants), times) in contenders.iter().zip(&mut contestants).zip(&mut times) {
+            times.push(time(contestants, contender.calls(HASHES_A_ROUND)) / HASHES_A_ROUND);
         }
     }
     let medians: Vec<f64> = times.iter_mut().map(|times| median(times).as_secs_f64()).collect();
@@ -91,15 +91,15 @@ fn median(times: &mut [Duration]) -> Duration {
     times[times.len() / 2]
 }
 
-/// How long it takes until each, on a thread of its own, has computed so many hashes.
-fn time(contestants: &mut [Contestant], hashes: u32) -> Duration {
+/// How long it takes until each, on a thread of its own, has been called so many times.
+fn time(contestants: &mut [Contestant], calls: u32) -> Duration {
     let start = Barrier::new(contestants.len() + 1);
     let start = &start;
     thread::scope(|scope| {
         for contestant in contestants {
             scope.spawn(move || {
                 start.wait();
-                (0..hashes).for_each(|_| contestant());
+                (0..calls).for_each(|_| contestant());
             });
         }
         let began = Instant::now();
@@ -121,11 +121,12 @@ struct Contender {
 enum Kind {
     DefaultCall,
     Kernel(KernelChoice),
+    Pair(KernelChoice),
     Argon2Rust,
 }
 
 impl Contender {
-    fn all(cost: Cost) -> [Self; 4] {
+    fn all(cost: Cost) -> Vec<Self> {
         let portable = KernelChoice::new(KernelSetting::Portable, cost, &SystemEntropy);
         let best = KernelChoice::new(KernelSetting::Auto, cost, &SystemEntropy);
         let kernel = |choice: KernelChoice| {
@@ -134,7 +135,18 @@ impl Contender {
         };
         let default_call = Self { name: "default call".to_owned(), cost, kind: Kind::DefaultCall };
         let name = format!("argon2-rust, {}", argon2_rust::detected_backend().name());
-        [default_call, kernel(portable), Self { name, cost, kind: Kind::Argon2Rust }, kernel(best)]
+        let pair = best.interleaves().then(|| {
+            let name = format!("{}, in a pair", kernel(best).name);
+            Self { name, cost, kind: Kind::Pair(best) }
+        });
+        let mut all = vec![default_call, kernel(portable), Self { name, cost, kind: Kind::Argon2Rust }, kernel(best)];
+        all.extend(pair);
+        all
+    }
+
+    /// How often to call a contestant for so many hashes.
+    fn calls(&self, hashes: u32) -> u32 {
+        if matches!(self.kind, Kind::Pair(_)) { hashes.div_ceil(2) } else { hashes }
     }
 
     fn contestant(&self) -> Contestant {
@@ -154,6 +166,12 @@ impl Contender {
                 let mut kernel = BareKernel::new(choice, cost.memory_kib()).unwrap();
                 Box::new(move || {
                     black_box(kernel.hash(cost, PASSWORD, SALT).unwrap());
+                })
+            }
+            Kind::Pair(choice) => {
+                let mut kernel = BareKernel::new(choice, 2 * cost.memory_kib()).unwrap();
+                Box::new(move || {
+                    black_box(kernel.hash_pair(cost, [PASSWORD; 2], SALT).unwrap());
                 })
             }
             Kind::Argon2Rust => {

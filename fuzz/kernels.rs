@@ -19,6 +19,7 @@ struct Given<'a> {
     salt: &'a [u8],
     secret: &'a [u8],
     associated_data: &'a [u8],
+    other_password: &'a [u8],
     password: &'a [u8],
 }
 
@@ -42,6 +43,9 @@ pub fn run(bytes: &[u8]) {
         associated_data: &given.associated_data[..given.associated_data.len().min(32)],
         tag_bytes: usize::from(given.tag_bytes % 80),
     };
-    let tags = KERNELS.with_borrow_mut(|kernels| kernels.compute(&case));
+    let (tags, pairs) =
+        KERNELS.with_borrow_mut(|kernels| (kernels.compute(&case), kernels.compute_pair(&case, given.other_password)));
     assert!(tags.iter().all(|tag| *tag == tags[0]), "{tags:?} {case:?}");
+    assert!(pairs.iter().all(|pair| *pair == pairs[0]), "{pairs:?} {case:?}");
+    assert!(pairs[0].as_ref().map(|[first, _]| first) == tags[0].as_ref(), "{pairs:?} {tags:?} {case:?}");
 }

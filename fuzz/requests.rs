@@ -143,6 +143,7 @@ async fn edge(directory: &TempDir) -> GrpcEdge {
         ceiling: Ceiling::new(Cost::DEFAULT, None).unwrap(),
         kernel: KernelSetting::Portable,
         workers: NonZeroUsize::new(1),
+        pairs: true,
         longest_wait: Duration::from_mins(1),
         allowed: AllowedAlgorithms::default(),
     };

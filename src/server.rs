@@ -315,6 +315,7 @@ pub fn engine_settings(hashing: &Hashing) -> Result<EngineSettings, CostError> {
             HashKernel::Portable => KernelSetting::Portable,
         },
         workers: NonZeroUsize::new(hashing.workers),
+        pairs: hashing.interleave > 1,
         longest_wait: Duration::from_secs(hashing.longest_wait_seconds),
         allowed: AllowedAlgorithms::default(),
     })

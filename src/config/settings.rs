@@ -209,6 +209,9 @@ settings! {
         kernel: HashKernel = Text "auto", kernel;
         /// Number of hashes computed at the same time. 0 means one for each usable CPU.
         workers: usize = Number "0", whole::<_, 0, 1024>;
+        /// Number of hashes that a worker computes together under load, 1 or 2. Two take less time than one after the
+        /// other, and more memory. Where the kernel or the memory is not for two, it is one.
+        interleave: u32 = Number "2", whole::<_, 1, 2>;
         /// Longest wait for hashes, in seconds. A request that would wait longer is refused at once.
         longest_wait_seconds: u64 = Number "5", whole::<_, 1, 3600>;
     }

@@ -17,6 +17,8 @@ pub(super) const TURN: u32 = 2;
 /// Counts the hashes that are admitted and unfinished, and knows how long one takes.
 pub(super) struct Admission {
     workers: NonZeroU32,
+    /// Number of hashes that all workers compute at a time under load.
+    at_a_time: u32,
     longest_wait: Duration,
     load: Mutex<Load>,
 }
@@ -25,8 +27,10 @@ pub(super) struct Admission {
 struct Load {
     /// Tenants with outstanding hashes; others have no entry.
     accounts: HashMap<TenantName, Account>,
-    /// Time that one hash takes: a moving average, absent before the first.
+    /// Time that one hash takes alone: a moving average, absent before the first.
     service_time: Option<Duration>,
+    /// The same for two hashes that are computed together.
+    pair_time: Option<Duration>,
     refused: Refused,
 }
 
@@ -48,8 +52,10 @@ pub(super) struct Refused {
 }
 
 impl Admission {
-    pub(super) fn new(workers: NonZeroU32, longest_wait: Duration) -> Self {
-        Self { workers, longest_wait, load: Mutex::default() }
+    /// Admission to so many workers, each of which computes one hash at a time, or two under load.
+    pub(super) fn new(workers: NonZeroU32, pairs: bool, longest_wait: Duration) -> Self {
+        let at_a_time = workers.get().saturating_mul(if pairs { 2 } else { 1 });
+        Self { workers, at_a_time, longest_wait, load: Mutex::default() }
     }
 
     /// Admits `count` hashes of a tenant together, if they can finish within `remaining`.
@@ -62,11 +68,12 @@ impl Admission {
         let mut load = self.load.lock();
         let service_time = load.service_time.unwrap_or_default();
         let workers = self.workers.get();
-        let in_turn = service_time.saturating_mul(load.ahead_of(tenant, count)) / workers;
+        let in_turn = load.time_under_load().saturating_mul(load.ahead_of(tenant, count)) / workers;
         // It is unknown how much other work arrives meanwhile, but the recent pace of the tenant's own hashes is known:
         // the outstanding ones will take as long as that many took (Little's law).
         let expected_wait = in_turn.max(load.at_its_pace(tenant));
         let own_time = service_time.saturating_mul(count.div_ceil(workers));
+        let own_time_in_pairs = load.pair_time.unwrap_or(service_time).saturating_mul(count.div_ceil(workers));
         // The wait is an estimate: the longer it is, the larger its error can be. A hash that is admitted and does not
         // finish in time is wasted work; with a shorter queue, as many hashes finish.
         let longest_likely_wait = expected_wait.saturating_add(expected_wait / 3);
@@ -83,7 +90,7 @@ impl Admission {
         let account = load.accounts.entry(tenant.clone()).or_default();
         account.outstanding = account.outstanding.checked_add(count).ok_or(overloaded)?;
         let (tenant, unused) = (tenant.clone(), AtomicU32::new(count));
-        Ok(Reservation { admission: Arc::clone(self), tenant, unused, own_time })
+        Ok(Reservation { admission: Arc::clone(self), tenant, unused, own_time, own_time_in_pairs })
     }
 
     /// Learns from the time that one hash took.
@@ -92,7 +99,13 @@ impl Admission {
         load.service_time = Some(moved(load.service_time, took, 8));
     }
 
-    /// Number of hashes admitted and unfinished, time that one takes, and refusals.
+    /// Learns from the time that two hashes took together.
+    pub(super) fn measured_pair(&self, took: Duration) {
+        let mut load = self.load.lock();
+        load.pair_time = Some(moved(load.pair_time, took, 8));
+    }
+
+    /// Number of hashes admitted and unfinished, time that one takes alone, and refusals.
     pub(super) fn figures(&self) -> (u32, Duration, Refused) {
         let load = self.load.lock();
         let outstanding = load.accounts.values().fold(0, |all: u32, own| all.saturating_add(own.outstanding));
@@ -102,10 +115,10 @@ impl Admission {
     /// Learns the pace at which a tenant is served. It shows only while more of the tenant's hashes wait than are
     /// computed at a time; otherwise it is the pace of the tenant's requests.
     fn finished(&self, tenant: &TenantName, count: u32, now: Instant) {
-        let (mut load, workers) = (self.load.lock(), self.workers.get());
-        let alone = load.service_time.unwrap_or_default() / workers;
+        let mut load = self.load.lock();
+        let alone = load.time_under_load() / self.workers.get();
         let Some(account) = load.accounts.get_mut(tenant) else { return };
-        if account.outstanding <= workers {
+        if account.outstanding <= self.at_a_time {
             (account.pace, account.last_finished) = (None, None);
         } else if let Some(before) = account.last_finished.replace(now) {
             let each = now.saturating_duration_since(before) / count.max(1);
@@ -125,6 +138,11 @@ impl Admission {
 }
 
 impl Load {
+    /// Time that a worker needs for each hash while more are waiting.
+    fn time_under_load(&self) -> Duration {
+        self.pair_time.map(|pair| pair / 2).or(self.service_time).unwrap_or_default()
+    }
+
     /// Number of hashes computed before a tenant's next ones: its own, and of each other tenant at most as many, in
     /// whole turns.
     fn ahead_of(&self, tenant: &TenantName, count: u32) -> u32 {
@@ -152,12 +170,18 @@ pub(super) struct Reservation {
     tenant: TenantName,
     unused: AtomicU32,
     own_time: Duration,
+    own_time_in_pairs: Duration,
 }
 
 impl Reservation {
-    /// How long its hashes take once it is their turn.
+    /// How long its hashes take once it is their turn, each alone.
     pub(super) const fn own_time(&self) -> Duration {
         self.own_time
+    }
+
+    /// The same if each is computed together with a hash of another request.
+    pub(super) const fn own_time_in_pairs(&self) -> Duration {
+        self.own_time_in_pairs
     }
 
     /// Takes `count` of them, or none if fewer are left.

@@ -16,7 +16,7 @@ use super::kernel::{CantAllocate, Kernel, KernelChoice, KernelSetting};
 use super::memory::{self, Arenas, TooLittleMemory};
 use super::phc::{Phc, Recipe, Tag};
 use super::queue::{Fate, Form, Queue};
-use super::worker::{NewKernel, Worker};
+use super::worker::{NewKernel, Worker, WorkerMemory};
 use crate::domain::credential::PasswordHash;
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
@@ -45,6 +45,8 @@ pub struct EngineSettings {
     pub kernel: KernelSetting,
     /// Number of hashes to compute at a time. Default: one for each usable CPU.
     pub workers: Option<NonZeroUsize>,
+    /// Whether a worker computes two hashes together under load, where the kernel can and the memory is there.
+    pub pairs: bool,
     /// If the expected wait is longer than this, nothing is admitted.
     pub longest_wait: Duration,
     /// Algorithms of imported hashes that are refused otherwise.
@@ -92,14 +94,14 @@ impl HashEngine {
     /// # Errors
     /// The arenas don't fit into memory, or a worker does not start.
     pub fn start(settings: EngineSettings, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Result<Self, EngineError> {
-        let EngineSettings { cost, ceiling, kernel, .. } = settings;
+        let EngineSettings { cost, kernel, .. } = settings;
         let choice = KernelChoice::new(kernel, cost, entropy);
         let (name, instructions, reason) = (choice.name(), choice.instructions(), choice.reason());
         match kernel {
             KernelSetting::Auto if choice.is_portable() => tracing::warn!(name, instructions, reason, "hash kernel"),
             _ => tracing::info!(name, instructions, reason, "hash kernel"),
         }
-        let new_kernel: Arc<NewKernel> = Arc::new(move || choice.kernel(ceiling.memory_kib()));
+        let new_kernel: Arc<NewKernel> = Arc::new(move |memory_kib| choice.kernel(memory_kib));
         Self::start_with(settings, choice, clock, entropy, memory::available_bytes(), &new_kernel)
     }
 
@@ -116,13 +118,23 @@ impl HashEngine {
         available_bytes: Option<u64>,
         new_kernel: &Arc<NewKernel>,
     ) -> Result<Self, EngineError> {
-        let EngineSettings { cost, ceiling, workers, longest_wait, allowed, .. } = settings;
+        let EngineSettings { cost, ceiling, workers, pairs, longest_wait, allowed, .. } = settings;
         let workers = workers.map_or_else(usable_cpus, |workers| workers.try_into().unwrap_or(NonZeroU32::MAX));
-        let arenas = Arenas { count: workers, kib_each: ceiling.memory_kib() };
+        let alone = Arenas { count: workers, kib_each: ceiling.memory_kib() };
+        let for_pairs = Arenas { kib_each: ceiling.memory_kib().max(cost.memory_kib().saturating_mul(2)), ..alone };
+        let pairs = pairs && kernel.interleaves() && for_pairs.fit(available_bytes);
+        let arenas = if pairs { for_pairs } else { alone };
         arenas.check(available_bytes)?;
-        tracing::info!(workers, mib_each = arenas.mib_each(), mib_in_total = arenas.mib_in_total(), "hash memory");
+        tracing::info!(
+            workers,
+            pairs,
+            mib_each = arenas.mib_each(),
+            mib_in_total = arenas.mib_in_total(),
+            "hash memory"
+        );
+        let memory = WorkerMemory { kib: arenas.kib_each, pair_kib: pairs.then_some(arenas.kib_each / 2) };
 
-        let admission = Arc::new(Admission::new(workers, longest_wait));
+        let admission = Arc::new(Admission::new(workers, pairs, longest_wait));
         let shared = Arc::new(Shared { cost, ceiling, allowed, clock, admission, queue: Queue::default() });
         let (mut password, mut salt) = (Zeroizing::new([0; 32]), [0; SALT_BYTES]);
         entropy.fill(&mut *password);
@@ -135,8 +147,8 @@ impl HashEngine {
         for number in 0..workers.get() {
             let (shared, new_kernel, ready) = (Arc::clone(&engine.shared), Arc::clone(new_kernel), ready.clone());
             let (password, recipe) = (password.clone(), recipe.clone());
-            let work = move || match new_kernel() {
-                Ok(kernel) => shared.work(kernel, &*new_kernel, password.as_slice(), &recipe, ready),
+            let work = move || match new_kernel(memory.kib) {
+                Ok(kernel) => shared.work(kernel, (&*new_kernel, memory), password.as_slice(), &recipe, ready),
                 Err(error) => drop(ready.send(Err(error.into()))),
             };
             engine.workers.push(thread::Builder::new().name(format!("hash-{number}")).spawn(work)?);
@@ -160,8 +172,9 @@ impl Hasher for HashEngine {
     ) -> Result<Arc<dyn AdmittedHashes>, NotAdmitted> {
         let remaining = deadline.remaining(self.shared.clock.instant());
         let reservation = self.shared.admission.admit(tenant, count, remaining)?;
-        let begin_by = deadline.instant().checked_sub(reservation.own_time()).unwrap_or(deadline.instant());
-        let (tenant, fate) = (tenant.clone(), Arc::new(Fate::new(begin_by)));
+        let before = |time| deadline.instant().checked_sub(time).unwrap_or(deadline.instant());
+        let fate = Fate::new(before(reservation.own_time()), before(reservation.own_time_in_pairs()));
+        let (tenant, fate) = (tenant.clone(), Arc::new(fate));
         Ok(Arc::new(Admitted { shared: Arc::clone(&self.shared), tenant, reservation, fate }))
     }
 
@@ -264,18 +277,22 @@ impl Shared {
         })
     }
 
-    /// Runs a worker: computes a first hash, which also measures how long one takes, then serves the queue.
+    /// Runs a worker: computes a first hash and, if there will be any, a first pair, which also measures how long they
+    /// take, then serves the queue.
     fn work(
         &self,
         kernel: Box<dyn Kernel>,
-        new_kernel: &NewKernel,
+        (new_kernel, memory): (&NewKernel, WorkerMemory),
         password: &[u8],
         recipe: &Recipe,
         ready: mpsc::Sender<Result<Tag, EngineError>>,
     ) {
         let (clock, admission, counted) = (&*self.clock, &*self.admission, recipe.parameters);
-        let mut worker = Worker { kernel: Some(kernel), new_kernel, clock, admission, counted };
-        let first_hash = worker.argon2(password, recipe).map_err(|_| EngineError::WarmUp);
+        let mut worker = Worker { kernel: Some(kernel), new_kernel, memory, clock, admission, counted };
+        let mut first_hash = worker.argon2(password, recipe).map_err(|_| EngineError::WarmUp);
+        if memory.pair_kib.is_some() && worker.argon2_pair([password; 2], [recipe; 2]).is_err() {
+            first_hash = Err(EngineError::WarmUp);
+        }
         let started = ready.send(first_hash).is_ok();
         drop(ready);
         if started {

@@ -38,7 +38,7 @@ pub struct Case<'a> {
 pub struct Kernels(Vec<Box<dyn Kernel>>);
 
 impl Kernels {
-    /// Makes them, with memory for hashes of that size.
+    /// Makes them, with memory for two hashes of that size.
     ///
     /// # Errors
     /// The system does not have that much memory.
@@ -46,7 +46,7 @@ impl Kernels {
         let mut kernels: Vec<Box<dyn Kernel>> =
             vec![Box::new(PortableKernel::new(memory_kib)?), Box::new(FastKernel::new(memory_kib)?)];
         for instructions in Instructions::avx512().into_iter().chain([Instructions::scalar()]) {
-            kernels.push(Box::new(VectorKernel::new(instructions, memory_kib)?));
+            kernels.push(Box::new(VectorKernel::new(instructions, memory_kib.saturating_mul(2))?));
         }
         Ok(Self(kernels))
     }
@@ -55,11 +55,32 @@ impl Kernels {
     pub fn compute(&mut self, case: &Case<'_>) -> Vec<Option<Vec<u8>>> {
         self.0.iter_mut().map(|kernel| compute(&mut **kernel, case)).collect()
     }
+
+    /// The same for two passwords together.
+    pub fn compute_pair(&mut self, case: &Case<'_>, other_password: &[u8]) -> Vec<Option<[Vec<u8>; 2]>> {
+        self.0.iter_mut().map(|kernel| compute_pair(&mut **kernel, case, other_password)).collect()
+    }
 }
 
 fn compute(kernel: &mut dyn Kernel, case: &Case<'_>) -> Option<Vec<u8>> {
-    let &Case { memory_kib, iterations, parallelism, password, secret, associated_data, tag_bytes, .. } = case;
-    let recipe = Recipe {
+    let (recipe, mut tag) = (recipe(case), vec![0; case.tag_bytes]);
+    kernel.compute(&input(case, case.password, &recipe), &mut tag).ok().map(|()| tag)
+}
+
+fn compute_pair(kernel: &mut dyn Kernel, case: &Case<'_>, other_password: &[u8]) -> Option<[Vec<u8>; 2]> {
+    let recipe = recipe(case);
+    let [mut first, mut second] = [(); 2].map(|()| vec![0; case.tag_bytes]);
+    let inputs = [&input(case, case.password, &recipe), &input(case, other_password, &recipe)];
+    kernel.compute_pair(inputs, [&mut first, &mut second]).ok().map(|()| [first, second])
+}
+
+fn input<'a>(case: &Case<'a>, password: &'a [u8], recipe: &'a Recipe) -> Input<'a> {
+    Input { password, recipe, secret: case.secret, associated_data: case.associated_data }
+}
+
+fn recipe(case: &Case<'_>) -> Recipe {
+    let &Case { memory_kib, iterations, parallelism, tag_bytes, .. } = case;
+    Recipe {
         algorithm: [Algorithm::Argon2d, Algorithm::Argon2i]
             .get(usize::from(case.algorithm))
             .copied()
@@ -68,10 +89,7 @@ fn compute(kernel: &mut dyn Kernel, case: &Case<'_>) -> Option<Vec<u8>> {
         parameters: Parameters { memory_kib, iterations, parallelism },
         salt: case.salt.to_vec(),
         tag_bytes,
-    };
-    let mut tag = vec![0; tag_bytes];
-    let computed = kernel.compute(&Input { password, recipe: &recipe, secret, associated_data }, &mut tag);
-    computed.ok().map(|()| tag)
+    }
 }
 
 /// A hash as it was read.

@@ -19,8 +19,8 @@ use crate::ports::{Clock, Salt};
 const PASSWORD: &[u8] = b"correct horse battery staple";
 const SALT: Salt = [1; 16];
 
-/// Minimum number of hashes to measure.
-const LEAST_HASHES: u32 = 3;
+/// Minimum number of hashes or pairs to measure.
+const LEAST_TURNS: u32 = 3;
 
 /// A kernel with its memory.
 pub struct BareKernel(Box<dyn Kernel>);
@@ -39,16 +39,36 @@ impl BareKernel {
     /// # Errors
     /// The cost needs more memory than the kernel has.
     pub fn hash(&mut self, cost: Cost, password: &[u8], salt: Salt) -> Result<[u8; TAG_BYTES], CantCompute> {
-        let recipe = Recipe {
-            algorithm: Algorithm::Argon2id,
-            version: Version::V0x13,
-            parameters: cost.parameters(),
-            salt: salt.to_vec(),
-            tag_bytes: TAG_BYTES,
-        };
-        let mut tag = [0; TAG_BYTES];
+        let (recipe, mut tag) = (recipe(cost, salt), [0; TAG_BYTES]);
         self.0.compute(&Input { password, recipe: &recipe, secret: &[], associated_data: &[] }, &mut tag)?;
         Ok(tag)
+    }
+
+    /// Computes the tags of two new hashes together.
+    ///
+    /// # Errors
+    /// Two of that cost need more memory than the kernel has.
+    pub fn hash_pair(
+        &mut self,
+        cost: Cost,
+        passwords: [&[u8]; 2],
+        salt: Salt,
+    ) -> Result<[[u8; TAG_BYTES]; 2], CantCompute> {
+        let (recipe, [mut first, mut second]) = (recipe(cost, salt), [[0; TAG_BYTES]; 2]);
+        let [one, other] =
+            passwords.map(|password| Input { password, recipe: &recipe, secret: &[], associated_data: &[] });
+        self.0.compute_pair([&one, &other], [&mut first, &mut second])?;
+        Ok([first, second])
+    }
+}
+
+fn recipe(cost: Cost, salt: Salt) -> Recipe {
+    Recipe {
+        algorithm: Algorithm::Argon2id,
+        version: Version::V0x13,
+        parameters: cost.parameters(),
+        salt: salt.to_vec(),
+        tag_bytes: TAG_BYTES,
     }
 }
 
@@ -57,7 +77,7 @@ impl BareKernel {
 pub struct Measured {
     /// While no other is computed.
     pub alone: Duration,
-    /// While every worker computes one.
+    /// While every worker computes one, or two together.
     pub together: Duration,
     /// Number of hashes that all workers compute per second.
     pub per_second: f64,
@@ -87,7 +107,7 @@ pub struct Gauge<'a> {
 }
 
 impl<'a> Gauge<'a> {
-    /// Makes the kernels, with memory for hashes of that size.
+    /// Makes the kernels, with that much memory.
     ///
     /// # Errors
     /// There is not enough memory.
@@ -102,15 +122,16 @@ impl<'a> Gauge<'a> {
         Ok(Self { kernels, clock })
     }
 
-    /// Measures a cost: first one kernel alone, then all together, each for at least that long.
+    /// Measures a cost: first one kernel alone, then all together, each for at least that long; with `in_pairs`, all
+    /// compute two hashes at a time.
     ///
     /// # Errors
     /// The cost needs more memory than the kernels have.
-    pub fn measure(&mut self, cost: Cost, at_least: Duration) -> Result<Measured, MeasureError> {
+    pub fn measure(&mut self, cost: Cost, in_pairs: bool, at_least: Duration) -> Result<Measured, MeasureError> {
         let Self { kernels, clock } = self;
         let start = Barrier::new(1);
         let alone = match kernels.first_mut() {
-            Some(kernel) => run(kernel, cost, at_least, *clock, &start)?.mean(),
+            Some(kernel) => run(kernel, cost, false, at_least, *clock, &start)?.mean(),
             None => Duration::ZERO,
         };
         let start = Barrier::new(kernels.len());
@@ -118,45 +139,51 @@ impl<'a> Gauge<'a> {
             let (start, clock) = (&start, *clock);
             let running: Vec<_> = kernels
                 .iter_mut()
-                .map(|kernel| scope.spawn(move || run(kernel, cost, at_least, clock, start)))
+                .map(|kernel| scope.spawn(move || run(kernel, cost, in_pairs, at_least, clock, start)))
                 .collect();
             let ended = running.into_iter().map(|run| run.join().map_err(|_| MeasureError::Panicked));
             ended.map(|run| Ok(run??)).collect::<Result<Vec<_>, MeasureError>>()
         })?;
         let together = runs.iter().map(Run::mean).sum::<Duration>() / u32::try_from(runs.len()).unwrap_or(1);
-        let per_second = runs.iter().map(|run| f64::from(run.hashes) / run.took.as_secs_f64()).sum();
+        let hashes_at_a_time = if in_pairs { 2.0 } else { 1.0 };
+        let per_second = runs.iter().map(|run| hashes_at_a_time * f64::from(run.turns) / run.took.as_secs_f64()).sum();
         Ok(Measured { alone, together, per_second })
     }
 }
 
-/// Hashes that one kernel computed.
+/// Hashes or pairs that one kernel computed.
 struct Run {
-    hashes: u32,
+    turns: u32,
     took: Duration,
 }
 
 impl Run {
     fn mean(&self) -> Duration {
-        self.took / self.hashes.max(1)
+        self.took / self.turns.max(1)
     }
 }
 
 fn run(
     kernel: &mut BareKernel,
     cost: Cost,
+    in_pairs: bool,
     at_least: Duration,
     clock: &dyn Clock,
     start: &Barrier,
 ) -> Result<Run, CantCompute> {
     start.wait();
     let began = clock.instant();
-    let mut hashes = 0;
+    let mut turns = 0;
     loop {
-        kernel.hash(cost, PASSWORD, SALT)?;
-        hashes += 1;
+        if in_pairs {
+            kernel.hash_pair(cost, [PASSWORD; 2], SALT)?;
+        } else {
+            kernel.hash(cost, PASSWORD, SALT)?;
+        }
+        turns += 1;
         let took = clock.instant().saturating_duration_since(began);
-        if hashes >= LEAST_HASHES && took >= at_least {
-            return Ok(Run { hashes, took });
+        if turns >= LEAST_TURNS && took >= at_least {
+            return Ok(Run { turns, took });
         }
     }
 }
@@ -171,9 +198,12 @@ mod tests {
         let choice = KernelChoice::portable("a test");
         let cost = Cost::new(7168, 5, 1).unwrap();
         let mut gauge = Gauge::new(choice, NonZeroU32::new(2).unwrap(), 7168, &SystemClock).unwrap();
-        let Measured { alone, together, per_second } = gauge.measure(cost, Duration::ZERO).unwrap();
+        let Measured { alone, together, per_second } = gauge.measure(cost, false, Duration::ZERO).unwrap();
         assert!(alone > Duration::ZERO && together > Duration::ZERO);
         assert!(per_second > 1.5 / together.as_secs_f64(), "{per_second} with {together:?} each");
-        assert!(matches!(gauge.measure(Cost::DEFAULT, Duration::ZERO), Err(MeasureError::Kernel(CantCompute::Input))));
+        assert!(matches!(
+            gauge.measure(Cost::DEFAULT, false, Duration::ZERO),
+            Err(MeasureError::Kernel(CantCompute::Input))
+        ));
     }
 }

@@ -39,6 +39,16 @@ impl Arenas {
         }
     }
 
+    /// Whether they fit. If not, the log says so.
+    pub(super) fn fit(self, available_bytes: Option<u64>) -> bool {
+        let checked = self.check(available_bytes);
+        if let Err(TooLittleMemory { available_mib, .. }) = checked {
+            let mib_in_total = self.mib_in_total();
+            tracing::warn!(mib_in_total, available_mib, "no memory for two hashes in each worker: no pairs");
+        }
+        checked.is_ok()
+    }
+
     pub(super) fn mib_each(self) -> u64 {
         u64::from(self.kib_each).div_ceil(1024)
     }

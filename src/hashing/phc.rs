@@ -32,6 +32,13 @@ pub(super) struct Recipe {
     pub tag_bytes: usize,
 }
 
+impl Recipe {
+    /// Whether a kernel can compute hashes of both together: all that takes time is the same.
+    pub(super) fn goes_with(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.version == other.version && self.parameters == other.parameters
+    }
+}
+
 /// A parsed PHC string.
 pub(super) struct Phc {
     pub recipe: Recipe,

@@ -20,6 +20,8 @@ pub(super) struct Fate {
     state: AtomicU8,
     /// The latest time to begin: later, they do not finish in time.
     begin_by: Instant,
+    /// The latest time to begin one in a pair, which takes longer.
+    pair_by: Instant,
 }
 
 impl Fate {
@@ -27,8 +29,8 @@ impl Fate {
     const BEGUN: u8 = 1;
     const ABANDONED: u8 = 2;
 
-    pub(super) const fn new(begin_by: Instant) -> Self {
-        Self { state: AtomicU8::new(Self::OPEN), begin_by }
+    pub(super) const fn new(begin_by: Instant, pair_by: Instant) -> Self {
+        Self { state: AtomicU8::new(Self::OPEN), begin_by, pair_by }
     }
 
     /// Marks that the caller no longer waits. Has no effect once one has begun.
@@ -58,6 +60,13 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// Whether to compute this and another job together, in so much memory for each.
+    fn pairs_with(&self, other: &Self, most_kib: u32, now: Instant) -> bool {
+        let (Method::Argon2(recipe), Method::Argon2(others)) = (&self.method, &other.method) else { return false };
+        let is_in_time = now <= self.fate.pair_by.min(other.fate.pair_by);
+        is_in_time && recipe.parameters.memory_kib <= most_kib && recipe.goes_with(others)
+    }
+
     /// Answers the caller. Gives the slot back first, so that a caller that has its answer can be admitted again.
     pub(super) fn answer(self, answer: Result<Tag, HasherError>) {
         let Self { password, slot, reply, .. } = self;
@@ -103,6 +112,10 @@ struct Lines {
     newcomers: VecDeque<TenantName>,
     /// The other tenants with a line, in the order of their turns.
     turns: VecDeque<TenantName>,
+    /// Number of jobs in all lines.
+    waiting: usize,
+    /// Number of workers that wait for a job.
+    idle: usize,
     stopped: bool,
 }
 
@@ -122,6 +135,7 @@ impl Lines {
             Line::default()
         });
         line.jobs.push_back(job);
+        self.waiting += 1;
     }
 
     /// Takes back a job that was given out and not computed: it does not count for its tenant's turn.
@@ -131,17 +145,23 @@ impl Lines {
         }
     }
 
-    /// The first job of the tenant whose turn it is.
+    /// Takes out the job whose turn it is.
     fn pop(&mut self) -> Option<Job> {
+        let line = self.line()?;
+        let job = line.jobs.pop_front()?;
+        line.given = line.given.saturating_add(job.slot.count());
+        self.waiting = self.waiting.saturating_sub(1);
+        Some(job)
+    }
+
+    /// The line of the tenant whose turn it is. Its first job is next.
+    fn line(&mut self) -> Option<&mut Line> {
         loop {
             let is_newcomer = !self.newcomers.is_empty();
             let among = if is_newcomer { &mut self.newcomers } else { &mut self.turns };
             let line = self.by_tenant.get_mut(among.front()?)?;
-            if line.given < TURN
-                && let Some(job) = line.jobs.pop_front()
-            {
-                line.given = line.given.saturating_add(job.slot.count());
-                return Some(job);
+            if line.given < TURN && !line.jobs.is_empty() {
+                break;
             }
             line.given = line.given.saturating_sub(TURN);
             let stays = is_newcomer || !line.jobs.is_empty();
@@ -152,6 +172,8 @@ impl Lines {
                 self.by_tenant.remove(&tenant);
             }
         }
+        let tenant = self.newcomers.front().or_else(|| self.turns.front())?;
+        self.by_tenant.get_mut(tenant)
     }
 }
 
@@ -166,25 +188,54 @@ impl Queue {
     }
 
     /// Waits for the next job that a caller still waits for and that can finish in time; `None` once stopped.
-    pub(super) fn next(&self, clock: &dyn Clock) -> Option<Job> {
+    ///
+    /// The job after it comes along if they can be computed together, in so much memory for each, and no idle worker is
+    /// there for it. So the order is the same as without pairs.
+    pub(super) fn next(&self, clock: &dyn Clock, pair_kib: Option<u32>) -> Option<(Job, Option<Job>)> {
         let mut lines = self.lines.lock();
-        loop {
-            if lines.stopped {
-                return None;
+        while !lines.stopped {
+            let now = clock.instant();
+            if let Some(job) = self.begin_next(&mut lines, now) {
+                let second = pair_kib.and_then(|most_kib| self.begin_second(&mut lines, &job, most_kib, now));
+                return Some((job, second));
             }
-            match lines.pop() {
-                Some(job) if !job.reply.is_closed() && job.fate.begin(clock.instant()) => {
-                    self.begun.fetch_add(1, Ordering::Relaxed);
-                    return Some(job);
-                }
-                Some(job) => {
-                    lines.take_back(&job);
-                    self.abandoned.fetch_add(1, Ordering::Relaxed);
-                    job.answer(Err(HasherError::Abandoned));
-                }
-                None => self.changed.wait(&mut lines),
+            lines.idle += 1;
+            self.changed.wait(&mut lines);
+            lines.idle -= 1;
+        }
+        None
+    }
+
+    fn begin_next(&self, lines: &mut Lines, now: Instant) -> Option<Job> {
+        loop {
+            let job = lines.pop()?;
+            if let Some(job) = self.begin(lines, job, now) {
+                return Some(job);
             }
         }
+    }
+
+    /// The next job, if it is one for the worker that has the first.
+    fn begin_second(&self, lines: &mut Lines, first: &Job, most_kib: u32, now: Instant) -> Option<Job> {
+        while lines.waiting > lines.idle && lines.line()?.jobs.front()?.pairs_with(first, most_kib, now) {
+            let job = lines.pop()?;
+            if let Some(job) = self.begin(lines, job, now) {
+                return Some(job);
+            }
+        }
+        None
+    }
+
+    /// Begins a job, or answers it if nobody waits for it or it would not finish in time.
+    fn begin(&self, lines: &mut Lines, job: Job, now: Instant) -> Option<Job> {
+        if !job.reply.is_closed() && job.fate.begin(now) {
+            self.begun.fetch_add(1, Ordering::Relaxed);
+            return Some(job);
+        }
+        lines.take_back(&job);
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
+        job.answer(Err(HasherError::Abandoned));
+        None
     }
 
     /// Number of jobs that have begun since the start, and of jobs abandoned before they began.
@@ -199,6 +250,10 @@ impl Queue {
         lines.newcomers.clear();
         lines.turns.clear();
         lines.by_tenant.clear();
+        lines.waiting = 0;
         self.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests;

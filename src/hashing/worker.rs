@@ -9,18 +9,27 @@ use super::cost::Parameters;
 use super::formats::{Foreign, Method};
 use super::kernel::{CantAllocate, CantCompute, Input, Kernel};
 use super::phc::{Recipe, Tag};
-use super::queue::Queue;
+use super::queue::{Job, Queue};
 use crate::domain::hash_problem::HashPart;
 use crate::ports::{Clock, HasherError};
 
-/// Makes the kernel of a worker.
-pub(super) type NewKernel = dyn Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync;
+/// Makes the kernel of a worker, with that much memory in KiB.
+pub(super) type NewKernel = dyn Fn(u32) -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync;
+
+/// Memory of a worker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WorkerMemory {
+    pub kib: u32,
+    /// Memory of each hash of a pair, if the worker computes pairs.
+    pub pair_kib: Option<u32>,
+}
 
 /// A kernel with what it needs to serve the queue.
 pub(super) struct Worker<'a> {
     /// `None` after a hash that needed the kernel's memory, or after that memory was lost, until it is needed again.
     pub kernel: Option<Box<dyn Kernel>>,
     pub new_kernel: &'a NewKernel,
+    pub memory: WorkerMemory,
     pub clock: &'a dyn Clock,
     pub admission: &'a Admission,
     /// Cost of the hashes that admission counts in.
@@ -30,16 +39,41 @@ pub(super) struct Worker<'a> {
 impl Worker<'_> {
     /// Computes jobs until the queue stops. A panic costs one job, not the worker.
     pub(super) fn serve(&mut self, queue: &Queue) {
-        while let Some(job) = queue.next(self.clock) {
-            let password = job.form.of(&job.password);
-            let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password, &job.method)));
-            let answer = computed.unwrap_or_else(|_| {
-                tracing::error!("a hash was not computed: the kernel panicked");
-                Err(HasherError::Stopped)
-            });
-            job.slot.finished(self.clock.instant());
-            job.answer(answer);
+        while let Some((job, second)) = queue.next(self.clock, self.memory.pair_kib) {
+            let Some(second) = second else {
+                self.serve_one(job);
+                continue;
+            };
+            // If they fail together, each gets what it gets alone: what is wrong with one does not concern the other.
+            let computed = catch_unwind(AssertUnwindSafe(|| self.compute_pair([&job, &second])));
+            let tags = computed.ok().flatten().map_or([None, None], |tags| tags.map(Some));
+            for (job, tag) in [job, second].into_iter().zip(tags) {
+                match tag {
+                    Some(tag) => self.finish(job, Ok(tag)),
+                    None => self.serve_one(job),
+                }
+            }
         }
+    }
+
+    fn serve_one(&mut self, job: Job) {
+        let password = job.form.of(&job.password);
+        let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password, &job.method)));
+        let answer = computed.unwrap_or_else(|_| {
+            tracing::error!("a hash was not computed: the kernel panicked");
+            Err(HasherError::Stopped)
+        });
+        self.finish(job, answer);
+    }
+
+    fn finish(&self, job: Job, answer: Result<Tag, HasherError>) {
+        job.slot.finished(self.clock.instant());
+        job.answer(answer);
+    }
+
+    fn compute_pair(&mut self, jobs: [&Job; 2]) -> Option<[Tag; 2]> {
+        let [Method::Argon2(one), Method::Argon2(other)] = jobs.map(|job| &job.method) else { return None };
+        self.argon2_pair(jobs.map(|job| job.form.of(&job.password)), [one, other]).ok()
     }
 
     fn compute(&mut self, password: &[u8], method: &Method) -> Result<Tag, HasherError> {
@@ -51,14 +85,7 @@ impl Worker<'_> {
 
     /// Computes one argon2 hash, and reports its time to admission if it has the cost that admission counts in.
     pub(super) fn argon2(&mut self, password: &[u8], recipe: &Recipe) -> Result<Tag, HasherError> {
-        let kernel = match &mut self.kernel {
-            Some(kernel) => kernel,
-            absent => absent.insert((self.new_kernel)().map_err(|error| {
-                tracing::error!(%error, "can't allocate the memory of a hash worker again");
-                HasherError::Stopped
-            })?),
-        };
-        let started = self.clock.instant();
+        let (started, kernel) = (self.clock.instant(), self.kernel()?);
         let mut tag = Zeroizing::new(vec![0; recipe.tag_bytes]);
         let input = Input { password, recipe, secret: &[], associated_data: &[] };
         let computed = kernel.compute(&input, &mut tag);
@@ -67,6 +94,41 @@ impl Worker<'_> {
             self.admission.measured(self.clock.instant().saturating_duration_since(started));
         }
         Ok(tag)
+    }
+
+    /// Computes two argon2 hashes together, and reports their time in the same way.
+    pub(super) fn argon2_pair(
+        &mut self,
+        passwords: [&[u8]; 2],
+        recipes: [&Recipe; 2],
+    ) -> Result<[Tag; 2], HasherError> {
+        let (started, kernel) = (self.clock.instant(), self.kernel()?);
+        let [mut first, mut second] = recipes.map(|recipe| Zeroizing::new(vec![0; recipe.tag_bytes]));
+        let ([one, other], [recipe, recipe_of_other]) = (passwords, recipes);
+        let [one, other] = [(one, recipe), (other, recipe_of_other)].map(|(password, recipe)| Input {
+            password,
+            recipe,
+            secret: &[],
+            associated_data: &[],
+        });
+        let computed = kernel.compute_pair([&one, &other], [&mut first, &mut second]);
+        computed.map_err(|error| self.failed(error))?;
+        if recipe.parameters == self.counted {
+            self.admission.measured_pair(self.clock.instant().saturating_duration_since(started));
+        }
+        Ok([first, second])
+    }
+
+    /// The kernel, made again if it is absent.
+    fn kernel(&mut self) -> Result<&mut dyn Kernel, HasherError> {
+        let kernel = match &mut self.kernel {
+            Some(kernel) => kernel,
+            absent => absent.insert((self.new_kernel)(self.memory.kib).map_err(|error| {
+                tracing::error!(%error, "can't allocate the memory of a hash worker again");
+                HasherError::Stopped
+            })?),
+        };
+        Ok(&mut **kernel)
     }
 
     /// Computes one hash of another method. A method that takes memory takes the place of the kernel, so that a worker

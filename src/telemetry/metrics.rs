@@ -53,7 +53,7 @@ impl Collector for OfHasher {
             vec![("kernel", figures.kernel), ("instructions", figures.instructions), ("reason", figures.reason)];
         let metrics: [(&str, &str, Option<Unit>, &dyn EncodeMetric); 9] = [
             ("hash_kernel", "Kernel that computes the hashes, and the reason for it", None, &Info::new(kernel)),
-            ("hash_workers", "Hashes computed at a time", None, &ConstGauge::new(figures.workers)),
+            ("hash_workers", "Threads that compute hashes", None, &ConstGauge::new(figures.workers)),
             ("hash_memory", "Memory of all hash workers", Some(Unit::Bytes), &ConstGauge::new(figures.arena_bytes)),
             (
                 "hash_duration",

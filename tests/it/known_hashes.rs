@@ -92,6 +92,7 @@ fn engine_with(kernel: KernelSetting, ceiling: Ceiling) -> HashEngine {
         ceiling,
         kernel,
         workers,
+        pairs: true,
         longest_wait: Duration::from_hours(1),
         allowed: AllowedAlgorithms::default(),
     };

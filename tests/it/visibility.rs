@@ -115,6 +115,7 @@ fn engine(clock: &Arc<SystemClock>) -> HashEngine {
         ceiling: Ceiling::new(Cost::DEFAULT, None).unwrap(),
         kernel: KernelSetting::Portable,
         workers: NonZeroUsize::new(1),
+        pairs: true,
         longest_wait: Duration::from_mins(1),
         allowed: AllowedAlgorithms::default(),
     };

@@ -14,7 +14,8 @@ mod timing;
 
 use std::time::Duration;
 
-use credentiald::hashing::{Cost, usable_cpus};
+use credentiald::ambient::SystemEntropy;
+use credentiald::hashing::{Cost, KernelChoice, KernelSetting, usable_cpus};
 
 use crate::callers::Cheap;
 use crate::charts::Curves;
@@ -195,5 +196,7 @@ const fn title(section: Section) -> &'static str {
 
 /// The workers' memory, as the server reserves it by default: each has the default cost's at least.
 fn arenas_mib(cost: Cost) -> f64 {
-    f64::from(usable_cpus().get()) * f64::from(cost.memory_kib().max(Cost::DEFAULT.memory_kib())) / 1024.0
+    let pairs = KernelChoice::new(KernelSetting::Auto, cost, &SystemEntropy).interleaves();
+    let new_hashes = cost.memory_kib() * if pairs { 2 } else { 1 };
+    f64::from(usable_cpus().get()) * f64::from(new_hashes.max(Cost::DEFAULT.memory_kib())) / 1024.0
 }

@@ -36,12 +36,25 @@ pub(super) struct Budget {
     pub latency: Duration,
     pub memory_mib: u32,
     pub workers: NonZeroU32,
+    /// Whether workers compute two hashes together where there is memory for them.
+    pub pairs: bool,
 }
 
 impl Budget {
     /// Whether there is memory for such a hash in every worker.
     pub(super) fn has_memory_for(&self, cost: Cost) -> bool {
         self.kib_in_total(cost.memory_kib()) <= u64::from(self.memory_mib) << 10
+    }
+
+    /// Whether every worker computes two such hashes together.
+    pub(super) fn is_in_pairs(&self, cost: Cost) -> bool {
+        let two = cost.memory_kib().saturating_mul(2);
+        self.pairs && self.kib_in_total(two) <= u64::from(self.memory_mib) << 10
+    }
+
+    /// Memory that a worker needs for such hashes.
+    pub(super) fn kib_each(&self, cost: Cost) -> u32 {
+        cost.memory_kib().saturating_mul(if self.is_in_pairs(cost) { 2 } else { 1 })
     }
 
     pub(super) fn kib_in_total(&self, kib_each: u32) -> u64 {
@@ -105,8 +118,12 @@ mod tests {
     #[test]
     fn memory_is_that_of_all_workers() {
         let workers = NonZeroU32::new(4).unwrap();
-        let budget = Budget { latency: Duration::ZERO, memory_mib: 4 * 46, workers };
+        let budget = Budget { latency: Duration::ZERO, memory_mib: 4 * 46, workers, pairs: true };
         assert!(budget.has_memory_for(Cost::DEFAULT));
         assert!(!budget.has_memory_for(Cost::new(47_105, 1, 1).unwrap()));
+        let half = Cost::new(47_104 / 2, 2, 1).unwrap();
+        assert!(budget.is_in_pairs(half) && !budget.is_in_pairs(Cost::DEFAULT));
+        assert_eq!((budget.kib_each(half), budget.kib_each(Cost::DEFAULT)), (47_104, 47_104));
+        assert_eq!(Budget { pairs: false, ..budget }.kib_each(half), 47_104 / 2);
     }
 }

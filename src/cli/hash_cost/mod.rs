@@ -50,13 +50,15 @@ pub(super) struct HashCostArgs {
 
 pub(super) fn run(args: &HashCostArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     let config = load(&args.settings, environment)?.config;
-    let EngineSettings { cost, kernel, workers, .. } = engine_settings(&config.hashing).map_err(Failure::failed)?;
+    let EngineSettings { cost, kernel, workers, pairs, .. } =
+        engine_settings(&config.hashing).map_err(Failure::failed)?;
+    let kernel = KernelChoice::new(kernel, cost, &SystemEntropy);
     let budget = Budget {
         latency: Duration::from_millis(args.latency_ms.into()),
         memory_mib: args.memory_mib,
         workers: workers.and_then(|workers| NonZeroU32::try_from(workers).ok()).unwrap_or_else(usable_cpus),
+        pairs: pairs && kernel.interleaves(),
     };
-    let kernel = KernelChoice::new(kernel, cost, &SystemEntropy);
     let candidates =
         measure(&costs(cost), &budget, kernel).map_err(|error| Failure::caused("can't measure", &error))?;
     let report = Report { kernel, budget, candidates, in_force: cost };
@@ -70,7 +72,7 @@ pub(super) fn run(args: &HashCostArgs, environment: &Environment, terminal: &mut
 /// Measures the costs whose memory is within the budget.
 fn measure(costs: &[Cost], budget: &Budget, kernel: KernelChoice) -> Result<Vec<Candidate>, MeasureError> {
     let has_memory = |cost: &&Cost| budget.has_memory_for(**cost);
-    let Some(largest) = costs.iter().filter(has_memory).map(|cost| cost.memory_kib()).max() else {
+    let Some(largest) = costs.iter().filter(has_memory).map(|cost| budget.kib_each(*cost)).max() else {
         return Ok(costs.iter().map(|cost| Candidate { cost: *cost, outcome: Outcome::TooLarge }).collect());
     };
     let steps = costs.iter().filter(has_memory).count().try_into().unwrap_or(u64::MAX);
@@ -79,7 +81,7 @@ fn measure(costs: &[Cost], budget: &Budget, kernel: KernelChoice) -> Result<Vec<
     let candidate = |cost: &Cost| {
         let outcome = if budget.has_memory_for(*cost) {
             progress.set_message(format!("{} KiB, {} passes", cost.memory_kib(), cost.iterations()));
-            let measured = gauge.measure(*cost, MEASURED_FOR)?;
+            let measured = gauge.measure(*cost, budget.is_in_pairs(*cost), MEASURED_FOR)?;
             progress.inc(1);
             budget.judge(measured)
         } else {

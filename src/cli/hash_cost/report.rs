@@ -36,7 +36,7 @@ impl Report {
     }
 
     pub(super) fn text(&self) -> String {
-        let Budget { latency, memory_mib, workers } = &self.budget;
+        let Budget { latency, memory_mib, workers, .. } = &self.budget;
         let mut table = plain();
         table.set_header(COLUMNS);
         table.add_rows(self.candidates.iter().map(|candidate| self.row(candidate)));
@@ -50,7 +50,7 @@ impl Report {
     }
 
     pub(super) fn json(&self) -> String {
-        let Budget { latency, memory_mib, workers } = &self.budget;
+        let Budget { latency, memory_mib, workers, .. } = &self.budget;
         let kernel = self.kernel;
         let report = json!({
             "kernel": {
@@ -81,7 +81,7 @@ impl Report {
             shown(measured.map(|measured| milliseconds(measured.alone))),
             shown(measured.map(|measured| milliseconds(measured.together))),
             shown(measured.map(|measured| measured.per_second)),
-            self.budget.kib_in_total(cost.memory_kib()).div_ceil(1024).to_string(),
+            self.budget.kib_in_total(self.budget.kib_each(*cost)).div_ceil(1024).to_string(),
             yes_or_no(true),
             yes_or_no(cost.meets_asvs()),
             verdict.join(", "),
@@ -96,7 +96,8 @@ impl Report {
             "alone_ms": measured.map(|measured| rounded(milliseconds(measured.alone))),
             "all_busy_ms": measured.map(|measured| rounded(milliseconds(measured.together))),
             "hashes_per_second": measured.map(|measured| rounded(measured.per_second)),
-            "mib_in_total": self.budget.kib_in_total(cost.memory_kib()).div_ceil(1024),
+            "mib_in_total": self.budget.kib_in_total(self.budget.kib_each(*cost)).div_ceil(1024),
+            "in_pairs": self.budget.is_in_pairs(*cost),
             "meets_owasp": true,
             "meets_asvs": cost.meets_asvs(),
             "verdict": candidate.verdict(),
@@ -114,6 +115,8 @@ impl Report {
         let (memory_kib, iterations, parallelism) = (cost.memory_kib(), cost.iterations(), cost.parallelism());
         let lines =
             format!("[hashing]\nmemory_kib = {memory_kib}\niterations = {iterations}\nparallelism = {parallelism}");
+        let one = if self.budget.pairs && !self.budget.is_in_pairs(cost) { "\ninterleave = 1" } else { "" };
+        let lines = lines + one;
         let usual = self.budget.kib_in_total(Ceiling::of(cost).memory_kib());
         if usual <= u64::from(self.budget.memory_mib) << 10 {
             return lines;

@@ -6,7 +6,7 @@ const LONG: Duration = Duration::from_hours(1);
 
 /// Two workers, 10 ms per hash, at most 100 ms of waiting.
 fn admission() -> Arc<Admission> {
-    let admission = Admission::new(NonZeroU32::new(2).unwrap(), Duration::from_millis(100));
+    let admission = Admission::new(NonZeroU32::new(2).unwrap(), false, Duration::from_millis(100));
     admission.measured(Duration::from_millis(10));
     Arc::new(admission)
 }
@@ -130,4 +130,19 @@ fn absurd_counts_neither_overflow_nor_panic() {
     let admission = admission();
     let _all = admission.admit_alone(u32::MAX, Duration::MAX);
     assert!(admission.admit_alone(u32::MAX, Duration::MAX).is_err());
+}
+
+#[test]
+fn what_waits_counts_by_the_time_of_pairs() {
+    let admission = Admission::new(NonZeroU32::new(2).unwrap(), true, Duration::from_millis(100));
+    admission.measured(Duration::from_millis(10));
+    admission.measured_pair(Duration::from_millis(14));
+    let admission = Arc::new(admission);
+    let reservation = admission.admit_alone(6, LONG).unwrap();
+    assert_eq!(reservation.own_time(), Duration::from_millis(30));
+    assert_eq!(reservation.own_time_in_pairs(), Duration::from_millis(42));
+    let refused = admission.admit_alone(1, Duration::ZERO).err();
+    // Six hashes on two workers at 7 ms each, a third more, and one hash alone.
+    let (expected_wait, enough) = (Duration::from_millis(21), Duration::from_millis(38));
+    assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait, enough }));
 }

@@ -11,6 +11,7 @@ use super::*;
 use crate::domain::time::Timestamp;
 use crate::ports::HasherError;
 
+mod pairs;
 mod turns;
 
 /// A clock that stands still until a test turns it.
@@ -71,6 +72,17 @@ impl Kernel for Tame {
         }
         Ok(())
     }
+
+    fn compute_pair(&mut self, inputs: [&Input<'_>; 2], tags: [&mut [u8]; 2]) -> Result<(), CantCompute> {
+        let passwords = inputs.map(|input| String::from_utf8_lossy(input.password));
+        self.computed.lock().unwrap().push(passwords.join("+"));
+        let before = self.computed.lock().unwrap().len();
+        for (input, tag) in inputs.into_iter().zip(tags) {
+            self.compute(input, tag)?;
+        }
+        self.computed.lock().unwrap().truncate(before);
+        Ok(())
+    }
 }
 
 /// An engine with one tame worker, and the channels by which the test controls it.
@@ -83,40 +95,45 @@ struct Held {
 }
 
 fn held() -> Held {
+    held_with(KernelChoice::portable("a test holds it"))
+}
+
+fn held_with(choice: KernelChoice) -> Held {
     let (entered_sender, entered) = mpsc::channel();
     let (release, released) = mpsc::channel();
     let computed = Computed::default();
     let (count, released) = (Arc::clone(&computed), Arc::new(Mutex::new(released)));
-    let new_kernel = move || {
+    let new_kernel = move |_| {
         let (computed, released) = (Arc::clone(&count), Arc::clone(&released));
         Ok(Box::new(Tame { computed, entered: entered_sender.clone(), released }) as Box<dyn Kernel>)
     };
     let clock = TurnedClock::new();
-    let engine = start_at(Arc::clone(&clock), None, new_kernel).unwrap();
+    let engine = start_at(choice, Arc::clone(&clock), None, new_kernel).unwrap();
     Held { engine, clock, computed, entered, release }
 }
 
 fn start(
     available_bytes: Option<u64>,
-    new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync + 'static,
+    new_kernel: impl Fn(u32) -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync + 'static,
 ) -> Result<HashEngine, EngineError> {
-    start_at(TurnedClock::new(), available_bytes, new_kernel)
+    start_at(KernelChoice::portable("a test holds it"), TurnedClock::new(), available_bytes, new_kernel)
 }
 
 fn start_at(
+    choice: KernelChoice,
     clock: Arc<TurnedClock>,
     available_bytes: Option<u64>,
-    new_kernel: impl Fn() -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync + 'static,
+    new_kernel: impl Fn(u32) -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync + 'static,
 ) -> Result<HashEngine, EngineError> {
     let settings = EngineSettings {
         cost: Cost::DEFAULT,
         ceiling: Ceiling::of(Cost::DEFAULT),
         kernel: KernelSetting::Portable,
         workers: NonZeroUsize::new(1),
+        pairs: true,
         longest_wait: Duration::from_hours(1),
         allowed: AllowedAlgorithms::default(),
     };
-    let choice = KernelChoice::portable("a test holds it");
     HashEngine::start_with(settings, choice, clock, &Zeros, available_bytes, &(Arc::new(new_kernel) as Arc<NewKernel>))
 }
 
@@ -205,7 +222,7 @@ async fn an_unreadable_hash_is_never_computed() {
 
 #[test]
 fn arenas_that_do_not_fit_are_refused_before_any_is_made() {
-    let refused = start(Some(45 << 20), || panic!("an arena was made")).err().unwrap();
+    let refused = start(Some(45 << 20), |_| panic!("an arena was made")).err().unwrap();
     assert!(matches!(refused, EngineError::TooLittleMemory(_)), "{refused}");
 }
 
@@ -217,7 +234,7 @@ fn a_worker_that_fails_its_first_hash_stops_the_start() {
             std::panic::resume_unwind(Box::new(()))
         }
     }
-    let refused = start(None, || Ok(Box::new(Broken))).err();
+    let refused = start(None, |_| Ok(Box::new(Broken))).err();
     assert!(matches!(refused, Some(EngineError::WarmUp)));
 }
 
@@ -244,7 +261,7 @@ impl Drop for Counted {
 async fn what_takes_memory_takes_the_place_of_the_kernel() {
     let living = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&living);
-    let new_kernel = move || {
+    let new_kernel = move |_| {
         count.fetch_add(1, Ordering::SeqCst);
         Ok(Box::new(Counted(Arc::clone(&count))) as Box<dyn Kernel>)
     };
@@ -268,7 +285,7 @@ impl Kernel for Forgetful {
 
 #[tokio::test]
 async fn a_kernel_that_lost_its_memory_is_replaced() {
-    let engine = start(None, || Ok(Box::new(Forgetful(0)))).unwrap();
+    let engine = start(None, |_| Ok(Box::new(Forgetful(0)))).unwrap();
     let hashes = admit(&engine, 2);
     assert_eq!(hashes.hash(password("lost"), [0; SALT_BYTES]).await, Err(HasherError::Stopped));
     assert!(hashes.hash(password("next"), [0; SALT_BYTES]).await.is_ok());

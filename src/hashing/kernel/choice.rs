@@ -87,6 +87,17 @@ impl KernelChoice {
         matches!(self.kernel, Known::Portable)
     }
 
+    /// Whether two hashes take it less time together than one after the other.
+    pub const fn interleaves(self) -> bool {
+        matches!(self.kernel, Known::Vector(_))
+    }
+
+    /// One that interleaves, on any CPU.
+    #[cfg(test)]
+    pub(in crate::hashing) const fn interleaving() -> Self {
+        Self { kernel: Known::Vector(Instructions::scalar()), reason: "a test" }
+    }
+
     /// The instructions that it uses on this CPU, for example `avx512`.
     pub fn instructions(self) -> &'static str {
         match self.kernel {

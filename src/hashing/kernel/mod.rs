@@ -38,13 +38,19 @@ impl Input<'_> {
     }
 }
 
-/// Computes argon2, one hash at a time, in its own memory.
+/// Computes argon2, one hash or two at a time, in its own memory.
 ///
-/// An implementation MUST allocate for its largest hash when it is made, MUST NOT allocate more later, and MUST leave
+/// An implementation MUST allocate its memory when it is made, MUST NOT allocate more later, and MUST leave
 /// nothing of the input in its memory, even if it panics.
 pub(super) trait Kernel: Send {
     /// Fills the tag.
     fn compute(&mut self, input: &Input<'_>, tag: &mut [u8]) -> Result<(), CantCompute>;
+
+    /// Fills the tags of two inputs whose recipes [go together](Recipe::goes_with). A kernel that interleaves them needs
+    /// memory for both.
+    fn compute_pair(&mut self, inputs: [&Input<'_>; 2], tags: [&mut [u8]; 2]) -> Result<(), CantCompute> {
+        inputs.into_iter().zip(tags).try_for_each(|(input, tag)| self.compute(input, tag))
+    }
 }
 
 /// Why a kernel did not compute a hash.

@@ -41,7 +41,7 @@ pub(super) fn check(
 ) -> Result<(), &'static str> {
     let tried = catch_unwind(AssertUnwindSafe(|| {
         const ALLOCATION: &str = "there is no memory for the self-test of the kernel";
-        let mut kernel = new_kernel(MEMORY_KIB).map_err(|_| ALLOCATION)?;
+        let mut kernel = new_kernel(2 * MEMORY_KIB).map_err(|_| ALLOCATION)?;
         let mut reference = PortableKernel::new(MEMORY_KIB).map_err(|_| ALLOCATION)?;
         check_vectors(&mut *kernel)?;
         let mut test = Comparison { kernel: &mut *kernel, reference: &mut reference, draw: Draw(entropy) };
@@ -77,8 +77,7 @@ impl Comparison<'_> {
         let lines = OWASP_LINES.map(|(_, iterations)| (iterations, 1));
         for (iterations, parallelism) in lines.into_iter().chain([(cost.iterations(), cost.parallelism())]) {
             let parameters = Parameters { memory_kib: MEMORY_KIB, iterations, parallelism };
-            let recipe = self.draw.recipe(Algorithm::Argon2id, Version::V0x13, parameters);
-            self.compare(&recipe)?;
+            self.compare(Algorithm::Argon2id, Version::V0x13, parameters)?;
         }
         Ok(())
     }
@@ -91,21 +90,36 @@ impl Comparison<'_> {
                     let memory_kib = 8 * parallelism + u32::from(self.draw.number(0..=255));
                     let iterations = self.draw.number(1..=3).into();
                     let parameters = Parameters { memory_kib, iterations, parallelism };
-                    let recipe = self.draw.recipe(algorithm, version, parameters);
-                    self.compare(&recipe)?;
+                    self.compare(algorithm, version, parameters)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn compare(&mut self, recipe: &Recipe) -> Result<(), &'static str> {
-        let [password, secret, associated_data] = [0..=64, 0..=32, 0..=32].map(|length| self.draw.bytes(length));
-        let input = Input { password: &password, recipe, secret: &secret, associated_data: &associated_data };
-        let (mut tag, mut expected) = (vec![0; recipe.tag_bytes], vec![0; recipe.tag_bytes]);
-        self.kernel.compute(&input, &mut tag).map_err(|_| "the kernel fails in its self-test")?;
-        self.reference.compute(&input, &mut expected).map_err(|_| "the portable kernel fails in the self-test")?;
-        if tag == expected { Ok(()) } else { Err("the kernel differs from the portable one") }
+    /// Compares one hash alone, and two together.
+    fn compare(&mut self, algorithm: Algorithm, version: Version, parameters: Parameters) -> Result<(), &'static str> {
+        const FAILS: &str = "the kernel fails in its self-test";
+        const DIFFERS: &str = "the kernel differs from the portable one";
+        let drawn = [(); 2].map(|()| {
+            let recipe = self.draw.recipe(algorithm, version, parameters);
+            (recipe, [0..=64, 0..=32, 0..=32].map(|length| self.draw.bytes(length)))
+        });
+        let [one, other] = drawn.each_ref().map(|(recipe, [password, secret, associated_data])| Input {
+            password,
+            recipe,
+            secret,
+            associated_data,
+        });
+        let mut expected = [&one, &other].map(|input| vec![0; input.recipe.tag_bytes]);
+        let [mut alone, _] = expected.clone();
+        let [mut first, mut second] = expected.clone();
+        for (input, tag) in [&one, &other].into_iter().zip(&mut expected) {
+            self.reference.compute(input, tag).map_err(|_| "the portable kernel fails in the self-test")?;
+        }
+        self.kernel.compute(&one, &mut alone).map_err(|_| FAILS)?;
+        self.kernel.compute_pair([&one, &other], [&mut first, &mut second]).map_err(|_| FAILS)?;
+        if alone == first && [first, second] == expected { Ok(()) } else { Err(DIFFERS) }
     }
 }
 

@@ -82,8 +82,9 @@ proptest! {
     fn every_kernel_is_equal_to_the_portable_one(
         algorithm in prop::sample::select(&[Algorithm::Argon2d, Algorithm::Argon2i, Algorithm::Argon2id][..]),
         version in prop::sample::select(&[Version::V0x10, Version::V0x13][..]),
-        (parallelism, more_kib, iterations) in (1_u32..=8, 0_u32..=512, 1_u32..=4),
+        (parallelism, more_kib, iterations) in (1_u32..=8, 0_u32..=448, 1_u32..=4),
         password in prop::collection::vec(any::<u8>(), 0..200),
+        other_password in prop::collection::vec(any::<u8>(), 0..200),
         salt in prop::collection::vec(any::<u8>(), 8..=48),
         secret in prop::collection::vec(any::<u8>(), 0..=64),
         associated_data in prop::collection::vec(any::<u8>(), 0..=32),
@@ -92,13 +93,34 @@ proptest! {
         let parameters = Parameters { memory_kib: 8 * parallelism + more_kib, iterations, parallelism };
         let recipe = Recipe { algorithm, version, parameters, salt, tag_bytes };
         let input = Input { password: &password, recipe: &recipe, secret: &secret, associated_data: &associated_data };
+        let other = Input { password: &other_password, ..input };
         let tags: Vec<_> = kernels().into_iter().map(|mut kernel| {
-            let mut tag = vec![0; tag_bytes];
-            kernel.compute(&input, &mut tag).map(|()| tag)
+            let [mut first, mut second, mut alone, mut of_other] = [(); 4].map(|()| vec![0; tag_bytes]);
+            kernel.compute_pair([&input, &other], [&mut first, &mut second])?;
+            kernel.compute(&input, &mut alone)?;
+            kernel.compute(&other, &mut of_other)?;
+            Ok::<_, CantCompute>([first, second, alone, of_other])
         }).collect();
-        prop_assert!(tags[0].is_ok());
+        let [first, second, alone, of_other] = tags[0].as_ref().unwrap();
+        prop_assert_eq!([first, second], [alone, of_other]);
         assert_all_equal(&tags);
     }
+}
+
+#[test]
+fn a_pair_whose_recipes_differ_or_that_is_too_large_is_refused() {
+    let mut kernel = VectorKernel::new(Instructions::scalar(), MEMORY_KIB).unwrap();
+    let mut compute = |kibs: [u32; 2]| {
+        let recipes = kibs.map(|memory_kib| {
+            recipe(Algorithm::Argon2id, Version::V0x13, Parameters { memory_kib, iterations: 1, parallelism: 1 })
+        });
+        let [one, other] =
+            recipes.each_ref().map(|recipe| Input { password: b"password", recipe, secret: &[], associated_data: &[] });
+        kernel.compute_pair([&one, &other], [&mut [0; 32], &mut [0; 32]])
+    };
+    assert_eq!(compute([MEMORY_KIB / 2, MEMORY_KIB / 4]), Err(CantCompute::Input));
+    assert_eq!(compute([MEMORY_KIB / 2 + 4; 2]), Err(CantCompute::Input));
+    assert_eq!(compute([MEMORY_KIB / 2; 2]), Ok(()));
 }
 
 /// Counts up, so that inputs differ.
@@ -149,6 +171,23 @@ fn the_self_test_finds_every_difference() {
 }
 
 #[test]
+fn the_self_test_finds_what_is_wrong_in_pairs_only() {
+    struct FirstTwice(PortableKernel);
+    impl Kernel for FirstTwice {
+        fn compute(&mut self, input: &Input<'_>, tag: &mut [u8]) -> Result<(), CantCompute> {
+            self.0.compute(input, tag)
+        }
+
+        fn compute_pair(&mut self, [one, _]: [&Input<'_>; 2], tags: [&mut [u8]; 2]) -> Result<(), CantCompute> {
+            tags.into_iter().try_for_each(|tag| self.compute(one, tag))
+        }
+    }
+    let new_kernel = |memory_kib| Ok(Box::new(FirstTwice(PortableKernel::new(memory_kib)?)) as Box<dyn Kernel>);
+    let verdict = self_test::check(new_kernel, Cost::DEFAULT, &Counting::default());
+    assert_eq!(verdict, Err("the kernel differs from the portable one"));
+}
+
+#[test]
 fn the_portable_kernel_is_used_where_it_is_asked_for() {
     let choice = KernelChoice::new(KernelSetting::Portable, Cost::DEFAULT, &Counting::default());
     assert_eq!(choice.name(), "portable");
@@ -176,5 +215,9 @@ fn no_block_is_left_after_a_hash() {
     assert!(portable.arena.is_wiped());
     let mut vector = VectorKernel::new(Instructions::scalar(), MEMORY_KIB).unwrap();
     vector.compute(&input, &mut [0; 32]).unwrap();
+    assert!(vector.arena.is_wiped());
+    let half = Parameters { memory_kib: MEMORY_KIB / 2, iterations: 1, parallelism: 1 };
+    let input = Input { recipe: &Recipe { parameters: half, ..recipe.clone() }, ..input };
+    vector.compute_pair([&input, &input], [&mut [0; 32], &mut [0; 32]]).unwrap();
     assert!(vector.arena.is_wiped());
 }

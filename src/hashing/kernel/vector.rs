@@ -13,20 +13,45 @@ pub(in crate::hashing) struct VectorKernel {
 }
 
 impl VectorKernel {
-    /// Allocates memory for hashes of that size.
+    /// Allocates memory for hashes of that size, or for pairs of half of it.
     pub(in crate::hashing) fn new(instructions: Instructions, memory_kib: u32) -> Result<Self, CantAllocate> {
         Ok(Self { instructions, arena: Arena::of_kib(memory_kib)? })
     }
 }
 
+impl VectorKernel {
+    /// Fills the tags of inputs whose recipes go together.
+    fn compute_together<const N: usize>(
+        &mut self,
+        inputs: [&Input<'_>; N],
+        tags: [&mut [u8]; N],
+    ) -> Result<(), CantCompute> {
+        let (input, tag) = (inputs.first().ok_or(CantCompute::Input)?, tags.first().ok_or(CantCompute::Input)?);
+        let (parameters, Recipe { algorithm, version, .. }) = (input.parameters(tag)?, input.recipe);
+        let blocks = parameters.block_count();
+        let mut lent = self.arena.lend(blocks.saturating_mul(N)).ok_or(CantCompute::Input)?;
+        let mut outputs = lent.chunks_exact_mut(blocks).zip(tags);
+        let mut hashes = inputs.map(|input| {
+            let Input { password, recipe: Recipe { salt, .. }, secret, associated_data } = *input;
+            let input = argon2_vectors::Input { password, salt, secret, associated_data };
+            let (memory, tag) = outputs.next().unwrap_or_default();
+            Hash { input, memory, tag }
+        });
+        Ok(argon2_vectors::hash(self.instructions, *algorithm, *version, &parameters, &mut hashes)?)
+    }
+}
+
 impl Kernel for VectorKernel {
     fn compute(&mut self, input: &Input<'_>, tag: &mut [u8]) -> Result<(), CantCompute> {
-        let parameters = input.parameters(tag)?;
-        let Input { password, recipe: Recipe { algorithm, version, salt, .. }, secret, associated_data } = *input;
-        let mut lent = self.arena.lend(parameters.block_count()).ok_or(CantCompute::Input)?;
-        let input = argon2_vectors::Input { password, salt, secret, associated_data };
-        let mut hashes = [Hash { input, memory: &mut lent, tag }];
-        Ok(argon2_vectors::hash(self.instructions, *algorithm, *version, &parameters, &mut hashes)?)
+        self.compute_together([input], [tag])
+    }
+
+    fn compute_pair(&mut self, inputs: [&Input<'_>; 2], tags: [&mut [u8]; 2]) -> Result<(), CantCompute> {
+        let [one, other] = inputs;
+        if !one.recipe.goes_with(other.recipe) {
+            return Err(CantCompute::Input);
+        }
+        self.compute_together(inputs, tags)
     }
 }
 
