@@ -1,5 +1,6 @@
 //! Any bytes, as the message of any RPC, are answered with a typed error: the fields that are bad, or, once all are
-//! good, that the caller may not do it. Every error fits into the headers that clients accept.
+//! good, that the caller may not do it. Only an import reports its bad rows in its answer, and stores nothing. Every error
+//! fits into the headers that clients accept.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
@@ -63,7 +64,7 @@ impl Fixture {
         Self { runtime, edge, _directory: directory }
     }
 
-    async fn answer(&self, action: Action, message: &[u8]) -> Status {
+    async fn answer(&self, action: Action, message: &[u8]) -> (Status, Bytes) {
         let mut edge = self.edge.of_caller(caller_of(action));
         let length = u32::try_from(message.len()).unwrap().to_be_bytes();
         let body = Body::new(Full::new(Bytes::from([&[0], &length[..], message].concat())));
@@ -71,9 +72,11 @@ impl Fixture {
         let request = Request::post(uri).header("content-type", "application/grpc").body(body).unwrap();
         let Ok(response) = edge.call(request).await;
         let headers = response.headers().clone();
-        let trailers = response.into_body().collect().await.unwrap().trailers().cloned().unwrap_or_default();
+        let reply = response.into_body().collect().await.unwrap();
+        let trailers = reply.trailers().cloned().unwrap_or_default();
         assert!(size(&headers) + size(&trailers) < MAX_HEADER_BYTES, "{headers:?}");
-        Status::from_header_map(&headers).or_else(|| Status::from_header_map(&trailers)).expect("a status")
+        let status = Status::from_header_map(&headers).or_else(|| Status::from_header_map(&trailers));
+        (status.expect("a status"), reply.to_bytes())
     }
 }
 
@@ -85,7 +88,11 @@ fn size(headers: &HeaderMap) -> usize {
 pub fn run(bytes: &[u8]) {
     let Some((chosen, message)) = bytes.split_first() else { return };
     let action = Action::ALL[usize::from(*chosen) % Action::ALL.len()];
-    let status = FIXTURE.with(|fixture| fixture.runtime.block_on(fixture.answer(action, message)));
+    let (status, reply) = FIXTURE.with(|fixture| fixture.runtime.block_on(fixture.answer(action, message)));
+    if (action, status.code()) == (Action::ImportCredentials, Code::Ok) {
+        assert_eq!(imported(&reply), 0, "a bad row is reported, and nothing is stored");
+        return;
+    }
     let details = status.get_error_details();
     let info = details.error_info().unwrap_or_else(|| panic!("{action:?}: {status:?}"));
     assert_eq!(info.domain, ERROR_DOMAIN);
@@ -93,6 +100,14 @@ pub fn run(bytes: &[u8]) {
         (Code::InvalidArgument, "INVALID_FIELD") | (Code::PermissionDenied, "ACCESS_DENIED") => {}
         (code, reason) => panic!("{action:?}: {code:?} {reason}: {status:?}"),
     }
+}
+
+/// The number of rows that an import stored.
+fn imported(reply: &[u8]) -> u64 {
+    let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
+    let descriptor = pool.get_message_by_name("credential.admin.v1.ImportCredentialsResponse").unwrap();
+    let message = DynamicMessage::decode(descriptor, &reply[5..]).unwrap();
+    message.get_field_by_name("imported").unwrap().as_u64().unwrap()
 }
 
 /// For each RPC, a message with all of its fields set.
