@@ -137,6 +137,10 @@ impl Transaction for WriteTransaction {
         " FOR UPDATE"
     }
 
+    fn for_no_key_update(&self) -> &'static str {
+        " FOR NO KEY UPDATE"
+    }
+
     fn for_key_share(&self) -> &'static str {
         " FOR KEY SHARE"
     }

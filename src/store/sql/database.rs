@@ -85,6 +85,11 @@ pub(in crate::store) trait Transaction: Send {
         ""
     }
 
+    /// Ends a select whose rows are to be changed, but not their keys: rows that refer to them may be added meanwhile.
+    fn for_no_key_update(&self) -> &'static str {
+        ""
+    }
+
     /// Suffix of a query that locks its rows against removal by others until the transaction ends. Others may take the
     /// same lock meanwhile.
     fn for_key_share(&self) -> &'static str {

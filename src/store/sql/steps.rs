@@ -75,7 +75,7 @@ impl Step {
     pub(super) async fn run(self, transaction: &mut dyn Transaction) -> Result<u64, StoreError> {
         let lock = match self.kind {
             StepKind::Keep => transaction.for_key_share(),
-            StepKind::Lock => transaction.for_update(),
+            StepKind::Lock => transaction.for_no_key_update(),
             StepKind::Change => "",
         };
         match self.kind {

@@ -40,6 +40,7 @@ const EXPLAINED: &[&str] = &[
 const IN_SQLITE: &[(&str, &str)] = &[
     ("jsonb_array_elements(CAST($1 AS JSONB))", "json_each($1)"),
     (" FOR UPDATE", ""),
+    (" FOR NO KEY UPDATE", ""),
     (" FOR KEY SHARE", ""),
     ("LATERAL (SELECT k.*) s ON TRUE", "subject s ON s.rowid = k.rowid"),
     ("LATERAL (SELECT k.*) c ON TRUE", "credential c ON c.rowid = k.rowid"),
