@@ -14,10 +14,8 @@ use super::cost::{Ceiling, Parameters};
 use super::formats::parts;
 use crate::domain::hash_problem::{HashPart, HashProblem};
 
-const MIN_SALT_BYTES: u64 = 8;
-const MAX_SALT_BYTES: u64 = 48;
-const MIN_TAG_BYTES: u64 = 10;
-const MAX_TAG_BYTES: u64 = 64;
+const SALT_BYTES: std::ops::RangeInclusive<u64> = 8..=48;
+const TAG_BYTES: std::ops::RangeInclusive<u64> = 10..=64;
 
 /// Argon2's result.
 pub(super) type Tag = Zeroizing<Vec<u8>>;
@@ -58,8 +56,8 @@ pub(super) fn read(algorithm: Algorithm, text: &str, ceiling: Ceiling) -> Result
     let parameters = parse_parameters(parameters)?;
     ceiling.check(parameters)?;
     let (salt, tag) = (parts::salt(salt, &STANDARD_NO_PAD)?, parts::tag(tag, &STANDARD_NO_PAD)?);
-    HashProblem::unless_within("salt's length in bytes", MIN_SALT_BYTES, MAX_SALT_BYTES, salt.len() as u64)?;
-    HashProblem::unless_within("tag's length in bytes", MIN_TAG_BYTES, MAX_TAG_BYTES, tag.len() as u64)?;
+    parts::check_salt(&salt, SALT_BYTES)?;
+    parts::check_tag(&tag, TAG_BYTES)?;
     Ok(Phc { recipe: Recipe { algorithm, version, parameters, salt, tag_bytes: tag.len() }, tag })
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256, Sha384};
 use zeroize::Zeroizing;
 
 use super::parts::{self, PADDED, UNPADDED, fields, number};
-use super::{Foreign, Read, Stored};
+use super::{Algorithm, Foreign, Read, Stored};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
 use crate::hashing::kernel::CantCompute;
@@ -146,16 +146,12 @@ impl PreHash {
 }
 
 impl Foreign for Bcrypt {
-    fn opt_in(&self) -> Option<OptInAlgorithm> {
-        match self.pre_hash {
-            PreHash::Nothing => None,
-            PreHash::Sha256 | PreHash::SaltedSha256 | PreHash::HexSha256 => Some(OptInAlgorithm::BcryptSha256),
-            PreHash::WordPress => Some(OptInAlgorithm::WordpressBcrypt),
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        self.opt_in().map_or("bcrypt", OptInAlgorithm::as_str)
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::OptIn(match self.pre_hash {
+            PreHash::Nothing => return Algorithm::Usual("bcrypt"),
+            PreHash::Sha256 | PreHash::SaltedSha256 | PreHash::HexSha256 => OptInAlgorithm::BcryptSha256,
+            PreHash::WordPress => OptInAlgorithm::WordpressBcrypt,
+        })
     }
 
     fn parameters(&self) -> String {

@@ -5,9 +5,9 @@ use base64::Engine as _;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::parts::{self, UNPADDED, crypt_digit, fields, number};
+use super::parts::{self, UNPADDED, check_salt, fields, number, text_tag};
 use super::sha_crypt::encode;
-use super::{Foreign, Read, Stored};
+use super::{Algorithm, Foreign, Read, Stored};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
 use crate::hashing::kernel::CantCompute;
@@ -51,20 +51,14 @@ fn of_bytes(bytes: &[u8]) -> Read {
 
 fn stored(rounds: u32, salt: Vec<u8>, tag: &[u8]) -> Read {
     HashProblem::unless_within("rounds", 5000, 4_095_000, rounds.into())?;
-    HashProblem::unless_within("salt's length in bytes", SALT_BYTES, SALT_BYTES, salt.len() as u64)?;
-    if tag.len() != TAG_CHARACTERS || !tag.iter().all(|byte| crypt_digit(*byte).is_some()) {
-        return Err(HashPart::Tag.expected("43 characters of `./0-9A-Za-z`"));
-    }
-    Ok(Stored::foreign(CachingSha2 { rounds, salt }, Zeroizing::new(tag.to_vec())))
+    check_salt(&salt, SALT_BYTES..=SALT_BYTES)?;
+    let tag = text_tag(tag, TAG_CHARACTERS, "43 characters of `./0-9A-Za-z`")?;
+    Ok(Stored::foreign(CachingSha2 { rounds, salt }, tag))
 }
 
 impl Foreign for CachingSha2 {
-    fn opt_in(&self) -> Option<OptInAlgorithm> {
-        Some(OptInAlgorithm::CachingSha2)
-    }
-
-    fn name(&self) -> &'static str {
-        OptInAlgorithm::CachingSha2.as_str()
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::OptIn(OptInAlgorithm::CachingSha2)
     }
 
     fn parameters(&self) -> String {
@@ -73,7 +67,8 @@ impl Foreign for CachingSha2 {
 
     fn written(&self, tag: &Tag) -> String {
         let Self { rounds, salt } = self;
-        format!("${}$rounds={rounds}${}${}", self.name(), UNPADDED.encode(salt), String::from_utf8_lossy(tag))
+        let (name, salt, tag) = (self.algorithm().name(), UNPADDED.encode(salt), String::from_utf8_lossy(tag));
+        format!("${name}$rounds={rounds}${salt}${tag}")
     }
 
     /// Each round hashes the password up to three times.

@@ -5,7 +5,7 @@
 
 use argon2::Algorithm::{Argon2d, Argon2i, Argon2id};
 
-use super::pbkdf2::Hash::{Sha1, Sha256, Sha512};
+use super::sha::Sha::{Sha1, Sha256, Sha512};
 use super::sha_crypt::Hash;
 use super::{
     Read, Stored, bcrypt, caching_sha2, md5_crypt, pbkdf2, phpass, salted_sha, scram, scrypt, sha_crypt, yescrypt,
@@ -55,15 +55,15 @@ const FORMS: &[(&str, Reader)] = &[
     ("$y$", yescrypt::crypt),
     ("$1$", |rest, _| md5_crypt::crypt(md5_crypt::Variant::Unix, rest)),
     ("$apr1$", |rest, _| md5_crypt::crypt(md5_crypt::Variant::Apache, rest)),
-    ("{SSHA}", |rest, _| salted_sha::base64(salted_sha::Hash::Sha1, rest)),
-    ("{SSHA256}", |rest, _| salted_sha::base64(salted_sha::Hash::Sha256, rest)),
-    ("{SSHA512}", |rest, _| salted_sha::base64(salted_sha::Hash::Sha512, rest)),
-    ("{SSHA.HEX}", |rest, _| salted_sha::hexadecimal(salted_sha::Hash::Sha1, rest)),
-    ("{SSHA256.HEX}", |rest, _| salted_sha::hexadecimal(salted_sha::Hash::Sha256, rest)),
-    ("{SSHA512.HEX}", |rest, _| salted_sha::hexadecimal(salted_sha::Hash::Sha512, rest)),
-    ("$ssha$", |rest, _| salted_sha::normal(salted_sha::Hash::Sha1, rest)),
-    ("$ssha256$", |rest, _| salted_sha::normal(salted_sha::Hash::Sha256, rest)),
-    ("$ssha512$", |rest, _| salted_sha::normal(salted_sha::Hash::Sha512, rest)),
+    ("{SSHA}", |rest, _| salted_sha::base64(Sha1, rest)),
+    ("{SSHA256}", |rest, _| salted_sha::base64(Sha256, rest)),
+    ("{SSHA512}", |rest, _| salted_sha::base64(Sha512, rest)),
+    ("{SSHA.HEX}", |rest, _| salted_sha::hexadecimal(Sha1, rest)),
+    ("{SSHA256.HEX}", |rest, _| salted_sha::hexadecimal(Sha256, rest)),
+    ("{SSHA512.HEX}", |rest, _| salted_sha::hexadecimal(Sha512, rest)),
+    ("$ssha$", |rest, _| salted_sha::normal(Sha1, rest)),
+    ("$ssha256$", |rest, _| salted_sha::normal(Sha256, rest)),
+    ("$ssha512$", |rest, _| salted_sha::normal(Sha512, rest)),
     ("$pbkdf2-sha1$", |rest, _| pbkdf2::phc(Sha1, rest)),
     ("$pbkdf2$", |rest, _| pbkdf2::phc(Sha1, rest)),
     ("{PBKDF2}", |rest, _| pbkdf2::braces(rest)),
@@ -136,7 +136,7 @@ const SHAPES: &[(Shape, Reader)] = &[
     (is_digest, |_, _| refused("a digest without a salt", TOO_WEAK)),
 ];
 
-/// Reads a hash in any form. Whatever the form, the result is the same.
+/// Reads a hash in any form. All forms of one hash give the same result.
 pub(super) fn read(text: &str, ceiling: Ceiling) -> Read {
     let (max, found) = (MAX_STRING_BYTES, text.len());
     if found > max {

@@ -3,8 +3,8 @@
 use md5::{Digest, Md5};
 use zeroize::Zeroizing;
 
-use super::parts::{CRYPT_ALPHABET, crypt_digit};
-use super::{Foreign, Read, Stored};
+use super::parts::{crypt_characters, text_tag};
+use super::{Algorithm, Foreign, Read, Stored};
 use crate::domain::hash_problem::HashPart;
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
 use crate::hashing::kernel::CantCompute;
@@ -45,26 +45,17 @@ pub(super) fn crypt(variant: Variant, text: &str) -> Read {
     if !salt.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
         return Err(HashPart::Salt.expected("visible ASCII characters"));
     }
-    if tag.len() != 22 || !tag.bytes().all(|byte| crypt_digit(byte).is_some()) {
-        return Err(HashPart::Tag.expected("22 characters of `./0-9A-Za-z`"));
-    }
+    let tag = text_tag(tag.as_bytes(), 22, "22 characters of `./0-9A-Za-z`")?;
     let salt = salt.get(..SALT_CHARACTERS).unwrap_or(salt).to_owned();
-    Ok(Stored::foreign(Md5Crypt { variant, salt }, Zeroizing::new(tag.as_bytes().to_vec())))
+    Ok(Stored::foreign(Md5Crypt { variant, salt }, tag))
 }
 
 impl Foreign for Md5Crypt {
-    fn opt_in(&self) -> Option<OptInAlgorithm> {
-        Some(match self.variant {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::OptIn(match self.variant {
             Variant::Unix => OptInAlgorithm::Md5Crypt,
             Variant::Apache => OptInAlgorithm::Apr1,
         })
-    }
-
-    fn name(&self) -> &'static str {
-        match self.variant {
-            Variant::Unix => OptInAlgorithm::Md5Crypt.as_str(),
-            Variant::Apache => OptInAlgorithm::Apr1.as_str(),
-        }
     }
 
     fn parameters(&self) -> String {
@@ -121,14 +112,10 @@ fn wiped(digest: Md5) -> Zeroizing<[u8; 16]> {
 
 fn encode(digest: &[u8; 16]) -> Tag {
     let mut text = Zeroizing::new(Vec::with_capacity(22));
-    let mut push = |value: u32, characters: u32| {
-        let sextets = (0..characters).map(|place| (value >> (6 * place)) & 63);
-        text.extend(sextets.filter_map(|sextet| CRYPT_ALPHABET.get(sextet as usize)));
-    };
     let byte = |place: usize| u32::from(digest.get(place).copied().unwrap_or_default());
     for [high, middle, low] in GROUPS {
-        push(byte(high) << 16 | byte(middle) << 8 | byte(low), 4);
+        text.extend(crypt_characters(byte(high) << 16 | byte(middle) << 8 | byte(low), 4));
     }
-    push(byte(11), 2);
+    text.extend(crypt_characters(byte(11), 2));
     text
 }

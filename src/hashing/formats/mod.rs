@@ -14,6 +14,7 @@ mod phpass;
 mod salted_sha;
 mod scram;
 mod scrypt;
+mod sha;
 mod sha_crypt;
 mod yescrypt;
 
@@ -44,15 +45,29 @@ pub(super) enum Method {
     Foreign(Arc<dyn Foreign>),
 }
 
+/// An algorithm other than argon2.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Algorithm {
+    /// One that is always imported, with its name.
+    Usual(&'static str),
+    /// One that is imported only where an operator allows it.
+    OptIn(OptInAlgorithm),
+}
+
+impl Algorithm {
+    /// Its name, as operators know it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Usual(name) => name,
+            Self::OptIn(algorithm) => algorithm.as_str(),
+        }
+    }
+}
+
 /// A method other than argon2, with its parameters and its salt. Its bounds are checked when it is made.
 pub(super) trait Foreign: fmt::Debug + Send + Sync {
-    /// The algorithm, if it is imported only where an operator allows it.
-    fn opt_in(&self) -> Option<OptInAlgorithm> {
-        None
-    }
-
-    /// The algorithm, as operators know it.
-    fn name(&self) -> &'static str;
+    /// The algorithm.
+    fn algorithm(&self) -> Algorithm;
 
     /// Its parameters, as operators know them.
     fn parameters(&self) -> String;
@@ -159,7 +174,10 @@ impl Method {
     pub(super) fn opt_in(&self) -> Option<OptInAlgorithm> {
         match self {
             Self::Argon2(_) => None,
-            Self::Foreign(foreign) => foreign.opt_in(),
+            Self::Foreign(foreign) => match foreign.algorithm() {
+                Algorithm::Usual(_) => None,
+                Algorithm::OptIn(algorithm) => Some(algorithm),
+            },
         }
     }
 
@@ -171,7 +189,7 @@ impl Method {
                 let version = u32::from(recipe.version);
                 (recipe.algorithm.as_str(), format!("v={version},m={memory_kib},t={iterations},p={parallelism}"))
             }
-            Self::Foreign(foreign) => (foreign.name(), foreign.parameters()),
+            Self::Foreign(foreign) => (foreign.algorithm().name(), foreign.parameters()),
         }
     }
 

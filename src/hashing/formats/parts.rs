@@ -1,5 +1,7 @@
 //! Common parts of the formats: fields, numbers, salts and tags as text.
 
+use std::ops::RangeInclusive;
+
 use base64::Engine as _;
 use base64::alphabet::{Alphabet, STANDARD};
 use base64::engine::general_purpose::{NO_PAD, PAD};
@@ -94,6 +96,24 @@ pub(in crate::hashing) fn hex_tag(text: &str) -> Result<Tag, HashProblem> {
     hex(text).ok_or(HashPart::Tag.expected(HEX_TEXT))
 }
 
+/// A tag that is kept as its text: so many characters of the alphabet of crypt strings.
+pub(in crate::hashing) fn text_tag(text: &[u8], characters: usize, expected: &'static str) -> Result<Tag, HashProblem> {
+    if text.len() != characters || !text.iter().all(|byte| crypt_digit(*byte).is_some()) {
+        return Err(HashPart::Tag.expected(expected));
+    }
+    Ok(Zeroizing::new(text.to_vec()))
+}
+
+/// Checks the length of a salt.
+pub(in crate::hashing) fn check_salt(salt: &[u8], bytes: RangeInclusive<u64>) -> Result<(), HashProblem> {
+    HashProblem::unless_within("salt's length in bytes", *bytes.start(), *bytes.end(), salt.len() as u64)
+}
+
+/// Checks the length of a tag.
+pub(in crate::hashing) fn check_tag(tag: &Tag, bytes: RangeInclusive<u64>) -> Result<(), HashProblem> {
+    HashProblem::unless_within("tag's length in bytes", *bytes.start(), *bytes.end(), tag.len() as u64)
+}
+
 fn hex(text: &str) -> Option<Tag> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let byte = |pair: &[u8]| match pair {
@@ -104,21 +124,25 @@ fn hex(text: &str) -> Option<Tag> {
 }
 
 /// `./0-9A-Za-z`, the alphabet of crypt strings.
-pub(in crate::hashing) const CRYPT_ALPHABET: &[u8; 64] =
-    b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const CRYPT_ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The value of a character of crypt strings.
 pub(in crate::hashing) fn crypt_digit(character: u8) -> Option<u32> {
     CRYPT_ALPHABET.iter().position(|known| *known == character).and_then(|place| u32::try_from(place).ok())
 }
 
+/// So many characters of crypt strings for a value, six bits each, the low bits first.
+pub(in crate::hashing) fn crypt_characters(value: u32, count: u32) -> impl Iterator<Item = u8> {
+    (0..count).filter_map(move |place| CRYPT_ALPHABET.get((value >> (6 * place) & 63) as usize).copied())
+}
+
 /// Text of bytes as crypt strings have it: three bytes as four characters, the low bits first.
 pub(in crate::hashing) fn crypt_text(bytes: &[u8]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(bytes.len().div_ceil(3) * 4));
     for group in bytes.chunks(3) {
-        let value = group.iter().rev().fold(0_u32, |value, byte| value << 8 | u32::from(*byte));
-        let sextets = (0..=group.len()).map(|place| (value >> (6 * place)) & 63);
-        text.extend(sextets.filter_map(|sextet| CRYPT_ALPHABET.get(sextet as usize)).copied().map(char::from));
+        let (value, count) =
+            group.iter().rev().fold((0, 1), |(value, count), byte| (value << 8 | u32::from(*byte), count + 1));
+        text.extend(crypt_characters(value, count).map(char::from));
     }
     text
 }

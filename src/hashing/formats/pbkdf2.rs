@@ -5,8 +5,9 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::parts::{self, ADAPTED, ANY_PADDING, PADDED, UNPADDED, fields, number};
-use super::{Foreign, Read, Stored, hmac};
+use super::parts::{self, ADAPTED, ANY_PADDING, PADDED, UNPADDED, check_salt, check_tag, fields, number};
+use super::sha::Sha;
+use super::{Algorithm, Foreign, Read, Stored, hmac};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
 use crate::hashing::kernel::CantCompute;
@@ -20,41 +21,24 @@ const MAX_TAG_BYTES: u64 = 128;
 /// PBKDF2's hash function, iterations and salt, and the length of the tag.
 #[derive(Debug)]
 pub(super) struct Pbkdf2 {
-    hash: Hash,
+    hash: Sha,
     iterations: u32,
     salt: Vec<u8>,
     tag_bytes: usize,
 }
 
 /// The hash function under the HMAC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hash {
-    Sha1,
-    Sha256,
-    Sha512,
-}
-
-impl Hash {
-    fn named(name: &str) -> Result<Self, HashProblem> {
-        match name {
-            "sha1" => Ok(Self::Sha1),
-            "sha256" => Ok(Self::Sha256),
-            "sha512" => Ok(Self::Sha512),
-            _ => Err(HashPart::Parameters.expected("the hash function sha256, sha512 or sha1")),
-        }
-    }
-
-    const fn block_bytes(self) -> usize {
-        match self {
-            Self::Sha1 => 20,
-            Self::Sha256 => 32,
-            Self::Sha512 => 64,
-        }
+fn named(name: &str) -> Result<Sha, HashProblem> {
+    match name {
+        "sha1" => Ok(Sha::Sha1),
+        "sha256" => Ok(Sha::Sha256),
+        "sha512" => Ok(Sha::Sha512),
+        _ => Err(HashPart::Parameters.expected("the hash function sha256, sha512 or sha1")),
     }
 }
 
 /// `i=600000$<salt>$<tag>` as PHC strings have it, with or without `,l=` and padding; `29000$…` as passlib writes it.
-pub(super) fn phc(hash: Hash, text: &str) -> Read {
+pub(super) fn phc(hash: Sha, text: &str) -> Read {
     let [parameters, salt, tag] = fields(text, '$', "`i=ITERATIONS$SALT$TAG` or `ITERATIONS$SALT$TAG`")?;
     let Some(iterations) = parameters.strip_prefix("i=") else {
         return stored(hash, parameters, parts::salt(salt, &ADAPTED)?, parts::tag(tag, &ADAPTED)?);
@@ -68,7 +52,7 @@ pub(super) fn phc(hash: Hash, text: &str) -> Read {
 }
 
 /// `1000000$<salt>$<tag>` of Django: the salt is its text.
-pub(super) fn django(hash: Hash, text: &str) -> Read {
+pub(super) fn django(hash: Sha, text: &str) -> Read {
     let [iterations, salt, tag] = fields(text, '$', "`ITERATIONS$SALT$TAG`")?;
     stored(hash, iterations, salt.into(), parts::tag(tag, &PADDED)?)
 }
@@ -78,26 +62,26 @@ pub(super) fn werkzeug(text: &str) -> Read {
     const FORM: &str = "`HASH:ITERATIONS$SALT$TAG`";
     let [method, salt, tag] = fields(text, '$', FORM)?;
     let [hash, iterations] = fields(method, ':', FORM)?;
-    stored(Hash::named(hash)?, iterations, salt.into(), parts::hex_tag(tag)?)
+    stored(named(hash)?, iterations, salt.into(), parts::hex_tag(tag)?)
 }
 
 /// `101$<salt>$<tag>` of Mosquitto.
 pub(super) fn mosquitto(text: &str) -> Read {
     let [iterations, salt, tag] = fields(text, '$', "`ITERATIONS$SALT$TAG`")?;
-    stored(Hash::Sha512, iterations, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?)
+    stored(Sha::Sha512, iterations, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?)
 }
 
 /// `10000$<salt>$<tag>` of directories after `{PBKDF2}`, or `$1$<salt>$5000$<tag>` of Dovecot, whose salt is its text.
 pub(super) fn braces(text: &str) -> Read {
-    let Some(text) = text.strip_prefix("$1$") else { return phc(Hash::Sha1, text) };
+    let Some(text) = text.strip_prefix("$1$") else { return phc(Sha::Sha1, text) };
     let [salt, iterations, tag] = fields(text, '$', "`$1$SALT$ITERATIONS$TAG`")?;
-    stored(Hash::Sha1, iterations, salt.into(), parts::hex_tag(tag)?)
+    stored(Sha::Sha1, iterations, salt.into(), parts::hex_tag(tag)?)
 }
 
 /// `10000.<salt>.<tag>` of GRUB.
 pub(super) fn grub(text: &str) -> Read {
     let [iterations, salt, tag] = fields(text, '.', "`ITERATIONS.SALT.TAG`")?;
-    stored(Hash::Sha512, iterations, parts::hex_salt(salt)?, parts::hex_tag(tag)?)
+    stored(Sha::Sha512, iterations, parts::hex_salt(salt)?, parts::hex_tag(tag)?)
 }
 
 /// `HMACSHA2+256:<iterations>:<salt>:<tag>` of Perl's `Crypt::PBKDF2`, with the iterations as four bytes.
@@ -105,7 +89,7 @@ pub(super) fn perl(text: &str) -> Read {
     const ITERATIONS: HashProblem =
         HashPart::Parameters.expected("HMACSHA2+256, HMACSHA2+512 or HMACSHA1, and its iterations");
     let [hash, iterations, salt, tag] = fields(text, ':', "`HASH:ITERATIONS:SALT:TAG`")?;
-    let hash = Hash::named(&hash.replace("HMACSHA2+", "sha").replace("HMACSHA1", "sha1")).map_err(|_| ITERATIONS)?;
+    let hash = named(&hash.replace("HMACSHA2+", "sha").replace("HMACSHA1", "sha1")).map_err(|_| ITERATIONS)?;
     let iterations = PADDED.decode(iterations).or_else(|_| UNPADDED.decode(iterations)).map_err(|_| ITERATIONS)?;
     let iterations = u32::from_be_bytes(iterations.try_into().map_err(|_| ITERATIONS)?).to_string();
     stored(hash, &iterations, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?)
@@ -113,25 +97,21 @@ pub(super) fn perl(text: &str) -> Read {
 
 /// Keeps the first block of a longer tag: the blocks are computed one by one, so that more of them would cost a
 /// verification more than an attack.
-fn stored(hash: Hash, iterations: &str, salt: Vec<u8>, mut tag: Tag) -> Read {
+fn stored(hash: Sha, iterations: &str, salt: Vec<u8>, mut tag: Tag) -> Read {
     let iterations = number(iterations)?;
     HashProblem::unless_within("iterations", 1, MAX_ITERATIONS, iterations.into())?;
-    HashProblem::unless_within("salt's length in bytes", 1, MAX_SALT_BYTES, salt.len() as u64)?;
-    HashProblem::unless_within("tag's length in bytes", MIN_TAG_BYTES, MAX_TAG_BYTES, tag.len() as u64)?;
-    tag.truncate(hash.block_bytes());
+    check_salt(&salt, 1..=MAX_SALT_BYTES)?;
+    check_tag(&tag, MIN_TAG_BYTES..=MAX_TAG_BYTES)?;
+    tag.truncate(hash.digest_bytes());
     Ok(Stored::foreign(Pbkdf2 { hash, iterations, salt, tag_bytes: tag.len() }, tag))
 }
 
 impl Foreign for Pbkdf2 {
-    fn opt_in(&self) -> Option<OptInAlgorithm> {
-        (self.hash == Hash::Sha1).then_some(OptInAlgorithm::Pbkdf2Sha1)
-    }
-
-    fn name(&self) -> &'static str {
+    fn algorithm(&self) -> Algorithm {
         match self.hash {
-            Hash::Sha1 => OptInAlgorithm::Pbkdf2Sha1.as_str(),
-            Hash::Sha256 => "pbkdf2-sha256",
-            Hash::Sha512 => "pbkdf2-sha512",
+            Sha::Sha1 => Algorithm::OptIn(OptInAlgorithm::Pbkdf2Sha1),
+            Sha::Sha256 => Algorithm::Usual("pbkdf2-sha256"),
+            Sha::Sha512 => Algorithm::Usual("pbkdf2-sha512"),
         }
     }
 
@@ -141,7 +121,8 @@ impl Foreign for Pbkdf2 {
 
     fn written(&self, tag: &Tag) -> String {
         let Self { iterations, salt, .. } = self;
-        format!("${}$i={iterations}${}${}", self.name(), UNPADDED.encode(salt), UNPADDED.encode(tag))
+        let (name, salt, tag) = (self.algorithm().name(), UNPADDED.encode(salt), UNPADDED.encode(tag));
+        format!("${name}$i={iterations}${salt}${tag}")
     }
 
     fn work(&self, _password_bytes: usize) -> u64 {
@@ -151,18 +132,18 @@ impl Foreign for Pbkdf2 {
     fn tag_of(&self, password: &[u8]) -> Result<Tag, CantCompute> {
         let mut tag = Zeroizing::new(vec![0; self.tag_bytes]);
         match self.hash {
-            Hash::Sha1 => pbkdf2::pbkdf2_hmac::<Sha1>(password, &self.salt, self.iterations, &mut tag),
-            Hash::Sha256 => pbkdf2::pbkdf2_hmac::<Sha256>(password, &self.salt, self.iterations, &mut tag),
-            Hash::Sha512 => pbkdf2::pbkdf2_hmac::<Sha512>(password, &self.salt, self.iterations, &mut tag),
+            Sha::Sha1 => pbkdf2::pbkdf2_hmac::<Sha1>(password, &self.salt, self.iterations, &mut tag),
+            Sha::Sha256 => pbkdf2::pbkdf2_hmac::<Sha256>(password, &self.salt, self.iterations, &mut tag),
+            Sha::Sha512 => pbkdf2::pbkdf2_hmac::<Sha512>(password, &self.salt, self.iterations, &mut tag),
         }
         Ok(tag)
     }
 
     fn is_what_was_hashed(&self, password: &[u8]) -> bool {
         match self.hash {
-            Hash::Sha1 => hmac::is_what_was_hashed::<Sha1>(password),
-            Hash::Sha256 => hmac::is_what_was_hashed::<Sha256>(password),
-            Hash::Sha512 => hmac::is_what_was_hashed::<Sha512>(password),
+            Sha::Sha1 => hmac::is_what_was_hashed::<Sha1>(password),
+            Sha::Sha256 => hmac::is_what_was_hashed::<Sha256>(password),
+            Sha::Sha512 => hmac::is_what_was_hashed::<Sha512>(password),
         }
     }
 }

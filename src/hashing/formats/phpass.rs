@@ -5,8 +5,8 @@ use md5::{Digest, Md5};
 use sha2::Sha512;
 use zeroize::Zeroizing;
 
-use super::parts::{CRYPT_ALPHABET, crypt_digit, crypt_text};
-use super::{Foreign, Read, Stored};
+use super::parts::{crypt_characters, crypt_digit, crypt_text, text_tag};
+use super::{Algorithm, Foreign, Read, Stored};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
 use crate::hashing::kernel::CantCompute;
@@ -42,32 +42,19 @@ pub(super) fn crypt(variant: Variant, text: &str) -> Read {
     if !salt.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(HashPart::Salt.expected("eight visible ASCII characters"));
     }
-    let (characters, expected) = match variant {
-        Variant::Portable => (22, HashPart::Tag.expected("22 characters of `./0-9A-Za-z`")),
-        Variant::Drupal7 => (43, HashPart::Tag.expected("43 characters of `./0-9A-Za-z`")),
+    let tag = match variant {
+        Variant::Portable => text_tag(tag.as_bytes(), 22, "22 characters of `./0-9A-Za-z`")?,
+        Variant::Drupal7 => text_tag(tag.as_bytes(), 43, "43 characters of `./0-9A-Za-z`")?,
     };
-    if tag.len() != characters || !tag.bytes().all(|byte| crypt_digit(byte).is_some()) {
-        return Err(expected);
-    }
-    Ok(Stored::foreign(Phpass { variant, log2, salt: salt.to_owned() }, Zeroizing::new(tag.as_bytes().to_vec())))
-}
-
-impl Variant {
-    const fn algorithm(self) -> OptInAlgorithm {
-        match self {
-            Self::Portable => OptInAlgorithm::Phpass,
-            Self::Drupal7 => OptInAlgorithm::Drupal7,
-        }
-    }
+    Ok(Stored::foreign(Phpass { variant, log2, salt: salt.to_owned() }, tag))
 }
 
 impl Foreign for Phpass {
-    fn opt_in(&self) -> Option<OptInAlgorithm> {
-        Some(self.variant.algorithm())
-    }
-
-    fn name(&self) -> &'static str {
-        self.variant.algorithm().as_str()
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::OptIn(match self.variant {
+            Variant::Portable => OptInAlgorithm::Phpass,
+            Variant::Drupal7 => OptInAlgorithm::Drupal7,
+        })
     }
 
     fn parameters(&self) -> String {
@@ -76,7 +63,7 @@ impl Foreign for Phpass {
 
     fn written(&self, tag: &Tag) -> String {
         let letter = if self.variant == Variant::Portable { 'P' } else { 'S' };
-        let log2 = CRYPT_ALPHABET.get(self.log2 as usize).copied().map(char::from).unwrap_or_default();
+        let log2: String = crypt_characters(self.log2, 1).map(char::from).collect();
         format!("${letter}${log2}{}{}", self.salt, String::from_utf8_lossy(tag))
     }
 

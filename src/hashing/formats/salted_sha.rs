@@ -6,9 +6,10 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::parts::{self, ANY_PADDING, UNPADDED, fields};
-use super::{Foreign, Read, Stored};
-use crate::domain::hash_problem::{HashPart, HashProblem};
+use super::parts::{self, ANY_PADDING, UNPADDED, check_salt, check_tag, fields};
+use super::sha::Sha;
+use super::{Algorithm, Foreign, Read, Stored};
+use crate::domain::hash_problem::HashPart;
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
 use crate::hashing::kernel::CantCompute;
 use crate::hashing::phc::Tag;
@@ -18,72 +19,46 @@ const MAX_SALT_BYTES: u64 = 64;
 /// The hash function and the salt.
 #[derive(Debug)]
 pub(super) struct SaltedSha {
-    hash: Hash,
+    hash: Sha,
     salt: Vec<u8>,
 }
 
-/// The hash function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hash {
-    Sha1,
-    Sha256,
-    Sha512,
-}
-
 /// Base64 of tag and salt, as directories and Dovecot have it.
-pub(super) fn base64(hash: Hash, text: &str) -> Read {
+pub(super) fn base64(hash: Sha, text: &str) -> Read {
     tag_and_salt(hash, &parts::tag(text, &ANY_PADDING)?)
 }
 
 /// The same in hexadecimal, as Dovecot writes it on request.
-pub(super) fn hexadecimal(hash: Hash, text: &str) -> Read {
+pub(super) fn hexadecimal(hash: Sha, text: &str) -> Read {
     tag_and_salt(hash, &parts::hex_tag(text)?)
 }
 
 /// The normal form, after the name.
-pub(super) fn normal(hash: Hash, text: &str) -> Read {
+pub(super) fn normal(hash: Sha, text: &str) -> Read {
     let [salt, tag] = fields(text, '$', "`SALT$TAG`")?;
     stored(hash, parts::salt(salt, &UNPADDED)?, parts::tag(tag, &UNPADDED)?)
 }
 
-fn tag_and_salt(hash: Hash, bytes: &Tag) -> Read {
+fn tag_and_salt(hash: Sha, bytes: &Tag) -> Read {
     let problem = HashPart::Tag.expected("a digest and a salt after it");
-    let (tag, salt) = bytes.split_at_checked(hash.tag_bytes()).ok_or(problem)?;
+    let (tag, salt) = bytes.split_at_checked(hash.digest_bytes()).ok_or(problem)?;
     stored(hash, salt.to_vec(), Zeroizing::new(tag.to_vec()))
 }
 
-fn stored(hash: Hash, salt: Vec<u8>, tag: Tag) -> Read {
-    HashProblem::unless_within("salt's length in bytes", 1, MAX_SALT_BYTES, salt.len() as u64)?;
-    let bytes = hash.tag_bytes() as u64;
-    HashProblem::unless_within("tag's length in bytes", bytes, bytes, tag.len() as u64)?;
+fn stored(hash: Sha, salt: Vec<u8>, tag: Tag) -> Read {
+    check_salt(&salt, 1..=MAX_SALT_BYTES)?;
+    let bytes = hash.digest_bytes() as u64;
+    check_tag(&tag, bytes..=bytes)?;
     Ok(Stored::foreign(SaltedSha { hash, salt }, tag))
 }
 
-impl Hash {
-    const fn tag_bytes(self) -> usize {
-        match self {
-            Self::Sha1 => 20,
-            Self::Sha256 => 32,
-            Self::Sha512 => 64,
-        }
-    }
-
-    const fn algorithm(self) -> OptInAlgorithm {
-        match self {
-            Self::Sha1 => OptInAlgorithm::Ssha,
-            Self::Sha256 => OptInAlgorithm::Ssha256,
-            Self::Sha512 => OptInAlgorithm::Ssha512,
-        }
-    }
-}
-
 impl Foreign for SaltedSha {
-    fn opt_in(&self) -> Option<OptInAlgorithm> {
-        Some(self.hash.algorithm())
-    }
-
-    fn name(&self) -> &'static str {
-        self.hash.algorithm().as_str()
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::OptIn(match self.hash {
+            Sha::Sha1 => OptInAlgorithm::Ssha,
+            Sha::Sha256 => OptInAlgorithm::Ssha256,
+            Sha::Sha512 => OptInAlgorithm::Ssha512,
+        })
     }
 
     fn parameters(&self) -> String {
@@ -91,7 +66,7 @@ impl Foreign for SaltedSha {
     }
 
     fn written(&self, tag: &Tag) -> String {
-        format!("${}${}${}", self.name(), UNPADDED.encode(&self.salt), UNPADDED.encode(tag))
+        format!("${}${}${}", self.algorithm().name(), UNPADDED.encode(&self.salt), UNPADDED.encode(tag))
     }
 
     fn work(&self, _password_bytes: usize) -> u64 {
@@ -100,9 +75,9 @@ impl Foreign for SaltedSha {
 
     fn tag_of(&self, password: &[u8]) -> Result<Tag, CantCompute> {
         Ok(Zeroizing::new(match self.hash {
-            Hash::Sha1 => digest::<Sha1>(password, &self.salt),
-            Hash::Sha256 => digest::<Sha256>(password, &self.salt),
-            Hash::Sha512 => digest::<Sha512>(password, &self.salt),
+            Sha::Sha1 => digest::<Sha1>(password, &self.salt),
+            Sha::Sha256 => digest::<Sha256>(password, &self.salt),
+            Sha::Sha512 => digest::<Sha512>(password, &self.salt),
         }))
     }
 

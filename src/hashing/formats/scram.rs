@@ -5,8 +5,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::parts::{self, PADDED, UNPADDED, fields, number};
-use super::{Foreign, Read, Stored};
+use super::parts::{self, PADDED, UNPADDED, check_salt, fields, number};
+use super::{Algorithm, Foreign, Read, Stored};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
 use crate::hashing::kernel::CantCompute;
@@ -57,18 +57,14 @@ fn with_keys(iterations: &str, salt: &str, stored_key: &str, server_key: &str) -
 fn stored(iterations: &str, salt: Vec<u8>, tag: Tag) -> Read {
     let iterations = number(iterations)?;
     HashProblem::unless_within("iterations", 1, MAX_ITERATIONS, iterations.into())?;
-    HashProblem::unless_within("salt's length in bytes", 1, MAX_SALT_BYTES, salt.len() as u64)?;
+    check_salt(&salt, 1..=MAX_SALT_BYTES)?;
     HashProblem::unless_within("stored key's bytes", TAG_BYTES, TAG_BYTES, tag.len() as u64)?;
     Ok(Stored::foreign(Scram { iterations, salt }, tag))
 }
 
 impl Foreign for Scram {
-    fn opt_in(&self) -> Option<OptInAlgorithm> {
-        Some(OptInAlgorithm::ScramSha256)
-    }
-
-    fn name(&self) -> &'static str {
-        OptInAlgorithm::ScramSha256.as_str()
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::OptIn(OptInAlgorithm::ScramSha256)
     }
 
     fn parameters(&self) -> String {
@@ -77,7 +73,8 @@ impl Foreign for Scram {
 
     fn written(&self, tag: &Tag) -> String {
         let Self { iterations, salt } = self;
-        format!("${}$i={iterations}${}${}", self.name(), UNPADDED.encode(salt), UNPADDED.encode(tag))
+        let (name, salt, tag) = (self.algorithm().name(), UNPADDED.encode(salt), UNPADDED.encode(tag));
+        format!("${name}$i={iterations}${salt}${tag}")
     }
 
     fn work(&self, _password_bytes: usize) -> u64 {

@@ -5,8 +5,10 @@ use scrypt::Params;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::parts::{self, ANY_PADDING, PADDED, UNPADDED, crypt_bytes, crypt_digit, fields, named, number};
-use super::{Foreign, Read, Stored, hmac};
+use super::parts::{
+    self, ANY_PADDING, PADDED, UNPADDED, check_salt, check_tag, crypt_bytes, crypt_digit, fields, named, number,
+};
+use super::{Algorithm, Foreign, Read, Stored, hmac};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::hashing::cost::Ceiling;
 use crate::hashing::kernel::CantCompute;
@@ -101,8 +103,8 @@ fn stored(parameters: Parameters, salt: Vec<u8>, tag: Tag, ceiling: Ceiling) -> 
     let Parameters { parallelism, .. } = parameters;
     HashProblem::unless_within("parallelism", 1, MAX_PARALLELISM, parallelism.into())?;
     ceiling.check_bytes(parameters.bytes())?;
-    HashProblem::unless_within("salt's length in bytes", 1, MAX_SALT_BYTES, salt.len() as u64)?;
-    HashProblem::unless_within("tag's length in bytes", MIN_TAG_BYTES, MAX_TAG_BYTES, tag.len() as u64)?;
+    check_salt(&salt, 1..=MAX_SALT_BYTES)?;
+    check_tag(&tag, MIN_TAG_BYTES..=MAX_TAG_BYTES)?;
     Ok(Stored::foreign(Scrypt { parameters, salt, tag_bytes: tag.len() }, tag))
 }
 
@@ -133,8 +135,8 @@ fn log2(n: u32) -> Result<u32, HashProblem> {
 }
 
 impl Foreign for Scrypt {
-    fn name(&self) -> &'static str {
-        "scrypt"
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Usual("scrypt")
     }
 
     fn parameters(&self) -> String {

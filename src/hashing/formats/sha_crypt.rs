@@ -4,8 +4,8 @@
 use sha_crypt::{Params, sha256_crypt, sha512_crypt};
 use zeroize::Zeroizing;
 
-use super::parts::{CRYPT_ALPHABET, crypt_digit, decimal};
-use super::{Foreign, Read, Stored};
+use super::parts::{crypt_characters, decimal, text_tag};
+use super::{Algorithm, Foreign, Read, Stored};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::hashing::kernel::CantCompute;
 use crate::hashing::phc::Tag;
@@ -48,23 +48,20 @@ pub(super) fn crypt(hash: Hash, text: &str) -> Read {
     if !salt.bytes().all(|byte| byte.is_ascii_graphic() && !NOT_IN_SALTS.contains(char::from(byte))) {
         return Err(HashPart::Salt.expected("ASCII characters that libxcrypt takes"));
     }
-    let (characters, expected) = match hash {
-        Hash::Sha256 => (43, HashPart::Tag.expected("43 characters of `./0-9A-Za-z`")),
-        Hash::Sha512 => (86, HashPart::Tag.expected("86 characters of `./0-9A-Za-z`")),
+    let tag = match hash {
+        Hash::Sha256 => text_tag(tag.as_bytes(), 43, "43 characters of `./0-9A-Za-z`")?,
+        Hash::Sha512 => text_tag(tag.as_bytes(), 86, "86 characters of `./0-9A-Za-z`")?,
     };
-    if tag.len() != characters || !tag.bytes().all(|byte| crypt_digit(byte).is_some()) {
-        return Err(expected);
-    }
     let salt = salt.get(..SALT_CHARACTERS).unwrap_or(salt).to_owned();
-    Ok(Stored::foreign(ShaCrypt { hash, rounds, salt }, Zeroizing::new(tag.as_bytes().to_vec())))
+    Ok(Stored::foreign(ShaCrypt { hash, rounds, salt }, tag))
 }
 
 impl Foreign for ShaCrypt {
-    fn name(&self) -> &'static str {
-        match self.hash {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Usual(match self.hash {
             Hash::Sha256 => "sha256-crypt",
             Hash::Sha512 => "sha512-crypt",
-        }
+        })
     }
 
     fn parameters(&self) -> String {
@@ -103,20 +100,16 @@ impl Foreign for ShaCrypt {
 pub(super) fn encode(digest: &[u8], turn: usize) -> Tag {
     let byte = |at: usize| u32::from(digest.get(at).copied().unwrap_or_default());
     let mut text = Zeroizing::new(Vec::with_capacity(86));
-    let mut push = |value: u32, characters: u32| {
-        let sextets = (0..characters).map(|number| (value >> (6 * number)) & 63);
-        text.extend(sextets.filter_map(|sextet| CRYPT_ALPHABET.get(sextet as usize)));
-    };
     let third = digest.len() / 3;
     for first in 0..third {
         let mut group = [first, first + third, first + 2 * third];
         group.rotate_left(turn * first % 3);
         let [high, middle, low] = group.map(byte);
-        push(high << 16 | middle << 8 | low, 4);
+        text.extend(crypt_characters(high << 16 | middle << 8 | low, 4));
     }
     match digest.len() % 3 {
-        2 => push(byte(3 * third + 1) << 8 | byte(3 * third), 3),
-        _ => push(byte(3 * third), 2),
+        2 => text.extend(crypt_characters(byte(3 * third + 1) << 8 | byte(3 * third), 3)),
+        _ => text.extend(crypt_characters(byte(3 * third), 2)),
     }
     text
 }

@@ -3,8 +3,8 @@
 use yescrypt::{Mode, Params};
 use zeroize::Zeroizing;
 
-use super::parts::{CRYPT_ALPHABET, crypt_bytes, crypt_digit, crypt_text, fields};
-use super::{Foreign, Read, Stored};
+use super::parts::{check_salt, check_tag, crypt_bytes, crypt_characters, crypt_digit, crypt_text, fields};
+use super::{Algorithm, Foreign, Read, Stored};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
 use crate::hashing::cost::Ceiling;
@@ -34,9 +34,9 @@ pub(super) fn crypt(text: &str, ceiling: Ceiling) -> Read {
     let yescrypt = Yescrypt { log_n, block_size, salt: bytes(salt, HashPart::Salt)?.to_vec() };
     HashProblem::unless_within("log2 of N", 2, 31, log_n.into())?;
     ceiling.check_bytes(yescrypt.bytes())?;
-    HashProblem::unless_within("salt's length in bytes", 1, MAX_SALT_BYTES, yescrypt.salt.len() as u64)?;
+    check_salt(&yescrypt.salt, 1..=MAX_SALT_BYTES)?;
     let tag = bytes(tag, HashPart::Tag)?;
-    HashProblem::unless_within("tag's length in bytes", TAG_BYTES, TAG_BYTES, tag.len() as u64)?;
+    check_tag(&tag, TAG_BYTES..=TAG_BYTES)?;
     Ok(Stored::foreign(yescrypt, tag))
 }
 
@@ -52,12 +52,8 @@ impl Yescrypt {
 }
 
 impl Foreign for Yescrypt {
-    fn opt_in(&self) -> Option<OptInAlgorithm> {
-        Some(OptInAlgorithm::Yescrypt)
-    }
-
-    fn name(&self) -> &'static str {
-        OptInAlgorithm::Yescrypt.as_str()
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::OptIn(OptInAlgorithm::Yescrypt)
     }
 
     fn parameters(&self) -> String {
@@ -65,10 +61,9 @@ impl Foreign for Yescrypt {
     }
 
     fn written(&self, tag: &Tag) -> String {
-        let character =
-            |value: u32| CRYPT_ALPHABET.get(value as usize - 1).copied().map(char::from).unwrap_or_default();
-        let (n, r) = (character(self.log_n), character(self.block_size));
-        format!("$y$j{n}{r}${}${}", *crypt_text(&self.salt), *crypt_text(tag))
+        let parameters = [self.log_n, self.block_size].into_iter().flat_map(|value| crypt_characters(value - 1, 1));
+        let parameters: String = parameters.map(char::from).collect();
+        format!("$y$j{parameters}${}${}", *crypt_text(&self.salt), *crypt_text(tag))
     }
 
     fn work(&self, _password_bytes: usize) -> u64 {
