@@ -43,7 +43,7 @@ pub trait Subjects: Send + Sync {
     ) -> Result<Page<SubjectEntry>, StoreError>;
 
     /// Accounts of an instance whose names contain a text, in the order of their names. Counts all of them, and reads only
-    /// those of the page.
+    /// those of the page, on one snapshot.
     async fn accounts(
         &self,
         tenant: &TenantName,

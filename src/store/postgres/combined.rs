@@ -55,11 +55,7 @@ pub(super) fn steps_in_one(steps: &Steps) -> Statement {
         let comma = if number == 0 { "" } else { ", " };
         let condition = step.after.map(|place| format!(" AND EXISTS (SELECT 1 FROM step_{place})")).unwrap_or_default();
         let step_text = step.text(&condition);
-        let end = match step.kind {
-            StepKind::Keep => " FOR KEY SHARE",
-            StepKind::Lock => " FOR NO KEY UPDATE",
-            StepKind::Change => " RETURNING 1",
-        };
+        let end = if step.kind == StepKind::Change { " RETURNING 1" } else { lock_of(step.kind) };
         let numbered = numbered_from(values.len(), &step_text);
         // Writing to a string never fails.
         let _ = write!(text, "{comma}step_{number} AS ({numbered}{end})");
@@ -67,6 +63,15 @@ pub(super) fn steps_in_one(steps: &Steps) -> Statement {
         values.extend(step.values.iter().cloned());
     }
     Statement::of_text(format!("{text} SELECT {counts}"), values)
+}
+
+/// The end of a query that locks its rows as a step does.
+pub(super) const fn lock_of(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Keep => " FOR KEY SHARE",
+        StepKind::Lock => " FOR NO KEY UPDATE",
+        StepKind::Change => "",
+    }
 }
 
 /// The counts of [`steps_in_one`].
@@ -86,9 +91,12 @@ fn numbered_from(before: usize, text: &str) -> String {
     for part in parts {
         let digits = part.bytes().take_while(u8::is_ascii_digit).count();
         let (number, rest) = part.split_at(digits);
-        let number = number.parse::<usize>().unwrap_or_default();
         // Writing to a string never fails.
-        let _ = write!(numbered, "${}{rest}", before + number);
+        let _ = match number.parse::<usize>() {
+            Ok(number) => write!(numbered, "${}{rest}", before + number),
+            // It stands for no value.
+            Err(_) => write!(numbered, "${part}"),
+        };
     }
     numbered
 }
@@ -97,6 +105,11 @@ fn numbered_from(before: usize, text: &str) -> String {
 mod tests {
     use super::*;
     use crate::store::sql::sql;
+
+    #[test]
+    fn what_stands_for_no_value_stays() {
+        assert_eq!(numbered_from(2, "SELECT '$' || $1 || '$.a'"), "SELECT '$' || $3 || '$.a'");
+    }
 
     #[test]
     fn values_are_numbered_over_all_statements() {

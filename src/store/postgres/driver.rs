@@ -10,13 +10,15 @@ use sqlx::{Column, Row as _};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::combined::{apart, counts_of, side_by_side, steps_in_one};
+use super::combined::{apart, counts_of, lock_of, side_by_side, steps_in_one};
 use super::errors;
 use super::pool::{Pool, Use};
 use super::session::Session;
 use super::values::cell_of;
 use crate::ports::{Deadline, StoreError};
-use crate::store::sql::{Columns, Database, Insertion, Isolation, Row, RowsOfKeys, Statement, Steps, Transaction};
+use crate::store::sql::{
+    Columns, Database, Insertion, Isolation, Row, RowsOfKeys, Statement, StepKind, Steps, Transaction,
+};
 
 /// Number of scanned rows to buffer for a slow reader.
 const SCANNED_AHEAD: usize = 256;
@@ -137,12 +139,8 @@ impl Transaction for WriteTransaction {
         " FOR UPDATE"
     }
 
-    fn for_no_key_update(&self) -> &'static str {
-        " FOR NO KEY UPDATE"
-    }
-
-    fn for_key_share(&self) -> &'static str {
-        " FOR KEY SHARE"
+    fn lock_of(&self, kind: StepKind) -> &'static str {
+        lock_of(kind)
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {

@@ -166,8 +166,9 @@ fn set_hash(commit: &Commit, version: Version) -> Step {
     if commit.expected.is_none() {
         return step;
     }
-    let none = Window::from(commit.at, Duration::ZERO);
-    step.bind(commit.begins_overlap).bind(none.start).bind(none.length).bind(commit.keep_history)
+    // The subject's overlap comes on top.
+    let window = Window::from(commit.at, Duration::ZERO);
+    step.bind(commit.begins_overlap).bind(window.start).bind(window.length).bind(commit.keep_history)
 }
 
 /// Selects why a password was not set.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use uuid::Uuid;
 
-use super::{Insertion, Row, Statement, Steps};
+use super::{Insertion, Row, Statement, StepKind, Steps};
 use crate::ports::{Deadline, StoreError};
 
 /// A database with the store's tables. Errors name the cause in terms of the port; no driver type leaves the driver.
@@ -85,14 +85,9 @@ pub(in crate::store) trait Transaction: Send {
         ""
     }
 
-    /// Ends a select whose rows are to be changed, but not their keys: rows that refer to them may be added meanwhile.
-    fn for_no_key_update(&self) -> &'static str {
-        ""
-    }
-
-    /// Suffix of a query that locks its rows against removal by others until the transaction ends. Others may take the
-    /// same lock meanwhile.
-    fn for_key_share(&self) -> &'static str {
+    /// Suffix of a query that locks its rows as such a step does, until the transaction ends. Empty if no other writer can
+    /// run meanwhile.
+    fn lock_of(&self, _kind: StepKind) -> &'static str {
         ""
     }
 

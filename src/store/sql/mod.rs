@@ -44,9 +44,7 @@ pub(super) use retries::Again;
 pub(super) use retries::Retries;
 pub(super) use row::{Columns, Row};
 pub(super) use statement::{Insertion, Statement, sql};
-#[cfg(feature = "postgres")]
-pub(super) use steps::StepKind;
-pub(super) use steps::{Step, Steps};
+pub(super) use steps::{Step, StepKind, Steps};
 pub(super) use value::Value;
 
 use audit_log::Records;

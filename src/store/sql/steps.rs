@@ -21,9 +21,9 @@ pub(in crate::store) struct Step {
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum StepKind {
-    /// It finds rows, and locks them against removal.
+    /// It finds rows, and locks them against removal. Others may take the same lock meanwhile.
     Keep,
-    /// It finds rows, and locks them against changes.
+    /// It finds rows, and locks them against changes. Rows that refer to them may be added meanwhile.
     Lock,
     /// It changes rows.
     Change,
@@ -73,11 +73,7 @@ impl Step {
 
     /// Runs it alone. Returns how many rows it found or changed.
     pub(super) async fn run(self, transaction: &mut dyn Transaction) -> Result<u64, StoreError> {
-        let lock = match self.kind {
-            StepKind::Keep => transaction.for_key_share(),
-            StepKind::Lock => transaction.for_no_key_update(),
-            StepKind::Change => "",
-        };
+        let lock = transaction.lock_of(self.kind);
         match self.kind {
             StepKind::Keep | StepKind::Lock => Ok(transaction.fetch(self.statement(lock)).await?.len() as u64),
             StepKind::Change => transaction.execute(self.statement(lock)).await,

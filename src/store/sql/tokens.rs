@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::directory::page_of;
 use super::upkeep::AT_ONCE;
-use super::{SqlStore, Statement, Step, Transaction, authority, rows, sql};
+use super::{SqlStore, Statement, Step, StepKind, Transaction, authority, rows, sql};
 use crate::domain::access_token::{
     AccessToken, AccessTokenForm, AccessTokenStatus, MAX_ACCESS_KEYS, NonceKey, TokenDigest, TokenId,
 };
@@ -222,7 +222,7 @@ pub(super) async fn remove_of_tenant(transaction: &mut dyn Transaction, tenant: 
 /// transaction ends, because its removal later cleans up only the tokens that it has by then.
 async fn can_stand_for_caller(transaction: &mut dyn Transaction, token: &AccessToken) -> Result<bool, StoreError> {
     let Some((tenant, id)) = token.caller.tenant().zip(token.tenant) else { return Ok(true) };
-    let tenants = ["SELECT id FROM tenant WHERE id = $1 AND name = $2", transaction.for_key_share()];
+    let tenants = ["SELECT id FROM tenant WHERE id = $1 AND name = $2", transaction.lock_of(StepKind::Keep)];
     let found = Statement::of_parts(&tenants).bind(id).bind(tenant);
     if transaction.fetch_first(found).await?.is_none() {
         return Ok(false);

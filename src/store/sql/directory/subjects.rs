@@ -90,23 +90,17 @@ impl Subjects for SqlStore {
             select.taking_long().bind(tenant.as_str()).bind(kind).bind(instance.as_str()).bind(containing)
         };
         // A text that is in a name can be taken out of it: both databases know `replace`. The index has all that is read.
-        let counted = self
-            .read_first(of_instance(sql("SELECT count(*) AS accounts FROM subject
+        let counted = of_instance(sql("SELECT count(*) AS accounts FROM subject
              WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3
-               AND ($4 = '' OR replace(name, $4, '') <> name)")))
-            .await?;
-        let total = counted.map(|row| row.integer("accounts")).transpose()?.unwrap_or_default();
-        let found = self
-            .read(
-                of_instance(sql(select_entries!(
-                    "s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3
-                       AND ($4 = '' OR replace(s.name, $4, '') <> s.name)
-                     ORDER BY s.name LIMIT $5 OFFSET $6"
-                )))
-                .bind(i64::from(page.size))
-                .bind(i64::try_from(page.skip).unwrap_or(i64::MAX)),
-            )
-            .await?;
+               AND ($4 = '' OR replace(name, $4, '') <> name)"));
+        let of_page = of_instance(sql(select_entries!(
+            "s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3
+               AND ($4 = '' OR replace(s.name, $4, '') <> s.name)
+             ORDER BY s.name LIMIT $5 OFFSET $6"
+        )));
+        let of_page = of_page.bind(i64::from(page.size)).bind(i64::try_from(page.skip).unwrap_or(i64::MAX));
+        let [counted, found] = self.read_together([counted, of_page]).await?;
+        let total = counted.first().map(|row| row.integer("accounts")).transpose()?.unwrap_or_default();
         let items = found.iter().map(entry).collect::<Read<_>>()?;
         Ok(CountedPage { items, total: u64::try_from(total).unwrap_or_default() })
     }
