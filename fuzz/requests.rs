@@ -12,11 +12,10 @@ use credentiald::domain::action::Action;
 use credentiald::domain::attempts::{Backoff, COUNTED_FOR};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::names::{IamUserId, RamUserName, Region, TenantName};
-use credentiald::domain::opt_in_algorithm::AllowedAlgorithms;
 use credentiald::domain::subject::SubjectId;
 use credentiald::domain::time::days;
 use credentiald::grpc::{DESCRIPTORS, ERROR_DOMAIN, GrpcEdge, GrpcSettings, Health};
-use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
+use credentiald::hashing::{Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
 use credentiald::policy::Baseline;
 use credentiald::ports::{AccessRequest, Authorizer, Clock, Decision, NoMeter, Unsealed};
 use credentiald::service::Service;
@@ -154,13 +153,9 @@ async fn edge(directory: &TempDir) -> GrpcEdge {
     let store = Arc::new(sqlite::open(&directory.path().join("store.db")).await.unwrap());
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let engine = EngineSettings {
-        cost: Cost::DEFAULT,
-        ceiling: Ceiling::new(Cost::DEFAULT, None).unwrap(),
         kernel: KernelSetting::Portable,
         workers: NonZeroUsize::new(1),
-        pairs: true,
-        longest_wait: Duration::from_mins(1),
-        allowed: AllowedAlgorithms::default(),
+        ..EngineSettings::of(Cost::DEFAULT)
     };
     let engine = HashEngine::start(engine, Arc::clone(&clock) as Arc<dyn Clock>, &SystemEntropy).unwrap();
     let keys = Arc::new(KeyRing::parse("", Arc::clone(&entropy) as _).unwrap_or_else(|_| panic!("no keys")));

@@ -22,10 +22,9 @@ use tokio::sync::watch;
 
 use crate::ambient::{SystemClock, SystemEntropy, host_name};
 use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
-use crate::config::{Attempts, Config, HashKernel, Hashing, Quotas, Watch};
+use crate::config::{Attempts, Config, HashKernel, Quotas, Watch};
 use crate::domain::attempts::{Backoff, COUNTED_FOR, STOPPED_FOR};
 use crate::domain::names::FreeName;
-use crate::domain::opt_in_algorithm::AllowedAlgorithms;
 use crate::domain::time::{days, minutes};
 use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
@@ -166,8 +165,7 @@ impl Server {
         if let Some(unmet) = key_ring.unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
             return Err(unmet.into());
         }
-        let settings = EngineSettings { allowed: config.import.allow, ..engine_settings(&config.hashing)? };
-        let engine = HashEngine::start(settings, Arc::clone(&clock), entropy.as_ref())?;
+        let engine = HashEngine::start(engine_settings(config)?, Arc::clone(&clock), entropy.as_ref())?;
         let engine = Arc::new(engine);
         let jwt_issuers = match opening {
             Opening::ToServe => jwt_issuers(&config.jwt)?,
@@ -301,11 +299,11 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
-/// The engine's settings, apart from imports.
+/// The engine's settings.
 ///
 /// # Errors
 /// The cost or the ceiling is not allowed.
-pub fn engine_settings(hashing: &Hashing) -> Result<EngineSettings, CostError> {
+pub fn engine_settings(Config { hashing, import, .. }: &Config) -> Result<EngineSettings, CostError> {
     let cost = Cost::new(hashing.memory_kib, hashing.iterations, hashing.parallelism)?;
     Ok(EngineSettings {
         cost,
@@ -317,7 +315,7 @@ pub fn engine_settings(hashing: &Hashing) -> Result<EngineSettings, CostError> {
         workers: NonZeroUsize::new(hashing.workers),
         pairs: hashing.interleave > 1,
         longest_wait: Duration::from_secs(hashing.longest_wait_seconds),
-        allowed: AllowedAlgorithms::default(),
+        allowed: import.allow,
     })
 }
 

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::ambient::{SystemClock, SystemEntropy};
-use crate::config::{Effective, Hashing, LogFormat, Mistake};
+use crate::config::{Config, Effective, LogFormat, Mistake};
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::{Clock, Entropy};
 use crate::server::{
@@ -41,15 +41,15 @@ pub(super) fn run(command: &ConfigCommand, environment: &Environment, terminal: 
         }
         ConfigCommand::Show(args) => {
             let effective = load(args, environment)?;
-            let kernel = kernel(&effective.config.hashing).map_err(Failure::failed)?;
+            let kernel = kernel(&effective.config).map_err(Failure::failed)?;
             terminal.print(&format!("{}\n# the hash kernel here: {kernel}", effective.to_toml()))
         }
     }
 }
 
 /// The kernel that these settings select on this machine.
-fn kernel(hashing: &Hashing) -> Result<KernelChoice, CostError> {
-    let EngineSettings { cost, kernel, .. } = engine_settings(hashing)?;
+fn kernel(config: &Config) -> Result<KernelChoice, CostError> {
+    let EngineSettings { cost, kernel, .. } = engine_settings(config)?;
     Ok(KernelChoice::new(kernel, cost, &SystemEntropy))
 }
 
@@ -86,7 +86,7 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
         };
         effective.mistake(key, error.to_string())
     };
-    let of_cost = engine_settings(&effective.config.hashing).err().map(mistake);
+    let of_cost = engine_settings(&effective.config).err().map(mistake);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let of_ring = mistakes_of(effective, key_ring(&effective.config.pepper, &entropy));
     let of_store = location(&effective.config).err();

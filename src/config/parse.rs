@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::secret::Secret;
 use crate::domain::names::{FreeName, Region};
-use crate::domain::opt_in_algorithm::AllowedAlgorithms;
 
 /// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,10 +108,6 @@ pub(super) fn secret(text: &str) -> Result<Secret, String> {
 
 pub(super) fn region(text: &str) -> Result<Region, String> {
     Region::parse(text).map_err(|problem| problem.to_string())
-}
-
-pub(super) fn allowed_algorithms(text: &str) -> Result<AllowedAlgorithms, String> {
-    AllowedAlgorithms::parse(text)
 }
 
 pub(super) fn optional_free_name(text: &str) -> Result<Option<FreeName>, String> {

@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::parse::{
-    ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion, address, allowed_algorithms,
-    client_certificates, filter, flag, format, kernel, optional_address, optional_free_name, optional_path, region,
-    secret, store, tls_version, whole,
+    ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion, address, client_certificates, filter, flag,
+    format, kernel, optional_address, optional_free_name, optional_path, region, secret, store, tls_version, whole,
 };
 use super::secret::Secret;
 use super::values::{Mistake, Values};
@@ -201,16 +200,16 @@ settings! {
         iterations: u32 = Number "1", whole::<_, 1, 1000>;
         /// Lanes of one hash.
         parallelism: u32 = Number "1", whole::<_, 1, 64>;
-        /// Largest memory of a stored hash that can be verified, in KiB. Each worker reserves this much. 0 means the
+        /// Largest memory of a stored hash that can be verified, in KiB. Each worker reserves at least this much. 0 means the
         /// memory of a new hash, at least 47104.
         ceiling_kib: u32 = Number "0", whole::<_, 0, 2_097_152>;
         /// Code that computes hashes: `auto` uses the CPU's vector instructions if a self-test at start passes,
         /// `portable` never does.
         kernel: HashKernel = Text "auto", kernel;
-        /// Number of hashes computed at the same time. 0 means one for each usable CPU.
+        /// Number of threads that compute hashes. 0 means one for each usable CPU.
         workers: usize = Number "0", whole::<_, 0, 1024>;
         /// Number of hashes that a worker computes together under load, 1 or 2. Two take less time than one after the
-        /// other, and more memory. Where the kernel or the memory is not for two, it is one.
+        /// other, and more memory. Without a kernel that can do this, or without the memory, it is one.
         interleave: u32 = Number "2", whole::<_, 1, 2>;
         /// Longest wait for hashes, in seconds. A request that would wait longer is refused at once.
         longest_wait_seconds: u64 = Number "5", whole::<_, 1, 3600>;
@@ -219,7 +218,7 @@ settings! {
     import: Import {
         /// Algorithms that are refused unless they are named here, separated by commas: md5-crypt, apr1, ssha, ssha256, ssha512,
         /// pbkdf2-sha1, phpass, drupal7, wordpress-bcrypt, bcrypt-sha256, yescrypt, scram-sha-256, caching-sha2.
-        allow: AllowedAlgorithms = Text "", allowed_algorithms;
+        allow: AllowedAlgorithms = Text "", AllowedAlgorithms::parse;
     }
     /// The pepper, which encrypts hashes before they are stored.
     pepper: Pepper {

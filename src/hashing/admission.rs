@@ -179,7 +179,7 @@ impl Reservation {
         self.own_time
     }
 
-    /// The same if each is computed together with a hash of another request.
+    /// The same if each is computed together with another hash.
     pub(super) const fn own_time_in_pairs(&self) -> Duration {
         self.own_time_in_pairs
     }

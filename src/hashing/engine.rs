@@ -6,7 +6,6 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use argon2::{Algorithm, Version};
 use zeroize::Zeroizing;
 
 use super::admission::Admission;
@@ -24,15 +23,12 @@ use crate::domain::opt_in_algorithm::AllowedAlgorithms;
 use crate::domain::password::Password;
 use crate::ports::{
     AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDescription, Hasher, HasherFigures, NotAdmitted,
-    SALT_BYTES, Salt,
+    SALT_BYTES,
 };
 
 mod admitted;
 
 use admitted::Admitted;
-
-/// Bytes of the tags of new hashes (RFC 9106 §4).
-pub(super) const TAG_BYTES: usize = 32;
 
 /// Settings of the engine.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +39,7 @@ pub struct EngineSettings {
     pub ceiling: Ceiling,
     /// The requested kernel.
     pub kernel: KernelSetting,
-    /// Number of hashes to compute at a time. Default: one for each usable CPU.
+    /// Number of threads that compute hashes. Default: one for each usable CPU.
     pub workers: Option<NonZeroUsize>,
     /// Whether a worker computes two hashes together under load, where the kernel can and the memory is there.
     pub pairs: bool,
@@ -51,6 +47,21 @@ pub struct EngineSettings {
     pub longest_wait: Duration,
     /// Algorithms of imported hashes that are refused otherwise.
     pub allowed: AllowedAlgorithms,
+}
+
+impl EngineSettings {
+    /// The usual settings with that cost, and no limit on the wait.
+    pub fn of(cost: Cost) -> Self {
+        Self {
+            cost,
+            ceiling: Ceiling::of(cost),
+            kernel: KernelSetting::Auto,
+            workers: None,
+            pairs: true,
+            longest_wait: Duration::MAX,
+            allowed: AllowedAlgorithms::default(),
+        }
+    }
 }
 
 /// Why the engine does not start.
@@ -139,7 +150,7 @@ impl HashEngine {
         let (mut password, mut salt) = (Zeroizing::new([0; 32]), [0; SALT_BYTES]);
         entropy.fill(&mut *password);
         entropy.fill(&mut salt);
-        let recipe = shared.recipe(salt);
+        let recipe = Recipe::of_new(cost, salt);
 
         // From here on, a drop stops the workers that were started.
         let mut engine = Self { shared, kernel, arenas, decoy: PasswordHash::new(String::new()), workers: Vec::new() };
@@ -244,20 +255,9 @@ impl Drop for HashEngine {
 }
 
 impl Shared {
-    /// Recipe of new hashes.
-    fn recipe(&self, salt: Salt) -> Recipe {
-        Recipe {
-            algorithm: Algorithm::Argon2id,
-            version: Version::V0x13,
-            parameters: self.cost.parameters(),
-            salt: salt.to_vec(),
-            tag_bytes: TAG_BYTES,
-        }
-    }
-
     /// Recipe of new hashes, with any salt.
     fn today(&self) -> Recipe {
-        self.recipe([0; SALT_BYTES])
+        Recipe::of_new(self.cost, [0; SALT_BYTES])
     }
 
     /// Parses a stored hash.

@@ -6,13 +6,10 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
-use argon2::{Algorithm, Version};
-
 use super::cost::Cost;
-use super::engine::TAG_BYTES;
 use super::kernel::{CantAllocate, CantCompute, Input, Kernel, KernelChoice};
 use super::memory::{self, Arenas, TooLittleMemory};
-use super::phc::Recipe;
+use super::phc::{NEW_TAG_BYTES, Recipe};
 use crate::ports::{Clock, Salt};
 
 /// A password and a salt that no subject has.
@@ -38,8 +35,8 @@ impl BareKernel {
     ///
     /// # Errors
     /// The cost needs more memory than the kernel has.
-    pub fn hash(&mut self, cost: Cost, password: &[u8], salt: Salt) -> Result<[u8; TAG_BYTES], CantCompute> {
-        let (recipe, mut tag) = (recipe(cost, salt), [0; TAG_BYTES]);
+    pub fn hash(&mut self, cost: Cost, password: &[u8], salt: Salt) -> Result<[u8; NEW_TAG_BYTES], CantCompute> {
+        let (recipe, mut tag) = (Recipe::of_new(cost, salt), [0; NEW_TAG_BYTES]);
         self.0.compute(&Input { password, recipe: &recipe, secret: &[], associated_data: &[] }, &mut tag)?;
         Ok(tag)
     }
@@ -53,22 +50,12 @@ impl BareKernel {
         cost: Cost,
         passwords: [&[u8]; 2],
         salt: Salt,
-    ) -> Result<[[u8; TAG_BYTES]; 2], CantCompute> {
-        let (recipe, [mut first, mut second]) = (recipe(cost, salt), [[0; TAG_BYTES]; 2]);
+    ) -> Result<[[u8; NEW_TAG_BYTES]; 2], CantCompute> {
+        let (recipe, [mut first, mut second]) = (Recipe::of_new(cost, salt), [[0; NEW_TAG_BYTES]; 2]);
         let [one, other] =
             passwords.map(|password| Input { password, recipe: &recipe, secret: &[], associated_data: &[] });
         self.0.compute_pair([&one, &other], [&mut first, &mut second])?;
         Ok([first, second])
-    }
-}
-
-fn recipe(cost: Cost, salt: Salt) -> Recipe {
-    Recipe {
-        algorithm: Algorithm::Argon2id,
-        version: Version::V0x13,
-        parameters: cost.parameters(),
-        salt: salt.to_vec(),
-        tag_bytes: TAG_BYTES,
     }
 }
 

@@ -10,12 +10,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::cost::{Ceiling, Parameters};
+use super::cost::{Ceiling, Cost, Parameters};
 use super::formats::parts;
 use crate::domain::hash_problem::{HashPart, HashProblem};
+use crate::ports::Salt;
 
 const SALT_BYTES: std::ops::RangeInclusive<u64> = 8..=48;
 const TAG_BYTES: std::ops::RangeInclusive<u64> = 10..=64;
+
+/// Bytes of the tag of a new hash (RFC 9106 §4).
+pub(super) const NEW_TAG_BYTES: usize = 32;
 
 /// Argon2's result.
 pub(super) type Tag = Zeroizing<Vec<u8>>;
@@ -31,6 +35,12 @@ pub(super) struct Recipe {
 }
 
 impl Recipe {
+    /// That of a new hash.
+    pub(super) fn of_new(cost: Cost, salt: Salt) -> Self {
+        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+        Self { algorithm, version, parameters: cost.parameters(), salt: salt.to_vec(), tag_bytes: NEW_TAG_BYTES }
+    }
+
     /// Whether a kernel can compute hashes of both together: all that takes time is the same.
     pub(super) fn goes_with(&self, other: &Self) -> bool {
         self.algorithm == other.algorithm && self.version == other.version && self.parameters == other.parameters

@@ -226,7 +226,7 @@ impl Queue {
         None
     }
 
-    /// Begins a job, or answers it if nobody waits for it or it would not finish in time.
+    /// Begins a job, or answers it if its caller has hung up or it would not finish in time.
     fn begin(&self, lines: &mut Lines, job: Job, now: Instant) -> Option<Job> {
         if !job.reply.is_closed() && job.fate.begin(now) {
             self.begun.fetch_add(1, Ordering::Relaxed);

@@ -37,7 +37,7 @@ pub(super) struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// Computes jobs until the queue stops. A panic costs one job, not the worker.
+    /// Computes jobs until the queue stops. A panic costs a job its answer, and never the worker.
     pub(super) fn serve(&mut self, queue: &Queue) {
         while let Some((job, second)) = queue.next(self.clock, self.memory.pair_kib) {
             let Some(second) = second else {
@@ -85,9 +85,8 @@ impl Worker<'_> {
 
     /// Computes one argon2 hash, and reports its time to admission if it has the cost that admission counts in.
     pub(super) fn argon2(&mut self, password: &[u8], recipe: &Recipe) -> Result<Tag, HasherError> {
-        // Allocating memory is not part of a hash's time.
-        self.kernel()?;
-        let (started, kernel) = (self.clock.instant(), self.kernel()?);
+        let (clock, kernel) = (self.clock, self.kernel()?);
+        let started = clock.instant();
         let mut tag = Zeroizing::new(vec![0; recipe.tag_bytes]);
         let input = Input { password, recipe, secret: &[], associated_data: &[] };
         let computed = kernel.compute(&input, &mut tag);
@@ -104,9 +103,8 @@ impl Worker<'_> {
         passwords: [&[u8]; 2],
         recipes: [&Recipe; 2],
     ) -> Result<[Tag; 2], HasherError> {
-        // Allocating memory is not part of a hash's time.
-        self.kernel()?;
-        let (started, kernel) = (self.clock.instant(), self.kernel()?);
+        let (clock, kernel) = (self.clock, self.kernel()?);
+        let started = clock.instant();
         let [mut first, mut second] = recipes.map(|recipe| Zeroizing::new(vec![0; recipe.tag_bytes]));
         let ([one, other], [recipe, recipe_of_other]) = (passwords, recipes);
         let [one, other] = [(one, recipe), (other, recipe_of_other)].map(|(password, recipe)| Input {
@@ -136,7 +134,7 @@ impl Worker<'_> {
     }
 
     /// Computes one hash of another method. A method that takes memory takes the place of the kernel, so that a worker
-    /// never has more than the ceiling.
+    /// never has more than its own.
     fn foreign(&mut self, password: &[u8], foreign: &dyn Foreign) -> Result<Tag, CantCompute> {
         if foreign.takes_memory() {
             self.kernel = None;

@@ -13,7 +13,6 @@ use std::time::Duration;
 use credentiald::ambient::{SystemClock, SystemEntropy};
 use credentiald::domain::credential::PasswordHash;
 use credentiald::domain::names::TenantName;
-use credentiald::domain::opt_in_algorithm::AllowedAlgorithms;
 use credentiald::domain::password::Password;
 use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting};
 use credentiald::ports::{AdmittedHashes, Clock, Deadline, Hasher, HasherError, HasherFigures};
@@ -55,15 +54,7 @@ fn alone(test: &str) -> bool {
 async fn memory_stays_what_it_was_and_is_wiped(kernel: KernelSetting) {
     let ceiling = Ceiling::new(Cost::DEFAULT, NonZeroU32::new(CEILING_KIB)).unwrap();
     let workers = NonZeroUsize::new(WORKERS);
-    let settings = EngineSettings {
-        cost: Cost::DEFAULT,
-        ceiling,
-        kernel,
-        workers,
-        pairs: true,
-        longest_wait: Duration::from_hours(1),
-        allowed: AllowedAlgorithms::default(),
-    };
+    let settings = EngineSettings { ceiling, kernel, workers, ..EngineSettings::of(Cost::DEFAULT) };
     let engine = HashEngine::start(settings, Arc::new(SystemClock), &SystemEntropy).unwrap();
     // Each worker has hashed by now, and so has all its memory.
     let before = resident_bytes("RssAnon:");

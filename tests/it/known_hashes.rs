@@ -7,7 +7,6 @@ use std::time::Duration;
 use credentiald::ambient::{SystemClock, SystemEntropy};
 use credentiald::domain::credential::PasswordHash;
 use credentiald::domain::names::TenantName;
-use credentiald::domain::opt_in_algorithm::AllowedAlgorithms;
 use credentiald::domain::password::Password;
 use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting};
 use credentiald::ports::{AdmittedHashes, Clock, Deadline, Hasher, HasherError};
@@ -87,15 +86,7 @@ fn engine() -> HashEngine {
 
 fn engine_with(kernel: KernelSetting, ceiling: Ceiling) -> HashEngine {
     let workers = NonZeroUsize::new(1);
-    let settings = EngineSettings {
-        cost: Cost::DEFAULT,
-        ceiling,
-        kernel,
-        workers,
-        pairs: true,
-        longest_wait: Duration::from_hours(1),
-        allowed: AllowedAlgorithms::default(),
-    };
+    let settings = EngineSettings { ceiling, kernel, workers, ..EngineSettings::of(Cost::DEFAULT) };
     HashEngine::start(settings, Arc::new(SystemClock), &SystemEntropy).unwrap()
 }
 

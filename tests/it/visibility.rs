@@ -11,10 +11,9 @@ use credentiald::domain::action::Action;
 use credentiald::domain::attempts::{Backoff, COUNTED_FOR};
 use credentiald::domain::caller::{Caller, EligibleCaller};
 use credentiald::domain::names::{FreeName, TenantName};
-use credentiald::domain::opt_in_algorithm::AllowedAlgorithms;
 use credentiald::domain::subject::{IamUser, Subject, SubjectAttributes, Tags};
 use credentiald::domain::time::days;
-use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
+use credentiald::hashing::{Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
 use credentiald::policy::Baseline;
 use credentiald::ports::store::{Creation, Deletion, NewSubject};
 use credentiald::ports::{AccessRequest, Authorizer, Clock, Deadline, Decision, NoMeter, Store, Unsealed};
@@ -111,13 +110,9 @@ impl Watched {
 
 fn engine(clock: &Arc<SystemClock>) -> HashEngine {
     let settings = EngineSettings {
-        cost: Cost::DEFAULT,
-        ceiling: Ceiling::new(Cost::DEFAULT, None).unwrap(),
         kernel: KernelSetting::Portable,
         workers: NonZeroUsize::new(1),
-        pairs: true,
-        longest_wait: Duration::from_mins(1),
-        allowed: AllowedAlgorithms::default(),
+        ..EngineSettings::of(Cost::DEFAULT)
     };
     HashEngine::start(settings, Arc::clone(clock) as Arc<dyn Clock>, &SystemEntropy).unwrap()
 }

@@ -50,8 +50,7 @@ pub(super) struct HashCostArgs {
 
 pub(super) fn run(args: &HashCostArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     let config = load(&args.settings, environment)?.config;
-    let EngineSettings { cost, kernel, workers, pairs, .. } =
-        engine_settings(&config.hashing).map_err(Failure::failed)?;
+    let EngineSettings { cost, kernel, workers, pairs, .. } = engine_settings(&config).map_err(Failure::failed)?;
     let kernel = KernelChoice::new(kernel, cost, &SystemEntropy);
     let budget = Budget {
         latency: Duration::from_millis(args.latency_ms.into()),

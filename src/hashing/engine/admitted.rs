@@ -11,6 +11,7 @@ use crate::domain::names::TenantName;
 use crate::domain::password::Password;
 use crate::hashing::admission::Reservation;
 use crate::hashing::formats::Method;
+use crate::hashing::phc::Recipe;
 use crate::hashing::phc::{Phc, Tag};
 use crate::hashing::queue::{Fate, Form, Job};
 use crate::ports::{AdmittedHashes, HasherError, Salt};
@@ -54,7 +55,7 @@ impl AdmittedHashes for Admitted {
     }
 
     async fn hash(&self, password: Arc<Password>, salt: Salt) -> Result<PasswordHash, HasherError> {
-        let recipe = self.shared.recipe(salt);
+        let recipe = Recipe::of_new(self.shared.cost, salt);
         let tag = self.compute(password, Form::Normalized, Method::Argon2(recipe.clone()), 1).await?;
         Ok(PasswordHash::new(Phc { recipe, tag }.to_string()))
     }

@@ -125,15 +125,7 @@ fn start_at(
     available_bytes: Option<u64>,
     new_kernel: impl Fn(u32) -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync + 'static,
 ) -> Result<HashEngine, EngineError> {
-    let settings = EngineSettings {
-        cost: Cost::DEFAULT,
-        ceiling: Ceiling::of(Cost::DEFAULT),
-        kernel: KernelSetting::Portable,
-        workers: NonZeroUsize::new(1),
-        pairs: true,
-        longest_wait: Duration::from_hours(1),
-        allowed: AllowedAlgorithms::default(),
-    };
+    let settings = EngineSettings { workers: NonZeroUsize::new(1), ..EngineSettings::of(Cost::DEFAULT) };
     HashEngine::start_with(settings, choice, clock, &Zeros, available_bytes, &(Arc::new(new_kernel) as Arc<NewKernel>))
 }
 

@@ -17,9 +17,7 @@ impl VectorKernel {
     pub(in crate::hashing) fn new(instructions: Instructions, memory_kib: u32) -> Result<Self, CantAllocate> {
         Ok(Self { instructions, arena: Arena::of_kib(memory_kib)? })
     }
-}
 
-impl VectorKernel {
     /// Fills the tags of inputs whose recipes go together.
     fn compute_together<const N: usize>(
         &mut self,

@@ -297,7 +297,7 @@ async fn an_answer_is_plain_json_whatever_else_its_caller_accepts() {
 #[tokio::test]
 async fn what_can_not_be_done_before_the_deadline_is_refused_and_changes_nothing() {
     // A hash takes longer than a request may.
-    let edge = Edge::start_with(&[("http.deadline_milliseconds", "100"), ("hashing.iterations", "15")]).await;
+    let edge = Edge::start_with(&[("http.deadline_milliseconds", "100"), ("hashing.iterations", "40")]).await;
     for (form, field, code) in [(Acs3, "ram_user", "ServiceUnavailable"), (SdkHmac, "iam_user", "IAM.0012")] {
         let key = edge.user(form, "alice").await;
         edge.expect("a deadline that no hash meets", form.change(&key), (503, code)).await;

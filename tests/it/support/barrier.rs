@@ -30,7 +30,8 @@ use credentiald::ports::store::{
 use credentiald::ports::{AuditSealer, Evidence, Store, StoreError};
 use tokio::sync::{Barrier, watch};
 
-/// While armed, the first `credential`, `standing` or `subjects` of each caller waits until all have called it, or no commit is made.
+/// While armed, the first `credential`, `standing` or `subjects` of each caller waits until all have called it, or no
+/// commit is made.
 pub struct BarrierStore {
     store: Arc<dyn Store>,
     barrier: Option<Barrier>,
