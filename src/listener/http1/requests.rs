@@ -54,8 +54,8 @@ impl<E: Http1Edge> Service<Request<Incoming>> for Requests<E> {
 }
 
 impl<E: Http1Edge> Requests<E> {
-    /// Answers a request. A panic is an internal error like any other. The edge catches those of its use cases itself, because
-    /// it knows the request's id and counts it; this is for what remains, whatever the edge is.
+    /// Answers a request. A panic is an internal error like any other. An edge catches those of its use cases itself, because
+    /// it knows the request's id and counts it; here the others are caught, of every edge.
     async fn answer(&self, request: Request<Incoming>) -> Response<Bytes> {
         let began = self.clock.instant();
         let (head, body) = request.into_parts();

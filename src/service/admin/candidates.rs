@@ -11,7 +11,7 @@ use crate::service::requests::DescribedCandidate;
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
-    /// Changes a group of the candidate. If there is none, or it is damaged, starts from the settings in force. One with a
+    /// Changes a group of the candidate. Without a candidate, or if it is damaged, starts from the settings in force. One with a
     /// setting of a later version is not replaced. Returns the new candidate's version and settings.
     pub async fn change_candidate<G: SettingGroup>(
         &self,
