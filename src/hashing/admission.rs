@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::times::{Times, moved};
 use crate::domain::names::TenantName;
 use crate::ports::NotAdmitted;
 
@@ -17,8 +18,7 @@ pub(super) const TURN: u32 = 2;
 /// Counts the hashes that are admitted and unfinished, and knows how long one takes.
 pub(super) struct Admission {
     workers: NonZeroU32,
-    /// Number of hashes that all workers compute at a time under load.
-    at_a_time: u32,
+    pairs: bool,
     longest_wait: Duration,
     load: Mutex<Load>,
 }
@@ -27,10 +27,8 @@ pub(super) struct Admission {
 struct Load {
     /// Tenants with outstanding hashes; others have no entry.
     accounts: HashMap<TenantName, Account>,
-    /// Time that one hash takes alone: a moving average, absent before the first.
-    service_time: Option<Duration>,
-    /// The same for two hashes that are computed together.
-    pair_time: Option<Duration>,
+    times: Times,
+    failed_pairs: u64,
     refused: Refused,
 }
 
@@ -51,11 +49,26 @@ pub(super) struct Refused {
     pub deadline_too_short: u64,
 }
 
+/// What admission knows at a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Figures {
+    /// Number of hashes admitted and unfinished.
+    pub outstanding: u32,
+    /// Time of one hash alone.
+    pub alone: Duration,
+    /// Time of two hashes together; zero without pairs.
+    pub pair: Duration,
+    /// Time of a worker for each hash while more are waiting.
+    pub each_under_load: Duration,
+    /// Number of pairs that failed.
+    pub failed_pairs: u64,
+    pub refused: Refused,
+}
+
 impl Admission {
     /// Admission to so many workers, each of which computes one hash at a time, or two under load.
     pub(super) fn new(workers: NonZeroU32, pairs: bool, longest_wait: Duration) -> Self {
-        let at_a_time = workers.get().saturating_mul(if pairs { 2 } else { 1 });
-        Self { workers, at_a_time, longest_wait, load: Mutex::default() }
+        Self { workers, pairs, longest_wait, load: Mutex::default() }
     }
 
     /// Admits `count` hashes of a tenant together, if they can finish within `remaining`.
@@ -66,14 +79,14 @@ impl Admission {
         remaining: Duration,
     ) -> Result<Reservation, NotAdmitted> {
         let mut load = self.load.lock();
-        let service_time = load.service_time.unwrap_or_default();
         let workers = self.workers.get();
-        let in_turn = load.time_under_load().saturating_mul(load.ahead_of(tenant, count)) / workers;
+        let in_turn = load.times.each_under_load().saturating_mul(load.ahead_of(tenant, count)) / workers;
         // It is unknown how much other work arrives meanwhile, but the recent pace of the tenant's own hashes is known:
         // the outstanding ones will take as long as that many took (Little's law).
-        let expected_wait = in_turn.max(load.at_its_pace(tenant));
-        let own_time = service_time.saturating_mul(count.div_ceil(workers));
-        let own_time_in_pairs = load.pair_time.unwrap_or(service_time).saturating_mul(count.div_ceil(workers));
+        let expected_wait = in_turn.max(load.at_its_pace(tenant)).max(self.running(&load));
+        let turns = count.div_ceil(workers);
+        let own_time = load.times.alone().saturating_mul(turns);
+        let own_time_in_pairs = load.times.pair().saturating_mul(turns);
         // The wait is an estimate: the longer it is, the larger its error can be. A hash that is admitted and does not
         // finish in time is wasted work; with a shorter queue, as many hashes finish.
         let longest_likely_wait = expected_wait.saturating_add(expected_wait / 3);
@@ -93,32 +106,61 @@ impl Admission {
         Ok(Reservation { admission: Arc::clone(self), tenant, unused, own_time, own_time_in_pairs })
     }
 
-    /// Learns from the time that one hash took.
-    pub(super) fn measured(&self, took: Duration) {
-        let mut load = self.load.lock();
-        load.service_time = Some(moved(load.service_time, took, 8));
+    /// How long what is computed now may take. A newcomer waits for it, whoever's it is.
+    fn running(&self, load: &Load) -> Duration {
+        match load.outstanding() {
+            outstanding if self.pairs && outstanding >= self.at_a_time() => load.times.pair(),
+            outstanding if outstanding >= self.workers.get() => load.times.alone(),
+            // A worker is idle.
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Number of hashes that all workers compute at a time under load.
+    fn at_a_time(&self) -> u32 {
+        self.workers.get().saturating_mul(if self.pairs { 2 } else { 1 })
+    }
+
+    /// Learns from the time that one hash took, while more hashes waited than there were idle workers or not.
+    pub(super) fn measured(&self, took: Duration, is_under_load: bool) {
+        self.load.lock().times.measured(took, is_under_load);
     }
 
     /// Learns from the time that two hashes took together.
     pub(super) fn measured_pair(&self, took: Duration) {
-        let mut load = self.load.lock();
-        load.pair_time = Some(moved(load.pair_time, took, 8));
+        self.load.lock().times.measured_pair(took);
     }
 
-    /// Number of hashes admitted and unfinished, time that one takes alone, and refusals.
-    pub(super) fn figures(&self) -> (u32, Duration, Refused) {
+    /// Counts a pair that failed.
+    pub(super) fn pair_failed(&self) {
+        self.load.lock().failed_pairs += 1;
+    }
+
+    /// Whether a worker that can have two hashes is to compute them together.
+    pub(super) fn pairs_next(&self) -> bool {
+        self.load.lock().times.pairs_next()
+    }
+
+    pub(super) fn figures(&self) -> Figures {
         let load = self.load.lock();
-        let outstanding = load.accounts.values().fold(0, |all: u32, own| all.saturating_add(own.outstanding));
-        (outstanding, load.service_time.unwrap_or_default(), load.refused)
+        let Load { times, failed_pairs, refused, .. } = &*load;
+        Figures {
+            outstanding: load.outstanding(),
+            alone: times.alone(),
+            pair: if self.pairs { times.pair() } else { Duration::ZERO },
+            each_under_load: times.each_under_load(),
+            failed_pairs: *failed_pairs,
+            refused: *refused,
+        }
     }
 
     /// Learns the pace at which a tenant is served. It shows only while more of the tenant's hashes wait than are
     /// computed at a time; otherwise it is the pace of the tenant's requests.
     fn finished(&self, tenant: &TenantName, count: u32, now: Instant) {
         let mut load = self.load.lock();
-        let alone = load.time_under_load() / self.workers.get();
+        let alone = load.times.each_under_load() / self.workers.get();
         let Some(account) = load.accounts.get_mut(tenant) else { return };
-        if account.outstanding <= self.at_a_time {
+        if account.outstanding <= self.at_a_time() {
             (account.pace, account.last_finished) = (None, None);
         } else if let Some(before) = account.last_finished.replace(now) {
             let each = now.saturating_duration_since(before) / count.max(1);
@@ -138,9 +180,9 @@ impl Admission {
 }
 
 impl Load {
-    /// Time that a worker needs for each hash while more are waiting.
-    fn time_under_load(&self) -> Duration {
-        self.pair_time.map(|pair| pair / 2).or(self.service_time).unwrap_or_default()
+    /// Number of hashes admitted and unfinished.
+    fn outstanding(&self) -> u32 {
+        self.accounts.values().fold(0, |all, own| all.saturating_add(own.outstanding))
     }
 
     /// Number of hashes computed before a tenant's next ones: its own, and of each other tenant at most as many, in
@@ -157,11 +199,6 @@ impl Load {
         let account = self.accounts.get(tenant);
         account.map_or(Duration::ZERO, |own| own.pace.unwrap_or_default().saturating_mul(own.outstanding))
     }
-}
-
-/// Updates a moving average over `values` values with one more value.
-fn moved(average: Option<Duration>, value: Duration, values: u32) -> Duration {
-    average.map_or(value, |average| average.saturating_mul(values.saturating_sub(1)).saturating_add(value) / values)
 }
 
 /// Hashes admitted together. Dropping this gives back the unused ones.

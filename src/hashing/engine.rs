@@ -2,20 +2,18 @@
 
 use std::io;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-
-use zeroize::Zeroizing;
 
 use super::admission::Admission;
 use super::cost::{Ceiling, Cost};
 use super::formats::Stored;
-use super::kernel::{CantAllocate, Kernel, KernelChoice, KernelSetting};
+use super::kernel::{CantAllocate, KernelChoice, KernelSetting};
 use super::memory::{self, Arenas, TooLittleMemory};
-use super::phc::{Phc, Recipe, Tag};
-use super::queue::{Fate, Form, Queue};
-use super::worker::{NewKernel, Worker, WorkerMemory};
+use super::phc::Recipe;
+use super::queue::{Counts, Fate, Form, Queue};
+use super::worker::NewKernel;
 use crate::domain::credential::PasswordHash;
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
@@ -27,8 +25,10 @@ use crate::ports::{
 };
 
 mod admitted;
+mod start;
 
 use admitted::Admitted;
+use start::Start;
 
 /// Settings of the engine.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +79,9 @@ pub enum EngineError {
     /// The first hash failed.
     #[error("a hash worker failed its first hash")]
     WarmUp,
+    /// The first pair failed, or has other tags than the same hashes alone.
+    #[error("the first pair of hashes of a worker is not what the hashes are alone")]
+    FirstPair,
 }
 
 /// Computes every password hash of the process. Dropping it stops the workers after their running hashes.
@@ -113,64 +116,12 @@ impl HashEngine {
             _ => tracing::info!(name, instructions, reason, "hash kernel"),
         }
         let new_kernel: Arc<NewKernel> = Arc::new(move |memory_kib| choice.kernel(memory_kib));
-        Self::start_with(settings, choice, clock, entropy, memory::available_bytes(), &new_kernel)
+        Start { settings, kernel: choice, clock, entropy, new_kernel }.run(memory::available_bytes())
     }
 
     /// The kernel that computes the hashes.
     pub fn kernel(&self) -> KernelChoice {
         self.kernel
-    }
-
-    fn start_with(
-        settings: EngineSettings,
-        kernel: KernelChoice,
-        clock: Arc<dyn Clock>,
-        entropy: &dyn Entropy,
-        available_bytes: Option<u64>,
-        new_kernel: &Arc<NewKernel>,
-    ) -> Result<Self, EngineError> {
-        let EngineSettings { cost, ceiling, workers, pairs, longest_wait, allowed, .. } = settings;
-        let workers = workers.map_or_else(usable_cpus, |workers| workers.try_into().unwrap_or(NonZeroU32::MAX));
-        let alone = Arenas { count: workers, kib_each: ceiling.memory_kib() };
-        let for_pairs = Arenas { kib_each: ceiling.memory_kib().max(cost.memory_kib().saturating_mul(2)), ..alone };
-        let pairs = pairs && kernel.interleaves() && for_pairs.fit(available_bytes);
-        let arenas = if pairs { for_pairs } else { alone };
-        arenas.check(available_bytes)?;
-        tracing::info!(
-            workers,
-            pairs,
-            mib_each = arenas.mib_each(),
-            mib_in_total = arenas.mib_in_total(),
-            "hash memory"
-        );
-        let memory = WorkerMemory { kib: arenas.kib_each, pair_kib: pairs.then_some(arenas.kib_each / 2) };
-
-        let admission = Arc::new(Admission::new(workers, pairs, longest_wait));
-        let shared = Arc::new(Shared { cost, ceiling, allowed, clock, admission, queue: Queue::default() });
-        let (mut password, mut salt) = (Zeroizing::new([0; 32]), [0; SALT_BYTES]);
-        entropy.fill(&mut *password);
-        entropy.fill(&mut salt);
-        let recipe = Recipe::of_new(cost, salt);
-
-        // From here on, a drop stops the workers that were started.
-        let mut engine = Self { shared, kernel, arenas, decoy: PasswordHash::new(String::new()), workers: Vec::new() };
-        let (ready, first_hashes) = mpsc::channel();
-        for number in 0..workers.get() {
-            let (shared, new_kernel, ready) = (Arc::clone(&engine.shared), Arc::clone(new_kernel), ready.clone());
-            let (password, recipe) = (password.clone(), recipe.clone());
-            let work = move || match new_kernel(memory.kib) {
-                Ok(kernel) => shared.work(kernel, (&*new_kernel, memory), password.as_slice(), &recipe, ready),
-                Err(error) => drop(ready.send(Err(error.into()))),
-            };
-            engine.workers.push(thread::Builder::new().name(format!("hash-{number}")).spawn(work)?);
-        }
-        // A worker that panics drops its sender, which must be the last one.
-        drop(ready);
-        for _ in 0..workers.get() {
-            let tag = first_hashes.recv().unwrap_or(Err(EngineError::WarmUp))?;
-            engine.decoy = PasswordHash::new(Phc { recipe: recipe.clone(), tag }.to_string());
-        }
-        Ok(engine)
     }
 }
 
@@ -226,20 +177,24 @@ impl Hasher for HashEngine {
 
 impl HasherFigures for HashEngine {
     fn figures(&self) -> EngineFigures {
-        let (outstanding, hash_time, refused) = self.shared.admission.figures();
-        let (begun, abandoned) = self.shared.queue.figures();
+        let admission = self.shared.admission.figures();
+        let Counts { begun, abandoned, pairs } = self.shared.queue.counts();
         EngineFigures {
             kernel: self.kernel.name(),
             instructions: self.kernel.instructions(),
             reason: self.kernel.reason(),
             workers: self.arenas.count.get(),
             arena_bytes: self.arenas.bytes(),
-            outstanding,
-            hash_time,
+            outstanding: admission.outstanding,
+            hash_time: admission.alone,
+            pair_time: admission.pair,
+            time_under_load: admission.each_under_load,
             begun,
+            pairs,
+            failed_pairs: admission.failed_pairs,
             abandoned,
-            refused_overloaded: refused.overloaded,
-            refused_deadline: refused.deadline_too_short,
+            refused_overloaded: admission.refused.overloaded,
+            refused_deadline: admission.refused.deadline_too_short,
         }
     }
 }
@@ -275,29 +230,6 @@ impl Shared {
             let work = stored.method.work(form.of(password).len());
             (form, u32::try_from(work.div_ceil(one)).unwrap_or(u32::MAX).max(1))
         })
-    }
-
-    /// Runs a worker: computes a first hash and, if there will be any, a first pair, which also measures how long they
-    /// take, then serves the queue.
-    fn work(
-        &self,
-        kernel: Box<dyn Kernel>,
-        (new_kernel, memory): (&NewKernel, WorkerMemory),
-        password: &[u8],
-        recipe: &Recipe,
-        ready: mpsc::Sender<Result<Tag, EngineError>>,
-    ) {
-        let (clock, admission, counted) = (&*self.clock, &*self.admission, recipe.parameters);
-        let mut worker = Worker { kernel: Some(kernel), new_kernel, memory, clock, admission, counted };
-        let mut first_hash = worker.argon2(password, recipe).map_err(|_| EngineError::WarmUp);
-        if memory.pair_kib.is_some() && worker.argon2_pair([password; 2], [recipe; 2]).is_err() {
-            first_hash = Err(EngineError::WarmUp);
-        }
-        let started = ready.send(first_hash).is_ok();
-        drop(ready);
-        if started {
-            worker.serve(&self.queue);
-        }
     }
 }
 

@@ -39,14 +39,20 @@ impl Arenas {
         }
     }
 
-    /// Whether they fit. If not, the log says so.
-    pub(super) fn fit(self, available_bytes: Option<u64>) -> bool {
-        let checked = self.check(available_bytes);
-        if let Err(TooLittleMemory { available_mib, .. }) = checked {
+    /// Whether memory that only makes hashes faster may be taken: at most half of what is available, as far as that is
+    /// known. If not, the log says so.
+    pub(super) fn fit_well(self, available_bytes: Option<u64>) -> bool {
+        let do_fit = available_bytes.is_some_and(|available| self.bytes() <= available / 2);
+        if !do_fit {
             let mib_in_total = self.mib_in_total();
-            tracing::warn!(mib_in_total, available_mib, "no memory for two hashes in each worker: no pairs");
+            let mib_available = available_bytes.map_or_else(|| "unknown".to_owned(), |bytes| (bytes >> 20).to_string());
+            tracing::warn!(
+                mib_in_total,
+                mib_available,
+                "hashing.interleave = 1, because the memory for 2 is more than half of the available memory"
+            );
         }
-        checked.is_ok()
+        do_fit
     }
 
     pub(super) fn mib_each(self) -> u64 {
@@ -138,6 +144,14 @@ mod tests {
         assert_eq!(group_bytes(root.path(), groups), Some(3000));
         // In a container, the path is the one outside of it, and the container's own group is at the root.
         assert_eq!(group_bytes(root.path(), "5:memory:/outside/service\n"), Some(9_223_372_036_854_771_712));
+    }
+
+    #[test]
+    fn what_only_makes_hashes_faster_takes_half_of_the_memory_at_most() {
+        let arenas = Arenas { count: NonZeroU32::new(2).unwrap(), kib_each: 94_208 };
+        assert!(arenas.fit_well(Some(368 << 20)));
+        assert!(!arenas.fit_well(Some((368 << 20) - 1)));
+        assert!(!arenas.fit_well(None));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod memory;
 mod pepper;
 mod phc;
 mod queue;
+mod times;
 mod worker;
 
 pub use cost::{Ceiling, Cost, CostError};

@@ -38,6 +38,14 @@ impl Fate {
         let _ = self.state.compare_exchange(Self::OPEN, Self::ABANDONED, Ordering::AcqRel, Ordering::Acquire);
     }
 
+    /// Whether none of the hashes will ever begin.
+    fn is_over(&self, now: Instant) -> bool {
+        match self.state.load(Ordering::Acquire) {
+            Self::OPEN => now > self.begin_by,
+            state => state == Self::ABANDONED,
+        }
+    }
+
     /// Whether one of the hashes may begin.
     fn begin(&self, now: Instant) -> bool {
         if now > self.begin_by {
@@ -60,11 +68,18 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Whether to compute this and another job together, in so much memory for each.
+    /// Whether nobody waits for it any more, or it would not finish in time.
+    fn is_over(&self, now: Instant) -> bool {
+        self.reply.is_closed() || self.fate.is_over(now)
+    }
+
+    /// Whether to compute this and another job together, in so much memory for each. Not those that take as long as
+    /// several hashes: whoever comes next would wait for two of them.
     fn pairs_with(&self, other: &Self, most_kib: u32, now: Instant) -> bool {
         let (Method::Argon2(recipe), Method::Argon2(others)) = (&self.method, &other.method) else { return false };
         let is_in_time = now <= self.fate.pair_by.min(other.fate.pair_by);
-        is_in_time && recipe.parameters.memory_kib <= most_kib && recipe.goes_with(others)
+        let are_short = self.slot.count() == 1 && other.slot.count() == 1;
+        is_in_time && are_short && recipe.parameters.memory_kib <= most_kib && recipe.goes_with(others)
     }
 
     /// Answers the caller. Gives the slot back first, so that a caller that has its answer can be admitted again.
@@ -94,6 +109,25 @@ impl Form {
     }
 }
 
+/// What a worker computes in one turn.
+pub(super) struct Turn {
+    pub job: Job,
+    /// The job that is computed together with it.
+    pub second: Option<Job>,
+    /// Whether more jobs wait than there are idle workers.
+    pub is_under_load: bool,
+}
+
+/// Number of jobs since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub begun: u64,
+    /// Abandoned before they began.
+    pub abandoned: u64,
+    /// Pairs of those that have begun.
+    pub pairs: u64,
+}
+
 /// Jobs on their way to the workers. Admission bounds its length.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -101,6 +135,7 @@ pub(super) struct Queue {
     changed: Condvar,
     begun: AtomicU64,
     abandoned: AtomicU64,
+    pairs: AtomicU64,
 }
 
 /// Schedules the lines as in RFC 8290 §4: deficit round robin in which newcomers go first, so that a tenant with few
@@ -191,13 +226,14 @@ impl Queue {
     ///
     /// The job after it comes along if they can be computed together, in so much memory for each, and no idle worker is
     /// there for it. So the order is the same as without pairs.
-    pub(super) fn next(&self, clock: &dyn Clock, pair_kib: Option<u32>) -> Option<(Job, Option<Job>)> {
+    pub(super) fn next(&self, clock: &dyn Clock, pair_kib: Option<u32>) -> Option<Turn> {
         let mut lines = self.lines.lock();
         while !lines.stopped {
             let now = clock.instant();
             if let Some(job) = self.begin_next(&mut lines, now) {
+                let is_under_load = lines.waiting > lines.idle;
                 let second = pair_kib.and_then(|most_kib| self.begin_second(&mut lines, &job, most_kib, now));
-                return Some((job, second));
+                return Some(Turn { job, second, is_under_load });
             }
             lines.idle += 1;
             self.changed.wait(&mut lines);
@@ -217,9 +253,14 @@ impl Queue {
 
     /// The next job, if it is one for the worker that has the first.
     fn begin_second(&self, lines: &mut Lines, first: &Job, most_kib: u32, now: Instant) -> Option<Job> {
-        while lines.waiting > lines.idle && lines.line()?.jobs.front()?.pairs_with(first, most_kib, now) {
+        while lines.waiting > lines.idle {
+            let next = lines.line()?.jobs.front()?;
+            if !next.is_over(now) && !next.pairs_with(first, most_kib, now) {
+                return None;
+            }
             let job = lines.pop()?;
             if let Some(job) = self.begin(lines, job, now) {
+                self.pairs.fetch_add(1, Ordering::Relaxed);
                 return Some(job);
             }
         }
@@ -238,9 +279,10 @@ impl Queue {
         None
     }
 
-    /// Number of jobs that have begun since the start, and of jobs abandoned before they began.
-    pub(super) fn figures(&self) -> (u64, u64) {
-        (self.begun.load(Ordering::Relaxed), self.abandoned.load(Ordering::Relaxed))
+    pub(super) fn counts(&self) -> Counts {
+        let [begun, abandoned, pairs] =
+            [&self.begun, &self.abandoned, &self.pairs].map(|count| count.load(Ordering::Relaxed));
+        Counts { begun, abandoned, pairs }
     }
 
     /// Drops the waiting jobs, and ends the workers.

@@ -9,7 +9,7 @@ use super::cost::Parameters;
 use super::formats::{Foreign, Method};
 use super::kernel::{CantAllocate, CantCompute, Input, Kernel};
 use super::phc::{Recipe, Tag};
-use super::queue::{Job, Queue};
+use super::queue::{Job, Queue, Turn};
 use crate::domain::hash_problem::HashPart;
 use crate::ports::{Clock, HasherError};
 
@@ -34,12 +34,17 @@ pub(super) struct Worker<'a> {
     pub admission: &'a Admission,
     /// Cost of the hashes that admission counts in.
     pub counted: Parameters,
+    /// Whether more jobs wait than there are idle workers.
+    pub is_under_load: bool,
 }
 
 impl Worker<'_> {
     /// Computes jobs until the queue stops. A panic costs a job its answer, and never the worker.
     pub(super) fn serve(&mut self, queue: &Queue) {
-        while let Some((job, second)) = queue.next(self.clock, self.memory.pair_kib) {
+        loop {
+            let pair_kib = self.memory.pair_kib.filter(|_| self.admission.pairs_next());
+            let Some(Turn { job, second, is_under_load }) = queue.next(self.clock, pair_kib) else { return };
+            self.is_under_load = is_under_load;
             let Some(second) = second else {
                 self.serve_one(job);
                 continue;
@@ -47,6 +52,10 @@ impl Worker<'_> {
             // If they fail together, each gets what it gets alone: what is wrong with one does not concern the other.
             let computed = catch_unwind(AssertUnwindSafe(|| self.compute_pair([&job, &second])));
             let tags = computed.ok().flatten().map_or([None, None], |tags| tags.map(Some));
+            if tags.iter().any(Option::is_none) {
+                tracing::warn!("two hashes were not computed together: each is computed alone");
+                self.admission.pair_failed();
+            }
             for (job, tag) in [job, second].into_iter().zip(tags) {
                 match tag {
                     Some(tag) => self.finish(job, Ok(tag)),
@@ -92,7 +101,8 @@ impl Worker<'_> {
         let computed = kernel.compute(&input, &mut tag);
         computed.map_err(|error| self.failed(error))?;
         if recipe.parameters == self.counted {
-            self.admission.measured(self.clock.instant().saturating_duration_since(started));
+            let took = self.clock.instant().saturating_duration_since(started);
+            self.admission.measured(took, self.is_under_load);
         }
         Ok(tag)
     }

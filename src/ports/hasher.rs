@@ -78,8 +78,16 @@ pub struct EngineFigures {
     pub outstanding: u32,
     /// How long one of today's hashes takes: a moving average.
     pub hash_time: Duration,
+    /// How long two of them take together; zero if none are computed together.
+    pub pair_time: Duration,
+    /// How long a worker takes for each of them under load, as it computed them: alone or in pairs.
+    pub time_under_load: Duration,
     /// Hashes whose computation has begun.
     pub begun: u64,
+    /// Pairs of hashes whose computation has begun.
+    pub pairs: u64,
+    /// Pairs of hashes that failed, after which each was computed alone.
+    pub failed_pairs: u64,
     /// Hashes that were abandoned before they began.
     pub abandoned: u64,
     /// How often hashes were not admitted because more work was outstanding than the service accepts.

@@ -51,7 +51,7 @@ impl Collector for OfHasher {
         let figures = self.0.figures();
         let kernel =
             vec![("kernel", figures.kernel), ("instructions", figures.instructions), ("reason", figures.reason)];
-        let metrics: [(&str, &str, Option<Unit>, &dyn EncodeMetric); 9] = [
+        let metrics: [(&str, &str, Option<Unit>, &dyn EncodeMetric); 13] = [
             ("hash_kernel", "Kernel that computes the hashes, and the reason for it", None, &Info::new(kernel)),
             ("hash_workers", "Threads that compute hashes", None, &ConstGauge::new(figures.workers)),
             ("hash_memory", "Memory of all hash workers", Some(Unit::Bytes), &ConstGauge::new(figures.arena_bytes)),
@@ -60,6 +60,25 @@ impl Collector for OfHasher {
                 "Duration of one new hash, as a moving average",
                 Some(Unit::Seconds),
                 &ConstGauge::new(figures.hash_time.as_secs_f64()),
+            ),
+            (
+                "hash_pair_duration",
+                "Duration of two new hashes computed together, as a moving average",
+                Some(Unit::Seconds),
+                &ConstGauge::new(figures.pair_time.as_secs_f64()),
+            ),
+            (
+                "hash_duration_under_load",
+                "Time of a worker for each hash while more are waiting, as a moving average",
+                Some(Unit::Seconds),
+                &ConstGauge::new(figures.time_under_load.as_secs_f64()),
+            ),
+            ("hash_pairs_begun", "Pairs of hashes begun by a worker", None, &ConstCounter::new(figures.pairs)),
+            (
+                "hash_pairs_failed",
+                "Pairs of hashes that failed, after which each was computed alone",
+                None,
+                &ConstCounter::new(figures.failed_pairs),
             ),
             ("hashes_outstanding", "Hashes admitted and not finished", None, &ConstGauge::new(figures.outstanding)),
             ("hashes_begun", "Hashes begun by a worker", None, &ConstCounter::new(figures.begun)),
@@ -107,7 +126,11 @@ mod tests {
                 arena_bytes: 96_468_992,
                 outstanding: 3,
                 hash_time: Duration::from_micros(7500),
+                pair_time: Duration::from_millis(10),
+                time_under_load: Duration::from_micros(5500),
                 begun: 11,
+                pairs: 4,
+                failed_pairs: 1,
                 abandoned: 5,
                 refused_overloaded: 6,
                 refused_deadline: 7,
@@ -128,6 +151,10 @@ mod tests {
                 "credentiald_hash_workers 2",
                 "credentiald_hash_memory_bytes 96468992",
                 "credentiald_hash_duration_seconds 0.0075",
+                "credentiald_hash_pair_duration_seconds 0.01",
+                "credentiald_hash_duration_under_load_seconds 0.0055",
+                "credentiald_hash_pairs_begun_total 4",
+                "credentiald_hash_pairs_failed_total 1",
                 "credentiald_hashes_outstanding 3",
                 "credentiald_hashes_begun_total 11",
                 "credentiald_hashes_abandoned_total 5",

@@ -7,7 +7,7 @@ const LONG: Duration = Duration::from_hours(1);
 /// Two workers, 10 ms per hash, at most 100 ms of waiting.
 fn admission() -> Arc<Admission> {
     let admission = Admission::new(NonZeroU32::new(2).unwrap(), false, Duration::from_millis(100));
-    admission.measured(Duration::from_millis(10));
+    admission.measured(Duration::from_millis(10), false);
     Arc::new(admission)
 }
 
@@ -18,7 +18,7 @@ impl Admission {
     }
 
     fn outstanding(&self) -> u32 {
-        self.figures().0
+        self.figures().outstanding
     }
 }
 
@@ -120,7 +120,7 @@ fn no_more_is_taken_than_was_admitted() {
 fn slower_hashes_are_learned_of() {
     let admission = admission();
     for _ in 0..100 {
-        admission.measured(Duration::from_millis(40));
+        admission.measured(Duration::from_millis(40), false);
     }
     assert!(admission.admit_alone(1, Duration::from_millis(39)).is_err());
 }
@@ -135,7 +135,7 @@ fn absurd_counts_neither_overflow_nor_panic() {
 #[test]
 fn what_waits_counts_by_the_time_of_pairs() {
     let admission = Admission::new(NonZeroU32::new(2).unwrap(), true, Duration::from_millis(100));
-    admission.measured(Duration::from_millis(10));
+    admission.measured(Duration::from_millis(10), false);
     admission.measured_pair(Duration::from_millis(14));
     let admission = Arc::new(admission);
     let reservation = admission.admit_alone(6, LONG).unwrap();
@@ -145,4 +145,39 @@ fn what_waits_counts_by_the_time_of_pairs() {
     // Six hashes on two workers at 7 ms each, a third more, and one hash alone.
     let (expected_wait, enough) = (Duration::from_millis(21), Duration::from_millis(38));
     assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait, enough }));
+}
+
+#[test]
+fn a_newcomer_waits_for_the_pairs_that_run() {
+    let admission = Admission::new(NonZeroU32::new(2).unwrap(), true, LONG);
+    admission.measured(Duration::from_millis(10), false);
+    admission.measured_pair(Duration::from_millis(14));
+    let admission = Arc::new(admission);
+    let wait = |tenant: &str| match admission.admit(&TenantName::parse(tenant).unwrap(), 2, Duration::ZERO).err() {
+        Some(NotAdmitted::DeadlineTooShort { expected_wait, .. }) => expected_wait,
+        other => panic!("no time is enough, and not {other:?}"),
+    };
+    let greedy = TenantName::parse("greedy").unwrap();
+    let _one = admission.admit(&greedy, 1, LONG).unwrap();
+    // A worker is idle.
+    assert!(wait("newcomer") < Duration::from_millis(10));
+    let _another = admission.admit(&greedy, 1, LONG).unwrap();
+    assert_eq!(wait("newcomer"), Duration::from_millis(10));
+    let _many = admission.admit(&greedy, 50, LONG).unwrap();
+    assert_eq!(wait("newcomer"), Duration::from_millis(14));
+}
+
+#[test]
+fn what_waits_counts_by_what_ran() {
+    let admission = Admission::new(NonZeroU32::new(2).unwrap(), true, LONG);
+    admission.measured_pair(Duration::from_millis(14));
+    // Hashes that do not go together run alone.
+    for _ in 0..100 {
+        admission.measured(Duration::from_millis(10), true);
+    }
+    let admission = Arc::new(admission);
+    let _ahead = admission.admit_alone(20, LONG).unwrap();
+    let refused = admission.admit_alone(1, Duration::ZERO).err();
+    let Some(NotAdmitted::DeadlineTooShort { expected_wait, .. }) = refused else { panic!("{refused:?}") };
+    assert!(expected_wait > Duration::from_millis(99), "{expected_wait:?}");
 }

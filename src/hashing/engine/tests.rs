@@ -1,12 +1,12 @@
 //! Tests of the engine around kernels that the tests hold, count and break.
 
 use std::pin::pin;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::task::{Context, Waker};
 use std::time::Instant;
 
-use super::super::kernel::{CantCompute, Input};
+use super::super::kernel::{CantAllocate, CantCompute, Input, Kernel};
 use super::*;
 use crate::domain::time::Timestamp;
 use crate::ports::HasherError;
@@ -108,9 +108,12 @@ fn held_with(choice: KernelChoice) -> Held {
         Ok(Box::new(Tame { computed, entered: entered_sender.clone(), released }) as Box<dyn Kernel>)
     };
     let clock = TurnedClock::new();
-    let engine = start_at(choice, Arc::clone(&clock), None, new_kernel).unwrap();
+    let engine = start_at(choice, Arc::clone(&clock), PLENTY, new_kernel).unwrap();
     Held { engine, clock, computed, entered, release }
 }
+
+/// Memory for anything.
+const PLENTY: Option<u64> = Some(1 << 40);
 
 fn start(
     available_bytes: Option<u64>,
@@ -126,7 +129,8 @@ fn start_at(
     new_kernel: impl Fn(u32) -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync + 'static,
 ) -> Result<HashEngine, EngineError> {
     let settings = EngineSettings { workers: NonZeroUsize::new(1), ..EngineSettings::of(Cost::DEFAULT) };
-    HashEngine::start_with(settings, choice, clock, &Zeros, available_bytes, &(Arc::new(new_kernel) as Arc<NewKernel>))
+    let new_kernel: Arc<NewKernel> = Arc::new(new_kernel);
+    Start { settings, kernel: choice, clock, entropy: &Zeros, new_kernel }.run(available_bytes)
 }
 
 fn admit(engine: &HashEngine, count: u32) -> Arc<dyn AdmittedHashes> {

@@ -36,14 +36,23 @@ struct Given {
     is_waited_for: bool,
     may_begin: bool,
     may_pair: bool,
+    count: u32,
 }
 
 fn given() -> impl Strategy<Value = Given> {
     let memory_kib = prop::sample::select(&[50_u32, PAIR_KIB, PAIR_KIB + 1][..]);
     let often = prop::bool::weighted(0.8);
-    (0_u8..3, memory_kib, often, often, often).prop_map(|(tenant, memory_kib, is_waited_for, may_begin, may_pair)| {
-        Given { tenant, memory_kib, is_waited_for, may_begin, may_pair }
-    })
+    let count = often.prop_map(|is_short| if is_short { 1 } else { 3 });
+    (0_u8..3, memory_kib, often, often, often, count).prop_map(
+        |(tenant, memory_kib, is_waited_for, may_begin, may_pair, count)| Given {
+            tenant,
+            memory_kib,
+            is_waited_for,
+            may_begin,
+            may_pair,
+            count,
+        },
+    )
 }
 
 /// A queue with these jobs. The salt of each is its number.
@@ -53,7 +62,7 @@ fn queue(given: &[Given], now: Instant) -> (Queue, Vec<oneshot::Receiver<Result<
     let mut answers = Vec::new();
     for (number, given) in given.iter().enumerate() {
         let tenant = TenantName::parse(&format!("tenant-{}", given.tenant)).unwrap();
-        let slot = admission.admit(&tenant, 1, Duration::MAX).unwrap().take(1).unwrap();
+        let slot = admission.admit(&tenant, given.count, Duration::MAX).unwrap().take(given.count).unwrap();
         let (reply, answer) = oneshot::channel();
         let past = now.checked_sub(Duration::from_secs(1)).unwrap();
         let fate = Fate::new(if given.may_begin { now } else { past }, if given.may_pair { now } else { past });
@@ -101,14 +110,18 @@ proptest! {
         let alive: Vec<_> =
             (0..given.len()).filter(|number| given[*number].is_waited_for && given[*number].may_begin).collect();
         prop_assert_eq!(all, alive);
-        prop_assert_eq!(in_pairs.figures().0 + in_pairs.figures().1, given.len() as u64);
+        let Counts { begun, abandoned, pairs } = in_pairs.counts();
+        prop_assert_eq!(begun + abandoned, given.len() as u64);
+        prop_assert_eq!(pairs, batches.iter().filter(|batch| batch.len() == 2).count() as u64);
         for (batch, next) in batches.iter().zip(batches.iter().skip(1)) {
             let go_together = |one: Given, other: Given| {
-                one.may_pair && other.may_pair && one.memory_kib == other.memory_kib && one.memory_kib <= PAIR_KIB
+                let are_short = one.count == 1 && other.count == 1;
+                let fit = one.memory_kib == other.memory_kib && one.memory_kib <= PAIR_KIB;
+                one.may_pair && other.may_pair && are_short && fit
             };
             if let [one, other] = batch[..] {
                 prop_assert!(go_together(given[one], given[other]));
-            } else if given.iter().all(|given| given.is_waited_for && given.may_begin) {
+            } else {
                 prop_assert!(!go_together(given[batch[0]], given[next[0]]), "{:?}", batches);
             }
         }
@@ -117,10 +130,11 @@ proptest! {
     #[test]
     fn what_idle_workers_can_take_is_left_to_them(idle in 0_usize..4, waiting in 1_usize..8) {
         let now = SystemClock.instant();
-        let given = Given { tenant: 0, memory_kib: 50, is_waited_for: true, may_begin: true, may_pair: true };
+        let given = Given { tenant: 0, memory_kib: 50, is_waited_for: true, may_begin: true, may_pair: true, count: 1 };
         let (queue, _answers) = queue(&vec![given; waiting], now);
         queue.lines.lock().idle = idle;
-        let (_, second) = queue.next(&Still(now), Some(PAIR_KIB)).unwrap();
-        prop_assert_eq!(second.is_some(), waiting - 1 > idle);
+        let turn = queue.next(&Still(now), Some(PAIR_KIB)).unwrap();
+        prop_assert_eq!(turn.second.is_some(), waiting - 1 > idle);
+        prop_assert_eq!(turn.is_under_load, waiting - 1 > idle);
     }
 }

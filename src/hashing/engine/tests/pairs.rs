@@ -95,26 +95,125 @@ async fn what_fails_does_not_concern_the_other_of_its_pair() {
     let [panicked, fine] = pair;
     assert_eq!(panicked.await.unwrap(), Err(HasherError::Stopped));
     assert!(fine.await.unwrap().is_ok());
+    let figures = held.engine.figures();
+    assert_eq!((figures.pairs, figures.failed_pairs), (1, 1));
 }
 
-/// The memory that the kernel of one worker is made with, in KiB, if so much is available.
-fn kib_with(available_bytes: Option<u64>, choice: KernelChoice) -> u32 {
-    let made = Arc::new(AtomicU32::new(0));
+#[tokio::test]
+async fn what_is_over_does_not_keep_the_others_from_their_pair() {
+    let held = held_in_pairs();
+    let running = occupy(&held).await;
+    let first = admit(&held.engine, 1);
+    let first = (ask(&first, "first"), first);
+    tokio::task::yield_now().await;
+    let gone = admit(&held.engine, 1);
+    let weaker = PasswordHash::new(held.engine.decoy().expose().replace("m=47104", "m=4096"));
+    let abandoned = {
+        let gone = Arc::clone(&gone);
+        tokio::spawn(async move { gone.verify(password("of other cost"), &weaker).await })
+    };
+    tokio::task::yield_now().await;
+    let last = ask(&admit(&held.engine, 1), "last");
+    tokio::task::yield_now().await;
+
+    gone.abandon();
+    held.release.send(()).unwrap();
+
+    for hashed in [running, first.0, last] {
+        hashed.await.unwrap().unwrap();
+    }
+    assert_eq!(abandoned.await.unwrap(), Err(HasherError::Abandoned));
+    assert_eq!(*held.computed.lock().unwrap(), ["hold", "first+last"]);
+}
+
+#[tokio::test]
+async fn what_takes_as_long_as_several_hashes_is_computed_alone() {
+    let held = held_in_pairs();
+    let running = occupy(&held).await;
+    let stronger = PasswordHash::new(held.engine.decoy().expose().replace("t=1", "t=3"));
+    let verified = ["one", "other"].map(|text| {
+        let (hashes, stronger) = (admit(&held.engine, 3), stronger.clone());
+        tokio::spawn(async move { hashes.verify(password(text), &stronger).await })
+    });
+    tokio::task::yield_now().await;
+
+    held.release.send(()).unwrap();
+
+    running.await.unwrap().unwrap();
+    for verified in verified {
+        assert_eq!(verified.await.unwrap(), Ok(false));
+    }
+    assert_eq!(*held.computed.lock().unwrap(), ["hold", "one", "other"]);
+}
+
+/// The memory that the kernels of one worker were made with, in KiB, if so much is available. The last one is in use.
+fn made_with(
+    available_bytes: Option<u64>,
+    choice: KernelChoice,
+    new_kernel: impl Fn(u32) -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync + 'static,
+) -> Vec<u32> {
+    let made = Arc::new(Mutex::new(Vec::new()));
     let recorded = Arc::clone(&made);
     let new_kernel = move |kib| {
-        recorded.store(kib, Ordering::SeqCst);
-        Ok(Box::new(Forgetful(10)) as Box<dyn Kernel>)
+        recorded.lock().unwrap().push(kib);
+        new_kernel(kib)
     };
     let engine = start_at(choice, TurnedClock::new(), available_bytes, new_kernel).unwrap();
-    assert_eq!(engine.figures().arena_bytes, u64::from(made.load(Ordering::SeqCst)) << 10);
-    made.load(Ordering::SeqCst)
+    let made = made.lock().unwrap().clone();
+    assert_eq!(Some(engine.figures().arena_bytes), made.last().map(|kib| u64::from(*kib) << 10));
+    made
+}
+
+const ONE: u32 = 47_104;
+
+#[test]
+fn a_worker_has_memory_for_two_only_where_two_are_computed_and_fit_well() {
+    let made_with = |available, choice| made_with(available, choice, |_| Ok(Box::new(Forgetful(10))));
+    let interleaving = KernelChoice::interleaving();
+    assert_eq!(made_with(Some(184 << 20), interleaving), [2 * ONE]);
+    assert_eq!(made_with(Some((184 << 20) - 1), interleaving), [ONE]);
+    assert_eq!(made_with(None, interleaving), [ONE]);
+    assert_eq!(made_with(PLENTY, KernelChoice::portable("a test")), [ONE]);
 }
 
 #[test]
-fn a_worker_has_memory_for_two_only_where_two_are_computed_and_fit() {
-    let interleaving = KernelChoice::interleaving();
-    assert_eq!(kib_with(None, interleaving), 2 * 47_104);
-    assert_eq!(kib_with(Some(92 << 20), interleaving), 2 * 47_104);
-    assert_eq!(kib_with(Some((92 << 20) - 1), interleaving), 47_104);
-    assert_eq!(kib_with(None, KernelChoice::portable("a test")), 47_104);
+fn where_the_memory_for_two_can_not_be_allocated_there_are_no_pairs() {
+    let scarce = |kib| match kib {
+        ONE => Ok(Box::new(Forgetful(10)) as Box<dyn Kernel>),
+        _ => Err(io::Error::from(io::ErrorKind::OutOfMemory).into()),
+    };
+    assert_eq!(made_with(PLENTY, KernelChoice::interleaving(), scarce), [2 * ONE, ONE]);
+}
+
+/// Computes pairs wrongly.
+struct Crossed;
+
+impl Kernel for Crossed {
+    fn compute(&mut self, input: &Input<'_>, tag: &mut [u8]) -> Result<(), CantCompute> {
+        tag.fill(input.password[0]);
+        Ok(())
+    }
+
+    fn compute_pair(&mut self, [one, other]: [&Input<'_>; 2], tags: [&mut [u8]; 2]) -> Result<(), CantCompute> {
+        [other, one].into_iter().zip(tags).try_for_each(|(input, tag)| self.compute(input, tag))
+    }
+}
+
+/// Different bytes at each call.
+struct Counting(AtomicU32);
+
+impl Entropy for Counting {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(self.0.fetch_add(1, Ordering::SeqCst).to_le_bytes()[0]);
+    }
+}
+
+#[test]
+fn if_the_first_pair_differs_from_its_hashes_alone_there_are_no_pairs() {
+    let settings = EngineSettings { workers: NonZeroUsize::new(1), ..EngineSettings::of(Cost::DEFAULT) };
+    let new_kernel: Arc<NewKernel> = Arc::new(|_| Ok(Box::new(Crossed)));
+    let (kernel, entropy) = (KernelChoice::interleaving(), Counting(AtomicU32::new(1)));
+    let start = Start { settings, kernel, clock: TurnedClock::new(), entropy: &entropy, new_kernel };
+    let engine = start.run(PLENTY).unwrap();
+    assert_eq!(engine.figures().arena_bytes, u64::from(ONE) << 10);
 }
