@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use credentiald::hashing::usable_cpus;
 
-use crate::process::printed;
+use crate::process::{printed, ticks_of};
 use crate::server::BINARY;
 use crate::slapd::Slapd;
 
@@ -146,11 +146,4 @@ impl Used {
         let percent = |ticks: u64| ticks as f64 * 100.0 / in_all as f64;
         Some(Noise { foreign: percent(foreign), stolen: percent(self.stolen.saturating_sub(before.stolen)) })
     }
-}
-
-/// `utime` and `stime` of `/proc/PID/stat` (proc(5)), which follow the name in parentheses.
-fn ticks_of(process: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
 }

@@ -17,6 +17,7 @@
     reason = "a benchmark reads clocks, prints, and stops where it can't go on"
 )]
 
+mod beside;
 mod callers;
 mod charts;
 mod client;
@@ -42,6 +43,8 @@ mod support {
     pub mod signer;
 }
 
+use std::path::{Path, PathBuf};
+
 use clap::{Parser, ValueEnum};
 use credentiald::hashing::{Cost, usable_cpus};
 
@@ -50,7 +53,7 @@ use machine::NoiseMeter;
 use publish::Part;
 use report::Report;
 use sections::{Bench, Plan, Section};
-use server::Server;
+use server::{BINARY, Server};
 use slapd::Slapd;
 
 /// Users of OpenLDAP: each section takes others, because a connection is its user's.
@@ -69,6 +72,13 @@ struct Arguments {
     /// name only.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Section>,
+    /// Compare with another build of the program: run each section with both in turn, and print the ratio of each figure
+    /// (medians of rounds). Not for the sections that are run by name only, and not for `quickstart`. Nothing is written.
+    #[arg(long, value_name = "PATH")]
+    beside: Option<PathBuf>,
+    /// How many rounds, in place of the usual number.
+    #[arg(long, value_name = "NUMBER")]
+    rounds: Option<usize>,
     /// What cargo passes.
     #[arg(long, hide = true)]
     bench: bool,
@@ -78,7 +88,7 @@ impl Arguments {
     /// What of the document a run is to fill, where its figures are to be kept.
     fn part(&self) -> Option<Part> {
         match self.only[..] {
-            _ if self.quick => None,
+            _ if self.quick || self.rounds.is_some() => None,
             [] => Some(Part::Load),
             [Section::Scale] => Some(Part::Scale),
             _ => None,
@@ -104,13 +114,20 @@ fn main() {
 
 async fn measure(arguments: &Arguments) {
     let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
+    let plan = Plan { rounds: arguments.rounds.unwrap_or(plan.rounds), ..plan };
+    let costs = [Cost::new(19_456, 2, 1).unwrap(), Cost::DEFAULT];
+    let own = [Section::Quickstart, Section::Callers, Section::Edge, Section::Scale];
+    let sections = arguments.sections();
+    let with_servers: Vec<_> = sections.iter().copied().filter(|section| !own.contains(section)).collect();
+    if let Some(other) = &arguments.beside {
+        return beside::compare(other, &costs, &with_servers, plan).await;
+    }
     let has_slapd = Slapd::install().inspect_err(|problem| println!("without OpenLDAP: {problem}")).is_ok();
     let facts = machine::facts();
     for (name, value) in &facts {
         println!("{name:<18} {value}");
     }
     let (mut report, mut curves, mut noise) = (Report::default(), Curves::default(), NoiseMeter::start());
-    let sections = arguments.sections();
     if sections.contains(&Section::Quickstart) {
         sections::quickstart(plan, &mut report, &noise).await;
     }
@@ -123,12 +140,9 @@ async fn measure(arguments: &Arguments) {
     if sections.contains(&Section::Scale) {
         sections::scale(plan, &mut report, &mut noise).await;
     }
-    let own = [Section::Quickstart, Section::Callers, Section::Edge, Section::Scale];
-    let with_servers: Vec<_> = sections.into_iter().filter(|section| !own.contains(section)).collect();
-    let costs =
-        if with_servers.is_empty() { Vec::new() } else { vec![Cost::new(19_456, 2, 1).unwrap(), Cost::DEFAULT] };
-    for cost in costs {
-        let server = Server::start(cost, plan.subjects).await;
+    let costs = if with_servers.is_empty() { &[][..] } else { &costs };
+    for cost in costs.iter().copied() {
+        let server = Server::start(Path::new(BINARY), cost, plan.subjects).await;
         noise.add(server.process.id());
         let slapd = if has_slapd { Some(Slapd::start(cost, USERS).await) } else { None };
         if let Some(slapd) = &slapd {

@@ -4,6 +4,10 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// In which Linux counts CPU time for programs.
+const TICK: Duration = Duration::from_millis(10);
 
 /// A program that is killed when this is dropped, and when the benchmark ends in any other way: `setpriv` asks the
 /// system for that. It has to be started by the main thread, because the system looks at the thread.
@@ -41,6 +45,11 @@ impl Process {
     pub fn resident_bytes(&self) -> u64 {
         resident_bytes(self.id())
     }
+
+    /// CPU time so far.
+    pub fn cpu_time(&self) -> Duration {
+        TICK * u32::try_from(ticks_of(self.id()).unwrap_or_default()).unwrap()
+    }
 }
 
 impl Drop for Process {
@@ -55,6 +64,13 @@ pub fn resident_bytes(id: u32) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.trim().parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
+}
+
+/// `utime` and `stime` of `/proc/PID/stat` (proc(5)), which follow the name in parentheses.
+pub fn ticks_of(process: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
 }
 
 /// A loopback address that nobody listens on.

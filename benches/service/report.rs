@@ -103,7 +103,34 @@ pub struct Report {
 
 struct Table {
     title: String,
-    rows: Vec<[String; 5]>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    figure: String,
+    target: Target,
+    unit: String,
+    series: Series,
+}
+
+impl Row {
+    fn cells(&self) -> [String; 5] {
+        let Self { figure, target, unit, series } = self;
+        let spread =
+            series.spread().map_or_else(String::new, |(least, most)| format!("{}–{}", short(least), short(most)));
+        let median = series.median();
+        [figure.clone(), target.text(unit), with_unit(median, unit), spread, target.verdict(median)]
+    }
+
+    /// The same figure of another build beside it: its median, and the ratio of this one's to it, round by round.
+    fn cells_beside(&self, other: &Self) -> [String; 5] {
+        let Self { figure, unit, series, .. } = self;
+        let ratio = series.over(&other.series);
+        let spread =
+            ratio.spread().map_or_else(String::new, |(least, most)| format!("{}–{}", short(least), short(most)));
+        let [own, others] = [series, &other.series].map(|series| with_unit(series.median(), unit));
+        [figure.clone(), own, others, short(ratio.median()), spread]
+    }
 }
 
 impl Report {
@@ -115,14 +142,48 @@ impl Report {
 
     /// Adds a figure to the table, and prints it.
     pub fn row(&mut self, figure: &str, target: Target, unit: &str, series: &Series) {
-        let spread =
-            series.spread().map_or_else(String::new, |(least, most)| format!("{}–{}", short(least), short(most)));
-        let measured = with_unit(series.median(), unit);
-        let row = [figure.to_owned(), target.text(unit), measured, spread, target.verdict(series.median())];
-        println!("{:<64} {:>12} {:>12}  {:<16} {}", row[0], row[1], row[2], row[3], row[4].trim_matches('*'));
+        let row = Row { figure: figure.to_owned(), target, unit: unit.to_owned(), series: series.clone() };
+        let [figure, target, measured, spread, verdict] = row.cells();
+        println!("{figure:<64} {target:>12} {measured:>12}  {spread:<16} {}", verdict.trim_matches('*'));
         if let Some(table) = self.tables.last_mut() {
             table.rows.push(row);
         }
+    }
+
+    /// Adds what another report measured of the same, as more rounds.
+    pub fn add(&mut self, other: Self) {
+        for table in other.tables {
+            let Some(own) = self.tables.iter_mut().find(|own| own.title == table.title) else {
+                self.tables.push(table);
+                continue;
+            };
+            for row in table.rows {
+                match own.rows.iter_mut().find(|own| own.figure == row.figure) {
+                    Some(own) => own.series.0.extend(row.series.0),
+                    None => own.rows.push(row),
+                }
+            }
+        }
+        self.noise.extend(other.noise);
+    }
+
+    /// The ratios of all figures to those of another build, as Markdown.
+    pub fn beside(&self, other: &Self) -> String {
+        let mut text = String::new();
+        for Table { title, rows } in &self.tables {
+            let Some(others) = other.tables.iter().find(|other| other.title == *title) else { continue };
+            writeln!(
+                text,
+                "\n### {title}\n\n| Figure | This build | The other | Ratio | Spread |\n|---|---|---|---|---|"
+            )
+            .unwrap();
+            for row in rows {
+                if let Some(other) = others.rows.iter().find(|other| other.figure == row.figure) {
+                    writeln!(text, "| {} |", row.cells_beside(other).join(" | ")).unwrap();
+                }
+            }
+        }
+        text
     }
 
     /// Notes what else the machine did during a section: on the average, and in its worst second.
@@ -140,7 +201,7 @@ impl Report {
             writeln!(text, "\n### {title}\n\n| Figure | Target | Measured | Spread | |\n|---|---|---|---|---|")
                 .unwrap();
             for row in rows {
-                writeln!(text, "| {} |", row.join(" | ")).unwrap();
+                writeln!(text, "| {} |", row.cells().join(" | ")).unwrap();
             }
         }
         text.push_str(

@@ -55,17 +55,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one on a fresh store, and fills that with so many subjects.
-    pub async fn start(cost: Cost, subjects: usize) -> Self {
-        Self::start_with(cost, "bench", subjects, &[]).await
+    /// Starts a program on a fresh store, and fills that with so many subjects.
+    pub async fn start(program: &Path, cost: Cost, subjects: usize) -> Self {
+        Self::start_with(program, cost, "bench", subjects, &[]).await
     }
 
     /// As `start`, with the name of the tenant, and more flags.
-    pub async fn start_with(cost: Cost, tenant: &str, subjects: usize, flags: &[&str]) -> Self {
+    pub async fn start_with(program: &Path, cost: Cost, tenant: &str, subjects: usize, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
         let command = |name: &str| {
-            let mut command = Command::new(BINARY);
+            let mut command = Command::new(program);
             command.arg(name).arg("--store-url").arg(format!("sqlite:{}", folder.path().join("store.db").display()));
             command.args(["--hashing-memory-kib", &cost.memory_kib().to_string()]);
             command.args(["--hashing-iterations", &cost.iterations().to_string()]);

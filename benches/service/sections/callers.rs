@@ -5,6 +5,7 @@ use std::fs::{self, Permissions};
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,7 +52,7 @@ pub async fn run(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
     let edge = edge_flags(http, folder.path());
     let mut flags: Vec<_> = edge.iter().map(String::as_str).collect();
     flags.extend(["--jwt-issuers-file", issuers_file.to_str().unwrap()]);
-    let mut server = Server::start_with(Cost::DEFAULT, "acme", 3, &flags).await;
+    let mut server = Server::start_with(Path::new(BINARY), Cost::DEFAULT, "acme", 3, &flags).await;
     noise.add(server.process.id());
     connections(plan, report, noise, server.address, &folder).await;
     tokens(plan, report, &mut server, &keys).await;

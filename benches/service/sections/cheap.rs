@@ -20,7 +20,7 @@ pub async fn run(bench: &mut Bench) {
     let mut changers = bench.server.changers(CHANGERS, PATIENT);
     let window = bench.plan.window;
     let [mut steady, mut flooded, mut p50, mut p99] = <[Series; 4]>::default();
-    let [mut flood_rate, mut steady_rate, mut bare] = <[Series; 3]>::default();
+    let [mut flood_rate, mut steady_rate, mut bare, mut cpu_time] = <[Series; 4]>::default();
     let mut wrong = 0;
     for _ in 0..bench.plan.rounds {
         let limit = bench.limit();
@@ -37,6 +37,11 @@ pub async fn run(bench: &mut Bench) {
         flooded.push(changed.rate() / limit);
         flood_rate.push(cheap.rate());
         wrong += unexpected(&cheap) + unexpected(&changed);
+        let before = bench.server.process.cpu_time();
+        let cheap = open(&mut callers, RATE, window).await;
+        let used = bench.server.process.cpu_time().saturating_sub(before);
+        cpu_time.push(used.as_secs_f64() * 1e6 / cheap.done.len() as f64);
+        wrong += unexpected(&cheap);
     }
     bench.server.give_back(changers);
     let report = &mut bench.report;
@@ -44,6 +49,7 @@ pub async fn run(bench: &mut Bench) {
     report.row("The same: changes/s ÷ limit", Target::AtLeast(0.80), "", &steady);
     report.row("A flood of such calls: changes/s ÷ limit", Target::AtLeast(0.50), "", &flooded);
     report.row("Unexpected answers", Target::AtMost(0.0), "", &(wrong as f64).into());
+    report.row("At 5,000/s with no changes: CPU time of a call in the service", Target::None, "µs", &cpu_time);
     report.row("At 5,000/s: median", Target::None, "ms", &p50);
     report.row("At 5,000/s: changes/s", Target::None, "", &steady_rate);
     report.row("The limit: bare kernel, all cores ÷ 2", Target::None, "changes/s", &bare);

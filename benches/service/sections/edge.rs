@@ -1,5 +1,6 @@
 //! Changes over the edge for the vendors' SDKs at 80 % of its capacity: some of its clients give up after three seconds.
 
+use std::path::Path;
 use std::time::Duration;
 
 use credentiald::hashing::Cost;
@@ -11,7 +12,7 @@ use crate::load::{closed, ms, open};
 use crate::machine::NoiseMeter;
 use crate::process::free_address;
 use crate::report::{Report, Target};
-use crate::server::{Server, access_key, edge_flags};
+use crate::server::{BINARY, Server, access_key, edge_flags};
 
 /// Callers of the closed loop. The best count is the capacity.
 const CALLERS: [usize; 4] = [4, 8, 16, 32];
@@ -27,7 +28,7 @@ pub async fn run(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
     let http = free_address();
     let flags = edge_flags(http, folder.path());
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
-    let mut server = Server::start_with(Cost::DEFAULT, "bench", USERS, &flags).await;
+    let mut server = Server::start_with(Path::new(BINARY), Cost::DEFAULT, "bench", USERS, &flags).await;
     noise.add(server.process.id());
     let (connection, origin) = server.connections.next();
     let mut admin = AdminServiceClient::with_origin(connection, origin);

@@ -1,0 +1,55 @@
+//! Another build of the program, in turn with this one.
+
+use std::path::Path;
+
+use credentiald::hashing::Cost;
+
+use crate::charts::Curves;
+use crate::machine::NoiseMeter;
+use crate::report::Report;
+use crate::sections::{Bench, Plan, Section};
+use crate::server::{BINARY, Server};
+
+/// Runs the sections with both builds, round after round, each of them first in every other round. Prints the ratios.
+pub async fn compare(other: &Path, costs: &[Cost], sections: &[Section], plan: Plan) {
+    let mut ratios = String::new();
+    for cost in costs {
+        let programs = [Path::new(BINARY), other];
+        let mut servers = Vec::new();
+        for program in programs {
+            servers.push(Server::start(program, *cost, plan.subjects).await);
+        }
+        let processes: Vec<u32> = servers.iter().map(|server| server.process.id()).collect();
+        let mut benches = servers.into_iter().map(|server| Bench {
+            cost: *cost,
+            // The rounds are the ones below.
+            plan: Plan { rounds: 1, overload: plan.overload / 4, ..plan },
+            server,
+            slapd: None,
+            report: Report::default(),
+            noise: NoiseMeter::start(),
+            curves: Curves::default(),
+        });
+        let (Some(mut own), Some(mut others)) = (benches.next(), benches.next()) else { return };
+        for process in processes {
+            own.noise.add(process);
+            others.noise.add(process);
+        }
+        let mut reports = [Report::default(), Report::default()];
+        for section in sections {
+            for round in 0..plan.rounds {
+                for turn in [round % 2, (round + 1) % 2] {
+                    let bench = if turn == 0 { &mut own } else { &mut others };
+                    println!("\n{}, round {}", programs[turn].display(), round + 1);
+                    bench.run(*section).await;
+                    reports[turn].add(std::mem::take(&mut bench.report));
+                }
+            }
+        }
+        let [own, others] = reports;
+        let table = own.beside(&others);
+        println!("{table}");
+        ratios.push_str(&table);
+    }
+    println!("\n# This build ÷ {}\n{ratios}", other.display());
+}
