@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::names::PepperKeyId;
@@ -67,6 +68,12 @@ impl PasswordHash {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// A digest to know the same hash again.
+    pub fn digest(&self) -> HashDigest {
+        let [a, b, c, d, ..] = Sha256::digest(&self.0).0;
+        HashDigest(u32::from_be_bytes([a, b, c, d]))
+    }
 }
 
 impl fmt::Debug for PasswordHash {
@@ -74,6 +81,12 @@ impl fmt::Debug for PasswordHash {
         formatter.write_str("PasswordHash(hidden)")
     }
 }
+
+/// A short digest of a hash, kept after the hash itself is gone. It is no longer than the shortest usual salt, which is gone
+/// too: for every password there is a salt with which the digest is right, so it confirms no guess. Two hashes of one subject
+/// have the same digest once in four billion times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashDigest(pub u32);
 
 /// A hash as it is stored: wrapped under a key of the pepper, or unwrapped if there was no key. Never shown.
 ///

@@ -250,6 +250,15 @@ pub struct AuditItem {
     pub event: Option<Result<AuditEvent, UnreadableEvent>>,
 }
 
+/// How an import is done.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ImportOptions {
+    /// Check everything and store nothing.
+    pub is_dry_run: bool,
+    /// Leave out rows that differ from an existing subject, instead of refusing them.
+    pub skips_existing: bool,
+}
+
 /// A subject with the hash of its password, as far as it could be read.
 pub struct RowToImport {
     /// The number that identifies the row.
@@ -308,6 +317,8 @@ pub struct ImportReport {
     pub imported: u64,
     /// Rows that existed already.
     pub unchanged: u64,
+    /// Rows that were left out because their subjects exist.
+    pub skipped: u64,
     /// Rows that were refused.
     pub refused: u64,
     /// Valid rows whose batch was refused because of others.

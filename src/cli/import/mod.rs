@@ -57,6 +57,9 @@ pub(super) struct ImportArgs {
     /// Check everything as usual, but store nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Leave subjects alone that exist with another hash or other attributes, instead of refusing their rows.
+    #[arg(long)]
+    skip_existing: bool,
     /// Number of the first row to import. Rows before it are skipped.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, hide_default_value = true)]
     from_row: u64,
@@ -77,7 +80,8 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
     let from_row = args.from_row;
     // Not a task of the runtime, which would wait for it: a pipe may never end.
     thread::spawn(move || ended.send(read(Batches::new(rows, from_row), &sender)));
-    let options = ImportCredentialsRequest { options: Some(ImportOptions { dry_run: args.dry_run }), rows: Vec::new() };
+    let options = ImportOptions { dry_run: args.dry_run, skip_existing: args.skip_existing };
+    let options = ImportCredentialsRequest { options: Some(options), rows: Vec::new() };
     let sent = progress.clone();
     let batches = ReceiverStream::new(batches).map(move |batch| {
         sent.add_rows(batch.rows.len());
@@ -132,10 +136,10 @@ fn report(response: &ImportCredentialsResponse, dry_run: bool, terminal: &mut Te
     if response.refused_rows_left_out > 0 {
         terminal.print(&format!("and {} more refused rows", response.refused_rows_left_out))?;
     }
-    let ImportCredentialsResponse { imported, unchanged, refused, held_back, .. } = response;
+    let ImportCredentialsResponse { imported, unchanged, skipped, refused, held_back, .. } = response;
     let prefix = if dry_run { "dry run: " } else { "" };
     terminal.print(&format!(
-        "{prefix}imported {imported}, unchanged {unchanged}, refused {refused}, held back with them {held_back}"
+        "{prefix}imported {imported}, unchanged {unchanged}, skipped {skipped}, refused {refused}, held back with them {held_back}"
     ))?;
     match refused {
         0 => Ok(()),

@@ -6,6 +6,7 @@ use prost_types::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::domain::subject::SubjectKind;
+use crate::domain::text::BYTE_ORDER_MARK;
 use crate::grpc::generated::credential::admin::v1::{ImportRow, InstanceAccountStatus, MailDomainStatus, RowProblem};
 use crate::grpc::generated::credential::v1::subject_name::Subject;
 use crate::grpc::generated::credential::v1::{InstanceAccountName, SubjectName};
@@ -13,6 +14,7 @@ use crate::grpc::generated::credential::v1::{InstanceAccountName, SubjectName};
 const OF_MAIL_DOMAINS: &str = "MAIL_DOMAIN_STATUS_";
 const OF_ACCOUNTS: &str = "INSTANCE_ACCOUNT_STATUS_";
 const TAGS: &str = "must be a JSON object whose values are strings";
+const NO_OFFSET: &str = "must say its offset from UTC: 2026-01-31T12:00:00Z, or 2026-01-31T12:00:00+08:00";
 const NOT_OF_THIS_KIND: &str = "must be empty for this kind of subject";
 
 /// The columns of an import file.
@@ -44,17 +46,19 @@ impl Draft {
     /// Reads a JSON object.
     pub(super) fn set_all(&mut self, values: Map<String, Value>) {
         for (column, value) in values {
+            let column = trimmed(&column);
             match value {
-                Value::String(text) => self.set(&column, text),
+                Value::String(text) => self.set(column, &text),
                 Value::Object(tags) if column == "tags" => self.set_tags(tags),
-                Value::Null => self.set(&column, String::new()),
-                _ => self.problem(&column, "must be a string"),
+                Value::Null => self.set(column, ""),
+                _ => self.problem(column, "must be a string"),
             }
         }
     }
 
-    /// Reads the text of one column. An empty text means an absent value.
-    pub(super) fn set(&mut self, column: &str, text: String) {
+    /// Reads the text of one column, without the blanks around it. An empty text means an absent value.
+    pub(super) fn set(&mut self, column: &str, text: &str) {
+        let text = trimmed(text).to_owned();
         match column {
             "tenant" => self.row.tenant = text,
             "kind" => self.kind = text,
@@ -70,7 +74,8 @@ impl Draft {
                 _ => self.problem("tags", TAGS),
             },
             "change_time" => match text.parse::<Timestamp>() {
-                Ok(time) => self.row.change_time = Some(time),
+                Ok(time) if has_offset(&text) => self.row.change_time = Some(time),
+                Ok(_) => self.problem("change_time", NO_OFFSET),
                 Err(_) => self.problem("change_time", "must be a time as in 2026-01-31T12:00:00Z"),
             },
             other => self.problem(other, "is not a column of an import"),
@@ -132,6 +137,17 @@ impl Draft {
             description: description.to_owned(),
         });
     }
+}
+
+/// A value or a name without blanks and byte order marks around it.
+pub(super) fn trimmed(text: &str) -> &str {
+    text.trim_matches(|character: char| character.is_whitespace() || BYTE_ORDER_MARK.contains(character))
+}
+
+/// Whether a time that could be read says how far its clock is from UTC.
+fn has_offset(time: &str) -> bool {
+    let clock = time.get("2026-01-31".len()..).unwrap_or_default();
+    clock.contains(['+', '-']) || clock.ends_with(['Z', 'z'])
 }
 
 /// The column that a field of the message comes from; `None` if the problem is about the whole row.
@@ -201,10 +217,24 @@ mod tests {
     }
 
     #[test]
+    fn a_time_says_its_offset() {
+        let seconds = |time: &str| {
+            let row = read(&format!(r#"{{"kind": "ram-user", "name": "a", "hash": "$h", "change_time": "{time}"}}"#));
+            row.change_time.map(|time| time.seconds).ok_or_else(|| row.problems[0].description.clone())
+        };
+        for same in ["2026-01-01T00:00:00Z", "2026-01-01T08:00:00+08:00", "2025-12-31T19:00:00.0-05:00"] {
+            assert_eq!(seconds(same), Ok(1_767_225_600), "{same}");
+        }
+        for without in ["2026-01-01T00:00:00", "2026-01-01 00:00:00.5", "2026-01-01"] {
+            assert!(seconds(without).unwrap_err().contains("offset"), "{without}");
+        }
+    }
+
+    #[test]
     fn tags_in_one_column_are_json() {
         let mut draft = Draft::new(1);
         for (column, text) in [("kind", "iam-user"), ("tags", r#"{"team": "a;b=c"}"#), ("change_time", "")] {
-            draft.set(column, text.to_owned());
+            draft.set(column, text);
         }
         let row = draft.finish();
         assert_eq!((row.tags["team"].as_str(), row.problems.len()), ("a;b=c", 0));

@@ -6,7 +6,7 @@ use std::iter::Peekable;
 use prost::Message;
 use serde_json::Value;
 
-use super::row::{COLUMNS, Draft};
+use super::row::{COLUMNS, Draft, trimmed};
 use crate::cli::failure::Failure;
 use crate::cli::file_format::Format;
 use crate::domain::text::BYTE_ORDER_MARK;
@@ -79,10 +79,7 @@ impl JsonLines {
                 self.input.skip_until(b'\n')?;
                 return Ok(Some(Draft::unreadable(self.number, "is too long")));
             }
-            let line = match line.strip_prefix(BYTE_ORDER_MARK.as_bytes()) {
-                Some(rest) if self.number == 1 => rest,
-                _ => &line,
-            };
+            let line = line.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(&line);
             if !line.trim_ascii().is_empty() {
                 return Ok(Some(self.row(line)));
             }
@@ -107,7 +104,7 @@ impl CsvRecords {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
         let headers =
             reader.headers().map_err(|error| Failure::caused("can't read the names of the columns", &error))?;
-        let columns: Vec<String> = headers.iter().map(str::to_owned).collect();
+        let columns: Vec<String> = headers.iter().map(|name| trimmed(name).to_owned()).collect();
         let unknown = columns.iter().filter(|name| !COLUMNS.contains(&name.as_str()));
         let twice =
             columns.iter().enumerate().filter(|(at, name)| columns.iter().take(*at).any(|other| other == *name));
@@ -141,7 +138,7 @@ impl CsvRecords {
         let mut draft = Draft::new(self.number);
         for (column, value) in self.columns.iter().zip(record) {
             match std::str::from_utf8(value) {
-                Ok(text) => draft.set(column, text.to_owned()),
+                Ok(text) => draft.set(column, text),
                 Err(_) => draft.problem(column, "is not UTF-8"),
             }
         }
@@ -204,11 +201,20 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_before_the_first_row_is_left_out() {
-        let jsonl = "\u{feff}{\"kind\":\"ram-user\",\"name\":\"a\",\"hash\":\"$h\"}\r\n";
-        let csv = "\u{feff}kind,name,hash\r\nram-user,a,$h\r\n";
+    fn byte_order_marks_blanks_and_ends_of_lines_say_nothing() {
+        let plain =
+            rows("{\"kind\":\"iam-user\",\"name\":\"7\",\"user_name\":\"Jane Doe\",\"hash\":\"$h\"}\n", Format::Jsonl);
+        let row =
+            "{\" kind\":\"iam-user \",\"name\":\"\u{feff}7\",\"user_name\":\" Jane Doe\",\"hash\":\"\\t$h\\r\\n\"}\r\n";
+        let jsonl: &'static str = format!("\u{feff}{row}\u{feff} {row}").leak();
+        let row = "iam-user ,\u{feff}7,Jane Doe ,\"\t$h\r\n\"\r\n";
+        let csv = format!("\u{feff}kind,name ,user_name,hash\r\n{row}\u{feff}{row}").leak();
         for (text, format) in [(jsonl, Format::Jsonl), (csv, Format::Csv)] {
-            assert_eq!(problems(&rows(text, format)[0]), [""; 0], "{text}");
+            let read = rows(text, format);
+            assert_eq!(read.len(), 2);
+            for row in read {
+                assert_eq!(ImportRow { row_number: 1, ..row }.encode_to_vec(), plain[0].encode_to_vec(), "{text}");
+            }
         }
     }
 
@@ -223,7 +229,7 @@ mod tests {
     fn an_invalid_row_is_reported_and_the_rest_is_read() {
         let read = rows("{\"kind\":\n[1]\n\u{feff}{}\n{\"kind\":\"ram-user\",\"name\":\"a\"}\n", Format::Jsonl);
         let reported: Vec<_> = read.iter().map(|row| problems(row).join("; ")).collect();
-        assert!(reported[0].starts_with("is not JSON") && reported[2].starts_with("is not JSON"), "{reported:?}");
+        assert!(reported[0].starts_with("is not JSON") && reported[2].starts_with("must be one of"), "{reported:?}");
         assert_eq!((reported[1].as_str(), reported[3].as_str()), ("is not a JSON object", ""));
 
         let read = rows("kind,name,hash\nram-user,a\nram-user,b,$h\n", Format::Csv);

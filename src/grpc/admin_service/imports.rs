@@ -15,7 +15,7 @@ use crate::grpc::calls::Messages;
 use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::point_in_time;
 use crate::grpc::generated::credential::v1::subject_name::Subject;
-use crate::service::requests::{ImportReport, RefusedRow, RowProblem, RowToImport};
+use crate::service::requests::{ImportOptions, ImportReport, RefusedRow, RowProblem, RowToImport};
 use crate::service::{Call, Import, Service, ServiceError};
 
 const MAX_ROWS: usize = 1000;
@@ -87,7 +87,9 @@ fn begin(
         }
         (Some(_), None) => Ok(()),
         (None, options) => {
-            *import = Some(service.import(call.clone(), options.is_some_and(|options| options.dry_run))?);
+            let wire::ImportOptions { dry_run, skip_existing } = options.unwrap_or_default();
+            let options = ImportOptions { is_dry_run: dry_run, skips_existing: skip_existing };
+            *import = Some(service.import(call.clone(), options)?);
             Ok(())
         }
     }
@@ -205,10 +207,10 @@ impl From<&wire::RowProblem> for RowProblem {
 
 impl From<ImportReport> for wire::ImportCredentialsResponse {
     fn from(report: ImportReport) -> Self {
-        let ImportReport { imported, unchanged, refused, held_back, refused_rows } = report;
+        let ImportReport { imported, unchanged, skipped, refused, held_back, refused_rows } = report;
         let refused_rows: Vec<_> = refused_rows.into_iter().map(wire::RefusedRow::from).collect();
         let refused_rows_left_out = refused.saturating_sub(refused_rows.len().try_into().unwrap_or(u64::MAX));
-        Self { imported, unchanged, refused, held_back, refused_rows, refused_rows_left_out }
+        Self { imported, unchanged, skipped, refused, held_back, refused_rows, refused_rows_left_out }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Authority, HashEntry, StoreError};
 use crate::domain::attempts::{Forget, Pair, StoredFailures};
 use crate::domain::candidate_policy::TenantPolicies;
 use crate::domain::client_token::{ClientTokenKey, RememberedChange};
-use crate::domain::credential::{ChangeId, ChangedBy, Credential, Revision, StoredHash, Version};
+use crate::domain::credential::{ChangeId, ChangedBy, Credential, HashDigest, Revision, StoredHash, Version};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::SubjectId;
@@ -29,9 +29,15 @@ pub trait Credentials: Send + Sync {
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError>;
 
     /// Replaces the hash of the same password if nothing was written to the credential since that revision. Returns
-    /// whether it did. MUST leave the version, the time and id of the change, and the history as they are.
-    async fn replace_hash(&self, subject: SubjectId, revision: Revision, hash: &StoredHash)
-    -> Result<bool, StoreError>;
+    /// whether it did. MUST leave the version, the time and id of the change, and the history as they are, and keep the
+    /// digest of the hash that the password had first, which is `replaced` if none is kept yet.
+    async fn replace_hash(
+        &self,
+        subject: SubjectId,
+        revision: Revision,
+        hash: &StoredHash,
+        replaced: HashDigest,
+    ) -> Result<bool, StoreError>;
 
     /// The current hashes of a tenant's subjects, or of all tenants' if none is named, in a fixed order.
     async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError>;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Authority, Lookup, StoreError};
-use crate::domain::credential::{ChangeId, StoredHash, VersionedHash};
+use crate::domain::credential::{ChangeId, HashDigest, StoredHash, VersionedHash};
 use crate::domain::names::TenantName;
 use crate::domain::subject::{Subject, SubjectName};
 use crate::domain::time::Timestamp;
@@ -26,6 +26,8 @@ pub struct FoundSubject {
     pub lookup: Lookup,
     /// The hash of its password, if it has one.
     pub hash: Option<VersionedHash>,
+    /// The digest of the hash that this password had first, if an upgrade has replaced that.
+    pub first_hash: Option<HashDigest>,
 }
 
 /// A subject with the hash of the password that it had elsewhere. It starts at version 1.

@@ -17,7 +17,7 @@ use crate::domain::names::TenantName;
 use crate::domain::tenant::TenantId;
 use crate::service::error::Missing;
 use crate::service::gates::{Gates, ImportPermits};
-use crate::service::requests::{ImportReport, RefusedRow, RowToImport};
+use crate::service::requests::{ImportOptions, ImportReport, RefusedRow, RowToImport};
 use crate::service::{Call, Service, ServiceError};
 use batch::Verdict;
 use group::{Decided, Group};
@@ -33,6 +33,7 @@ pub struct Import {
     call: Call,
     /// What a dry run would have stored, if this is one.
     dry_run: Option<Remembered>,
+    skips_existing: bool,
     /// The tenants that rows were permitted in: each stays the same tenant to the end of the stream.
     tenants: BTreeMap<TenantName, TenantId>,
     /// The batches that are being stored. This finishes whether the caller waits or not.
@@ -42,13 +43,14 @@ pub struct Import {
 
 impl Service {
     /// Begins an import.
-    pub fn import(&self, call: Call, dry_run: bool) -> Result<Import, ServiceError> {
+    pub fn import(&self, call: Call, options: ImportOptions) -> Result<Import, ServiceError> {
         let of = call.caller().tenant().cloned();
-        let dry_run = if dry_run { Some(self.dry_runs.begin(of)?) } else { None };
+        let dry_run = if options.is_dry_run { Some(self.dry_runs.begin(of)?) } else { None };
         Ok(Import {
             gates: Arc::clone(&self.gates),
             call,
             dry_run,
+            skips_existing: options.skips_existing,
             tenants: BTreeMap::new(),
             under_way: None,
             report: ImportReport::default(),
@@ -63,7 +65,7 @@ impl Import {
         let tenants = batches.iter().flatten().filter_map(|row| row.tenant.as_ref());
         let permits = self.gates.permit_imports(&self.call, tenants).await?;
         self.bind(&permits)?;
-        let group = Group::new(&self.gates, permits, batches);
+        let group = Group::new(&self.gates, permits, batches, self.skips_existing);
         let decided = group.decided(&self.gates, self.dry_run.as_ref()).await?;
         self.settle().await?;
         if let Some(remembered) = &mut self.dry_run {
@@ -119,6 +121,7 @@ impl ImportReport {
                 Verdict::New => new += 1,
                 Verdict::Repeated => repeated += 1,
                 Verdict::Unchanged => self.unchanged += 1,
+                Verdict::Skipped => self.skipped += 1,
                 Verdict::Refused(problems) => {
                     self.refused += 1;
                     if self.refused_rows.len() < MAX_REPORTED_ROWS {

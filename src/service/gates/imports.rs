@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Gates, Permit};
 use crate::domain::audit_event::AuditOutcome;
-use crate::domain::credential::{ChangeId, PasswordHash, Version};
+use crate::domain::credential::{ChangeId, HashDigest, PasswordHash, Version};
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
@@ -28,6 +28,16 @@ pub(in crate::service) struct Newcomer<'a> {
     pub(in crate::service) hash: &'a PasswordHash,
     /// When that password was set.
     pub(in crate::service) changed_at: Timestamp,
+}
+
+/// What exists under a subject's name.
+pub(in crate::service) struct Existing {
+    /// The subject, or what is missing.
+    pub(in crate::service) lookup: Lookup,
+    /// The hash of its password, if it has one that opens.
+    pub(in crate::service) hash: Option<PasswordHash>,
+    /// The digest of the hash that this password had first, if an upgrade has replaced that.
+    pub(in crate::service) first_hash: Option<HashDigest>,
 }
 
 /// The part of a batch that is stored.
@@ -61,24 +71,29 @@ impl Gates {
         self.ports.hasher.imported(hash)
     }
 
+    /// The form in which a stored hash would be stored today.
+    pub(super) fn normal_form(&self, hash: &PasswordHash) -> PasswordHash {
+        self.imported_hash(hash).unwrap_or_else(|_| hash.clone())
+    }
+
     /// What exists under each of those names, with the hash of its password, in the form of an imported one. A hash that
     /// does not open counts as a different one.
     pub(in crate::service) async fn found(
         &self,
         permits: &ImportPermits,
         names: &[(&TenantName, &SubjectName)],
-    ) -> Result<Vec<(Lookup, Option<PasswordHash>)>, ServiceError> {
+    ) -> Result<Vec<Existing>, ServiceError> {
         permits.cover(names.iter().map(|(tenant, _)| *tenant))?;
         let found = self.ports.store.look_up_all(names).await?;
-        let open = |FoundSubject { lookup, hash }| {
-            let opened = match (&lookup, hash) {
+        let open = |FoundSubject { lookup, hash, first_hash }| {
+            let hash = match (&lookup, hash) {
                 (Lookup::Found(subject), Some(stored)) => {
                     let opened = self.ports.pepper.open(&stored.hash, subject.id, stored.version).ok();
-                    opened.map(|hash| self.imported_hash(&hash).unwrap_or(hash))
+                    opened.map(|hash| self.normal_form(&hash))
                 }
                 _ => None,
             };
-            (lookup, opened)
+            Existing { lookup, hash, first_hash }
         };
         Ok(found.into_iter().map(open).collect())
     }

@@ -22,6 +22,7 @@ impl Reserved<SubjectOrName> {
             return;
         }
         let (tenant, subject) = (loaded.permit().tenant().clone(), loaded.subject().id);
+        let replaced = self.gates.normal_form(hash).digest();
         let (version, revision) = (credential.version, credential.revision);
         self.gates.detached.spawn(async move {
             let deadline = Deadline::at(gates.ports.clock.instant() + UPGRADE_WITHIN);
@@ -29,7 +30,7 @@ impl Reserved<SubjectOrName> {
             let Ok(hash) = hashes.hash(password, gates.salt()).await else { return };
             let Ok(hash) = gates.wrap(&hash, subject, version) else { return };
             // What can't be written now is retried with the next verification.
-            let _ = gates.ports.store.replace_hash(subject, revision, &hash).await;
+            let _ = gates.ports.store.replace_hash(subject, revision, &hash, replaced).await;
         });
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::ClientTokenKey;
-use crate::domain::credential::{Credential, Revision, StoredHash, Version, VersionedHash};
+use crate::domain::credential::{Credential, HashDigest, Revision, StoredHash, Version, VersionedHash};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::SubjectId;
@@ -62,10 +62,13 @@ impl Credentials for SqlStore {
         subject: SubjectId,
         revision: Revision,
         hash: &StoredHash,
+        replaced: HashDigest,
     ) -> Result<bool, StoreError> {
-        let update = sql("UPDATE credential SET hash = $3, pepper_key = $4, revision = revision + 1
+        let update = sql("UPDATE credential SET hash = $3, pepper_key = $4, first_hash = coalesce(first_hash, $5),
+                 revision = revision + 1
              WHERE subject_id = $1 AND revision = $2");
-        let update = update.bind(subject).bind(revision).bind(hash.expose()).bind(hash.key());
+        let update =
+            update.bind(subject).bind(revision).bind(hash.expose()).bind(hash.key()).bind(i64::from(replaced.0));
         self.write("replace_hash").execute(update).await
     }
 
@@ -153,7 +156,7 @@ fn set_hash(commit: &Commit, version: Version) -> Step {
         .then(" ON CONFLICT (subject_id) DO NOTHING"),
         Some(_) => Step::change(
             "UPDATE credential SET version = $2, hash = $3, pepper_key = $4, changed_at = $5, changed_by = $6,
-                 change_id = $7, revision = credential.revision + 1,
+                 change_id = $7, first_hash = NULL, revision = credential.revision + 1,
                  overlap_started_at = CASE WHEN $8 * s.overlap > 0 THEN CAST($9 AS BIGINT) END,
                  overlap_length = CASE WHEN $8 * s.overlap > 0 THEN CAST($10 AS BIGINT) + s.overlap END,
                  overlap_history = CASE WHEN $8 * s.overlap > 0 THEN CAST($11 AS BIGINT) END

@@ -9,7 +9,7 @@ use super::change_events;
 use super::directory::subjects::{self, instance_key};
 use super::rows::{self, Read, subject_columns};
 use super::{Insertion, Row, SqlStore, Statement, Transaction, Value};
-use crate::domain::credential::{ChangedBy, Version, VersionedHash};
+use crate::domain::credential::{ChangedBy, HashDigest, Version, VersionedHash};
 use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
 use crate::domain::subject::SubjectName;
 use crate::ports::StoreError;
@@ -30,7 +30,7 @@ impl Imports for SqlStore {
         let select = Statement::of_parts(&[
             "SELECT CAST(r.value ->> 'place' AS BIGINT) AS place, t.name AS of_tenant, o.region AS of_instance, ",
             subject_columns!(),
-            ", c.version, c.hash, c.pepper_key
+            ", c.version, c.hash, c.pepper_key, c.first_hash
              FROM ",
             self.database.rows_of_json(),
             " r
@@ -62,7 +62,9 @@ fn found_subject(row: &Row, name: &SubjectName) -> Read<FoundSubject> {
         Ok(VersionedHash { version: rows::version(row, "version")?, hash: rows::hash(row, "hash", "pepper_key")? })
     };
     let hash = row.optional_integer("version")?.map(|_| versioned()).transpose()?;
-    Ok(FoundSubject { lookup: rows::lookup(row, name)?, hash })
+    let first_hash = row.optional_integer("first_hash")?.map(u32::try_from).transpose();
+    let first_hash = first_hash.map_err(|_| rows::damaged("first_hash"))?.map(HashDigest);
+    Ok(FoundSubject { lookup: rows::lookup(row, name)?, hash, first_hash })
 }
 
 /// The columns of [`credential`].

@@ -192,6 +192,11 @@ struct Imported {
     relay: Client,
 }
 
+/// What an import says that changes nothing.
+fn all_unchanged(count: usize) -> String {
+    format!("imported 0, unchanged {count}, skipped 0, refused 0, held back with them 0\n")
+}
+
 impl Imported {
     /// A service with one RAM user for each of the hashes: `u0`, `u1`, …
     async fn start(settings: &[&str], known: &[Known]) -> Self {
@@ -208,15 +213,19 @@ impl Imported {
         fs::write(installation.path("users.jsonl"), rows.join("\n")).unwrap();
         let imported = run(&["import", "users.jsonl"]);
         let count = known.len();
-        let counts = format!("imported {count}, unchanged 0, refused 0, held back with them 0\n");
+        let counts = format!("imported {count}, unchanged 0, skipped 0, refused 0, held back with them 0\n");
         assert_eq!(imported.stdout, counts, "{}", imported.stderr);
         // The same again is the same, whatever its form is.
-        let again = format!("imported 0, unchanged {count}, refused 0, held back with them 0\n");
-        assert_eq!(run(&["import", "users.jsonl"]).printed(), again);
+        assert_eq!(run(&["import", "users.jsonl"]).printed(), all_unchanged(count));
         let client = Client::new(serving.address).with_token(&operator);
         let relay = json!({ "tenant": "acme", "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "relay" });
         let relay = Client::new(serving.address).with_token(&super::tenant::token(&client, relay).await);
         Self { installation, serving, operator, relay }
+    }
+
+    fn import_again(&self) -> String {
+        let address = self.serving.address.to_string();
+        outcome(self.installation.calling(&address, &self.operator, &["import", "users.jsonl"])).printed()
     }
 
     async fn verify(&self, number: usize, password: &str) -> Value {
@@ -252,6 +261,8 @@ async fn come_in_and_are_replaced(settings: &[&str], known: &[Known]) {
     imported.restart(settings).await;
     let posture = imported.posture().await;
     assert_eq!(posture.get("below_target"), None, "{posture}");
+    // What was replaced is still known for what was imported.
+    assert_eq!(imported.import_again(), all_unchanged(known.len()));
     for (number, known) in known.iter().enumerate() {
         assert_eq!(imported.verify(number, PASSWORD).await, "MATCHED_CURRENT", "{known:?}");
         assert_eq!(imported.verify(number, WRONG[1]).await, "NOT_MATCHED", "{known:?}");
@@ -295,7 +306,7 @@ async fn what_is_weak_or_dear_is_refused_with_the_setting_that_lets_it_in() {
 row 1: hash: this is yescrypt, which is imported only where it is allowed: add `yescrypt` to `import.allow` (ALGORITHM_NOT_ALLOWED)
 row 2: hash: this is ssha, which is imported only where it is allowed: add `ssha` to `import.allow` (ALGORITHM_NOT_ALLOWED)
 row 3: hash: takes 65536 KiB, at most 47104 are verified: set `hashing.ceiling_kib` to 65536 or more (OUT_OF_RANGE)
-imported 0, unchanged 0, refused 3, held back with them 0
+imported 0, unchanged 0, skipped 0, refused 3, held back with them 0
 ";
     assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), expected));
 }

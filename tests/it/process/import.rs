@@ -95,15 +95,15 @@ async fn imported_passwords_verify_and_their_hashes_are_upgraded() {
     let files = [admin.file("users.jsonl", &jsonl), admin.file("rest.csv", &csv)];
     assert_eq!(
         admin.run(&["import", &files[0]]).printed(),
-        "imported 6, unchanged 0, refused 0, held back with them 0\n"
+        "imported 6, unchanged 0, skipped 0, refused 0, held back with them 0\n"
     );
     assert_eq!(
         admin.run(&["import", &files[1]]).printed(),
-        "imported 3, unchanged 0, refused 0, held back with them 0\n"
+        "imported 3, unchanged 0, skipped 0, refused 0, held back with them 0\n"
     );
     assert_eq!(
         admin.run(&["import", &files[1]]).printed(),
-        "imported 0, unchanged 3, refused 0, held back with them 0\n"
+        "imported 0, unchanged 3, skipped 0, refused 0, held back with them 0\n"
     );
 
     let relay = admin.relay().await;
@@ -157,12 +157,12 @@ row 7: hash: the subject is there with another hash, or none (ALREADY_EXISTS)
         problems.sort_unstable();
         sorted.sort_unstable();
         assert_eq!(problems, sorted);
-        assert_eq!(*sums, format!("{prefix}imported 0, unchanged 0, refused 5, held back with them 1"));
+        assert_eq!(*sums, format!("{prefix}imported 0, unchanged 0, skipped 0, refused 5, held back with them 1"));
         assert_eq!((ended.status, ended.stderr.as_str()), (Some(1), "error: 5 rows were refused\n"));
         assert!(!ended.stdout.contains("$2b$") && !ended.stdout.contains("plain"), "{}", ended.stdout);
     }
     let late = admin.run(&["import", "--from-row", "7", &file]);
-    assert_eq!(late.printed(), "imported 1, unchanged 0, refused 0, held back with them 0\n");
+    assert_eq!(late.printed(), "imported 1, unchanged 0, skipped 0, refused 0, held back with them 0\n");
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn an_import_that_was_killed_is_finished_by_running_it_again() {
     let there = count(&admin);
     assert!(there > 0 && there < 4000, "{there}");
     let file = admin.file("users.jsonl", &rows(0..4000));
-    let sums = format!("imported {}, unchanged {there}, refused 0, held back with them 0\n", 4000 - there);
+    let sums = format!("imported {}, unchanged {there}, skipped 0, refused 0, held back with them 0\n", 4000 - there);
     assert_eq!(admin.run(&["import", &file]).printed(), sums);
     assert_eq!(count(&admin), 4000);
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use credentiald::ports::Clock;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -10,6 +11,7 @@ use prost_reflect::DynamicMessage;
 use serde_json::{Value, json};
 
 use crate::support::client::{frame, method_named, path};
+use crate::support::clock::MovedClock;
 use crate::support::{Client, Reply, Setup, World};
 
 const BCRYPT: &str = "$2b$05$abcdefghijklmnopqrstuuqR2uuDorzuqQLTtL7Oj8K/e7dgq/Feq";
@@ -164,6 +166,51 @@ async fn a_second_run_changes_nothing_and_nothing_is_overwritten() {
     let expected = ["1: hash", "2: subject", "3: hash", "3: subject", "4: hash", "6: hash"];
     assert_eq!(problems(&reply), expected.map(|place| format!("{place}: ALREADY_EXISTS")));
     assert_eq!(counts(&import(&world.root, &[vec![ram_user("a", BCRYPT)]]).await), [0, 1, 0, 0]);
+}
+
+#[tokio::test]
+async fn existing_subjects_can_be_skipped() {
+    let world = World::start().await;
+    world.root.ok("CreateRamUser", json!({ "user_name": "bare" })).await;
+    import(&world.root, &[vec![ram_user("same", BCRYPT), ram_user("other", BCRYPT)]]).await;
+    // With a problem or without, of an earlier batch or of this one.
+    let batches = [
+        vec![
+            ram_user("same", BCRYPT),
+            ram_user("other", SHA_CRYPT),
+            ram_user("bare", "plain"),
+            ram_user("new", BCRYPT),
+        ],
+        vec![ram_user("new", SHA_CRYPT), ram_user("newer", BCRYPT), ram_user("newer", SHA_CRYPT)],
+        vec![ram_user("newest", BCRYPT), ram_user("bad", "plain"), ram_user("other", SHA_CRYPT)],
+    ];
+    for dry_run in [true, false] {
+        let mut messages: Vec<Value> = batches.iter().map(|rows| json!({ "rows": rows })).collect();
+        messages[0]["options"] = json!({ "skip_existing": true, "dry_run": dry_run });
+        let reply = send(&world.root, &messages).await;
+        assert_eq!((counts(&reply.json), &reply.json["skipped"]), ([2, 1, 1, 1], &json!(5)), "{}", reply.json);
+        assert_eq!(problems(&reply.json), ["9: hash: MALFORMED"]);
+    }
+    assert_eq!(ram_users(&world.root).await, ["bare", "new", "newer", "other", "same"]);
+    let expected = [vec![ram_user("new", BCRYPT), ram_user("newer", BCRYPT), ram_user("other", BCRYPT)]];
+    assert_eq!(counts(&import(&world.root, &expected).await), [0, 3, 0, 0], "nothing was changed");
+}
+
+#[tokio::test]
+async fn a_change_a_few_seconds_ahead_is_one_of_now() {
+    let clock = MovedClock::stopped();
+    let world = Setup::default().by(&clock).start().await;
+    let row = |name: &str, seconds: u64| {
+        let at = clock.now().after(Duration::from_secs(seconds)).to_string();
+        json!({ "subject": { "mail_domain": name }, "hash": BCRYPT, "change_time": at })
+    };
+    assert_eq!(counts(&import(&world.root, &[vec![row("a.com", 30), row("b.com", 0)]]).await), [2, 0, 0, 0]);
+    let changed = async |name: &str| {
+        let described = world.root.ok("DescribeMailDomain", json!({ "domain_name": name })).await;
+        described["mail_domain"]["credential"]["change_time"].clone()
+    };
+    assert_eq!(changed("a.com").await, changed("b.com").await);
+    assert_eq!(problems(&import(&world.root, &[vec![row("c.com", 31)]]).await), ["1: change_time: MALFORMED"]);
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ pub async fn each_change_has_its_event_and_nothing_else_has(backend: &mut impl B
     store.commit(&change(domain.id, Some(2))).await.unwrap();
     store.commit(&change(reader.id, Some(1))).await.unwrap();
     let again = change(domain.id, Some(3));
-    store.replace_hash(domain.id, credentiald::domain::credential::Revision(3), &again.hash).await.unwrap();
+    store.replace_hash(domain.id, credentiald::domain::credential::Revision(3), &again.hash, DIGEST).await.unwrap();
     for _ in 1..=3 {
         store.record_failure(&pair(2, 1), at(1), &limit(), &event()).await.unwrap();
     }

@@ -82,7 +82,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     store_of.end_overlap(alice.id, &authority()).await.unwrap();
     store_of.set_overlap(alice.id, Duration::ZERO, &authority()).await.unwrap();
     store_of.credential(alice.id).await.unwrap();
-    store_of.replace_hash(alice.id, Revision(2), &hash(4)).await.unwrap();
+    store_of.replace_hash(alice.id, Revision(2), &hash(4), DIGEST).await.unwrap();
     for name in [&alice.name, &app.name, &ram_user("nobody"), &account("r-1", "nobody")] {
         store_of.look_up(acme, name).await.unwrap();
         let evidence = Evidence { proof: CallerProof::Token(TokenId(Uuid::nil())), tenant: None, beside: None };

@@ -188,6 +188,7 @@ macro_rules! laws {
             ],
             upgrades: [
                 a_replaced_hash_changes_nothing_else,
+                the_first_hash_of_a_password_is_known_after_upgrades,
                 a_stale_revision_changes_nothing,
                 of_an_upgrade_and_a_change_the_change_wins,
                 every_current_hash_is_listed_once,

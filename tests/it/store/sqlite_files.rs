@@ -176,7 +176,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         let earlier: Vec<_> = credential.history.iter().map(|earlier| (earlier.version, earlier.hash.key())).collect();
         assert_eq!(earlier, [(version(1), None)]);
         assert_eq!(store.settings(&tenant("acme")).await.unwrap().unwrap().ram.password_reuse_prevention(), 3);
-        assert!(store.replace_hash(id, credential.revision, &hash(4)).await.unwrap());
+        assert!(store.replace_hash(id, credential.revision, &hash(4), DIGEST).await.unwrap());
         make_change(&store, id, 2).await;
         if from == 8 {
             let acme = store.tenant(&tenant("acme")).await.unwrap().unwrap();

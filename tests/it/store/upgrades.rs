@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use credentiald::domain::credential::{Credential, Revision, VersionedHash};
+use credentiald::domain::credential::{Credential, HashDigest, Revision, VersionedHash};
 use credentiald::domain::page::PageRequest;
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Store;
@@ -23,7 +23,7 @@ pub async fn a_replaced_hash_changes_nothing_else(backend: &mut impl Backend) {
     make_change(&*store, alice, 1).await;
     let (before, events) = (credential(&*store, alice).await, backend.audit_events().await);
 
-    assert!(store.replace_hash(alice, before.revision, &hash(20)).await.unwrap());
+    assert!(store.replace_hash(alice, before.revision, &hash(20), DIGEST).await.unwrap());
 
     let after = credential(&*store, alice).await;
     assert_ne!(after.revision, before.revision);
@@ -34,19 +34,39 @@ pub async fn a_replaced_hash_changes_nothing_else(backend: &mut impl Backend) {
     assert_eq!(credential(&*store, alice).await.history, [VersionedHash { hash: hash(20), ..earlier(2) }, earlier(1)]);
 }
 
+pub async fn the_first_hash_of_a_password_is_known_after_upgrades(backend: &mut impl Backend) {
+    let store = backend.store();
+    let alice = alice(&*store).await;
+    make_change(&*store, alice, 1).await;
+    let first_hash = async |store: &dyn Store| {
+        store.look_up_all(&[(&tenant("acme"), &ram_user("alice"))]).await.unwrap()[0].first_hash
+    };
+    assert_eq!(first_hash(&*store).await, None);
+    for (number, digest) in [(20, DIGEST), (21, HashDigest(1))] {
+        let revision = credential(&*store, alice).await.revision;
+        assert!(store.replace_hash(alice, revision, &hash(number), digest).await.unwrap());
+        assert_eq!(first_hash(&*store).await, Some(DIGEST));
+    }
+    let stale = credential(&*store, alice).await.revision;
+    make_change(&*store, alice, 2).await;
+    assert_eq!(first_hash(&*store).await, None, "of another password");
+    assert!(!store.replace_hash(alice, stale, &hash(22), DIGEST).await.unwrap());
+    assert_eq!(first_hash(&*store).await, None);
+}
+
 pub async fn a_stale_revision_changes_nothing(backend: &mut impl Backend) {
     let store = backend.store();
     let alice = alice(&*store).await;
     let first = credential(&*store, alice).await.revision;
-    assert!(store.replace_hash(alice, first, &hash(20)).await.unwrap());
+    assert!(store.replace_hash(alice, first, &hash(20), DIGEST).await.unwrap());
     let second = credential(&*store, alice).await.revision;
     make_change(&*store, alice, 1).await;
     let before = credential(&*store, alice).await;
     for stale in [first, second, Revision(0), Revision(before.revision.0 + 1), Revision(u64::MAX)] {
-        assert!(!store.replace_hash(alice, stale, &hash(30)).await.unwrap(), "{stale:?}");
+        assert!(!store.replace_hash(alice, stale, &hash(30), DIGEST).await.unwrap(), "{stale:?}");
     }
     assert_eq!(credential(&*store, alice).await, before);
-    assert!(!store.replace_hash(SubjectId(Uuid::new_v4()), first, &hash(30)).await.unwrap());
+    assert!(!store.replace_hash(SubjectId(Uuid::new_v4()), first, &hash(30), DIGEST).await.unwrap());
 }
 
 pub async fn of_an_upgrade_and_a_change_the_change_wins(backend: &mut impl Backend) {
@@ -58,7 +78,7 @@ pub async fn of_an_upgrade_and_a_change_the_change_wins(backend: &mut impl Backe
         let (other, other_start) = (backend.store(), Arc::clone(&start));
         let upgrade = tokio::spawn(async move {
             other_start.wait().await;
-            other.replace_hash(alice, revision, &hash(1000 + round)).await.unwrap()
+            other.replace_hash(alice, revision, &hash(1000 + round), DIGEST).await.unwrap()
         });
         start.wait().await;
         let outcome = store.commit(&change(alice, Some(round))).await.unwrap();

@@ -10,7 +10,9 @@ use credentiald::domain::attempts::{Backoff, COUNTED_FOR, CallerKey, Pair, Subje
 use credentiald::domain::audit_event::{AuditEvent, AuditOutcome, Repeats};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
-use credentiald::domain::credential::{ChangeId, ChangedBy, ExpectedVersion, StoredHash, Version, VersionedHash};
+use credentiald::domain::credential::{
+    ChangeId, ChangedBy, ExpectedVersion, HashDigest, StoredHash, Version, VersionedHash,
+};
 use credentiald::domain::named_caller::NamedCaller;
 use credentiald::domain::names::{
     AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
@@ -36,6 +38,9 @@ pub fn at(micros: i64) -> Timestamp {
 pub fn version(number: u64) -> Version {
     Version::new(number).unwrap()
 }
+
+/// A digest of a replaced hash, whichever.
+pub const DIGEST: HashDigest = HashDigest(u32::MAX);
 
 /// A hash: every other one looks as if it were wrapped.
 pub fn hash(number: u64) -> StoredHash {

@@ -13,7 +13,7 @@ use credentiald::domain::audit_event::AuditEvent;
 use credentiald::domain::audit_filter::AuditFilter;
 use credentiald::domain::candidate_policy::{CandidateStep, Comparisons, TenantPolicies};
 use credentiald::domain::change_event::{ChangeEvent, Position};
-use credentiald::domain::credential::{Credential, Revision, StoredHash, Version};
+use credentiald::domain::credential::{Credential, HashDigest, Revision, StoredHash, Version};
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::overlap::{OverlapState, PasswordUse};
 use credentiald::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
@@ -114,7 +114,7 @@ macro_rules! pass_on {
 
 pass_on! {
     Credentials {
-        fn replace_hash(subject: SubjectId, revision: Revision, hash: &StoredHash) -> bool;
+        fn replace_hash(subject: SubjectId, revision: Revision, hash: &StoredHash, replaced: HashDigest) -> bool;
         fn hashes(tenant: Option<&TenantName>, page: &PageRequest) -> Page<HashEntry>;
     }
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {

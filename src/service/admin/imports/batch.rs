@@ -1,16 +1,20 @@
 //! The rows of one batch, and the verdict on each.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::remembered::Remembered;
-use crate::domain::credential::PasswordHash;
+use crate::domain::credential::{HashDigest, PasswordHash};
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::{InstanceId, Region, TenantName};
 use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::ports::store::{Absent, Lookup};
-use crate::service::gates::{Gates, Newcomer};
+use crate::service::gates::{Existing, Gates, Newcomer};
 use crate::service::requests::{RowProblem, RowToImport};
+
+/// How far ahead the time of a change may be, as between the clocks of two machines. It then counts as now.
+const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(30);
 
 /// The verdict on a row.
 pub(super) enum Verdict {
@@ -20,6 +24,8 @@ pub(super) enum Verdict {
     Repeated,
     /// It exists already, as it is.
     Unchanged,
+    /// Its subject exists already, and is left as it is.
+    Skipped,
     /// It is refused, with all of its problems.
     Refused(Vec<RowProblem>),
 }
@@ -59,14 +65,14 @@ impl Batch {
             let mut bad = |field, problem| problems.push(RowProblem::Field(InvalidField { field, problem }));
             let hash =
                 hash.and_then(|hash| gates.imported_hash(&hash).map_err(|problem| bad("hash", problem.into())).ok());
-            if changed_at.is_some_and(|time| time > now) {
+            if changed_at.is_some_and(|time| time > now.after(CLOCKS_DIFFER_BY)) {
                 bad("change_time", FieldProblem::Malformed { expected: "must not lie in the future" });
             }
             let subject = match (&name, attributes, ids.next()) {
                 (Some(name), Some(wanted), Some(id)) => Some(gates.new_subject(id, name.clone(), wanted)),
                 _ => None,
             };
-            let changed_at = changed_at.unwrap_or(now);
+            let changed_at = changed_at.map_or(now, |time| time.min(now));
             Row { number, tenant, name, subject, hash, changed_at, problems }
         };
         Self(rows.into_iter().map(read).collect())
@@ -84,19 +90,20 @@ impl Batch {
 
     /// Judges each row by what exists under its name, in the order of [`Batch::names`], and by the rows before it:
     /// those of this batch, and those of batches that are stored with it. Adds this batch to the latter if none of its
-    /// rows is refused.
+    /// rows is refused. A row that differs from an existing subject is refused, unless those are to be skipped.
     pub(super) fn judge<'a>(
         &'a self,
-        found: &mut impl Iterator<Item = (Lookup, Option<PasswordHash>)>,
+        found: &mut impl Iterator<Item = Existing>,
         remembered: Option<&Remembered>,
         before: &mut Accepted<'a>,
+        skips_existing: bool,
     ) -> Vec<Verdict> {
         let mut new = Accepted::new();
         let judge = |row: &'a Row| {
             let mut problems = row.problems.clone();
             let stored = row.named().and_then(|_| found.next());
-            let stored = stored.and_then(|(lookup, hash)| match lookup {
-                Lookup::Found(subject) => Some(row.difference(&subject, hash.as_ref())),
+            let stored = stored.and_then(|Existing { lookup, hash, first_hash }| match lookup {
+                Lookup::Found(subject) => Some(row.difference(&subject, hash.as_ref(), first_hash)),
                 Lookup::Missing(absent) => {
                     problems.extend(RowProblem::of(&absent));
                     None
@@ -107,6 +114,9 @@ impl Batch {
             let earlier = row.difference_in(&new);
             let verdict = if stored.is_some() { Verdict::Unchanged } else { Verdict::Repeated };
             match stored.or(earlier) {
+                Some(difference) if skips_existing && (difference.is_any() || !problems.is_empty()) => {
+                    return Verdict::Skipped;
+                }
                 Some(difference) => problems.extend(difference.problems()),
                 None if problems.is_empty() => {
                     new.extend(row.named().map(|named| (key(named), row)));
@@ -151,14 +161,15 @@ impl Row {
     /// How the row differs from the row of the same subject that is to be stored, if there is one.
     fn difference_in(&self, accepted: &Accepted<'_>) -> Option<Difference> {
         let earlier = accepted.get(&key(self.named()?))?.newcomer()?;
-        Some(self.difference(earlier.subject, Some(earlier.hash)))
+        Some(self.difference(earlier.subject, Some(earlier.hash), None))
     }
 
     /// How the row differs from a subject of the same name. Parts that could not be read do not differ.
-    fn difference(&self, other: &Subject, hash: Option<&PasswordHash>) -> Difference {
+    fn difference(&self, other: &Subject, hash: Option<&PasswordHash>, first_hash: Option<HashDigest>) -> Difference {
         let has_own_attributes = |subject: &Subject| !own_words(subject).eq(own_words(other));
+        let has_other_hash = |own: &PasswordHash| Some(own) != hash && Some(own.digest()) != first_hash;
         Difference {
-            in_hash: self.hash.as_ref().is_some_and(|own| Some(own) != hash),
+            in_hash: self.hash.as_ref().is_some_and(has_other_hash),
             in_attributes: self.subject.as_ref().is_some_and(has_own_attributes),
         }
     }
@@ -183,6 +194,10 @@ pub(super) struct Difference {
 }
 
 impl Difference {
+    const fn is_any(self) -> bool {
+        self.in_hash || self.in_attributes
+    }
+
     fn problems(self) -> impl Iterator<Item = RowProblem> {
         let of_hash = self.in_hash.then_some(RowProblem::OtherHash);
         of_hash.into_iter().chain(self.in_attributes.then_some(RowProblem::OtherAttributes))

@@ -13,6 +13,7 @@ use crate::service::requests::RowToImport;
 /// Batches that arrived together.
 pub(super) struct Group {
     permits: ImportPermits,
+    skips_existing: bool,
     batches: Vec<Batch>,
 }
 
@@ -24,10 +25,15 @@ pub(super) struct Decided {
 
 impl Group {
     /// Finds all problems of each row on its own.
-    pub(super) fn new(gates: &Gates, permits: ImportPermits, batches: Vec<Vec<RowToImport>>) -> Self {
+    pub(super) fn new(
+        gates: &Gates,
+        permits: ImportPermits,
+        batches: Vec<Vec<RowToImport>>,
+        skips_existing: bool,
+    ) -> Self {
         let mut ids = gates.new_subject_ids(batches.iter().map(Vec::len).sum()).into_iter();
         let batches = batches.into_iter().map(|rows| Batch::new(gates, rows, &mut ids)).collect();
-        Self { permits, batches }
+        Self { permits, skips_existing, batches }
     }
 
     /// Decides by what exists at this moment.
@@ -44,7 +50,9 @@ impl Group {
         let names: Vec<_> = self.batches.iter().flat_map(Batch::names).collect();
         let mut found = gates.found(&self.permits, &names).await?.into_iter();
         let mut before = HashMap::new();
-        Ok(self.batches.iter().map(|batch| batch.judge(&mut found, remembered, &mut before)).collect())
+        let skips = self.skips_existing;
+        let judged = self.batches.iter().map(|batch| batch.judge(&mut found, remembered, &mut before, skips));
+        Ok(judged.collect())
     }
 }
 

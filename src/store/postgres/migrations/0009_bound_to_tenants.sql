@@ -73,6 +73,9 @@ CREATE TABLE candidate_policy (
     comparisons TEXT NOT NULL
 );
 
+-- A short digest of the hash that the password had first, where an upgrade has replaced that: an import knows it again.
+ALTER TABLE credential ADD COLUMN first_hash BIGINT;
+
 -- Which tokens have expired.
 CREATE INDEX access_token_expiry ON access_token (expires_at);
 
