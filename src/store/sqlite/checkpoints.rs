@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tokio::task::JoinHandle;
 
 use super::connect::writing;
+use super::errors::{code, code_of, of_code};
 use super::writer::Writer;
 
 /// How many pages the log grows between checkpoints, the same as SQLite's default: about 4 MiB.
@@ -21,19 +22,32 @@ pub(super) struct Checkpoints {
     /// Length of the log when the last checkpoint began.
     began_at: i64,
     under_way: Option<JoinHandle<()>>,
-    has_failed: Arc<AtomicBool>,
+    /// Whether a write or a checkpoint failed and no checkpoint has succeeded since.
+    is_short_of_room: Arc<AtomicBool>,
 }
 
 impl Checkpoints {
     /// Takes over the checkpoints of the database in that file from this connection.
     pub(super) fn of(connection: &Connection, path: &Path) -> rusqlite::Result<Self> {
         connection.execute_batch("PRAGMA wal_autocheckpoint = 0")?;
-        Ok(Self { path: path.to_owned(), began_at: 0, under_way: None, has_failed: Arc::default() })
+        Ok(Self { path: path.to_owned(), began_at: 0, under_way: None, is_short_of_room: Arc::default() })
     }
 
-    /// Begins a checkpoint in the background if one is due, or if the last one failed. Called after failed commits too:
-    /// if the log has filled the disk, only a checkpoint lets it start over.
-    pub(super) fn after_commit(&mut self, connection: &Connection, writer: &Writer) {
+    /// After a full disk, moves the log before anything is added to it. Only then can it start over; if writes came first,
+    /// it could take all the room that somebody has made, and there would be none to move it to.
+    pub(super) fn before_write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.is_short_of_room.load(Ordering::Relaxed) {
+            copy(connection)?;
+            self.is_short_of_room.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Begins a checkpoint in the background if one is due.
+    pub(super) fn after_commit(&mut self, connection: &Connection, committed: &rusqlite::Result<()>, writer: &Writer) {
+        if committed.as_ref().is_err_and(|error| code_of(error) == Some(code::FULL)) {
+            self.is_short_of_room.store(true, Ordering::Relaxed);
+        }
         if self.under_way.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return;
         }
@@ -43,16 +57,13 @@ impl Checkpoints {
             // The log has started over.
             self.began_at = 0;
         }
-        let once_more = self.has_failed.load(Ordering::Relaxed);
-        if once_more || pages >= self.began_at + PAGES {
+        if pages >= self.began_at + PAGES {
             self.began_at = pages;
-            let (path, writer, has_failed) = (self.path.clone(), Arc::clone(writer), Arc::clone(&self.has_failed));
+            let (path, writer, is_short) = (self.path.clone(), Arc::clone(writer), Arc::clone(&self.is_short_of_room));
             self.under_way = Some(tokio::task::spawn_blocking(move || {
-                let moved =
-                    connect(&path).and_then(|own| if once_more { alone(&own, &writer) } else { beside(&own, &writer) });
-                has_failed.store(moved.is_err(), Ordering::Relaxed);
-                if let (Err(error), false) = (moved, once_more) {
-                    tracing::warn!(%error, "can't checkpoint the write-ahead log; it will be retried");
+                if let Err(error) = connect(&path).and_then(|own| beside(&own, &writer)) {
+                    tracing::warn!(%error, "can't checkpoint the write-ahead log; the next write tries again first");
+                    is_short.store(true, Ordering::Relaxed);
                 }
             }));
         }
@@ -73,17 +84,14 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 fn beside(own: &Connection, writer: &Writer) -> rusqlite::Result<()> {
     // Moves nearly all pages.
     copy(own)?;
-    // Moves the pages written meanwhile. The log starts over only when all pages are moved; otherwise it would grow for
-    // as long as writes never pause.
-    alone(own, writer)
-}
-
-/// Checkpoints with writers locked out: on a nearly full disk the log must not take the space that is left.
-fn alone(own: &Connection, writer: &Writer) -> rusqlite::Result<()> {
+    // Moves the pages written meanwhile, with writers locked out. The log starts over only when all pages are moved;
+    // otherwise it would grow for as long as writes never pause.
     let _no_writer = writer.blocking_lock();
     copy(own)
 }
 
-fn copy(own: &Connection) -> rusqlite::Result<()> {
-    own.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+/// Fails as locked while another checkpoint runs.
+fn copy(connection: &Connection) -> rusqlite::Result<()> {
+    let is_kept_out: bool = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(0))?;
+    if is_kept_out { Err(of_code(code::BUSY, "another checkpoint is under way")) } else { Ok(()) }
 }

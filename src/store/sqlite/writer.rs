@@ -45,7 +45,11 @@ pub(super) async fn begin(writer: &Writer, files: Option<&Files>) -> rusqlite::R
     let guard = OwnedMutexGuard::try_map(guard, Option::as_mut).map_err(|_| errors::closed())?;
     let mut held = Held(guard);
     let begun = &mut held;
-    until_unlocked(move || command(begun.connection(), "BEGIN IMMEDIATE")).await?;
+    let begin = move || {
+        begun.0.checkpoints.before_write(begun.connection())?;
+        command(begun.connection(), "BEGIN IMMEDIATE")
+    };
+    until_unlocked(begin).await?;
     Ok(WriteTransaction { held: Some(held), writer: Arc::clone(writer), files: files.cloned(), recorded: Vec::new() })
 }
 
@@ -125,16 +129,16 @@ impl Transaction for WriteTransaction {
         if held.connection().is_autocommit() {
             return Err(StoreError::Unavailable("SQLite has rolled back".into()));
         }
-        let committed = command(held.connection(), "COMMIT").map_err(errors::at_commit);
+        let committed = command(held.connection(), "COMMIT");
         // The log cannot be inspected within a transaction.
         held.roll_back();
         // A commit to a file that is gone by now is lost when the process ends.
         if let Some(Err(lost)) = self.files.as_ref().map(Files::check) {
-            return committed.and(Err(StoreError::OutcomeUnknown(Box::new(lost))));
+            return committed.map_err(errors::at_commit).and(Err(StoreError::OutcomeUnknown(Box::new(lost))));
         }
         let Writable { connection, checkpoints } = &mut *held.0;
-        checkpoints.after_commit(connection, &self.writer);
-        committed
+        checkpoints.after_commit(connection, &committed, &self.writer);
+        committed.map_err(errors::at_commit)
     }
 
     async fn roll_back(self: Box<Self>) {}

@@ -13,23 +13,28 @@ use super::serving::Serving;
 use super::tenant::tells_when_to_retry;
 use crate::support::Client;
 
-/// A quickstart on a small disk, and the file that fills the disk. The disk is seen only by the process that mounted it.
-async fn on_a_small_disk(installation: &Installation) -> (Serving, PathBuf) {
+/// A quickstart on a small disk, what it printed, and the file that fills the disk. The disk is seen only by the process
+/// that mounted it.
+async fn on_a_small_disk(installation: &Installation) -> (Serving, Demonstration, PathBuf) {
     fs::create_dir(installation.data()).unwrap();
     let quickstart =
         installation.command(&["quickstart", "--server-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
-    let mount = "mount -t tmpfs -o size=4m,mode=700 tmpfs credentiald-data";
+    let mount = "mount -t tmpfs -o size=8m,mode=700 tmpfs credentiald-data";
     let serving = Serving::start(with_mounts(mount, &quickstart), &installation.path("")).await;
     let root = PathBuf::from(format!("/proc/{}/root", serving.id()));
     let ballast = root.join(installation.data().strip_prefix("/").unwrap()).join("ballast");
-    (serving, ballast)
+    let demonstration = Demonstration::of(&serving);
+    // More than the file of the store has room for. Otherwise the log, once full, is moved into it and starts over.
+    for _ in 0..30 {
+        demonstration.calls[0].client.ok("IssueAccessToken", json!({ "caller_kind": "CALLER_KIND_ROOT" })).await;
+    }
+    (serving, demonstration, ballast)
 }
 
 #[tokio::test]
 async fn a_full_disk_gives_no_more_guesses() {
     let installation = Installation::new();
-    let (serving, ballast) = on_a_small_disk(&installation).await;
-    let demonstration = Demonstration::of(&serving);
+    let (serving, demonstration, ballast) = on_a_small_disk(&installation).await;
     let relay = Client::new(serving.address).with_token(&demonstration.tokens[2]);
     let [_, ram, ..] = &demonstration.calls[..] else { panic!("no call") };
     let verification = |password: &str| json!({ "subject": { "ram_user": "alice" }, "password": password });
@@ -53,8 +58,7 @@ async fn a_full_disk_gives_no_more_guesses() {
 #[tokio::test]
 async fn a_full_disk_refuses_changes_and_breaks_nothing() {
     let installation = Installation::new();
-    let (serving, ballast) = on_a_small_disk(&installation).await;
-    let demonstration = Demonstration::of(&serving);
+    let (serving, demonstration, ballast) = on_a_small_disk(&installation).await;
     let [domain, ram, ..] = &demonstration.calls[..] else { panic!("no call") };
     let relay = Client::new(serving.address).with_token(&demonstration.tokens[2]);
     let verification = |key: &str| json!({ "subject": { "ram_user": "alice" }, "password": ram.request[key] });
