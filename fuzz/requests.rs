@@ -14,6 +14,7 @@ use credentiald::domain::caller::Caller;
 use credentiald::domain::names::{IamUserId, RamUserName, Region, TenantName};
 use credentiald::domain::subject::SubjectId;
 use credentiald::domain::time::days;
+use credentiald::edge::{LoggedCalls, Measures};
 use credentiald::grpc::{DESCRIPTORS, ERROR_DOMAIN, GrpcEdge, GrpcSettings, Health};
 use credentiald::hashing::{Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
 use credentiald::policy::Baseline;
@@ -175,7 +176,8 @@ async fn edge(directory: &TempDir) -> GrpcEdge {
     let longest_request = Duration::from_mins(1);
     let settings = GrpcSettings { reflection: false, longest_request, max_message_bytes: 64 * 1024 };
     let health = Health::starting().await;
-    GrpcEdge::new(&service, settings, clock, entropy, Arc::new(NoMeter), &health).unwrap()
+    let measures = Measures { meter: Arc::new(NoMeter), clock, logged: LoggedCalls::Off };
+    GrpcEdge::new(&service, settings, entropy, measures, &health).unwrap()
 }
 
 fn installation() -> Installation {

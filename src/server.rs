@@ -22,10 +22,12 @@ use tokio::sync::watch;
 
 use crate::ambient::{SystemClock, SystemEntropy, host_name};
 use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
-use crate::config::{Attempts, Config, HashKernel, Quotas, Watch};
+use crate::config::{Attempts, Config, HashKernel, LogCalls, Quotas, Watch};
 use crate::domain::attempts::{Backoff, COUNTED_FOR, STOPPED_FOR};
 use crate::domain::names::FreeName;
 use crate::domain::time::{days, minutes};
+
+use crate::edge::LoggedCalls;
 use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
 use crate::http::VendorSettings;
@@ -71,6 +73,7 @@ pub struct Server {
     vendors: VendorSettings,
     limits: Limits,
     request_limits: RequestLimits,
+    logged: LoggedCalls,
     tls: Option<TlsInForce>,
     jwts: Option<Jwts>,
     /// The files that operators change.
@@ -227,6 +230,7 @@ impl Server {
             vendors: VendorSettings { longest_request, host: HOST.to_owned() },
             limits: limits(config),
             request_limits: RequestLimits { body_bytes: config.server.max_message_bytes, body_within: longest_request },
+            logged: logged_calls(config.log.calls),
             tls: tls_in_force,
             jwts,
             followed: files.into_iter().flatten().collect(),
@@ -286,6 +290,15 @@ fn authorizer(
     let in_force = CedarAuthorizer::new(in_force, Arc::clone(&meter))?;
     let Some(candidates) = candidates else { return Ok(Arc::new(in_force)) };
     Ok(Arc::new(ComparingAuthorizer::new(in_force, candidates, meter)))
+}
+
+/// Which calls get a line in the log.
+pub const fn logged_calls(calls: LogCalls) -> LoggedCalls {
+    match calls {
+        LogCalls::Off => LoggedCalls::Off,
+        LogCalls::Refusals => LoggedCalls::Refusals,
+        LogCalls::All => LoggedCalls::All,
+    }
 }
 
 fn limits(config: &Config) -> Limits {

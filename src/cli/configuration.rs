@@ -9,7 +9,8 @@ use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::ambient::{SystemClock, SystemEntropy};
-use crate::config::{Config, Effective, LogFormat, Mistake};
+use crate::config::{Config, Effective, LogCalls, LogFormat, Mistake};
+use crate::edge::CALLS;
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::{Clock, Entropy};
 use crate::server::{
@@ -72,7 +73,8 @@ pub(super) fn load_and_log(args: &SettingArgs, environment: &Environment) -> Res
         LogFormat::Text => telemetry::Format::Text,
         LogFormat::Json => telemetry::Format::Json,
     };
-    telemetry::init(&effective.config.log.level, format)
+    let always = (effective.config.log.calls != LogCalls::Off).then_some(CALLS);
+    telemetry::init(&effective.config.log.level, always, format)
         .map_err(|error| Failure::caused("can't start logging", &error))?;
     Ok(effective)
 }

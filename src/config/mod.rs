@@ -10,7 +10,7 @@ mod show;
 mod sources;
 mod values;
 
-pub use parse::{ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion};
+pub use parse::{ClientCertificates, HashKernel, LogCalls, LogFormat, StoreLocation, TlsVersion};
 pub use secret::Secret;
 pub use settings::{
     Attempts, Audit, Config, Directory, Hashing, Http, Jwt, Kind, Log, Metrics, Pepper, Policies, Policy, Postgres,

@@ -15,6 +15,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// Which calls get a line in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogCalls {
+    /// None.
+    Off,
+    /// Those that do not succeed.
+    Refusals,
+    /// Every call.
+    All,
+}
+
 /// The code that computes hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HashKernel {
@@ -122,6 +133,15 @@ pub(super) fn format(text: &str) -> Result<LogFormat, String> {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("must be text or json".to_owned()),
+    }
+}
+
+pub(super) fn log_calls(text: &str) -> Result<LogCalls, String> {
+    match text {
+        "off" => Ok(LogCalls::Off),
+        "refusals" => Ok(LogCalls::Refusals),
+        "all" => Ok(LogCalls::All),
+        _ => Err("must be off, refusals or all".to_owned()),
     }
 }
 

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::parse::{
-    ClientCertificates, HashKernel, LogFormat, StoreLocation, TlsVersion, address, client_certificates, filter, flag,
-    format, kernel, optional_address, optional_free_name, optional_path, region, secret, store, tls_version, whole,
+    ClientCertificates, HashKernel, LogCalls, LogFormat, StoreLocation, TlsVersion, address, client_certificates,
+    filter, flag, format, kernel, log_calls, optional_address, optional_free_name, optional_path, region, secret,
+    store, tls_version, whole,
 };
 use super::secret::Secret;
 use super::values::{Mistake, Values};
@@ -315,6 +316,9 @@ settings! {
         level: String = Text "info", filter;
         /// Log format: `text` for people, `json` for programs.
         format: LogFormat = Text "text", format;
+        /// Calls that get a line in the log, whatever its level: `off` for none, `refusals` for those that do not succeed, `all`
+        /// for every call.
+        calls: LogCalls = Text "off", log_calls;
     }
 }
 

@@ -71,6 +71,7 @@ pub async fn authenticate<'a, Values: Iterator<Item = Option<&'a str>>>(
             service.authenticate_external(identity).await.map_err(refused)?
         }
     };
+    context.record.note_caller(&caller);
     let evidence = with_certificate(service, certificate, evidence, &caller).map_err(refused)?;
     service.take_quota(&caller).map_err(refused)?;
     let action = context.action.ok_or_else(|| Explanation::of_reason(Reason::UnknownMethod))?;
@@ -97,6 +98,7 @@ pub async fn authenticate_signed<'a, Values: Iterator<Item = Option<&'a str>>>(
         }
         refused(error)
     })?;
+    context.record.note_caller(&caller);
     let evidence = with_certificate(service, certificate.as_ref(), evidence, &caller).map_err(refused)?;
     let action = context.action.ok_or_else(|| Explanation::of_reason(Reason::UnknownMethod))?;
     call_of(caller, action, evidence, context).map_err(refused)

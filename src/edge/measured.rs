@@ -1,38 +1,120 @@
-//! Counts requests, by operation and status code, with their duration.
+//! Each request, over every edge: counted by operation, status code and reason, with its duration, and written to the log.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use tracing::Span;
+
+use super::{CorrelationId, RequestContext};
 use crate::domain::action::Action;
+use crate::domain::names::TenantName;
 use crate::ports::Clock;
-use crate::ports::meter::{Counter, Histogram, Meter, Rpc, StatusCode};
+use crate::ports::meter::{Counter, Histogram, Meter, RefusalReason, Rpc, StatusCode};
+
+/// The target of the lines and the spans of calls, by which the log lets them through at any level.
+pub const CALLS: &str = "credentiald::calls";
+
+/// Which calls get a line in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoggedCalls {
+    /// None.
+    Off,
+    /// Those that do not succeed.
+    Refusals,
+    /// Every call.
+    All,
+}
+
+impl LoggedCalls {
+    /// Whether any call gets a line.
+    pub fn any(self) -> bool {
+        self != Self::Off
+    }
+
+    /// The span of a call: other lines of the log that are written in it carry its id.
+    pub fn span(self, context: &RequestContext) -> Span {
+        if !self.any() {
+            return Span::none();
+        }
+        let rpc = context.action.map(Action::rpc);
+        tracing::info_span!(target: CALLS, parent: None, "call", request_id = %context.request_id, rpc)
+    }
+}
+
+/// Where requests are counted and written to.
+#[derive(Clone)]
+pub struct Measures {
+    /// The metrics.
+    pub meter: Arc<dyn Meter>,
+    /// The clock that takes the time.
+    pub clock: Arc<dyn Clock>,
+    /// The calls that are logged.
+    pub logged: LoggedCalls,
+}
 
 /// A request, counted before the end of its answer is sent. If this is dropped before, the caller has hung up.
 pub struct Measured {
-    meter: Arc<dyn Meter>,
-    clock: Arc<dyn Clock>,
-    rpc: Rpc,
+    measures: Measures,
+    context: RequestContext,
     begun: Instant,
     code: StatusCode,
 }
 
 impl Measured {
     /// A request that began at that moment.
-    pub fn begin(meter: &Arc<dyn Meter>, clock: &Arc<dyn Clock>, action: Option<Action>, begun: Instant) -> Self {
-        let (meter, clock) = (Arc::clone(meter), Arc::clone(clock));
-        Self { meter, clock, rpc: Rpc(action), begun, code: StatusCode::Cancelled }
+    pub fn begin(measures: &Measures, context: &RequestContext, begun: Instant) -> Self {
+        let (measures, context) = (measures.clone(), context.clone());
+        Self { measures, context, begun, code: StatusCode::Cancelled }
     }
 
     /// Counts the request with that code.
     pub fn end(mut self, code: StatusCode) {
         self.code = code;
     }
+
+    fn is_logged(&self) -> bool {
+        match self.measures.logged {
+            LoggedCalls::Off => false,
+            LoggedCalls::Refusals => self.code != StatusCode::Ok,
+            LoggedCalls::All => true,
+        }
+    }
+
+    fn log(&self, took: Duration) {
+        let RequestContext { request_id, correlation_id, action, peer, record, .. } = &self.context;
+        // The caller sees a reason only with an error.
+        let reason = record.reason().filter(|_| self.code != StatusCode::Ok).map(RefusalReason::as_str);
+        tracing::info!(
+            target: CALLS,
+            parent: None,
+            request_id = %request_id,
+            correlation_id = correlation_id.as_ref().map(CorrelationId::as_str),
+            rpc = action.map_or("other", Action::rpc),
+            caller = record.caller().map(tracing::field::display),
+            tenant = record.tenant().map(TenantName::as_str),
+            code = self.code.as_str(),
+            reason,
+            duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
+            hashes = record.hashes(),
+            statements = record.statements(),
+            peer = %peer,
+            "call"
+        );
+    }
 }
 
 impl Drop for Measured {
     fn drop(&mut self) {
-        self.meter.count(Counter::Requests(self.rpc, self.code));
-        let took = self.clock.instant().saturating_duration_since(self.begun);
-        self.meter.observe(Histogram::RequestDuration(self.rpc), took);
+        let Measures { meter, clock, .. } = &self.measures;
+        let rpc = Rpc(self.context.action);
+        meter.count(Counter::Requests(rpc, self.code));
+        if let Some(reason) = self.context.record.reason().filter(|_| self.code != StatusCode::Ok) {
+            meter.count(Counter::Refusals(rpc, reason));
+        }
+        let took = clock.instant().saturating_duration_since(self.begun);
+        meter.observe(Histogram::RequestDuration(rpc), took);
+        if self.is_logged() {
+            self.log(took);
+        }
     }
 }

@@ -19,6 +19,6 @@ mod vendor_code;
 pub use authenticate::{authenticate, authenticate_signed, disclosed, note_unchecked_signature};
 pub use explanation::{Explanation, Violation};
 pub use fields::Fields;
-pub use measured::Measured;
+pub use measured::{CALLS, LoggedCalls, Measured, Measures};
 pub use reason::{Reason, Retry};
 pub use request_context::{CorrelationId, RequestContext, RequestId, Times};

@@ -1,5 +1,7 @@
 //! Every reason of an error, and how edges report it.
 
+use crate::ports::meter::RefusalReason;
+
 /// What a reason means for retry policies (gRFC A6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
@@ -28,6 +30,11 @@ macro_rules! reasons {
         impl Reason {
             /// Every reason.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The reason as a label of metrics.
+            pub const fn label(self) -> RefusalReason {
+                match self { $(Self::$variant => RefusalReason::$variant),+ }
+            }
 
             /// The name on the wire.
             pub const fn name(self) -> &'static str {
@@ -102,6 +109,14 @@ mod tests {
             assert!(name.len() <= 63 && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{name}");
         }
     }
+    #[test]
+    fn metrics_have_the_same_names() {
+        assert_eq!(Reason::ALL.len(), RefusalReason::ALL.len());
+        for reason in Reason::ALL {
+            assert_eq!(reason.label().as_str(), reason.name());
+        }
+    }
+
     #[test]
     fn every_message_is_plain_ascii() {
         for message in Reason::ALL.iter().map(|reason| reason.message()) {

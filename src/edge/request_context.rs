@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::action::Action;
 use crate::domain::time::days;
-use crate::ports::{Deadline, Entropy};
+use crate::ports::{CallRecord, Deadline, Entropy};
 
 /// What is known of a request before its message is read. The outermost layer of an edge creates it; every inner layer
 /// and every error refers to it.
@@ -25,6 +25,8 @@ pub struct RequestContext {
     pub times: Times,
     /// The other end of the connection.
     pub peer: SocketAddr,
+    /// What is noted of the call while it is served.
+    pub record: Arc<CallRecord>,
 }
 
 #[cfg(test)]
@@ -34,7 +36,8 @@ impl RequestContext {
     pub(crate) fn of_test(action: Option<Action>) -> Self {
         let request_id = RequestId(Uuid::from_u128(0xAB));
         let times = Times::new(None, Duration::from_secs(7), action, Instant::now());
-        Self { request_id, correlation_id: None, action, times, peer: (std::net::Ipv4Addr::LOCALHOST, 7).into() }
+        let peer = (std::net::Ipv4Addr::LOCALHOST, 7).into();
+        Self { request_id, correlation_id: None, action, times, peer, record: Arc::default() }
     }
 }
 

@@ -14,8 +14,8 @@ use tower::service_fn;
 use super::http_service::HttpService;
 use super::{deadline, reply, status};
 use crate::domain::action::Action;
-use crate::edge::{CorrelationId, Measured, Reason, RequestContext, RequestId, Times};
-use crate::ports::{Clock, Entropy, Meter};
+use crate::edge::{CorrelationId, Measured, Measures, Reason, RequestContext, RequestId, Times};
+use crate::ports::{CallRecord, Entropy};
 
 /// The headers for the request's id in a reply, and for the caller's own id.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,9 +23,8 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// What a context is made from, besides the request.
 #[derive(Clone)]
 pub(super) struct Contexts {
-    pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) meter: Arc<dyn Meter>,
+    pub(super) measures: Measures,
     /// The longest time that a request may take.
     pub(super) longest_request: Duration,
 }
@@ -39,8 +38,9 @@ impl Contexts {
             request_id: RequestId::draw(&*self.entropy),
             correlation_id: correlation_id.and_then(CorrelationId::parse),
             action,
-            times: Times::new(timeout, self.longest_request, action, self.clock.instant()),
+            times: Times::new(timeout, self.longest_request, action, self.measures.clock.instant()),
             peer,
+            record: CallRecord::new(self.measures.logged.any()),
         }
     }
 }
@@ -50,10 +50,11 @@ impl Contexts {
 pub(super) fn with_contexts(inner: impl HttpService, contexts: Contexts, peer: SocketAddr) -> impl HttpService {
     service_fn(move |mut request: Request<Body>| {
         let context = contexts.of(&request, peer);
-        let measured = Measured::begin(&contexts.meter, &contexts.clock, context.action, contexts.clock.instant());
+        let measured = Measured::begin(&contexts.measures, &context, contexts.measures.clock.instant());
         request.extensions_mut().insert(context.clone());
         // Called here, not in the future: inner layers start their timers before the transport starts its own.
-        let answer = AssertUnwindSafe(inner.clone().call(request)).catch_unwind();
+        let answer = context.record.around(contexts.measures.logged.span(&context), inner.clone().call(request));
+        let answer = AssertUnwindSafe(answer).catch_unwind();
         async move {
             let response = match answer.await {
                 Ok(Ok(response)) => response,

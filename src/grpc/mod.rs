@@ -44,7 +44,8 @@ pub use http_service::HttpService;
 pub use prost::DecodeError as DescriptorError;
 pub use status::ERROR_DOMAIN;
 
-use crate::ports::{Clock, Entropy, Meter, PeerCertificate};
+use crate::edge::Measures;
+use crate::ports::{Entropy, PeerCertificate};
 use crate::service::Service;
 use admin_service::AdminEdge;
 use authenticate::with_callers;
@@ -90,13 +91,12 @@ impl GrpcEdge {
     pub fn new(
         service: &Arc<Service>,
         settings: GrpcSettings,
-        clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
-        meter: Arc<dyn Meter>,
+        measures: Measures,
         health: &Health,
     ) -> Result<Self, DescriptorError> {
         let routes = routes(service, settings, health)?.prepare();
-        let contexts = Contexts { clock, entropy, meter, longest_request: settings.longest_request };
+        let contexts = Contexts { entropy, measures, longest_request: settings.longest_request };
         Ok(Self { routes, service: Arc::clone(service), contexts, stopping: health.ended() })
     }
 

@@ -33,6 +33,7 @@ pub(super) fn of_reason(reason: Reason, context: &RequestContext) -> Status {
 
 /// The status for an explanation.
 pub(super) fn of(explanation: Explanation, context: &RequestContext) -> Status {
+    context.record.note_reason(explanation.reason.label());
     let Explanation { reason, message, metadata, violations, unmet, missing, retry_after, signature: _ } = explanation;
     let mut details = ErrorDetails::new();
     let mut metadata: HashMap<_, _> = metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

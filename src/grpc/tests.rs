@@ -14,6 +14,8 @@ use tower::{Service as _, service_fn};
 
 use super::*;
 use crate::domain::time::Timestamp;
+use crate::edge::LoggedCalls;
+use crate::ports::Clock;
 
 struct Fixed(Instant);
 
@@ -47,8 +49,8 @@ fn layered(inner: impl HttpService) -> impl HttpService {
 }
 
 fn with_context(inner: impl HttpService, longest_request: Duration) -> impl HttpService {
-    let contexts =
-        Contexts { clock: fixed(), entropy: fixed(), meter: Arc::new(crate::ports::NoMeter), longest_request };
+    let measures = Measures { meter: Arc::new(crate::ports::NoMeter), clock: fixed(), logged: LoggedCalls::Off };
+    let contexts = Contexts { entropy: fixed(), measures, longest_request };
     with_contexts(inner, contexts, (Ipv4Addr::LOCALHOST, 7).into())
 }
 

@@ -20,9 +20,10 @@ use super::request::ReceivedRequest;
 use super::signature::ClaimedSignature;
 use super::signature::sdk_hmac::CLIENT_TOKEN;
 use super::vendor::Vendor;
-use crate::edge::{self, CorrelationId, Explanation, Measured, Reason, RequestContext, RequestId, Times};
+use crate::domain::action::Action;
+use crate::edge::{self, CorrelationId, Explanation, Measured, Measures, Reason, RequestContext, RequestId, Times};
 use crate::ports::meter::StatusCode;
-use crate::ports::{Clock, Entropy, Meter, PeerCertificate, SignatureProblem, TransportProblem};
+use crate::ports::{CallRecord, Entropy, PeerCertificate, SignatureProblem, TransportProblem};
 use crate::service::{Service, ServiceError};
 
 /// The settings of the edge.
@@ -39,21 +40,14 @@ pub struct VendorSettings {
 pub struct VendorEdge {
     service: Arc<Service>,
     settings: VendorSettings,
-    clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    meter: Arc<dyn Meter>,
+    measures: Measures,
 }
 
 impl VendorEdge {
     /// Puts the edge on top of the use cases.
-    pub fn new(
-        service: Arc<Service>,
-        settings: VendorSettings,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        meter: Arc<dyn Meter>,
-    ) -> Self {
-        Self { service, settings, clock, entropy, meter }
+    pub fn new(service: Arc<Service>, settings: VendorSettings, entropy: Arc<dyn Entropy>, measures: Measures) -> Self {
+        Self { service, settings, entropy, measures }
     }
 
     /// Answers a request whose body is there, and which began to arrive at that moment. Never fails.
@@ -71,16 +65,15 @@ impl VendorEdge {
         let parameters = request.parameters();
         let operation = parameters.as_ref().ok().and_then(|parameters| Operation::of(vendor, &request, parameters));
         let action = operation.map(|operation| operation.action);
-        let correlation_id = request.header("x-request-id").and_then(CorrelationId::parse);
-        let request_id = RequestId::draw(&*self.entropy);
-        let times = Times::new(None, self.settings.longest_request, action, began);
-        let context = RequestContext { request_id, correlation_id, action, times, peer };
-        let measured = Measured::begin(&self.meter, &self.clock, action, began);
+        let context = self.context(Some(head), action, peer, began);
+        let (request_id, times) = (context.request_id, context.times);
+        let measured = Measured::begin(&self.measures, &context, began);
         let is_xml = parameters.as_ref().is_ok_and(|parameters| wants_xml(vendor, &head.headers, parameters));
         let shape = Shape { vendor: Some(vendor), is_xml, request_id, host: &self.settings.host };
 
         let outcome = self.outcome(vendor, operation, &request, parameters, certificate, &context);
-        let time = times.deadline.remaining(self.clock.instant());
+        let outcome = context.record.around(self.measures.logged.span(&context), outcome);
+        let time = times.deadline.remaining(self.measures.clock.instant());
         let outcome = tokio::time::timeout(time, AssertUnwindSafe(outcome).catch_unwind()).await;
         let outcome = match outcome {
             Ok(Ok(outcome)) => outcome,
@@ -91,6 +84,9 @@ impl VendorEdge {
             // Work that must go on is detached by now.
             Err(_) => Err(Explanation::of_error(&ServiceError::DeadlineExceeded, &context).into()),
         };
+        if let Err(refusal) = &outcome {
+            context.record.note_reason(refusal.reason().label());
+        }
         measured.end(outcome.as_ref().map_or_else(|refusal| refusal.reason().status_code(), |_| StatusCode::Ok));
         match outcome {
             Ok(answer) => shape.success(&operation.map(Operation::root).unwrap_or_default(), answer),
@@ -99,12 +95,38 @@ impl VendorEdge {
     }
 
     /// The answer to a request that could not be read. What is known of its head chooses the shape.
-    pub fn refuse(&self, head: Option<&Parts>, problem: TransportProblem) -> Response<Bytes> {
-        let request_id = RequestId::draw(&*self.entropy);
+    pub fn refuse(&self, head: Option<&Parts>, peer: SocketAddr, problem: TransportProblem) -> Response<Bytes> {
+        let now = self.measures.clock.instant();
+        let context = self.context(head, None, peer, now);
+        let request_id = context.request_id;
         let vendor = head.map(Vendor::of);
         let refusal = Refusal::Transport(problem);
-        Measured::begin(&self.meter, &self.clock, None, self.clock.instant()).end(refusal.reason().status_code());
+        context.record.note_reason(refusal.reason().label());
+        Measured::begin(&self.measures, &context, now).end(refusal.reason().status_code());
         Shape { vendor, is_xml: false, request_id, host: &self.settings.host }.refused(refusal)
+    }
+
+    fn context(
+        &self,
+        head: Option<&Parts>,
+        action: Option<Action>,
+        peer: SocketAddr,
+        began: Instant,
+    ) -> RequestContext {
+        let mut ids = head.into_iter().flat_map(|head| head.headers.get_all("x-request-id")).map(HeaderValue::to_str);
+        // One that is sent twice is none.
+        let correlation_id = match (ids.next(), ids.next()) {
+            (Some(Ok(id)), None) => CorrelationId::parse(id),
+            _ => None,
+        };
+        RequestContext {
+            request_id: RequestId::draw(&*self.entropy),
+            correlation_id,
+            action,
+            times: Times::new(None, self.settings.longest_request, action, began),
+            peer,
+            record: CallRecord::new(self.measures.logged.any()),
+        }
     }
 
     async fn outcome(

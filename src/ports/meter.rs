@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use catalogue::{
     AcceptWait, AttemptOutcome, AttemptThrottle, CandidateDecision, Closing, Counter, FetchOutcome, FileKind, Gauge,
-    Histogram, QuotaHolder, RetryCause, Rpc, StatusCode, StoreFailure, UpkeepTask,
+    Histogram, QuotaHolder, RefusalReason, RetryCause, Rpc, StatusCode, StoreFailure, UpkeepTask,
 };
 
 /// Records metrics. Every method is cheap enough for every request, and never fails.
@@ -98,6 +98,11 @@ macro_rules! labels {
         impl $label {
             /// Every value.
             pub const ALL: &'static [Self] = &[$(Self::$value),+];
+
+            /// The value in a scrape.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$value => $text),+ }
+            }
         }
 
         impl Label for $label {

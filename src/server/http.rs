@@ -24,7 +24,7 @@ impl Http1Edge for Arc<VendorEdge> {
         VendorEdge::answer(self, head, body, peer, certificate, began).await
     }
 
-    fn refuse(&self, head: Option<&Parts>, problem: TransportProblem) -> Response<Bytes> {
-        VendorEdge::refuse(self, head, problem)
+    fn refuse(&self, head: Option<&Parts>, peer: SocketAddr, problem: TransportProblem) -> Response<Bytes> {
+        VendorEdge::refuse(self, head, peer, problem)
     }
 }

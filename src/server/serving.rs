@@ -14,6 +14,7 @@ use tower::ServiceExt;
 
 use super::readiness::follow_store;
 use super::{Server, StartError};
+use crate::edge::Measures;
 use crate::grpc::{GrpcEdge, Health};
 use crate::http::VendorEdge;
 use crate::listener::Connections;
@@ -46,8 +47,9 @@ impl Server {
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let meter: Arc<dyn Meter> = Arc::new(self.meter.clone());
         let (service, vendors) = (Arc::clone(&self.service), self.vendors.clone());
-        let vendors = VendorEdge::new(service, vendors, Arc::clone(&clock), Arc::clone(&entropy), Arc::clone(&meter));
-        let edges = GrpcEdge::new(&self.service, self.grpc, Arc::clone(&clock), entropy, Arc::clone(&meter), &health)?;
+        let measures = Measures { meter: Arc::clone(&meter), clock: Arc::clone(&clock), logged: self.logged };
+        let vendors = VendorEdge::new(service, vendors, Arc::clone(&entropy), measures.clone());
+        let edges = GrpcEdge::new(&self.service, self.grpc, entropy, measures, &health)?;
         let edges = Arc::new(edges);
         let edge = move |peer, certificate| {
             edges

@@ -74,6 +74,7 @@ use crate::domain::subject::{GivenAttributes, Subject, SubjectAttributes, Subjec
 use crate::domain::tenant_settings::TenantSettings;
 use crate::domain::time::Timestamp;
 use crate::policy::{AcceptedPassword, Baseline, Policy};
+use crate::ports::call_record::for_same_call;
 use crate::ports::store::Authority;
 use crate::ports::{
     AdmittedHashes, AuditSealer, Authorizer, Clock, DenialCipher, Entropy, Hasher, JwtVerifier, LimitedLines, Meter,
@@ -202,14 +203,14 @@ impl Gates {
         Task: Future<Output = Result<T, ServiceError>> + Send + 'static,
     {
         let mut caller = Waiting(Some(Arc::clone(&reserved.hashes)));
-        let concluded = self.detached.spawn(task(reserved)).await;
+        let concluded = self.detach(task(reserved)).await;
         caller.0 = None;
         concluded.map_err(|_| ServiceError::Internal("a detached task was lost"))?
     }
 
     /// Runs work that continues whether its caller waits or not.
     pub(super) fn detach<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.detached.spawn(work)
+        self.detached.spawn(for_same_call(work))
     }
 
     /// Waits until all detached work is concluded, and records the failed attempts that the store did not take before.

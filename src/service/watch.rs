@@ -9,6 +9,7 @@ use super::gates::WatchSlot;
 use super::requests::{WatchFrom, WatchItem};
 use super::{Call, Service, ServiceError};
 use crate::domain::resource::Resource;
+use crate::ports::call_record::for_same_call;
 
 /// How many items are queued for a slow caller; with a full queue, nothing more is read.
 const READY: usize = 16;
@@ -29,7 +30,7 @@ impl Service {
         let watcher = self.gates.watcher(permit, tenant, from).await?;
         let slot = watcher.slot();
         let (sender, items) = mpsc::channel(READY);
-        Ok(Watch { items, follows: Some(tokio::spawn(watcher.follow(sender))), _slot: slot })
+        Ok(Watch { items, follows: Some(tokio::spawn(for_same_call(watcher.follow(sender)))), _slot: slot })
     }
 
     /// Ends every watch, and refuses new ones. An orderly stop would otherwise wait for them.

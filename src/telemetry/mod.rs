@@ -9,6 +9,7 @@ use std::io;
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Directive;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
@@ -40,10 +41,13 @@ pub enum InitError {
 ///
 /// `level` is a level, or several of the form `module=level` with commas.
 ///
+/// Lines with the target `always` are written at any level, if there is one.
+///
 /// # Errors
 /// The level is invalid, or logging was already started.
-pub fn init(level: &str, format: Format) -> Result<(), InitError> {
-    let filter = EnvFilter::builder().parse(level)?;
+pub fn init(level: &str, always: Option<&str>, format: Format) -> Result<(), InitError> {
+    let always = always.map(|target| format!("{target}=info").parse::<Directive>()).transpose()?;
+    let filter = always.into_iter().fold(EnvFilter::builder().parse(level)?, EnvFilter::add_directive);
     subscriber(filter, format, io::stderr).try_init()?;
     Ok(())
 }
@@ -55,7 +59,7 @@ where
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     match format {
         Format::Text => Box::new(builder.fmt_fields(escaping::on_one_line()).finish()),
-        Format::Json => Box::new(builder.json().flatten_event(true).finish()),
+        Format::Json => Box::new(builder.json().flatten_event(true).with_span_list(false).finish()),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::hashing::formats::Method;
 use crate::hashing::phc::Recipe;
 use crate::hashing::phc::{Phc, Tag};
 use crate::hashing::queue::{Fate, Form, Job};
+use crate::ports::call_record::note_hash;
 use crate::ports::{AdmittedHashes, HasherError, Salt};
 
 /// Hashes of one request.
@@ -33,6 +34,7 @@ impl Admitted {
         count: u32,
     ) -> Result<Tag, HasherError> {
         let slot = self.reservation.take(count).ok_or(HasherError::NotAdmitted)?;
+        note_hash();
         let (reply, answer) = oneshot::channel();
         let (tenant, fate) = (self.tenant.clone(), Arc::clone(&self.fate));
         self.shared.queue.push(Job { tenant, fate, password, form, method, slot, reply });

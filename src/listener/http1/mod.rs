@@ -52,7 +52,7 @@ pub trait Http1Edge: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Response<Bytes>> + Send;
 
     /// Answers a request that can't be answered as it should be. The head is not always there.
-    fn refuse(&self, head: Option<&request::Parts>, problem: TransportProblem) -> Response<Bytes>;
+    fn refuse(&self, head: Option<&request::Parts>, peer: SocketAddr, problem: TransportProblem) -> Response<Bytes>;
 }
 
 /// The limits of each request of HTTP/1.1.
@@ -120,7 +120,7 @@ async fn serve_opened<E: Http1Edge>(
         _ => None,
     };
     if let Some(problem) = problem {
-        let answer = edge.refuse(None, problem);
+        let answer = edge.refuse(None, peer, problem);
         let _ = tokio::time::timeout(FAREWELL, write(answer, &mut transport)).await;
     }
     if problem.is_some() || matches!(ending, Ending::Served(_)) {

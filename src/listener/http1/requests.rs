@@ -66,13 +66,13 @@ impl<E: Http1Edge> Requests<E> {
                     (answer, self.stopping.is_cancelled())
                 }
                 // The next request can't be found behind a body that was not read.
-                Err(problem) => (self.edge.refuse(Some(&head), problem), true),
+                Err(problem) => (self.edge.refuse(Some(&head), self.peer, problem), true),
             }
         };
         let answered = AssertUnwindSafe(answer).catch_unwind().await;
         let (mut answer, is_last) = answered.unwrap_or_else(|_panic| {
             tracing::error!(peer = %self.peer, "a request panicked");
-            (self.edge.refuse(Some(&head), TransportProblem::Internal), true)
+            (self.edge.refuse(Some(&head), self.peer, TransportProblem::Internal), true)
         });
         if is_last {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

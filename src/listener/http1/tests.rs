@@ -45,7 +45,7 @@ impl Http1Edge for Echo {
         Response::new([head.uri.path().as_bytes(), b":", body].concat().into())
     }
 
-    fn refuse(&self, _: Option<&request::Parts>, problem: TransportProblem) -> Response<Bytes> {
+    fn refuse(&self, _: Option<&request::Parts>, _: SocketAddr, problem: TransportProblem) -> Response<Bytes> {
         let mut response = Response::new(format!("{problem:?}").into());
         *response.status_mut() = http::StatusCode::IM_A_TEAPOT;
         response

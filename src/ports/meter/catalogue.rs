@@ -8,6 +8,7 @@ metrics! {
     /// Counters: they only grow.
     Counter {
         Requests(rpc: Rpc, code: StatusCode) = "requests": "Requests answered, by RPC and status code",
+        Refusals(rpc: Rpc, reason: RefusalReason) = "refusals": "Requests that failed, by RPC and reason",
         ConnectionsClosed(reason: Closing) = "connections_closed": "Connections that the service closed, by reason",
         AcceptWaits(reason: AcceptWait) = "accept_waits": "Waits before a connection could be accepted, by reason",
         PermissionsRefused(rpc: Rpc) = "permissions_refused": "Requests without permission, by RPC",
@@ -81,6 +82,44 @@ labels! {
         Unavailable = "UNAVAILABLE",
         DataLoss = "DATA_LOSS",
         Unauthenticated = "UNAUTHENTICATED",
+    }
+
+    /// Why a request fails: the reasons of `docs/errors.md`.
+    RefusalReason {
+        InvalidField = "INVALID_FIELD",
+        PasswordPolicyViolation = "PASSWORD_POLICY_VIOLATION",
+        PasswordReused = "PASSWORD_REUSED",
+        OldPasswordIncorrect = "OLD_PASSWORD_INCORRECT",
+        ClientTokenMismatch = "CLIENT_TOKEN_MISMATCH",
+        AuthorizationMessageInvalid = "AUTHORIZATION_MESSAGE_INVALID",
+        CallerNotEligible = "CALLER_NOT_ELIGIBLE",
+        ResourceState = "RESOURCE_STATE",
+        PasswordTooYoung = "PASSWORD_TOO_YOUNG",
+        PasswordExpired = "PASSWORD_EXPIRED",
+        NotEmpty = "NOT_EMPTY",
+        Unauthenticated = "UNAUTHENTICATED",
+        AccessDenied = "ACCESS_DENIED",
+        SelfChangeDisabled = "SELF_CHANGE_DISABLED",
+        DomainNotFound = "DOMAIN_NOT_FOUND",
+        UserNotFound = "USER_NOT_FOUND",
+        InstanceNotFound = "INSTANCE_NOT_FOUND",
+        AccountNotFound = "ACCOUNT_NOT_FOUND",
+        AccessTokenNotFound = "ACCESS_TOKEN_NOT_FOUND",
+        TenantNotFound = "TENANT_NOT_FOUND",
+        ServiceNotFound = "SERVICE_NOT_FOUND",
+        AlreadyExists = "ALREADY_EXISTS",
+        VersionConflict = "VERSION_CONFLICT",
+        CursorExpired = "CURSOR_EXPIRED",
+        TooManyAttempts = "TOO_MANY_ATTEMPTS",
+        MessageTooLarge = "MESSAGE_TOO_LARGE",
+        Overloaded = "OVERLOADED",
+        StoreUnavailable = "STORE_UNAVAILABLE",
+        OutcomeUnknown = "OUTCOME_UNKNOWN",
+        DeadlineTooShort = "DEADLINE_TOO_SHORT",
+        DeadlineExceeded = "DEADLINE_EXCEEDED",
+        UnsupportedCompression = "UNSUPPORTED_COMPRESSION",
+        UnknownMethod = "UNKNOWN_METHOD",
+        Internal = "INTERNAL",
     }
 
     /// Why the service closes a connection.

@@ -11,6 +11,7 @@ use crate::domain::resource::Resource;
 use crate::domain::subject::{Attributes, Subject, SubjectId, SubjectKind, SubjectName};
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
+use crate::ports::call_record::note_tenant;
 use crate::ports::meter::{Counter, Rpc};
 use crate::ports::store::{Absent, Lookup};
 use crate::ports::{AccessRequest, Decision};
@@ -183,6 +184,9 @@ impl Gates {
         tenant: Option<(TenantId, TenantName)>,
         subject: Option<SubjectId>,
     ) -> Result<Permit, ServiceError> {
+        if let Some((_, name)) = &tenant {
+            note_tenant(name);
+        }
         let action = call.caller.action();
         let decision = self.ports.authorizer.decide(AccessRequest { caller: call.caller(), action, resource });
         let (is_permitted, policies) = match decision {

@@ -145,7 +145,7 @@ impl Gates {
             return;
         }
         let (store, id) = (Arc::clone(&self.ports.store), token.id);
-        self.detached.spawn(async move {
+        self.detach(async move {
             // What can't be noted now is noted with the next use.
             let _ = store.note_key_use(id, now).await;
         });

@@ -24,7 +24,7 @@ impl Reserved<SubjectOrName> {
         let (tenant, subject) = (loaded.permit().tenant().clone(), loaded.subject().id);
         let replaced = self.gates.normal_form(hash).digest();
         let (version, revision) = (credential.version, credential.revision);
-        self.gates.detached.spawn(async move {
+        self.gates.detach(async move {
             let deadline = Deadline::at(gates.ports.clock.instant() + UPGRADE_WITHIN);
             let Ok(hashes) = gates.ports.hasher.admit(&tenant, 1, deadline) else { return };
             let Ok(hash) = hashes.hash(password, gates.salt()).await else { return };

@@ -55,7 +55,7 @@ impl Reserved<SubjectOrName> {
         let subject = loaded.subject().id;
         let gates = Arc::clone(&self.gates);
         let used = PasswordUse { caller: loaded.permit().call().caller().clone(), at: gates.now() };
-        self.gates.detached.spawn(async move {
+        self.gates.detach(async move {
             // What can't be noted now is noted with the next use.
             let _ = gates.ports.store.note_use(subject, version, &used).await;
         });

@@ -15,6 +15,7 @@ use super::errors;
 use super::pool::{Pool, Use};
 use super::session::Session;
 use super::values::cell_of;
+use crate::ports::call_record::note_statements;
 use crate::ports::{Deadline, StoreError};
 use crate::store::sql::{
     Columns, Database, Insertion, Isolation, Row, RowsOfKeys, Statement, StepKind, Steps, Transaction,
@@ -62,6 +63,7 @@ impl Database for PostgresDatabase {
     }
 
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>> {
+        note_statements(1);
         let (sender, rows) = mpsc::channel(SCANNED_AHEAD);
         let scanned = |session: Session| {
             tokio::spawn(session.send(statement, sender));

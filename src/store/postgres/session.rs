@@ -12,6 +12,7 @@ use super::errors;
 use super::pool::{Kept, NoConnection, Place, Pool, Use};
 use super::values::query_of;
 use crate::ports::Deadline;
+use crate::ports::call_record::note_statements;
 use crate::store::sql::Statement;
 
 /// A connection in use. Dropping it closes the connection, and the server ends whatever is running on it: a connection
@@ -45,12 +46,14 @@ impl Session {
     }
 
     pub(super) async fn fetch(&mut self, statement: Statement) -> Result<Vec<PgRow>, sqlx::Error> {
+        note_statements(1);
         let limit = self.limit();
         let answer = within(limit, query_of(statement).fetch_all(&mut self.kept.connection)).await;
         self.looked_at(answer)
     }
 
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
+        note_statements(1);
         let limit = self.limit();
         let answer = within(limit, query_of(statement).execute(&mut self.kept.connection)).await;
         self.looked_at(answer).map(|done| done.rows_affected())

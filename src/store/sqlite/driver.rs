@@ -16,6 +16,7 @@ use super::owner::Owner;
 use super::readers::Readers;
 use super::statements::{each_row, fetch_all};
 use super::writer::{self, Writer};
+use crate::ports::call_record::note_statements;
 use crate::ports::{Deadline, StoreError};
 use crate::store::sql::{Database, Isolation, Row, RowsOfKeys, Statement, Steps, Transaction};
 
@@ -60,6 +61,7 @@ impl SqliteDatabase {
 #[async_trait]
 impl Database for SqliteDatabase {
     async fn read(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, StoreError> {
+        note_statements(statements.len());
         if statements.iter().any(|statement| statement.takes_long) {
             let statements = statements.to_vec();
             return self
@@ -79,6 +81,7 @@ impl Database for SqliteDatabase {
     }
 
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>> {
+        note_statements(1);
         let (sender, mut receiver) = mpsc::channel(ROWS_AHEAD);
         let reading = self.readers.read_at_length(move |connection| {
             let read = each_row(connection, &statement, |row| match sender.blocking_send(Ok(row)) {

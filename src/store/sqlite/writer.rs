@@ -16,6 +16,7 @@ use super::files::Files;
 use super::lock_retries::{apart, in_turn, until_unlocked};
 use super::statements::{command, execute, fetch, insert};
 use crate::ports::StoreError;
+use crate::ports::call_record::note_statements;
 use crate::store::sql::{Insertion, Row, Statement, Transaction};
 
 /// The connection, used by one transaction at a time, in order of arrival. `None` once closed.
@@ -99,6 +100,7 @@ impl WriteTransaction {
         takes_long: bool,
         run: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        note_statements(1);
         let held = self.held.take().ok_or_else(errors::closed)?;
         let run = move || {
             let answer = run(held.connection());

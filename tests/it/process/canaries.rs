@@ -47,7 +47,7 @@ impl Run {
     async fn start(format: &str) -> Self {
         let installation = Installation::new();
         let limits = ["--attempts-allowance", "100", "--attempts-subject-allowance", "1000"];
-        let logs = ["--log-level", "trace", "--log-format", format];
+        let logs = ["--log-level", "trace", "--log-calls", "all", "--log-format", format];
         let key = installation.run(&["pepper", "new-key"]).printed();
         write_secretly(&installation.path("ring"), &key);
         let others = ["--pepper-keys-file=ring", "--http-listen=127.0.0.1:0"];
@@ -262,6 +262,8 @@ impl Run {
         let log = serving.stop().await;
         seen.files(&installation.data());
         assert!(log.contains("TRACE"), "{log}");
+        let calls = log.lines().filter(|line| line.contains("credentiald::calls") && line.contains("duration_ms"));
+        assert!(calls.count() > 100, "{log}");
         seen.add("the log", log);
 
         let mut hashes = Secrets::new();

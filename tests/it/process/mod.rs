@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod call_lines;
 mod canaries;
 mod certificates;
 mod connections;
