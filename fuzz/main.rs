@@ -39,7 +39,7 @@ struct Target {
     seeds: fn() -> Vec<Vec<u8>>,
 }
 
-const TARGETS: [Target; 13] = [
+const TARGETS: [Target; 15] = [
     Target { name: "authorization", run: authorization::run, seeds: authorization::seeds },
     Target { name: "certificate", run: certificate::run, seeds: certificate::seeds },
     Target { name: "denial", run: denial::run, seeds: denial::seeds },
@@ -52,7 +52,9 @@ const TARGETS: [Target; 13] = [
     Target { name: "phc", run: phc::run, seeds: phc::seeds },
     Target { name: "policies", run: policies::run, seeds: policies::seeds },
     Target { name: "requests", run: requests::run, seeds: requests::seeds },
-    Target { name: "signatures", run: signatures::run, seeds: signatures::seeds },
+    Target { name: "signature-acs3", run: signatures::run_acs3, seeds: signatures::acs3_seeds },
+    Target { name: "signature-sdk-hmac", run: signatures::run_sdk_hmac, seeds: signatures::sdk_hmac_seeds },
+    Target { name: "signature-v1", run: signatures::run_v1, seeds: signatures::v1_seeds },
 ];
 
 static CHOSEN: OnceLock<&'static Target> = OnceLock::new();

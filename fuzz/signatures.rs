@@ -27,9 +27,29 @@ pub fn head_and_body(bytes: &[u8]) -> Option<(&str, HeaderMap, &[u8])> {
     Some((first, headers, rest))
 }
 
-/// The first line has the method and the target.
-pub fn run(bytes: &[u8]) {
+/// Requests with Alibaba Cloud's third signature.
+pub fn run_acs3(bytes: &[u8]) {
+    run("ACS3", bytes);
+}
+
+/// Requests with Alibaba Cloud's first signature, which is among the parameters.
+pub fn run_v1(bytes: &[u8]) {
+    run("", bytes);
+}
+
+/// Requests with Huawei Cloud's signature.
+pub fn run_sdk_hmac(bytes: &[u8]) {
+    run("SDK-HMAC", bytes);
+}
+
+/// Requests whose `Authorization` begins with that form's name, or who have none if it is empty. The first line has the
+/// method and the target.
+fn run(form: &str, bytes: &[u8]) {
     let Some((first, headers, body)) = head_and_body(bytes) else { return };
+    let named = headers.get("authorization").map_or(&[][..], HeaderValue::as_bytes);
+    if !named.starts_with(form.as_bytes()) || named.is_empty() != form.is_empty() {
+        return;
+    }
     let (method, target) = first.split_once(' ').unwrap_or(("POST", first));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let Ok(method) = Method::from_bytes(method.as_bytes()) else { return };
@@ -47,8 +67,8 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-/// One request of each form, by the query, by a form, and by both.
-pub fn seeds() -> Vec<Vec<u8>> {
+/// With a known algorithm, and with an unknown one.
+pub fn acs3_seeds() -> Vec<Vec<u8>> {
     texts(&[
         "POST /?NewPassword=N%D1%91+w&OldPassword=old+pw%2B1~\nhost: 127.0.0.1:18801\nx-acs-version: 2015-05-01\n\
          x-acs-action: ChangePassword\nx-acs-date: 2026-01-02T03:04:05Z\n\
@@ -56,16 +76,28 @@ pub fn seeds() -> Vec<Vec<u8>> {
          x-acs-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n\
          authorization: ACS3-HMAC-SHA256 Credential=AKID,SignedHeaders=host;x-acs-action;x-acs-content-sha256;x-acs-date;\
          x-acs-signature-nonce;x-acs-version,Signature=e253d2941eac533879fe38e834abbf23138456e2e0ca66a4b517c5482acb4444\n\n",
+        "POST /\nauthorization: ACS3-HMAC-SM3 Credential=A,SignedHeaders=host,Signature=00\n\n",
+    ])
+}
+
+/// By the query and a form, and by the query alone.
+pub fn v1_seeds() -> Vec<Vec<u8>> {
+    texts(&[
         "POST /?Version=2015-05-01&Action=ChangePassword&Timestamp=2026-01-02T03%3A04%3A05Z&SignatureMethod=HMAC-SHA1\
          &SignatureType=&SignatureVersion=1.0&SignatureNonce=0011&AccessKeyId=AKID\
          &Signature=TUbELDa7hoFvTQBHHsIjqed9udU%3D\ncontent-type: application/x-www-form-urlencoded\n\n\
          OldPassword=old%20pw&NewPassword=N%D1%91",
         "GET /?Action=ChangePassword&Timestamp=2026-01-02T03:04:05.1Z&SignatureMethod=HMAC-SHA256&SignatureVersion=1.0\
          &SignatureNonce=0011&AccessKeyId=AKID&Signature=ufgFCv2UBWmK%2BMVLFtEMxIII1jqCsIa3qQP5ifEKoGs%3D\n\n",
+    ])
+}
+
+/// A request with a body.
+pub fn sdk_hmac_seeds() -> Vec<Vec<u8>> {
+    texts(&[
         "POST /v5/caller-password\ncontent-type: application/json\nhost: 127.0.0.1:18801\nx-sdk-date: 20260102T030405Z\n\
          authorization: SDK-HMAC-SHA256 Access=AKID, SignedHeaders=content-type;host;x-sdk-date, \
          Signature=6cee25d7af3a7d02ffd83c19918ac94db4431c2ed03a0dccb36242304595b1b9\n\n\
          {\"new_password\": \"a\", \"old_password\": \"b\"}",
-        "POST /\nauthorization: ACS3-HMAC-SM3 Credential=A,SignedHeaders=host,Signature=00\n\n",
     ])
 }
