@@ -57,10 +57,10 @@ pub(super) fn crypt(text: &str) -> Read {
     crypt_of(PreHash::Nothing, text)
 }
 
-/// `$2b$12$<salt><tag>` after `bcrypt_sha256$`, as Django writes it.
+/// `$2b$12$<salt><tag>` after `bcrypt_sha256$`, as Django writes it, or another letter that its library takes.
 pub(super) fn django(text: &str) -> Read {
-    text.strip_prefix("$2b$")
-        .map_or(Err(HashPart::Fields.expected("`$2b$`")), |text| crypt_of(PreHash::HexSha256, text))
+    let rest = ["$2b$", "$2a$", "$2y$"].iter().find_map(|start| text.strip_prefix(start));
+    crypt_of(PreHash::HexSha256, rest.ok_or(HashPart::Fields.expected("`$2b$`, `$2a$` or `$2y$`"))?)
 }
 
 /// The normal form of [`django`], after its name.
@@ -75,16 +75,12 @@ pub(super) fn wordpress(text: &str) -> Read {
 
 /// `v=2,t=2b,r=12$<salt>$<tag>` after `$bcrypt-sha256$`, as passlib writes it; `2b,12$…` in its first version.
 pub(super) fn passlib(text: &str) -> Read {
-    const PARAMETERS: HashProblem = HashPart::Parameters.expected("`v=2,t=2b,r=COST` or `2b,COST`");
+    const STARTS: [(&str, PreHash); 3] =
+        [("v=2,t=2b,r=", PreHash::SaltedSha256), ("2b,", PreHash::Sha256), ("2a,", PreHash::Sha256)];
+    const PARAMETERS: HashProblem = HashPart::Parameters.expected("`v=2,t=2b,r=COST`, `2b,COST` or `2a,COST`");
     let [parameters, salt, tag] = fields(text, '$', "`v=2,t=2b,r=COST$SALT$TAG`")?;
-    let (pre_hash, parameters) = match parameters.strip_prefix("v=2,t=") {
-        Some(parameters) => (PreHash::SaltedSha256, parameters.replacen(",r=", ",", 1)),
-        None => (PreHash::Sha256, parameters.to_owned()),
-    };
-    let (variant, cost) = parameters.split_once(',').ok_or(PARAMETERS)?;
-    if !["2a", "2b", "2y"].contains(&variant) {
-        return Err(PARAMETERS);
-    }
+    let read = |(start, pre_hash): &(&str, PreHash)| Some((parameters.strip_prefix(start)?, *pre_hash));
+    let (cost, pre_hash) = STARTS.iter().find_map(read).ok_or(PARAMETERS)?;
     stored(pre_hash, number(cost)?, salt_of(salt)?, tag_of(tag)?)
 }
 

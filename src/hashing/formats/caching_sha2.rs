@@ -43,7 +43,8 @@ pub(super) fn normal(text: &str) -> Read {
 
 fn of_bytes(bytes: &[u8]) -> Read {
     let (thousands, rest) = bytes.split_at_checked(3).ok_or(FORM)?;
-    let thousands = str::from_utf8(thousands).ok().and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let digit = |number: u32, byte: &u8| Some(number << 4 | char::from(*byte).to_digit(16)?);
+    let thousands = thousands.iter().try_fold(0, digit);
     let rest = rest.strip_prefix(b"$").ok_or(FORM)?;
     let (salt, tag) = rest.len().checked_sub(TAG_CHARACTERS).and_then(|end| rest.split_at_checked(end)).ok_or(FORM)?;
     stored(thousands.ok_or(FORM)? * 1000, salt.to_vec(), tag)

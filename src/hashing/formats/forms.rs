@@ -37,8 +37,9 @@ const FORMS: &[(&str, Reader)] = &[
     ("$6$", |rest, _| sha_crypt::crypt(Hash::Sha512, rest)),
     ("$pbkdf2-sha256$", |rest, _| pbkdf2::phc(Sha256, rest)),
     ("$pbkdf2-sha512$", |rest, _| pbkdf2::phc(Sha512, rest)),
-    ("{PBKDF2-SHA256}", |rest, _| pbkdf2::phc(Sha256, rest)),
-    ("{PBKDF2-SHA512}", |rest, _| pbkdf2::phc(Sha512, rest)),
+    ("{PBKDF2-SHA256}", |rest, _| pbkdf2::directory(Sha256, rest)),
+    ("{PBKDF2-SHA512}", |rest, _| pbkdf2::directory(Sha512, rest)),
+    ("{PBKDF2_SHA256}", |rest, _| pbkdf2::old_389(rest)),
     ("pbkdf2_sha256$", |rest, _| pbkdf2::django(Sha256, rest)),
     ("pbkdf2_sha512$", |rest, _| pbkdf2::django(Sha512, rest)),
     ("pbkdf2:", |rest, _| pbkdf2::werkzeug(rest)),
@@ -67,7 +68,7 @@ const FORMS: &[(&str, Reader)] = &[
     ("$pbkdf2-sha1$", |rest, _| pbkdf2::phc(Sha1, rest)),
     ("$pbkdf2$", |rest, _| pbkdf2::phc(Sha1, rest)),
     ("{PBKDF2}", |rest, _| pbkdf2::braces(rest)),
-    ("{PBKDF2-SHA1}", |rest, _| pbkdf2::phc(Sha1, rest)),
+    ("{PBKDF2-SHA1}", |rest, _| pbkdf2::directory(Sha1, rest)),
     ("pbkdf2_sha1$", |rest, _| pbkdf2::django(Sha1, rest)),
     ("$P$", |rest, _| phpass::crypt(phpass::Variant::Portable, rest)),
     ("$H$", |rest, _| phpass::crypt(phpass::Variant::Portable, rest)),
@@ -95,18 +96,24 @@ const FORMS: &[(&str, Reader)] = &[
     ("{SHA}", |_, _| refused("SHA-1 without a salt", TOO_WEAK)),
     ("{MD5}", |_, _| refused("MD5 without a salt", TOO_WEAK)),
     ("{SMD5}", |_, _| refused("salted MD5", TOO_WEAK)),
-    ("{PLAIN}", |_, _| refused("a password, not a hash", "hash it first, or set it with a reset")),
-    ("{CLEARTEXT}", |_, _| refused("a password, not a hash", "hash it first, or set it with a reset")),
+    ("{SSHA224}", |_, _| refused("salted SHA-224", NOT_BUILT)),
+    ("{SSHA384}", |_, _| refused("salted SHA-384", NOT_BUILT)),
+    ("{PLAIN}", |_, _| refused(PASSWORD, HASH_IT)),
+    ("{CLEARTEXT}", |_, _| refused(PASSWORD, HASH_IT)),
+    ("{CLEAR}", |_, _| refused(PASSWORD, HASH_IT)),
+    ("{noop}", |_, _| refused(PASSWORD, HASH_IT)),
     ("{SHA256}", |_, _| refused("SHA-256 without a salt", TOO_WEAK)),
     ("{SHA512}", |_, _| refused("SHA-512 without a salt", TOO_WEAK)),
     ("{NT}", |_, _| refused("an NT hash", TOO_WEAK)),
     ("{SASL}", |_, _| refused("the name of an account elsewhere", "the hash is there")),
+    ("{pbkdf2@", |_, _| refused("Spring's PBKDF2 since 5.8", NOT_BUILT)),
     ("{PKCS5S2}", |_, _| refused("Atlassian's PBKDF2", NOT_BUILT)),
     ("$p5k2$", |_, _| refused("Cryptacular's PBKDF2", NOT_BUILT)),
     ("$scram$", |_, _| refused("passlib's SCRAM", NOT_BUILT)),
     ("$firescrypt$", |_, _| refused("Firebase's scrypt", NOT_BUILT)),
     ("$fbscrypt$", |_, _| refused("Firebase's scrypt", NOT_BUILT)),
     ("$shiro1$", |_, _| refused("Shiro's iterated hash", NOT_BUILT)),
+    ("U$S$", |_, _| refused("Drupal 7's hash of an MD5 from Drupal 6", NOT_BUILT)),
     ("sha1$", |_, _| refused("Django's salted SHA-1", TOO_WEAK)),
     ("md5$", |_, _| refused("Django's salted MD5", TOO_WEAK)),
     ("!", |_, _| refused("a locked account", "it has no hash that any password matches")),
@@ -114,6 +121,8 @@ const FORMS: &[(&str, Reader)] = &[
     ("_", |_, _| refused("BSDi's DES crypt", TOO_WEAK)),
 ];
 
+const PASSWORD: &str = "a password, not a hash";
+const HASH_IT: &str = "hash it first, or set it with a reset";
 const TOO_WEAK: &str = "it is too weak to be kept; reset the password";
 const NOT_BUILT: &str = "the service can't compute it; reset the password";
 
@@ -126,10 +135,16 @@ const WRAPPERS: &[(&str, &str)] = &[
     ("{SHA256-CRYPT}", "$5$"), ("{SHA512-CRYPT}", "$6$"), ("{MD5-CRYPT}", "$1$"),
     // Django.
     ("argon2", "$argon2"), ("bcrypt$", "$2"),
+    // Spring.
+    ("{argon2@SpringSecurity_v5_8}", "$argon2"), ("{scrypt@SpringSecurity_v5_8}", "$"), ("{scrypt}", "$"),
 ];
 
-/// Forms that begin with no fixed text: whether a text has one, and who reads it.
+/// Forms that no fixed text at the beginning shows: whether a text has one, and who reads it. They are looked at before
+/// [`FORMS`].
 const SHAPES: &[(Shape, Reader)] = &[
+    (is_line, |_, _| refused("a whole line of a password file", "write its second field, which is the hash")),
+    (is_mysql_native, |_, _| refused("MySQL's native hash, SHA-1 without a salt", TOO_WEAK)),
+    (is_spring_scrypt, scrypt::spring),
     (is_simple_scrypt, scrypt::simple),
     (is_better_auth, scrypt::better_auth),
     (is_des, |_, _| refused("DES crypt", TOO_WEAK)),
@@ -143,19 +158,20 @@ pub(super) fn read(text: &str, ceiling: Ceiling) -> Read {
         return Err(HashProblem::TooLong { max, found });
     }
     let hash = without_wrapper(text);
-    if let Some((rest, reader)) = FORMS.iter().find_map(|(start, reader)| Some((strip(hash, start)?, reader))) {
-        return reader(rest, ceiling);
+    if let Some((_, reader)) = SHAPES.iter().find(|(has_shape, _)| has_shape(hash)) {
+        return reader(hash, ceiling);
     }
-    match SHAPES.iter().find(|(has_shape, _)| has_shape(hash)) {
-        Some((_, reader)) => reader(hash, ceiling),
+    match FORMS.iter().find_map(|(start, reader)| Some((strip(hash, start)?, reader))) {
+        Some((rest, reader)) => reader(rest, ceiling),
         None => Err(HashProblem::UnknownForm),
     }
 }
 
 /// Takes off the `name:` of a password file and what a system writes around a hash.
 fn without_wrapper(text: &str) -> &str {
-    let of_named = text.split_once(':').map(|(_, hash)| hash).filter(|hash| hash.starts_with(['$', '{']));
-    let text = of_named.filter(|_| !text.starts_with(['$', '{'])).unwrap_or(text);
+    const STARTS: [char; 4] = ['$', '{', '!', '*'];
+    let of_named = text.split_once(':').map(|(_, hash)| hash).filter(|hash| hash.starts_with(STARTS));
+    let text = of_named.filter(|_| !text.starts_with(STARTS)).unwrap_or(text);
     let unwrap = |(wrapper, start): &(&str, &str)| strip(text, wrapper).filter(|hash| hash.starts_with(start));
     WRAPPERS.iter().find_map(unwrap).unwrap_or(text)
 }
@@ -173,6 +189,22 @@ fn refused(algorithm: &'static str, why: &'static str) -> Read {
     Err(HashProblem::NotSupported { algorithm, why })
 }
 
+/// The seven fields of `/etc/passwd`, or the nine of `/etc/shadow`, with the name or without it.
+fn is_line(text: &str) -> bool {
+    (5..=8).contains(&text.matches(':').count()) && !text.starts_with("pbkdf2:")
+}
+
+/// `*` and 40 hexadecimal digits.
+fn is_mysql_native(text: &str) -> bool {
+    text.strip_prefix('*').is_some_and(|hash| hash.len() == 40 && is_hex(hash))
+}
+
+/// `$e0801$<salt>$<tag>`: the parameters in five or six hexadecimal digits.
+fn is_spring_scrypt(text: &str) -> bool {
+    let parameters = text.strip_prefix('$').and_then(|text| text.split('$').next());
+    parameters.is_some_and(|parameters| [5, 6].contains(&parameters.len()) && is_hex(parameters))
+}
+
 /// `16384$8$1$<hexadecimal salt>$<hexadecimal tag>`.
 fn is_simple_scrypt(text: &str) -> bool {
     text.matches('$').count() == 4 && text.bytes().all(|byte| byte == b'$' || byte.is_ascii_hexdigit())
@@ -180,8 +212,8 @@ fn is_simple_scrypt(text: &str) -> bool {
 
 /// 16 bytes, a colon and 64 bytes, hexadecimal.
 fn is_better_auth(text: &str) -> bool {
-    let is_hex = |text: &str, bytes: usize| text.len() == 2 * bytes && text.bytes().all(|b| b.is_ascii_hexdigit());
-    text.split_once(':').is_some_and(|(salt, tag)| is_hex(salt, 16) && is_hex(tag, 64))
+    let has_bytes = |text: &str, bytes: usize| text.len() == 2 * bytes && is_hex(text);
+    text.split_once(':').is_some_and(|(salt, tag)| has_bytes(salt, 16) && has_bytes(tag, 64))
 }
 
 /// 13 characters, or 24 of its extension to 16 characters of a password.
@@ -191,5 +223,9 @@ fn is_des(text: &str) -> bool {
 
 /// MD5, SHA-1, SHA-256 or SHA-512 in hexadecimal.
 fn is_digest(text: &str) -> bool {
-    [32, 40, 64, 128].contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    [32, 40, 64, 128].contains(&text.len()) && is_hex(text)
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

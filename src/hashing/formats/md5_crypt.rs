@@ -3,7 +3,7 @@
 use md5::{Digest, Md5};
 use zeroize::Zeroizing;
 
-use super::parts::{crypt_characters, text_tag};
+use super::parts::{check_crypt_salt, crypt_characters, text_tag};
 use super::{Algorithm, Foreign, Read, Stored};
 use crate::domain::hash_problem::HashPart;
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
@@ -42,9 +42,7 @@ impl Variant {
 /// `<salt>$<tag>`. Keeps the tag as its text.
 pub(super) fn crypt(variant: Variant, text: &str) -> Read {
     let (salt, tag) = text.split_once('$').ok_or(HashPart::Fields.expected("`SALT$TAG`"))?;
-    if !salt.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
-        return Err(HashPart::Salt.expected("visible ASCII characters"));
-    }
+    check_crypt_salt(salt)?;
     let tag = text_tag(tag.as_bytes(), 22, "22 characters of `./0-9A-Za-z`")?;
     let salt = salt.get(..SALT_CHARACTERS).unwrap_or(salt).to_owned();
     Ok(Stored::foreign(Md5Crypt { variant, salt }, tag))

@@ -109,6 +109,12 @@ pub(in crate::hashing) fn check_salt(salt: &[u8], bytes: RangeInclusive<u64>) ->
     HashProblem::unless_within("salt's length in bytes", *bytes.start(), *bytes.end(), salt.len() as u64)
 }
 
+/// Checks the characters of a crypt string's salt. PHP and OpenSSL also make hashes with some that libxcrypt refuses.
+pub(in crate::hashing) fn check_crypt_salt(salt: &str) -> Result<(), HashProblem> {
+    let is_visible = salt.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_visible { Ok(()) } else { Err(HashPart::Salt.expected("visible ASCII characters")) }
+}
+
 /// Checks the length of a tag.
 pub(in crate::hashing) fn check_tag(tag: &Tag, bytes: RangeInclusive<u64>) -> Result<(), HashProblem> {
     HashProblem::unless_within("tag's length in bytes", *bytes.start(), *bytes.end(), tag.len() as u64)

@@ -27,16 +27,6 @@ pub(super) struct Pbkdf2 {
     tag_bytes: usize,
 }
 
-/// The hash function under the HMAC.
-fn named(name: &str) -> Result<Sha, HashProblem> {
-    match name {
-        "sha1" => Ok(Sha::Sha1),
-        "sha256" => Ok(Sha::Sha256),
-        "sha512" => Ok(Sha::Sha512),
-        _ => Err(HashPart::Parameters.expected("the hash function sha256, sha512 or sha1")),
-    }
-}
-
 /// `i=600000$<salt>$<tag>` as PHC strings have it, with or without `,l=` and padding; `29000$…` as passlib writes it.
 pub(super) fn phc(hash: Sha, text: &str) -> Read {
     let [parameters, salt, tag] = fields(text, '$', "`i=ITERATIONS$SALT$TAG` or `ITERATIONS$SALT$TAG`")?;
@@ -51,6 +41,30 @@ pub(super) fn phc(hash: Sha, text: &str) -> Read {
     stored(hash, iterations, salt, tag)
 }
 
+/// `10000$<salt>$<tag>` of directories: as passlib writes it, or as 389-ds does, in base64 as usual.
+pub(super) fn directory(hash: Sha, text: &str) -> Read {
+    let [iterations, salt, tag] = fields(text, '$', "`ITERATIONS$SALT$TAG`")?;
+    let usual = |text: &str| Zeroizing::new(text.replace('.', "+"));
+    stored(hash, iterations, parts::salt(&usual(salt), &ANY_PADDING)?, parts::tag(&usual(tag), &ANY_PADDING)?)
+}
+
+/// Base64 of four bytes with the iterations, 64 of salt and 256 of tag, as 389-ds wrote it before.
+pub(super) fn old_389(text: &str) -> Read {
+    const LENGTH: HashProblem = HashPart::Tag.expected("4 bytes of iterations, 64 of salt and 256 of tag");
+    let bytes = parts::tag(text, &PADDED)?;
+    let (iterations, rest) = bytes.split_first_chunk().filter(|_| bytes.len() == 324).ok_or(LENGTH)?;
+    let (salt, tag) = rest.split_at_checked(64).ok_or(LENGTH)?;
+    stored(Sha::Sha256, &u32::from_be_bytes(*iterations).to_string(), salt.into(), first_block(Sha::Sha256, tag))
+}
+
+/// 8 bytes of salt and 32 of tag in hexadecimal, as Spring wrote it before 5.8 unless it was told a secret.
+fn spring(text: &str) -> Read {
+    const LENGTH: HashProblem = HashPart::Fields.expected("`ITERATIONS$SALT$TAG`, or 80 hexadecimal digits");
+    let bytes = parts::hex_tag(text).map_err(|_| LENGTH)?;
+    let (salt, tag) = bytes.split_at_checked(8).filter(|(_, tag)| tag.len() == 32).ok_or(LENGTH)?;
+    stored(Sha::Sha1, "185000", salt.into(), first_block(Sha::Sha1, tag))
+}
+
 /// `1000000$<salt>$<tag>` of Django: the salt is its text.
 pub(super) fn django(hash: Sha, text: &str) -> Read {
     let [iterations, salt, tag] = fields(text, '$', "`ITERATIONS$SALT$TAG`")?;
@@ -62,7 +76,13 @@ pub(super) fn werkzeug(text: &str) -> Read {
     const FORM: &str = "`HASH:ITERATIONS$SALT$TAG`";
     let [method, salt, tag] = fields(text, '$', FORM)?;
     let [hash, iterations] = fields(method, ':', FORM)?;
-    stored(named(hash)?, iterations, salt.into(), parts::hex_tag(tag)?)
+    let hash = match hash {
+        "sha1" => Sha::Sha1,
+        "sha256" => Sha::Sha256,
+        "sha512" => Sha::Sha512,
+        _ => return Err(HashPart::Parameters.expected("the hash function sha256, sha512 or sha1")),
+    };
+    stored(hash, iterations, salt.into(), parts::hex_tag(tag)?)
 }
 
 /// `101$<salt>$<tag>` of Mosquitto.
@@ -71,9 +91,12 @@ pub(super) fn mosquitto(text: &str) -> Read {
     stored(Sha::Sha512, iterations, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?)
 }
 
-/// `10000$<salt>$<tag>` of directories after `{PBKDF2}`, or `$1$<salt>$5000$<tag>` of Dovecot, whose salt is its text.
+/// What follows `{PBKDF2}`: `10000$<salt>$<tag>` of directories, 8 bytes of salt and 32 of tag in hexadecimal of Spring
+/// before 5.8, or `$1$<salt>$5000$<tag>` of Dovecot, whose salt is its text.
 pub(super) fn braces(text: &str) -> Read {
-    let Some(text) = text.strip_prefix("$1$") else { return phc(Sha::Sha1, text) };
+    let Some(text) = text.strip_prefix("$1$") else {
+        return if text.contains('$') { directory(Sha::Sha1, text) } else { spring(text) };
+    };
     let [salt, iterations, tag] = fields(text, '$', "`$1$SALT$ITERATIONS$TAG`")?;
     stored(Sha::Sha1, iterations, salt.into(), parts::hex_tag(tag)?)
 }
@@ -89,20 +112,30 @@ pub(super) fn perl(text: &str) -> Read {
     const ITERATIONS: HashProblem =
         HashPart::Parameters.expected("HMACSHA2+256, HMACSHA2+512 or HMACSHA1, and its iterations");
     let [hash, iterations, salt, tag] = fields(text, ':', "`HASH:ITERATIONS:SALT:TAG`")?;
-    let hash = named(&hash.replace("HMACSHA2+", "sha").replace("HMACSHA1", "sha1")).map_err(|_| ITERATIONS)?;
+    let hash = match hash {
+        "HMACSHA1" => Sha::Sha1,
+        "HMACSHA2+256" => Sha::Sha256,
+        "HMACSHA2+512" => Sha::Sha512,
+        _ => return Err(ITERATIONS),
+    };
     let iterations = PADDED.decode(iterations).or_else(|_| UNPADDED.decode(iterations)).map_err(|_| ITERATIONS)?;
     let iterations = u32::from_be_bytes(iterations.try_into().map_err(|_| ITERATIONS)?).to_string();
     stored(hash, &iterations, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?)
 }
 
-/// Keeps the first block of a longer tag: the blocks are computed one by one, so that more of them would cost a
-/// verification more than an attack.
-fn stored(hash: Sha, iterations: &str, salt: Vec<u8>, mut tag: Tag) -> Read {
+/// The first block of a tag: the blocks are computed one by one, so that more of them would cost a verification more
+/// than an attack.
+fn first_block(hash: Sha, tag: &[u8]) -> Tag {
+    Zeroizing::new(tag.get(..hash.digest_bytes()).unwrap_or(tag).to_vec())
+}
+
+/// Keeps the first block of a longer tag.
+fn stored(hash: Sha, iterations: &str, salt: Vec<u8>, tag: Tag) -> Read {
     let iterations = number(iterations)?;
     HashProblem::unless_within("iterations", 1, MAX_ITERATIONS, iterations.into())?;
     check_salt(&salt, 1..=MAX_SALT_BYTES)?;
     check_tag(&tag, MIN_TAG_BYTES..=MAX_TAG_BYTES)?;
-    tag.truncate(hash.digest_bytes());
+    let tag = first_block(hash, &tag);
     Ok(Stored::foreign(Pbkdf2 { hash, iterations, salt, tag_bytes: tag.len() }, tag))
 }
 

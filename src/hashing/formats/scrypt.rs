@@ -82,6 +82,15 @@ pub(super) fn libscrypt(text: &str, ceiling: Ceiling) -> Read {
     stored(parameters, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?, ceiling)
 }
 
+/// `$e0801$<salt>$<tag>` of Spring: log2 N in up to two hexadecimal digits, and two for r and for p.
+pub(super) fn spring(text: &str, ceiling: Ceiling) -> Read {
+    let [_, parameters, salt, tag] = fields(text, '$', "`$PARAMETERS$SALT$TAG`")?;
+    let digits = HashPart::Parameters.expected("hexadecimal digits");
+    let parameters = u32::from_str_radix(parameters, 16).map_err(|_| digits)?;
+    let parameters = Parameters::new(parameters >> 16, parameters >> 8 & 255, parameters & 255)?;
+    stored(parameters, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?, ceiling)
+}
+
 /// `C6..../....<salt>$<tag>` after `$7$`, of libxcrypt and libsodium: one character for log2 N, five for r and five for
 /// p; the salt is its text.
 pub(super) fn crypt(text: &str, ceiling: Ceiling) -> Read {

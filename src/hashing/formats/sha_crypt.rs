@@ -4,7 +4,7 @@
 use sha_crypt::{Params, sha256_crypt, sha512_crypt};
 use zeroize::Zeroizing;
 
-use super::parts::{crypt_characters, decimal, text_tag};
+use super::parts::{check_crypt_salt, crypt_characters, decimal, text_tag};
 use super::{Algorithm, Foreign, Read, Stored};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::hashing::kernel::CantCompute;
@@ -15,8 +15,6 @@ const DEFAULT_ROUNDS: u32 = 5000;
 const ROUNDS: std::ops::RangeInclusive<u32> = 1000..=5_000_000;
 /// Characters of a salt that are used; systems cut off the others.
 const SALT_CHARACTERS: usize = 16;
-/// What libxcrypt refuses in a salt, besides blanks, control characters and what is not ASCII.
-const NOT_IN_SALTS: &str = "$:;*!\\";
 
 /// The hash function, the rounds and the salt.
 #[derive(Debug)]
@@ -45,9 +43,7 @@ pub(super) fn crypt(hash: Hash, text: &str) -> Read {
     };
     HashProblem::unless_within("rounds", (*ROUNDS.start()).into(), (*ROUNDS.end()).into(), rounds.into())?;
     let (salt, tag) = rest.split_once('$').ok_or(FORM)?;
-    if !salt.bytes().all(|byte| byte.is_ascii_graphic() && !NOT_IN_SALTS.contains(char::from(byte))) {
-        return Err(HashPart::Salt.expected("ASCII characters that libxcrypt takes"));
-    }
+    check_crypt_salt(salt)?;
     let tag = match hash {
         Hash::Sha256 => text_tag(tag.as_bytes(), 43, "43 characters of `./0-9A-Za-z`")?,
         Hash::Sha512 => text_tag(tag.as_bytes(), 86, "86 characters of `./0-9A-Za-z`")?,

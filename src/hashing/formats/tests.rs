@@ -1,6 +1,7 @@
 //! Tests of what each format accepts, what it refuses, and what it counts as.
 
 use proptest::prelude::*;
+use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
 use super::*;
@@ -59,6 +60,7 @@ fn every_form_is_kept_in_one() {
         (format!("{{ARGON2}}$argon2id$v=19$t=3,m=4096,p=1${SALT}${TAG}"), &argon2),
         (format!("$pbkdf2-sha256$1000${SALT}${}", TAG.replace('+', ".")), &pbkdf2),
         (format!("{{PBKDF2-SHA256}}1000${SALT}${}", TAG.replace('+', ".")), &pbkdf2),
+        (format!("{{PBKDF2-SHA256}}1000${sixteen}${TAG}="), &pbkdf2),
         (format!("$pbkdf2-sha256$i=1000,l=32${sixteen}${TAG}="), &pbkdf2),
         (format!("pbkdf2_sha256$1000$0123456789abcdef${TAG}="), &pbkdf2),
         (format!("pbkdf2:sha256:1000$0123456789abcdef${hex_tag}"), &pbkdf2),
@@ -69,6 +71,9 @@ fn every_form_is_kept_in_one() {
         (format!("scrypt:16384:8:1$0123456789abcdef${hex_tag}"), &scrypt),
         (format!("$s1$0e0801${sixteen}${TAG}="), &scrypt),
         (format!("16384$8$1${hex_salt}${hex_tag}"), &scrypt),
+        (format!("{{scrypt}}$e0801${sixteen}${TAG}="), &scrypt),
+        (format!("{{scrypt@SpringSecurity_v5_8}}$0e0801${sixteen}${TAG}="), &scrypt),
+        (format!("{{argon2@SpringSecurity_v5_8}}$argon2id$v=19$m=4096,t=3,p=1${SALT}${TAG}"), &argon2),
         (format!("$5$sixteencharacter${SHA256_CRYPT}"), &sha_crypt),
         (format!("$5$rounds=5000$sixteencharacters${SHA256_CRYPT}"), &sha_crypt),
         (format!("{{SHA256-CRYPT}}$5$sixteencharacter${SHA256_CRYPT}"), &sha_crypt),
@@ -139,6 +144,31 @@ fn a_problem_names_the_part_the_bound_and_what_helps() {
 }
 
 #[test]
+fn what_is_not_a_hash_that_verifies_is_named() {
+    for (text, name) in [
+        ("*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19".to_owned(), "MySQL's native hash, SHA-1 without a salt"),
+        ("*".to_owned(), "a locked account"),
+        ("!".to_owned(), "a locked account"),
+        ("!$6$salt$tag".to_owned(), "a locked account"),
+        ("alice:!".to_owned(), "a locked account"),
+        ("alice:*".to_owned(), "a locked account"),
+        ("alice:!:19000:0:99999:7:::".to_owned(), "a whole line of a password file"),
+        (format!("alice:$5$salt${SHA256_CRYPT}:19000:0:99999:7:::"), "a whole line of a password file"),
+        ("alice:x:1000:1000:Alice:/home/alice:/bin/sh".to_owned(), "a whole line of a password file"),
+        ("{SSHA384}AAAA".to_owned(), "salted SHA-384"),
+        ("{SSHA224}AAAA".to_owned(), "salted SHA-224"),
+        (format!("U$S$5saltsalt{SHA256_CRYPT}"), "Drupal 7's hash of an MD5 from Drupal 6"),
+        ("{noop}password".to_owned(), "a password, not a hash"),
+        ("{pbkdf2@SpringSecurity_v5_8}00".to_owned(), "Spring's PBKDF2 since 5.8"),
+    ] {
+        match parse(&text).err() {
+            Some(HashProblem::NotSupported { algorithm, .. }) => assert_eq!(algorithm, name, "{text}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn hostile_strings_are_refused() {
     let long = "A".repeat(1 << 20);
     let hostile = [
@@ -183,6 +213,13 @@ fn hostile_strings_are_refused() {
         format!("$S$Ksaltsalt{SHA256_CRYPT}"),
         format!("{{SSHA256}}{TAG}="),
         format!("$A$001$twentycharactersalt!{SHA256_CRYPT}"),
+        format!("$A$+05$twentycharactersalt!{SHA256_CRYPT}"),
+        format!("{{X-PBKDF2}}sha256:AAAD6A:{SALT}==:{TAG}="),
+        format!("$bcrypt-sha256$v=2,t=2b,4${}${}", &BCRYPT[..22], &BCRYPT[22..]),
+        format!("$bcrypt-sha256$v=2,t=2y,r=4${}${}", &BCRYPT[..22], &BCRYPT[22..]),
+        format!("$bcrypt-sha256$2y,4${}${}", &BCRYPT[..22], &BCRYPT[22..]),
+        format!("$pbkdf2-sha256$1000${SALT}${TAG}="),
+        "{PBKDF2_SHA256}AAAD6A==".to_owned(),
         format!("$A$00G$twentycharactersalt!{SHA256_CRYPT}"),
         format!("$A$005$short{SHA256_CRYPT}"),
         "0x244124".to_owned(),
@@ -299,6 +336,7 @@ fn lookalikes(password: &[u8]) -> Vec<Vec<u8>> {
         password[..password.len() - 1].to_vec(),
         password.iter().copied().take(72).collect(),
         password.iter().copied().take_while(|byte| *byte != 0).collect(),
+        Sha1::digest(password).to_vec(),
         Sha256::digest(password).to_vec(),
         Sha512::digest(password).to_vec(),
     ];

@@ -60,6 +60,8 @@ const ORDINARY: &[Known] = &[
         "$6$sa-lt_x$QFpgb5IhLo3vFPoy2bFnZWnzWLkSGHcKejgeV5CLtVYcHPFFQq42kJSH6a7o4GPjGXjlz/EZiMTtQx3z6PUqZ1",
     ),
     ("libxcrypt 4.4.33", "$6$$JimUzNYqQCdTnAuU0uRkYgtu5qJXhurUU8nrkkXqd9Ia//AggMTgoKvAdUy3fgqHeNOMi1VnUzrzKiJ7H63wj."),
+    ("PHP 8.2.36", "$5$a:b$ys8zEIkRd8Of/1U7UQnkNXNjhlJtInNsi2IfrdPLvl9"),
+    ("PHP 8.2.36", "$5$a;b$Dlh8dhLj79MzAju5L8G5HlJKdBhsjQ8SvnJw1tfbqcC"),
     ("mkpasswd 5.5.17", "$5$3.Re4CugMPcuUtss$JpjOB3pnA1yCzjDQoSm95nXDc3ODKy1Qd.jt/.PLzQ8"),
     (
         "Dovecot 2.3.19.1",
@@ -115,6 +117,7 @@ const GUARDED: &[Known] = &[
     ("mkpasswd 5.5.17", "$y$j9T$TOfyU8dcUmdqFRZ2/WLTk.$PweSyrVC5iBDLkN/KiyxPX6G4hpzmamlKJQ7EFa3ar/"),
     ("mkpasswd 5.5.17", "$y$j75$Cc2xNzoepfsvUI5n46fir/$kaRVRsp/EX5CkwKM7dDsdAQRYMJ7yUA7U/CFWMBJgK2"),
     ("mkpasswd 5.5.17", "$y$jAT$eVdeY3MyE80DBmCkWCwe0/$OJx7zBwGo5m7pqxotEIieAoifuPh4ZQ7KvHPYhaX967"),
+    ("PHP 8.2.36", "$1$a;b$aLgqFtQp.hFc2qoAZzQTL."),
     ("mkpasswd 5.5.17", "$1$p.D7hVNY$wIyKYn1A/lrjsB7hW.wZh0"),
     ("passlib 1.7.4", "$1$gOveY1BV$27iVSQMqI2QcZ3Ewd8yLX."),
     ("Dovecot 2.3.19.1", "{MD5-CRYPT}$1$wcLrRCzP$YkMkJwiHyEv7CrkZpAIaJ/"),
@@ -139,6 +142,8 @@ const GUARDED: &[Known] = &[
     ("Django 5.2.19", "pbkdf2_sha1$1000$7HeAabiCDdDOfufD2TQ0Nz$6r5/wGNQ7S2zM3/6rGZYb2SkJAM="),
     ("Werkzeug 3.1.9", "pbkdf2:sha1:1000$1WHdYCk7RyolCktV$a0e45429e2838746622602a54c16905d5c6433cf"),
     ("passlib 1.7.4", "$P$68h.o39RWsc4zlQ5UR1.2RIwgUjFIA1"),
+    ("Django 5.2.19", "bcrypt_sha256$$2a$05$cQjWH7SnPXUzQExPUY9L3OK2rSZS128BJhnUVrFjKEjgpgASKFkh2"),
+    ("Django 5.2.19", "bcrypt_sha256$$2y$05$BqEm8cU8v0gBuA1.Boa.fehnJ5Hrh/zz2EVRR3/jWKvufhk5elUYe"),
     ("Django 5.2.19", "bcrypt_sha256$$2b$05$0vhqgdewx.81EiANJSuXlOCu86k41ja.0x1RpVsb9A3d5lkadH8sG"),
     ("passlib 1.7.4", "$bcrypt-sha256$v=2,t=2b,r=5$jawM6Tmv4tYgFRnYnDOyNe$aJK45i0uZPjoCShLCM7e3HdFEF4s39q"),
     ("passlib 1.7.4", "$bcrypt-sha256$2b,5$eZlSMd3EVpp/uvRjYN8oau$dM49c08c7CoFXmENm7ipyIboRq1pvq."),
@@ -154,7 +159,8 @@ const GUARDED: &[Known] = &[
     ("WordPress 6.1.9", "$P$BCvJ09weTXs0PDQTKGEWt3lydaSpa/1"),
 ];
 
-/// The same of other passwords: by `WordPress` 6.8, from a test of Kratos, and from the list of examples of hashcat.
+/// The same of other passwords: by `WordPress` 6.8, from the tests of Kratos and of 389-ds, from Spring's documentation,
+/// and from the list of examples of hashcat.
 const OF_OTHERS: &[(Known, &str)] = &[
     (("WordPress 6.8", "$wp$2y$10$Q1xinFjrZeLWJBvxviIL6u834Fu.evIEFHAUVisQ5O.w9Dm0sMdES"), "admin"),
     (
@@ -164,6 +170,31 @@ const OF_OTHERS: &[(Known, &str)] = &[
         ),
         "test",
     ),
+    (
+        ("389-ds", "{PBKDF2-SHA256}36000$eElFb3p1WlZBb1lt$uW1b35DUKyhvQAf1mBqMvoBDcqSD06juzyO/nmyV0+w="),
+        "eicieY7ahchaoCh0eeTa",
+    ),
+    (("389-ds", "{PBKDF2-SHA256}10000$henZGfPWw79Cs8ORDeVNrQ$1dTJy73v6n3bnTmTZFghxHXHLsAzKaAy8SksDfZBPIw"), "password"),
+    (("389-ds", "{PBKDF2-SHA1}10000$IlfapjA351LuDSwYC0IQ8Q$saHqQTuYnjJN/tmAndT.8mJt.6w"), "password"),
+    (
+        (
+            "389-ds 1.3",
+            "{PBKDF2_SHA256}AAAgADkxMjM2NTIzMzgzMjQ3MjI4MDAwNTk5OTAyOTk4NDI2MjkyMzAzNjg0NjQwOTMxNjI3OTMzNjg0MDI0OTY5NTe5ULagRTYpLaUoeqJMg8x9W/DXu+9VTFaVhaYvebYrY+sOqn1ZMRnws22C1uAkiE2tFM8qN+xw5xe7OmCPZ203NuruK4oB33QlsKIEz4ppm0TR94JB9PJx7lIQwFHD3FUNUNryj4jk6UYyJ4+V1Z9Ug/Iy/ylQBJgfs5ihzgxHYZrfp1wUCXFzlZG9mxmziPm8VFnAhaX4+FBAZvLAx33jpbKOwEg7TmwP2VJ8BNFLQRqwYdlqIjQlAhncXH+dqIF9VdM4MonAA0hx76bMvFTP7LF5VO1IqVmcuYz7YG9v4KKRjnvoUUqOj6okUBQTay3EzsdFVnUW1FemYOccJd5q",
+        ),
+        "hashcat",
+    ),
+    (
+        (
+            "Spring",
+            "{scrypt}$e0801$8bWJaSu2IKSn9Z9kM+TPXfOc/9bdYSrN1oD9qfVThWEwdRTnO7re7Ei+fUZRJ68k9lTyuTeUp4of4g24hHnazw==$OAOec05+bXxvuu/1qZ6NUR+xQYvYv7BeL1QxwRpY5Pc=",
+        ),
+        "password",
+    ),
+    (
+        ("Spring", "{pbkdf2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc"),
+        "password",
+    ),
+    (("Spring", "{bcrypt}$2a$10$dXJ3SW6G7P50lGmMkkmwe.20cQQubK3.HZWzG3YB1tlRy.fqvM/BG"), "password"),
     (("Drupal 7", "$S$C33783772bRXEx1aCsvY.dqgaaSu76XmVlKrW9Qu8IQlvxHlmzLf"), "hashcat"),
     (
         (
@@ -299,7 +330,8 @@ async fn what_is_weak_or_dear_is_refused_with_the_setting_that_lets_it_in() {
     let run = |arguments: &[&str]| outcome(installation.calling(&address, &operator, arguments));
     run(&["admin", "create-tenant", "--tenant", "acme"]).printed();
     let row = |hash: &str| json!({ "tenant": "acme", "kind": "ram-user", "name": "u", "hash": hash }).to_string();
-    let rows = [GUARDED[0].1, GUARDED[8].1, ORDINARY[0].1].map(row);
+    let hash = |known: &[Known], start: &str| known.iter().find(|(_, hash)| hash.starts_with(start)).unwrap().1;
+    let rows = [hash(GUARDED, "$y$"), hash(GUARDED, "{SSHA}"), hash(ORDINARY, "$argon2id$")].map(row);
     fs::write(installation.path("users.jsonl"), rows.join("\n")).unwrap();
     let refused = run(&["import", "users.jsonl"]);
     let expected = "\
