@@ -1,6 +1,7 @@
 //! Several statements as one, so that they cost one round trip and see one snapshot.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use sqlx::postgres::PgRow;
 use sqlx::{Column, Row as _, ValueRef};
@@ -46,10 +47,16 @@ pub(super) fn apart(found: &[PgRow], statements: usize) -> Vec<Vec<Row>> {
     rows
 }
 
-/// The steps of a write as one statement, which counts the rows of each in one row.
+/// Fails unless the transaction is serializable, whatever happened to the session: a text that is no boolean.
+const IS_SERIALIZABLE: &str = "CAST(CASE current_setting('transaction_isolation') WHEN 'serializable' THEN 'true' \
+                               ELSE current_setting('transaction_isolation') END AS BOOLEAN)";
+
+/// The steps of a write as one statement, which counts the rows of each in one row. It waits for a lock no longer than it
+/// may; zero is without a limit.
 ///
-/// PostgreSQL runs the steps in their order, because it evaluates the columns of that row in theirs.
-pub(super) fn steps_in_one(steps: &Steps) -> Statement {
+/// PostgreSQL evaluates the condition first, then runs the steps in their order, because it evaluates the columns of that
+/// row in theirs.
+pub(super) fn steps_in_one(steps: &Steps, waits_for_locks: Duration) -> Statement {
     let (mut text, mut counts, mut values) = (String::from("WITH "), String::new(), Vec::new());
     for (number, step) in steps.iter().enumerate() {
         let comma = if number == 0 { "" } else { ", " };
@@ -62,7 +69,9 @@ pub(super) fn steps_in_one(steps: &Steps) -> Statement {
         let _ = write!(counts, "{comma}(SELECT count(*) FROM step_{number})");
         values.extend(step.values.iter().cloned());
     }
-    Statement::of_text(format!("{text} SELECT {counts}"), values)
+    values.push(format!("{}ms", waits_for_locks.as_millis()).into());
+    let limited = format!("set_config('lock_timeout', ${}, true) IS NOT NULL", values.len());
+    Statement::of_text(format!("{text} SELECT {counts} WHERE {limited} AND {IS_SERIALIZABLE}"), values)
 }
 
 /// The end of a query that locks its rows as a step does.

@@ -11,12 +11,16 @@ use crate::store::sql::Again;
 mod state {
     pub(super) const SERIALIZATION_FAILURE: &str = "40001";
     pub(super) const DEADLOCK_DETECTED: &str = "40P01";
+    pub(super) const UNIQUE_VIOLATION: &str = "23505";
+    /// A text that does not stand for a value of its type.
+    pub(super) const INVALID_TEXT: &str = "22P02";
     pub(super) const READ_ONLY_TRANSACTION: &str = "25006";
     pub(super) const INSUFFICIENT_PRIVILEGE: &str = "42501";
     pub(super) const UNDEFINED_TABLE: &str = "42P01";
     pub(super) const DUPLICATE_TABLE: &str = "42P07";
+    pub(super) const CRASH_SHUTDOWN: &str = "57P02";
     /// The server is shutting down, crashed, is starting or ended the session, or has no free connection.
-    pub(super) const OPERATOR_INTERVENTION: [&str; 5] = ["57P01", "57P02", "57P03", "57P05", "53300"];
+    pub(super) const OPERATOR_INTERVENTION: [&str; 5] = ["57P01", CRASH_SHUTDOWN, "57P03", "57P05", "53300"];
     /// Among others: a prepared statement whose columns a migration has changed. A new connection prepares it again.
     pub(super) const FEATURE_NOT_SUPPORTED: &str = "0A000";
     /// Stored data cannot be read: data, index, character.
@@ -36,6 +40,13 @@ fn state_of(error: &sqlx::Error) -> Option<&str> {
 #[derive(Debug, thiserror::Error)]
 #[error("the database role lacks a privilege: grant what docs/operations.md lists")]
 struct Denied(#[source] sqlx::Error);
+
+/// A write ran in another session than the one that was set up for writes.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the transaction is not serializable: a connection pooler has to keep a session for as long as a connection lasts"
+)]
+struct NotSerializable(#[source] sqlx::Error);
 
 /// Maps an error of a statement. Its transaction is over and changed nothing.
 pub(super) fn of_statement(error: sqlx::Error) -> StoreError {
@@ -74,12 +85,21 @@ pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
 }
 
 /// Maps an error of a statement that is a transaction of its own. An error that the server reports ends it before anything
-/// is written; if the connection is lost instead, the change may have been made.
+/// is written, even if the server ends the session: it may have done so long before. If the connection is lost instead,
+/// the change may have been made, and so it may if a pooler lost its own.
 pub(super) fn of_whole_transaction(error: sqlx::Error) -> StoreError {
     match state_of(&error) {
-        Some(state) if !is_loss(state) || state == state::READ_ONLY_TRANSACTION => of_statement(error),
+        Some(state::INVALID_TEXT) => StoreError::Unavailable(Box::new(NotSerializable(error))),
+        Some(state) if state != state::CRASH_SHUTDOWN && !state.starts_with(state::CONNECTION_CLASS) => {
+            of_statement(error)
+        }
         _ => StoreError::OutcomeUnknown(Box::new(error)),
     }
+}
+
+/// Whether a row exists already.
+pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
+    state_of(error) == Some(state::UNIQUE_VIOLATION)
 }
 
 /// Whether the connection is unusable: lost, or to a server that takes no writes.

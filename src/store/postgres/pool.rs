@@ -22,6 +22,9 @@ use crate::ports::{Clock, retries};
 const ATTEMPT: Duration = CONNECTED_WITHIN.saturating_mul(2);
 /// A connection that was idle for this long is not reused: a device in between may have forgotten it.
 const IDLE: Duration = Duration::from_mins(5);
+/// A connection that was idle for this long has to answer before a write is sent on it, for the write's outcome would be
+/// unknown if it turned out that the server is gone.
+const RESTED: Duration = Duration::from_secs(1);
 
 /// The connections of a store.
 pub(super) struct Pool {
@@ -38,38 +41,49 @@ struct Idle {
     since: Instant,
 }
 
-/// A connection, and what it was last used for.
+/// A connection, and how a statement runs on it that is a transaction of its own.
 pub(super) struct Kept {
     pub(super) connection: PgConnection,
-    of: Use,
+    is_serializable: bool,
 }
 
-/// What a connection is used for. It decides how a statement runs that is a transaction of its own.
+/// What a connection is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Statements that see what was committed before them.
+    /// Short statements that see what was committed before them. A connection for writes does for them as well.
     Reads,
+    /// Long statements that see what was committed before them. As serializable transactions, they would stand in the way
+    /// of writers.
+    Scans,
     /// Serializable transactions.
     Writes,
 }
 
 impl Kept {
-    /// Turns it to another use.
-    async fn turn(&mut self, to: Use) -> Result<(), sqlx::Error> {
-        let set = sqlx::query("SELECT set_config('default_transaction_isolation', $1, false)").bind(to.isolation());
-        let set = timeout(CONNECTED_WITHIN, set.execute(&mut self.connection)).await;
-        set.unwrap_or_else(|_| Err(errors::overdue()))?;
-        self.of = to;
-        Ok(())
+    /// Makes it ready for a use, after it was idle since then.
+    async fn prepare(&mut self, to: Use, is_rested: bool) -> Result<(), sqlx::Error> {
+        let is_wrong = self.is_serializable != to.is_serializable();
+        let ready = async {
+            if is_wrong && to != Use::Reads {
+                let set = sqlx::query("SELECT set_config('default_transaction_isolation', $1, false)");
+                set.bind(to.isolation()).execute(&mut self.connection).await?;
+                self.is_serializable = to.is_serializable();
+            } else if is_rested && to == Use::Writes {
+                self.connection.ping().await?;
+            }
+            Ok(())
+        };
+        timeout(CONNECTED_WITHIN, ready).await.unwrap_or_else(|_| Err(errors::overdue()))
     }
 }
 
 impl Use {
-    const fn isolation(self) -> &'static str {
-        match self {
-            Self::Reads => "read committed",
-            Self::Writes => "serializable",
-        }
+    fn is_serializable(self) -> bool {
+        self == Self::Writes
+    }
+
+    fn isolation(self) -> &'static str {
+        if self.is_serializable() { "serializable" } else { "read committed" }
     }
 }
 
@@ -104,10 +118,12 @@ impl Pool {
             Ok(Err(_)) => return Err(NoConnection::Closed),
             Err(_) => return Err(NoConnection::AllInUse),
         };
-        if let Some(mut kept) = self.take_idle(to)
-            && (kept.of == to || kept.turn(to).await.is_ok())
-        {
-            return Ok((kept, place));
+        if let Some(Idle { mut kept, since }) = self.take_idle(to) {
+            let is_rested = self.clock.instant().saturating_duration_since(since) >= RESTED;
+            match kept.prepare(to, is_rested).await {
+                Ok(()) => return Ok((kept, place)),
+                Err(_) => self.give_up(),
+            }
         }
         let connect = || async { timeout(ATTEMPT, self.connect(to)).await.unwrap_or(Err(NoConnection::InTime)) };
         let pauses = retries::until(retries::CONNECTION.build(), &*self.clock, until);
@@ -139,22 +155,22 @@ impl Pool {
     }
 
     /// The last of those that were used alike, or of the others if there is no room for one more.
-    fn take_idle(&self, to: Use) -> Option<Kept> {
+    fn take_idle(&self, to: Use) -> Option<Idle> {
         let mut idle = self.idle.lock();
         let oldest = self.clock.instant().checked_sub(IDLE);
         idle.retain(|idle| oldest.is_none_or(|oldest| idle.since > oldest));
-        if let Some(place) = idle.iter().rposition(|idle| idle.kept.of == to) {
-            return Some(idle.remove(place).kept);
+        if let Some(place) = idle.iter().rposition(|idle| idle.kept.is_serializable == to.is_serializable()) {
+            return Some(idle.remove(place));
         }
         // The caller's place is not available.
-        if idle.len() > self.places.available_permits() { idle.pop().map(|idle| idle.kept) } else { None }
+        if idle.len() > self.places.available_permits() { idle.pop() } else { None }
     }
 
     async fn connect(&self, to: Use) -> Result<Kept, NoConnection> {
         let (mut connection, host) = self.hosts.connect().await?;
         let limited = timeout(CONNECTED_WITHIN, limit(&mut connection, to, self.settings.statement_timeout)).await;
         match limited.unwrap_or_else(|_| Err(errors::overdue())) {
-            Ok(()) => Ok(Kept { connection, of: to }),
+            Ok(()) => Ok(Kept { connection, is_serializable: to.is_serializable() }),
             Err(error) => {
                 self.hosts.lose();
                 Err(NoneWritable { host, error: Some(error) }.into())

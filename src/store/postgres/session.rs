@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use sqlx::SqlSafeStr;
 use sqlx::postgres::PgRow;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{timeout, timeout_at};
 
 use super::errors;
 use super::pool::{Kept, NoConnection, Place, Pool, Use};
-use super::values::query_of;
+use super::values::{copied_row, query_of};
 use crate::ports::Deadline;
 use crate::ports::call_record::note_statements;
-use crate::store::sql::Statement;
+use crate::store::sql::{Insertion, Statement};
+
+/// How many bytes of rows are sent before the next ones are written.
+const COPIED_AT_ONCE: usize = 32 * 1024;
 
 /// A connection in use. Dropping it closes the connection, and the server ends whatever is running on it: a connection
 /// with an unfinished operation is never reused.
@@ -59,7 +63,31 @@ impl Session {
         self.looked_at(answer).map(|done| done.rows_affected())
     }
 
-    pub(super) async fn command(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+    /// Copies rows into their table. Either all are there in the end or none.
+    pub(super) async fn copy(&mut self, insertion: &Insertion) -> Result<u64, sqlx::Error> {
+        note_statements(1);
+        let Insertion { table, columns, rows } = insertion;
+        let copy = format!("COPY {table} ({}) FROM STDIN", columns.join(", "));
+        let limit = self.limit();
+        let connection = &mut self.kept.connection;
+        let copied = async {
+            let mut copied = connection.copy_in_raw(&copy).await?;
+            let mut text = String::with_capacity(2 * COPIED_AT_ONCE);
+            for row in rows {
+                copied_row(&mut text, row);
+                if text.len() >= COPIED_AT_ONCE {
+                    copied.send(text.as_bytes()).await?;
+                    text.clear();
+                }
+            }
+            copied.send(text.as_bytes()).await?;
+            copied.finish().await
+        };
+        let answer = within(limit, copied).await;
+        self.looked_at(answer)
+    }
+
+    pub(super) async fn command(&mut self, text: impl SqlSafeStr + Send) -> Result<(), sqlx::Error> {
         let limit = self.limit();
         let answer = within(limit, sqlx::raw_sql(text).execute(&mut self.kept.connection)).await;
         self.looked_at(answer).map(drop)
@@ -90,6 +118,18 @@ impl Session {
             }
         }
         answer
+    }
+
+    /// How long the server may wait for a lock: less long than the caller waits for the answer. So the caller learns that
+    /// nothing was changed, and nothing is changed once it has gone. Zero is without a limit.
+    pub(super) fn waits_for_locks(&self) -> Duration {
+        let limit = self.pool.settings.statement_timeout;
+        let before = |left: Duration| left.saturating_sub(left / 10).max(Duration::from_millis(1));
+        match self.left().map(before) {
+            Some(left) if limit.is_zero() => left,
+            Some(left) => left.min(limit),
+            None => limit,
+        }
     }
 
     /// Time limit for an answer.

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::imports::insert_new;
 use super::rows::{self, Read};
 use super::{Insertion, Row, SqlStore, Step, Transaction, Value, sql, upkeep};
 use crate::domain::change_event::{ChangeEvent, ChangeKind, KeptEvents, Position};
@@ -169,7 +170,7 @@ pub(super) async fn insert_imported(
         Ok(created(one, tenant, position))
     };
     let rows = imported.iter().zip(first..).map(row).collect::<Read<_>>()?;
-    transaction.insert(Insertion { table: "change_event", columns: &IMPORTED_COLUMNS, rows }).await.map(drop)
+    insert_new(transaction, Insertion { table: "change_event", columns: &IMPORTED_COLUMNS, rows }).await
 }
 
 fn created(imported: &ImportedSubject, tenant_id: &str, position: i64) -> Vec<Value> {

@@ -88,9 +88,19 @@ async fn insert_all(
         return Ok(false);
     }
     let rows = imported.iter().map(credential).collect();
-    transaction.insert(Insertion { table: "credential", columns: &CREDENTIAL_COLUMNS, rows }).await?;
+    insert_new(transaction, Insertion { table: "credential", columns: &CREDENTIAL_COLUMNS, rows }).await?;
     change_events::insert_imported(transaction, imported, &tenants).await?;
     Ok(true)
+}
+
+/// Adds rows of new subjects, of which none can exist already.
+pub(super) async fn insert_new(transaction: &mut dyn Transaction, insertion: Insertion) -> Result<(), StoreError> {
+    let (table, count) = (insertion.table, insertion.rows.len());
+    let added = transaction.insert(insertion).await?;
+    if usize::try_from(added) == Ok(count) {
+        return Ok(());
+    }
+    Err(StoreError::Damaged(format!("\"{table}\" has rows of subjects that were not there")))
 }
 
 /// Whether the tenant of each subject exists, and its instance if it belongs to one.

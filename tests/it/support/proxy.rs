@@ -56,6 +56,9 @@ impl Proxy {
                                 _ = silence.wait_for(|(times, _)| *times > before) => {}
                             }
                         }
+                        if state.closed.load(Ordering::SeqCst) {
+                            return;
+                        }
                         // Open, and never heard of again.
                         std::future::pending::<()>().await;
                     });
@@ -73,6 +76,12 @@ impl Proxy {
     /// From now on nobody new is let through.
     pub fn close(&self) {
         self.state.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Closes all connections, and lets nobody through any more.
+    pub fn hang_up(&self) {
+        self.close();
+        self.fall_silent();
     }
 
     /// From now on nothing is heard on any connection, nor on new ones.
