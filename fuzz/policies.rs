@@ -24,6 +24,7 @@ impl Meter for Failures {
         self.0.fetch_or(matches!(counter, Counter::PolicyFailures), Ordering::Relaxed);
     }
     fn change(&self, _: Gauge, _: i64) {}
+    fn set(&self, _: Gauge, _: i64) {}
     fn observe(&self, _: Histogram, _: Duration) {}
 }
 

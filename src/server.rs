@@ -42,7 +42,7 @@ use crate::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, Wat
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::{OpenError, Opening, SqlStore};
-use crate::telemetry::{AtomicMeter, Metrics};
+use crate::telemetry::{AtomicMeter, Metrics, Stage};
 
 use reload::Followed;
 
@@ -79,6 +79,7 @@ pub struct Server {
     /// The files that operators change.
     followed: Vec<Box<dyn Followed>>,
     reload: watch::Sender<()>,
+    stage: watch::Sender<Stage>,
     shutdown_delay: Duration,
     drain: Duration,
 }
@@ -164,7 +165,7 @@ impl Server {
         let (policies, candidates) = (policies(&config.policies)?, candidate_policies(&config.policies)?);
         let audit_key = audit_key(&config.audit)?;
         let store = location(config)?.open(opening, &clock, &entropy).await?;
-        let store = Arc::new(store.measured_by(Arc::new(meter.clone())));
+        let store = Arc::new(store.measured_by(Arc::new(meter.clone()), Arc::clone(&clock)));
         if let Some(unmet) = key_ring.unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
             return Err(unmet.into());
         }
@@ -235,6 +236,7 @@ impl Server {
             jwts,
             followed: files.into_iter().flatten().collect(),
             reload: watch::Sender::new(()),
+            stage: watch::Sender::new(Stage::Starting),
             shutdown_delay: Duration::from_secs(config.server.shutdown_delay_seconds),
             drain: Duration::from_secs(config.server.drain_seconds),
         })
@@ -258,6 +260,11 @@ impl Server {
     /// Asks for a reload of the files that it follows, or `None` if it follows none.
     pub fn reload(&self) -> Option<watch::Sender<()>> {
         (!self.followed.is_empty()).then(|| self.reload.clone())
+    }
+
+    /// Where the service is between start and stop, now and later.
+    pub fn stage(&self) -> watch::Receiver<Stage> {
+        self.stage.subscribe()
     }
 
     /// The metrics.

@@ -116,6 +116,7 @@ mod tests {
             self.0.lock().push(counter);
         }
         fn change(&self, _: Gauge, _: i64) {}
+        fn set(&self, _: Gauge, _: i64) {}
         fn observe(&self, _: Histogram, _: Duration) {}
     }
 

@@ -1,5 +1,7 @@
 //! `serve`.
 
+use std::sync::Arc;
+
 use clap::Args;
 use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
@@ -9,6 +11,7 @@ use super::configuration::load_and_log;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
+use crate::ambient::SystemClock;
 use crate::config::Config;
 use crate::listener::{bind, serve_scrapes};
 use crate::server::{self, Server, StartError};
@@ -70,7 +73,7 @@ pub(super) async fn serve(server: Server, listeners: Listeners, on_hangup: OnHan
         if let Ok(address) = metrics.local_addr() {
             tracing::info!(scraped_at = %address, "metrics");
         }
-        tokio::spawn(serve_scrapes(metrics, scrapes(server.metrics())));
+        tokio::spawn(serve_scrapes(metrics, Arc::new(SystemClock), scrapes(server.metrics(), &server.stage())));
     }
     let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;

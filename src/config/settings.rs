@@ -304,10 +304,10 @@ settings! {
         /// Region of mail domains and instances that are created without one, and of resources that do not exist.
         region: Region = Text "cn-hangzhou", region;
     }
-    /// Metrics.
+    /// Metrics and probes.
     metrics: Metrics {
-        /// Address and port of `/metrics`, for Prometheus over HTTP. Empty means no endpoint. There is no
-        /// authentication: metrics name no tenant and no subject.
+        /// Address and port of `/metrics`, for Prometheus over HTTP, and of the probes `/livez`, `/readyz` and `/startupz`.
+        /// Empty means no endpoint. There is no authentication: metrics name no tenant and no subject.
         listen: Option<SocketAddr> = Text "", optional_address;
     }
     /// The log, on standard error.

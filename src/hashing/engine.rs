@@ -12,7 +12,7 @@ use super::formats::Stored;
 use super::kernel::{CantAllocate, KernelChoice, KernelSetting};
 use super::memory::{self, Arenas, TooLittleMemory};
 use super::phc::Recipe;
-use super::queue::{Counts, Fate, Form, Queue};
+use super::queue::{Counts, Fate, Form, Load, Queue};
 use super::worker::NewKernel;
 use crate::domain::credential::PasswordHash;
 use crate::domain::hash_problem::HashProblem;
@@ -179,11 +179,15 @@ impl HasherFigures for HashEngine {
     fn figures(&self) -> EngineFigures {
         let admission = self.shared.admission.figures();
         let Counts { begun, abandoned, pairs } = self.shared.queue.counts();
+        let Load { waiting, idle } = self.shared.queue.load();
+        let workers = self.arenas.count.get();
         EngineFigures {
             kernel: self.kernel.name(),
             instructions: self.kernel.instructions(),
             reason: self.kernel.reason(),
-            workers: self.arenas.count.get(),
+            workers,
+            busy: workers.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX)),
+            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
             arena_bytes: self.arenas.bytes(),
             outstanding: admission.outstanding,
             hash_time: admission.alone,

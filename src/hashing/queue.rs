@@ -128,6 +128,15 @@ pub(super) struct Counts {
     pub pairs: u64,
 }
 
+/// What the workers have to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Load {
+    /// Jobs that no worker has taken.
+    pub waiting: usize,
+    /// Workers without a job.
+    pub idle: usize,
+}
+
 /// Jobs on their way to the workers. Admission bounds its length.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -283,6 +292,12 @@ impl Queue {
         let [begun, abandoned, pairs] =
             [&self.begun, &self.abandoned, &self.pairs].map(|count| count.load(Ordering::Relaxed));
         Counts { begun, abandoned, pairs }
+    }
+
+    /// What the workers have to do now.
+    pub(super) fn load(&self) -> Load {
+        let lines = self.lines.lock();
+        Load { waiting: lines.waiting, idle: lines.idle }
     }
 
     /// Drops the waiting jobs, and ends the workers.

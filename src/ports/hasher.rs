@@ -72,6 +72,10 @@ pub struct EngineFigures {
     pub reason: &'static str,
     /// How many hashes are computed at the same time.
     pub workers: u32,
+    /// How many of them compute now.
+    pub busy: u32,
+    /// Computations that wait for one of them.
+    pub waiting: u32,
     /// Memory of all hash workers, in bytes.
     pub arena_bytes: u64,
     /// Hashes that are admitted and not yet finished.

@@ -6,12 +6,15 @@
 mod catalogue;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use catalogue::{
     AcceptWait, AttemptOutcome, AttemptThrottle, CandidateDecision, Closing, Counter, FetchOutcome, FileKind, Gauge,
-    Histogram, QuotaHolder, RefusalReason, RetryCause, Rpc, StatusCode, StoreFailure, UpkeepTask,
+    Histogram, QuotaHolder, RefusalReason, ReloadOutcome, RetryCause, Rpc, StatusCode, StoreFailure, StoreWork,
+    UpkeepTask,
 };
+
+use super::Clock;
 
 /// Records metrics. Every method is cheap enough for every request, and never fails.
 pub trait Meter: Send + Sync {
@@ -20,6 +23,9 @@ pub trait Meter: Send + Sync {
 
     /// Adds to a gauge, or subtracts from it.
     fn change(&self, gauge: Gauge, by: i64);
+
+    /// Sets a gauge.
+    fn set(&self, gauge: Gauge, value: i64);
 
     /// Adds a duration to a histogram.
     fn observe(&self, histogram: Histogram, took: Duration);
@@ -36,6 +42,7 @@ pub struct NoMeter;
 impl Meter for NoMeter {
     fn add(&self, _: Counter, _: usize) {}
     fn change(&self, _: Gauge, _: i64) {}
+    fn set(&self, _: Gauge, _: i64) {}
     fn observe(&self, _: Histogram, _: Duration) {}
 }
 
@@ -56,6 +63,27 @@ impl Drop for Gauged {
     }
 }
 
+/// Work whose time a histogram gets when this is dropped.
+pub struct Timed {
+    meter: Arc<dyn Meter>,
+    clock: Arc<dyn Clock>,
+    histogram: Histogram,
+    begun: Instant,
+}
+
+impl Timed {
+    /// Takes the time from now on.
+    pub fn new(meter: &Arc<dyn Meter>, clock: &Arc<dyn Clock>, histogram: Histogram) -> Self {
+        Self { meter: Arc::clone(meter), clock: Arc::clone(clock), histogram, begun: clock.instant() }
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        self.meter.observe(self.histogram, self.clock.instant().saturating_duration_since(self.begun));
+    }
+}
+
 /// The description of a metric.
 #[derive(Debug, Clone)]
 pub struct Metric {
@@ -63,8 +91,10 @@ pub struct Metric {
     pub name: &'static str,
     /// What it measures.
     pub help: &'static str,
-    /// The names of its labels, and the values of each.
-    pub labels: Vec<(&'static str, Vec<&'static str>)>,
+    /// When an operator should worry.
+    pub worry: &'static str,
+    /// The names of its labels, and the values of each with their meanings.
+    pub labels: Vec<(&'static str, Vec<(&'static str, &'static str)>)>,
 }
 
 /// A series: the numbers of its metric and of its combination of labels, both from 0 on. The last label varies fastest.
@@ -81,8 +111,8 @@ trait Label: Copy {
     /// The number of values. A series is computed from it, without making the list of them.
     const COUNT: usize;
 
-    /// The values.
-    fn values() -> Vec<&'static str>;
+    /// The values, with their meanings where the name does not say them.
+    fn values() -> Vec<(&'static str, &'static str)>;
 
     /// The number of this value.
     fn number(self) -> usize;
@@ -90,10 +120,10 @@ trait Label: Copy {
 
 /// Declares labels: enums, each value with its text.
 macro_rules! labels {
-    ($($(#[$about:meta])* $label:ident { $($(#[$about_value:meta])* $value:ident = $text:literal,)+ })+) => {$(
+    ($($(#[$about:meta])* $label:ident { $($(#[doc = $about_value:literal])* $value:ident = $text:literal,)+ })+) => {$(
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $label { $(#[doc = concat!("`", $text, "`.")] $(#[$about_value])* $value),+ }
+        pub enum $label { $(#[doc = concat!("`", $text, "`.")] $(#[doc = $about_value])* $value),+ }
 
         impl $label {
             /// Every value.
@@ -108,8 +138,8 @@ macro_rules! labels {
         impl Label for $label {
             const COUNT: usize = Self::ALL.len();
 
-            fn values() -> Vec<&'static str> {
-                vec![$($text),+]
+            fn values() -> Vec<(&'static str, &'static str)> {
+                vec![$(($text, concat!($($about_value),*))),+]
             }
 
             fn number(self) -> usize {
@@ -119,9 +149,9 @@ macro_rules! labels {
     )+};
 }
 
-/// Declares the metrics of a kind: each with its labels, its name and its help.
+/// Declares the metrics of a kind: each with its labels, its name, its help, and when to worry.
 macro_rules! metrics {
-    ($(#[$about:meta])* $kind:ident { $($metric:ident $(($($name:ident: $label:ident),+))? = $text:literal: $help:literal,)+ }) => {
+    ($(#[$about:meta])* $kind:ident { $($metric:ident $(($($name:ident: $label:ident),+))? = $text:literal: $help:literal, $worry:literal;)+ }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $kind { $(#[doc = $help] $metric $(($($label),+))?),+ }
@@ -132,6 +162,7 @@ macro_rules! metrics {
                 vec![$(Metric {
                     name: $text,
                     help: $help,
+                    worry: $worry,
                     labels: vec![$($((stringify!($name), $label::values())),+)?],
                 }),+]
             }

@@ -3,8 +3,12 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::grpc::Health;
+use crate::ports::meter::{Gauge, Meter};
 use crate::store::SqlStore;
+use crate::telemetry::Stage;
 
 /// How often the store is probed, and how long it may take to respond.
 const ASK_EVERY: Duration = Duration::from_secs(2);
@@ -13,14 +17,22 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 const UNANSWERED: u32 = 3;
 
 /// Probes the store periodically, and sets health accordingly.
-pub(super) async fn follow_store(store: &SqlStore, health: &Health) -> Infallible {
+pub(super) async fn follow_store(
+    store: &SqlStore,
+    health: &Health,
+    meter: &dyn Meter,
+    stage: &watch::Sender<Stage>,
+) -> Infallible {
     let mut readiness = Readiness::default();
+    meter.set(Gauge::StoreUp, 1);
     loop {
         tokio::time::sleep(ASK_EVERY).await;
         let answer = tokio::time::timeout(ANSWER_WITHIN, store.probe()).await;
         match readiness.after(matches!(answer, Ok(Ok(())))) {
             Some(Change::Lost) => {
                 health.not_serving().await;
+                stage.send_replace(Stage::StoreLost);
+                meter.set(Gauge::StoreUp, 0);
                 let error = answer.ok().and_then(Result::err);
                 let error = error.as_ref().map(|error| error as &dyn std::error::Error);
                 tracing::warn!(error, "the store does not answer: health is NOT_SERVING");
@@ -28,6 +40,8 @@ pub(super) async fn follow_store(store: &SqlStore, health: &Health) -> Infallibl
             Some(Change::Back) => {
                 tracing::info!("the store answers again: health is SERVING");
                 health.serving().await;
+                stage.send_replace(Stage::Serving);
+                meter.set(Gauge::StoreUp, 1);
             }
             None => {}
         }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::BadSettings;
-use crate::ports::meter::{FileKind, Gauge, Gauged, Meter};
+use crate::ports::meter::{Counter, FileKind, Gauge, Gauged, Meter, ReloadOutcome};
 
 /// How often files are read. Notifications of the file system miss the way in which Kubernetes replaces them.
 const READ_EVERY: Duration = Duration::from_secs(5);
@@ -45,6 +45,9 @@ pub trait FileSet: Send + Sync + 'static {
     fn warnings(_in_force: &Self::InForce) -> Vec<String> {
         Vec::new()
     }
+
+    /// Sets the gauges of what is in force.
+    fn show(_in_force: &Self::InForce, _meter: &dyn Meter) {}
 }
 
 /// Reads files, once at start and then whenever they change. Bad files never replace good ones.
@@ -116,6 +119,7 @@ impl<F: FileSet> Followed for Reloader<F> {
     async fn follow(mut self: Box<Self>, mut requests: watch::Receiver<()>, meter: Arc<dyn Meter>) -> Infallible {
         let (mut reported, mut gauged) = (None, None);
         self.log_warnings();
+        F::show(&self.in_force.borrow(), &*meter);
         loop {
             let is_asked = tokio::select! {
                 Ok(()) = requests.changed() => true,
@@ -126,12 +130,17 @@ impl<F: FileSet> Followed for Reloader<F> {
                     if is_new {
                         tracing::info!("the new {} are in force", F::NAME);
                         self.log_warnings();
+                        F::show(&self.in_force.borrow(), &*meter);
+                        meter.count(Counter::Reloads(F::KIND, ReloadOutcome::InForce));
                     } else if is_asked {
                         tracing::info!("the {} have not changed", F::NAME);
                     }
                     (reported, gauged) = (None, None);
                 }
                 Err(bad) => {
+                    if reported.as_ref() != Some(&bad) {
+                        meter.count(Counter::Reloads(F::KIND, ReloadOutcome::Refused));
+                    }
                     if is_asked || reported.as_ref() != Some(&bad) {
                         tracing::warn!(error = %bad, "the new {} are not used: the ones before stay in force", F::NAME);
                     }
@@ -148,7 +157,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::ports::{Counter, Histogram};
+    use crate::ports::Histogram;
 
     /// A number in a text, which stands for a file.
     struct Number(Arc<Mutex<&'static str>>);
@@ -179,6 +188,7 @@ mod tests {
             assert_eq!(gauge, Gauge::FilesNotUsed(FileKind::Tls));
             self.0.send_modify(|count| *count += by);
         }
+        fn set(&self, _: Gauge, _: i64) {}
         fn observe(&self, _: Histogram, _: Duration) {}
     }
 

@@ -20,6 +20,7 @@ use crate::http::VendorEdge;
 use crate::listener::Connections;
 use crate::ports::Meter;
 use crate::service::ServiceError;
+use crate::telemetry::Stage;
 
 /// Where the service is called.
 pub struct Listeners {
@@ -58,6 +59,7 @@ impl Server {
         };
         let (stopping, draining) = (CancellationToken::new(), CancellationToken::new());
         health.serving().await;
+        self.stage.send_replace(Stage::Serving);
         self.tend_store();
         let tls = self.tls.take();
         let _following = self.follow_files(&meter);
@@ -72,10 +74,11 @@ impl Server {
         tokio::select! {
             _ = &mut accepting => {}
             () = stop => {}
-            never = follow_store(&self.store, &health) => match never {},
+            never = follow_store(&self.store, &health, &self.meter, &self.stage) => match never {},
         }
         stopping.cancel();
         health.not_serving().await;
+        self.stage.send_replace(Stage::Stopping);
         tracing::info!(seconds = self.shutdown_delay.as_secs(), "health is NOT_SERVING; calls are still served");
         tokio::select! {
             _ = &mut accepting => {}

@@ -12,7 +12,7 @@ use crate::config::{self, ClientCertificates, TlsVersion};
 use crate::domain::caller_rules::CallerRules;
 use crate::listener::{TlsPart, TlsSet, TlsTexts};
 use crate::ports::Clock;
-use crate::ports::meter::FileKind;
+use crate::ports::meter::{FileKind, Gauge, Meter};
 
 const CERTIFICATE_FILE: &str = "tls.certificate_file";
 const KEY_FILE: &str = "tls.key_file";
@@ -74,6 +74,10 @@ impl FileSet for TlsFiles {
             requires_clients: settings.client_certificates == ClientCertificates::Required,
             allow_tls12: settings.minimum_version == TlsVersion::V1_2,
         })
+    }
+
+    fn show(in_force: &Arc<TlsSet>, meter: &dyn Meter) {
+        meter.set(Gauge::CertificateExpiry, in_force.expiry());
     }
 
     fn check(&self, texts: &TlsTexts, before: Option<&TlsTexts>) -> Result<Arc<TlsSet>, BadSettings> {

@@ -52,6 +52,12 @@ impl Meter for AtomicMeter {
         }
     }
 
+    fn set(&self, gauge: Gauge, value: i64) {
+        if let Some(held) = self.0.gauges.value(gauge.series()) {
+            held.store(value, Ordering::Relaxed);
+        }
+    }
+
     fn observe(&self, histogram: Histogram, took: Duration) {
         if let Some(value) = self.0.histograms.value(histogram.series()) {
             value.observe(took);
@@ -105,7 +111,7 @@ impl<T: Value> Kind<T> {
 fn labels_of(metric: &Metric, mut number: usize) -> Vec<(&'static str, &'static str)> {
     let mut labels = Vec::new();
     for (name, values) in metric.labels.iter().rev() {
-        labels.push((*name, *values.get(number % values.len()).unwrap_or(&"")));
+        labels.push((*name, values.get(number % values.len()).map_or("", |(value, _)| *value)));
         number /= values.len();
     }
     labels.reverse();

@@ -13,9 +13,9 @@ use tracing_subscriber::filter::Directive;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-pub use endpoint::scrapes;
+pub use endpoint::{Stage, scrapes};
 pub use meter::AtomicMeter;
-pub use metrics::Metrics;
+pub use metrics::{DescribedMetric, Metrics, described};
 
 /// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod calls;
 mod commands;
 mod markdown;
+mod metrics;
 mod names;
 mod programs;
 

@@ -52,6 +52,8 @@ pub struct TlsSet {
     http2: Arc<ServerConfig>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
     callers: CallerRules,
+    /// In seconds since 1970.
+    expiry: i64,
 }
 
 /// A part of a set.
@@ -90,6 +92,7 @@ impl TlsSet {
         let chain = certificates(&texts.certificate);
         let chain = if is_in_force { chain } else { chain.and_then(|chain| in_its_time(chain, clock.now())) };
         let chain = chain.map_err(|message| TlsProblem { part: TlsPart::Certificate, message });
+        let expiry = chain.as_ref().ok().and_then(|chain| expiry_of(chain)).unwrap_or_default();
         let key = private_key(&texts.key).map_err(|message| TlsProblem { part: TlsPart::Key, message });
         let callers = caller_rules(texts);
         let clients = client_verifier(texts, callers.as_ref().ok(), &provider);
@@ -125,7 +128,12 @@ impl TlsSet {
             server.alpn_protocols = vec![protocol.to_vec()];
             Arc::new(server)
         };
-        Ok(Self { http1: speaking(HTTP_1_1), http2: speaking(H2), clients, callers })
+        Ok(Self { http1: speaking(HTTP_1_1), http2: speaking(H2), clients, callers, expiry })
+    }
+
+    /// When the certificate of the service expires, in seconds since 1970.
+    pub const fn expiry(&self) -> i64 {
+        self.expiry
     }
 
     /// What an id stands for.
@@ -191,6 +199,12 @@ fn described(error: &PemError) -> &'static str {
         PemError::Base64Decode(_) => "a section is not base64",
         _ => "it can't be read",
     }
+}
+
+/// When the first certificate expires, in seconds since 1970.
+fn expiry_of(chain: &[CertificateDer<'_>]) -> Option<i64> {
+    let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;
+    Some(leaf.validity().not_after.timestamp())
 }
 
 /// Refuses a certificate that clients would refuse for its dates.

@@ -8,22 +8,41 @@ metrics! {
     /// Counters: they only grow.
     Counter {
         Requests(rpc: Rpc, code: StatusCode) = "requests": "Requests answered, by RPC and status code",
+            "The rate of `INTERNAL`, `UNAVAILABLE` or `DATA_LOSS` is above 0 for minutes.";
         Refusals(rpc: Rpc, reason: RefusalReason) = "refusals": "Requests that failed, by RPC and reason",
+            "`STORE_UNAVAILABLE`, `OVERLOADED` or `INTERNAL` grow. Many `OLD_PASSWORD_INCORRECT` or `UNAUTHENTICATED` at once may be guesses.";
         ConnectionsClosed(reason: Closing) = "connections_closed": "Connections that the service closed, by reason",
+            "`cancellations` or `stalled` grow: a client is broken or hostile.";
         AcceptWaits(reason: AcceptWait) = "accept_waits": "Waits before a connection could be accepted, by reason",
+            "It grows: raise `server.max_connections`, or the limits of the system.";
         PermissionsRefused(rpc: Rpc) = "permissions_refused": "Requests without permission, by RPC",
+            "It jumps after policies were changed.";
         CandidateDecisions(decision: CandidateDecision) = "candidate_decisions": "Decisions that candidate policies would make, compared with those in force",
+            "`permits` or `denies` grow: the candidates differ from what is in force.";
         PolicyFailures = "policy_failures": "Decisions that denied because a policy failed",
+            "It grows at all.";
         Attempts(outcome: AttemptOutcome) = "attempts": "Passwords compared with stored ones, by outcome",
+            "`wrong` grows faster than usual, or `undecided` grows at all.";
         AttemptsThrottled(limit: AttemptThrottle) = "attempts_throttled": "Attempts refused or delayed after wrong passwords, by limit",
+            "It jumps: somebody guesses, or a system sends an old password.";
         QuotaRefusals(quota: QuotaHolder) = "quota_refusals": "Requests refused because a quota was used up, by its holder",
+            "It grows for callers that behave as they should: raise the quota.";
         StoreFailures(reason: StoreFailure) = "store_failures": "Store operations that failed, by reason",
+            "`unavailable` grows; `damaged` is above 0.";
         StoreRetries(cause: RetryCause) = "store_retries": "Retries of store operations, by cause",
+            "Retries are a large part of the operations: writers contend, or connections are lost.";
         AuditEvents = "audit_events": "Audit events recorded",
+            "It stands still while requests go on.";
         JwtsRefused = "jwts_refused": "JWTs refused",
+            "It jumps: an issuer or its clients changed.";
         SignaturesRefused = "signatures_refused": "Signed requests refused because of their signature",
+            "It jumps: a clock is wrong, or a key was replaced.";
         JwksFetches(outcome: FetchOutcome) = "jwks_fetches": "Fetches of the keys of issuers of JWTs, by outcome",
+            "`failed` grows: tokens are refused once the keys that are held are too old.";
+        Reloads(files: FileKind, outcome: ReloadOutcome) = "reloads": "Changed files that were read again, by kind and outcome",
+            "`refused` grows: the log names the mistakes.";
         UpkeepFailures(task: UpkeepTask) = "upkeep_failures": "Failures of work in the background, by task",
+            "It grows for more than minutes.";
     }
 }
 
@@ -31,17 +50,29 @@ metrics! {
     /// Gauges: they grow and shrink.
     Gauge {
         Connections = "connections": "Open connections",
+            "It is near `server.max_connections`.";
         Watches = "watches": "Open watches of changes and readers of the audit log",
+            "It falls to 0 where relying systems should listen.";
         AttemptsHeld = "attempts_held": "Failed attempts in memory that the store has not taken yet",
+            "It stays above 0: the store takes no writes.";
         FilesNotUsed(files: FileKind) = "files_not_used": "Changed files that are not used because of mistakes, by kind: the ones before stay in force",
+            "It is 1.";
+        StoreUp = "store_up": "1 while the store answers the probes of health",
+            "It is 0.";
+        CertificateExpiry = "certificate_expiry_timestamp_seconds": "When the certificate of TLS expires, in seconds since 1970; 0 without TLS",
+            "It is less than two weeks away.";
         StoreOperations = "store_operations": "Reads and transactions in progress, including those that wait for a connection",
+            "It stays above the number of connections (`postgres.connections`).";
     }
 }
 
 metrics! {
     /// Histograms of durations, in seconds.
     Histogram {
-        RequestDuration(rpc: Rpc) = "request_duration": "Time from a request to the end of its answer, by RPC",
+        RequestDuration(rpc: Rpc) = "request_duration": "Time from a request to the end of its answer, by RPC; a watch lasts as long as its caller listens",
+            "The 99th percentile of a method is above what its callers wait for.";
+        StoreDuration(work: StoreWork) = "store_duration": "Time of a read or a transaction of the store, with its retries and its wait for a connection",
+            "The 99th percentile grows: the store is slow, or has too few connections.";
     }
 }
 
@@ -52,8 +83,8 @@ pub struct Rpc(pub Option<Action>);
 impl Label for Rpc {
     const COUNT: usize = Action::ALL.len() + 1;
 
-    fn values() -> Vec<&'static str> {
-        Action::ALL.iter().map(|action| action.rpc()).chain(["other"]).collect()
+    fn values() -> Vec<(&'static str, &'static str)> {
+        Action::ALL.iter().map(|action| action.rpc()).chain(["other"]).map(|rpc| (rpc, "")).collect()
     }
 
     fn number(self) -> usize {
@@ -182,6 +213,22 @@ labels! {
         OutcomeUnknown = "outcome_unknown",
         /// Its contents can't be understood.
         Damaged = "damaged",
+    }
+
+    /// Work of the store.
+    StoreWork {
+        /// Statements that only read.
+        Read = "read",
+        /// A transaction that writes.
+        Write = "write",
+    }
+
+    /// What became of changed files.
+    ReloadOutcome {
+        /// They are in force.
+        InForce = "in_force",
+        /// They have mistakes: the ones before stay in force.
+        Refused = "refused",
     }
 
     /// Why an operation of the store is retried.

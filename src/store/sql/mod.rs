@@ -50,8 +50,8 @@ pub(super) use value::Value;
 use audit_log::Records;
 use retries::is_worth_retrying;
 
-use crate::ports::meter::{Counter, Gauge, Gauged, Meter, NoMeter, StoreFailure};
-use crate::ports::{Deadline, StoreError};
+use crate::ports::meter::{Counter, Gauge, Gauged, Histogram, Meter, NoMeter, StoreFailure, StoreWork, Timed};
+use crate::ports::{Clock, Deadline, StoreError};
 
 /// The store. Clones share its connections.
 #[derive(Clone)]
@@ -61,17 +61,25 @@ pub struct SqlStore {
     retries: Option<Arc<Retries>>,
     records: Arc<Records>,
     meter: Arc<dyn Meter>,
+    /// `None` if no time is taken.
+    clock: Option<Arc<dyn Clock>>,
 }
 
 impl SqlStore {
     pub(super) fn new(database: Arc<dyn Database>, retries: Option<Arc<Retries>>) -> Self {
-        Self { database, retries, records: Arc::default(), meter: Arc::new(NoMeter) }
+        Self { database, retries, records: Arc::default(), meter: Arc::new(NoMeter), clock: None }
     }
 
     /// The same store, with metrics.
     #[must_use]
-    pub fn measured_by(self, meter: Arc<dyn Meter>) -> Self {
-        Self { meter, ..self }
+    pub fn measured_by(self, meter: Arc<dyn Meter>, clock: Arc<dyn Clock>) -> Self {
+        Self { meter, clock: Some(clock), ..self }
+    }
+
+    /// Counts an operation until this is dropped, and takes its time.
+    fn measured(&self, work: StoreWork) -> (Gauged, Option<Timed>) {
+        let timed = |clock| Timed::new(&self.meter, clock, Histogram::StoreDuration(work));
+        (Gauged::new(&self.meter, Gauge::StoreOperations), self.clock.as_ref().map(timed))
     }
 
     /// Checks that the store answers, by reading from it.
@@ -98,7 +106,7 @@ impl SqlStore {
 
     /// Runs several read statements, on one snapshot, and returns the rows of each.
     async fn read_together<const N: usize>(&self, statements: [Statement; N]) -> Result<[Vec<Row>; N], StoreError> {
-        let _gauged = Gauged::new(&self.meter, Gauge::StoreOperations);
+        let _measured = self.measured(StoreWork::Read);
         let read = || async {
             let found = self.database.read(&statements).await?;
             found.try_into().map_err(|_| rows::damaged("statements"))

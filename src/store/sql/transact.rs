@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::retries::{Again, is_worth_retrying};
 use super::{Isolation, SqlStore, Statement, Steps, Transaction, audit_events, authority, sql};
 use crate::domain::credential::Version;
-use crate::ports::meter::{Counter, Gauge, Gauged};
+use crate::ports::meter::{Counter, StoreWork};
 use crate::ports::store::{Authority, CommitOutcome, Creation, Deletion, TokenInsertion};
 use crate::ports::{Deadline, StoreError};
 
@@ -85,7 +85,7 @@ impl<'a> Write<'a> {
         has_changed_anything: fn(&T) -> bool,
     ) -> Result<T, StoreError> {
         let Self { store, .. } = self;
-        let _gauged = Gauged::new(&store.meter, Gauge::StoreOperations);
+        let _measured = store.measured(StoreWork::Write);
         let attempt = async |mut doubt: Option<Doubt<T>>| {
             let done = match &at_once {
                 Some(at_once) if doubt.is_none() => self.attempt_at_once(at_once, &mut doubt).await,

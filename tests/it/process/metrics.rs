@@ -1,10 +1,10 @@
 //! What is scraped while the service works.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use credentiald::telemetry::{DescribedMetric, described};
 use serde_json::json;
 
 use super::installation::Installation;
@@ -186,21 +186,52 @@ async fn calls_and_what_they_cause_are_counted() {
 }
 
 #[tokio::test]
-async fn the_metrics_are_those_that_the_document_lists() {
+async fn a_running_service_shows_every_metric_that_is_described_and_no_other() {
     let installation = Installation::new();
-    let (_serving, _, address) = measured(&installation).await;
+    let (_serving, acme, address) = measured(&installation).await;
+    // Those by method appear with their first event.
+    acme.relay.err("CreateRamUser", json!({ "user_name": "b" }), "ACCESS_DENIED").await;
     let metrics = get(address, "/metrics");
-    let served = metrics.lines().filter_map(|line| {
-        let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
-        Some(match kind {
-            "counter" => format!("{name}_total"),
-            "info" => format!("{name}_info"),
-            _ => name.to_owned(),
+    let served: BTreeSet<_> =
+        metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let described = described();
+    assert_eq!(served.len(), described.len(), "{metrics}");
+    for DescribedMetric { name, kind, labels, help, .. } in described {
+        let family = name.trim_end_matches("_total").trim_end_matches("_info");
+        for line in [format!("# TYPE {family} {kind}"), format!("# HELP {family} {help}")] {
+            assert!(metrics.lines().any(|found| found.trim_end_matches('.') == line), "{line}: {metrics}");
+        }
+        let sample = if kind == "histogram" { format!("{name}_count") } else { name };
+        let of_metric = |line: &&str| line.strip_prefix(&sample).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let sample = metrics.lines().find(of_metric).unwrap_or_else(|| panic!("{sample} has no sample: {metrics}"));
+        assert!(labels.iter().all(|(label, _)| sample.contains(&format!("{label}=\""))), "{sample}");
+    }
+    for (name, least) in [
+        (r#"credentiald_refusals_total{rpc="CreateRamUser",reason="ACCESS_DENIED"}"#, 1.0),
+        (r#"credentiald_store_duration_seconds_count{work="write"}"#, 1.0),
+        (r#"credentiald_store_duration_seconds_count{work="read"}"#, 1.0),
+        ("credentiald_store_up", 1.0),
+    ] {
+        assert!(value(&metrics, name) >= least, "{name}: {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn probes_tell_whether_the_process_is_alive_started_and_ready() {
+    let installation = Installation::new();
+    let flags = ["--metrics-listen=127.0.0.1:0", "--server-shutdown-delay-seconds=3600"];
+    let (serving, _) = installation.acme(&flags).await;
+    let address = scraped_at(&serving);
+    let answers = || {
+        ["/livez", "/startupz", "/readyz"].map(|path| {
+            let answer = get(address, path);
+            answer.split(' ').nth(1).unwrap().to_owned()
         })
-    });
-    let operations = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
-    let cells = operations.lines().filter_map(|line| line.strip_prefix("| `credentiald_")?.split('|').next());
-    let names = cells.flat_map(|cell| cell.split('`').filter(|word| !word.trim_matches([' ', ',']).is_empty()));
-    let documented = names.map(|name| format!("credentiald_{}", name.trim_start_matches("credentiald_"))).collect();
-    assert_eq!(served.collect::<BTreeSet<_>>(), documented);
+    };
+    assert_eq!(answers(), ["200"; 3]);
+    assert!(get(address, "/readyz").ends_with("serving\n"));
+    serving.signal("TERM");
+    serving.logs("health is NOT_SERVING").await;
+    assert_eq!(answers(), ["200", "200", "503"]);
+    assert!(get(address, "/readyz").ends_with("stopping\n"));
 }
