@@ -44,5 +44,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
         "$bcrypt-sha256$v=2,t=2b,r=5$jawM6Tmv4tYgFRnYnDOyNe$aJK45i0uZPjoCShLCM7e3HdFEF4s39q",
         "{SCRAM-SHA-256}4096,I9yDXREGrU2kkF46dRSedQ==,StZZsZLxcRne6ACfrsPiHqOvhvAdoCDOJT/HjxOyrtI=,5g0xZt6xTREPT9dj4iSeFgvo/MO6jm4zKqX1/iqU5eQ=",
         "$argon2d$v=16$m=8,t=1,p=1$c29tZXNhbHQ$AAECAw",
+        "{PBKDF2-SHA256}36000$eElFb3p1WlZBb1lt$uW1b35DUKyhvQAf1mBqMvoBDcqSD06juzyO/nmyV0+w=",
+        "{pbkdf2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc",
+        "$e0401$8bWJaSu2IKSn9Z9kM+TPXQ==$OAOec05+bXxvuu/1qZ6NUR+xQYvYv7BeL1QxwRpY5Pc=",
+        "{symfony}$2y$05$WlNzPs.BQtA/cuDmrAGxquu.Df0R/21jAW23QotUdqUDsLt2uRZhK",
+        "alice:$5$saltstring$frHR6Ix2hKx9/57A5HTF6sr1Ywqynok5BQyevWPs1Z7:19000:0:99999:7:::",
     ])
 }

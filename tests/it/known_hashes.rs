@@ -80,6 +80,17 @@ const OF_LONG: [&str; 2] = [
     "$scrypt$ln=10,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$abx9oFubbPvNDdn1qQeBY51rATE2exdqK8xcIW6hpx4",
 ];
 
+/// 73 bytes.
+const OF_73_BYTES: &str = "0123456789012345678901234567890123456789012345678901234567890123456789ABC";
+
+/// By systems that hash the password before bcrypt: Symfony 5.4 and Bun 1.4 of [`OF_73_BYTES`], Flask-Bcrypt 1.0 of a
+/// short one.
+const PRE_HASHED: [(&str, &str); 3] = [
+    ("{symfony}$2y$05$WlNzPs.BQtA/cuDmrAGxquu.Df0R/21jAW23QotUdqUDsLt2uRZhK", OF_73_BYTES),
+    ("{bun}$2b$05$djdEfzwxBSPF31EeU3XYO.3LjLDMFArgS7KRzrq2ollFewwcN/HFu", OF_73_BYTES),
+    ("{flask-bcrypt}$2b$05$LKLvRHPr2vv35ZozK6FcuecL2voFka6ZRtwu9RXQ7m2Y7DlETUkJO", "Correct-Horse_7"),
+];
+
 fn engine() -> HashEngine {
     engine_with(KernelSetting::Auto, Ceiling::of(Cost::DEFAULT))
 }
@@ -138,6 +149,30 @@ async fn bcrypt_takes_72_bytes_and_no_nul() {
     assert!(!verified(&engine, &"x".repeat(71), OF_WHAT_BCRYPT_CUTS).await);
     assert!(verified(&engine, "a", OF_ONE_LETTER).await);
     assert!(!verified(&engine, "a\0a", OF_ONE_LETTER).await);
+}
+
+#[tokio::test]
+async fn what_was_hashed_before_bcrypt_verifies_where_that_is_said() {
+    let engine = engine();
+    for (known, text) in PRE_HASHED {
+        assert!(verified(&engine, text, known).await, "{known}");
+        for wrong in [
+            format!("{text}x"),
+            format!("{text}\0"),
+            text.replacen(['0', 'C'], "1", 1),
+            text[..text.len() - 1].to_owned(),
+        ] {
+            assert!(!verified(&engine, &wrong, known).await, "{known}: {wrong:?}");
+        }
+        // Nothing in the hash itself shows it.
+        let plain = &known[known.find('}').unwrap() + 1..];
+        assert!(!verified(&engine, text, plain).await, "{plain}");
+    }
+    // A password that the system did not change.
+    for mark in ["{symfony}", "{bun}"] {
+        assert!(verified(&engine, PASSWORD, &format!("{mark}{}", FOREIGN[0])).await, "{mark}");
+        assert!(!verified(&engine, &"x".repeat(90), &format!("{mark}{OF_WHAT_BCRYPT_CUTS}")).await, "{mark}");
+    }
 }
 
 #[tokio::test]

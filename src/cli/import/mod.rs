@@ -9,7 +9,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -60,11 +60,36 @@ pub(super) struct ImportArgs {
     /// Leave subjects alone that exist with another hash or other attributes, instead of refusing their rows.
     #[arg(long)]
     skip_existing: bool,
+    /// What the other system does with a password before it hashes it, for all rows. No hash shows it.
+    #[arg(long, value_name = "SYSTEM")]
+    pre_hash: Option<PreHash>,
     /// Number of the first row to import. Rows before it are skipped.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, hide_default_value = true)]
     from_row: u64,
     #[command(flatten)]
     caller: CallerArgs,
+}
+
+/// A system that changes passwords before it hashes them.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PreHash {
+    /// SHA-512 in base64 before bcrypt, for passwords of more than 72 bytes.
+    Symfony,
+    /// SHA-512 before bcrypt, for passwords of more than 72 bytes.
+    Bun,
+    /// SHA-256 in hexadecimal before bcrypt, with `BCRYPT_HANDLE_LONG_PASSWORDS`.
+    FlaskBcrypt,
+}
+
+impl PreHash {
+    /// What the service reads before a hash.
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::Symfony => "{symfony}",
+            Self::Bun => "{bun}",
+            Self::FlaskBcrypt => "{flask-bcrypt}",
+        }
+    }
 }
 
 pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -77,9 +102,9 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
 
     let (sender, batches) = mpsc::channel(READ_AHEAD);
     let (ended, end) = oneshot::channel();
-    let from_row = args.from_row;
+    let (from_row, before_hashes) = (args.from_row, args.pre_hash.map_or("", PreHash::mark).to_owned());
     // Not a task of the runtime, which would wait for it: a pipe may never end.
-    thread::spawn(move || ended.send(read(Batches::new(rows, from_row), &sender)));
+    thread::spawn(move || ended.send(read(Batches::new(rows, from_row, before_hashes), &sender)));
     let options = ImportOptions { dry_run: args.dry_run, skip_existing: args.skip_existing };
     let options = ImportCredentialsRequest { options: Some(options), rows: Vec::new() };
     let sent = progress.clone();

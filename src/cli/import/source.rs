@@ -148,12 +148,20 @@ impl CsvRecords {
 
 /// The rows in batches of a size that the service accepts.
 pub(super) struct Batches {
-    rows: Peekable<Rows>,
+    rows: Peekable<Box<dyn Iterator<Item = Result<ImportRow, Failure>> + Send>>,
     from_row: u64,
 }
 
 impl Batches {
-    pub(super) fn new(rows: Rows, from_row: u64) -> Self {
+    /// With a text before each hash, which may be empty.
+    pub(super) fn new(rows: Rows, from_row: u64, before_hashes: String) -> Self {
+        let marked = move |mut row: ImportRow| {
+            if !row.hash.is_empty() {
+                row.hash.insert_str(0, &before_hashes);
+            }
+            row
+        };
+        let rows: Box<dyn Iterator<Item = _> + Send> = Box::new(rows.map(move |row| row.map(&marked)));
         Self { rows: rows.peekable(), from_row }
     }
 }
@@ -260,7 +268,7 @@ mod tests {
         lines[5] = lines[4].clone();
         let batches = |from_row| {
             let input = Box::new(io::Cursor::new(lines.join("\n")));
-            let batches = Batches::new(Rows::new(input, Format::Jsonl).unwrap(), from_row);
+            let batches = Batches::new(Rows::new(input, Format::Jsonl).unwrap(), from_row, String::new());
             batches.map(|batch| batch.unwrap()).collect::<Vec<_>>()
         };
         let all = batches(1);

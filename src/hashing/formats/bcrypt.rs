@@ -5,11 +5,11 @@ use base64::alphabet::BCRYPT;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256, Sha384};
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
 use super::parts::{self, PADDED, UNPADDED, fields, number};
-use super::{Algorithm, Foreign, Read, Stored};
+use super::{Algorithm, Foreign, Read, Stored, hmac as keys};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
 use crate::hashing::kernel::CantCompute;
@@ -37,17 +37,21 @@ pub(super) struct Bcrypt {
     salt: [u8; 16],
 }
 
-/// What a system hashes in place of the password, so that bcrypt takes all of it. Each is text of less than 72 bytes.
+/// What a system hashes in place of the password, so that bcrypt takes all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PreHash {
+pub(super) enum PreHash {
     /// The password itself.
     Nothing,
     /// Base64 of its SHA-256: passlib's first version.
     Sha256,
     /// Base64 of its HMAC-SHA-256 under the salt's text: passlib's second version.
     SaltedSha256,
-    /// Its SHA-256 in hexadecimal: Django.
+    /// Its SHA-256 in hexadecimal: Django, and Flask-Bcrypt where it is told to take long passwords.
     HexSha256,
+    /// Base64 of its SHA-512, of which bcrypt takes 72 characters, if it is longer than 72 bytes: Symfony.
+    LongSymfony,
+    /// Its SHA-512, if it is longer than 72 bytes: Bun.
+    LongBun,
     /// Base64 of its HMAC-SHA-384 under a fixed key: `WordPress`.
     WordPress,
 }
@@ -57,20 +61,10 @@ pub(super) fn crypt(text: &str) -> Read {
     crypt_of(PreHash::Nothing, text)
 }
 
-/// `$2b$12$<salt><tag>` after `bcrypt_sha256$`, as Django writes it, or another letter that its library takes.
-pub(super) fn django(text: &str) -> Read {
+/// `$2b$12$<salt><tag>` as a crypt string, with what shows or says that the password was hashed before.
+pub(super) fn marked(pre_hash: PreHash, text: &str) -> Read {
     let rest = ["$2b$", "$2a$", "$2y$"].iter().find_map(|start| text.strip_prefix(start));
-    crypt_of(PreHash::HexSha256, rest.ok_or(HashPart::Fields.expected("`$2b$`, `$2a$` or `$2y$`"))?)
-}
-
-/// The normal form of [`django`], after its name.
-pub(super) fn hex_sha256(text: &str) -> Read {
-    crypt_of(PreHash::HexSha256, text)
-}
-
-/// `10$<salt><tag>` after `$wp$2y$`, as `WordPress` writes it.
-pub(super) fn wordpress(text: &str) -> Read {
-    crypt_of(PreHash::WordPress, text)
+    crypt_of(pre_hash, rest.ok_or(HashPart::Fields.expected("`$2b$`, `$2a$` or `$2y$`"))?)
 }
 
 /// `v=2,t=2b,r=12$<salt>$<tag>` after `$bcrypt-sha256$`, as passlib writes it; `2b,12$…` in its first version.
@@ -92,7 +86,8 @@ pub(super) fn phc(text: &str) -> Read {
     stored(PreHash::Nothing, number(cost)?, parts::salt(salt, &UNPADDED)?, parts::tag(tag, &UNPADDED)?)
 }
 
-fn crypt_of(pre_hash: PreHash, text: &str) -> Read {
+/// `12$<salt><tag>`, if something else than the password was hashed.
+pub(super) fn crypt_of(pre_hash: PreHash, text: &str) -> Read {
     let (cost, rest) = text.split_once('$').ok_or(HashPart::Fields.expected("a cost, `$`, a salt and a tag"))?;
     let is_two_digits = cost.len() == 2 && cost.bytes().all(|byte| byte.is_ascii_digit());
     let cost = cost.parse().ok().filter(|_| is_two_digits);
@@ -122,7 +117,13 @@ impl PreHash {
     /// What bcrypt gets.
     fn of(self, password: &[u8], salt: &str) -> Result<Zeroizing<Vec<u8>>, CantCompute> {
         let text = match self {
-            Self::Nothing => return Ok(Zeroizing::new(password.to_vec())),
+            Self::LongSymfony if password.len() > KEY_BYTES => {
+                PADDED.encode(Zeroizing::new(<[u8; 64]>::from(Sha512::digest(password))))
+            }
+            Self::LongBun if password.len() > KEY_BYTES => {
+                return Ok(Zeroizing::new(Sha512::digest(password).to_vec()));
+            }
+            Self::Nothing | Self::LongSymfony | Self::LongBun => return Ok(Zeroizing::new(password.to_vec())),
             Self::Sha256 => PADDED.encode(Zeroizing::new(<[u8; 32]>::from(Sha256::digest(password)))),
             Self::SaltedSha256 => {
                 let mac = Hmac::<Sha256>::new_from_slice(salt.as_bytes()).map_err(|_| CantCompute::Input)?;
@@ -145,6 +146,8 @@ impl Foreign for Bcrypt {
     fn algorithm(&self) -> Algorithm {
         Algorithm::OptIn(match self.pre_hash {
             PreHash::Nothing => return Algorithm::Usual("bcrypt"),
+            PreHash::LongSymfony => return Algorithm::Usual("bcrypt-symfony"),
+            PreHash::LongBun => return Algorithm::Usual("bcrypt-bun"),
             PreHash::Sha256 | PreHash::SaltedSha256 | PreHash::HexSha256 => OptInAlgorithm::BcryptSha256,
             PreHash::WordPress => OptInAlgorithm::WordpressBcrypt,
         })
@@ -161,6 +164,8 @@ impl Foreign for Bcrypt {
             PreHash::Sha256 => format!("$bcrypt-sha256$2b,{cost}${salt}${tag}"),
             PreHash::SaltedSha256 => format!("$bcrypt-sha256$v=2,t=2b,r={cost}${salt}${tag}"),
             PreHash::HexSha256 => format!("$bcrypt-hex-sha256${cost:02}${salt}{tag}"),
+            PreHash::LongSymfony => format!("$bcrypt-symfony${cost:02}${salt}{tag}"),
+            PreHash::LongBun => format!("$bcrypt-bun${cost:02}${salt}{tag}"),
             PreHash::WordPress => format!("$wp$2y${cost:02}${salt}{tag}"),
         }
     }
@@ -182,13 +187,23 @@ impl Foreign for Bcrypt {
         Ok(tag)
     }
 
-    /// bcrypt repeats its key: "a" is the same as "a\0a". A password that was hashed as a C string contains no NUL.
+    /// bcrypt repeats its key: "a" is the same as "a\0a". A password that was hashed as a C string contains no NUL. One that
+    /// could be the digest of a longer one counts as that.
     fn is_what_was_hashed(&self, password: &[u8]) -> bool {
-        self.pre_hash != PreHash::Nothing || !password.contains(&0)
+        match self.pre_hash {
+            PreHash::Nothing | PreHash::LongSymfony => !password.contains(&0),
+            PreHash::LongBun => !password.contains(&0) && !keys::is_digest::<Sha512>(password),
+            _ => true,
+        }
     }
 
-    /// Counts the NUL at the end, which marks where the password ends.
+    /// Counts the NUL at the end, which marks where the password ends. Where Symfony's hash is of 72 bytes, they may also be
+    /// the text of a longer password's digest.
     fn takes_all_of(&self, password: &[u8]) -> bool {
-        self.pre_hash != PreHash::Nothing || password.len() < KEY_BYTES
+        match self.pre_hash {
+            PreHash::Nothing => password.len() < KEY_BYTES,
+            PreHash::LongSymfony => password.len() != KEY_BYTES,
+            _ => true,
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use argon2::Algorithm::{Argon2d, Argon2i, Argon2id};
 
+use super::bcrypt::PreHash::{HexSha256, LongBun, LongSymfony, WordPress};
 use super::sha::Sha::{Sha1, Sha256, Sha512};
 use super::sha_crypt::Hash;
 use super::{
@@ -33,6 +34,11 @@ const FORMS: &[(&str, Reader)] = &[
     ("$2a$", |rest, _| bcrypt::crypt(rest)),
     ("$2y$", |rest, _| bcrypt::crypt(rest)),
     ("$bcrypt$", |rest, _| bcrypt::phc(rest)),
+    // What `import --pre-hash` writes before a hash.
+    ("{symfony}", |rest, _| bcrypt::marked(LongSymfony, rest)),
+    ("{bun}", |rest, _| bcrypt::marked(LongBun, rest)),
+    ("$bcrypt-symfony$", |rest, _| bcrypt::crypt_of(LongSymfony, rest)),
+    ("$bcrypt-bun$", |rest, _| bcrypt::crypt_of(LongBun, rest)),
     ("$5$", |rest, _| sha_crypt::crypt(Hash::Sha256, rest)),
     ("$6$", |rest, _| sha_crypt::crypt(Hash::Sha512, rest)),
     ("$pbkdf2-sha256$", |rest, _| pbkdf2::phc(Sha256, rest)),
@@ -73,10 +79,11 @@ const FORMS: &[(&str, Reader)] = &[
     ("$P$", |rest, _| phpass::crypt(phpass::Variant::Portable, rest)),
     ("$H$", |rest, _| phpass::crypt(phpass::Variant::Portable, rest)),
     ("$S$", |rest, _| phpass::crypt(phpass::Variant::Drupal7, rest)),
-    ("$wp$2y$", |rest, _| bcrypt::wordpress(rest)),
+    ("$wp$2y$", |rest, _| bcrypt::crypt_of(WordPress, rest)),
     ("$bcrypt-sha256$", |rest, _| bcrypt::passlib(rest)),
-    ("bcrypt_sha256$", |rest, _| bcrypt::django(rest)),
-    ("$bcrypt-hex-sha256$", |rest, _| bcrypt::hex_sha256(rest)),
+    ("bcrypt_sha256$", |rest, _| bcrypt::marked(HexSha256, rest)),
+    ("{flask-bcrypt}", |rest, _| bcrypt::marked(HexSha256, rest)),
+    ("$bcrypt-hex-sha256$", |rest, _| bcrypt::crypt_of(HexSha256, rest)),
     ("{SCRAM-SHA-256}", |rest, _| scram::dovecot(rest)),
     ("SCRAM-SHA-256$", |rest, _| scram::postgres(rest)),
     ("$scram-sha-256$", |rest, _| scram::normal(rest)),
@@ -135,6 +142,8 @@ const WRAPPERS: &[(&str, &str)] = &[
     ("{SHA256-CRYPT}", "$5$"), ("{SHA512-CRYPT}", "$6$"), ("{MD5-CRYPT}", "$1$"),
     // Django.
     ("argon2", "$argon2"), ("bcrypt$", "$2"),
+    // They hash the password before bcrypt alone.
+    ("{symfony}", "$argon2"), ("{bun}", "$argon2"),
     // Spring.
     ("{argon2@SpringSecurity_v5_8}", "$argon2"), ("{scrypt@SpringSecurity_v5_8}", "$"), ("{scrypt}", "$"),
 ];

@@ -12,7 +12,11 @@ use sha2::digest::block_api::BlockSizeUser;
 ///   not type that, but an attacker who has the digest from elsewhere could send it in place of the password.
 pub(super) fn is_what_was_hashed<H: Digest + BlockSizeUser>(password: &[u8]) -> bool {
     let is_padded = password.len() <= H::block_size() && password.last() == Some(&0);
+    !is_padded && !is_digest::<H>(password)
+}
+
+/// Whether a password is as long as a digest, and nothing that people type.
+pub(super) fn is_digest<H: Digest>(password: &[u8]) -> bool {
     let is_text = str::from_utf8(password).is_ok_and(|text| !text.chars().any(char::is_control));
-    let is_digest = password.len() == <H as Digest>::output_size() && !is_text;
-    !is_padded && !is_digest
+    password.len() == <H as Digest>::output_size() && !is_text
 }

@@ -130,12 +130,12 @@ fn first_block(hash: Sha, tag: &[u8]) -> Tag {
 }
 
 /// Keeps the first block of a longer tag.
-fn stored(hash: Sha, iterations: &str, salt: Vec<u8>, tag: Tag) -> Read {
+fn stored(hash: Sha, iterations: &str, salt: Vec<u8>, mut tag: Tag) -> Read {
     let iterations = number(iterations)?;
     HashProblem::unless_within("iterations", 1, MAX_ITERATIONS, iterations.into())?;
     check_salt(&salt, 1..=MAX_SALT_BYTES)?;
     check_tag(&tag, MIN_TAG_BYTES..=MAX_TAG_BYTES)?;
-    let tag = first_block(hash, &tag);
+    tag.truncate(hash.digest_bytes());
     Ok(Stored::foreign(Pbkdf2 { hash, iterations, salt, tag_bytes: tag.len() }, tag))
 }
 

@@ -42,6 +42,9 @@ fn every_form_is_kept_in_one() {
     let hex_salt = "30313233343536373839616263646566";
     let hex_tag = "c6f4cfb1220e2a1ee7fc90734a9b260072555b7ddfea2209c968ae3e2f3d9413";
     let bcrypt = format!("$2b$12${BCRYPT}");
+    let symfony = format!("$bcrypt-symfony$12${BCRYPT}");
+    let bun = format!("$bcrypt-bun$12${BCRYPT}");
+    let flask_bcrypt = format!("$bcrypt-hex-sha256$12${BCRYPT}");
     let pbkdf2 = format!("$pbkdf2-sha256$i=1000${SALT}${TAG}");
     let scrypt = format!("$scrypt$ln=14,r=8,p=1${SALT}${TAG}");
     let argon2 = format!("$argon2id$v=19$m=4096,t=3,p=1${SALT}${TAG}");
@@ -51,6 +54,10 @@ fn every_form_is_kept_in_one() {
         (format!("$2y$12$abcdefghijklmnopqrstux{}", &BCRYPT[22..]), &bcrypt),
         (format!("{{blf-crypt}}$2y$12${BCRYPT}"), &bcrypt),
         (format!("{{CRYPT}}$2y$12${BCRYPT}"), &bcrypt),
+        (format!("{{symfony}}$2y$12${BCRYPT}"), &symfony),
+        (format!("{{symfony}}$argon2id$v=19$m=4096,t=3,p=1${SALT}${TAG}"), &argon2),
+        (format!("{{bun}}$2b$12${BCRYPT}"), &bun),
+        (format!("{{flask-bcrypt}}$2b$12${BCRYPT}"), &flask_bcrypt),
         (format!("bcrypt$$2b$12${BCRYPT}"), &bcrypt),
         (format!("alice:$2y$12${BCRYPT}"), &bcrypt),
         (format!("alice:{{CRYPT}}$2y$12${BCRYPT}"), &bcrypt),
@@ -303,6 +310,8 @@ fn methods() -> Vec<Arc<dyn Foreign>> {
         format!("$S$5saltsalt{SHA256_CRYPT}"),
         format!("$wp$2y$04${BCRYPT}"),
         format!("$bcrypt-hex-sha256$04${BCRYPT}"),
+        format!("$bcrypt-symfony$04${BCRYPT}"),
+        format!("$bcrypt-bun$04${BCRYPT}"),
         format!("$bcrypt-sha256$2b,4${}${}", &BCRYPT[..22], &BCRYPT[22..]),
         format!("$bcrypt-sha256$v=2,t=2b,r=4${}${}", &BCRYPT[..22], &BCRYPT[22..]),
         "$y$j/5$salt$kaRVRsp/EX5CkwKM7dDsdAQRYMJ7yUA7U/CFWMBJgK2".to_owned(),

@@ -231,6 +231,10 @@ fn all_unchanged(count: usize) -> String {
 impl Imported {
     /// A service with one RAM user for each of the hashes: `u0`, `u1`, …
     async fn start(settings: &[&str], known: &[Known]) -> Self {
+        Self::start_with(settings, known, &["import", "users.jsonl"]).await
+    }
+
+    async fn start_with(settings: &[&str], known: &[Known], import: &[&str]) -> Self {
         let installation = Installation::new();
         let operator = installation.bootstrap();
         let serving = installation.serve(&[&["--hashing-workers", "1"], settings].concat()).await;
@@ -242,12 +246,12 @@ impl Imported {
         };
         let rows: Vec<String> = known.iter().enumerate().map(row).collect();
         fs::write(installation.path("users.jsonl"), rows.join("\n")).unwrap();
-        let imported = run(&["import", "users.jsonl"]);
+        let imported = run(import);
         let count = known.len();
         let counts = format!("imported {count}, unchanged 0, skipped 0, refused 0, held back with them 0\n");
         assert_eq!(imported.stdout, counts, "{}", imported.stderr);
         // The same again is the same, whatever its form is.
-        assert_eq!(run(&["import", "users.jsonl"]).printed(), all_unchanged(count));
+        assert_eq!(run(import).printed(), all_unchanged(count));
         let client = Client::new(serving.address).with_token(&operator);
         let relay = json!({ "tenant": "acme", "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "relay" });
         let relay = Client::new(serving.address).with_token(&super::tenant::token(&client, relay).await);
@@ -341,6 +345,23 @@ row 3: hash: takes 65536 KiB, at most 47104 are verified: set `hashing.ceiling_k
 imported 0, unchanged 0, skipped 0, refused 3, held back with them 0
 ";
     assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), expected));
+}
+
+/// The first hash is Bun's bcrypt of a long password, the second its argon2, which changes no password.
+#[tokio::test]
+async fn what_the_other_system_does_with_passwords_is_said_for_an_import() {
+    const LONG: &str = "0123456789012345678901234567890123456789012345678901234567890123456789ABC";
+    let bcrypt = ("Bun 1.4.5", "$2b$05$djdEfzwxBSPF31EeU3XYO.3LjLDMFArgS7KRzrq2ollFewwcN/HFu");
+    let argon2 = *ORDINARY.iter().find(|(_, hash)| hash.starts_with("$argon2id$v=19$m=256,")).unwrap();
+    let import = ["import", "users.jsonl", "--pre-hash", "bun"];
+    let mut imported = Imported::start_with(&[], &[bcrypt, argon2], &import).await;
+    for (number, password) in [LONG, PASSWORD].into_iter().enumerate() {
+        assert_eq!(imported.verify(number, &format!("{password}x")).await, "NOT_MATCHED");
+        assert_eq!(imported.verify(number, password).await, "MATCHED_CURRENT");
+    }
+    imported.restart(&[]).await;
+    assert_eq!(imported.posture().await.get("below_target"), None);
+    assert_eq!(imported.verify(0, LONG).await, "MATCHED_CURRENT");
 }
 
 /// Each form in the document's table of systems is one that a system wrote, above.
