@@ -1,6 +1,7 @@
 //! Another build of the program, in turn with this one.
 
 use std::path::Path;
+use std::time::Duration;
 
 use credentiald::hashing::Cost;
 
@@ -9,6 +10,9 @@ use crate::machine::NoiseMeter;
 use crate::report::Report;
 use crate::sections::{Bench, Plan, Section};
 use crate::server::{BINARY, Server};
+
+/// How long ten times the capacity is offered at most in each round.
+const SHORT_OVERLOAD: Duration = Duration::from_secs(15);
 
 /// Runs the sections with both builds, round after round, each of them first in every other round. Prints the ratios.
 pub async fn compare(other: &Path, costs: &[Cost], sections: &[Section], plan: Plan) {
@@ -23,7 +27,7 @@ pub async fn compare(other: &Path, costs: &[Cost], sections: &[Section], plan: P
         let mut benches = servers.into_iter().map(|server| Bench {
             cost: *cost,
             // The rounds are the ones below.
-            plan: Plan { rounds: 1, overload: plan.overload / 4, ..plan },
+            plan: Plan { rounds: 1, overload: plan.overload.min(SHORT_OVERLOAD), ..plan },
             server,
             slapd: None,
             report: Report::default(),
@@ -47,9 +51,7 @@ pub async fn compare(other: &Path, costs: &[Cost], sections: &[Section], plan: P
             }
         }
         let [own, others] = reports;
-        let table = own.beside(&others);
-        println!("{table}");
-        ratios.push_str(&table);
+        ratios.push_str(&own.beside(&others));
     }
     println!("\n# This build ÷ {}\n{ratios}", other.display());
 }
