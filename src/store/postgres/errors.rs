@@ -11,7 +11,6 @@ use crate::store::sql::Again;
 mod state {
     pub(super) const SERIALIZATION_FAILURE: &str = "40001";
     pub(super) const DEADLOCK_DETECTED: &str = "40P01";
-    pub(super) const UNIQUE_VIOLATION: &str = "23505";
     /// A text that does not stand for a value of its type.
     pub(super) const INVALID_TEXT: &str = "22P02";
     pub(super) const READ_ONLY_TRANSACTION: &str = "25006";
@@ -95,11 +94,6 @@ pub(super) fn of_whole_transaction(error: sqlx::Error) -> StoreError {
         }
         _ => StoreError::OutcomeUnknown(Box::new(error)),
     }
-}
-
-/// Whether a row exists already.
-pub(super) fn is_duplicate(error: &sqlx::Error) -> bool {
-    state_of(error) == Some(state::UNIQUE_VIOLATION)
 }
 
 /// Whether the connection is unusable: lost, or to a server that takes no writes.

@@ -11,13 +11,10 @@ use tokio::time::{timeout, timeout_at};
 
 use super::errors;
 use super::pool::{Kept, NoConnection, Place, Pool, Use};
-use super::values::{copied_row, query_of};
+use super::values::query_of;
 use crate::ports::Deadline;
 use crate::ports::call_record::note_statements;
-use crate::store::sql::{Insertion, Statement};
-
-/// How many bytes of rows are sent before the next ones are written.
-const COPIED_AT_ONCE: usize = 32 * 1024;
+use crate::store::sql::Statement;
 
 /// A connection in use. Dropping it closes the connection, and the server ends whatever is running on it: a connection
 /// with an unfinished operation is never reused.
@@ -61,30 +58,6 @@ impl Session {
         let limit = self.limit();
         let answer = within(limit, query_of(statement).execute(&mut self.kept.connection)).await;
         self.looked_at(answer).map(|done| done.rows_affected())
-    }
-
-    /// Copies rows into their table. Either all are there in the end or none.
-    pub(super) async fn copy(&mut self, insertion: &Insertion) -> Result<u64, sqlx::Error> {
-        note_statements(1);
-        let Insertion { table, columns, rows } = insertion;
-        let copy = format!("COPY {table} ({}) FROM STDIN", columns.join(", "));
-        let limit = self.limit();
-        let connection = &mut self.kept.connection;
-        let copied = async {
-            let mut copied = connection.copy_in_raw(&copy).await?;
-            let mut text = String::with_capacity(2 * COPIED_AT_ONCE);
-            for row in rows {
-                copied_row(&mut text, row);
-                if text.len() >= COPIED_AT_ONCE {
-                    copied.send(text.as_bytes()).await?;
-                    text.clear();
-                }
-            }
-            copied.send(text.as_bytes()).await?;
-            copied.finish().await
-        };
-        let answer = within(limit, copied).await;
-        self.looked_at(answer)
     }
 
     pub(super) async fn command(&mut self, text: impl SqlSafeStr + Send) -> Result<(), sqlx::Error> {

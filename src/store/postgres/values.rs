@@ -1,7 +1,6 @@
 //! Converts values to the driver's types and back.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
@@ -24,33 +23,6 @@ pub(super) fn query_of(statement: Statement) -> Query<'static, Postgres, PgArgum
         Value::Text(text) => query.bind(text),
         Value::Bytes(bytes) => query.bind(bytes),
     })
-}
-
-/// Adds a row in the text format of `COPY`
-/// (<https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2>).
-pub(super) fn copied_row(text: &mut String, row: &[Value]) {
-    for (number, value) in row.iter().enumerate() {
-        if number > 0 {
-            text.push('\t');
-        }
-        // Writing to a string never fails.
-        let _ = match value {
-            Value::Null => text.write_str("\\N"),
-            Value::Integer(number) => write!(text, "{number}"),
-            Value::Text(value) => value.chars().try_for_each(|character| match character {
-                '\\' => text.write_str("\\\\"),
-                '\t' => text.write_str("\\t"),
-                '\n' => text.write_str("\\n"),
-                '\r' => text.write_str("\\r"),
-                character => text.write_char(character),
-            }),
-            Value::Bytes(bytes) => {
-                text.push_str("\\\\x");
-                bytes.iter().try_for_each(|byte| write!(text, "{byte:02x}"))
-            }
-        };
-    }
-    text.push('\n');
 }
 
 /// Converts a value by its own type, whatever the column's type.

@@ -76,7 +76,7 @@ pub(in crate::store) trait Transaction: Send {
         Ok(self.fetch(statement).await?.into_iter().next())
     }
 
-    /// Adds rows and returns the number added. A row that exists already is skipped; of several rows, all may be.
+    /// Adds rows and returns the number added. Rows that exist already are skipped.
     async fn insert(&mut self, insertion: Insertion) -> Result<u64, StoreError>;
 
     /// Suffix of a query that locks its rows against changes by others until the transaction ends. Empty if no other

@@ -54,7 +54,7 @@ impl Statement {
     }
 }
 
-/// Rows to add to a table.
+/// Rows to add to a table. Rows that exist already are skipped.
 #[derive(Debug)]
 pub(in crate::store) struct Insertion {
     pub(in crate::store) table: &'static str,
@@ -64,10 +64,14 @@ pub(in crate::store) struct Insertion {
 }
 
 impl Insertion {
-    /// The text of a statement that adds one row, unless it exists already.
-    pub(in crate::store) fn text_of_one(&self) -> String {
-        let places: Vec<_> = (1..=self.columns.len()).map(|column| format!("${column}")).collect();
-        let (columns, places) = (self.columns.join(", "), places.join(", "));
-        format!("INSERT INTO {} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING", self.table)
+    /// The text of a statement that adds `rows` rows.
+    pub(in crate::store) fn text(&self, rows: usize) -> String {
+        let width = self.columns.len();
+        let row_of = |row: usize| {
+            let places = (1..=width).map(|column| format!("${}", row * width + column));
+            format!("({})", places.collect::<Vec<_>>().join(", "))
+        };
+        let places = (0..rows).map(row_of).collect::<Vec<_>>().join(", ");
+        format!("INSERT INTO {} ({}) VALUES {places} ON CONFLICT DO NOTHING", self.table, self.columns.join(", "))
     }
 }

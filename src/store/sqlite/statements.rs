@@ -15,7 +15,7 @@ pub(super) fn execute(connection: &Connection, statement: &Statement) -> rusqlit
 /// Adds rows one by one, and returns the number added: SQLite has no network round trips, and is slower with a
 /// statement of many rows.
 pub(super) fn insert(connection: &Connection, insertion: &Insertion) -> rusqlite::Result<u64> {
-    let mut prepared = connection.prepare_cached(&insertion.text_of_one())?;
+    let mut prepared = connection.prepare_cached(&insertion.text(1))?;
     let mut added = 0;
     for row in &insertion.rows {
         for (place, value) in (1..).zip(row) {
