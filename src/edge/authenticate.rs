@@ -144,7 +144,8 @@ fn call_of(caller: Caller, action: Action, evidence: Evidence, context: &Request
 pub async fn disclosed<T>(service: &Service, call: &Call, outcome: Result<T, ServiceError>) -> Result<T, ServiceError> {
     let reveals_what_was_read = match &outcome {
         Ok(_) => call.caller.action().only_reads(),
-        Err(ServiceError::Store(_) | ServiceError::NotAdmitted(_)) => false,
+        // What a denial is decided on was read before the gate's check of the evidence, or together with it.
+        Err(ServiceError::Store(_) | ServiceError::NotAdmitted(_) | ServiceError::AccessDenied { .. }) => false,
         Err(_) => true,
     };
     let is_proven = if reveals_what_was_read { service.still_authenticated(call).await } else { Ok(()) };

@@ -151,7 +151,7 @@ impl Transaction for WriteTransaction {
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         if self.has_failed {
-            self.roll_back().await;
+            self.roll_back().await?;
             return Err(StoreError::Unavailable("a statement of the transaction failed".into()));
         }
         self.session.command("COMMIT").await.map_err(errors::of_commit)?;
@@ -159,10 +159,11 @@ impl Transaction for WriteTransaction {
         Ok(())
     }
 
-    async fn roll_back(mut self: Box<Self>) {
+    async fn roll_back(mut self: Box<Self>) -> Result<(), StoreError> {
         if self.session.command("ROLLBACK").await.is_ok() {
             self.session.give_back();
         }
+        Ok(())
     }
 
     fn recorded(&mut self) -> &mut Vec<Uuid> {

@@ -94,8 +94,9 @@ pub(in crate::store) trait Transaction: Send {
     /// Commits. Once this returns `Ok`, the transaction is durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 
-    /// Ends without a change. Dropping the transaction does the same, but may cost its connection.
-    async fn roll_back(self: Box<Self>);
+    /// Ends without a change. Dropping the transaction does the same, but may cost its connection. Once this returns `Ok`,
+    /// what the transaction has read is durable.
+    async fn roll_back(self: Box<Self>) -> Result<(), StoreError>;
 
     /// Ids of the audit events written in this transaction. One of them later shows whether it was committed.
     fn recorded(&mut self) -> &mut Vec<Uuid>;

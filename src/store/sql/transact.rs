@@ -134,8 +134,7 @@ impl<'a> Write<'a> {
         let done = match done.await {
             Ok(done) => done,
             Err(error) => {
-                transaction.roll_back().await;
-                return Err(error);
+                return transaction.roll_back().await.and(Err(error));
             }
         };
         let events = std::mem::take(transaction.recorded());

@@ -86,7 +86,10 @@ fn beside(own: &Connection, writer: &Writer) -> rusqlite::Result<()> {
     copy(own)?;
     // Moves the pages written meanwhile, with writers locked out. The log starts over only when all pages are moved;
     // otherwise it would grow for as long as writes never pause.
-    let _no_writer = writer.blocking_lock();
+    let mut no_writer = writer.blocking_lock();
+    if let Some(writable) = no_writer.as_mut() {
+        writable.commit_group(writer);
+    }
     copy(own)
 }
 

@@ -37,23 +37,24 @@ impl SqliteDatabase {
     /// Opens the database in a file that was checked.
     pub(super) async fn open(path: &Path, owner: Option<Owner>) -> Result<Self, OpenError> {
         let of_driver = |error| OpenError::of_driver(path, error);
-        let readers = Readers::new(path, reading);
         let writer = writer::open(path).map_err(of_driver)?;
         // Readers run beside a writer, so only an attempt to write shows whether another process has locked the store.
         // It also creates the log.
-        drop(writer::begin(&writer, None).await.map_err(of_driver)?);
+        drop(writer::begin(&writer).await.map_err(of_driver)?);
         let files = Files::of(path).map_err(|error| OpenError::of_io(path, error))?;
+        writer::guard(&writer, &files).await;
+        let readers = Readers::new(path, reading, Some(files.clone()));
         Ok(Self { readers, writer, files: Some(files), owner })
     }
 
     /// Like [`Self::open`], but nothing can be written.
     pub(super) fn look(path: &Path) -> Self {
-        Self { readers: Readers::new(path, looking), writer: Writer::default(), files: None, owner: None }
+        Self { readers: Readers::new(path, looking, None), writer: Writer::default(), files: None, owner: None }
     }
 
     /// Returns the result of a read if it came from the files that were opened.
     fn checked<T>(&self, read: rusqlite::Result<T>) -> Result<T, StoreError> {
-        self.files.as_ref().map_or(Ok(()), Files::check)?;
+        self.files.as_ref().map_or(Ok(()), Files::check_database)?;
         Ok(read?)
     }
 }
@@ -75,9 +76,10 @@ impl Database for SqliteDatabase {
     /// One by one: there is no network between them.
     async fn write(&self, steps: &Steps, deadline: Option<Deadline>) -> Result<Vec<u64>, StoreError> {
         let mut transaction = self.begin(Isolation::Serializable, deadline).await?;
-        let counts = steps.run(transaction.as_mut()).await?;
-        transaction.commit().await?;
-        Ok(counts)
+        match steps.run(transaction.as_mut()).await {
+            Ok(counts) => transaction.commit().await.map(|()| counts),
+            Err(error) => transaction.roll_back().await.and(Err(error)),
+        }
     }
 
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>> {
@@ -106,7 +108,7 @@ impl Database for SqliteDatabase {
         _deadline: Option<Deadline>,
     ) -> Result<Box<dyn Transaction>, StoreError> {
         self.files.as_ref().map_or(Ok(()), Files::check)?;
-        Ok(Box::new(writer::begin(&self.writer, self.files.as_ref()).await?))
+        Ok(Box::new(writer::begin(&self.writer).await?))
     }
 
     async fn close(&self) {

@@ -25,6 +25,11 @@ pub(super) fn code_of(error: &Error) -> Option<i32> {
     error.sqlite_error().map(|error| error.extended_code & 0xff)
 }
 
+/// The same with the extension bits, or 0 of any other error.
+pub(super) fn extended_code_of(error: &Error) -> i32 {
+    error.sqlite_error().map_or(ffi::SQLITE_OK, |error| error.extended_code)
+}
+
 /// Whether another connection holds a lock.
 pub(super) fn is_locked(error: &Error) -> bool {
     matches!(code_of(error), Some(code::BUSY | code::LOCKED))

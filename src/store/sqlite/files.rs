@@ -1,8 +1,8 @@
 //! Detects whether the files of a store are still those that were opened.
 //!
 //! SQLite keeps using files that were removed, or replaced under their names; what it commits to them is lost when the
-//! process ends. So this compares their identity before a transaction begins, after each commit and after each read.
-//! That takes microseconds.
+//! process ends. So this compares their identity before a transaction begins and after each commit. After a read, it
+//! compares that of the database alone, unless the connection is new: any other has its log open.
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -33,7 +33,7 @@ type Identity = (u64, u64);
 pub(super) struct Lost(PathBuf);
 
 impl Files {
-    /// The files that have these names now: the database, its write-ahead log and the log's index. All exist while the
+    /// The files that have these names now, in this order: the database, its write-ahead log and the log's index. All exist while the
     /// store is open.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         let known = |path: PathBuf| identity_of(&path).map(|identity| (path, identity));
@@ -43,10 +43,20 @@ impl Files {
 
     /// Checks that the files are still the same. Logs it once if they are not.
     pub(super) fn check(&self) -> Result<(), Lost> {
+        self.check_first(self.0.files.len())
+    }
+
+    /// Checks that the database is still the same, and that no earlier check failed.
+    pub(super) fn check_database(&self) -> Result<(), Lost> {
+        self.check_first(1)
+    }
+
+    fn check_first(&self, count: usize) -> Result<(), Lost> {
         if let Some(lost) = self.0.lost.get() {
             return Err(lost.clone());
         }
-        let Some((path, _)) = self.0.files.iter().find(|(path, identity)| !is_still(path, *identity)) else {
+        let mut checked = self.0.files.iter().take(count);
+        let Some((path, _)) = checked.find(|(path, identity)| !is_still(path, *identity)) else {
             return Ok(());
         };
         let lost = Lost(path.clone());

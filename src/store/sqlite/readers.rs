@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::errors;
+use super::files::Files;
 use super::lock_retries::{apart, in_turn};
 use crate::ports::retries::FILE_LOCK_PATIENCE;
 
@@ -24,24 +25,31 @@ pub(super) struct Readers(Arc<Shared>);
 struct Shared {
     path: PathBuf,
     open: fn(&Path) -> rusqlite::Result<Connection>,
+    /// `None` if nothing is written.
+    files: Option<Files>,
     /// `None` once closed.
     idle: Mutex<Option<Vec<Connection>>>,
     at_length: Arc<Semaphore>,
 }
 
 impl Readers {
-    /// Connections to the database in that file, opened with that function.
-    pub(super) fn new(path: &Path, open: fn(&Path) -> rusqlite::Result<Connection>) -> Self {
+    /// Connections to the database in that file, opened with that function, while the files are still these.
+    pub(super) fn new(path: &Path, open: fn(&Path) -> rusqlite::Result<Connection>, files: Option<Files>) -> Self {
         let (idle, at_length) = (Mutex::new(Some(Vec::new())), Arc::new(Semaphore::new(AT_LENGTH)));
-        Self(Arc::new(Shared { path: path.to_owned(), open, idle, at_length }))
+        Self(Arc::new(Shared { path: path.to_owned(), open, files, idle, at_length }))
     }
 
     /// Reads on the calling thread: from mapped or cached memory that is faster than waking another thread. Never
     /// waits: if another connection holds a lock, returns that error.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let idle = self.0.idle.lock().as_mut().ok_or_else(errors::closed)?.pop();
+        let is_new = idle.is_none();
         let connection = idle.map_or_else(|| (self.0.open)(&self.0.path), Ok)?;
         let answer = read(&connection);
+        if is_new && let Some(files) = &self.0.files {
+            // It found the log by its name, now. The files remember a problem for the check after the read.
+            let _ = files.check();
+        }
         let is_reusable = connection.is_autocommit();
         if let Some(kept) = self.0.idle.lock().as_mut().filter(|kept| is_reusable && kept.len() < KEPT_CONNECTIONS) {
             kept.push(connection);

@@ -39,11 +39,30 @@ pub(super) fn fetch(connection: &Connection, statement: &Statement) -> rusqlite:
 /// Runs statements on one snapshot and returns the rows of each.
 pub(super) fn fetch_all(connection: &Connection, statements: &[Statement]) -> rusqlite::Result<Vec<Vec<Row>>> {
     let fetch = |statement| fetch(connection, statement);
-    if let [statement] = statements {
-        return Ok(vec![fetch(statement)?]);
+    match statements {
+        [statement] => Ok(vec![fetch(statement)?]),
+        [first, others @ ..] => {
+            // A statement that still has rows to give keeps its snapshot, without the commands of a transaction.
+            let (mut rows, mut found_others) = (Vec::new(), Vec::new());
+            each_row(connection, first, |row| {
+                if rows.is_empty() {
+                    found_others.extend(others.iter().map(fetch));
+                }
+                rows.push(row);
+                ControlFlow::Continue(())
+            })?;
+            if rows.is_empty() {
+                return fetch_in_transaction(connection, statements);
+            }
+            std::iter::once(Ok(rows)).chain(found_others).collect()
+        }
+        [] => Ok(Vec::new()),
     }
+}
+
+fn fetch_in_transaction(connection: &Connection, statements: &[Statement]) -> rusqlite::Result<Vec<Vec<Row>>> {
     command(connection, "BEGIN")?;
-    let found = statements.iter().map(fetch).collect();
+    let found = statements.iter().map(|statement| fetch(connection, statement)).collect();
     command(connection, "COMMIT")?;
     found
 }

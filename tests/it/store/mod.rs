@@ -33,6 +33,7 @@ mod sqlite;
 mod sqlite_damage;
 mod sqlite_files;
 mod sqlite_full_disk;
+mod sqlite_groups;
 mod sqlite_owner;
 mod tokens;
 mod upgrades;
