@@ -27,7 +27,8 @@ pub(super) fn with_callers(
 ) -> impl HttpService {
     service_fn(move |request: Request<Body>| {
         let (mut inner, service, certificate) = (inner.clone(), Arc::clone(&service), certificate.clone());
-        async move {
+        // On the heap: each layer outside would hold this future twice, and copy and wipe it.
+        Box::pin(async move {
             let (mut head, body) = request.into_parts();
             if is_ours(head.uri.path()) {
                 match authenticated(&head, &service, certificate.as_ref()).await {
@@ -36,7 +37,7 @@ pub(super) fn with_callers(
                 };
             }
             inner.call(Request::from_parts(head, body)).await
-        }
+        })
     })
 }
 

@@ -111,12 +111,12 @@ pub(super) async fn begin(writer: &Writer) -> rusqlite::Result<WriteTransaction>
     let writable = OwnedMutexGuard::try_map(guard, Option::as_mut).map_err(|_| errors::closed())?;
     let mut held = Held { writable, writer: Arc::clone(writer), open: None };
     if held.writable.group.is_empty() {
-        let begun = &mut held;
-        let begin = move || {
-            begun.writable.checkpoints.before_write(begun.connection())?;
-            command(begun.connection(), "BEGIN IMMEDIATE")
+        let writing = &mut held;
+        let attempt = move || {
+            writing.writable.checkpoints.before_write(writing.connection())?;
+            command(writing.connection(), "BEGIN IMMEDIATE")
         };
-        until_unlocked(begin).await?;
+        until_unlocked(attempt).await?;
         held.open = Some(Open::First);
     } else {
         command(held.connection(), "SAVEPOINT joined")?;

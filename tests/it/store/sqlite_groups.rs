@@ -100,13 +100,13 @@ async fn run(store: &SqlStore, write: Write) -> String {
 }
 
 /// Everything that the writes may change.
-async fn content(store: &SqlStore) -> String {
-    let mut content = String::new();
+async fn content(store: &SqlStore) -> Vec<String> {
+    let mut content = Vec::new();
     for number in 0..USERS {
-        content += &format!("{:?}\n", store.credential(user(number)).await.unwrap());
+        content.push(format!("{:?}", store.credential(user(number)).await.unwrap()));
     }
     for number in 0..2 {
-        content += &format!("{:?}\n", store.failures(&pair(number, 1)).await.unwrap());
+        content.push(format!("{:?}", store.failures(&pair(number, 1)).await.unwrap()));
     }
     content
 }
