@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use tokio::task::JoinHandle;
 
 use super::connect::writing;
-use super::errors::{code, code_of, of_code};
+use super::errors::{code, code_of, is_locked, of_code};
 use super::writer::Writer;
 
 /// How many pages the log grows between checkpoints, the same as SQLite's default: about 4 MiB.
@@ -22,7 +22,7 @@ pub(super) struct Checkpoints {
     /// Length of the log when the last checkpoint began.
     began_at: i64,
     under_way: Option<JoinHandle<()>>,
-    /// Whether a write or a checkpoint failed and no checkpoint has succeeded since.
+    /// Whether a write or a checkpoint failed and the log has not been moved since.
     is_short_of_room: Arc<AtomicBool>,
 }
 
@@ -36,8 +36,7 @@ impl Checkpoints {
     /// After a full disk, moves the log before anything is added to it. Only then can it start over; if writes came first,
     /// it could take all the room that somebody has made, and there would be none to move it to.
     pub(super) fn before_write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.is_short_of_room.load(Ordering::Relaxed) {
-            copy(connection)?;
+        if self.is_short_of_room.load(Ordering::Relaxed) && copy(connection)? == Copied::All {
             self.is_short_of_room.store(false, Ordering::Relaxed);
         }
         Ok(())
@@ -45,7 +44,7 @@ impl Checkpoints {
 
     /// Begins a checkpoint in the background if one is due.
     pub(super) fn after_commit(&mut self, connection: &Connection, committed: &rusqlite::Result<()>, writer: &Writer) {
-        if committed.as_ref().is_err_and(|error| code_of(error) == Some(code::FULL)) {
+        if committed.as_ref().is_err_and(|error| matches!(code_of(error), Some(code::FULL | code::IOERR))) {
             self.is_short_of_room.store(true, Ordering::Relaxed);
         }
         if self.under_way.as_ref().is_some_and(|thread| !thread.is_finished()) {
@@ -61,9 +60,13 @@ impl Checkpoints {
             self.began_at = pages;
             let (path, writer, is_short) = (self.path.clone(), Arc::clone(writer), Arc::clone(&self.is_short_of_room));
             self.under_way = Some(tokio::task::spawn_blocking(move || {
-                if let Err(error) = connect(&path).and_then(|own| beside(&own, &writer)) {
-                    tracing::warn!(%error, "can't checkpoint the write-ahead log; the next write tries again first");
-                    is_short.store(true, Ordering::Relaxed);
+                match connect(&path).and_then(|own| beside(&own, &writer)) {
+                    Err(error) if !is_locked(&error) => {
+                        tracing::warn!(%error, "can't checkpoint the write-ahead log; the next write tries again first");
+                        is_short.store(true, Ordering::Relaxed);
+                    }
+                    // Another checkpoint is under way.
+                    Ok(()) | Err(_) => {}
                 }
             }));
         }
@@ -90,11 +93,23 @@ fn beside(own: &Connection, writer: &Writer) -> rusqlite::Result<()> {
     if let Some(writable) = no_writer.as_mut() {
         writable.commit_group(writer);
     }
-    copy(own)
+    copy(own).map(drop)
+}
+
+/// How much of the log a checkpoint moved.
+#[derive(PartialEq, Eq)]
+enum Copied {
+    All,
+    /// The rest waits for a reader.
+    Part,
 }
 
 /// Fails as locked while another checkpoint runs.
-fn copy(connection: &Connection) -> rusqlite::Result<()> {
-    let is_kept_out: bool = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(0))?;
-    if is_kept_out { Err(of_code(code::BUSY, "another checkpoint is under way")) } else { Ok(()) }
+fn copy(connection: &Connection) -> rusqlite::Result<Copied> {
+    let copied = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+    match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], copied)? {
+        (true, ..) => Err(of_code(code::BUSY, "another checkpoint is under way")),
+        (false, pages, moved) if moved < pages => Ok(Copied::Part),
+        (false, ..) => Ok(Copied::All),
+    }
 }

@@ -13,6 +13,7 @@ pub(super) mod code {
     pub(crate) const LOCKED: i32 = ffi::SQLITE_LOCKED;
     pub(crate) const READONLY: i32 = ffi::SQLITE_READONLY;
     pub(crate) const INTERRUPT: i32 = ffi::SQLITE_INTERRUPT;
+    pub(crate) const IOERR: i32 = ffi::SQLITE_IOERR;
     pub(crate) const CORRUPT: i32 = ffi::SQLITE_CORRUPT;
     pub(crate) const FULL: i32 = ffi::SQLITE_FULL;
     pub(crate) const CANTOPEN: i32 = ffi::SQLITE_CANTOPEN;

@@ -68,6 +68,7 @@ async fn a_commit_that_no_standby_has_is_not_said_to_be_made() {
                 Ok(_) => made += 1,
                 Err(error) => break (made, error),
             }
+            assert!(made < 10_000, "no commit waits for a standby");
         }
     });
     // What waits for one is there then for all to see, and nowhere else.

@@ -106,6 +106,7 @@ async fn on_a_disk_that_the_log_would_fill() {
     made += 1;
     let mut refused = 0;
     while refused < 20 {
+        assert!(made < 10_000, "the disk is never full");
         if store.commit(&change(id, Some(made))).await.is_ok() {
             made += 1;
         } else {
