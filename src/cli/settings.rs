@@ -17,6 +17,11 @@ pub(super) struct SettingArgs {
 }
 
 impl SettingArgs {
+    /// Those of a file, without flags.
+    pub(super) const fn of_file(file: Option<PathBuf>) -> Self {
+        Self { file, flags: Vec::new() }
+    }
+
     /// Loads the settings from the flags, the environment and the file that either of them names.
     pub(super) fn load(&self, environment: &Environment) -> Result<Effective, Failure> {
         let path = self.file.clone().or_else(|| environment.text(FILE_VARIABLE).map(PathBuf::from));

@@ -82,6 +82,13 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
+/// Whether a text stands where a system keeps a hash, and says that there is no password.
+pub fn says_no_password(text: &str) -> bool {
+    let crypt = text.get(..7).filter(|prefix| prefix.eq_ignore_ascii_case("{CRYPT}"));
+    let text = crypt.and_then(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
+    text.starts_with('!') || ["", "*", "*LK*", "*NP*"].contains(&text)
+}
+
 /// A short digest of a hash, kept after the hash itself is gone. It is no longer than the shortest usual salt, which is gone
 /// too: for every password there is a salt with which the digest is right, so it confirms no guess. Two hashes of one subject
 /// have the same digest once in four billion times.

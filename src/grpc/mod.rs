@@ -48,6 +48,7 @@ use crate::edge::Measures;
 use crate::ports::{Entropy, PeerCertificate};
 use crate::service::Service;
 use admin_service::AdminEdge;
+pub(crate) use admin_service::read_import_row;
 use authenticate::with_callers;
 use callerless::{StreamLimits, with_stream_limits};
 use context::{Contexts, with_contexts};

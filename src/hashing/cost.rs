@@ -146,6 +146,10 @@ pub enum CostError {
 pub struct Ceiling(Parameters);
 
 impl Ceiling {
+    /// Above everything that any engine verifies.
+    pub(super) const HIGHEST: Self =
+        Self(Parameters { memory_kib: u32::MAX, iterations: u32::MAX, parallelism: u32::MAX });
+
     /// The ceiling of an engine that makes hashes of that cost. It is never below the default cost, nor below the
     /// passes and lanes in use elsewhere, so that lowering the cost among the OWASP lines locks no subject out.
     pub fn of(cost: Cost) -> Self {

@@ -13,6 +13,7 @@ use super::kernel::{CantAllocate, KernelChoice, KernelSetting};
 use super::memory::{self, Arenas, TooLittleMemory};
 use super::phc::Recipe;
 use super::queue::{Counts, Fate, Form, Load, Queue};
+use super::reader::HashReader;
 use super::worker::NewKernel;
 use crate::domain::credential::PasswordHash;
 use crate::domain::hash_problem::HashProblem;
@@ -153,11 +154,8 @@ impl Hasher for HashEngine {
     }
 
     fn imported(&self, hash: &PasswordHash) -> Result<PasswordHash, HashProblem> {
-        let stored = self.shared.read(hash)?;
-        match stored.method.opt_in() {
-            Some(algorithm) if !self.shared.allowed.allows(algorithm) => Err(HashProblem::NotAllowed(algorithm)),
-            _ => Ok(PasswordHash::new(stored.to_string())),
-        }
+        let reader = HashReader::new(self.shared.ceiling, self.shared.allowed);
+        Ok(PasswordHash::new(reader.read(hash)?.to_string()))
     }
 
     fn describe(&self, hash: &PasswordHash) -> HashDescription {

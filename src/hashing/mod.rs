@@ -18,6 +18,7 @@ mod memory;
 mod pepper;
 mod phc;
 mod queue;
+mod reader;
 mod times;
 mod worker;
 
@@ -27,3 +28,4 @@ pub use kernel::{CantAllocate, CantCompute, KernelChoice, KernelSetting};
 pub use measure::{BareKernel, Gauge, MeasureError, Measured};
 pub use memory::TooLittleMemory;
 pub use pepper::{KeyRing, LineProblem, RingMistake, Rotated, Rotation, Unmet, new_key};
+pub use reader::{HashReader, algorithm_of};

@@ -1,5 +1,7 @@
 //! Requests and results of the use cases, parsed.
 
+mod imports;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +11,7 @@ use crate::domain::audit_event::AuditEvent;
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::candidate_policy::Comparisons;
 use crate::domain::change_event::{ChangeEvent, Position};
-use crate::domain::credential::{ExpectedVersion, PasswordHash, Version};
-use crate::domain::field::InvalidField;
+use crate::domain::credential::{ExpectedVersion, Version};
 use crate::domain::named_caller::Member;
 use crate::domain::names::{AccountName, ClientToken, DomainName, FreeName, InstanceId, Region, TenantName};
 use crate::domain::page::Page;
@@ -21,6 +22,8 @@ use crate::domain::time::Timestamp;
 use crate::ports::store::{SubjectEntry, UnreadableEvent};
 use crate::service::ServiceError;
 use zeroize::Zeroizing;
+
+pub use imports::{ImportOptions, ImportReport, ImportedPassword, Refusals, RefusedRow, RowProblem, RowToImport};
 
 /// Guards of a change, so that it is neither made twice nor made on a version that the caller does not know.
 #[derive(Debug, Clone, Default)]
@@ -248,83 +251,6 @@ pub struct AuditItem {
     pub cursor: Position,
     /// The event; `None` for a cursor alone.
     pub event: Option<Result<AuditEvent, UnreadableEvent>>,
-}
-
-/// How an import is done.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ImportOptions {
-    /// Check everything and store nothing.
-    pub is_dry_run: bool,
-    /// Leave out rows that differ from an existing subject, instead of refusing them.
-    pub skips_existing: bool,
-}
-
-/// A subject with the hash of its password, as far as it could be read.
-pub struct RowToImport {
-    /// The number that identifies the row.
-    pub number: u64,
-    /// Its tenant.
-    pub tenant: Option<TenantName>,
-    /// Its name.
-    pub name: Option<SubjectName>,
-    /// Its attributes.
-    pub attributes: Option<GivenAttributes>,
-    /// The hash.
-    pub hash: Option<PasswordHash>,
-    /// When the password was set; `None` means now.
-    pub changed_at: Option<Timestamp>,
-    /// The problems found so far. Every part that could not be read has a problem here.
-    pub problems: Vec<RowProblem>,
-}
-
-/// What is wrong with a row of an import.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RowProblem {
-    /// An invalid field.
-    Field(InvalidField),
-    /// A problem that the reader of the row reports, because it could not read all of it.
-    Reported {
-        /// The field.
-        field: String,
-        /// The stable name of the problem.
-        reason: String,
-        /// The problem in words.
-        description: String,
-    },
-    /// The tenant does not exist.
-    TenantAbsent,
-    /// The instance does not exist.
-    InstanceAbsent,
-    /// The subject exists already, with another hash or none.
-    OtherHash,
-    /// The subject exists already, with other attributes.
-    OtherAttributes,
-}
-
-/// A row of an import that was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedRow {
-    /// Its number.
-    pub row_number: u64,
-    /// All of its problems.
-    pub problems: Vec<RowProblem>,
-}
-
-/// Result of an import. Each row is counted once.
-#[derive(Debug, Default)]
-pub struct ImportReport {
-    /// Rows that were stored.
-    pub imported: u64,
-    /// Rows that existed already.
-    pub unchanged: u64,
-    /// Rows that were left out because their subjects exist.
-    pub skipped: u64,
-    /// Rows that were refused.
-    pub refused: u64,
-    /// Valid rows whose batch was refused because of others.
-    pub held_back: u64,
-    /// The first of the refused rows.
-    pub refused_rows: Vec<RefusedRow>,
 }
 
 /// The wrong passwords in a row that count for a subject.

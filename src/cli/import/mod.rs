@@ -1,8 +1,11 @@
 //! `import`.
 
+mod offline;
 mod progress;
+mod report;
 mod row;
 mod source;
+mod systems;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -17,18 +20,20 @@ use tonic::Request;
 
 use super::admin::refusal;
 use super::caller::CallerArgs;
+use super::configuration::load_offline;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::file_format::Format;
+use super::settings::SettingArgs;
 use super::terminal::Terminal;
-use crate::domain::text::printable;
 use crate::grpc::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
-use crate::grpc::generated::credential::admin::v1::{
-    ImportCredentialsRequest, ImportCredentialsResponse, ImportOptions,
-};
+use crate::grpc::generated::credential::admin::v1::{ImportCredentialsRequest, ImportOptions};
+use crate::hashing::HashReader;
+use crate::server::engine_settings;
 use progress::Progress;
-use row::column;
+use report::{Algorithms, report};
 use source::{Batches, Rows};
+use systems::FromSystem;
 
 /// Batches that are read ahead of the service.
 const READ_AHEAD: usize = 2;
@@ -40,8 +45,13 @@ Columns: tenant, kind (mail-domain, ram-user, iam-user or instance-account), nam
 tags, hash, change_time. Rows are sent in batches, each of which is stored as a whole or not at all. Existing
 subjects are not changed, so an interrupted import can be completed by running it again.
 
-Example:
-  credentiald import users.csv --dry-run";
+With --from, rows are accounts of another system's own file; `docs/importing.md` has each.
+
+Exit status: 0 every row was imported, unchanged or skipped; 1 a row was refused, or the call failed; 2 usage.
+
+Examples:
+  credentiald import users.csv --dry-run
+  credentiald import realm.json --from keycloak --kind iam-user --map name=id --map user_name=username --dry-run";
 
 /// Import subjects with hashes that other systems made, from JSON lines or CSV.
 ///
@@ -54,12 +64,14 @@ pub(super) struct ImportArgs {
     /// Format of the file. Default: CSV if its name ends in `.csv`, otherwise JSON lines.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// Check everything as usual, but store nothing.
-    #[arg(long)]
-    dry_run: bool,
-    /// Leave subjects alone that exist with another hash or other attributes, instead of refusing their rows.
-    #[arg(long)]
-    skip_existing: bool,
+    /// Check the file without a service: everything but what exists there.
+    #[arg(long, requires = "dry_run", conflicts_with = "skip_existing")]
+    offline: bool,
+    /// Configuration of the service, for `--offline`. Default: the default settings.
+    #[arg(long, value_name = "FILE", requires = "offline")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    system: FromSystem,
     /// What the other system does with a password before it hashes it, for all rows. No hash shows it.
     #[arg(long, value_name = "SYSTEM")]
     pre_hash: Option<PreHash>,
@@ -67,7 +79,30 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 1, hide_default_value = true)]
     from_row: u64,
     #[command(flatten)]
+    options: OptionArgs,
+    #[command(flatten)]
     caller: CallerArgs,
+}
+
+/// What is done with rows.
+#[derive(Debug, Clone, Copy, Args)]
+struct OptionArgs {
+    /// Check everything as usual, but store nothing, and count the algorithms of the hashes.
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave subjects alone that exist with another hash or other attributes, instead of refusing their rows.
+    #[arg(long)]
+    skip_existing: bool,
+    /// Take a row without a hash (empty, `!` and what follows, `*`) as a subject without a password, instead of refusing it.
+    #[arg(long)]
+    without_password: bool,
+}
+
+impl From<OptionArgs> for ImportOptions {
+    fn from(args: OptionArgs) -> Self {
+        let OptionArgs { dry_run, skip_existing, without_password } = args;
+        Self { dry_run, skip_existing, without_password }
+    }
 }
 
 /// A system that changes passwords before it hashes them.
@@ -95,21 +130,34 @@ impl PreHash {
 pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     let (input, bytes) = open(&args.file)?;
     let progress = Progress::new(bytes);
-    let rows =
-        Rows::new(Box::new(BufReader::new(progress.reading(input))), args.format.unwrap_or(Format::of(&args.file)))?;
+    let input = Box::new(BufReader::new(progress.reading(input)));
+    let rows = match args.system.rows(input) {
+        Ok(rows) => Rows::System(rows),
+        Err(input) => Rows::new(input, args.format.unwrap_or(Format::of(&args.file)))?,
+    };
+    let algorithms = Algorithms::default();
+    let batches = Batches::new(rows, args.from_row, args.pre_hash.map_or("", PreHash::mark).to_owned());
+    if args.offline {
+        let config = load_offline(&SettingArgs::of_file(args.config.clone()), environment)?.config;
+        let hashes = HashReader::of(&engine_settings(&config).map_err(Failure::failed)?);
+        let checked = offline::check(batches, hashes, args.options.without_password, &algorithms)?;
+        return report(&checked, Some(&algorithms), terminal);
+    }
     let (channel, authorization) = args.caller.connect(environment).await?;
     let mut client = AdminServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
 
-    let (sender, batches) = mpsc::channel(READ_AHEAD);
+    let (sender, sent) = mpsc::channel(READ_AHEAD);
     let (ended, end) = oneshot::channel();
-    let (from_row, before_hashes) = (args.from_row, args.pre_hash.map_or("", PreHash::mark).to_owned());
     // Not a task of the runtime, which would wait for it: a pipe may never end.
-    thread::spawn(move || ended.send(read(Batches::new(rows, from_row, before_hashes), &sender)));
-    let options = ImportOptions { dry_run: args.dry_run, skip_existing: args.skip_existing };
-    let options = ImportCredentialsRequest { options: Some(options), rows: Vec::new() };
-    let sent = progress.clone();
-    let batches = ReceiverStream::new(batches).map(move |batch| {
-        sent.add_rows(batch.rows.len());
+    thread::spawn(move || ended.send(read(batches, &sender)));
+    let options = ImportCredentialsRequest { options: Some(args.options.into()), rows: Vec::new() };
+    let dry_run = args.options.dry_run.then_some(algorithms);
+    let (shown, counted) = (progress.clone(), dry_run.clone());
+    let batches = ReceiverStream::new(sent).map(move |batch| {
+        shown.add_rows(batch.rows.len());
+        if let Some(algorithms) = &counted {
+            algorithms.count(&batch.rows);
+        }
         batch
     });
     let mut request = Request::new(tokio_stream::once(options).chain(batches));
@@ -121,7 +169,7 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
         Failure::failed(format!("{}\n  {again}", refusal::text(&status)))
     })?;
     end.await.map_err(Failure::failed)??;
-    report(&response.into_inner(), args.dry_run, terminal)
+    report(&response.into_inner(), dry_run.as_ref(), terminal)
 }
 
 /// Reads batches and sends them to the channel, as fast as it takes them.
@@ -147,28 +195,4 @@ fn open(path: &Path) -> Result<(Box<dyn Read + Send>, Option<u64>), Failure> {
     };
     let (file, bytes) = open().map_err(|error| Failure::caused(format!("can't read {}", path.display()), &error))?;
     Ok((Box::new(file), bytes))
-}
-
-/// Prints each problem of a refused row on a line of its own, then the totals.
-fn report(response: &ImportCredentialsResponse, dry_run: bool, terminal: &mut Terminal) -> Result<(), Failure> {
-    for row in &response.refused_rows {
-        for problem in &row.problems {
-            let column = column(&problem.field).map(|column| format!("{column}: ")).unwrap_or_default();
-            let line = format!("row {}: {column}{} ({})", row.row_number, problem.description, problem.reason);
-            terminal.print(&printable(&line))?;
-        }
-    }
-    if response.refused_rows_left_out > 0 {
-        terminal.print(&format!("and {} more refused rows", response.refused_rows_left_out))?;
-    }
-    let ImportCredentialsResponse { imported, unchanged, skipped, refused, held_back, .. } = response;
-    let prefix = if dry_run { "dry run: " } else { "" };
-    terminal.print(&format!(
-        "{prefix}imported {imported}, unchanged {unchanged}, skipped {skipped}, refused {refused}, held back with them {held_back}"
-    ))?;
-    match refused {
-        0 => Ok(()),
-        1 => Err(Failure::failed("1 row was refused")),
-        _ => Err(Failure::failed(format!("{refused} rows were refused"))),
-    }
 }

@@ -7,6 +7,7 @@ use prost::Message;
 use serde_json::Value;
 
 use super::row::{COLUMNS, Draft, trimmed};
+use super::systems::SystemRows;
 use crate::cli::failure::Failure;
 use crate::cli::file_format::Format;
 use crate::domain::text::BYTE_ORDER_MARK;
@@ -26,6 +27,7 @@ pub(super) type Input = Box<dyn BufRead + Send>;
 pub(super) enum Rows {
     Jsonl(JsonLines),
     Csv(CsvRecords),
+    System(SystemRows),
 }
 
 /// A JSON object on each line. A row has the number of its line; empty lines are skipped.
@@ -57,6 +59,7 @@ impl Iterator for Rows {
         let row = match self {
             Self::Jsonl(lines) => lines.read(),
             Self::Csv(records) => records.read(),
+            Self::System(rows) => rows.read(),
         };
         let row = row.map_err(|error| Failure::caused("can't read the next row", &error)).transpose()?;
         Some(row.map(|row| match row.encoded_len() {

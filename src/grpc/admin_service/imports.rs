@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tonic::Status;
 
 use super::wire;
-use crate::domain::credential::PasswordHash;
+use crate::domain::credential::{PasswordHash, says_no_password};
 use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
 use crate::domain::names::{IamUserName, Region, TenantName};
 use crate::domain::subject::{GivenAttributes, InstanceAccountStatus, MailDomainStatus, SubjectKind};
@@ -15,7 +15,9 @@ use crate::grpc::calls::Messages;
 use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::point_in_time;
 use crate::grpc::generated::credential::v1::subject_name::Subject;
-use crate::service::requests::{ImportOptions, ImportReport, RefusedRow, RowProblem, RowToImport};
+use crate::service::requests::{
+    ImportOptions, ImportReport, ImportedPassword, Refusals, RefusedRow, RowProblem, RowToImport,
+};
 use crate::service::{Call, Import, Service, ServiceError};
 
 const MAX_ROWS: usize = 1000;
@@ -58,7 +60,9 @@ async fn add_all(
         let (mut batches, mut end) = (Vec::with_capacity(together.len()), None);
         for wire::ImportCredentialsRequest { options, rows } in together {
             let begun = begin(service, &call, import, options);
-            match begun.and_then(|()| read_all(rows, own_tenant.as_ref(), &mut next_number)) {
+            let takes_no_password = import.as_ref().is_some_and(Import::takes_no_password);
+            let read = |()| read_all(rows, own_tenant.as_ref(), &mut next_number, takes_no_password);
+            match begun.and_then(read) {
                 Ok(rows) => batches.push(rows),
                 Err(error) => {
                     end = Some(error);
@@ -87,8 +91,12 @@ fn begin(
         }
         (Some(_), None) => Ok(()),
         (None, options) => {
-            let wire::ImportOptions { dry_run, skip_existing } = options.unwrap_or_default();
-            let options = ImportOptions { is_dry_run: dry_run, skips_existing: skip_existing };
+            let wire::ImportOptions { dry_run, skip_existing, without_password } = options.unwrap_or_default();
+            let options = ImportOptions {
+                is_dry_run: dry_run,
+                skips_existing: skip_existing,
+                takes_no_password: without_password,
+            };
             *import = Some(service.import(call.clone(), options)?);
             Ok(())
         }
@@ -99,6 +107,7 @@ fn read_all(
     rows: Vec<wire::ImportRow>,
     own_tenant: Option<&TenantName>,
     next_number: &mut u64,
+    takes_no_password: bool,
 ) -> Result<Vec<RowToImport>, ServiceError> {
     if rows.len() > MAX_ROWS {
         let problem = FieldProblem::TooLong { max: MAX_ROWS, found: rows.len(), unit: LengthUnit::Entries };
@@ -107,12 +116,18 @@ fn read_all(
     let read = |row: wire::ImportRow| {
         let place = *next_number;
         *next_number += 1;
-        read(row, place, own_tenant)
+        read_import_row(row, place, own_tenant, takes_no_password)
     };
     Ok(rows.into_iter().map(read).collect())
 }
 
-fn read(row: wire::ImportRow, place: u64, own_tenant: Option<&TenantName>) -> RowToImport {
+/// Reads a row, which has the number `place` if it has none of its own.
+pub(crate) fn read_import_row(
+    row: wire::ImportRow,
+    place: u64,
+    own_tenant: Option<&TenantName>,
+    takes_no_password: bool,
+) -> RowToImport {
     let mut fields = Fields::default();
     let tenant = match (row.tenant.as_str(), own_tenant) {
         ("", Some(own)) => Ok(own.clone()),
@@ -129,8 +144,12 @@ fn read(row: wire::ImportRow, place: u64, own_tenant: Option<&TenantName>) -> Ro
     let kind = row.subject.as_ref().and_then(|name| name.subject.as_ref()).map(Subject::kind);
     let attributes = fields.take_all(attributes.read(kind));
     let name = fields.subject(row.subject);
-    let hash = if row.hash.is_empty() { Err(FieldProblem::Missing) } else { Ok(PasswordHash::new(row.hash)) };
-    let hash = fields.take("hash", hash);
+    let password = match row.hash {
+        hash if takes_no_password && says_no_password(&hash) => Ok(ImportedPassword::Absent),
+        hash if hash.is_empty() => Err(FieldProblem::Missing),
+        hash => Ok(ImportedPassword::Hash(PasswordHash::new(hash))),
+    };
+    let password = fields.take("hash", password);
     let changed_at = row.change_time.and_then(|time| fields.take("change_time", point_in_time(time)));
 
     let reported: Vec<_> = row.problems.into_iter().take(MAX_REPORTED_PROBLEMS).collect();
@@ -142,7 +161,7 @@ fn read(row: wire::ImportRow, place: u64, own_tenant: Option<&TenantName>) -> Ro
     let own = fields.problems().into_iter().filter(|invalid| !is_reported(invalid)).map(RowProblem::Field);
     let problems = own.chain(reported.iter().map(Into::into)).collect();
     let number = if row.row_number == 0 { place } else { row.row_number };
-    RowToImport { number, tenant, name, attributes, hash, changed_at, problems }
+    RowToImport { number, tenant, name, attributes, password, changed_at, problems }
 }
 
 /// The attributes in a row of any kind.
@@ -207,10 +226,26 @@ impl From<&wire::RowProblem> for RowProblem {
 
 impl From<ImportReport> for wire::ImportCredentialsResponse {
     fn from(report: ImportReport) -> Self {
-        let ImportReport { imported, unchanged, skipped, refused, held_back, refused_rows } = report;
-        let refused_rows: Vec<_> = refused_rows.into_iter().map(wire::RefusedRow::from).collect();
-        let refused_rows_left_out = refused.saturating_sub(refused_rows.len().try_into().unwrap_or(u64::MAX));
-        Self { imported, unchanged, skipped, refused, held_back, refused_rows, refused_rows_left_out }
+        let refused_rows: Vec<_> = report.refused_rows.into_iter().map(wire::RefusedRow::from).collect();
+        let reported = refused_rows.len().try_into().unwrap_or(u64::MAX);
+        Self {
+            imported: report.imported,
+            unchanged: report.unchanged,
+            skipped: report.skipped,
+            refused: report.refused,
+            held_back: report.held_back,
+            refused_rows,
+            refused_rows_left_out: report.refused.saturating_sub(reported),
+            refusals: report.refusals.into_iter().map(Into::into).collect(),
+            needed_ceiling_kib: report.needed_ceiling_kib.unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Refusals> for wire::Refusals {
+    fn from(refusals: Refusals) -> Self {
+        let wire::RowProblem { field, reason, .. } = refusals.example.into();
+        Self { field, reason, count: refusals.count }
     }
 }
 

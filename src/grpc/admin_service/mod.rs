@@ -21,6 +21,7 @@ use std::sync::Arc;
 use super::generated::credential::admin::v1 as wire;
 use super::rpc_methods::rpc_methods;
 use crate::service::Service;
+pub(crate) use imports::read_import_row;
 use wire::admin_service_server::AdminService;
 
 /// The service on the wire.

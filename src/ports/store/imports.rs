@@ -30,15 +30,15 @@ pub struct FoundSubject {
     pub first_hash: Option<HashDigest>,
 }
 
-/// A subject with the hash of the password that it had elsewhere. It starts at version 1.
+/// A subject with the hash of the password that it had elsewhere, if it had one. It then starts at version 1.
 #[derive(Debug, Clone)]
 pub struct ImportedSubject {
     /// Its tenant.
     pub tenant: TenantName,
     /// The subject. For an account, the attributes of its instance are ignored.
     pub subject: Subject,
-    /// The hash of its password.
-    pub hash: StoredHash,
+    /// The hash of its password, if it has one.
+    pub hash: Option<StoredHash>,
     /// When that password was set.
     pub changed_at: Timestamp,
     /// The change's id.

@@ -24,16 +24,13 @@ use group::{Decided, Group};
 pub(in crate::service) use remembered::DryRuns;
 use remembered::Remembered;
 
-/// The maximum number of refused rows that are reported; the others are only counted.
-const MAX_REPORTED_ROWS: usize = 1000;
-
 /// An import under way.
 pub struct Import {
     gates: Arc<Gates>,
     call: Call,
     /// What a dry run would have stored, if this is one.
     dry_run: Option<Remembered>,
-    skips_existing: bool,
+    options: ImportOptions,
     /// The tenants that rows were permitted in: each stays the same tenant to the end of the stream.
     tenants: BTreeMap<TenantName, TenantId>,
     /// The batches that are being stored. This finishes whether the caller waits or not.
@@ -50,7 +47,7 @@ impl Service {
             gates: Arc::clone(&self.gates),
             call,
             dry_run,
-            skips_existing: options.skips_existing,
+            options,
             tenants: BTreeMap::new(),
             under_way: None,
             report: ImportReport::default(),
@@ -59,13 +56,18 @@ impl Service {
 }
 
 impl Import {
+    /// Whether rows without a hash are taken as subjects without a password.
+    pub const fn takes_no_password(&self) -> bool {
+        self.options.takes_no_password
+    }
+
     /// Imports batches: each as a whole, or not at all if a row is refused. When this returns, these batches are
     /// decided, and those of the call before are stored.
     pub async fn add(&mut self, batches: Vec<Vec<RowToImport>>) -> Result<(), ServiceError> {
         let tenants = batches.iter().flatten().filter_map(|row| row.tenant.as_ref());
         let permits = self.gates.permit_imports(&self.call, tenants).await?;
         self.bind(&permits)?;
-        let group = Group::new(&self.gates, permits, batches, self.skips_existing);
+        let group = Group::new(&self.gates, permits, batches, self.options.skips_existing);
         let decided = group.decided(&self.gates, self.dry_run.as_ref()).await?;
         self.settle().await?;
         if let Some(remembered) = &mut self.dry_run {
@@ -122,12 +124,7 @@ impl ImportReport {
                 Verdict::Repeated => repeated += 1,
                 Verdict::Unchanged => self.unchanged += 1,
                 Verdict::Skipped => self.skipped += 1,
-                Verdict::Refused(problems) => {
-                    self.refused += 1;
-                    if self.refused_rows.len() < MAX_REPORTED_ROWS {
-                        self.refused_rows.push(RefusedRow { row_number, problems });
-                    }
-                }
+                Verdict::Refused(problems) => self.refuse(RefusedRow { row_number, problems }),
             }
         }
         if self.refused > refused_before {

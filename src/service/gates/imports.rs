@@ -24,8 +24,8 @@ pub(in crate::service) struct Newcomer<'a> {
     pub(in crate::service) tenant: &'a TenantName,
     /// The subject.
     pub(in crate::service) subject: &'a Subject,
-    /// The hash of its password.
-    pub(in crate::service) hash: &'a PasswordHash,
+    /// The hash of its password, if it has one.
+    pub(in crate::service) hash: Option<&'a PasswordHash>,
     /// When that password was set.
     pub(in crate::service) changed_at: Timestamp,
 }
@@ -34,10 +34,26 @@ pub(in crate::service) struct Newcomer<'a> {
 pub(in crate::service) struct Existing {
     /// The subject, or what is missing.
     pub(in crate::service) lookup: Lookup,
-    /// The hash of its password, if it has one that opens.
+    /// Its password.
+    pub(in crate::service) password: ExistingPassword,
+}
+
+/// The password of a subject that exists.
+#[derive(Default)]
+pub(in crate::service) struct ExistingPassword {
+    /// Whether it has one.
+    pub(in crate::service) is_set: bool,
+    /// Its hash, if that opens.
     pub(in crate::service) hash: Option<PasswordHash>,
     /// The digest of the hash that this password had first, if an upgrade has replaced that.
     pub(in crate::service) first_hash: Option<HashDigest>,
+}
+
+impl ExistingPassword {
+    /// Whether a hash is its own, or the one that it had first.
+    pub(in crate::service) fn is_of(&self, hash: &PasswordHash) -> bool {
+        self.hash.as_ref() == Some(hash) || self.first_hash == Some(hash.digest())
+    }
 }
 
 /// The part of a batch that is stored.
@@ -85,15 +101,16 @@ impl Gates {
     ) -> Result<Vec<Existing>, ServiceError> {
         permits.cover(names.iter().map(|(tenant, _)| *tenant))?;
         let found = self.ports.store.look_up_all(names).await?;
-        let open = |FoundSubject { lookup, hash, first_hash }| {
-            let hash = match (&lookup, hash) {
+        let open = |FoundSubject { lookup, hash: stored, first_hash }| {
+            let is_set = stored.is_some();
+            let hash = match (&lookup, stored) {
                 (Lookup::Found(subject), Some(stored)) => {
                     let opened = self.ports.pepper.open(&stored.hash, subject.id, stored.version).ok();
                     opened.map(|hash| self.normal_form(&hash))
                 }
                 _ => None,
             };
-            Existing { lookup, hash, first_hash }
+            Existing { lookup, password: ExistingPassword { is_set, hash, first_hash } }
         };
         Ok(found.into_iter().map(open).collect())
     }
@@ -108,10 +125,11 @@ impl Gates {
         let newcomers = || batches.iter().flat_map(|batch| &batch.newcomers);
         permits.cover(newcomers().map(|newcomer| newcomer.tenant))?;
         let imported = |newcomer: &Newcomer<'_>| {
+            let wrap = |hash| self.wrap(hash, newcomer.subject.id, Version::FIRST);
             Ok(ImportedSubject {
                 tenant: newcomer.tenant.clone(),
                 subject: newcomer.subject.clone(),
-                hash: self.wrap(newcomer.hash, newcomer.subject.id, Version::FIRST)?,
+                hash: newcomer.hash.map(wrap).transpose()?,
                 changed_at: newcomer.changed_at,
                 change_id: ChangeId(self.new_id()),
             })

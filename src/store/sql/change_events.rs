@@ -174,8 +174,9 @@ pub(super) async fn insert_imported(
 }
 
 fn created(imported: &ImportedSubject, tenant_id: &str, position: i64) -> Vec<Value> {
-    let ImportedSubject { tenant, subject, change_id, .. } = imported;
-    let kind = ChangeKind::Created { version: Some(Version::FIRST) };
+    let ImportedSubject { tenant, subject, hash, change_id, .. } = imported;
+    let version = hash.as_ref().map(|_| Version::FIRST);
+    let kind = ChangeKind::Created { version };
     vec![
         subject.id.to_string().into(),
         1_i64.into(),
@@ -187,7 +188,7 @@ fn created(imported: &ImportedSubject, tenant_id: &str, position: i64) -> Vec<Va
         subject.name.instance().map(InstanceId::as_str).into(),
         subject.name.as_written().into(),
         kind.as_str().into(),
-        rows::number_of(Version::FIRST).into(),
+        version.map(rows::number_of).into(),
         position.into(),
     ]
 }

@@ -87,7 +87,7 @@ async fn insert_all(
         remove(transaction, list, imported).await?;
         return Ok(false);
     }
-    let rows = imported.iter().map(credential).collect();
+    let rows = imported.iter().filter_map(credential).collect();
     insert_new(transaction, Insertion { table: "credential", columns: &CREDENTIAL_COLUMNS, rows }).await?;
     change_events::insert_imported(transaction, imported, &tenants).await?;
     Ok(true)
@@ -149,14 +149,15 @@ async fn remove(
     transaction.execute(remove.taking_long().bind(rows::to_json(&ids)?)).await.map(drop)
 }
 
-fn credential(imported: &ImportedSubject) -> Vec<Value> {
-    vec![
+fn credential(imported: &ImportedSubject) -> Option<Vec<Value>> {
+    let hash = imported.hash.as_ref()?;
+    Some(vec![
         imported.subject.id.to_string().into(),
         rows::number_of(Version::FIRST).into(),
-        imported.hash.expose().into(),
-        imported.hash.key().map(PepperKeyId::as_str).into(),
+        hash.expose().into(),
+        hash.key().map(PepperKeyId::as_str).into(),
         imported.changed_at.as_micros().into(),
         ChangedBy::Administrator.as_str().into(),
         imported.change_id.0.to_string().into(),
-    ]
+    ])
 }

@@ -29,6 +29,7 @@ mod rotation;
 mod secrets;
 mod start_up;
 mod stop;
+mod systems;
 mod timing;
 mod tls;
 

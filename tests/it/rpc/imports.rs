@@ -197,6 +197,36 @@ async fn existing_subjects_can_be_skipped() {
 }
 
 #[tokio::test]
+async fn subjects_without_a_password_come_in_where_that_is_asked_for() {
+    let world = World::start().await;
+    let rows = vec![
+        ram_user("a", "!"),
+        ram_user("b", "*"),
+        ram_user("c", ""),
+        ram_user("d", "!$6$x$y"),
+        ram_user("e", BCRYPT),
+    ];
+    let reply = import(&world.root, std::slice::from_ref(&rows)).await;
+    assert_eq!(counts(&reply), [0, 0, 4, 1], "{reply}");
+    let without = json!({ "without_password": true });
+    for expected in [[5, 0, 0, 0], [0, 5, 0, 0]] {
+        let reply = send(&world.root, &[json!({ "options": without, "rows": rows })]).await;
+        assert_eq!(counts(&reply.json), expected, "{}", reply.json);
+    }
+    let others = vec![ram_user("a", BCRYPT), ram_user("e", "!")];
+    let reply = send(&world.root, &[json!({ "options": without, "rows": others })]).await;
+    assert_eq!(problems(&reply.json), ["1: hash: ALREADY_EXISTS", "2: hash: ALREADY_EXISTS"]);
+    let service = world.service().await;
+    for password in ["!", "*", "another"] {
+        let verify = json!({ "subject": { "ram_user": "a" }, "password": password });
+        assert_eq!(service.ok("VerifyPassword", verify).await["result"], "NOT_MATCHED");
+    }
+    let reset = json!({ "subject": { "ram_user": "a" }, "new_password": "Tr0ub4dor&3-reset" });
+    world.root.ok("ResetPassword", reset).await;
+    assert_eq!(world.verify(json!({ "ram_user": "a" }), "Tr0ub4dor&3-reset").await, "MATCHED_CURRENT");
+}
+
+#[tokio::test]
 async fn a_change_a_few_seconds_ahead_is_one_of_now() {
     let clock = MovedClock::stopped();
     let world = Setup::default().by(&clock).start().await;

@@ -45,7 +45,7 @@ async fn every_write(store: &dyn Store, alice: SubjectId, name: &Authority) -> V
     let imported = ImportedSubject {
         tenant: acme.clone(),
         subject: subject(ram_user("imported")),
-        hash: hash(1),
+        hash: Some(hash(1)),
         changed_at: at(1),
         change_id: credentiald::domain::credential::ChangeId(Uuid::new_v4()),
     };

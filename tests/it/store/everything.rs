@@ -252,7 +252,7 @@ fn newcomer(tenant: &TenantName, name: &str) -> ImportedSubject {
     ImportedSubject {
         tenant: tenant.clone(),
         subject: subject(ram_user(name)),
-        hash: hash(1),
+        hash: Some(hash(1)),
         changed_at: at(7),
         change_id: ChangeId(Uuid::new_v4()),
     }

@@ -43,7 +43,7 @@ async fn a_write_waits_for_who_takes_away_what_it_rests_on() {
                 let imported = ImportedSubject {
                     tenant: tenant("acme"),
                     subject: subject(ram_user("imported")),
-                    hash: hash(1),
+                    hash: Some(hash(1)),
                     changed_at: at(1),
                     change_id: credentiald::domain::credential::ChangeId(Uuid::new_v4()),
                 };

@@ -259,7 +259,7 @@ async fn what_a_large_transaction_made_of_the_log_is_given_back() {
     let newcomer = |number| ImportedSubject {
         tenant: acme.clone(),
         subject: subject(ram_user(&format!("user-{number}"))),
-        hash: hash(1),
+        hash: Some(hash(1)),
         changed_at: at(7),
         change_id: ChangeId(Uuid::new_v4()),
     };

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::remembered::Remembered;
-use crate::domain::credential::{HashDigest, PasswordHash};
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::{InstanceId, Region, TenantName};
 use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::ports::store::{Absent, Lookup};
-use crate::service::gates::{Existing, Gates, Newcomer};
-use crate::service::requests::{RowProblem, RowToImport};
+use crate::service::gates::{Existing, ExistingPassword, Gates, Newcomer};
+use crate::service::requests::{ImportedPassword, RowProblem, RowToImport};
 
 /// How far ahead the time of a change may be, as between the clocks of two machines. It then counts as now.
 const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(30);
@@ -45,7 +44,7 @@ pub(super) struct Row {
     tenant: Option<TenantName>,
     name: Option<SubjectName>,
     subject: Option<Subject>,
-    hash: Option<PasswordHash>,
+    password: Option<ImportedPassword>,
     changed_at: Timestamp,
     problems: Vec<RowProblem>,
 }
@@ -61,10 +60,15 @@ impl Batch {
     pub(super) fn new(gates: &Gates, rows: Vec<RowToImport>, ids: &mut impl Iterator<Item = SubjectId>) -> Self {
         let now = gates.now();
         let read = |row: RowToImport| {
-            let RowToImport { number, tenant, name, attributes, hash, changed_at, mut problems } = row;
+            let RowToImport { number, tenant, name, attributes, password, changed_at, mut problems } = row;
             let mut bad = |field, problem| problems.push(RowProblem::Field(InvalidField { field, problem }));
-            let hash =
-                hash.and_then(|hash| gates.imported_hash(&hash).map_err(|problem| bad("hash", problem.into())).ok());
+            let password = password.and_then(|password| match password {
+                ImportedPassword::Absent => Some(password),
+                ImportedPassword::Hash(hash) => {
+                    let hash = gates.imported_hash(&hash).map_err(|problem| bad("hash", problem.into()));
+                    hash.ok().map(ImportedPassword::Hash)
+                }
+            });
             if changed_at.is_some_and(|time| time > now.after(CLOCKS_DIFFER_BY)) {
                 bad("change_time", FieldProblem::Malformed { expected: "must not lie in the future" });
             }
@@ -73,7 +77,7 @@ impl Batch {
                 _ => None,
             };
             let changed_at = changed_at.map_or(now, |time| time.min(now));
-            Row { number, tenant, name, subject, hash, changed_at, problems }
+            Row { number, tenant, name, subject, password, changed_at, problems }
         };
         Self(rows.into_iter().map(read).collect())
     }
@@ -102,14 +106,18 @@ impl Batch {
         let judge = |row: &'a Row| {
             let mut problems = row.problems.clone();
             let stored = row.named().and_then(|_| found.next());
-            let stored = stored.and_then(|Existing { lookup, hash, first_hash }| match lookup {
-                Lookup::Found(subject) => Some(row.difference(&subject, hash.as_ref(), first_hash)),
+            let stored = stored.and_then(|existing| match existing.lookup {
+                Lookup::Found(subject) => Some(row.difference(&subject, &existing.password)),
                 Lookup::Missing(absent) => {
                     problems.extend(RowProblem::of(&absent));
                     None
                 }
             });
             let stored = stored.or_else(|| remembered?.difference(&row.newcomer()?));
+            // Of a row that could not be read, only the name can be known.
+            let is_known =
+                |remembered: &Remembered| row.named().is_some_and(|(tenant, name)| remembered.has(tenant, name));
+            let stored = stored.or_else(|| remembered.is_some_and(is_known).then(Difference::default));
             let stored = stored.or_else(|| row.difference_in(before));
             let earlier = row.difference_in(&new);
             let verdict = if stored.is_some() { Verdict::Unchanged } else { Verdict::Repeated };
@@ -154,22 +162,26 @@ impl Row {
 
     /// The row as a subject to be stored, if all of it could be read.
     fn newcomer(&self) -> Option<Newcomer<'_>> {
-        let (tenant, subject, hash) = (self.tenant.as_ref()?, self.subject.as_ref()?, self.hash.as_ref()?);
-        Some(Newcomer { tenant, subject, hash, changed_at: self.changed_at })
+        let (tenant, subject, password) = (self.tenant.as_ref()?, self.subject.as_ref()?, self.password.as_ref()?);
+        Some(Newcomer { tenant, subject, hash: password.hash(), changed_at: self.changed_at })
     }
 
     /// How the row differs from the row of the same subject that is to be stored, if there is one.
     fn difference_in(&self, accepted: &Accepted<'_>) -> Option<Difference> {
         let earlier = accepted.get(&key(self.named()?))?.newcomer()?;
-        Some(self.difference(earlier.subject, Some(earlier.hash), None))
+        let hash = earlier.hash.cloned();
+        Some(self.difference(earlier.subject, &ExistingPassword { is_set: hash.is_some(), hash, first_hash: None }))
     }
 
     /// How the row differs from a subject of the same name. Parts that could not be read do not differ.
-    fn difference(&self, other: &Subject, hash: Option<&PasswordHash>, first_hash: Option<HashDigest>) -> Difference {
+    fn difference(&self, other: &Subject, password: &ExistingPassword) -> Difference {
         let has_own_attributes = |subject: &Subject| !own_words(subject).eq(own_words(other));
-        let has_other_hash = |own: &PasswordHash| Some(own) != hash && Some(own.digest()) != first_hash;
+        let is_other = |own: &ImportedPassword| match own {
+            ImportedPassword::Absent => password.is_set,
+            ImportedPassword::Hash(own) => !password.is_of(own),
+        };
         Difference {
-            in_hash: self.hash.as_ref().is_some_and(has_other_hash),
+            in_hash: self.password.as_ref().is_some_and(is_other),
             in_attributes: self.subject.as_ref().is_some_and(has_own_attributes),
         }
     }
@@ -187,7 +199,7 @@ impl RowProblem {
 }
 
 /// How a row differs from a subject that exists already.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Difference {
     pub(super) in_hash: bool,
     pub(super) in_attributes: bool,

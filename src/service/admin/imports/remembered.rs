@@ -10,8 +10,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::batch::{Difference, own_words};
+use crate::domain::credential::PasswordHash;
 use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
 use crate::domain::names::TenantName;
+use crate::domain::subject::SubjectName;
 use crate::ports::NotAdmitted;
 use crate::service::ServiceError;
 use crate::service::gates::Newcomer;
@@ -70,6 +72,11 @@ impl Remembered {
         Some(Difference { in_hash: *hash != own_hash, in_attributes: *attributes != own_attributes })
     }
 
+    /// Whether a row was remembered under that name.
+    pub(super) fn has(&self, tenant: &TenantName, name: &SubjectName) -> bool {
+        self.subjects.contains_key(&self.key(tenant, name))
+    }
+
     pub(super) fn add(&mut self, newcomer: &Newcomer<'_>) -> Result<(), ServiceError> {
         let (name, content) = (self.name(newcomer), self.content(newcomer));
         if self.subjects.contains_key(&name) {
@@ -88,13 +95,19 @@ impl Remembered {
     }
 
     fn name(&self, newcomer: &Newcomer<'_>) -> u64 {
-        let name = &newcomer.subject.name;
-        self.subjects.hasher().hash_one((newcomer.tenant, name.kind(), name.instance(), name.key()))
+        self.key(newcomer.tenant, &newcomer.subject.name)
+    }
+
+    fn key(&self, tenant: &TenantName, name: &SubjectName) -> u64 {
+        self.subjects.hasher().hash_one((tenant, name.kind(), name.instance(), name.key()))
     }
 
     fn content(&self, newcomer: &Newcomer<'_>) -> [u64; 2] {
         let attributes: Vec<&str> = own_words(newcomer.subject).collect();
-        [self.subjects.hasher().hash_one(newcomer.hash.expose()), self.subjects.hasher().hash_one(attributes)]
+        [
+            self.subjects.hasher().hash_one(newcomer.hash.map(PasswordHash::expose)),
+            self.subjects.hasher().hash_one(attributes),
+        ]
     }
 }
 
@@ -103,9 +116,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::credential::PasswordHash;
     use crate::domain::names::RamUserName;
-    use crate::domain::subject::{RamUser, Subject, SubjectAttributes, SubjectId, SubjectName};
+    use crate::domain::subject::{RamUser, Subject, SubjectAttributes, SubjectId};
     use crate::domain::time::Timestamp;
 
     fn is_busy<T>(begun: &Result<T, ServiceError>) -> bool {
@@ -137,7 +149,7 @@ mod tests {
         };
         let hash = PasswordHash::new("x".to_owned());
         let newcomer =
-            Newcomer { tenant: &acme, subject: &subject, hash: &hash, changed_at: Timestamp::from_micros(0) };
+            Newcomer { tenant: &acme, subject: &subject, hash: Some(&hash), changed_at: Timestamp::from_micros(0) };
         let mut remembered = all.begin(Some(acme.clone())).unwrap();
         all.remembered.store(MOST, Ordering::Relaxed);
         assert!(is_busy(&remembered.add(&newcomer)));
