@@ -3,7 +3,6 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::names::PepperKeyId;
@@ -68,12 +67,6 @@ impl PasswordHash {
     pub fn expose(&self) -> &str {
         &self.0
     }
-
-    /// A digest to know the same hash again.
-    pub fn digest(&self) -> HashDigest {
-        let [a, b, c, d, ..] = Sha256::digest(&self.0).0;
-        HashDigest(u32::from_be_bytes([a, b, c, d]))
-    }
 }
 
 impl fmt::Debug for PasswordHash {
@@ -89,9 +82,9 @@ pub fn says_no_password(text: &str) -> bool {
     text.starts_with('!') || ["", "*", "*LK*", "*NP*"].contains(&text)
 }
 
-/// A short digest of a hash, kept after the hash itself is gone. It is no longer than the shortest usual salt, which is gone
-/// too: for every password there is a salt with which the digest is right, so it confirms no guess. Two hashes of one subject
-/// have the same digest once in four billion times.
+/// A short digest of how a hash was made: of its algorithm, its parameters and its salt, but not of its tag. It is kept after
+/// the hash itself is gone, to know that hash again. As nothing in it depends on the password, no guess can be tried against it.
+/// Two hashes of one subject have the same digest once in four billion times, and if their system gave them the same salt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashDigest(pub u32);
 

@@ -15,7 +15,7 @@ use super::phc::Recipe;
 use super::queue::{Counts, Fate, Form, Load, Queue};
 use super::reader::HashReader;
 use super::worker::NewKernel;
-use crate::domain::credential::PasswordHash;
+use crate::domain::credential::{HashDigest, PasswordHash};
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
 use crate::domain::opt_in_algorithm::AllowedAlgorithms;
@@ -156,6 +156,10 @@ impl Hasher for HashEngine {
     fn imported(&self, hash: &PasswordHash) -> Result<PasswordHash, HashProblem> {
         let reader = HashReader::new(self.shared.ceiling, self.shared.allowed);
         Ok(PasswordHash::new(reader.read(hash)?.to_string()))
+    }
+
+    fn digest(&self, hash: &PasswordHash) -> Option<HashDigest> {
+        self.shared.read(hash).ok().map(|stored| stored.digest())
     }
 
     fn describe(&self, hash: &PasswordHash) -> HashDescription {

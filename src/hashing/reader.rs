@@ -53,3 +53,32 @@ pub fn algorithm_of(hash: &PasswordHash) -> Option<&'static str> {
         Err(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::credential::HashDigest;
+
+    const SALT: &str = "MDEyMzQ1Njc4OWFiY2RlZg";
+    const TAG: &str = "xvTPsSIOKh7n/JBzSpsmAHJVW33f6iIJyWiuPi89lBM";
+    const BCRYPT: &str = "abcdefghijklmnopqrstuuqR2uuDorzuqQLTtL7Oj8K/e7dgq/Feq";
+
+    #[test]
+    fn a_digest_tells_how_a_hash_was_made_and_nothing_of_its_tag() {
+        let digest = |text: &str| Stored::parse(text, Ceiling::HIGHEST).unwrap().digest();
+        let other_tag = |text: &str| text.replace("xvTP", "AAAA").replace("qR2uu", "AAAAA");
+        for (text, known) in [
+            (format!("$argon2id$v=19$m=4096,t=3,p=1${SALT}${TAG}"), 0x203e_14c3),
+            (format!("$2y$12${BCRYPT}"), 0x8635_b5b2),
+            (format!("$pbkdf2-sha256$1000${SALT}${TAG}"), 0x1970_f321),
+        ] {
+            let other = other_tag(&text);
+            assert!(
+                other != text && digest(&text) == HashDigest(known) && digest(&other) == HashDigest(known),
+                "{text}"
+            );
+        }
+        let salted = |salt: &str| digest(&format!("$argon2id$v=19$m=4096,t=3,p=1${salt}${TAG}"));
+        assert_ne!(salted(SALT), salted("MDEyMzQ1Njc4OWFiY2RlZQ"));
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::clock::Deadline;
-use crate::domain::credential::PasswordHash;
+use crate::domain::credential::{HashDigest, PasswordHash};
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
@@ -47,6 +47,10 @@ pub trait Hasher: Send + Sync {
     /// # Errors
     /// The string can't be read, or is above the ceilings.
     fn imported(&self, hash: &PasswordHash) -> Result<PasswordHash, HashProblem>;
+
+    /// A digest of how a hash was made; `None` if it can't be read. It is the same for all the forms in which systems write
+    /// that hash.
+    fn digest(&self, hash: &PasswordHash) -> Option<HashDigest>;
 
     /// What may be disclosed about a stored hash.
     fn describe(&self, hash: &PasswordHash) -> HashDescription;

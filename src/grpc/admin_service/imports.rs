@@ -153,10 +153,10 @@ pub(crate) fn read_import_row(
     let changed_at = row.change_time.and_then(|time| fields.take("change_time", point_in_time(time)));
 
     let reported: Vec<_> = row.problems.into_iter().take(MAX_REPORTED_PROBLEMS).collect();
-    // A value that could not be read is not missing.
+    // A value that could not be read is not missing, and nothing in it is.
     let is_reported = |missing: &InvalidField| {
-        missing.problem == FieldProblem::Missing
-            && reported.iter().any(|other| other.field.is_empty() || other.field.starts_with(missing.field))
+        let covers = |other: &str| other.starts_with(missing.field) || missing.field.starts_with(other);
+        missing.problem == FieldProblem::Missing && reported.iter().any(|other| covers(&other.field))
     };
     let own = fields.problems().into_iter().filter(|invalid| !is_reported(invalid)).map(RowProblem::Field);
     let problems = own.chain(reported.iter().map(Into::into)).collect();

@@ -21,11 +21,13 @@ mod yescrypt;
 use std::fmt;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::cost::{Ceiling, Parameters};
 use super::kernel::CantCompute;
 use super::phc::{Phc, Recipe, Tag};
+use crate::domain::credential::HashDigest;
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
 
@@ -125,6 +127,13 @@ impl Stored {
     /// Whether the tag is equal, in a time that does not depend on where it differs.
     pub(super) fn is_of(&self, tag: &Tag) -> bool {
         self.tag.as_slice().ct_eq(tag.as_slice()).into()
+    }
+
+    /// A digest of all of it but the tag.
+    pub(super) fn digest(&self) -> HashDigest {
+        let without_tag = Self { method: self.method.clone(), tag: Tag::default() };
+        let [a, b, c, d, ..] = Sha256::digest(without_tag.to_string()).0;
+        HashDigest(u32::from_be_bytes([a, b, c, d]))
     }
 
     /// Whether an engine that makes hashes like `today` may have made it.

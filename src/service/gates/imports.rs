@@ -45,14 +45,15 @@ pub(in crate::service) struct ExistingPassword {
     pub(in crate::service) is_set: bool,
     /// Its hash, if that opens.
     pub(in crate::service) hash: Option<PasswordHash>,
-    /// The digest of the hash that this password had first, if an upgrade has replaced that.
+    /// How the hash was made that this password had first, if an upgrade has replaced that.
     pub(in crate::service) first_hash: Option<HashDigest>,
 }
 
 impl ExistingPassword {
     /// Whether a hash is its own, or the one that it had first.
-    pub(in crate::service) fn is_of(&self, hash: &PasswordHash) -> bool {
-        self.hash.as_ref() == Some(hash) || self.first_hash == Some(hash.digest())
+    pub(in crate::service) fn is_of(&self, hash: &PasswordHash, gates: &Gates) -> bool {
+        let was_first = |first: HashDigest| gates.ports.hasher.digest(hash) == Some(first);
+        self.hash.as_ref() == Some(hash) || self.first_hash.is_some_and(was_first)
     }
 }
 
@@ -87,11 +88,6 @@ impl Gates {
         self.ports.hasher.imported(hash)
     }
 
-    /// The form in which a stored hash would be stored today.
-    pub(super) fn normal_form(&self, hash: &PasswordHash) -> PasswordHash {
-        self.imported_hash(hash).unwrap_or_else(|_| hash.clone())
-    }
-
     /// What exists under each of those names, with the hash of its password, in the form of an imported one. A hash that
     /// does not open counts as a different one.
     pub(in crate::service) async fn found(
@@ -106,7 +102,7 @@ impl Gates {
             let hash = match (&lookup, stored) {
                 (Lookup::Found(subject), Some(stored)) => {
                     let opened = self.ports.pepper.open(&stored.hash, subject.id, stored.version).ok();
-                    opened.map(|hash| self.normal_form(&hash))
+                    opened.map(|hash| self.imported_hash(&hash).unwrap_or(hash))
                 }
                 _ => None,
             };

@@ -22,7 +22,7 @@ impl Reserved<SubjectOrName> {
             return;
         }
         let (tenant, subject) = (loaded.permit().tenant().clone(), loaded.subject().id);
-        let replaced = self.gates.normal_form(hash).digest();
+        let Some(replaced) = gates.ports.hasher.digest(hash) else { return };
         let (version, revision) = (credential.version, credential.revision);
         self.gates.detach(async move {
             let deadline = Deadline::at(gates.ports.clock.instant() + UPGRADE_WITHIN);

@@ -342,6 +342,9 @@ async fn what_is_weak_or_dear_is_refused_with_the_setting_that_lets_it_in() {
 row 1: hash: this is yescrypt, which is imported only where it is allowed: add `yescrypt` to `import.allow` (ALGORITHM_NOT_ALLOWED)
 row 2: hash: this is ssha, which is imported only where it is allowed: add `ssha` to `import.allow` (ALGORITHM_NOT_ALLOWED)
 row 3: hash: takes 65536 KiB, at most 47104 are verified: set `hashing.ceiling_kib` to 65536 or more (OUT_OF_RANGE)
+2 refused: hash: ALGORITHM_NOT_ALLOWED
+1 refused: hash: OUT_OF_RANGE
+with `hashing.ceiling_kib` at 65536, no row is refused for its memory
 imported 0, unchanged 0, skipped 0, refused 3, held back with them 0
 ";
     assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), expected));

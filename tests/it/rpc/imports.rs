@@ -221,7 +221,7 @@ async fn subjects_without_a_password_come_in_where_that_is_asked_for() {
         let verify = json!({ "subject": { "ram_user": "a" }, "password": password });
         assert_eq!(service.ok("VerifyPassword", verify).await["result"], "NOT_MATCHED");
     }
-    let reset = json!({ "subject": { "ram_user": "a" }, "new_password": "Tr0ub4dor&3-reset" });
+    let reset = json!({ "subject": { "ram_user": "a" }, "password": "Tr0ub4dor&3-reset" });
     world.root.ok("ResetPassword", reset).await;
     assert_eq!(world.verify(json!({ "ram_user": "a" }), "Tr0ub4dor&3-reset").await, "MATCHED_CURRENT");
 }

@@ -72,7 +72,7 @@ async fn import(store: &SqlStore, round: usize) -> String {
     let imported = |name: &str| ImportedSubject {
         tenant: tenant("acme"),
         subject: subject(ram_user(&format!("{name}-{round}"))),
-        hash: hash(1),
+        hash: Some(hash(1)),
         changed_at: at(7),
         change_id: ChangeId(Uuid::new_v4()),
     };

@@ -97,6 +97,7 @@ impl Batch {
     /// rows is refused. A row that differs from an existing subject is refused, unless those are to be skipped.
     pub(super) fn judge<'a>(
         &'a self,
+        gates: &Gates,
         found: &mut impl Iterator<Item = Existing>,
         remembered: Option<&Remembered>,
         before: &mut Accepted<'a>,
@@ -107,7 +108,7 @@ impl Batch {
             let mut problems = row.problems.clone();
             let stored = row.named().and_then(|_| found.next());
             let stored = stored.and_then(|existing| match existing.lookup {
-                Lookup::Found(subject) => Some(row.difference(&subject, &existing.password)),
+                Lookup::Found(subject) => Some(row.difference(&subject, &existing.password, gates)),
                 Lookup::Missing(absent) => {
                     problems.extend(RowProblem::of(&absent));
                     None
@@ -118,8 +119,8 @@ impl Batch {
             let is_known =
                 |remembered: &Remembered| row.named().is_some_and(|(tenant, name)| remembered.has(tenant, name));
             let stored = stored.or_else(|| remembered.is_some_and(is_known).then(Difference::default));
-            let stored = stored.or_else(|| row.difference_in(before));
-            let earlier = row.difference_in(&new);
+            let stored = stored.or_else(|| row.difference_in(before, gates));
+            let earlier = row.difference_in(&new, gates);
             let verdict = if stored.is_some() { Verdict::Unchanged } else { Verdict::Repeated };
             match stored.or(earlier) {
                 Some(difference) if skips_existing && (difference.is_any() || !problems.is_empty()) => {
@@ -167,18 +168,22 @@ impl Row {
     }
 
     /// How the row differs from the row of the same subject that is to be stored, if there is one.
-    fn difference_in(&self, accepted: &Accepted<'_>) -> Option<Difference> {
+    fn difference_in(&self, accepted: &Accepted<'_>, gates: &Gates) -> Option<Difference> {
         let earlier = accepted.get(&key(self.named()?))?.newcomer()?;
         let hash = earlier.hash.cloned();
-        Some(self.difference(earlier.subject, &ExistingPassword { is_set: hash.is_some(), hash, first_hash: None }))
+        Some(self.difference(
+            earlier.subject,
+            &ExistingPassword { is_set: hash.is_some(), hash, first_hash: None },
+            gates,
+        ))
     }
 
     /// How the row differs from a subject of the same name. Parts that could not be read do not differ.
-    fn difference(&self, other: &Subject, password: &ExistingPassword) -> Difference {
+    fn difference(&self, other: &Subject, password: &ExistingPassword, gates: &Gates) -> Difference {
         let has_own_attributes = |subject: &Subject| !own_words(subject).eq(own_words(other));
         let is_other = |own: &ImportedPassword| match own {
             ImportedPassword::Absent => password.is_set,
-            ImportedPassword::Hash(own) => !password.is_of(own),
+            ImportedPassword::Hash(own) => !password.is_of(own, gates),
         };
         Difference {
             in_hash: self.password.as_ref().is_some_and(is_other),

@@ -51,7 +51,7 @@ impl Group {
         let mut found = gates.found(&self.permits, &names).await?.into_iter();
         let mut before = HashMap::new();
         let skips = self.skips_existing;
-        let judged = self.batches.iter().map(|batch| batch.judge(&mut found, remembered, &mut before, skips));
+        let judged = self.batches.iter().map(|batch| batch.judge(gates, &mut found, remembered, &mut before, skips));
         Ok(judged.collect())
     }
 }
