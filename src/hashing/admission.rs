@@ -109,7 +109,7 @@ impl Admission {
     /// How long what is computed now may take. A newcomer waits for it, whoever's it is.
     fn running(&self, load: &Load) -> Duration {
         match load.outstanding() {
-            outstanding if self.pairs && outstanding >= self.at_a_time() => load.times.pair(),
+            outstanding if self.pairs && outstanding >= self.at_a_time() => load.times.turn(),
             outstanding if outstanding >= self.workers.get() => load.times.alone(),
             // A worker is idle.
             _ => Duration::ZERO,

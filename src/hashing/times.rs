@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Of so many turns under load, one is a trial of the other way: of single hashes while pairs pay, and of pairs while not.
 const TRIAL_EVERY: u32 = 64;
 
-/// The other way has to be better after so many trials in a row.
+/// The other way has to be better so many times in a row.
 const TRIALS: u32 = 3;
 
 /// Moving averages of what was measured, each absent before its first value.
@@ -17,15 +17,17 @@ pub(super) struct Times {
     alone_under_load: Option<Duration>,
     /// Time of two hashes together, which is always under load.
     pair: Option<Duration>,
+    /// Time of a pair, divided by that of a single hash at the same moment. Unlike the times, it does not depend on what else
+    /// the machine does.
+    ratio: Option<f64>,
     /// Time of a worker for each hash under load, as it computed them: alone or in pairs.
     each_under_load: Option<Duration>,
     /// Number of turns under load.
     turns: u32,
-    /// Number of trials in a row after which the other way was better.
+    /// Number of times in a row that the other way was better.
     lost: u32,
     /// Whether two single hashes take less time than a pair.
     alone_is_better: bool,
-    is_logged: bool,
 }
 
 impl Times {
@@ -35,20 +37,24 @@ impl Times {
         if is_under_load {
             self.alone_under_load = Some(moved(self.alone_under_load, took, 8));
             self.each_under_load = Some(moved(self.each_under_load, took, 8));
-            self.count_turn();
+            self.turns = self.turns.wrapping_add(1);
+            if let (Some(pair), false) = (self.pair, self.alone_is_better) {
+                self.compared(pair, took);
+            }
         }
     }
 
     /// Learns from the time that two hashes took together. A single hash would have taken its usual part of it.
     pub(super) fn measured_pair(&mut self, took: Duration) {
-        if let (Some(alone), Some(pair)) = (self.alone_under_load.or(self.alone), self.pair) {
-            let part = alone.as_secs_f64() / pair.as_secs_f64().max(f64::EPSILON);
-            let alone_now = Duration::try_from_secs_f64(took.as_secs_f64() * part).unwrap_or(took);
-            self.alone = Some(moved(self.alone, alone_now, 8));
-        }
+        let first = || Some(took.as_secs_f64() / self.alone?.as_secs_f64().max(f64::EPSILON));
+        let ratio = *self.ratio.get_or_insert_with(|| first().map_or(2.0, bounded));
+        self.alone = Some(moved(self.alone, took.div_f64(ratio), 8));
         self.pair = Some(moved(self.pair, took, 8));
         self.each_under_load = Some(moved(self.each_under_load, took / 2, 8));
-        self.count_turn();
+        self.turns = self.turns.wrapping_add(1);
+        if let (Some(alone), true) = (self.alone_under_load, self.alone_is_better) {
+            self.compared(took, alone);
+        }
     }
 
     /// Time of one hash alone.
@@ -59,6 +65,11 @@ impl Times {
     /// Time of two hashes together; before the first pair, of one alone.
     pub(super) fn pair(&self) -> Duration {
         self.believable(self.pair, 4)
+    }
+
+    /// Time that a worker which can have two hashes takes until it is free again: for both together, or for the first of them.
+    pub(super) fn turn(&self) -> Duration {
+        if self.alone_is_better { self.alone() } else { self.pair() }
     }
 
     /// Time of a worker for each hash while more are waiting.
@@ -78,28 +89,29 @@ impl Times {
         time.map_or(self.alone(), |time| time.min(self.alone().saturating_mul(times_alone)))
     }
 
-    fn count_turn(&mut self) {
-        self.turns = self.turns.wrapping_add(1);
-        if self.turns.is_multiple_of(TRIAL_EVERY) {
-            self.judge();
-        }
-    }
-
-    /// Compares both ways. Between 0.95 and 1 of two single hashes, a pair stays what it was: better or not.
-    fn judge(&mut self) {
-        let (Some(alone), Some(pair)) = (self.alone_under_load, self.pair) else { return };
-        let two = alone.saturating_mul(2);
-        let other_is_better = if self.alone_is_better { pair < two * 19 / 20 } else { pair > two };
+    /// Learns from both ways at the same moment. If a pair takes between 0.95 and 1 of two single hashes, it stays what it was:
+    /// better or not.
+    fn compared(&mut self, pair: Duration, alone: Duration) {
+        let now = bounded(pair.as_secs_f64() / alone.as_secs_f64().max(f64::EPSILON));
+        self.ratio = Some(self.ratio.map_or(now, |ratio| (ratio * 3.0 + now) / 4.0));
+        let other_is_better = if self.alone_is_better { now < 1.9 } else { now > 2.0 };
         self.lost = if other_is_better { self.lost + 1 } else { 0 };
         if self.lost < TRIALS {
             return;
         }
         (self.lost, self.alone_is_better) = (0, !self.alone_is_better);
-        if !self.is_logged {
-            tracing::info!(?pair, ?alone, "two hashes take longer together than one after the other: no pairs");
-            self.is_logged = true;
+        let one_after_the_other = alone.saturating_mul(2);
+        if self.alone_is_better {
+            tracing::info!(?pair, ?one_after_the_other, "two hashes take longer together: no pairs until they pay");
+        } else {
+            tracing::info!(?pair, ?one_after_the_other, "two hashes take less time together: pairs again");
         }
     }
+}
+
+/// A ratio of times, without what a pause of the machine makes of it: two hashes take as long as one, to twice as long as two.
+fn bounded(ratio: f64) -> f64 {
+    ratio.clamp(1.0, 4.0)
 }
 
 /// Updates a moving average over `values` values with one more value.
@@ -136,6 +148,7 @@ mod tests {
     #[test]
     fn pairs_alone_teach_what_a_single_hash_takes() {
         let mut times = started();
+        run(&mut times, TRIAL_EVERY * 11, ms(10), ms(14));
         for _ in 0..60 {
             times.measured_pair(ms(28));
         }
@@ -180,6 +193,27 @@ mod tests {
         assert!(times.alone_is_better);
         run(&mut times, TRIAL_EVERY * 60, ms(10), ms(15));
         assert!(!times.alone_is_better);
+    }
+
+    #[test]
+    fn a_machine_that_gets_slower_ends_no_pairs() {
+        let mut times = started();
+        run(&mut times, TRIAL_EVERY * 10, ms(10), ms(14));
+        for slower in [2, 4, 1, 8] {
+            for _ in 0..TRIAL_EVERY * 10 {
+                run(&mut times, 1, ms(10) * slower, ms(14) * slower);
+                assert!(!times.alone_is_better, "{slower}: {times:?}");
+            }
+        }
+        assert!((78..=82).contains(&times.alone().as_millis()), "{times:?}");
+    }
+
+    #[test]
+    fn a_turn_takes_as_long_as_what_runs() {
+        let mut times = started();
+        assert_eq!(times.turn(), ms(14));
+        run(&mut times, TRIAL_EVERY * 20, ms(10), ms(22));
+        assert!(times.alone_is_better && (ms(10)..ms(11)).contains(&times.turn()), "{times:?}");
     }
 
     #[test]

@@ -34,7 +34,8 @@ fn arguments(command: &[&str]) -> Option<Vec<String>> {
         ["docker", "run", ..] => command.iter().position(|word| *word == "credentiald")? + 1,
         _ => return None,
     };
-    Some(command[skip..].iter().map(|word| (*word).to_owned()).collect())
+    // A quoted word has no blanks in these documents.
+    Some(command[skip..].iter().map(|word| word.trim_matches('\'').to_owned()).collect())
 }
 
 #[test]
