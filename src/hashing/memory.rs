@@ -49,7 +49,7 @@ impl Arenas {
             tracing::warn!(
                 mib_in_total,
                 mib_available,
-                "hashing.interleave = 1, because the memory for 2 is more than half of the available memory"
+                "hashing.interleave = 1, because half of the available memory, if it is known, is less than the memory for 2"
             );
         }
         do_fit

@@ -108,7 +108,7 @@ fn engine_metrics() -> Vec<EngineMetric> {
         metric(
             "hash_pair_duration",
             Seconds(|engine| engine.pair_time),
-            "Duration of two new hashes computed together, as a moving average; 0 where no pairs are computed",
+            "Duration of two new hashes computed together, as a moving average; 0 if the service started without pairs",
             "It is more than twice the duration of one.",
         ),
         metric(

@@ -47,7 +47,8 @@ impl Database for PostgresDatabase {
             [statement] => statement.clone(),
             _ => side_by_side(statements),
         };
-        let mut session = self.session(Use::Reads, None).await?;
+        let takes_long = statements.iter().any(|statement| statement.takes_long);
+        let mut session = self.session(if takes_long { Use::Scans } else { Use::Reads }, None).await?;
         let found = session.fetch(asked).await;
         session.give_back();
         let found = found.map_err(errors::of_statement)?;
