@@ -17,6 +17,7 @@ use super::postgres::{SETTINGS, audit_events, open};
 use super::values::*;
 use crate::support::postgres::{Cluster, shared};
 use crate::support::proxy::{Cut, Proxy};
+use crate::support::serving::PATIENCE;
 
 /// Settings under which nothing is waited for.
 const IMPATIENT: Settings = Settings { connections: 8, patience: Duration::ZERO, ..SETTINGS };
@@ -48,17 +49,16 @@ fn spawn_change(store: &SqlStore, subject: SubjectId) -> JoinHandle<Result<Commi
 /// The server process that waits for a lock there, once there is one.
 async fn waiting(cluster: &Cluster, database: &str) -> i32 {
     let mut connection = cluster.connection(database).await;
-    loop {
-        let found: Option<i32> = sqlx::query_scalar(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
-        )
-        .fetch_optional(&mut connection)
-        .await
-        .unwrap();
-        if let Some(pid) = found {
-            return pid;
+    let select = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let found = async {
+        loop {
+            let found: Option<i32> = sqlx::query_scalar(select).fetch_optional(&mut connection).await.unwrap();
+            if let Some(pid) = found {
+                return pid;
+            }
         }
-    }
+    };
+    tokio::time::timeout(PATIENCE, found).await.expect("a change waits for a lock")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
