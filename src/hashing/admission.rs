@@ -106,7 +106,7 @@ impl Admission {
         Ok(Reservation { admission: Arc::clone(self), tenant, unused, own_time, own_time_in_pairs })
     }
 
-    /// How long what is computed now may take. A newcomer waits for it, whoever's it is.
+    /// How long what is computed now may take. A newcomer waits for it, whichever tenant it belongs to.
     fn running(&self, load: &Load) -> Duration {
         match load.outstanding() {
             outstanding if self.pairs && outstanding >= self.at_a_time() => load.times.turn(),

@@ -74,7 +74,7 @@ impl Job {
     }
 
     /// Whether to compute this and another job together, in so much memory for each. Not those that take as long as
-    /// several hashes: whoever comes next would wait for two of them.
+    /// several hashes: the next job would wait for both.
     fn pairs_with(&self, other: &Self, most_kib: u32, now: Instant) -> bool {
         let (Method::Argon2(recipe), Method::Argon2(others)) = (&self.method, &other.method) else { return false };
         let is_in_time = now <= self.fate.pair_by.min(other.fate.pair_by);

@@ -114,7 +114,7 @@ impl VendorEdge {
         began: Instant,
     ) -> RequestContext {
         let mut ids = head.into_iter().flat_map(|head| head.headers.get_all("x-request-id")).map(HeaderValue::to_str);
-        // One that is sent twice is none.
+        // An id that is sent twice is ignored.
         let correlation_id = match (ids.next(), ids.next()) {
             (Some(Ok(id)), None) => CorrelationId::parse(id),
             _ => None,

@@ -46,7 +46,7 @@ pub(super) enum PreHash {
     Sha256,
     /// Base64 of its HMAC-SHA-256 under the salt's text: passlib's second version.
     SaltedSha256,
-    /// Its SHA-256 in hexadecimal: Django, and Flask-Bcrypt where it is told to take long passwords.
+    /// Its SHA-256 in hexadecimal: Django, and Flask-Bcrypt with `BCRYPT_HANDLE_LONG_PASSWORDS`.
     HexSha256,
     /// Base64 of its SHA-512, of which bcrypt takes 72 characters, if it is longer than 72 bytes: Symfony.
     LongSymfony,

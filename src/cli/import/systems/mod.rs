@@ -64,7 +64,7 @@ pub(super) enum Entry {
 pub(super) struct Account {
     /// Number of its line or record, from 1 on.
     number: u64,
-    /// The hash in a form that is read here, or why there is none of that kind. Empty if the account has no password.
+    /// The hash in a form that the service reads, or why there is none. Empty if the account has no password.
     hash: Result<String, String>,
     /// When the password was set, if that is known.
     changed: Option<String>,

@@ -10,7 +10,7 @@ pub(super) fn accounts(input: Input) -> Accounts {
     values::accounts(input, &["dataOrgs", "data_orgs", "orgs", "humanUsers", "human_users"], is_person, account)
 }
 
-/// An organization without people is none.
+/// An organization without people is no account.
 fn is_person(fields: &Value) -> bool {
     fields.get("user").is_some()
 }
