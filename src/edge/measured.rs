@@ -80,10 +80,13 @@ impl Measured {
         }
     }
 
+    /// Why it failed. The caller sees a reason only with an error.
+    fn reason(&self) -> Option<RefusalReason> {
+        self.context.record.reason().filter(|_| self.code != StatusCode::Ok)
+    }
+
     fn log(&self, took: Duration) {
         let RequestContext { request_id, correlation_id, action, peer, record, .. } = &self.context;
-        // The caller sees a reason only with an error.
-        let reason = record.reason().filter(|_| self.code != StatusCode::Ok).map(RefusalReason::as_str);
         tracing::info!(
             target: CALLS,
             parent: None,
@@ -93,7 +96,7 @@ impl Measured {
             caller = record.caller().map(tracing::field::display),
             tenant = record.tenant().map(TenantName::as_str),
             code = self.code.as_str(),
-            reason,
+            reason = self.reason().map(RefusalReason::as_str),
             duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
             hashes = record.hashes(),
             statements = record.statements(),
@@ -108,7 +111,7 @@ impl Drop for Measured {
         let Measures { meter, clock, .. } = &self.measures;
         let rpc = Rpc(self.context.action);
         meter.count(Counter::Requests(rpc, self.code));
-        if let Some(reason) = self.context.record.reason().filter(|_| self.code != StatusCode::Ok) {
+        if let Some(reason) = self.reason() {
             meter.count(Counter::Refusals(rpc, reason));
         }
         let took = clock.instant().saturating_duration_since(self.begun);

@@ -96,8 +96,7 @@ pub struct HashEngine {
 
 struct Shared {
     cost: Cost,
-    ceiling: Ceiling,
-    allowed: AllowedAlgorithms,
+    hashes: HashReader,
     clock: Arc<dyn Clock>,
     admission: Arc<Admission>,
     queue: Queue,
@@ -142,28 +141,27 @@ impl Hasher for HashEngine {
     }
 
     fn cost_of(&self, password: &Password, hash: &PasswordHash) -> u32 {
-        let Ok(stored) = self.shared.read(hash) else { return 1 };
+        let Ok(stored) = self.shared.hashes.stored(hash) else { return 1 };
         self.shared.tries(&stored, password).map(|(_, count)| count).fold(0, u32::saturating_add)
     }
 
     fn is_upgradable(&self, password: &Password, hash: &PasswordHash) -> bool {
-        let Ok(stored) = self.shared.read(hash) else { return false };
+        let Ok(stored) = self.shared.hashes.stored(hash) else { return false };
         let is_whole =
             [Form::Normalized, Form::AsReceived].iter().all(|form| stored.method.takes_all_of(form.of(password)));
         is_whole && password.may_be_new() && stored.is_weaker_than(&self.shared.today())
     }
 
     fn imported(&self, hash: &PasswordHash) -> Result<PasswordHash, HashProblem> {
-        let reader = HashReader::new(self.shared.ceiling, self.shared.allowed);
-        Ok(PasswordHash::new(reader.read(hash)?.to_string()))
+        Ok(PasswordHash::new(self.shared.hashes.imported(hash)?.to_string()))
     }
 
     fn digest(&self, hash: &PasswordHash) -> Option<HashDigest> {
-        self.shared.read(hash).ok().map(|stored| stored.digest())
+        self.shared.hashes.stored(hash).ok().map(|stored| stored.digest())
     }
 
     fn describe(&self, hash: &PasswordHash) -> HashDescription {
-        match self.shared.read(hash) {
+        match self.shared.hashes.stored(hash) {
             Ok(stored) => {
                 let (algorithm, parameters) = stored.method.description();
                 HashDescription { algorithm, parameters, is_below_target: stored.is_weaker_than(&self.shared.today()) }
@@ -219,11 +217,6 @@ impl Shared {
     /// Recipe of new hashes, with any salt.
     fn today(&self) -> Recipe {
         Recipe::of_new(self.cost, [0; SALT_BYTES])
-    }
-
-    /// Parses a stored hash.
-    fn read(&self, hash: &PasswordHash) -> Result<Stored, HashProblem> {
-        Stored::parse(hash.expose(), self.ceiling)
     }
 
     /// Which bytes of a password to try against a stored hash, and how many of today's hashes each try counts as. A

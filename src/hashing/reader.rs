@@ -17,19 +17,20 @@ pub struct HashReader {
 impl HashReader {
     /// A reader that imports what an engine with those settings imports.
     pub const fn of(settings: &EngineSettings) -> Self {
-        Self::new(settings.ceiling, settings.allowed)
+        Self { ceiling: settings.ceiling, allowed: settings.allowed }
     }
 
-    pub(super) const fn new(ceiling: Ceiling, allowed: AllowedAlgorithms) -> Self {
-        Self { ceiling, allowed }
+    /// Parses a hash that is stored already, whether its algorithm is still imported or not.
+    pub(super) fn stored(&self, hash: &PasswordHash) -> Result<Stored, HashProblem> {
+        Stored::parse(hash.expose(), self.ceiling)
     }
 
-    /// Reads a hash.
+    /// Parses a hash from elsewhere.
     ///
     /// # Errors
     /// It is not imported.
-    pub(super) fn read(&self, hash: &PasswordHash) -> Result<Stored, HashProblem> {
-        let stored = Stored::parse(hash.expose(), self.ceiling)?;
+    pub(super) fn imported(&self, hash: &PasswordHash) -> Result<Stored, HashProblem> {
+        let stored = self.stored(hash)?;
         match stored.method.opt_in() {
             Some(algorithm) if !self.allowed.allows(algorithm) => Err(HashProblem::NotAllowed(algorithm)),
             _ => Ok(stored),
@@ -41,7 +42,7 @@ impl HashReader {
     /// # Errors
     /// It is not.
     pub fn check(&self, hash: &PasswordHash) -> Result<(), HashProblem> {
-        self.read(hash).map(drop)
+        self.imported(hash).map(drop)
     }
 }
 

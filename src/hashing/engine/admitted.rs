@@ -45,7 +45,7 @@ impl Admitted {
 #[async_trait]
 impl AdmittedHashes for Admitted {
     async fn verify(&self, password: Arc<Password>, hash: &PasswordHash) -> Result<bool, HasherError> {
-        let stored = self.shared.read(hash).map_err(HasherError::Unreadable)?;
+        let stored = self.shared.hashes.stored(hash).map_err(HasherError::Unreadable)?;
         let tries: Vec<_> = self.shared.tries(&stored, &password).collect();
         for (form, count) in tries {
             let tag = self.compute(Arc::clone(&password), form, stored.method.clone(), count).await?;

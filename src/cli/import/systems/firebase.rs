@@ -5,7 +5,7 @@ use std::io::BufRead;
 use serde_json::{Map, Value};
 
 use super::values::{self, at};
-use super::{Account, Accounts, Entry, LOCKED};
+use super::{Account, Accounts, Entry, LOCKED, table};
 use crate::cli::import::source::Input;
 
 /// The first columns of the CSV.
@@ -23,16 +23,10 @@ pub(super) fn accounts(mut input: Input) -> Accounts {
 
 fn of_csv(input: Input) -> Accounts {
     let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
-    let entry = |(number, record): (u64, Result<csv::StringRecord, csv::Error>)| {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) if error.is_io_error() => return Err(error.into()),
-            Err(_) => return Ok(Entry::Unreadable(number, "is not UTF-8".to_owned())),
-        };
-        let fields = COLUMNS.iter().zip(&record).map(|(name, value)| ((*name).to_owned(), value.trim().into()));
-        Ok(Entry::Account(account(number, Value::Object(fields.collect::<Map<_, _>>()))))
-    };
-    Box::new((1..).zip(reader.into_records()).map(entry))
+    table::records(reader, |number, record| {
+        let fields = COLUMNS.iter().zip(record).map(|(name, value)| ((*name).to_owned(), value.trim().into()));
+        Entry::Account(account(number, Value::Object(fields.collect::<Map<_, _>>())))
+    })
 }
 
 fn account(number: u64, fields: Value) -> Account {

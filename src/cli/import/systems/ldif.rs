@@ -106,7 +106,9 @@ impl Lines {
         while line.last().is_some_and(|byte| b"\r\n".contains(byte)) {
             line.pop();
         }
-        let line = line.strip_prefix(BYTE_ORDER_MARK.as_bytes()).map_or_else(|| line.clone(), <[u8]>::to_vec);
+        if line.starts_with(BYTE_ORDER_MARK.as_bytes()) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
         Ok(Some(line))
     }
 }

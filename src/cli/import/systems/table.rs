@@ -30,21 +30,28 @@ fn accounts(input: Input, hashes: &'static str, is_disabled: fn(&Map<String, Val
         let why = format!("the first line names no column {hashes:?}: export the table with its column names");
         return Box::new(std::iter::once(Err(std::io::Error::other(why))));
     }
-    let entry = move |(number, record): (u64, Result<csv::StringRecord, csv::Error>)| {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) if error.is_io_error() => return Err(error.into()),
-            Err(_) => return Ok(Entry::Unreadable(number, "is not UTF-8".to_owned())),
-        };
+    records(reader, move |number, record| {
         if record.len() != columns.len() {
             let why = format!("has {} values for {} columns", record.len(), columns.len());
-            return Ok(Entry::Unreadable(number, why));
+            return Entry::Unreadable(number, why);
         }
         let values = record.iter().map(|value| Value::from(trimmed(value)));
         let user: Map<_, _> = columns.iter().cloned().zip(values).collect();
         let hash = user.get(hashes).and_then(Value::as_str).unwrap_or_default();
         let hash = if is_disabled(&user) { LOCKED } else { hash }.to_owned();
-        Ok(Entry::Account(Account { number, hash: Ok(hash), changed: None, fields: Value::Object(user) }))
+        Entry::Account(Account { number, hash: Ok(hash), changed: None, fields: Value::Object(user) })
+    })
+}
+
+/// What is found in each record of a CSV file.
+pub(super) fn records(
+    reader: csv::Reader<Input>,
+    entry: impl Fn(u64, &csv::StringRecord) -> Entry + Send + 'static,
+) -> Accounts {
+    let found = move |(number, record): (u64, Result<csv::StringRecord, csv::Error>)| match record {
+        Ok(record) => Ok(entry(number, &record)),
+        Err(error) if error.is_io_error() => Err(error.into()),
+        Err(_) => Ok(Entry::Unreadable(number, "is not UTF-8".to_owned())),
     };
-    Box::new((1..).zip(reader.into_records()).map(entry))
+    Box::new((1..).zip(reader.into_records()).map(found))
 }
