@@ -3,6 +3,7 @@
 mod audit_key;
 mod bad_settings;
 mod http;
+mod import_keys;
 mod jwt;
 mod location;
 mod operator_file;
@@ -48,6 +49,7 @@ use reload::Followed;
 
 pub use audit_key::audit_key;
 pub use bad_settings::{BadSettings, SettingProblem};
+pub use import_keys::import_keys;
 pub use jwt::{JwtFiles, jwt_issuers};
 pub use location::{LocationError, location};
 pub use operator_file::{OperatorFile, OperatorFileError};
@@ -82,6 +84,8 @@ pub struct Server {
     stage: watch::Sender<Stage>,
     shutdown_delay: Duration,
     drain: Duration,
+    /// Whether hashes may be stored that need a key of another system.
+    may_need_import_keys: bool,
 }
 
 /// Why the service does not start.
@@ -162,6 +166,8 @@ impl Server {
             refuse_subject_names: config.policy.refuse_subject_names,
         };
         let key_ring = Arc::new(key_ring(&config.pepper, &entropy)?);
+        let import_keys = import_keys(&config.import)?;
+        let may_need_import_keys = !import_keys.is_empty() || config.import.allow.allows_any_with_key();
         let (policies, candidates) = (policies(&config.policies)?, candidate_policies(&config.policies)?);
         let audit_key = audit_key(&config.audit)?;
         let store = location(config)?.open(opening, &clock, &entropy).await?;
@@ -169,7 +175,8 @@ impl Server {
         if let Some(unmet) = key_ring.unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
             return Err(unmet.into());
         }
-        let engine = HashEngine::start(engine_settings(config)?, Arc::clone(&clock), entropy.as_ref())?;
+        let engine = EngineSettings { import_keys: Arc::new(import_keys), ..engine_settings(config)? };
+        let engine = HashEngine::start(engine, Arc::clone(&clock), entropy.as_ref())?;
         let engine = Arc::new(engine);
         let jwt_issuers = match opening {
             Opening::ToServe => jwt_issuers(&config.jwt)?,
@@ -239,6 +246,7 @@ impl Server {
             stage: watch::Sender::new(Stage::Starting),
             shutdown_delay: Duration::from_secs(config.server.shutdown_delay_seconds),
             drain: Duration::from_secs(config.server.drain_seconds),
+            may_need_import_keys,
         })
     }
 
@@ -336,6 +344,7 @@ pub fn engine_settings(Config { hashing, import, .. }: &Config) -> Result<Engine
         pairs: hashing.interleave > 1,
         longest_wait: Duration::from_secs(hashing.longest_wait_seconds),
         allowed: import.allow,
+        ..EngineSettings::of(cost)
     })
 }
 

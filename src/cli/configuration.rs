@@ -14,8 +14,8 @@ use crate::edge::CALLS;
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::{Clock, Entropy};
 use crate::server::{
-    BadSettings, Reloader, audit_key, candidate_policies, engine_settings, jwt_issuers, key_ring, location, policies,
-    refused_passwords, tls,
+    BadSettings, Reloader, audit_key, candidate_policies, engine_settings, import_keys, jwt_issuers, key_ring,
+    location, policies, refused_passwords, tls,
 };
 use crate::telemetry;
 
@@ -91,9 +91,10 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
     let of_cost = engine_settings(&effective.config).err().map(mistake);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let of_ring = mistakes_of(effective, key_ring(&effective.config.pepper, &entropy));
+    let of_keys = mistakes_of(effective, import_keys(&effective.config.import));
     let of_store = location(&effective.config).err();
     let of_store = of_store.map(|error| effective.mistake(key_of_store(effective), error.to_string()));
-    of_cost.into_iter().chain(of_ring).chain(of_store).collect()
+    of_cost.into_iter().chain(of_ring).chain(of_keys).chain(of_store).collect()
 }
 
 /// The mistakes in files that the service reads at start. Commands that start no service don't need them.

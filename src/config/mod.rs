@@ -13,8 +13,8 @@ mod values;
 pub use parse::{ClientCertificates, HashKernel, LogCalls, LogFormat, StoreLocation, TlsVersion};
 pub use secret::Secret;
 pub use settings::{
-    Attempts, Audit, Config, Directory, Hashing, Http, Jwt, Kind, Log, Metrics, Pepper, Policies, Policy, Postgres,
-    Quotas, SETTINGS, Server, Setting, Store, Tls, Watch,
+    Attempts, Audit, Config, Directory, Hashing, Http, Import, Jwt, Kind, Log, Metrics, Pepper, Policies, Policy,
+    Postgres, Quotas, SETTINGS, Server, Setting, Store, Tls, Watch,
 };
 pub use show::holds_password;
 pub use sources::{File, Source, Sources};
@@ -153,12 +153,12 @@ fn contradictions(values: &Values) -> Vec<Mistake> {
         let message = format!("must be more than watch.patience_seconds, which is {patience}; found {stall}");
         mistakes.push(values.mistake("server.stall_seconds", message));
     }
-    let keys = values.read("pepper.keys", parse::secret);
-    let keys_file = values.read("pepper.keys_file", parse::optional_path);
-    if let (Ok(keys), Ok(Some(_))) = (keys, keys_file)
-        && !keys.is_empty()
-    {
-        mistakes.push(values.mistake("pepper.keys", "is set beside pepper.keys_file; the ring is in one place"));
+    for (keys, file) in [("pepper.keys", "pepper.keys_file"), ("import.keys", "import.keys_file")] {
+        if let (Ok(found), Ok(Some(_))) = (values.read(keys, parse::secret), values.read(file, parse::optional_path))
+            && !found.is_empty()
+        {
+            mistakes.push(values.mistake(keys, format!("is set beside {file}; the ring is in one place")));
+        }
     }
     mistakes
 }

@@ -218,8 +218,14 @@ settings! {
     /// Hashes from other systems.
     import: Import {
         /// Algorithms that are refused unless they are named here, separated by commas: md5-crypt, apr1, ssha, ssha256, ssha512,
-        /// pbkdf2-sha1, phpass, drupal7, wordpress-bcrypt, bcrypt-sha256, yescrypt, scram-sha-256, caching-sha2.
+        /// pbkdf2-sha1, phpass, drupal7, wordpress-bcrypt, bcrypt-sha256, yescrypt, scram-sha-256, caching-sha2,
+        /// firebase-scrypt.
         allow: AllowedAlgorithms = Text "", AllowedAlgorithms::parse;
+        /// The keys that hashes of some systems need, one per line as a name, a system and its fields. They are needed as long
+        /// as such hashes are stored.
+        keys: Secret = Secret "", secret;
+        /// File with the keys, instead of `import.keys`. Other users must not have access to it. Empty means no file.
+        keys_file: Option<PathBuf> = Text "", optional_path;
     }
     /// The pepper, which encrypts hashes before they are stored.
     pepper: Pepper {

@@ -30,6 +30,9 @@ pub enum HashProblem {
     /// The algorithm is imported only where an operator allows it.
     #[error("this is {0}, which is imported only where it is allowed: add `{0}` to `import.allow`")]
     NotAllowed(OptInAlgorithm),
+    /// The hash needs a key that is not among the service's.
+    #[error("this is {0}, and its key is missing: add it to `import.keys_file`")]
+    KeyMissing(OptInAlgorithm),
     /// A part of the string can't be read.
     #[error("its {part} can't be read: expected {expected}")]
     Unreadable {
@@ -68,6 +71,7 @@ impl HashProblem {
             Self::UnknownForm | Self::Unreadable { .. } => "MALFORMED",
             Self::NotSupported { .. } => "ALGORITHM_NOT_SUPPORTED",
             Self::NotAllowed(_) => "ALGORITHM_NOT_ALLOWED",
+            Self::KeyMissing(_) => "KEY_MISSING",
             Self::OutOfRange { .. } | Self::AboveCeiling { .. } => "OUT_OF_RANGE",
         }
     }

@@ -87,6 +87,10 @@ name!(
     PepperKeyId, 32, "A-Z a-z 0-9 . _ -", is_plain
 );
 name!(
+    /// The name of a key of another system: 1–32 of `A-Z a-z 0-9 . _ -`.
+    ImportKeyId, 32, "A-Z a-z 0-9 . _ -", is_plain
+);
+name!(
     /// A region: 1–64 of `A-Z a-z 0-9 -`.
     Region, 64, "A-Z a-z 0-9 -", |character: char| character.is_ascii_alphanumeric() || character == '-'
 );

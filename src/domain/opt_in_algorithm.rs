@@ -31,11 +31,13 @@ pub enum OptInAlgorithm {
     ScramSha256,
     /// `$A$`: `MySQL`'s `caching_sha2_password`.
     CachingSha2,
+    /// A key of the project, encrypted under scrypt of the password: Firebase.
+    FirebaseScrypt,
 }
 
 impl OptInAlgorithm {
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Md5Crypt,
         Self::Apr1,
         Self::Ssha,
@@ -49,6 +51,7 @@ impl OptInAlgorithm {
         Self::Yescrypt,
         Self::ScramSha256,
         Self::CachingSha2,
+        Self::FirebaseScrypt,
     ];
 
     /// Its name, in the configuration and where hashes are counted.
@@ -67,6 +70,7 @@ impl OptInAlgorithm {
             Self::Yescrypt => "yescrypt",
             Self::ScramSha256 => "scram-sha-256",
             Self::CachingSha2 => "caching-sha2",
+            Self::FirebaseScrypt => "firebase-scrypt",
         }
     }
 }
@@ -99,6 +103,11 @@ impl AllowedAlgorithms {
     /// Whether hashes of an algorithm may be imported.
     pub const fn allows(self, algorithm: OptInAlgorithm) -> bool {
         self.0 & 1 << algorithm as u32 != 0
+    }
+
+    /// Whether an algorithm is allowed whose hashes need a key of their system.
+    pub const fn allows_any_with_key(self) -> bool {
+        self.allows(OptInAlgorithm::FirebaseScrypt)
     }
 
     fn expected() -> String {

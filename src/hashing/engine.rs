@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::admission::Admission;
 use super::cost::{Ceiling, Cost};
 use super::formats::Stored;
+use super::import_keys::ImportKeys;
 use super::kernel::{CantAllocate, KernelChoice, KernelSetting};
 use super::memory::{self, Arenas, TooLittleMemory};
 use super::phc::Recipe;
@@ -32,7 +33,7 @@ use admitted::Admitted;
 use start::Start;
 
 /// Settings of the engine.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct EngineSettings {
     /// Cost of new hashes.
     pub cost: Cost,
@@ -48,6 +49,8 @@ pub struct EngineSettings {
     pub longest_wait: Duration,
     /// Algorithms of imported hashes that are refused otherwise.
     pub allowed: AllowedAlgorithms,
+    /// The keys of other systems, for hashes that need one.
+    pub import_keys: Arc<ImportKeys>,
 }
 
 impl EngineSettings {
@@ -61,6 +64,7 @@ impl EngineSettings {
             pairs: true,
             longest_wait: Duration::MAX,
             allowed: AllowedAlgorithms::default(),
+            import_keys: Arc::default(),
         }
     }
 }
@@ -164,8 +168,15 @@ impl Hasher for HashEngine {
         match self.shared.hashes.stored(hash) {
             Ok(stored) => {
                 let (algorithm, parameters) = stored.method.description();
-                HashDescription { algorithm, parameters, is_below_target: stored.is_weaker_than(&self.shared.today()) }
+                let is_below_target = stored.is_weaker_than(&self.shared.today());
+                HashDescription { algorithm, parameters, is_below_target, lacks_key: false }
             }
+            Err(HashProblem::KeyMissing(algorithm)) => HashDescription {
+                algorithm: algorithm.as_str(),
+                parameters: "its key is missing".to_owned(),
+                is_below_target: true,
+                lacks_key: true,
+            },
             Err(_) => HashDescription::unreadable(),
         }
     }

@@ -1,10 +1,13 @@
 //! Functions for the fuzz targets in `fuzz/`. No shipped build has them.
 
+use std::sync::OnceLock;
+
 use argon2::{Algorithm, Version};
 use argon2_vectors::Instructions;
 
 use super::cost::{Ceiling, Cost, Parameters};
-use super::formats::Stored;
+use super::formats::{Context, Stored};
+use super::import_keys::ImportKeys;
 use super::kernel::{CantAllocate, FastKernel, Input, Kernel, PortableKernel, VectorKernel};
 use super::phc::Recipe;
 use crate::domain::hash_problem::HashProblem;
@@ -92,6 +95,11 @@ fn recipe(case: &Case<'_>) -> Recipe {
     }
 }
 
+/// A key of each system.
+const KEYS: &str = "app firebase base64_signer_key=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA== base64_salt_separator=Bw== rounds=8 mem_cost=14";
+
+static FUZZED_KEYS: OnceLock<ImportKeys> = OnceLock::new();
+
 /// A hash as it was read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ReadHash {
@@ -108,7 +116,8 @@ pub struct ReadHash {
 /// # Errors
 /// Why it is refused.
 pub fn read_hash(text: &str) -> Result<ReadHash, HashProblem> {
-    let stored = Stored::parse(text, Ceiling::of(Cost::DEFAULT))?;
+    let keys = FUZZED_KEYS.get_or_init(|| ImportKeys::parse(KEYS).unwrap_or_default());
+    let stored = Stored::parse(text, Context { ceiling: Ceiling::of(Cost::DEFAULT), keys })?;
     let (description, work) = (stored.method.description(), stored.method.work(20));
     Ok(ReadHash { normal_form: stored.to_string(), description, work })
 }

@@ -12,6 +12,7 @@ mod formats;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod import_keys;
 mod kernel;
 mod measure;
 mod memory;
@@ -24,6 +25,7 @@ mod worker;
 
 pub use cost::{Ceiling, Cost, CostError};
 pub use engine::{EngineError, EngineSettings, HashEngine, usable_cpus};
+pub use import_keys::{ImportKeyMistake, ImportKeyProblem, ImportKeys};
 pub use kernel::{CantAllocate, CantCompute, KernelChoice, KernelSetting};
 pub use measure::{BareKernel, Gauge, MeasureError, Measured};
 pub use memory::TooLittleMemory;

@@ -1,28 +1,32 @@
 //! Hashes from elsewhere, as an engine would read them, without one.
 
+use std::sync::Arc;
+
 use super::EngineSettings;
 use super::cost::Ceiling;
-use super::formats::Stored;
+use super::formats::{Context, Stored};
+use super::import_keys::ImportKeys;
 use crate::domain::credential::PasswordHash;
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::opt_in_algorithm::AllowedAlgorithms;
 
 /// Tells which hashes are imported.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct HashReader {
     ceiling: Ceiling,
+    keys: Arc<ImportKeys>,
     allowed: AllowedAlgorithms,
 }
 
 impl HashReader {
     /// A reader that imports what an engine with those settings imports.
-    pub const fn of(settings: &EngineSettings) -> Self {
-        Self { ceiling: settings.ceiling, allowed: settings.allowed }
+    pub fn of(settings: &EngineSettings) -> Self {
+        Self { ceiling: settings.ceiling, keys: Arc::clone(&settings.import_keys), allowed: settings.allowed }
     }
 
     /// Parses a hash that is stored already, whether its algorithm is still imported or not.
     pub(super) fn stored(&self, hash: &PasswordHash) -> Result<Stored, HashProblem> {
-        Stored::parse(hash.expose(), self.ceiling)
+        Stored::parse(hash.expose(), Context { ceiling: self.ceiling, keys: &self.keys })
     }
 
     /// Parses a hash from elsewhere.
@@ -51,6 +55,7 @@ pub fn algorithm_of(hash: &PasswordHash) -> Option<&'static str> {
     match Stored::parse(hash.expose(), Ceiling::HIGHEST) {
         Ok(stored) => Some(stored.method.description().0),
         Err(HashProblem::NotSupported { algorithm, .. }) => Some(algorithm),
+        Err(HashProblem::KeyMissing(algorithm)) => Some(algorithm.as_str()),
         Err(_) => None,
     }
 }

@@ -113,12 +113,14 @@ pub struct HashDescription {
     pub parameters: String,
     /// Whether any part of it is weaker than in the hashes that are made today.
     pub is_below_target: bool,
+    /// Whether it needs a key of another system that is not there. Then no password verifies.
+    pub lacks_key: bool,
 }
 
 impl HashDescription {
     /// The description of a stored hash that can't be read.
     pub const fn unreadable() -> Self {
-        Self { algorithm: "unreadable", parameters: String::new(), is_below_target: true }
+        Self { algorithm: "unreadable", parameters: String::new(), is_below_target: true, lacks_key: false }
     }
 }
 

@@ -61,6 +61,7 @@ impl Server {
         health.serving().await;
         self.stage.send_replace(Stage::Serving);
         self.tend_store();
+        self.look_for_missing_keys();
         let tls = self.tls.take();
         let _following = self.follow_files(&meter);
         let connections = Connections::new(self.limits, tls, clock, meter, draining.clone());
@@ -119,6 +120,29 @@ impl Server {
             following.spawn(jwts.follow(Arc::clone(&self.clock), Arc::clone(meter)));
         }
         following
+    }
+
+    /// Says which stored hashes can't be verified without a key of another system that is not there.
+    fn look_for_missing_keys(&self) {
+        if !self.may_need_import_keys {
+            return;
+        }
+        let service = Arc::clone(&self.service);
+        tokio::spawn(async move {
+            match service.hashes_without_key().await {
+                Ok(counts) => counts.into_iter().for_each(|(algorithm, hashes)| {
+                    tracing::error!(
+                        algorithm,
+                        hashes,
+                        "stored hashes do not verify: their key is not in import.keys_file"
+                    );
+                }),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "can't look for stored hashes whose key is missing");
+                }
+            }
+        });
     }
 
     fn tend_store(&self) {

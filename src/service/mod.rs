@@ -18,6 +18,7 @@ mod modify_pw_by_domain;
 mod verify;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use admin::Import;
@@ -45,6 +46,15 @@ impl Service {
     /// stay. Reports failures now and then.
     pub async fn tend_store(&self, failed: impl Fn(&ServiceError)) {
         self.gates.tend_store(failed).await;
+    }
+
+    /// Counts the current hashes that no password verifies against, because their key is missing, by algorithm. Reads
+    /// all hashes.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn hashes_without_key(&self) -> Result<BTreeMap<&'static str, u64>, ServiceError> {
+        self.gates.hashes_without_key().await
     }
 
     /// Waits until every change and verification under way is concluded. For an orderly stop.

@@ -10,6 +10,7 @@ mod systems;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use clap::{Args, ValueEnum};
@@ -28,8 +29,8 @@ use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::grpc::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
 use crate::grpc::generated::credential::admin::v1::{ImportCredentialsRequest, ImportOptions};
-use crate::hashing::HashReader;
-use crate::server::engine_settings;
+use crate::hashing::{EngineSettings, HashReader};
+use crate::server::{engine_settings, import_keys};
 use progress::Progress;
 use report::{Algorithms, report};
 use source::{Batches, Rows};
@@ -139,8 +140,10 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
     let batches = Batches::new(rows, args.from_row, args.pre_hash.map_or("", PreHash::mark).to_owned());
     if args.offline {
         let config = load_offline(&SettingArgs::of_file(args.config.clone()), environment)?.config;
-        let hashes = HashReader::of(&engine_settings(&config).map_err(Failure::failed)?);
-        let checked = offline::check(batches, hashes, args.options.without_password, &algorithms)?;
+        let import_keys = Arc::new(import_keys(&config.import).map_err(Failure::failed)?);
+        let settings = engine_settings(&config).map_err(Failure::failed)?;
+        let hashes = HashReader::of(&EngineSettings { import_keys, ..settings });
+        let checked = offline::check(batches, &hashes, args.options.without_password, &algorithms)?;
         return report(&checked, Some(&algorithms), terminal);
     }
     let (channel, authorization) = args.caller.connect(environment).await?;

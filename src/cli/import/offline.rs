@@ -16,7 +16,7 @@ const ANY_TENANT: &str = "own";
 /// Checks what a service checks that has those settings and no subjects yet.
 pub(super) fn check(
     batches: Batches,
-    hashes: HashReader,
+    hashes: &HashReader,
     takes_no_password: bool,
     algorithms: &Algorithms,
 ) -> Result<ImportCredentialsResponse, Failure> {

@@ -32,7 +32,7 @@ type First = Zeroizing<[[u8; 32]; 2]>;
 impl Start<'_> {
     /// Starts with pairs if there is memory for them, and without if there is not or they fail.
     pub(super) fn run(&self, available_bytes: Option<u64>) -> Result<HashEngine, EngineError> {
-        let EngineSettings { cost, ceiling, workers, pairs, .. } = self.settings;
+        let &EngineSettings { cost, ceiling, workers, pairs, .. } = &self.settings;
         let count = workers.map_or_else(usable_cpus, |workers| workers.try_into().unwrap_or(NonZeroU32::MAX));
         let alone = Arenas { count, kib_each: ceiling.memory_kib() };
         let for_pairs = Arenas { count, kib_each: alone.kib_each.max(cost.memory_kib().saturating_mul(2)) };
@@ -47,13 +47,13 @@ impl Start<'_> {
     }
 
     fn with(&self, arenas: Arenas, pairs: bool) -> Result<HashEngine, EngineError> {
-        let Self { settings, kernel, ref clock, entropy, ref new_kernel } = *self;
-        let EngineSettings { cost, longest_wait, .. } = settings;
+        let Self { ref settings, kernel, ref clock, entropy, ref new_kernel } = *self;
+        let &EngineSettings { cost, longest_wait, .. } = settings;
         let workers = arenas.count;
         let memory = WorkerMemory { kib: arenas.kib_each, pair_kib: pairs.then_some(arenas.kib_each / 2) };
         let admission = Arc::new(Admission::new(workers, pairs, longest_wait));
         let (clock, queue) = (Arc::clone(clock), Queue::default());
-        let shared = Arc::new(Shared { cost, hashes: HashReader::of(&settings), clock, admission, queue });
+        let shared = Arc::new(Shared { cost, hashes: HashReader::of(settings), clock, admission, queue });
         let (mut passwords, mut salt) = (First::default(), [0; SALT_BYTES]);
         passwords.iter_mut().for_each(|password| entropy.fill(password));
         entropy.fill(&mut salt);

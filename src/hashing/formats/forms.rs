@@ -9,10 +9,10 @@ use super::bcrypt::PreHash::{HexSha256, LongBun, LongSymfony, WordPress};
 use super::sha::Sha::{Sha1, Sha256, Sha512};
 use super::sha_crypt::Hash;
 use super::{
-    Read, Stored, bcrypt, caching_sha2, md5_crypt, pbkdf2, phpass, salted_sha, scram, scrypt, sha_crypt, yescrypt,
+    Context, Read, Stored, bcrypt, caching_sha2, firebase, md5_crypt, pbkdf2, phpass, salted_sha, scram, scrypt,
+    sha_crypt, yescrypt,
 };
 use crate::domain::hash_problem::HashProblem;
-use crate::hashing::cost::Ceiling;
 use crate::hashing::phc;
 
 /// Longer than any string that is accepted.
@@ -22,14 +22,14 @@ const MAX_STRING_BYTES: usize = 512;
 type Shape = fn(&str) -> bool;
 
 /// Reads what follows the beginning of a form.
-type Reader = fn(&str, Ceiling) -> Read;
+type Reader = fn(&str, Context<'_>) -> Read;
 
 /// How a hash begins, and who reads the rest.
 #[rustfmt::skip]
 const FORMS: &[(&str, Reader)] = &[
-    ("$argon2id$", |rest, ceiling| phc::read(Argon2id, rest, ceiling).map(Stored::argon2)),
-    ("$argon2i$", |rest, ceiling| phc::read(Argon2i, rest, ceiling).map(Stored::argon2)),
-    ("$argon2d$", |rest, ceiling| phc::read(Argon2d, rest, ceiling).map(Stored::argon2)),
+    ("$argon2id$", |rest, context| phc::read(Argon2id, rest, context.ceiling).map(Stored::argon2)),
+    ("$argon2i$", |rest, context| phc::read(Argon2i, rest, context.ceiling).map(Stored::argon2)),
+    ("$argon2d$", |rest, context| phc::read(Argon2d, rest, context.ceiling).map(Stored::argon2)),
     ("$2b$", |rest, _| bcrypt::crypt(rest)),
     ("$2a$", |rest, _| bcrypt::crypt(rest)),
     ("$2y$", |rest, _| bcrypt::crypt(rest)),
@@ -51,15 +51,15 @@ const FORMS: &[(&str, Reader)] = &[
     ("pbkdf2:", |rest, _| pbkdf2::werkzeug(rest)),
     ("{X-PBKDF2}", |rest, _| pbkdf2::perl(rest)),
     ("grub.pbkdf2.sha512.", |rest, _| pbkdf2::grub(rest)),
-    ("$scrypt$", scrypt::phc),
-    ("scrypt$", scrypt::django),
-    ("scrypt:", scrypt::werkzeug),
-    ("$s1$", scrypt::libscrypt),
+    ("$scrypt$", |rest, context| scrypt::phc(rest, context.ceiling)),
+    ("scrypt$", |rest, context| scrypt::django(rest, context.ceiling)),
+    ("scrypt:", |rest, context| scrypt::werkzeug(rest, context.ceiling)),
+    ("$s1$", |rest, context| scrypt::libscrypt(rest, context.ceiling)),
     // libxcrypt and libsodium, or Mosquitto with a field more.
-    ("$7$", |rest, ceiling| if rest.matches('$').count() == 2 { pbkdf2::mosquitto(rest) } else { scrypt::crypt(rest, ceiling) }),
+    ("$7$", |rest, context| if rest.matches('$').count() == 2 { pbkdf2::mosquitto(rest) } else { scrypt::crypt(rest, context.ceiling) }),
 
     // Only where `import.allow` names them.
-    ("$y$", yescrypt::crypt),
+    ("$y$", |rest, context| yescrypt::crypt(rest, context.ceiling)),
     ("$1$", |rest, _| md5_crypt::crypt(md5_crypt::Variant::Unix, rest)),
     ("$apr1$", |rest, _| md5_crypt::crypt(md5_crypt::Variant::Apache, rest)),
     ("{SSHA}", |rest, _| salted_sha::base64(Sha1, rest)),
@@ -90,6 +90,11 @@ const FORMS: &[(&str, Reader)] = &[
     ("$A$", |rest, _| caching_sha2::mysql(rest)),
     ("0x244124", |rest, _| caching_sha2::hexadecimal(rest)),
     ("$caching-sha2$", |rest, _| caching_sha2::normal(rest)),
+    // What `import --from firebase` writes before salt and hash.
+    ("{firebase}", firebase::exported),
+    ("$fbscrypt$", firebase::supabase),
+    ("$firescrypt$", firebase::kratos),
+    ("$firebase-scrypt$", firebase::normal),
 
     // Known, and refused.
     ("$2x$", |_, _| refused("bcrypt marked as of a broken implementation ($2x$)", "makers of it differ in what they compute")),
@@ -117,8 +122,6 @@ const FORMS: &[(&str, Reader)] = &[
     ("{PKCS5S2}", |_, _| refused("Atlassian's PBKDF2", NOT_BUILT)),
     ("$p5k2$", |_, _| refused("Cryptacular's PBKDF2", NOT_BUILT)),
     ("$scram$", |_, _| refused("passlib's SCRAM", NOT_BUILT)),
-    ("$firescrypt$", |_, _| refused("Firebase's scrypt", NOT_BUILT)),
-    ("$fbscrypt$", |_, _| refused("Firebase's scrypt", NOT_BUILT)),
     ("$shiro1$", |_, _| refused("Shiro's iterated hash", NOT_BUILT)),
     ("U$S$", |_, _| refused("Drupal 7's hash of an MD5 from Drupal 6", NOT_BUILT)),
     ("sha1$", |_, _| refused("Django's salted SHA-1", TOO_WEAK)),
@@ -153,25 +156,25 @@ const WRAPPERS: &[(&str, &str)] = &[
 const SHAPES: &[(Shape, Reader)] = &[
     (is_line, |_, _| refused("a whole line of a password file", "write its second field, which is the hash")),
     (is_mysql_native, |_, _| refused("MySQL's native hash, SHA-1 without a salt", TOO_WEAK)),
-    (is_spring_scrypt, scrypt::spring),
-    (is_simple_scrypt, scrypt::simple),
-    (is_better_auth, scrypt::better_auth),
+    (is_spring_scrypt, |text, context| scrypt::spring(text, context.ceiling)),
+    (is_simple_scrypt, |text, context| scrypt::simple(text, context.ceiling)),
+    (is_better_auth, |text, context| scrypt::better_auth(text, context.ceiling)),
     (is_des, |_, _| refused("DES crypt", TOO_WEAK)),
     (is_digest, |_, _| refused("a digest without a salt", TOO_WEAK)),
 ];
 
 /// Reads a hash in any form. All forms of one hash give the same result.
-pub(super) fn read(text: &str, ceiling: Ceiling) -> Read {
+pub(super) fn read(text: &str, context: Context<'_>) -> Read {
     let (max, found) = (MAX_STRING_BYTES, text.len());
     if found > max {
         return Err(HashProblem::TooLong { max, found });
     }
     let hash = without_wrapper(text);
     if let Some((_, reader)) = SHAPES.iter().find(|(has_shape, _)| has_shape(hash)) {
-        return reader(hash, ceiling);
+        return reader(hash, context);
     }
     match FORMS.iter().find_map(|(start, reader)| Some((strip(hash, start)?, reader))) {
-        Some((rest, reader)) => reader(rest, ceiling),
+        Some((rest, reader)) => reader(rest, context),
         None => Err(HashProblem::UnknownForm),
     }
 }

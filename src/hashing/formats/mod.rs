@@ -5,6 +5,7 @@
 
 mod bcrypt;
 mod caching_sha2;
+mod firebase;
 mod forms;
 mod hmac;
 mod md5_crypt;
@@ -25,6 +26,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::cost::{Ceiling, Parameters};
+use super::import_keys::ImportKeys;
 use super::kernel::CantCompute;
 use super::phc::{Phc, Recipe, Tag};
 use crate::domain::credential::HashDigest;
@@ -35,6 +37,22 @@ use crate::domain::opt_in_algorithm::OptInAlgorithm;
 pub(super) struct Stored {
     pub method: Method,
     tag: Tag,
+}
+
+/// What a hash is read with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// What it may cost.
+    pub ceiling: Ceiling,
+    /// The keys of other systems.
+    pub keys: &'a ImportKeys,
+}
+
+impl From<Ceiling> for Context<'static> {
+    /// Without keys.
+    fn from(ceiling: Ceiling) -> Self {
+        Self { ceiling, keys: ImportKeys::NONE }
+    }
 }
 
 /// What a reader of a form returns.
@@ -111,8 +129,8 @@ impl dyn Foreign + '_ {
 
 impl Stored {
     /// Reads a hash in any form that is known. What it costs is within the ceiling and the bounds of its algorithm.
-    pub(super) fn parse(text: &str, ceiling: Ceiling) -> Result<Self, HashProblem> {
-        forms::read(text, ceiling)
+    pub(super) fn parse<'a>(text: &str, context: impl Into<Context<'a>>) -> Result<Self, HashProblem> {
+        forms::read(text, context.into())
     }
 
     fn argon2(phc: Phc) -> Self {

@@ -109,12 +109,37 @@ pub(super) fn crypt(text: &str, ceiling: Ceiling) -> Read {
 }
 
 fn stored(parameters: Parameters, salt: Vec<u8>, tag: Tag, ceiling: Ceiling) -> Read {
-    let Parameters { parallelism, .. } = parameters;
-    HashProblem::unless_within("parallelism", 1, MAX_PARALLELISM, parallelism.into())?;
-    ceiling.check_bytes(parameters.bytes())?;
-    check_salt(&salt, 1..=MAX_SALT_BYTES)?;
     check_tag(&tag, MIN_TAG_BYTES..=MAX_TAG_BYTES)?;
-    Ok(Stored::foreign(Scrypt { parameters, salt, tag_bytes: tag.len() }, tag))
+    Ok(Stored::foreign(Scrypt::of(parameters, salt, tag.len(), ceiling)?, tag))
+}
+
+impl Scrypt {
+    /// With log2 N, r and p, and so many bytes of a tag.
+    pub(super) fn new(
+        [log_n, r, p]: [u32; 3],
+        salt: Vec<u8>,
+        tag_bytes: usize,
+        ceiling: Ceiling,
+    ) -> Result<Self, HashProblem> {
+        Self::of(Parameters::new(log_n, r, p)?, salt, tag_bytes, ceiling)
+    }
+
+    fn of(parameters: Parameters, salt: Vec<u8>, tag_bytes: usize, ceiling: Ceiling) -> Result<Self, HashProblem> {
+        HashProblem::unless_within("parallelism", 1, MAX_PARALLELISM, parameters.parallelism.into())?;
+        ceiling.check_bytes(parameters.bytes())?;
+        check_salt(&salt, 1..=MAX_SALT_BYTES)?;
+        Ok(Self { parameters, salt, tag_bytes })
+    }
+
+    /// log2 N, r and p.
+    pub(super) fn costs(&self) -> [u32; 3] {
+        let Parameters { log_n, block_size, parallelism } = self.parameters;
+        [log_n.into(), block_size, parallelism]
+    }
+
+    pub(super) fn salt(&self) -> &[u8] {
+        &self.salt
+    }
 }
 
 impl Parameters {

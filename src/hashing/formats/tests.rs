@@ -138,9 +138,9 @@ fn a_problem_names_the_part_the_bound_and_what_helps() {
             "ALGORITHM_NOT_SUPPORTED",
         ),
         (
-            "$fbscrypt$v=1,n=14".to_owned(),
-            "this is Firebase's scrypt, which can't be imported: the service can't compute it; reset the password",
-            "ALGORITHM_NOT_SUPPORTED",
+            format!("{{firebase}}MDEy${TAG}"),
+            "this is firebase-scrypt, and its key is missing: add it to `import.keys_file`",
+            "KEY_MISSING",
         ),
         ("plain".to_owned(), "has no known form: it begins like no hash that can be read", "MALFORMED"),
         ("x".repeat(513), "is 513 bytes long, at most 512 are read", "TOO_LONG"),

@@ -19,22 +19,42 @@ impl Gates {
         tenant: Option<&TenantName>,
     ) -> Result<HashPosture, ServiceError> {
         let mut groups = BTreeMap::new();
-        let mut page = PageRequest { size: PageRequest::MAX_SIZE, after: None };
-        loop {
-            self.check_deadline(permit)?;
-            let found = self.ports.store.hashes(tenant, &page).await?;
-            for entry in &found.items {
-                count(&mut groups, self.describe(entry));
-            }
-            match found.next {
-                Some(next) => page.after = Some(next),
-                None => break,
-            }
-        }
+        self.describe_all(tenant, || self.check_deadline(permit), |description| count(&mut groups, description))
+            .await?;
         let mut groups: Vec<HashGroup> = groups.into_values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.hashes));
         let target = self.ports.hasher.describe(&self.ports.hasher.decoy());
         Ok(HashPosture { target: format!("{} {}", target.algorithm, target.parameters), groups })
+    }
+
+    /// Counts the current hashes that no password verifies against, because their key is missing, by algorithm.
+    pub(in crate::service) async fn hashes_without_key(&self) -> Result<BTreeMap<&'static str, u64>, ServiceError> {
+        let mut counts = BTreeMap::new();
+        let count = |description: HashDescription| {
+            if description.lacks_key {
+                *counts.entry(description.algorithm).or_default() += 1;
+            }
+        };
+        self.describe_all(None, || Ok(()), count).await?;
+        Ok(counts)
+    }
+
+    async fn describe_all(
+        &self,
+        tenant: Option<&TenantName>,
+        before_each_page: impl Fn() -> Result<(), ServiceError> + Send,
+        mut take: impl FnMut(HashDescription) + Send,
+    ) -> Result<(), ServiceError> {
+        let mut page = PageRequest { size: PageRequest::MAX_SIZE, after: None };
+        loop {
+            before_each_page()?;
+            let found = self.ports.store.hashes(tenant, &page).await?;
+            found.items.iter().for_each(|entry| take(self.describe(entry)));
+            match found.next {
+                Some(next) => page.after = Some(next),
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Fails once the deadline of a call that reads page after page has passed.
@@ -52,7 +72,7 @@ impl Gates {
 }
 
 fn count(groups: &mut BTreeMap<(&'static str, String), HashGroup>, description: HashDescription) {
-    let HashDescription { algorithm, parameters, is_below_target } = description;
+    let HashDescription { algorithm, parameters, is_below_target, lacks_key: _ } = description;
     let group = groups.entry((algorithm, parameters.clone())).or_insert_with(|| HashGroup {
         algorithm,
         parameters,

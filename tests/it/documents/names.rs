@@ -155,6 +155,7 @@ fn every_reason_rule_and_policy_setting_in_a_table_exists() {
         FieldProblem::Malformed { expected: "" },
         FieldProblem::Hash(HashProblem::NotSupported { algorithm: "", why: "" }),
         FieldProblem::Hash(HashProblem::NotAllowed(OptInAlgorithm::Yescrypt)),
+        FieldProblem::Hash(HashProblem::KeyMissing(OptInAlgorithm::FirebaseScrypt)),
     ];
     let is_reason = |name: &str| {
         let of_field = problems.iter().any(|problem| problem.reason() == name);

@@ -14,6 +14,7 @@ mod full_disk;
 mod hang_up;
 mod import;
 mod jwt;
+mod keyed_hashes;
 mod kill;
 mod limits;
 mod memory;

@@ -34,7 +34,7 @@ fn account(number: u64, fields: Value) -> Account {
     let hash = match (text("passwordHash"), text("salt")) {
         _ if at(&fields, &["disabled"]) == true => Ok(LOCKED.to_owned()),
         ("", _) => Ok(String::new()),
-        (hash, salt) => Ok(format!("$fbscrypt${salt}${hash}")),
+        (hash, salt) => Ok(format!("{{firebase}}{salt}${hash}")),
     };
     Account { number, hash, changed: None, fields }
 }

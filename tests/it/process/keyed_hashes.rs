@@ -1,0 +1,129 @@
+//! Hashes of systems that put a key into each: imported with the key, useless without it.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::installation::{Installation, outcome, write_secretly};
+use super::serving::Serving;
+use super::tenant::token;
+use crate::support::Client;
+
+/// The example of Firebase's own tool (<https://github.com/firebase/scrypt>): a project, and a hash of `user1password`.
+const PROJECT: &str = "app firebase base64_signer_key=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA== base64_salt_separator=Bw== rounds=8 mem_cost=14\n";
+const SALT: &str = "42xEC+ixf3L2lw==";
+const HASH: &str = "lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ==";
+const PASSWORD: &str = "user1password";
+
+/// An installation with keys in a file, and a tenant.
+struct Keyed {
+    installation: Installation,
+    serving: Serving,
+    operator: String,
+    relay: Client,
+}
+
+impl Keyed {
+    async fn start(keys: &str, settings: &[&str]) -> Self {
+        let installation = Installation::new();
+        write_secretly(&installation.path("keys"), keys);
+        let operator = installation.bootstrap();
+        let serving = installation.serve(&[&["--hashing-workers", "1"], settings].concat()).await;
+        let client = Client::new(serving.address).with_token(&operator);
+        client.ok("CreateTenant", json!({ "tenant": "acme" })).await;
+        let relay = json!({ "tenant": "acme", "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "relay" });
+        let relay = Client::new(serving.address).with_token(&token(&client, relay).await);
+        Self { installation, serving, operator, relay }
+    }
+
+    fn import(&self, file: &str, text: &str, arguments: &[&str]) -> String {
+        fs::write(self.installation.path(file), text).unwrap();
+        let arguments = [&["import", file], arguments].concat();
+        outcome(self.installation.calling(&self.serving.address.to_string(), &self.operator, &arguments)).stdout
+    }
+
+    async fn verify(&self, user: &str, password: &str) -> Value {
+        let verify = json!({ "subject": { "iam_user": user }, "password": password });
+        self.relay.ok("VerifyPassword", verify).await["result"].clone()
+    }
+
+    async fn algorithms(&self) -> String {
+        let client = Client::new(self.serving.address).with_token(&self.operator);
+        client.ok("DescribeHashPosture", json!({ "tenant": "acme" })).await.to_string()
+    }
+
+    async fn restart(&mut self, settings: &[&str]) {
+        self.serving.signal("TERM");
+        assert!(self.serving.ended().await.success());
+        self.serving = self.installation.serve(&[&["--hashing-workers", "1"], settings].concat()).await;
+        self.relay = self.relay.at(self.serving.address);
+    }
+}
+
+fn export() -> String {
+    let user =
+        |id: &str| json!({ "localId": id, "email": format!("{id}@example.com"), "passwordHash": HASH, "salt": SALT });
+    let disabled = json!({ "localId": "f3", "passwordHash": HASH, "salt": SALT, "disabled": true });
+    json!({ "users": [user("f1"), user("f2"), disabled, { "localId": "f4" }] }).to_string()
+}
+
+const ALLOWED: [&str; 4] = ["--import-keys-file", "keys", "--import-allow", "firebase-scrypt"];
+const FROM: [&str; 9] =
+    ["--tenant", "acme", "--from", "firebase", "--kind", "iam-user", "--map", "name=localId", "--without-password"];
+
+#[tokio::test]
+async fn hashes_of_firebase_come_in_and_are_replaced() {
+    let mut keyed = Keyed::start(PROJECT, &ALLOWED).await;
+    let imported = keyed.import("users.json", &export(), &FROM);
+    assert_eq!(imported, "imported 4, unchanged 0, skipped 0, refused 0, held back with them 0\n");
+    let csv = format!("f5,f5@example.com,true,{HASH},{SALT},Name\n");
+    let imported = keyed.import("users.csv", &csv, &FROM);
+    assert_eq!(imported, "imported 1, unchanged 0, skipped 0, refused 0, held back with them 0\n");
+    let algorithms = keyed.algorithms().await;
+    assert!(algorithms.contains(r#""algorithm":"firebase-scrypt""#), "{algorithms}");
+    for wrong in ["user2password", "user1passwordx", "user1password\0"] {
+        assert_eq!(keyed.verify("f1", wrong).await, "NOT_MATCHED", "{wrong:?}");
+    }
+    for user in ["f1", "f2", "f5"] {
+        assert_eq!(keyed.verify(user, PASSWORD).await, "MATCHED_CURRENT");
+    }
+    for user in ["f3", "f4"] {
+        assert_eq!(keyed.verify(user, PASSWORD).await, "NOT_MATCHED");
+    }
+    keyed.restart(&ALLOWED).await;
+    let algorithms = keyed.algorithms().await;
+    assert!(!algorithms.contains("firebase"), "{algorithms}");
+    let again = keyed.import("users.json", &export(), &FROM);
+    assert_eq!(again, "imported 0, unchanged 4, skipped 0, refused 0, held back with them 0\n");
+    assert_eq!(keyed.verify("f1", "user1passwordx").await, "NOT_MATCHED");
+    // What was replaced needs no key any more.
+    keyed.restart(&[]).await;
+    assert_eq!(keyed.verify("f1", PASSWORD).await, "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn a_hash_whose_key_is_gone_is_told_at_start_and_verifies_nothing() {
+    let mut keyed = Keyed::start(PROJECT, &ALLOWED).await;
+    keyed.import("users.json", &export(), &FROM);
+    keyed.restart(&["--import-allow", "firebase-scrypt"]).await;
+    let told = "stored hashes do not verify: their key is not in import.keys_file";
+    keyed.serving.logs(told).await;
+    assert!(keyed.serving.log().contains("firebase-scrypt"), "{}", keyed.serving.log());
+    let verify = json!({ "subject": { "iam_user": "f1" }, "password": PASSWORD });
+    let refused = keyed.relay.call("VerifyPassword", verify).await;
+    assert_eq!(refused.reason(), "INTERNAL");
+    let shown = refused.status.to_string();
+    assert!(!shown.contains("firebase") && !shown.contains("key"), "{shown}");
+    keyed.serving.logs("this is firebase-scrypt, and its key is missing").await;
+    let algorithms = keyed.algorithms().await;
+    assert!(algorithms.contains("its key is missing"), "{algorithms}");
+    let refused = keyed.import("more.json", &export().replace("\"f", "\"g"), &FROM);
+    assert!(
+        refused.contains(
+            "row 1: hash: this is firebase-scrypt, and its key is missing: add it to `import.keys_file` (KEY_MISSING)"
+        ),
+        "{refused}"
+    );
+    keyed.restart(&ALLOWED).await;
+    assert_eq!(keyed.verify("f1", PASSWORD).await, "MATCHED_CURRENT");
+}
