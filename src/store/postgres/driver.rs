@@ -24,9 +24,6 @@ use crate::store::sql::{
 /// Number of scanned rows to buffer for a slow reader.
 const SCANNED_AHEAD: usize = 256;
 
-/// Numbers of rows that one statement inserts: only a few sizes, so that each is prepared once.
-const ROWS_AT_ONCE: [usize; 5] = [256, 64, 16, 4, 1];
-
 /// A server that takes writes, and a few connections to it.
 pub(super) struct PostgresDatabase(Arc<Pool>);
 
@@ -132,14 +129,12 @@ impl Transaction for WriteTransaction {
         self.looked_at(found).map(|found| rows_of(&found))
     }
 
-    async fn insert(&mut self, insertion: Insertion) -> Result<u64, StoreError> {
-        let texts = ROWS_AT_ONCE.map(|rows| (rows, insertion.text(rows)));
-        let (mut added, mut rest) = (0, insertion.rows.into_iter());
-        while let Some((rows, text)) = texts.iter().find(|(rows, _)| *rows <= rest.len()) {
-            let values = rest.by_ref().take(*rows).flatten().collect();
-            added += self.execute(Statement::of_text(text.clone(), values)).await?;
+    async fn insert(&mut self, insertion: Insertion) -> Result<(), StoreError> {
+        if insertion.rows.is_empty() {
+            return Ok(());
         }
-        Ok(added)
+        let done = self.session.insert(insertion).await;
+        self.looked_at(done)
     }
 
     fn for_update(&self) -> &'static str {

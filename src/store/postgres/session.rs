@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use sqlx::SqlSafeStr;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{Postgres, SqlSafeStr};
 use tokio::sync::mpsc::Sender;
 use tokio::time::{timeout, timeout_at};
 
 use super::errors;
 use super::pool::{Kept, NoConnection, Place, Pool, Use};
-use super::values::query_of;
+use super::values::{insertion_of, query_of};
 use crate::ports::Deadline;
 use crate::ports::call_record::note_statements;
-use crate::store::sql::Statement;
+use crate::store::sql::{Insertion, Statement};
 
 /// A connection in use. Dropping it closes the connection, and the server ends whatever is running on it: a connection
 /// with an unfinished operation is never reused.
@@ -54,9 +55,17 @@ impl Session {
     }
 
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
+        self.run(query_of(statement)).await
+    }
+
+    pub(super) async fn insert(&mut self, insertion: Insertion) -> Result<(), sqlx::Error> {
+        self.run(insertion_of(insertion)).await.map(drop)
+    }
+
+    async fn run(&mut self, query: Query<'static, Postgres, PgArguments>) -> Result<u64, sqlx::Error> {
         note_statements(1);
         let limit = self.limit();
-        let answer = within(limit, query_of(statement).execute(&mut self.kept.connection)).await;
+        let answer = within(limit, query.execute(&mut self.kept.connection)).await;
         self.looked_at(answer).map(|done| done.rows_affected())
     }
 

@@ -9,7 +9,7 @@ use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgRow, PgTypeInfo, Postgres}
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Encode, Row as _, Type, TypeInfo, ValueRef};
 
-use crate::store::sql::{Statement, Value};
+use crate::store::sql::{Insertion, Statement, Value};
 
 pub(super) fn query_of(statement: Statement) -> Query<'static, Postgres, PgArguments> {
     let query = match statement.text {
@@ -23,6 +23,80 @@ pub(super) fn query_of(statement: Statement) -> Query<'static, Postgres, PgArgum
         Value::Text(text) => query.bind(text),
         Value::Bytes(bytes) => query.bind(bytes),
     })
+}
+
+/// A statement that adds all rows, with one array for each column: the server reads each far faster than as many values.
+pub(super) fn insertion_of(insertion: Insertion) -> Query<'static, Postgres, PgArguments> {
+    let Insertion { table, columns, rows } = insertion;
+    let mut arrays: Vec<Column> = columns.iter().map(|_| Column::Nulls).collect();
+    for (number, row) in rows.into_iter().enumerate() {
+        for (column, value) in arrays.iter_mut().zip(row) {
+            column.push(number, value);
+        }
+    }
+    let (mut selected, mut unnested, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    for column in &arrays {
+        let Some(array) = column.array() else {
+            selected.push("NULL".to_owned());
+            continue;
+        };
+        let place = names.len() + 1;
+        selected.push(format!("r.v{place}"));
+        unnested.push(format!("CAST(${place} AS {array})"));
+        names.push(format!("v{place}"));
+    }
+    let [columns, selected, unnested, names] =
+        [columns.join(", "), selected.join(", "), unnested.join(", "), names.join(", ")];
+    let text = format!("INSERT INTO {table} ({columns}) SELECT {selected} FROM unnest({unnested}) r({names})");
+    // The names are constants.
+    arrays.into_iter().fold(sqlx::query(AssertSqlSafe(text)), |query, column| match column {
+        Column::Nulls => query,
+        Column::Integers(values) => query.bind(values),
+        Column::Texts(values) => query.bind(values),
+        Column::Bytes(values) => query.bind(values),
+    })
+}
+
+/// The values of a column.
+enum Column {
+    /// Of any type.
+    Nulls,
+    Integers(Vec<Option<i64>>),
+    Texts(Vec<Option<String>>),
+    Bytes(Vec<Option<Vec<u8>>>),
+}
+
+impl Column {
+    /// The type of its array, if it is not all NULL.
+    const fn array(&self) -> Option<&'static str> {
+        match self {
+            Self::Nulls => None,
+            Self::Integers(_) => Some("BIGINT[]"),
+            Self::Texts(_) => Some("TEXT[]"),
+            Self::Bytes(_) => Some("BYTEA[]"),
+        }
+    }
+
+    /// Adds a value after `before` others. One of another type than theirs, of which there is none, counts as NULL.
+    fn push(&mut self, before: usize, value: Value) {
+        if let Self::Nulls = self {
+            *self = match value {
+                Value::Null => return,
+                Value::Integer(_) => Self::Integers(vec![None; before]),
+                Value::Text(_) => Self::Texts(vec![None; before]),
+                Value::Bytes(_) => Self::Bytes(vec![None; before]),
+            };
+        }
+        match (self, value) {
+            (Self::Integers(values), Value::Integer(number)) => values.push(Some(number)),
+            (Self::Texts(values), Value::Text(text)) => values.push(Some(text)),
+            (Self::Bytes(values), Value::Bytes(bytes)) => values.push(Some(bytes)),
+            (Self::Integers(values), _) => values.push(None),
+            (Self::Texts(values), _) => values.push(None),
+            (Self::Bytes(values), _) => values.push(None),
+            (Self::Nulls, _) => {}
+        }
+    }
 }
 
 /// Converts a value by its own type, whatever the column's type.

@@ -76,8 +76,9 @@ pub(in crate::store) trait Transaction: Send {
         Ok(self.fetch(statement).await?.into_iter().next())
     }
 
-    /// Adds rows and returns the number added. Rows that exist already are skipped.
-    async fn insert(&mut self, insertion: Insertion) -> Result<u64, StoreError>;
+    /// Adds rows. If one violates a constraint, above all if it exists already, this fails with [`super::Again::Constraint`], and
+    /// the transaction can only be rolled back.
+    async fn insert(&mut self, insertion: Insertion) -> Result<(), StoreError>;
 
     /// Suffix of a query that locks its rows against changes by others until the transaction ends. Empty if no other
     /// writer can run meanwhile.

@@ -8,70 +8,92 @@ use serde_json::json;
 use super::change_events;
 use super::directory::subjects::{self, instance_key};
 use super::rows::{self, Read, subject_columns};
-use super::{Insertion, Row, SqlStore, Statement, Transaction, Value};
+use super::{Again, Insertion, Row, SqlStore, Statement, Transaction, Value};
 use crate::domain::credential::{ChangedBy, HashDigest, Version, VersionedHash};
 use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
 use crate::domain::subject::SubjectName;
 use crate::ports::StoreError;
-use crate::ports::store::{Authority, FoundSubject, ImportedSubject, Imports};
+use crate::ports::store::{Authority, FoundSubject, ImportedSubject, Imports, Lookup};
 
 #[async_trait]
 impl Imports for SqlStore {
     async fn look_up_all(&self, names: &[(&TenantName, &SubjectName)]) -> Result<Vec<FoundSubject>, StoreError> {
-        let wanted = names.iter().enumerate().map(|(place, (tenant, name))| {
-            json!({
-                "place": place,
-                "tenant": tenant.as_str(),
-                "kind": name.kind().as_str(),
-                "instance": instance_key(name.instance()),
-                "name": name.key(),
-            })
-        });
-        let select = Statement::of_parts(&[
-            "SELECT CAST(r.value ->> 'place' AS BIGINT) AS place, t.name AS of_tenant, o.region AS of_instance, ",
-            subject_columns!(),
-            ", c.version, c.hash, c.pepper_key, c.first_hash
-             FROM ",
+        // Few in number, so that a name costs one search.
+        let places: BTreeSet<_> = names.iter().map(|(tenant, name)| place_of(tenant, name)).collect();
+        let wanted_places = places.iter().map(|(tenant, instance)| (tenant, instance));
+        let of_places = Statement::of_parts(&[
+            "SELECT r.value ->> 0 AS tenant, r.value ->> 1 AS instance, t.name AS of_tenant, o.region AS of_instance FROM ",
             self.database.rows_of_json(),
-            " r
-             LEFT JOIN tenant t ON t.name = r.value ->> 'tenant'
-             LEFT JOIN instance o ON o.tenant = r.value ->> 'tenant' AND o.id = r.value ->> 'instance'
-             LEFT JOIN subject s ON s.tenant = r.value ->> 'tenant' AND s.kind = r.value ->> 'kind'
-                 AND coalesce(s.instance, '') = r.value ->> 'instance' AND s.name = r.value ->> 'name'
-             LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
-             LEFT JOIN credential c ON c.subject_id = s.id
-             ORDER BY place",
+            " r LEFT JOIN tenant t ON t.name = r.value ->> 0
+             LEFT JOIN instance o ON o.tenant = r.value ->> 0 AND o.id = r.value ->> 1",
         ]);
-        let found = self.read(select.taking_long().bind(rows::to_json(&wanted.collect::<Vec<_>>())?)).await?;
-        if found.len() != names.len() {
-            return Err(StoreError::Damaged("a name belongs to several subjects".to_owned()));
+        let wanted_names = names.iter().enumerate().map(|(number, (tenant, name))| {
+            (number, tenant.as_str(), name.kind().as_str(), instance_key(name.instance()), name.key())
+        });
+        let of_names = Statement::of_parts(&[
+            "SELECT CAST(r.value ->> 0 AS BIGINT) AS number, ",
+            subject_columns!(),
+            ", c.version, c.hash, c.pepper_key, c.first_hash FROM ",
+            self.database.rows_of_json(),
+            " r JOIN subject s ON s.tenant = r.value ->> 1 AND s.kind = r.value ->> 2
+                 AND coalesce(s.instance, '') = r.value ->> 3 AND s.name = r.value ->> 4
+             LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
+             LEFT JOIN credential c ON c.subject_id = s.id",
+        ]);
+        let of_names = of_names.taking_long().bind(rows::to_json(&wanted_names.collect::<Vec<_>>())?);
+        let of_places = of_places.bind(rows::to_json(&wanted_places.collect::<Vec<_>>())?);
+        let [places, subjects] = self.read_together([of_places, of_names]).await?;
+        let place = |row| Ok(((Row::text(row, "tenant")?, Row::text(row, "instance")?), row));
+        let places = places.iter().map(place).collect::<Read<HashMap<_, _>>>()?;
+        let mut by_number = HashMap::with_capacity(subjects.len());
+        for row in &subjects {
+            if by_number.insert(row.integer("number")?, row).is_some() {
+                return Err(StoreError::Damaged("a name belongs to several subjects".to_owned()));
+            }
         }
-        found.iter().zip(names).map(|(row, (_, name))| found_subject(row, name)).collect()
+        let found = |((tenant, name), number): (&(&TenantName, &SubjectName), i64)| {
+            if let Some(row) = by_number.get(&number) {
+                return found_subject(row);
+            }
+            let place = places.get(&place_of(tenant, name)).ok_or_else(|| rows::damaged("tenant"))?;
+            Ok(FoundSubject { lookup: Lookup::Missing(rows::absent(place, name)?), hash: None, first_hash: None })
+        };
+        names.iter().zip(0..).map(found).collect()
     }
 
     /// Runs in turn, because it relies only on constraints: names are unique, and tenants and instances must exist.
     async fn import(&self, subjects: &[ImportedSubject], authorities: &[Authority]) -> Result<bool, StoreError> {
         let list = self.database.rows_of_json();
         let import = self.write("import").in_turn().authorized_by_all(authorities);
-        import.run(|transaction| Box::pin(insert_all(transaction, list, subjects))).await
+        let imported = import.run(|transaction| Box::pin(insert_all(transaction, list, subjects))).await;
+        match imported.as_ref().map_err(Again::of) {
+            // Another write was faster.
+            Err(Some(Again::Constraint(_))) => Ok(false),
+            _ => imported,
+        }
     }
 }
 
-fn found_subject(row: &Row, name: &SubjectName) -> Read<FoundSubject> {
+/// The tenant of a name and its instance, empty if it has none.
+fn place_of<'a>(tenant: &'a TenantName, name: &'a SubjectName) -> (&'a str, &'a str) {
+    (tenant.as_str(), instance_key(name.instance()))
+}
+
+fn found_subject(row: &Row) -> Read<FoundSubject> {
     let versioned = || -> Read<_> {
         Ok(VersionedHash { version: rows::version(row, "version")?, hash: rows::hash(row, "hash", "pepper_key")? })
     };
     let hash = row.optional_integer("version")?.map(|_| versioned()).transpose()?;
     let first_hash = row.optional_integer("first_hash")?.map(u32::try_from).transpose();
     let first_hash = first_hash.map_err(|_| rows::damaged("first_hash"))?.map(HashDigest);
-    Ok(FoundSubject { lookup: rows::lookup(row, name)?, hash, first_hash })
+    Ok(FoundSubject { lookup: Lookup::Found(rows::subject(row)?), hash, first_hash })
 }
 
 /// The columns of [`credential`].
 const CREDENTIAL_COLUMNS: [&str; 7] =
     ["subject_id", "version", "hash", "pepper_key", "changed_at", "changed_by", "change_id"];
 
-/// Returns whether all were inserted. If one cannot be inserted, none is.
+/// Returns whether all have their tenants and instances. Fails with [`Again::Constraint`] if a name is taken.
 async fn insert_all(
     transaction: &mut dyn Transaction,
     list: &'static str,
@@ -82,11 +104,7 @@ async fn insert_all(
     }
     let tenants = tenants(transaction, list, imported).await?;
     let rows = imported.iter().map(|one| subjects::values(&one.tenant, &one.subject)).collect::<Read<Vec<_>>>()?;
-    let added = transaction.insert(Insertion { table: "subject", columns: &subjects::COLUMNS, rows }).await?;
-    if usize::try_from(added) != Ok(imported.len()) {
-        remove(transaction, list, imported).await?;
-        return Ok(false);
-    }
+    transaction.insert(Insertion { table: "subject", columns: &subjects::COLUMNS, rows }).await?;
     let rows = imported.iter().filter_map(credential).collect();
     insert_new(transaction, Insertion { table: "credential", columns: &CREDENTIAL_COLUMNS, rows }).await?;
     change_events::insert_imported(transaction, imported, &tenants).await?;
@@ -95,12 +113,14 @@ async fn insert_all(
 
 /// Adds rows of new subjects, of which none can exist already.
 pub(super) async fn insert_new(transaction: &mut dyn Transaction, insertion: Insertion) -> Result<(), StoreError> {
-    let (table, count) = (insertion.table, insertion.rows.len());
-    let added = transaction.insert(insertion).await?;
-    if usize::try_from(added) == Ok(count) {
-        return Ok(());
+    let table = insertion.table;
+    let added = transaction.insert(insertion).await;
+    match added.as_ref().map_err(Again::of) {
+        Err(Some(Again::Constraint(_))) => {
+            Err(StoreError::Damaged(format!("\"{table}\" has rows of subjects that were not there")))
+        }
+        _ => added,
     }
-    Err(StoreError::Damaged(format!("\"{table}\" has rows of subjects that were not there")))
 }
 
 /// Whether the tenant of each subject exists, and its instance if it belongs to one.
@@ -136,17 +156,6 @@ async fn tenants(
         Statement::of_parts(&["SELECT t.id, t.name FROM ", list, " r JOIN tenant t ON t.name = r.value ->> 'name'"]);
     let found = transaction.fetch(ids.bind(rows::to_json(&names)?)).await?;
     found.iter().map(|row| Ok((row.text("name")?.to_owned(), row.text("id")?.to_owned()))).collect()
-}
-
-/// Removes the subjects that were inserted.
-async fn remove(
-    transaction: &mut dyn Transaction,
-    list: &'static str,
-    imported: &[ImportedSubject],
-) -> Result<(), StoreError> {
-    let ids: Vec<_> = imported.iter().map(|one| json!({ "id": one.subject.id.to_string() })).collect();
-    let remove = Statement::of_parts(&["DELETE FROM subject WHERE id IN (SELECT r.value ->> 'id' FROM ", list, " r)"]);
-    transaction.execute(remove.taking_long().bind(rows::to_json(&ids)?)).await.map(drop)
 }
 
 fn credential(imported: &ImportedSubject) -> Option<Vec<Value>> {

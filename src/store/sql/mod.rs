@@ -39,9 +39,7 @@ use backon::Retryable;
 pub use check::CheckReport;
 pub(super) use check::check;
 pub(super) use database::{Database, Isolation, RowsOfKeys, Transaction};
-#[cfg(feature = "postgres")]
-pub(super) use retries::Again;
-pub(super) use retries::Retries;
+pub(super) use retries::{Again, Retries};
 pub(super) use row::{Columns, Row};
 pub(super) use statement::{Insertion, Statement, sql};
 pub(super) use steps::{Step, StepKind, Steps};

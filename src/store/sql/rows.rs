@@ -71,13 +71,18 @@ pub(super) fn lookup(row: &Row, name: &SubjectName) -> Read<Lookup> {
     if row.optional_text("id")?.is_some() {
         return Ok(Lookup::Found(subject(row)?));
     }
+    absent(row, name).map(Lookup::Missing)
+}
+
+/// What is missing of a name that has no subject, from the columns `of_tenant` and `of_instance` of [`lookup`].
+pub(super) fn absent(row: &Row, name: &SubjectName) -> Read<Absent> {
     let region = |text: &str| Region::parse(text).ok();
-    Ok(Lookup::Missing(match (row.optional_text("of_tenant")?, name.instance(), row.optional_text("of_instance")?) {
+    Ok(match (row.optional_text("of_tenant")?, name.instance(), row.optional_text("of_instance")?) {
         (None, ..) => Absent::Tenant,
         (Some(_), None, _) => Absent::Subject { region: None },
         (Some(_), Some(_), None) => Absent::Instance,
         (Some(_), Some(_), Some(_)) => Absent::Subject { region: Some(parsed(row, "of_instance", region)?) },
-    }))
+    })
 }
 
 /// The name of a subject, as it was written.

@@ -54,24 +54,11 @@ impl Statement {
     }
 }
 
-/// Rows to add to a table. Rows that exist already are skipped.
+/// New rows of a table.
 #[derive(Debug)]
 pub(in crate::store) struct Insertion {
     pub(in crate::store) table: &'static str,
     pub(in crate::store) columns: &'static [&'static str],
     /// Each row has a value for each column.
     pub(in crate::store) rows: Vec<Vec<Value>>,
-}
-
-impl Insertion {
-    /// The text of a statement that adds `rows` rows.
-    pub(in crate::store) fn text(&self, rows: usize) -> String {
-        let width = self.columns.len();
-        let row_of = |row: usize| {
-            let places = (1..=width).map(|column| format!("${}", row * width + column));
-            format!("({})", places.collect::<Vec<_>>().join(", "))
-        };
-        let places = (0..rows).map(row_of).collect::<Vec<_>>().join(", ");
-        format!("INSERT INTO {} ({}) VALUES {places} ON CONFLICT DO NOTHING", self.table, self.columns.join(", "))
-    }
 }

@@ -4,6 +4,7 @@ use rusqlite::Error;
 use rusqlite::ffi;
 
 use crate::ports::StoreError;
+use crate::store::sql::Again;
 
 /// Result codes, without the extension bits (<https://www.sqlite.org/rescode.html>).
 pub(super) mod code {
@@ -17,6 +18,7 @@ pub(super) mod code {
     pub(crate) const CORRUPT: i32 = ffi::SQLITE_CORRUPT;
     pub(crate) const FULL: i32 = ffi::SQLITE_FULL;
     pub(crate) const CANTOPEN: i32 = ffi::SQLITE_CANTOPEN;
+    pub(crate) const CONSTRAINT: i32 = ffi::SQLITE_CONSTRAINT;
     pub(crate) const MISUSE: i32 = ffi::SQLITE_MISUSE;
     pub(crate) const NOTADB: i32 = ffi::SQLITE_NOTADB;
 }
@@ -49,6 +51,7 @@ impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match code_of(&error) {
             Some(code::CORRUPT | code::NOTADB) => Self::Damaged(error.to_string()),
+            Some(code::CONSTRAINT) => Again::Constraint(Box::new(error)).into(),
             _ => Self::Unavailable(Box::new(error)),
         }
     }

@@ -12,18 +12,18 @@ pub(super) fn execute(connection: &Connection, statement: &Statement) -> rusqlit
     Ok(prepare(connection, statement)?.raw_execute()? as u64)
 }
 
-/// Adds rows one by one, and returns the number added: SQLite has no network round trips, and is slower with a
-/// statement of many rows.
-pub(super) fn insert(connection: &Connection, insertion: &Insertion) -> rusqlite::Result<u64> {
-    let mut prepared = connection.prepare_cached(&insertion.text(1))?;
-    let mut added = 0;
-    for row in &insertion.rows {
+/// Adds rows one by one: SQLite has no network round trips, and is slower with a statement of many rows.
+pub(super) fn insert(connection: &Connection, Insertion { table, columns, rows }: &Insertion) -> rusqlite::Result<()> {
+    let places: Vec<_> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
+    let text = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), places.join(", "));
+    let mut prepared = connection.prepare_cached(&text)?;
+    for row in rows {
         for (place, value) in (1..).zip(row) {
             prepared.raw_bind_parameter(place, bound(value))?;
         }
-        added += prepared.raw_execute()? as u64;
+        prepared.raw_execute()?;
     }
-    Ok(added)
+    Ok(())
 }
 
 /// Runs a statement and returns its rows.

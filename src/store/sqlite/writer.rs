@@ -267,7 +267,7 @@ impl Transaction for WriteTransaction {
         self.run(statement.takes_long, move |connection| fetch(connection, &statement)).await
     }
 
-    async fn insert(&mut self, insertion: Insertion) -> Result<u64, StoreError> {
+    async fn insert(&mut self, insertion: Insertion) -> Result<(), StoreError> {
         self.run(insertion.rows.len() > 1, move |connection| insert(connection, &insertion)).await
     }
 

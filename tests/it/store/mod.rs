@@ -146,6 +146,8 @@ macro_rules! laws {
                 a_batch_is_read_back_as_it_was,
                 what_is_missing_is_reported_for_each_name,
                 a_batch_that_does_not_fit_changes_nothing,
+                any_batch_is_stored_as_a_whole_or_not_at_all,
+                of_racing_imports_of_one_name_exactly_one_is_made,
             ],
             model: [
                 any_sequence_of_operations_does_what_the_model_does,

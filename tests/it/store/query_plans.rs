@@ -39,6 +39,7 @@ const EXPLAINED: &[&str] = &[
 /// What the two databases are asked for in words of their own.
 const IN_SQLITE: &[(&str, &str)] = &[
     ("jsonb_array_elements(CAST($1 AS JSONB))", "json_each($1)"),
+    ("jsonb_array_elements(CAST($2 AS JSONB))", "json_each($2)"),
     (" FOR UPDATE", ""),
     (" FOR NO KEY UPDATE", ""),
     (" FOR KEY SHARE", ""),
@@ -79,7 +80,9 @@ async fn every_statement_finds_its_rows_by_an_index() {
             found.push(format!("PostgreSQL: {statement}\n  reads {rows} rows"));
         }
     }
-    found.extend(bad_lines(statements.iter().filter(|statement| !statement.contains("FROM ONLY"))).await);
+    // SQLite has foreign keys of its own, and adds the rows of an import one by one.
+    let is_of_both = |statement: &&String| !["FROM ONLY", "FROM unnest("].iter().any(|words| statement.contains(words));
+    found.extend(bad_lines(statements.iter().filter(is_of_both)).await);
     found
         .retain(|line| !everything::MAY_READ_ALL.iter().any(|(beginning, _)| line.contains(&format!(": {beginning}"))));
     assert!(found.is_empty(), "{}", found.join("\n"));

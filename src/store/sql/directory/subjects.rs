@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::super::rows::{self, Read, subject_columns};
-use super::super::{Insertion, Row, SqlStore, Statement, Transaction, Value, authority, change_events, sql};
+use super::super::{Row, SqlStore, Statement, Transaction, Value, authority, change_events, sql};
 use super::{has_tenant, instances, page_of, start_of};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
@@ -286,8 +286,12 @@ async fn insert_subject(
     tenant: &TenantName,
     subject: &Subject,
 ) -> Result<bool, StoreError> {
-    let row = values(tenant, subject)?;
-    Ok(transaction.insert(Insertion { table: "subject", columns: &COLUMNS, rows: vec![row] }).await? > 0)
+    let insert = sql(
+        "INSERT INTO subject (id, tenant, kind, instance, name, written, region, status, user_name, tags, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+    );
+    let insert = values(tenant, subject)?.into_iter().fold(insert, Statement::bind);
+    Ok(transaction.execute(insert).await? > 0)
 }
 
 /// The columns of [`values`].
