@@ -19,7 +19,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::ambient::{SystemClock, SystemEntropy, host_name};
 use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
@@ -45,7 +45,7 @@ use crate::service::{Service, ServiceError};
 use crate::store::{OpenError, Opening, SqlStore};
 use crate::telemetry::{AtomicMeter, Metrics, Stage};
 
-use reload::Followed;
+use reload::{Followed, Request};
 
 pub use audit_key::audit_key;
 pub use bad_settings::{BadSettings, SettingProblem};
@@ -56,7 +56,7 @@ pub use operator_file::{OperatorFile, OperatorFileError};
 pub use pepper::key_ring;
 pub use policies::{CandidateFiles, PolicyFiles, candidate_policies, policies};
 pub use refused::{RefusedFile, refused_passwords};
-pub use reload::{FileSet, Reloader};
+pub use reload::{FileSet, Reloaded, Reloader, Reloads};
 pub use serving::Listeners;
 pub use tls::{TlsFiles, tls};
 
@@ -79,8 +79,8 @@ pub struct Server {
     tls: Option<TlsInForce>,
     jwts: Option<Jwts>,
     /// The files that operators change.
-    followed: Vec<Box<dyn Followed>>,
-    reload: watch::Sender<()>,
+    followed: Vec<(Box<dyn Followed>, mpsc::Receiver<Request>)>,
+    reloads: Reloads,
     stage: watch::Sender<Stage>,
     shutdown_delay: Duration,
     drain: Duration,
@@ -204,6 +204,8 @@ impl Server {
         // The built-in policies alone do not change.
         let policies = config.policies.directory.is_some().then_some(policies);
         let files = [followed(tls), followed(refused), followed(policies), followed(candidates), followed(jwt_issuers)];
+        let mut reloads = Reloads::default();
+        let files = files.into_iter().flatten().map(|files| (files, reloads.add())).collect();
         let region = config.directory.region.clone();
         let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
         let page_key = store.page_key().await.map_err(StartError::PageKey)?;
@@ -241,8 +243,8 @@ impl Server {
             logged: logged_calls(config.log.calls),
             tls: tls_in_force,
             jwts,
-            followed: files.into_iter().flatten().collect(),
-            reload: watch::Sender::new(()),
+            followed: files,
+            reloads,
             stage: watch::Sender::new(Stage::Starting),
             shutdown_delay: Duration::from_secs(config.server.shutdown_delay_seconds),
             drain: Duration::from_secs(config.server.drain_seconds),
@@ -265,9 +267,14 @@ impl Server {
         self.entropy.as_ref()
     }
 
-    /// Asks for a reload of the files that it follows, or `None` if it follows none.
-    pub fn reload(&self) -> Option<watch::Sender<()>> {
-        (!self.followed.is_empty()).then(|| self.reload.clone())
+    /// Has the files that it follows read again while it serves.
+    pub fn reloads(&self) -> Reloads {
+        self.reloads.clone()
+    }
+
+    /// Whether callers need TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Where the service is between start and stop, now and later.

@@ -1,6 +1,10 @@
 //! `backup` and `restore`.
 
-use std::path::PathBuf;
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -10,19 +14,28 @@ use super::failure::Failure;
 use super::settings::SettingArgs;
 use super::store::{pepper, ring};
 use super::terminal::Terminal;
+use crate::ambient::SystemClock;
+use crate::domain::time::Timestamp;
 use crate::hashing::KeyRing;
+use crate::ports::{Clock, Pepper};
 use crate::server::location;
 use crate::store::{Location, sqlite};
 
 /// Copy the embedded store into a file. The service may be running.
 ///
-/// The copy is consistent as of one moment. It is read back completely before it gets its name. Keep it as secret as
-/// the store itself.
+/// The copy is consistent as of one moment. It is read back completely before it gets its name, or before the first byte is
+/// written to standard output. Keep it as secret as the store itself.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  credentiald backup --config /etc/credentiald.toml /backup/monday.db")]
+#[command(after_help = "Examples:
+  credentiald backup --config /etc/credentiald.toml /backup/monday.db
+  credentiald backup --config /etc/credentiald.toml --keep 14 /backup
+  credentiald backup --config /etc/credentiald.toml - | age -r KEY > monday.db.age")]
 pub(super) struct BackupArgs {
-    /// File to write. It must not exist yet.
+    /// File to write, which must not exist yet. `-` means standard output. With --keep, a folder.
     file: PathBuf,
+    /// Name the backup after its time, and of the backups with such a name in the folder keep so many: the latest.
+    #[arg(long, value_name = "NUMBER")]
+    keep: Option<NonZeroUsize>,
     #[command(flatten)]
     settings: SettingArgs,
 }
@@ -49,9 +62,81 @@ pub(super) async fn back_up(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let (store, ring) = embedded_store(&args.settings, environment)?;
-    let copied = sqlite::backup(&store, &args.file, pepper(&ring)).await;
+    let pepper = pepper(&ring);
+    if args.file == Path::new("-") {
+        if args.keep.is_some() {
+            return Err(Failure::Usage("--keep needs a folder, and `-` is standard output".to_owned()));
+        }
+        if io::stdout().is_terminal() {
+            return Err(Failure::Usage("a backup is not written to a terminal: name a file, or pipe it".to_owned()));
+        }
+        return to_output(&store, pepper, terminal).await;
+    }
+    let file = match args.keep {
+        Some(_) => args.file.join(named_after(SystemClock.now())),
+        None => args.file.clone(),
+    };
+    let copied = sqlite::backup(&store, &file, pepper).await;
     let copied = copied.map_err(|error| Failure::caused("can't back up", &error))?;
-    terminal.print(&format!("backed up to {}: {} rows, all read back", args.file.display(), copied.rows))
+    terminal.print(&format!("backed up to {}: {} rows, all read back", file.display(), copied.rows))?;
+    if let Some(keep) = args.keep {
+        remove_older(&args.file, keep, terminal)?;
+    }
+    Ok(())
+}
+
+/// Writes a backup to standard output. Its file is beside the store meanwhile, and loses its name before the first byte is
+/// written.
+async fn to_output(store: &Path, pepper: Option<&dyn Pepper>, terminal: &mut Terminal) -> Result<(), Failure> {
+    let cant = |error: &dyn Error| Failure::caused("can't back up", error);
+    let beside = store.parent().filter(|folder| *folder != "").unwrap_or(Path::new("."));
+    let folder = tempfile::Builder::new().prefix(".backup-").tempdir_in(beside);
+    let folder =
+        folder.map_err(|error| Failure::caused(format!("can't write a copy to {}", beside.display()), &error))?;
+    let path = folder.path().join("copy.db");
+    let copied = sqlite::backup(store, &path, pepper).await.map_err(|error| cant(&error))?;
+    let mut file = File::open(&path).map_err(|error| cant(&error))?;
+    folder.close().map_err(|error| cant(&error))?;
+    let output = terminal.output();
+    io::copy(&mut file, output).and_then(|_| output.flush()).map_err(|error| cant(&error))?;
+    terminal.complain(&format!("backed up to standard output: {} rows, all read back", copied.rows));
+    Ok(())
+}
+
+/// The beginning and the end of the names of backups that are named after their time.
+const NAME: (&str, &str) = ("credentiald-", ".db");
+
+/// As in `credentiald-2026-11-29T08-00-00Z.db`: a later name is of a later backup.
+fn named_after(time: Timestamp) -> String {
+    let time = prost_types::Timestamp { seconds: time.as_micros().div_euclid(1_000_000), nanos: 0 };
+    format!("{}{}{}", NAME.0, time.to_string().replace(':', "-"), NAME.1)
+}
+
+/// Whether a file has the name of such a backup.
+fn is_named_after_time(name: &str) -> bool {
+    let time = name.strip_prefix(NAME.0).and_then(|rest| rest.strip_suffix(NAME.1));
+    let shape = |time: &str| {
+        let digits = |character: char| if character.is_ascii_digit() { '0' } else { character };
+        time.chars().map(digits).collect::<String>() == "0000-00-00T00-00-00Z"
+    };
+    time.is_some_and(shape)
+}
+
+/// Removes the backups in a folder that are older than the latest `keep`, and nothing else.
+fn remove_older(folder: &Path, keep: NonZeroUsize, terminal: &mut Terminal) -> Result<(), Failure> {
+    let cant = |error: &io::Error| {
+        Failure::caused(format!("the backup is made, but older ones in {} can't be removed", folder.display()), error)
+    };
+    let entries =
+        fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(|error| cant(&error))?;
+    let names = entries.iter().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut backups: Vec<String> = names.filter(|name| is_named_after_time(name)).collect();
+    backups.sort_unstable_by(|one, other| other.cmp(one));
+    for name in backups.iter().skip(keep.get()) {
+        fs::remove_file(folder.join(name)).map_err(|error| cant(&error))?;
+        terminal.print(&format!("removed {name}"))?;
+    }
+    Ok(())
 }
 
 pub(super) async fn restore(
@@ -81,6 +166,28 @@ fn embedded_store(args: &SettingArgs, environment: &Environment) -> Result<(Path
         #[cfg(feature = "postgres")]
         Location::Postgres(..) => {
             Err(Failure::failed("the store is in PostgreSQL: use its own pg_dump or pg_basebackup, and pg_restore"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backups_are_named_after_their_time_and_only_those_are_found() {
+        let name = named_after(Timestamp::from_micros(1_795_939_200_999_999));
+        assert_eq!(name, "credentiald-2026-11-29T08-00-00Z.db");
+        assert!(is_named_after_time(&name));
+        for other in [
+            "credentiald.db",
+            "credentiald-monday.db",
+            "credentiald-2026-11-29T08-00-00Z.db-wal",
+            "credentiald-2026-11-29T08-00-00Z.db.new-1",
+            "my-credentiald-2026-11-29T08-00-00Z.db",
+            "credentiald-2026-11-29T08:00:00Z.db",
+        ] {
+            assert!(!is_named_after_time(other), "{other}");
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::server::{
     BadSettings, Reloader, audit_key, candidate_policies, engine_settings, import_keys, jwt_issuers, key_ring,
     location, policies, refused_passwords, tls,
 };
-use crate::telemetry;
+use crate::telemetry::{self, Level};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
@@ -67,16 +67,16 @@ pub(super) fn load_offline(args: &SettingArgs, environment: &Environment) -> Res
 }
 
 /// Loads the settings of a command that logs, and starts logging.
-pub(super) fn load_and_log(args: &SettingArgs, environment: &Environment) -> Result<Effective, Failure> {
+pub(super) fn load_and_log(args: &SettingArgs, environment: &Environment) -> Result<(Effective, Level), Failure> {
     let effective = load(args, environment)?;
     let format = match effective.config.log.format {
         LogFormat::Text => telemetry::Format::Text,
         LogFormat::Json => telemetry::Format::Json,
     };
     let always = (effective.config.log.calls != LogCalls::Off).then_some(CALLS);
-    telemetry::init(&effective.config.log.level, always, format)
+    let level = telemetry::init(&effective.config.log.level, always, format)
         .map_err(|error| Failure::caused("can't start logging", &error))?;
-    Ok(effective)
+    Ok((effective, level))
 }
 
 /// The mistakes that the other layers find in settings that `config` accepts.

@@ -27,6 +27,7 @@ mod quickstart;
 mod serve;
 mod settings;
 mod store;
+mod supervisor;
 mod table;
 mod terminal;
 mod tls;

@@ -5,23 +5,26 @@ use std::sync::Arc;
 use clap::Args;
 use futures_util::future::OptionFuture;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::configuration::load_and_log;
+use super::configuration::{load, load_and_log};
 use super::environment::Environment;
 use super::failure::Failure;
+use super::healthcheck::on_this_machine;
 use super::settings::SettingArgs;
+use super::supervisor::Supervisor;
 use crate::ambient::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Effective};
 use crate::listener::{bind, serve_scrapes};
-use crate::server::{self, Server, StartError};
-use crate::telemetry::scrapes;
+use crate::server::{self, Reloaded, Reloads, Server, StartError};
+use crate::telemetry::{Level, scrapes};
 
 /// Run the service until it is stopped.
 ///
 /// On SIGTERM or Ctrl-C, health changes to `NOT_SERVING`. The service still accepts all requests for the shutdown
 /// delay. Then it refuses new requests, and those in flight finish within the drain time. On SIGHUP, the files of TLS,
-/// the refused passwords, the policies and the issuers of JWTs are read again.
+/// the refused passwords, the policies, the issuers of JWTs and the log level are read again. systemd is told of all of it
+/// (`Type=notify`).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald serve --config /etc/credentiald.toml
@@ -32,19 +35,50 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
-    let config = load_and_log(&args.settings, environment)?.config;
-    let listeners = Listeners::bind(&config).await?;
-    let server = Server::build(&config).await.map_err(cant_serve)?;
-    serve(server, listeners, OnHangup::GoOn).await
+    let (effective, level) = load_and_log(&args.settings, environment)?;
+    let listeners = Listeners::bind(&effective.config).await?;
+    let server = Server::build(&effective.config).await.map_err(cant_serve)?;
+    let configuration = Configuration { args: &args.settings, environment, effective, level };
+    let on_hangup = OnHangup::Reload(Box::new(configuration));
+    serve(server, listeners, on_hangup, &Supervisor::of(environment)).await
 }
 
 /// The meaning of SIGHUP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OnHangup {
+pub(super) enum OnHangup<'a> {
     /// Reload, for a service.
-    GoOn,
+    Reload(Box<Configuration<'a>>),
     /// The terminal was closed.
     Stop,
+}
+
+/// The configuration that is in force, and where it came from.
+pub(super) struct Configuration<'a> {
+    args: &'a SettingArgs,
+    environment: &'a Environment,
+    effective: Effective,
+    level: Level,
+}
+
+impl Configuration<'_> {
+    /// Reads the configuration again, and takes what can change from it: the level of the log. Says which of the other
+    /// settings differ.
+    fn reload(&mut self) -> Result<(), Failure> {
+        let new = load(self.args, self.environment)?;
+        let level = &new.config.log.level;
+        let cant = |error| Failure::caused("the level of the log does not change", &error);
+        if self.level.set(level).map_err(cant)? {
+            tracing::info!(level, "the new level of the log is in force");
+        }
+        let at_start: Vec<_> = self.effective.differing(&new).filter(|key| *key != "log.level").collect();
+        if !at_start.is_empty() {
+            let settings = at_start.join(", ");
+            tracing::warn!(
+                settings,
+                "these settings have changed in the configuration; they take effect at the next start"
+            );
+        }
+        Ok(())
+    }
 }
 
 /// The listeners.
@@ -67,7 +101,12 @@ impl Listeners {
 }
 
 /// Serves until SIGTERM or Ctrl-C. Metrics are served to the end, also while requests in flight finish.
-pub(super) async fn serve(server: Server, listeners: Listeners, on_hangup: OnHangup) -> Result<(), Failure> {
+pub(super) async fn serve(
+    server: Server,
+    listeners: Listeners,
+    on_hangup: OnHangup<'_>,
+    supervisor: &Supervisor,
+) -> Result<(), Failure> {
     let Listeners { callers, metrics } = listeners;
     if let Some(metrics) = metrics {
         if let Ok(address) = metrics.local_addr() {
@@ -77,17 +116,9 @@ pub(super) async fn serve(server: Server, listeners: Listeners, on_hangup: OnHan
     }
     let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
-    let mut hung_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
-    let reload = server.reload();
-    let hangup = async move {
-        while hung_up.recv().await.is_some() && on_hangup == OnHangup::GoOn {
-            if let Some(reload) = &reload {
-                reload.send_replace(());
-            } else {
-                tracing::info!("SIGHUP is ignored: there is nothing to reload");
-            }
-        }
-    };
+    let hung_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
+    let stage = server.stage();
+    let hangup = hang_ups(hung_up, on_hangup, server.reloads(), supervisor);
     let stop = async move {
         tokio::select! {
             _ = terminated.recv() => {}
@@ -95,16 +126,44 @@ pub(super) async fn serve(server: Server, listeners: Listeners, on_hangup: OnHan
             () = hangup => {}
         }
         tracing::info!("stopping");
+        supervisor.tell("STOPPING=1\nSTATUS=stopping");
     };
     if let Some(Ok(address)) = callers.http.as_ref().map(TcpListener::local_addr) {
         tracing::info!(called_at = %address, "HTTP for the vendors' SDKs");
     }
-    if let Ok(address) = callers.grpc.local_addr() {
-        tracing::info!(%address, "serving");
+    let address = callers.grpc.local_addr().map_err(Failure::failed)?;
+    tracing::info!(%address, "serving");
+    let asked_at = on_this_machine(server.is_encrypted(), address);
+    tokio::select! {
+        ended = server.serve(callers, stop) => ended.map_err(cant_serve)?,
+        never = supervisor.follow(stage) => match never {},
+        never = supervisor.watch(&asked_at) => match never {},
     }
-    server.serve(callers, stop).await.map_err(cant_serve)?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Handles each SIGHUP. Ends if one means to stop.
+async fn hang_ups(mut hung_up: Signal, on_hangup: OnHangup<'_>, reloads: Reloads, supervisor: &Supervisor) {
+    let OnHangup::Reload(mut configuration) = on_hangup else {
+        hung_up.recv().await;
+        return;
+    };
+    while hung_up.recv().await.is_some() {
+        supervisor.tell("RELOADING=1");
+        if let Err(failure) = configuration.reload() {
+            tracing::warn!(%failure, "the configuration is not read again: the settings before stay in force");
+        }
+        let reloaded = reloads.ask().await;
+        let are = |is: fn(Reloaded) -> Option<&'static str>| {
+            reloaded.iter().filter_map(|&reloaded| is(reloaded)).collect::<Vec<_>>().join(", ")
+        };
+        let in_force = are(|reloaded| if let Reloaded::InForce(name) = reloaded { Some(name) } else { None });
+        let unchanged = are(|reloaded| if let Reloaded::Unchanged(name) = reloaded { Some(name) } else { None });
+        let refused = are(|reloaded| if let Reloaded::Refused(name) = reloaded { Some(name) } else { None });
+        tracing::info!(in_force, unchanged, refused, "reloaded");
+        supervisor.tell("READY=1");
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]

@@ -76,6 +76,12 @@ impl Effective {
         self.values.mistake(key, message)
     }
 
+    /// The settings that have another value there, by their keys.
+    pub fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'static str> {
+        let keys = SETTINGS.iter().map(|setting| setting.key);
+        keys.filter(|key| self.values.in_force(key).1 != other.values.in_force(key).1)
+    }
+
     /// Every setting as TOML, with its source as a comment and with secrets hidden.
     pub fn to_toml(&self) -> String {
         show::to_toml(&self.values)

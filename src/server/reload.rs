@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use futures_util::future::join_all;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::BadSettings;
 use crate::ports::meter::{Counter, FileKind, Gauge, Gauged, Meter, ReloadOutcome};
@@ -107,25 +108,63 @@ impl<F: FileSet> Reloader<F> {
     }
 }
 
+/// What became of a request to read files again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    /// New files are in force.
+    InForce(&'static str),
+    /// They are as they were.
+    Unchanged(&'static str),
+    /// They are bad: the ones before stay in force.
+    Refused(&'static str),
+}
+
+/// A request to read files again, and where to tell what became of it.
+pub(super) type Request = oneshot::Sender<Reloaded>;
+
+/// Has all files that are followed read again.
+#[derive(Debug, Clone, Default)]
+pub struct Reloads(Vec<mpsc::Sender<Request>>);
+
+impl Reloads {
+    /// The requests for one more kind of files.
+    pub(super) fn add(&mut self) -> mpsc::Receiver<Request> {
+        let (sender, receiver) = mpsc::channel(1);
+        self.0.push(sender);
+        receiver
+    }
+
+    /// Asks, and waits for all of them.
+    pub async fn ask(&self) -> Vec<Reloaded> {
+        let asked = self.0.iter().map(async |requests| {
+            let (request, answer) = oneshot::channel();
+            requests.send(request).await.ok()?;
+            answer.await.ok()
+        });
+        join_all(asked).await.into_iter().flatten().collect()
+    }
+}
+
 /// Files of any kind that are followed.
 #[async_trait]
 pub(super) trait Followed: Send + Sync {
     /// Reads the files periodically, and at once for each request. A mistake is logged once, and for each request.
-    async fn follow(self: Box<Self>, requests: watch::Receiver<()>, meter: Arc<dyn Meter>) -> Infallible;
+    async fn follow(self: Box<Self>, requests: mpsc::Receiver<Request>, meter: Arc<dyn Meter>) -> Infallible;
 }
 
 #[async_trait]
 impl<F: FileSet> Followed for Reloader<F> {
-    async fn follow(mut self: Box<Self>, mut requests: watch::Receiver<()>, meter: Arc<dyn Meter>) -> Infallible {
+    async fn follow(mut self: Box<Self>, mut requests: mpsc::Receiver<Request>, meter: Arc<dyn Meter>) -> Infallible {
         let (mut reported, mut gauged) = (None, None);
         self.log_warnings();
         F::show(&self.in_force.borrow(), &*meter);
         loop {
-            let is_asked = tokio::select! {
-                Ok(()) = requests.changed() => true,
-                () = tokio::time::sleep(READ_EVERY) => false,
+            let request = tokio::select! {
+                Some(request) = requests.recv() => Some(request),
+                () = tokio::time::sleep(READ_EVERY) => None,
             };
-            match self.reload().await {
+            let is_asked = request.is_some();
+            let reloaded = match self.reload().await {
                 Ok(is_new) => {
                     if is_new {
                         tracing::info!("the new {} are in force", F::NAME);
@@ -136,6 +175,7 @@ impl<F: FileSet> Followed for Reloader<F> {
                         tracing::info!("the {} have not changed", F::NAME);
                     }
                     (reported, gauged) = (None, None);
+                    if is_new { Reloaded::InForce(F::NAME) } else { Reloaded::Unchanged(F::NAME) }
                 }
                 Err(bad) => {
                     if reported.as_ref() != Some(&bad) {
@@ -146,8 +186,11 @@ impl<F: FileSet> Followed for Reloader<F> {
                     }
                     reported = Some(bad);
                     gauged.get_or_insert_with(|| Gauged::new(&meter, Gauge::FilesNotUsed(F::KIND)));
+                    Reloaded::Refused(F::NAME)
                 }
-            }
+            };
+            // Whoever asked may have gone.
+            let _told = request.map(|request| request.send(reloaded));
         }
     }
 }
@@ -216,15 +259,17 @@ mod tests {
     async fn bad_files_are_counted_while_they_are_there() {
         let file = Arc::new(Mutex::new("1"));
         let reloader = Reloader::start(Number(Arc::clone(&file))).unwrap();
-        let (requests, bad, in_force) = (watch::Sender::new(()), watch::Sender::new(0), reloader.in_force());
-        let mut counted = bad.subscribe();
-        let following = tokio::spawn(Box::new(reloader).follow(requests.subscribe(), Arc::new(BadFiles(bad))));
+        let (mut reloads, bad, in_force) = (Reloads::default(), watch::Sender::new(0), reloader.in_force());
+        let counted = bad.subscribe();
+        let following = tokio::spawn(Box::new(reloader).follow(reloads.add(), Arc::new(BadFiles(bad))));
         for (text, count, now) in [("x", 1, 1), ("", 1, 1), ("y", 1, 1), ("2", 0, 2), ("z", 1, 2), ("2", 0, 2)] {
             *file.lock() = text;
-            requests.send_replace(());
-            counted.wait_for(|counted| *counted == count).await.unwrap();
-            assert_eq!(*in_force.borrow(), now, "{text}");
+            let is_refused = reloads.ask().await == [Reloaded::Refused("numbers")];
+            assert_eq!(is_refused, count > 0, "{text}");
+            assert_eq!((*counted.borrow(), *in_force.borrow()), (count, now), "{text}");
         }
         following.abort();
+        assert!(following.await.is_err());
+        assert_eq!(reloads.ask().await, [], "a stop does not wait for files");
     }
 }

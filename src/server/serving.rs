@@ -113,8 +113,8 @@ impl Server {
     /// Follows the files that operators change, until this is dropped.
     fn follow_files(&mut self, meter: &Arc<dyn Meter>) -> JoinSet<Infallible> {
         let mut following = JoinSet::new();
-        for files in self.followed.drain(..) {
-            following.spawn(files.follow(self.reload.subscribe(), Arc::clone(meter)));
+        for (files, requests) in self.followed.drain(..) {
+            following.spawn(files.follow(requests, Arc::clone(meter)));
         }
         if let Some(jwts) = self.jwts.take() {
             following.spawn(jwts.follow(Arc::clone(&self.clock), Arc::clone(meter)));

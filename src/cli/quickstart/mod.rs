@@ -15,6 +15,7 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::serve::{Listeners, OnHangup, cant_serve, serve};
 use super::settings::SettingArgs;
+use super::supervisor::Supervisor;
 use super::terminal::Terminal;
 use crate::ambient::SystemClock;
 use crate::config::{Config, Effective};
@@ -77,7 +78,7 @@ impl QuickstartArgs {
         let ring = ring.exists().then(|| ("pepper.keys_file", ring.display().to_string()));
         let own = own.into_iter().chain(listen).chain(ring);
         let settings = own.fold(self.settings.clone(), |settings, (key, value)| settings.with(key, value));
-        let effective = load_and_log(&settings, environment)?;
+        let (effective, _) = load_and_log(&settings, environment)?;
         let Config { server, http, .. } = &effective.config;
         let listens = [("server.listen", Some(server.listen)), ("http.listen", http.listen)];
         for (key, listen) in listens {
@@ -111,5 +112,5 @@ pub(super) async fn run(
     let demonstration = Directory::new(&server)?.demonstrate(addresses, certificates.map(|files| files.ca)).await?;
     terminal.print(&demonstration.text())?;
     drop(demonstration);
-    serve(server, listeners, OnHangup::Stop).await
+    serve(server, listeners, OnHangup::Stop, &Supervisor::none()).await
 }

@@ -63,6 +63,57 @@ async fn a_backup_has_every_change_that_was_acknowledged_before_it_began() {
     assert_eq!(installation.run(&["store", "check"]).printed(), "the store is undamaged\n");
 }
 
+#[tokio::test]
+async fn a_backup_through_a_pipe_is_one_like_any_other() {
+    let (installation, acme) = changed_since_the_backup().await;
+    let mut command = installation.command(&["backup", "-"]);
+    command.stdout(fs::File::create(installation.path("piped.db")).unwrap());
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.starts_with("backed up to standard output: "), "{said}");
+    installation.run(&["restore", "--replace", "piped.db"]).printed();
+    assert_eq!(version_of_ann(&installation, &acme).await, 2);
+    let left = files(&installation.data());
+    assert!(!left.iter().any(|(path, _)| path.to_string_lossy().contains("backup")), "{left:?}");
+
+    let refused = installation.run(&["backup", "--keep", "2", "-"]);
+    assert_eq!((refused.status, refused.stdout.as_str()), (Some(2), ""));
+    assert!(refused.stderr.contains("needs a folder"), "{}", refused.stderr);
+    // Nothing is written of a store that can't be backed up.
+    let absent = installation.run(&["backup", "--store-url", "sqlite:absent.db", "-"]);
+    assert_eq!((absent.status, absent.stdout.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn of_backups_named_after_their_time_the_latest_are_kept_and_other_files_left_alone() {
+    let installation = Installation::new();
+    installation.bootstrap();
+    let folder = installation.path("backups");
+    fs::create_dir(&folder).unwrap();
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names.into_iter().map(|name| name.into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let own = ["credentiald-monday.db", "credentiald.db"];
+    let old = ["credentiald-2020-01-01T00-00-00Z.db", "credentiald-2021-01-01T00-00-00Z.db"];
+    for name in own.iter().chain(&old) {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    let printed = installation.run(&["backup", "--keep", "2", "backups"]).printed();
+    let (made, removed) = printed.trim_end().split_once('\n').unwrap();
+    assert_eq!(removed, format!("removed {}", old[0]));
+    let made = made.strip_prefix("backed up to backups/").unwrap().split_once(": ").unwrap().0;
+    assert_eq!(names(), [old[1], made, own[0], own[1]]);
+    installation.run(&["restore", "--replace", &format!("backups/{made}")]).printed();
+
+    let refused = installation.run(&["backup", "--keep", "2", "missing"]);
+    assert_eq!(refused.status, Some(1));
+    assert!(refused.stderr.contains(&installation.path("missing").display().to_string()), "{}", refused.stderr);
+    assert_eq!(names().len(), 4, "a failure removes nothing");
+    assert_eq!(installation.run(&["backup", "--keep", "0", "backups"]).status, Some(2));
+}
+
 #[test]
 fn a_folder_that_is_missing_is_named() {
     let installation = Installation::new();

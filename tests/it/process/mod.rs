@@ -30,6 +30,7 @@ mod rotation;
 mod secrets;
 mod start_up;
 mod stop;
+mod supervisor;
 mod systems;
 mod timing;
 mod tls;

@@ -1,5 +1,7 @@
 //! Stopping in order: what is in flight finishes, and what was acknowledged is kept.
 
+use std::fs;
+
 use futures_util::future::join_all;
 use tonic::Code;
 
@@ -119,12 +121,28 @@ async fn before_the_drain_balancers_see_a_stop_and_everything_is_served() {
 }
 
 #[tokio::test]
-async fn a_hangup_is_said_and_ignored() {
+async fn a_hangup_reads_the_level_of_the_log_again_and_names_what_waits_for_the_next_start() {
     let installation = Installation::new();
-    let serving = installation.serve(&[]).await;
+    let file = installation.path("c.toml");
+    fs::write(&file, "[log]\nlevel = \"info\"\n").unwrap();
+    let serving = installation.serve(&["--config", "c.toml"]).await;
     serving.signal("HUP");
-    serving.logs("SIGHUP is ignored").await;
+    serving.logs_times(" reloaded ", 1).await;
+
+    fs::write(&file, "[log]\nlevel = \"warn\"\n[watch]\nkept_days = 3\n").unwrap();
+    serving.signal("HUP");
+    serving.logs("take effect at the next start settings=\"watch.kept_days\"").await;
+
+    fs::write(&file, "[log]\nlevel = \"info\"\n[wotch]\nkept_days = 4\n").unwrap();
+    serving.signal("HUP");
+    serving.logs("wotch.kept_days: is not a setting").await;
     assert!(serving.is_healthy());
+    assert_eq!(serving.log().matches(" reloaded ").count(), 1, "the level is that of the last good file");
+
+    fs::write(&file, "[log]\nlevel = \"info\"\n").unwrap();
+    serving.signal("HUP");
+    serving.logs("the new level of the log is in force level=\"info\"").await;
+    serving.logs_times(" reloaded ", 2).await;
     assert!(serving.stop().await.contains("stopped"));
 }
 
