@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::entities::{EntityTypes, Lineage};
 use super::groups::Groups;
 use super::policies::{AuthzError, Policies, schema};
+use super::remembered::Remembered;
 use crate::domain::action::Action;
 use crate::domain::resource::Resource;
 use crate::ports::{AccessRequest, Authorizer, Counter, Decision, Meter};
@@ -20,6 +21,7 @@ pub struct CedarAuthorizer {
     /// Each action with its groups.
     actions: HashMap<Action, Entity>,
     policies: watch::Receiver<Arc<Policies>>,
+    remembered: Remembered,
     meter: Arc<dyn Meter>,
 }
 
@@ -34,7 +36,7 @@ impl CedarAuthorizer {
         let all = schema.action_entities().map_err(|error| AuthzError::Schema(error.to_string()))?;
         let known = |action: &Action| Some((*action, all.get(&types.action(*action))?.clone()));
         let actions = Action::ALL.iter().filter_map(known).collect();
-        Ok(Self { schema, types, actions, policies, meter })
+        Ok(Self { schema, types, actions, policies, remembered: Remembered::default(), meter })
     }
 
     /// The policies in force.
@@ -87,12 +89,15 @@ impl CedarAuthorizer {
     /// Decides by the policies in force, and reports policies that fail.
     pub(super) fn decide_prepared(&self, prepared: &Prepared, policies: &Policies) -> Decision {
         let response = prepared.evaluate(policies);
-        let mut failed = response.diagnostics().errors().peekable();
-        if failed.peek().is_some() {
-            self.meter.count(Counter::PolicyFailures);
+        if has_failures(&response) {
+            self.report(&response);
         }
-        failed.for_each(|error| tracing::error!(%error, "denied: a policy failed"));
         decision(&response)
+    }
+
+    fn report(&self, failed: &Response) {
+        self.meter.count(Counter::PolicyFailures);
+        failed.diagnostics().errors().for_each(|error| tracing::error!(%error, "denied: a policy failed"));
     }
 }
 
@@ -130,11 +135,27 @@ pub(super) fn refused(request: AccessRequest<'_>, error: &dyn std::error::Error)
 impl Authorizer for CedarAuthorizer {
     fn decide(&self, request: AccessRequest<'_>) -> Decision {
         let policies = self.policies();
-        match self.prepare(request, &policies) {
-            Ok(prepared) => self.decide_prepared(&prepared, &policies),
-            Err(error) => refused(request, error.as_ref()),
+        if let Some(decision) = self.remembered.get(request, &policies) {
+            return decision;
         }
+        let prepared = match self.prepare(request, &policies) {
+            Ok(prepared) => prepared,
+            Err(error) => return refused(request, error.as_ref()),
+        };
+        let response = prepared.evaluate(&policies);
+        let decision = decision(&response);
+        if has_failures(&response) {
+            // Reported each time, so not remembered.
+            self.report(&response);
+        } else {
+            self.remembered.put(request, &policies, &decision);
+        }
+        decision
     }
+}
+
+fn has_failures(response: &Response) -> bool {
+    response.diagnostics().errors().next().is_some()
 }
 
 /// Cedar skips a policy that fails. If it was a forbid, skipping it could permit: so any failure denies.

@@ -7,6 +7,7 @@ mod groups;
 mod nesting;
 mod policies;
 mod problem;
+mod remembered;
 
 pub use authorizer::CedarAuthorizer;
 pub use candidate::ComparingAuthorizer;

@@ -1,6 +1,7 @@
 //! Names of tenants, subjects and callers, each parsed once at the edge.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use super::field::{FieldProblem, LengthUnit};
 
@@ -189,6 +190,12 @@ impl PartialEq for DomainName {
 }
 
 impl Eq for DomainName {}
+
+impl Hash for DomainName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.lower_case.hash(state);
+    }
+}
 
 impl fmt::Display for DomainName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

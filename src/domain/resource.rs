@@ -6,7 +6,7 @@ use super::names::{AccountName, DomainName, IamUserId, InstanceId, RamUserName, 
 use super::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus, SubjectName, Tags};
 
 /// The resource of an action, with the attributes that permissions are judged on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Resource {
     /// The installation, which holds tenants and operators.
     Installation,

@@ -41,7 +41,7 @@ macro_rules! kinds {
         pub enum SubjectKind { $($(#[$doc])* $kind),+ }
 
         /// A subject's name, unique within its tenant.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum SubjectName { $($(#[$doc])* $kind(<$kind as Kind>::Name)),+ }
 
         /// The attributes of a subject besides its name; permissions are judged on them.

@@ -5,7 +5,7 @@ use crate::domain::caller::Caller;
 use crate::domain::resource::Resource;
 
 /// A request for permission.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AccessRequest<'a> {
     /// The caller.
     pub caller: &'a Caller,

@@ -5,7 +5,7 @@ use super::{AttributeTexts, Attributes, GivenAttributes, InstanceStatus, Kind, S
 use crate::domain::names::{AccountName, InstanceId, Region, TenantName};
 
 /// The name of an instance account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct InstanceAccountName {
     /// The instance.
     pub instance: InstanceId,
