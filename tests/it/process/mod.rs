@@ -24,6 +24,7 @@ mod operator;
 mod pepper;
 mod policies;
 mod postgres;
+mod priorities;
 mod quickstart;
 mod refused_passwords;
 mod rotation;
