@@ -351,6 +351,7 @@ pub fn engine_settings(Config { hashing, import, .. }: &Config) -> Result<Engine
         pairs: hashing.interleave > 1,
         longest_wait: Duration::from_secs(hashing.longest_wait_seconds),
         allowed: import.allow,
+        forms: import.forms,
         ..EngineSettings::of(cost)
     })
 }

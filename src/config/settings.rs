@@ -12,6 +12,7 @@ use super::secret::Secret;
 use super::values::{Mistake, Values};
 use crate::domain::names::{FreeName, Region};
 use crate::domain::opt_in_algorithm::AllowedAlgorithms;
+use crate::domain::password_form::TriedForms;
 
 /// How a setting is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,8 +220,11 @@ settings! {
     import: Import {
         /// Algorithms that are refused unless they are named here, separated by commas: md5-crypt, apr1, ssha, ssha256, ssha512,
         /// pbkdf2-sha1, phpass, drupal7, wordpress-bcrypt, bcrypt-sha256, yescrypt, scram-sha-256, caching-sha2,
-        /// firebase-scrypt.
+        /// firebase-scrypt, flask-security.
         allow: AllowedAlgorithms = Text "", AllowedAlgorithms::parse;
+        /// Forms of a password with other letters than ASCII that are also tried against hashes from elsewhere, separated by
+        /// commas: nfd, nfkc, nfkd, latin-1. Each takes a further hash.
+        forms: TriedForms = Text "", TriedForms::parse;
         /// The keys that hashes of some systems need, one per line as a name, a system and its fields. They are needed as long
         /// as such hashes are stored.
         keys: Secret = Secret "", secret;

@@ -21,6 +21,7 @@ pub mod opt_in_algorithm;
 pub mod overlap;
 pub mod page;
 pub mod password;
+pub mod password_form;
 pub mod resource;
 pub mod sealed;
 pub mod subject;

@@ -33,11 +33,13 @@ pub enum OptInAlgorithm {
     CachingSha2,
     /// A key of the project, encrypted under scrypt of the password: Firebase.
     FirebaseScrypt,
+    /// A usual hash of an HMAC of the password: Flask-Security.
+    FlaskSecurity,
 }
 
 impl OptInAlgorithm {
     /// Every one.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Md5Crypt,
         Self::Apr1,
         Self::Ssha,
@@ -52,6 +54,7 @@ impl OptInAlgorithm {
         Self::ScramSha256,
         Self::CachingSha2,
         Self::FirebaseScrypt,
+        Self::FlaskSecurity,
     ];
 
     /// Its name, in the configuration and where hashes are counted.
@@ -71,6 +74,7 @@ impl OptInAlgorithm {
             Self::ScramSha256 => "scram-sha-256",
             Self::CachingSha2 => "caching-sha2",
             Self::FirebaseScrypt => "firebase-scrypt",
+            Self::FlaskSecurity => "flask-security",
         }
     }
 }
@@ -107,7 +111,7 @@ impl AllowedAlgorithms {
 
     /// Whether an algorithm is allowed whose hashes need a key of their system.
     pub const fn allows_any_with_key(self) -> bool {
-        self.allows(OptInAlgorithm::FirebaseScrypt)
+        self.allows(OptInAlgorithm::FirebaseScrypt) || self.allows(OptInAlgorithm::FlaskSecurity)
     }
 
     fn expected() -> String {

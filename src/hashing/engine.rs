@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::admission::Admission;
 use super::cost::{Ceiling, Cost};
 use super::formats::Stored;
@@ -13,7 +15,7 @@ use super::import_keys::ImportKeys;
 use super::kernel::{CantAllocate, KernelChoice, KernelSetting};
 use super::memory::{self, Arenas, TooLittleMemory};
 use super::phc::Recipe;
-use super::queue::{Counts, Fate, Form, Load, Queue};
+use super::queue::{Counts, Fate, Load, Queue};
 use super::reader::HashReader;
 use super::worker::NewKernel;
 use crate::domain::credential::{HashDigest, PasswordHash};
@@ -21,6 +23,7 @@ use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
 use crate::domain::opt_in_algorithm::AllowedAlgorithms;
 use crate::domain::password::Password;
+use crate::domain::password_form::{PasswordForm, TriedForms};
 use crate::ports::{
     AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDescription, Hasher, HasherFigures, NotAdmitted,
     SALT_BYTES,
@@ -51,6 +54,8 @@ pub struct EngineSettings {
     pub allowed: AllowedAlgorithms,
     /// The keys of other systems, for hashes that need one.
     pub import_keys: Arc<ImportKeys>,
+    /// Forms of a password that are also tried against hashes from elsewhere.
+    pub forms: TriedForms,
 }
 
 impl EngineSettings {
@@ -65,6 +70,7 @@ impl EngineSettings {
             longest_wait: Duration::MAX,
             allowed: AllowedAlgorithms::default(),
             import_keys: Arc::default(),
+            forms: TriedForms::default(),
         }
     }
 }
@@ -101,6 +107,7 @@ pub struct HashEngine {
 struct Shared {
     cost: Cost,
     hashes: HashReader,
+    forms: TriedForms,
     clock: Arc<dyn Clock>,
     admission: Arc<Admission>,
     queue: Queue,
@@ -146,13 +153,13 @@ impl Hasher for HashEngine {
 
     fn cost_of(&self, password: &Password, hash: &PasswordHash) -> u32 {
         let Ok(stored) = self.shared.hashes.stored(hash) else { return 1 };
-        self.shared.tries(&stored, password).map(|(_, count)| count).fold(0, u32::saturating_add)
+        self.shared.tries(&stored, password).into_iter().map(|(_, count)| count).fold(0, u32::saturating_add)
     }
 
     fn is_upgradable(&self, password: &Password, hash: &PasswordHash) -> bool {
         let Ok(stored) = self.shared.hashes.stored(hash) else { return false };
-        let is_whole =
-            [Form::Normalized, Form::AsReceived].iter().all(|form| stored.method.takes_all_of(form.of(password)));
+        let forms = self.shared.forms(&stored, password);
+        let is_whole = forms.iter().all(|(_, bytes)| stored.method.takes_all_of(bytes));
         is_whole && password.may_be_new() && stored.is_weaker_than(&self.shared.today())
     }
 
@@ -230,16 +237,30 @@ impl Shared {
         Recipe::of_new(self.cost, [0; SALT_BYTES])
     }
 
-    /// Which bytes of a password to try against a stored hash, and how many of today's hashes each try counts as. A
-    /// hash that this engine did not make may have been made from the bytes as they were received.
-    fn tries(&self, stored: &Stored, password: &Password) -> impl Iterator<Item = (Form, u32)> {
+    /// The forms of a password to try against a stored hash, and how many of today's hashes each try counts as.
+    fn tries(&self, stored: &Stored, password: &Password) -> Vec<(PasswordForm, u32)> {
         let one = self.cost.parameters().work().max(1);
-        let may_be_of_received = password.expose_as_received().is_some() && !stored.is_like(&self.today());
-        let forms = [Some(Form::Normalized), may_be_of_received.then_some(Form::AsReceived)];
-        forms.into_iter().flatten().map(move |form| {
-            let work = stored.method.work(form.of(password).len());
-            (form, u32::try_from(work.div_ceil(one)).unwrap_or(u32::MAX).max(1))
-        })
+        let count = |bytes: usize| u32::try_from(stored.method.work(bytes).div_ceil(one)).unwrap_or(u32::MAX).max(1);
+        self.forms(stored, password).iter().map(|(form, bytes)| (*form, count(bytes.len()))).collect()
+    }
+
+    /// The forms of a password to try against a stored hash, each with other bytes. A hash that this engine did not make
+    /// may have been made of the bytes as they were received, or of a form that its system or the operator names.
+    fn forms(&self, stored: &Stored, password: &Password) -> Vec<(PasswordForm, Zeroizing<Vec<u8>>)> {
+        let usual = [PasswordForm::Nfc, PasswordForm::AsReceived];
+        let is_plain = password.expose().is_ascii() && password.expose_as_received().is_none();
+        let forms: Vec<_> = if is_plain || stored.is_like(&self.today()) {
+            vec![PasswordForm::Nfc]
+        } else {
+            stored.method.own_form().into_iter().chain(usual).chain(self.forms.iter()).collect()
+        };
+        let mut found: Vec<(PasswordForm, Zeroizing<Vec<u8>>)> = Vec::new();
+        for form in forms {
+            if let Some(bytes) = form.of(password).filter(|bytes| !found.iter().any(|(_, other)| other == bytes)) {
+                found.push((form, bytes));
+            }
+        }
+        found
     }
 }
 

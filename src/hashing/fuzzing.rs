@@ -96,7 +96,7 @@ fn recipe(case: &Case<'_>) -> Recipe {
 }
 
 /// A key of each system.
-const KEYS: &str = "app firebase base64_signer_key=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA== base64_salt_separator=Bw== rounds=8 mem_cost=14";
+const KEYS: &str = "app firebase base64_signer_key=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA== base64_salt_separator=Bw== rounds=8 mem_cost=14\nshop flask-security SECURITY_PASSWORD_SALT=salt";
 
 static FUZZED_KEYS: OnceLock<ImportKeys> = OnceLock::new();
 

@@ -22,6 +22,7 @@ const MAX_SEPARATOR_BYTES: usize = 16;
 #[derive(Debug, Default)]
 pub struct ImportKeys {
     firebase: Vec<Arc<FirebaseKey>>,
+    flask_security: Vec<Arc<HmacKey>>,
 }
 
 /// A key that is in use, and never shown.
@@ -53,6 +54,13 @@ pub(super) struct FirebaseKey {
     pub mem_cost: u32,
 }
 
+/// The key of an application with Flask-Security.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct HmacKey {
+    pub id: ImportKeyId,
+    pub key: KeyBytes,
+}
+
 /// A mistake in a ring, with its line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
@@ -67,7 +75,7 @@ pub struct ImportKeyMistake {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportKeyProblem {
     /// A field is missing, or there is no such system.
-    #[error("must be a name, a system (firebase) and its fields, separated by blanks")]
+    #[error("must be a name, a system (firebase or flask-security) and its fields, separated by blanks")]
     Line,
     /// The name is invalid.
     #[error("the name {0}")]
@@ -81,11 +89,14 @@ pub enum ImportKeyProblem {
          each once, as the console of Firebase shows them"
     )]
     Firebase,
+    /// The key is missing in a line of Flask-Security.
+    #[error("must have SECURITY_PASSWORD_SALT= and its value, which the rest of the line is")]
+    FlaskSecurity,
 }
 
 impl ImportKeys {
     /// No keys.
-    pub(super) const NONE: &'static Self = &Self { firebase: Vec::new() };
+    pub(super) const NONE: &'static Self = &Self { firebase: Vec::new(), flask_security: Vec::new() };
 
     /// Parses a ring: a key on each line. Empty lines, and those that begin with `#`, are left out.
     ///
@@ -117,18 +128,29 @@ impl ImportKeys {
                 self.firebase.push(Arc::new(FirebaseKey::parse(id, fields).ok_or(ImportKeyProblem::Firebase)?));
                 Ok(())
             }
+            Some(("flask-security", field)) => {
+                let key = field.trim_start().strip_prefix("SECURITY_PASSWORD_SALT=").filter(|key| !key.is_empty());
+                let key = key.ok_or(ImportKeyProblem::FlaskSecurity)?.as_bytes().to_vec();
+                self.flask_security.push(Arc::new(HmacKey { id, key: KeyBytes(Zeroizing::new(key)) }));
+                Ok(())
+            }
             _ => Err(ImportKeyProblem::Line),
         }
     }
 
     /// Whether it holds no key.
     pub const fn is_empty(&self) -> bool {
-        self.firebase.is_empty()
+        self.firebase.is_empty() && self.flask_security.is_empty()
     }
 
     /// The first key of Firebase that is one of those.
     pub(super) fn firebase(&self, is_one: impl Fn(&FirebaseKey) -> bool) -> Option<&Arc<FirebaseKey>> {
         self.firebase.iter().find(|key| is_one(key))
+    }
+
+    /// The first key of Flask-Security that is one of those.
+    pub(super) fn flask_security(&self, is_one: impl Fn(&HmacKey) -> bool) -> Option<&Arc<HmacKey>> {
+        self.flask_security.iter().find(|key| is_one(key))
     }
 }
 
@@ -168,6 +190,8 @@ mod tests {
         let first = ring.firebase(|_| true).unwrap();
         assert_eq!((first.id.as_str(), first.rounds, first.mem_cost), ("new", 8, 14));
         assert_eq!((first.signer_key.expose().len(), first.separator.as_slice()), (64, &[7][..]));
+        let shop = ImportKeys::parse("shop flask-security SECURITY_PASSWORD_SALT=a =b ").unwrap();
+        assert_eq!(shop.flask_security(|_| true).unwrap().key.expose(), b"a =b");
         assert_eq!(ring.firebase(|key| key.id.as_str() == "old").unwrap().id.as_str(), "old");
         assert!(!ring.is_empty() && ImportKeys::parse("# none\n").unwrap().is_empty());
     }
@@ -179,6 +203,9 @@ mod tests {
             ("a".to_owned(), "line 1: must be a name, a system"),
             ("a firebase".to_owned(), "line 1: must be a name, a system"),
             ("a okta key=x".to_owned(), "line 1: must be a name, a system"),
+            ("a flask-security".to_owned(), "line 1: must be a name, a system"),
+            ("a flask-security PASSWORD_SALT=x".to_owned(), "line 1: must have SECURITY_PASSWORD_SALT="),
+            ("a flask-security SECURITY_PASSWORD_SALT=".to_owned(), "line 1: must have SECURITY_PASSWORD_SALT="),
             (line("a/b"), "line 1: the name "),
             (format!("{}\n{}", line("a"), line("a")), "line 2: the name is already used on line 1"),
             (bad("jxspr8", "jx"), "line 1: must have base64_signer_key="),

@@ -7,12 +7,14 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use super::admission::{Slot, TURN};
 use super::formats::Method;
 use super::phc::Tag;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
+use crate::domain::password_form::PasswordForm;
 use crate::ports::{Clock, HasherError};
 
 /// Hashes that were admitted together: once one has begun, all are computed; if abandoned before, none are.
@@ -61,7 +63,7 @@ pub(super) struct Job {
     pub tenant: TenantName,
     pub fate: Arc<Fate>,
     pub password: Arc<Password>,
-    pub form: Form,
+    pub form: PasswordForm,
     pub method: Method,
     pub slot: Slot,
     pub reply: oneshot::Sender<Result<Tag, HasherError>>,
@@ -82,30 +84,17 @@ impl Job {
         is_in_time && are_short && recipe.parameters.memory_kib <= most_kib && recipe.goes_with(others)
     }
 
+    /// The bytes to hash.
+    pub(super) fn bytes(&self) -> Zeroizing<Vec<u8>> {
+        self.form.of(&self.password).unwrap_or_default()
+    }
+
     /// Answers the caller. Gives the slot back first, so that a caller that has its answer can be admitted again.
     pub(super) fn answer(self, answer: Result<Tag, HasherError>) {
         let Self { password, slot, reply, .. } = self;
         drop((password, slot));
         // The caller may have gone meanwhile.
         let _ = reply.send(answer);
-    }
-}
-
-/// Which bytes of a password to hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// The normalized password.
-    Normalized,
-    /// The password as received, if normalizing changed it.
-    AsReceived,
-}
-
-impl Form {
-    pub(super) fn of(self, password: &Password) -> &[u8] {
-        match self {
-            Self::Normalized => password.expose().as_bytes(),
-            Self::AsReceived => password.expose_as_received().unwrap_or(password.expose()).as_bytes(),
-        }
     }
 }
 

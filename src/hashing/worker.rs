@@ -66,8 +66,7 @@ impl Worker<'_> {
     }
 
     fn serve_one(&mut self, job: Job) {
-        let password = job.form.of(&job.password);
-        let computed = catch_unwind(AssertUnwindSafe(|| self.compute(password, &job.method)));
+        let computed = catch_unwind(AssertUnwindSafe(|| self.compute(&job.bytes(), &job.method)));
         let answer = computed.unwrap_or_else(|_| {
             tracing::error!("a hash was not computed: the kernel panicked");
             Err(HasherError::Stopped)
@@ -82,13 +81,18 @@ impl Worker<'_> {
 
     fn compute_pair(&mut self, jobs: [&Job; 2]) -> Option<[Tag; 2]> {
         let [Method::Argon2(one), Method::Argon2(other)] = jobs.map(|job| &job.method) else { return None };
-        self.argon2_pair(jobs.map(|job| job.form.of(&job.password)), [one, other]).ok()
+        let passwords = jobs.map(Job::bytes);
+        self.argon2_pair(passwords.each_ref().map(|password| password.as_slice()), [one, other]).ok()
     }
 
     fn compute(&mut self, password: &[u8], method: &Method) -> Result<Tag, HasherError> {
         match method {
             Method::Argon2(recipe) => self.argon2(password, recipe),
             Method::Foreign(foreign) => self.foreign(password, &**foreign).map_err(|error| self.failed(error)),
+            Method::Keyed(keyed) => {
+                let made = keyed.of(password).map_err(|error| self.failed(error))?;
+                self.compute(&made, &keyed.then)
+            }
         }
     }
 

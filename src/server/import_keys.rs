@@ -32,11 +32,17 @@ mod tests {
     use super::*;
     use crate::config::Secret;
     use crate::domain::opt_in_algorithm::AllowedAlgorithms;
+    use crate::domain::password_form::TriedForms;
 
     const KEY: &str = "app firebase base64_signer_key=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA== base64_salt_separator=Bw== rounds=8 mem_cost=14";
 
     fn problem(keys: &str, keys_file: Option<PathBuf>) -> Option<String> {
-        let import = Import { allow: AllowedAlgorithms::default(), keys: Secret::new(keys), keys_file };
+        let import = Import {
+            allow: AllowedAlgorithms::default(),
+            forms: TriedForms::default(),
+            keys: Secret::new(keys),
+            keys_file,
+        };
         import_keys(&import).err().map(|bad| bad.to_string())
     }
 

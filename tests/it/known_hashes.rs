@@ -1,5 +1,7 @@
 //! Hashes made by other implementations verify for ever.
 
+mod forms;
+
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;

@@ -115,6 +115,8 @@ enum PreHash {
     Bun,
     /// SHA-256 in hexadecimal before bcrypt, with `BCRYPT_HANDLE_LONG_PASSWORDS`.
     FlaskBcrypt,
+    /// HMAC-SHA-512 in base64, under the key of the service's first line for it.
+    FlaskSecurity,
 }
 
 impl PreHash {
@@ -124,6 +126,7 @@ impl PreHash {
             Self::Symfony => "{symfony}",
             Self::Bun => "{bun}",
             Self::FlaskBcrypt => "{flask-bcrypt}",
+            Self::FlaskSecurity => "{flask-security}",
         }
     }
 }

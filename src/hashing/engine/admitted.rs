@@ -9,11 +9,12 @@ use super::Shared;
 use crate::domain::credential::PasswordHash;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
+use crate::domain::password_form::PasswordForm;
 use crate::hashing::admission::Reservation;
 use crate::hashing::formats::Method;
 use crate::hashing::phc::Recipe;
 use crate::hashing::phc::{Phc, Tag};
-use crate::hashing::queue::{Fate, Form, Job};
+use crate::hashing::queue::{Fate, Job};
 use crate::ports::call_record::note_hash;
 use crate::ports::{AdmittedHashes, HasherError, Salt};
 
@@ -29,7 +30,7 @@ impl Admitted {
     async fn compute(
         &self,
         password: Arc<Password>,
-        form: Form,
+        form: PasswordForm,
         method: Method,
         count: u32,
     ) -> Result<Tag, HasherError> {
@@ -46,8 +47,7 @@ impl Admitted {
 impl AdmittedHashes for Admitted {
     async fn verify(&self, password: Arc<Password>, hash: &PasswordHash) -> Result<bool, HasherError> {
         let stored = self.shared.hashes.stored(hash).map_err(HasherError::Unreadable)?;
-        let tries: Vec<_> = self.shared.tries(&stored, &password).collect();
-        for (form, count) in tries {
+        for (form, count) in self.shared.tries(&stored, &password) {
             let tag = self.compute(Arc::clone(&password), form, stored.method.clone(), count).await?;
             if stored.is_of(&tag) {
                 return Ok(true);
@@ -58,7 +58,7 @@ impl AdmittedHashes for Admitted {
 
     async fn hash(&self, password: Arc<Password>, salt: Salt) -> Result<PasswordHash, HasherError> {
         let recipe = Recipe::of_new(self.shared.cost, salt);
-        let tag = self.compute(password, Form::Normalized, Method::Argon2(recipe.clone()), 1).await?;
+        let tag = self.compute(password, PasswordForm::Nfc, Method::Argon2(recipe.clone()), 1).await?;
         Ok(PasswordHash::new(Phc { recipe, tag }.to_string()))
     }
 

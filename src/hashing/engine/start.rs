@@ -51,12 +51,12 @@ impl Start<'_> {
 
     fn with(&self, arenas: Arenas, pairs: bool) -> Result<HashEngine, EngineError> {
         let Self { ref settings, kernel, ref clock, entropy, ref new_kernel } = *self;
-        let &EngineSettings { cost, longest_wait, .. } = settings;
+        let &EngineSettings { cost, longest_wait, forms, .. } = settings;
         let workers = arenas.count;
         let memory = WorkerMemory { kib: arenas.kib_each, pair_kib: pairs.then_some(arenas.kib_each / 2) };
         let admission = Arc::new(Admission::new(workers, pairs, longest_wait));
         let (clock, queue) = (Arc::clone(clock), Queue::default());
-        let shared = Arc::new(Shared { cost, hashes: HashReader::of(settings), clock, admission, queue });
+        let shared = Arc::new(Shared { cost, hashes: HashReader::of(settings), forms, clock, admission, queue });
         let (mut passwords, mut salt) = (First::default(), [0; SALT_BYTES]);
         passwords.iter_mut().for_each(|password| entropy.fill(password));
         entropy.fill(&mut salt);

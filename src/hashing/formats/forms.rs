@@ -9,8 +9,8 @@ use super::bcrypt::PreHash::{HexSha256, LongBun, LongSymfony, WordPress};
 use super::sha::Sha::{Sha1, Sha256, Sha512};
 use super::sha_crypt::Hash;
 use super::{
-    Context, Read, Stored, bcrypt, caching_sha2, firebase, md5_crypt, pbkdf2, phpass, salted_sha, scram, scrypt,
-    sha_crypt, yescrypt,
+    Context, Read, Stored, bcrypt, caching_sha2, firebase, flask_security, md5_crypt, pbkdf2, phpass, salted_sha,
+    scram, scrypt, sha_crypt, yescrypt,
 };
 use crate::domain::hash_problem::HashProblem;
 use crate::hashing::phc;
@@ -95,6 +95,8 @@ const FORMS: &[(&str, Reader)] = &[
     ("$fbscrypt$", firebase::supabase),
     ("$firescrypt$", firebase::kratos),
     ("$firebase-scrypt$", firebase::normal),
+    ("{flask-security}", flask_security::marked),
+    ("$flask-security$", flask_security::normal),
 
     // Known, and refused.
     ("$2x$", |_, _| refused("bcrypt marked as of a broken implementation ($2x$)", "makers of it differ in what they compute")),

@@ -6,6 +6,7 @@
 mod bcrypt;
 mod caching_sha2;
 mod firebase;
+mod flask_security;
 mod forms;
 mod hmac;
 mod md5_crypt;
@@ -32,6 +33,8 @@ use super::phc::{Phc, Recipe, Tag};
 use crate::domain::credential::HashDigest;
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
+use crate::domain::password_form::PasswordForm;
+pub(super) use flask_security::Keyed;
 
 /// A parsed stored hash. It is printed in its normal form, which is read as the same again.
 pub(super) struct Stored {
@@ -63,6 +66,8 @@ type Read = Result<Stored, HashProblem>;
 pub(super) enum Method {
     Argon2(Recipe),
     Foreign(Arc<dyn Foreign>),
+    /// Either of them, of something else than the password.
+    Keyed(Arc<Keyed>),
 }
 
 /// An algorithm other than argon2.
@@ -161,7 +166,7 @@ impl Stored {
                 let salt = today.salt.clone();
                 recipe.salt.len() == salt.len() && Recipe { salt, ..recipe.clone() } == *today
             }
-            Method::Foreign(_) => false,
+            Method::Foreign(_) | Method::Keyed(_) => false,
         }
     }
 
@@ -184,6 +189,10 @@ impl fmt::Display for Stored {
         match &self.method {
             Method::Argon2(recipe) => Phc { recipe: recipe.clone(), tag: self.tag.clone() }.fmt(formatter),
             Method::Foreign(foreign) => formatter.write_str(&foreign.written(&self.tag)),
+            Method::Keyed(keyed) => {
+                let then = Self { method: keyed.then.clone(), tag: self.tag.clone() };
+                write!(formatter, "{}{then}", keyed.written())
+            }
         }
     }
 }
@@ -194,6 +203,7 @@ impl Method {
         match self {
             Self::Argon2(recipe) => recipe.parameters.work(),
             Self::Foreign(foreign) => foreign.work(password_bytes),
+            Self::Keyed(keyed) => keyed.work(),
         }
     }
 
@@ -205,6 +215,15 @@ impl Method {
                 Algorithm::Usual(_) => None,
                 Algorithm::OptIn(algorithm) => Some(algorithm),
             },
+            Self::Keyed(_) => Some(OptInAlgorithm::FlaskSecurity),
+        }
+    }
+
+    /// The form of a password that the system hashes unless it is told otherwise, if it is not the usual one.
+    pub(super) fn own_form(&self) -> Option<PasswordForm> {
+        match self {
+            Self::Argon2(_) | Self::Foreign(_) => None,
+            Self::Keyed(_) => Some(PasswordForm::Nfkd),
         }
     }
 
@@ -217,13 +236,14 @@ impl Method {
                 (recipe.algorithm.as_str(), format!("v={version},m={memory_kib},t={iterations},p={parallelism}"))
             }
             Self::Foreign(foreign) => (foreign.algorithm().name(), foreign.parameters()),
+            Self::Keyed(keyed) => keyed.description(),
         }
     }
 
     /// Whether the whole password is hashed. If a password is cut, its end may be anything, or missing.
     pub(super) fn takes_all_of(&self, password: &[u8]) -> bool {
         match self {
-            Self::Argon2(_) => true,
+            Self::Argon2(_) | Self::Keyed(_) => true,
             Self::Foreign(foreign) => foreign.takes_all_of(password),
         }
     }

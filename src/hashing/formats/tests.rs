@@ -320,7 +320,7 @@ fn methods() -> Vec<Arc<dyn Foreign>> {
     ];
     let method = |text: &String| match parse(text).unwrap().method {
         Method::Foreign(foreign) => Some(foreign),
-        Method::Argon2(_) => None,
+        Method::Argon2(_) | Method::Keyed(_) => None,
     };
     texts.iter().filter_map(method).collect()
 }

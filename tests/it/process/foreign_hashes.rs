@@ -210,7 +210,7 @@ const OF_OTHERS: &[(Known, &str)] = &[
 /// Every algorithm that needs a name.
 const ALLOW_ALL: [&str; 2] = [
     "--import-allow",
-    "md5-crypt,apr1,ssha,ssha256,ssha512,pbkdf2-sha1,phpass,drupal7,wordpress-bcrypt,bcrypt-sha256,yescrypt,scram-sha-256,caching-sha2,firebase-scrypt",
+    "md5-crypt,apr1,ssha,ssha256,ssha512,pbkdf2-sha1,phpass,drupal7,wordpress-bcrypt,bcrypt-sha256,yescrypt,scram-sha-256,caching-sha2,firebase-scrypt,flask-security",
 ];
 
 /// Wrong in one way each.

@@ -127,3 +127,58 @@ async fn a_hash_whose_key_is_gone_is_told_at_start_and_verifies_nothing() {
     keyed.restart(&ALLOWED).await;
     assert_eq!(keyed.verify("f1", PASSWORD).await, "MATCHED_CURRENT");
 }
+
+/// By Flask-Security 5.9.2 of the same password as [`PLAIN`], under the key of [`SHOP`].
+const FLASK: [&str; 2] = [
+    "$2b$05$q8nOniwAMcOF0q.4hCVH3uB4myW.jPdUCuuQEqaCaM8d7pEbCXCUG",
+    "$argon2id$v=19$m=65536,t=3,p=4$PGds7T3nfK/Ves+Z8x7jXA$Cg3erlwoZF9R15p3Gm5k1Npy1JNndjerrfm6Ra6JuS8",
+];
+const SHOP: &str = "shop flask-security SECURITY_PASSWORD_SALT=146585145368132386173505678016728509634\n";
+const PLAIN: &str = "Correct-Horse_7";
+
+#[tokio::test]
+async fn hashes_of_flask_security_come_in_where_that_is_said_and_are_replaced() {
+    let settings = ["--import-keys-file", "keys", "--import-allow", "flask-security", "--hashing-ceiling-kib", "65536"];
+    let mut keyed = Keyed::start(SHOP, &settings).await;
+    let row = |(number, hash): (usize, &&str)| {
+        json!({ "tenant": "acme", "kind": "iam-user", "name": format!("s{number}"), "hash": hash }).to_string()
+    };
+    let rows = FLASK.iter().enumerate().map(row).collect::<Vec<_>>().join("\n");
+    let pre_hash = ["--pre-hash", "flask-security"];
+    let imported = keyed.import("users.jsonl", &rows, &pre_hash);
+    assert_eq!(imported, "imported 2, unchanged 0, skipped 0, refused 0, held back with them 0\n");
+    let algorithms = keyed.algorithms().await;
+    assert!(algorithms.contains("k=shop,bcrypt,cost=5") && algorithms.contains("k=shop,argon2id,v=19"), "{algorithms}");
+    for user in ["s0", "s1"] {
+        for wrong in ["Correct-Horse_8", "Correct-Horse_7x", "Correct-Horse_7\0"] {
+            assert_eq!(keyed.verify(user, wrong).await, "NOT_MATCHED", "{wrong:?}");
+        }
+        assert_eq!(keyed.verify(user, PLAIN).await, "MATCHED_CURRENT");
+    }
+    keyed.restart(&settings).await;
+    assert_eq!(keyed.import("users.jsonl", &rows, &pre_hash).split(',').nth(1), Some(" unchanged 2"));
+    // What was replaced needs no key any more.
+    keyed.restart(&[]).await;
+    assert!(!keyed.algorithms().await.contains("flask"));
+    for user in ["s0", "s1"] {
+        assert_eq!(keyed.verify(user, PLAIN).await, "MATCHED_CURRENT");
+    }
+}
+
+/// The hash is Synapse's, which hashes NFKC.
+#[tokio::test]
+async fn a_password_in_another_form_verifies_where_that_is_set() {
+    const HASH: &str = "$2b$05$vho5C3vw3/.3bnF3GnHkR.DupOOSx4DjidOb19gpDOSfHBx8cfdi.";
+    const WIDE: &str = "\u{fb01}le-\u{2167}-\u{ff57}\u{ff49}\u{ff44}\u{ff45}";
+    let mut keyed = Keyed::start("", &[]).await;
+    let row = json!({ "tenant": "acme", "kind": "iam-user", "name": "s", "hash": HASH }).to_string();
+    keyed.import("users.jsonl", &row, &[]);
+    assert_eq!(keyed.verify("s", WIDE).await, "NOT_MATCHED");
+    keyed.restart(&["--import-forms", "nfkc"]).await;
+    assert_eq!(keyed.verify("s", &format!("{WIDE}x")).await, "NOT_MATCHED");
+    assert_eq!(keyed.verify("s", WIDE).await, "MATCHED_CURRENT");
+    // It is now a hash of the service's own.
+    keyed.restart(&[]).await;
+    assert_eq!(keyed.verify("s", WIDE).await, "MATCHED_CURRENT");
+    assert_eq!(keyed.verify("s", "file-VIII-wide").await, "NOT_MATCHED");
+}
