@@ -49,7 +49,7 @@ pub(in crate::store) enum Isolation {
     InTurn,
 }
 
-/// SQL that joins the row `k`, found by a key, to itself. The columns then come from the table itself, so that a reader
+/// SQL that joins the row `k`, found by a key, to itself, or finds a row by a key. The columns then come from the table itself, so that a reader
 /// can detect when a damaged index led to another subject's row.
 pub(in crate::store) struct RowsOfKeys {
     /// The row is `s`.
@@ -60,6 +60,9 @@ pub(in crate::store) struct RowsOfKeys {
     pub(in crate::store) earlier_hash: &'static str,
     /// The row is `a`.
     pub(in crate::store) access_token: &'static str,
+    /// The row is `s`, found by the members 1 to 4 of the element `r` of a JSON array: the tenant, the kind, the instance
+    /// and the name. Each is searched for by itself, whatever the database knows of the sizes of tables.
+    pub(in crate::store) subject_named: &'static str,
 }
 
 /// A write transaction. Dropping it changes nothing.

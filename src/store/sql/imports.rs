@@ -35,8 +35,9 @@ impl Imports for SqlStore {
             subject_columns!(),
             ", c.version, c.hash, c.pepper_key, c.first_hash FROM ",
             self.database.rows_of_json(),
-            " r JOIN subject s ON s.tenant = r.value ->> 1 AND s.kind = r.value ->> 2
-                 AND coalesce(s.instance, '') = r.value ->> 3 AND s.name = r.value ->> 4
+            " r JOIN ",
+            self.database.rows_of_keys().subject_named,
+            "
              LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
              LEFT JOIN credential c ON c.subject_id = s.id",
         ]);

@@ -130,6 +130,8 @@ impl Database for SqliteDatabase {
             credential: "credential c ON c.rowid = k.rowid",
             earlier_hash: "earlier_hash h ON h.subject_id = c.subject_id LEFT JOIN earlier_hash e ON e.rowid = h.rowid",
             access_token: "access_token a ON a.rowid = k.rowid",
+            subject_named: "subject s ON s.tenant = r.value ->> 1 AND s.kind = r.value ->> 2 \
+                            AND coalesce(s.instance, '') = r.value ->> 3 AND s.name = r.value ->> 4",
         }
     }
 

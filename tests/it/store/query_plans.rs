@@ -40,6 +40,12 @@ const EXPLAINED: &[&str] = &[
 const IN_SQLITE: &[(&str, &str)] = &[
     ("jsonb_array_elements(CAST($1 AS JSONB))", "json_each($1)"),
     ("jsonb_array_elements(CAST($2 AS JSONB))", "json_each($2)"),
+    (
+        "LATERAL (SELECT * FROM subject n WHERE n.tenant = r.value ->> 1 AND n.kind = r.value ->> 2 AND coalesce(n.instance, \
+         '') = r.value ->> 3 AND n.name = r.value ->> 4 OFFSET 0) s ON TRUE",
+        "subject s ON s.tenant = r.value ->> 1 AND s.kind = r.value ->> 2 AND coalesce(s.instance, '') = r.value ->> 3 AND \
+         s.name = r.value ->> 4",
+    ),
     (" FOR UPDATE", ""),
     (" FOR NO KEY UPDATE", ""),
     (" FOR KEY SHARE", ""),
