@@ -73,6 +73,15 @@ impl CorrelationId {
         is_usable.then(|| Self(text.into()))
     }
 
+    /// The id that a caller sent, from the values of its header. One that is sent twice is ignored.
+    pub fn of_values<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
+        let mut values = values.into_iter();
+        match (values.next(), values.next()) {
+            (Some(only), None) => Self::parse(std::str::from_utf8(only).ok()?),
+            _ => None,
+        }
+    }
+
     /// The id as the caller wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -118,6 +127,11 @@ mod tests {
         assert!(CorrelationId::parse(&"x".repeat(128)).is_some());
         for bad in ["", "two words", "\u{e4}", &"x".repeat(129)] {
             assert_eq!(CorrelationId::parse(bad), None, "{bad}");
+        }
+        let of_values = |values: &[&'static [u8]]| CorrelationId::of_values(values.iter().copied());
+        assert_eq!(of_values(&[b"order-7"]).unwrap().as_str(), "order-7");
+        for bad in [&[][..], &[&b"order-7"[..], b"order-7"], &[b"\xE4"]] {
+            assert_eq!(of_values(bad), None, "{bad:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use http::{Extensions, HeaderName, Request};
+use http::{Extensions, HeaderName, HeaderValue, Request};
 use tonic::Status;
 use tonic::body::Body;
 use tower::service_fn;
@@ -33,10 +33,10 @@ impl Contexts {
     fn of<B>(&self, request: &Request<B>, peer: SocketAddr) -> RequestContext {
         let action = action_of(request.uri().path());
         let timeout = deadline::timeout_of(request.headers());
-        let correlation_id = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
+        let correlation_ids = request.headers().get_all(X_REQUEST_ID);
         RequestContext {
             request_id: RequestId::draw(&*self.entropy),
-            correlation_id: correlation_id.and_then(CorrelationId::parse),
+            correlation_id: CorrelationId::of_values(correlation_ids.iter().map(HeaderValue::as_bytes)),
             action,
             times: Times::new(timeout, self.longest_request, action, self.measures.clock.instant()),
             peer,

@@ -1,9 +1,12 @@
 //! Implements a generated service trait: one line for each RPC, with the function that implements it.
 
+use std::sync::Arc;
+
 use futures_util::StreamExt;
 use futures_util::future::ready;
-use futures_util::stream::{BoxStream, Stream, once};
+use futures_util::stream::{BoxStream, Stream, once, unfold};
 use tonic::Status;
+use tracing::Span;
 
 use super::status;
 use crate::edge::RequestContext;
@@ -70,9 +73,32 @@ pub(super) async fn replies<T: Send + 'static>(
     replies: impl Stream<Item = Result<T, ServiceError>> + Send + 'static,
     context: RequestContext,
 ) -> Result<Replies<T>, Status> {
+    // What is done for the later replies belongs to the call, too.
+    let (record, span) = (Arc::clone(&context.record), Span::current());
+    let replies = unfold(replies.boxed(), move |mut replies| {
+        record.around(span.clone(), async move { Some((replies.next().await?, replies)) })
+    });
     let mut replies = replies.map(move |reply| reply.map_err(|error| status::of_error(&error, &context))).boxed();
     match replies.next().await.transpose()? {
         Some(first) => Ok(once(ready(Ok(first))).chain(replies).boxed()),
         None => Ok(replies),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::call_record::note_hash;
+
+    #[tokio::test]
+    async fn what_is_done_for_each_reply_is_noted_of_its_call() {
+        let context = RequestContext::of_test(None);
+        let record = Arc::clone(&context.record);
+        let noting = unfold(0, |sent| async move {
+            note_hash();
+            (sent < 3).then_some((Ok(sent), sent + 1))
+        });
+        let replies = record.around(Span::none(), replies(noting, context)).await.unwrap();
+        assert_eq!((replies.count().await, record.hashes()), (3, 4));
     }
 }

@@ -113,15 +113,10 @@ impl VendorEdge {
         peer: SocketAddr,
         began: Instant,
     ) -> RequestContext {
-        let mut ids = head.into_iter().flat_map(|head| head.headers.get_all("x-request-id")).map(HeaderValue::to_str);
-        // An id that is sent twice is ignored.
-        let correlation_id = match (ids.next(), ids.next()) {
-            (Some(Ok(id)), None) => CorrelationId::parse(id),
-            _ => None,
-        };
+        let correlation_ids = head.into_iter().flat_map(|head| head.headers.get_all("x-request-id"));
         RequestContext {
             request_id: RequestId::draw(&*self.entropy),
-            correlation_id,
+            correlation_id: CorrelationId::of_values(correlation_ids.map(HeaderValue::as_bytes)),
             action,
             times: Times::new(None, self.settings.longest_request, action, began),
             peer,

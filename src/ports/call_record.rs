@@ -69,7 +69,7 @@ impl CallRecord {
         RefusalReason::ALL.get(number).copied()
     }
 
-    /// The number of hashes that were computed, or waited for.
+    /// The number of hashes that were asked of the hash engine.
     pub fn hashes(&self) -> u32 {
         self.hashes.load(Ordering::Relaxed)
     }
@@ -85,7 +85,7 @@ fn note(note: impl FnOnce(&CallRecord)) {
     let _ = RECORD.try_with(|record| note(record));
 }
 
-/// Notes a hash that is computed for the current call.
+/// Notes a hash that the current call asks of the hash engine.
 pub fn note_hash() {
     note(|record| {
         record.hashes.fetch_add(1, Ordering::Relaxed);

@@ -201,13 +201,14 @@ fn described(error: &PemError) -> &'static str {
     }
 }
 
-/// When the first certificate expires, in seconds since 1970.
+/// When the first certificate of the chain expires, in seconds since 1970.
 fn expiry_of(chain: &[CertificateDer<'_>]) -> Option<i64> {
-    let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;
-    Some(leaf.validity().not_after.timestamp())
+    let certificates = chain.iter().filter_map(|der| X509Certificate::from_der(der).ok());
+    certificates.map(|(_, certificate)| certificate.validity().not_after.timestamp()).min()
 }
 
-/// Refuses a certificate that clients would refuse for its dates.
+/// Refuses a certificate that clients would refuse for its dates. Those of its intermediates decide nothing: clients may
+/// know another way from the certificate to a CA.
 fn in_its_time(chain: Vec<CertificateDer<'static>>, now: Timestamp) -> Result<Vec<CertificateDer<'static>>, String> {
     let Some(leaf) = chain.first() else { return Ok(chain) };
     let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| "is not a certificate".to_owned())?;
@@ -237,4 +238,25 @@ fn certified(
         }
         _ => TlsProblem { part: TlsPart::Key, message: "is not a private key that can be used".to_owned() },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    #[test]
+    fn a_chain_expires_with_its_first_certificate_that_does() {
+        let certificate = |year| {
+            let mut params = CertificateParams::default();
+            params.not_after = date_time_ymd(year, 1, 1);
+            params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+        };
+        for years in [&[2050, 2040, 2060][..], &[2040], &[2040, 2050]] {
+            let chain: Vec<_> = years.iter().map(|year| certificate(*year)).collect();
+            assert_eq!(expiry_of(&chain), Some(2_208_988_800), "{years:?}");
+        }
+        assert_eq!(expiry_of(&[]), None);
+    }
 }

@@ -8,7 +8,7 @@ metrics! {
     /// Counters: they only grow.
     Counter {
         Requests(rpc: Rpc, code: StatusCode) = "requests": "Requests answered, by RPC and status code",
-            "The rate of `INTERNAL`, `UNAVAILABLE` or `DATA_LOSS` is above 0 for minutes.";
+            "The rate of `INTERNAL` or `UNAVAILABLE` is above 0 for minutes: `credentiald_refusals_total` says why.";
         Refusals(rpc: Rpc, reason: RefusalReason) = "refusals": "Requests that failed, by RPC and reason",
             "`STORE_UNAVAILABLE`, `OVERLOADED` or `INTERNAL` grow. Many `OLD_PASSWORD_INCORRECT` or `UNAUTHENTICATED` at once may be guesses.";
         ConnectionsClosed(reason: Closing) = "connections_closed": "Connections that the service closed, by reason",
@@ -59,7 +59,7 @@ metrics! {
             "It is 1.";
         StoreUp = "store_up": "1 while the store answers the probes of health",
             "It is 0.";
-        CertificateExpiry = "certificate_expiry_timestamp_seconds": "When the certificate of TLS expires, in seconds since 1970; 0 without TLS",
+        CertificateExpiry = "certificate_expiry_timestamp_seconds": "When the first certificate of the chain of TLS expires, in seconds since 1970; 0 without TLS",
             "It is less than two weeks away.";
         StoreOperations = "store_operations": "Reads and transactions in progress, including those that wait for a connection",
             "It stays above the number of connections (`postgres.connections`).";

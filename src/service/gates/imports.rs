@@ -39,7 +39,6 @@ pub(in crate::service) struct Existing {
 }
 
 /// The password of a subject that exists.
-#[derive(Default)]
 pub(in crate::service) struct ExistingPassword {
     /// Whether it has one.
     pub(in crate::service) is_set: bool,

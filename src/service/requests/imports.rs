@@ -15,7 +15,7 @@ const MAX_REPORTED_ROWS: usize = 1000;
 const MAX_KINDS: usize = 100;
 
 /// How an import is done.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct ImportOptions {
     /// Check everything and store nothing.
     pub is_dry_run: bool,
