@@ -30,7 +30,9 @@ use crate::domain::time::{days, minutes};
 
 use crate::edge::LoggedCalls;
 use crate::grpc::{DescriptorError, GrpcSettings};
-use crate::hashing::{Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, Unmet};
+use crate::hashing::{
+    Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, RingInForce, Unmet,
+};
 use crate::http::VendorSettings;
 use crate::jwt::Jwts;
 use crate::listener::{BindError, Limits, RequestLimits, TlsInForce, raise_descriptor_limit};
@@ -165,14 +167,15 @@ impl Server {
             refused: refused.as_ref().map(Reloader::list),
             refuse_subject_names: config.policy.refuse_subject_names,
         };
-        let key_ring = Arc::new(key_ring(&config.pepper, &entropy)?);
+        let key_rings = pepper::key_rings(&config.pepper, &entropy)?;
+        let key_ring = Arc::new(RingInForce::new(key_rings.in_force()));
         let import_keys = import_keys(&config.import)?;
         let may_need_import_keys = !import_keys.is_empty() || config.import.allow.allows_any_with_key();
         let (policies, candidates) = (policies(&config.policies)?, candidate_policies(&config.policies)?);
         let audit_key = audit_key(&config.audit)?;
         let store = location(config)?.open(opening, &clock, &entropy).await?;
         let store = Arc::new(store.measured_by(Arc::new(meter.clone()), Arc::clone(&clock)));
-        if let Some(unmet) = key_ring.unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
+        if let Some(unmet) = key_ring.now().unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
             return Err(unmet.into());
         }
         let engine = EngineSettings { import_keys: Arc::new(import_keys), ..engine_settings(config)? };
@@ -203,21 +206,21 @@ impl Server {
         let tls_in_force = tls.as_ref().map(Reloader::in_force);
         // The built-in policies alone do not change.
         let policies = config.policies.directory.is_some().then_some(policies);
-        let files = [followed(tls), followed(refused), followed(policies), followed(candidates), followed(jwt_issuers)];
+        let key_rings = config.pepper.keys_file.is_some().then_some(key_rings);
+        let of_policies = [followed(refused), followed(policies), followed(candidates)].into_iter();
+        let files = of_policies.chain([followed(tls), followed(jwt_issuers), followed(key_rings)]).flatten();
         let mut reloads = Reloads::default();
-        let files = files.into_iter().flatten().map(|files| (files, reloads.add())).collect();
-        let region = config.directory.region.clone();
+        let files = files.map(|files| (files, reloads.add())).collect();
         let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
         let page_key = store.page_key().await.map_err(StartError::PageKey)?;
         let denials_readable = minutes(config.policies.denial_message_hours.saturating_mul(60));
         let audit_kept = days(config.audit.kept_days);
-        let quotas = quota_limits(&config.quotas);
         let longest_request = Duration::from_millis(config.http.deadline_milliseconds);
         let process = config.audit.process_name.clone().or_else(host_name);
         let installation = Installation {
-            region,
+            region: config.directory.region.clone(),
             attempts,
-            quotas,
+            quotas: quota_limits(&config.quotas),
             baseline,
             watches,
             denials_readable,

@@ -23,8 +23,8 @@ use crate::telemetry::{Level, scrapes};
 ///
 /// On SIGTERM or Ctrl-C, health changes to `NOT_SERVING`. The service still accepts all requests for the shutdown
 /// delay. Then it refuses new requests, and those in flight finish within the drain time. On SIGHUP, the files of TLS,
-/// the refused passwords, the policies, the issuers of JWTs and the log level are read again. systemd is told of all of it
-/// (`Type=notify`).
+/// the refused passwords, the policies, the issuers of JWTs, the pepper keys and the log level are read again. systemd is
+/// told of all of it (`Type=notify`).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald serve --config /etc/credentiald.toml
@@ -136,8 +136,8 @@ pub(super) async fn serve(
     let asked_at = on_this_machine(server.is_encrypted(), address);
     tokio::select! {
         ended = server.serve(callers, stop) => ended.map_err(cant_serve)?,
-        never = supervisor.follow(stage) => match never {},
-        never = supervisor.watch(&asked_at) => match never {},
+        never = supervisor.follow(stage.clone()) => match never {},
+        never = supervisor.watch(&asked_at, stage.clone()) => match never {},
     }
     tracing::info!("stopped");
     Ok(())

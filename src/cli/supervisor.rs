@@ -67,19 +67,25 @@ impl Supervisor {
         }
     }
 
-    /// Tells it, as often as it asks for, that the service at that address answers, for as long as it does.
-    pub(super) async fn watch(&self, address: &str) -> Infallible {
+    /// Tells it, as often as it asks for, that the service at that address answers, for as long as it does, and until it stops.
+    pub(super) async fn watch(&self, address: &str, mut stage: watch::Receiver<Stage>) -> Infallible {
         let Some(within) = self.within else { return std::future::pending().await };
         let mut answers = Answers { address, client: None };
         loop {
             // Four times, so that one answer that is late does not matter.
             let pause = within / 4;
-            match tokio::time::timeout(pause, answers.next()).await {
-                Ok(Ok(())) => self.tell("WATCHDOG=1"),
-                Ok(Err(failure)) => tracing::warn!(%failure, "the service does not answer itself"),
-                Err(_) => tracing::warn!("the service does not answer itself in time"),
+            let asked = async {
+                match tokio::time::timeout(pause, answers.next()).await {
+                    Ok(Ok(())) => self.tell("WATCHDOG=1"),
+                    Ok(Err(failure)) => tracing::warn!(%failure, "the service does not answer itself"),
+                    Err(_) => tracing::warn!("the service does not answer itself in time"),
+                }
+                tokio::time::sleep(pause).await;
+            };
+            tokio::select! {
+                () = asked => {}
+                _ = stage.wait_for(|stage| *stage == Stage::Stopping) => return std::future::pending().await,
             }
-            tokio::time::sleep(pause).await;
         }
     }
 }

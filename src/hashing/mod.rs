@@ -29,5 +29,5 @@ pub use import_keys::{ImportKeyMistake, ImportKeyProblem, ImportKeys};
 pub use kernel::{CantAllocate, CantCompute, KernelChoice, KernelSetting};
 pub use measure::{BareKernel, Gauge, MeasureError, Measured};
 pub use memory::TooLittleMemory;
-pub use pepper::{KeyRing, LineProblem, RingMistake, Rotated, Rotation, Unmet, new_key};
+pub use pepper::{KeyRing, LineProblem, RingInForce, RingMistake, Rotated, Rotation, Unmet, new_key};
 pub use reader::{HashReader, algorithm_of};

@@ -2,6 +2,7 @@
 //! from these encrypt denials.
 
 mod denial;
+mod in_force;
 mod in_use;
 mod key;
 mod parse;
@@ -19,6 +20,7 @@ use crate::ports::{Entropy, Pepper, PepperError, PepperProblem};
 use key::{Bound, PepperKey};
 use zeroize::Zeroizing;
 
+pub use in_force::RingInForce;
 pub use in_use::Unmet;
 pub use key::new_key;
 pub use parse::{LineProblem, RingMistake};

@@ -255,6 +255,8 @@ labels! {
         CandidatePolicies = "candidate_policies",
         /// Those of the issuers of JWTs.
         Jwt = "jwt",
+        /// The ring of pepper keys.
+        Pepper = "pepper",
     }
 
     /// What candidate policies would decide.

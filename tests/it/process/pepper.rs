@@ -207,6 +207,38 @@ async fn keys_are_rotated_while_passwords_change() {
     assert_eq!(check.stdout, "the store is undamaged\n");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_are_rotated_in_a_service_that_goes_on() {
+    let peppered = Peppered::new();
+    let (old, new) = (peppered.key("old"), peppered.key("new"));
+    let ring = peppered.ring("ring", &[&old]);
+    let (serving, acme) = peppered.installation.acme(&[&ring]).await;
+    let users = users_of(&acme, serving.address).await;
+
+    let busy = Busy::start(&acme, &users[..3]);
+    peppered.ring("ring", &[&old, &new]);
+    serving.signal("HUP");
+    serving.logs_times("the new pepper keys are in force", 1).await;
+    peppered.ring("ring", &[&new, &old]);
+    serving.signal("HUP");
+    serving.logs_times("the new pepper keys are in force", 2).await;
+    let rewrap = tokio::task::block_in_place(|| peppered.pepper("rewrap", &ring));
+    assert!(rewrap.stdout.contains("old: unused; you can remove it from the ring"), "{rewrap:?}");
+    let versions = busy.stop().await;
+    let status = peppered.status(&ring);
+    assert!(status[0].starts_with("new: encrypts 6 ") && status[1] == "old: decrypts 0 0", "{status:?}");
+
+    // Whether a key is still needed is found out at a start.
+    peppered.ring("ring", &[&new]);
+    serving.signal("HUP");
+    serving.logs("pepper.keys_file: lacks the key old, which is in force").await;
+    for (name, version) in versions {
+        assert_eq!(acme.verify(&name, &password(version)).await, "MATCHED_CURRENT");
+    }
+    assert!(!serving.stop().await.contains(&new[5..20]), "no part of a key is logged");
+    peppered.installation.serve(&[&ring, "--pepper-required"]).await.stop().await;
+}
+
 #[tokio::test]
 async fn a_rewrap_that_was_killed_goes_on_when_it_is_run_again() {
     let peppered = Peppered::new();

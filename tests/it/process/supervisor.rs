@@ -74,6 +74,8 @@ async fn a_supervisor_hears_when_the_service_is_ready_answers_reloads_and_stops(
     let before = wait_for("STOPPING=1");
     assert!(!before.iter().any(|message| message.contains("READY=1")), "{before:?}");
     assert!(serving.ended().await.success());
+    let log = serving.log();
+    assert!(!log.contains(" WARN "), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
