@@ -58,6 +58,14 @@ pub(super) fn kratos(text: &str, context: Context<'_>) -> Read {
     whole(costs, salt, separator, signer_key, tag, context)
 }
 
+/// `ln=14,r=8$<salt>$<tag>$<separator>$<signer key>` after `$firebasescrypt$`, as ZITADEL takes it.
+pub(super) fn zitadel(text: &str, context: Context<'_>) -> Read {
+    let [parameters, salt, tag, separator, signer_key] =
+        fields(text, '$', "`ln=LOG2_N,r=R$SALT$TAG$SEPARATOR$SIGNER_KEY`")?;
+    let [log_n, r] = named(parameters, ["ln", "r"], "`ln=` and `r=`, each once")?;
+    whole([log_n, r, "1"], salt, separator, signer_key, tag, context)
+}
+
 /// The normal form, after its name.
 pub(super) fn normal(text: &str, context: Context<'_>) -> Read {
     let [parameters, salt, tag] = fields(text, '$', "`k=KEY,ln=LOG2_N,r=R$SALT$TAG`")?;
@@ -178,6 +186,7 @@ mod tests {
             format!("{{firebase}}{}${}", SALT.replace('+', "-"), TAG.replace('/', "_").replace('+', "-")),
             format!("$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk={SIGNER_KEY}${SALT}${TAG}"),
             format!("$firescrypt$ln=14,r=8,p=1${SALT}${TAG}$Bw==${SIGNER_KEY}"),
+            format!("$firebasescrypt$ln=14,r=8${SALT}${TAG}$Bw==${SIGNER_KEY}"),
         ] {
             let stored = read(&text, KEYS).unwrap_or_else(|problem| panic!("{text}: {problem}"));
             assert_eq!(stored.to_string(), normal_form, "{text}");

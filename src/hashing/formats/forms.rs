@@ -94,6 +94,7 @@ const FORMS: &[(&str, Reader)] = &[
     ("{firebase}", firebase::exported),
     ("$fbscrypt$", firebase::supabase),
     ("$firescrypt$", firebase::kratos),
+    ("$firebasescrypt$", firebase::zitadel),
     ("$firebase-scrypt$", firebase::normal),
     ("{flask-security}", flask_security::marked),
     ("$flask-security$", flask_security::normal),
