@@ -102,7 +102,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("webpki_roots", &["jwt"]),
     ("x509_parser", &["listener"]),
     ("rcgen", &["cli"]),
-    ("rustix", &["ambient", "hashing", "listener", "store", "server", "cli"]),
+    ("rustix", &["ambient", "listener", "store", "server", "cli"]),
     ("prometheus_client", &["telemetry"]),
     ("axum", &["telemetry"]),
     ("prost", &["grpc", "cli"]),

@@ -26,9 +26,6 @@ pub(super) struct Start<'a> {
     pub(super) new_kernel: Arc<NewKernel>,
 }
 
-/// By how much the priority of every other worker is lower than that of the other threads.
-const LOWER: i32 = 10;
-
 /// Passwords of the first hashes.
 type First = Zeroizing<[[u8; 32]; 2]>;
 
@@ -69,14 +66,9 @@ impl Start<'_> {
         for number in 0..workers.get() {
             let (shared, new_kernel, ready) = (Arc::clone(&engine.shared), Arc::clone(new_kernel), ready.clone());
             let (passwords, recipe) = (passwords.clone(), recipe.clone());
-            let work = move || {
-                if number % 2 == 1 {
-                    give_way();
-                }
-                match new_kernel(memory.kib) {
-                    Ok(kernel) => shared.work(kernel, (&*new_kernel, memory), &passwords, &recipe, ready),
-                    Err(error) => drop(ready.send(Err(error.into()))),
-                }
+            let work = move || match new_kernel(memory.kib) {
+                Ok(kernel) => shared.work(kernel, (&*new_kernel, memory), &passwords, &recipe, ready),
+                Err(error) => drop(ready.send(Err(error.into()))),
             };
             engine.workers.push(thread::Builder::new().name(format!("hash-{number}")).spawn(work)?);
         }
@@ -94,15 +86,6 @@ impl Start<'_> {
             "hash memory"
         );
         Ok(engine)
-    }
-}
-
-/// Lowers the priority of this thread, so that those which answer calls wait less for a CPU. Elsewhere than on Linux, a
-/// priority is the whole process's.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(LOWER) {
-        tracing::warn!(%error, "a hash worker keeps the usual priority: the system does not let it have a lower one");
     }
 }
 

@@ -24,7 +24,6 @@ mod operator;
 mod pepper;
 mod policies;
 mod postgres;
-mod priorities;
 mod quickstart;
 mod refused_passwords;
 mod rotation;
