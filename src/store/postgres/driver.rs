@@ -56,7 +56,7 @@ impl Database for PostgresDatabase {
         let mut session = self.session(Use::Writes, deadline).await?;
         let done = session.fetch(steps_in_one(steps, session.waits_for_locks())).await;
         session.give_back();
-        let done = done.map_err(errors::of_whole_transaction)?;
+        let done = done.map_err(errors::at_end)?;
         Ok(done.first().map(counts_of).unwrap_or_default())
     }
 
@@ -153,7 +153,7 @@ impl Transaction for WriteTransaction {
             self.roll_back().await?;
             return Err(StoreError::Unavailable("a statement of the transaction failed".into()));
         }
-        self.session.command("COMMIT").await.map_err(errors::of_commit)?;
+        self.session.command("COMMIT").await.map_err(errors::at_end)?;
         self.session.give_back();
         Ok(())
     }

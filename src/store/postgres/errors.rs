@@ -73,20 +73,11 @@ pub(super) fn of_statement(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// Maps an error of `COMMIT`. A conflict or a violated constraint ends the transaction before anything is written;
-/// after any other error, above all a lost connection, the change may have been made.
-pub(super) fn of_commit(error: sqlx::Error) -> StoreError {
-    match state_of(&error) {
-        Some(state::SERIALIZATION_FAILURE | state::DEADLOCK_DETECTED) => of_statement(error),
-        Some(state) if state.starts_with(state::CONSTRAINT_CLASS) => of_statement(error),
-        _ => StoreError::OutcomeUnknown(Box::new(error)),
-    }
-}
-
-/// Maps an error of a statement that is a transaction of its own. An error that the server reports ends it before anything
-/// is written, even if the server ends the session: it may have done so long before. If the connection is lost instead,
-/// the change may have been made, and so it may if a pooler lost its own.
-pub(super) fn of_whole_transaction(error: sqlx::Error) -> StoreError {
+/// Maps an error of `COMMIT`, or of a statement that is a transaction of its own. An error that the server reports ends the
+/// transaction before anything is written, even if the server ends the session: it may have done so long before, and once it
+/// commits, it does so without a report. If the connection is lost instead, the change may have been made, and so it may if
+/// a pooler lost its own.
+pub(super) fn at_end(error: sqlx::Error) -> StoreError {
     match state_of(&error) {
         Some(state::INVALID_TEXT) => StoreError::Unavailable(Box::new(NotSerializable(error))),
         Some(state) if state != state::CRASH_SHUTDOWN && !state.starts_with(state::CONNECTION_CLASS) => {

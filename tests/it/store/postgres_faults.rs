@@ -118,6 +118,32 @@ async fn a_connection_that_is_killed_mid_way_is_replaced() {
     assert_eq!(audit_events(cluster, &database).await.len(), events + 1);
 }
 
+/// The last moment at which the server ends a session with a report: while it commits, before it writes that it did.
+const ENDS_AT_COMMIT: &[&str] = &[
+    "CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+     BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$",
+    "CREATE CONSTRAINT TRIGGER ends AFTER INSERT ON audit_event DEFERRABLE INITIALLY DEFERRED
+     FOR EACH ROW EXECUTE FUNCTION end_session()",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_is_ended_with_a_report_at_its_commit_has_written_nothing() {
+    let (cluster, database, store, alice) = with_alice(IMPATIENT).await;
+    let events = audit_events(cluster, &database).await;
+    cluster.run(&database, ENDS_AT_COMMIT).await;
+    // In one statement, and with a `COMMIT`.
+    let changed = store.commit(&change(alice, Some(1))).await;
+    let created = store.create_tenant(&new_tenant("globex", 1), &authority()).await.map(drop);
+    for outcome in [changed.map(drop), created] {
+        let Err(StoreError::Unavailable(cause)) = &outcome else { panic!("{outcome:?}") };
+        assert!(format!("{cause:?}").contains("57P01"), "{cause:?}");
+    }
+    cluster.run(&database, &["DROP TRIGGER ends ON audit_event"]).await;
+    assert_eq!(audit_events(cluster, &database).await, events);
+    make_change(&store, alice, 1).await;
+    add_tenant(&store, "globex").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_all_connections_are_killed_no_caller_notices() {
     let (cluster, database, store, alice) = with_alice(SETTINGS).await;
