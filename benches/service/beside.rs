@@ -8,7 +8,7 @@ use credentiald::hashing::Cost;
 use crate::charts::Curves;
 use crate::machine::NoiseMeter;
 use crate::report::Report;
-use crate::sections::{Bench, Plan, Section};
+use crate::sections::{self, Bench, Plan, Section};
 use crate::server::{BINARY, Server};
 
 /// How long ten times the capacity is offered at most in each round.
@@ -53,5 +53,23 @@ pub async fn compare(other: &Path, costs: &[Cost], sections: &[Section], plan: P
         let [own, others] = reports;
         ratios.push_str(&own.beside(&others));
     }
-    println!("\n# This build ÷ {}\n{ratios}", other.display());
+    if !ratios.is_empty() {
+        println!("\n# This build ÷ {}\n{ratios}", other.display());
+    }
+}
+
+/// Imports with both builds, round after round, each of them first in every other round. Prints the ratios.
+pub async fn compare_imports(other: &Path, plan: Plan) {
+    let programs = [Path::new(BINARY), other];
+    let (mut reports, mut noise) = ([Report::default(), Report::default()], NoiseMeter::start());
+    for round in 0..plan.rounds {
+        for turn in [round % 2, (round + 1) % 2] {
+            println!("\n{}, round {}", programs[turn].display(), round + 1);
+            let mut report = Report::default();
+            sections::import(programs[turn], Plan { rounds: 1, ..plan }, &mut report, &mut noise).await;
+            reports[turn].add(report);
+        }
+    }
+    let [own, others] = reports;
+    println!("\n# This build ÷ {}\n{}", other.display(), own.beside(&others));
 }

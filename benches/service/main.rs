@@ -60,7 +60,7 @@ use slapd::Slapd;
 const USERS: usize = 200;
 
 /// Sections that are run by name only.
-const BY_NAME: [Section; 4] = [Section::Scale, Section::Timing, Section::Callers, Section::Edge];
+const BY_NAME: [Section; 5] = [Section::Scale, Section::Timing, Section::Callers, Section::Edge, Section::Import];
 
 /// Measures the service under load.
 #[derive(Debug, Parser)]
@@ -68,12 +68,12 @@ struct Arguments {
     /// Few and short rounds, to try it. Nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these sections. Nothing is written but for `scale` alone. It, `timing`, `callers` and `edge` are run by
-    /// name only.
+    /// Only these sections. Nothing is written but for `scale` alone. It, `timing`, `callers`, `edge` and `import` are
+    /// run by name only.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Section>,
     /// Compare with another build of the program: run each section with both in turn, and print the ratio of each figure
-    /// (medians of rounds). Not for the sections that are run by name only, and not for `quickstart`. Nothing is written.
+    /// (medians of rounds). Not for `scale`, `callers`, `edge` and `quickstart`. Nothing is written.
     #[arg(long, value_name = "PATH")]
     beside: Option<PathBuf>,
     /// How many rounds, in place of the usual number.
@@ -116,11 +116,15 @@ async fn measure(arguments: &Arguments) {
     let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
     let plan = Plan { rounds: arguments.rounds.unwrap_or(plan.rounds), ..plan };
     let costs = [Cost::new(19_456, 2, 1).unwrap(), Cost::DEFAULT];
-    let own = [Section::Quickstart, Section::Callers, Section::Edge, Section::Scale];
+    let own = [Section::Quickstart, Section::Callers, Section::Edge, Section::Import, Section::Scale];
     let sections = arguments.sections();
     let with_servers: Vec<_> = sections.iter().copied().filter(|section| !own.contains(section)).collect();
     if let Some(other) = &arguments.beside {
-        return beside::compare(other, &costs, &with_servers, plan).await;
+        if sections.contains(&Section::Import) {
+            beside::compare_imports(other, plan).await;
+        }
+        let costs = if with_servers.is_empty() { &[][..] } else { &costs };
+        return beside::compare(other, costs, &with_servers, plan).await;
     }
     let has_slapd = Slapd::install().inspect_err(|problem| println!("without OpenLDAP: {problem}")).is_ok();
     let facts = machine::facts();
@@ -136,6 +140,9 @@ async fn measure(arguments: &Arguments) {
     }
     if sections.contains(&Section::Edge) {
         sections::edge(plan, &mut report, &noise).await;
+    }
+    if sections.contains(&Section::Import) {
+        sections::import(Path::new(BINARY), plan, &mut report, &mut noise).await;
     }
     if sections.contains(&Section::Scale) {
         sections::scale(plan, &mut report, &mut noise).await;

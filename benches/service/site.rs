@@ -42,6 +42,7 @@ impl Database {
 
 /// A server, and its store.
 pub struct Site {
+    program: PathBuf,
     pub process: Process,
     address: SocketAddr,
     cost: Cost,
@@ -57,25 +58,29 @@ fn write_secretly(path: &Path, text: &str) {
 }
 
 impl Site {
-    /// Starts a server on an empty store.
-    pub async fn start(cost: Cost, database: Database) -> Self {
+    /// Starts a server of a program on an empty store.
+    pub async fn start(program: &Path, cost: Cost, database: Database) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = |role: &str| match &database {
             Database::Sqlite => format!("sqlite:{}", folder.path().join("store.db").display()),
             Database::Postgres(cluster) => cluster.url_as(role, DATABASE),
         };
-        write_secretly(&folder.path().join("url"), &url("credentiald_runs"));
+        // The grants are those of this build's tables; another build's server owns its own.
+        let runs = if program == Path::new(BINARY) { "credentiald_runs" } else { "credentiald_migrates" };
+        write_secretly(&folder.path().join("url"), &url(runs));
         if let Database::Postgres(cluster) = &database {
             write_secretly(&folder.path().join("migrates"), &url("credentiald_migrates"));
-            let mut migrate = Command::new(BINARY);
+            let mut migrate = Command::new(program);
             migrate.arg("migrate").arg("--store-url-file").arg(folder.path().join("migrates"));
             assert!(migrate.stdout(Stdio::null()).status().unwrap().success());
-            cluster.grant(DATABASE).await;
+            if program == Path::new(BINARY) {
+                cluster.grant(DATABASE).await;
+            }
         }
-        let bootstrap = command(cost, &folder, "bootstrap").output().unwrap();
+        let bootstrap = command(program, cost, &folder, "bootstrap").output().unwrap();
         let operator = String::from_utf8(bootstrap.stdout).unwrap().trim().to_owned();
-        let (process, address) = serve(cost, &folder).await;
-        let site = Self { process, address, cost, operator, database, folder };
+        let (process, address) = serve(program, cost, &folder).await;
+        let site = Self { program: program.to_owned(), process, address, cost, operator, database, folder };
         let mut connections = Connections::open(site.address, 1).await.unwrap();
         let (connection, origin) = connections.next();
         let tenant = TENANT.to_owned();
@@ -86,7 +91,7 @@ impl Site {
 
     /// Imports so many RAM users, and answers how many came in a second. All have the same password.
     pub fn fill(&self, count: u64) -> f64 {
-        let mut import = Command::new(BINARY);
+        let mut import = Command::new(&self.program);
         import.args(["import", "-", "--format", "csv", "--address", &format!("http://{}", self.address)]);
         import.env("CREDENTIALD_TOKEN", &self.operator).stdin(Stdio::piped()).stdout(Stdio::null());
         let hash = hash(self.cost);
@@ -107,7 +112,7 @@ impl Site {
     pub async fn start_again(&mut self) -> Duration {
         self.process.kill();
         let began = Instant::now();
-        (self.process, self.address) = serve(self.cost, &self.folder).await;
+        (self.process, self.address) = serve(&self.program, self.cost, &self.folder).await;
         began.elapsed()
     }
 
@@ -140,8 +145,8 @@ impl Site {
     }
 }
 
-fn command(cost: Cost, folder: &TempDir, name: &str) -> Command {
-    let mut command = Command::new(BINARY);
+fn command(program: &Path, cost: Cost, folder: &TempDir, name: &str) -> Command {
+    let mut command = Command::new(program);
     command.arg(name).arg("--store-url-file").arg(folder.path().join("url"));
     command.args(["--hashing-memory-kib", &cost.memory_kib().to_string()]);
     command.args(["--hashing-iterations", &cost.iterations().to_string()]);
@@ -149,9 +154,9 @@ fn command(cost: Cost, folder: &TempDir, name: &str) -> Command {
     command
 }
 
-async fn serve(cost: Cost, folder: &TempDir) -> (Process, SocketAddr) {
+async fn serve(program: &Path, cost: Cost, folder: &TempDir) -> (Process, SocketAddr) {
     let address = free_address();
-    let mut serve = command(cost, folder, "serve");
+    let mut serve = command(program, cost, folder, "serve");
     serve.args(["--server-listen", &address.to_string()]);
     let log: PathBuf = folder.path().join("log");
     let mut process = Process::start(&serve, &log);

@@ -4,6 +4,7 @@ mod callers;
 mod cheap;
 mod edge;
 mod fairness;
+mod import;
 mod latency;
 mod load;
 mod overload;
@@ -12,6 +13,7 @@ mod rates;
 mod scale;
 mod timing;
 
+use std::path::Path;
 use std::time::Duration;
 
 use credentiald::ambient::SystemEntropy;
@@ -47,6 +49,8 @@ pub struct Plan {
     pub samples: usize,
     /// Credentials of the large store.
     pub credentials: u64,
+    /// Rows of an import.
+    pub rows: u64,
 }
 
 impl Plan {
@@ -59,6 +63,7 @@ impl Plan {
         subjects: 3000,
         samples: 1000,
         credentials: 10_000_000,
+        rows: 500_000,
     };
     pub const QUICK: Self = Self {
         rounds: 1,
@@ -69,6 +74,7 @@ impl Plan {
         subjects: 500,
         samples: 200,
         credentials: 100_000,
+        rows: 100_000,
     };
 }
 
@@ -95,6 +101,8 @@ pub enum Section {
     Edge,
     /// From nothing to serving.
     Quickstart,
+    /// Imports into an empty store, on SQLite and PostgreSQL.
+    Import,
     /// Ten million credentials. Only where it is named: it takes long, and 20 GB.
     Scale,
 }
@@ -123,7 +131,7 @@ impl Bench {
             Section::Fairness => fairness::run(self).await,
             Section::Overload => overload::run(self).await,
             Section::Timing => timing::run(self).await,
-            Section::Callers | Section::Edge | Section::Quickstart | Section::Scale => {}
+            Section::Callers | Section::Edge | Section::Quickstart | Section::Import | Section::Scale => {}
         }
         self.report.noise(&format!("{}, {}", title(section), name(self.cost)), self.noise.take());
     }
@@ -169,6 +177,14 @@ pub async fn edge(plan: Plan, report: &mut Report, noise: &NoiseMeter) {
     report.noise(title(Section::Edge), noise.take());
 }
 
+/// Measures imports by a program, with servers of its own.
+pub async fn import(program: &Path, plan: Plan, report: &mut Report, noise: &mut NoiseMeter) {
+    noise.take();
+    report.table(title(Section::Import));
+    import::run(program, plan, report, noise).await;
+    report.noise(title(Section::Import), noise.take());
+}
+
 /// Measures what fills stores of its own.
 pub async fn scale(plan: Plan, report: &mut Report, noise: &mut NoiseMeter) {
     scale::run(plan, report, noise).await;
@@ -190,6 +206,7 @@ const fn title(section: Section) -> &'static str {
         Section::Callers => "Callers and permissions",
         Section::Edge => "Changes by the vendors' SDKs",
         Section::Quickstart => "From nothing to serving",
+        Section::Import => "Imports",
         Section::Scale => "Scale",
     }
 }

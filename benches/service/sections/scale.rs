@@ -1,5 +1,6 @@
 //! Ten million credentials beside ten thousand, in each of the databases.
 
+use std::path::Path;
 use std::time::Instant;
 
 use credentiald::hashing::Cost;
@@ -9,6 +10,7 @@ use crate::callers::Change;
 use crate::load::{Caller, Outcome};
 use crate::machine::NoiseMeter;
 use crate::report::{Report, Series, Target};
+use crate::server::BINARY;
 use crate::site::{Database, Site};
 
 /// How many credentials the small store has.
@@ -35,7 +37,7 @@ async fn measure(plan: Plan, report: &mut Report, noise: &mut NoiseMeter, is_pos
     let (mut rates, mut on_disk) = (Vec::new(), Vec::new());
     for count in [FEW, plan.credentials] {
         let database = if is_postgres { Database::postgres().await } else { Database::Sqlite };
-        let site = Site::start(cost, database).await;
+        let site = Site::start(Path::new(BINARY), cost, database).await;
         noise.add(site.process.id());
         rates.push(site.fill(count));
         on_disk.push(site.mib_on_disk().await);
