@@ -167,6 +167,7 @@ async fn edge(directory: &TempDir) -> GrpcEdge {
         denials: keys,
         sealer: Arc::new(Unsealed),
         jwts: None,
+        hook: None,
         authorizer: Arc::new(Denying),
         clock: Arc::clone(&clock) as _,
         entropy: Arc::clone(&entropy) as _,

@@ -18,9 +18,13 @@ pub mod config;
 #[cfg(feature = "server")]
 pub mod hashing;
 #[cfg(feature = "server")]
+pub mod hook;
+#[cfg(feature = "server")]
 pub mod jwt;
 #[cfg(feature = "server")]
 pub mod listener;
+#[cfg(feature = "server")]
+pub mod outgoing;
 #[cfg(feature = "server")]
 pub mod signing;
 #[cfg(feature = "sqlite")]

@@ -2,6 +2,7 @@
 
 mod audit_key;
 mod bad_settings;
+mod hook;
 mod http;
 mod import_keys;
 mod jwt;
@@ -38,8 +39,8 @@ use crate::jwt::Jwts;
 use crate::listener::{BindError, Limits, RequestLimits, TlsInForce, raise_descriptor_limit};
 use crate::policy::Baseline;
 use crate::ports::{
-    AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, JwtVerifier, Meter, Pepper, Store, StoreError,
-    Unsealed,
+    AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, JwtVerifier, Meter, PasswordHook, Pepper, Store,
+    StoreError, Unsealed,
 };
 use crate::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use crate::service::requests::IssuedToken;
@@ -51,6 +52,7 @@ use reload::{Followed, Request};
 
 pub use audit_key::audit_key;
 pub use bad_settings::{BadSettings, SettingProblem};
+pub use hook::web_hook;
 pub use import_keys::import_keys;
 pub use jwt::{JwtFiles, jwt_issuers};
 pub use location::{LocationError, location};
@@ -186,6 +188,7 @@ impl Server {
             Opening::Beside => None,
         };
         let jwts = jwt_issuers.as_ref().map(|issuers| Jwts::new(issuers.in_force()));
+        let hook = web_hook(&config.hook, &clock)?.map(|hook| Arc::new(hook) as Arc<dyn PasswordHook>);
         let ports = wrap(Ports {
             store: Arc::clone(&store) as Arc<dyn Store>,
             hasher: Arc::clone(&engine) as Arc<dyn Hasher>,
@@ -194,6 +197,7 @@ impl Server {
             sealer: audit_key.map_or_else(|| Arc::new(Unsealed) as Arc<dyn AuditSealer>, |key| Arc::new(key)),
             authorizer: authorizer(policies.in_force(), candidates.as_ref().map(Reloader::in_force), &meter)?,
             jwts: jwts.clone().map(|jwts| Arc::new(jwts) as Arc<dyn JwtVerifier>),
+            hook,
             clock,
             entropy,
             meter: Arc::new(meter.clone()),

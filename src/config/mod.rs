@@ -13,7 +13,7 @@ mod values;
 pub use parse::{ClientCertificates, HashKernel, LogCalls, LogFormat, StoreLocation, TlsVersion};
 pub use secret::Secret;
 pub use settings::{
-    Attempts, Audit, Config, Directory, Hashing, Http, Import, Jwt, Kind, Log, Metrics, Pepper, Policies, Policy,
+    Attempts, Audit, Config, Directory, Hashing, Hook, Http, Import, Jwt, Kind, Log, Metrics, Pepper, Policies, Policy,
     Postgres, Quotas, SETTINGS, Server, Setting, Store, Tls, Watch,
 };
 pub use show::holds_password;

@@ -113,6 +113,11 @@ pub(super) fn optional_path(text: &str) -> Result<Option<PathBuf>, String> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every parser has this form")]
+pub(super) fn text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every parser has this form")]
 pub(super) fn secret(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(text))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::parse::{
     ClientCertificates, HashKernel, LogCalls, LogFormat, StoreLocation, TlsVersion, address, client_certificates,
     filter, flag, format, kernel, log_calls, optional_address, optional_free_name, optional_path, region, secret,
-    store, tls_version, whole,
+    store, text, tls_version, whole,
 };
 use super::secret::Secret;
 use super::values::{Mistake, Values};
@@ -230,6 +230,19 @@ settings! {
         keys: Secret = Secret "", secret;
         /// File with the keys, instead of `import.keys`. Other users must not have access to it. Empty means no file.
         keys_file: Option<PathBuf> = Text "", optional_path;
+    }
+    /// The web hook of another system, which verifies passwords of subjects that were imported without a hash.
+    hook: Hook {
+        /// URL that each password is posted to: `https://`, or `http://` and a loopback address. Empty means no hook.
+        url: String = Text "", text;
+        /// File with the CAs of its certificate in PEM, read at start. Empty means the public ones.
+        ca_file: Option<PathBuf> = Text "", optional_path;
+        /// File with a bearer token for it, read for each request. Other users must not have access to it. Empty means none.
+        token_file: Option<PathBuf> = Text "", optional_path;
+        /// Longest time that an answer may take, in milliseconds.
+        timeout_milliseconds: u64 = Number "3000", whole::<_, 10, 30_000>;
+        /// Largest number of passwords that it is asked about at a time.
+        concurrency: usize = Number "16", whole::<_, 1, 1000>;
     }
     /// The pepper, which encrypts hashes before they are stored.
     pepper: Pepper {

@@ -58,6 +58,8 @@ pub enum AuditOutcome {
         /// How many subjects existed already, unchanged.
         unchanged: u32,
     },
+    /// Another system confirmed a password, and its hash is stored here from now on.
+    TakenOver,
     /// The caller is not permitted.
     Denied {
         /// The earlier refusals that this event also represents.
@@ -120,6 +122,7 @@ words! {
     Self::Done => "done",
     Self::Changed { .. } => "changed",
     Self::Imported { .. } => "imported",
+    Self::TakenOver => "taken-over",
     Self::Denied { .. } => "denied",
     Self::Throttled { .. } => "throttled",
     Self::WrongPassword => "wrong-password",

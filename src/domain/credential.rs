@@ -53,6 +53,9 @@ pub struct ExpectedVersion(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision(pub u64);
 
+/// The text in place of a hash. It is wrapped like a hash, so that nobody without a key can put it there.
+const VERIFIED_ELSEWHERE: &str = "verified-elsewhere";
+
 /// A hash as it is verified: a PHC string, or a crypt string if it was imported. Never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
@@ -61,6 +64,16 @@ impl PasswordHash {
     /// Takes such a string without parsing it: the hash engine decides whether it can be verified.
     pub fn new(phc: String) -> Self {
         Self(phc)
+    }
+
+    /// What is stored in place of a hash while another system verifies the password. It is no hash of any form.
+    pub fn verified_elsewhere() -> Self {
+        Self(VERIFIED_ELSEWHERE.to_owned())
+    }
+
+    /// Whether another system verifies the password.
+    pub fn is_verified_elsewhere(&self) -> bool {
+        self.0 == VERIFIED_ELSEWHERE
     }
 
     /// The string, for the hash engine and the pepper.
@@ -87,6 +100,11 @@ pub fn says_no_password(text: &str) -> bool {
 /// Two hashes of one subject have the same digest once in four billion times, and if their system gave them the same salt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashDigest(pub u32);
+
+impl HashDigest {
+    /// That of what is stored in place of a hash while another system verifies the password.
+    pub const VERIFIED_ELSEWHERE: Self = Self(0x656c_7365);
+}
 
 /// A hash as it is stored: wrapped under a key of the pepper, or unwrapped if there was no key. Never shown.
 ///
@@ -138,7 +156,7 @@ pub struct VersionedHash {
     pub hash: StoredHash,
 }
 
-/// Who set a password.
+/// Who set a password, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangedBy {
     /// The subject itself: the minimum age counts from then on.
@@ -147,11 +165,13 @@ pub enum ChangedBy {
     Administrator,
     /// An administrator, and its subject has to replace it.
     AdministratorForNow,
+    /// It was set in another system, which still verifies it.
+    Elsewhere,
 }
 
 impl ChangedBy {
     /// Every way.
-    pub const ALL: [Self; 3] = [Self::Subject, Self::Administrator, Self::AdministratorForNow];
+    pub const ALL: [Self; 4] = [Self::Subject, Self::Administrator, Self::AdministratorForNow, Self::Elsewhere];
 
     /// An administrator who sets a password, and decides whether its subject has to replace it.
     pub const fn administrator(is_temporary: bool) -> Self {
@@ -164,6 +184,7 @@ impl ChangedBy {
             Self::Subject => "subject",
             Self::Administrator => "administrator",
             Self::AdministratorForNow => "administrator-for-now",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }

@@ -180,6 +180,7 @@ fn describe(error: &ServiceError, action: Option<Action>) -> Explanation {
         ServiceError::NotAdmitted(NotAdmitted::Overloaded { expected_wait }) => {
             of(Reason::Overloaded).retry_after(*expected_wait)
         }
+        ServiceError::HookUnavailable(_) => of(Reason::HookUnavailable),
         ServiceError::DeadlineExceeded => of(Reason::DeadlineExceeded),
         ServiceError::CursorExpired => of(Reason::CursorExpired),
         ServiceError::WatchInterrupted(interruption) => Explanation {

@@ -90,6 +90,7 @@ reasons! {
     MessageTooLarge = "MESSAGE_TOO_LARGE" 413 Forbidden "the message is too large",
     Overloaded = "OVERLOADED" 503 Later "the service is overloaded",
     StoreUnavailable = "STORE_UNAVAILABLE" 503 Later "the store is unavailable",
+    HookUnavailable = "HOOK_UNAVAILABLE" 503 Later "the system that verifies this password gives no answer",
     OutcomeUnknown = "OUTCOME_UNKNOWN" 503 Forbidden "it is not known whether the change was made",
     DeadlineTooShort = "DEADLINE_TOO_SHORT" 504 Forbidden "the deadline is too short",
     DeadlineExceeded = "DEADLINE_EXCEEDED" 504 Forbidden "the deadline was exceeded",

@@ -31,7 +31,9 @@ impl Reason {
             Self::VersionConflict => StatusCode::Aborted,
             Self::CursorExpired => StatusCode::OutOfRange,
             Self::TooManyAttempts | Self::MessageTooLarge => StatusCode::ResourceExhausted,
-            Self::Overloaded | Self::StoreUnavailable | Self::OutcomeUnknown => StatusCode::Unavailable,
+            Self::Overloaded | Self::StoreUnavailable | Self::HookUnavailable | Self::OutcomeUnknown => {
+                StatusCode::Unavailable
+            }
             Self::DeadlineTooShort | Self::DeadlineExceeded => StatusCode::DeadlineExceeded,
             Self::UnsupportedCompression | Self::UnknownMethod => StatusCode::Unimplemented,
             Self::Internal => StatusCode::Internal,

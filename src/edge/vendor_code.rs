@@ -130,6 +130,7 @@ fn codes_of(error: &ServiceError) -> Codes {
             | StoreError::OutcomeUnknown(_)
             | StoreError::Damaged(_),
         )
+        | ServiceError::HookUnavailable(_)
         | ServiceError::Hasher(_)
         | ServiceError::Pepper(_)
         | ServiceError::Internal(_) => none,

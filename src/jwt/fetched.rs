@@ -7,19 +7,24 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::algorithm::Algorithm;
-use super::fetch::{Answer, FETCH_WITHIN, FetchError, Fetcher};
 use super::issuer::JwksUrl;
 use super::key_set::{Key, KeySet};
 use crate::domain::time::{Timestamp, Window, minutes};
+use crate::outgoing::{Answer, Outgoing, OutgoingError, OutgoingLimits};
 use crate::ports::meter::FetchOutcome;
 use crate::ports::{Clock, Counter, JwtRefusal, Meter};
 
+/// The limits of a fetch, all of it, and of the largest set of keys.
+pub(super) const FETCH: OutgoingLimits = OutgoingLimits { within: Duration::from_secs(5), max_bytes: 256 * 1024 };
 /// How old keys are when they are fetched again.
 const REFRESH_AFTER: Duration = minutes(5);
 /// The least time between two fetches, for any key ids that callers send.
 const FETCH_EVERY: Duration = Duration::from_secs(30);
 /// How often it is checked whether a fetch is due.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// The types of a set of keys.
+const ACCEPTED: &str = "application/jwk-set+json, application/json";
 
 /// What the keys of a URL depend on: equal ones share their keys.
 #[derive(PartialEq, Eq)]
@@ -32,7 +37,7 @@ pub(super) struct Source {
 /// Fetched keys. One task fetches them, so there is never more than one fetch at a time.
 pub(super) struct FetchedKeys {
     source: Source,
-    fetcher: Fetcher,
+    fetcher: Outgoing,
     state: watch::Sender<State>,
     wanted: Notify,
 }
@@ -85,13 +90,13 @@ impl Drop for UnderWay<'_> {
 impl FetchedKeys {
     /// Keys that are fetched as soon as possible. Until then, those that its predecessor fetched are used, read for the
     /// algorithms of this source, if the fetcher trusts the server that they are from.
-    pub(super) fn new(source: Source, fetcher: Fetcher, predecessor: Option<&Self>) -> Self {
+    pub(super) fn new(source: Source, fetcher: Outgoing, predecessor: Option<&Self>) -> Self {
         let inherited = predecessor.and_then(|predecessor| predecessor.inherited_by(&source, &fetcher));
         let state = watch::Sender::new(State { fetched: inherited, ..State::default() });
         Self { source, fetcher, state, wanted: Notify::new() }
     }
 
-    fn inherited_by(&self, source: &Source, fetcher: &Fetcher) -> Option<Fetched> {
+    fn inherited_by(&self, source: &Source, fetcher: &Outgoing) -> Option<Fetched> {
         let state = self.state.borrow();
         let Fetched { at, used, answer, .. } = state.fetched.as_ref()?;
         if !fetcher.trusts(&answer.server, *at) {
@@ -127,7 +132,7 @@ impl FetchedKeys {
         }
         self.wanted.notify_one();
         // One that takes longer has failed.
-        let _ = timeout(FETCH_WITHIN, states.wait_for(|state| state.ended > ended)).await;
+        let _ = timeout(FETCH.within, states.wait_for(|state| state.ended > ended)).await;
         self.state.borrow().key(id, at)
     }
 
@@ -183,8 +188,8 @@ impl FetchedKeys {
         }
     }
 
-    async fn keys(&self) -> Result<(KeySet, Answer), FetchError> {
-        let answer = self.fetcher.fetch(self.source.jwks.token_file.as_deref()).await?;
+    async fn keys(&self) -> Result<(KeySet, Answer), OutgoingError> {
+        let answer = self.fetcher.get(ACCEPTED, self.source.jwks.token_file.as_deref()).await?;
         let read = KeySet::parse(&answer.body, &self.source.algorithms);
         let (keys, skipped) = read.ok_or("the answer is not a set of keys")?;
         for skipped in skipped {

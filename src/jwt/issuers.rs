@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::fetch::{Address, Fetcher, ReadSecret};
-use super::fetched::{FetchedKeys, Source};
+use super::fetched::{FETCH, FetchedKeys, Source};
 use super::issuer::{Issuer, Jwks, JwksUrl};
 use super::issuers_file;
 use super::key_set::{Key, KeySet};
 use crate::domain::time::Timestamp;
+use crate::outgoing::{Address, Outgoing, ReadSecret};
 use crate::ports::JwtRefusal;
 
 /// The texts of the files.
@@ -100,7 +100,8 @@ impl JwtReader {
             return Ok(Arc::clone(known));
         }
         let address = Address::parse(&url.url);
-        let fetcher = address.and_then(|address| Fetcher::new(address, source.cas.as_deref(), self.read_secret));
+        let fetcher =
+            address.and_then(|address| Outgoing::new(address, source.cas.as_deref(), self.read_secret, FETCH));
         let fetcher = fetcher.map_err(|mistake| match &url.ca_file {
             Some(file) => format!("{} {mistake}", file.display()),
             None => format!("{} {mistake}", url.url),

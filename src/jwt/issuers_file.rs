@@ -7,10 +7,10 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::algorithm::Algorithm;
-use super::fetch::Address;
 use super::issuer::{Issuer, Jwks, JwksUrl, Rule};
 use super::issuers::JwtFileNames;
 use crate::domain::named_caller::NamedCaller;
+use crate::outgoing::Address;
 
 /// How long fetched keys are used if the file says nothing.
 const USED_FOR: Duration = Duration::from_hours(1);

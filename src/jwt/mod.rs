@@ -3,7 +3,6 @@
 mod algorithm;
 mod compact;
 mod contents;
-mod fetch;
 mod fetched;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -15,6 +14,5 @@ mod issuers_file;
 mod json;
 mod key_set;
 
-pub use fetch::ReadSecret;
 pub use identity::Jwts;
 pub use issuers::{JwtFileNames, JwtIssuers, JwtReader, JwtTexts};

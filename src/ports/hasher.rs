@@ -118,6 +118,11 @@ pub struct HashDescription {
 }
 
 impl HashDescription {
+    /// The description of what is stored while another system verifies the password.
+    pub const fn verified_elsewhere() -> Self {
+        Self { algorithm: "verified-elsewhere", parameters: String::new(), is_below_target: true, lacks_key: false }
+    }
+
     /// The description of a stored hash that can't be read.
     pub const fn unreadable() -> Self {
         Self { algorithm: "unreadable", parameters: String::new(), is_below_target: true, lacks_key: false }

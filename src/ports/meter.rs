@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 pub use catalogue::{
     AcceptWait, AttemptOutcome, AttemptThrottle, CandidateDecision, Closing, Counter, FetchOutcome, FileKind, Gauge,
-    Histogram, QuotaHolder, RefusalReason, ReloadOutcome, RetryCause, Rpc, StatusCode, StoreFailure, StoreWork,
-    UpkeepTask,
+    Histogram, HookOutcome, QuotaHolder, RefusalReason, ReloadOutcome, RetryCause, Rpc, StatusCode, StoreFailure,
+    StoreWork, UpkeepTask,
 };
 
 use super::Clock;

@@ -11,6 +11,7 @@ pub mod hasher;
 pub mod jwt;
 pub mod limited_lines;
 pub mod meter;
+pub mod password_hook;
 pub mod pepper;
 pub mod retries;
 pub mod signed_request;
@@ -33,6 +34,7 @@ pub use hasher::{
 pub use jwt::{JwtRefusal, JwtVerifier, PresentedJwt};
 pub use limited_lines::LimitedLines;
 pub use meter::{Counter, Gauge, Gauged, Histogram, Meter, NoMeter};
+pub use password_hook::{HookUnavailable, PasswordHook};
 pub use pepper::{Pepper, PepperError, PepperProblem};
 pub use signed_request::{SIGNATURE_WINDOW, SignatureProblem, SignatureRefusal, SignedRequest};
 pub use store::{Store, StoreError};

@@ -57,7 +57,8 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
     let (new, generated) = gates.wanted(loaded.policy(), wanted, is_temporary)?;
     let password = new.shared();
 
-    match set(gates, loaded, unspent, old_password, new, ends_tokens).await {
+    // On the heap: every change would be larger otherwise.
+    match Box::pin(set(gates, loaded, unspent, old_password, new, ends_tokens)).await {
         Err(conflict @ ServiceError::VersionConflict { .. }) => match again {
             // A conflict may be with the same request, sent twice.
             Some((call, tenant, name, guards)) => {

@@ -9,7 +9,9 @@ use crate::domain::field::InvalidField;
 use crate::domain::names::AuthorizationMessage;
 use crate::policy::Violation;
 use crate::ports::meter::QuotaHolder;
-use crate::ports::{DenialProblem, HasherError, NotAdmitted, PepperError, SignatureRefusal, StoreError};
+use crate::ports::{
+    DenialProblem, HasherError, HookUnavailable, NotAdmitted, PepperError, SignatureRefusal, StoreError,
+};
 
 /// Why a request was not fulfilled. Nothing was changed except the attempt budget and the audit log.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +126,9 @@ pub enum ServiceError {
     /// The hash engine returned no result.
     #[error(transparent)]
     Hasher(HasherError),
+    /// The other system that verifies the password gives no clear answer.
+    #[error(transparent)]
+    HookUnavailable(#[from] HookUnavailable),
     /// A stored hash can't be used as it is.
     #[error(transparent)]
     Pepper(#[from] PepperError),

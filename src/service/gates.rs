@@ -39,6 +39,7 @@ mod directory;
 mod failures;
 mod feeds;
 mod held;
+mod hook;
 mod imports;
 mod lasting;
 mod pepper;
@@ -78,7 +79,7 @@ use crate::ports::call_record::for_same_call;
 use crate::ports::store::Authority;
 use crate::ports::{
     AdmittedHashes, AuditSealer, Authorizer, Clock, DenialCipher, Entropy, Hasher, JwtVerifier, LimitedLines, Meter,
-    Pepper, Salt, Store,
+    PasswordHook, Pepper, Salt, Store,
 };
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
@@ -113,6 +114,8 @@ pub struct Ports {
     pub sealer: Arc<dyn AuditSealer>,
     /// The verifier of JWTs, if issuers are configured.
     pub jwts: Option<Arc<dyn JwtVerifier>>,
+    /// The hook of another system that verifies passwords, if one is configured.
+    pub hook: Option<Arc<dyn PasswordHook>>,
     /// Permission decisions.
     pub authorizer: Arc<dyn Authorizer>,
     /// The time.
@@ -151,6 +154,7 @@ pub struct Gates {
     installation: Installation,
     under_way: attempts::UnderWay,
     held: held::Held,
+    at_hook: Arc<hook::AtHook>,
     refusals: refusals::Refusals,
     comparisons: comparisons::Pending,
     quotas: quotas::Quotas,
@@ -174,7 +178,7 @@ impl Drop for Waiting {
 impl Gates {
     /// Creates the gates in front of the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        let (under_way, refusals, comparisons, refused_proofs, signatures, watches) = Default::default();
+        let (under_way, at_hook, refusals, comparisons, refused_proofs, signatures, watches) = Default::default();
         let held = held::Held::new(Arc::clone(&ports.meter));
         let quotas = quotas::Quotas::new(installation.quotas, &ports.clock);
         Self {
@@ -182,6 +186,7 @@ impl Gates {
             installation,
             under_way,
             held,
+            at_hook,
             refusals,
             comparisons,
             quotas,

@@ -23,7 +23,9 @@ use crate::ports::store::{SubjectEntry, UnreadableEvent};
 use crate::service::ServiceError;
 use zeroize::Zeroizing;
 
-pub use imports::{ImportOptions, ImportReport, ImportedPassword, Refusals, RefusedRow, RowProblem, RowToImport};
+pub use imports::{
+    ImportOptions, ImportReport, ImportedPassword, Refusals, RefusedRow, RowProblem, RowToImport, WithoutHash,
+};
 
 /// Guards of a change, so that it is neither made twice nor made on a version that the caller does not know.
 #[derive(Debug, Clone, Default)]

@@ -72,6 +72,7 @@ impl Watched {
             denials: keys,
             sealer: Arc::new(Unsealed),
             jwts: None,
+            hook: None,
             authorizer: Arc::clone(&authorizer) as _,
             clock,
             entropy,

@@ -67,7 +67,7 @@ struct FilterArgs {
     /// Caller as the events show it: acme/ram-user/jane, or -/operator/jane.
     #[arg(long = "by", value_name = "CALLER")]
     by: Option<String>,
-    /// Outcome: done, changed, imported, denied, throttled, wrong-password or undecided.
+    /// Outcome: done, changed, imported, taken-over, denied, throttled, wrong-password or undecided.
     #[arg(long, value_name = "OUTCOME")]
     outcome: Option<String>,
     /// Print each event as a JSON object on a line.

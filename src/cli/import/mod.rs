@@ -31,6 +31,7 @@ use crate::grpc::generated::credential::admin::v1::admin_service_client::AdminSe
 use crate::grpc::generated::credential::admin::v1::{ImportCredentialsRequest, ImportOptions};
 use crate::hashing::{EngineSettings, HashReader};
 use crate::server::{engine_settings, import_keys};
+use crate::service::requests::WithoutHash;
 use progress::Progress;
 use report::{Algorithms, report};
 use source::{Batches, Rows};
@@ -94,15 +95,37 @@ struct OptionArgs {
     /// Leave subjects alone that exist with another hash or other attributes, instead of refusing their rows.
     #[arg(long)]
     skip_existing: bool,
+    #[command(flatten)]
+    without_hash: WithoutHashArgs,
+}
+
+/// What a row without a hash is.
+#[derive(Debug, Clone, Copy, Args)]
+struct WithoutHashArgs {
     /// Take a row without a hash (empty, `!` and what follows, `*`) as a subject without a password, instead of refusing it.
     #[arg(long)]
     without_password: bool,
+    /// Take a row with an empty hash as a subject whose password another system verifies, through the web hook of the service
+    /// (`hook.url`), until it is verified for the first time.
+    #[arg(long, conflicts_with = "without_password")]
+    verify_elsewhere: bool,
+}
+
+impl From<WithoutHashArgs> for WithoutHash {
+    fn from(args: WithoutHashArgs) -> Self {
+        match (args.without_password, args.verify_elsewhere) {
+            (_, true) => Self::Elsewhere,
+            (true, false) => Self::NoPassword,
+            (false, false) => Self::Refused,
+        }
+    }
 }
 
 impl From<OptionArgs> for ImportOptions {
     fn from(args: OptionArgs) -> Self {
-        let OptionArgs { dry_run, skip_existing, without_password } = args;
-        Self { dry_run, skip_existing, without_password }
+        let OptionArgs { dry_run, skip_existing, without_hash } = args;
+        let WithoutHashArgs { without_password, verify_elsewhere } = without_hash;
+        Self { dry_run, skip_existing, without_password, verify_elsewhere }
     }
 }
 
@@ -146,7 +169,7 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
         let import_keys = Arc::new(import_keys(&config.import).map_err(Failure::failed)?);
         let settings = engine_settings(&config).map_err(Failure::failed)?;
         let hashes = HashReader::of(&EngineSettings { import_keys, ..settings });
-        let checked = offline::check(batches, &hashes, args.options.without_password, &algorithms)?;
+        let checked = offline::check(batches, &hashes, args.options.without_hash.into(), &algorithms)?;
         return report(&checked, Some(&algorithms), terminal);
     }
     let (channel, authorization) = args.caller.connect(environment).await?;

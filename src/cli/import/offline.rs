@@ -8,7 +8,7 @@ use crate::domain::names::TenantName;
 use crate::grpc::generated::credential::admin::v1::ImportCredentialsResponse;
 use crate::grpc::read_import_row;
 use crate::hashing::HashReader;
-use crate::service::requests::{ImportReport, ImportedPassword, RefusedRow, RowProblem};
+use crate::service::requests::{ImportReport, ImportedPassword, RefusedRow, RowProblem, WithoutHash};
 
 /// In place of the tenant of a caller, who is not known.
 const ANY_TENANT: &str = "own";
@@ -17,7 +17,7 @@ const ANY_TENANT: &str = "own";
 pub(super) fn check(
     batches: Batches,
     hashes: &HashReader,
-    takes_no_password: bool,
+    without_hash: WithoutHash,
     algorithms: &Algorithms,
 ) -> Result<ImportCredentialsResponse, Failure> {
     let own = TenantName::parse(ANY_TENANT).map_err(Failure::failed)?;
@@ -27,7 +27,7 @@ pub(super) fn check(
         algorithms.count(&rows);
         let (mut good, refused_before) = (0, report.refused);
         for row in rows {
-            let row = read_import_row(row, 0, Some(&own), takes_no_password);
+            let row = read_import_row(row, 0, Some(&own), without_hash);
             let hash = row.password.as_ref().and_then(ImportedPassword::hash);
             let of_hash = hash.and_then(|hash| hashes.check(hash).err());
             let of_hash =

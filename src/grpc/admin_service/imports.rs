@@ -16,7 +16,7 @@ use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::point_in_time;
 use crate::grpc::generated::credential::v1::subject_name::Subject;
 use crate::service::requests::{
-    ImportOptions, ImportReport, ImportedPassword, Refusals, RefusedRow, RowProblem, RowToImport,
+    ImportOptions, ImportReport, ImportedPassword, Refusals, RefusedRow, RowProblem, RowToImport, WithoutHash,
 };
 use crate::service::{Call, Import, Service, ServiceError};
 
@@ -60,8 +60,8 @@ async fn add_all(
         let (mut batches, mut end) = (Vec::with_capacity(together.len()), None);
         for wire::ImportCredentialsRequest { options, rows } in together {
             let begun = begin(service, &call, import, options);
-            let takes_no_password = import.as_ref().is_some_and(Import::takes_no_password);
-            let read = |()| read_all(rows, own_tenant.as_ref(), &mut next_number, takes_no_password);
+            let without_hash = import.as_ref().map(Import::without_hash).unwrap_or_default();
+            let read = |()| read_all(rows, own_tenant.as_ref(), &mut next_number, without_hash);
             match begun.and_then(read) {
                 Ok(rows) => batches.push(rows),
                 Err(error) => {
@@ -91,12 +91,20 @@ fn begin(
         }
         (Some(_), None) => Ok(()),
         (None, options) => {
-            let wire::ImportOptions { dry_run, skip_existing, without_password } = options.unwrap_or_default();
-            let options = ImportOptions {
-                is_dry_run: dry_run,
-                skips_existing: skip_existing,
-                takes_no_password: without_password,
+            let wire::ImportOptions { dry_run, skip_existing, without_password, verify_elsewhere } =
+                options.unwrap_or_default();
+            let without_hash = match (without_password, verify_elsewhere) {
+                (false, false) => WithoutHash::Refused,
+                (true, false) => WithoutHash::NoPassword,
+                (false, true) => WithoutHash::Elsewhere,
+                (true, true) => {
+                    let problem =
+                        FieldProblem::Malformed { expected: "must not be set together with `without_password`" };
+                    let field = "options.verify_elsewhere";
+                    return Err(ServiceError::InvalidFields(vec![InvalidField { field, problem }]));
+                }
             };
+            let options = ImportOptions { is_dry_run: dry_run, skips_existing: skip_existing, without_hash };
             *import = Some(service.import(call.clone(), options)?);
             Ok(())
         }
@@ -107,7 +115,7 @@ fn read_all(
     rows: Vec<wire::ImportRow>,
     own_tenant: Option<&TenantName>,
     next_number: &mut u64,
-    takes_no_password: bool,
+    without_hash: WithoutHash,
 ) -> Result<Vec<RowToImport>, ServiceError> {
     if rows.len() > MAX_ROWS {
         let problem = FieldProblem::TooLong { max: MAX_ROWS, found: rows.len(), unit: LengthUnit::Entries };
@@ -116,7 +124,7 @@ fn read_all(
     let read = |row: wire::ImportRow| {
         let place = *next_number;
         *next_number += 1;
-        read_import_row(row, place, own_tenant, takes_no_password)
+        read_import_row(row, place, own_tenant, without_hash)
     };
     Ok(rows.into_iter().map(read).collect())
 }
@@ -126,7 +134,7 @@ pub(crate) fn read_import_row(
     row: wire::ImportRow,
     place: u64,
     own_tenant: Option<&TenantName>,
-    takes_no_password: bool,
+    without_hash: WithoutHash,
 ) -> RowToImport {
     let mut fields = Fields::default();
     let tenant = match (row.tenant.as_str(), own_tenant) {
@@ -145,7 +153,8 @@ pub(crate) fn read_import_row(
     let attributes = fields.take_all(attributes.read(kind));
     let name = fields.subject(row.subject);
     let password = match row.hash {
-        hash if takes_no_password && says_no_password(&hash) => Ok(ImportedPassword::Absent),
+        hash if without_hash == WithoutHash::NoPassword && says_no_password(&hash) => Ok(ImportedPassword::Absent),
+        hash if without_hash == WithoutHash::Elsewhere && hash.is_empty() => Ok(ImportedPassword::Elsewhere),
         hash if hash.is_empty() => Err(FieldProblem::Missing),
         hash => Ok(ImportedPassword::Hash(PasswordHash::new(hash))),
     };

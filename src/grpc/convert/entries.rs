@@ -19,6 +19,7 @@ impl From<CredentialState> for wire::CredentialState {
         Self {
             version: state.version.number(),
             change_time: Some(timestamp(state.changed_at)),
+            verified_elsewhere: state.changed_by == ChangedBy::Elsewhere,
             password_reset_required: state.changed_by == ChangedBy::AdministratorForNow,
         }
     }

@@ -37,7 +37,7 @@ const fn answer(reason: Reason) -> (&'static str, &'static str, u16) {
         Reason::CursorExpired | Reason::MessageTooLarge | Reason::UnsupportedCompression => {
             ("InvalidParameter", "APIGW.0201", status)
         }
-        Reason::Overloaded | Reason::StoreUnavailable | Reason::DeadlineTooShort => {
+        Reason::Overloaded | Reason::StoreUnavailable | Reason::HookUnavailable | Reason::DeadlineTooShort => {
             ("ServiceUnavailable", "IAM.0012", 503)
         }
         Reason::OutcomeUnknown | Reason::DeadlineExceeded | Reason::Internal => ("InternalError", "IAM.0006", 500),

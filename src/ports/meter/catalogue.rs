@@ -39,6 +39,8 @@ metrics! {
             "It jumps: a clock is wrong, or a key was replaced.";
         JwksFetches(outcome: FetchOutcome) = "jwks_fetches": "Fetches of the keys of issuers of JWTs, by outcome",
             "`failed` grows: tokens are refused once the keys that are held are too old.";
+        HookAnswers(outcome: HookOutcome) = "hook_answers": "Passwords that the hook of another system was asked about, by its answer",
+            "`unavailable` grows: subjects that were imported without a hash can't sign in.";
         Reloads(files: FileKind, outcome: ReloadOutcome) = "reloads": "Changed files that were read again, by kind and outcome",
             "`refused` grows: the log names the mistakes.";
         UpkeepFailures(task: UpkeepTask) = "upkeep_failures": "Failures of work in the background, by task",
@@ -145,6 +147,7 @@ labels! {
         MessageTooLarge = "MESSAGE_TOO_LARGE",
         Overloaded = "OVERLOADED",
         StoreUnavailable = "STORE_UNAVAILABLE",
+        HookUnavailable = "HOOK_UNAVAILABLE",
         OutcomeUnknown = "OUTCOME_UNKNOWN",
         DeadlineTooShort = "DEADLINE_TOO_SHORT",
         DeadlineExceeded = "DEADLINE_EXCEEDED",
@@ -275,6 +278,16 @@ labels! {
         Fetched = "fetched",
         /// They were not: the ones before are used, for a bounded time.
         Failed = "failed",
+    }
+
+    /// What the hook of another system answers about a password.
+    HookOutcome {
+        /// It is right: its hash is stored from now on.
+        Matched = "matched",
+        /// It is wrong.
+        NotMatched = "not_matched",
+        /// There is no clear answer.
+        Unavailable = "unavailable",
     }
 
     /// Work in the background.

@@ -39,6 +39,17 @@ pub trait Credentials: Send + Sync {
         replaced: HashDigest,
     ) -> Result<bool, StoreError>;
 
+    /// Stores the hash of a password that another system has confirmed, with the audit event, if nothing was written to the
+    /// credential since that revision. Returns whether it did. MUST leave the version, the time and id of the change, and the
+    /// history as they are. From then on the password counts as set by an administrator.
+    async fn take_over(
+        &self,
+        subject: SubjectId,
+        revision: Revision,
+        hash: &StoredHash,
+        authority: &Authority,
+    ) -> Result<bool, StoreError>;
+
     /// The current hashes of a tenant's subjects, or of all tenants' if none is named, in a fixed order.
     async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError>;
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Authority, Lookup, StoreError};
-use crate::domain::credential::{ChangeId, HashDigest, StoredHash, VersionedHash};
+use crate::domain::credential::{ChangeId, ChangedBy, HashDigest, StoredHash, VersionedHash};
 use crate::domain::names::TenantName;
 use crate::domain::subject::{Subject, SubjectName};
 use crate::domain::time::Timestamp;
@@ -39,6 +39,8 @@ pub struct ImportedSubject {
     pub subject: Subject,
     /// The hash of its password, if it has one.
     pub hash: Option<StoredHash>,
+    /// Who set that password.
+    pub changed_by: ChangedBy,
     /// When that password was set.
     pub changed_at: Timestamp,
     /// The change's id.

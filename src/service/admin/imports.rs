@@ -17,7 +17,7 @@ use crate::domain::names::TenantName;
 use crate::domain::tenant::TenantId;
 use crate::service::error::Missing;
 use crate::service::gates::{Gates, ImportPermits};
-use crate::service::requests::{ImportOptions, ImportReport, RefusedRow, RowToImport};
+use crate::service::requests::{ImportOptions, ImportReport, RefusedRow, RowToImport, WithoutHash};
 use crate::service::{Call, Service, ServiceError};
 use batch::Verdict;
 use group::{Decided, Group};
@@ -56,9 +56,9 @@ impl Service {
 }
 
 impl Import {
-    /// Whether rows without a hash are taken as subjects without a password.
-    pub const fn takes_no_password(&self) -> bool {
-        self.options.takes_no_password
+    /// What a row without a hash is.
+    pub const fn without_hash(&self) -> WithoutHash {
+        self.options.without_hash
     }
 
     /// Imports batches: each as a whole, or not at all if a row is refused. When this returns, these batches are

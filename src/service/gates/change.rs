@@ -184,8 +184,12 @@ impl Reserved<Loaded> {
         match presented {
             Presented::OldPassword(old) => {
                 let decoy = self.gates.ports.hasher.decoy();
-                let matched = self.hashes.verify(Arc::clone(old), current.unwrap_or(&decoy)).await?;
-                if !matched || current.is_none() {
+                let matched = if loaded.is_verified_elsewhere() {
+                    Box::pin(self.gates.ask_hook(loaded, old)).await?
+                } else {
+                    self.hashes.verify(Arc::clone(old), current.unwrap_or(&decoy)).await? && current.is_some()
+                };
+                if !matched {
                     return Ok(Checked::WrongPassword);
                 }
                 let may_not_stay =

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Gates, Permit};
 use crate::domain::audit_event::AuditOutcome;
-use crate::domain::credential::{ChangeId, HashDigest, PasswordHash, Version};
+use crate::domain::credential::{ChangeId, ChangedBy, HashDigest, PasswordHash, Version};
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
@@ -51,7 +51,11 @@ pub(in crate::service) struct ExistingPassword {
 impl ExistingPassword {
     /// Whether a hash is its own, or the one that it had first.
     pub(in crate::service) fn is_of(&self, hash: &PasswordHash, gates: &Gates) -> bool {
-        let was_first = |first: HashDigest| gates.ports.hasher.digest(hash) == Some(first);
+        let digest = || {
+            let is_elsewhere = hash.is_verified_elsewhere();
+            if is_elsewhere { Some(HashDigest::VERIFIED_ELSEWHERE) } else { gates.ports.hasher.digest(hash) }
+        };
+        let was_first = |first: HashDigest| digest() == Some(first);
         self.hash.as_ref() == Some(hash) || self.first_hash.is_some_and(was_first)
     }
 }
@@ -85,6 +89,11 @@ impl Gates {
     /// The form in which a hash from elsewhere is stored.
     pub(in crate::service) fn imported_hash(&self, hash: &PasswordHash) -> Result<PasswordHash, HashProblem> {
         self.ports.hasher.imported(hash)
+    }
+
+    /// Whether there is another system that verifies passwords.
+    pub(in crate::service) fn has_hook(&self) -> bool {
+        self.ports.hook.is_some()
     }
 
     /// What exists under each of those names, with the hash of its password, in the form of an imported one. A hash that
@@ -125,6 +134,10 @@ impl Gates {
                 tenant: newcomer.tenant.clone(),
                 subject: newcomer.subject.clone(),
                 hash: newcomer.hash.map(wrap).transpose()?,
+                changed_by: match newcomer.hash {
+                    Some(hash) if hash.is_verified_elsewhere() => ChangedBy::Elsewhere,
+                    _ => ChangedBy::Administrator,
+                },
                 changed_at: newcomer.changed_at,
                 change_id: ChangeId(self.new_id()),
             })

@@ -11,6 +11,8 @@ use crate::service::ServiceError;
 /// A credential with those of its hashes, opened, that an action compares a password with.
 pub(super) struct Opened {
     pub(super) credential: Credential,
+    /// Whether another system verifies the current password. Then there is no hash of it.
+    pub(super) is_verified_elsewhere: bool,
     /// The hash of the current password.
     pub(super) current: Option<PasswordHash>,
     /// Hashes of the earlier passwords, the newest first.
@@ -41,15 +43,20 @@ impl Gates {
             _ => policy.reuse_depth().saturating_sub(1) as usize,
         };
         let current = open(&credential.hash, credential.version)?;
+        let is_verified_elsewhere = current.as_ref().is_some_and(PasswordHash::is_verified_elsewhere);
+        let is_hash = |hash: &PasswordHash| !hash.is_verified_elsewhere();
+        let current = current.filter(is_hash);
         let earlier = credential.history.iter().take(compared);
-        let earlier = earlier.filter_map(|earlier| open(&earlier.hash, earlier.version).transpose());
+        let earlier = earlier
+            .filter_map(|earlier| open(&earlier.hash, earlier.version).map(|hash| hash.filter(is_hash)).transpose());
         let earlier = earlier.collect::<Result<_, _>>()?;
         let previous = match action {
             Action::VerifyPassword => credential.previous(self.now()),
             _ => None,
         };
         let previous = previous.and_then(|previous| open(&previous.hash, previous.version).ok().flatten());
-        Ok(Some(Opened { credential, current, earlier, previous }))
+        let previous = previous.filter(is_hash);
+        Ok(Some(Opened { credential, is_verified_elsewhere, current, earlier, previous }))
     }
 
     /// Wraps the hash of that version into its stored form.

@@ -65,6 +65,7 @@ impl Gates {
 
     fn describe(&self, entry: &HashEntry) -> HashDescription {
         match self.ports.pepper.open(&entry.hash, entry.subject, entry.version) {
+            Ok(hash) if hash.is_verified_elsewhere() => HashDescription::verified_elsewhere(),
             Ok(hash) => self.ports.hasher.describe(&hash),
             Err(_) => HashDescription::unreadable(),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::join;
 
-use super::candidate::{Candidate, SubjectOrName};
+use super::candidate::{Candidate, Loaded, SubjectOrName};
 use super::reserve::{Ending, Reserved};
 use crate::domain::overlap::PasswordUse;
 use crate::domain::password::Password;
@@ -26,7 +26,12 @@ impl Reserved<SubjectOrName> {
         &mut self,
         password: Arc<Password>,
     ) -> Result<Option<Matched>, ServiceError> {
-        let matched = self.matches(&password).await?;
+        let is_elsewhere = self.candidate.subject().is_some_and(Loaded::is_verified_elsewhere);
+        let matched = if is_elsewhere {
+            Box::pin(self.verify_elsewhere(&password)).await?
+        } else {
+            self.matches(&password).await?
+        };
         if let Some(matched) = matched {
             self.note_use(matched);
         }
@@ -35,7 +40,9 @@ impl Reserved<SubjectOrName> {
             // The password is right, whatever the store returns now. What is not forgotten now is forgotten with the
             // next match.
             let _ = self.forget().await;
-            self.upgrade(password);
+            if !is_elsewhere {
+                self.upgrade(password);
+            }
         }
         Ok(matched)
     }

@@ -21,8 +21,20 @@ pub struct ImportOptions {
     pub is_dry_run: bool,
     /// Leave out rows that differ from an existing subject, instead of refusing them.
     pub skips_existing: bool,
-    /// Take rows without a hash as subjects without a password, instead of refusing them.
-    pub takes_no_password: bool,
+    /// What a row without a hash is.
+    pub without_hash: WithoutHash,
+}
+
+/// What a row without a hash is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WithoutHash {
+    /// It is refused.
+    #[default]
+    Refused,
+    /// A subject without a password.
+    NoPassword,
+    /// A subject whose password another system verifies, until it is verified here for the first time.
+    Elsewhere,
 }
 
 /// The password of a subject to be imported.
@@ -30,6 +42,8 @@ pub struct ImportOptions {
 pub enum ImportedPassword {
     /// It has none.
     Absent,
+    /// Another system verifies it.
+    Elsewhere,
     /// Its hash.
     Hash(PasswordHash),
 }
@@ -38,7 +52,7 @@ impl ImportedPassword {
     /// Its hash, if it has a password.
     pub const fn hash(&self) -> Option<&PasswordHash> {
         match self {
-            Self::Absent => None,
+            Self::Absent | Self::Elsewhere => None,
             Self::Hash(hash) => Some(hash),
         }
     }

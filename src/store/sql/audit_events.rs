@@ -107,6 +107,7 @@ fn outcome(row: &Row) -> Read<AuditOutcome> {
             let count = |column| u32::try_from(row.integer(column)?).map_err(|_| rows::damaged(column));
             AuditOutcome::Imported { subjects: count("imported")?, unchanged: count("unchanged")? }
         }
+        "taken-over" => AuditOutcome::TakenOver,
         "denied" => AuditOutcome::Denied { repeats: repeats(row)? },
         "throttled" => AuditOutcome::Throttled { repeats: repeats(row)? },
         "wrong-password" => AuditOutcome::WrongPassword,

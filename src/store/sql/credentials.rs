@@ -12,12 +12,12 @@ use super::{
 };
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::ClientTokenKey;
-use crate::domain::credential::{Credential, HashDigest, Revision, StoredHash, Version, VersionedHash};
+use crate::domain::credential::{ChangedBy, Credential, HashDigest, Revision, StoredHash, Version, VersionedHash};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Window;
-use crate::ports::store::{Commit, CommitOutcome, Credentials, HashEntry, Standing, StandingQuery};
+use crate::ports::store::{Authority, Commit, CommitOutcome, Credentials, HashEntry, Standing, StandingQuery};
 use crate::ports::{Evidence, StoreError};
 
 #[async_trait]
@@ -70,6 +70,22 @@ impl Credentials for SqlStore {
         let update =
             update.bind(subject).bind(revision).bind(hash.expose()).bind(hash.key()).bind(i64::from(replaced.0));
         self.write("replace_hash").execute(update).await
+    }
+
+    async fn take_over(
+        &self,
+        subject: SubjectId,
+        revision: Revision,
+        hash: &StoredHash,
+        authority: &Authority,
+    ) -> Result<bool, StoreError> {
+        let update = sql("UPDATE credential SET hash = $3, pepper_key = $4, first_hash = $5, changed_by = $6,
+                 revision = revision + 1
+             WHERE subject_id = $1 AND revision = $2 AND changed_by = $7");
+        let update = update.bind(subject).bind(revision).bind(hash.expose()).bind(hash.key());
+        let update = update.bind(i64::from(HashDigest::VERIFIED_ELSEWHERE.0));
+        let update = update.bind(ChangedBy::Administrator).bind(ChangedBy::Elsewhere);
+        self.write("take_over").authorized_by(authority).execute(update).await
     }
 
     async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError> {

@@ -9,7 +9,7 @@ use super::change_events;
 use super::directory::subjects::{self, instance_key};
 use super::rows::{self, Read, subject_columns};
 use super::{Again, Insertion, Row, SqlStore, Statement, Transaction, Value};
-use crate::domain::credential::{ChangedBy, HashDigest, Version, VersionedHash};
+use crate::domain::credential::{HashDigest, Version, VersionedHash};
 use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
 use crate::domain::subject::SubjectName;
 use crate::ports::StoreError;
@@ -167,7 +167,7 @@ fn credential(imported: &ImportedSubject) -> Option<Vec<Value>> {
         hash.expose().into(),
         hash.key().map(PepperKeyId::as_str).into(),
         imported.changed_at.as_micros().into(),
-        ChangedBy::Administrator.as_str().into(),
+        imported.changed_by.as_str().into(),
         imported.change_id.0.to_string().into(),
     ])
 }

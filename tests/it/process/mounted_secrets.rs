@@ -140,12 +140,13 @@ fn a_secret_volume_is_taken_as_it_comes_and_nothing_else_that_all_users_can_read
 }
 
 /// Every setting that names a file, except those whose files hold no secret.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 9] = [
     "tls.certificate_file",
     "tls.client_ca_file",
     "tls.client_callers_file",
     "tls.client_crl_file",
     "jwt.issuers_file",
+    "hook.ca_file",
     "policy.refused_passwords_file",
     "policies.directory",
     "policies.candidate_directory",
@@ -161,6 +162,7 @@ fn each_file_that_holds_a_secret_is_refused_while_all_users_can_read_it() {
     put("settings.toml", "[pepper]\nkeys = \"\"\n[store]\nurl = \"postgres://u:hunter2@h/d\"\n");
     put("jwks.token", "secret");
     put("access.token", "secret");
+    put("hook.token", "secret");
     let jwks = "jwks_url = \"https://127.0.0.1:1/\"\njwks_token_file = \"jwks.token\"";
     fs::write(installation.path("issuers.toml"), issuers(jwks)).unwrap();
     let url = "--store-url=postgres://u@h/d?sslmode=verify-full&sslcert=tls.crt&sslkey=tls.key";
@@ -178,6 +180,7 @@ fn each_file_that_holds_a_secret_is_refused_while_all_users_can_read_it() {
         ("sslkey for a command", "tls.key", vec!["migrate", url]),
         ("jwks_token_file in the file of issuers", "jwks.token", check(&["--jwt-issuers-file=issuers.toml"])),
         ("jwks_token_file at the start", "jwks.token", vec!["serve", "--jwt-issuers-file=issuers.toml"]),
+        ("hook.token_file", "hook.token", check(&["--hook-url=http://127.0.0.1:1/", "--hook-token-file=hook.token"])),
         ("the configuration", "settings.toml", check(&["--config=settings.toml"])),
         ("--token-file", "access.token", with_token.to_vec()),
         ("--key-file", "tls.key", of_client),

@@ -18,7 +18,7 @@ const BCRYPT: &str = "$2b$05$abcdefghijklmnopqrstuuqR2uuDorzuqQLTtL7Oj8K/e7dgq/F
 const SHA_CRYPT: &str = "$5$saltstring$frHR6Ix2hKx9/57A5HTF6sr1Ywqynok5BQyevWPs1Z7";
 
 /// Sends a stream of messages.
-async fn send(client: &Client, messages: &[Value]) -> Reply {
+pub(super) async fn send(client: &Client, messages: &[Value]) -> Reply {
     let method = method_named("ImportCredentials");
     let encode = |message: &Value| {
         let message = DynamicMessage::deserialize(method.input(), message).expect("the request fits the proto");

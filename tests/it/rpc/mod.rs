@@ -14,6 +14,7 @@ mod client_tokens;
 mod concurrency;
 mod consequences;
 mod denials;
+mod hook;
 mod http;
 mod imports;
 mod isolation;

@@ -9,6 +9,7 @@ use credentiald::domain::attempts::Forget;
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::caller::Caller;
 use credentiald::domain::candidate_policy::CandidateStep;
+use credentiald::domain::credential::ChangedBy;
 use credentiald::domain::names::{RamUserName, TenantName};
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId};
 use credentiald::domain::tenant::TenantId;
@@ -46,6 +47,7 @@ async fn every_write(store: &dyn Store, alice: SubjectId, name: &Authority) -> V
         tenant: acme.clone(),
         subject: subject(ram_user("imported")),
         hash: Some(hash(1)),
+        changed_by: ChangedBy::Administrator,
         changed_at: at(1),
         change_id: credentiald::domain::credential::ChangeId(Uuid::new_v4()),
     };

@@ -15,7 +15,7 @@ use credentiald::domain::audit_filter::AuditFilter;
 use credentiald::domain::caller::Caller;
 use credentiald::domain::candidate_policy::{CandidateStep, Comparisons};
 use credentiald::domain::change_event::Position;
-use credentiald::domain::credential::{ChangeId, Revision};
+use credentiald::domain::credential::{ChangeId, ChangedBy, Revision};
 use credentiald::domain::named_caller::NamedCaller;
 use credentiald::domain::names::{FreeName, RamUserName, TenantName};
 use credentiald::domain::overlap::PasswordUse;
@@ -83,6 +83,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     store_of.set_overlap(alice.id, Duration::ZERO, &authority()).await.unwrap();
     store_of.credential(alice.id).await.unwrap();
     store_of.replace_hash(alice.id, Revision(2), &hash(4), DIGEST).await.unwrap();
+    store_of.take_over(alice.id, Revision(3), &hash(4), &authority()).await.unwrap();
     for name in [&alice.name, &app.name, &ram_user("nobody"), &account("r-1", "nobody")] {
         store_of.look_up(acme, name).await.unwrap();
         let evidence = Evidence { proof: CallerProof::Token(TokenId(Uuid::nil())), tenant: None, beside: None };
@@ -253,6 +254,7 @@ fn newcomer(tenant: &TenantName, name: &str) -> ImportedSubject {
         tenant: tenant.clone(),
         subject: subject(ram_user(name)),
         hash: Some(hash(1)),
+        changed_by: ChangedBy::Administrator,
         changed_at: at(7),
         change_id: ChangeId(Uuid::new_v4()),
     }

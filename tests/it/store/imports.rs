@@ -23,6 +23,7 @@ fn imported(tenant: &TenantName, name: SubjectName, number: u64) -> ImportedSubj
         tenant: tenant.clone(),
         subject: subject(name),
         hash: Some(hash(number)),
+        changed_by: ChangedBy::Administrator,
         changed_at: at(7),
         change_id: ChangeId(Uuid::new_v4()),
     }

@@ -1,6 +1,7 @@
 //! A write and the end of what it rests on, at the same time.
 
 use credentiald::domain::caller::Caller;
+use credentiald::domain::credential::ChangedBy;
 use credentiald::ports::store::{Authority, Credentials, ImportedSubject, Imports, Instances, Subjects};
 use credentiald::ports::{Evidence, StoreError};
 use credentiald::store::SqlStore;
@@ -44,6 +45,7 @@ async fn a_write_waits_for_who_takes_away_what_it_rests_on() {
                     tenant: tenant("acme"),
                     subject: subject(ram_user("imported")),
                     hash: Some(hash(1)),
+                    changed_by: ChangedBy::Administrator,
                     changed_at: at(1),
                     change_id: credentiald::domain::credential::ChangeId(Uuid::new_v4()),
                 };

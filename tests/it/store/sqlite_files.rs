@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use credentiald::domain::caller::Caller;
-use credentiald::domain::credential::{ChangeId, Revision};
+use credentiald::domain::credential::{ChangeId, ChangedBy, Revision};
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::store::{AccessTokens, AuditLog, Credentials, ImportedSubject, Imports, Subjects, Tenants};
 use credentiald::store::sqlite::OpenError;
@@ -260,6 +260,7 @@ async fn what_a_large_transaction_made_of_the_log_is_given_back() {
         tenant: acme.clone(),
         subject: subject(ram_user(&format!("user-{number}"))),
         hash: Some(hash(1)),
+        changed_by: ChangedBy::Administrator,
         changed_at: at(7),
         change_id: ChangeId(Uuid::new_v4()),
     };

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use credentiald::domain::credential::ChangeId;
+use credentiald::domain::credential::ChangedBy;
 use credentiald::domain::subject::{SubjectId, SubjectName};
 use credentiald::ports::store::{
     Attempts, Authority, CommitOutcome, Credentials, ImportedSubject, Imports, NewSubject, Subjects,
@@ -73,6 +74,7 @@ async fn import(store: &SqlStore, round: usize) -> String {
         tenant: tenant("acme"),
         subject: subject(ram_user(&format!("{name}-{round}"))),
         hash: Some(hash(1)),
+        changed_by: ChangedBy::Administrator,
         changed_at: at(7),
         change_id: ChangeId(Uuid::new_v4()),
     };

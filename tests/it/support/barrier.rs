@@ -115,6 +115,7 @@ macro_rules! pass_on {
 pass_on! {
     Credentials {
         fn replace_hash(subject: SubjectId, revision: Revision, hash: &StoredHash, replaced: HashDigest) -> bool;
+        fn take_over(subject: SubjectId, revision: Revision, hash: &StoredHash, authority: &Authority) -> bool;
         fn hashes(tenant: Option<&TenantName>, page: &PageRequest) -> Page<HashEntry>;
     }
     async fn credential(&self, subject: SubjectId) -> Result<Option<Credential>, StoreError> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::remembered::Remembered;
+use crate::domain::credential::PasswordHash;
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::{InstanceId, Region, TenantName};
 use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
@@ -64,6 +65,16 @@ impl Batch {
             let mut bad = |field, problem| problems.push(RowProblem::Field(InvalidField { field, problem }));
             let password = password.and_then(|password| match password {
                 ImportedPassword::Absent => Some(password),
+                ImportedPassword::Elsewhere if gates.has_hook() => {
+                    Some(ImportedPassword::Hash(PasswordHash::verified_elsewhere()))
+                }
+                ImportedPassword::Elsewhere => {
+                    bad(
+                        "hash",
+                        FieldProblem::Malformed { expected: "is absent, and no hook verifies it: set `hook.url`" },
+                    );
+                    None
+                }
                 ImportedPassword::Hash(hash) => {
                     let hash = gates.imported_hash(&hash).map_err(|problem| bad("hash", problem.into()));
                     hash.ok().map(ImportedPassword::Hash)
@@ -182,7 +193,7 @@ impl Row {
     fn difference(&self, other: &Subject, password: &ExistingPassword, gates: &Gates) -> Difference {
         let has_own_attributes = |subject: &Subject| !own_words(subject).eq(own_words(other));
         let is_other = |own: &ImportedPassword| match own {
-            ImportedPassword::Absent => password.is_set,
+            ImportedPassword::Absent | ImportedPassword::Elsewhere => password.is_set,
             ImportedPassword::Hash(own) => !password.is_of(own, gates),
         };
         Difference {

@@ -1,4 +1,4 @@
-//! Fetches the keys of an issuer: one GET on a connection of its own.
+//! Requests to servers that an operator has configured: each on a connection of its own.
 
 use std::error::Error;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, HOST};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::uri::{Scheme, Uri};
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use rustls::client::WebPkiServerVerifier;
@@ -25,20 +25,15 @@ use zeroize::Zeroizing;
 
 use crate::domain::time::Timestamp;
 
-/// How long a fetch may take, all of it.
-pub(super) const FETCH_WITHIN: Duration = Duration::from_secs(5);
-/// The largest set of keys.
-const MAX_BYTES: usize = 256 * 1024;
-
-/// Why keys were not fetched.
-pub(super) type FetchError = Box<dyn Error + Send + Sync>;
+/// Why there is no answer.
+pub type OutgoingError = Box<dyn Error + Send + Sync>;
 
 /// Reads a file that holds a secret, or says why it is not used. May block.
 pub type ReadSecret = fn(&Path) -> Result<Zeroizing<String>, Box<dyn Error + Send + Sync>>;
 
 /// The address in a URL.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Address {
+pub struct Address {
     is_encrypted: bool,
     host: String,
     port: u16,
@@ -48,7 +43,10 @@ pub(super) struct Address {
 
 impl Address {
     /// Reads a URL: `https://`, or `http://` on this machine.
-    pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(url: &str) -> Result<Self, &'static str> {
         let uri: Uri = url.parse().map_err(|_| "is not a URL")?;
         let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
             return Err("must begin with https://");
@@ -68,16 +66,27 @@ impl Address {
         Ok(Self { is_encrypted, host, port, authority: authority.to_string(), path })
     }
 
-    pub(super) const fn is_encrypted(&self) -> bool {
+    /// Whether it is reached over TLS.
+    pub const fn is_encrypted(&self) -> bool {
         self.is_encrypted
     }
 }
 
 /// A client for one address.
-pub(super) struct Fetcher {
+pub struct Outgoing {
     address: Address,
     tls: Option<Tls>,
     read_secret: ReadSecret,
+    limits: OutgoingLimits,
+}
+
+/// The limits of each request.
+#[derive(Debug, Clone, Copy)]
+pub struct OutgoingLimits {
+    /// How long it may take, all of it.
+    pub within: Duration,
+    /// The largest answer.
+    pub max_bytes: usize,
 }
 
 struct Tls {
@@ -87,20 +96,30 @@ struct Tls {
 }
 
 /// An answer, and the certificates of the server that it is from, if it came over TLS.
-pub(super) struct Answer {
-    pub(super) body: Bytes,
-    pub(super) server: Vec<CertificateDer<'static>>,
+pub struct Answer {
+    /// Its body.
+    pub body: Bytes,
+    /// The certificates, the server's own first.
+    pub server: Vec<CertificateDer<'static>>,
 }
 
-impl Fetcher {
-    /// Trusts the CAs in that PEM, or the public ones.
-    pub(super) fn new(address: Address, cas: Option<&str>, read_secret: ReadSecret) -> Result<Self, &'static str> {
+impl Outgoing {
+    /// Trusts the CAs in that PEM, or the public ones. Tokens are read by `read_secret`, for each request.
+    ///
+    /// # Errors
+    /// What is wrong with the CAs, or with the name in the URL.
+    pub fn new(
+        address: Address,
+        cas: Option<&str>,
+        read_secret: ReadSecret,
+        limits: OutgoingLimits,
+    ) -> Result<Self, &'static str> {
         let tls = if address.is_encrypted { Some(Tls::new(&address, cas)?) } else { None };
-        Ok(Self { address, tls, read_secret })
+        Ok(Self { address, tls, read_secret, limits })
     }
 
     /// Whether a server with these certificates is trusted, at the time when it answered.
-    pub(super) fn trusts(&self, server: &[CertificateDer<'_>], at: Timestamp) -> bool {
+    pub fn trusts(&self, server: &[CertificateDer<'_>], at: Timestamp) -> bool {
         let at = UnixTime::since_unix_epoch(at.since(Timestamp::from_micros(0)).unwrap_or_default());
         match (&self.tls, server) {
             (None, _) => true,
@@ -111,49 +130,74 @@ impl Fetcher {
         }
     }
 
-    /// The answer of the server. Does not connect if the token can't be used.
-    pub(super) async fn fetch(&self, token_file: Option<&Path>) -> Result<Answer, FetchError> {
-        let fetched = async {
-            let token = match token_file {
-                None => None,
-                Some(file) => {
-                    let (read_secret, file) = (self.read_secret, file.to_owned());
-                    Some(tokio::task::spawn_blocking(move || read_secret(&file)).await??)
-                }
-            };
-            let token = token.as_ref().map(|token| token.trim());
+    /// Gets what is at the address. Does not connect if the token can't be used.
+    ///
+    /// # Errors
+    /// There is no answer with status 200 in time, or it is too large.
+    pub async fn get(&self, accept: &'static str, token_file: Option<&Path>) -> Result<Answer, OutgoingError> {
+        let mut request = Request::new(Full::default());
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
+        self.send(request, token_file).await
+    }
+
+    /// Posts a JSON document, and wipes it. Does not connect if the token can't be used.
+    ///
+    /// # Errors
+    /// There is no answer with status 200 in time, or it is too large.
+    pub async fn post_json(
+        &self,
+        document: Zeroizing<Vec<u8>>,
+        token_file: Option<&Path>,
+    ) -> Result<Answer, OutgoingError> {
+        let mut request = Request::new(Full::new(Bytes::from_owner(document)));
+        *request.method_mut() = Method::POST;
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().extend([(CONTENT_TYPE, json.clone()), (ACCEPT, json)]);
+        self.send(request, token_file).await
+    }
+
+    async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        token_file: Option<&Path>,
+    ) -> Result<Answer, OutgoingError> {
+        let sent = async {
+            *request.uri_mut() = self.address.path.parse()?;
+            request.headers_mut().insert(HOST, self.address.authority.parse()?);
+            if let Some(file) = token_file {
+                let (read_secret, file) = (self.read_secret, file.to_owned());
+                let token = tokio::task::spawn_blocking(move || read_secret(&file)).await??;
+                let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim()))?;
+                value.set_sensitive(true);
+                request.headers_mut().insert(AUTHORIZATION, value);
+            }
             let socket = TcpStream::connect((self.address.host.as_str(), self.address.port)).await?;
             match &self.tls {
-                None => Ok(Answer { body: self.get(socket, token).await?, server: Vec::new() }),
+                None => Ok(Answer { body: self.exchange(socket, request).await?, server: Vec::new() }),
                 Some(tls) => {
                     let stream = tls.connector.connect(tls.name.clone(), socket).await?;
                     let server = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
-                    Ok(Answer { body: self.get(stream, token).await?, server })
+                    Ok(Answer { body: self.exchange(stream, request).await?, server })
                 }
             }
         };
-        tokio::time::timeout(FETCH_WITHIN, fetched).await?
+        tokio::time::timeout(self.limits.within, sent).await?
     }
 
-    async fn get(
+    async fn exchange(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        token: Option<&str>,
-    ) -> Result<Bytes, FetchError> {
-        let mut request = Request::get(&self.address.path).header(HOST, &self.address.authority);
-        request = request.header(ACCEPT, "application/jwk-set+json, application/json");
-        if let Some(token) = token {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-        }
+        request: Request<Full<Bytes>>,
+    ) -> Result<Bytes, OutgoingError> {
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
         // Ends with the sender.
         tokio::spawn(connection);
-        let response = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
+        let response = sender.send_request(request).await?;
         // A redirection would leave the configured address.
         if response.status() != StatusCode::OK {
             return Err(format!("the answer is {}", response.status()).into());
         }
-        Ok(Limited::new(response.into_body(), MAX_BYTES).collect().await?.to_bytes())
+        Ok(Limited::new(response.into_body(), self.limits.max_bytes).collect().await?.to_bytes())
     }
 }
 
@@ -188,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_fetched_over_tls_or_from_this_machine() {
+    fn addresses_are_over_tls_or_on_this_machine() {
         let address = Address::parse("https://id.example.com/keys?v=1").unwrap();
         assert_eq!((address.host.as_str(), address.port, address.path.as_str()), ("id.example.com", 443, "/keys?v=1"));
         for url in ["http://127.0.0.1:8080/keys", "http://[::1]/keys", "http://localhost:80", "https://[2001:db8::1]/k"]

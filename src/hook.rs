@@ -1,0 +1,115 @@
+//! The web hook of another system, behind its port: a small JSON document over HTTP for each password.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::domain::names::{InstanceId, TenantName};
+use crate::domain::password::{MAX_PASSWORD_BYTES, Password};
+use crate::domain::subject::Subject;
+use crate::outgoing::{Outgoing, OutgoingError};
+use crate::ports::{Clock, HookUnavailable, LimitedLines, PasswordHook};
+
+/// The largest answer.
+pub const MAX_ANSWER_BYTES: usize = 4096;
+/// Room for a document: in JSON, no byte of a password takes more than six.
+const DOCUMENT_BYTES: usize = 6 * MAX_PASSWORD_BYTES + 8192;
+
+/// A hook at one address.
+pub struct WebHook {
+    outgoing: Outgoing,
+    token_file: Option<PathBuf>,
+    within: Duration,
+    places: Semaphore,
+    lines: Mutex<LimitedLines<()>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What is asked.
+#[derive(Serialize)]
+struct Question<'a> {
+    tenant: &'a str,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<&'a str>,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_name: Option<&'a str>,
+    password: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    matched: bool,
+}
+
+impl WebHook {
+    /// A hook that is asked about that many passwords at a time, each within that time, the wait for a place included.
+    pub fn new(
+        outgoing: Outgoing,
+        token_file: Option<PathBuf>,
+        within: Duration,
+        concurrency: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (places, lines) = (Semaphore::new(concurrency), Mutex::default());
+        Self { outgoing, token_file, within, places, lines, clock }
+    }
+
+    async fn ask(&self, document: Zeroizing<Vec<u8>>) -> Result<bool, OutgoingError> {
+        let _place = self.places.acquire().await?;
+        let answer = self.outgoing.post_json(document, self.token_file.as_deref()).await?;
+        // Nothing of the answer gets into the error.
+        let answer: Answer = serde_json::from_slice(&answer.body).map_err(|_| "the answer has no `matched`")?;
+        Ok(answer.matched)
+    }
+}
+
+#[async_trait]
+impl PasswordHook for WebHook {
+    async fn verify(
+        &self,
+        tenant: &TenantName,
+        subject: &Subject,
+        password: &Password,
+    ) -> Result<bool, HookUnavailable> {
+        let answer = async {
+            let document = document(tenant, subject, password)?;
+            tokio::time::timeout(self.within, self.ask(document)).await?
+        };
+        let answer: Result<bool, OutgoingError> = answer.await;
+        answer.map_err(|error| {
+            if let Some(left_out) = self.lines.lock().due((), self.clock.instant()) {
+                let error = &*error as &dyn std::error::Error;
+                tracing::warn!(error, left_out, "the hook that verifies passwords gives no answer");
+            }
+            HookUnavailable(error)
+        })
+    }
+}
+
+/// What is asked about a password, which the other system gets as it was received.
+fn document(
+    tenant: &TenantName,
+    subject: &Subject,
+    password: &Password,
+) -> Result<Zeroizing<Vec<u8>>, serde_json::Error> {
+    let question = Question {
+        tenant: tenant.as_str(),
+        kind: subject.name.kind().as_str(),
+        instance: subject.name.instance().map(InstanceId::as_str),
+        name: subject.name.as_written(),
+        user_name: subject.attributes.view().user_name,
+        password: password.expose_as_received().unwrap_or(password.expose()),
+    };
+    // Large enough from the start, so that it is never moved.
+    let mut document = Zeroizing::new(Vec::with_capacity(DOCUMENT_BYTES));
+    serde_json::to_writer(&mut *document, &question)?;
+    Ok(document)
+}
