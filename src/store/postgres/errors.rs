@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sqlx::postgres::PgDatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use crate::ports::StoreError;
 use crate::store::sql::Again;
@@ -33,6 +33,12 @@ mod state {
 /// The SQLSTATE of an error that the server returned.
 fn state_of(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error()?.try_downcast_ref().map(PgDatabaseError::code)
+}
+
+/// Whether the server crashes after what it reported.
+fn is_panic(error: &sqlx::Error) -> bool {
+    let reported: Option<&PgDatabaseError> = error.as_database_error().and_then(|error| error.try_downcast_ref());
+    reported.is_some_and(|error| error.severity() == PgSeverity::Panic)
 }
 
 /// The role of the URL lacks a privilege.
@@ -76,9 +82,10 @@ pub(super) fn of_statement(error: sqlx::Error) -> StoreError {
 /// Maps an error of `COMMIT`, or of a statement that is a transaction of its own. An error that the server reports ends the
 /// transaction before anything is written, even if the server ends the session: it may have done so long before, and once it
 /// commits, it does so without a report. If the connection is lost instead, the change may have been made, and so it may if
-/// a pooler lost its own.
+/// a pooler lost its own, or if the server itself is about to crash: what it has written is replayed.
 pub(super) fn at_end(error: sqlx::Error) -> StoreError {
     match state_of(&error) {
+        Some(_) if is_panic(&error) => StoreError::OutcomeUnknown(Box::new(error)),
         Some(state::INVALID_TEXT) => StoreError::Unavailable(Box::new(NotSerializable(error))),
         Some(state) if state != state::CRASH_SHUTDOWN && !state.starts_with(state::CONNECTION_CLASS) => {
             of_statement(error)

@@ -179,8 +179,9 @@ impl Pool {
     }
 }
 
-/// Sets the limits of a session. Every statement finds its rows by an index, and keeps to it where the server takes a table
-/// for small: an import makes it large before the server notices. Commits in it are durable before they are confirmed, whatever the database's default.
+/// Sets the limits of a session. Every statement finds its rows by an index, also while the server takes a table for small: an
+/// import makes it large before the server notices. Commits are durable before they are confirmed, whatever the database's
+/// default.
 async fn limit(connection: &mut PgConnection, to: Use, statement_timeout: Duration) -> Result<(), sqlx::Error> {
     sqlx::query(
         "SELECT set_config('statement_timeout', $1, false), set_config('lock_timeout', $1, false),

@@ -77,7 +77,7 @@ impl Column {
         }
     }
 
-    /// Adds a value after `before` others. One of another type than theirs, of which there is none, counts as NULL.
+    /// Adds a value after `before` others. The columns of our tables have one type each.
     fn push(&mut self, before: usize, value: Value) {
         if let Self::Nulls = self {
             *self = match value {
@@ -91,10 +91,15 @@ impl Column {
             (Self::Integers(values), Value::Integer(number)) => values.push(Some(number)),
             (Self::Texts(values), Value::Text(text)) => values.push(Some(text)),
             (Self::Bytes(values), Value::Bytes(bytes)) => values.push(Some(bytes)),
-            (Self::Integers(values), _) => values.push(None),
-            (Self::Texts(values), _) => values.push(None),
-            (Self::Bytes(values), _) => values.push(None),
-            (Self::Nulls, _) => {}
+            (column, value) => {
+                debug_assert!(matches!(value, Value::Null), "a column has values of two types");
+                match column {
+                    Self::Integers(values) => values.push(None),
+                    Self::Texts(values) => values.push(None),
+                    Self::Bytes(values) => values.push(None),
+                    Self::Nulls => {}
+                }
+            }
         }
     }
 }

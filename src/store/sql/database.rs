@@ -49,8 +49,8 @@ pub(in crate::store) enum Isolation {
     InTurn,
 }
 
-/// SQL that joins the row `k`, found by a key, to itself, or finds a row by a key. The columns then come from the table itself, so that a reader
-/// can detect when a damaged index led to another subject's row.
+/// SQL that joins the row `k`, found by a key, to itself, or finds a row by a key. The columns then come from the table
+/// itself, so that a reader can detect when a damaged index led to another subject's row.
 pub(in crate::store) struct RowsOfKeys {
     /// The row is `s`.
     pub(in crate::store) subject: &'static str,

@@ -66,13 +66,13 @@ impl Imports for SqlStore {
     async fn import(&self, subjects: &[ImportedSubject], authorities: &[Authority]) -> Result<bool, StoreError> {
         let list = self.database.rows_of_json();
         let import = self.write("import").in_turn().authorized_by_all(authorities);
-        let imported = import.run(|transaction| Box::pin(insert_all(transaction, list, subjects))).await;
-        match imported.as_ref().map_err(Again::of) {
-            // Another write was faster.
-            Err(Some(Again::Constraint(_))) => Ok(false),
-            _ => imported,
-        }
+        import.run_or(|transaction| Box::pin(insert_all(transaction, list, subjects)), unless_taken).await
     }
+}
+
+/// A name that is taken by now is no failure of the store: another write was faster.
+fn unless_taken(error: StoreError) -> Result<bool, StoreError> {
+    if matches!(Again::of(&error), Some(Again::Constraint(_))) { Ok(false) } else { Err(error) }
 }
 
 /// The tenant of a name and its instance, empty if it has none.

@@ -70,7 +70,7 @@ impl<'a> Write<'a> {
         self,
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'w)) -> BoxFuture<'t, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.run_and_record(work, None, |_| false).await
+        self.run_and_record(work, Err, None, |_| false).await
     }
 
     /// Runs one statement. Returns whether it changed anything.
@@ -81,6 +81,7 @@ impl<'a> Write<'a> {
     async fn run_and_record<'w, T: Send>(
         self,
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'w)) -> BoxFuture<'t, Result<T, StoreError>>,
+        of_failure: fn(StoreError) -> Result<T, StoreError>,
         at_once: Option<AtOnce<'_, T>>,
         has_changed_anything: fn(&T) -> bool,
     ) -> Result<T, StoreError> {
@@ -89,7 +90,7 @@ impl<'a> Write<'a> {
         let attempt = async |mut doubt: Option<Doubt<T>>| {
             let done = match &at_once {
                 Some(at_once) if doubt.is_none() => self.attempt_at_once(at_once, &mut doubt).await,
-                _ => self.attempt(&work, has_changed_anything, &mut doubt).await,
+                _ => self.attempt(&work, of_failure, has_changed_anything, &mut doubt).await,
             };
             let done = done.inspect_err(|error| {
                 tracing::debug!(transaction = self.name, %error, cause = error.source(), "a transaction failed");
@@ -106,6 +107,7 @@ impl<'a> Write<'a> {
     async fn attempt<'w, T: Send>(
         &self,
         work: &impl for<'t> Fn(&'t mut (dyn Transaction + 'w)) -> BoxFuture<'t, Result<T, StoreError>>,
+        of_failure: fn(StoreError) -> Result<T, StoreError>,
         has_changed_anything: fn(&T) -> bool,
         doubt: &mut Option<Doubt<T>>,
     ) -> Result<T, StoreError> {
@@ -134,7 +136,7 @@ impl<'a> Write<'a> {
         let done = match done.await {
             Ok(done) => done,
             Err(error) => {
-                return transaction.roll_back().await.and(Err(error));
+                return transaction.roll_back().await.and_then(|()| of_failure(error));
             }
         };
         let events = std::mem::take(transaction.recorded());
@@ -216,6 +218,7 @@ impl AuthorizedWrite<'_> {
                     let decides = add(&mut steps, None);
                     Box::pin(async move { Ok(has_any(&steps.run(transaction).await?, decides)) })
                 },
+                Err,
                 Some(at_once),
                 |has_changed| *has_changed,
             )
@@ -232,7 +235,16 @@ impl AuthorizedWrite<'_> {
         self,
         work: impl for<'t> Fn(&'t mut (dyn Transaction + 'w)) -> BoxFuture<'t, Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.0.run_and_record(work, None, T::has_changed_anything).await
+        self.run_or(work, Err).await
+    }
+
+    /// Like [`Write::run`], where `of_failure` says which failures of `work` are results: nothing is changed then, either.
+    pub(super) async fn run_or<'w, T: Outcome>(
+        self,
+        work: impl for<'t> Fn(&'t mut (dyn Transaction + 'w)) -> BoxFuture<'t, Result<T, StoreError>>,
+        of_failure: fn(StoreError) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.0.run_and_record(work, of_failure, None, T::has_changed_anything).await
     }
 }
 
