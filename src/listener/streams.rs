@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::HttpService;
 use parking_lot::Mutex;
@@ -97,23 +96,25 @@ impl Patience {
 }
 
 /// A service as the transport calls it, which counts cancelled calls.
-pub(super) fn counted<S, B>(
+pub(super) fn counted<S, R, B>(
     service: S,
     activity: Arc<Activity>,
 ) -> impl HttpService<
-    Incoming,
+    R,
     ResBody = Answer<B>,
     Error = Infallible,
     Future: Future<Output = Result<Response<Answer<B>>, Infallible>> + Send,
 >
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone,
+    S: Service<Request<R>, Response = Response<B>, Error = Infallible, Future: Send> + Clone,
+    R: Body,
     B: Body + Unpin,
 {
-    hyper::service::service_fn(move |request| {
+    hyper::service::service_fn(move |request: Request<R>| {
         let call = Call { activity: Arc::clone(&activity), is_over: false };
         // Called here, not in the future, so that inner timers start now.
-        let response = service.clone().call(request);
+        // On the heap: the transport moves the future of a call several times.
+        let response = Box::pin(service.clone().call(request));
         async move { response.await.map(|response| response.map(|body| Answer::new(body, call))) }
     })
 }
@@ -169,5 +170,43 @@ impl<B: Body + Unpin> Body for Answer<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Empty;
+    use tower::service_fn;
+
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    struct Still(std::time::Instant);
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_micros(0)
+        }
+
+        fn instant(&self) -> std::time::Instant {
+            self.0
+        }
+    }
+
+    /// The transport moves it several times on its way to its task.
+    #[test]
+    fn the_future_of_a_call_is_small_whatever_the_service_does() {
+        let large = service_fn(|_: Request<Empty<&[u8]>>| async {
+            let kept = [0_u8; 4096];
+            std::future::ready(()).await;
+            std::hint::black_box(&kept);
+            Ok::<_, Infallible>(Response::new(Empty::<&[u8]>::new()))
+        });
+        assert!(size_of_val(&large.clone().call(Request::new(Empty::new()))) >= 4096);
+        #[expect(clippy::disallowed_methods, reason = "there is no other way to make an instant")]
+        let clock = Still(std::time::Instant::now());
+        let activity = Arc::new(Activity::new(Arc::new(clock)));
+        let mut counted = counted(large, activity);
+        assert!(size_of_val(&counted.call(Request::new(Empty::new()))) <= 64);
     }
 }

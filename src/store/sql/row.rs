@@ -11,7 +11,8 @@ pub(in crate::store) struct Columns(Arc<(String, Vec<usize>)>);
 
 impl<'a> FromIterator<&'a str> for Columns {
     fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
-        let (mut text, mut ends) = (String::new(), Vec::new());
+        // Room for nearly every statement: growing costs more than the rest.
+        let (mut text, mut ends) = (String::with_capacity(256), Vec::with_capacity(16));
         for name in names {
             text.push_str(name);
             ends.push(text.len());

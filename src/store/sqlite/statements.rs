@@ -75,15 +75,21 @@ pub(super) fn each_row(
 ) -> rusqlite::Result<()> {
     let mut prepared = prepare(connection, statement)?;
     let count = prepared.column_count();
-    let columns: Columns = prepared.column_names().into_iter().collect();
+    let mut columns = None;
     let mut found = prepared.raw_query();
     while let Some(row) = found.next()? {
+        // Many statements find nothing.
+        let columns = columns.get_or_insert_with(|| columns_of(row.as_ref()));
         let cells = (0..count).map(|column| row.get_ref(column).ok().and_then(cell)).collect();
         if give(Row::new(columns.clone(), cells)).is_break() {
             break;
         }
     }
     Ok(())
+}
+
+fn columns_of(statement: &rusqlite::Statement<'_>) -> Columns {
+    (0..statement.column_count()).filter_map(|column| statement.column_name(column).ok()).collect()
 }
 
 /// Runs a command that has neither values nor rows.
