@@ -36,9 +36,11 @@ impl Activity {
     /// Counts a stream.
     pub(super) fn open(self: &Arc<Self>) -> OpenStream {
         let now = self.clock.instant();
-        self.state.send_modify(|state| {
+        self.state.send_if_modified(|state| {
             state.open += 1;
             state.changed = now;
+            // Nobody waits for this: who waits for silence looks again when its time is up.
+            false
         });
         OpenStream(Arc::clone(self))
     }
@@ -71,10 +73,7 @@ impl Activity {
         while !self.is_idle_for(least) {
             let since = state.wait_for(|state| state.open == 0).await.map(|state| state.changed);
             let until = since.unwrap_or_else(|_| self.clock.instant()) + least;
-            tokio::select! {
-                _ = state.changed() => {}
-                () = tokio::time::sleep_until(until.into()) => {}
-            }
+            tokio::time::sleep_until(until.into()).await;
         }
     }
 }
@@ -82,9 +81,10 @@ impl Activity {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         let now = self.0.clock.instant();
-        self.0.state.send_modify(|state| {
+        self.0.state.send_if_modified(|state| {
             state.open = state.open.saturating_sub(1);
             state.changed = now;
+            state.open == 0
         });
     }
 }
