@@ -48,7 +48,7 @@ use crate::service::{Service, ServiceError};
 use crate::store::{OpenError, Opening, SqlStore};
 use crate::telemetry::{AtomicMeter, Metrics, Stage};
 
-use reload::{Followed, Request};
+use reload::{Followed, Request, followed};
 
 pub use audit_key::audit_key;
 pub use bad_settings::{BadSettings, SettingProblem};
@@ -303,10 +303,6 @@ impl Server {
     pub async fn close(self) {
         self.store.close().await;
     }
-}
-
-fn followed<F: FileSet>(files: Option<Reloader<F>>) -> Option<Box<dyn Followed>> {
-    files.map(|files| Box::new(files) as Box<dyn Followed>)
 }
 
 /// Decides by the policies in force, and compares the candidates with them if there are any.

@@ -195,6 +195,11 @@ impl<F: FileSet> Followed for Reloader<F> {
     }
 }
 
+/// Files that may be followed, of any set.
+pub(super) fn followed<F: FileSet>(files: Option<Reloader<F>>) -> Option<Box<dyn Followed>> {
+    files.map(|files| Box::new(files) as Box<dyn Followed>)
+}
+
 #[cfg(test)]
 mod tests {
     use parking_lot::Mutex;
