@@ -163,6 +163,7 @@ fn each_file_that_holds_a_secret_is_refused_while_all_users_can_read_it() {
     put("jwks.token", "secret");
     put("access.token", "secret");
     put("hook.token", "secret");
+    put("import.keys", "mail flask-security SECURITY_PASSWORD_SALT=secret\n");
     let jwks = "jwks_url = \"https://127.0.0.1:1/\"\njwks_token_file = \"jwks.token\"";
     fs::write(installation.path("issuers.toml"), issuers(jwks)).unwrap();
     let url = "--store-url=postgres://u@h/d?sslmode=verify-full&sslcert=tls.crt&sslkey=tls.key";
@@ -174,6 +175,7 @@ fn each_file_that_holds_a_secret_is_refused_while_all_users_can_read_it() {
     let table = [
         ("store.url_file", "database.url", check(&["--store-url-file=database.url"])),
         ("pepper.keys_file", "pepper", check(&["--pepper-keys-file=pepper"])),
+        ("import.keys_file", "import.keys", check(&["--import-keys-file=import.keys"])),
         ("tls.key_file", "tls.key", check(&[tls, "--tls-key-file=tls.key"])),
         ("audit.signing_key_file", "audit.key", check(&["--audit-signing-key-file=audit.key"])),
         ("sslkey in the URL of the store", "tls.key", check(&[url])),

@@ -81,6 +81,7 @@ pub async fn every_outcome_is_read_back_with_all_that_it_has(backend: &mut impl 
         AuditOutcome::Done,
         AuditOutcome::Changed { change_id: ChangeId(Uuid::new_v4()), version: version(3) },
         AuditOutcome::Imported { subjects: 5, unchanged: 2 },
+        AuditOutcome::TakenOver,
         AuditOutcome::Denied { repeats: None },
         AuditOutcome::Denied { repeats },
         AuditOutcome::Throttled { repeats: None },
