@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::StatusCode;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -27,7 +28,7 @@ pub struct WebHook {
     token_file: Option<PathBuf>,
     within: Duration,
     places: Semaphore,
-    lines: Mutex<LimitedLines<()>>,
+    lines: Mutex<LimitedLines<Option<StatusCode>>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -50,7 +51,7 @@ struct Answer {
 }
 
 impl WebHook {
-    /// A hook that is asked about that many passwords at a time, each within that time, the wait for a place included.
+    /// A hook that is asked about that many passwords at a time. The wait for a place takes that time at most.
     pub fn new(
         outgoing: Outgoing,
         token_file: Option<PathBuf>,
@@ -62,12 +63,14 @@ impl WebHook {
         Self { outgoing, token_file, within, places, lines, clock }
     }
 
-    async fn ask(&self, document: Zeroizing<Vec<u8>>) -> Result<bool, OutgoingError> {
-        let _place = self.places.acquire().await?;
+    async fn ask(&self, tenant: &TenantName, subject: &Subject, password: &Password) -> Result<bool, OutgoingError> {
+        let place = tokio::time::timeout(self.within, self.places.acquire()).await;
+        let _place = place.map_err(|_| OutgoingError::NotSent("too many passwords are asked about".into()))?;
+        let document = document(tenant, subject, password).map_err(|error| OutgoingError::NotSent(error.into()))?;
         let answer = self.outgoing.post_json(document, self.token_file.as_deref()).await?;
         // Nothing of the answer gets into the error.
-        let answer: Answer = serde_json::from_slice(&answer.body).map_err(|_| "the answer has no `matched`")?;
-        Ok(answer.matched)
+        let answer = serde_json::from_slice::<Answer>(&answer.body);
+        Ok(answer.map_err(|_| OutgoingError::Unanswered("the answer has no `matched`".into()))?.matched)
     }
 }
 
@@ -79,18 +82,23 @@ impl PasswordHook for WebHook {
         subject: &Subject,
         password: &Password,
     ) -> Result<bool, HookUnavailable> {
-        let answer = async {
-            let document = document(tenant, subject, password)?;
-            tokio::time::timeout(self.within, self.ask(document)).await?
-        };
-        let answer: Result<bool, OutgoingError> = answer.await;
-        answer.map_err(|error| {
-            if let Some(left_out) = self.lines.lock().due((), self.clock.instant()) {
-                let error = &*error as &dyn std::error::Error;
+        self.ask(tenant, subject, password).await.map_err(|error| {
+            let status = if let OutgoingError::Status(status) = error { Some(status) } else { None };
+            if let Some(left_out) = self.lines.lock().due(status, self.clock.instant()) {
+                let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, left_out, "the hook that verifies passwords gives no answer");
             }
-            HookUnavailable(error)
+            HookUnavailable { counts: may_depend_on_the_password(&error), source: error.into() }
         })
+    }
+}
+
+/// Whether a failure may depend on the password. Whoever fails or is asked too often says so with a status of its own.
+fn may_depend_on_the_password(error: &OutgoingError) -> bool {
+    match error {
+        OutgoingError::NotSent(_) => false,
+        OutgoingError::Status(status) => !status.is_server_error() && *status != StatusCode::TOO_MANY_REQUESTS,
+        OutgoingError::Unanswered(_) => true,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Requests to servers that an operator has configured: each on a connection of its own.
 
 use std::error::Error;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,11 +27,27 @@ use zeroize::Zeroizing;
 
 use crate::domain::time::Timestamp;
 
-/// Why there is no answer.
-pub type OutgoingError = Box<dyn Error + Send + Sync>;
+/// What went wrong below.
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why there is no answer with status 200.
+#[derive(Debug, thiserror::Error)]
+pub enum OutgoingError {
+    /// Nothing of the request was sent.
+    #[error(transparent)]
+    NotSent(Cause),
+    /// The answer has another status.
+    #[error("the answer is {0}")]
+    Status(StatusCode),
+    /// The request was sent, at least in part, and no answer came that can be used.
+    #[error(transparent)]
+    Unanswered(Cause),
+}
+
+const LOCALHOST: &str = "localhost";
 
 /// Reads a file that holds a secret, or says why it is not used. May block.
-pub type ReadSecret = fn(&Path) -> Result<Zeroizing<String>, Box<dyn Error + Send + Sync>>;
+pub type ReadSecret = fn(&Path) -> Result<Zeroizing<String>, Cause>;
 
 /// The address in a URL.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +74,7 @@ impl Address {
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let is_encrypted = *scheme == Scheme::HTTPS;
-        let is_loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let is_loopback = host == LOCALHOST || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
         let is_allowed = is_encrypted || (*scheme == Scheme::HTTP && is_loopback);
         if !is_allowed {
             return Err("must begin with https://, or with http:// and a loopback address");
@@ -69,6 +87,19 @@ impl Address {
     /// Whether it is reached over TLS.
     pub const fn is_encrypted(&self) -> bool {
         self.is_encrypted
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        match self.on_this_machine() {
+            Some(addresses) => TcpStream::connect(&addresses[..]).await,
+            None => TcpStream::connect((self.host.as_str(), self.port)).await,
+        }
+    }
+
+    /// The addresses of `localhost`: no resolver is asked, which could name another machine.
+    fn on_this_machine(&self) -> Option<[SocketAddr; 2]> {
+        let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+        (self.host == LOCALHOST).then(|| loopback.map(|ip| SocketAddr::new(ip, self.port)))
     }
 }
 
@@ -161,6 +192,7 @@ impl Outgoing {
         mut request: Request<Full<Bytes>>,
         token_file: Option<&Path>,
     ) -> Result<Answer, OutgoingError> {
+        let mut is_sent = false;
         let sent = async {
             *request.uri_mut() = self.address.path.parse()?;
             request.headers_mut().insert(HOST, self.address.authority.parse()?);
@@ -171,33 +203,46 @@ impl Outgoing {
                 value.set_sensitive(true);
                 request.headers_mut().insert(AUTHORIZATION, value);
             }
-            let socket = TcpStream::connect((self.address.host.as_str(), self.address.port)).await?;
-            match &self.tls {
-                None => Ok(Answer { body: self.exchange(socket, request).await?, server: Vec::new() }),
+            let socket = self.address.connect().await?;
+            let ((status, body), server) = match &self.tls {
+                None => {
+                    is_sent = true;
+                    (self.exchange(socket, request).await?, Vec::new())
+                }
                 Some(tls) => {
                     let stream = tls.connector.connect(tls.name.clone(), socket).await?;
                     let server = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
-                    Ok(Answer { body: self.exchange(stream, request).await?, server })
+                    is_sent = true;
+                    (self.exchange(stream, request).await?, server)
                 }
-            }
+            };
+            Ok((status, Answer { body, server }))
         };
-        tokio::time::timeout(self.limits.within, sent).await?
+        match tokio::time::timeout(self.limits.within, sent).await.unwrap_or_else(|late| Err(Cause::from(late))) {
+            Ok((StatusCode::OK, answer)) => Ok(answer),
+            Ok((status, _)) => Err(OutgoingError::Status(status)),
+            Err(cause) if is_sent => Err(OutgoingError::Unanswered(cause)),
+            Err(cause) => Err(OutgoingError::NotSent(cause)),
+        }
     }
+
+    /// The status, and the body if the status is 200.
 
     async fn exchange(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         request: Request<Full<Bytes>>,
-    ) -> Result<Bytes, OutgoingError> {
+    ) -> Result<(StatusCode, Bytes), Cause> {
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
         // Ends with the sender.
         tokio::spawn(connection);
         let response = sender.send_request(request).await?;
+        let status = response.status();
         // A redirection would leave the configured address.
-        if response.status() != StatusCode::OK {
-            return Err(format!("the answer is {}", response.status()).into());
+        if status != StatusCode::OK {
+            return Ok((status, Bytes::new()));
         }
-        Ok(Limited::new(response.into_body(), self.limits.max_bytes).collect().await?.to_bytes())
+        Ok((status, Limited::new(response.into_body(), self.limits.max_bytes).collect().await?.to_bytes()))
     }
 }
 
@@ -242,5 +287,14 @@ mod tests {
         for url in ["http://id.example.com/keys", "ftp://127.0.0.1/keys", "/keys", "", "https://u:p@id.example.com/"] {
             assert!(Address::parse(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn localhost_is_on_this_machine_whatever_a_resolver_says() {
+        let addresses = |url| Address::parse(url).unwrap().on_this_machine();
+        let local = Some(["127.0.0.1:8080", "[::1]:8080"].map(|text| text.parse().unwrap()));
+        assert_eq!(addresses("http://localhost:8080/keys"), local);
+        assert_eq!(addresses("https://localhost.example.com/keys"), None);
+        assert!(Address::parse("http://localhost.example.com/keys").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! The keys of an issuer at a URL: fetched before they are needed, and again when a token names another one.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::algorithm::Algorithm;
 use super::issuer::JwksUrl;
 use super::key_set::{Key, KeySet};
 use crate::domain::time::{Timestamp, Window, minutes};
-use crate::outgoing::{Answer, Outgoing, OutgoingError, OutgoingLimits};
+use crate::outgoing::{Answer, Outgoing, OutgoingLimits};
 use crate::ports::meter::FetchOutcome;
 use crate::ports::{Clock, Counter, JwtRefusal, Meter};
 
@@ -181,14 +182,14 @@ impl FetchedKeys {
             }
             Err(error) => {
                 meter.count(Counter::JwksFetches(FetchOutcome::Failed));
-                let error = &*error as &dyn std::error::Error;
+                let error = &*error as &dyn Error;
                 tracing::warn!(url, error, "the keys of an issuer of JWTs can't be fetched; it will be retried");
                 self.state.send_modify(|state| state.is_failing = true);
             }
         }
     }
 
-    async fn keys(&self) -> Result<(KeySet, Answer), OutgoingError> {
+    async fn keys(&self) -> Result<(KeySet, Answer), Box<dyn Error + Send + Sync>> {
         let answer = self.fetcher.get(ACCEPTED, self.source.jwks.token_file.as_deref()).await?;
         let read = KeySet::parse(&answer.body, &self.source.algorithms);
         let (keys, skipped) = read.ok_or("the answer is not a set of keys")?;

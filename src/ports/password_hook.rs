@@ -15,7 +15,7 @@ pub trait PasswordHook: Send + Sync {
     /// questions are open at a time.
     ///
     /// # Errors
-    /// There is no clear answer. It says nothing about the password.
+    /// There is no clear answer.
     async fn verify(
         &self,
         tenant: &TenantName,
@@ -27,4 +27,9 @@ pub trait PasswordHook: Send + Sync {
 /// The other system gives no clear answer. Holds nothing of the password, nor of an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the hook gives no answer")]
-pub struct HookUnavailable(#[source] pub Box<dyn Error + Send + Sync>);
+pub struct HookUnavailable {
+    /// Whether it may depend on the password that there is none: the attempt then counts, otherwise guesses would be free.
+    pub counts: bool,
+    /// Why there is none.
+    pub source: Box<dyn Error + Send + Sync>,
+}

@@ -140,9 +140,8 @@ impl Reserved<Loaded> {
         let (outcome, hash) = join!(self.check(&presented, new), self.hashes.hash(new.shared(), salt));
         let (subject, version) = (self.candidate.subject().id, self.candidate.version());
         match outcome {
-            // No verdict was reached, and none is reported: this does not count as the caller's attempt.
             Err(error) => {
-                self.release();
+                self.end_without_verdict(&error).await?;
                 return Err(error);
             }
             // Without an old password, this proves only that the new one differs: the attempt counts until the change

@@ -68,7 +68,7 @@ impl Gates {
     pub(super) async fn ask_hook(&self, loaded: &Loaded, password: &Password) -> Result<bool, ServiceError> {
         let answer = match &self.ports.hook {
             Some(hook) => hook.verify(loaded.permit().tenant(), loaded.subject(), password).await,
-            None => Err(HookUnavailable("none is configured".into())),
+            None => Err(HookUnavailable { counts: false, source: "none is configured".into() }),
         };
         self.ports.meter.count(Counter::HookAnswers(match &answer {
             Ok(true) => HookOutcome::Matched,
@@ -79,10 +79,20 @@ impl Gates {
     }
 }
 
+impl<C: Candidate> Reserved<C> {
+    /// Ends an attempt without a verdict because of that error. It counts only if the error may depend on the password.
+    pub(super) async fn end_without_verdict(&mut self, error: &ServiceError) -> Result<(), ServiceError> {
+        if matches!(error, ServiceError::HookUnavailable(HookUnavailable { counts: true, .. })) {
+            return self.end(Ending::Undecided).await;
+        }
+        self.release();
+        Ok(())
+    }
+}
+
 impl Reserved<SubjectOrName> {
     /// Has another system verify the password of a subject, and stores its hash if it is right. The hash is computed meanwhile,
-    /// whatever the answer, so that the attempt costs as much as one on a name without a subject. Without an answer the
-    /// attempt does not count.
+    /// whatever the answer, so that the attempt costs as much as one on a name without a subject.
     pub(super) async fn verify_elsewhere(&mut self, password: &Arc<Password>) -> Result<Option<Matched>, ServiceError> {
         self.compare();
         let Some(loaded) = self.candidate.subject() else { return Ok(None) };
@@ -95,7 +105,7 @@ impl Reserved<SubjectOrName> {
                 return Ok(None);
             }
             Err(error) => {
-                self.release();
+                self.end_without_verdict(&error).await?;
                 return Err(error);
             }
         }

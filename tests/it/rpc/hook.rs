@@ -75,12 +75,14 @@ async fn over_tls_with_the_token_and_only_to_a_server_that_is_trusted() {
         write_secretly(&folder.path().join("token"), "opensesame\n");
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let setup = Setup::default().with("hook.url", &format!("https://{}/", hook.address));
-        let setup = setup.with("hook.timeout_milliseconds", PATIENT);
+        let setup = setup.with("hook.timeout_milliseconds", PATIENT).with("attempts.allowance", "1");
         let setup = setup.with("hook.ca_file", &path("ca")).with("hook.token_file", &path("token"));
         let world = setup.start().await;
         import(&world.root).await;
-        let reply = world.service().await.call("VerifyPassword", request(RIGHT)).await;
-        assert_eq!(reply.reason(), outcome);
+        let relay = world.service().await;
+        for _ in 0..2 {
+            assert_eq!(relay.call("VerifyPassword", request(RIGHT)).await.reason(), outcome);
+        }
     }
     let heads: Vec<_> = hook.asked().into_iter().map(|(head, _)| head).collect();
     assert!(matches!(&heads[..], [one] if one.contains("authorization: bearer opensesame\r\n")), "{heads:?}");
@@ -98,47 +100,85 @@ async fn wrong_passwords_count_as_they_do_everywhere() {
     assert_eq!(hook.asked().len(), 5);
 }
 
+/// Imports these users without a hash, into a world in which one attempt is the whole allowance.
+async fn strict_world(url: &str, timeout: &str, users: &[String]) -> World {
+    let setup = Setup::default().with("hook.url", url).with("hook.timeout_milliseconds", timeout);
+    let world = setup.with("attempts.allowance", "1").with("attempts.backoff_seconds", "600").start().await;
+    let rows =
+        users.iter().map(|user| json!({ "subject": { "ram_user": user }, "change_time": "2026-01-02T03:04:05Z" }));
+    let rows = json!({ "options": { "verify_elsewhere": true }, "rows": rows.collect::<Vec<_>>() });
+    assert_eq!(counts(&send(&world.root, &[rows]).await.json)[0], users.len() as u64);
+    world
+}
+
+/// The reasons of two attempts on a user.
+async fn twice(relay: &Client, user: &str) -> [String; 2] {
+    let request = json!({ "subject": { "ram_user": user }, "password": RIGHT });
+    let (first, second) =
+        (relay.call("VerifyPassword", request.clone()).await, relay.call("VerifyPassword", request).await);
+    assert!(first.details().retry_info().is_some(), "{:?}", first.status);
+    [first, second].map(|reply| reply.reason().to_owned())
+}
+
+fn users(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("user{number}")).collect()
+}
+
 #[tokio::test]
-async fn without_a_clear_answer_nothing_counts_and_the_caller_is_to_try_again() {
-    let hook = HookServer::start(Hook::Hangs).await;
-    let world = Setup::default()
-        .with("hook.url", &format!("http://{}/", hook.address))
-        .with("hook.timeout_milliseconds", "50")
-        .start()
-        .await;
-    import(&world.root).await;
-    let relay = world.service().await;
-    let fails = async |does: Hook| {
-        hook.does(does);
-        let reply = relay.err("VerifyPassword", request(RIGHT), "HOOK_UNAVAILABLE").await;
-        assert!(reply.details().retry_info().is_some(), "{:?}", reply.status);
-    };
-    fails(Hook::Hangs).await;
-    let url = format!("http://{}/", hook.address);
-    let world = world.restart_with(&[("hook.url", &url), ("hook.timeout_milliseconds", PATIENT)]).await;
-    let relay = world.service().await;
+async fn an_attempt_counts_if_the_failure_of_the_hook_may_depend_on_the_password() {
     let right = with_body("{\"matched\": true}");
-    for answer in [
-        right.replace("200 OK", "401 Unauthorized"),
-        right.replace("200 OK", &format!("302 Found\r\nLocation: http://{}/other", hook.address)),
+    let status = |status: &str| right.replace("200 OK", status);
+    let hook = HookServer::start(Hook::Hangs).await;
+    let url = format!("http://{}/", hook.address);
+    let answers = [
+        status("400 Bad Request"),
+        status("401 Unauthorized"),
+        status("403 Forbidden"),
+        status("404 Not Found"),
+        status("422 Unprocessable Content"),
+        status(&format!("302 Found\r\nLocation: {url}other")),
         with_body(&format!("{{\"matched\": true, \"more\": \"{}\"}}", "x".repeat(5000))),
         with_body("{\"matched\": \"true\"}"),
         with_body("{}"),
         "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{".to_owned(),
         "what?".to_owned(),
-    ] {
+        String::new(),
+    ];
+    let users = users(answers.len());
+    let world = strict_world(&url, PATIENT, &users).await;
+    let relay = world.service().await;
+    for (user, answer) in users.iter().zip(answers) {
         hook.does(Hook::Sends(answer.clone()));
-        let reply = relay.call("VerifyPassword", request(RIGHT)).await;
-        assert_eq!(reply.reason(), "HOOK_UNAVAILABLE", "{answer}");
+        assert_eq!(twice(&relay, user).await, ["HOOK_UNAVAILABLE", "TOO_MANY_ATTEMPTS"], "{answer}");
     }
-    // More than the allowance, and still the right password is taken.
-    hook.does(Hook::Sends(right));
-    assert_eq!(world.verify(alice(), RIGHT).await, "MATCHED_CURRENT");
+    let changed = strict_world(&url, PATIENT, &["alice".to_owned()]).await;
+    let alice = changed.caller("RAM_USER", "alice").await;
+    hook.does(Hook::Sends(status("401 Unauthorized")));
+    let change = json!({ "old_password": RIGHT, "new_password": "newpassword" });
+    alice.err("ChangePassword", change.clone(), "HOOK_UNAVAILABLE").await;
+    alice.err("ChangePassword", change, "TOO_MANY_ATTEMPTS").await;
 
-    let nobody = nowhere().await;
-    let world = Setup::default().with("hook.url", &format!("http://{nobody}/")).start().await;
-    import(&world.root).await;
-    world.service().await.err("VerifyPassword", request(RIGHT), "HOOK_UNAVAILABLE").await;
+    hook.does(Hook::Hangs);
+    let hasty = strict_world(&url, "1000", &users).await;
+    assert_eq!(twice(&hasty.service().await, "user0").await, ["HOOK_UNAVAILABLE", "TOO_MANY_ATTEMPTS"]);
+}
+
+#[tokio::test]
+async fn an_attempt_does_not_count_if_the_hook_fails_or_can_not_be_asked() {
+    let right = with_body("{\"matched\": true}");
+    let hook = HookServer::start(Hook::Hangs).await;
+    let users = users(4);
+    let world = strict_world(&format!("http://{}/", hook.address), PATIENT, &users).await;
+    let relay = world.service().await;
+    let statuses = ["429 Too Many Requests", "500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable"];
+    for (user, status) in users.iter().zip(statuses) {
+        hook.does(Hook::Sends(right.replace("200 OK", status)));
+        assert_eq!(twice(&relay, user).await, ["HOOK_UNAVAILABLE"; 2], "{status}");
+        hook.does(Hook::Sends(right.clone()));
+        assert_eq!(world.verify(json!({ "ram_user": user }), RIGHT).await, "MATCHED_CURRENT", "{status}");
+    }
+    let world = strict_world(&format!("http://{}/", nowhere().await), PATIENT, &users).await;
+    assert_eq!(twice(&world.service().await, "user0").await, ["HOOK_UNAVAILABLE"; 2]);
 }
 
 #[tokio::test]
