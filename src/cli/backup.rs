@@ -33,7 +33,8 @@ use crate::store::{Location, sqlite};
 pub(super) struct BackupArgs {
     /// File to write, which must not exist yet. `-` means standard output. With --keep, a folder.
     file: PathBuf,
-    /// Name the backup after its time, and of the backups with such a name in the folder keep so many: the latest.
+    /// Name the backup after its time, and of the backups with such a name in the folder keep so many: this one and the
+    /// latest of the others.
     #[arg(long, value_name = "NUMBER")]
     keep: Option<NonZeroUsize>,
     #[command(flatten)]
@@ -72,15 +73,13 @@ pub(super) async fn back_up(
         }
         return to_output(&store, pepper, terminal).await;
     }
-    let file = match args.keep {
-        Some(_) => args.file.join(named_after(SystemClock.now())),
-        None => args.file.clone(),
-    };
+    let name = named_after(SystemClock.now());
+    let file = if args.keep.is_some() { args.file.join(&name) } else { args.file.clone() };
     let copied = sqlite::backup(&store, &file, pepper).await;
     let copied = copied.map_err(|error| Failure::caused("can't back up", &error))?;
     terminal.print(&format!("backed up to {}: {} rows, all read back", file.display(), copied.rows))?;
     if let Some(keep) = args.keep {
-        remove_older(&args.file, keep, terminal)?;
+        remove_older(&args.file, &name, keep, terminal)?;
     }
     Ok(())
 }
@@ -122,17 +121,18 @@ fn is_named_after_time(name: &str) -> bool {
     time.is_some_and(shape)
 }
 
-/// Removes the backups in a folder that are older than the latest `keep`, and nothing else.
-fn remove_older(folder: &Path, keep: NonZeroUsize, terminal: &mut Terminal) -> Result<(), Failure> {
+/// Removes the oldest backups in a folder until `keep` are left, and nothing else. The one just made stays, also if the
+/// clock was ahead before and others have later names.
+fn remove_older(folder: &Path, made: &str, keep: NonZeroUsize, terminal: &mut Terminal) -> Result<(), Failure> {
     let cant = |error: &io::Error| {
         Failure::caused(format!("the backup is made, but older ones in {} can't be removed", folder.display()), error)
     };
     let entries =
         fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(|error| cant(&error))?;
     let names = entries.iter().filter_map(|entry| entry.file_name().into_string().ok());
-    let mut backups: Vec<String> = names.filter(|name| is_named_after_time(name)).collect();
+    let mut backups: Vec<String> = names.filter(|name| is_named_after_time(name) && name != made).collect();
     backups.sort_unstable_by(|one, other| other.cmp(one));
-    for name in backups.iter().skip(keep.get()) {
+    for name in backups.iter().skip(keep.get() - 1) {
         fs::remove_file(folder.join(name)).map_err(|error| cant(&error))?;
         terminal.print(&format!("removed {name}"))?;
     }

@@ -189,7 +189,7 @@ impl<F: FileSet> Followed for Reloader<F> {
                     Reloaded::Refused(F::NAME)
                 }
             };
-            // Whoever asked may have gone.
+            // The one who asked may be gone.
             let _told = request.map(|request| request.send(reloaded));
         }
     }

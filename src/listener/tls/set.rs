@@ -92,7 +92,7 @@ impl TlsSet {
         let chain = certificates(&texts.certificate);
         let chain = if is_in_force { chain } else { chain.and_then(|chain| in_its_time(chain, clock.now())) };
         let chain = chain.map_err(|message| TlsProblem { part: TlsPart::Certificate, message });
-        let expiry = chain.as_ref().ok().and_then(|chain| expiry_of(chain)).unwrap_or_default();
+        let expiry = chain.as_ref().ok().and_then(|chain| expiry_of(chain, clock.now())).unwrap_or_default();
         let key = private_key(&texts.key).map_err(|message| TlsProblem { part: TlsPart::Key, message });
         let callers = caller_rules(texts);
         let clients = client_verifier(texts, callers.as_ref().ok(), &provider);
@@ -131,7 +131,7 @@ impl TlsSet {
         Ok(Self { http1: speaking(HTTP_1_1), http2: speaking(H2), clients, callers, expiry })
     }
 
-    /// When the certificate of the service expires, in seconds since 1970.
+    /// The earliest expiry in the chain of the service, in seconds since 1970.
     pub const fn expiry(&self) -> i64 {
         self.expiry
     }
@@ -201,10 +201,17 @@ fn described(error: &PemError) -> &'static str {
     }
 }
 
-/// When the first certificate of the chain expires, in seconds since 1970.
-fn expiry_of(chain: &[CertificateDer<'_>]) -> Option<i64> {
-    let certificates = chain.iter().filter_map(|der| X509Certificate::from_der(der).ok());
-    certificates.map(|(_, certificate)| certificate.validity().not_after.timestamp()).min()
+/// The earliest expiry in the chain, in seconds since 1970. Intermediates that have expired already do not count: they
+/// decide nothing.
+fn expiry_of(chain: &[CertificateDer<'_>], now: Timestamp) -> Option<i64> {
+    let expiry = |der: &CertificateDer<'_>| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        Some(certificate.validity().not_after.timestamp())
+    };
+    let (own, intermediates) = chain.split_first()?;
+    let seconds = now.as_micros().div_euclid(1_000_000);
+    let intermediates = intermediates.iter().filter_map(expiry).filter(|expiry| *expiry >= seconds);
+    expiry(own).into_iter().chain(intermediates).min()
 }
 
 /// Refuses a certificate that clients would refuse for its dates. Those of its intermediates decide nothing: clients may
@@ -247,16 +254,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chain_expires_with_its_first_certificate_that_does() {
+    fn a_chain_expires_with_its_earliest_certificate_but_for_intermediates_that_expired_before() {
         let certificate = |year| {
             let mut params = CertificateParams::default();
             params.not_after = date_time_ymd(year, 1, 1);
             params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
         };
-        for years in [&[2050, 2040, 2060][..], &[2040], &[2040, 2050]] {
+        let in_2030 = Timestamp::from_micros(1_893_456_000_000_000);
+        for years in [&[2050, 2040, 2060][..], &[2040], &[2040, 2050], &[2040, 2020, 2029], &[2050, 2020, 2040]] {
             let chain: Vec<_> = years.iter().map(|year| certificate(*year)).collect();
-            assert_eq!(expiry_of(&chain), Some(2_208_988_800), "{years:?}");
+            assert_eq!(expiry_of(&chain, in_2030), Some(2_208_988_800), "{years:?}");
         }
-        assert_eq!(expiry_of(&[]), None);
+        // The certificate of the service itself always counts.
+        assert_eq!(expiry_of(&[certificate(2020), certificate(2040)], in_2030), Some(1_577_836_800));
+        assert_eq!(expiry_of(&[], in_2030), None);
     }
 }

@@ -61,7 +61,7 @@ metrics! {
             "It is 1.";
         StoreUp = "store_up": "1 while the store answers the probes of health",
             "It is 0.";
-        CertificateExpiry = "certificate_expiry_timestamp_seconds": "When the first certificate of the chain of TLS expires, in seconds since 1970; 0 without TLS",
+        CertificateExpiry = "certificate_expiry_timestamp_seconds": "The earliest expiry in the chain of TLS, without intermediates that had expired when it was loaded, in seconds since 1970; 0 without TLS",
             "It is less than two weeks away.";
         StoreOperations = "store_operations": "Reads and transactions in progress, including those that wait for a connection",
             "It stays above the number of connections (`postgres.connections`).";

@@ -107,6 +107,18 @@ fn of_backups_named_after_their_time_the_latest_are_kept_and_other_files_left_al
     assert_eq!(names(), [old[1], made, own[0], own[1]]);
     installation.run(&["restore", "--replace", &format!("backups/{made}")]).printed();
 
+    // The clock was ahead once.
+    let ahead = ["credentiald-9998-01-01T00-00-00Z.db", "credentiald-9999-01-01T00-00-00Z.db"];
+    for name in ahead {
+        fs::write(folder.join(name), "").unwrap();
+    }
+    fs::remove_file(folder.join(made)).unwrap();
+    let printed = installation.run(&["backup", "--keep", "2", "backups"]).printed();
+    let (made, removed) = printed.trim_end().split_once('\n').unwrap();
+    assert_eq!(removed, format!("removed {}\nremoved {}", ahead[0], old[1]));
+    let made = made.strip_prefix("backed up to backups/").unwrap().split_once(": ").unwrap().0;
+    assert_eq!(names(), [made, ahead[1], own[0], own[1]]);
+
     let refused = installation.run(&["backup", "--keep", "2", "missing"]);
     assert_eq!(refused.status, Some(1));
     assert!(refused.stderr.contains(&installation.path("missing").display().to_string()), "{}", refused.stderr);

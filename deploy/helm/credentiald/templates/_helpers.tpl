@@ -158,6 +158,9 @@ capabilities:
   mountPath: /etc/credentiald/pepper
   readOnly: true
 {{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "credentiald.secretVolumes" -}}
@@ -201,5 +204,8 @@ capabilities:
   persistentVolumeClaim:
     claimName: {{ include "credentiald.claim" . }}
 {{- end }}
-{{ include "credentiald.secretVolumes" . }}
+{{- include "credentiald.secretVolumes" . }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
