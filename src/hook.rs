@@ -15,7 +15,7 @@ use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::password::{MAX_PASSWORD_BYTES, Password};
 use crate::domain::subject::Subject;
 use crate::outgoing::{Outgoing, OutgoingError};
-use crate::ports::{Clock, HookUnavailable, LimitedLines, PasswordHook};
+use crate::ports::{Clock, HookUnavailable, LimitedLines, PasswordHook, Places};
 
 /// The largest answer.
 pub const MAX_ANSWER_BYTES: usize = 4096;
@@ -28,6 +28,8 @@ pub struct WebHook {
     token_file: Option<PathBuf>,
     within: Duration,
     places: Semaphore,
+    /// Half of the places, so that the questions of one tenant don't keep those of another waiting.
+    of_tenants: Arc<Places<TenantName>>,
     lines: Mutex<LimitedLines<Option<StatusCode>>>,
     clock: Arc<dyn Clock>,
 }
@@ -51,7 +53,7 @@ struct Answer {
 }
 
 impl WebHook {
-    /// A hook that is asked about that many passwords at a time. The wait for a place takes that time at most.
+    /// A hook that is asked about that many passwords at a time, half of them of one tenant. The wait for a place takes that time at most.
     pub fn new(
         outgoing: Outgoing,
         token_file: Option<PathBuf>,
@@ -59,13 +61,15 @@ impl WebHook {
         concurrency: usize,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let (places, lines) = (Semaphore::new(concurrency), Mutex::default());
-        Self { outgoing, token_file, within, places, lines, clock }
+        let (places, of_tenants) = (Semaphore::new(concurrency), Places::new(concurrency.div_ceil(2)));
+        Self { outgoing, token_file, within, places, of_tenants, lines: Mutex::default(), clock }
     }
 
     async fn ask(&self, tenant: &TenantName, subject: &Subject, password: &Password) -> Result<bool, OutgoingError> {
-        let place = tokio::time::timeout(self.within, self.places.acquire()).await;
-        let _place = place.map_err(|_| OutgoingError::NotSent("too many passwords are asked about".into()))?;
+        let places = async { (self.of_tenants.take(tenant.clone()).await, self.places.acquire().await) };
+        let _places = tokio::time::timeout(self.within, places)
+            .await
+            .map_err(|_| OutgoingError::NotSent("too many passwords are asked about".into()))?;
         let document = document(tenant, subject, password).map_err(|error| OutgoingError::NotSent(error.into()))?;
         let answer = self.outgoing.post_json(document, self.token_file.as_deref()).await?;
         // Nothing of the answer gets into the error.

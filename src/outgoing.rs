@@ -227,7 +227,6 @@ impl Outgoing {
     }
 
     /// The status, and the body if the status is 200.
-
     async fn exchange(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,

@@ -241,7 +241,7 @@ settings! {
         token_file: Option<PathBuf> = Text "", optional_path;
         /// Longest time that an answer may take, in milliseconds.
         timeout_milliseconds: u64 = Number "3000", whole::<_, 10, 30_000>;
-        /// Largest number of passwords that it is asked about at a time.
+        /// Largest number of passwords that it is asked about at a time. One tenant gets half of the places at most, rounded up.
         concurrency: usize = Number "16", whole::<_, 1, 1000>;
     }
     /// The pepper, which encrypts hashes before they are stored.

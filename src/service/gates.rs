@@ -79,7 +79,7 @@ use crate::ports::call_record::for_same_call;
 use crate::ports::store::Authority;
 use crate::ports::{
     AdmittedHashes, AuditSealer, Authorizer, Clock, DenialCipher, Entropy, Hasher, JwtVerifier, LimitedLines, Meter,
-    PasswordHook, Pepper, Salt, Store,
+    PasswordHook, Pepper, Places, Salt, Store,
 };
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
@@ -154,7 +154,7 @@ pub struct Gates {
     installation: Installation,
     under_way: attempts::UnderWay,
     held: held::Held,
-    at_hook: Arc<hook::AtHook>,
+    at_hook: Arc<Places<SubjectId>>,
     refusals: refusals::Refusals,
     comparisons: comparisons::Pending,
     quotas: quotas::Quotas,
@@ -178,7 +178,7 @@ impl Drop for Waiting {
 impl Gates {
     /// Creates the gates in front of the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        let (under_way, at_hook, refusals, comparisons, refused_proofs, signatures, watches) = Default::default();
+        let (under_way, refusals, comparisons, refused_proofs, signatures, watches) = Default::default();
         let held = held::Held::new(Arc::clone(&ports.meter));
         let quotas = quotas::Quotas::new(installation.quotas, &ports.clock);
         Self {
@@ -186,7 +186,7 @@ impl Gates {
             installation,
             under_way,
             held,
-            at_hook,
+            at_hook: Places::new(1),
             refusals,
             comparisons,
             quotas,

@@ -25,10 +25,14 @@ impl Service {
         let password = Arc::new(password);
         let hashes = |candidate: &SubjectOrName| self.gates.hashes_of_a_verification(candidate, &password);
         let reserved = self.gates.reserve(candidate, origin.as_ref(), hashes).await?;
-        let subject = reserved.candidate().subject();
-        let expiry = subject.map_or(Expiry::NotExpired, |loaded| loaded.expiry(self.gates.now()));
-        let conclude = |mut reserved: Reserved<_>| async move { reserved.verify(password).await };
-        Ok(match (self.gates.conclude(reserved, conclude).await?, expiry) {
+        let now = self.gates.now();
+        let conclude = |mut reserved: Reserved<SubjectOrName>| async move {
+            let matched = reserved.verify(password).await?;
+            // Of the password that was verified: it may be another one than before a wait.
+            let subject = reserved.candidate().subject();
+            Ok((matched, subject.map_or(Expiry::NotExpired, |loaded| loaded.expiry(now))))
+        };
+        Ok(match self.gates.conclude(reserved, conclude).await? {
             (None, _) => Verification::NotMatched,
             (Some(Matched::Previous), _) => Verification::MatchedPrevious,
             (Some(Matched::Current), Expiry::NotExpired) => Verification::MatchedCurrent,

@@ -34,7 +34,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "ports",
         layers: &["domain"],
-        crates: Only(&["async_trait", "backon", "thiserror", "tokio", "tracing", "uuid", "zeroize"]),
+        crates: Only(&["async_trait", "backon", "parking_lot", "thiserror", "tokio", "tracing", "uuid", "zeroize"]),
     },
     Layer {
         name: "service",

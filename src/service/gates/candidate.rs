@@ -1,7 +1,6 @@
 //! Whose password is tried, loaded with a permit.
 
 use super::attempts::{ReadFailures, caller_key, name_key, subject_key};
-use super::hook::HookTurn;
 use super::pepper::Opened;
 use super::recall::{ReplayedChange, client_token_key};
 use super::{Gates, SubjectPermit};
@@ -26,7 +25,6 @@ pub struct Loaded {
     policies: TenantPolicies,
     policy: Policy,
     opened: Option<Opened>,
-    hook_turn: Option<Box<HookTurn>>,
     failures: Box<ReadFailures>,
     remembered: Option<RememberedChange>,
 }
@@ -60,11 +58,6 @@ impl Loaded {
     /// Whether another system verifies its password.
     pub fn is_verified_elsewhere(&self) -> bool {
         self.opened.as_ref().is_some_and(|opened| opened.is_verified_elsewhere)
-    }
-
-    /// Keeps the turn at that system as long as this.
-    pub(super) fn keep_hook_turn(&mut self, turn: HookTurn) {
-        self.hook_turn = Some(Box::new(turn));
     }
 
     /// The version of its credential.
@@ -305,11 +298,8 @@ impl Gates {
         };
         let policy = self.policy(&subject, &policies.settings);
         let opened = self.opened(credential, &subject, action, &policy)?;
-        let hook_turn = None;
-        let mut loaded =
-            Box::new(Loaded { permit, subject, policies, policy, opened, hook_turn, failures, remembered });
-        self.take_hook_turn(&mut loaded).await?;
-        Ok(SubjectOrName::Subject(loaded))
+        let loaded = Loaded { permit, subject, policies, policy, opened, failures, remembered };
+        Ok(SubjectOrName::Subject(Box::new(loaded)))
     }
 
     /// Loads the credential again.

@@ -15,8 +15,8 @@ use crate::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};
 use crate::domain::password::Password;
 use crate::domain::subject::{SubjectId, SubjectKind};
 use crate::policy::{AcceptedPassword, Expiry};
-use crate::ports::HasherError;
 use crate::ports::store::{Commit, CommitOutcome};
+use crate::ports::{AdmittedHashes, HasherError};
 use crate::service::ServiceError;
 
 /// A password that a policy accepted, on its way to the store.
@@ -136,10 +136,11 @@ impl Reserved<Loaded> {
         if self.is_compared(&presented, new) {
             self.compare();
         }
-        let salt = self.gates.salt();
-        let (outcome, hash) = join!(self.check(&presented, new), self.hashes.hash(new.shared(), salt));
+        let (salt, hashes) = (self.gates.salt(), Arc::clone(&self.hashes));
+        let (outcome, hash) = join!(self.check(&presented, new), hashes.hash(new.shared(), salt));
         let (subject, version) = (self.candidate.subject().id, self.candidate.version());
         match outcome {
+            // No verdict was reached, and none is reported.
             Err(error) => {
                 self.end_without_verdict(&error).await?;
                 return Err(error);
@@ -177,20 +178,18 @@ impl Reserved<Loaded> {
         }
     }
 
-    async fn check(&self, presented: &Presented, new: &PasswordToStore) -> Result<Checked, ServiceError> {
-        let loaded = &self.candidate;
-        let current = loaded.hash();
+    async fn check(&mut self, presented: &Presented, new: &PasswordToStore) -> Result<Checked, ServiceError> {
         match presented {
             Presented::OldPassword(old) => {
-                let decoy = self.gates.ports.hasher.decoy();
-                let matched = if loaded.is_verified_elsewhere() {
-                    Box::pin(self.gates.ask_hook(loaded, old)).await?
+                let matched = if self.candidate.is_verified_elsewhere() {
+                    Box::pin(self.is_right_elsewhere(old)).await?
                 } else {
-                    self.hashes.verify(Arc::clone(old), current.unwrap_or(&decoy)).await? && current.is_some()
+                    self.is_right(old, &*self.hashes).await?
                 };
                 if !matched {
                     return Ok(Checked::WrongPassword);
                 }
+                let loaded = &self.candidate;
                 let may_not_stay =
                     loaded.policy().reuse_depth() > 0 || loaded.expiry(self.gates.now()) != Expiry::NotExpired;
                 if may_not_stay && is_same(old, &new.password) {
@@ -198,8 +197,24 @@ impl Reserved<Loaded> {
                 }
                 self.is_any(new, loaded.used().skip(1)).await
             }
-            Presented::Nothing(_) => self.is_any(new, loaded.used()).await,
+            Presented::Nothing(_) => self.is_any(new, self.candidate.used()).await,
         }
+    }
+
+    /// Whether an old password is the current one.
+    async fn is_right(&self, old: &Arc<Password>, hashes: &dyn AdmittedHashes) -> Result<bool, ServiceError> {
+        let (current, decoy) = (self.candidate.hash(), self.gates.ports.hasher.decoy());
+        Ok(hashes.verify(Arc::clone(old), current.unwrap_or(&decoy)).await? && current.is_some())
+    }
+
+    /// The same, of a password that another system verifies, unless it no longer does in its turn.
+    async fn is_right_elsewhere(&mut self, old: &Arc<Password>) -> Result<bool, ServiceError> {
+        self.take_hook_turn(self.candidate.subject().id).await?;
+        if self.candidate.is_verified_elsewhere() {
+            return self.gates.ask_hook(&self.candidate, old).await;
+        }
+        let hashes = self.admit_after_turn(old)?;
+        self.is_right(old, &*hashes).await
     }
 
     /// Whether the new password matches one of those hashes, all checked in parallel. A damaged hash matches no

@@ -1,11 +1,9 @@
 //! Passwords that another system verifies, until their hashes are stored here.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use tokio::join;
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio::time::timeout_at;
 
 use super::candidate::{Candidate, Loaded, SubjectOrName};
 use super::reserve::{Ending, Reserved};
@@ -15,55 +13,10 @@ use crate::domain::credential::{Credential, PasswordHash};
 use crate::domain::password::Password;
 use crate::domain::subject::SubjectId;
 use crate::ports::meter::{Counter, HookOutcome};
-use crate::ports::{Deadline, HookUnavailable};
+use crate::ports::{AdmittedHashes, HookUnavailable};
 use crate::service::ServiceError;
 
-/// The turns of subjects whose passwords another system verifies: it is asked about one password of a subject at a time.
-#[derive(Default)]
-pub(super) struct AtHook(Mutex<HashMap<SubjectId, Arc<Turn<()>>>>);
-
-/// The turn of a subject. It ends when this is dropped.
-pub(super) struct HookTurn {
-    all: Arc<AtHook>,
-    subject: SubjectId,
-    turn: Option<OwnedMutexGuard<()>>,
-}
-
-impl AtHook {
-    /// Waits for the subject's turn, within the deadline.
-    async fn turn(self: &Arc<Self>, subject: SubjectId, deadline: Deadline) -> Option<HookTurn> {
-        let turn = Arc::clone(self.0.lock().entry(subject).or_default());
-        // Made before the wait, so that a turn that nobody takes is removed as well.
-        let mut taken = HookTurn { all: Arc::clone(self), subject, turn: None };
-        taken.turn = Some(tokio::time::timeout_at(deadline.instant().into(), turn.lock_owned()).await.ok()?);
-        Some(taken)
-    }
-}
-
-impl Drop for HookTurn {
-    fn drop(&mut self) {
-        self.turn = None;
-        let mut turns = self.all.0.lock();
-        // The others that want it hold it as well.
-        if turns.get(&self.subject).is_some_and(|turn| Arc::strong_count(turn) == 1) {
-            turns.remove(&self.subject);
-        }
-    }
-}
-
 impl Gates {
-    /// Waits for the turn of a subject whose password another system verifies, and loads the credential again: the attempt
-    /// before may have been right.
-    pub(super) async fn take_hook_turn(&self, loaded: &mut Loaded) -> Result<(), ServiceError> {
-        if loaded.is_verified_elsewhere() && !loaded.call().caller.action().is_administrative() {
-            let turn = self.at_hook.turn(loaded.subject().id, loaded.call().deadline).await;
-            let turn = turn.ok_or(ServiceError::DeadlineExceeded)?;
-            self.reload(loaded).await?;
-            loaded.keep_hook_turn(turn);
-        }
-        Ok(())
-    }
-
     /// What the other system says about a password.
     pub(super) async fn ask_hook(&self, loaded: &Loaded, password: &Password) -> Result<bool, ServiceError> {
         let answer = match &self.ports.hook {
@@ -80,6 +33,23 @@ impl Gates {
 }
 
 impl<C: Candidate> Reserved<C> {
+    /// Waits for the turn of a subject whose password another system verifies, until the attempt is concluded: one password
+    /// of a subject is asked about at a time. Handles changes during the wait: the attempt before may have been right.
+    pub(super) async fn take_hook_turn(&mut self, subject: SubjectId) -> Result<(), ServiceError> {
+        let deadline = self.candidate.call().deadline.instant();
+        let turn = timeout_at(deadline.into(), self.gates.at_hook.take(subject)).await;
+        self.hook_turn = Some(Box::new(turn.map_err(|_| ServiceError::DeadlineExceeded)?));
+        self.candidate.catch_up(&self.gates).await
+    }
+
+    /// Admits hashes for a password that is verified here after all. The turn ends.
+    pub(super) fn admit_after_turn(&mut self, password: &Password) -> Result<Arc<dyn AdmittedHashes>, ServiceError> {
+        self.hook_turn = None;
+        let (tenant, deadline) = (self.candidate.permit().tenant(), self.candidate.call().deadline);
+        let count = self.gates.hashes_of_a_verification(&self.candidate, password);
+        Ok(self.gates.ports.hasher.admit(tenant, count, deadline)?)
+    }
+
     /// Ends an attempt without a verdict because of that error. It counts only if the error may depend on the password.
     pub(super) async fn end_without_verdict(&mut self, error: &ServiceError) -> Result<(), ServiceError> {
         if matches!(error, ServiceError::HookUnavailable(HookUnavailable { counts: true, .. })) {
@@ -91,18 +61,21 @@ impl<C: Candidate> Reserved<C> {
 }
 
 impl Reserved<SubjectOrName> {
-    /// Has another system verify the password of a subject, and stores its hash if it is right. The hash is computed meanwhile,
-    /// whatever the answer, so that the attempt costs as much as one on a name without a subject.
+    /// Has another system verify the password of a subject in its turn, and stores its hash if it is right. The hash is
+    /// computed meanwhile, whatever the answer, so that the attempt costs as much as one on a name without a subject. If
+    /// the password is no longer verified elsewhere then, verifies it here.
     pub(super) async fn verify_elsewhere(&mut self, password: &Arc<Password>) -> Result<Option<Matched>, ServiceError> {
-        self.compare();
-        let Some(loaded) = self.candidate.subject() else { return Ok(None) };
-        let hashed = self.hashes.hash(Arc::clone(password), self.gates.salt());
-        let (answer, hash) = join!(self.gates.ask_hook(loaded, password), hashed);
+        let (salt, hashes) = (self.gates.salt(), Arc::clone(&self.hashes));
+        let (answer, hash) = join!(self.ask_in_turn(password), hashes.hash(Arc::clone(password), salt));
         match answer {
-            Ok(true) => self.end(Ending::Right).await?,
-            Ok(false) => {
+            Ok(Some(true)) => self.end(Ending::Right).await?,
+            Ok(Some(false)) => {
                 self.end(Ending::Wrong).await?;
                 return Ok(None);
+            }
+            Ok(None) => {
+                self.hashes = self.admit_after_turn(password)?;
+                return self.matches(password).await;
             }
             Err(error) => {
                 self.end_without_verdict(&error).await?;
@@ -115,6 +88,18 @@ impl Reserved<SubjectOrName> {
             let _ = self.take_over(&hash).await;
         }
         Ok(Some(Matched::Current))
+    }
+
+    /// What the other system says about the password, or `None` if it is no longer asked.
+    async fn ask_in_turn(&mut self, password: &Password) -> Result<Option<bool>, ServiceError> {
+        let Some(subject) = self.candidate.subject().map(|loaded| loaded.subject().id) else { return Ok(None) };
+        self.take_hook_turn(subject).await?;
+        if !self.candidate.subject().is_some_and(Loaded::is_verified_elsewhere) {
+            return Ok(None);
+        }
+        self.compare();
+        let Some(loaded) = self.candidate.subject() else { return Ok(None) };
+        self.gates.ask_hook(loaded, password).await.map(Some)
     }
 
     /// Stores the hash of the password that another system has confirmed. A write in between stays.

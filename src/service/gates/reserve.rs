@@ -9,10 +9,10 @@ use super::held::{FailedAttempt, not_recorded};
 use crate::domain::attempts::{Backoff, Failures, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::names::Origin;
-use crate::domain::subject::SubjectKind;
+use crate::domain::subject::{SubjectId, SubjectKind};
 use crate::domain::tenant_settings::TenantSettings;
 use crate::ports::meter::{AttemptOutcome, AttemptThrottle, Counter};
-use crate::ports::{AdmittedHashes, Deadline};
+use crate::ports::{AdmittedHashes, Deadline, Place};
 use crate::service::ServiceError;
 
 /// A reserved attempt, with the hashes that it needs. It is under way until it is dropped, so that attempts behind it
@@ -26,6 +26,8 @@ pub struct Reserved<C: Candidate> {
     limit: Backoff,
     stored: Failures,
     counts: bool,
+    /// The turn at the system that verifies the password of the subject.
+    pub(super) hook_turn: Option<Box<Place<SubjectId>>>,
 }
 
 /// How an attempt ends.
@@ -146,7 +148,17 @@ impl Gates {
         slot.enter();
         drop(turn);
         let gates = Arc::clone(self);
-        Ok(Reserved { gates, candidate, hashes, pair, slot, limit: limits.pair, stored, counts: false })
+        Ok(Reserved {
+            gates,
+            candidate,
+            hashes,
+            pair,
+            slot,
+            limit: limits.pair,
+            stored,
+            counts: false,
+            hook_turn: None,
+        })
     }
 
     /// The attempt limits for subjects of a kind. They hold for a name without a subject as well: otherwise the limit

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::imports::{counts, send};
 use super::upgrades::posture;
 use crate::support::certificates::Authority;
+use crate::support::client::Reply;
 use crate::support::hook::{Hook, HookServer, nowhere, with_body};
 use crate::support::installation::write_secretly;
 use crate::support::{Client, Setup, World};
@@ -100,14 +101,19 @@ async fn wrong_passwords_count_as_they_do_everywhere() {
     assert_eq!(hook.asked().len(), 5);
 }
 
-/// Imports these users without a hash, into a world in which one attempt is the whole allowance.
-async fn strict_world(url: &str, timeout: &str, users: &[String]) -> World {
-    let setup = Setup::default().with("hook.url", url).with("hook.timeout_milliseconds", timeout);
-    let world = setup.with("attempts.allowance", "1").with("attempts.backoff_seconds", "600").start().await;
+/// Imports these users without a hash.
+async fn import_all(root: &Client, users: &[String]) {
     let rows =
         users.iter().map(|user| json!({ "subject": { "ram_user": user }, "change_time": "2026-01-02T03:04:05Z" }));
     let rows = json!({ "options": { "verify_elsewhere": true }, "rows": rows.collect::<Vec<_>>() });
-    assert_eq!(counts(&send(&world.root, &[rows]).await.json)[0], users.len() as u64);
+    assert_eq!(counts(&send(root, &[rows]).await.json)[0], users.len() as u64);
+}
+
+/// A world with these users, in which one attempt is the whole allowance.
+async fn strict_world(url: &str, timeout: &str, users: &[String]) -> World {
+    let setup = Setup::default().with("hook.url", url).with("hook.timeout_milliseconds", timeout);
+    let world = setup.with("attempts.allowance", "1").with("attempts.backoff_seconds", "600").start().await;
+    import_all(&world.root, users).await;
     world
 }
 
@@ -117,7 +123,7 @@ async fn twice(relay: &Client, user: &str) -> [String; 2] {
     let (first, second) =
         (relay.call("VerifyPassword", request.clone()).await, relay.call("VerifyPassword", request).await);
     assert!(first.details().retry_info().is_some(), "{:?}", first.status);
-    [first, second].map(|reply| reply.reason().to_owned())
+    [first, second].map(|reply| reply.reason().clone())
 }
 
 fn users(count: usize) -> Vec<String> {
@@ -235,4 +241,116 @@ async fn without_a_hook_nothing_is_imported_that_it_would_verify() {
     assert_eq!(counts(&reply.json), [0, 0, 1, 0]);
     let both = json!({ "options": { "verify_elsewhere": true, "without_password": true } });
     assert_eq!(send(&world.root, &[both]).await.reason(), "INVALID_FIELD");
+}
+
+#[tokio::test]
+async fn a_change_that_is_sent_twice_at_once_is_made_once_and_answered_twice() {
+    let hook = HookServer::start(Hook::Knows(RIGHT)).await;
+    for guards in [json!({ "client_token": "t-1" }), json!({ "client_token": "t-1", "expected_version": 1 })] {
+        let world = world(&hook).await;
+        let alice = world.caller("RAM_USER", "alice").await;
+        let mut change = json!({ "old_password": RIGHT, "new_password": "newpassword" });
+        change.as_object_mut().unwrap().extend(guards.as_object().unwrap().clone());
+        let before = hook.asked().len();
+        hook.hold(true);
+        let calls = (0..4).map(|_| {
+            tokio::spawn({
+                let (alice, change) = (alice.clone(), change.clone());
+                async move { alice.ok("ChangePassword", change).await }
+            })
+        });
+        let calls = calls.collect::<Vec<_>>();
+        hook.has_got(before + 1).await;
+        hook.hold(false);
+        for reply in join_all(calls).await {
+            assert_eq!(reply.unwrap()["version"], "2", "{guards}");
+        }
+        assert_eq!(hook.asked().len(), before + 1, "{guards}");
+        let attempts = world.root.ok("ListAttempts", json!({ "subject": self::alice() })).await;
+        assert_eq!(attempts["attempts"], Value::Null, "{guards}: {attempts}");
+    }
+}
+
+fn verify_from(origin: &str, password: &str) -> Value {
+    json!({ "subject": alice(), "password": password, "origin": origin })
+}
+
+#[tokio::test]
+async fn a_caller_that_has_to_wait_is_told_so_without_its_turn_at_the_hook() {
+    let hook = HookServer::start(Hook::Knows(RIGHT)).await;
+    let world = strict_world(&format!("http://{}/", hook.address), PATIENT, &["alice".to_owned()]).await;
+    let relay = world.service().await;
+    assert_eq!(relay.ok("VerifyPassword", verify_from("192.0.2.1", "wrong")).await["result"], "NOT_MATCHED");
+    hook.hold(true);
+    let other = relay.clone();
+    let held = tokio::spawn(async move { other.ok("VerifyPassword", verify_from("192.0.2.2", RIGHT)).await });
+    hook.has_got(2).await;
+    relay.err("VerifyPassword", verify_from("192.0.2.1", "wrong"), "TOO_MANY_ATTEMPTS").await;
+    hook.hold(false);
+    assert_eq!(held.await.unwrap()["result"], "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn guesses_that_are_kept_open_at_a_silent_hook_count_and_let_the_subject_in() {
+    let hook = HookServer::start(Hook::Hangs).await;
+    let world = strict_world(&format!("http://{}/", hook.address), "1000", &["alice".to_owned()]).await;
+    let relay = world.service().await;
+    let guesses = join_all((0..20).map(|_| relay.call("VerifyPassword", verify_from("192.0.2.1", "wrong")))).await;
+    let mut reasons: Vec<_> = guesses.iter().map(Reply::reason).collect();
+    reasons.sort_unstable();
+    assert_eq!(reasons[..2], ["HOOK_UNAVAILABLE", "TOO_MANY_ATTEMPTS"]);
+    assert_eq!(reasons[19], "TOO_MANY_ATTEMPTS");
+    assert_eq!(hook.asked().len(), 1);
+    hook.does(Hook::Knows(RIGHT));
+    assert_eq!(relay.ok("VerifyPassword", verify_from("192.0.2.2", RIGHT)).await["result"], "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn a_password_that_was_set_before_the_turn_at_the_hook_is_verified_here() {
+    let hook = HookServer::start(Hook::Knows(RIGHT)).await;
+    let world = world(&hook).await;
+    hook.hold(true);
+    let calls = [RIGHT, "newpassword", "wrong"].map(|password| {
+        let relay = world.service();
+        async move { relay.await.ok("VerifyPassword", request(password)).await["result"].clone() }
+    });
+    let [first, second, third] = calls;
+    let reset = async {
+        hook.has_got(1).await;
+        let reset = json!({ "subject": alice(), "password": "newpassword", "password_reset_required": true });
+        world.root.ok("ResetPassword", reset).await;
+        hook.hold(false);
+    };
+    let behind = async {
+        hook.has_got(1).await;
+        tokio::join!(second, third)
+    };
+    let (first, (), behind) = tokio::join!(first, reset, behind);
+    assert_eq!((first, behind), (json!("MATCHED_CURRENT"), (json!("CHANGE_REQUIRED"), json!("NOT_MATCHED"))));
+    assert_eq!(hook.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn the_questions_of_one_tenant_leave_places_for_the_others() {
+    let hook = HookServer::start(Hook::KnowsExceptOf("acme", RIGHT)).await;
+    let setup = Setup::default().with("hook.url", &format!("http://{}/", hook.address)).with("hook.concurrency", "4");
+    let world = setup.with("hook.timeout_milliseconds", PATIENT).start().await;
+    let users = users(6);
+    import_all(&world.root, &users).await;
+    let globex = world.tenant("globex").await;
+    import(&globex).await;
+    let relay = world.service().await;
+    for user in users {
+        let relay = relay.clone();
+        tokio::spawn(async move {
+            relay.call("VerifyPassword", json!({ "subject": { "ram_user": user }, "password": RIGHT })).await
+        });
+    }
+    hook.has_got(2).await;
+    let service = json!({ "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "relay" });
+    let token = globex.ok("IssueAccessToken", service).await["token"].as_str().unwrap().to_owned();
+    let reply = world.anybody().with_token(&token).ok("VerifyPassword", request(RIGHT)).await;
+    assert_eq!(reply["result"], "MATCHED_CURRENT");
+    let of_acme = hook.asked().iter().filter(|(_, question)| question["tenant"] == "acme").count();
+    assert_eq!(of_acme, 2);
 }

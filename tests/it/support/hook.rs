@@ -15,6 +15,8 @@ use tokio_rustls::TlsAcceptor;
 pub enum Hook {
     /// Compares the password with this one.
     Knows(&'static str),
+    /// The same, but never answers questions of this tenant.
+    KnowsExceptOf(&'static str, &'static str),
     /// Sends these bytes.
     Sends(String),
     /// Never answers.
@@ -79,10 +81,12 @@ impl HookServer {
         self.asked.lock().unwrap().push((head, question.clone()));
         self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         let does = self.does.lock().unwrap().clone();
+        let matched = |password: &str| with_body(&format!("{{\"matched\": {}}}", question["password"] == password));
         let answer = match does {
-            Hook::Knows(password) => with_body(&format!("{{\"matched\": {}}}", question["password"] == password)),
+            Hook::Knows(password) => matched(password),
+            Hook::KnowsExceptOf(tenant, password) if question["tenant"] != tenant => matched(password),
+            Hook::KnowsExceptOf(..) | Hook::Hangs => std::future::pending().await,
             Hook::Sends(answer) => answer,
-            Hook::Hangs => std::future::pending().await,
         };
         self.open.subscribe().wait_for(|is_open| *is_open).await.ok()?;
         self.now.fetch_sub(1, Ordering::SeqCst);
