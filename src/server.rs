@@ -279,9 +279,9 @@ impl Server {
         self.reloads.clone()
     }
 
-    /// Whether callers need TLS.
-    pub fn is_encrypted(&self) -> bool {
-        self.tls.is_some()
+    /// What the hash engine is and does.
+    pub fn hasher(&self) -> Arc<dyn HasherFigures> {
+        Arc::clone(&self.engine) as Arc<dyn HasherFigures>
     }
 
     /// Where the service is between start and stop, now and later.
@@ -291,7 +291,7 @@ impl Server {
 
     /// The metrics.
     pub fn metrics(&self) -> Metrics {
-        Metrics::new(Arc::clone(&self.engine) as Arc<dyn HasherFigures>, self.meter.clone())
+        Metrics::new(self.hasher(), self.meter.clone())
     }
 
     /// Issues the first operator's token, or none if an operator already has a valid one.

@@ -58,7 +58,7 @@ pub(super) async fn run(
 }
 
 /// The address for a question to a service on this machine, which listens there.
-pub(super) fn on_this_machine(is_encrypted: bool, listen: SocketAddr) -> String {
+fn on_this_machine(is_encrypted: bool, listen: SocketAddr) -> String {
     let scheme = if is_encrypted { "https://" } else { "" };
     format!("{scheme}{}", reachable(listen))
 }

@@ -10,7 +10,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::configuration::{load, load_and_log};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::healthcheck::on_this_machine;
 use super::settings::SettingArgs;
 use super::supervisor::Supervisor;
 use crate::ambient::SystemClock;
@@ -23,8 +22,8 @@ use crate::telemetry::{Level, scrapes};
 ///
 /// On SIGTERM or Ctrl-C, health changes to `NOT_SERVING`. The service still accepts all requests for the shutdown
 /// delay. Then it refuses new requests, and those in flight finish within the drain time. On SIGHUP, the files of TLS,
-/// the refused passwords, the policies, the issuers of JWTs, the pepper keys and the log level are read again. systemd is
-/// told of all of it (`Type=notify`).
+/// the refused passwords, the policies, the issuers of JWTs, the pepper keys and the log level are read again. The service
+/// tells systemd when it is ready, reloads and stops (`Type=notify`).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald serve --config /etc/credentiald.toml
@@ -133,11 +132,11 @@ pub(super) async fn serve(
     }
     let address = callers.grpc.local_addr().map_err(Failure::failed)?;
     tracing::info!(%address, "serving");
-    let asked_at = on_this_machine(server.is_encrypted(), address);
+    let hasher = server.hasher();
     tokio::select! {
         ended = server.serve(callers, stop) => ended.map_err(cant_serve)?,
         never = supervisor.follow(stage.clone()) => match never {},
-        never = supervisor.watch(&asked_at, stage.clone()) => match never {},
+        never = supervisor.watch(&*hasher, stage.clone()) => match never {},
     }
     tracing::info!("stopped");
     Ok(())

@@ -1,30 +1,26 @@
-//! What the supervisor that started the process is told: that it serves, reloads, stops, and still answers. systemd reads
-//! this from a socket that it names in the environment (`sd_notify(3)`).
+//! Tells the supervisor that started the process when the service is ready, reloads and stops, and that it still gets on.
+//! systemd reads this from a socket that it names in the environment (`sd_notify(3)`).
 
 use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::io;
+#[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tonic::transport::Channel;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
 
-use super::connection::connect;
 use super::environment::Environment;
-use super::failure::Failure;
-use super::tls::ClientTls;
+use crate::ports::{EngineFigures, HasherFigures};
 use crate::telemetry::Stage;
 
 /// A supervisor, or none.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     socket: Option<UnixDatagram>,
-    /// How often it has to hear that the service answers.
+    /// How often it has to hear that the process gets on.
     within: Option<Duration>,
 }
 
@@ -67,18 +63,20 @@ impl Supervisor {
         }
     }
 
-    /// Tells it, as often as it asks for, that the service at that address answers, for as long as it does, and until it stops.
-    pub(super) async fn watch(&self, address: &str, mut stage: watch::Receiver<Stage>) -> Infallible {
+    /// Tells it, as often as it asks for, that the process gets on, for as long as it does, and until it stops. Asked inside
+    /// the process: over its own port, a service that is full would not answer.
+    pub(super) async fn watch(&self, hasher: &dyn HasherFigures, mut stage: watch::Receiver<Stage>) -> Infallible {
         let Some(within) = self.within else { return std::future::pending().await };
-        let mut answers = Answers { address, client: None };
+        let mut workers = HashWorkers::default();
         loop {
-            // Four times, so that one answer that is late does not matter.
+            // Four times, so that one sign of life that is late does not matter.
             let pause = within / 4;
             let asked = async {
-                match tokio::time::timeout(pause, answers.next()).await {
-                    Ok(Ok(())) => self.tell("WATCHDOG=1"),
-                    Ok(Err(failure)) => tracing::warn!(%failure, "the service does not answer itself"),
-                    Err(_) => tracing::warn!("the service does not answer itself in time"),
+                // Connections are accepted in the task that this runs in, and served in other ones.
+                match tokio::time::timeout(pause, tokio::spawn(std::future::ready(()))).await {
+                    Ok(_) if workers.get_on(hasher) => self.tell("WATCHDOG=1"),
+                    Ok(_) => tracing::warn!("hashes wait, and none was begun since the last look"),
+                    Err(_) => tracing::warn!("tasks of the process do not run in time"),
                 }
                 tokio::time::sleep(pause).await;
             };
@@ -90,41 +88,30 @@ impl Supervisor {
     }
 }
 
-/// The service, asked over its own port. The connection is kept, so that a service whose connections are all taken still
-/// answers.
-struct Answers<'a> {
-    address: &'a str,
-    client: Option<HealthClient<Channel>>,
+/// Whether the hash workers get on.
+#[derive(Debug, Default)]
+struct HashWorkers {
+    /// The hashes that they had taken when they were last looked at.
+    taken: Option<u64>,
 }
 
-impl Answers<'_> {
-    /// Waits for an answer of any kind: a service that has lost its store answers, and starting it again would not help.
-    async fn next(&mut self) -> Result<(), Failure> {
-        let mut client = match self.client.take() {
-            Some(client) => client,
-            None => match connect(self.address, ClientTls::of_this_machine()).await {
-                Ok(channel) => HealthClient::new(channel),
-                Err(failure) => return tls_answer(failure),
-            },
-        };
-        match client.check(HealthCheckRequest::default()).await {
-            Ok(_) => {
-                self.client = Some(client);
-                Ok(())
-            }
-            Err(status) => tls_answer(Failure::caused("the connection is lost", &status)),
-        }
+impl HashWorkers {
+    /// Whether they have taken a hash since the last look, or none waits for them.
+    fn get_on(&mut self, hasher: &dyn HasherFigures) -> bool {
+        let EngineFigures { waiting, begun, abandoned, .. } = hasher.figures();
+        self.have_got_on(waiting, begun.saturating_add(abandoned))
+    }
+
+    fn have_got_on(&mut self, waiting: u32, taken: u64) -> bool {
+        let before = self.taken.replace(taken);
+        waiting == 0 || before != Some(taken)
     }
 }
 
-/// An alert of TLS is an answer as well: the service may require a client certificate.
-fn tls_answer(failure: Failure) -> Result<(), Failure> {
-    if failure.to_string().contains("alert: CertificateRequired") { Ok(()) } else { Err(failure) }
-}
-
-/// A socket to send to the one of that name. A name that begins with `@` is no file.
+/// A socket to send to the one of that name. On Linux, a name that begins with `@` is no file.
 fn connected(name: &[u8]) -> io::Result<UnixDatagram> {
     let address = match name {
+        #[cfg(target_os = "linux")]
         [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
         [b'/', ..] => SocketAddr::from_pathname(OsStr::from_bytes(name))?,
         _ => return Err(io::Error::other("it is neither a path nor an abstract name")),
@@ -135,7 +122,7 @@ fn connected(name: &[u8]) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// How often this process has to tell that it answers.
+/// How often this process has to tell that it gets on.
 fn watchdog(environment: &Environment) -> Option<Duration> {
     let is_meant = environment.text("WATCHDOG_PID").is_none_or(|id| id == std::process::id().to_string());
     let microseconds = environment.text("WATCHDOG_USEC")?.parse().ok()?;
@@ -146,19 +133,16 @@ fn watchdog(environment: &Environment) -> Option<Duration> {
 mod tests {
     use std::ffi::OsString;
 
-    use tokio::net::TcpListener;
-
     use super::*;
 
-    #[tokio::test]
-    async fn a_service_that_accepts_and_does_not_answer_is_not_alive() {
-        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = silent.local_addr().unwrap().to_string();
-        let mut answers = Answers { address: &address, client: None };
-        let answer = tokio::time::timeout(Duration::from_millis(100), answers.next()).await;
-        assert!(!matches!(answer, Ok(Ok(()))), "{answer:?}");
-        drop(silent);
-        assert!(answers.next().await.is_err());
+    #[test]
+    fn hash_workers_get_on_if_they_take_hashes_or_none_waits() {
+        let mut workers = HashWorkers::default();
+        let looks =
+            [(3, 0, true), (3, 0, false), (2, 1, true), (9, 1, false), (0, 1, true), (1, 1, false), (1, 2, true)];
+        for (look, (waiting, taken, gets_on)) in looks.into_iter().enumerate() {
+            assert_eq!(workers.have_got_on(waiting, taken), gets_on, "look {look}");
+        }
     }
 
     #[test]

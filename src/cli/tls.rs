@@ -110,11 +110,6 @@ enum Trust {
 }
 
 impl ClientTls {
-    /// Nothing to prove, for a question to this machine.
-    pub(super) const fn of_this_machine() -> Self {
-        Self { trust: Trust::Anything, identity: None }
-    }
-
     /// Whether it says anything that only TLS can do.
     pub(super) fn is_given(&self) -> bool {
         self.identity.is_some() || matches!(self.trust, Trust::Ca(_))
