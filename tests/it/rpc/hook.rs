@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 use super::imports::{counts, send};
 use super::upgrades::posture;
 use crate::support::certificates::Authority;
-use crate::support::client::Reply;
 use crate::support::hook::{Hook, HookServer, nowhere, with_body};
 use crate::support::installation::write_secretly;
-use crate::support::{Client, Setup, World};
+use crate::support::{Client, Reply, Setup, World};
 
 const RIGHT: &str = "p\u{e4}ss \"w\u{f6}rd\"";
 /// As long as is allowed: only one test needs a hook that is too slow.
@@ -123,7 +122,7 @@ async fn twice(relay: &Client, user: &str) -> [String; 2] {
     let (first, second) =
         (relay.call("VerifyPassword", request.clone()).await, relay.call("VerifyPassword", request).await);
     assert!(first.details().retry_info().is_some(), "{:?}", first.status);
-    [first, second].map(|reply| reply.reason().clone())
+    [first.reason(), second.reason()]
 }
 
 fn users(count: usize) -> Vec<String> {
