@@ -12,6 +12,7 @@ mod foreign_hashes;
 mod forwarded;
 mod full_disk;
 mod hang_up;
+mod hook;
 mod import;
 mod jwt;
 mod keyed_hashes;
