@@ -17,7 +17,7 @@ const PLACES: usize = 4096;
 
 /// The last decisions. Each request has one place, where it replaces what was there.
 pub(super) struct Remembered {
-    /// With a random key, so that nobody can choose names that share a place.
+    /// With a random key, so that callers can not choose names that share a place.
     hashes: RandomState,
     places: Vec<Mutex<Option<Box<Made>>>>,
 }

@@ -57,7 +57,8 @@ impl PasswordForm {
     }
 }
 
-/// Without leaving parts behind in memory: the buffer is large enough from the start, so that it is never moved.
+/// In a buffer that is wiped, and large enough from the start, so that it is never moved. The few characters at a time
+/// that the normalizer and the encoder hold are not wiped.
 fn utf8(characters: impl Iterator<Item = char>, bytes: usize) -> Zeroizing<Vec<u8>> {
     // No form grows UTF-8 more than elevenfold (Unicode Standard Annex #15, "Maximum Expansion Factors").
     let mut text = Zeroizing::new(Vec::with_capacity(bytes.saturating_mul(11)));

@@ -48,7 +48,7 @@ fn stored(hash: &str, is_key: impl Fn(&HmacKey) -> bool, context: Context<'_>) -
 }
 
 impl Keyed {
-    /// What is hashed in place of a password.
+    /// What is hashed in place of a password. It is wiped after use; the state of the HMAC is not.
     pub(in crate::hashing) fn of(&self, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, CantCompute> {
         let mac = Hmac::<Sha512>::new_from_slice(self.key.key.expose()).map_err(|_| CantCompute::Input)?;
         let mac = Zeroizing::new(<[u8; 64]>::from(mac.chain_update(password).finalize().into_bytes()));
@@ -59,7 +59,7 @@ impl Keyed {
         self.then.work(TEXT_BYTES)
     }
 
-    /// What stands before the normal form of the hash that follows.
+    /// The beginning of the normal form, before the hash that follows.
     pub(super) fn written(&self) -> String {
         format!("$flask-security$k={}", self.key.id)
     }
