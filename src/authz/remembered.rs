@@ -12,12 +12,14 @@ use crate::domain::caller::Caller;
 use crate::domain::resource::Resource;
 use crate::ports::{AccessRequest, Decision};
 
-/// How many decisions are remembered: some hundred bytes each.
+/// How many decisions are remembered.
 const PLACES: usize = 4096;
+/// The longest ids of policies and tags that are remembered with a decision, in bytes: in all places together, 8 MiB.
+const LONGEST: usize = 2048;
 
 /// The last decisions. Each request has one place, where it replaces what was there.
 pub(super) struct Remembered {
-    /// With a random key, so that callers can not choose names that share a place.
+    /// With a random key, so that callers cannot choose names that share a place.
     hashes: RandomState,
     places: Vec<Mutex<Option<Box<Made>>>>,
 }
@@ -51,8 +53,11 @@ impl Remembered {
         place.as_ref().filter(|made| made.is_for(request, policies)).map(|made| made.decision.clone())
     }
 
-    /// Remembers a decision that those policies made.
+    /// Remembers a decision that those policies made, unless it is too long.
     pub(super) fn put(&self, request: AccessRequest<'_>, policies: &Arc<Policies>, decision: &Decision) {
+        if length(request.resource, decision) > LONGEST {
+            return;
+        }
         let AccessRequest { caller, action, resource } = request;
         let (caller, resource, decision) = (caller.clone(), resource.clone(), decision.clone());
         let made = Made { policies: Arc::downgrade(policies), caller, action, resource, decision };
@@ -65,6 +70,16 @@ impl Remembered {
         let hash = self.hashes.hash_one(request);
         self.places.get(usize::try_from(hash % PLACES as u64).ok()?)
     }
+}
+
+/// The length of what has no short bound of its own.
+fn length(resource: &Resource, decision: &Decision) -> usize {
+    let (Decision::Permitted { policies } | Decision::Denied { policies }) = decision;
+    let tags = match resource {
+        Resource::Subject { tags, .. } => tags.iter().map(|(key, value)| key.len() + value.len()).sum(),
+        Resource::Installation | Resource::Tenant(_) | Resource::Instance { .. } => 0,
+    };
+    tags + policies.iter().map(String::len).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -134,6 +149,20 @@ mod tests {
             "@id(\"x\") permit (principal is Service, action == Action::\"admin:GetPasswordPolicy\", resource);",
         ));
         assert_eq!(ask(), [false, false, true, false]);
+    }
+
+    #[test]
+    fn a_long_decision_is_not_remembered() {
+        let policies = policies("@id(\"x\") permit (principal is Service, action, resource);");
+        let remembered = Remembered::default();
+        let caller = Caller::Operator(FreeName::parse("jane").unwrap());
+        for (length, is_remembered) in [(LONGEST, true), (LONGEST + 1, false)] {
+            let resource = Resource::Tenant(TenantName::parse(&format!("t{length}")).unwrap());
+            let request = AccessRequest { caller: &caller, action: Action::DescribeTenant, resource: &resource };
+            let decision = Decision::Denied { policies: vec!["x".repeat(length)] };
+            remembered.put(request, &policies, &decision);
+            assert_eq!(remembered.get(request, &policies), is_remembered.then_some(decision), "{length}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::reserve::{Ending, Reserved};
 use super::{Gates, SubjectPermit};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};
+use crate::domain::hash_problem::HashProblem;
 use crate::domain::password::Password;
 use crate::domain::subject::{SubjectId, SubjectKind};
 use crate::policy::{AcceptedPassword, Expiry};
@@ -218,7 +219,7 @@ impl Reserved<Loaded> {
     }
 
     /// Whether the new password matches one of those hashes, all checked in parallel. A damaged hash matches no
-    /// password.
+    /// password. One whose key is missing for now may match, and lets no password in.
     async fn is_any(
         &self,
         new: &PasswordToStore,
@@ -227,6 +228,7 @@ impl Reserved<Loaded> {
         for matched in join_all(hashes.map(|hash| self.hashes.verify(new.shared(), hash))).await {
             match matched {
                 Ok(true) => return Ok(Checked::Reused),
+                Err(error @ HasherError::Unreadable(HashProblem::KeyMissing(_))) => return Err(error.into()),
                 Ok(false) | Err(HasherError::Unreadable(_)) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::json;
 
 use super::installation::{Installation, outcome, write_secretly};
-use super::metrics::{get, scraped_at, value};
+use super::metrics::{get, scraped_at};
 use super::secrets::{PART_OF_A_PASSWORD, PART_OF_A_TOKEN, Secrets, Seen};
 use super::tenant::{token, verification};
 use crate::support::hook::{Hook, HookServer, with_body};
@@ -34,7 +34,7 @@ async fn the_hook_alone_gets_the_password_and_its_token() {
     let seen = Seen::default();
     let verify = async |password| {
         let reply = seen.call(&acme.relay, "VerifyPassword", verification("alice", password)).await;
-        reply.json["result"].as_str().map_or_else(|| reply.reason().to_owned(), str::to_owned)
+        reply.json["result"].as_str().map_or_else(|| reply.reason().clone(), str::to_owned)
     };
     assert_eq!(verify(WRONG).await, "NOT_MATCHED");
     let echoed = |status: &str| format!("HTTP/1.1 {status}\r\nContent-Length: 15\r\nX-Token: {TOKEN}\r\n\r\n{RIGHT}");
@@ -51,8 +51,8 @@ async fn the_hook_alone_gets_the_password_and_its_token() {
     );
 
     let metrics = get(scraped_at(&serving), "/metrics");
-    for (outcome, count) in [("matched", 1.0), ("not_matched", 1.0), ("unavailable", 4.0)] {
-        assert_eq!(value(&metrics, &format!("credentiald_hook_answers_total{{outcome=\"{outcome}\"}}")), count);
+    for counted in ["outcome=\"matched\"} 1\n", "outcome=\"not_matched\"} 1\n", "outcome=\"unavailable\"} 4\n"] {
+        assert!(metrics.contains(&format!("credentiald_hook_answers_total{{{counted}")), "{counted} in {metrics}");
     }
     let events = command(&["audit", "list", "--json"]).printed();
     let taken_over = events.lines().filter(|event| event.contains("\"taken-over\"")).count();
@@ -64,7 +64,9 @@ async fn the_hook_alone_gets_the_password_and_its_token() {
     }
     seen.files(&installation.data());
     let mut secrets = Secrets::new();
-    [RIGHT, WRONG].iter().for_each(|password| secrets.add(password, PART_OF_A_PASSWORD));
+    for password in [RIGHT, WRONG] {
+        secrets.add(password, PART_OF_A_PASSWORD);
+    }
     secrets.add(TOKEN, PART_OF_A_TOKEN);
     for (place, bytes) in seen.all() {
         assert_eq!(secrets.found_in(&bytes), BTreeSet::new(), "in {place}");
