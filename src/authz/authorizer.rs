@@ -86,18 +86,16 @@ impl CedarAuthorizer {
         Ok(Prepared { own, of_included, entities })
     }
 
-    /// Decides by the policies in force, and reports policies that fail.
-    pub(super) fn decide_prepared(&self, prepared: &Prepared, policies: &Policies) -> Decision {
+    /// Decides by the policies in force, and reports policies that fail. Returns whether none did, too.
+    pub(super) fn decide_prepared(&self, prepared: &Prepared, policies: &Policies) -> (Decision, bool) {
         let response = prepared.evaluate(policies);
-        if has_failures(&response) {
-            self.report(&response);
+        let mut failed = response.diagnostics().errors().peekable();
+        let is_sound = failed.peek().is_none();
+        if !is_sound {
+            self.meter.count(Counter::PolicyFailures);
         }
-        decision(&response)
-    }
-
-    fn report(&self, failed: &Response) {
-        self.meter.count(Counter::PolicyFailures);
-        failed.diagnostics().errors().for_each(|error| tracing::error!(%error, "denied: a policy failed"));
+        failed.for_each(|error| tracing::error!(%error, "denied: a policy failed"));
+        (decision(&response), is_sound)
     }
 }
 
@@ -142,20 +140,13 @@ impl Authorizer for CedarAuthorizer {
             Ok(prepared) => prepared,
             Err(error) => return refused(request, error.as_ref()),
         };
-        let response = prepared.evaluate(&policies);
-        let decision = decision(&response);
-        if has_failures(&response) {
-            // Reported each time, so not remembered.
-            self.report(&response);
-        } else {
+        let (decision, is_sound) = self.decide_prepared(&prepared, &policies);
+        // A failure is reported each time, so it is not remembered.
+        if is_sound {
             self.remembered.put(request, &policies, &decision);
         }
         decision
     }
-}
-
-fn has_failures(response: &Response) -> bool {
-    response.diagnostics().errors().next().is_some()
 }
 
 /// Cedar skips a policy that fails. If it was a forbid, skipping it could permit: so any failure denies.

@@ -71,7 +71,7 @@ impl Authorizer for ComparingAuthorizer {
         let policies = self.in_force.policies();
         match self.in_force.prepare(request, &policies) {
             Ok(prepared) => {
-                let decision = self.in_force.decide_prepared(&prepared, &policies);
+                let (decision, _) = self.in_force.decide_prepared(&prepared, &policies);
                 self.compare(request, &prepared, &policies, &decision);
                 decision
             }

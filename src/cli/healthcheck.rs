@@ -1,6 +1,5 @@
 //! `healthcheck`.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
@@ -48,19 +47,14 @@ pub(super) async fn run(
         (address.clone(), tls)
     } else {
         let config = load_offline(&args.settings, environment)?.config;
-        (on_this_machine(config.tls.certificate_file.is_some(), config.server.listen), tls.trusting_anything())
+        let scheme = if config.tls.certificate_file.is_some() { "https://" } else { "" };
+        (format!("{scheme}{}", reachable(config.server.listen)), tls.trusting_anything())
     };
     let status = tokio::time::timeout(ANSWER_WITHIN, ask(&address, tls)).await;
     match status.map_err(|_| Failure::failed(format!("{address} does not answer")))?? {
         ServingStatus::Serving => terminal.print("serving"),
         _ => Err(Failure::failed(format!("{address} is not serving"))),
     }
-}
-
-/// The address for a question to a service on this machine, which listens there.
-fn on_this_machine(is_encrypted: bool, listen: SocketAddr) -> String {
-    let scheme = if is_encrypted { "https://" } else { "" };
-    format!("{scheme}{}", reachable(listen))
 }
 
 async fn ask(address: &str, tls: ClientTls) -> Result<ServingStatus, Failure> {

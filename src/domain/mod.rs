@@ -17,6 +17,7 @@ pub mod field;
 pub mod hash_problem;
 pub mod named_caller;
 pub mod names;
+pub mod names_in_list;
 pub mod opt_in_algorithm;
 pub mod overlap;
 pub mod page;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::names_in_list::names_in_list;
+
 /// An algorithm that is too weak to be imported unasked, or that only few need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptInAlgorithm {
@@ -95,13 +97,8 @@ impl AllowedAlgorithms {
     /// # Errors
     /// A name is unknown: the text is a list of those that there are.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let names = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
-        let mut allowed = Self::default();
-        for name in names {
-            let known = OptInAlgorithm::ALL.into_iter().find(|algorithm| algorithm.as_str() == name);
-            allowed.0 |= 1 << known.ok_or_else(Self::expected)? as u32;
-        }
-        Ok(allowed)
+        let named = names_in_list(text, &OptInAlgorithm::ALL, OptInAlgorithm::as_str)?;
+        Ok(Self(named.into_iter().fold(0, |allowed, algorithm| allowed | 1 << algorithm as u32)))
     }
 
     /// Whether hashes of an algorithm may be imported.
@@ -112,10 +109,6 @@ impl AllowedAlgorithms {
     /// Whether an algorithm is allowed whose hashes need a key of their system.
     pub const fn allows_any_with_key(self) -> bool {
         self.allows(OptInAlgorithm::FirebaseScrypt) || self.allows(OptInAlgorithm::FlaskSecurity)
-    }
-
-    fn expected() -> String {
-        format!("must be names of {}, separated by commas", OptInAlgorithm::ALL.map(OptInAlgorithm::as_str).join(", "))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The bytes that a system may have hashed of a password that Unicode can write in several ways.
 
+use super::names_in_list::names_in_list;
 use super::password::Password;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
@@ -78,22 +79,13 @@ impl TriedForms {
     /// # Errors
     /// A name is unknown: the text is a list of those that there are.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let names = text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
-        let mut forms = Self::default();
-        for name in names {
-            let known = PasswordForm::NAMED.into_iter().find(|form| form.as_str() == name);
-            forms.0 |= 1 << known.ok_or_else(Self::expected)? as u8;
-        }
-        Ok(forms)
+        let named = names_in_list(text, &PasswordForm::NAMED, PasswordForm::as_str)?;
+        Ok(Self(named.into_iter().fold(0, |forms, form| forms | 1 << form as u8)))
     }
 
     /// Each of them.
     pub fn iter(self) -> impl Iterator<Item = PasswordForm> {
         PasswordForm::NAMED.into_iter().filter(move |form| self.0 & 1 << *form as u8 != 0)
-    }
-
-    fn expected() -> String {
-        format!("must be names of {}, separated by commas", PasswordForm::NAMED.map(PasswordForm::as_str).join(", "))
     }
 }
 

@@ -39,7 +39,7 @@ impl Activity {
         self.state.send_if_modified(|state| {
             state.open += 1;
             state.changed = now;
-            // Nobody waits for this: who waits for silence looks again when its time is up.
+            // A wait for silence looks again when its time is up.
             false
         });
         OpenStream(Arc::clone(self))
