@@ -1,6 +1,7 @@
 //! The address of a running service, what is trusted there, and the credentials for it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use tonic::Request;
@@ -78,6 +79,14 @@ impl CallerArgs {
 pub(super) struct Authorization(Option<MetadataValue<Ascii>>);
 
 impl Authorization {
+    /// A request with the header, and with a deadline.
+    pub(super) fn request<T>(&self, message: T, within: Duration) -> Request<T> {
+        let mut request = Request::new(message);
+        self.apply(&mut request);
+        request.set_timeout(within);
+        request
+    }
+
     /// Adds the header to a request.
     pub(super) fn apply<T>(&self, request: &mut Request<T>) {
         if let Some(value) = &self.0 {

@@ -8,6 +8,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::failure::Failure;
 use super::tls::{ClientTls, advice};
+use crate::service::error::with_causes;
 
 /// How long TCP and TLS may take together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -39,15 +40,16 @@ pub(super) async fn connect(address: &str, tls: ClientTls) -> Result<Channel, Fa
     let cant_reach = format!("can't reach {address}");
     match tokio::time::timeout(CONNECT_WITHIN, endpoint.connect()).await {
         Ok(connected) => connected.map_err(|error| lost(cant_reach, &error)),
-        Err(_) => Err(Failure::failed(format!("{cant_reach}: no answer within {} seconds", CONNECT_WITHIN.as_secs()))),
+        Err(_) => Err(Failure::NotNow(format!("{cant_reach}: no answer within {} seconds", CONNECT_WITHIN.as_secs()))),
     }
 }
 
-/// A failure of the connection, with its causes and with advice.
+/// A failure of the connection, with its causes, and with advice if it does not pass by itself.
 pub(super) fn lost(context: String, error: &(dyn Error + 'static)) -> Failure {
-    match (Failure::caused(context, error), advice(error)) {
-        (Failure::Failed(text), Some(advice)) => Failure::Failed(format!("{text}\n  {advice}")),
-        (failure, _) => failure,
+    let text = with_causes(context, Some(error));
+    match advice(error) {
+        Some(advice) => Failure::Failed(format!("{text}\n  {advice}")),
+        None => Failure::NotNow(text),
     }
 }
 

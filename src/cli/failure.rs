@@ -12,6 +12,12 @@ use crate::service::error::with_causes;
 pub(super) enum Failure {
     /// It could not be done.
     Failed(String),
+    /// It can be done later: the service is away, overloaded or too slow, or makes the caller wait.
+    NotNow(String),
+    /// A password is wrong.
+    WrongPassword(String),
+    /// A password is right, but can't be used before it is changed.
+    PasswordToChange(String),
     /// The arguments are wrong.
     Usage(String),
     /// The configuration is bad. Holds every mistake.
@@ -29,11 +35,23 @@ impl Failure {
         Self::Failed(with_causes(context.to_string(), Some(cause)))
     }
 
-    /// 1 failed, 2 usage, 78 bad configuration (`EX_CONFIG` of sysexits.h).
+    /// The same, for a command that has one exit status for all that fails.
+    pub(super) fn lasting(self) -> Self {
+        match self {
+            Self::NotNow(message) => Self::Failed(message),
+            other => other,
+        }
+    }
+
+    /// 1 failed, 2 usage, 3 wrong password, 4 a password that has to be changed, 75 not now, 78 bad configuration. The last
+    /// two are `EX_TEMPFAIL` and `EX_CONFIG` of sysexits.h.
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
+            Self::WrongPassword(_) => 3,
+            Self::PasswordToChange(_) => 4,
+            Self::NotNow(_) => 75,
             Self::BadConfiguration(_) => 78,
         })
     }
@@ -48,7 +66,11 @@ impl From<Vec<Mistake>> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(message) | Self::Usage(message) => write!(formatter, "error: {message}"),
+            Self::Failed(message)
+            | Self::Usage(message)
+            | Self::WrongPassword(message)
+            | Self::PasswordToChange(message)
+            | Self::NotNow(message) => write!(formatter, "error: {message}"),
             Self::BadConfiguration(mistakes) => {
                 let noun = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
                 write!(formatter, "error: {} {noun} in the configuration", mistakes.len())?;

@@ -51,7 +51,7 @@ pub(super) async fn run(
         (format!("{scheme}{}", reachable(config.server.listen)), tls.trusting_anything())
     };
     let status = tokio::time::timeout(ANSWER_WITHIN, ask(&address, tls)).await;
-    match status.map_err(|_| Failure::failed(format!("{address} does not answer")))?? {
+    match status.map_err(|_| Failure::failed(format!("{address} does not answer")))?.map_err(Failure::lasting)? {
         ServingStatus::Serving => terminal.print("serving"),
         _ => Err(Failure::failed(format!("{address} is not serving"))),
     }

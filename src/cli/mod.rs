@@ -17,8 +17,10 @@ mod file_format;
 mod hash_cost;
 mod healthcheck;
 mod import;
+mod keyboard;
 mod migrate;
 mod new_file;
+mod password;
 mod pepper;
 mod policy;
 mod privacy;
@@ -49,8 +51,10 @@ Examples:
   credentiald bootstrap --config c.toml       create the first operator token
   credentiald serve --config c.toml           serve until SIGTERM
   credentiald admin list-tenants --json       administer a running service
+  credentiald verify --ram-user alice         verify a password
+  credentiald change                          change your own password
 
-Exit status: 0 done, 1 failed, 2 usage, 78 bad configuration.";
+Exit status: 0 done, 1 failed, 2 usage, 3 wrong password, 4 password to be changed,\n75 not now, 78 bad configuration.";
 
 /// A gRPC service through which people and programs change passwords.
 #[derive(Debug, Parser)]
@@ -82,6 +86,8 @@ enum Command {
     /// Check, test and explain the policies that permissions come from.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    Verify(password::verify::VerifyArgs),
+    Change(password::change::ChangeArgs),
     HashCost(hash_cost::HashCostArgs),
     Admin(admin::AdminArgs),
     /// Read the audit log, and check that it is complete and unaltered.
@@ -95,8 +101,7 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// Runs the command that the arguments name, and returns its exit status: 0 done, 1 failed, 2 usage, 78 bad
-/// configuration.
+/// Runs the command that the arguments name, and returns its exit status, as `Failure::exit_code` has it.
 pub fn run(
     arguments: impl Iterator<Item = OsString>,
     environment: impl Iterator<Item = (OsString, OsString)>,
@@ -129,6 +134,8 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Pepper(command) => block_on(pepper::run(&command, environment, terminal)),
         Command::Blocklist(command) => blocklist::run(&command, terminal),
         Command::Policy(command) => on_a_thread(|| policy::run(&command, environment, terminal)),
+        Command::Verify(args) => block_on(password::verify::run(&args, environment, terminal)),
+        Command::Change(args) => block_on(password::change::run(&args, environment, terminal)),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
         Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
         Command::Audit(command) => block_on(audit::run(&command, environment, terminal)),

@@ -1,9 +1,10 @@
 //! Commands print and read only here.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
 use super::failure::Failure;
+use super::keyboard::{Hidden, typed_line};
 use crate::domain::text::BYTE_ORDER_MARK;
 
 /// More than any password, token or list that is piped into a command.
@@ -14,12 +15,15 @@ pub(super) struct Terminal {
     output: Box<dyn Write + Send>,
     errors: Box<dyn Write + Send>,
     input: Box<dyn Read + Send>,
+    /// Whether somebody types the input.
+    is_typed: bool,
 }
 
 impl Terminal {
     /// The process's own.
     pub(super) fn standard() -> Self {
-        Self { output: Box::new(io::stdout()), errors: Box::new(io::stderr()), input: Box::new(io::stdin()) }
+        let is_typed = io::stdin().is_terminal();
+        Self { output: Box::new(io::stdout()), errors: Box::new(io::stderr()), input: Box::new(io::stdin()), is_typed }
     }
 
     /// Any three, for a test.
@@ -29,7 +33,7 @@ impl Terminal {
         errors: Box<dyn Write + Send>,
         input: Box<dyn Read + Send>,
     ) -> Self {
-        Self { output, errors, input }
+        Self { output, errors, input, is_typed: false }
     }
 
     /// Prints a text and a line end. A closed pipe is no failure: `credentiald … | head` is fine.
@@ -57,8 +61,66 @@ impl Terminal {
         ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2))
     }
 
+    /// Reads a secret. If somebody types, asks for it and does not show it; otherwise reads standard input to its end, if that
+    /// is wanted.
+    pub(super) fn secret(&mut self, name: &str, from_input: bool) -> Result<String, Failure> {
+        if self.is_typed {
+            let _hidden = Hidden::begin()?;
+            self.ask(name)
+        } else if from_input {
+            self.read()
+        } else {
+            Err(no_terminal())
+        }
+    }
+
+    /// Reads a secret to set. Whoever types it does so twice, because it is not shown.
+    pub(super) fn new_secret(&mut self, from_input: bool) -> Result<String, Failure> {
+        if !self.is_typed {
+            return self.secret("New password", from_input);
+        }
+        let _hidden = Hidden::begin()?;
+        self.ask_twice()
+    }
+
+    /// Reads the old secret, if there is one, and the new one: from standard input, each on a line.
+    pub(super) fn change_of_secret(&mut self, has_old: bool, from_input: bool) -> Result<(String, String), Failure> {
+        if self.is_typed {
+            let _hidden = Hidden::begin()?;
+            let old = if has_old { self.ask("Old password")? } else { String::new() };
+            return Ok((old, self.ask_twice()?));
+        }
+        if !from_input {
+            return Err(no_terminal());
+        }
+        let text = self.read()?;
+        let lines: Vec<_> = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
+        match lines[..] {
+            [new] if !has_old => Ok((String::new(), new.to_owned())),
+            [old, new] if has_old => Ok((old.to_owned(), new.to_owned())),
+            _ => {
+                let wanted =
+                    if has_old { "two lines, the old and the new password" } else { "one line, the new password" };
+                Err(Failure::Usage(format!("standard input must hold {wanted}; it holds {} lines", lines.len())))
+            }
+        }
+    }
+
+    /// Asks for a line that is typed and not shown.
+    fn ask(&mut self, name: &str) -> Result<String, Failure> {
+        let _ = write!(self.errors, "{name} (not shown): ").and_then(|()| self.errors.flush());
+        let line = typed_line(&mut self.input);
+        let _ = writeln!(self.errors);
+        line.map_err(|error| Failure::caused("no password was typed", &error))
+    }
+
+    fn ask_twice(&mut self) -> Result<String, Failure> {
+        let new = self.ask("New password")?;
+        if self.ask("New password again")? == new { Ok(new) } else { Err(Failure::failed("the new passwords differ")) }
+    }
+
     /// Reads standard input to its end. Drops a byte order mark at the start and one line end at the end.
-    pub(super) fn read(&mut self) -> Result<String, Failure> {
+    fn read(&mut self) -> Result<String, Failure> {
         let mut text = String::new();
         let mut input = self.input.by_ref().take(MAX_INPUT_BYTES + 1);
         input.read_to_string(&mut text).map_err(|error| Failure::caused("can't read standard input", &error))?;
@@ -78,9 +140,25 @@ impl Terminal {
     }
 }
 
+fn no_terminal() -> Failure {
+    Failure::Usage("standard input is no terminal to ask at: give the password with --password-stdin".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_has_the_old_and_the_new_password_on_a_line_each() {
+        let change = |input: &'static [u8], has_old| {
+            Terminal::of(Box::new(io::sink()), Box::new(io::sink()), Box::new(input)).change_of_secret(has_old, true)
+        };
+        assert_eq!(change(b" o ld\nnew\r\n", true).unwrap(), (" o ld".to_owned(), "new".to_owned()));
+        assert_eq!(change(b"new", false).unwrap(), (String::new(), "new".to_owned()));
+        for (input, has_old) in [(&b"new\n"[..], true), (b"old\nnew\n\n", true), (b"old\nnew\n", false)] {
+            assert!(matches!(change(input, has_old), Err(Failure::Usage(_))), "{input:?}");
+        }
+    }
 
     fn read(input: &'static [u8]) -> Result<String, Failure> {
         Terminal::of(Box::new(io::sink()), Box::new(io::sink()), Box::new(input)).read()

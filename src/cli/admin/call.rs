@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use prost::Message;
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor, Value};
+use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
 
 use super::{refusal, schema};
 use crate::cli::caller::Authorization;
@@ -64,14 +64,12 @@ impl Client {
     }
 
     async fn once(&self, message: DynamicMessage) -> Result<DynamicMessage, Failure> {
-        let mut request = Request::new(message);
-        self.authorization.apply(&mut request);
-        request.set_timeout(ANSWER_WITHIN);
+        let request = self.authorization.request(message, ANSWER_WITHIN);
         let mut client = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_RESPONSE_BYTES);
         client.ready().await.map_err(|error| lost("the connection was lost".to_owned(), &error))?;
         let codec = DynamicCodec(self.method.output());
         let response = client.unary(request, self.path.clone(), codec).await;
-        response.map(tonic::Response::into_inner).map_err(|status| Failure::Failed(refusal::text(&status)))
+        response.map(tonic::Response::into_inner).map_err(|status| refusal::failure(&status))
     }
 }
 

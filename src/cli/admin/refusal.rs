@@ -2,12 +2,30 @@
 
 use std::error::Error;
 
-use tonic::Status;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use crate::cli::failure::Failure;
 use crate::cli::tls::advice;
 use crate::domain::text::printable;
 use crate::service::error::with_causes;
+
+/// The failure of a command whose call was answered so.
+pub(in crate::cli) fn failure(status: &Status) -> Failure {
+    let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+    let text = text(status);
+    match (status.code(), reason.as_deref()) {
+        (_, Some("OLD_PASSWORD_INCORRECT")) => Failure::WrongPassword(text),
+        (_, Some("TOO_MANY_ATTEMPTS")) | (Code::Unavailable | Code::DeadlineExceeded, Some(_)) => Failure::NotNow(text),
+        // The errors of the transport have no reason. Those that stay have advice.
+        (Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown, None)
+            if advice(status).is_none() =>
+        {
+            Failure::NotNow(text)
+        }
+        _ => Failure::Failed(text),
+    }
+}
 
 /// The message, and the details on the lines below.
 pub(in crate::cli) fn text(status: &Status) -> String {
@@ -66,6 +84,36 @@ mod tests {
         let expected = "invalid fields\n  reason: INVALID_FIELD\n  domain_name: is required\n  \
                         region: bad\\n\\u{1b}[2J\n  request id: REQUEST-1";
         assert_eq!(text(&status), expected);
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_stays() {
+        let status = |code: Code, reason: &str| {
+            let mut details = ErrorDetails::new();
+            if !reason.is_empty() {
+                details.set_error_info(reason, "credential.v1", std::collections::HashMap::new());
+            }
+            Status::with_error_details(code, "no", details)
+        };
+        for (code, reason) in [
+            (Code::ResourceExhausted, "TOO_MANY_ATTEMPTS"),
+            (Code::Unavailable, "OVERLOADED"),
+            (Code::DeadlineExceeded, "DEADLINE_TOO_SHORT"),
+            (Code::Unavailable, ""),
+            (Code::Cancelled, ""),
+        ] {
+            assert!(matches!(failure(&status(code, reason)), Failure::NotNow(_)), "{code:?} {reason}");
+        }
+        for (code, reason) in [
+            (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+            (Code::PermissionDenied, "ACCESS_DENIED"),
+            (Code::Unauthenticated, "UNAUTHENTICATED"),
+            (Code::InvalidArgument, "INVALID_FIELD"),
+        ] {
+            assert!(matches!(failure(&status(code, reason)), Failure::Failed(_)), "{code:?} {reason}");
+        }
+        let wrong = failure(&status(Code::InvalidArgument, "OLD_PASSWORD_INCORRECT"));
+        assert!(matches!(wrong, Failure::WrongPassword(_)));
     }
 
     #[test]

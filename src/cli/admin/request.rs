@@ -27,7 +27,7 @@ pub(super) fn build(
 fn value_of(argument: &Argument, matches: &ArgMatches, terminal: &mut Terminal) -> Result<Option<Value>, Failure> {
     let name = argument.name();
     Ok(match &argument.form {
-        Form::Secret if matches.get_flag(&name) => Some(Value::String(terminal.read()?)),
+        Form::Secret if matches.get_flag(&name) => Some(Value::String(terminal.new_secret(true)?)),
         Form::Switch if matches.get_flag(&name) => Some(Value::Bool(true)),
         Form::Secret | Form::Switch => None,
         Form::Text => matches.get_one::<String>(&name).cloned().map(Value::String),

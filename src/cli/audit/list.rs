@@ -115,9 +115,8 @@ async fn print(
     let (follow, mut cursor) = (request.follow, request.cursor.clone());
     let mut request = Request::new(request);
     authorization.apply(&mut request);
-    let refused = |status: &tonic::Status| Failure::failed(refusal::text(status));
     let replies = AdminServiceClient::new(channel).list_audit_events(request).await;
-    let mut replies = replies.map_err(|status| refused(&status))?.into_inner();
+    let mut replies = replies.map_err(|status| refusal::failure(&status))?.into_inner();
     let descriptor = as_json.then(event_descriptor).transpose()?;
     loop {
         match replies.message().await {
@@ -135,7 +134,7 @@ async fn print(
                 if follow && !cursor.is_empty() {
                     terminal.complain(&format!("resume with --cursor {}", printable(&cursor)));
                 }
-                return Err(refused(&status));
+                return Err(refusal::failure(&status));
             }
         }
     }

@@ -33,6 +33,8 @@ fn every_command_has_help() {
         "pepper",
         "blocklist",
         "policy",
+        "verify",
+        "change",
         "hash-cost",
         "admin",
         "audit",

@@ -1,4 +1,5 @@
-//! How commands end: 0 done, 1 failed, 2 usage, 78 bad configuration.
+//! How commands end: 0 done, 1 failed, 2 usage, 75 not now, 78 bad configuration. The statuses of passwords are in
+//! `process/passwords.rs`.
 
 use std::net::TcpListener;
 
@@ -19,6 +20,10 @@ fn what_can_not_be_understood_is_usage() {
         &["admin", "create-tenant", "--no-such-field", "x"],
         &["admin", "list-tenants", "--limit", "0"],
         &["completions", "no-such-shell"],
+        &["verify", "--ram-user", "a", "--mail-domain", "b"],
+        &["verify", "--ram-user", "a", "--instance-id", "b"],
+        &["verify", "--ram-user", "a", "--password", "on-the-command-line"],
+        &["change", "--mail-domain", "a", "--instance-id", "b", "--account-name", "c"],
     ] {
         let outcome = credentiald(arguments, &[]);
         assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{arguments:?}");
@@ -38,11 +43,11 @@ fn an_administrator_without_a_token_sees_where_to_put_one() {
 }
 
 #[test]
-fn a_service_that_is_not_there_is_a_failure() {
+fn a_service_that_is_not_there_may_be_there_later() {
     let address = nobody();
     let (_folder, token) = file("some-token\n");
     let admin = credentiald(&["admin", "list-tenants", "--address", &address, "--token-file", &token], &[]);
-    assert_eq!(admin.status, 1);
+    assert_eq!(admin.status, 75);
     assert!(admin.stderr.starts_with(&format!("error: can't reach {address}")), "{}", admin.stderr);
     assert_eq!(credentiald(&["healthcheck", "--address", &address], &[]).status, 1);
     assert_eq!(credentiald(&["healthcheck"], &[("CREDENTIALD_SERVER_LISTEN", &address)]).status, 1);

@@ -22,6 +22,7 @@ mod memory;
 mod metrics;
 mod mounted_secrets;
 mod operator;
+mod passwords;
 mod pepper;
 mod policies;
 mod postgres;

@@ -65,7 +65,12 @@ impl Installation {
 
     /// Runs the binary to its end, as the administrator with that token, with that on standard input.
     pub fn admin(&self, address: &str, token: &str, arguments: &[&str], input: &str) -> Outcome {
-        let mut command = self.calling(address, token, &[&["admin"], arguments].concat());
+        self.call(address, token, &[&["admin"], arguments].concat(), input)
+    }
+
+    /// Runs the binary to its end, as the caller with that token, with that on standard input.
+    pub fn call(&self, address: &str, token: &str, arguments: &[&str], input: &str) -> Outcome {
+        let mut command = self.calling(address, token, arguments);
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(input.as_bytes()).unwrap();
         file.rewind().unwrap();

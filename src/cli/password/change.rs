@@ -1,0 +1,192 @@
+//! `change`.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+use uuid::Builder;
+
+use super::ConnectionArgs;
+use super::subject::AccountArgs;
+use crate::ambient::SystemEntropy;
+use crate::cli::admin::refusal;
+use crate::cli::caller::Authorization;
+use crate::cli::environment::Environment;
+use crate::cli::failure::Failure;
+use crate::cli::terminal::Terminal;
+use crate::grpc::generated::credential::v1 as wire;
+use crate::ports::Entropy;
+use wire::credential_service_client::CredentialServiceClient;
+
+/// How often a change is sent whose outcome is unknown. Its client token makes that safe.
+const SENDINGS: usize = 3;
+
+/// Change a password: your own, or that of a mail domain or of an account of an instance.
+///
+/// Calls a running service. Asks for the old password, which a mail domain has not, and twice for the new one, without showing
+/// them. Exit status 0 if the password was changed, 3 if the old password is wrong, 75 if it can't be changed now.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  export CREDENTIALD_TOKEN_FILE=alice.token
+  credentiald change
+  credentiald change --mail-domain example.com
+  printf '%s\\n' \"$OLD\" \"$NEW\" | credentiald change --instance-id r-1 --account-name app --password-stdin")]
+pub(in crate::cli) struct ChangeArgs {
+    /// Mail domain, by its domain name.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["instance_id", "account_name"])]
+    mail_domain: Option<String>,
+    #[command(flatten)]
+    account: AccountArgs,
+    /// Change only if the credential is at this version.
+    #[arg(long, value_name = "NUMBER")]
+    expected_version: Option<u64>,
+    /// Read the old password and the new one from standard input, each on a line. For a mail domain only the new one.
+    #[arg(long)]
+    password_stdin: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// A change to make. Without a domain and an account it is that of the caller's own password.
+struct Change {
+    mail_domain: Option<String>,
+    account: Option<wire::InstanceAccountName>,
+    old: String,
+    new: String,
+    expected_version: Option<u64>,
+    client_token: String,
+}
+
+pub(in crate::cli) async fn run(
+    args: &ChangeArgs,
+    environment: &Environment,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let (channel, authorization) = args.connection.connect(environment).await?;
+    let (old, new) = terminal.change_of_secret(args.mail_domain.is_none(), args.password_stdin)?;
+    let mut id = [0; 16];
+    SystemEntropy.fill(&mut id);
+    let change = Change {
+        account: args.account.name(),
+        mail_domain: args.mail_domain.clone(),
+        old,
+        new,
+        expected_version: args.expected_version,
+        client_token: Builder::from_random_bytes(id).into_uuid().to_string(),
+    };
+    let send = || change.send(CredentialServiceClient::new(channel.clone()), &authorization, args.connection.within());
+    let version = args.connection.in_time(settled(send)).await?;
+    terminal.print(&if args.json {
+        format!("{:#}", json!({ "version": version }))
+    } else {
+        format!("the password was changed: its version is {version}")
+    })
+}
+
+impl Change {
+    /// Sends it, and returns the version that it made.
+    async fn send(
+        &self,
+        mut client: CredentialServiceClient<Channel>,
+        authorization: &Authorization,
+        within: Duration,
+    ) -> Result<u64, Status> {
+        let Self { mail_domain, account, old, new, expected_version, client_token } = self;
+        let (old, new, client_token) = (|| old.clone(), || new.clone(), || client_token.clone());
+        let expected_version = *expected_version;
+        if let Some(domain_name) = mail_domain.clone() {
+            let (password, client_token) = (new(), client_token());
+            let request = wire::ModifyPwByDomainRequest { domain_name, password, expected_version, client_token };
+            let response = client.modify_pw_by_domain(authorization.request(request, within)).await?;
+            return Ok(response.into_inner().version);
+        }
+        if let Some(wire::InstanceAccountName { instance_id, account_name }) = account.clone() {
+            let request = wire::ModifyAccountPasswordRequest {
+                instance_id,
+                account_name,
+                old_account_password: old(),
+                new_account_password: new(),
+                expected_version,
+                client_token: client_token(),
+            };
+            let response = client.modify_account_password(authorization.request(request, within)).await?;
+            return Ok(response.into_inner().version);
+        }
+        let request = wire::ChangePasswordRequest {
+            old_password: old(),
+            new_password: new(),
+            expected_version,
+            client_token: client_token(),
+        };
+        match client.change_password(authorization.request(request, within)).await {
+            // It is not a RAM user: perhaps an IAM user.
+            Err(status) if reason(&status) == Some("CALLER_NOT_ELIGIBLE".to_owned()) => {}
+            answer => return Ok(answer?.into_inner().version),
+        }
+        let request = wire::ChangePasswordV5Request {
+            new_password: new(),
+            old_password: old(),
+            expected_version,
+            client_token: client_token(),
+        };
+        Ok(client.change_password_v5(authorization.request(request, within)).await?.into_inner().version)
+    }
+}
+
+/// Sends a change until its outcome is known.
+async fn settled<F>(send: impl Fn() -> F) -> Result<u64, Failure>
+where
+    F: Future<Output = Result<u64, Status>>,
+{
+    for _ in 1..SENDINGS {
+        match send().await {
+            Err(status) if is_unknown(&status) => {}
+            known => return known.map_err(|status| refusal::failure(&status)),
+        }
+    }
+    send().await.map_err(|status| refusal::failure(&status))
+}
+
+/// Whether the change may have been made. An error without a reason is one of the connection.
+fn is_unknown(status: &Status) -> bool {
+    match reason(status) {
+        Some(reason) => reason == "OUTCOME_UNKNOWN",
+        None => matches!(status.code(), Code::Unavailable | Code::Unknown),
+    }
+}
+
+fn reason(status: &Status) -> Option<String> {
+    status.get_error_details().error_info().map(|info| info.reason.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_is_sent_again_only_while_its_outcome_is_unknown() {
+        let unknown = || Err(Status::unavailable("the connection was lost"));
+        let refused = || Err(Status::permission_denied("no"));
+        for (answers, sent, is_made) in [
+            ([unknown(), Ok(2), Ok(3)], 2, true),
+            ([unknown(), unknown(), unknown()], 3, false),
+            ([refused(), Ok(2), Ok(3)], 1, false),
+        ] {
+            let count = Cell::new(0);
+            let send = || {
+                let answer = answers[count.replace(count.get() + 1)].clone();
+                std::future::ready(answer)
+            };
+            let outcome = settled(send).await;
+            assert_eq!((count.get(), outcome.is_ok()), (sent, is_made), "{outcome:?}");
+        }
+    }
+}

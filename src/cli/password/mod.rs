@@ -1,0 +1,41 @@
+//! Commands for the password of one subject, for whoever has a token: `verify` and `change`.
+
+pub(super) mod change;
+mod subject;
+pub(super) mod verify;
+
+use std::time::Duration;
+
+use clap::Args;
+use tonic::transport::Channel;
+
+use super::caller::{Authorization, CallerArgs};
+use super::environment::Environment;
+use super::failure::Failure;
+
+/// The connection to the service, and how long an answer may take.
+#[derive(Debug, Args)]
+struct ConnectionArgs {
+    /// Longest time to wait for the answer, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, help_heading = "Connection",
+        value_parser = clap::value_parser!(u64).range(1..=300))]
+    within: u64,
+    #[command(flatten)]
+    caller: CallerArgs,
+}
+
+impl ConnectionArgs {
+    const fn within(&self) -> Duration {
+        Duration::from_secs(self.within)
+    }
+
+    async fn connect(&self, environment: &Environment) -> Result<(Channel, Authorization), Failure> {
+        self.caller.connect(environment).await
+    }
+
+    /// Waits for an answer no longer than it may take.
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let late = |_| Failure::NotNow(format!("there was no answer within {} seconds", self.within));
+        tokio::time::timeout(self.within(), answer).await.map_err(late)?
+    }
+}

@@ -1,0 +1,88 @@
+//! `verify`.
+
+use clap::Args;
+use serde_json::json;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use super::ConnectionArgs;
+use super::subject::SubjectArgs;
+use crate::cli::admin::refusal;
+use crate::cli::environment::Environment;
+use crate::cli::failure::Failure;
+use crate::cli::terminal::Terminal;
+use crate::grpc::generated::credential::v1 as wire;
+use wire::VerifyPasswordResult;
+use wire::verification_service_client::VerificationServiceClient;
+
+/// Verify the password of a subject of the caller's tenant.
+///
+/// Calls a running service. Asks for the password without showing it. Exit status 0 if the password is right, 3 if it is wrong
+/// or there is no such subject, 4 if it is right but has to be changed, 75 if that can't be said now.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  export CREDENTIALD_TOKEN_FILE=relay.token
+  credentiald verify --ram-user alice
+  credentiald verify --instance-id r-1 --account-name app --password-stdin < password.txt")]
+pub(in crate::cli) struct VerifyArgs {
+    #[command(flatten)]
+    subject: SubjectArgs,
+    /// Read the password from standard input, without a final line end.
+    #[arg(long)]
+    password_stdin: bool,
+    /// Where the password comes from, for example the IP address of the client that signs in: wrong passwords count for
+    /// each origin apart.
+    #[arg(long, value_name = "TEXT")]
+    origin: Option<String>,
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(in crate::cli) async fn run(
+    args: &VerifyArgs,
+    environment: &Environment,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let subject = args.subject.name();
+    let subject =
+        subject.ok_or_else(|| Failure::Usage("whose password? Name a subject, as in --ram-user alice".to_owned()))?;
+    let (channel, authorization) = args.connection.connect(environment).await?;
+    let request = wire::VerifyPasswordRequest {
+        subject: Some(subject),
+        password: terminal.secret("Password", args.password_stdin)?,
+        origin: args.origin.clone().unwrap_or_default(),
+    };
+    let request = authorization.request(request, args.connection.within());
+    let answer = async { ask(channel, request).await.map_err(|status| refusal::failure(&status)) };
+    let result = args.connection.in_time(answer).await?;
+    if args.json {
+        terminal.print(&format!("{:#}", json!({ "result": result.as_str_name() })))?;
+    }
+    match accepted(result) {
+        Ok(text) if !args.json => terminal.print(text),
+        outcome => outcome.map(drop),
+    }
+}
+
+async fn ask(channel: Channel, request: Request<wire::VerifyPasswordRequest>) -> Result<VerifyPasswordResult, Status> {
+    Ok(VerificationServiceClient::new(channel).verify_password(request).await?.into_inner().result())
+}
+
+/// What a result means.
+fn accepted(result: VerifyPasswordResult) -> Result<&'static str, Failure> {
+    let to_change = |text: &str| Err(Failure::PasswordToChange(text.to_owned()));
+    match result {
+        VerifyPasswordResult::MatchedCurrent => Ok("the password is right"),
+        VerifyPasswordResult::MatchedPrevious => Ok("the password is the previous one, which is still valid"),
+        VerifyPasswordResult::ChangeRequired => to_change("the password is right, but has to be changed"),
+        VerifyPasswordResult::Expired => {
+            to_change("the password is right, but has expired: an administrator has to reset it")
+        }
+        VerifyPasswordResult::NotMatched | VerifyPasswordResult::Unspecified => {
+            Err(Failure::WrongPassword("the password is wrong, or there is no such subject".to_owned()))
+        }
+    }
+}
