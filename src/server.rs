@@ -6,6 +6,7 @@ mod hook;
 mod http;
 mod import_keys;
 mod jwt;
+mod limits;
 mod location;
 mod operator_file;
 mod pepper;
@@ -24,8 +25,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::ambient::{SystemClock, SystemEntropy, host_name};
 use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
-use crate::config::{Attempts, Config, HashKernel, LogCalls, Quotas, Watch};
-use crate::domain::attempts::{Backoff, COUNTED_FOR, STOPPED_FOR};
+use crate::config::{Config, HashKernel, LogCalls};
 use crate::domain::names::FreeName;
 use crate::domain::time::{days, minutes};
 
@@ -42,12 +42,13 @@ use crate::ports::{
     AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, JwtVerifier, Meter, PasswordHook, Pepper, Store,
     StoreError, Unsealed,
 };
-use crate::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
+use crate::service::gates::{Installation, Ports};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::{OpenError, Opening, SqlStore};
 use crate::telemetry::{AtomicMeter, Metrics, Stage};
 
+use limits::{attempt_limits, limits, quota_limits, watch_limits};
 use reload::{Followed, Request, followed};
 
 pub use audit_key::audit_key;
@@ -180,9 +181,9 @@ impl Server {
         if let Some(unmet) = key_ring.now().unmet(store.as_ref()).await.map_err(StartError::KeysInUse)? {
             return Err(unmet.into());
         }
-        let engine = EngineSettings { import_keys: Arc::new(import_keys), ..engine_settings(config)? };
-        let engine = HashEngine::start(engine, Arc::clone(&clock), entropy.as_ref())?;
-        let engine = Arc::new(engine);
+        let (import_keys, measured_by) = (Arc::new(import_keys), Arc::new(meter.clone()));
+        let engine = EngineSettings { import_keys, meter: measured_by, ..engine_settings(config)? };
+        let engine = Arc::new(HashEngine::start(engine, Arc::clone(&clock), entropy.as_ref())?);
         let jwt_issuers = match opening {
             Opening::ToServe => jwt_issuers(&config.jwt)?,
             Opening::Beside => None,
@@ -326,17 +327,6 @@ pub const fn logged_calls(calls: LogCalls) -> LoggedCalls {
     }
 }
 
-fn limits(config: &Config) -> Limits {
-    let server = &config.server;
-    Limits {
-        connections: server.max_connections,
-        other_descriptors: config.postgres.connections.try_into().unwrap_or(usize::MAX),
-        handshake: Duration::from_secs(server.handshake_seconds),
-        idle: Duration::from_secs(server.idle_seconds),
-        stall: Duration::from_secs(server.stall_seconds),
-    }
-}
-
 /// The engine's settings.
 ///
 /// # Errors
@@ -357,44 +347,4 @@ pub fn engine_settings(Config { hashing, import, .. }: &Config) -> Result<Engine
         forms: import.forms,
         ..EngineSettings::of(cost)
     })
-}
-
-fn attempt_limits(attempts: &Attempts) -> AttemptLimits {
-    let initial = Duration::from_secs(attempts.backoff_seconds);
-    let stop_after = NonZeroU32::new(attempts.stop_after);
-    AttemptLimits {
-        pair: Backoff {
-            allowance: attempts.allowance,
-            initial,
-            longest: Duration::from_secs(attempts.longest_backoff_seconds),
-            // As long as a stop: a guesser who pauses comes no further.
-            counts_for: if stop_after.is_some() { STOPPED_FOR } else { COUNTED_FOR },
-            stop_after,
-        },
-        subject: Backoff {
-            allowance: attempts.subject_allowance,
-            initial,
-            longest: Duration::from_secs(attempts.subject_longest_backoff_seconds),
-            counts_for: COUNTED_FOR,
-            stop_after: None,
-        },
-    }
-}
-
-fn quota_limits(quotas: &Quotas) -> QuotaLimits {
-    QuotaLimits {
-        per_caller: NonZeroU32::new(quotas.per_caller),
-        per_tenant: NonZeroU32::new(quotas.per_tenant),
-        burst_seconds: NonZeroU32::new(quotas.burst_seconds).unwrap_or(NonZeroU32::MIN),
-    }
-}
-
-fn watch_limits(watch: &Watch) -> WatchLimits {
-    WatchLimits {
-        kept: days(watch.kept_days),
-        heartbeat: Duration::from_secs(watch.heartbeat_seconds),
-        patience: Duration::from_secs(watch.patience_seconds),
-        per_caller: watch.per_caller,
-        per_tenant: watch.per_tenant,
-    }
 }

@@ -34,6 +34,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole seconds since 1970-01-01 UTC.
+    pub const fn as_seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
     /// The point that is `duration` later.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {

@@ -25,8 +25,8 @@ use crate::domain::opt_in_algorithm::AllowedAlgorithms;
 use crate::domain::password::Password;
 use crate::domain::password_form::{PasswordForm, TriedForms};
 use crate::ports::{
-    AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDescription, Hasher, HasherFigures, NotAdmitted,
-    SALT_BYTES,
+    AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDescription, Hasher, HasherFigures, Meter, NoMeter,
+    NotAdmitted, SALT_BYTES,
 };
 
 mod admitted;
@@ -56,6 +56,8 @@ pub struct EngineSettings {
     pub import_keys: Arc<ImportKeys>,
     /// Forms of a password that are also tried against hashes from elsewhere.
     pub forms: TriedForms,
+    /// Gets the time of each hash.
+    pub meter: Arc<dyn Meter>,
 }
 
 impl EngineSettings {
@@ -71,6 +73,7 @@ impl EngineSettings {
             allowed: AllowedAlgorithms::default(),
             import_keys: Arc::default(),
             forms: TriedForms::default(),
+            meter: Arc::new(NoMeter),
         }
     }
 }

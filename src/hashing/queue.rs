@@ -62,6 +62,8 @@ impl Fate {
 pub(super) struct Job {
     pub tenant: TenantName,
     pub fate: Arc<Fate>,
+    /// When it was requested.
+    pub queued: Instant,
     pub password: Arc<Password>,
     pub form: PasswordForm,
     pub method: Method,
@@ -103,6 +105,8 @@ pub(super) struct Turn {
     pub job: Job,
     /// The job that is computed together with it.
     pub second: Option<Job>,
+    /// When the turn began.
+    pub begun: Instant,
     /// Whether more jobs wait than there are idle workers.
     pub is_under_load: bool,
 }
@@ -231,7 +235,7 @@ impl Queue {
             if let Some(job) = self.begin_next(&mut lines, now) {
                 let is_under_load = lines.waiting > lines.idle;
                 let second = pair_kib.and_then(|most_kib| self.begin_second(&mut lines, &job, most_kib, now));
-                return Some(Turn { job, second, is_under_load });
+                return Some(Turn { job, second, begun: now, is_under_load });
             }
             lines.idle += 1;
             self.changed.wait(&mut lines);

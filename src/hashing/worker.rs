@@ -1,6 +1,7 @@
 //! The work of each thread of the engine.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use zeroize::Zeroizing;
 
@@ -11,7 +12,8 @@ use super::kernel::{CantAllocate, CantCompute, Input, Kernel};
 use super::phc::{Recipe, Tag};
 use super::queue::{Job, Queue, Turn};
 use crate::domain::hash_problem::HashPart;
-use crate::ports::{Clock, HasherError};
+use crate::ports::meter::HashKind;
+use crate::ports::{Clock, HasherError, Histogram, Meter};
 
 /// Makes the kernel of a worker, with that much memory in KiB.
 pub(super) type NewKernel = dyn Fn(u32) -> Result<Box<dyn Kernel>, CantAllocate> + Send + Sync;
@@ -31,6 +33,7 @@ pub(super) struct Worker<'a> {
     pub new_kernel: &'a NewKernel,
     pub memory: WorkerMemory,
     pub clock: &'a dyn Clock,
+    pub meter: &'a dyn Meter,
     pub admission: &'a Admission,
     /// Cost of the hashes that admission counts in.
     pub counted: Parameters,
@@ -43,12 +46,17 @@ impl Worker<'_> {
     pub(super) fn serve(&mut self, queue: &Queue) {
         loop {
             let pair_kib = self.memory.pair_kib.filter(|_| self.admission.pairs_next());
-            let Some(Turn { job, second, is_under_load }) = queue.next(self.clock, pair_kib) else { return };
+            let Some(Turn { job, second, begun, is_under_load }) = queue.next(self.clock, pair_kib) else { return };
             self.is_under_load = is_under_load;
             let Some(second) = second else {
-                self.serve_one(job);
+                let kind = if matches!(job.method, Method::Argon2(_)) { HashKind::Alone } else { HashKind::Foreign };
+                self.waited(&job, kind, begun);
+                self.serve_one(job, kind, begun);
                 continue;
             };
+            for job in [&job, &second] {
+                self.waited(job, HashKind::Paired, begun);
+            }
             // If they fail together, each gets what it gets alone: what is wrong with one does not concern the other.
             let computed = catch_unwind(AssertUnwindSafe(|| self.compute_pair([&job, &second])));
             let tags = computed.ok().flatten().map_or([None, None], |tags| tags.map(Some));
@@ -58,24 +66,30 @@ impl Worker<'_> {
             }
             for (job, tag) in [job, second].into_iter().zip(tags) {
                 match tag {
-                    Some(tag) => self.finish(job, Ok(tag)),
-                    None => self.serve_one(job),
+                    Some(tag) => self.finish(job, HashKind::Paired, begun, Ok(tag)),
+                    None => self.serve_one(job, HashKind::Paired, begun),
                 }
             }
         }
     }
 
-    fn serve_one(&mut self, job: Job) {
+    fn serve_one(&mut self, job: Job, kind: HashKind, begun: Instant) {
         let computed = catch_unwind(AssertUnwindSafe(|| self.compute(&job.bytes(), &job.method)));
         let answer = computed.unwrap_or_else(|_| {
             tracing::error!("a hash was not computed: the kernel panicked");
             Err(HasherError::Stopped)
         });
-        self.finish(job, answer);
+        self.finish(job, kind, begun, answer);
     }
 
-    fn finish(&self, job: Job, answer: Result<Tag, HasherError>) {
-        job.slot.finished(self.clock.instant());
+    fn waited(&self, job: &Job, kind: HashKind, begun: Instant) {
+        self.meter.observe(Histogram::HashWait(kind), begun.saturating_duration_since(job.queued));
+    }
+
+    fn finish(&self, job: Job, kind: HashKind, begun: Instant, answer: Result<Tag, HasherError>) {
+        let now = self.clock.instant();
+        self.meter.observe(Histogram::HashService(kind), now.saturating_duration_since(begun));
+        job.slot.finished(now);
         job.answer(answer);
     }
 

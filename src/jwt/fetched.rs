@@ -22,7 +22,7 @@ const REFRESH_AFTER: Duration = minutes(5);
 /// The least time between two fetches, for any key ids that callers send.
 const FETCH_EVERY: Duration = Duration::from_secs(30);
 /// How often it is checked whether a fetch is due.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
+pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The types of a set of keys.
 const ACCEPTED: &str = "application/jwk-set+json, application/json";
@@ -142,6 +142,11 @@ impl FetchedKeys {
         let state = self.state.borrow();
         let fetched = state.fetched.as_ref().filter(|fetched| at < fetched.used.end())?;
         fetched.keys.key(id).ok()
+    }
+
+    /// When the keys are too old to be used; `None` if there are none.
+    pub(super) fn used_until(&self) -> Option<Timestamp> {
+        self.state.borrow().fetched.as_ref().map(|fetched| fetched.used.end())
     }
 
     /// Fetches the keys whenever it is due, and earlier if a caller waits for one, but never more often than allowed.

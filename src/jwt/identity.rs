@@ -10,14 +10,16 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::compact::CompactJwt;
 use super::contents::Contents;
+use super::fetched::CHECK_EVERY;
 use super::issuers::JwtIssuers;
 use super::key_set::Key;
 use crate::domain::named_caller::NamedCaller;
 use crate::domain::time::Timestamp;
-use crate::ports::{CertificateValidity, Clock, ExternalIdentity, JwtRefusal, JwtVerifier, Meter, PresentedJwt};
+use crate::ports::{CertificateValidity, Clock, ExternalIdentity, Gauge, JwtRefusal, JwtVerifier, Meter, PresentedJwt};
 
 /// The issuers in force, now and later.
 #[derive(Clone)]
@@ -51,9 +53,20 @@ impl Jwts {
             let following = join_all(issuers.fetched().map(|keys| keys.follow(clock.as_ref(), meter.as_ref())));
             tokio::select! {
                 () = async { following.await; pending().await } => {}
+                never = measure_expiry(&issuers, &*clock, &*meter) => match never {},
                 changed = self.0.changed() => if changed.is_err() { pending().await },
             }
         }
+    }
+}
+
+/// Keeps the gauge of the soonest end of fetched keys. Keys that were never fetched ended at the start.
+async fn measure_expiry(issuers: &JwtIssuers, clock: &dyn Clock, meter: &dyn Meter) -> Infallible {
+    let begun = clock.now();
+    loop {
+        let soonest = issuers.fetched().map(|keys| keys.used_until().unwrap_or(begun)).min();
+        meter.set(Gauge::IssuerKeysExpiry, soonest.map_or(0, Timestamp::as_seconds));
+        sleep(CHECK_EVERY).await;
     }
 }
 

@@ -4,15 +4,18 @@
 //! text of a request, so the number of series is fixed, and an implementation can hold them in an array.
 
 mod catalogue;
+mod store_work;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use catalogue::{
-    AcceptWait, AttemptOutcome, AttemptThrottle, CandidateDecision, Closing, Counter, FetchOutcome, FileKind, Gauge,
-    Histogram, HookOutcome, QuotaHolder, RefusalReason, ReloadOutcome, RetryCause, Rpc, StatusCode, StoreFailure,
-    StoreWork, UpkeepTask,
+    AcceptWait, AttemptOutcome, AttemptThrottle, CandidateDecision, Closing, ConnectionState, Counter, FetchOutcome,
+    FileKind, Gauge, HashKind, Histogram, HookOutcome, QuotaHolder, RefusalReason, ReloadOutcome, RetryCause, Rpc,
+    StatusCode, StoreFailure, UpkeepTask,
 };
+pub use store_work::StoreWork;
 
 use super::Clock;
 
@@ -33,6 +36,12 @@ pub trait Meter: Send + Sync {
     /// Counts one event.
     fn count(&self, counter: Counter) {
         self.add(counter, 1);
+    }
+}
+
+impl fmt::Debug for dyn Meter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Meter")
     }
 }
 

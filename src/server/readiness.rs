@@ -26,6 +26,7 @@ pub(super) async fn follow_store(
     let mut readiness = Readiness::default();
     meter.set(Gauge::StoreUp, 1);
     loop {
+        store.measure_connections();
         tokio::time::sleep(ASK_EVERY).await;
         let answer = tokio::time::timeout(ANSWER_WITHIN, store.probe()).await;
         match readiness.after(matches!(answer, Ok(Ok(())))) {

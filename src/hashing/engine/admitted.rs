@@ -37,8 +37,8 @@ impl Admitted {
         let slot = self.reservation.take(count).ok_or(HasherError::NotAdmitted)?;
         note_hash();
         let (reply, answer) = oneshot::channel();
-        let (tenant, fate) = (self.tenant.clone(), Arc::clone(&self.fate));
-        self.shared.queue.push(Job { tenant, fate, password, form, method, slot, reply });
+        let (tenant, fate, queued) = (self.tenant.clone(), Arc::clone(&self.fate), self.shared.clock.instant());
+        self.shared.queue.push(Job { tenant, fate, queued, password, form, method, slot, reply });
         answer.await.unwrap_or(Err(HasherError::Stopped))
     }
 }

@@ -15,7 +15,7 @@ use crate::hashing::phc::{Phc, Recipe, Tag};
 use crate::hashing::queue::Queue;
 use crate::hashing::reader::HashReader;
 use crate::hashing::worker::{NewKernel, Worker, WorkerMemory};
-use crate::ports::{Clock, Entropy, SALT_BYTES};
+use crate::ports::{Clock, Entropy, Meter, SALT_BYTES};
 
 /// What an engine is made of.
 pub(super) struct Start<'a> {
@@ -63,11 +63,12 @@ impl Start<'_> {
         let decoy = PasswordHash::new(String::new());
         let mut engine = HashEngine { shared, kernel, arenas, decoy, workers: Vec::new() };
         let (ready, first_hashes) = mpsc::channel();
+        let meter = &settings.meter;
         for number in 0..workers.get() {
             let (shared, new_kernel, ready) = (Arc::clone(&engine.shared), Arc::clone(new_kernel), ready.clone());
-            let (passwords, recipe) = (passwords.clone(), recipe.clone());
+            let (passwords, recipe, meter) = (passwords.clone(), recipe.clone(), Arc::clone(meter));
             let work = move || match new_kernel(memory.kib) {
-                Ok(kernel) => shared.work(kernel, (&*new_kernel, memory), &passwords, &recipe, ready),
+                Ok(kernel) => shared.work(kernel, (&*new_kernel, memory, &*meter), &passwords, &recipe, ready),
                 Err(error) => drop(ready.send(Err(error.into()))),
             };
             engine.workers.push(thread::Builder::new().name(format!("hash-{number}")).spawn(work)?);
@@ -94,14 +95,15 @@ impl Shared {
     fn work(
         &self,
         kernel: Box<dyn Kernel>,
-        (new_kernel, memory): (&NewKernel, WorkerMemory),
+        (new_kernel, memory, meter): (&NewKernel, WorkerMemory, &dyn Meter),
         passwords: &First,
         recipe: &Recipe,
         ready: mpsc::Sender<Result<Tag, EngineError>>,
     ) {
         let (clock, admission, counted) = (&*self.clock, &*self.admission, recipe.parameters);
         let is_under_load = false;
-        let mut worker = Worker { kernel: Some(kernel), new_kernel, memory, clock, admission, counted, is_under_load };
+        let mut worker =
+            Worker { kernel: Some(kernel), new_kernel, memory, clock, meter, admission, counted, is_under_load };
         let started = ready.send(worker.first_hashes(passwords, recipe)).is_ok();
         drop(ready);
         if started {

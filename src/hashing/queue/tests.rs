@@ -72,7 +72,7 @@ fn queue(given: &[Given], now: Instant) -> (Queue, Vec<oneshot::Receiver<Result<
             Recipe { algorithm: Algorithm::Argon2id, version: Version::V0x13, parameters, salt, tag_bytes: 32 };
         let password = Arc::new(Password::parse("password".to_owned()).unwrap());
         let (method, form) = (Method::Argon2(recipe), PasswordForm::Nfc);
-        queue.push(Job { tenant, fate: Arc::new(fate), password, form, method, slot, reply });
+        queue.push(Job { tenant, fate: Arc::new(fate), queued: now, password, form, method, slot, reply });
         if given.is_waited_for {
             answers.push(answer);
         }

@@ -1,6 +1,6 @@
 //! Every metric, except those of the hash engine, which are read from it (`HasherFigures`).
 
-use super::{Label, Metric, Series, labels, metrics};
+use super::{Label, Metric, Series, StoreWork, labels, metrics};
 use crate::domain::action::Action;
 use crate::ports::StoreError;
 
@@ -29,8 +29,8 @@ metrics! {
             "It grows for callers that behave as they should: raise the quota.";
         StoreFailures(reason: StoreFailure) = "store_failures": "Store operations that failed, by reason",
             "`unavailable` grows; `damaged` is above 0.";
-        StoreRetries(cause: RetryCause) = "store_retries": "Retries of store operations, by cause",
-            "Retries are a large part of the operations: writers contend, or connections are lost.";
+        StoreRetries(work: StoreWork, cause: RetryCause) = "store_retries": "Retries of reads and of named transactions of the store, by cause",
+            "Retries are a large part of the operations: with `conflict`, writers of one row contend; with `lost`, connections break.";
         AuditEvents = "audit_events": "Audit events recorded",
             "It stands still while requests go on.";
         JwtsRefused = "jwts_refused": "JWTs refused",
@@ -61,8 +61,18 @@ metrics! {
             "It is 1.";
         StoreUp = "store_up": "1 while the store answers the probes of health",
             "It is 0.";
-        CertificateExpiry = "certificate_expiry_timestamp_seconds": "The earliest expiry in the chain of TLS, without intermediates that had expired when it was loaded, in seconds since 1970; 0 without TLS",
+        CertificateExpiry = "certificate_expiry_timestamp_seconds": "The soonest expiry in the chain of TLS, without intermediates that had expired when it was loaded, in seconds since 1970; 0 without TLS",
             "It is less than two weeks away.";
+        TokenExpiry = "token_expiry_timestamp_seconds": "The soonest expiry of an access token or access key, in seconds since 1970; 0 if none expires. Looked up once a minute",
+            "It is near, and nobody has issued the next one: `credentiald admin list-access-tokens` shows which one it is.";
+        IssuerKeysExpiry = "issuer_keys_expiry_timestamp_seconds": "The soonest time at which the fetched keys of an issuer of JWTs are too old to be used, in seconds since 1970; 0 without such an issuer",
+            "It is in the past or near: keys are not fetched, and tokens of that issuer are refused from then on.";
+        AuditRangesClosed = "audit_ranges_closed_timestamp_seconds": "When this process last saw every audit event in a range, in seconds since 1970: the lag of the audit log is the time since then",
+            "It is more than a minute ago: followers of the audit log and the hash chain lag behind.";
+        ChangeEventsNumbered = "change_events_numbered_timestamp_seconds": "When this process last saw every change event with its position, in seconds since 1970. It looks once a minute, and twice a second while a tenant is watched",
+            "It is more than two minutes ago: watchers get no events.";
+        StoreConnections(state: ConnectionState) = "store_connections": "Connections to PostgreSQL, taken down every two seconds; 0 with SQLite",
+            "All of `postgres.connections` are in use for long: operations wait for one.";
         StoreOperations = "store_operations": "Reads and transactions in progress, including those that wait for a connection",
             "It stays above the number of connections (`postgres.connections`).";
     }
@@ -73,8 +83,14 @@ metrics! {
     Histogram {
         RequestDuration(rpc: Rpc) = "request_duration": "Time from a request to the end of its answer, by RPC; a watch lasts as long as its caller listens",
             "The 99th percentile of a method is above what its callers wait for.";
-        StoreDuration(work: StoreWork) = "store_duration": "Time of a read or a transaction of the store, with its retries and its wait for a connection",
+        StoreDuration(work: StoreWork) = "store_duration": "Time of a read or of a named transaction of the store, with its retries and its wait for a connection",
             "The 99th percentile grows: the store is slow, or has too few connections.";
+        HashWait(kind: HashKind) = "hash_wait": "Time from the request for a hash to its begin by a worker, of hashes that were begun",
+            "The 99th percentile is near `hashing.longest_wait_seconds`, or near the deadlines of callers.";
+        HashService(kind: HashKind) = "hash_service": "Time that a worker took for a hash",
+            "It grows: the machine shares its CPUs or its memory bandwidth.";
+        WatchLag = "watch_lag": "Time from a change to the moment when a watch passes it on, for each watch that was open at the change",
+            "The 99th percentile is above a few seconds: the store is slow, or watchers read slowly.";
     }
 }
 
@@ -218,12 +234,22 @@ labels! {
         Damaged = "damaged",
     }
 
-    /// Work of the store.
-    StoreWork {
-        /// Statements that only read.
-        Read = "read",
-        /// A transaction that writes.
-        Write = "write",
+    /// What a connection to the database does.
+    ConnectionState {
+        /// It is used, or being made.
+        InUse = "in_use",
+        /// It is kept for reuse.
+        Idle = "idle",
+    }
+
+    /// How a hash is computed.
+    HashKind {
+        /// Argon2, one hash at a time.
+        Alone = "alone",
+        /// Argon2, two hashes together: each has the time of both.
+        Paired = "paired",
+        /// A hash of another algorithm, from elsewhere.
+        Foreign = "foreign",
     }
 
     /// What became of changed files.

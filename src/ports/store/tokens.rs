@@ -37,6 +37,10 @@ pub trait AccessTokens: Send + Sync {
     /// Whether evidence still proves a caller at that time.
     async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError>;
 
+    /// The soonest expiry after that time of a token that is not disabled, whoever has it. It may be that of a token that
+    /// nothing finds any more.
+    async fn next_expiry(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+
     /// Adds a token, with its audit event. For an access key, which only a tenant's caller has, MUST count those of the
     /// caller in the same transaction.
     async fn insert_access_token(

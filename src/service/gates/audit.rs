@@ -13,7 +13,7 @@ use crate::domain::change_event::Position;
 use crate::domain::denial::is_of_a_file;
 use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
-use crate::ports::meter::UpkeepTask;
+use crate::ports::meter::{Gauge, UpkeepTask};
 use crate::ports::store::UnreadableEvent;
 use crate::service::error::{Interruption, Missing};
 use crate::service::requests::{AuditItem, AuditQuery};
@@ -31,7 +31,12 @@ impl Gates {
         let mut last = LastFailure::of(UpkeepTask::AuditChain);
         loop {
             due.tick().await;
-            last.report(&self.close_audit_ranges().await, &*self.ports.meter, &failed);
+            let now = self.now();
+            let closed = self.close_audit_ranges().await;
+            if closed.is_ok() {
+                self.ports.meter.set(Gauge::AuditRangesClosed, now.as_seconds());
+            }
+            last.report(&closed, &*self.ports.meter, &failed);
         }
     }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Gates;
-use crate::domain::time::days;
+use crate::domain::time::{Timestamp, days};
 use crate::ports::StoreError;
-use crate::ports::meter::{Counter, Meter, UpkeepTask};
+use crate::ports::meter::{Counter, Gauge, Meter, UpkeepTask};
 use crate::service::ServiceError;
 
 /// How often rows that are over are removed.
@@ -46,6 +46,10 @@ impl Gates {
                 in_parts(|| store.remove_spent_nonces(now)).await,
                 in_parts(|| store.remove_old_audit_events(audit_before, &*self.ports.sealer)).await,
             ];
+            // A failure is one of the store, which the removals report.
+            if let Ok(expiry) = store.next_expiry(now).await {
+                self.ports.meter.set(Gauge::TokenExpiry, expiry.map_or(0, Timestamp::as_seconds));
+            }
             last.iter_mut().zip(&removed).for_each(|(last, removed)| last.report(removed, &*self.ports.meter, &failed));
         }
     }

@@ -17,6 +17,8 @@ use crate::domain::names::TenantName;
 use crate::domain::resource::Resource;
 use crate::domain::subject::SubjectId;
 use crate::domain::tenant::Tenant;
+use crate::domain::time::Timestamp;
+use crate::ports::meter::Histogram;
 use crate::ports::store::{Absent, Lookup};
 use crate::ports::{AccessRequest, Decision};
 use crate::service::ServiceError;
@@ -36,6 +38,8 @@ pub struct Watcher {
     feed: Arc<Feed>,
     moved: watch::Receiver<Position>,
     slot: Arc<WatchSlot>,
+    /// Earlier events say nothing about the lag of this watch.
+    begun: Timestamp,
 }
 
 impl Gates {
@@ -64,7 +68,7 @@ impl Gates {
             WatchFrom::Cursor(_) => return Err(ServiceError::CursorExpired),
         };
         let lasting = LastingPermit::new(self, permit, Resource::Tenant(tenant.name.clone()));
-        Ok(Watcher { gates: Arc::clone(self), lasting, tenant, cursor, feed, moved, slot })
+        Ok(Watcher { gates: Arc::clone(self), lasting, tenant, cursor, feed, moved, slot, begun: self.now() })
     }
 }
 
@@ -130,6 +134,7 @@ impl Watcher {
             let cursor = recent.position;
             if self.may_see(&mut judged, &recent).await? {
                 self.send(items, WatchItem { cursor, event: Some(recent.event.clone()) }).await?;
+                self.measure_lag(recent.event.at);
             }
             self.cursor = cursor;
         }
@@ -177,6 +182,14 @@ impl Watcher {
         let judgement = matches!(decision, Decision::Permitted { .. });
         judged.insert(event.subject, judgement);
         Ok(judgement)
+    }
+
+    /// Clocks of processes may differ: an event from the future has no lag.
+    fn measure_lag(&self, at: Timestamp) {
+        if at >= self.begun {
+            let lag = self.gates.now().since(at).unwrap_or_default();
+            self.gates.ports.meter.observe(Histogram::WatchLag, lag);
+        }
     }
 
     async fn send(&self, items: &mpsc::Sender<WatchItem>, what: WatchItem) -> Result<(), ServiceError> {

@@ -123,7 +123,12 @@ impl Gates {
         let Self { watches, ports, .. } = self;
         let mut reported: Option<Instant> = None;
         loop {
-            if let Err(error) = self.number_and_read().await {
+            let now = self.now();
+            let numbered = self.number_and_read().await;
+            if numbered.is_ok() {
+                ports.meter.set(Gauge::ChangeEventsNumbered, now.as_seconds());
+            }
+            if let Err(error) = numbered {
                 ports.meter.count(Counter::UpkeepFailures(UpkeepTask::Numbering));
                 let now = ports.clock.instant();
                 if reported.is_none_or(|at| now.saturating_duration_since(at) >= REPORT_EVERY) {

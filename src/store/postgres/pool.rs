@@ -143,6 +143,12 @@ impl Pool {
         self.idle.lock().clear();
     }
 
+    /// The number of connections in use, or being made, and of those that are kept.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        let places = usize::try_from(self.settings.connections).unwrap_or(Semaphore::MAX_PERMITS);
+        (places.saturating_sub(self.places.available_permits()), self.idle.lock().len())
+    }
+
     /// Waits for the connections that are in use, and closes them all.
     pub(super) async fn close(&self) {
         let _all = self.places.acquire_many(self.settings.connections).await;

@@ -15,6 +15,7 @@ use crate::domain::change_event::ChangeKind;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{Attempts, Authority};
 
 #[async_trait]
@@ -30,7 +31,7 @@ impl Attempts for SqlStore {
         limit: &Backoff,
         event: &AuditEvent,
     ) -> Result<(), StoreError> {
-        let write = self.write("record_failure");
+        let write = self.write(StoreWork::RecordFailure);
         write.run(|transaction| Box::pin(record(transaction, pair, at, limit, event))).await
     }
 
@@ -40,11 +41,11 @@ impl Attempts for SqlStore {
             return Ok(());
         }
         let of = Forget::Pair(*pair);
-        self.write("forget_failures").run(|transaction| Box::pin(forget(transaction, &of))).await.map(drop)
+        self.write(StoreWork::ForgetFailures).run(|transaction| Box::pin(forget(transaction, &of))).await.map(drop)
     }
 
     async fn clear_failures(&self, of: &Forget, authority: &Authority) -> Result<bool, StoreError> {
-        let write = self.write("clear_failures").authorized_by(authority);
+        let write = self.write(StoreWork::ClearFailures).authorized_by(authority);
         write.run(|transaction| Box::pin(forget(transaction, of))).await
     }
 

@@ -12,6 +12,7 @@ use crate::domain::change_event::Position;
 use crate::domain::names::{FreeName, TenantName};
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{AuditEventPage, AuditRange, UnreadableEvent};
 use crate::ports::{AuditSealer, StoreError};
 
@@ -26,7 +27,7 @@ impl SqlStore {
         if self.read_first(waiting).await?.is_none() {
             return Ok(false);
         }
-        self.upkeep("close_audit_range").run(|transaction| Box::pin(close(transaction, now, sealer))).await
+        self.upkeep(StoreWork::CloseAuditRange).run(|transaction| Box::pin(close(transaction, now, sealer))).await
     }
 
     pub(super) async fn events_in_order(
@@ -111,7 +112,7 @@ impl SqlStore {
         if first.is_none_or(|range| range.latest_at >= before) {
             return Ok(false);
         }
-        let removal = self.upkeep("remove_old_audit_events");
+        let removal = self.upkeep(StoreWork::RemoveOldAuditEvents);
         removal.run(|transaction| Box::pin(remove(transaction, before, sealer))).await
     }
 }

@@ -16,6 +16,7 @@ use crate::domain::audit_event::AuditEvent;
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::change_event::Position;
 use crate::domain::time::Timestamp;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{AuditEventPage, AuditLog, AuditRange};
 use crate::ports::{AuditSealer, StoreError};
 
@@ -148,7 +149,7 @@ impl SqlStore {
     }
 
     async fn record_all(&self, events: &[&AuditEvent]) -> Result<(), StoreError> {
-        self.write("record")
+        self.write(StoreWork::Record)
             .run(|transaction| {
                 Box::pin(async move {
                     for event in events {

@@ -19,6 +19,7 @@ use crate::domain::subject::SubjectId;
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{ChangeEventPage, ChangeEvents, ImportedSubject, Numbered};
 
 /// Maximum number of events that one transaction numbers or removes.
@@ -36,7 +37,7 @@ impl ChangeEvents for SqlStore {
         if row.integer("waiting")? == 0 {
             return Ok(Numbered { kept: kept(&row)?, more: false });
         }
-        self.upkeep("number_change_events").run(|transaction| Box::pin(number(transaction))).await
+        self.upkeep(StoreWork::NumberChangeEvents).run(|transaction| Box::pin(number(transaction))).await
     }
 
     async fn change_events(&self, tenant: TenantId, after: Position, most: u32) -> Result<ChangeEventPage, StoreError> {
@@ -82,7 +83,9 @@ impl ChangeEvents for SqlStore {
         }
         let (Some(first), Some(last_old)) = (first.first(), last_old) else { return Ok(false) };
         let first = first.integer("position")?;
-        self.upkeep("purge_change_events").run(|transaction| Box::pin(purge(transaction, first, last_old))).await?;
+        self.upkeep(StoreWork::PurgeChangeEvents)
+            .run(|transaction| Box::pin(purge(transaction, first, last_old)))
+            .await?;
         Ok(count == AT_ONCE)
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Window;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{Authority, Commit, CommitOutcome, Credentials, HashEntry, Standing, StandingQuery};
 use crate::ports::{Evidence, StoreError};
 
@@ -48,7 +49,7 @@ impl Credentials for SqlStore {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {
-        let write = self.write("commit").before(commit.deadline).authorized_by(&commit.authority);
+        let write = self.write(StoreWork::Commit).before(commit.deadline).authorized_by(&commit.authority);
         if write.steps(|steps, after| set_password(steps, after, commit)).await? {
             return Ok(CommitOutcome::Committed(Version::following(commit.expected)));
         }
@@ -69,7 +70,7 @@ impl Credentials for SqlStore {
              WHERE subject_id = $1 AND revision = $2");
         let update =
             update.bind(subject).bind(revision).bind(hash.expose()).bind(hash.key()).bind(i64::from(replaced.0));
-        self.write("replace_hash").execute(update).await
+        self.write(StoreWork::ReplaceHash).execute(update).await
     }
 
     async fn take_over(
@@ -85,7 +86,7 @@ impl Credentials for SqlStore {
         let update = update.bind(subject).bind(revision).bind(hash.expose()).bind(hash.key());
         let update = update.bind(i64::from(HashDigest::VERIFIED_ELSEWHERE.0));
         let update = update.bind(ChangedBy::Administrator).bind(ChangedBy::Elsewhere);
-        self.write("take_over").authorized_by(authority).execute(update).await
+        self.write(StoreWork::TakeOver).authorized_by(authority).execute(update).await
     }
 
     async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError> {

@@ -24,6 +24,11 @@ pub(in crate::store) trait Database: Send + Sync {
     async fn begin(&self, isolation: Isolation, deadline: Option<Deadline>)
     -> Result<Box<dyn Transaction>, StoreError>;
 
+    /// The number of connections in use and of those that are kept for reuse, where there is a pool of them.
+    fn connections(&self) -> (usize, usize) {
+        (0, 0)
+    }
+
     /// Waits for running operations and closes the connections.
     async fn close(&self);
 

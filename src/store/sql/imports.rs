@@ -13,6 +13,7 @@ use crate::domain::credential::{HashDigest, Version, VersionedHash};
 use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
 use crate::domain::subject::SubjectName;
 use crate::ports::StoreError;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{Authority, FoundSubject, ImportedSubject, Imports, Lookup};
 
 #[async_trait]
@@ -65,7 +66,7 @@ impl Imports for SqlStore {
     /// Runs in turn, because it relies only on constraints: names are unique, and tenants and instances must exist.
     async fn import(&self, subjects: &[ImportedSubject], authorities: &[Authority]) -> Result<bool, StoreError> {
         let list = self.database.rows_of_json();
-        let import = self.write("import").in_turn().authorized_by_all(authorities);
+        let import = self.write(StoreWork::Import).in_turn().authorized_by_all(authorities);
         import.run_or(|transaction| Box::pin(insert_all(transaction, list, subjects)), unless_taken).await
     }
 }

@@ -48,7 +48,9 @@ pub(super) use value::Value;
 use audit_log::Records;
 use retries::is_worth_retrying;
 
-use crate::ports::meter::{Counter, Gauge, Gauged, Histogram, Meter, NoMeter, StoreFailure, StoreWork, Timed};
+use crate::ports::meter::{
+    ConnectionState, Counter, Gauge, Gauged, Histogram, Meter, NoMeter, StoreFailure, StoreWork, Timed,
+};
 use crate::ports::{Clock, Deadline, StoreError};
 
 /// The store. Clones share its connections.
@@ -85,6 +87,14 @@ impl SqlStore {
         self.read_first(sql("SELECT name FROM tenant LIMIT 1")).await.map(drop)
     }
 
+    /// Takes down the number of connections to the database.
+    pub fn measure_connections(&self) {
+        let (in_use, idle) = self.database.connections();
+        for (state, count) in [(ConnectionState::InUse, in_use), (ConnectionState::Idle, idle)] {
+            self.meter.set(Gauge::StoreConnections(state), i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
     /// The key that authenticates page tokens.
     pub async fn page_key(&self) -> Result<[u8; 32], StoreError> {
         let row = self.read_first(sql("SELECT key FROM page_key WHERE only_row = 1")).await?;
@@ -110,12 +120,12 @@ impl SqlStore {
             found.try_into().map_err(|_| rows::damaged("statements"))
         };
         let reads = read.retry(self.pauses(None)).sleep(tokio::time::sleep).when(is_worth_retrying());
-        self.count_failure(reads.notify(|error, _| self.count_retry(error)).await)
+        self.count_failure(reads.notify(|error, _| self.count_retry(StoreWork::Read, error)).await)
     }
 
-    fn count_retry(&self, error: &StoreError) {
+    fn count_retry(&self, work: StoreWork, error: &StoreError) {
         if let Some(again) = retries::Again::of(error) {
-            self.meter.count(Counter::StoreRetries(again.cause()));
+            self.meter.count(Counter::StoreRetries(work, again.cause()));
         }
     }
 

@@ -12,6 +12,7 @@ use crate::domain::overlap::{KnownPassword, NOTED_EVERY, Overlap, OverlapState, 
 use crate::domain::subject::SubjectId;
 use crate::domain::time::{Timestamp, Window};
 use crate::ports::StoreError;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{Authority, Commit, Overlaps};
 
 #[async_trait]
@@ -22,12 +23,12 @@ impl Overlaps for SqlStore {
         length: Duration,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        let write = self.write("set_overlap").authorized_by(authority);
+        let write = self.write(StoreWork::SetOverlap).authorized_by(authority);
         write.run(|transaction| Box::pin(set(transaction, subject, length, authority.event.at))).await
     }
 
     async fn end_overlap(&self, subject: SubjectId, authority: &Authority) -> Result<bool, StoreError> {
-        let write = self.write("end_overlap").authorized_by(authority);
+        let write = self.write(StoreWork::EndOverlap).authorized_by(authority);
         write.run(|transaction| Box::pin(end_of_known(transaction, subject))).await
     }
 
@@ -60,7 +61,7 @@ impl Overlaps for SqlStore {
                 return Ok(());
             }
         }
-        self.write("note_use").run(|transaction| Box::pin(note(transaction, subject, version, used))).await
+        self.write(StoreWork::NoteUse).run(|transaction| Box::pin(note(transaction, subject, version, used))).await
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::names::PepperKeyId;
 use crate::domain::sealed::Sealed;
 use crate::domain::subject::SubjectId;
 use crate::ports::StoreError;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{Generation, HashCount, HashEntry, Replacement, SecretReplacement, StoredHashes};
 
 #[async_trait]
@@ -73,8 +74,11 @@ impl StoredHashes for SqlStore {
     }
 
     async fn replace_hashes(&self, age: Generation, replacements: &[Replacement]) -> Result<u64, StoreError> {
-        self.execute_all("replace_hashes", replacements.iter().map(|replacement| replace(age, replacement)).collect())
-            .await
+        self.execute_all(
+            StoreWork::ReplaceHashes,
+            replacements.iter().map(|replacement| replace(age, replacement)).collect(),
+        )
+        .await
     }
 
     async fn secrets_under(
@@ -100,15 +104,15 @@ impl StoredHashes for SqlStore {
                  WHERE id = $1 AND coalesce(secret, '') = $2");
             update.bind(*token).bind(found.expose()).bind(secret.expose()).bind(secret.key())
         };
-        self.execute_all("replace_secrets", replacements.iter().map(update).collect()).await
+        self.execute_all(StoreWork::ReplaceSecrets, replacements.iter().map(update).collect()).await
     }
 }
 
 impl SqlStore {
     /// Executes the statements in one transaction of that name. Returns the number of rows that they changed.
-    async fn execute_all(&self, name: &'static str, statements: Vec<Statement>) -> Result<u64, StoreError> {
+    async fn execute_all(&self, work: StoreWork, statements: Vec<Statement>) -> Result<u64, StoreError> {
         let statements = &statements;
-        let write = self.write(name);
+        let write = self.write(work);
         write
             .run(|transaction| {
                 Box::pin(async move {

@@ -15,6 +15,7 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::sealed::Sealed;
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{AccessTokens, Authority, FoundKey, KEY_USE_NOTED_EVERY, TokenInsertion, TokenProof};
 use crate::ports::{Evidence, StoreError};
 
@@ -79,14 +80,14 @@ impl AccessTokens for SqlStore {
     async fn spend_nonce(&self, nonce: &NonceKey, until: Timestamp) -> Result<bool, StoreError> {
         let insert = sql("INSERT INTO spent_nonce (nonce_key, expires_at) VALUES ($1, $2)
              ON CONFLICT (nonce_key) DO NOTHING");
-        self.write("spend_nonce").execute(insert.bind(nonce.0).bind(until)).await
+        self.write(StoreWork::SpendNonce).execute(insert.bind(nonce.0).bind(until)).await
     }
 
     async fn note_key_use(&self, id: TokenId, at: Timestamp) -> Result<(), StoreError> {
         let update = sql("UPDATE access_token SET last_used_at = $2
              WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3)");
         let update = update.bind(id).bind(at).bind(at.before(KEY_USE_NOTED_EVERY));
-        self.write("note_key_use").execute(update).await.map(drop)
+        self.write(StoreWork::NoteKeyUse).execute(update).await.map(drop)
     }
 
     async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError> {
@@ -99,13 +100,20 @@ impl AccessTokens for SqlStore {
         }
     }
 
+    async fn next_expiry(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let select = sql("SELECT expires_at FROM access_token WHERE expires_at > $1 AND disabled = 0
+             ORDER BY expires_at LIMIT 1");
+        let row = self.read_first(select.bind(after)).await?;
+        row.map(|row| row.integer("expires_at").map(Timestamp::from_micros)).transpose()
+    }
+
     async fn insert_access_token(
         &self,
         token: &AccessToken,
         proof: TokenProof<'_>,
         authority: &Authority,
     ) -> Result<TokenInsertion, StoreError> {
-        let write = self.write("insert_access_token").authorized_by(authority);
+        let write = self.write(StoreWork::InsertAccessToken).authorized_by(authority);
         write.run(|transaction| Box::pin(insert_if_possible(transaction, token, proof))).await
     }
 
@@ -116,7 +124,7 @@ impl AccessTokens for SqlStore {
         event: &AuditEvent,
     ) -> Result<bool, StoreError> {
         let authority = Authority::of_process(event.clone());
-        let write = self.write("bootstrap").authorized_by(&authority);
+        let write = self.write(StoreWork::Bootstrap).authorized_by(&authority);
         write.run(|transaction| Box::pin(insert_if_first(transaction, token, digest))).await
     }
 
@@ -157,7 +165,7 @@ impl AccessTokens for SqlStore {
         status: AccessTokenStatus,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        let write = self.write("set_access_token_status").authorized_by(authority);
+        let write = self.write(StoreWork::SetAccessTokenStatus).authorized_by(authority);
         write.run(|transaction| Box::pin(set_status(transaction, tenant, id, status))).await
     }
 
@@ -169,7 +177,7 @@ impl AccessTokens for SqlStore {
     ) -> Result<bool, StoreError> {
         let delete =
             Statement::of_parts(&["DELETE FROM access_token WHERE ", is_of(tenant)]).bind(id).bind_some(tenant);
-        self.write("delete_access_token").authorized_by(authority).execute(delete).await
+        self.write(StoreWork::DeleteAccessToken).authorized_by(authority).execute(delete).await
     }
 }
 

@@ -17,7 +17,7 @@ use crate::ports::{Deadline, StoreError};
 /// A write transaction to be run.
 pub(super) struct Write<'a> {
     store: &'a SqlStore,
-    name: &'static str,
+    work: StoreWork,
     isolation: Isolation,
     is_retried: bool,
     deadline: Option<Deadline>,
@@ -28,10 +28,10 @@ pub(super) struct Write<'a> {
 pub(super) struct AuthorizedWrite<'a>(Write<'a>);
 
 impl SqlStore {
-    /// All writes use this. `name` is the name of the work in the log: that of the operation in the port, if it is one.
-    pub(super) const fn write(&self, name: &'static str) -> Write<'_> {
+    /// All writes use this. `work` is what it is called in metrics and in the log.
+    pub(super) const fn write(&self, work: StoreWork) -> Write<'_> {
         let isolation = Isolation::Serializable;
-        Write { store: self, name, isolation, is_retried: true, deadline: None, authorities: &[] }
+        Write { store: self, work, isolation, is_retried: true, deadline: None, authorities: &[] }
     }
 }
 
@@ -85,21 +85,21 @@ impl<'a> Write<'a> {
         at_once: Option<AtOnce<'_, T>>,
         has_changed_anything: fn(&T) -> bool,
     ) -> Result<T, StoreError> {
-        let Self { store, .. } = self;
-        let _measured = store.measured(StoreWork::Write);
+        let Self { store, work: named, .. } = self;
+        let _measured = store.measured(named);
         let attempt = async |mut doubt: Option<Doubt<T>>| {
             let done = match &at_once {
                 Some(at_once) if doubt.is_none() => self.attempt_at_once(at_once, &mut doubt).await,
                 _ => self.attempt(&work, of_failure, has_changed_anything, &mut doubt).await,
             };
             let done = done.inspect_err(|error| {
-                tracing::debug!(transaction = self.name, %error, cause = error.source(), "a transaction failed");
+                tracing::debug!(transaction = named.as_str(), %error, cause = error.source(), "a transaction failed");
             });
             (doubt, done)
         };
         let pauses = self.is_retried.then(|| self.store.pauses(self.deadline)).into_iter().flatten();
         let attempts = attempt.retry(pauses).sleep(tokio::time::sleep).context(None).when(is_worth_retrying());
-        let (doubt, done) = attempts.notify(|error, _| store.count_retry(error)).await;
+        let (doubt, done) = attempts.notify(|error, _| store.count_retry(named, error)).await;
         let done = done.map_err(|error| doubt.map_or(error, |Doubt { cause, .. }| StoreError::OutcomeUnknown(cause)));
         store.count_failure(done)
     }

@@ -11,6 +11,7 @@ use super::{SqlStore, attempts, client_tokens, leftovers, overlaps, tokens};
 use crate::domain::attempts::STOPPED_FOR;
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::Upkeep;
 
 /// Maximum number of rows to remove in one transaction: removing them takes milliseconds.
@@ -20,21 +21,31 @@ pub(super) const AT_ONCE: i64 = 200;
 impl Upkeep for SqlStore {
     async fn remove_old(&self, now: Timestamp) -> Result<bool, StoreError> {
         let removed = [
-            self.upkeep("client_tokens").run(|transaction| Box::pin(client_tokens::remove_old(transaction, now))).await,
-            self.upkeep("overlaps").run(|transaction| Box::pin(overlaps::remove_old(transaction, now))).await,
-            self.upkeep("access_tokens").run(|transaction| Box::pin(tokens::remove_old(transaction, now))).await,
+            self.upkeep(StoreWork::RemoveClientTokens)
+                .run(|transaction| Box::pin(client_tokens::remove_old(transaction, now)))
+                .await,
+            self.upkeep(StoreWork::RemoveOverlaps)
+                .run(|transaction| Box::pin(overlaps::remove_old(transaction, now)))
+                .await,
+            self.upkeep(StoreWork::RemoveAccessTokens)
+                .run(|transaction| Box::pin(tokens::remove_old(transaction, now)))
+                .await,
         ];
-        let left = self.upkeep("leftovers").run(|transaction| Box::pin(leftovers::remove_some(transaction))).await;
+        let left = self
+            .upkeep(StoreWork::RemoveLeftovers)
+            .run(|transaction| Box::pin(leftovers::remove_some(transaction)))
+            .await;
         // If one fails, the others have still run.
         removed.into_iter().try_fold(left?, |more, count| Ok(more || is_full(count?)))
     }
 
     async fn remove_old_failures(&self, now: Timestamp, counted_for: Duration) -> Result<bool, StoreError> {
         let mut more = false;
-        for (name, stopped, before) in
-            [("failures", false, now.before(counted_for)), ("stops", true, now.before(STOPPED_FOR))]
-        {
-            let removal = self.upkeep(name);
+        for (work, stopped, before) in [
+            (StoreWork::RemoveFailures, false, now.before(counted_for)),
+            (StoreWork::RemoveStops, true, now.before(STOPPED_FOR)),
+        ] {
+            let removal = self.upkeep(work);
             more |=
                 is_full(removal.run(|transaction| Box::pin(attempts::remove_old(transaction, stopped, before))).await?);
         }
@@ -42,15 +53,15 @@ impl Upkeep for SqlStore {
     }
 
     async fn remove_spent_nonces(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let removal = self.upkeep("spent_nonces");
+        let removal = self.upkeep(StoreWork::RemoveSpentNonces);
         removal.run(|transaction| Box::pin(tokens::remove_spent_nonces(transaction, now))).await.map(is_full)
     }
 }
 
 impl SqlStore {
     /// A write that takes turns with its like, and is done again soon anyway.
-    pub(super) const fn upkeep(&self, name: &'static str) -> Write<'_> {
-        self.write(name).in_turn().once()
+    pub(super) const fn upkeep(&self, work: StoreWork) -> Write<'_> {
+        self.write(work).in_turn().once()
     }
 }
 

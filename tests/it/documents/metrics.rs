@@ -11,7 +11,7 @@ use super::root;
 /// Where the part that is made begins.
 const MARK: &str = "<!-- From here on made from the code: tests/it/documents/metrics.rs -->\n";
 
-/// Labels with more values than this are described above the mark.
+/// Labels with more values than this, and without a meaning for each, are described above the mark.
 const LISTED: usize = 16;
 
 fn made() -> String {
@@ -22,11 +22,19 @@ fn made() -> String {
         writeln!(text, "| `{name}` | {kind} | {} | {help} | {worry} |", labels.join(", ")).unwrap();
     }
     text.push_str("\n## Values of labels\n\n| Metric | Label | Value | Meaning |\n|---|---|---|---|\n");
-    for metric in &metrics {
-        for (label, values) in metric.labels.iter().filter(|(_, values)| values.len() <= LISTED) {
-            for (value, meaning) in values {
-                writeln!(text, "| `{}` | `{label}` | `{value}` | {} |", metric.name, meaning.trim()).unwrap();
-            }
+    let is_listed =
+        |values: &[(&str, &str)]| values.len() <= LISTED || values.iter().all(|(_, meaning)| !meaning.is_empty());
+    let mut listed = Vec::new();
+    for (label, values) in metrics.iter().flat_map(|metric| &metric.labels) {
+        if !is_listed(values) || listed.contains(&(label, values)) {
+            continue;
+        }
+        listed.push((label, values));
+        let with_it =
+            metrics.iter().filter(|metric| metric.labels.iter().any(|other| *other == (*label, values.clone())));
+        let names: Vec<_> = with_it.map(|metric| format!("`{}`", metric.name)).collect();
+        for (value, meaning) in values {
+            writeln!(text, "| {} | `{label}` | `{value}` | {} |", names.join(", "), meaning.trim()).unwrap();
         }
     }
     text

@@ -201,14 +201,17 @@ async fn a_running_service_shows_every_metric_that_is_described_and_no_other() {
         for line in [format!("# TYPE {family} {kind}"), format!("# HELP {family} {help}")] {
             assert!(metrics.lines().any(|found| found.trim_end_matches('.') == line), "{line}: {metrics}");
         }
-        let sample = if kind == "histogram" { format!("{name}_count") } else { name };
+        let sample = if kind == "histogram" { format!("{name}_count") } else { name.clone() };
         let of_metric = |line: &&str| line.strip_prefix(&sample).is_some_and(|rest| rest.starts_with(['{', ' ']));
-        let sample = metrics.lines().find(of_metric).unwrap_or_else(|| panic!("{sample} has no sample: {metrics}"));
+        let Some(sample) = metrics.lines().find(of_metric) else {
+            assert_eq!(name, "credentiald_store_retries_total", "it has no sample: {metrics}");
+            continue;
+        };
         assert!(labels.iter().all(|(label, _)| sample.contains(&format!("{label}=\""))), "{sample}");
     }
     for (name, least) in [
         (r#"credentiald_refusals_total{rpc="CreateRamUser",reason="ACCESS_DENIED"}"#, 1.0),
-        (r#"credentiald_store_duration_seconds_count{work="write"}"#, 1.0),
+        (r#"credentiald_store_duration_seconds_count{work="create_tenant"}"#, 1.0),
         (r#"credentiald_store_duration_seconds_count{work="read"}"#, 1.0),
         ("credentiald_store_up", 1.0),
     ] {

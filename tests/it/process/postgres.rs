@@ -64,7 +64,7 @@ async fn replicas_on_postgresql_serve_one_store() {
     alice.at(other.address).ok("ChangePassword", change("mypassword-2", "mypassword-3")).await;
     assert_eq!(acme.verify("alice", "mypassword-3").await, "MATCHED_CURRENT");
     let metrics = get(scraped_at(&other), "/metrics");
-    for grown in [r#"store_failures_total{reason="unavailable"}"#, r#"store_retries_total{cause="lost"}"#] {
+    for grown in [r#"store_failures_total{reason="unavailable"}"#, r#"store_retries_total{work="read",cause="lost"}"#] {
         assert!(value(&metrics, &format!("credentiald_{grown}")) >= 1.0, "{grown}\n{metrics}");
     }
 

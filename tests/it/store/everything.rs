@@ -223,6 +223,7 @@ async fn tokens_are_asked_for(store: &dyn Store, acme: &TenantName, alice: Subje
     }
     let key = access_key(Caller::Root(acme.clone()));
     store.insert_access_token(&key, TokenProof::Secret(&secret("2026", "sealed")), &authority()).await.unwrap();
+    assert!(store.next_expiry(at(0)).await.unwrap() <= Some(key.expires_at));
     for nonce in [None, Some(&NonceKey([1; 32]))] {
         store.access_key(key.id, nonce).await.unwrap();
     }

@@ -176,6 +176,7 @@ macro_rules! laws {
             ],
             tokens: [
                 a_token_is_found_by_its_digest,
+                the_soonest_expiry_is_that_of_a_token_that_still_counts,
                 a_token_for_what_is_absent_is_refused,
                 a_change_ends_the_tokens_of_its_subject_except_the_one_that_made_it,
                 a_deleted_token_is_gone,

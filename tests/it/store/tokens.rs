@@ -34,6 +34,22 @@ pub async fn a_token_is_found_by_its_digest(backend: &mut impl Backend) {
     assert_eq!(store.access_token(&digest(99)).await.unwrap(), None);
 }
 
+pub async fn the_soonest_expiry_is_that_of_a_token_that_still_counts(backend: &mut impl Backend) {
+    let store = backend.store();
+    assert_eq!(store.next_expiry(at(0)).await.unwrap(), None);
+    let issued = [(1, 30), (2, 20), (3, 40)]
+        .map(|(number, expires_at)| (number, AccessToken { expires_at: at(expires_at), ..token(operator()) }));
+    for (number, token) in &issued {
+        assert!(add_token(&*store, token, digest(*number)).await);
+    }
+    for (after, expected) in [(19, Some(20)), (20, Some(30)), (39, Some(40)), (40, None)] {
+        assert_eq!(store.next_expiry(at(after)).await.unwrap(), expected.map(at), "{after}");
+    }
+    let disabled = AccessTokenStatus::Inactive;
+    assert!(store.set_access_token_status(None, issued[1].1.id, disabled, &authority()).await.unwrap());
+    assert_eq!(store.next_expiry(at(0)).await.unwrap(), Some(at(30)));
+}
+
 pub async fn a_token_for_what_is_absent_is_refused(backend: &mut impl Backend) {
     let store = backend.store();
     let (acme, globex) = (add_tenant(&*store, "acme").await, add_tenant(&*store, "globex").await);

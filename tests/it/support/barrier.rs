@@ -237,6 +237,7 @@ pass_on! {
 pass_on! {
     AccessTokens {
         fn access_token_of(id: TokenId) -> Option<AccessToken>;
+        fn next_expiry(after: Timestamp) -> Option<Timestamp>;
         fn access_key(id: TokenId, nonce: Option<&NonceKey>) -> Option<FoundKey>;
         fn spend_nonce(nonce: &NonceKey, until: Timestamp) -> bool;
         fn note_key_use(id: TokenId, at: Timestamp) -> ();

@@ -8,6 +8,7 @@ use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::{Instance, InstanceStatus};
 use crate::ports::StoreError;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{Authority, Creation, Deletion, Instances};
 
 #[async_trait]
@@ -18,7 +19,7 @@ impl Instances for SqlStore {
         instance: &Instance,
         authority: &Authority,
     ) -> Result<Creation, StoreError> {
-        let write = self.write("create_instance").authorized_by(authority);
+        let write = self.write(StoreWork::CreateInstance).authorized_by(authority);
         write.run(|transaction| Box::pin(insert(transaction, tenant, instance))).await
     }
 
@@ -45,7 +46,7 @@ impl Instances for SqlStore {
     ) -> Result<bool, StoreError> {
         let update = sql("UPDATE instance SET status = $3 WHERE tenant = $1 AND id = $2");
         let update = update.bind(tenant).bind(id).bind(status);
-        self.write("set_instance_status").authorized_by(authority).execute(update).await
+        self.write(StoreWork::SetInstanceStatus).authorized_by(authority).execute(update).await
     }
 
     async fn delete_instance(
@@ -54,7 +55,7 @@ impl Instances for SqlStore {
         id: &InstanceId,
         authority: &Authority,
     ) -> Result<Deletion, StoreError> {
-        let write = self.write("delete_instance").authorized_by(authority);
+        let write = self.write(StoreWork::DeleteInstance).authorized_by(authority);
         write.run(|transaction| Box::pin(delete(transaction, tenant, id))).await
     }
 }

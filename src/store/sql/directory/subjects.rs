@@ -12,6 +12,7 @@ use crate::domain::names::{InstanceId, PepperKeyId, Region, TenantName};
 use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
 use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::domain::time::Timestamp;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{
     Absent, Authority, Creation, Deletion, FirstPassword, Lookup, NewSubject, SubjectEntry, SubjectStatus, Subjects,
 };
@@ -36,7 +37,7 @@ macro_rules! select_entries {
 #[async_trait]
 impl Subjects for SqlStore {
     async fn create_subject(&self, new: &NewSubject, authority: &Authority) -> Result<Creation, StoreError> {
-        self.write("create_subject")
+        self.write(StoreWork::CreateSubject)
             .authorized_by(authority)
             .run(|transaction| Box::pin(insert(transaction, new)))
             .await
@@ -112,7 +113,7 @@ impl Subjects for SqlStore {
         status: SubjectStatus,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        self.write("set_subject_status")
+        self.write(StoreWork::SetSubjectStatus)
             .authorized_by(authority)
             .run(|transaction| Box::pin(set_status(transaction, tenant, name, status)))
             .await
@@ -124,7 +125,7 @@ impl Subjects for SqlStore {
         name: &SubjectName,
         authority: &Authority,
     ) -> Result<Deletion, StoreError> {
-        self.write("delete_subject")
+        self.write(StoreWork::DeleteSubject)
             .authorized_by(authority)
             .run(|transaction| Box::pin(delete(transaction, tenant, name, &authority.event)))
             .await

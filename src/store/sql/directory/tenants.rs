@@ -11,12 +11,13 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::domain::tenant_settings::TenantSettings;
 use crate::ports::StoreError;
+use crate::ports::meter::StoreWork;
 use crate::ports::store::{Authority, Creation, Deletion, Tenants};
 
 #[async_trait]
 impl Tenants for SqlStore {
     async fn create_tenant(&self, tenant: &Tenant, authority: &Authority) -> Result<Creation, StoreError> {
-        let write = self.write("create_tenant").authorized_by(authority);
+        let write = self.write(StoreWork::CreateTenant).authorized_by(authority);
         write.run(|transaction| Box::pin(insert(transaction, tenant))).await
     }
 
@@ -32,7 +33,7 @@ impl Tenants for SqlStore {
     }
 
     async fn delete_tenant(&self, name: &TenantName, authority: &Authority) -> Result<Deletion, StoreError> {
-        let write = self.write("delete_tenant").authorized_by(authority);
+        let write = self.write(StoreWork::DeleteTenant).authorized_by(authority);
         write.run(|transaction| Box::pin(delete(transaction, name))).await
     }
 
@@ -43,7 +44,7 @@ impl Tenants for SqlStore {
         settings: &TenantSettings,
         authority: &Authority,
     ) -> Result<bool, StoreError> {
-        let write = self.write("replace_settings").authorized_by(authority);
+        let write = self.write(StoreWork::ReplaceSettings).authorized_by(authority);
         write.run(|transaction| Box::pin(replace_if_expected(transaction, tenant, expected, settings))).await
     }
 
@@ -67,7 +68,7 @@ impl Tenants for SqlStore {
         step: &CandidateStep,
         authority: &Authority,
     ) -> Result<Option<Version>, StoreError> {
-        let write = self.write("change_candidate").authorized_by(authority);
+        let write = self.write(StoreWork::ChangeCandidate).authorized_by(authority);
         write.run(|transaction| Box::pin(candidates::take_step(transaction, tenant, expected, step))).await
     }
 
@@ -77,7 +78,7 @@ impl Tenants for SqlStore {
         version: Version,
         counted: &Comparisons,
     ) -> Result<(), StoreError> {
-        let write = self.upkeep("add_comparisons");
+        let write = self.upkeep(StoreWork::AddComparisons);
         write.run(|transaction| Box::pin(candidates::add_comparisons(transaction, tenant, version, counted))).await
     }
 }
