@@ -48,7 +48,7 @@ impl Kernels {
     pub fn new(memory_kib: u32) -> Result<Self, CantAllocate> {
         let mut kernels: Vec<Box<dyn Kernel>> =
             vec![Box::new(PortableKernel::new(memory_kib)?), Box::new(FastKernel::new(memory_kib)?)];
-        for instructions in Instructions::avx512().into_iter().chain([Instructions::scalar()]) {
+        for instructions in Instructions::found().chain([Instructions::scalar()]) {
             kernels.push(Box::new(VectorKernel::new(instructions, memory_kib.saturating_mul(2))?));
         }
         Ok(Self(kernels))

@@ -5,7 +5,7 @@
 //! to load it, unless there is another hash: its next block is computed meanwhile.
 #![expect(clippy::inline_always, reason = "code that is not inlined can't use the instructions (see `simd`)")]
 
-use std::mem;
+use std::iter;
 
 use argon2::{Block, Version};
 
@@ -15,7 +15,10 @@ use crate::position::{Segment, Shape};
 use crate::simd::{Simd, Task};
 
 /// Number of blocks by which references are prefetched where they are known beforehand.
-const AHEAD: u32 = 4;
+const AHEAD: usize = 4;
+
+/// Words of a block.
+const WORDS: u32 = 128;
 
 /// The memories of hashes of one shape, in which the first two blocks of each lane are filled.
 pub(crate) struct Fill<'a, const N: usize> {
@@ -62,25 +65,31 @@ impl<const N: usize> Fill<'_, N> {
         Ok(())
     }
 
-    /// Fills a segment whose references are known beforehand. They are the same in all memories.
+    /// Fills a segment whose references are known beforehand. They are the same in all memories. One memory after the other
+    /// is filled, as far as the random words reach: no block waits for what it refers to, and so the caches hold more.
     #[inline(always)]
     fn independent<S: Simd>(&mut self, simd: S, segment: Segment) -> Result<(), Unsupported> {
         let Self { shape, memories } = self;
         let indices = shape.indices(segment);
-        let mut words = RandomWords::new(*shape, segment);
-        let mut reference = |index| shape.reference(segment, index, words.word(simd, index));
-        let mut references = [0; AHEAD as usize];
-        for (index, upcoming) in indices.clone().zip(&mut references) {
-            *upcoming = reference(index);
-        }
-        for index in indices {
-            references.rotate_left(1);
-            let [.., last] = &mut references;
-            let now = mem::replace(last, reference(index + AHEAD));
+        let mut references = Vec::with_capacity(at(WORDS));
+        let mut start = indices.start;
+        while start < indices.end {
+            let end = indices.end.min(start / WORDS * WORDS + WORDS);
+            let words = random_words(simd, *shape, segment, start / WORDS);
+            references.clear();
+            let words = words.as_ref().iter().skip(at(start % WORDS));
+            references.extend((start..end).zip(words).map(|(index, word)| shape.reference(segment, index, *word)));
             for memory in &mut *memories {
-                prefetch(simd, memory, *last);
-                fill_block(simd, *shape, memory, segment, index, now)?;
+                for reference in references.iter().take(AHEAD) {
+                    prefetch(simd, memory, *reference);
+                }
+                let upcoming = references.iter().skip(AHEAD).chain(iter::repeat(&u32::MAX));
+                for ((index, reference), upcoming) in (start..end).zip(&references).zip(upcoming) {
+                    prefetch(simd, memory, *upcoming);
+                    fill_block(simd, *shape, memory, segment, index, *reference)?;
+                }
             }
+            start = end;
         }
         Ok(())
     }
@@ -120,36 +129,16 @@ fn first_word(block: &Block) -> u64 {
     block.as_ref().first().copied().unwrap_or_default()
 }
 
-/// Random words of a segment, which depend only on where it is (RFC 9106 §3.4.1.2).
-struct RandomWords {
-    /// Pass, lane, slice, number of blocks, passes and algorithm.
-    segment: [u64; 6],
-    /// Number of the block of words, from one on; 0 if there is none yet.
-    counter: u64,
-    words: Block,
-}
-
-impl RandomWords {
-    fn new(shape: Shape, Segment { pass, slice, lane }: Segment) -> Self {
-        let segment = [pass, lane, slice, shape.blocks(), shape.passes, shape.algorithm_number()].map(u64::from);
-        Self { segment, counter: 0, words: Block::new() }
+/// A block of random words of a segment, which depend only on where it is (RFC 9106 §3.4.1.2).
+#[inline(always)]
+fn random_words<S: Simd>(simd: S, shape: Shape, Segment { pass, slice, lane }: Segment, number: u32) -> Block {
+    let mut input = Block::new();
+    let numbers = [pass, lane, slice, shape.blocks(), shape.passes, shape.algorithm_number(), number + 1];
+    for (word, number) in input.as_mut().iter_mut().zip(numbers) {
+        *word = number.into();
     }
-
-    #[inline(always)]
-    fn word<S: Simd>(&mut self, simd: S, index: u32) -> u64 {
-        const WORDS: u32 = 128;
-        let counter = u64::from(index / WORDS) + 1;
-        if counter != self.counter {
-            self.counter = counter;
-            let mut input = Block::new();
-            let numbers = self.segment.into_iter().chain([counter]);
-            for (word, number) in input.as_mut().iter_mut().zip(numbers) {
-                *word = number;
-            }
-            let (zero, mut once) = (Block::new(), Block::new());
-            compress(simd, &zero, &input, &mut once, false);
-            compress(simd, &zero, &once, &mut self.words, false);
-        }
-        self.words.as_ref().get(at(index % WORDS)).copied().unwrap_or_default()
-    }
+    let (zero, mut once, mut words) = (Block::new(), Block::new(), Block::new());
+    compress(simd, &zero, &input, &mut once, false);
+    compress(simd, &zero, &once, &mut words, false);
+    words
 }

@@ -1,4 +1,4 @@
-//! Argon2 (RFC 9106) with the AVX-512 instructions of a CPU, in the memory of its caller.
+//! Argon2 (RFC 9106) with the AVX-512 or AVX2 instructions of a CPU, in the memory of its caller.
 //!
 //! Nearly all time of a hash goes to the compression of blocks. Its rounds are chains of dependent instructions, so a CPU
 //! that computes one chain is idle most of the time. Here the four chains of a block are computed together, in 32

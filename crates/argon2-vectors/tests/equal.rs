@@ -12,7 +12,7 @@ const CASES: u32 = if cfg!(miri) { 4 } else { 256 };
 const MOST_KIB: u32 = if cfg!(miri) { 16 } else { 1024 };
 
 fn instructions() -> impl Iterator<Item = Instructions> {
-    Instructions::avx512().into_iter().chain([Instructions::scalar()])
+    Instructions::found().chain([Instructions::scalar()])
 }
 
 fn params(memory_kib: u32, iterations: u32, lanes: u32, input: &Input<'_>) -> Params {

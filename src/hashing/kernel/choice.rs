@@ -37,8 +37,7 @@ enum Known {
 impl Known {
     /// The kernels that need certain instructions and have them here, the fastest first.
     fn candidates() -> impl Iterator<Item = Self> {
-        let vector = Instructions::avx512().map(Self::Vector);
-        vector.into_iter().chain(FastKernel::instructions().map(Self::Fast))
+        Instructions::found().map(Self::Vector).chain(FastKernel::instructions().map(Self::Fast))
     }
 
     fn kernel(self, memory_kib: u32) -> Result<Box<dyn Kernel>, CantAllocate> {

@@ -15,7 +15,7 @@ const MEMORY_KIB: u32 = 1024;
 fn kernels() -> Vec<Box<dyn Kernel>> {
     let mut kernels: Vec<Box<dyn Kernel>> =
         vec![Box::new(PortableKernel::new(MEMORY_KIB).unwrap()), Box::new(FastKernel::new(MEMORY_KIB).unwrap())];
-    for instructions in Instructions::avx512().into_iter().chain([Instructions::scalar()]) {
+    for instructions in Instructions::found().chain([Instructions::scalar()]) {
         kernels.push(Box::new(VectorKernel::new(instructions, MEMORY_KIB).unwrap()));
     }
     kernels
@@ -197,7 +197,7 @@ fn the_portable_kernel_is_used_where_it_is_asked_for() {
 #[test]
 fn the_fastest_kernel_for_the_vectors_of_the_cpu_is_used() {
     let choice = KernelChoice::new(KernelSetting::Auto, Cost::DEFAULT, &Counting::default());
-    let expected = match (Instructions::avx512(), FastKernel::instructions()) {
+    let expected = match (Instructions::found().next(), FastKernel::instructions()) {
         (Some(_), _) => "vector",
         (None, Some(_)) => "fast",
         (None, None) => "portable",

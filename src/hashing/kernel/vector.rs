@@ -1,4 +1,4 @@
-//! The `argon2-vectors` crate of this repository, with an arena: AVX-512.
+//! The `argon2-vectors` crate of this repository, with an arena: AVX-512 and AVX2.
 
 use argon2_vectors::{Hash, Instructions, Unsupported};
 

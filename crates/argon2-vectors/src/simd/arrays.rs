@@ -15,17 +15,24 @@ pub(super) struct Arrays;
 #[expect(clippy::indexing_slicing, reason = "each index is below 8: wrong ones are found by the first hash of a test")]
 impl Simd for Arrays {
     type Words = Words;
+    type State = [Words; 16];
+
+    const VECTORS: usize = 16;
+
+    fn state(words: Words) -> Self::State {
+        [words; Self::VECTORS]
+    }
 
     fn run<T: Task>(self, task: T) -> T::Output {
         task.run(self)
     }
 
-    fn load(self, words: &Words) -> Words {
-        *words
+    fn load(self, block: &[u64], number: usize) -> Words {
+        block.as_chunks().0[number]
     }
 
-    fn store(self, vector: Words, words: &mut Words) {
-        *words = vector;
+    fn store(self, words: Words, block: &mut [u64], number: usize) {
+        block.as_chunks_mut().0[number] = words;
     }
 
     fn xor(self, a: Words, b: Words) -> Words {

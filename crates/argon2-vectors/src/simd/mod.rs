@@ -1,4 +1,4 @@
-//! Vectors of eight words, and the operations on them that argon2 takes.
+//! Vectors of eight or four words, and the operations on them that argon2 takes.
 //!
 //! The compiler emits an instruction only in a function that enables its feature, and a generic function can't. So all
 //! code between [`Simd::run`], which enables the features, and the operations is inlined.
@@ -11,7 +11,7 @@ use argon2::Block;
 
 use arrays::Arrays;
 #[cfg(target_arch = "x86_64")]
-use x86::Avx512;
+use x86::{Avx2, Avx512};
 
 /// Work with vectors of any kind.
 pub(crate) trait Task {
@@ -21,19 +21,32 @@ pub(crate) trait Task {
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
-/// Vectors of eight words of 64 bits. A quad is one half of a vector, a pair one quarter.
+/// Vectors of words of 64 bits. A quad is four of them, a pair two.
 ///
 /// A value proves that the CPU has the instructions, which makes the operations safe.
 pub(crate) trait Simd: Copy {
     /// A vector.
     type Words: Copy;
 
+    /// The vectors of a block.
+    type State: Copy + AsRef<[Self::Words]> + AsMut<[Self::Words]>;
+
+    /// How many these are: sixteen of eight words, or 32 of four.
+    const VECTORS: usize;
+
+    /// Chains of a block.
+    const CHAINS: usize = Self::VECTORS / 4;
+
     /// Does the work with these vectors.
     fn run<T: Task>(self, task: T) -> T::Output;
 
-    fn load(self, words: &[u64; 8]) -> Self::Words;
+    /// A state of equal vectors.
+    fn state(words: Self::Words) -> Self::State;
 
-    fn store(self, vector: Self::Words, words: &mut [u64; 8]);
+    /// A vector of a block, by its number.
+    fn load(self, block: &[u64], number: usize) -> Self::Words;
+
+    fn store(self, words: Self::Words, block: &mut [u64], number: usize);
 
     fn xor(self, a: Self::Words, b: Self::Words) -> Self::Words;
 
@@ -45,7 +58,7 @@ pub(crate) trait Simd: Copy {
     /// For each word: the exclusive or, rotated to the right.
     fn xor_rotate<const BITS: i32>(self, a: Self::Words, b: Self::Words) -> Self::Words;
 
-    /// From two rows, as their halves one after the other, to their first, second, third and fourth quads.
+    /// From the four vectors of two rows, or of one, to the first, second, third and fourth quads of these rows.
     fn quads_of_rows(self, halves: [Self::Words; 4]) -> [Self::Words; 4];
 
     /// Rotates the quads of the vectors to the left: by one word, by two, and by three.
@@ -79,20 +92,19 @@ pub struct Instructions(Found);
 enum Found {
     Arrays,
     #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
 }
 
 impl Instructions {
-    /// AVX-512, if the CPU and the system have it.
-    #[cfg(target_arch = "x86_64")]
-    pub fn avx512() -> Option<Self> {
-        Avx512::detect().map(|found| Self(Found::Avx512(found)))
-    }
-
-    /// AVX-512, which this CPU does not have.
-    #[cfg(not(target_arch = "x86_64"))]
-    pub const fn avx512() -> Option<Self> {
-        None
+    /// The vector instructions that the CPU and the system have and that there is code for, the fastest first.
+    pub fn found() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let found = [Avx512::detect().map(Found::Avx512), Avx2::detect().map(Found::Avx2)];
+        #[cfg(not(target_arch = "x86_64"))]
+        let found: [Option<Found>; 0] = [];
+        found.into_iter().flatten().map(Self)
     }
 
     /// No vector instructions. Slow: for tests of what does not depend on the instructions.
@@ -100,10 +112,12 @@ impl Instructions {
         Self(Found::Arrays)
     }
 
-    /// The name: `avx512` or `scalar`.
+    /// The name: `avx512`, `avx2` or `scalar`.
     pub const fn name(self) -> &'static str {
         match self.0 {
             Found::Arrays => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Found::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Found::Avx512(_) => "avx512",
         }
@@ -112,6 +126,8 @@ impl Instructions {
     pub(crate) fn run<T: Task>(self, task: T) -> T::Output {
         match self.0 {
             Found::Arrays => Arrays.run(task),
+            #[cfg(target_arch = "x86_64")]
+            Found::Avx2(simd) => simd.run(task),
             #[cfg(target_arch = "x86_64")]
             Found::Avx512(simd) => simd.run(task),
         }
