@@ -90,7 +90,7 @@ pub enum ImportKeyProblem {
     )]
     Firebase,
     /// The key is missing in a line of Flask-Security.
-    #[error("must have SECURITY_PASSWORD_SALT= and its value, which the rest of the line is")]
+    #[error("must have SECURITY_PASSWORD_SALT= and its value, which the rest of the line is, with its blanks")]
     FlaskSecurity,
 }
 
@@ -104,7 +104,8 @@ impl ImportKeys {
     /// Every mistake.
     pub fn parse(text: &str) -> Result<Self, Vec<ImportKeyMistake>> {
         let (mut keys, mut ids, mut mistakes) = (Self::default(), Vec::new(), Vec::new());
-        for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+        // A value may end with blanks.
+        for (number, line) in (1..).zip(text.lines().map(str::trim_start)) {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
@@ -129,8 +130,8 @@ impl ImportKeys {
                 Ok(())
             }
             Some(("flask-security", field)) => {
-                let key = field.trim_start().strip_prefix("SECURITY_PASSWORD_SALT=").filter(|key| !key.is_empty());
-                let key = key.ok_or(ImportKeyProblem::FlaskSecurity)?.as_bytes().to_vec();
+                let key = field.trim_start().strip_prefix("SECURITY_PASSWORD_SALT=");
+                let key = key.filter(|key| !key.trim().is_empty()).ok_or(ImportKeyProblem::FlaskSecurity)?.as_bytes().to_vec();
                 self.flask_security.push(Arc::new(HmacKey { id, key: KeyBytes(Zeroizing::new(key)) }));
                 Ok(())
             }
@@ -190,10 +191,20 @@ mod tests {
         let first = ring.firebase(|_| true).unwrap();
         assert_eq!((first.id.as_str(), first.rounds, first.mem_cost), ("new", 8, 14));
         assert_eq!((first.signer_key.expose().len(), first.separator.as_slice()), (64, &[7][..]));
-        let shop = ImportKeys::parse("shop flask-security SECURITY_PASSWORD_SALT=a =b ").unwrap();
-        assert_eq!(shop.flask_security(|_| true).unwrap().key.expose(), b"a =b");
         assert_eq!(ring.firebase(|key| key.id.as_str() == "old").unwrap().id.as_str(), "old");
         assert!(!ring.is_empty() && ImportKeys::parse("# none\n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_salt_of_flask_security_is_the_rest_of_its_line_with_its_blanks() {
+        for (text, salt) in [
+            (" shop  flask-security  SECURITY_PASSWORD_SALT=a =b", "a =b"),
+            ("shop flask-security SECURITY_PASSWORD_SALT=a \t \n", "a \t "),
+            ("shop flask-security SECURITY_PASSWORD_SALT= a \u{a0}\r\n# next", " a \u{a0}"),
+        ] {
+            let keys = ImportKeys::parse(text).unwrap();
+            assert_eq!(keys.flask_security(|_| true).unwrap().key.expose(), salt.as_bytes(), "{text:?}");
+        }
     }
 
     #[test]
@@ -206,6 +217,7 @@ mod tests {
             ("a flask-security".to_owned(), "line 1: must be a name, a system"),
             ("a flask-security PASSWORD_SALT=x".to_owned(), "line 1: must have SECURITY_PASSWORD_SALT="),
             ("a flask-security SECURITY_PASSWORD_SALT=".to_owned(), "line 1: must have SECURITY_PASSWORD_SALT="),
+            ("a flask-security SECURITY_PASSWORD_SALT=  ".to_owned(), "line 1: must have SECURITY_PASSWORD_SALT="),
             (line("a/b"), "line 1: the name "),
             (format!("{}\n{}", line("a"), line("a")), "line 2: the name is already used on line 1"),
             (bad("jxspr8", "jx"), "line 1: must have base64_signer_key="),
