@@ -31,7 +31,7 @@ pub enum HashProblem {
     #[error("this is {0}, which is imported only where it is allowed: add `{0}` to `import.allow`")]
     NotAllowed(OptInAlgorithm),
     /// The hash needs a key that is not among the service's.
-    #[error("this is {0}, and its key is missing: add it to `import.keys_file`")]
+    #[error("this is {0}, and its key is missing: add it to `import.keys_file` or `import.keys`")]
     KeyMissing(OptInAlgorithm),
     /// A part of the string can't be read.
     #[error("its {part} can't be read: expected {expected}")]

@@ -19,6 +19,7 @@ use crate::grpc::{GrpcEdge, Health};
 use crate::http::VendorEdge;
 use crate::listener::Connections;
 use crate::ports::Meter;
+use crate::ports::store::HashCount;
 use crate::service::ServiceError;
 use crate::telemetry::Stage;
 
@@ -130,11 +131,12 @@ impl Server {
         let service = Arc::clone(&self.service);
         tokio::spawn(async move {
             match service.hashes_without_key().await {
-                Ok(counts) => counts.into_iter().for_each(|(algorithm, hashes)| {
+                Ok(counts) => counts.into_iter().for_each(|(algorithm, HashCount { current, earlier, .. })| {
                     tracing::error!(
                         algorithm,
-                        hashes,
-                        "stored hashes do not verify: their key is not in import.keys_file"
+                        current,
+                        earlier,
+                        "stored hashes do not verify: their key is not in import.keys_file or import.keys"
                     );
                 }),
                 Err(error) => {

@@ -27,6 +27,7 @@ pub use call::Call;
 pub use error::ServiceError;
 pub use watch::Watch;
 
+use crate::ports::store::HashCount;
 use admin::DryRuns;
 use gates::{Gates, Installation, Ports};
 
@@ -48,12 +49,12 @@ impl Service {
         self.gates.tend_store(failed).await;
     }
 
-    /// Counts the current hashes that no password verifies against, because their key is missing, by algorithm. Reads
-    /// all hashes.
+    /// Counts the hashes that no password verifies against, because their key is missing, by algorithm: of current and of
+    /// earlier passwords. Reads all hashes.
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn hashes_without_key(&self) -> Result<BTreeMap<&'static str, u64>, ServiceError> {
+    pub async fn hashes_without_key(&self) -> Result<BTreeMap<&'static str, HashCount>, ServiceError> {
         self.gates.hashes_without_key().await
     }
 

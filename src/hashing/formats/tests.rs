@@ -139,7 +139,7 @@ fn a_problem_names_the_part_the_bound_and_what_helps() {
         ),
         (
             format!("{{firebase}}MDEy${TAG}"),
-            "this is firebase-scrypt, and its key is missing: add it to `import.keys_file`",
+            "this is firebase-scrypt, and its key is missing: add it to `import.keys_file` or `import.keys`",
             "KEY_MISSING",
         ),
         ("plain".to_owned(), "has no known form: it begins like no hash that can be read", "MALFORMED"),

@@ -105,6 +105,14 @@ pub struct HashCount {
 }
 
 impl HashCount {
+    /// The number of hashes of that generation.
+    pub const fn of(&mut self, age: Generation) -> &mut u64 {
+        match age {
+            Generation::Current => &mut self.current,
+            Generation::Earlier => &mut self.earlier,
+        }
+    }
+
     /// The number of hashes.
     pub const fn hashes(self) -> u64 {
         self.current.saturating_add(self.earlier)

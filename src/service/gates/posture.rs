@@ -6,7 +6,7 @@ use super::{Gates, Permit};
 use crate::domain::names::TenantName;
 use crate::domain::page::PageRequest;
 use crate::ports::HashDescription;
-use crate::ports::store::HashEntry;
+use crate::ports::store::{Generation, HashCount, HashEntry};
 use crate::service::ServiceError;
 use crate::service::requests::{HashGroup, HashPosture};
 
@@ -18,43 +18,43 @@ impl Gates {
         permit: &Permit,
         tenant: Option<&TenantName>,
     ) -> Result<HashPosture, ServiceError> {
-        let mut groups = BTreeMap::new();
-        self.describe_all(tenant, || self.check_deadline(permit), |description| count(&mut groups, description))
-            .await?;
+        let (mut groups, mut page) = (BTreeMap::new(), PageRequest { size: PageRequest::MAX_SIZE, after: None });
+        loop {
+            self.check_deadline(permit)?;
+            let found = self.ports.store.hashes(tenant, &page).await?;
+            found.items.iter().for_each(|entry| count(&mut groups, self.describe(entry)));
+            match found.next {
+                Some(next) => page.after = Some(next),
+                None => break,
+            }
+        }
         let mut groups: Vec<HashGroup> = groups.into_values().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.hashes));
         let target = self.ports.hasher.describe(&self.ports.hasher.decoy());
         Ok(HashPosture { target: format!("{} {}", target.algorithm, target.parameters), groups })
     }
 
-    /// Counts the current hashes that no password verifies against, because their key is missing, by algorithm.
-    pub(in crate::service) async fn hashes_without_key(&self) -> Result<BTreeMap<&'static str, u64>, ServiceError> {
-        let mut counts = BTreeMap::new();
-        let count = |description: HashDescription| {
-            if description.lacks_key {
-                *counts.entry(description.algorithm).or_default() += 1;
-            }
-        };
-        self.describe_all(None, || Ok(()), count).await?;
-        Ok(counts)
-    }
-
-    async fn describe_all(
+    /// Counts the hashes that no password verifies against, because their key is missing, by algorithm.
+    pub(in crate::service) async fn hashes_without_key(
         &self,
-        tenant: Option<&TenantName>,
-        before_each_page: impl Fn() -> Result<(), ServiceError> + Send,
-        mut take: impl FnMut(HashDescription) + Send,
-    ) -> Result<(), ServiceError> {
-        let mut page = PageRequest { size: PageRequest::MAX_SIZE, after: None };
-        loop {
-            before_each_page()?;
-            let found = self.ports.store.hashes(tenant, &page).await?;
-            found.items.iter().for_each(|entry| take(self.describe(entry)));
-            match found.next {
-                Some(next) => page.after = Some(next),
-                None => return Ok(()),
+    ) -> Result<BTreeMap<&'static str, HashCount>, ServiceError> {
+        let (store, mut counts) = (&self.ports.store, BTreeMap::<_, HashCount>::new());
+        for key in store.keys_in_use().await? {
+            for age in Generation::ALL {
+                let mut after = None;
+                loop {
+                    let found = store.hashes_under(age, key.as_ref(), after, PageRequest::MAX_SIZE).await?;
+                    let Some(last) = found.last() else { break };
+                    after = Some((last.subject, last.version));
+                    for description in found.iter().map(|entry| self.describe(entry)) {
+                        if description.lacks_key {
+                            *counts.entry(description.algorithm).or_default().of(age) += 1;
+                        }
+                    }
+                }
             }
         }
+        Ok(counts)
     }
 
     /// Fails once the deadline of a call that reads page after page has passed.

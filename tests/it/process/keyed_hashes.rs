@@ -101,13 +101,14 @@ async fn hashes_of_firebase_come_in_and_are_replaced() {
     assert_eq!(keyed.verify("f1", PASSWORD).await, "MATCHED_CURRENT");
 }
 
+const WITHOUT_KEY: &str = "stored hashes do not verify: their key is not in import.keys_file or import.keys";
+
 #[tokio::test]
 async fn a_hash_whose_key_is_gone_is_told_at_start_and_verifies_nothing() {
     let mut keyed = Keyed::start(PROJECT, &ALLOWED).await;
     keyed.import("users.json", &export(), &FROM);
     keyed.restart(&["--import-allow", "firebase-scrypt"]).await;
-    let told = "stored hashes do not verify: their key is not in import.keys_file";
-    keyed.serving.logs(told).await;
+    keyed.serving.logs(WITHOUT_KEY).await;
     assert!(keyed.serving.log().contains("firebase-scrypt"), "{}", keyed.serving.log());
     let verify = json!({ "subject": { "iam_user": "f1" }, "password": PASSWORD });
     let refused = keyed.relay.call("VerifyPassword", verify).await;
@@ -120,12 +121,29 @@ async fn a_hash_whose_key_is_gone_is_told_at_start_and_verifies_nothing() {
     let refused = keyed.import("more.json", &export().replace("\"f", "\"g"), &FROM);
     assert!(
         refused.contains(
-            "row 1: hash: this is firebase-scrypt, and its key is missing: add it to `import.keys_file` (KEY_MISSING)"
+            "row 1: hash: this is firebase-scrypt, and its key is missing: add it to `import.keys_file` or \
+             `import.keys` (KEY_MISSING)"
         ),
         "{refused}"
     );
     keyed.restart(&ALLOWED).await;
     assert_eq!(keyed.verify("f1", PASSWORD).await, "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn earlier_hashes_whose_key_is_gone_are_told_at_start() {
+    let mut keyed = Keyed::start(PROJECT, &ALLOWED).await;
+    let operator = Client::new(keyed.serving.address).with_token(&keyed.operator);
+    let root = json!({ "tenant": "acme", "caller_kind": "CALLER_KIND_ROOT" });
+    let root = Client::new(keyed.serving.address).with_token(&token(&operator, root).await);
+    root.ok("SetPasswordPolicy", json!({ "password_reuse_prevention": 3 })).await;
+    keyed.import("users.json", &export(), &FROM.map(|argument| argument.replace("iam-user", "ram-user")).each_ref().map(String::as_str));
+    root.ok("ResetPassword", json!({ "subject": { "ram_user": "f1" }, "password": "mypassword-1" })).await;
+    let other = PROJECT.replacen("app", "other", 1);
+    write_secretly(&keyed.installation.path("other.toml"), format!("[import]\nkeys = {other:?}\n"));
+    keyed.restart(&["--config", "other.toml"]).await;
+    keyed.serving.logs(WITHOUT_KEY).await;
+    assert!(keyed.serving.log().contains("current=1 earlier=1"), "{}", keyed.serving.log());
 }
 
 /// By Flask-Security 5.9.2 of the same password as [`PLAIN`], under the key of [`SHOP`].
