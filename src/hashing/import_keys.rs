@@ -131,7 +131,11 @@ impl ImportKeys {
             }
             Some(("flask-security", field)) => {
                 let key = field.trim_start().strip_prefix("SECURITY_PASSWORD_SALT=");
-                let key = key.filter(|key| !key.trim().is_empty()).ok_or(ImportKeyProblem::FlaskSecurity)?.as_bytes().to_vec();
+                let key = key
+                    .filter(|key| !key.trim().is_empty())
+                    .ok_or(ImportKeyProblem::FlaskSecurity)?
+                    .as_bytes()
+                    .to_vec();
                 self.flask_security.push(Arc::new(HmacKey { id, key: KeyBytes(Zeroizing::new(key)) }));
                 Ok(())
             }

@@ -91,7 +91,7 @@ pub use candidate::{Candidate, Loaded, SubjectOrName};
 pub use change::{Change, PasswordToStore, Presented, Proof, Unproven};
 pub(super) use directory::{Directory, Scope};
 pub use imports::ImportPermits;
-pub(super) use imports::{Existing, ExistingPassword, NewBatch, Newcomer};
+pub(super) use imports::{Existing, ExistingPassword, ImportId, NewBatch, Newcomer};
 pub use permit::{Permit, SubjectPermit};
 pub use quotas::QuotaLimits;
 pub use recall::{Recalled, ReplayedChange, Unspent};

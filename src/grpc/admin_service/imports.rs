@@ -16,7 +16,8 @@ use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::point_in_time;
 use crate::grpc::generated::credential::v1::subject_name::Subject;
 use crate::service::requests::{
-    ImportOptions, ImportReport, ImportedPassword, Refusals, RefusedRow, RowProblem, RowToImport, WithoutHash,
+    ImportOptions, ImportReport, ImportedPassword, Refusals, RefusedRow, RowProblem, RowToImport, SubjectFrom,
+    WithoutHash,
 };
 use crate::service::{Call, Import, Service, ServiceError};
 
@@ -280,11 +281,17 @@ impl From<RowProblem> for wire::RowProblem {
             RowProblem::InstanceAbsent => {
                 of("subject.instance_account.instance_id", Reason::InstanceNotFound, "does not exist")
             }
-            RowProblem::OtherHash => {
+            RowProblem::OtherHash(SubjectFrom::Before) => {
                 of("hash", Reason::AlreadyExists, "the subject is there with another hash, or none")
             }
-            RowProblem::OtherAttributes => {
+            RowProblem::OtherHash(SubjectFrom::EarlierRow) => {
+                of("hash", Reason::AlreadyExists, "an earlier row has the subject with another hash, or none")
+            }
+            RowProblem::OtherAttributes(SubjectFrom::Before) => {
                 of("subject", Reason::AlreadyExists, "the subject is there with other attributes")
+            }
+            RowProblem::OtherAttributes(SubjectFrom::EarlierRow) => {
+                of("subject", Reason::AlreadyExists, "an earlier row has the subject with other attributes")
             }
         }
     }

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::domain::names::TenantName;
 use crate::domain::tenant::TenantId;
 use crate::service::error::Missing;
-use crate::service::gates::{Gates, ImportPermits};
+use crate::service::gates::{Gates, ImportId, ImportPermits};
 use crate::service::requests::{ImportOptions, ImportReport, RefusedRow, RowToImport, WithoutHash};
 use crate::service::{Call, Service, ServiceError};
 use batch::Verdict;
@@ -28,6 +28,7 @@ use remembered::Remembered;
 pub struct Import {
     gates: Arc<Gates>,
     call: Call,
+    id: ImportId,
     /// What a dry run would have stored, if this is one.
     dry_run: Option<Remembered>,
     options: ImportOptions,
@@ -46,6 +47,7 @@ impl Service {
         Ok(Import {
             gates: Arc::clone(&self.gates),
             call,
+            id: self.gates.new_import_id(),
             dry_run,
             options,
             tenants: BTreeMap::new(),
@@ -67,7 +69,7 @@ impl Import {
         let tenants = batches.iter().flatten().filter_map(|row| row.tenant.as_ref());
         let permits = self.gates.permit_imports(&self.call, tenants).await?;
         self.bind(&permits)?;
-        let group = Group::new(&self.gates, permits, batches, self.options.skips_existing);
+        let group = Group::new(&self.gates, permits, batches, self.id, self.options.skips_existing);
         let decided = group.decided(&self.gates, self.dry_run.as_ref()).await?;
         self.settle().await?;
         if let Some(remembered) = &mut self.dry_run {

@@ -60,6 +60,20 @@ impl ExistingPassword {
     }
 }
 
+/// What the ids of all subjects of one import begin with: a million subjects of other origin have it by chance once in a
+/// million imports.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::service) struct ImportId([u8; Self::BYTES]);
+
+impl ImportId {
+    const BYTES: usize = 5;
+
+    /// Whether a subject comes from this import.
+    pub(in crate::service) fn has_made(self, subject: SubjectId) -> bool {
+        subject.0.as_bytes().starts_with(&self.0)
+    }
+}
+
 /// The part of a batch that is stored.
 pub(in crate::service) struct NewBatch<'a> {
     /// The subjects to be imported.
@@ -154,15 +168,22 @@ impl Gates {
         Ok(is_stored)
     }
 
-    /// Fresh ids for a batch, in order. They share their first half, so that they are adjacent in the store's indexes:
-    /// with scattered ids, each row of a batch would write its own pages.
-    pub(in crate::service) fn new_subject_ids(&self, count: usize) -> Vec<SubjectId> {
-        let common: [u8; 8] = self.random();
+    /// The id of an import that begins.
+    pub(in crate::service) fn new_import_id(&self) -> ImportId {
+        ImportId(self.random())
+    }
+
+    /// Fresh ids for a batch of an import, in order. They share their first half, so that they are adjacent in the store's
+    /// indexes: with scattered ids, each row of a batch would write its own pages.
+    pub(in crate::service) fn new_subject_ids(&self, of: ImportId, count: usize) -> Vec<SubjectId> {
+        let batch: [u8; 8 - ImportId::BYTES] = self.random();
         let fresh = || {
             let mut bytes = [0; 16];
-            let (first, second) = bytes.split_at_mut(8);
-            first.copy_from_slice(&common);
-            second.copy_from_slice(&self.random::<8>());
+            let (import, rest) = bytes.split_at_mut(ImportId::BYTES);
+            let (of_batch, rest) = rest.split_at_mut(batch.len());
+            import.copy_from_slice(&of.0);
+            of_batch.copy_from_slice(&batch);
+            rest.copy_from_slice(&self.random::<8>());
             SubjectId(uuid::Builder::from_random_bytes(bytes).into_uuid())
         };
         let mut ids: Vec<_> = std::iter::repeat_with(fresh).take(count).collect();

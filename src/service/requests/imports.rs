@@ -94,10 +94,19 @@ pub enum RowProblem {
     TenantAbsent,
     /// The instance does not exist.
     InstanceAbsent,
-    /// The subject exists already, with another hash or none.
-    OtherHash,
-    /// The subject exists already, with other attributes.
-    OtherAttributes,
+    /// The subject has another hash, or none.
+    OtherHash(SubjectFrom),
+    /// The subject has other attributes.
+    OtherAttributes(SubjectFrom),
+}
+
+/// Where the subject comes from that a row differs from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectFrom {
+    /// It was there before the import.
+    Before,
+    /// From an earlier row of the import.
+    EarlierRow,
 }
 
 impl RowProblem {

@@ -146,7 +146,7 @@ row 5: kind: must be one of mail-domain, ram-user, iam-user and instance-account
 row 5: hash: has no known form: it begins like no hash that can be read (MALFORMED)
 row 6: status: must be available or unavailable (MALFORMED)
 row 6: instance: does not exist (INSTANCE_NOT_FOUND)
-row 7: hash: the subject is there with another hash, or none (ALREADY_EXISTS)
+row 7: hash: an earlier row has the subject with another hash, or none (ALREADY_EXISTS)
 1 refused: MALFORMED
 1 refused: colour: MALFORMED
 1 refused: hash: ALREADY_EXISTS

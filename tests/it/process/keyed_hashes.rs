@@ -137,7 +137,11 @@ async fn earlier_hashes_whose_key_is_gone_are_told_at_start() {
     let root = json!({ "tenant": "acme", "caller_kind": "CALLER_KIND_ROOT" });
     let root = Client::new(keyed.serving.address).with_token(&token(&operator, root).await);
     root.ok("SetPasswordPolicy", json!({ "password_reuse_prevention": 3 })).await;
-    keyed.import("users.json", &export(), &FROM.map(|argument| argument.replace("iam-user", "ram-user")).each_ref().map(String::as_str));
+    keyed.import(
+        "users.json",
+        &export(),
+        &FROM.map(|argument| argument.replace("iam-user", "ram-user")).each_ref().map(String::as_str),
+    );
     root.ok("ResetPassword", json!({ "subject": { "ram_user": "f1" }, "password": "mypassword-1" })).await;
     let other = PROJECT.replacen("app", "other", 1);
     write_secretly(&keyed.installation.path("other.toml"), format!("[import]\nkeys = {other:?}\n"));

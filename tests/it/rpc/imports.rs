@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{frame, method_named, path};
 use crate::support::clock::MovedClock;
+use crate::support::postgres::shared;
 use crate::support::{Client, Reply, Setup, World};
 
 const BCRYPT: &str = "$2b$05$abcdefghijklmnopqrstuuqR2uuDorzuqQLTtL7Oj8K/e7dgq/Feq";
@@ -168,12 +169,20 @@ async fn a_second_run_changes_nothing_and_nothing_is_overwritten() {
     assert_eq!(counts(&import(&world.root, &[vec![ram_user("a", BCRYPT)]]).await), [0, 1, 0, 0]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn existing_subjects_can_be_skipped() {
-    let world = World::start().await;
+    let cluster = shared().await;
+    let postgres = cluster.url(&cluster.new_store().await);
+    for world in [World::start().await, Setup::default().with("store.url", &postgres).start().await] {
+        skip_existing_subjects(&world).await;
+    }
+}
+
+/// Rows that differ from a subject that was there are skipped. Those that differ from an earlier row contradict it, in
+/// whichever batch that is.
+async fn skip_existing_subjects(world: &World) {
     world.root.ok("CreateRamUser", json!({ "user_name": "bare" })).await;
     import(&world.root, &[vec![ram_user("same", BCRYPT), ram_user("other", BCRYPT)]]).await;
-    // With a problem or without, of an earlier batch or of this one.
     let batches = [
         vec![
             ram_user("same", BCRYPT),
@@ -188,12 +197,33 @@ async fn existing_subjects_can_be_skipped() {
         let mut messages: Vec<Value> = batches.iter().map(|rows| json!({ "rows": rows })).collect();
         messages[0]["options"] = json!({ "skip_existing": true, "dry_run": dry_run });
         let reply = send(&world.root, &messages).await;
-        assert_eq!((counts(&reply.json), &reply.json["skipped"]), ([2, 1, 1, 1], &json!(5)), "{}", reply.json);
-        assert_eq!(problems(&reply.json), ["9: hash: MALFORMED"]);
+        assert_eq!((counts(&reply.json), &reply.json["skipped"]), ([1, 1, 3, 2], &json!(3)), "{}", reply.json);
+        let expected = ["5: hash: ALREADY_EXISTS", "7: hash: ALREADY_EXISTS", "9: hash: MALFORMED"];
+        assert_eq!(problems(&reply.json), expected);
+        let words = &reply.json["refused_rows"][1]["problems"][0]["description"];
+        assert_eq!(words, "an earlier row has the subject with another hash, or none");
     }
-    assert_eq!(ram_users(&world.root).await, ["bare", "new", "newer", "other", "same"]);
-    let expected = [vec![ram_user("new", BCRYPT), ram_user("newer", BCRYPT), ram_user("other", BCRYPT)]];
-    assert_eq!(counts(&import(&world.root, &expected).await), [0, 3, 0, 0], "nothing was changed");
+    assert_eq!(ram_users(&world.root).await, ["bare", "new", "other", "same"]);
+    let expected = [vec![ram_user("new", BCRYPT), ram_user("other", BCRYPT)]];
+    assert_eq!(counts(&import(&world.root, &expected).await), [0, 2, 0, 0], "nothing was changed");
+}
+
+/// A row of an earlier batch is one of the import, also when that batch is stored by then.
+#[tokio::test]
+async fn a_row_that_contradicts_a_stored_batch_of_its_import_is_refused() {
+    let world = World::start().await;
+    // Far more batches than are stored together.
+    let mut batches: Vec<_> = (0..40).map(|number| vec![ram_user(&format!("u{number}"), BCRYPT)]).collect();
+    batches.push(vec![ram_user("u0", SHA_CRYPT)]);
+    let mut messages: Vec<Value> = batches.iter().map(|rows| json!({ "rows": rows })).collect();
+    messages[0]["options"] = json!({ "skip_existing": true });
+    let reply = send(&world.root, &messages).await;
+    assert_eq!(
+        (counts(&reply.json), problems(&reply.json)),
+        ([40, 0, 1, 0], vec!["41: hash: ALREADY_EXISTS".to_owned()])
+    );
+    let again = send(&world.root, &messages).await;
+    assert_eq!((counts(&again.json), &again.json["skipped"]), ([0, 40, 0, 0], &json!(1)), "now it was there before");
 }
 
 #[tokio::test]

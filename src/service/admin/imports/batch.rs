@@ -10,8 +10,8 @@ use crate::domain::names::{InstanceId, Region, TenantName};
 use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::ports::store::{Absent, Lookup};
-use crate::service::gates::{Existing, ExistingPassword, Gates, Newcomer};
-use crate::service::requests::{ImportedPassword, RowProblem, RowToImport};
+use crate::service::gates::{Existing, ExistingPassword, Gates, ImportId, Newcomer};
+use crate::service::requests::{ImportedPassword, RowProblem, RowToImport, SubjectFrom};
 
 /// How far ahead the time of a change may be, as between the clocks of two machines. It then counts as now.
 const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(30);
@@ -24,7 +24,7 @@ pub(super) enum Verdict {
     Repeated,
     /// It exists already, as it is.
     Unchanged,
-    /// Its subject exists already, and is left as it is.
+    /// Its subject was there before the import, and is left as it is.
     Skipped,
     /// It is refused, with all of its problems.
     Refused(Vec<RowProblem>),
@@ -105,39 +105,47 @@ impl Batch {
 
     /// Judges each row by what exists under its name, in the order of [`Batch::names`], and by the rows before it:
     /// those of this batch, and those of batches that are stored with it. Adds this batch to the latter if none of its
-    /// rows is refused. A row that differs from an existing subject is refused, unless those are to be skipped.
+    /// rows is refused. A row that differs from a subject is refused, unless that was there before the import and those
+    /// are to be skipped.
     pub(super) fn judge<'a>(
         &'a self,
         gates: &Gates,
         found: &mut impl Iterator<Item = Existing>,
         remembered: Option<&Remembered>,
         before: &mut Accepted<'a>,
+        own: ImportId,
         skips_existing: bool,
     ) -> Vec<Verdict> {
         let mut new = Accepted::new();
         let judge = |row: &'a Row| {
             let mut problems = row.problems.clone();
-            let stored = row.named().and_then(|_| found.next());
-            let stored = stored.and_then(|existing| match existing.lookup {
-                Lookup::Found(subject) => Some(row.difference(&subject, &existing.password, gates)),
+            let mut from = SubjectFrom::EarlierRow;
+            let existing = row.named().and_then(|_| found.next());
+            let stored = existing.and_then(|existing| match existing.lookup {
+                Lookup::Found(subject) => {
+                    if !own.has_made(subject.id) {
+                        from = SubjectFrom::Before;
+                    }
+                    Some(row.difference(&subject, &existing.password, gates))
+                }
                 Lookup::Missing(absent) => {
                     problems.extend(RowProblem::of(&absent));
                     None
                 }
             });
             let stored = stored.or_else(|| remembered?.difference(&row.newcomer()?));
-            // Of a row that could not be read, only the name can be known.
-            let is_known =
-                |remembered: &Remembered| row.named().is_some_and(|(tenant, name)| remembered.has(tenant, name));
-            let stored = stored.or_else(|| remembered.is_some_and(is_known).then(Difference::default));
             let stored = stored.or_else(|| row.difference_in(before, gates));
             let earlier = row.difference_in(&new, gates);
             let verdict = if stored.is_some() { Verdict::Unchanged } else { Verdict::Repeated };
             match stored.or(earlier) {
-                Some(difference) if skips_existing && (difference.is_any() || !problems.is_empty()) => {
+                Some(difference)
+                    if skips_existing
+                        && from == SubjectFrom::Before
+                        && (difference.is_any() || !problems.is_empty()) =>
+                {
                     return Verdict::Skipped;
                 }
-                Some(difference) => problems.extend(difference.problems()),
+                Some(difference) => problems.extend(difference.problems(from)),
                 None if problems.is_empty() => {
                     new.extend(row.named().map(|named| (key(named), row)));
                     return Verdict::New;
@@ -215,7 +223,7 @@ impl RowProblem {
 }
 
 /// How a row differs from a subject that exists already.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Difference {
     pub(super) in_hash: bool,
     pub(super) in_attributes: bool,
@@ -226,9 +234,9 @@ impl Difference {
         self.in_hash || self.in_attributes
     }
 
-    fn problems(self) -> impl Iterator<Item = RowProblem> {
-        let of_hash = self.in_hash.then_some(RowProblem::OtherHash);
-        of_hash.into_iter().chain(self.in_attributes.then_some(RowProblem::OtherAttributes))
+    fn problems(self, from: SubjectFrom) -> impl Iterator<Item = RowProblem> {
+        let of_hash = self.in_hash.then_some(RowProblem::OtherHash(from));
+        of_hash.into_iter().chain(self.in_attributes.then_some(RowProblem::OtherAttributes(from)))
     }
 }
 

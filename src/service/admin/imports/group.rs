@@ -7,12 +7,13 @@ use super::batch::{Batch, Verdict};
 use super::remembered::Remembered;
 use crate::ports::retries::TRIES_IN_A_RACE;
 use crate::service::ServiceError;
-use crate::service::gates::{Gates, ImportPermits, NewBatch, Newcomer};
+use crate::service::gates::{Gates, ImportId, ImportPermits, NewBatch, Newcomer};
 use crate::service::requests::RowToImport;
 
 /// Batches that arrived together.
 pub(super) struct Group {
     permits: ImportPermits,
+    id: ImportId,
     skips_existing: bool,
     batches: Vec<Batch>,
 }
@@ -29,11 +30,12 @@ impl Group {
         gates: &Gates,
         permits: ImportPermits,
         batches: Vec<Vec<RowToImport>>,
+        id: ImportId,
         skips_existing: bool,
     ) -> Self {
-        let mut ids = gates.new_subject_ids(batches.iter().map(Vec::len).sum()).into_iter();
+        let mut ids = gates.new_subject_ids(id, batches.iter().map(Vec::len).sum()).into_iter();
         let batches = batches.into_iter().map(|rows| Batch::new(gates, rows, &mut ids)).collect();
-        Self { permits, skips_existing, batches }
+        Self { permits, id, skips_existing, batches }
     }
 
     /// Decides by what exists at this moment.
@@ -50,8 +52,9 @@ impl Group {
         let names: Vec<_> = self.batches.iter().flat_map(Batch::names).collect();
         let mut found = gates.found(&self.permits, &names).await?.into_iter();
         let mut before = HashMap::new();
-        let skips = self.skips_existing;
-        let judged = self.batches.iter().map(|batch| batch.judge(gates, &mut found, remembered, &mut before, skips));
+        let (id, skips) = (self.id, self.skips_existing);
+        let judged =
+            self.batches.iter().map(|batch| batch.judge(gates, &mut found, remembered, &mut before, id, skips));
         Ok(judged.collect())
     }
 }

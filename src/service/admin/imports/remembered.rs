@@ -13,7 +13,6 @@ use super::batch::{Difference, own_words};
 use crate::domain::credential::PasswordHash;
 use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
 use crate::domain::names::TenantName;
-use crate::domain::subject::SubjectName;
 use crate::ports::NotAdmitted;
 use crate::service::ServiceError;
 use crate::service::gates::Newcomer;
@@ -72,11 +71,6 @@ impl Remembered {
         Some(Difference { in_hash: *hash != own_hash, in_attributes: *attributes != own_attributes })
     }
 
-    /// Whether a row was remembered under that name.
-    pub(super) fn has(&self, tenant: &TenantName, name: &SubjectName) -> bool {
-        self.subjects.contains_key(&self.key(tenant, name))
-    }
-
     pub(super) fn add(&mut self, newcomer: &Newcomer<'_>) -> Result<(), ServiceError> {
         let (name, content) = (self.name(newcomer), self.content(newcomer));
         if self.subjects.contains_key(&name) {
@@ -94,11 +88,8 @@ impl Remembered {
         Ok(())
     }
 
-    fn name(&self, newcomer: &Newcomer<'_>) -> u64 {
-        self.key(newcomer.tenant, &newcomer.subject.name)
-    }
-
-    fn key(&self, tenant: &TenantName, name: &SubjectName) -> u64 {
+    fn name(&self, Newcomer { tenant, subject, .. }: &Newcomer<'_>) -> u64 {
+        let name = &subject.name;
         self.subjects.hasher().hash_one((tenant, name.kind(), name.instance(), name.key()))
     }
 
@@ -117,7 +108,7 @@ mod tests {
 
     use super::*;
     use crate::domain::names::RamUserName;
-    use crate::domain::subject::{RamUser, Subject, SubjectAttributes, SubjectId};
+    use crate::domain::subject::{RamUser, Subject, SubjectAttributes, SubjectId, SubjectName};
     use crate::domain::time::Timestamp;
 
     fn is_busy<T>(begun: &Result<T, ServiceError>) -> bool {
