@@ -159,11 +159,9 @@ impl Hasher for HashEngine {
         self.shared.tries(&stored, password).into_iter().map(|(_, count)| count).fold(0, u32::saturating_add)
     }
 
-    fn is_upgradable(&self, password: &Password, hash: &PasswordHash) -> bool {
-        let Ok(stored) = self.shared.hashes.stored(hash) else { return false };
-        let forms = self.shared.forms(&stored, password);
-        let is_whole = forms.iter().all(|(_, bytes)| stored.method.takes_all_of(bytes));
-        is_whole && password.may_be_new() && stored.is_weaker_than(&self.shared.today())
+    fn is_upgradable(&self, password: &Password, matched: PasswordForm, hash: &PasswordHash) -> bool {
+        let (Ok(stored), Some(bytes)) = (self.shared.hashes.stored(hash), matched.of(password)) else { return false };
+        stored.method.takes_all_of(&bytes) && password.may_be_new() && stored.is_weaker_than(&self.shared.today())
     }
 
     fn imported(&self, hash: &PasswordHash) -> Result<PasswordHash, HashProblem> {

@@ -10,6 +10,7 @@ use crate::domain::credential::{HashDigest, PasswordHash};
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::names::TenantName;
 use crate::domain::password::Password;
+use crate::domain::password_form::PasswordForm;
 
 /// Bytes of a salt (NIST SP 800-63B-4 §3.1.1.2 asks for 4 or more; RFC 9106 recommends 16).
 pub const SALT_BYTES: usize = 16;
@@ -37,10 +38,10 @@ pub trait Hasher: Send + Sync {
     /// take longer, or two tries.
     fn cost_of(&self, password: &Password, hash: &PasswordHash) -> u32;
 
-    /// Whether a new hash of a password is better than the stored hash that it was verified against. MUST be false if
-    /// the stored hash does not distinguish the password from others with the same beginning, or if the password could
-    /// not be set today because of its characters.
-    fn is_upgradable(&self, password: &Password, hash: &PasswordHash) -> bool;
+    /// Whether a new hash of a password is better than the stored hash that it matched in that form. MUST be false if the
+    /// stored hash does not distinguish that form from others with the same beginning, or if the password could not be
+    /// set today because of its characters.
+    fn is_upgradable(&self, password: &Password, matched: PasswordForm, hash: &PasswordHash) -> bool;
 
     /// The form in which a hash from elsewhere is kept. It is the same for all the forms in which systems write a hash.
     ///
@@ -132,11 +133,12 @@ impl HashDescription {
 /// Admitted hashes. Dropping this releases those that are not used.
 #[async_trait]
 pub trait AdmittedHashes: Send + Sync {
-    /// Whether the password matches the hash. Uses as many of the admitted hashes as [`Hasher::cost_of`] returns.
+    /// The form in which the password matches the hash, if it does. Uses as many of the admitted hashes as
+    /// [`Hasher::cost_of`] returns.
     ///
     /// # Errors
     /// The stored string can't be read or is above the ceilings, or the engine stopped.
-    async fn verify(&self, password: Arc<Password>, hash: &PasswordHash) -> Result<bool, HasherError>;
+    async fn verify(&self, password: Arc<Password>, hash: &PasswordHash) -> Result<Option<PasswordForm>, HasherError>;
 
     /// Hashes a password with today's parameters.
     ///

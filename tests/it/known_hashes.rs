@@ -11,10 +11,13 @@ use credentiald::ambient::{SystemClock, SystemEntropy};
 use credentiald::domain::credential::PasswordHash;
 use credentiald::domain::names::TenantName;
 use credentiald::domain::password::Password;
+use credentiald::domain::password_form::PasswordForm;
 use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting};
 use credentiald::ports::{AdmittedHashes, Clock, Deadline, Hasher, HasherError};
 
 const PASSWORD: &str = "Tr0ub4dor&3 \u{e9}";
+/// What is returned of a password that matches as it is.
+const NFC: Result<Option<PasswordForm>, HasherError> = Ok(Some(PasswordForm::Nfc));
 
 /// By argon2-cffi 25 with libargon2, of [`PASSWORD`]; the first and the last also by Debian's `argon2` tool.
 const KNOWN: [&str; 8] = [
@@ -120,17 +123,21 @@ async fn hashes_of_other_implementations_verify_with_every_kernel() {
         let hashes = admit(&engine, 16);
         for known in KNOWN {
             let known = PasswordHash::new(known.to_owned());
-            assert_eq!(hashes.verify(password(PASSWORD), &known).await, Ok(true), "{}", known.expose());
-            assert_eq!(hashes.verify(password("Tr0ub4dor&3 e"), &known).await, Ok(false), "{}", known.expose());
+            assert_eq!(hashes.verify(password(PASSWORD), &known).await, NFC, "{}", known.expose());
+            assert_eq!(hashes.verify(password("Tr0ub4dor&3 e"), &known).await, Ok(None), "{}", known.expose());
         }
     }
 }
 
-/// Verifies as a service does: admitted by what it counts as.
-async fn verified(engine: &HashEngine, text: &str, hash: &str) -> bool {
+/// The form in which a password matches, verified as a service does: admitted by what it counts as.
+async fn matched(engine: &HashEngine, text: &str, hash: &str) -> Option<PasswordForm> {
     let (password, hash) = (password(text), PasswordHash::new(hash.to_owned()));
     let hashes = admit(engine, engine.cost_of(&password, &hash));
     hashes.verify(password, &hash).await.unwrap_or_else(|error| panic!("{}: {error}", hash.expose()))
+}
+
+async fn verified(engine: &HashEngine, text: &str, hash: &str) -> bool {
+    matched(engine, text, hash).await.is_some()
 }
 
 #[tokio::test]
@@ -201,8 +208,9 @@ async fn the_digest_of_a_long_password_is_not_the_password() {
 #[tokio::test]
 async fn what_could_not_be_set_today_is_not_upgraded_to() {
     let engine = engine();
-    let is_upgradable =
-        |text: &str| engine.is_upgradable(&password(text), &PasswordHash::new(OF_ONE_CAPITAL[0].to_owned()));
+    let is_upgradable = |text: &str| {
+        engine.is_upgradable(&password(text), PasswordForm::Nfc, &PasswordHash::new(OF_ONE_CAPITAL[0].to_owned()))
+    };
     assert!(is_upgradable("P"));
     assert!(!is_upgradable("P\0") && !is_upgradable("P\t") && !is_upgradable("P\u{378}"));
 }
@@ -235,14 +243,14 @@ async fn a_raised_ceiling_lets_dearer_hashes_verify() {
     assert!(matches!(refused, Err(HasherError::Unreadable(_))));
     let raised = engine_with(KernelSetting::Auto, Ceiling::new(Cost::DEFAULT, NonZeroU32::new(65_536)).unwrap());
     let count = raised.cost_of(&password(PASSWORD), &dear);
-    assert_eq!(admit(&raised, count).verify(password(PASSWORD), &dear).await, Ok(true));
+    assert_eq!(admit(&raised, count).verify(password(PASSWORD), &dear).await, NFC);
 }
 
 #[tokio::test]
 async fn a_string_without_a_version_verifies_as_the_first_version() {
     let engine = engine();
     let unversioned = PasswordHash::new(KNOWN[7].replace("v=16$", ""));
-    assert_eq!(admit(&engine, 1).verify(password(PASSWORD), &unversioned).await, Ok(true));
+    assert_eq!(admit(&engine, 1).verify(password(PASSWORD), &unversioned).await, NFC);
 }
 
 #[tokio::test]
@@ -250,7 +258,7 @@ async fn an_altered_hash_does_not_verify() {
     let engine = engine();
     let hashes = admit(&engine, 2);
     let other_tag = PasswordHash::new(KNOWN[0].replace("$xvTP", "$xvTQ"));
-    assert_eq!(hashes.verify(password(PASSWORD), &other_tag).await, Ok(false));
+    assert_eq!(hashes.verify(password(PASSWORD), &other_tag).await, Ok(None));
     let dearer = PasswordHash::new(KNOWN[0].replace("m=47104", "m=4294967295"));
     assert!(matches!(hashes.verify(password(PASSWORD), &dearer).await, Err(HasherError::Unreadable(_))));
 }
@@ -263,5 +271,5 @@ async fn the_decoy_costs_what_a_new_hash_costs_and_matches_nothing() {
     let made = hashes.hash(password(PASSWORD), [1; 16]).await.unwrap();
     let cost = |hash: &PasswordHash| hash.expose().split('$').take(4).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(cost(&decoy), cost(&made));
-    assert_eq!(hashes.verify(password(PASSWORD), &decoy).await, Ok(false));
+    assert_eq!(hashes.verify(password(PASSWORD), &decoy).await, Ok(None));
 }

@@ -45,15 +45,15 @@ impl Admitted {
 
 #[async_trait]
 impl AdmittedHashes for Admitted {
-    async fn verify(&self, password: Arc<Password>, hash: &PasswordHash) -> Result<bool, HasherError> {
+    async fn verify(&self, password: Arc<Password>, hash: &PasswordHash) -> Result<Option<PasswordForm>, HasherError> {
         let stored = self.shared.hashes.stored(hash).map_err(HasherError::Unreadable)?;
         for (form, count) in self.shared.tries(&stored, &password) {
             let tag = self.compute(Arc::clone(&password), form, stored.method.clone(), count).await?;
             if stored.is_of(&tag) {
-                return Ok(true);
+                return Ok(Some(form));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     async fn hash(&self, password: Arc<Password>, salt: Salt) -> Result<PasswordHash, HasherError> {

@@ -263,7 +263,7 @@ async fn what_takes_memory_takes_the_place_of_the_kernel() {
     };
     let engine = start(None, new_kernel).unwrap();
     let hashes = admit(&engine, 3);
-    assert_eq!(hashes.verify(password("wrong"), &PasswordHash::new(SCRYPT.to_owned())).await, Ok(false));
+    assert_eq!(hashes.verify(password("wrong"), &PasswordHash::new(SCRYPT.to_owned())).await, Ok(None));
     assert_eq!(living.load(Ordering::SeqCst), 0);
     hashes.hash(password("next"), [0; SALT_BYTES]).await.unwrap();
     assert_eq!(living.load(Ordering::SeqCst), 1);
@@ -296,7 +296,7 @@ async fn a_slow_format_counts_as_several_hashes() {
     assert_eq!(engine.cost_of(&password, &engine.decoy()), 1);
     let too_few = admit(&engine, count - 1).verify(Arc::clone(&password), &slow).await;
     assert_eq!(too_few, Err(HasherError::NotAdmitted));
-    assert_eq!(admit(&engine, count).verify(password, &slow).await, Ok(true));
+    assert_eq!(admit(&engine, count).verify(password, &slow).await, Ok(Some(PasswordForm::Nfc)));
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn only_what_is_not_of_this_engine_is_tried_as_it_was_received() {
     let decomposed = password("cafe\u{301}");
     assert_eq!(engine.cost_of(&decomposed, &engine.decoy()), 1);
     // A hash that this engine made, of another password.
-    assert_eq!(admit(&engine, 1).verify(Arc::clone(&decomposed), &engine.decoy()).await, Ok(false));
+    assert_eq!(admit(&engine, 1).verify(Arc::clone(&decomposed), &engine.decoy()).await, Ok(None));
     assert_eq!(computed.lock().unwrap().len(), 2);
     let weaker = PasswordHash::new(engine.decoy().expose().replace("m=47104", "m=4096"));
     assert_eq!(engine.cost_of(&decomposed, &weaker), 2);
@@ -345,9 +345,16 @@ fn anything_weaker_is_below_target_and_anything_stronger_is_not() {
 fn a_password_that_was_cut_is_not_upgraded() {
     let engine = held().engine;
     let bcrypt = PasswordHash::new("$2b$05$abcdefghijklmnopqrstuujf8SX2ahXLwp9w/B.Y5XdysS6yR576q".to_owned());
-    assert!(engine.is_upgradable(&password(&"x".repeat(71)), &bcrypt));
-    assert!(!engine.is_upgradable(&password(&"x".repeat(72)), &bcrypt));
-    assert!(!engine.is_upgradable(&password("any"), &engine.decoy()));
-    assert!(!engine.is_upgradable(&password("any"), &PasswordHash::new("nonsense".to_owned())));
-    assert!(engine.is_upgradable(&password(&"x".repeat(72)), &PasswordHash::new(PBKDF2.to_owned())));
+    let is_upgradable =
+        |text: &str, hash: &PasswordHash| engine.is_upgradable(&password(text), PasswordForm::Nfc, hash);
+    assert!(is_upgradable(&"x".repeat(71), &bcrypt));
+    assert!(!is_upgradable(&"x".repeat(72), &bcrypt));
+    assert!(!is_upgradable("any", &engine.decoy()));
+    assert!(!is_upgradable("any", &PasswordHash::new("nonsense".to_owned())));
+    assert!(is_upgradable(&"x".repeat(72), &PasswordHash::new(PBKDF2.to_owned())));
+    let (long, cut) = (password(&"e\u{301}".repeat(25)), PasswordForm::AsReceived);
+    let long_nfc = PasswordForm::Nfc.of(&long).unwrap().len();
+    assert!(long_nfc < 72 && cut.of(&long).unwrap().len() > 72, "{long_nfc}");
+    assert!(engine.is_upgradable(&long, PasswordForm::Nfc, &bcrypt));
+    assert!(!engine.is_upgradable(&long, cut, &bcrypt));
 }

@@ -205,7 +205,7 @@ impl Reserved<Loaded> {
     /// Whether an old password is the current one.
     async fn is_right(&self, old: &Arc<Password>, hashes: &dyn AdmittedHashes) -> Result<bool, ServiceError> {
         let (current, decoy) = (self.candidate.hash(), self.gates.ports.hasher.decoy());
-        Ok(hashes.verify(Arc::clone(old), current.unwrap_or(&decoy)).await? && current.is_some())
+        Ok(hashes.verify(Arc::clone(old), current.unwrap_or(&decoy)).await?.is_some() && current.is_some())
     }
 
     /// The same, of a password that another system verifies, unless it no longer does in its turn.
@@ -227,9 +227,9 @@ impl Reserved<Loaded> {
     ) -> Result<Checked, ServiceError> {
         for matched in join_all(hashes.map(|hash| self.hashes.verify(new.shared(), hash))).await {
             match matched {
-                Ok(true) => return Ok(Checked::Reused),
+                Ok(Some(_)) => return Ok(Checked::Reused),
                 Err(error @ HasherError::Unreadable(HashProblem::KeyMissing(_))) => return Err(error.into()),
-                Ok(false) | Err(HasherError::Unreadable(_)) => {}
+                Ok(None) | Err(HasherError::Unreadable(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -75,7 +75,7 @@ impl Reserved<SubjectOrName> {
             }
             Ok(None) => {
                 self.hashes = self.admit_after_turn(password)?;
-                return self.matches(password).await;
+                return Ok(self.matches(password).await?.map(|(matched, _)| matched));
             }
             Err(error) => {
                 self.end_without_verdict(&error).await?;

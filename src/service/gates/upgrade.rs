@@ -6,19 +6,20 @@ use std::time::Duration;
 use super::candidate::{Candidate, SubjectOrName};
 use super::reserve::Reserved;
 use crate::domain::password::Password;
+use crate::domain::password_form::PasswordForm;
 use crate::ports::Deadline;
 
 /// An upgrade that can't be made within this time is left for the next verification.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
 
 impl Reserved<SubjectOrName> {
-    /// Hashes a verified password again if its stored hash is weaker than today's. No call waits for this or fails
+    /// Hashes a password that matched in that form again if its stored hash is weaker than today's. No call waits for this or fails
     /// because of it: under load it is refused like any hash, and a write in between stays.
-    pub(super) fn upgrade(&self, password: Arc<Password>) {
+    pub(super) fn upgrade(&self, password: Arc<Password>, matched: PasswordForm) {
         let Some(loaded) = self.candidate.subject() else { return };
         let (Some(credential), Some(hash)) = (loaded.credential(), loaded.hash()) else { return };
         let gates = Arc::clone(&self.gates);
-        if !gates.ports.hasher.is_upgradable(&password, hash) {
+        if !gates.ports.hasher.is_upgradable(&password, matched, hash) {
             return;
         }
         let (tenant, subject) = (loaded.permit().tenant().clone(), loaded.subject().id);

@@ -8,6 +8,7 @@ use super::candidate::{Candidate, Loaded, SubjectOrName};
 use super::reserve::{Ending, Reserved};
 use crate::domain::overlap::PasswordUse;
 use crate::domain::password::Password;
+use crate::domain::password_form::PasswordForm;
 use crate::ports::HasherError;
 use crate::service::ServiceError;
 
@@ -27,10 +28,10 @@ impl Reserved<SubjectOrName> {
         password: Arc<Password>,
     ) -> Result<Option<Matched>, ServiceError> {
         let is_elsewhere = self.candidate.subject().is_some_and(Loaded::is_verified_elsewhere);
-        let matched = if is_elsewhere {
-            Box::pin(self.verify_elsewhere(&password)).await?
+        let (matched, form) = if is_elsewhere {
+            (Box::pin(self.verify_elsewhere(&password)).await?, None)
         } else {
-            self.matches(&password).await?
+            self.matches(&password).await?.unzip()
         };
         if let Some(matched) = matched {
             self.note_use(matched);
@@ -40,8 +41,8 @@ impl Reserved<SubjectOrName> {
             // The password is right, whatever the store returns now. What is not forgotten now is forgotten with the
             // next match.
             let _ = self.forget().await;
-            if !is_elsewhere {
-                self.upgrade(password);
+            if let Some(form) = form {
+                self.upgrade(password, form);
             }
         }
         Ok(matched)
@@ -71,8 +72,12 @@ impl Reserved<SubjectOrName> {
 
 impl<C: Candidate> Reserved<C> {
     /// Compares a password with the candidate's, or at the same cost with the decoy's. During an overlap always with
-    /// both, in parallel, so that the time does not reveal which one matched. Counts a wrong password.
-    pub(super) async fn matches(&mut self, password: &Arc<Password>) -> Result<Option<Matched>, ServiceError> {
+    /// both, in parallel, so that the time does not reveal which one matched. Counts a wrong password. A right one has
+    /// matched in a form.
+    pub(super) async fn matches(
+        &mut self,
+        password: &Arc<Password>,
+    ) -> Result<Option<(Matched, PasswordForm)>, ServiceError> {
         self.compare();
         let (current, previous) = (self.candidate.hash(), self.candidate.previous_hash());
         let decoy = self.gates.ports.hasher.decoy();
@@ -81,14 +86,14 @@ impl<C: Candidate> Reserved<C> {
         let of_previous = async {
             match previous {
                 Some(hash) => self.hashes.verify(Arc::clone(password), hash).await,
-                None => Ok(false),
+                None => Ok(None),
             }
         };
         let matched = match join!(of_current, of_previous) {
-            (Ok(true), _) if has_password => Some(Matched::Current),
-            (Ok(_), Ok(true)) => Some(Matched::Previous),
+            (Ok(Some(form)), _) if has_password => Some((Matched::Current, form)),
+            (Ok(_), Ok(Some(form))) => Some((Matched::Previous, form)),
             // A damaged hash matches no password. Reporting it would make guesses at the current one free.
-            (Ok(_), Ok(false) | Err(HasherError::Unreadable(_))) => None,
+            (Ok(_), Ok(None) | Err(HasherError::Unreadable(_))) => None,
             (Err(error), _) | (_, Err(error)) => {
                 self.release();
                 return Err(error.into());

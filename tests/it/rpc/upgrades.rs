@@ -84,6 +84,19 @@ async fn an_imported_hash_verifies_and_is_upgraded_on_first_use() {
     assert_eq!(world.verify(json!({ "ram_user": "bob" }), &"x".repeat(72)).await, "MATCHED_CURRENT");
 }
 
+/// Forms that are tried and do not match decide nothing.
+#[tokio::test]
+async fn a_hash_is_upgraded_if_the_form_that_matched_was_hashed_whole() {
+    let world = Setup::default().with("import.forms", "nfd").start().await;
+    world.ram_user("alice", "mypassword").await;
+    // By libxcrypt, of 60 bytes; in NFD they are 90, of which bcrypt takes 72.
+    import(&world, "alice", "$2b$05$abcdefghijklmnopqrstuuH697yjJ5RciYzyfi0k5spE7VBzoKg6G");
+    assert_eq!(world.verify(json!({ "ram_user": "alice" }), &"\u{e9}".repeat(30)).await, "MATCHED_CURRENT");
+    let world = world.restart().await;
+    assert_eq!(posture(&world).await, ["argon2id v=19,m=47104,t=1,p=1: 0 of 1"]);
+    assert_eq!(world.verify(json!({ "ram_user": "alice" }), &"\u{e9}".repeat(30)).await, "MATCHED_CURRENT");
+}
+
 #[tokio::test]
 async fn a_password_with_nul_after_it_neither_matches_nor_takes_the_place_of_the_right_one() {
     let world = World::start().await;
