@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::times::{Times, moved};
 use crate::domain::names::TenantName;
-use crate::ports::NotAdmitted;
+use crate::ports::{HashDemand, NotAdmitted};
 
 /// Hashes per tenant and turn: the two of a password change, which then wait once and not twice.
 pub(super) const TURN: u32 = 2;
@@ -71,11 +71,11 @@ impl Admission {
         Self { workers, pairs, longest_wait, load: Mutex::default() }
     }
 
-    /// Admits `count` hashes of a tenant together, if they can finish within `remaining`.
+    /// Admits hashes of a tenant together, if they can finish within `remaining`.
     pub(super) fn admit(
         self: &Arc<Self>,
         tenant: &TenantName,
-        count: u32,
+        HashDemand { total: count, in_sequence }: HashDemand,
         remaining: Duration,
     ) -> Result<Reservation, NotAdmitted> {
         let mut load = self.load.lock();
@@ -84,7 +84,7 @@ impl Admission {
         // It is unknown how much other work arrives meanwhile, but the recent pace of the tenant's own hashes is known:
         // the outstanding ones will take as long as that many took (Little's law).
         let expected_wait = in_turn.max(load.at_its_pace(tenant)).max(self.running(&load));
-        let turns = count.div_ceil(workers);
+        let turns = count.div_ceil(workers).max(in_sequence);
         let own_time = load.times.alone().saturating_mul(turns);
         let own_time_in_pairs = load.times.pair().saturating_mul(turns);
         // The wait is an estimate: the longer it is, the larger its error can be. A hash that is admitted and does not

@@ -25,8 +25,8 @@ use crate::domain::opt_in_algorithm::AllowedAlgorithms;
 use crate::domain::password::Password;
 use crate::domain::password_form::{PasswordForm, TriedForms};
 use crate::ports::{
-    AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDescription, Hasher, HasherFigures, Meter, NoMeter,
-    NotAdmitted, SALT_BYTES,
+    AdmittedHashes, Clock, Deadline, EngineFigures, Entropy, HashDemand, HashDescription, Hasher, HasherFigures, Meter,
+    NoMeter, NotAdmitted, SALT_BYTES,
 };
 
 mod admitted;
@@ -143,11 +143,11 @@ impl Hasher for HashEngine {
     fn admit(
         &self,
         tenant: &TenantName,
-        count: u32,
+        demand: HashDemand,
         deadline: Deadline,
     ) -> Result<Arc<dyn AdmittedHashes>, NotAdmitted> {
         let remaining = deadline.remaining(self.shared.clock.instant());
-        let reservation = self.shared.admission.admit(tenant, count, remaining)?;
+        let reservation = self.shared.admission.admit(tenant, demand, remaining)?;
         let before = |time| deadline.instant().checked_sub(time).unwrap_or(deadline.instant());
         let fate = Fate::new(before(reservation.own_time()), before(reservation.own_time_in_pairs()));
         let (tenant, fate) = (tenant.clone(), Arc::new(fate));
@@ -156,7 +156,7 @@ impl Hasher for HashEngine {
 
     fn cost_of(&self, password: &Password, hash: &PasswordHash) -> u32 {
         let Ok(stored) = self.shared.hashes.stored(hash) else { return 1 };
-        self.shared.tries(&stored, password).into_iter().map(|(_, count)| count).fold(0, u32::saturating_add)
+        self.shared.tries(&stored, password).into_iter().map(|(.., count)| count).fold(0, u32::saturating_add)
     }
 
     fn is_upgradable(&self, password: &Password, matched: PasswordForm, hash: &PasswordHash) -> bool {
@@ -238,16 +238,12 @@ impl Shared {
         Recipe::of_new(self.cost, [0; SALT_BYTES])
     }
 
-    /// The forms of a password to try against a stored hash, and how many of today's hashes each try counts as.
-    fn tries(&self, stored: &Stored, password: &Password) -> Vec<(PasswordForm, u32)> {
+    /// The forms of a password to try against a stored hash, each with other bytes, and how many of today's hashes the try
+    /// counts as. A hash that this engine did not make may have been made of the bytes as they were received, or of a form
+    /// that its system or the operator names.
+    fn tries(&self, stored: &Stored, password: &Password) -> Vec<(PasswordForm, Zeroizing<Vec<u8>>, u32)> {
         let one = self.cost.parameters().work().max(1);
         let count = |bytes: usize| u32::try_from(stored.method.work(bytes).div_ceil(one)).unwrap_or(u32::MAX).max(1);
-        self.forms(stored, password).iter().map(|(form, bytes)| (*form, count(bytes.len()))).collect()
-    }
-
-    /// The forms of a password to try against a stored hash, each with other bytes. A hash that this engine did not make
-    /// may have been made of the bytes as they were received, or of a form that its system or the operator names.
-    fn forms(&self, stored: &Stored, password: &Password) -> Vec<(PasswordForm, Zeroizing<Vec<u8>>)> {
         let usual = [PasswordForm::Nfc, PasswordForm::AsReceived];
         let is_plain = password.expose().is_ascii() && password.expose_as_received().is_none();
         let forms: Vec<_> = if is_plain || stored.is_like(&self.today()) {
@@ -255,13 +251,14 @@ impl Shared {
         } else {
             stored.method.own_form().into_iter().chain(usual).chain(self.forms.iter()).collect()
         };
-        let mut found: Vec<(PasswordForm, Zeroizing<Vec<u8>>)> = Vec::new();
+        let mut tries: Vec<(PasswordForm, Zeroizing<Vec<u8>>, u32)> = Vec::new();
         for form in forms {
-            if let Some(bytes) = form.of(password).filter(|bytes| !found.iter().any(|(_, other)| other == bytes)) {
-                found.push((form, bytes));
+            if let Some(bytes) = form.of(password).filter(|bytes| !tries.iter().any(|(_, other, _)| other == bytes)) {
+                let count = count(bytes.len());
+                tries.push((form, bytes, count));
             }
         }
-        found
+        tries
     }
 }
 

@@ -13,8 +13,6 @@ use super::admission::{Slot, TURN};
 use super::formats::Method;
 use super::phc::Tag;
 use crate::domain::names::TenantName;
-use crate::domain::password::Password;
-use crate::domain::password_form::PasswordForm;
 use crate::ports::{Clock, HasherError};
 
 /// Hashes that were admitted together: once one has begun, all are computed; if abandoned before, none are.
@@ -64,8 +62,8 @@ pub(super) struct Job {
     pub fate: Arc<Fate>,
     /// When it was requested.
     pub queued: Instant,
-    pub password: Arc<Password>,
-    pub form: PasswordForm,
+    /// The bytes to hash.
+    pub bytes: Zeroizing<Vec<u8>>,
     pub method: Method,
     pub slot: Slot,
     pub reply: oneshot::Sender<Result<Tag, HasherError>>,
@@ -86,15 +84,10 @@ impl Job {
         is_in_time && are_short && recipe.parameters.memory_kib <= most_kib && recipe.goes_with(others)
     }
 
-    /// The bytes to hash.
-    pub(super) fn bytes(&self) -> Zeroizing<Vec<u8>> {
-        self.form.of(&self.password).unwrap_or_default()
-    }
-
     /// Answers the caller. Gives the slot back first, so that a caller that has its answer can be admitted again.
     pub(super) fn answer(self, answer: Result<Tag, HasherError>) {
-        let Self { password, slot, reply, .. } = self;
-        drop((password, slot));
+        let Self { bytes, slot, reply, .. } = self;
+        drop((bytes, slot));
         // The caller may have gone meanwhile.
         let _ = reply.send(answer);
     }

@@ -74,7 +74,7 @@ impl Worker<'_> {
     }
 
     fn serve_one(&mut self, job: Job, kind: HashKind, begun: Instant) {
-        let computed = catch_unwind(AssertUnwindSafe(|| self.compute(&job.bytes(), &job.method)));
+        let computed = catch_unwind(AssertUnwindSafe(|| self.compute(&job.bytes, &job.method)));
         let answer = computed.unwrap_or_else(|_| {
             tracing::error!("a hash was not computed: the kernel panicked");
             Err(HasherError::Stopped)
@@ -95,8 +95,7 @@ impl Worker<'_> {
 
     fn compute_pair(&mut self, jobs: [&Job; 2]) -> Option<[Tag; 2]> {
         let [Method::Argon2(one), Method::Argon2(other)] = jobs.map(|job| &job.method) else { return None };
-        let passwords = jobs.map(Job::bytes);
-        self.argon2_pair(passwords.each_ref().map(|password| password.as_slice()), [one, other]).ok()
+        self.argon2_pair(jobs.map(|job| job.bytes.as_slice()), [one, other]).ok()
     }
 
     fn compute(&mut self, password: &[u8], method: &Method) -> Result<Tag, HasherError> {

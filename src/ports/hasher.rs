@@ -18,9 +18,44 @@ pub const SALT_BYTES: usize = 16;
 /// A salt, fresh for each hash that is stored.
 pub type Salt = [u8; SALT_BYTES];
 
+/// How many hashes a request needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashDemand {
+    /// All of them.
+    pub total: u32,
+    /// The most that are computed one after the other, however many workers there are.
+    pub in_sequence: u32,
+}
+
+impl HashDemand {
+    /// None.
+    pub const NONE: Self = Self::in_sequence(0);
+    /// A new hash.
+    pub const ONE: Self = Self::in_sequence(1);
+
+    /// So many, one after the other.
+    pub const fn in_sequence(count: u32) -> Self {
+        Self { total: count, in_sequence: count }
+    }
+
+    /// These, and the others after them.
+    #[must_use]
+    pub const fn then(self, next: Self) -> Self {
+        let in_sequence = self.in_sequence.saturating_add(next.in_sequence);
+        Self { total: self.total.saturating_add(next.total), in_sequence }
+    }
+
+    /// These, and the others at the same time.
+    #[must_use]
+    pub fn beside(self, other: Self) -> Self {
+        let in_sequence = self.in_sequence.max(other.in_sequence);
+        Self { total: self.total.saturating_add(other.total), in_sequence }
+    }
+}
+
 /// Admits hashes before they are computed, so that every admitted hash is finished in time.
 pub trait Hasher: Send + Sync {
-    /// Admits `count` hashes together, or refuses at once. Never waits.
+    /// Admits the hashes of a request together, or refuses at once. Never waits.
     ///
     /// An implementation MUST bound its memory however much is admitted, MUST release the unused rest of a dropped
     /// admission, and MUST let no tenant starve another.
@@ -30,12 +65,12 @@ pub trait Hasher: Send + Sync {
     fn admit(
         &self,
         tenant: &TenantName,
-        count: u32,
+        demand: HashDemand,
         deadline: Deadline,
     ) -> Result<Arc<dyn AdmittedHashes>, NotAdmitted>;
 
-    /// How many hashes a verification of a password against a stored hash counts as: hashes that were not made here may
-    /// take longer, or two tries.
+    /// How many hashes a verification of a password against a stored hash counts as, one after the other: hashes that
+    /// were not made here may take longer, or several tries.
     fn cost_of(&self, password: &Password, hash: &PasswordHash) -> u32;
 
     /// Whether a new hash of a password is better than the stored hash that it matched in that form. MUST be false if the

@@ -30,7 +30,8 @@ pub use evidence::{
     PeerCertificate, TrustedProxy,
 };
 pub use hasher::{
-    AdmittedHashes, EngineFigures, HashDescription, Hasher, HasherError, HasherFigures, NotAdmitted, SALT_BYTES, Salt,
+    AdmittedHashes, EngineFigures, HashDemand, HashDescription, Hasher, HasherError, HasherFigures, NotAdmitted,
+    SALT_BYTES, Salt,
 };
 pub use jwt::{JwtRefusal, JwtVerifier, PresentedJwt};
 pub use limited_lines::LimitedLines;

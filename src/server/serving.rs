@@ -128,9 +128,9 @@ impl Server {
         if !self.may_need_import_keys {
             return;
         }
-        let service = Arc::clone(&self.service);
+        let (service, store) = (Arc::clone(&self.service), Arc::clone(&self.store));
         tokio::spawn(async move {
-            match service.hashes_without_key().await {
+            match service.hashes_without_key(store.as_ref()).await {
                 Ok(counts) => counts.into_iter().for_each(|(algorithm, HashCount { current, earlier, .. })| {
                     tracing::error!(
                         algorithm,

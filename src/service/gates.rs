@@ -78,8 +78,8 @@ use crate::policy::{AcceptedPassword, Baseline, Policy};
 use crate::ports::call_record::for_same_call;
 use crate::ports::store::Authority;
 use crate::ports::{
-    AdmittedHashes, AuditSealer, Authorizer, Clock, DenialCipher, Entropy, Hasher, JwtVerifier, LimitedLines, Meter,
-    PasswordHook, Pepper, Places, Salt, Store,
+    AdmittedHashes, AuditSealer, Authorizer, Clock, DenialCipher, Entropy, HashDemand, Hasher, JwtVerifier,
+    LimitedLines, Meter, PasswordHook, Pepper, Places, Salt, Store,
 };
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
@@ -318,7 +318,7 @@ impl Gates {
         subject: SubjectId,
         password: &PasswordToStore,
     ) -> Result<StoredHash, ServiceError> {
-        let hashes = self.ports.hasher.admit(permit.tenant(), 1, permit.call().deadline)?;
+        let hashes = self.ports.hasher.admit(permit.tenant(), HashDemand::ONE, permit.call().deadline)?;
         let hash = hashes.hash(password.shared(), self.salt()).await?;
         self.wrap(&hash, subject, Version::FIRST)
     }

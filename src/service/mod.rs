@@ -27,7 +27,7 @@ pub use call::Call;
 pub use error::ServiceError;
 pub use watch::Watch;
 
-use crate::ports::store::HashCount;
+use crate::ports::store::{HashCount, StoredHashes};
 use admin::DryRuns;
 use gates::{Gates, Installation, Ports};
 
@@ -54,8 +54,11 @@ impl Service {
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn hashes_without_key(&self) -> Result<BTreeMap<&'static str, HashCount>, ServiceError> {
-        self.gates.hashes_without_key().await
+    pub async fn hashes_without_key(
+        &self,
+        store: &dyn StoredHashes,
+    ) -> Result<BTreeMap<&'static str, HashCount>, ServiceError> {
+        self.gates.hashes_without_key(store).await
     }
 
     /// Waits until every change and verification under way is concluded. For an orderly stop.

@@ -24,7 +24,8 @@ use crate::service::ServiceError;
 use zeroize::Zeroizing;
 
 pub use imports::{
-    ImportOptions, ImportReport, ImportedPassword, Refusals, RefusedRow, RowProblem, RowToImport, WithoutHash,
+    ImportOptions, ImportReport, ImportedPassword, Refusals, RefusedRow, RowProblem, RowToImport, SubjectFrom,
+    WithoutHash,
 };
 
 /// Guards of a change, so that it is neither made twice nor made on a version that the caller does not know.

@@ -15,7 +15,7 @@ use credentiald::domain::credential::PasswordHash;
 use credentiald::domain::names::TenantName;
 use credentiald::domain::password::Password;
 use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting};
-use credentiald::ports::{AdmittedHashes, Clock, Deadline, Hasher, HasherError, HasherFigures};
+use credentiald::ports::{AdmittedHashes, Clock, Deadline, HashDemand, Hasher, HasherError, HasherFigures};
 use futures_util::future::join_all;
 
 const WORKERS: usize = 2;
@@ -97,7 +97,7 @@ fn stored_hashes() -> [PasswordHash; 4] {
 
 fn admit(engine: &HashEngine, count: u32) -> Arc<dyn AdmittedHashes> {
     let deadline = Deadline::at(SystemClock.instant() + Duration::from_hours(1));
-    engine.admit(&TenantName::parse("acme").unwrap(), count, deadline).unwrap()
+    engine.admit(&TenantName::parse("acme").unwrap(), HashDemand { total: count, in_sequence: 1 }, deadline).unwrap()
 }
 
 /// Where the arenas are: anonymous memory in pieces that nothing else of the process has.

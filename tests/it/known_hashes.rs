@@ -13,7 +13,7 @@ use credentiald::domain::names::TenantName;
 use credentiald::domain::password::Password;
 use credentiald::domain::password_form::PasswordForm;
 use credentiald::hashing::{Ceiling, Cost, EngineSettings, HashEngine, KernelSetting};
-use credentiald::ports::{AdmittedHashes, Clock, Deadline, Hasher, HasherError};
+use credentiald::ports::{AdmittedHashes, Clock, Deadline, HashDemand, Hasher, HasherError};
 
 const PASSWORD: &str = "Tr0ub4dor&3 \u{e9}";
 /// What is returned of a password that matches as it is.
@@ -109,7 +109,7 @@ fn engine_with(kernel: KernelSetting, ceiling: Ceiling) -> HashEngine {
 
 fn admit(engine: &HashEngine, count: u32) -> std::sync::Arc<dyn AdmittedHashes> {
     let deadline = Deadline::at(SystemClock.instant() + Duration::from_hours(1));
-    engine.admit(&TenantName::parse("acme").unwrap(), count, deadline).unwrap()
+    engine.admit(&TenantName::parse("acme").unwrap(), HashDemand { total: count, in_sequence: 1 }, deadline).unwrap()
 }
 
 fn password(text: &str) -> Arc<Password> {

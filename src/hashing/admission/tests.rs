@@ -11,10 +11,19 @@ fn admission() -> Arc<Admission> {
     Arc::new(admission)
 }
 
+/// So many hashes, all at the same time.
+const fn beside(total: u32) -> HashDemand {
+    HashDemand { total, in_sequence: 1 }
+}
+
 /// Admission of one tenant while no other has work.
 impl Admission {
     fn admit_alone(self: &Arc<Self>, count: u32, remaining: Duration) -> Result<Reservation, NotAdmitted> {
-        self.admit(&TenantName::parse("alone").unwrap(), count, remaining)
+        self.admit_all(beside(count), remaining)
+    }
+
+    fn admit_all(self: &Arc<Self>, demand: HashDemand, remaining: Duration) -> Result<Reservation, NotAdmitted> {
+        self.admit(&TenantName::parse("alone").unwrap(), demand, remaining)
     }
 
     fn outstanding(&self) -> u32 {
@@ -26,11 +35,11 @@ impl Admission {
 fn one_tenants_load_is_ahead_of_another_only_in_turn() {
     let admission = admission();
     let [greedy, modest] = ["greedy", "modest"].map(|name| TenantName::parse(name).unwrap());
-    let _ahead = admission.admit(&greedy, 20, LONG).ok();
-    assert!(admission.admit(&greedy, 2, Duration::from_millis(100)).is_err());
+    let _ahead = admission.admit(&greedy, beside(20), LONG).ok();
+    assert!(admission.admit(&greedy, beside(2), Duration::from_millis(100)).is_err());
     // Behind two hashes of the other tenant, which take 10 ms on two workers, and at most 13.3 ms.
-    assert!(admission.admit(&modest, 2, Duration::from_millis(23)).is_err());
-    assert!(admission.admit(&modest, 2, Duration::from_millis(24)).is_ok());
+    assert!(admission.admit(&modest, beside(2), Duration::from_millis(23)).is_err());
+    assert!(admission.admit(&modest, beside(2), Duration::from_millis(24)).is_ok());
 }
 
 /// Finishes `count` of the admitted hashes, one every 20 ms: a quarter of what two workers can do.
@@ -77,6 +86,27 @@ fn an_idle_engine_admits_what_fits_the_deadline_exactly() {
     let (expected_wait, enough) = (Duration::ZERO, Duration::from_millis(20));
     assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait, enough }));
     assert!(admission().admit_alone(3, Duration::from_millis(20)).is_ok());
+}
+
+#[test]
+fn hashes_in_sequence_take_their_time_however_many_workers_there_are() {
+    let millis = Duration::from_millis;
+    let tries = HashDemand::in_sequence(3);
+    for (demand, enough) in [
+        (tries, 30),
+        (tries.beside(HashDemand::ONE), 30),
+        (tries.beside(HashDemand::in_sequence(5)), 50),
+        (tries.then(HashDemand::in_sequence(2)).beside(HashDemand::ONE), 50),
+        // More than two workers compute at a time.
+        (tries.beside(beside(8)), 60),
+    ] {
+        let refused = admission().admit_all(demand, millis(enough - 1)).err();
+        let (expected_wait, enough) = (Duration::ZERO, millis(enough));
+        assert_eq!(refused, Some(NotAdmitted::DeadlineTooShort { expected_wait, enough }), "{demand:?}");
+        let admitted = admission().admit_all(demand, enough).unwrap();
+        assert_eq!(admitted.own_time(), enough, "what begins later does not finish in time");
+        assert!(admitted.take(demand.total).is_some() && admitted.take(1).is_none());
+    }
 }
 
 #[test]
@@ -153,17 +183,18 @@ fn a_newcomer_waits_for_the_pairs_that_run() {
     admission.measured(Duration::from_millis(10), false);
     admission.measured_pair(Duration::from_millis(14));
     let admission = Arc::new(admission);
-    let wait = |tenant: &str| match admission.admit(&TenantName::parse(tenant).unwrap(), 2, Duration::ZERO).err() {
-        Some(NotAdmitted::DeadlineTooShort { expected_wait, .. }) => expected_wait,
-        other => panic!("no time is enough, and not {other:?}"),
-    };
+    let wait =
+        |tenant: &str| match admission.admit(&TenantName::parse(tenant).unwrap(), beside(2), Duration::ZERO).err() {
+            Some(NotAdmitted::DeadlineTooShort { expected_wait, .. }) => expected_wait,
+            other => panic!("no time is enough, and not {other:?}"),
+        };
     let greedy = TenantName::parse("greedy").unwrap();
-    let _one = admission.admit(&greedy, 1, LONG).unwrap();
+    let _one = admission.admit(&greedy, beside(1), LONG).unwrap();
     // A worker is idle.
     assert!(wait("newcomer") < Duration::from_millis(10));
-    let _another = admission.admit(&greedy, 1, LONG).unwrap();
+    let _another = admission.admit(&greedy, beside(1), LONG).unwrap();
     assert_eq!(wait("newcomer"), Duration::from_millis(10));
-    let _many = admission.admit(&greedy, 50, LONG).unwrap();
+    let _many = admission.admit(&greedy, beside(50), LONG).unwrap();
     assert_eq!(wait("newcomer"), Duration::from_millis(14));
 }
 

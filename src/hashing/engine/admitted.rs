@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use super::Shared;
 use crate::domain::credential::PasswordHash;
@@ -27,18 +28,12 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    async fn compute(
-        &self,
-        password: Arc<Password>,
-        form: PasswordForm,
-        method: Method,
-        count: u32,
-    ) -> Result<Tag, HasherError> {
+    async fn compute(&self, bytes: Zeroizing<Vec<u8>>, method: Method, count: u32) -> Result<Tag, HasherError> {
         let slot = self.reservation.take(count).ok_or(HasherError::NotAdmitted)?;
         note_hash();
         let (reply, answer) = oneshot::channel();
         let (tenant, fate, queued) = (self.tenant.clone(), Arc::clone(&self.fate), self.shared.clock.instant());
-        self.shared.queue.push(Job { tenant, fate, queued, password, form, method, slot, reply });
+        self.shared.queue.push(Job { tenant, fate, queued, bytes, method, slot, reply });
         answer.await.unwrap_or(Err(HasherError::Stopped))
     }
 }
@@ -47,8 +42,8 @@ impl Admitted {
 impl AdmittedHashes for Admitted {
     async fn verify(&self, password: Arc<Password>, hash: &PasswordHash) -> Result<Option<PasswordForm>, HasherError> {
         let stored = self.shared.hashes.stored(hash).map_err(HasherError::Unreadable)?;
-        for (form, count) in self.shared.tries(&stored, &password) {
-            let tag = self.compute(Arc::clone(&password), form, stored.method.clone(), count).await?;
+        for (form, bytes, count) in self.shared.tries(&stored, &password) {
+            let tag = self.compute(bytes, stored.method.clone(), count).await?;
             if stored.is_of(&tag) {
                 return Ok(Some(form));
             }
@@ -58,7 +53,8 @@ impl AdmittedHashes for Admitted {
 
     async fn hash(&self, password: Arc<Password>, salt: Salt) -> Result<PasswordHash, HasherError> {
         let recipe = Recipe::of_new(self.shared.cost, salt);
-        let tag = self.compute(password, PasswordForm::Nfc, Method::Argon2(recipe.clone()), 1).await?;
+        let bytes = PasswordForm::Nfc.of(&password).unwrap_or_default();
+        let tag = self.compute(bytes, Method::Argon2(recipe.clone()), 1).await?;
         Ok(PasswordHash::new(Phc { recipe, tag }.to_string()))
     }
 

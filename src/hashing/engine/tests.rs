@@ -139,7 +139,7 @@ fn admit(engine: &HashEngine, count: u32) -> Arc<dyn AdmittedHashes> {
 
 fn admit_of(engine: &HashEngine, tenant: &str, count: u32) -> Arc<dyn AdmittedHashes> {
     let deadline = Deadline::at(engine.shared.clock.instant() + Duration::from_hours(1));
-    engine.admit(&TenantName::parse(tenant).unwrap(), count, deadline).unwrap()
+    engine.admit(&TenantName::parse(tenant).unwrap(), HashDemand { total: count, in_sequence: 1 }, deadline).unwrap()
 }
 
 /// Requests a hash without waiting for it.

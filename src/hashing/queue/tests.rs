@@ -12,6 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::hashing::admission::Admission;
 use crate::hashing::cost::Parameters;
 use crate::hashing::phc::Recipe;
+use crate::ports::HashDemand;
 
 /// Memory of each hash of a pair.
 const PAIR_KIB: u32 = 100;
@@ -62,7 +63,11 @@ fn queue(given: &[Given], now: Instant) -> (Queue, Vec<oneshot::Receiver<Result<
     let mut answers = Vec::new();
     for (number, given) in given.iter().enumerate() {
         let tenant = TenantName::parse(&format!("tenant-{}", given.tenant)).unwrap();
-        let slot = admission.admit(&tenant, given.count, Duration::MAX).unwrap().take(given.count).unwrap();
+        let slot = admission
+            .admit(&tenant, HashDemand::in_sequence(given.count), Duration::MAX)
+            .unwrap()
+            .take(given.count)
+            .unwrap();
         let (reply, answer) = oneshot::channel();
         let past = now.checked_sub(Duration::from_secs(1)).unwrap();
         let fate = Fate::new(if given.may_begin { now } else { past }, if given.may_pair { now } else { past });
@@ -70,9 +75,8 @@ fn queue(given: &[Given], now: Instant) -> (Queue, Vec<oneshot::Receiver<Result<
         let salt = number.to_le_bytes().to_vec();
         let recipe =
             Recipe { algorithm: Algorithm::Argon2id, version: Version::V0x13, parameters, salt, tag_bytes: 32 };
-        let password = Arc::new(Password::parse("password".to_owned()).unwrap());
-        let (method, form) = (Method::Argon2(recipe), PasswordForm::Nfc);
-        queue.push(Job { tenant, fate: Arc::new(fate), queued: now, password, form, method, slot, reply });
+        let (bytes, method) = (Zeroizing::new(b"password".to_vec()), Method::Argon2(recipe));
+        queue.push(Job { tenant, fate: Arc::new(fate), queued: now, bytes, method, slot, reply });
         if given.is_waited_for {
             answers.push(answer);
         }

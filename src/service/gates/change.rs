@@ -17,7 +17,7 @@ use crate::domain::password::Password;
 use crate::domain::subject::{SubjectId, SubjectKind};
 use crate::policy::{AcceptedPassword, Expiry};
 use crate::ports::store::{Commit, CommitOutcome};
-use crate::ports::{AdmittedHashes, HasherError};
+use crate::ports::{AdmittedHashes, HashDemand, HasherError};
 use crate::service::ServiceError;
 
 /// A password that a policy accepted, on its way to the store.
@@ -99,30 +99,39 @@ impl Change {
 }
 
 impl Gates {
-    /// How many hashes a change counts as: the check of what is presented, the new one, and a check for each earlier
-    /// password that may not be reused.
+    /// The hashes that a change needs: the check of what is presented, then one for each earlier password that may not be
+    /// reused, and beside them the new hash.
     pub(in crate::service) fn hashes_of_a_change(
         &self,
         loaded: &Loaded,
         presented: &Presented,
         new: &PasswordToStore,
-    ) -> u32 {
-        let hasher = &self.ports.hasher;
+    ) -> HashDemand {
         // A proven old password is compared with the new one, without a hash.
         let (of_old, compared) = match presented {
             Presented::OldPassword(old) => (self.hashes_of_a_verification(loaded, old), 1),
-            Presented::Nothing(_) => (0, 0),
+            Presented::Nothing(_) => (HashDemand::NONE, 0),
         };
-        let of_used = loaded.used().skip(compared).map(|hash| hasher.cost_of(&new.password, hash));
-        of_used.fold(of_old.saturating_add(1), u32::saturating_add)
+        let of_used = loaded.used().skip(compared).map(|hash| self.hashes_against(hash, &new.password));
+        of_old.then(of_used.fold(HashDemand::NONE, HashDemand::beside)).beside(HashDemand::ONE)
     }
 
-    /// How many hashes a verification counts as.
-    pub(in crate::service) fn hashes_of_a_verification(&self, candidate: &impl Candidate, password: &Password) -> u32 {
-        let hasher = &self.ports.hasher;
-        let of_current = hasher.cost_of(password, candidate.hash().unwrap_or(&hasher.decoy()));
-        let of_previous = candidate.previous_hash().map_or(0, |hash| hasher.cost_of(password, hash));
-        of_current.saturating_add(of_previous)
+    /// The hashes that a verification needs.
+    pub(in crate::service) fn hashes_of_a_verification(
+        &self,
+        candidate: &impl Candidate,
+        password: &Password,
+    ) -> HashDemand {
+        let of_current = match candidate.hash() {
+            Some(hash) => self.hashes_against(hash, password),
+            None => self.hashes_against(&self.ports.hasher.decoy(), password),
+        };
+        let of_previous = candidate.previous_hash().map(|hash| self.hashes_against(hash, password));
+        of_current.beside(of_previous.unwrap_or(HashDemand::NONE))
+    }
+
+    fn hashes_against(&self, hash: &PasswordHash, password: &Password) -> HashDemand {
+        HashDemand::in_sequence(self.ports.hasher.cost_of(password, hash))
     }
 }
 

@@ -46,8 +46,8 @@ impl<C: Candidate> Reserved<C> {
     pub(super) fn admit_after_turn(&mut self, password: &Password) -> Result<Arc<dyn AdmittedHashes>, ServiceError> {
         self.hook_turn = None;
         let (tenant, deadline) = (self.candidate.permit().tenant(), self.candidate.call().deadline);
-        let count = self.gates.hashes_of_a_verification(&self.candidate, password);
-        Ok(self.gates.ports.hasher.admit(tenant, count, deadline)?)
+        let demand = self.gates.hashes_of_a_verification(&self.candidate, password);
+        Ok(self.gates.ports.hasher.admit(tenant, demand, deadline)?)
     }
 
     /// Ends an attempt without a verdict because of that error. It counts only if the error may depend on the password.

@@ -6,7 +6,7 @@ use super::{Gates, Permit};
 use crate::domain::names::TenantName;
 use crate::domain::page::PageRequest;
 use crate::ports::HashDescription;
-use crate::ports::store::{Generation, HashCount, HashEntry};
+use crate::ports::store::{Generation, HashCount, HashEntry, StoredHashes};
 use crate::service::ServiceError;
 use crate::service::requests::{HashGroup, HashPosture};
 
@@ -37,8 +37,9 @@ impl Gates {
     /// Counts the hashes that no password verifies against, because their key is missing, by algorithm.
     pub(in crate::service) async fn hashes_without_key(
         &self,
+        store: &dyn StoredHashes,
     ) -> Result<BTreeMap<&'static str, HashCount>, ServiceError> {
-        let (store, mut counts) = (&self.ports.store, BTreeMap::<_, HashCount>::new());
+        let mut counts = BTreeMap::<_, HashCount>::new();
         for key in store.keys_in_use().await? {
             for age in Generation::ALL {
                 let mut after = None;

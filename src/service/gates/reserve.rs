@@ -12,7 +12,7 @@ use crate::domain::names::Origin;
 use crate::domain::subject::{SubjectId, SubjectKind};
 use crate::domain::tenant_settings::TenantSettings;
 use crate::ports::meter::{AttemptOutcome, AttemptThrottle, Counter};
-use crate::ports::{AdmittedHashes, Deadline, Place};
+use crate::ports::{AdmittedHashes, Deadline, HashDemand, Place};
 use crate::service::ServiceError;
 
 /// A reserved attempt, with the hashes that it needs. It is under way until it is dropped, so that attempts behind it
@@ -123,13 +123,13 @@ impl<C: Candidate> Drop for Reserved<C> {
 }
 
 impl Gates {
-    /// Reserves an attempt and admits its hashes together, as many as it counts as once it is its turn. If attempts
+    /// Reserves an attempt and admits its hashes together, as many as it needs once it is its turn. If attempts
     /// under way use up the allowance, waits for its turn within the deadline; a refusal costs no attempt.
     pub(in crate::service) async fn reserve<C: Candidate>(
         self: &Arc<Self>,
         mut candidate: C,
         origin: Option<&Origin>,
-        hashes: impl FnOnce(&C) -> u32,
+        hashes: impl FnOnce(&C) -> HashDemand,
     ) -> Result<Reserved<C>, ServiceError> {
         let ((subject, name), call) = (candidate.keys(), candidate.call());
         let pair = Pair { subject, name, caller: caller_key(call.caller(), call.caller.action(), origin) };

@@ -7,7 +7,7 @@ use super::candidate::{Candidate, SubjectOrName};
 use super::reserve::Reserved;
 use crate::domain::password::Password;
 use crate::domain::password_form::PasswordForm;
-use crate::ports::Deadline;
+use crate::ports::{Deadline, HashDemand};
 
 /// An upgrade that can't be made within this time is left for the next verification.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ impl Reserved<SubjectOrName> {
         let (version, revision) = (credential.version, credential.revision);
         self.gates.detach(async move {
             let deadline = Deadline::at(gates.ports.clock.instant() + UPGRADE_WITHIN);
-            let Ok(hashes) = gates.ports.hasher.admit(&tenant, 1, deadline) else { return };
+            let Ok(hashes) = gates.ports.hasher.admit(&tenant, HashDemand::ONE, deadline) else { return };
             let Ok(hash) = hashes.hash(password, gates.salt()).await else { return };
             let Ok(hash) = gates.wrap(&hash, subject, version) else { return };
             // What can't be written now is retried with the next verification.

@@ -1,8 +1,9 @@
 //! Whatever comes over the wire gets a typed answer with details and a request id.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::Code;
 
+use super::upgrades::import;
 use crate::support::client::{frame, method_named, path};
 use crate::support::{Client, Reply, Setup, World};
 
@@ -143,6 +144,59 @@ async fn a_deadline_that_no_hash_meets_is_refused_at_once_and_costs_no_attempt()
         assert!(["DEADLINE_TOO_SHORT", "DEADLINE_EXCEEDED"].contains(&reply.reason().as_str()), "{reply:?}");
     }
     alice.err("ChangePassword", request, "OLD_PASSWORD_INCORRECT").await;
+}
+
+/// A call that has too little time learns how much it takes. With many workers that is the time of what is computed one after
+/// the other: each form of a password, and the old password before those used before.
+#[tokio::test]
+async fn what_is_hashed_one_after_the_other_needs_a_deadline_for_all_of_it() {
+    let world = Setup::default()
+        .with("hashing.workers", "8")
+        .with("hashing.interleave", "1")
+        .with("hashing.memory_kib", "7168")
+        .with("hashing.iterations", "16")
+        .with("import.forms", "nfd, nfkc, nfkd, latin-1")
+        .start()
+        .await;
+    world.root.ok("SetPasswordPolicy", json!({ "password_reuse_prevention": 3 })).await;
+    let (alice, bob) = (world.ram_user("alice", "mypassword-0").await, world.ram_user("bob", "mypassword-0").await);
+    alice.ok("ChangePassword", json!({ "old_password": "mypassword-0", "new_password": "mypassword-1" })).await;
+    import(&world, "alice", "$2b$05$abcdefghijklmnopqrstuuH697yjJ5RciYzyfi0k5spE7VBzoKg6G");
+    // Four forms are tried.
+    let wide = "\u{fb01}le-\u{e9}";
+    let verify = |user: &str| json!({ "subject": { "ram_user": user }, "password": wide });
+    let change = json!({ "old_password": wide, "new_password": "newpassword" });
+    let relay = world.service().await;
+    let calls = [
+        (&relay, "VerifyPassword", verify("bob"), 1),
+        (&bob, "ChangePassword", change.clone(), 1),
+        (&relay, "VerifyPassword", verify("alice"), 4),
+        (&alice, "ChangePassword", change, 5),
+    ];
+    let mut needed = Vec::new();
+    for (client, method, request, _) in &calls {
+        needed.push(needed_millis(client, method, request).await);
+    }
+    for ((client, method, request, hashes), needed_millis) in calls.iter().zip(&needed) {
+        // Each was rounded up.
+        assert!((needed[0] * hashes).abs_diff(*needed_millis) <= *hashes, "{method} of {hashes} hashes: {needed:?}");
+        let in_time = client.with_header("grpc-timeout", "60S").call(method, request.clone()).await;
+        assert!(["OK", "OLD_PASSWORD_INCORRECT"].contains(&in_time.reason().as_str()), "{in_time:?}");
+    }
+}
+
+/// How long the deadline of a call would have to be, as it is told if its own is shorter.
+async fn needed_millis(client: &Client, method: &str, request: &Value) -> u64 {
+    for _ in 0..200 {
+        let reply = client.with_header("grpc-timeout", "15m").call(method, request.clone()).await;
+        match reply.reason().as_str() {
+            "DEADLINE_TOO_SHORT" => return reply.metadata("expected_wait_ms").unwrap().parse().unwrap(),
+            // It was over before.
+            "DEADLINE_EXCEEDED" => {}
+            other => panic!("{other}: {reply:?}"),
+        }
+    }
+    panic!("the deadline was over before, each time");
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ async fn what_does_not_go_together_runs_alone_and_nothing_passes_it_by() {
     for hashed in [running, first].into_iter().chain(others) {
         hashed.await.unwrap().unwrap();
     }
-    assert_eq!(verified.await.unwrap(), Ok(false));
+    assert_eq!(verified.await.unwrap(), Ok(None));
     assert_eq!(*held.computed.lock().unwrap(), ["hold", "first", "of other cost", "third+fourth"]);
 }
 
@@ -141,7 +141,7 @@ async fn what_takes_as_long_as_several_hashes_is_computed_alone() {
 
     running.await.unwrap().unwrap();
     for verified in verified {
-        assert_eq!(verified.await.unwrap(), Ok(false));
+        assert_eq!(verified.await.unwrap(), Ok(None));
     }
     assert_eq!(*held.computed.lock().unwrap(), ["hold", "one", "other"]);
 }
