@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::file_format::Format;
 use crate::grpc::generated::credential::admin::v1 as wire;
 
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "tenant",
     "kind",
     "name",
@@ -22,6 +22,7 @@ const COLUMNS: [&str; 12] = [
     "create_time",
     "version",
     "change_time",
+    "verified_elsewhere",
 ];
 
 /// A row of an export. Columns that do not apply to a kind are empty. Columns that an import has too mean the same
@@ -49,6 +50,9 @@ pub(super) struct Entry {
     version: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     change_time: Option<String>,
+    /// Whether another system verifies the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified_elsewhere: Option<bool>,
 }
 
 impl Entry {
@@ -122,8 +126,13 @@ impl Entry {
     }
 
     fn of_credential(credential: Option<wire::CredentialState>) -> Self {
-        let version = credential.as_ref().map(|credential| credential.version);
-        Self { version, change_time: credential.map(|credential| time(credential.change_time)), ..Self::default() }
+        let Some(credential) = credential else { return Self::default() };
+        Self {
+            version: Some(credential.version),
+            change_time: Some(time(credential.change_time)),
+            verified_elsewhere: credential.verified_elsewhere.then_some(true),
+            ..Self::default()
+        }
     }
 
     /// The values of [`COLUMNS`].
@@ -142,6 +151,7 @@ impl Entry {
             self.create_time,
             self.version.map(|version| version.to_string()).unwrap_or_default(),
             self.change_time.unwrap_or_default(),
+            self.verified_elsewhere.map(|is_so| is_so.to_string()).unwrap_or_default(),
         ])
     }
 }

@@ -31,6 +31,9 @@ async fn the_hook_alone_gets_the_password_and_its_token() {
     let imported = command(&["import", "users.csv", "--verify-elsewhere"]);
     assert!(imported.stdout.starts_with("imported 1,"), "{imported:?}");
 
+    let exported = || command(&["export", "--tenant", "acme"]).printed();
+    assert_eq!(exported().matches("\"verified_elsewhere\":true").count(), 1, "{}", exported());
+
     let seen = Seen::default();
     let verify = async |password| {
         let reply = seen.call(&acme.relay, "VerifyPassword", verification("alice", password)).await;
@@ -50,6 +53,7 @@ async fn the_hook_alone_gets_the_password_and_its_token() {
         asked.iter().all(|(head, _)| head.contains(&format!("authorization: bearer {}\r\n", TOKEN.to_lowercase())))
     );
 
+    assert!(!exported().contains("verified_elsewhere"), "{}", exported());
     let metrics = get(scraped_at(&serving), "/metrics");
     for counted in ["outcome=\"matched\"} 1\n", "outcome=\"not_matched\"} 1\n", "outcome=\"unavailable\"} 4\n"] {
         assert!(metrics.contains(&format!("credentiald_hook_answers_total{{{counted}")), "{counted} in {metrics}");

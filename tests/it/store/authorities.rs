@@ -9,7 +9,7 @@ use credentiald::domain::attempts::Forget;
 use credentiald::domain::audit_event::AuditOutcome;
 use credentiald::domain::caller::Caller;
 use credentiald::domain::candidate_policy::CandidateStep;
-use credentiald::domain::credential::ChangedBy;
+use credentiald::domain::credential::{ChangedBy, Revision};
 use credentiald::domain::names::{RamUserName, TenantName};
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId};
 use credentiald::domain::tenant::TenantId;
@@ -82,6 +82,7 @@ async fn every_write(store: &dyn Store, alice: SubjectId, name: &Authority) -> V
             .unwrap_err(),
         store.delete_access_token(None, operators.id, name).await.map(drop).unwrap_err(),
         store.commit(&commit).await.map(drop).unwrap_err(),
+        store.take_over(alice, Revision(1), &hash(1), name).await.map(drop).unwrap_err(),
     ]
 }
 

@@ -35,6 +35,7 @@ mod sqlite_files;
 mod sqlite_full_disk;
 mod sqlite_groups;
 mod sqlite_owner;
+mod take_overs;
 mod tokens;
 mod upgrades;
 pub mod values;
@@ -173,6 +174,11 @@ macro_rules! laws {
                 a_hash_is_replaced_where_it_is_still_the_one_that_was_read,
                 of_a_rewrap_and_a_change_the_change_wins,
                 secrets_are_found_by_their_key_and_replaced_where_they_are_still_the_same,
+            ],
+            take_overs: [
+                a_hash_takes_the_place_of_the_mark_once_and_nothing_else_changes,
+                of_a_take_over_and_a_change_the_change_wins,
+                a_take_over_and_its_audit_event_are_one,
             ],
             tokens: [
                 a_token_is_found_by_its_digest,

@@ -14,6 +14,7 @@ use sqlx::PgConnection;
 use tokio::task::JoinHandle;
 
 use super::postgres::{SETTINGS, audit_events, open};
+use super::take_overs::{marked, taken_over};
 use super::values::*;
 use crate::support::postgres::{Cluster, shared};
 use crate::support::proxy::{Cut, Proxy};
@@ -172,6 +173,15 @@ async fn a_commit_whose_answer_is_lost_is_made_once() {
         assert_eq!(audit_events(cluster, &database).await.len(), events + 1, "{cut:?}");
         let credential = store.credential(alice).await.unwrap().unwrap();
         assert_eq!((credential.version, credential.history), (version(2), vec![earlier(1)]), "{cut:?}");
+
+        let (other, authority) = (marked(&store, "bob").await, taken_over());
+        let revision = store.credential(other).await.unwrap().unwrap().revision;
+        proxy.cut(cut);
+        assert!(store.take_over(other, revision, &hash(20), &authority).await.unwrap(), "{cut:?}");
+        assert!(proxy.has_cut());
+        assert_eq!(store.credential(other).await.unwrap().unwrap().hash, hash(20), "{cut:?}");
+        let events = audit_events(cluster, &database).await;
+        assert_eq!(events.iter().filter(|id| **id == authority.event.id).count(), 1, "{cut:?}");
 
         // Of the others as well: what was created is not said to have been there already.
         proxy.cut(cut);
