@@ -9,7 +9,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use zeroize::Zeroizing;
 
-use super::formats::parts::{ANY_PADDING, decimal};
+use super::formats::parts::{ANY_PADDING, decimal, values};
 use crate::domain::field::FieldProblem;
 use crate::domain::names::ImportKeyId;
 
@@ -162,15 +162,7 @@ impl ImportKeys {
 impl FirebaseKey {
     fn parse(id: ImportKeyId, fields: &str) -> Option<Self> {
         const NAMES: [&str; 4] = ["base64_signer_key", "base64_salt_separator", "rounds", "mem_cost"];
-        let mut values = [None; 4];
-        for field in fields.split_whitespace() {
-            let (name, value) = field.split_once('=')?;
-            let place = NAMES.iter().position(|known| *known == name)?;
-            if values.get_mut(place)?.replace(value).is_some() {
-                return None;
-            }
-        }
-        let [Some(signer_key), Some(separator), Some(rounds), Some(mem_cost)] = values else { return None };
+        let [signer_key, separator, rounds, mem_cost] = values(fields.split_whitespace(), NAMES)?;
         let signer_key = Zeroizing::new(ANY_PADDING.decode(signer_key).ok()?);
         let separator = ANY_PADDING.decode(separator).ok()?;
         let has_lengths = signer_key.len() == SIGNER_KEY_BYTES && separator.len() <= MAX_SEPARATOR_BYTES;

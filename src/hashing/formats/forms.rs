@@ -51,15 +51,15 @@ const FORMS: &[(&str, Reader)] = &[
     ("pbkdf2:", |rest, _| pbkdf2::werkzeug(rest)),
     ("{X-PBKDF2}", |rest, _| pbkdf2::perl(rest)),
     ("grub.pbkdf2.sha512.", |rest, _| pbkdf2::grub(rest)),
-    ("$scrypt$", |rest, context| scrypt::phc(rest, context.ceiling)),
-    ("scrypt$", |rest, context| scrypt::django(rest, context.ceiling)),
-    ("scrypt:", |rest, context| scrypt::werkzeug(rest, context.ceiling)),
-    ("$s1$", |rest, context| scrypt::libscrypt(rest, context.ceiling)),
+    ("$scrypt$", scrypt::phc),
+    ("scrypt$", scrypt::django),
+    ("scrypt:", scrypt::werkzeug),
+    ("$s1$", scrypt::libscrypt),
     // libxcrypt and libsodium, or Mosquitto with a field more.
-    ("$7$", |rest, context| if rest.matches('$').count() == 2 { pbkdf2::mosquitto(rest) } else { scrypt::crypt(rest, context.ceiling) }),
+    ("$7$", |rest, context| if rest.matches('$').count() == 2 { pbkdf2::mosquitto(rest) } else { scrypt::crypt(rest, context) }),
 
     // Only where `import.allow` names them.
-    ("$y$", |rest, context| yescrypt::crypt(rest, context.ceiling)),
+    ("$y$", yescrypt::crypt),
     ("$1$", |rest, _| md5_crypt::crypt(md5_crypt::Variant::Unix, rest)),
     ("$apr1$", |rest, _| md5_crypt::crypt(md5_crypt::Variant::Apache, rest)),
     ("{SSHA}", |rest, _| salted_sha::base64(Sha1, rest)),
@@ -159,9 +159,9 @@ const WRAPPERS: &[(&str, &str)] = &[
 const SHAPES: &[(Shape, Reader)] = &[
     (is_line, |_, _| refused("a whole line of a password file", "write its second field, which is the hash")),
     (is_mysql_native, |_, _| refused("MySQL's native hash, SHA-1 without a salt", TOO_WEAK)),
-    (is_spring_scrypt, |text, context| scrypt::spring(text, context.ceiling)),
-    (is_simple_scrypt, |text, context| scrypt::simple(text, context.ceiling)),
-    (is_better_auth, |text, context| scrypt::better_auth(text, context.ceiling)),
+    (is_spring_scrypt, scrypt::spring),
+    (is_simple_scrypt, scrypt::simple),
+    (is_better_auth, scrypt::better_auth),
     (is_des, |_, _| refused("DES crypt", TOO_WEAK)),
     (is_digest, |_, _| refused("a digest without a salt", TOO_WEAK)),
 ];

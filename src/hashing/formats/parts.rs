@@ -57,27 +57,33 @@ pub(in crate::hashing) fn fields<'a, const N: usize>(
     Ok(found)
 }
 
-/// The values of `name=value` parameters: each name once, in any order, and no other.
+/// The values of `name=value` parameters, with commas between them.
 pub(in crate::hashing) fn named<'a, const N: usize>(
     text: &'a str,
     names: [&str; N],
     expected: &'static str,
 ) -> Result<[&'a str; N], HashProblem> {
-    let problem = HashPart::Parameters.expected(expected);
+    values(text.split(','), names).ok_or(HashPart::Parameters.expected(expected))
+}
+
+/// The values of `name=value` parameters: each name once, in any order, and no other.
+pub(in crate::hashing) fn values<'a, const N: usize>(
+    parameters: impl Iterator<Item = &'a str>,
+    names: [&str; N],
+) -> Option<[&'a str; N]> {
     let mut values = [None; N];
-    for parameter in text.split(',') {
-        let (name, value) = parameter.split_once('=').ok_or(problem)?;
-        let place = names.iter().position(|known| *known == name).ok_or(problem)?;
-        let slot = values.get_mut(place).ok_or(problem)?;
-        if slot.replace(value).is_some() {
-            return Err(problem);
+    for parameter in parameters {
+        let (name, value) = parameter.split_once('=')?;
+        let place = names.iter().position(|known| *known == name)?;
+        if values.get_mut(place)?.replace(value).is_some() {
+            return None;
         }
     }
     let mut found = [""; N];
     for (place, value) in found.iter_mut().zip(values) {
-        *place = value.ok_or(problem)?;
+        *place = value?;
     }
-    Ok(found)
+    Some(found)
 }
 
 pub(in crate::hashing) fn salt(text: &str, base64: &GeneralPurpose) -> Result<Vec<u8>, HashProblem> {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::parts::{
     self, ANY_PADDING, PADDED, UNPADDED, check_salt, check_tag, crypt_bytes, crypt_digit, fields, named, number,
 };
-use super::{Algorithm, Foreign, Read, Stored, hmac};
+use super::{Algorithm, Context, Foreign, Read, Stored, hmac};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::hashing::cost::Ceiling;
 use crate::hashing::kernel::CantCompute;
@@ -36,7 +36,7 @@ struct Parameters {
 
 /// `ln=16,r=8,p=1$<salt>$<tag>` as PHC strings have it. Kratos writes N itself after `ln=`, and `AdonisJS`
 /// writes `n=`.
-pub(super) fn phc(text: &str, ceiling: Ceiling) -> Read {
+pub(super) fn phc(text: &str, context: Context<'_>) -> Read {
     const NAMES: &str = "`ln=`, `r=` and `p=`, each once";
     let [parameters, salt, tag] = fields(text, '$', "`ln=LOG2_N,r=R,p=P$SALT$TAG`")?;
     let of_n = named(parameters, ["n", "r", "p"], NAMES);
@@ -44,56 +44,56 @@ pub(super) fn phc(text: &str, ceiling: Ceiling) -> Read {
     let is_logarithm = of_n.is_err() && n.len() <= 2;
     let log_n = if is_logarithm { number(n)? } else { log2(number(n)?)? };
     let parameters = Parameters::new(log_n, number(r)?, number(p)?)?;
-    stored(parameters, parts::salt(salt, &ANY_PADDING)?, parts::tag(tag, &ANY_PADDING)?, ceiling)
+    stored(parameters, parts::salt(salt, &ANY_PADDING)?, parts::tag(tag, &ANY_PADDING)?, context)
 }
 
 /// `16384$<salt>$8$5$<tag>` of Django: N, the salt as its text, r, p.
-pub(super) fn django(text: &str, ceiling: Ceiling) -> Read {
+pub(super) fn django(text: &str, context: Context<'_>) -> Read {
     let [n, salt, r, p, tag] = fields(text, '$', "`N$SALT$R$P$TAG`")?;
-    stored(Parameters::of_n(n, r, p)?, salt.into(), parts::tag(tag, &PADDED)?, ceiling)
+    stored(Parameters::of_n(n, r, p)?, salt.into(), parts::tag(tag, &PADDED)?, context)
 }
 
 /// `32768:8:1$<salt>$<tag>` of Werkzeug: the salt is its text.
-pub(super) fn werkzeug(text: &str, ceiling: Ceiling) -> Read {
+pub(super) fn werkzeug(text: &str, context: Context<'_>) -> Read {
     const FORM: &str = "`N:R:P$SALT$TAG`";
     let [parameters, salt, tag] = fields(text, '$', FORM)?;
     let [n, r, p] = fields(parameters, ':', FORM)?;
-    stored(Parameters::of_n(n, r, p)?, salt.into(), parts::hex_tag(tag)?, ceiling)
+    stored(Parameters::of_n(n, r, p)?, salt.into(), parts::hex_tag(tag)?, context)
 }
 
 /// `16384$8$1$<salt>$<tag>` of Go's simple-scrypt.
-pub(super) fn simple(text: &str, ceiling: Ceiling) -> Read {
+pub(super) fn simple(text: &str, context: Context<'_>) -> Read {
     let [n, r, p, salt, tag] = fields(text, '$', "`N$R$P$SALT$TAG`")?;
-    stored(Parameters::of_n(n, r, p)?, parts::hex_salt(salt)?, parts::hex_tag(tag)?, ceiling)
+    stored(Parameters::of_n(n, r, p)?, parts::hex_salt(salt)?, parts::hex_tag(tag)?, context)
 }
 
 /// `<salt>:<tag>` of better-auth: the salt is its text, and the parameters are always the same.
-pub(super) fn better_auth(text: &str, ceiling: Ceiling) -> Read {
+pub(super) fn better_auth(text: &str, context: Context<'_>) -> Read {
     let [salt, tag] = fields(text, ':', "`SALT:TAG`")?;
-    stored(Parameters::new(14, 16, 1)?, salt.into(), parts::hex_tag(tag)?, ceiling)
+    stored(Parameters::new(14, 16, 1)?, salt.into(), parts::hex_tag(tag)?, context)
 }
 
 /// `0e0801$<salt>$<tag>` after `$s1$`, of libscrypt: two hexadecimal digits for log2 N, for r and for p.
-pub(super) fn libscrypt(text: &str, ceiling: Ceiling) -> Read {
+pub(super) fn libscrypt(text: &str, context: Context<'_>) -> Read {
     let [parameters, salt, tag] = fields(text, '$', "`PARAMETERS$SALT$TAG`")?;
     let [log_n, r, p] = <[u8; 3]>::try_from(parts::hex_tag(parameters)?.as_slice())
         .map_err(|_| HashPart::Parameters.expected("six hexadecimal digits"))?;
     let parameters = Parameters::new(log_n.into(), r.into(), p.into())?;
-    stored(parameters, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?, ceiling)
+    stored(parameters, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?, context)
 }
 
 /// `$e0801$<salt>$<tag>` of Spring: log2 N in up to two hexadecimal digits, and two for r and for p.
-pub(super) fn spring(text: &str, ceiling: Ceiling) -> Read {
+pub(super) fn spring(text: &str, context: Context<'_>) -> Read {
     let [_, parameters, salt, tag] = fields(text, '$', "`$PARAMETERS$SALT$TAG`")?;
     let digits = HashPart::Parameters.expected("hexadecimal digits");
     let parameters = u32::from_str_radix(parameters, 16).map_err(|_| digits)?;
     let parameters = Parameters::new(parameters >> 16, parameters >> 8 & 255, parameters & 255)?;
-    stored(parameters, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?, ceiling)
+    stored(parameters, parts::salt(salt, &PADDED)?, parts::tag(tag, &PADDED)?, context)
 }
 
 /// `C6..../....<salt>$<tag>` after `$7$`, of libxcrypt and libsodium: one character for log2 N, five for r and five for
 /// p; the salt is its text.
-pub(super) fn crypt(text: &str, ceiling: Ceiling) -> Read {
+pub(super) fn crypt(text: &str, context: Context<'_>) -> Read {
     const PARAMETERS: HashProblem = HashPart::Parameters.expected("11 characters of `./0-9A-Za-z`");
     let [setting, tag] = fields(text, '$', "`PARAMETERS` and a salt, `$` and a tag")?;
     let (parameters, salt) = setting.split_at_checked(11).ok_or(PARAMETERS)?;
@@ -105,12 +105,12 @@ pub(super) fn crypt(text: &str, ceiling: Ceiling) -> Read {
     let (r, p) = rest.split_at_checked(5).ok_or(PARAMETERS)?;
     let parameters = Parameters::new(value(log_n)?, value(r)?, value(p)?)?;
     let tag = crypt_bytes(tag).ok_or(HashPart::Tag.expected("characters of `./0-9A-Za-z`"))?;
-    stored(parameters, salt.into(), tag, ceiling)
+    stored(parameters, salt.into(), tag, context)
 }
 
-fn stored(parameters: Parameters, salt: Vec<u8>, tag: Tag, ceiling: Ceiling) -> Read {
+fn stored(parameters: Parameters, salt: Vec<u8>, tag: Tag, context: Context<'_>) -> Read {
     check_tag(&tag, MIN_TAG_BYTES..=MAX_TAG_BYTES)?;
-    Ok(Stored::foreign(Scrypt::of(parameters, salt, tag.len(), ceiling)?, tag))
+    Ok(Stored::foreign(Scrypt::of(parameters, salt, tag.len(), context.ceiling)?, tag))
 }
 
 impl Scrypt {

@@ -4,10 +4,9 @@ use yescrypt::{Mode, Params};
 use zeroize::Zeroizing;
 
 use super::parts::{check_salt, check_tag, crypt_bytes, crypt_characters, crypt_digit, crypt_text, fields};
-use super::{Algorithm, Foreign, Read, Stored};
+use super::{Algorithm, Context, Foreign, Read, Stored};
 use crate::domain::hash_problem::{HashPart, HashProblem};
 use crate::domain::opt_in_algorithm::OptInAlgorithm;
-use crate::hashing::cost::Ceiling;
 use crate::hashing::kernel::CantCompute;
 use crate::hashing::phc::Tag;
 
@@ -25,7 +24,7 @@ pub(super) struct Yescrypt {
 }
 
 /// `j9T$<salt>$<tag>`: the letter stands for yescrypt's own mode.
-pub(super) fn crypt(text: &str, ceiling: Ceiling) -> Read {
+pub(super) fn crypt(text: &str, context: Context<'_>) -> Read {
     let [parameters, salt, tag] = fields(text, '$', "`PARAMETERS$SALT$TAG`")?;
     let &[b'j', n, r] = parameters.as_bytes() else { return Err(PARAMETERS) };
     // A value below 48 takes one character.
@@ -33,7 +32,7 @@ pub(super) fn crypt(text: &str, ceiling: Ceiling) -> Read {
     let (log_n, block_size) = (value(n)? + 1, value(r)? + 1);
     let yescrypt = Yescrypt { log_n, block_size, salt: bytes(salt, HashPart::Salt)?.to_vec() };
     HashProblem::unless_within("log2 of N", 2, 31, log_n.into())?;
-    ceiling.check_bytes(yescrypt.bytes())?;
+    context.ceiling.check_bytes(yescrypt.bytes())?;
     check_salt(&yescrypt.salt, 1..=MAX_SALT_BYTES)?;
     let tag = bytes(tag, HashPart::Tag)?;
     check_tag(&tag, TAG_BYTES..=TAG_BYTES)?;
