@@ -209,3 +209,6 @@ fn lacks(fields: &Value, field: &str) -> String {
     let has = values::names(fields).join(", ");
     format!("the account has no {field:?}: name another with --map name=; it has {has}")
 }
+
+#[cfg(test)]
+mod tests;
