@@ -18,7 +18,6 @@ mod modify_pw_by_domain;
 mod verify;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use admin::Import;
@@ -27,7 +26,6 @@ pub use call::Call;
 pub use error::ServiceError;
 pub use watch::Watch;
 
-use crate::ports::store::{HashCount, StoredHashes};
 use admin::DryRuns;
 use gates::{Gates, Installation, Ports};
 
@@ -47,18 +45,6 @@ impl Service {
     /// stay. Reports failures now and then.
     pub async fn tend_store(&self, failed: impl Fn(&ServiceError)) {
         self.gates.tend_store(failed).await;
-    }
-
-    /// Counts the hashes that no password verifies against, because their key is missing, by algorithm: of current and of
-    /// earlier passwords. Reads all hashes.
-    ///
-    /// # Errors
-    /// The store does not answer.
-    pub async fn hashes_without_key(
-        &self,
-        store: &dyn StoredHashes,
-    ) -> Result<BTreeMap<&'static str, HashCount>, ServiceError> {
-        self.gates.hashes_without_key(store).await
     }
 
     /// Waits until every change and verification under way is concluded. For an orderly stop.

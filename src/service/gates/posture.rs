@@ -7,8 +7,8 @@ use crate::domain::names::TenantName;
 use crate::domain::page::PageRequest;
 use crate::ports::HashDescription;
 use crate::ports::store::{Generation, HashCount, HashEntry, StoredHashes};
-use crate::service::ServiceError;
 use crate::service::requests::{HashGroup, HashPosture};
+use crate::service::{Service, ServiceError};
 
 impl Gates {
     /// Counts the current hashes of a tenant, or of all, by algorithm and parameters. Reads them a page at a time; no
@@ -34,30 +34,6 @@ impl Gates {
         Ok(HashPosture { target: format!("{} {}", target.algorithm, target.parameters), groups })
     }
 
-    /// Counts the hashes that no password verifies against, because their key is missing, by algorithm.
-    pub(in crate::service) async fn hashes_without_key(
-        &self,
-        store: &dyn StoredHashes,
-    ) -> Result<BTreeMap<&'static str, HashCount>, ServiceError> {
-        let mut counts = BTreeMap::<_, HashCount>::new();
-        for key in store.keys_in_use().await? {
-            for age in Generation::ALL {
-                let mut after = None;
-                loop {
-                    let found = store.hashes_under(age, key.as_ref(), after, PageRequest::MAX_SIZE).await?;
-                    let Some(last) = found.last() else { break };
-                    after = Some((last.subject, last.version));
-                    for description in found.iter().map(|entry| self.describe(entry)) {
-                        if description.lacks_key {
-                            *counts.entry(description.algorithm).or_default().of(age) += 1;
-                        }
-                    }
-                }
-            }
-        }
-        Ok(counts)
-    }
-
     /// Fails once the deadline of a call that reads page after page has passed.
     pub(super) fn check_deadline(&self, permit: &Permit) -> Result<(), ServiceError> {
         let is_over = permit.call().deadline.remaining(self.ports.clock.instant()).is_zero();
@@ -70,6 +46,36 @@ impl Gates {
             Ok(hash) => self.ports.hasher.describe(&hash),
             Err(_) => HashDescription::unreadable(),
         }
+    }
+}
+
+impl Service {
+    /// Counts the hashes that no password verifies against, because their key is missing, by algorithm: of current and of
+    /// earlier passwords. Reads all hashes.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn hashes_without_key(
+        &self,
+        store: &dyn StoredHashes,
+    ) -> Result<BTreeMap<&'static str, HashCount>, ServiceError> {
+        let mut counts = BTreeMap::<_, HashCount>::new();
+        for key in store.keys_in_use().await? {
+            for age in Generation::ALL {
+                let mut after = None;
+                loop {
+                    let found = store.hashes_under(age, key.as_ref(), after, PageRequest::MAX_SIZE).await?;
+                    let Some(last) = found.last() else { break };
+                    after = Some((last.subject, last.version));
+                    for description in found.iter().map(|entry| self.gates.describe(entry)) {
+                        if description.lacks_key {
+                            *counts.entry(description.algorithm).or_default().of(age) += 1;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(counts)
     }
 }
 
