@@ -110,6 +110,14 @@ need_container() {
     ((EUID == 0)) || { echo "building and running the image takes root" >&2; return 1; }
 }
 
+# need_cargo_deb: `cargo deb`, without optimisation, because building it takes longer than its runs; and what installs packages.
+need_cargo_deb() {
+    need_packages ca-certificates dpkg-dev mmdebstrap
+    ((EUID == 0)) || { echo "installing the package takes root" >&2; return 1; }
+    cargo install --quiet --debug --locked --version 3.8.0 --root "$tools" cargo-deb
+    PATH=$tools/bin:$PATH
+}
+
 # need_binary: the program, built unless TEST_BINARY names one.
 need_binary() {
     if [[ -z ${TEST_BINARY:-} ]]; then
