@@ -99,6 +99,11 @@ need_proxies() {
     need_packages apache2-bin caddy haproxy nginx openssl
 }
 
+# need_relying: systems with a sign-in of their own. The tests start them.
+need_relying() {
+    need_packages dovecot-core dovecot-imapd nginx openssl pamtester
+}
+
 # need_postgres: the programs of a PostgreSQL server, and OpenSSL for its certificates. The tests start the servers.
 need_postgres() {
     need_packages openssl postgresql-15

@@ -9,7 +9,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use zeroize::Zeroizing;
 
-use super::connection::connect;
+use super::connection::{connect, connect_lazily};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::tls::TlsArgs;
@@ -46,8 +46,18 @@ impl CallerArgs {
     pub(super) async fn connect(&self, environment: &Environment) -> Result<(Channel, Authorization), Failure> {
         let tls = self.tls.read(environment)?;
         let authorization = self.authorization(environment, tls.has_certificate())?;
-        let address = self.address.as_deref().or_else(|| environment.text(ADDRESS_VARIABLE));
-        Ok((connect(address.unwrap_or(DEFAULT_ADDRESS), tls).await?, authorization))
+        Ok((connect(self.address(environment), tls).await?, authorization))
+    }
+
+    /// The same, with a connection that is made with the first call, and again when it was lost.
+    pub(super) fn connect_lazily(&self, environment: &Environment) -> Result<(Channel, Authorization), Failure> {
+        let tls = self.tls.read(environment)?;
+        let authorization = self.authorization(environment, tls.has_certificate())?;
+        Ok((connect_lazily(self.address(environment), tls)?, authorization))
+    }
+
+    fn address<'a>(&'a self, environment: &'a Environment) -> &'a str {
+        self.address.as_deref().or_else(|| environment.text(ADDRESS_VARIABLE)).unwrap_or(DEFAULT_ADDRESS)
     }
 
     fn authorization(&self, environment: &Environment, is_optional: bool) -> Result<Authorization, Failure> {

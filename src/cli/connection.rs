@@ -16,6 +16,20 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// Connects to an address as people write it: `https://host:port`, `http://host:port`, or without the scheme, which
 /// means `http`.
 pub(super) async fn connect(address: &str, tls: ClientTls) -> Result<Channel, Failure> {
+    let endpoint = endpoint(address, tls)?;
+    let cant_reach = format!("can't reach {address}");
+    match tokio::time::timeout(CONNECT_WITHIN, endpoint.connect()).await {
+        Ok(connected) => connected.map_err(|error| lost(cant_reach, &error)),
+        Err(_) => Err(Failure::NotNow(format!("{cant_reach}: no answer within {} seconds", CONNECT_WITHIN.as_secs()))),
+    }
+}
+
+/// A connection to such an address that is made with the first call, and again when it was lost.
+pub(super) fn connect_lazily(address: &str, tls: ClientTls) -> Result<Channel, Failure> {
+    Ok(endpoint(address, tls)?.connect_lazy())
+}
+
+fn endpoint(address: &str, tls: ClientTls) -> Result<Endpoint, Failure> {
     let (url, is_encrypted) = match address.split_once("://") {
         None => (format!("http://{address}"), false),
         Some(("http", _)) => (address.to_owned(), false),
@@ -36,12 +50,7 @@ pub(super) async fn connect(address: &str, tls: ClientTls) -> Result<Channel, Fa
             )));
         }
     };
-    let endpoint = endpoint.connect_timeout(CONNECT_WITHIN);
-    let cant_reach = format!("can't reach {address}");
-    match tokio::time::timeout(CONNECT_WITHIN, endpoint.connect()).await {
-        Ok(connected) => connected.map_err(|error| lost(cant_reach, &error)),
-        Err(_) => Err(Failure::NotNow(format!("{cant_reach}: no answer within {} seconds", CONNECT_WITHIN.as_secs()))),
-    }
+    Ok(endpoint.connect_timeout(CONNECT_WITHIN))
 }
 
 /// A failure of the connection, with its causes, and with advice if it does not pass by itself.

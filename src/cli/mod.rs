@@ -38,6 +38,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use environment::Environment;
@@ -116,7 +117,10 @@ pub fn run(
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            terminal.complain(&failure.to_string());
+            let message = failure.to_string();
+            if !message.is_empty() {
+                terminal.complain(&message);
+            }
             failure.exit_code()
         }
     }
@@ -134,7 +138,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Pepper(command) => block_on(pepper::run(&command, environment, terminal)),
         Command::Blocklist(command) => blocklist::run(&command, terminal),
         Command::Policy(command) => on_a_thread(|| policy::run(&command, environment, terminal)),
-        Command::Verify(args) => block_on(password::verify::run(&args, environment, terminal)),
+        Command::Verify(args) => promptly(password::verify::run(&args, environment, terminal)),
         Command::Change(args) => block_on(password::change::run(&args, environment, terminal)),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
         Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
@@ -162,16 +166,29 @@ fn on_a_thread(command: impl FnOnce() -> Result<(), Failure> + Send) -> Result<(
 /// At least two threads: a commit to the embedded store blocks its thread until the disk has answered, and there is one
 /// commit at a time.
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let threads = std::thread::available_parallelism().map_or(2, |cpus| cpus.get().max(2));
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(threads).thread_stack_size(STACK_BYTES).enable_all().build();
-    runtime.map_err(Failure::failed)?.block_on(async {
+    runtime()?.block_on(async {
         // With this handler, a file that reaches the process's size limit (RLIMIT_FSIZE) fails the write, as a full
         // disk does, and does not end the process. The handler stays as long as the process.
         let beyond_file_size = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
         let _ignored = signal(beyond_file_size).map_err(Failure::failed)?;
         command.await
     })
+}
+
+/// Runs a command that changes nothing here, and does not wait for what it has left behind, such as a name server that does
+/// not answer.
+fn promptly(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(command);
+    runtime.shutdown_background();
+    done
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    let threads = std::thread::available_parallelism().map_or(2, |cpus| cpus.get().max(2));
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(threads).thread_stack_size(STACK_BYTES).enable_all().build();
+    runtime.map_err(Failure::failed)
 }
 
 #[cfg(test)]

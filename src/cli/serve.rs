@@ -1,6 +1,7 @@
 //! `serve`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use futures_util::future::OptionFuture;
@@ -14,9 +15,12 @@ use super::settings::SettingArgs;
 use super::supervisor::Supervisor;
 use crate::ambient::SystemClock;
 use crate::config::{Config, Effective};
-use crate::listener::{bind, serve_scrapes};
+use crate::listener::{SingleLimits, bind, serve_single};
 use crate::server::{self, Reloaded, Reloads, Server, StartError};
 use crate::telemetry::{Level, scrapes};
+
+/// The limits of the server of metrics.
+const SCRAPE_LIMITS: SingleLimits = SingleLimits { connections: 16, each_within: Duration::from_secs(10) };
 
 /// Run the service until it is stopped.
 ///
@@ -111,7 +115,9 @@ pub(super) async fn serve(
         if let Ok(address) = metrics.local_addr() {
             tracing::info!(scraped_at = %address, "metrics");
         }
-        tokio::spawn(serve_scrapes(metrics, Arc::new(SystemClock), scrapes(server.metrics(), &server.stage())));
+        let clock = Arc::new(SystemClock);
+        let scrapes = scrapes(server.metrics(), &server.stage());
+        tokio::spawn(serve_single(metrics, SCRAPE_LIMITS, clock, std::future::pending(), scrapes));
     }
     let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;

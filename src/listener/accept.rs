@@ -11,7 +11,8 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use rustix::io::Errno;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -164,10 +165,39 @@ impl Door {
     }
 }
 
+/// A listening socket.
+pub trait Sockets: Send + 'static {
+    /// A connection.
+    type Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// The address of its peer.
+    type Peer: Send;
+
+    /// The next connection.
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Socket, Self::Peer)>> + Send;
+}
+
+impl Sockets for TcpListener {
+    type Socket = TcpStream;
+    type Peer = SocketAddr;
+
+    async fn next(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.accept().await
+    }
+}
+
+impl Sockets for UnixListener {
+    type Socket = UnixStream;
+    type Peer = ();
+
+    async fn next(&self) -> io::Result<(UnixStream, ())> {
+        self.accept().await.map(|(socket, _)| (socket, ()))
+    }
+}
+
 /// The next connection. While the system has no resources for another one, reports this and pauses.
-pub(super) async fn next_socket(listener: &TcpListener, mut report: impl FnMut(&io::Error)) -> (TcpStream, SocketAddr) {
+pub(super) async fn next_socket<L: Sockets>(listener: &L, mut report: impl FnMut(&io::Error)) -> (L::Socket, L::Peer) {
     loop {
-        match listener.accept().await {
+        match listener.next().await {
             Ok(accepted) => return accepted,
             Err(error) if is_exhausted(&error) => {
                 report(&error);

@@ -13,17 +13,17 @@ mod http1;
 mod http2;
 mod metered;
 mod resets;
-mod scrapes;
+mod single;
 mod streams;
 mod tls;
 
 use std::time::Duration;
 
-pub use accept::Connections;
+pub use accept::{Connections, Sockets};
 pub use bind::{BindError, bind};
 pub use descriptors::raise_descriptor_limit;
 pub use http1::{Http1Edge, RequestLimits};
-pub use scrapes::serve_scrapes;
+pub use single::{SingleLimits, serve_single};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use tls::fuzzing;

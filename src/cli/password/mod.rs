@@ -1,6 +1,8 @@
-//! Commands for the password of one subject, for whoever has a token: `verify` and `change`.
+//! Commands for the password of one subject, for whoever has a token: `verify`, also for systems with a sign-in of their own,
+//! and `change`.
 
 pub(super) mod change;
+mod relying;
 mod subject;
 pub(super) mod verify;
 

@@ -6,6 +6,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::ConnectionArgs;
+use super::relying::RelyingArgs;
 use super::subject::SubjectArgs;
 use crate::cli::admin::refusal;
 use crate::cli::environment::Environment;
@@ -23,22 +24,25 @@ use wire::verification_service_client::VerificationServiceClient;
 #[command(after_help = "Examples:
   export CREDENTIALD_TOKEN_FILE=relay.token
   credentiald verify --ram-user alice
-  credentiald verify --instance-id r-1 --account-name app --password-stdin < password.txt")]
+  credentiald verify --instance-id r-1 --account-name app --password-stdin < password.txt
+  credentiald verify --http 127.0.0.1:8090 --subject-kind ram-user --origin-header X-Real-IP")]
 pub(in crate::cli) struct VerifyArgs {
     #[command(flatten)]
     subject: SubjectArgs,
     /// Read the password from standard input, without a final line end.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "way")]
     password_stdin: bool,
     /// Where the password comes from, for example the IP address of the client that signs in: wrong passwords count for
     /// each origin apart.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "way")]
     origin: Option<String>,
     /// Print the result as JSON.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "way")]
     json: bool,
     #[command(flatten)]
     connection: ConnectionArgs,
+    #[command(flatten)]
+    relying: RelyingArgs,
 }
 
 pub(in crate::cli) async fn run(
@@ -46,6 +50,9 @@ pub(in crate::cli) async fn run(
     environment: &Environment,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
+    if let Some(answered) = args.relying.run(&args.connection, environment, terminal).await {
+        return answered;
+    }
     let subject = args.subject.name();
     let subject =
         subject.ok_or_else(|| Failure::Usage("whose password? Name a subject, as in --ram-user alice".to_owned()))?;
@@ -67,12 +74,15 @@ pub(in crate::cli) async fn run(
     }
 }
 
-async fn ask(channel: Channel, request: Request<wire::VerifyPasswordRequest>) -> Result<VerifyPasswordResult, Status> {
+pub(super) async fn ask(
+    channel: Channel,
+    request: Request<wire::VerifyPasswordRequest>,
+) -> Result<VerifyPasswordResult, Status> {
     Ok(VerificationServiceClient::new(channel).verify_password(request).await?.into_inner().result())
 }
 
 /// What a result means.
-fn accepted(result: VerifyPasswordResult) -> Result<&'static str, Failure> {
+pub(super) fn accepted(result: VerifyPasswordResult) -> Result<&'static str, Failure> {
     let to_change = |text: &str| Err(Failure::PasswordToChange(text.to_owned()));
     match result {
         VerifyPasswordResult::MatchedCurrent => Ok("the password is right"),

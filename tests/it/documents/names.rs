@@ -15,8 +15,9 @@ use tonic::Code;
 use super::{assert_none, document, documents, files_below, root};
 
 /// What is named by whoever made it and not by us.
-const FOREIGN: [&str; 9] = [
+const FOREIGN: [&str; 10] = [
     "PATH",
+    "auth_cache_size",
     "max_connections",
     "ResourceInfo",
     "pg_dump",
