@@ -1,9 +1,9 @@
 //! Argon2 (RFC 9106) with the AVX-512 or AVX2 instructions of a CPU, in the memory of its caller.
 //!
 //! Nearly all time of a hash goes to the compression of blocks. Its rounds are chains of dependent instructions, so a CPU
-//! that computes one chain is idle most of the time. Here the four chains of a block are computed together, in 32
-//! registers of eight words each (`compress`), and the next block is asked for before it is needed (`fill`). Of two hashes
-//! that are computed together, one is computed while the other waits for its next block.
+//! that computes one chain is idle most of the time. Here all chains of a block are computed together (`compress`), and the
+//! next block is asked for before it is needed (`fill`). Of two hashes that are computed together, one is computed while the
+//! other waits for its next block.
 //!
 //! The code is written for vectors of any kind (`simd`): Miri runs it with arrays.
 
