@@ -19,6 +19,7 @@ use credentiald::grpc::{DESCRIPTORS, ERROR_DOMAIN, GrpcEdge, GrpcSettings, Healt
 use credentiald::hashing::{Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
 use credentiald::policy::Baseline;
 use credentiald::ports::{AccessRequest, Authorizer, Clock, Decision, NoMeter, Unsealed};
+use credentiald::redis::RedisNodes;
 use credentiald::service::Service;
 use credentiald::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use credentiald::store::sqlite;
@@ -168,6 +169,7 @@ async fn edge(directory: &TempDir) -> GrpcEdge {
         sealer: Arc::new(Unsealed),
         jwts: None,
         hook: None,
+        nodes: Arc::new(RedisNodes),
         authorizer: Arc::new(Denying),
         clock: Arc::clone(&clock) as _,
         entropy: Arc::clone(&entropy) as _,

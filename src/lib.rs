@@ -26,6 +26,8 @@ pub mod listener;
 #[cfg(feature = "server")]
 pub mod outgoing;
 #[cfg(feature = "server")]
+pub mod redis;
+#[cfg(feature = "server")]
 pub mod signing;
 #[cfg(feature = "sqlite")]
 pub mod store;

@@ -23,6 +23,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
 use crate::domain::time::Timestamp;
@@ -106,7 +107,7 @@ impl Address {
 /// A client for one address.
 pub struct Outgoing {
     address: Address,
-    tls: Option<Tls>,
+    tls: Option<ServerTls>,
     read_secret: ReadSecret,
     limits: OutgoingLimits,
 }
@@ -120,7 +121,8 @@ pub struct OutgoingLimits {
     pub max_bytes: usize,
 }
 
-struct Tls {
+/// TLS to one server, which has to prove its name.
+pub struct ServerTls {
     connector: TlsConnector,
     verifier: Arc<WebPkiServerVerifier>,
     name: ServerName<'static>,
@@ -145,7 +147,7 @@ impl Outgoing {
         read_secret: ReadSecret,
         limits: OutgoingLimits,
     ) -> Result<Self, &'static str> {
-        let tls = if address.is_encrypted { Some(Tls::new(&address, cas)?) } else { None };
+        let tls = if address.is_encrypted { Some(ServerTls::new(&address.host, cas)?) } else { None };
         Ok(Self { address, tls, read_secret, limits })
     }
 
@@ -154,7 +156,7 @@ impl Outgoing {
         let at = UnixTime::since_unix_epoch(at.since(Timestamp::from_micros(0)).unwrap_or_default());
         match (&self.tls, server) {
             (None, _) => true,
-            (Some(Tls { verifier, name, .. }), [leaf, rest @ ..]) => {
+            (Some(ServerTls { verifier, name, .. }), [leaf, rest @ ..]) => {
                 verifier.verify_server_cert(leaf, rest, name, &[], at).is_ok()
             }
             (Some(_), []) => false,
@@ -210,7 +212,7 @@ impl Outgoing {
                     (self.exchange(socket, request).await?, Vec::new())
                 }
                 Some(tls) => {
-                    let stream = tls.connector.connect(tls.name.clone(), socket).await?;
+                    let stream = tls.connect(socket).await?;
                     let server = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
                     is_sent = true;
                     (self.exchange(stream, request).await?, server)
@@ -245,8 +247,12 @@ impl Outgoing {
     }
 }
 
-impl Tls {
-    fn new(address: &Address, cas: Option<&str>) -> Result<Self, &'static str> {
+impl ServerTls {
+    /// Trusts the CAs in that PEM, or the public ones, for a server of that name or IP address.
+    ///
+    /// # Errors
+    /// What is wrong with the CAs, or with the name.
+    pub fn new(host: &str, cas: Option<&str>) -> Result<Self, &'static str> {
         let mut roots = RootCertStore::empty();
         match cas {
             None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -260,7 +266,7 @@ impl Tls {
         if roots.is_empty() {
             return Err("holds no certificate in PEM");
         }
-        let name = ServerName::try_from(address.host.clone()).map_err(|_| "is for a URL without a valid name")?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| "is for a URL without a valid name")?;
         let provider = Arc::new(default_provider());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
         let verifier = verifier.map_err(|_| "can't be used")?;
@@ -268,6 +274,14 @@ impl Tls {
         let config = config.map_err(|_| "can't be used")?.with_webpki_verifier(Arc::clone(&verifier));
         let connector = TlsConnector::from(Arc::new(config.with_no_client_auth()));
         Ok(Self { connector, verifier, name })
+    }
+
+    /// Encrypts a connection to the server.
+    ///
+    /// # Errors
+    /// The server does not prove its name, or the connection is lost.
+    pub async fn connect(&self, socket: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.connector.connect(self.name.clone(), socket).await
     }
 }
 

@@ -28,7 +28,6 @@ use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
 use crate::config::{Config, HashKernel, LogCalls};
 use crate::domain::names::FreeName;
 use crate::domain::time::{days, minutes};
-
 use crate::edge::LoggedCalls;
 use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{
@@ -42,6 +41,7 @@ use crate::ports::{
     AuditSealer, Authorizer, Clock, Entropy, Hasher, HasherFigures, JwtVerifier, Meter, PasswordHook, Pepper, Store,
     StoreError, Unsealed,
 };
+use crate::redis::RedisNodes;
 use crate::service::gates::{Installation, Ports};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
@@ -196,6 +196,7 @@ impl Server {
             pepper: Arc::clone(&key_ring) as Arc<dyn Pepper>,
             denials: key_ring,
             sealer: audit_key.map_or_else(|| Arc::new(Unsealed) as Arc<dyn AuditSealer>, |key| Arc::new(key)),
+            nodes: Arc::new(RedisNodes),
             authorizer: authorizer(policies.in_force(), candidates.as_ref().map(Reloader::in_force), &meter)?,
             jwts: jwts.clone().map(|jwts| Arc::new(jwts) as Arc<dyn JwtVerifier>),
             hook,

@@ -109,6 +109,11 @@ need_postgres() {
     need_packages openssl postgresql-15
 }
 
+# need_redis: a Redis server. The tests start it.
+need_redis() {
+    need_packages redis-server
+}
+
 # need_container: the programs that build and run images.
 need_container() {
     need_packages buildah ca-certificates mmdebstrap podman runc

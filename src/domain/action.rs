@@ -72,6 +72,10 @@ actions! {
     ListInstances = "admin:ListInstances" "credential.admin.v1.AdminService" "ListInstances",
     DeleteInstance = "admin:DeleteInstance" "credential.admin.v1.AdminService" "DeleteInstance",
     SetInstanceStatus = "admin:SetInstanceStatus" "credential.admin.v1.AdminService" "SetInstanceStatus",
+    SetInstanceEndpoint = "admin:SetInstanceEndpoint" "credential.admin.v1.AdminService" "SetInstanceEndpoint",
+    DescribeInstanceEndpoint = "admin:DescribeInstanceEndpoint" "credential.admin.v1.AdminService" "DescribeInstanceEndpoint",
+    DeleteInstanceEndpoint = "admin:DeleteInstanceEndpoint" "credential.admin.v1.AdminService" "DeleteInstanceEndpoint",
+    DescribeDelivery = "admin:DescribeDelivery" "credential.admin.v1.AdminService" "DescribeDelivery",
     CreateInstanceAccount = "admin:CreateInstanceAccount" "credential.admin.v1.AdminService" "CreateInstanceAccount",
     DescribeInstanceAccount = "admin:DescribeInstanceAccount" "credential.admin.v1.AdminService" "DescribeInstanceAccount",
     ListInstanceAccounts = "admin:ListInstanceAccounts" "credential.admin.v1.AdminService" "ListInstanceAccounts",
@@ -158,6 +162,8 @@ impl Action {
                 | Self::ListIamUsers
                 | Self::DescribeInstance
                 | Self::ListInstances
+                | Self::DescribeInstanceEndpoint
+                | Self::DescribeDelivery
                 | Self::DescribeInstanceAccount
                 | Self::ListInstanceAccounts
                 | Self::DescribeAccounts

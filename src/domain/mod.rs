@@ -12,6 +12,7 @@ pub mod candidate_policy;
 pub mod change_event;
 pub mod client_token;
 pub mod credential;
+pub mod delivery;
 pub mod denial;
 pub mod field;
 pub mod hash_problem;

@@ -9,14 +9,34 @@ use super::names::PepperKeyId;
 pub enum SealPurpose {
     /// The secret of an access key.
     AccessKeySecret,
+    /// The password of the user that sets passwords on the nodes of an instance.
+    NodeCredential,
+    /// The SHA-256 of passwords that are to be delivered to the nodes of an instance.
+    DeliveredPasswords,
 }
 
 impl SealPurpose {
+    /// Every purpose.
+    pub const ALL: [Self; 3] = [Self::AccessKeySecret, Self::NodeCredential, Self::DeliveredPasswords];
+
     /// The label that its keys are derived with. Sealed texts depend on it: it never changes.
     pub const fn label(self) -> &'static str {
         match self {
             Self::AccessKeySecret => "credentiald access key 1",
+            Self::NodeCredential => "credentiald node credential 1",
+            Self::DeliveredPasswords => "credentiald delivered passwords 1",
         }
+    }
+}
+
+/// What the secret belongs to, in words.
+impl fmt::Display for SealPurpose {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::AccessKeySecret => "access token",
+            Self::NodeCredential => "endpoint",
+            Self::DeliveredPasswords => "the delivery to subject",
+        })
     }
 }
 

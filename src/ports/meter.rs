@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 pub use catalogue::{
     AcceptWait, AttemptOutcome, AttemptThrottle, CandidateDecision, Closing, ConnectionState, Counter, FetchOutcome,
-    FileKind, Gauge, HashKind, Histogram, HookOutcome, QuotaHolder, RefusalReason, ReloadOutcome, RetryCause, Rpc,
-    StatusCode, StoreFailure, UpkeepTask,
+    FileKind, Gauge, HashKind, Histogram, HookOutcome, NodeOutcome, QuotaHolder, RefusalReason, ReloadOutcome,
+    RetryCause, Rpc, StatusCode, StoreFailure, UpkeepTask,
 };
 pub use store_work::StoreWork;
 

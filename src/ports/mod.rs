@@ -11,6 +11,7 @@ pub mod hasher;
 pub mod jwt;
 pub mod limited_lines;
 pub mod meter;
+pub mod nodes;
 pub mod password_hook;
 pub mod pepper;
 pub mod places;
@@ -36,6 +37,7 @@ pub use hasher::{
 pub use jwt::{JwtRefusal, JwtVerifier, PresentedJwt};
 pub use limited_lines::LimitedLines;
 pub use meter::{Counter, Gauge, Gauged, Histogram, Meter, NoMeter};
+pub use nodes::{AccountPasswords, NodeProblem, Nodes};
 pub use password_hook::{HookUnavailable, PasswordHook};
 pub use pepper::{Pepper, PepperError, PepperProblem};
 pub use places::{Place, Places};

@@ -34,6 +34,7 @@ mod callers;
 mod candidate;
 mod change;
 mod comparisons;
+mod delivery;
 mod denials;
 mod directory;
 mod failures;
@@ -79,7 +80,7 @@ use crate::ports::call_record::for_same_call;
 use crate::ports::store::Authority;
 use crate::ports::{
     AdmittedHashes, AuditSealer, Authorizer, Clock, DenialCipher, Entropy, HashDemand, Hasher, JwtVerifier,
-    LimitedLines, Meter, PasswordHook, Pepper, Places, Salt, Store,
+    LimitedLines, Meter, Nodes, PasswordHook, Pepper, Places, Salt, Store,
 };
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
@@ -116,6 +117,8 @@ pub struct Ports {
     pub jwts: Option<Arc<dyn JwtVerifier>>,
     /// The hook of another system that verifies passwords, if one is configured.
     pub hook: Option<Arc<dyn PasswordHook>>,
+    /// The nodes of instances.
+    pub nodes: Arc<dyn Nodes>,
     /// Permission decisions.
     pub authorizer: Arc<dyn Authorizer>,
     /// The time.
@@ -161,6 +164,7 @@ pub struct Gates {
     refused_proofs: Mutex<LimitedLines<ProofRefusal>>,
     signatures: signed::Signatures,
     watches: Arc<watches::Watches>,
+    deliveries: delivery::Deliveries,
     detached: TaskTracker,
 }
 
@@ -178,7 +182,7 @@ impl Drop for Waiting {
 impl Gates {
     /// Creates the gates in front of the ports.
     pub fn new(ports: Ports, installation: Installation) -> Self {
-        let (under_way, refusals, comparisons, refused_proofs, signatures, watches) = Default::default();
+        let (under_way, refusals, comparisons, refused_proofs, signatures, watches, deliveries) = Default::default();
         let held = held::Held::new(Arc::clone(&ports.meter));
         let quotas = quotas::Quotas::new(installation.quotas, &ports.clock);
         Self {
@@ -193,6 +197,7 @@ impl Gates {
             refused_proofs,
             signatures,
             watches,
+            deliveries,
             detached: TaskTracker::new(),
         }
     }

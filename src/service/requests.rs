@@ -12,6 +12,7 @@ use crate::domain::audit_filter::AuditFilter;
 use crate::domain::candidate_policy::Comparisons;
 use crate::domain::change_event::{ChangeEvent, Position};
 use crate::domain::credential::{ExpectedVersion, Version};
+use crate::domain::delivery::Endpoint;
 use crate::domain::named_caller::Member;
 use crate::domain::names::{AccountName, ClientToken, DomainName, FreeName, InstanceId, Region, TenantName};
 use crate::domain::page::Page;
@@ -35,6 +36,16 @@ pub struct Guards {
     pub expected_version: Option<ExpectedVersion>,
     /// The key of the request, which makes a retry idempotent.
     pub client_token: Option<ClientToken>,
+}
+
+/// Request of `SetInstanceEndpoint`.
+pub struct EndpointToSet {
+    /// The instance.
+    pub instance: InstanceId,
+    /// Its endpoint.
+    pub endpoint: Endpoint,
+    /// The password of the endpoint's user.
+    pub password: Password,
 }
 
 /// Request of `ModifyPWByDomain`.

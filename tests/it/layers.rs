@@ -61,6 +61,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "blocklist", layers: &["domain", "policy"], crates: Shared },
     Layer { name: "outgoing", layers: &["domain"], crates: Shared },
     Layer { name: "jwt", layers: &["domain", "ports", "outgoing"], crates: Shared },
+    Layer { name: "redis", layers: &["domain", "ports", "outgoing"], crates: Shared },
     Layer { name: "hook", layers: &["domain", "ports", "outgoing"], crates: Shared },
     Layer { name: "telemetry", layers: &["domain", "ports"], crates: Shared },
     Layer { name: "signing", layers: &["domain", "ports"], crates: Shared },
@@ -129,6 +130,7 @@ const PORTS: &[&str] = &[
     "Instances",
     "Subjects",
     "Attempts",
+    "Deliveries",
     "AuditLog",
     "Imports",
     "ChangeEvents",
@@ -144,6 +146,7 @@ const PORTS: &[&str] = &[
     "Entropy",
     "JwtVerifier",
     "PasswordHook",
+    "Nodes",
 ];
 
 const GATES: &[&str] = &["service", "gates"];

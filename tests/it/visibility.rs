@@ -17,6 +17,7 @@ use credentiald::hashing::{Cost, EngineSettings, HashEngine, KernelSetting, KeyR
 use credentiald::policy::Baseline;
 use credentiald::ports::store::{Creation, Deletion, NewSubject};
 use credentiald::ports::{AccessRequest, Authorizer, Clock, Deadline, Decision, NoMeter, Store, Unsealed};
+use credentiald::redis::RedisNodes;
 use credentiald::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use credentiald::service::requests::WatchFrom;
 use credentiald::service::{Call, Service, ServiceError, Watch};
@@ -73,6 +74,7 @@ impl Watched {
             sealer: Arc::new(Unsealed),
             jwts: None,
             hook: None,
+            nodes: Arc::new(RedisNodes),
             authorizer: Arc::clone(&authorizer) as _,
             clock,
             entropy,

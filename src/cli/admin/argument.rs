@@ -18,6 +18,8 @@ pub(super) struct Argument {
 pub(super) enum Form {
     /// As it is.
     Text,
+    /// As it is, as often as needed.
+    Texts,
     /// Not on the command line: it is read from standard input.
     Secret,
     /// As a flag without a value, for a `bool` in a `oneof`: only `true` chooses it.
@@ -49,7 +51,7 @@ impl Argument {
         let name = self.field().map(|field| kebab(field.name())).unwrap_or_default();
         match self.form {
             Form::Secret => "password-stdin".to_owned(),
-            Form::Pairs => name.trim_end_matches('s').to_owned(),
+            Form::Pairs | Form::Texts => name.trim_end_matches('s').to_owned(),
             _ => name,
         }
     }
@@ -70,6 +72,7 @@ impl Argument {
         let value = |name: &'static str| flag.clone().value_name(name).allow_hyphen_values(true);
         match &self.form {
             Form::Text => value("TEXT"),
+            Form::Texts => value("TEXT").action(ArgAction::Append),
             Form::Secret => flag
                 .action(ArgAction::SetTrue)
                 .help(format!("{comment} Read from standard input, without a final line end")),
@@ -110,6 +113,7 @@ fn collect(message: &MessageDescriptor, before: &[FieldDescriptor], arguments: &
         let path = [before, std::slice::from_ref(&field)].concat();
         let form = match field.kind() {
             _ if field.is_map() => Form::Pairs,
+            Kind::String if field.is_list() => Form::Texts,
             _ if is_secret(&field) => Form::Secret,
             Kind::Message(message) if message.full_name() != "google.protobuf.Duration" => {
                 collect(&message, &path, arguments);

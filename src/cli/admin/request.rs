@@ -31,6 +31,9 @@ fn value_of(argument: &Argument, matches: &ArgMatches, terminal: &mut Terminal) 
         Form::Switch if matches.get_flag(&name) => Some(Value::Bool(true)),
         Form::Secret | Form::Switch => None,
         Form::Text => matches.get_one::<String>(&name).cloned().map(Value::String),
+        Form::Texts => {
+            matches.get_many::<String>(&name).map(|texts| Value::List(texts.cloned().map(Value::String).collect()))
+        }
         Form::Flag => matches.get_one(&name).copied().map(Value::Bool),
         Form::Number => matches.get_one(&name).copied().map(Value::U32),
         Form::LongNumber => matches.get_one(&name).copied().map(Value::U64),

@@ -14,8 +14,7 @@ use crate::hashing::{KeyRing, Rotated, Rotation};
 use crate::ports::StoreError;
 use crate::ports::store::{HashCount, StoredHashes};
 
-/// Re-encrypt every stored hash, and the secret of every access key, under the first key, including hashes that are not
-/// encrypted yet.
+/// Re-encrypt every stored hash, and every stored secret, under the first key, including hashes that are not encrypted yet.
 ///
 /// Needs access to the store; the service may be running. What changes in the meantime is not overwritten. If it is
 /// interrupted, run it again to continue. Exit status 1 if a hash or a secret was not re-encrypted.
@@ -43,7 +42,7 @@ pub(super) async fn run(args: &RewrapArgs, environment: &Environment, terminal: 
     let (rotated, lines) = (rotated.map_err(lost)?, lines.map_err(lost)?);
     terminal.print(&format!("re-encrypted {} under {current}", hashes(rotated.rewrapped)))?;
     if rotated.secrets > 0 {
-        terminal.print(&format!("re-encrypted the secrets of access keys: {}", rotated.secrets))?;
+        terminal.print(&format!("re-encrypted secrets: {}", rotated.secrets))?;
     }
     lines.iter().try_for_each(|line| terminal.print(line))?;
     if rotated.left.is_empty() {

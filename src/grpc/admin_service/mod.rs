@@ -6,6 +6,7 @@ mod attempts;
 mod audit;
 mod candidates;
 mod denials;
+mod endpoints;
 mod imports;
 mod instances;
 mod kinds;
@@ -55,6 +56,11 @@ rpc_methods! {
         list_instances(ListInstancesRequest) -> ListInstancesResponse = instances::list;
         delete_instance(DeleteInstanceRequest) -> DeleteInstanceResponse = instances::delete;
         set_instance_status(SetInstanceStatusRequest) -> SetInstanceStatusResponse = instances::set_status;
+        set_instance_endpoint(SetInstanceEndpointRequest) -> SetInstanceEndpointResponse = endpoints::set;
+        describe_instance_endpoint(DescribeInstanceEndpointRequest) -> DescribeInstanceEndpointResponse
+            = endpoints::describe;
+        delete_instance_endpoint(DeleteInstanceEndpointRequest) -> DeleteInstanceEndpointResponse = endpoints::delete;
+        describe_delivery(DescribeDeliveryRequest) -> DescribeDeliveryResponse = endpoints::describe_delivery;
 
         create_instance_account(CreateInstanceAccountRequest) -> CreateInstanceAccountResponse
             = subjects::create;

@@ -2,6 +2,7 @@
 
 use crate::domain::access_token::{AccessTokenForm, AccessTokenStatus};
 use crate::domain::caller::CallerKind;
+use crate::domain::delivery::DeliveryPhase;
 use crate::domain::field::FieldProblem;
 use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus};
 use crate::grpc::generated::credential::admin::v1 as wire;
@@ -59,6 +60,7 @@ mirror! {
         BackupRecovering, MinorVersionUpgrading, NetworkModifying, SslModifying, MajorVersionUpgrading,
     }
     InstanceAccountStatus { Available, Unavailable }
+    DeliveryPhase { Adding, Settling, Overlapping, Done, Superseded }
     AccessTokenForm { Bearer, AccessKey }
     AccessTokenStatus { Active, Inactive }
     CallerKind { Root, RamUser, IamUser, Service, Operator }

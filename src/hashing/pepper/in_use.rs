@@ -32,7 +32,7 @@ impl fmt::Display for Unmet {
     }
 }
 
-/// As in "2 stored hashes and 1 access key are".
+/// As in "2 stored hashes and 1 secret are".
 fn stored(count: HashCount) -> String {
     let some = |number: u64, one: &str, several: &str| match number {
         0 => None,
@@ -40,7 +40,7 @@ fn stored(count: HashCount) -> String {
         number => Some(format!("{number} {several}")),
     };
     let hashes = some(count.hashes(), "stored hash", "stored hashes");
-    let parts: Vec<_> = hashes.into_iter().chain(some(count.secrets, "access key", "access keys")).collect();
+    let parts: Vec<_> = hashes.into_iter().chain(some(count.secrets, "secret", "secrets")).collect();
     format!("{} {}", parts.join(" and "), if count.total() == 1 { "is" } else { "are" })
 }
 

@@ -1,13 +1,12 @@
-//! Moves stored hashes, and the secrets of access keys, to the key that wraps, while the service keeps running.
+//! Moves stored hashes, and sealed secrets, to the key that wraps, while the service keeps running.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::KeyRing;
-use crate::domain::access_token::AccessToken;
 use crate::domain::names::PepperKeyId;
 use crate::domain::sealed::{SealPurpose, Sealed};
-use crate::ports::store::{Generation, HashEntry, Replacement, SecretReplacement, StoredHashes};
+use crate::ports::store::{Generation, HashEntry, Replacement, SecretEntry, SecretReplacement, StoredHashes};
 use crate::ports::{Clock, Pepper, PepperError, PepperProblem, StoreError};
 
 /// Number of hashes replaced in one transaction: few enough that waiting writers hardly notice.
@@ -25,11 +24,11 @@ pub struct Rotation<'a> {
 pub struct Rotated {
     /// Number of hashes that it re-wrapped, without those that another writer wrote in the meantime.
     pub rewrapped: u64,
-    /// Number of secrets of access keys that it sealed again.
+    /// Number of secrets that it sealed again.
     pub secrets: u64,
     /// Number of hashes and secrets that it had to leave, by problem.
     pub left: BTreeMap<String, u64>,
-    /// The first of those, each with its subject or its access token.
+    /// The first of those, each with what it belongs to.
     pub examples: Vec<String>,
 }
 
@@ -90,16 +89,18 @@ impl<'a> Rotation<'a> {
                 }
             }
         }
-        for key in keys.iter().filter_map(|(key, _)| key.as_ref()) {
-            let mut after = None;
-            loop {
-                let found = self.store.secrets_under(key, after, BATCH).await?;
-                let Some((last, _)) = found.last() else { break };
-                after = Some(last.id);
-                progress(found.len() as u64);
-                let begun = self.clock.instant();
-                self.replace_secrets(found, &mut rotated).await?;
-                self.pause(begun).await;
+        for purpose in SealPurpose::ALL {
+            for key in keys.iter().filter_map(|(key, _)| key.as_ref()) {
+                let mut after: Option<String> = None;
+                loop {
+                    let found = self.store.secrets_under(purpose, key, after.as_deref(), BATCH).await?;
+                    let Some(last) = found.last() else { break };
+                    after = Some(last.id.clone());
+                    progress(found.len() as u64);
+                    let begun = self.clock.instant();
+                    self.replace_secrets(purpose, found, &mut rotated).await?;
+                    self.pause(begun).await;
+                }
             }
         }
         Ok(rotated)
@@ -121,20 +122,19 @@ impl<'a> Rotation<'a> {
 
     async fn replace_secrets(
         &self,
-        found: Vec<(AccessToken, Sealed)>,
+        purpose: SealPurpose,
+        found: Vec<SecretEntry>,
         rotated: &mut Rotated,
     ) -> Result<(), StoreError> {
         let mut replacements = Vec::with_capacity(found.len());
-        for (token, found) in found {
-            match self.reseal(&token, &found) {
-                Ok(secret) => replacements.push(SecretReplacement { token: token.id, found, secret }),
-                Err(problem) => {
-                    rotated.leave(&problem, format!("the secret of access token {} {problem}", token.id.0));
-                }
+        for found in found {
+            match self.reseal(purpose, &found) {
+                Ok(secret) => replacements.push(SecretReplacement { found, secret }),
+                Err(problem) => rotated.leave(&problem, format!("the secret of {purpose} {} {problem}", found.id)),
             }
         }
         if !replacements.is_empty() {
-            rotated.secrets += self.store.replace_secrets(&replacements).await?;
+            rotated.secrets += self.store.replace_secrets(purpose, &replacements).await?;
         }
         Ok(())
     }
@@ -144,10 +144,9 @@ impl<'a> Rotation<'a> {
         tokio::time::sleep(self.clock.instant().duration_since(begun)).await;
     }
 
-    fn reseal(&self, token: &AccessToken, found: &Sealed) -> Result<Sealed, PepperProblem> {
-        let (purpose, bound) = (SealPurpose::AccessKeySecret, token.seal_bound());
-        let secret = self.ring.unseal(purpose, &bound, found)?;
-        self.ring.seal(purpose, &bound, &secret).ok_or(PepperProblem::CantWrap)
+    fn reseal(&self, purpose: SealPurpose, found: &SecretEntry) -> Result<Sealed, PepperProblem> {
+        let secret = self.ring.unseal(purpose, &found.bound, &found.secret)?;
+        self.ring.seal(purpose, &found.bound, &secret).ok_or(PepperProblem::CantWrap)
     }
 
     fn rewrap(&self, found: HashEntry) -> Result<Replacement, PepperError> {

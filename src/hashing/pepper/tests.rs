@@ -15,7 +15,12 @@ const HASH: &str = "$argon2id$v=19$m=47104,t=1,p=1$AAECAwQFBgcICQoLDA0ODw$3q2+7w
 /// the nonce `a0 a1 … ab`. Stores are full of such texts, so it has to open for ever.
 const KNOWN: &str = "oKGio6SlpqeoqaqrwnkOSiqlMNYGQfHuNkPks02YbiGig24YoT8K9kKaUUCTMwS+2HMVfzj/TYtYFc+9BisJDBX0KQ9zdTwp5TLE1/n5xz5p7aehn6\
                      m8b/iAiN31Wu72jJXfOLsieOLWwAr8/Aw/GXwwpB6zB1FY3ymPWjk";
-const KNOWN_SEALED: &str = "oKGio6SlpqeoqaqrgF2/EdZoXZ/Vx2PzKyZLBEhxXYGfNg4ZMD8";
+/// One for each purpose, in their order.
+const KNOWN_SEALED: [&str; 3] = [
+    "oKGio6SlpqeoqaqrgF2/EdZoXZ/Vx2PzKyZLBEhxXYGfNg4ZMD8",
+    "oKGio6Slpqeoqaqr505fPkn/iw9Jesbr2aFmFAGEf+c8FySU86E",
+    "oKGio6SlpqeoqaqroiESTNPsl/bDrKi6/YTczI9yda3isV5JyZU",
+];
 pub(super) const KNOWN_RING: &str = "2026-11:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Counts up from `a0`, as the nonces of the known texts do.
@@ -199,10 +204,11 @@ proptest! {
 #[test]
 fn what_another_implementation_sealed_opens_and_is_made() {
     let ring = KeyRing::parse(KNOWN_RING, Arc::new(Counting)).unwrap();
-    let known = Sealed::new(id("2026-11"), KNOWN_SEALED.to_owned());
-    let purpose = SealPurpose::AccessKeySecret;
-    assert_eq!(*ring.unseal(purpose, "bound to", &known).unwrap(), "cdk_secret");
-    assert_eq!(ring.seal(purpose, "bound to", "cdk_secret"), Some(known));
+    for (purpose, known) in SealPurpose::ALL.into_iter().zip(KNOWN_SEALED) {
+        let known = Sealed::new(id("2026-11"), known.to_owned());
+        assert_eq!(*ring.unseal(purpose, "bound to", &known).unwrap(), "cdk_secret");
+        assert_eq!(ring.seal(purpose, "bound to", "cdk_secret"), Some(known));
+    }
 }
 
 #[test]

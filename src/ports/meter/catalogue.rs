@@ -41,6 +41,8 @@ metrics! {
             "`failed` grows: tokens are refused once the keys that are held are too old.";
         HookAnswers(outcome: HookOutcome) = "hook_answers": "Passwords that the hook of another system was asked about, by its answer",
             "`unavailable` grows: subjects that were imported without a hash can't sign in.";
+        NodesAsked(outcome: NodeOutcome) = "nodes_asked": "Nodes of instances that passwords were delivered to, by outcome",
+            "`failed` grows: `describe-delivery` says why.";
         Reloads(files: FileKind, outcome: ReloadOutcome) = "reloads": "Changed files that were read again, by kind and outcome",
             "`refused` grows: the log names the mistakes.";
         UpkeepFailures(task: UpkeepTask) = "upkeep_failures": "Failures of work in the background, by task",
@@ -57,6 +59,12 @@ metrics! {
             "It falls to 0 where relying systems should listen.";
         AttemptsHeld = "attempts_held": "Failed attempts in memory that the store has not taken yet",
             "It stays above 0: the store takes no writes.";
+        DeliveriesPending = "deliveries_pending": "Passwords that are not on every node of their instance as they should be, counted up to 1000",
+            "It stays above 0 for minutes: see `credentiald_deliveries_failing`.";
+        DeliveriesFailing = "deliveries_failing": "Those of them that an attempt has failed for",
+            "It is above 0 for minutes: `describe-delivery` says why.";
+        OldestDelivery = "oldest_delivery_timestamp_seconds": "When the oldest of these passwords was set, in seconds since 1970; 0 without one",
+            "It is more than minutes ago.";
         FilesNotUsed(files: FileKind) = "files_not_used": "Changed files that are not used because of mistakes, by kind: the ones before stay in force",
             "It is 1.";
         StoreUp = "store_up": "1 while the store answers the probes of health",
@@ -316,6 +324,14 @@ labels! {
         Unavailable = "unavailable",
     }
 
+    /// What became of passwords on a node.
+    NodeOutcome {
+        /// It answered.
+        Answered = "answered",
+        /// It did not, or refused.
+        Failed = "failed",
+    }
+
     /// Work in the background.
     UpkeepTask {
         /// Giving positions to change events.
@@ -330,6 +346,8 @@ labels! {
         Comparisons = "comparisons",
         /// Closing ranges of the audit log.
         AuditChain = "audit_chain",
+        /// Delivering passwords to the nodes of instances.
+        Delivery = "delivery",
     }
 }
 

@@ -63,6 +63,16 @@ labels! {
         SetInstanceStatus = "set_instance_status",
         /// An instance is deleted.
         DeleteInstance = "delete_instance",
+        /// Where the passwords of an instance are delivered is set.
+        SetEndpoint = "set_endpoint",
+        /// The delivery to an instance is ended.
+        DeleteEndpoint = "delete_endpoint",
+        /// A process begins to deliver to an instance.
+        LeaseEndpoint = "lease_endpoint",
+        /// A process is done with an instance for now.
+        ReleaseEndpoint = "release_endpoint",
+        /// What an attempt made of a delivery.
+        RecordDelivery = "record_delivery",
         /// Change events get their positions.
         NumberChangeEvents = "number_change_events",
         /// Old change events are removed.
@@ -87,7 +97,7 @@ labels! {
         RemoveSpentNonces = "remove_spent_nonces",
         /// A page of hashes is encrypted again by a command.
         ReplaceHashes = "replace_hashes",
-        /// A page of secrets of access keys is encrypted again by a command.
+        /// A page of secrets is encrypted again by a command.
         ReplaceSecrets = "replace_secrets",
     }
 }

@@ -9,6 +9,7 @@ use crate::domain::client_token::{ClientTokenKey, RememberedChange};
 use crate::domain::credential::{ChangeId, ChangedBy, Credential, HashDigest, Revision, StoredHash, Version};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::sealed::Sealed;
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
 use crate::ports::Deadline;
@@ -103,6 +104,8 @@ pub struct Commit {
     pub remember: Option<(ClientTokenKey, RememberedChange)>,
     /// The failures that are forgotten with the change.
     pub forget: Option<Forget>,
+    /// The passwords that are delivered if the subject's instance has an endpoint.
+    pub deliver: Option<Sealed>,
     /// The authority of the change, with the audit event.
     pub authority: Authority,
     /// Whether the subject's access tokens end with the change, except the one that its caller was authenticated by.

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::access_token::{AccessToken, TokenId};
 use crate::domain::credential::{StoredHash, Version};
 use crate::domain::names::PepperKeyId;
-use crate::domain::sealed::Sealed;
+use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
 
-/// All stored hashes of all subjects, and the secrets of all access keys, by the pepper key that they are wrapped under.
-/// `None` means hashes that are not wrapped.
+/// All stored hashes of all subjects, and all sealed texts (secrets), by the pepper key that they are wrapped under. `None`
+/// means hashes that are not wrapped.
 #[async_trait]
 pub trait StoredHashes: Send + Sync {
     /// The keys that hashes or secrets are wrapped under. MUST NOT read every hash to find them.
@@ -35,17 +34,22 @@ pub trait StoredHashes: Send + Sync {
     /// read: a hash written in between stays. Returns how many were replaced. MUST leave versions as they are.
     async fn replace_hashes(&self, age: Generation, replacements: &[Replacement]) -> Result<u64, StoreError>;
 
-    /// Access keys whose secrets are sealed under that key, with the secrets, in the order of their ids: those after
-    /// `after`, at most `limit`.
+    /// Secrets for that purpose that are sealed under that key, in the order of their ids: those after `after`, at most
+    /// `limit`.
     async fn secrets_under(
         &self,
+        purpose: SealPurpose,
         key: &PepperKeyId,
-        after: Option<TokenId>,
+        after: Option<&str>,
         limit: u32,
-    ) -> Result<Vec<(AccessToken, Sealed)>, StoreError>;
+    ) -> Result<Vec<SecretEntry>, StoreError>;
 
     /// Replaces secrets in one transaction, each only if it is still the one that was read. Returns how many were replaced.
-    async fn replace_secrets(&self, replacements: &[SecretReplacement]) -> Result<u64, StoreError>;
+    async fn replace_secrets(
+        &self,
+        purpose: SealPurpose,
+        replacements: &[SecretReplacement],
+    ) -> Result<u64, StoreError>;
 }
 
 /// Which password the hash is of: the current one, or an earlier one.
@@ -82,13 +86,22 @@ pub struct Replacement {
     pub hash: StoredHash,
 }
 
+/// A sealed text with its place; it does not open in any other place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretEntry {
+    /// The id of what it belongs to.
+    pub id: String,
+    /// What it is bound to.
+    pub bound: String,
+    /// The text.
+    pub secret: Sealed,
+}
+
 /// The same secret under another key.
 #[derive(Debug, Clone)]
 pub struct SecretReplacement {
-    /// The access key.
-    pub token: TokenId,
     /// The secret that is replaced.
-    pub found: Sealed,
+    pub found: SecretEntry,
     /// The replacement.
     pub secret: Sealed,
 }
@@ -100,7 +113,7 @@ pub struct HashCount {
     pub current: u64,
     /// Hashes of earlier passwords.
     pub earlier: u64,
-    /// Secrets of access keys.
+    /// Secrets: of access keys, and of the delivery to nodes.
     pub secrets: u64,
 }
 

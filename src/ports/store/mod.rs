@@ -5,6 +5,7 @@ mod audit_log;
 mod authority;
 mod change_events;
 mod credentials;
+mod deliveries;
 mod hashes;
 mod imports;
 mod instances;
@@ -20,7 +21,8 @@ pub use audit_log::{AuditEventPage, AuditLog, AuditRange, UnreadableEvent};
 pub use authority::Authority;
 pub use change_events::{ChangeEventPage, ChangeEvents, Numbered};
 pub use credentials::{Commit, CommitOutcome, Credentials, Standing, StandingQuery};
-pub use hashes::{Generation, HashCount, HashEntry, Replacement, SecretReplacement, StoredHashes};
+pub use deliveries::Deliveries;
+pub use hashes::{Generation, HashCount, HashEntry, Replacement, SecretEntry, SecretReplacement, StoredHashes};
 pub use imports::{FoundSubject, ImportedSubject, Imports};
 pub use instances::Instances;
 pub use outcomes::{Creation, Deletion};
@@ -49,6 +51,7 @@ store!(
         + Credentials
         + Attempts
         + Overlaps
+        + Deliveries
         + AuditLog
         + ChangeEvents
         + Imports

@@ -6,6 +6,7 @@ use super::{Authority, Creation, Deletion, StoreError};
 use crate::domain::credential::{ChangeId, ChangedBy, CredentialState, StoredHash};
 use crate::domain::names::{InstanceId, Region, TenantName};
 use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
+use crate::domain::sealed::Sealed;
 use crate::domain::subject::{InstanceAccountStatus, MailDomainStatus, Subject, SubjectId, SubjectKind, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::ports::Evidence;
@@ -124,6 +125,8 @@ pub struct FirstPassword {
     pub changed_by: ChangedBy,
     /// The change's id.
     pub change_id: ChangeId,
+    /// The password that is delivered if the subject's instance has an endpoint.
+    pub deliver: Option<Sealed>,
 }
 
 /// A subject and what may be disclosed of its credential.

@@ -4,6 +4,7 @@ mod attempts;
 mod audit;
 mod candidates;
 mod denials;
+mod endpoints;
 mod imports;
 mod instances;
 mod overlaps;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::credential::{ChangeId, CredentialState, Version};
+use crate::domain::delivery::DeliveredPasswords;
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
 use crate::domain::password::Password;
@@ -57,7 +58,11 @@ impl Service {
         let (password, generated) = self.gates.wanted(&policy, wanted, is_temporary)?;
         let hash = self.gates.hash_first(permit, subject.id, &password).await?;
         let change_id = ChangeId(self.gates.new_id());
-        let first = FirstPassword { hash, changed_by: password.set_by(), change_id };
+        let deliver = subject.name.instance().and_then(|_| {
+            let delivered = DeliveredPasswords::of(&password.shared(), None);
+            self.gates.seal_passwords(subject.id, Version::FIRST, &delivered)
+        });
+        let first = FirstPassword { hash, changed_by: password.set_by(), change_id, deliver };
         Ok((first, generated))
     }
 

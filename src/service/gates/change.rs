@@ -12,6 +12,7 @@ use super::reserve::{Ending, Reserved};
 use super::{Gates, SubjectPermit};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::credential::{ChangeId, ChangedBy, PasswordHash, Version};
+use crate::domain::delivery::DeliveredPasswords;
 use crate::domain::hash_problem::HashProblem;
 use crate::domain::password::Password;
 use crate::domain::subject::{SubjectId, SubjectKind};
@@ -76,12 +77,14 @@ pub struct Proof {
 pub struct Unproven {
     subject: SubjectId,
     hash: PasswordHash,
+    delivered: Option<DeliveredPasswords>,
 }
 
 /// A change that may be committed.
 pub struct Change {
     proof: Proof,
     hash: PasswordHash,
+    delivered: Option<DeliveredPasswords>,
     unspent: Unspent,
 }
 
@@ -94,7 +97,7 @@ impl Change {
         if proof.subject != unproven.subject || proof.subject != unspent.subject {
             return Err(ServiceError::Internal("a proof of another subject"));
         }
-        Ok(Self { proof, hash: unproven.hash, unspent })
+        Ok(Self { proof, hash: unproven.hash, delivered: unproven.delivered, unspent })
     }
 }
 
@@ -177,7 +180,13 @@ impl Reserved<Loaded> {
             Presented::OldPassword(_) => ChangedBy::Subject,
             Presented::Nothing(_) => new.set_by(),
         };
-        Ok((Proof { subject, version, changed_by }, Unproven { subject, hash: hash? }))
+        let previous = match &presented {
+            Presented::OldPassword(old) => Some(old.as_ref()),
+            Presented::Nothing(_) => None,
+        };
+        let delivered = self.candidate.subject().name.instance().is_some();
+        let delivered = delivered.then(|| DeliveredPasswords::of(&new.password, previous));
+        Ok((Proof { subject, version, changed_by }, Unproven { subject, hash: hash?, delivered }))
     }
 
     /// Whether a given password is compared with a stored one: a generated one is no guess.
@@ -271,6 +280,9 @@ impl Reserved<Loaded> {
         let change_id = ChangeId(self.gates.new_id());
         let version = Version::following(change.proof.version);
         let authority = self.gates.authority(permit.permit(), AuditOutcome::Changed { change_id, version });
+        let delivered = change.delivered.as_ref();
+        let deliver =
+            delivered.and_then(|delivered| self.gates.seal_passwords(change.proof.subject, version, delivered));
         let commit = Commit {
             subject: change.proof.subject,
             expected: change.proof.version,
@@ -283,12 +295,16 @@ impl Reserved<Loaded> {
             remember: change.unspent.spend(version, authority.event.at),
             forget: self.to_forget(),
             ends_tokens: ends_tokens || loaded.settings().preference.change_ends_access_tokens(),
+            deliver,
             authority,
             deadline: Some(deadline.with_time_to_report(now)),
         };
         match ports.store.commit(&commit).await? {
             CommitOutcome::Committed(version) => {
                 self.gates.committed(Some(permit.tenant()));
+                if commit.deliver.is_some() {
+                    self.gates.want_delivery();
+                }
                 Ok(version)
             }
             CommitOutcome::VersionMoved(current) => Err(ServiceError::VersionConflict { current }),

@@ -7,10 +7,12 @@ use crate::domain::audit_event::AuditOutcome;
 use crate::domain::caller::{Caller, CallerKind};
 use crate::domain::candidate_policy::{CandidateStep, Comparisons, TenantPolicies};
 use crate::domain::credential::Version;
+use crate::domain::delivery::{Endpoint, StoredEndpoint};
 use crate::domain::denial::Denial;
 use crate::domain::named_caller::Member;
 use crate::domain::names::{AuthorizationMessage, InstanceId, TenantName};
 use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
+use crate::domain::password::Password;
 use crate::domain::resource::Resource;
 use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::{Instance, InstanceStatus, SubjectKind};
@@ -160,6 +162,42 @@ impl Directory<'_> {
     pub(in crate::service) async fn delete_instance(&self, id: &InstanceId) -> Result<(), ServiceError> {
         let outcome = self.store().delete_instance(&self.of.name, id, &self.authority()).await?;
         deleted(outcome, ServiceError::NotFound(Missing::Instance))
+    }
+
+    /// Checks what can be checked of an endpoint without its nodes.
+    pub(in crate::service) fn check_endpoint(&self, endpoint: &Endpoint) -> Result<(), &'static str> {
+        self.gates.ports.nodes.check(endpoint)
+    }
+
+    /// An endpoint as it is stored, or `None` without a pepper key.
+    pub(in crate::service) fn sealed_endpoint(
+        &self,
+        endpoint: Endpoint,
+        password: &Password,
+    ) -> Option<StoredEndpoint> {
+        let id = self.gates.new_id();
+        let pepper = &self.gates.ports.pepper;
+        let secret = pepper.seal(SealPurpose::NodeCredential, &id.to_string(), password.expose())?;
+        Some(StoredEndpoint { id, endpoint, secret, set_at: self.gates.now() })
+    }
+
+    pub(in crate::service) async fn set_endpoint(
+        &self,
+        id: &InstanceId,
+        endpoint: &StoredEndpoint,
+    ) -> Result<(), ServiceError> {
+        let is_set = self.store().set_endpoint(&self.of.name, id, endpoint, &self.authority()).await?;
+        self.gates.endpoint_is_set();
+        is_set.then_some(()).ok_or(ServiceError::NotFound(Missing::Instance))
+    }
+
+    pub(in crate::service) async fn endpoint(&self, id: &InstanceId) -> Result<Option<StoredEndpoint>, ServiceError> {
+        Ok(self.store().endpoint(&self.of.name, id).await?)
+    }
+
+    pub(in crate::service) async fn delete_endpoint(&self, id: &InstanceId) -> Result<(), ServiceError> {
+        self.store().delete_endpoint(&self.of.name, id, &self.authority()).await?;
+        Ok(())
     }
 
     /// The caller that a token of the member authenticates, bound to the subject if it is one.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::directory::{created, deleted};
 use super::{Gates, SubjectPermit};
 use crate::domain::audit_event::AuditOutcome;
+use crate::domain::delivery::DeliveryState;
 use crate::domain::overlap::OverlapState;
 use crate::domain::password::NewPassword;
 use crate::domain::subject::Subject;
@@ -41,6 +42,7 @@ impl Gates {
         let new = NewSubject { tenant: permit.tenant().clone(), subject, first_password };
         created(self.ports.store.create_subject(&new, &self.subject_authority(permit)?).await?)?;
         self.committed(Some(permit.tenant()));
+        self.want_delivery();
         Ok(())
     }
 
@@ -86,13 +88,22 @@ impl Gates {
     ) -> Result<OverlapState, ServiceError> {
         let authority = self.subject_authority(permit)?;
         self.ports.store.set_overlap(permit.subject()?.id, length, &authority).await?;
+        self.want_delivery();
         self.overlap(permit).await
     }
 
     pub(in crate::service) async fn end_overlap(&self, permit: &SubjectPermit) -> Result<OverlapState, ServiceError> {
         let authority = self.subject_authority(permit)?;
         self.ports.store.end_overlap(permit.subject()?.id, &authority).await?;
+        self.want_delivery();
         self.overlap(permit).await
+    }
+
+    pub(in crate::service) async fn delivery(
+        &self,
+        permit: &SubjectPermit,
+    ) -> Result<Option<DeliveryState>, ServiceError> {
+        Ok(self.ports.store.delivery(permit.subject()?.id).await?)
     }
 
     /// The authority to write to the subject, whose tenant has to exist.

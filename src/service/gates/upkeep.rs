@@ -18,14 +18,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 impl Gates {
     /// Gives positions to change events and audit events, removes rows that are over, and records failed attempts that
-    /// are held and refusals that were counted, until the service stops. Failures are reported and retried.
+    /// are held and refusals that were counted, and delivers passwords to nodes, until the service stops. Failures are reported and retried.
     pub(in crate::service) async fn tend_store(&self, failed: impl Fn(&ServiceError)) {
         let tend = async {
             let recording = self.keep_recording_held(&failed);
             let closing = self.keep_closing_audit_ranges(&failed);
             tokio::join!(self.keep_numbering(&failed), self.keep_removing(&failed), recording, closing)
         };
-        tokio::join!(self.watches.stopping.run_until_cancelled(tend), self.keep_recording_repeats(&failed));
+        let (repeats, delivering) = (self.keep_recording_repeats(&failed), self.keep_delivering(&failed));
+        tokio::join!(self.watches.stopping.run_until_cancelled(tend), repeats, delivering);
     }
 
     async fn keep_removing(&self, failed: impl Fn(&ServiceError)) {

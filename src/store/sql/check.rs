@@ -5,10 +5,12 @@ use futures_util::StreamExt;
 use super::rows::{self, Read, subject_columns};
 use super::{
     Database, Row, Statement, attempts, audit_chain, audit_events, candidates, change_events, client_tokens,
-    hash_pages, overlaps, sql, tenant_settings,
+    deliveries, hash_pages, overlaps, sql, tenant_settings,
 };
-use crate::domain::access_token::{AccessToken, AccessTokenForm};
+use crate::domain::access_token::AccessTokenForm;
+use crate::domain::delivery::{DeliveredPasswords, StoredEndpoint};
 use crate::domain::sealed::{SealPurpose, Sealed};
+use crate::domain::subject::SubjectId;
 use crate::ports::store::HashEntry;
 use crate::ports::{Pepper, StoreError};
 
@@ -59,7 +61,17 @@ const TABLES: &[(&str, ReadRow)] = &[
     }),
     ("candidate_policy", |row, _| candidates::check(row)),
     ("instance", |row, _| rows::instance(row).map(drop)),
+    ("endpoint", |row, pepper| {
+        let StoredEndpoint { id, secret, .. } = deliveries::endpoint(row)?;
+        unseals(SealPurpose::NodeCredential, &id.to_string(), &secret, pepper)
+    }),
     ("subject", |row, _| rows::subject(row).map(drop)),
+    ("delivery", |row, pepper| {
+        let (subject, state) = (SubjectId(rows::uuid(row, "subject_id")?), deliveries::state(row)?);
+        let bound = DeliveredPasswords::seal_bound(subject, state.version);
+        let unsealed = |sealed| unseals(SealPurpose::DeliveredPasswords, &bound, &sealed, pepper);
+        deliveries::passwords(row)?.map_or(Ok(()), unsealed)
+    }),
     ("credential", |row, pepper| {
         rows::change_id(row, "change_id")?;
         rows::credential(row)?;
@@ -86,7 +98,9 @@ const TABLES: &[(&str, ReadRow)] = &[
         let token = rows::access_token(row)?;
         match token.form {
             AccessTokenForm::Bearer => is_digest(row, "digest"),
-            AccessTokenForm::AccessKey => unseals(&token, &rows::secret(row)?, pepper),
+            AccessTokenForm::AccessKey => {
+                unseals(SealPurpose::AccessKeySecret, &token.seal_bound(), &rows::secret(row)?, pepper)
+            }
         }
     }),
     ("spent_nonce", |row, _| {
@@ -207,11 +221,11 @@ fn opens(row: &Row, pepper: Option<&dyn Pepper>) -> Read<()> {
     }
 }
 
-/// Checks that the secret of an access key opens for its token.
-fn unseals(token: &AccessToken, secret: &Sealed, pepper: Option<&dyn Pepper>) -> Read<()> {
+/// Checks that a sealed text opens in its row.
+fn unseals(purpose: SealPurpose, bound: &str, secret: &Sealed, pepper: Option<&dyn Pepper>) -> Read<()> {
     match pepper {
         Some(pepper) => {
-            let opened = pepper.unseal(SealPurpose::AccessKeySecret, &token.seal_bound(), secret);
+            let opened = pepper.unseal(purpose, bound, secret);
             opened.map(drop).map_err(|problem| StoreError::Damaged(format!("the secret {problem}")))
         }
         None if looks_encrypted(secret.expose()) => Ok(()),

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::rows::{self, Read};
 use super::{
-    Row, SqlStore, Statement, Step, Steps, attempts, candidates, change_events, client_tokens, hash_pages, overlaps,
-    sql, tokens,
+    Row, SqlStore, Statement, Step, Steps, attempts, candidates, change_events, client_tokens, deliveries, hash_pages,
+    overlaps, sql, tokens,
 };
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::ClientTokenKey;
@@ -154,6 +154,9 @@ fn set_password(steps: &mut Steps, after: Option<usize>, commit: &Commit) -> usi
     }
     if let Some(of) = &commit.forget {
         attempts::forget_steps(of).for_each(|(step, _)| add(step));
+    }
+    if let Some(passwords) = &commit.deliver {
+        add(deliveries::step(*subject, version, passwords, *at));
     }
     let kind = ChangeKind::of_password(commit.authority.event.action, version, None);
     let begins_overlap = commit.begins_overlap && expected.is_some();

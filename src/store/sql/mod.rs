@@ -13,6 +13,7 @@ mod check;
 mod client_tokens;
 mod credentials;
 mod database;
+mod deliveries;
 mod directory;
 mod hash_pages;
 mod imports;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::rows::{self, Read};
 use super::upkeep::AT_ONCE;
-use super::{Row, SqlStore, Step, Transaction, sql};
+use super::{Row, SqlStore, Step, Transaction, deliveries, sql};
 use crate::domain::credential::Version;
 use crate::domain::overlap::{KnownPassword, NOTED_EVERY, Overlap, OverlapState, PasswordUse};
 use crate::domain::subject::SubjectId;
@@ -159,6 +159,7 @@ async fn set(
     let update = sql("UPDATE subject SET overlap = $2 WHERE id = $1");
     let set = transaction.execute(update.bind(subject).bind(length)).await?;
     shorten(transaction, subject, length, now).await?;
+    deliveries::look_again(transaction, subject).await?;
     if length.is_zero() {
         let uses = sql("DELETE FROM password_use WHERE subject_id = $1");
         transaction.execute(uses.bind(subject)).await?;
@@ -189,6 +190,7 @@ async fn end_of_known(transaction: &mut dyn Transaction, subject: SubjectId) -> 
     let known = sql("SELECT id FROM subject WHERE id = $1").bind(subject);
     let is_known = transaction.fetch_first(known).await?.is_some();
     end(transaction, subject).await?;
+    deliveries::look_again(transaction, subject).await?;
     Ok(is_known)
 }
 

@@ -4,21 +4,25 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use super::{SqlStore, Statement, hash_pages, rows, sql, tokens};
-use crate::domain::access_token::{AccessToken, TokenId};
+use super::rows::{self, Read};
+use super::{Row, SqlStore, Statement, hash_pages, sql};
 use crate::domain::credential::Version;
+use crate::domain::delivery::DeliveredPasswords;
 use crate::domain::names::PepperKeyId;
-use crate::domain::sealed::Sealed;
+use crate::domain::sealed::SealPurpose;
 use crate::domain::subject::SubjectId;
 use crate::ports::StoreError;
 use crate::ports::meter::StoreWork;
-use crate::ports::store::{Generation, HashCount, HashEntry, Replacement, SecretReplacement, StoredHashes};
+use crate::ports::store::{
+    Generation, HashCount, HashEntry, Replacement, SecretEntry, SecretReplacement, StoredHashes,
+};
 
 #[async_trait]
 impl StoredHashes for SqlStore {
     async fn keys_in_use(&self) -> Result<BTreeSet<Option<PepperKeyId>>, StoreError> {
         let mut keys = BTreeSet::new();
-        for table in Generation::ALL.map(table).into_iter().chain([SECRETS]) {
+        for table in Generation::ALL.map(table).into_iter().chain(SealPurpose::ALL.map(|purpose| sealed(purpose).table))
+        {
             for row in self.read(keys_of(table)).await? {
                 keys.insert(rows::pepper_key(&row, "pepper_key")?);
             }
@@ -33,19 +37,14 @@ impl StoredHashes for SqlStore {
     }
 
     async fn count_under(&self, key: Option<&PepperKeyId>) -> Result<HashCount, StoreError> {
-        let mut count = HashCount::default();
-        let tables = [
-            (table(Generation::Current), &mut count.current),
-            (table(Generation::Earlier), &mut count.earlier),
-            (SECRETS, &mut count.secrets),
-        ];
-        // A row of that table without a key has no secret.
-        let tables = tables.into_iter().filter(|(table, _)| key.is_some() || *table != SECRETS);
-        for (table, count) in tables {
-            let select = ["SELECT count(*) AS hashes FROM ", table, " WHERE ", is_under(key)];
-            let row = self.read_first(with_key(Statement::of_parts(&select).taking_long(), key)).await?;
-            let found = row.map(|row| row.integer("hashes")).transpose()?.unwrap_or_default();
-            *count = u64::try_from(found).unwrap_or_default();
+        let mut count = HashCount {
+            current: self.count_rows(table(Generation::Current), key).await?,
+            earlier: self.count_rows(table(Generation::Earlier), key).await?,
+            secrets: 0,
+        };
+        // A row of these tables without a key has no secret.
+        for purpose in SealPurpose::ALL.into_iter().filter(|_| key.is_some()) {
+            count.secrets += self.count_rows(sealed(purpose).table, key).await?;
         }
         Ok(count)
     }
@@ -83,32 +82,37 @@ impl StoredHashes for SqlStore {
 
     async fn secrets_under(
         &self,
+        purpose: SealPurpose,
         key: &PepperKeyId,
-        after: Option<TokenId>,
+        after: Option<&str>,
         limit: u32,
-    ) -> Result<Vec<(AccessToken, Sealed)>, StoreError> {
-        let select = Statement::of_parts(&[
-            "SELECT a.secret, ",
-            tokens::COLUMNS,
-            " FROM access_token a WHERE a.pepper_key = $1 AND a.id > $2 ORDER BY a.id LIMIT $3",
-        ]);
-        let select = select.bind(key).bind(after.map_or_else(String::new, |id| id.0.to_string())).bind(limit);
-        let found = self.read(select.taking_long()).await?;
-        found.iter().map(|row| Ok((rows::access_token(row)?, rows::secret(row)?))).collect()
+    ) -> Result<Vec<SecretEntry>, StoreError> {
+        let SealedColumn { select, entry, .. } = sealed(purpose);
+        let found = self.read(sql(select).bind(key).bind(after.unwrap_or_default()).bind(limit).taking_long()).await?;
+        found.iter().map(entry).collect()
     }
 
-    async fn replace_secrets(&self, replacements: &[SecretReplacement]) -> Result<u64, StoreError> {
-        let update = |SecretReplacement { token, found, secret }: &SecretReplacement| {
-            // A plain comparison would let PostgreSQL read the whole index of access keys.
-            let update = sql("UPDATE access_token SET secret = $3, pepper_key = $4
-                 WHERE id = $1 AND coalesce(secret, '') = $2");
-            update.bind(*token).bind(found.expose()).bind(secret.expose()).bind(secret.key())
+    async fn replace_secrets(
+        &self,
+        purpose: SealPurpose,
+        replacements: &[SecretReplacement],
+    ) -> Result<u64, StoreError> {
+        let update = |SecretReplacement { found, secret }: &SecretReplacement| {
+            let update = sql(sealed(purpose).update).bind(&found.id).bind(found.secret.expose());
+            update.bind(secret.expose()).bind(secret.key())
         };
         self.execute_all(StoreWork::ReplaceSecrets, replacements.iter().map(update).collect()).await
     }
 }
 
 impl SqlStore {
+    async fn count_rows(&self, table: &'static str, key: Option<&PepperKeyId>) -> Result<u64, StoreError> {
+        let select = ["SELECT count(*) AS hashes FROM ", table, " WHERE ", is_under(key)];
+        let row = self.read_first(with_key(Statement::of_parts(&select).taking_long(), key)).await?;
+        let found = row.map(|row| row.integer("hashes")).transpose()?.unwrap_or_default();
+        Ok(u64::try_from(found).unwrap_or_default())
+    }
+
     /// Executes the statements in one transaction of that name. Returns the number of rows that they changed.
     async fn execute_all(&self, work: StoreWork, statements: Vec<Statement>) -> Result<u64, StoreError> {
         let statements = &statements;
@@ -127,8 +131,58 @@ impl SqlStore {
     }
 }
 
-/// The table of secrets.
-const SECRETS: &str = "access_token";
+/// Where sealed texts for a purpose are.
+struct SealedColumn {
+    table: &'static str,
+    /// Those under the key `$1` after the id `$2`.
+    select: &'static str,
+    /// Replaces the text `$2` of the id `$1`. A plain comparison would let PostgreSQL read the whole index of keys.
+    update: &'static str,
+    /// Reads one that was selected.
+    entry: fn(&Row) -> Read<SecretEntry>,
+}
+
+const fn sealed(purpose: SealPurpose) -> SealedColumn {
+    match purpose {
+        SealPurpose::AccessKeySecret => SealedColumn {
+            table: "access_token",
+            select:
+                "SELECT a.secret, a.id, a.tenant, a.tenant_id, a.kind, a.name, a.subject_id, a.created_at, a.expires_at,
+                 a.disabled, a.pepper_key, a.last_used_at
+             FROM access_token a WHERE a.pepper_key = $1 AND a.id > $2 ORDER BY a.id LIMIT $3",
+            update: "UPDATE access_token SET secret = $3, pepper_key = $4 WHERE id = $1 AND coalesce(secret, '') = $2",
+            entry: |row| {
+                let token = rows::access_token(row)?;
+                entry(token.id.0.to_string(), token.seal_bound(), row)
+            },
+        },
+        SealPurpose::NodeCredential => SealedColumn {
+            table: "endpoint",
+            select: "SELECT id, secret, pepper_key FROM endpoint WHERE pepper_key = $1 AND id > $2 ORDER BY id LIMIT $3",
+            update: "UPDATE endpoint SET secret = $3, pepper_key = $4 WHERE id = $1 AND coalesce(secret, '') = $2",
+            entry: |row| {
+                let id = rows::uuid(row, "id")?.to_string();
+                entry(id.clone(), id, row)
+            },
+        },
+        SealPurpose::DeliveredPasswords => SealedColumn {
+            table: "delivery",
+            select: "SELECT subject_id, version, secret, pepper_key FROM delivery
+             WHERE pepper_key = $1 AND subject_id > $2 ORDER BY subject_id LIMIT $3",
+            update: "UPDATE delivery SET secret = $3, pepper_key = $4
+             WHERE subject_id = $1 AND coalesce(secret, '') = $2",
+            entry: |row| {
+                let subject = SubjectId(rows::uuid(row, "subject_id")?);
+                let bound = DeliveredPasswords::seal_bound(subject, rows::version(row, "version")?);
+                entry(subject.to_string(), bound, row)
+            },
+        },
+    }
+}
+
+fn entry(id: String, bound: String, row: &Row) -> Read<SecretEntry> {
+    Ok(SecretEntry { id, bound, secret: rows::secret(row)? })
+}
 
 const fn table(age: Generation) -> &'static str {
     match age {

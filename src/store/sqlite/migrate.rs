@@ -25,6 +25,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (7, include_str!("migrations/0007_import.sql")),
     (8, include_str!("migrations/0008_scale.sql")),
     (9, include_str!("migrations/0009_bound_to_tenants.sql")),
+    (10, include_str!("migrations/0010_delivery.sql")),
 ];
 
 /// Migrates the schema of the store in that file to the newest version. Each step is one transaction.

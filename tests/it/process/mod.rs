@@ -27,6 +27,7 @@ mod pepper;
 mod policies;
 mod postgres;
 mod quickstart;
+mod redis;
 mod refused_passwords;
 mod rotation;
 mod secrets;

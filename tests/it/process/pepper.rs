@@ -140,11 +140,11 @@ async fn the_secrets_of_access_keys_are_rotated_with_the_hashes() {
     acme.root.ok("IssueAccessToken", request).await;
     serving.stop().await;
 
-    let missing = "the pepper key old is missing: 1 access key is encrypted under it";
+    let missing = "the pepper key old is missing: 1 secret is encrypted under it";
     let refused = peppered.installation.run(&["serve", &only_new]);
     assert!(refused.stderr.contains(missing), "{refused:?}");
     let rewrapped = peppered.pepper("rewrap", &new_then_old);
-    assert!(rewrapped.stdout.contains("re-encrypted the secrets of access keys: 1\nold: unused"), "{rewrapped:?}");
+    assert!(rewrapped.stdout.contains("re-encrypted secrets: 1\nold: unused"), "{rewrapped:?}");
     let status = peppered.pepper("status", &only_new).printed();
     assert!(status.lines().any(|line| line.split_whitespace().eq(["new", "encrypts", "0", "0", "1"])), "{status}");
     let check = || peppered.installation.run(&["store", "check", &only_new]);

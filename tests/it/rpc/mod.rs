@@ -13,6 +13,7 @@ mod characters;
 mod client_tokens;
 mod concurrency;
 mod consequences;
+mod delivery;
 mod denials;
 mod hook;
 mod http;

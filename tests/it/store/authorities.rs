@@ -65,6 +65,8 @@ async fn every_write(store: &dyn Store, alice: SubjectId, name: &Authority) -> V
         store.change_candidate(&acme, None, &CandidateStep::Set(settings), name).await.map(drop).unwrap_err(),
         store.create_instance(&acme, &instance("r-2"), name).await.map(drop).unwrap_err(),
         store.set_instance_status(&acme, &id, InstanceStatus::Error, name).await.map(drop).unwrap_err(),
+        store.set_endpoint(&acme, &id, &endpoint(1), name).await.map(drop).unwrap_err(),
+        store.delete_endpoint(&acme, &id, name).await.map(drop).unwrap_err(),
         store.delete_instance(&acme, &id, name).await.map(drop).unwrap_err(),
         store.create_subject(&new, name).await.map(drop).unwrap_err(),
         store.set_subject_status(&acme, &domain, status, name).await.map(drop).unwrap_err(),

@@ -16,10 +16,12 @@ use credentiald::domain::caller::Caller;
 use credentiald::domain::candidate_policy::{CandidateStep, Comparisons};
 use credentiald::domain::change_event::Position;
 use credentiald::domain::credential::{ChangeId, ChangedBy, Revision};
+use credentiald::domain::delivery::{DeliveryPhase, DeliveryStep, DueDelivery};
 use credentiald::domain::named_caller::NamedCaller;
 use credentiald::domain::names::{FreeName, RamUserName, TenantName};
 use credentiald::domain::overlap::PasswordUse;
 use credentiald::domain::page::CountedPageRequest;
+use credentiald::domain::sealed::SealPurpose;
 use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, SubjectKind};
 use credentiald::domain::tenant_settings::{RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::time::{days, minutes};
@@ -127,6 +129,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     tokens_are_asked_for(store_of, acme, alice.id).await;
 
     hashes_are_asked_for(store, alice.id).await;
+    deliveries_are_asked_for(store_of, acme, app.id).await;
     secrets_are_asked_for(store).await;
 
     while store_of.number_change_events().await.unwrap().more {}
@@ -188,13 +191,48 @@ async fn hashes_are_asked_for(store: &SqlStore, alice: SubjectId) {
     }
 }
 
+async fn deliveries_are_asked_for(store: &dyn Store, acme: &TenantName, app: SubjectId) {
+    let (instance, by) = (instance_id("r-1"), Uuid::new_v4());
+    for nodes in [1, 2] {
+        assert!(store.set_endpoint(acme, &instance, &endpoint(nodes), &authority()).await.unwrap());
+    }
+    store.endpoint(acme, &instance).await.unwrap();
+    for expected in [1, 2] {
+        let mut commit = change(app, Some(expected));
+        commit.deliver = Some(secret("b", "passwords"));
+        store.commit(&commit).await.unwrap();
+    }
+    store.delivery(app).await.unwrap();
+    store.delivery_backlog(10).await.unwrap();
+    let now = at(1000);
+    assert!(store.due_instances(now, 10).await.unwrap().due.contains(&(acme.clone(), instance.clone())));
+    store.lease_endpoint(acme, &instance, by, now, at(2000)).await.unwrap().unwrap();
+    let due: DueDelivery = store.due_deliveries(acme, &instance, now, 10).await.unwrap().remove(0);
+    let step = DeliveryStep {
+        phase: DeliveryPhase::Settling,
+        due_at: Some(at(3000)),
+        attempts: 0,
+        nodes: 2,
+        reached: 2,
+        failure: None,
+    };
+    assert!(store.record_delivery(&due, &step, by).await.unwrap());
+    store.release_endpoint(acme, &instance, by).await.unwrap();
+    store.end_overlap(app, &authority()).await.unwrap();
+    let others = instance_id("r-0-1");
+    assert!(store.delete_endpoint(acme, &others, &authority()).await.unwrap());
+}
+
 async fn secrets_are_asked_for(store: &SqlStore) {
     let key = pepper_key("2026");
-    let (sealed, found) = store.secrets_under(&key, None, 2).await.unwrap().remove(0);
-    store
-        .replace_secrets(&[SecretReplacement { token: sealed.id, found, secret: secret("2026", "other") }])
-        .await
-        .unwrap();
+    for (purpose, key) in [(SealPurpose::NodeCredential, "a"), (SealPurpose::DeliveredPasswords, "b")] {
+        let found = store.secrets_under(purpose, &pepper_key(key), None, 2).await.unwrap().remove(0);
+        let replacement = SecretReplacement { found, secret: secret("2026", "other") };
+        assert_eq!(store.replace_secrets(purpose, &[replacement]).await.unwrap(), 1);
+    }
+    let purpose = SealPurpose::AccessKeySecret;
+    let found = store.secrets_under(purpose, &key, None, 2).await.unwrap().remove(0);
+    store.replace_secrets(purpose, &[SecretReplacement { found, secret: secret("2026", "other") }]).await.unwrap();
 }
 
 async fn failures_are_asked_for(store: &dyn Store) {

@@ -105,8 +105,23 @@ pub fn rows(count: u32, bytes: &str) -> Vec<String> {
             ),
         ),
     ];
+    statements.extend(deliveries(&user, &id("005"), add));
     statements.extend(chain(count, if bytes == "BLOB" { "x'" } else { "'\\x" }));
     statements
+}
+
+/// An instance with an endpoint for each user, and a delivery to it that is not due.
+fn deliveries(user: &str, endpoint: &str, add: impl Fn(&str, &str) -> String) -> [String; 2] {
+    [
+        add(
+            "endpoint (id, tenant, instance, nodes, plaintext, user_name, saves_acl, secret, pepper_key, set_at)",
+            &format!("{endpoint}, 'acme', 'r-0-' || n, '[]', 1, 'admin', 0, 'sealed' || n, 'c', 1 FROM s"),
+        ),
+        add(
+            "delivery (subject_id, tenant, instance, version, phase, secret, pepper_key, set_at, pending_since, due_at)",
+            &format!("{user}, 'acme', 'r-0-' || n, 5, 'adding', 'sealed' || n, 'c', x, x, 9000000000000000 FROM s"),
+        ),
+    ]
 }
 
 /// The chain over the audit events. A literal of bytes begins as given.

@@ -10,6 +10,7 @@ mod client_tokens;
 mod commits;
 mod costs;
 mod deletions;
+mod deliveries;
 mod directory;
 mod everything;
 mod history;
@@ -125,6 +126,12 @@ macro_rules! laws {
                 what_has_children_is_not_deleted,
                 a_tenant_takes_its_settings_and_tokens_along,
                 tokens_of_a_tenant_that_is_gone_prove_nothing_and_are_removed_a_part_at_a_time,
+            ],
+            deliveries: [
+                an_endpoint_is_read_back_and_replaced_and_removed,
+                a_change_and_its_delivery_are_one_and_the_newest_takes_the_place,
+                one_process_at_a_time_delivers_to_an_instance,
+                what_is_delivered_leaves_no_password_behind,
             ],
             directory: [
                 another_tenants_subject_is_not_found,

@@ -158,6 +158,7 @@ impl Model {
             hash: hash(self.changes),
             changed_by: ChangedBy::Administrator,
             change_id: ChangeId(Uuid::new_v4()),
+            deliver: None,
         };
         let new = NewSubject {
             tenant: tenant(TENANTS[owner]),

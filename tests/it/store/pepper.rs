@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use credentiald::domain::access_token::AccessToken;
 use credentiald::domain::caller::Caller;
 use credentiald::domain::credential::{Credential, StoredHash, VersionedHash};
 use credentiald::domain::names::FreeName;
-use credentiald::domain::sealed::Sealed;
+use credentiald::domain::sealed::{SealPurpose, Sealed};
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Store;
 use credentiald::ports::store::{
-    CommitOutcome, Generation, HashCount, HashEntry, Replacement, SecretReplacement, StoredHashes, TokenInsertion,
-    TokenProof,
+    CommitOutcome, Generation, HashCount, HashEntry, Replacement, SecretEntry, SecretReplacement, StoredHashes,
+    TokenInsertion, TokenProof,
 };
 use tokio::sync::Barrier;
 use uuid::Uuid;
@@ -159,19 +160,25 @@ pub async fn secrets_are_found_by_their_key_and_replaced_where_they_are_still_th
     let count = HashCount { secrets: 5, ..HashCount::default() };
     assert_eq!(hashes.count_under(Some(&a)).await.unwrap(), count);
     assert_eq!(hashes.count_under(None).await.unwrap(), HashCount::default());
-    let first = hashes.secrets_under(&a, None, 3).await.unwrap();
-    assert_eq!(first, tokens[..3]);
-    assert_eq!(hashes.secrets_under(&a, Some(first[2].0.id), 3).await.unwrap(), tokens[3..]);
+    let purpose = SealPurpose::AccessKeySecret;
+    let entry = |number: usize, secret: Sealed| {
+        let token: &AccessToken = &tokens[number].0;
+        SecretEntry { id: token.id.0.to_string(), bound: token.seal_bound(), secret }
+    };
+    let entries: Vec<_> = (0..5).map(|number| entry(number, tokens[number].1.clone())).collect();
+    let first = hashes.secrets_under(purpose, &a, None, 3).await.unwrap();
+    assert_eq!(first, entries[..3]);
+    assert_eq!(hashes.secrets_under(purpose, &a, Some(&first[2].id), 3).await.unwrap(), entries[3..]);
 
     let replacement = |number: usize, found: Sealed| SecretReplacement {
-        token: tokens[number].0.id,
-        found,
+        found: entry(number, found),
         secret: secret("b", &format!("resealed{number}")),
     };
     let events = backend.audit_events().await;
     let stale = [replacement(0, secret("a", "another")), replacement(1, tokens[1].1.clone())];
-    assert_eq!(hashes.replace_secrets(&stale).await.unwrap(), 1);
-    assert_eq!(hashes.secrets_under(&b, None, 9).await.unwrap(), [(tokens[1].0.clone(), secret("b", "resealed1"))]);
-    assert_eq!(hashes.secrets_under(&a, None, 9).await.unwrap().len(), 4);
+    assert_eq!(hashes.replace_secrets(purpose, &stale).await.unwrap(), 1);
+    let resealed = [entry(1, secret("b", "resealed1"))];
+    assert_eq!(hashes.secrets_under(purpose, &b, None, 9).await.unwrap(), resealed);
+    assert_eq!(hashes.secrets_under(purpose, &a, None, 9).await.unwrap().len(), 4);
     assert_eq!(backend.audit_events().await, events);
 }

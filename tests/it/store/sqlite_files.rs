@@ -141,8 +141,8 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     assert!(matches!(error, OpenError::Older { found: 0, .. }));
     assert!(error.to_string().contains("credentiald migrate"));
 
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 9 });
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 9, to: 9 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 10 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 10, to: 10 });
     alice(&sqlite::open(&path).await.unwrap()).await;
 }
 
@@ -157,6 +157,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         (6, include_str!("schema_6.sql")),
         (7, include_str!("schema_7.sql")),
         (8, include_str!("schema_8.sql")),
+        (9, include_str!("schema_9.sql")),
     ] {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("store.db");
@@ -164,7 +165,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::Older { found, .. } if found == from), "{error}");
 
-        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 9 });
+        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 10 });
 
         assert_eq!(sqlite::check(&path, None).await.unwrap().damages, Vec::<String>::new());
         let store = sqlite::open(&path).await.unwrap();

@@ -13,6 +13,7 @@ use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{
     ChangeId, ChangedBy, ExpectedVersion, HashDigest, StoredHash, Version, VersionedHash,
 };
+use credentiald::domain::delivery::{Endpoint, NodeAddress, NodeUser, StoredEndpoint, Transport};
 use credentiald::domain::named_caller::NamedCaller;
 use credentiald::domain::names::{
     AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
@@ -248,8 +249,12 @@ pub async fn add_subject(store: &dyn Store, tenant: &TenantName, name: SubjectNa
 
 /// Adds a subject whose first password has hash 1.
 pub async fn add_subject_with_password(store: &dyn Store, tenant: &TenantName, name: SubjectName) -> Subject {
-    let first =
-        FirstPassword { hash: hash(1), changed_by: ChangedBy::Administrator, change_id: ChangeId(Uuid::new_v4()) };
+    let first = FirstPassword {
+        hash: hash(1),
+        changed_by: ChangedBy::Administrator,
+        change_id: ChangeId(Uuid::new_v4()),
+        deliver: None,
+    };
     add_subject_with(store, tenant, name, Some(first)).await
 }
 
@@ -286,6 +291,7 @@ pub fn change(subject: SubjectId, expected: Option<u64>) -> Commit {
         remember: None,
         forget: None,
         ends_tokens: false,
+        deliver: None,
         authority: Authority::of_process(event_of(AuditOutcome::Changed { change_id, version: version(next) })),
         deadline: None,
     }
@@ -312,4 +318,16 @@ pub fn change_under(subject: SubjectId, expected: u64, token: ClientTokenKey, no
     };
     commit.remember = Some((token, remembered));
     commit
+}
+
+/// An endpoint with that many nodes.
+pub fn endpoint(nodes: u16) -> StoredEndpoint {
+    let nodes = (1..=nodes).map(|port| NodeAddress::parse(&format!("redis.example.com:{port}")).unwrap()).collect();
+    let user = NodeUser::parse("admin").unwrap();
+    StoredEndpoint {
+        id: Uuid::new_v4(),
+        endpoint: Endpoint { nodes, transport: Transport::Tls { ca: Some("PEM".to_owned()) }, user, saves_acl: true },
+        secret: secret("a", "endpoint"),
+        set_at: at(6),
+    }
 }

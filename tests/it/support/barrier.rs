@@ -14,6 +14,9 @@ use credentiald::domain::audit_filter::AuditFilter;
 use credentiald::domain::candidate_policy::{CandidateStep, Comparisons, TenantPolicies};
 use credentiald::domain::change_event::{ChangeEvent, Position};
 use credentiald::domain::credential::{Credential, HashDigest, Revision, StoredHash, Version};
+use credentiald::domain::delivery::{
+    DeliveryBacklog, DeliveryState, DeliveryStep, DueDelivery, DueInstances, StoredEndpoint,
+};
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::overlap::{OverlapState, PasswordUse};
 use credentiald::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
@@ -23,12 +26,13 @@ use credentiald::domain::tenant_settings::TenantSettings;
 use credentiald::domain::time::Timestamp;
 use credentiald::ports::store::{
     AccessTokens, Attempts, AuditEventPage, AuditLog, AuditRange, Authority, ChangeEventPage, ChangeEvents, Commit,
-    CommitOutcome, Creation, Credentials, Deletion, FoundKey, FoundSubject, HashEntry, ImportedSubject, Imports,
-    Instances, Lookup, NewSubject, Numbered, Overlaps, Standing, StandingQuery, SubjectEntry, SubjectStatus, Subjects,
-    Tenants, TokenInsertion, TokenProof, Upkeep,
+    CommitOutcome, Creation, Credentials, Deletion, Deliveries, FoundKey, FoundSubject, HashEntry, ImportedSubject,
+    Imports, Instances, Lookup, NewSubject, Numbered, Overlaps, Standing, StandingQuery, SubjectEntry, SubjectStatus,
+    Subjects, Tenants, TokenInsertion, TokenProof, Upkeep,
 };
 use credentiald::ports::{AuditSealer, Evidence, Store, StoreError};
 use tokio::sync::{Barrier, watch};
+use uuid::Uuid;
 
 /// While armed, the first `credential`, `standing` or `subjects` of each caller waits until all have called it, or no
 /// commit is made.
@@ -216,6 +220,21 @@ pass_on! {
         fn change_events(tenant: TenantId, after: Position, most: u32) -> ChangeEventPage;
         fn all_change_events(after: Position, most: u32) -> ChangeEventPage<(TenantId, Option<ChangeEvent>)>;
         fn purge_change_events(before: Timestamp) -> bool;
+    }
+}
+
+pass_on! {
+    Deliveries {
+        fn set_endpoint(tenant: &TenantName, instance: &InstanceId, endpoint: &StoredEndpoint, authority: &Authority) -> bool;
+        fn delete_endpoint(tenant: &TenantName, instance: &InstanceId, authority: &Authority) -> bool;
+        fn endpoint(tenant: &TenantName, instance: &InstanceId) -> Option<StoredEndpoint>;
+        fn delivery(subject: SubjectId) -> Option<DeliveryState>;
+        fn due_instances(now: Timestamp, most: u32) -> DueInstances;
+        fn lease_endpoint(tenant: &TenantName, instance: &InstanceId, by: Uuid, now: Timestamp, until: Timestamp) -> Option<StoredEndpoint>;
+        fn release_endpoint(tenant: &TenantName, instance: &InstanceId, by: Uuid) -> ();
+        fn due_deliveries(tenant: &TenantName, instance: &InstanceId, now: Timestamp, most: u32) -> Vec<DueDelivery>;
+        fn record_delivery(due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> bool;
+        fn delivery_backlog(most: u32) -> DeliveryBacklog;
     }
 }
 

@@ -12,6 +12,7 @@ pub mod jwt;
 pub mod postgres;
 pub mod proxy;
 pub mod raw_http2;
+pub mod redis;
 pub mod serving;
 pub mod signer;
 pub mod tenant;

@@ -84,6 +84,9 @@ async fn delete(
     if !exists(transaction, tenant, id).await? {
         return Ok(Deletion::Absent);
     }
+    let endpoint = sql("DELETE FROM endpoint WHERE tenant = $1 AND instance = $2
+           AND NOT EXISTS (SELECT 1 FROM subject WHERE tenant = $1 AND instance = $2)");
+    transaction.execute(endpoint.bind(tenant).bind(id)).await?;
     let delete = sql("DELETE FROM instance WHERE tenant = $1 AND id = $2
            AND NOT EXISTS (SELECT 1 FROM subject WHERE tenant = $1 AND instance = $2)");
     let deleted = transaction.execute(delete.bind(tenant).bind(id)).await?;

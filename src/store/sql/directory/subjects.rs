@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::super::rows::{self, Read, subject_columns};
-use super::super::{Row, SqlStore, Statement, Transaction, Value, authority, change_events, sql};
+use super::super::{Row, SqlStore, Statement, Transaction, Value, authority, change_events, deliveries, sql};
 use super::{has_tenant, instances, page_of, start_of};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
@@ -336,6 +336,9 @@ async fn insert_credential(
             .bind(password.change_id.0.to_string()),
         )
         .await?;
+    if let Some(passwords) = &password.deliver {
+        deliveries::step(subject.id, Version::FIRST, passwords, subject.created_at).run(transaction).await?;
+    }
     Ok(())
 }
 

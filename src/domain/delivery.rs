@@ -1,0 +1,375 @@
+//! The delivery of an account's passwords to the nodes of its instance.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::credential::Version;
+use super::field::{FieldProblem, LengthUnit};
+use super::names::{AccountName, InstanceId, TenantName};
+use super::password::Password;
+use super::sealed::Sealed;
+use super::subject::SubjectId;
+use super::time::{Timestamp, Window};
+use uuid::Uuid;
+
+/// The most nodes of an instance.
+pub const MAX_NODES: usize = 100;
+/// The longest list of CAs, as PEM.
+pub const MAX_CA_BYTES: usize = 65_536;
+
+/// The address of a node: a host and a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NodeAddress {
+    text: String,
+    host: String,
+    port: u16,
+}
+
+impl NodeAddress {
+    /// Parses `host:port`, or `[address]:port` for IPv6.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
+        const EXPECTED: FieldProblem = FieldProblem::Malformed {
+            expected: "must be a host, a colon and a port, as in redis-1.example.com:6379 or [2001:db8::1]:6379",
+        };
+        if text.len() > 300 {
+            return Err(FieldProblem::TooLong { max: 300, found: text.len(), unit: LengthUnit::Bytes });
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
+        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let is_host = match bracketed {
+            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)),
+        };
+        let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = port.parse().ok().filter(|port| is_number && *port != 0).ok_or(EXPECTED)?;
+        if !is_host {
+            return Err(EXPECTED);
+        }
+        Ok(Self { text: text.to_owned(), host: bracketed.unwrap_or(host).to_owned(), port })
+    }
+
+    /// The address as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The host, without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl fmt::Display for NodeAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+/// The name of a user of a node: 1–128 of visible ASCII.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeUser(String);
+
+impl NodeUser {
+    /// Parses the name.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
+        if text.is_empty() {
+            return Err(FieldProblem::Missing);
+        }
+        if text.len() > 128 {
+            return Err(FieldProblem::TooLong { max: 128, found: text.len(), unit: LengthUnit::Bytes });
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(FieldProblem::Character { allowed: "visible ASCII characters" });
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// How nodes are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// Over TLS, trusting the CAs in that PEM, or the public ones.
+    Tls {
+        /// The PEM.
+        ca: Option<String>,
+    },
+    /// Without encryption, because an administrator allowed it.
+    Plaintext,
+}
+
+/// Where the passwords of an instance's accounts are delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its nodes, at most [`MAX_NODES`].
+    pub nodes: Vec<NodeAddress>,
+    /// How they are reached.
+    pub transport: Transport,
+    /// The user that sets the passwords.
+    pub user: NodeUser,
+    /// Whether each node is told to write its list of users to its file.
+    pub saves_acl: bool,
+}
+
+/// An endpoint as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEndpoint {
+    /// Its id, another one each time that it is set. Its secret is bound to it.
+    pub id: Uuid,
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// The password of its user.
+    pub secret: Sealed,
+    /// When it was set.
+    pub set_at: Timestamp,
+}
+
+/// The SHA-256 of a password in hexadecimal, as nodes keep it. It is wiped, and never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordDigest(Zeroizing<String>);
+
+impl PasswordDigest {
+    /// That of a password.
+    pub fn of(password: &Password) -> Self {
+        let digest = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(password.expose().as_bytes())));
+        // Large enough from the start, so that it is never moved.
+        let mut text = Zeroizing::new(String::with_capacity(64));
+        for byte in digest.iter() {
+            for half in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(half.into(), 16).unwrap_or('0'));
+            }
+        }
+        Self(text)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_hexadecimal = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        (text.len() == 64 && is_hexadecimal).then(|| Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The text, for a node.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PasswordDigest(hidden)")
+    }
+}
+
+/// The passwords of one account that are to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveredPasswords {
+    /// The new one.
+    pub current: PasswordDigest,
+    /// The one that it replaced, if its owner proved it.
+    pub previous: Option<PasswordDigest>,
+}
+
+impl DeliveredPasswords {
+    /// The new password, and the one before if its owner has proven it.
+    pub fn of(new: &Password, previous: Option<&Password>) -> Self {
+        Self { current: PasswordDigest::of(new), previous: previous.map(PasswordDigest::of) }
+    }
+
+    /// The form that is sealed.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        let previous = self.previous.as_ref().map_or("", |digest| digest.expose());
+        Zeroizing::new(format!("{} {previous}", self.current.expose()))
+    }
+
+    /// Reads the form that is sealed.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (current, previous) = text.split_once(' ')?;
+        let previous = if previous.is_empty() { None } else { Some(PasswordDigest::parse(previous)?) };
+        Some(Self { current: PasswordDigest::parse(current)?, previous })
+    }
+
+    /// What they are bound to when they are sealed.
+    pub fn seal_bound(subject: SubjectId, version: Version) -> String {
+        format!("{subject} {version}")
+    }
+}
+
+/// How far the delivery of a password is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryPhase {
+    /// The password is added on each node, and those before stay.
+    Adding,
+    /// It is on every node. Those that are not valid any more are removed.
+    Settling,
+    /// It is on every node, and so is the one before, until the overlap ends.
+    Overlapping,
+    /// It is on every node, and no other one is.
+    Done,
+    /// Another password took its place that can't be delivered, because it was imported as a hash.
+    Superseded,
+}
+
+impl DeliveryPhase {
+    /// Every phase.
+    pub const ALL: [Self; 5] = [Self::Adding, Self::Settling, Self::Overlapping, Self::Done, Self::Superseded];
+
+    /// One word, the same in the store and the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Adding => "adding",
+            Self::Settling => "settling",
+            Self::Overlapping => "overlapping",
+            Self::Done => "done",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    /// The phase with that word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.as_str() == word)
+    }
+
+    /// Whether something is left to do on a node now.
+    pub const fn is_pending(self) -> bool {
+        matches!(self, Self::Adding | Self::Settling)
+    }
+}
+
+/// The delivery of an account's last password, as administrators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryState {
+    /// The version of the password.
+    pub version: Version,
+    /// How far it is.
+    pub phase: DeliveryPhase,
+    /// When the password was set.
+    pub set_at: Timestamp,
+    /// When the next attempt is due, if there is one.
+    pub due_at: Option<Timestamp>,
+    /// How many attempts failed in this phase.
+    pub attempts: u32,
+    /// How many nodes the last attempt was for.
+    pub nodes: u32,
+    /// How many of these have what the phase is for.
+    pub reached: u32,
+    /// Why the last attempt failed.
+    pub failure: Option<String>,
+}
+
+/// A delivery that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueDelivery {
+    /// The account.
+    pub subject: SubjectId,
+    /// Its name.
+    pub account: AccountName,
+    /// The version of the password to deliver.
+    pub version: Version,
+    /// Grows with each write.
+    pub revision: i64,
+    /// The password and the one before, unless they are missing.
+    pub passwords: Option<Sealed>,
+    /// How far it is.
+    pub phase: DeliveryPhase,
+    /// How many attempts failed in this phase.
+    pub attempts: u32,
+    /// The version of the account's password now.
+    pub current: Option<Version>,
+    /// The overlap of that password.
+    pub overlap: Option<Window>,
+}
+
+/// What an attempt made of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryStep {
+    /// How far it is now.
+    pub phase: DeliveryPhase,
+    /// When the next attempt is due.
+    pub due_at: Option<Timestamp>,
+    /// How many attempts failed in this phase.
+    pub attempts: u32,
+    /// How many nodes the attempt was for.
+    pub nodes: u32,
+    /// How many of these have what the phase is for.
+    pub reached: u32,
+    /// Why it failed.
+    pub failure: Option<String>,
+}
+
+/// Instances with deliveries that are due.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DueInstances {
+    /// Whether any instance has an endpoint.
+    pub has_endpoints: bool,
+    /// Those with deliveries that are due, the longest first.
+    pub due: Vec<(TenantName, InstanceId)>,
+}
+
+/// The deliveries that are not complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeliveryBacklog {
+    /// How many there are, up to a limit.
+    pub pending: u32,
+    /// How many of these have failed at least once.
+    pub failing: u32,
+    /// When the oldest of these passwords was set.
+    pub oldest: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn password(text: &str) -> Password {
+        Password::parse(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_node_is_a_host_and_a_port() {
+        for (text, host, port) in
+            [("redis-1.example.com:6379", "redis-1.example.com", 6379), ("[2001:db8::1]:1", "2001:db8::1", 1)]
+        {
+            let node = NodeAddress::parse(text).unwrap();
+            assert_eq!((node.host(), node.port(), node.as_str()), (host, port, text));
+        }
+        for bad in ["", "host", "host:", ":6379", "host:0", "host:65536", "host:+1", "h st:1", "::1:6379", "[x]:1"] {
+            assert!(NodeAddress::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(NodeAddress::parse(&format!("{}:1", "a".repeat(300))).unwrap_err().reason(), "TOO_LONG");
+    }
+
+    /// Computed with `sha256sum`.
+    #[test]
+    fn a_digest_is_what_a_node_keeps() {
+        let digest = PasswordDigest::of(&password("hello"));
+        assert_eq!(digest.expose(), "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+        assert!(!format!("{digest:?}").contains("2cf24"));
+    }
+
+    #[test]
+    fn passwords_are_read_as_they_were_sealed() {
+        for previous in [None, Some(PasswordDigest::of(&password("before")))] {
+            let passwords = DeliveredPasswords { current: PasswordDigest::of(&password("now")), previous };
+            assert_eq!(DeliveredPasswords::parse(&passwords.to_text()), Some(passwords));
+        }
+        for bad in ["", " ", "abc ", &"a".repeat(64), &format!("{} x", "a".repeat(64))] {
+            assert_eq!(DeliveredPasswords::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Where the passwords of an instance's accounts are delivered, and how far that is.
+
+use super::wire;
+use crate::domain::delivery::{
+    DeliveryState, Endpoint, MAX_CA_BYTES, MAX_NODES, NodeAddress, NodeUser, StoredEndpoint, Transport,
+};
+use crate::domain::field::{FieldProblem, LengthUnit};
+use crate::domain::names::InstanceId;
+use crate::edge::Fields;
+use crate::grpc::convert::statuses::Numbered;
+use crate::grpc::convert::times::timestamp;
+use crate::service::requests::EndpointToSet;
+use crate::service::{Call, Service, ServiceError};
+
+const TLS_OR_PLAINTEXT: FieldProblem =
+    FieldProblem::Malformed { expected: "must be empty if allow_plaintext is set: there is no certificate to check" };
+
+pub(super) async fn set(
+    service: &Service,
+    call: Call,
+    message: wire::SetInstanceEndpointRequest,
+) -> Result<wire::SetInstanceEndpointResponse, ServiceError> {
+    let mut fields = Fields::default();
+    let tenant = fields.tenant(&message.tenant);
+    let instance = fields.take("instance_id", InstanceId::parse(&message.instance_id));
+    let nodes = fields.take("nodes", nodes(&message.nodes));
+    let user = fields.take("user_name", NodeUser::parse(&message.user_name));
+    let password = fields.password("password", message.password);
+    let transport = fields.take("ca_pem", transport(message.ca_pem, message.allow_plaintext));
+    let saves_acl = message.acl_save;
+    let wanted = fields.all(|| {
+        let endpoint = Endpoint { nodes: nodes?, transport: transport?, user: user?, saves_acl };
+        Some(EndpointToSet { instance: instance?, endpoint, password: password? })
+    })?;
+    let endpoint = service.set_instance_endpoint(call, tenant, wanted).await?;
+    Ok(wire::SetInstanceEndpointResponse { endpoint: Some(endpoint.into()) })
+}
+
+pub(super) async fn describe(
+    service: &Service,
+    call: Call,
+    message: wire::DescribeInstanceEndpointRequest,
+) -> Result<wire::DescribeInstanceEndpointResponse, ServiceError> {
+    let mut fields = Fields::default();
+    let tenant = fields.tenant(&message.tenant);
+    let instance = fields.take("instance_id", InstanceId::parse(&message.instance_id));
+    let endpoint = service.describe_instance_endpoint(call, tenant, fields.all(|| instance)?).await?;
+    Ok(wire::DescribeInstanceEndpointResponse { endpoint: endpoint.map(Into::into) })
+}
+
+pub(super) async fn delete(
+    service: &Service,
+    call: Call,
+    message: wire::DeleteInstanceEndpointRequest,
+) -> Result<wire::DeleteInstanceEndpointResponse, ServiceError> {
+    let mut fields = Fields::default();
+    let tenant = fields.tenant(&message.tenant);
+    let instance = fields.take("instance_id", InstanceId::parse(&message.instance_id));
+    service.delete_instance_endpoint(call, tenant, fields.all(|| instance)?).await?;
+    Ok(wire::DeleteInstanceEndpointResponse {})
+}
+
+pub(super) async fn describe_delivery(
+    service: &Service,
+    call: Call,
+    message: wire::DescribeDeliveryRequest,
+) -> Result<wire::DescribeDeliveryResponse, ServiceError> {
+    let mut fields = Fields::default();
+    let tenant = fields.tenant(&message.tenant);
+    let account = fields.account(&message.instance_id, &message.account_name);
+    let delivery = service.describe_delivery(call, tenant, fields.all(|| account)?).await?;
+    Ok(wire::DescribeDeliveryResponse { delivery: delivery.map(Into::into) })
+}
+
+/// The nodes, each named once.
+fn nodes(texts: &[String]) -> Result<Vec<NodeAddress>, FieldProblem> {
+    if texts.is_empty() {
+        return Err(FieldProblem::Missing);
+    }
+    if texts.len() > MAX_NODES {
+        return Err(FieldProblem::TooLong { max: MAX_NODES, found: texts.len(), unit: LengthUnit::Entries });
+    }
+    let mut nodes: Vec<NodeAddress> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let node = NodeAddress::parse(text)?;
+        if nodes.contains(&node) {
+            return Err(FieldProblem::Malformed { expected: "must name each node once" });
+        }
+        nodes.push(node);
+    }
+    Ok(nodes)
+}
+
+fn transport(ca: String, is_plaintext: bool) -> Result<Transport, FieldProblem> {
+    match (ca.len(), is_plaintext) {
+        (0, true) => Ok(Transport::Plaintext),
+        (_, true) => Err(TLS_OR_PLAINTEXT),
+        (0, false) => Ok(Transport::Tls { ca: None }),
+        (found, false) if found > MAX_CA_BYTES => {
+            Err(FieldProblem::TooLong { max: MAX_CA_BYTES, found, unit: LengthUnit::Bytes })
+        }
+        (_, false) => Ok(Transport::Tls { ca: Some(ca) }),
+    }
+}
+
+impl From<StoredEndpoint> for wire::InstanceEndpoint {
+    fn from(StoredEndpoint { endpoint, set_at, .. }: StoredEndpoint) -> Self {
+        let Endpoint { nodes, transport, user, saves_acl } = endpoint;
+        let (ca_pem, allow_plaintext) = match transport {
+            Transport::Tls { ca } => (ca.unwrap_or_default(), false),
+            Transport::Plaintext => (String::new(), true),
+        };
+        Self {
+            nodes: nodes.iter().map(ToString::to_string).collect(),
+            user_name: user.as_str().to_owned(),
+            ca_pem,
+            allow_plaintext,
+            acl_save: saves_acl,
+            set_time: Some(timestamp(set_at)),
+        }
+    }
+}
+
+impl From<DeliveryState> for wire::Delivery {
+    fn from(state: DeliveryState) -> Self {
+        let DeliveryState { version, phase, set_at, due_at, attempts, nodes, reached, failure } = state;
+        Self {
+            version: version.number(),
+            phase: phase.number(),
+            reached_nodes: reached,
+            nodes,
+            failed_attempts: attempts,
+            failure: failure.unwrap_or_default(),
+            set_time: Some(timestamp(set_at)),
+            due_time: due_at.map(timestamp),
+        }
+    }
+}

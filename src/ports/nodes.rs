@@ -1,0 +1,60 @@
+//! The nodes of instances, which keep the passwords of accounts themselves.
+
+use async_trait::async_trait;
+use zeroize::Zeroizing;
+
+use crate::domain::delivery::{Endpoint, NodeAddress, PasswordDigest};
+use crate::domain::names::AccountName;
+
+/// Sets the passwords of accounts on nodes.
+#[async_trait]
+pub trait Nodes: Send + Sync {
+    /// Checks what can be checked of an endpoint without its nodes.
+    ///
+    /// # Errors
+    /// What is wrong with its CAs.
+    fn check(&self, endpoint: &Endpoint) -> Result<(), &'static str>;
+
+    /// Sets passwords of accounts on one node, in their order, and returns what became of each. MUST set those of one
+    /// account at once, so that no client is refused in between, and leave everything else about the account as it is. MUST
+    /// NOT send anything to a node that it can't prove to be the right one, unless the endpoint allows that. Takes a bounded
+    /// time.
+    ///
+    /// # Errors
+    /// What is wrong with the node as a whole.
+    async fn set_passwords(
+        &self,
+        endpoint: &Endpoint,
+        secret: &Zeroizing<String>,
+        node: &NodeAddress,
+        accounts: &[AccountPasswords],
+    ) -> Result<Vec<Result<(), NodeProblem>>, NodeProblem>;
+}
+
+/// The passwords of one account.
+#[derive(Debug)]
+pub struct AccountPasswords {
+    /// The account.
+    pub account: AccountName,
+    /// Whether the other passwords that the node has stay valid.
+    pub keeps_others: bool,
+    /// The passwords, as their digests.
+    pub digests: Vec<PasswordDigest>,
+}
+
+/// Why a node does not have a password. No message contains a password or a digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeProblem {
+    /// It can't be reached, or can't be proven to be the right one.
+    #[error("can't be reached: {0}")]
+    Unreachable(String),
+    /// It did not answer in time.
+    #[error("did not answer in time")]
+    TimedOut,
+    /// It answered with an error.
+    #[error("answered: {0}")]
+    Refused(String),
+    /// It has no such account.
+    #[error("has no user {0}")]
+    NoAccount(AccountName),
+}

@@ -1,0 +1,71 @@
+//! What the delivery of passwords to the nodes of instances needs from the store.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::{Authority, StoreError};
+use crate::domain::delivery::{
+    DeliveryBacklog, DeliveryState, DeliveryStep, DueDelivery, DueInstances, StoredEndpoint,
+};
+use crate::domain::names::{InstanceId, TenantName};
+use crate::domain::subject::SubjectId;
+use crate::domain::time::Timestamp;
+
+/// Endpoints of instances, and the deliveries of their accounts' passwords. The commit of a change adds its delivery.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// Sets the endpoint of an instance, and makes its pending deliveries due. Returns whether the instance exists.
+    async fn set_endpoint(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        endpoint: &StoredEndpoint,
+        authority: &Authority,
+    ) -> Result<bool, StoreError>;
+
+    /// Removes the endpoint of an instance, with its deliveries. Returns whether there was one.
+    async fn delete_endpoint(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        authority: &Authority,
+    ) -> Result<bool, StoreError>;
+
+    /// The endpoint of an instance, if it has one.
+    async fn endpoint(&self, tenant: &TenantName, instance: &InstanceId) -> Result<Option<StoredEndpoint>, StoreError>;
+
+    /// The last delivery of an account's password, if there was one.
+    async fn delivery(&self, subject: SubjectId) -> Result<Option<DeliveryState>, StoreError>;
+
+    /// Instances with deliveries that are due and that nobody delivers at the moment.
+    async fn due_instances(&self, now: Timestamp, most: u32) -> Result<DueInstances, StoreError>;
+
+    /// Leases the endpoint of an instance to a process until a time. MUST return `None` while another lease lasts.
+    async fn lease_endpoint(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        by: Uuid,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<StoredEndpoint>, StoreError>;
+
+    /// Ends the lease of a process.
+    async fn release_endpoint(&self, tenant: &TenantName, instance: &InstanceId, by: Uuid) -> Result<(), StoreError>;
+
+    /// The deliveries of an instance that are due, the longest first.
+    async fn due_deliveries(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<DueDelivery>, StoreError>;
+
+    /// Records what an attempt made of a delivery, if nothing was written to it since it was read and the process still has
+    /// the lease. MUST remove the passwords of a delivery without a further attempt. Returns whether it was recorded.
+    async fn record_delivery(&self, due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Result<bool, StoreError>;
+
+    /// What is not delivered yet, counted up to `most`.
+    async fn delivery_backlog(&self, most: u32) -> Result<DeliveryBacklog, StoreError>;
+}

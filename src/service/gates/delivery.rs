@@ -1,0 +1,278 @@
+//! Delivers the passwords of accounts to the nodes of their instances.
+//!
+//! What is delivered is a state: which passwords are valid on a node, never a difference. So an attempt can be repeated at any
+//! time, and the newest password is all that is left to deliver. First the new password is added on every node, and only when
+//! all have it, those that are not valid any more are removed: at every moment there is one that works on all nodes.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::Gates;
+use super::upkeep::LastFailure;
+use crate::domain::credential::Version;
+use crate::domain::delivery::{
+    DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery, Endpoint, NodeAddress, StoredEndpoint,
+};
+use crate::domain::names::{InstanceId, TenantName};
+use crate::domain::sealed::{SealPurpose, Sealed};
+use crate::domain::subject::SubjectId;
+use crate::domain::time::Timestamp;
+use crate::ports::meter::{Counter, Gauge, NodeOutcome, UpkeepTask};
+use crate::ports::{AccountPasswords, NodeProblem};
+use crate::service::ServiceError;
+
+/// How often to look for deliveries that are due, while an instance has an endpoint.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The same while none has.
+const WITHOUT_ENDPOINTS: Duration = Duration::from_mins(1);
+/// How long a process may deliver to an instance before another one takes over. Longer than a round takes: a node takes five
+/// seconds at most.
+const LEASE: Duration = Duration::from_secs(45);
+/// How many instances a process delivers to at a time.
+const INSTANCES_AT_ONCE: u32 = 8;
+/// How many nodes of an instance are asked at a time.
+const NODES_AT_ONCE: usize = 32;
+/// How many accounts of an instance are delivered in one round.
+const ACCOUNTS_AT_ONCE: u32 = 32;
+/// The first pause after an attempt that failed. Each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How many deliveries are counted in the metrics.
+const COUNTED: u32 = 1000;
+
+/// The deliveries of this process.
+#[derive(Default)]
+pub(super) struct Deliveries {
+    /// Signals that one may be due.
+    wanted: Notify,
+    /// Whether an instance had an endpoint when this process last looked.
+    has_endpoints: AtomicBool,
+}
+
+/// What a round does about an account: the passwords that it has then, and how far their delivery is once all nodes have them.
+struct Plan {
+    due: DueDelivery,
+    passwords: AccountPasswords,
+    then: DeliveryPhase,
+    then_due: Option<Timestamp>,
+}
+
+/// The nodes that an account's passwords did not reach, and why.
+type Problems = Vec<(NodeAddress, NodeProblem)>;
+
+impl Gates {
+    /// Signals that a delivery may be due, if any instance may have an endpoint.
+    pub(super) fn want_delivery(&self) {
+        if self.deliveries.has_endpoints.load(Ordering::Relaxed) {
+            self.deliveries.wanted.notify_one();
+        }
+    }
+
+    /// Signals that an endpoint was set.
+    pub(super) fn endpoint_is_set(&self) {
+        self.deliveries.has_endpoints.store(true, Ordering::Relaxed);
+        self.want_delivery();
+    }
+
+    /// The passwords of a change, sealed for their delivery. Without a pepper key there is no endpoint, and nothing to deliver.
+    pub(in crate::service) fn seal_passwords(
+        &self,
+        subject: SubjectId,
+        version: Version,
+        passwords: &DeliveredPasswords,
+    ) -> Option<Sealed> {
+        let bound = DeliveredPasswords::seal_bound(subject, version);
+        self.ports.pepper.seal(SealPurpose::DeliveredPasswords, &bound, &passwords.to_text())
+    }
+
+    /// Delivers what is due until the service stops. A round that has begun is finished, so that its lease ends with it.
+    pub(super) async fn keep_delivering(&self, failed: impl Fn(&ServiceError)) {
+        // Another process has another one.
+        let by = self.new_id();
+        let mut last = LastFailure::of(UpkeepTask::Delivery);
+        loop {
+            let delivered = self.deliver_due(by).await;
+            let look_again = if let Ok(false) = delivered { WITHOUT_ENDPOINTS } else { LOOK_AGAIN };
+            last.report(&delivered.map(drop), &*self.ports.meter, &failed);
+            let next = async {
+                tokio::select! {
+                    () = self.deliveries.wanted.notified() => {}
+                    () = tokio::time::sleep(look_again) => {}
+                }
+            };
+            if self.watches.stopping.run_until_cancelled(next).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Delivers until nothing is due. Returns whether any instance has an endpoint.
+    async fn deliver_due(&self, by: Uuid) -> Result<bool, ServiceError> {
+        loop {
+            let found = self.ports.store.due_instances(self.now(), INSTANCES_AT_ONCE).await?;
+            let rounds = found.due.iter().map(|(tenant, instance)| self.deliver_to(tenant, instance, by));
+            let rounds = join_all(rounds).await;
+            let is_idle = found.due.is_empty() || self.watches.stopping.is_cancelled();
+            self.deliveries.has_endpoints.store(found.has_endpoints, Ordering::Relaxed);
+            // If one fails, the others have still run.
+            rounds.into_iter().collect::<Result<(), _>>()?;
+            if is_idle {
+                if found.has_endpoints {
+                    self.measure_backlog().await?;
+                }
+                return Ok(found.has_endpoints);
+            }
+        }
+    }
+
+    async fn measure_backlog(&self) -> Result<(), ServiceError> {
+        let backlog = self.ports.store.delivery_backlog(COUNTED).await?;
+        let meter = &self.ports.meter;
+        meter.set(Gauge::DeliveriesPending, backlog.pending.into());
+        meter.set(Gauge::DeliveriesFailing, backlog.failing.into());
+        let oldest = backlog.oldest.map_or(0, |oldest| oldest.as_micros().div_euclid(1_000_000));
+        meter.set(Gauge::OldestDelivery, oldest);
+        Ok(())
+    }
+
+    /// One round for an instance, unless another process is at it.
+    async fn deliver_to(&self, tenant: &TenantName, instance: &InstanceId, by: Uuid) -> Result<(), ServiceError> {
+        let (store, now) = (&self.ports.store, self.now());
+        let Some(leased) = store.lease_endpoint(tenant, instance, by, now, now.after(LEASE)).await? else {
+            return Ok(());
+        };
+        let delivered = self.deliver_round(tenant, instance, &leased, by).await;
+        store.release_endpoint(tenant, instance, by).await?;
+        delivered
+    }
+
+    async fn deliver_round(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        StoredEndpoint { id, endpoint, secret, .. }: &StoredEndpoint,
+        by: Uuid,
+    ) -> Result<(), ServiceError> {
+        let mut plans = Vec::new();
+        for due in self.ports.store.due_deliveries(tenant, instance, self.now(), ACCOUNTS_AT_ONCE).await? {
+            match self.plan(&due) {
+                Ok((passwords, then, then_due)) => plans.push(Plan { due, passwords, then, then_due }),
+                Err(step) => drop(self.ports.store.record_delivery(&due, &step, by).await?),
+            }
+        }
+        let nodes = u32::try_from(endpoint.nodes.len()).unwrap_or(u32::MAX);
+        let secret = match self.ports.pepper.unseal(SealPurpose::NodeCredential, &id.to_string(), secret) {
+            Ok(secret) => secret,
+            Err(problem) => {
+                for Plan { due, .. } in plans {
+                    let step = self.failed(&due, [nodes, 0], format!("the password of the endpoint's user {problem}"));
+                    self.ports.store.record_delivery(&due, &step, by).await?;
+                }
+                return Ok(());
+            }
+        };
+        let (outcomes, passwords): (Vec<_>, Vec<_>) =
+            plans.into_iter().map(|plan| ((plan.due, plan.then, plan.then_due), plan.passwords)).unzip();
+        let problems = self.set_on_nodes(endpoint, &secret, &passwords).await;
+        for ((due, then, then_due), problems) in outcomes.into_iter().zip(problems) {
+            let step = match described(&problems) {
+                None => {
+                    DeliveryStep { phase: then, due_at: then_due, attempts: 0, nodes, reached: nodes, failure: None }
+                }
+                Some(failure) => {
+                    let failed = u32::try_from(problems.len()).unwrap_or(u32::MAX);
+                    self.failed(&due, [nodes, nodes.saturating_sub(failed)], failure)
+                }
+            };
+            self.ports.store.record_delivery(&due, &step, by).await?;
+        }
+        Ok(())
+    }
+
+    /// What to set on each node, and what becomes of the delivery then; or what became of it already.
+    fn plan(&self, due: &DueDelivery) -> Result<(AccountPasswords, DeliveryPhase, Option<Timestamp>), DeliveryStep> {
+        let over = |phase, failure| DeliveryStep { phase, due_at: None, attempts: 0, nodes: 0, reached: 0, failure };
+        let sealed = due.passwords.as_ref().filter(|_| due.current == Some(due.version));
+        let sealed = sealed.ok_or_else(|| over(DeliveryPhase::Superseded, None))?;
+        let bound = DeliveredPasswords::seal_bound(due.subject, due.version);
+        let opened = self.ports.pepper.unseal(SealPurpose::DeliveredPasswords, &bound, sealed);
+        // Its key may come back.
+        let opened = opened.map_err(|problem| self.failed(due, [0, 0], format!("the password {problem}")))?;
+        let DeliveredPasswords { current, previous } = DeliveredPasswords::parse(&opened)
+            .ok_or_else(|| over(DeliveryPhase::Superseded, Some("the password can't be understood".to_owned())))?;
+        let (account, now) = (due.account.clone(), self.now());
+        if due.phase == DeliveryPhase::Adding {
+            let passwords = AccountPasswords { account, keeps_others: true, digests: vec![current] };
+            return Ok((passwords, DeliveryPhase::Settling, Some(now)));
+        }
+        let overlap = due.overlap.filter(|window| window.is_open(now)).zip(previous);
+        let exactly = |digests| AccountPasswords { account, keeps_others: false, digests };
+        Ok(match overlap {
+            Some((window, previous)) => {
+                (exactly(vec![current, previous]), DeliveryPhase::Overlapping, Some(window.end()))
+            }
+            None => (exactly(vec![current]), DeliveryPhase::Done, None),
+        })
+    }
+
+    /// Sets the passwords on all nodes. Returns the problems of each account, in the order of the nodes.
+    async fn set_on_nodes(
+        &self,
+        endpoint: &Endpoint,
+        secret: &Zeroizing<String>,
+        passwords: &[AccountPasswords],
+    ) -> Vec<Problems> {
+        let mut problems: Vec<Problems> = passwords.iter().map(|_| Problems::new()).collect();
+        if passwords.is_empty() {
+            return problems;
+        }
+        for nodes in endpoint.nodes.chunks(NODES_AT_ONCE) {
+            let asked = nodes.iter().map(|node| self.ports.nodes.set_passwords(endpoint, secret, node, passwords));
+            for (node, answer) in nodes.iter().zip(join_all(asked).await) {
+                let outcome = if answer.is_ok() { NodeOutcome::Answered } else { NodeOutcome::Failed };
+                self.ports.meter.count(Counter::NodesAsked(outcome));
+                let of_accounts = answer.unwrap_or_else(|problem| vec![Err(problem); passwords.len()]);
+                for (problems, outcome) in problems.iter_mut().zip(of_accounts) {
+                    problems.extend(outcome.err().map(|problem| (node.clone(), problem)));
+                }
+            }
+        }
+        problems
+    }
+
+    /// An attempt that failed, of which so many nodes were reached.
+    fn failed(&self, due: &DueDelivery, [nodes, reached]: [u32; 2], failure: String) -> DeliveryStep {
+        let attempts = due.attempts.saturating_add(1);
+        DeliveryStep {
+            // What was settled before may no longer be.
+            phase: if due.phase == DeliveryPhase::Overlapping { DeliveryPhase::Settling } else { due.phase },
+            due_at: Some(self.now().after(self.pause_after(attempts))),
+            attempts,
+            nodes,
+            reached,
+            failure: Some(failure),
+        }
+    }
+
+    /// The pause after so many attempts that failed in a row: doubled each time up to a limit, less up to a half at random.
+    fn pause_after(&self, attempts: u32) -> Duration {
+        let doubled = FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
+        let [random] = self.random();
+        doubled.saturating_sub(doubled * u32::from(random) / 512)
+    }
+}
+
+/// The first problem, and how many nodes have others; `None` without one.
+fn described(problems: &Problems) -> Option<String> {
+    let ((node, problem), others) = problems.split_first()?;
+    Some(match others.len() {
+        0 => format!("{node} {problem}"),
+        more => format!("{node} {problem}; and {more} more"),
+    })
+}

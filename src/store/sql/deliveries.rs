@@ -1,0 +1,297 @@
+//! Endpoints of instances, and the deliveries of passwords to their nodes.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::rows::{self, Read};
+use super::{Row, SqlStore, Statement, Step, Transaction, overlaps, sql};
+use crate::domain::credential::Version;
+use crate::domain::delivery::{
+    DeliveryBacklog, DeliveryPhase, DeliveryState, DeliveryStep, DueDelivery, DueInstances, Endpoint, NodeAddress,
+    NodeUser, StoredEndpoint, Transport,
+};
+use crate::domain::names::{AccountName, InstanceId, TenantName};
+use crate::domain::sealed::Sealed;
+use crate::domain::subject::SubjectId;
+use crate::domain::time::Timestamp;
+use crate::ports::StoreError;
+use crate::ports::meter::StoreWork;
+use crate::ports::store::{Authority, Deliveries};
+
+/// How many deliveries that are due are looked at for their instances.
+const LOOKED_AT: u32 = 256;
+
+#[async_trait]
+impl Deliveries for SqlStore {
+    async fn set_endpoint(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        endpoint: &StoredEndpoint,
+        authority: &Authority,
+    ) -> Result<bool, StoreError> {
+        let write = self.write(StoreWork::SetEndpoint).authorized_by(authority);
+        write.run(|transaction| Box::pin(set(transaction, tenant, instance, endpoint))).await
+    }
+
+    async fn delete_endpoint(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        authority: &Authority,
+    ) -> Result<bool, StoreError> {
+        let write = self.write(StoreWork::DeleteEndpoint).authorized_by(authority);
+        write.run(|transaction| Box::pin(delete(transaction, tenant, instance))).await
+    }
+
+    async fn endpoint(&self, tenant: &TenantName, instance: &InstanceId) -> Result<Option<StoredEndpoint>, StoreError> {
+        self.read_first(select_endpoint(tenant, instance)).await?.as_ref().map(endpoint).transpose()
+    }
+
+    async fn delivery(&self, subject: SubjectId) -> Result<Option<DeliveryState>, StoreError> {
+        let select = sql("SELECT version, phase, set_at, due_at, attempts, nodes, reached, failure
+             FROM delivery WHERE subject_id = $1");
+        self.read_first(select.bind(subject)).await?.as_ref().map(state).transpose()
+    }
+
+    async fn due_instances(&self, now: Timestamp, most: u32) -> Result<DueInstances, StoreError> {
+        let due = sql("SELECT d.tenant, d.instance FROM delivery d
+             JOIN endpoint p ON p.tenant = d.tenant AND p.instance = d.instance
+             WHERE d.due_at <= $1 AND p.leased_until <= $1 ORDER BY d.due_at LIMIT $2");
+        let any = sql("SELECT id FROM endpoint ORDER BY id LIMIT 1");
+        let [any, found] = self.read_together([any, due.bind(now).bind(LOOKED_AT)]).await?;
+        let mut due: Vec<(TenantName, InstanceId)> = Vec::new();
+        for row in &found {
+            let tenant = rows::parsed(row, "tenant", |text| TenantName::parse(text).ok())?;
+            let instance = rows::parsed(row, "instance", |text| InstanceId::parse(text).ok())?;
+            if !due.iter().any(|(of, id)| *of == tenant && *id == instance) {
+                due.push((tenant, instance));
+            }
+        }
+        due.truncate(most as usize);
+        Ok(DueInstances { has_endpoints: !any.is_empty(), due })
+    }
+
+    async fn lease_endpoint(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        by: Uuid,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<StoredEndpoint>, StoreError> {
+        self.upkeep(StoreWork::LeaseEndpoint)
+            .run(|transaction| Box::pin(lease(transaction, tenant, instance, by, [now, until])))
+            .await
+    }
+
+    async fn release_endpoint(&self, tenant: &TenantName, instance: &InstanceId, by: Uuid) -> Result<(), StoreError> {
+        let update = sql("UPDATE endpoint SET leased_by = NULL, leased_until = 0
+             WHERE tenant = $1 AND instance = $2 AND leased_by = $3");
+        self.upkeep(StoreWork::ReleaseEndpoint).execute(update.bind(tenant).bind(instance).bind(by)).await.map(drop)
+    }
+
+    async fn due_deliveries(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<DueDelivery>, StoreError> {
+        let select =
+            sql("SELECT d.subject_id, d.version, d.revision, d.secret, d.pepper_key, d.phase, d.attempts, s.name,
+                 c.version AS current_version, c.overlap_started_at, c.overlap_length
+             FROM delivery d JOIN subject s ON s.id = d.subject_id LEFT JOIN credential c ON c.subject_id = s.id
+             WHERE d.tenant = $1 AND d.instance = $2 AND d.due_at <= $3 ORDER BY d.due_at LIMIT $4");
+        let found = self.read(select.bind(tenant).bind(instance).bind(now).bind(most)).await?;
+        found.iter().map(due).collect()
+    }
+
+    async fn record_delivery(&self, due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Result<bool, StoreError> {
+        let update =
+            sql("UPDATE delivery SET revision = revision + 1, phase = $3, due_at = $4, attempts = $5, nodes = $6,
+                 reached = $7, failure = $8,
+                 secret = CASE WHEN $9 = 1 THEN secret END, pepper_key = CASE WHEN $9 = 1 THEN pepper_key END,
+                 pending_since = CASE WHEN $10 = 1 THEN set_at END
+             WHERE subject_id = $1 AND revision = $2 AND EXISTS (
+                 SELECT 1 FROM endpoint p
+                 WHERE p.tenant = delivery.tenant AND p.instance = delivery.instance AND p.leased_by = $11)");
+        let update = update.bind(due.subject).bind(due.revision).bind(step.phase.as_str()).bind(step.due_at);
+        let update = update.bind(step.attempts).bind(step.nodes).bind(step.reached).bind(step.failure.as_ref());
+        let update = update.bind(step.due_at.is_some()).bind(step.phase.is_pending()).bind(by);
+        self.upkeep(StoreWork::RecordDelivery).execute(update).await
+    }
+
+    async fn delivery_backlog(&self, most: u32) -> Result<DeliveryBacklog, StoreError> {
+        let select = sql("SELECT count(*) AS pending, count(CASE WHEN b.attempts > 0 THEN 1 END) AS failing,
+                 min(b.pending_since) AS oldest
+             FROM (SELECT attempts, pending_since FROM delivery WHERE pending_since IS NOT NULL
+                 ORDER BY pending_since LIMIT $1) b");
+        let Some(row) = self.read_first(select.bind(most)).await? else { return Ok(DeliveryBacklog::default()) };
+        Ok(DeliveryBacklog {
+            pending: rows::saturating(row.integer("pending")?),
+            failing: rows::saturating(row.integer("failing")?),
+            oldest: row.optional_integer("oldest")?.map(Timestamp::from_micros),
+        })
+    }
+}
+
+/// Adds the delivery of a change, if its subject's instance has an endpoint. It takes the place of the one before.
+pub(super) fn step(subject: SubjectId, version: Version, passwords: &Sealed, at: Timestamp) -> Step {
+    Step::change(
+        "INSERT INTO delivery (subject_id, tenant, instance, version, phase, secret, pepper_key, set_at, pending_since, due_at)
+         SELECT s.id, s.tenant, s.instance, CAST($2 AS BIGINT), $3, $4, $5, CAST($6 AS BIGINT), CAST($6 AS BIGINT),
+             CAST($6 AS BIGINT)
+         FROM subject s WHERE s.id = $1 AND (
+             SELECT count(*) FROM endpoint p WHERE p.tenant = s.tenant AND p.instance = s.instance) > 0",
+    )
+    .then(
+        " ON CONFLICT (subject_id) DO UPDATE SET version = excluded.version, revision = delivery.revision + 1,
+             phase = excluded.phase, secret = excluded.secret, pepper_key = excluded.pepper_key, set_at = excluded.set_at,
+             pending_since = excluded.pending_since, due_at = excluded.due_at, attempts = 0, nodes = 0, reached = 0,
+             failure = NULL",
+    )
+    .bind(subject)
+    .bind(version)
+    .bind(DeliveryPhase::Adding.as_str())
+    .bind(passwords.expose())
+    .bind(passwords.key())
+    .bind(at)
+}
+
+/// Makes the delivery of an account due whose overlap has changed, in the same transaction.
+pub(super) async fn look_again(transaction: &mut dyn Transaction, subject: SubjectId) -> Result<(), StoreError> {
+    let update =
+        sql("UPDATE delivery SET due_at = 0, revision = revision + 1 WHERE subject_id = $1 AND due_at IS NOT NULL");
+    transaction.execute(update.bind(subject)).await.map(drop)
+}
+
+fn select_endpoint(tenant: &TenantName, instance: &InstanceId) -> Statement {
+    sql("SELECT id, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at, leased_until
+         FROM endpoint WHERE tenant = $1 AND instance = $2")
+    .bind(tenant)
+    .bind(instance)
+}
+
+async fn set(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    instance: &InstanceId,
+    StoredEndpoint { id, endpoint, secret, set_at }: &StoredEndpoint,
+) -> Result<bool, StoreError> {
+    let Endpoint { nodes, transport, user, saves_acl } = endpoint;
+    let nodes = rows::to_json(&nodes.iter().map(NodeAddress::as_str).collect::<Vec<_>>())?;
+    let ca = match transport {
+        Transport::Tls { ca } => ca.as_deref(),
+        Transport::Plaintext => None,
+    };
+    // A lease that lasts stays, so that no other process delivers meanwhile.
+    let upsert = sql("INSERT INTO endpoint
+             (id, tenant, instance, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at)
+         SELECT $1, i.tenant, i.id, $4, $5, CAST($6 AS BIGINT), $7, CAST($8 AS BIGINT), $9, $10, CAST($11 AS BIGINT)
+         FROM instance i WHERE i.tenant = $2 AND i.id = $3
+         ON CONFLICT (tenant, instance) DO UPDATE SET id = excluded.id, nodes = excluded.nodes, ca = excluded.ca,
+             plaintext = excluded.plaintext, user_name = excluded.user_name, saves_acl = excluded.saves_acl,
+             secret = excluded.secret, pepper_key = excluded.pepper_key, set_at = excluded.set_at");
+    let upsert = upsert.bind(*id).bind(tenant).bind(instance).bind(nodes).bind(ca);
+    let upsert = upsert.bind(*transport == Transport::Plaintext).bind(user.as_str()).bind(*saves_acl);
+    let upsert = upsert.bind(secret.expose()).bind(secret.key()).bind(*set_at);
+    if transaction.execute(upsert).await? == 0 {
+        return Ok(false);
+    }
+    let due = sql("UPDATE delivery SET due_at = 0, revision = revision + 1
+         WHERE tenant = $1 AND instance = $2 AND due_at IS NOT NULL");
+    transaction.execute(due.bind(tenant).bind(instance)).await?;
+    Ok(true)
+}
+
+async fn delete(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    instance: &InstanceId,
+) -> Result<bool, StoreError> {
+    let endpoint = sql("DELETE FROM endpoint WHERE tenant = $1 AND instance = $2");
+    let deleted = transaction.execute(endpoint.bind(tenant).bind(instance)).await?;
+    let deliveries = sql("DELETE FROM delivery WHERE tenant = $1 AND instance = $2");
+    transaction.execute(deliveries.bind(tenant).bind(instance)).await?;
+    Ok(deleted > 0)
+}
+
+async fn lease(
+    transaction: &mut dyn Transaction,
+    tenant: &TenantName,
+    instance: &InstanceId,
+    by: Uuid,
+    [now, until]: [Timestamp; 2],
+) -> Result<Option<StoredEndpoint>, StoreError> {
+    let take = sql("UPDATE endpoint SET leased_by = $3, leased_until = $4
+         WHERE tenant = $1 AND instance = $2 AND leased_until <= $5");
+    if transaction.execute(take.bind(tenant).bind(instance).bind(by).bind(until).bind(now)).await? == 0 {
+        return Ok(None);
+    }
+    transaction.fetch_first(select_endpoint(tenant, instance)).await?.as_ref().map(endpoint).transpose()
+}
+
+/// Reads an endpoint from a row with all columns.
+pub(super) fn endpoint(row: &Row) -> Read<StoredEndpoint> {
+    row.integer("leased_until")?;
+    let nodes = rows::parsed(row, "nodes", |text| {
+        let texts: Vec<String> = serde_json::from_str(text).ok()?;
+        texts.iter().map(|text| NodeAddress::parse(text).ok()).collect::<Option<Vec<_>>>()
+    })?;
+    let ca = row.optional_text("ca")?.map(str::to_owned);
+    let transport = if flag(row, "plaintext")? { Transport::Plaintext } else { Transport::Tls { ca } };
+    let user = rows::parsed(row, "user_name", |text| NodeUser::parse(text).ok())?;
+    Ok(StoredEndpoint {
+        id: rows::uuid(row, "id")?,
+        endpoint: Endpoint { nodes, transport, user, saves_acl: flag(row, "saves_acl")? },
+        secret: rows::secret(row)?,
+        set_at: rows::time(row, "set_at")?,
+    })
+}
+
+/// Reads the state of a delivery from a row with all columns.
+pub(super) fn state(row: &Row) -> Read<DeliveryState> {
+    Ok(DeliveryState {
+        version: rows::version(row, "version")?,
+        phase: phase(row)?,
+        set_at: rows::time(row, "set_at")?,
+        due_at: row.optional_integer("due_at")?.map(Timestamp::from_micros),
+        attempts: rows::saturating(row.integer("attempts")?),
+        nodes: rows::saturating(row.integer("nodes")?),
+        reached: rows::saturating(row.integer("reached")?),
+        failure: row.optional_text("failure")?.map(str::to_owned),
+    })
+}
+
+/// The passwords of a delivery, unless they were removed.
+pub(super) fn passwords(row: &Row) -> Read<Option<Sealed>> {
+    row.optional_text("secret")?.map(|_| rows::secret(row)).transpose()
+}
+
+fn due(row: &Row) -> Read<DueDelivery> {
+    let current = row.optional_integer("current_version")?;
+    Ok(DueDelivery {
+        subject: SubjectId(rows::uuid(row, "subject_id")?),
+        account: rows::parsed(row, "name", |text| AccountName::parse(text).ok())?,
+        version: rows::version(row, "version")?,
+        revision: row.integer("revision")?,
+        passwords: passwords(row)?,
+        phase: phase(row)?,
+        attempts: rows::saturating(row.integer("attempts")?),
+        current: current.map(|_| rows::version(row, "current_version")).transpose()?,
+        overlap: overlaps::window(row)?,
+    })
+}
+
+fn phase(row: &Row) -> Read<DeliveryPhase> {
+    rows::parsed(row, "phase", DeliveryPhase::of)
+}
+
+fn flag(row: &Row, column: &'static str) -> Read<bool> {
+    match row.integer(column)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(rows::damaged(column)),
+    }
+}

@@ -1,0 +1,48 @@
+-- Where the passwords of an instance's accounts are delivered: its nodes as a JSON list, the PEM of the CAs (NULL: the public
+-- ones), and the user that sets them, whose password `secret` is sealed under the key `pepper_key` of the pepper. `id` is
+-- another one each time that an endpoint is set. Until `leased_until`, only the process `leased_by` delivers there.
+CREATE TABLE endpoint (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    tenant       TEXT    NOT NULL,
+    instance     TEXT    NOT NULL,
+    nodes        TEXT    NOT NULL,
+    ca           TEXT,
+    plaintext    INTEGER NOT NULL,
+    user_name    TEXT    NOT NULL,
+    saves_acl    INTEGER NOT NULL,
+    secret       TEXT    NOT NULL,
+    pepper_key   TEXT    NOT NULL,
+    set_at       INTEGER NOT NULL,
+    leased_by    TEXT,
+    leased_until INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (tenant, instance),
+    FOREIGN KEY (tenant, instance) REFERENCES instance (tenant, id)
+) STRICT;
+CREATE INDEX endpoint_pepper ON endpoint (pepper_key, id);
+
+-- The last password of an account that is, or was, to be delivered. `secret` holds the SHA-256 of it and of the one before,
+-- sealed under the key `pepper_key`, and is NULL once they are not needed any more. `due_at` is when the next attempt is due, NULL if
+-- none is; `pending_since` is when the password was set, NULL once it is delivered. `revision` grows with each write.
+CREATE TABLE delivery (
+    subject_id    TEXT    NOT NULL PRIMARY KEY REFERENCES subject (id) ON DELETE CASCADE,
+    tenant        TEXT    NOT NULL,
+    instance      TEXT    NOT NULL,
+    version       INTEGER NOT NULL CHECK (version >= 1),
+    revision      INTEGER NOT NULL DEFAULT 0,
+    phase         TEXT    NOT NULL,
+    secret        TEXT,
+    pepper_key    TEXT    CHECK ((pepper_key IS NULL) = (secret IS NULL)),
+    set_at        INTEGER NOT NULL,
+    pending_since INTEGER,
+    due_at        INTEGER,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    nodes         INTEGER NOT NULL DEFAULT 0,
+    reached       INTEGER NOT NULL DEFAULT 0,
+    failure       TEXT
+) STRICT;
+CREATE INDEX delivery_due ON delivery (due_at);
+CREATE INDEX delivery_instance ON delivery (tenant, instance, due_at);
+CREATE INDEX delivery_pending ON delivery (pending_since);
+CREATE INDEX delivery_pepper ON delivery (pepper_key, subject_id);
+
+PRAGMA user_version = 10;

@@ -1,0 +1,80 @@
+//! Passwords on their way to a Redis server: they survive a kill, and leave no trace.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use credentiald::domain::delivery::PasswordDigest;
+use credentiald::domain::password::Password;
+use serde_json::{Value, json};
+
+use super::installation::{Installation, write_secretly};
+use super::secrets::{PART_OF_A_PASSWORD, PART_OF_A_TOKEN, Secrets, Seen};
+use super::serving::PATIENCE;
+use super::tenant::{Acme, token};
+use crate::support::redis::{ADMIN_PASSWORD, Node};
+
+const FIRST: &str = "Rk7vQz2mXw9tLp4";
+const SECOND: &str = "Wy6JxDk2Pf9uTc3";
+
+async fn delivered(acme: &Acme, is_wanted: impl Fn(&Value) -> bool) {
+    let account = json!({ "instance_id": "r-1", "account_name": "app" });
+    let start = Instant::now();
+    loop {
+        let delivery = &acme.root.ok("DescribeDelivery", account.clone()).await["delivery"];
+        if is_wanted(delivery) {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{delivery}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_leaves_a_delivery_to_the_next_and_no_trace_of_a_password() {
+    let (installation, mut node) = (Installation::new(), Node::start(FIRST));
+    write_secretly(&installation.path("ring"), installation.run(&["pepper", "new-key"]).printed());
+    let settings = ["--pepper-keys-file=ring", "--log-level=trace", "--log-calls=all"];
+    let (mut serving, acme) = installation.acme(&settings).await;
+    let operator = json!({ "caller_kind": "CALLER_KIND_OPERATOR", "caller_name": "jane" });
+    let operator = token(&acme.operator, operator).await;
+    acme.root.ok("CreateInstance", json!({ "instance_id": "r-1" })).await;
+    let (address, listens) = (node.address(), serving.address.to_string());
+    let set = ["set-instance-endpoint", "--tenant=acme", "--instance-id=r-1", "--node", &address, "--user-name=admin"];
+    let set = [&set[..], &["--allow-plaintext=true", "--acl-save=true", "--password-stdin"]].concat();
+    let printed = installation.admin(&listens, &operator, &set, ADMIN_PASSWORD).printed();
+    assert!(printed.contains(&address), "{printed}");
+    let app = json!({ "instance_id": "r-1", "account_name": "app", "password": FIRST });
+    acme.root.ok("CreateInstanceAccount", app).await;
+    delivered(&acme, |delivery| delivery["phase"] == "DELIVERY_PHASE_DONE").await;
+
+    node.kill();
+    let change = json!({ "instance_id": "r-1", "account_name": "app", "old_account_password": FIRST,
+        "new_account_password": SECOND });
+    let seen = Seen::default();
+    assert_eq!(seen.call(&acme.root, "ModifyAccountPassword", change).await.reason(), "OK");
+    delivered(&acme, |delivery| !delivery["failure"].is_null()).await;
+    seen.files(&installation.data());
+    serving.kill();
+    seen.add("log of the first", serving.log());
+    node.run();
+    assert_eq!(node.taken(&[FIRST, SECOND]), [FIRST]);
+
+    let serving = installation.serve(&settings).await;
+    let acme = acme.at(serving.address);
+    delivered(&acme, |delivery| delivery["version"] == "2" && delivery["phase"] == "DELIVERY_PHASE_DONE").await;
+    assert_eq!(node.taken(&[FIRST, SECOND]), [SECOND]);
+    let named = ["describe-instance-endpoint", "--tenant=acme", "--instance-id=r-1"];
+    let described = installation.admin(&serving.address.to_string(), &operator, &named, "").printed();
+    seen.files(&installation.data());
+    seen.add("endpoint", described);
+    seen.add("log", serving.stop().await);
+    let mut secrets = Secrets::new();
+    for password in [FIRST, SECOND, ADMIN_PASSWORD] {
+        secrets.add(password, PART_OF_A_PASSWORD);
+        let digest = PasswordDigest::of(&Password::parse(password.to_owned()).unwrap());
+        secrets.add(digest.expose(), PART_OF_A_TOKEN);
+    }
+    for (place, bytes) in seen.all() {
+        assert_eq!(secrets.found_in(&bytes), BTreeSet::new(), "in {place}");
+    }
+}

@@ -1,0 +1,286 @@
+//! Passwords of instance accounts on real Redis servers.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::certificates::Authority;
+use crate::support::clock::MovedClock;
+use crate::support::redis::{ADMIN_PASSWORD, Connection, Node};
+use crate::support::serving::PATIENCE;
+use crate::support::{Setup, World};
+
+const FIRST: &str = "First-Redis-12";
+const SECOND: &str = "Second-Redis-23";
+const THIRD: &str = "Third-Redis-34";
+const ALL: [&str; 3] = [FIRST, SECOND, THIRD];
+/// A ring of one key.
+const RING: &str = "2026:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+fn setup() -> Setup {
+    Setup::default().with("pepper.keys", RING)
+}
+
+/// A world with the account `app` of the instance `r-1`, whose password is the first.
+async fn world(setup: Setup) -> World {
+    let world = setup.start().await;
+    world.instance_account("r-1", "app", FIRST).await;
+    world
+}
+
+fn endpoint(nodes: &[&Node]) -> Value {
+    let nodes: Vec<_> = nodes.iter().map(|node| node.address()).collect();
+    json!({ "tenant": "acme", "instance_id": "r-1", "nodes": nodes, "user_name": "admin", "password": ADMIN_PASSWORD,
+        "allow_plaintext": true })
+}
+
+async fn deliver_to(world: &World, nodes: &[&Node]) {
+    world.operator.ok("SetInstanceEndpoint", endpoint(nodes)).await;
+}
+
+async fn change(world: &World, old: &str, new: &str) {
+    let request = json!({ "instance_id": "r-1", "account_name": "app",
+        "old_account_password": old, "new_account_password": new });
+    world.root.ok("ModifyAccountPassword", request).await;
+}
+
+async fn delivery(world: &World) -> Value {
+    let account = json!({ "instance_id": "r-1", "account_name": "app" });
+    world.root.ok("DescribeDelivery", account).await["delivery"].clone()
+}
+
+/// Waits until the delivery is as wanted.
+async fn delivered(world: &World, is_wanted: impl Fn(&Value) -> bool) -> Value {
+    let start = Instant::now();
+    loop {
+        let delivery = delivery(world).await;
+        if is_wanted(&delivery) {
+            return delivery;
+        }
+        assert!(start.elapsed() < PATIENCE, "{delivery}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn in_phase(world: &World, version: &str, phase: &str) -> Value {
+    delivered(world, |delivery| {
+        delivery["version"] == version && delivery["phase"] == format!("DELIVERY_PHASE_{phase}")
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_new_password_is_on_every_node_and_the_old_one_on_none() {
+    let nodes = [Node::start(FIRST), Node::start(FIRST)];
+    let world = world(setup()).await;
+    assert_eq!(delivery(&world).await, Value::Null);
+    change(&world, FIRST, SECOND).await;
+    assert_eq!(delivery(&world).await, Value::Null, "without an endpoint nothing is delivered");
+    change(&world, SECOND, FIRST).await;
+
+    let mut saving = endpoint(&[&nodes[0], &nodes[1]]);
+    saving["acl_save"] = json!(true);
+    world.operator.ok("SetInstanceEndpoint", saving).await;
+    let mut connected = Connection::to(&nodes[0]);
+    assert_eq!(connected.command(&["AUTH", "app", FIRST]), "+OK\r\n");
+
+    change(&world, FIRST, SECOND).await;
+    let done = in_phase(&world, "4", "DONE").await;
+    assert_eq!((&done["reached_nodes"], &done["nodes"]), (&json!(2), &json!(2)), "{done}");
+    for node in &nodes {
+        assert_eq!(node.taken(&ALL), [SECOND]);
+        assert!(!node.users().contains(SECOND) && node.users().contains("~app:*"), "{}", node.users());
+        assert!(node.users().matches("user app on").count() == 1 && node.users().matches('#').count() == 2);
+    }
+    assert_eq!(connected.command(&["SET", "app:1", "x"]), "+OK\r\n", "who is connected stays so");
+
+    world
+        .root
+        .ok(
+            "ResetAccountPassword",
+            json!({ "instance_id": "r-1", "account_name": "app",
+        "account_password": THIRD }),
+        )
+        .await;
+    in_phase(&world, "5", "DONE").await;
+    assert!(nodes.iter().all(|node| node.taken(&ALL) == [THIRD]));
+}
+
+#[tokio::test]
+async fn during_an_overlap_both_passwords_are_on_every_node() {
+    let (clock, nodes) = (MovedClock::default(), [Node::start(FIRST), Node::start(FIRST)]);
+    let world = world(setup().by(&clock)).await;
+    deliver_to(&world, &[&nodes[0], &nodes[1]]).await;
+    let subject = json!({ "instance_account": { "instance_id": "r-1", "account_name": "app" } });
+    world.root.ok("SetPasswordOverlap", json!({ "subject": subject, "overlap_seconds": 3600 })).await;
+    let taken = || nodes.iter().map(|node| node.taken(&ALL)).collect::<Vec<_>>();
+
+    change(&world, FIRST, SECOND).await;
+    in_phase(&world, "2", "OVERLAPPING").await;
+    assert_eq!(taken(), [[FIRST, SECOND], [FIRST, SECOND]]);
+    change(&world, SECOND, THIRD).await;
+    in_phase(&world, "3", "OVERLAPPING").await;
+    assert_eq!(taken(), [[SECOND, THIRD], [SECOND, THIRD]]);
+    clock.forward(Duration::from_hours(1));
+    in_phase(&world, "3", "DONE").await;
+    assert_eq!(taken(), [[THIRD], [THIRD]]);
+
+    change(&world, THIRD, FIRST).await;
+    in_phase(&world, "4", "OVERLAPPING").await;
+    assert_eq!(taken(), [[FIRST, THIRD], [FIRST, THIRD]]);
+    world.root.ok("EndPasswordOverlap", json!({ "subject": subject })).await;
+    in_phase(&world, "4", "DONE").await;
+    assert_eq!(taken(), [[FIRST], [FIRST]]);
+}
+
+#[tokio::test]
+async fn while_a_node_is_down_the_old_password_stays_on_the_others() {
+    let mut nodes = [Node::start(FIRST), Node::start(FIRST)];
+    let world = world(setup()).await;
+    deliver_to(&world, &[&nodes[0], &nodes[1]]).await;
+    nodes[1].kill();
+    change(&world, FIRST, SECOND).await;
+    let pending = delivered(&world, |delivery| delivery["failed_attempts"].as_u64() >= Some(1)).await;
+    let failure = pending["failure"].as_str().unwrap();
+    assert!(failure.starts_with(&format!("{} can't be reached: ", nodes[1].address())), "{failure}");
+    assert_eq!((&pending["phase"], &pending["reached_nodes"]), (&json!("DELIVERY_PHASE_ADDING"), &json!(1)));
+    assert_eq!(nodes[0].taken(&ALL), [FIRST, SECOND]);
+
+    nodes[1].run();
+    assert_eq!(nodes[1].taken(&ALL), [FIRST]);
+    let done = in_phase(&world, "2", "DONE").await;
+    assert_eq!((&done["reached_nodes"], &done["failure"]), (&json!(2), &Value::Null));
+    assert!(nodes.iter().all(|node| node.taken(&ALL) == [SECOND]));
+
+    // The operator decides to do without a node.
+    nodes[0].kill();
+    change(&world, SECOND, THIRD).await;
+    delivered(&world, |delivery| delivery["failed_attempts"].as_u64() >= Some(1)).await;
+    assert_eq!(nodes[1].taken(&ALL), [SECOND, THIRD]);
+    deliver_to(&world, &[&nodes[1]]).await;
+    in_phase(&world, "3", "DONE").await;
+    assert_eq!(nodes[1].taken(&ALL), [THIRD]);
+}
+
+#[tokio::test]
+async fn a_first_password_is_delivered_too() {
+    let node = Node::start(FIRST);
+    let world = setup().start().await;
+    world.root.ok("CreateInstance", json!({ "instance_id": "r-1" })).await;
+    deliver_to(&world, &[&node]).await;
+    world
+        .root
+        .ok("CreateInstanceAccount", json!({ "instance_id": "r-1", "account_name": "app", "password": SECOND }))
+        .await;
+    in_phase(&world, "1", "DONE").await;
+    assert_eq!(node.taken(&ALL), [SECOND]);
+}
+
+#[tokio::test]
+async fn another_process_delivers_what_one_has_left() {
+    let mut node = Node::start(FIRST);
+    let world = world(setup()).await;
+    deliver_to(&world, &[&node]).await;
+    node.kill();
+    change(&world, FIRST, SECOND).await;
+    delivered(&world, |delivery| delivery["failed_attempts"].as_u64() >= Some(1)).await;
+    let world = world.restart_with(&[("pepper.keys", RING)]).await;
+    node.run();
+    in_phase(&world, "2", "DONE").await;
+    assert_eq!(node.taken(&ALL), [SECOND]);
+}
+
+#[tokio::test]
+async fn a_node_says_what_is_wrong() {
+    let node = Node::start(FIRST);
+    let world = world(setup()).await;
+    world
+        .root
+        .ok("CreateInstanceAccount", json!({ "instance_id": "r-1", "account_name": "other", "password": FIRST }))
+        .await;
+    let mut wrong = endpoint(&[&node]);
+    wrong["password"] = json!("wrong");
+    world.operator.ok("SetInstanceEndpoint", wrong).await;
+    let failing = async |name: &str, words: &str| {
+        let reset = json!({ "instance_id": "r-1", "account_name": name, "account_password": SECOND });
+        world.root.ok("ResetAccountPassword", reset).await;
+        let start = Instant::now();
+        loop {
+            let account = json!({ "instance_id": "r-1", "account_name": name });
+            let delivery = world.root.ok("DescribeDelivery", account).await["delivery"].clone();
+            if delivery["failure"].as_str().is_some_and(|failure| failure.ends_with(words)) {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "{delivery}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    failing("app", "answered: WRONGPASS invalid username-password pair or user is disabled.").await;
+    let mut encrypted = endpoint(&[&node]);
+    encrypted["allow_plaintext"] = json!(false);
+    world.operator.ok("SetInstanceEndpoint", encrypted).await;
+    // It waits for a command, and reads none.
+    failing("app", "did not answer in time").await;
+    deliver_to(&world, &[&node]).await;
+    failing("other", "has no user other").await;
+    assert_eq!(node.taken(&ALL), [SECOND], "the others are delivered");
+}
+
+#[tokio::test]
+async fn a_node_is_reached_over_tls_if_its_certificate_is_right() {
+    let authority = Authority::new("of the nodes");
+    let leaf = authority.server(&["127.0.0.1"]);
+    let node = Node::start_with(FIRST, |directory| {
+        for (name, text) in [("node.pem", &leaf.certificate), ("node.key", &leaf.key), ("ca.pem", &authority.pem())] {
+            std::fs::write(directory.join(name), text).unwrap();
+        }
+        let tls = ["--tls-cert-file", "node.pem", "--tls-key-file", "node.key", "--tls-ca-cert-file", "ca.pem"];
+        tls.into_iter().chain(["--tls-auth-clients", "no"]).map(str::to_owned).collect()
+    });
+    let world = world(setup()).await;
+    let mut encrypted = endpoint(&[&node]);
+    encrypted["allow_plaintext"] = json!(false);
+    encrypted["ca_pem"] = json!(Authority::new("another").pem());
+    world.operator.ok("SetInstanceEndpoint", encrypted.clone()).await;
+    change(&world, FIRST, SECOND).await;
+    let failed = delivered(&world, |delivery| !delivery["failure"].is_null()).await;
+    assert!(failed["failure"].as_str().unwrap().contains("invalid peer certificate: UnknownIssuer"), "{failed}");
+    encrypted["ca_pem"] = json!(authority.pem());
+    world.operator.ok("SetInstanceEndpoint", encrypted).await;
+    in_phase(&world, "2", "DONE").await;
+}
+
+#[tokio::test]
+async fn an_endpoint_is_for_operators_and_described_without_its_password() {
+    let node = Node::start(FIRST);
+    let world = world(setup()).await;
+    let named = json!({ "tenant": "acme", "instance_id": "r-1" });
+    world.root.err("SetInstanceEndpoint", endpoint(&[&node]), "ACCESS_DENIED").await;
+    assert_eq!(world.root.ok("DescribeInstanceEndpoint", named.clone()).await["endpoint"], Value::Null);
+    deliver_to(&world, &[&node]).await;
+    let described = world.root.ok("DescribeInstanceEndpoint", named.clone()).await["endpoint"].clone();
+    assert_eq!((&described["nodes"], &described["user_name"]), (&json!([node.address()]), &json!("admin")));
+    assert!(!described.to_string().contains(ADMIN_PASSWORD), "{described}");
+    world.root.err("DeleteInstanceEndpoint", named.clone(), "ACCESS_DENIED").await;
+    world.operator.ok("DeleteInstanceEndpoint", named.clone()).await;
+    assert_eq!(world.root.ok("DescribeInstanceEndpoint", named).await["endpoint"], Value::Null);
+    change(&world, FIRST, SECOND).await;
+    assert_eq!((delivery(&world).await, node.taken(&ALL)), (Value::Null, vec![FIRST]));
+
+    let mut elsewhere = endpoint(&[&node]);
+    elsewhere["instance_id"] = json!("r-2");
+    world.operator.err("SetInstanceEndpoint", elsewhere, "INSTANCE_NOT_FOUND").await;
+    let bad = json!({ "tenant": "acme", "instance_id": "r-1", "nodes": ["a:1", "a:1"], "user_name": "a b",
+        "ca_pem": "x", "allow_plaintext": true });
+    let refused = world.operator.err("SetInstanceEndpoint", bad, "INVALID_FIELD").await;
+    let fields: Vec<_> = refused.violations().into_iter().map(|violation| violation.field).collect();
+    assert_eq!(fields, ["nodes", "user_name", "password", "ca_pem"]);
+    let mut without_ca = endpoint(&[&node]);
+    without_ca["allow_plaintext"] = json!(false);
+    without_ca["ca_pem"] = json!("no PEM");
+    world.operator.err("SetInstanceEndpoint", without_ca, "INVALID_FIELD").await;
+
+    let without_pepper = World::start().await;
+    without_pepper.root.ok("CreateInstance", json!({ "instance_id": "r-1" })).await;
+    without_pepper.operator.err("SetInstanceEndpoint", endpoint(&[&node]), "INVALID_FIELD").await;
+}

@@ -1,0 +1,159 @@
+//! Endpoints of instances, and the deliveries of passwords to their nodes.
+
+use credentiald::domain::delivery::{
+    DeliveryBacklog, DeliveryPhase, DeliveryStep, DueDelivery, DueInstances, StoredEndpoint,
+};
+use credentiald::domain::names::TenantName;
+use credentiald::domain::subject::SubjectId;
+use credentiald::domain::time::{Timestamp, minutes};
+use credentiald::ports::Store;
+use credentiald::ports::store::Deletion;
+use uuid::Uuid;
+
+use super::backend::Backend;
+use super::values::*;
+
+const ALICE: Uuid = Uuid::from_u128(1);
+const BOB: Uuid = Uuid::from_u128(2);
+
+/// The tenant `acme` with the account `app` of `r-1`, which has an endpoint.
+async fn with_endpoint(store: &dyn Store) -> (TenantName, SubjectId, StoredEndpoint) {
+    let acme = add_tenant(store, "acme").await;
+    add_instance(store, &acme, "r-1").await;
+    let app = add_subject_with_password(store, &acme, account("r-1", "app")).await;
+    let endpoint = endpoint(2);
+    assert!(store.set_endpoint(&acme, &instance_id("r-1"), &endpoint, &authority()).await.unwrap());
+    (acme, app.id, endpoint)
+}
+
+async fn change_to_deliver(store: &dyn Store, app: SubjectId, expected: u64, now: i64) {
+    let mut commit = change(app, Some(expected));
+    commit.at = at(now);
+    commit.deliver = Some(secret("b", &format!("passwords{expected}")));
+    store.commit(&commit).await.unwrap();
+}
+
+async fn due(store: &dyn Store, acme: &TenantName, now: Timestamp) -> Vec<DueDelivery> {
+    store.due_deliveries(acme, &instance_id("r-1"), now, 10).await.unwrap()
+}
+
+fn step(phase: DeliveryPhase, due_at: Option<i64>) -> DeliveryStep {
+    DeliveryStep { phase, due_at: due_at.map(at), attempts: 0, nodes: 2, reached: 2, failure: None }
+}
+
+pub async fn an_endpoint_is_read_back_and_replaced_and_removed(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (acme, app, first) = with_endpoint(&*store).await;
+    let (one, other) = (instance_id("r-1"), instance_id("r-2"));
+    let found = async || store.endpoint(&acme, &one).await.unwrap();
+    assert_eq!((found().await, store.endpoint(&acme, &other).await.unwrap()), (Some(first), None));
+    assert!(!store.set_endpoint(&acme, &other, &endpoint(1), &authority()).await.unwrap());
+
+    let events = backend.audit_events().await.len();
+    let second = endpoint(3);
+    assert!(store.set_endpoint(&acme, &one, &second, &authority()).await.unwrap());
+    assert_eq!((found().await, backend.audit_events().await.len()), (Some(second), events + 1));
+    change_to_deliver(&*store, app, 1, 10).await;
+    assert!(store.delete_endpoint(&acme, &one, &authority()).await.unwrap());
+    assert!(!store.delete_endpoint(&acme, &one, &authority()).await.unwrap());
+    assert_eq!((found().await, store.delivery(app).await.unwrap()), (None, None));
+    assert_eq!(store.due_instances(at(99), 9).await.unwrap(), DueInstances::default());
+
+    // An instance takes its endpoint along, where it may be deleted.
+    assert!(store.set_endpoint(&acme, &one, &endpoint(1), &authority()).await.unwrap());
+    let delete = async || store.delete_instance(&acme, &one, &authority()).await.unwrap();
+    assert_eq!((delete().await, found().await.is_some()), (Deletion::NotEmpty, true));
+    store.delete_subject(&acme, &account("r-1", "app"), &authority()).await.unwrap();
+    assert_eq!((delete().await, found().await), (Deletion::Deleted, None));
+}
+
+pub async fn a_change_and_its_delivery_are_one_and_the_newest_takes_the_place(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (acme, app, _) = with_endpoint(&*store).await;
+    assert_eq!(store.due_instances(at(99), 9).await.unwrap(), DueInstances { has_endpoints: true, due: vec![] });
+    let mut stale = change(app, Some(7));
+    stale.deliver = Some(secret("b", "stale"));
+    store.commit(&stale).await.unwrap();
+    assert_eq!(store.delivery(app).await.unwrap(), None);
+
+    change_to_deliver(&*store, app, 1, 10).await;
+    let first = due(&*store, &acme, at(10)).await.remove(0);
+    assert_eq!((first.version, first.phase, first.current), (version(2), DeliveryPhase::Adding, Some(version(2))));
+    assert_eq!((first.passwords.clone(), first.account.as_str()), (Some(secret("b", "passwords1")), "app"));
+    change_to_deliver(&*store, app, 2, 20).await;
+    assert_eq!(due(&*store, &acme, at(19)).await, []);
+    let second = due(&*store, &acme, at(20)).await.remove(0);
+    assert_eq!((second.version, second.passwords), (version(3), Some(secret("b", "passwords2"))));
+    let found = store.due_instances(at(20), 9).await.unwrap().due;
+    assert_eq!(found, [(acme.clone(), instance_id("r-1"))]);
+    let backlog = store.delivery_backlog(9).await.unwrap();
+    assert_eq!(backlog, DeliveryBacklog { pending: 1, failing: 0, oldest: Some(at(20)) });
+
+    // What was found out about the first is no longer true.
+    let leased = store.lease_endpoint(&acme, &instance_id("r-1"), ALICE, at(20), at(30)).await.unwrap();
+    assert!(leased.is_some());
+    assert!(!store.record_delivery(&first, &step(DeliveryPhase::Done, None), ALICE).await.unwrap());
+
+    // An account of an instance without an endpoint has none.
+    add_instance(&*store, &acme, "r-2").await;
+    let other = add_subject_with_password(&*store, &acme, account("r-2", "app")).await;
+    change_to_deliver(&*store, other.id, 1, 10).await;
+    assert_eq!(store.delivery(other.id).await.unwrap(), None);
+}
+
+pub async fn one_process_at_a_time_delivers_to_an_instance(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (acme, app, endpoint) = with_endpoint(&*store).await;
+    let instance = instance_id("r-1");
+    change_to_deliver(&*store, app, 1, 10).await;
+    let lease = async |by, now, until| store.lease_endpoint(&acme, &instance, by, at(now), at(until)).await.unwrap();
+    assert_eq!(lease(ALICE, 10, 20).await, Some(endpoint));
+    assert_eq!((lease(BOB, 19, 29).await, store.due_instances(at(19), 9).await.unwrap().due), (None, vec![]));
+    let found = due(&*store, &acme, at(10)).await.remove(0);
+    let failed = DeliveryStep {
+        attempts: 1,
+        reached: 1,
+        failure: Some("it is down".to_owned()),
+        ..step(DeliveryPhase::Adding, Some(15))
+    };
+    assert!(!store.record_delivery(&found, &failed, BOB).await.unwrap());
+    assert!(store.record_delivery(&found, &failed, ALICE).await.unwrap());
+    let state = store.delivery(app).await.unwrap().unwrap();
+    assert_eq!((state.attempts, state.reached, state.failure.as_deref()), (1, 1, Some("it is down")));
+    assert_eq!(store.delivery_backlog(9).await.unwrap().failing, 1);
+
+    // The lease has ended, and another process takes over.
+    assert!(lease(BOB, 20, 30).await.is_some());
+    let found = due(&*store, &acme, at(20)).await.remove(0);
+    assert!(!store.record_delivery(&found, &step(DeliveryPhase::Done, None), ALICE).await.unwrap());
+    store.release_endpoint(&acme, &instance, ALICE).await.unwrap();
+    assert!(lease(ALICE, 21, 31).await.is_none(), "it is not the lease of the first that lasts");
+    store.release_endpoint(&acme, &instance, BOB).await.unwrap();
+    assert!(lease(ALICE, 21, 31).await.is_some());
+}
+
+pub async fn what_is_delivered_leaves_no_password_behind(backend: &mut impl Backend) {
+    let (store, hashes) = (backend.store(), backend.hashes());
+    let (acme, app, _) = with_endpoint(&*store).await;
+    let instance = instance_id("r-1");
+    store.set_overlap(app, minutes(1), &authority()).await.unwrap();
+    change_to_deliver(&*store, app, 1, 10).await;
+    let delivers = async || hashes.keys_in_use().await.unwrap().contains(&Some(pepper_key("b")));
+    assert!(delivers().await);
+    assert!(store.lease_endpoint(&acme, &instance, ALICE, at(10), at(99)).await.unwrap().is_some());
+    let found = due(&*store, &acme, at(10)).await.remove(0);
+    assert!(found.overlap.is_some());
+    assert!(store.record_delivery(&found, &step(DeliveryPhase::Overlapping, Some(90)), ALICE).await.unwrap());
+    assert_eq!(store.delivery_backlog(9).await.unwrap(), DeliveryBacklog::default());
+    assert_eq!(due(&*store, &acme, at(50)).await, []);
+
+    // Its overlap ends early.
+    store.end_overlap(app, &authority()).await.unwrap();
+    let found = due(&*store, &acme, at(50)).await.remove(0);
+    assert_eq!((found.overlap, found.passwords.is_some()), (None, true));
+    assert!(store.record_delivery(&found, &step(DeliveryPhase::Done, None), ALICE).await.unwrap());
+    assert!(!delivers().await);
+    let state = store.delivery(app).await.unwrap().unwrap();
+    assert_eq!((state.phase, state.due_at, state.version), (DeliveryPhase::Done, None, version(2)));
+    assert_eq!(due(&*store, &acme, at(i64::MAX)).await, []);
+}

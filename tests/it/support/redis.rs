@@ -1,0 +1,119 @@
+//! A real Redis server of a test's own, and clients of it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::serving::PATIENCE;
+
+/// The password of the user `admin`, which may only set users.
+pub const ADMIN_PASSWORD: &str = "Gq8wNz3kXr6vBt2";
+
+/// A node with the users `admin` and `app`. It is killed when this is dropped.
+pub struct Node {
+    directory: TempDir,
+    port: u16,
+    arguments: Vec<String>,
+    process: Option<Child>,
+}
+
+impl Node {
+    /// Starts a node whose user `app` has that password.
+    pub fn start(password: &str) -> Self {
+        Self::start_with(password, |_| Vec::new())
+    }
+
+    /// The same, with more arguments, which may depend on the node's folder.
+    pub fn start_with(password: &str, arguments: impl FnOnce(&std::path::Path) -> Vec<String>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let users = format!(
+            "user default off\nuser admin on >{ADMIN_PASSWORD} +acl\nuser app on >{password} ~app:* +get +set +ping\n"
+        );
+        fs::write(directory.path().join("users.acl"), users).unwrap();
+        let arguments = arguments(directory.path());
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut node = Self { directory, port, arguments, process: None };
+        node.run();
+        node
+    }
+
+    /// Its address.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The file of its users.
+    pub fn users(&self) -> String {
+        fs::read_to_string(self.directory.path().join("users.acl")).unwrap()
+    }
+
+    /// Starts it, and waits until it listens.
+    pub fn run(&mut self) {
+        let directory = self.directory.path();
+        let log = PathBuf::from("redis.log");
+        let mut command = Command::new("redis-server");
+        let port = if self.arguments.is_empty() { self.port } else { 0 };
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--logfile"]).arg(log);
+        command.args(["--aclfile", "users.acl"]).args(&self.arguments).current_dir(directory);
+        if !self.arguments.is_empty() {
+            command.args(["--tls-port", &self.port.to_string()]);
+        }
+        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        self.process = Some(process.expect("these tests need Debian's redis-server"));
+        let start = Instant::now();
+        while TcpStream::connect(self.address()).is_err() {
+            assert!(start.elapsed() < PATIENCE, "{:?}", fs::read_to_string(directory.join("redis.log")));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Whether the user `app` may sign in with that password.
+    pub fn takes(&self, password: &str) -> bool {
+        Connection::to(self).command(&["AUTH", "app", password]).starts_with("+OK")
+    }
+
+    /// Which of the passwords the user `app` may sign in with.
+    pub fn taken<'a>(&self, passwords: &[&'a str]) -> Vec<&'a str> {
+        passwords.iter().copied().filter(|password| self.takes(password)).collect()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A connection of a client.
+pub struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    pub fn to(node: &Node) -> Self {
+        let stream = TcpStream::connect(node.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// Sends a command. Returns the first line of the answer.
+    pub fn command(&mut self, parts: &[&str]) -> String {
+        let parts: Vec<_> = parts.iter().map(|part| format!("${}\r\n{part}\r\n", part.len())).collect();
+        let text = format!("*{}\r\n{}", parts.len(), parts.concat());
+        self.0.get_mut().write_all(text.as_bytes()).unwrap();
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line
+    }
+}
