@@ -179,7 +179,7 @@ async fn edge(directory: &TempDir) -> GrpcEdge {
     let longest_request = Duration::from_mins(1);
     let settings = GrpcSettings { reflection: false, longest_request, max_message_bytes: 64 * 1024 };
     let health = Health::starting().await;
-    let measures = Measures { meter: Arc::new(NoMeter), clock, logged: LoggedCalls::Off };
+    let measures = Measures { meter: Arc::new(NoMeter), clock, logged: LoggedCalls::Off, traces: None };
     GrpcEdge::new(&service, settings, entropy, measures, &health).unwrap()
 }
 

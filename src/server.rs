@@ -16,6 +16,7 @@ mod refused;
 mod reload;
 mod serving;
 mod tls;
+mod traces;
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
 use crate::config::{Config, HashKernel, LogCalls};
 use crate::domain::names::FreeName;
 use crate::domain::time::{days, minutes};
-use crate::edge::LoggedCalls;
+use crate::edge::{LoggedCalls, Traces};
 use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{
     Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, RingInForce, Unmet,
@@ -46,7 +47,7 @@ use crate::service::gates::{Installation, Ports};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::{OpenError, Opening, SqlStore};
-use crate::telemetry::{AtomicMeter, Metrics, Stage};
+use crate::telemetry::{AtomicMeter, Exporter, Metrics, Stage};
 
 use limits::{attempt_limits, limits, quota_limits, watch_limits};
 use reload::{Followed, Request, followed};
@@ -64,6 +65,7 @@ pub use refused::{RefusedFile, refused_passwords};
 pub use reload::{FileSet, Reloaded, Reloader, Reloads};
 pub use serving::Listeners;
 pub use tls::{TlsFiles, tls};
+pub use traces::collector;
 
 /// The host in the vendors' answers. It is no name of a machine: answers show none.
 const HOST: &str = "credentiald";
@@ -81,6 +83,8 @@ pub struct Server {
     limits: Limits,
     request_limits: RequestLimits,
     logged: LoggedCalls,
+    /// Where spans go, and which calls are traced.
+    traces: Option<(Exporter, Traces)>,
     tls: Option<TlsInForce>,
     jwts: Option<Jwts>,
     /// The files that operators change.
@@ -223,6 +227,7 @@ impl Server {
         let audit_kept = days(config.audit.kept_days);
         let longest_request = Duration::from_millis(config.http.deadline_milliseconds);
         let process = config.audit.process_name.clone().or_else(host_name);
+        let traces = traces::start(opening, config, process.as_ref(), &meter)?;
         let installation = Installation {
             region: config.directory.region.clone(),
             attempts,
@@ -250,6 +255,7 @@ impl Server {
             limits: limits(config),
             request_limits: RequestLimits { body_bytes: config.server.max_message_bytes, body_within: longest_request },
             logged: logged_calls(config.log.calls),
+            traces,
             tls: tls_in_force,
             jwts,
             followed: files,

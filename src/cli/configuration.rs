@@ -14,8 +14,8 @@ use crate::edge::CALLS;
 use crate::hashing::{CostError, EngineSettings, KernelChoice};
 use crate::ports::{Clock, Entropy};
 use crate::server::{
-    BadSettings, Reloader, audit_key, candidate_policies, engine_settings, import_keys, jwt_issuers, key_ring,
-    location, policies, refused_passwords, tls, web_hook,
+    BadSettings, Reloader, audit_key, candidate_policies, collector, engine_settings, import_keys, jwt_issuers,
+    key_ring, location, policies, refused_passwords, tls, web_hook,
 };
 use crate::telemetry::{self, Level};
 
@@ -107,7 +107,8 @@ fn unreadable_files(effective: &Effective) -> Vec<Mistake> {
     let of_issuers = mistakes_of(effective, jwt_issuers(&effective.config.jwt));
     let of_list = mistakes_of(effective, refused_passwords(&effective.config.policy));
     let of_hook = mistakes_of(effective, web_hook(&effective.config.hook, &clock));
-    of_list.chain(of_hook).chain(of_tls).chain(of_policies).chain(of_audit).chain(of_issuers).collect()
+    let of_traces = mistakes_of(effective, collector(&effective.config.traces));
+    of_list.chain(of_hook).chain(of_traces).chain(of_tls).chain(of_policies).chain(of_audit).chain(of_issuers).collect()
 }
 
 /// What is valid in the files of policies, and probably a mistake.

@@ -14,7 +14,7 @@ pub use parse::{ClientCertificates, HashKernel, LogCalls, LogFormat, StoreLocati
 pub use secret::Secret;
 pub use settings::{
     Attempts, Audit, Config, Directory, Hashing, Hook, Http, Import, Jwt, Kind, Log, Metrics, Pepper, Policies, Policy,
-    Postgres, Quotas, SETTINGS, Server, Setting, Store, Tls, Watch,
+    Postgres, Quotas, SETTINGS, Server, Setting, Store, Tls, Traces, Watch,
 };
 pub use show::holds_password;
 pub use sources::{File, Source, Sources};

@@ -13,6 +13,7 @@ use super::values::{Mistake, Values};
 use crate::domain::names::{FreeName, Region};
 use crate::domain::opt_in_algorithm::AllowedAlgorithms;
 use crate::domain::password_form::TriedForms;
+use crate::domain::sample_ratio::SampleRatio;
 
 /// How a setting is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -332,6 +333,18 @@ settings! {
         /// Address and port of `/metrics`, for Prometheus over HTTP, and of the probes `/livez`, `/readyz` and `/startupz`.
         /// Empty means no endpoint. There is no authentication: metrics name no tenant and no subject.
         listen: Option<SocketAddr> = Text "", optional_address;
+    }
+    /// Traces: spans of sampled calls, sent to an OpenTelemetry collector over OTLP (gRPC).
+    traces: Traces {
+        /// URL of the collector, for example `https://collector.example:4317`. Empty means no traces.
+        endpoint: String = Text "", text;
+        /// Part of the calls that is traced, between 0 and 1. A caller that sends a `traceparent` decides for its calls.
+        sample_ratio: SampleRatio = Text "0.01", SampleRatio::parse;
+        /// File with the CAs of its certificate in PEM, read at start. Empty means those of the system.
+        ca_file: Option<PathBuf> = Text "", optional_path;
+        /// File with headers for the collector, one per line as `name: value`, read at start. Other users must not have access
+        /// to it. Empty means none.
+        headers_file: Option<PathBuf> = Text "", optional_path;
     }
     /// The log, on standard error.
     log: Log {

@@ -25,6 +25,7 @@ pub mod page;
 pub mod password;
 pub mod password_form;
 pub mod resource;
+pub mod sample_ratio;
 pub mod sealed;
 pub mod subject;
 pub mod tags;

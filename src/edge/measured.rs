@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use tracing::Span;
 
-use super::{CorrelationId, RequestContext};
+use super::{CorrelationId, RequestContext, RequestId, Traces};
 use crate::domain::action::Action;
 use crate::domain::names::TenantName;
-use crate::ports::Clock;
 use crate::ports::meter::{Counter, Histogram, Meter, RefusalReason, Rpc, StatusCode};
+use crate::ports::spans::{Protocol, Trace, Work};
+use crate::ports::{CallRecord, Clock, Entropy};
 
 /// The target of the lines and the spans of calls, by which the log lets them through at any level.
 pub const CALLS: &str = "credentiald::calls";
@@ -50,6 +51,24 @@ pub struct Measures {
     pub clock: Arc<dyn Clock>,
     /// The calls that are logged.
     pub logged: LoggedCalls,
+    /// The calls that are traced, if any are.
+    pub traces: Option<Traces>,
+}
+
+impl Measures {
+    /// What is noted of a request that began at that moment. `parents` are the values of its header [`super::TRACEPARENT`].
+    pub fn record<'a>(
+        &self,
+        request_id: RequestId,
+        parents: impl IntoIterator<Item = &'a [u8]>,
+        protocol: Protocol,
+        begun: Instant,
+        entropy: &dyn Entropy,
+    ) -> Arc<CallRecord> {
+        let traces = self.traces.as_ref();
+        let trace = traces.and_then(|traces| traces.of(request_id, parents, protocol, (&self.clock, begun), entropy));
+        CallRecord::new(self.logged.any(), trace)
+    }
 }
 
 /// A request, counted before the end of its answer is sent. If this is dropped before, the caller has hung up.
@@ -85,6 +104,18 @@ impl Measured {
         self.context.record.reason().filter(|_| self.code != StatusCode::Ok)
     }
 
+    /// What the span of the call says.
+    fn work(&self, trace: &Trace) -> Work {
+        let RequestContext { request_id, action, .. } = &self.context;
+        Work::Call {
+            protocol: trace.protocol(),
+            action: *action,
+            request_id: request_id.0,
+            code: self.code,
+            reason: self.reason(),
+        }
+    }
+
     fn log(&self, took: Duration) {
         let RequestContext { request_id, correlation_id, action, peer, record, .. } = &self.context;
         tracing::info!(
@@ -100,6 +131,7 @@ impl Measured {
             duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
             hashes = record.hashes(),
             statements = record.statements(),
+            trace_id = record.trace().map(|trace| tracing::field::display(trace.id())),
             peer = %peer,
             "call"
         );
@@ -118,6 +150,9 @@ impl Drop for Measured {
         meter.observe(Histogram::RequestDuration(rpc), took);
         if self.is_logged() {
             self.log(took);
+        }
+        if let Some(trace) = self.context.record.trace() {
+            trace.end(self.work(trace));
         }
     }
 }

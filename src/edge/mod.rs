@@ -14,6 +14,7 @@ mod measured;
 mod reason;
 mod request_context;
 mod status_code;
+mod traces;
 mod vendor_code;
 
 pub use authenticate::{authenticate, authenticate_signed, disclosed, note_unchecked_signature};
@@ -22,3 +23,4 @@ pub use fields::Fields;
 pub use measured::{CALLS, LoggedCalls, Measured, Measures};
 pub use reason::{Reason, Retry};
 pub use request_context::{CorrelationId, RequestContext, RequestId, Times};
+pub use traces::{TRACEPARENT, Traces};

@@ -1,9 +1,10 @@
 //! The outermost layer: every request gets a context with an id, and every reply carries the id.
 
+use std::iter;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use http::{Extensions, HeaderName, HeaderValue, Request};
@@ -14,8 +15,9 @@ use tower::service_fn;
 use super::http_service::HttpService;
 use super::{deadline, reply, status};
 use crate::domain::action::Action;
-use crate::edge::{CorrelationId, Measured, Measures, Reason, RequestContext, RequestId, Times};
-use crate::ports::{CallRecord, Entropy};
+use crate::edge::{CorrelationId, Measured, Measures, Reason, RequestContext, RequestId, TRACEPARENT, Times};
+use crate::ports::Entropy;
+use crate::ports::spans::Protocol;
 
 /// The headers for the request's id in a reply, and for the caller's own id.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,17 +32,20 @@ pub(super) struct Contexts {
 }
 
 impl Contexts {
-    fn of<B>(&self, request: &Request<B>, peer: SocketAddr) -> RequestContext {
+    fn of<B>(&self, request: &Request<B>, peer: SocketAddr, begun: Instant) -> RequestContext {
         let action = action_of(request.uri().path());
         let timeout = deadline::timeout_of(request.headers());
         let correlation_ids = request.headers().get_all(X_REQUEST_ID);
+        // Looked up only if calls are traced.
+        let parents = iter::once_with(|| request.headers().get_all(TRACEPARENT)).flatten().map(HeaderValue::as_bytes);
+        let request_id = RequestId::draw(&*self.entropy);
         RequestContext {
-            request_id: RequestId::draw(&*self.entropy),
+            request_id,
             correlation_id: CorrelationId::of_values(correlation_ids.iter().map(HeaderValue::as_bytes)),
             action,
-            times: Times::new(timeout, self.longest_request, action, self.measures.clock.instant()),
+            times: Times::new(timeout, self.longest_request, action, begun),
             peer,
-            record: CallRecord::new(self.measures.logged.any()),
+            record: self.measures.record(request_id, parents, Protocol::Grpc, begun, &*self.entropy),
         }
     }
 }
@@ -49,8 +54,9 @@ impl Contexts {
 /// panic is an internal error like any other.
 pub(super) fn with_contexts(inner: impl HttpService, contexts: Contexts, peer: SocketAddr) -> impl HttpService {
     service_fn(move |mut request: Request<Body>| {
-        let context = contexts.of(&request, peer);
-        let measured = Measured::begin(&contexts.measures, &context, contexts.measures.clock.instant());
+        let begun = contexts.measures.clock.instant();
+        let context = contexts.of(&request, peer, begun);
+        let measured = Measured::begin(&contexts.measures, &context, begun);
         request.extensions_mut().insert(context.clone());
         // Called here, not in the future: inner layers start their timers before the transport starts its own.
         let answer = context.record.around(contexts.measures.logged.span(&context), inner.clone().call(request));

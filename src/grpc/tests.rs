@@ -49,7 +49,8 @@ fn layered(inner: impl HttpService) -> impl HttpService {
 }
 
 fn with_context(inner: impl HttpService, longest_request: Duration) -> impl HttpService {
-    let measures = Measures { meter: Arc::new(crate::ports::NoMeter), clock: fixed(), logged: LoggedCalls::Off };
+    let logged = LoggedCalls::Off;
+    let measures = Measures { meter: Arc::new(crate::ports::NoMeter), clock: fixed(), logged, traces: None };
     let contexts = Contexts { entropy: fixed(), measures, longest_request };
     with_contexts(inner, contexts, (Ipv4Addr::LOCALHOST, 7).into())
 }

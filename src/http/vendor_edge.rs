@@ -21,9 +21,12 @@ use super::signature::ClaimedSignature;
 use super::signature::sdk_hmac::CLIENT_TOKEN;
 use super::vendor::Vendor;
 use crate::domain::action::Action;
-use crate::edge::{self, CorrelationId, Explanation, Measured, Measures, Reason, RequestContext, RequestId, Times};
+use crate::edge::{
+    self, CorrelationId, Explanation, Measured, Measures, Reason, RequestContext, RequestId, TRACEPARENT, Times,
+};
 use crate::ports::meter::StatusCode;
-use crate::ports::{CallRecord, Entropy, PeerCertificate, SignatureProblem, TransportProblem};
+use crate::ports::spans::Protocol;
+use crate::ports::{Entropy, PeerCertificate, SignatureProblem, TransportProblem};
 use crate::service::{Service, ServiceError};
 
 /// The settings of the edge.
@@ -113,14 +116,16 @@ impl VendorEdge {
         peer: SocketAddr,
         began: Instant,
     ) -> RequestContext {
-        let correlation_ids = head.into_iter().flat_map(|head| head.headers.get_all("x-request-id"));
+        let values =
+            |name| head.into_iter().flat_map(move |head| head.headers.get_all(name)).map(HeaderValue::as_bytes);
+        let request_id = RequestId::draw(&*self.entropy);
         RequestContext {
-            request_id: RequestId::draw(&*self.entropy),
-            correlation_id: CorrelationId::of_values(correlation_ids.map(HeaderValue::as_bytes)),
+            request_id,
+            correlation_id: CorrelationId::of_values(values("x-request-id")),
             action,
             times: Times::new(None, self.settings.longest_request, action, began),
             peer,
-            record: CallRecord::new(self.measures.logged.any()),
+            record: self.measures.record(request_id, values(TRACEPARENT), Protocol::Http, began, &*self.entropy),
         }
     }
 

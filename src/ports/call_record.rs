@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use tracing::{Instrument, Span};
 
 use super::meter::RefusalReason;
+use super::spans::{OpenSpan, Trace, Work};
 use crate::domain::caller::Caller;
 use crate::domain::names::TenantName;
 
@@ -21,6 +22,8 @@ tokio::task_local! {
 pub struct CallRecord {
     /// Whether names are noted, for a line in the log.
     notes_names: bool,
+    /// `None` if the call is not traced.
+    trace: Option<Trace>,
     caller: OnceLock<Caller>,
     tenant: OnceLock<TenantName>,
     /// One more than the number of the reason; 0 for none.
@@ -31,13 +34,18 @@ pub struct CallRecord {
 
 impl CallRecord {
     /// The record of a call that begins. Without a line in the log, names are not noted.
-    pub fn new(notes_names: bool) -> Arc<Self> {
-        Arc::new(Self { notes_names, ..Self::default() })
+    pub fn new(notes_names: bool, trace: Option<Trace>) -> Arc<Self> {
+        Arc::new(Self { notes_names, trace, ..Self::default() })
     }
 
     /// Work for the call, within its span.
     pub fn around<T: Future>(self: &Arc<Self>, span: Span, work: T) -> impl Future<Output = T::Output> + use<T> {
         RECORD.scope(Arc::clone(self), work.instrument(span))
+    }
+
+    /// The trace of the call, if it is traced.
+    pub const fn trace(&self) -> Option<&Trace> {
+        self.trace.as_ref()
     }
 
     /// Notes who calls.
@@ -100,6 +108,12 @@ pub fn note_statements(count: usize) {
     });
 }
 
+/// A span of the current call, which ends when it is dropped; `None` if that is not traced.
+pub fn span(work: impl FnOnce() -> Work) -> Option<OpenSpan> {
+    let begin = |record: &Arc<CallRecord>| record.trace.as_ref().and_then(|_| OpenSpan::begin(record, work()));
+    RECORD.try_with(begin).ok().flatten()
+}
+
 /// Notes the tenant that the current call is about. The first one counts.
 pub fn note_tenant(tenant: &TenantName) {
     note(|record| {
@@ -121,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_other_tasks_do_for_a_call_is_noted_too() {
-        let (record, other) = (CallRecord::new(true), CallRecord::new(false));
+        let (record, other) = (CallRecord::new(true, None), CallRecord::new(false, None));
         let tenant = TenantName::parse("acme").unwrap();
         let work = async {
             note_hash();
@@ -141,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_last_reason_counts() {
-        let record = CallRecord::new(false);
+        let record = CallRecord::new(false, None);
         assert_eq!(record.reason(), None);
         record.note_reason(RefusalReason::ALL[0]);
         record.note_reason(RefusalReason::ALL[RefusalReason::ALL.len() - 1]);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub use catalogue::{
     AcceptWait, AttemptOutcome, AttemptThrottle, CandidateDecision, Closing, ConnectionState, Counter, FetchOutcome,
     FileKind, Gauge, HashKind, Histogram, HookOutcome, NodeOutcome, QuotaHolder, RefusalReason, ReloadOutcome,
-    RetryCause, Rpc, StatusCode, StoreFailure, UpkeepTask,
+    RetryCause, Rpc, SpanOutcome, StatusCode, StoreFailure, UpkeepTask,
 };
 pub use store_work::StoreWork;
 

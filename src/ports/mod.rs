@@ -17,6 +17,7 @@ pub mod pepper;
 pub mod places;
 pub mod retries;
 pub mod signed_request;
+pub mod spans;
 pub mod store;
 pub mod transport_problem;
 

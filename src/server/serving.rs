@@ -49,7 +49,9 @@ impl Server {
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let meter: Arc<dyn Meter> = Arc::new(self.meter.clone());
         let (service, vendors) = (Arc::clone(&self.service), self.vendors.clone());
-        let measures = Measures { meter: Arc::clone(&meter), clock: Arc::clone(&clock), logged: self.logged };
+        let (exporter, traces) = self.traces.take().unzip();
+        let (logged, clock_of_calls) = (self.logged, Arc::clone(&clock));
+        let measures = Measures { meter: Arc::clone(&meter), clock: clock_of_calls, logged, traces };
         let vendors = VendorEdge::new(service, vendors, Arc::clone(&entropy), measures.clone());
         let edges = GrpcEdge::new(&self.service, self.grpc, entropy, measures, &health)?;
         let edges = Arc::new(edges);
@@ -108,6 +110,9 @@ impl Server {
         let open = "the last audit events are in no range until the next start";
         last_record(self.service.close_audit_ranges(), open).await;
         self.store.close().await;
+        if let Some(exporter) = exporter {
+            exporter.stop(LAST_RECORDS_WITHIN).await;
+        }
         Ok(())
     }
 

@@ -1,9 +1,10 @@
-//! Logs, on standard error with UTC times, and metrics, for scrapes.
+//! Logs, on standard error with UTC times, metrics, for scrapes, and traces, for a collector.
 
 mod endpoint;
 mod escaping;
 mod meter;
 mod metrics;
+mod traces;
 
 use std::io;
 
@@ -17,6 +18,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 pub use endpoint::{Stage, scrapes};
 pub use meter::AtomicMeter;
 pub use metrics::{DescribedMetric, Metrics, described};
+pub use traces::{Collector, CollectorProblem, Exporter};
 
 /// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

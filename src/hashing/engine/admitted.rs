@@ -16,7 +16,8 @@ use crate::hashing::formats::Method;
 use crate::hashing::phc::Recipe;
 use crate::hashing::phc::{Phc, Tag};
 use crate::hashing::queue::{Fate, Job};
-use crate::ports::call_record::note_hash;
+use crate::ports::call_record::{note_hash, span};
+use crate::ports::spans::Work;
 use crate::ports::{AdmittedHashes, HasherError, Salt};
 
 /// Hashes of one request.
@@ -31,6 +32,7 @@ impl Admitted {
     async fn compute(&self, bytes: Zeroizing<Vec<u8>>, method: Method, count: u32) -> Result<Tag, HasherError> {
         let slot = self.reservation.take(count).ok_or(HasherError::NotAdmitted)?;
         note_hash();
+        let _span = span(|| Work::Hash);
         let (reply, answer) = oneshot::channel();
         let (tenant, fate, queued) = (self.tenant.clone(), Arc::clone(&self.fate), self.shared.clock.instant());
         self.shared.queue.push(Job { tenant, fate, queued, bytes, method, slot, reply });

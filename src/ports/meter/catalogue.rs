@@ -45,6 +45,8 @@ metrics! {
             "`failed` grows: `describe-delivery` says why.";
         Reloads(files: FileKind, outcome: ReloadOutcome) = "reloads": "Changed files that were read again, by kind and outcome",
             "`refused` grows: the log names the mistakes.";
+        Spans(outcome: SpanOutcome) = "spans": "Spans of traced calls, by what became of them",
+            "`failed` or `dropped` grow: the collector is away or too slow. Calls don't notice.";
         UpkeepFailures(task: UpkeepTask) = "upkeep_failures": "Failures of work in the background, by task",
             "It grows for more than minutes.";
     }
@@ -330,6 +332,18 @@ labels! {
         Answered = "answered",
         /// It did not, or refused.
         Failed = "failed",
+    }
+
+    /// What became of a span.
+    SpanOutcome {
+        /// The collector took it.
+        Exported = "exported",
+        /// The collector refused it.
+        Rejected = "rejected",
+        /// The collector did not answer, or with an error: it is lost.
+        Failed = "failed",
+        /// Too many waited to be sent: it is lost.
+        Dropped = "dropped",
     }
 
     /// Work in the background.

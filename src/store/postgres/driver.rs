@@ -88,6 +88,10 @@ impl Database for PostgresDatabase {
         Ok(Box::new(WriteTransaction { session, has_failed: false, recorded: Vec::new() }))
     }
 
+    fn system(&self) -> &'static str {
+        "postgresql"
+    }
+
     fn connections(&self) -> (usize, usize) {
         self.0.connections()
     }

@@ -24,6 +24,9 @@ pub(in crate::store) trait Database: Send + Sync {
     async fn begin(&self, isolation: Isolation, deadline: Option<Deadline>)
     -> Result<Box<dyn Transaction>, StoreError>;
 
+    /// Its name in traces, as the semantic conventions of OpenTelemetry write it.
+    fn system(&self) -> &'static str;
+
     /// The number of connections in use and of those that are kept for reuse, where there is a pool of them.
     fn connections(&self) -> (usize, usize) {
         (0, 0)

@@ -18,6 +18,7 @@ mod directory;
 mod hash_pages;
 mod imports;
 mod leftovers;
+mod measured;
 mod overlaps;
 mod retries;
 mod row;
@@ -49,9 +50,7 @@ pub(super) use value::Value;
 use audit_log::Records;
 use retries::is_worth_retrying;
 
-use crate::ports::meter::{
-    ConnectionState, Counter, Gauge, Gauged, Histogram, Meter, NoMeter, StoreFailure, StoreWork, Timed,
-};
+use crate::ports::meter::{ConnectionState, Gauge, Meter, NoMeter, StoreWork};
 use crate::ports::{Clock, Deadline, StoreError};
 
 /// The store. Clones share its connections.
@@ -75,12 +74,6 @@ impl SqlStore {
     #[must_use]
     pub fn measured_by(self, meter: Arc<dyn Meter>, clock: Arc<dyn Clock>) -> Self {
         Self { meter, clock: Some(clock), ..self }
-    }
-
-    /// Counts an operation until this is dropped, and takes its time.
-    fn measured(&self, work: StoreWork) -> (Gauged, Option<Timed>) {
-        let timed = |clock| Timed::new(&self.meter, clock, Histogram::StoreDuration(work));
-        (Gauged::new(&self.meter, Gauge::StoreOperations), self.clock.as_ref().map(timed))
     }
 
     /// Checks that the store answers, by reading from it.
@@ -115,26 +108,14 @@ impl SqlStore {
 
     /// Runs several read statements, on one snapshot, and returns the rows of each.
     async fn read_together<const N: usize>(&self, statements: [Statement; N]) -> Result<[Vec<Row>; N], StoreError> {
-        let _measured = self.measured(StoreWork::Read);
+        let mut measured = self.measured(StoreWork::Read);
         let read = || async {
             let found = self.database.read(&statements).await?;
             found.try_into().map_err(|_| rows::damaged("statements"))
         };
         let reads = read.retry(self.pauses(None)).sleep(tokio::time::sleep).when(is_worth_retrying());
-        self.count_failure(reads.notify(|error, _| self.count_retry(StoreWork::Read, error)).await)
-    }
-
-    fn count_retry(&self, work: StoreWork, error: &StoreError) {
-        if let Some(again) = retries::Again::of(error) {
-            self.meter.count(Counter::StoreRetries(work, again.cause()));
-        }
-    }
-
-    fn count_failure<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
-        if let Some(failure) = outcome.as_ref().err().and_then(StoreFailure::of) {
-            self.meter.count(Counter::StoreFailures(failure));
-        }
-        outcome
+        let found = reads.notify(|error, _| measured.count_retry(error)).await;
+        measured.count_failure(found)
     }
 
     async fn read_first(&self, statement: Statement) -> Result<Option<Row>, StoreError> {

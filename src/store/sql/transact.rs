@@ -86,7 +86,7 @@ impl<'a> Write<'a> {
         has_changed_anything: fn(&T) -> bool,
     ) -> Result<T, StoreError> {
         let Self { store, work: named, .. } = self;
-        let _measured = store.measured(named);
+        let mut measured = store.measured(named);
         let attempt = async |mut doubt: Option<Doubt<T>>| {
             let done = match &at_once {
                 Some(at_once) if doubt.is_none() => self.attempt_at_once(at_once, &mut doubt).await,
@@ -99,9 +99,9 @@ impl<'a> Write<'a> {
         };
         let pauses = self.is_retried.then(|| self.store.pauses(self.deadline)).into_iter().flatten();
         let attempts = attempt.retry(pauses).sleep(tokio::time::sleep).context(None).when(is_worth_retrying());
-        let (doubt, done) = attempts.notify(|error, _| store.count_retry(named, error)).await;
+        let (doubt, done) = attempts.notify(|error, _| measured.count_retry(error)).await;
         let done = done.map_err(|error| doubt.map_or(error, |Doubt { cause, .. }| StoreError::OutcomeUnknown(cause)));
-        store.count_failure(done)
+        measured.count_failure(done)
     }
 
     async fn attempt<'w, T: Send>(

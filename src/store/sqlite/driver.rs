@@ -73,6 +73,10 @@ impl Database for SqliteDatabase {
         self.checked(until_unlocked(|| self.readers.read(|connection| fetch_all(connection, statements))).await)
     }
 
+    fn system(&self) -> &'static str {
+        "sqlite"
+    }
+
     /// One by one: there is no network between them.
     async fn write(&self, steps: &Steps, deadline: Option<Deadline>) -> Result<Vec<u64>, StoreError> {
         let mut transaction = self.begin(Isolation::Serializable, deadline).await?;

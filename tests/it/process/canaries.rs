@@ -16,6 +16,7 @@ use super::serving::Serving;
 use super::tenant::token;
 use crate::support::Client;
 use crate::support::client::{POOL, frame, method_named, path};
+use crate::support::collector::Collector;
 use crate::support::signer::{AccessKey, send};
 
 const FIRST: &str = "Rk7vQz2mXw9tLp4";
@@ -34,6 +35,8 @@ struct Run {
     /// The ring of the pepper.
     key: String,
     serving: Serving,
+    /// Gets a trace of every call.
+    collector: Collector,
     tokens: Vec<String>,
     calls: Vec<Call>,
     /// What the test sends.
@@ -50,13 +53,15 @@ impl Run {
         let logs = ["--log-level", "trace", "--log-calls", "all", "--log-format", format];
         let key = installation.run(&["pepper", "new-key"]).printed();
         write_secretly(&installation.path("ring"), &key);
-        let others = ["--pepper-keys-file=ring", "--http-listen=127.0.0.1:0"];
+        let collector = Collector::start().await;
+        let endpoint = format!("--traces-endpoint=http://{}", collector.address);
+        let others = ["--pepper-keys-file=ring", "--http-listen=127.0.0.1:0", "--traces-sample-ratio=1", &endpoint];
         let serving = installation.quickstart(&[&logs[..], &limits, &others].concat()).await;
         let Demonstration { calls, tokens } = Demonstration::of(&serving);
         let (mut sent, made, seen) = (Secrets::new(), Secrets::new(), Seen::default());
         let key = key.trim().to_owned();
         sent.add(key.split_once(':').unwrap().1, PART_OF_A_KEY);
-        Self { installation, key, serving, tokens, calls, sent, made, seen }
+        Self { installation, key, serving, collector, tokens, calls, sent, made, seen }
     }
 
     fn root(&self) -> &Client {
@@ -256,7 +261,7 @@ impl Run {
 
     /// Stops the service, and looks for what was sent and made in everything that it let out.
     async fn search(self) {
-        let Self { installation, serving, sent, made, seen, .. } = self;
+        let Self { installation, serving, collector, sent, made, seen, .. } = self;
         let printed = serving.printed();
         seen.files(&installation.data());
         let log = serving.stop().await;
@@ -265,6 +270,11 @@ impl Run {
         let calls = log.lines().filter(|line| line.contains("credentiald::calls") && line.contains("duration_ms"));
         assert!(calls.count() > 100, "{log}");
         seen.add("the log", log);
+        assert!(collector.spans().len() > 300, "{}", collector.spans().len());
+        for (headers, request) in collector.requests() {
+            seen.add("the collector", [headers.as_bytes(), &request.encode_to_vec()].concat());
+            seen.add("the collector, as text", format!("{request:?}"));
+        }
 
         let mut hashes = Secrets::new();
         hashes.add("$argon2id$", "$argon2id$".len());

@@ -37,5 +37,6 @@ mod supervisor;
 mod systems;
 mod timing;
 mod tls;
+mod traces;
 
 use crate::support::{installation, serving, tenant};

@@ -140,13 +140,14 @@ fn a_secret_volume_is_taken_as_it_comes_and_nothing_else_that_all_users_can_read
 }
 
 /// Every setting that names a file, except those whose files hold no secret.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 10] = [
     "tls.certificate_file",
     "tls.client_ca_file",
     "tls.client_callers_file",
     "tls.client_crl_file",
     "jwt.issuers_file",
     "hook.ca_file",
+    "traces.ca_file",
     "policy.refused_passwords_file",
     "policies.directory",
     "policies.candidate_directory",
@@ -163,6 +164,7 @@ fn each_file_that_holds_a_secret_is_refused_while_all_users_can_read_it() {
     put("jwks.token", "secret");
     put("access.token", "secret");
     put("hook.token", "secret");
+    put("traces.headers", "authorization: Bearer secret");
     put("import.keys", "mail flask-security SECURITY_PASSWORD_SALT=secret\n");
     let jwks = "jwks_url = \"https://127.0.0.1:1/\"\njwks_token_file = \"jwks.token\"";
     fs::write(installation.path("issuers.toml"), issuers(jwks)).unwrap();
@@ -183,6 +185,11 @@ fn each_file_that_holds_a_secret_is_refused_while_all_users_can_read_it() {
         ("jwks_token_file in the file of issuers", "jwks.token", check(&["--jwt-issuers-file=issuers.toml"])),
         ("jwks_token_file at the start", "jwks.token", vec!["serve", "--jwt-issuers-file=issuers.toml"]),
         ("hook.token_file", "hook.token", check(&["--hook-url=http://127.0.0.1:1/", "--hook-token-file=hook.token"])),
+        (
+            "traces.headers_file",
+            "traces.headers",
+            check(&["--traces-endpoint=http://127.0.0.1:1/", "--traces-headers-file=traces.headers"]),
+        ),
         ("the configuration", "settings.toml", check(&["--config=settings.toml"])),
         ("--token-file", "access.token", with_token.to_vec()),
         ("--key-file", "tls.key", of_client),

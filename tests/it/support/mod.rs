@@ -6,6 +6,7 @@ pub mod barrier;
 pub mod certificates;
 pub mod client;
 pub mod clock;
+pub mod collector;
 pub mod hook;
 pub mod installation;
 pub mod jwt;

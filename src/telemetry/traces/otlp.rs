@@ -1,0 +1,124 @@
+//! A span in the words of OpenTelemetry: its name and attributes are those of the semantic conventions where these have one.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1 as proto;
+use proto::span::SpanKind;
+use proto::status::StatusCode as SpanStatus;
+use proto::{ResourceSpans, ScopeSpans, Status};
+
+use crate::domain::action::Action;
+use crate::domain::time::Timestamp;
+use crate::ports::meter::{RefusalReason, StatusCode};
+use crate::ports::spans::{Protocol, Span, Work};
+
+const SERVICE: &str = env!("CARGO_PKG_NAME");
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The method of a call that is none of ours.
+const OTHER: &str = "_OTHER";
+
+/// The request that exports spans.
+pub(super) fn request(spans: impl Iterator<Item = Span>, process: Option<&str>) -> ExportTraceServiceRequest {
+    let mut attributes = vec![text("service.name", SERVICE), text("service.version", VERSION)];
+    attributes.extend(process.map(|process| text("service.instance.id", process)));
+    let resource = Resource { attributes, ..Resource::default() };
+    let scope = InstrumentationScope {
+        name: SERVICE.to_owned(),
+        version: VERSION.to_owned(),
+        ..InstrumentationScope::default()
+    };
+    let of_scope = ScopeSpans { scope: Some(scope), spans: spans.map(of_span).collect(), ..ScopeSpans::default() };
+    let of_resource =
+        ResourceSpans { resource: Some(resource), scope_spans: vec![of_scope], ..ResourceSpans::default() };
+    ExportTraceServiceRequest { resource_spans: vec![of_resource] }
+}
+
+fn of_span(Span { trace, id, parent, began, ended, work }: Span) -> proto::Span {
+    let (kind, has_failed) = kind_of(&work);
+    let (name, attributes) = described(work);
+    proto::Span {
+        trace_id: trace.0.to_be_bytes().to_vec(),
+        span_id: id.to_be_bytes().to_vec(),
+        parent_span_id: parent.map(|parent| parent.to_be_bytes().to_vec()).unwrap_or_default(),
+        // It is sampled.
+        flags: 1,
+        name,
+        kind: kind.into(),
+        start_time_unix_nano: nanoseconds(began),
+        end_time_unix_nano: nanoseconds(ended),
+        attributes,
+        status: has_failed.then(|| Status { code: SpanStatus::Error.into(), ..Status::default() }),
+        ..proto::Span::default()
+    }
+}
+
+/// The kind, and whether the span counts as failed. A call that its caller is to blame for does not.
+fn kind_of(work: &Work) -> (SpanKind, bool) {
+    match work {
+        Work::Call { code, .. } => {
+            let is_own = matches!(
+                code,
+                StatusCode::Unknown
+                    | StatusCode::DeadlineExceeded
+                    | StatusCode::Unimplemented
+                    | StatusCode::Internal
+                    | StatusCode::Unavailable
+                    | StatusCode::DataLoss
+            );
+            (SpanKind::Server, is_own)
+        }
+        Work::Hash => (SpanKind::Internal, false),
+        Work::Store { failure, .. } => (SpanKind::Client, failure.is_some()),
+    }
+}
+
+/// The name and the attributes.
+fn described(work: Work) -> (String, Vec<KeyValue>) {
+    match work {
+        Work::Call { protocol, action, request_id, code, reason } => {
+            let method = action.map_or(OTHER, Action::rpc);
+            let name = action.map_or_else(|| OTHER.to_owned(), |action| format!("{}/{method}", action.service()));
+            let mut attributes = match protocol {
+                Protocol::Grpc => vec![text("rpc.system", "grpc")],
+                Protocol::Http => vec![text("network.protocol.name", "http")],
+            };
+            attributes.extend(action.map(|action| text("rpc.service", action.service())));
+            attributes.extend([
+                text("rpc.method", method),
+                number("rpc.grpc.status_code", code as i64),
+                text("credentiald.request_id", &format!("{:X}", request_id.hyphenated())),
+            ]);
+            let why = reason.map(RefusalReason::as_str);
+            let why = why.or_else(|| (code != StatusCode::Ok).then(|| code.as_str()));
+            attributes.extend(why.map(|why| text("error.type", why)));
+            (name, attributes)
+        }
+        Work::Hash => ("hash".to_owned(), Vec::new()),
+        Work::Store { system, work, retries, failure } => {
+            let mut attributes = vec![text("db.system.name", system), text("db.operation.name", work.as_str())];
+            if retries > 0 {
+                attributes.push(number("credentiald.retries", retries.into()));
+            }
+            attributes.extend(failure.map(|failure| text("error.type", failure.as_str())));
+            (work.as_str().to_owned(), attributes)
+        }
+    }
+}
+
+fn text(key: &str, value: &str) -> KeyValue {
+    attribute(key, Value::StringValue(value.to_owned()))
+}
+
+fn number(key: &str, value: i64) -> KeyValue {
+    attribute(key, Value::IntValue(value))
+}
+
+fn attribute(key: &str, value: Value) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}
+
+fn nanoseconds(at: Timestamp) -> u64 {
+    u64::try_from(at.as_micros()).unwrap_or_default().saturating_mul(1000)
+}
