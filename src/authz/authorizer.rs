@@ -21,7 +21,7 @@ pub struct CedarAuthorizer {
     /// Each action with its groups.
     actions: HashMap<Action, Entity>,
     policies: watch::Receiver<Arc<Policies>>,
-    remembered: Remembered,
+    pub(super) remembered: Remembered,
     meter: Arc<dyn Meter>,
 }
 

@@ -88,10 +88,12 @@ mod tests {
     use std::time::Duration;
 
     use tokio::sync::watch;
+    use uuid::Uuid;
 
     use super::super::{CedarAuthorizer, PolicyFile, PolicyTexts};
     use super::*;
-    use crate::domain::names::{FreeName, TenantName};
+    use crate::domain::names::{DomainName, FreeName, IamUserId, RamUserName, Region, TenantName};
+    use crate::domain::subject::{SubjectId, SubjectName, Tags};
     use crate::ports::{Authorizer, Counter, Gauge, Histogram, Meter};
 
     #[derive(Default)]
@@ -108,52 +110,107 @@ mod tests {
         fn observe(&self, _: Histogram, _: Duration) {}
     }
 
-    fn policies(text: &str) -> Arc<Policies> {
-        let files = vec![PolicyFile { name: "x.cedar".to_owned(), text: text.to_owned() }];
-        Arc::new(Policies::read(&PolicyTexts { built_in: true, files }).unwrap())
+    /// Those policies, with these callers in the group of admins.
+    fn policies(text: &str, admins: &[&str]) -> Arc<Policies> {
+        let groups = format!("admins = {admins:?}");
+        let file = |name: &str, text: &str| PolicyFile { name: name.to_owned(), text: text.to_owned() };
+        let files = vec![file("x.cedar", text), file("groups.toml", &groups)];
+        Arc::new(Policies::read(&PolicyTexts { built_in: false, files }).unwrap())
     }
 
     fn permits(decision: &Decision) -> bool {
         matches!(decision, Decision::Permitted { .. })
     }
 
-    /// A decision asked twice is asked of the policies once, and of those in force; each part of the request counts.
+    /// Asks twice of the policies in force: the second time without an evaluation. Returns whether they permit, and whether
+    /// even the first answer was remembered.
+    fn asked_twice(authorizer: &CedarAuthorizer, request: AccessRequest<'_>) -> (bool, bool) {
+        let remembered = || authorizer.remembered.get(request, &authorizer.policies());
+        let before = remembered();
+        let fresh = authorizer.explain(request).unwrap();
+        assert_eq!(before.clone().unwrap_or_else(|| fresh.clone()), fresh, "{request:?}");
+        for _ in 0..2 {
+            assert_eq!(authorizer.decide(request), fresh, "{request:?}");
+            assert_eq!(remembered().as_ref(), Some(&fresh), "{request:?}");
+        }
+        (permits(&fresh), before.is_some())
+    }
+
+    /// Permits a mail domain by its name, region and status, and users by tags and groups.
+    const BY_ALL_PARTS: &str = r#"
+        @id("domain") permit (principal is Service, action == Action::"admin:DescribeMailDomain", resource is MailDomain) when {
+            principal.name == "relay" && resource.name == "example.com" && resource.region == "cn-hangzhou"
+                && resource has status && resource.status == "verified" };
+        @id("user") permit (principal is Service, action == Action::"admin:DescribeIamUser", resource is IamUser) when {
+            resource.hasTag("env") && resource.getTag("env") == "prod" };
+        @id("group") permit (principal in Group::"admins", action == Action::"admin:DescribeTenant", resource);"#;
+
+    /// Each part of a request counts, and letters of a domain's name in another case are the same name.
     #[test]
     fn a_remembered_decision_is_the_one_that_the_policies_in_force_make() {
-        let (send, in_force) = watch::channel(policies(
-            "@id(\"x\") permit (principal is Service, action == Action::\"admin:DescribeTenant\", resource)
-                 when { principal.name == \"relay\" };",
-        ));
+        let (send, in_force) = watch::channel(policies(BY_ALL_PARTS, &["acme/ram-user/jane"]));
         let authorizer = CedarAuthorizer::new(in_force, Arc::new(Failures::default())).unwrap();
-        let service = |name| Caller::Service(TenantName::parse("acme").unwrap(), FreeName::parse(name).unwrap());
-        let tenant = |name| Resource::Tenant(TenantName::parse(name).unwrap());
-        let (relay, other, acme, umbrella) = (service("relay"), service("other"), tenant("acme"), tenant("umbrella"));
+        let [acme, umbrella] = ["acme", "umbrella"].map(|name| TenantName::parse(name).unwrap());
+        let service = |name| Caller::Service(acme.clone(), FreeName::parse(name).unwrap());
+        let id = SubjectId(Uuid::nil());
+        let jane = Caller::RamUser(acme.clone(), RamUserName::parse("jane").unwrap(), id);
+        let domain = |tenant: &TenantName, name, region, status| Resource::Subject {
+            tenant: tenant.clone(),
+            name: SubjectName::MailDomain(DomainName::parse(name).unwrap()),
+            region: Some(Region::parse(region).unwrap()),
+            status,
+            tags: Tags::new(),
+        };
+        let user = |env: Option<&str>| Resource::Subject {
+            tenant: acme.clone(),
+            name: SubjectName::IamUser(IamUserId::parse("7").unwrap()),
+            region: None,
+            status: None,
+            tags: env.map(|env| ("env".to_owned(), env.to_owned())).into_iter().collect(),
+        };
+        let (of_domain, of_user) = (Action::DescribeMailDomain, Action::DescribeIamUser);
         let ask = || {
             let mut answers = Vec::new();
             for (caller, action, resource) in [
-                (&relay, Action::DescribeTenant, &acme),
-                (&other, Action::DescribeTenant, &acme),
-                (&relay, Action::GetPasswordPolicy, &acme),
-                (&relay, Action::DescribeTenant, &umbrella),
+                (service("relay"), of_domain, domain(&acme, "example.com", "cn-hangzhou", Some("verified"))),
+                (service("relay"), of_domain, domain(&acme, "Example.COM", "cn-hangzhou", Some("verified"))),
+                (service("relay"), of_domain, domain(&acme, "example.org", "cn-hangzhou", Some("verified"))),
+                (service("relay"), of_domain, domain(&acme, "example.com", "cn-beijing", Some("verified"))),
+                (service("relay"), of_domain, domain(&acme, "example.com", "cn-hangzhou", Some("other"))),
+                (service("relay"), of_domain, domain(&acme, "example.com", "cn-hangzhou", None)),
+                (service("relay"), of_domain, domain(&umbrella, "example.com", "cn-hangzhou", Some("verified"))),
+                (service("other"), of_domain, domain(&acme, "example.com", "cn-hangzhou", Some("verified"))),
+                (
+                    service("relay"),
+                    Action::DeleteMailDomain,
+                    domain(&acme, "example.com", "cn-hangzhou", Some("verified")),
+                ),
+                (service("relay"), of_user, user(Some("prod"))),
+                (service("relay"), of_user, user(Some("dev"))),
+                (service("relay"), of_user, user(None)),
+                (jane.clone(), Action::DescribeTenant, Resource::Tenant(acme.clone())),
+                (jane.clone(), Action::DescribeTenant, Resource::Tenant(umbrella.clone())),
             ] {
-                let request = AccessRequest { caller, action, resource };
-                let decision = authorizer.decide(request);
-                assert_eq!(authorizer.explain(request).unwrap(), decision);
-                assert_eq!(authorizer.decide(request), decision);
-                answers.push(permits(&decision));
+                answers.push(asked_twice(&authorizer, AccessRequest { caller: &caller, action, resource: &resource }));
             }
             answers
         };
-        assert_eq!(ask(), [true, false, false, false]);
-        send.send_replace(policies(
-            "@id(\"x\") permit (principal is Service, action == Action::\"admin:GetPasswordPolicy\", resource);",
-        ));
-        assert_eq!(ask(), [false, false, true, false]);
+        let mut expected = [(false, false); 14];
+        // The second is the first in other letters.
+        (expected[0], expected[1], expected[9], expected[12]) =
+            ((true, false), (true, true), (true, false), (true, false));
+        assert_eq!(ask(), expected);
+        // Jane leaves the group.
+        send.send_replace(policies(BY_ALL_PARTS, &[]));
+        expected[12] = (false, false);
+        assert_eq!(ask(), expected);
+        send.send_replace(policies("@id(\"all\") permit (principal, action, resource);", &[]));
+        assert!(ask()[..6].iter().all(|(is_permitted, _)| *is_permitted));
     }
 
     #[test]
     fn a_long_decision_is_not_remembered() {
-        let policies = policies("@id(\"x\") permit (principal is Service, action, resource);");
+        let policies = policies("@id(\"all\") permit (principal is Service, action, resource);", &[]);
         let remembered = Remembered::default();
         let caller = Caller::Operator(FreeName::parse("jane").unwrap());
         for (length, is_remembered) in [(LONGEST, true), (LONGEST + 1, false)] {
@@ -168,7 +225,8 @@ mod tests {
     #[test]
     fn a_policy_that_fails_is_reported_each_time() {
         let (_send, in_force) = watch::channel(policies(
-            "@id(\"z\") forbid (principal, action, resource) when { 9223372036854775807 + 1 == 0 };",
+            "@id(\"fails\") forbid (principal, action, resource) when { 9223372036854775807 + 1 == 0 };",
+            &[],
         ));
         let failures = Arc::new(Failures::default());
         let authorizer = CedarAuthorizer::new(in_force, Arc::clone(&failures) as _).unwrap();
