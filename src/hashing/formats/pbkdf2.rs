@@ -58,11 +58,27 @@ pub(super) fn old_389(text: &str) -> Read {
 }
 
 /// 8 bytes of salt and 32 of tag in hexadecimal, as Spring wrote it before 5.8 unless it was told a secret.
-fn spring(text: &str) -> Read {
+fn old_spring(text: &str) -> Read {
     const LENGTH: HashProblem = HashPart::Fields.expected("`ITERATIONS$SALT$TAG`, or 80 hexadecimal digits");
-    let bytes = parts::hex_tag(text).map_err(|_| LENGTH)?;
-    let (salt, tag) = bytes.split_at_checked(8).filter(|(_, tag)| tag.len() == 32).ok_or(LENGTH)?;
-    stored(Sha::Sha1, "185000", salt.into(), first_block(Sha::Sha1, tag))
+    joined(Sha::Sha1, "185000", 8, &parts::hex_tag(text).map_err(|_| LENGTH)?, LENGTH)
+}
+
+/// 16 bytes of salt and 32 of tag in hexadecimal, as Spring has written it since 5.8 unless it was told a secret.
+pub(super) fn spring(text: &str) -> Read {
+    const LENGTH: HashProblem = HashPart::Fields.expected("96 hexadecimal digits");
+    joined(Sha::Sha256, "310000", 16, &parts::hex_tag(text).map_err(|_| LENGTH)?, LENGTH)
+}
+
+/// 16 bytes of salt and 32 of tag in base64, as Atlassian writes it.
+pub(super) fn atlassian(text: &str) -> Read {
+    const LENGTH: HashProblem = HashPart::Fields.expected("48 bytes in base64");
+    joined(Sha::Sha1, "10000", 16, &parts::tag(text, &PADDED).map_err(|_| LENGTH)?, LENGTH)
+}
+
+/// A salt of so many bytes, and right after it a tag of 32.
+fn joined(hash: Sha, iterations: &str, salt_bytes: usize, bytes: &[u8], problem: HashProblem) -> Read {
+    let (salt, tag) = bytes.split_at_checked(salt_bytes).filter(|(_, tag)| tag.len() == 32).ok_or(problem)?;
+    stored(hash, iterations, salt.into(), first_block(hash, tag))
 }
 
 /// `1000000$<salt>$<tag>` of Django: the salt is its text.
@@ -95,7 +111,7 @@ pub(super) fn mosquitto(text: &str) -> Read {
 /// before 5.8, or `$1$<salt>$5000$<tag>` of Dovecot, whose salt is its text.
 pub(super) fn braces(text: &str) -> Read {
     let Some(text) = text.strip_prefix("$1$") else {
-        return if text.contains('$') { directory(Sha::Sha1, text) } else { spring(text) };
+        return if text.contains('$') { directory(Sha::Sha1, text) } else { old_spring(text) };
     };
     let [salt, iterations, tag] = fields(text, '$', "`$1$SALT$ITERATIONS$TAG`")?;
     stored(Sha::Sha1, iterations, salt.into(), parts::hex_tag(tag)?)

@@ -159,8 +159,8 @@ const GUARDED: &[Known] = &[
     ("WordPress 6.1.9", "$P$BCvJ09weTXs0PDQTKGEWt3lydaSpa/1"),
 ];
 
-/// The same of other passwords: by `WordPress` 6.8, from the tests of Kratos and of 389-ds, from Spring's documentation,
-/// and from the list of examples of hashcat.
+/// The same of other passwords: by `WordPress` 6.8, from the tests of Kratos, of 389-ds and of Spring, from Spring's
+/// documentation, from a database of Jira and from passlib's documentation, and from the list of examples of hashcat.
 const OF_OTHERS: &[(Known, &str)] = &[
     (("WordPress 6.8", "$wp$2y$10$Q1xinFjrZeLWJBvxviIL6u834Fu.evIEFHAUVisQ5O.w9Dm0sMdES"), "admin"),
     (
@@ -194,6 +194,15 @@ const OF_OTHERS: &[(Known, &str)] = &[
         ("Spring", "{pbkdf2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc"),
         "password",
     ),
+    (
+        (
+            "Spring 5.8",
+            "{pbkdf2@SpringSecurity_v5_8}fefe5120467e5d4ccff442dbb2fa86d276262d97435c0c54e5eebced51ffd144fcb05eb53fea2677216c4f3250010006",
+        ),
+        "password",
+    ),
+    (("Jira", "{PKCS5S2}Tdl0jlvcysmT9PiRWkZZ1Hr4uHO2OJHvkd3siXt/8OnL7GczWsyzB1tMwkJlI2eX"), "admin"),
+    (("passlib", "{PKCS5S2}DQIXJU038u4P7FdsuFTY/+35bm41kfjZa57UrdxHp2Mu3qF2uy+ooD+jF5t1tb8J"), "password"),
     (("Spring", "{bcrypt}$2a$10$dXJ3SW6G7P50lGmMkkmwe.20cQQubK3.HZWzG3YB1tlRy.fqvM/BG"), "password"),
     (("Drupal 7", "$S$C33783772bRXEx1aCsvY.dqgaaSu76XmVlKrW9Qu8IQlvxHlmzLf"), "hashcat"),
     (
