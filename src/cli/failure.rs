@@ -37,6 +37,16 @@ impl Failure {
         Self::Failed(with_causes(context.to_string(), Some(cause)))
     }
 
+    /// The same, with another line.
+    pub(super) fn with_line(self, line: &str) -> Self {
+        let add = |message| format!("{message}\n  {line}");
+        match self {
+            Self::Failed(message) => Self::Failed(add(message)),
+            Self::NotNow(message) => Self::NotNow(add(message)),
+            other => other,
+        }
+    }
+
     /// The same, for a command that has one exit status for all that fails.
     pub(super) fn lasting(self) -> Self {
         match self {

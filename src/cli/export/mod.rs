@@ -88,7 +88,7 @@ enum Interrupted {
 impl Interrupted {
     fn failure(self, file: &Path) -> Failure {
         match self {
-            Self::Refused(status) => Failure::failed(refusal::text(&status)),
+            Self::Refused(status) => refusal::failure(&status),
             Self::Written(error) => Failure::caused(format!("can't write {}", file.display()), &error),
         }
     }

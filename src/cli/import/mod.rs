@@ -49,7 +49,8 @@ subjects are not changed, so an interrupted import can be completed by running i
 
 With --from, rows are accounts of another system's own file; `docs/importing.md` has each.
 
-Exit status: 0 every row was imported, unchanged or skipped; 1 a row was refused, or the call failed; 2 usage.
+Exit status: 0 every row was imported, unchanged or skipped; 1 a row was refused, or the call failed; 2 usage;
+75 the call failed, and may succeed later.
 
 Examples:
   credentiald import users.csv --dry-run
@@ -193,10 +194,8 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
     authorization.apply(&mut request);
 
     let answered = progress.watch(terminal, client.import_credentials(request)).await;
-    let response = answered.map_err(|status| {
-        let again = "what was imported stays; run the same command again to go on";
-        Failure::failed(format!("{}\n  {again}", refusal::text(&status)))
-    })?;
+    let again = "what was imported stays; run the same command again to go on";
+    let response = answered.map_err(|status| refusal::failure(&status).with_line(again))?;
     end.await.map_err(Failure::failed)??;
     report(&response.into_inner(), dry_run.as_ref(), terminal)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backon::{Backoff, BackoffBuilder, Retryable};
 use clap::Args;
 use serde_json::json;
 use tonic::transport::Channel;
@@ -18,16 +19,17 @@ use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
 use crate::cli::terminal::Terminal;
 use crate::grpc::generated::credential::v1 as wire;
-use crate::ports::Entropy;
+use crate::ports::{Entropy, retries};
 use wire::credential_service_client::CredentialServiceClient;
 
-/// How often a change is sent whose outcome is unknown. Its client token makes that safe.
-const SENDINGS: usize = 3;
+/// What is known of a change without an answer.
+const PERHAPS: &str = "the password may have been changed: try the new one";
 
 /// Change a password: your own, or that of a mail domain or of an account of an instance.
 ///
 /// Calls a running service. Asks for the old password, which a mail domain has not, and twice for the new one, without showing
-/// them. Exit status 0 if the password was changed, 3 if the old password is wrong, 75 if it can't be changed now.
+/// them. Exit status 0 if the password was changed, 3 if the old password is wrong, 75 if it can't be changed now
+/// or there is no answer.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   export CREDENTIALD_TOKEN_FILE=alice.token
@@ -81,7 +83,11 @@ pub(in crate::cli) async fn run(
         client_token: Builder::from_random_bytes(id).into_uuid().to_string(),
     };
     let send = || change.send(CredentialServiceClient::new(channel.clone()), &authorization, args.connection.within());
-    let version = args.connection.in_time(settled(send)).await?;
+    // The client token makes it safe to send it again.
+    let pauses = retries::random(retries::SENT_CHANGE.build(), &SystemEntropy);
+    let settled = async { Ok(settled(send, pauses).await) };
+    let settled = args.connection.in_time(settled).await.map_err(|late| late.with_line(PERHAPS))?;
+    let version = settled.map_err(|status| refusal::failure(&status))?;
     terminal.print(&if args.json {
         format!("{:#}", json!({ "version": version }))
     } else {
@@ -140,24 +146,18 @@ impl Change {
 }
 
 /// Sends a change until its outcome is known.
-async fn settled<F>(send: impl Fn() -> F) -> Result<u64, Failure>
+async fn settled<F>(send: impl FnMut() -> F, pauses: impl Backoff) -> Result<u64, Status>
 where
     F: Future<Output = Result<u64, Status>>,
 {
-    for _ in 1..SENDINGS {
-        match send().await {
-            Err(status) if is_unknown(&status) => {}
-            known => return known.map_err(|status| refusal::failure(&status)),
-        }
-    }
-    send().await.map_err(|status| refusal::failure(&status))
+    send.retry(pauses).sleep(tokio::time::sleep).when(is_unknown).await
 }
 
-/// Whether the change may have been made. An error without a reason is one of the connection.
+/// Whether the change may have been made. An error without a reason is one of the connection, or of the time limit.
 fn is_unknown(status: &Status) -> bool {
     match reason(status) {
-        Some(reason) => reason == "OUTCOME_UNKNOWN",
-        None => matches!(status.code(), Code::Unavailable | Code::Unknown),
+        Some(reason) => matches!(reason.as_str(), "OUTCOME_UNKNOWN" | "DEADLINE_EXCEEDED"),
+        None => matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded),
     }
 }
 
@@ -168,16 +168,18 @@ fn reason(status: &Status) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::iter;
 
     use super::*;
 
     #[tokio::test]
     async fn a_change_is_sent_again_only_while_its_outcome_is_unknown() {
-        let unknown = || Err(Status::unavailable("the connection was lost"));
+        let unknown = |code| Err(Status::new(code, "the connection was lost"));
         let refused = || Err(Status::permission_denied("no"));
         for (answers, sent, is_made) in [
-            ([unknown(), Ok(2), Ok(3)], 2, true),
-            ([unknown(), unknown(), unknown()], 3, false),
+            ([unknown(Code::Unavailable), Ok(2), Ok(3)], 2, true),
+            ([unknown(Code::Cancelled), unknown(Code::Unknown), Ok(3)], 3, true),
+            ([unknown(Code::Unavailable), refused(), Ok(3)], 2, false),
             ([refused(), Ok(2), Ok(3)], 1, false),
         ] {
             let count = Cell::new(0);
@@ -185,7 +187,7 @@ mod tests {
                 let answer = answers[count.replace(count.get() + 1)].clone();
                 std::future::ready(answer)
             };
-            let outcome = settled(send).await;
+            let outcome = settled(send, iter::repeat(Duration::ZERO)).await;
             assert_eq!((count.get(), outcome.is_ok()), (sent, is_made), "{outcome:?}");
         }
     }

@@ -81,7 +81,7 @@ async fn each_kind_of_password_is_verified_and_changed() {
 #[tokio::test]
 async fn the_exit_status_tells_wrong_from_not_now_and_from_usage() {
     let installation = Installation::new();
-    let (serving, acme) = installation.acme(&["--attempts-allowance", "1"]).await;
+    let (serving, acme) = installation.acme(&["--attempts-allowance", "1", "--attempts-backoff-seconds", "20"]).await;
     let relay = relay(&installation, &serving, &acme).await;
     let alice = Caller::new(&installation, &serving, acme.ram_user("alice", "mypassword").await);
 
