@@ -1,7 +1,7 @@
 //! Connects to a running service.
 
 use std::error::Error;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
@@ -14,7 +14,7 @@ use crate::service::error::with_causes;
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
 /// Connects to an address as people write it: `https://host:port`, `http://host:port`, or without the scheme, which
-/// means `http`.
+/// means `http` and this machine: to another one, passwords and tokens go in plaintext only if that is asked for.
 pub(super) async fn connect(address: &str, tls: ClientTls) -> Result<Channel, Failure> {
     let endpoint = endpoint(address, tls)?;
     let cant_reach = format!("can't reach {address}");
@@ -40,6 +40,11 @@ fn endpoint(address: &str, tls: ClientTls) -> Result<Endpoint, Failure> {
     };
     let endpoint = Endpoint::from_shared(url)
         .map_err(|_| Failure::Usage(format!("{address:?} is not an address, as in https://127.0.0.1:50051")))?;
+    if !address.contains("://") && !endpoint.uri().host().is_some_and(is_here) {
+        return Err(Failure::Usage(format!(
+            "{address} is another machine: use https://{address}, or http:// for a connection without TLS"
+        )));
+    }
     let endpoint = match (is_encrypted, tls.is_given()) {
         (true, _) => tls.apply(endpoint)?,
         (false, false) => endpoint,
@@ -51,6 +56,12 @@ fn endpoint(address: &str, tls: ClientTls) -> Result<Endpoint, Failure> {
         }
     };
     Ok(endpoint.connect_timeout(CONNECT_WITHIN))
+}
+
+/// Whether a host is this machine.
+fn is_here(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// A failure of the connection, with its causes, and with advice if it does not pass by itself.
@@ -75,6 +86,19 @@ pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::environment::Environment;
+    use crate::cli::tls::TlsArgs;
+
+    #[test]
+    fn another_machine_is_called_in_plaintext_only_if_that_is_asked_for() {
+        let tls = || TlsArgs::default().read(&Environment::of(std::iter::empty())).unwrap();
+        for address in ["127.0.0.1:1", "[::1]:1", "localhost:1", "http://192.0.2.1:1"] {
+            assert!(endpoint(address, tls()).is_ok(), "{address}");
+        }
+        for address in ["192.0.2.1:1", "[2001:db8::1]:1", "example.com:1", "localhost.example.com:1"] {
+            assert!(matches!(endpoint(address, tls()), Err(Failure::Usage(_))), "{address}");
+        }
+    }
 
     #[test]
     fn a_wildcard_is_reached_on_loopback() {

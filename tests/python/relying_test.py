@@ -86,6 +86,10 @@ class CheckpasswordTest(RelyingTest):
         self.assertEqual(self.exit_status("alice", self.PASSWORD, "sh", "-c", "echo $USER; exit 5"), 5)
         self.assertEqual(self.printed, "alice\n")
         self.assertEqual(self.exit_status("alice", self.PASSWORD), 0)
+        # It works for the user, and has no token.
+        self.exit_status("alice", self.PASSWORD, "env", CREDENTIALD_TOKEN="cdt_secret")
+        self.assertIn("USER=alice\n", self.printed)
+        self.assertNotIn("CREDENTIALD_", self.printed)
         for user, password in [("alice", "wrong"), ("absent", self.PASSWORD), ("no name", self.PASSWORD), ("alice", "")]:
             with self.subTest(user=user, password=password):
                 self.assertEqual(self.exit_status(user, password, "echo", "LET IN"), 1)

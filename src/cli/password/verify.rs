@@ -91,8 +91,9 @@ pub(super) fn accepted(result: VerifyPasswordResult) -> Result<&'static str, Fai
         VerifyPasswordResult::Expired => {
             to_change("the password is right, but has expired: an administrator has to reset it")
         }
-        VerifyPasswordResult::NotMatched | VerifyPasswordResult::Unspecified => {
+        VerifyPasswordResult::NotMatched => {
             Err(Failure::WrongPassword("the password is wrong, or there is no such subject".to_owned()))
         }
+        VerifyPasswordResult::Unspecified => Err(Failure::failed("the service answered with no result that is known")),
     }
 }

@@ -23,7 +23,7 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let verified = connection.in_time(verify(args, connection, environment)).await;
-    let failed = match verified.and_then(|user| start(args, &user)) {
+    let failed = match verified.and_then(|user| start(args, environment, &user)) {
         Ok(()) => return Ok(()),
         Err(failed) => failed,
     };
@@ -61,9 +61,13 @@ async fn verify(args: &RelyingArgs, connection: &ConnectionArgs, environment: &E
     Ok(user.to_owned())
 }
 
-/// Becomes the program, if there is one.
-fn start(args: &RelyingArgs, user: &str) -> Result<(), Failure> {
+/// Becomes the program, if there is one. It works for the user, who must not get the token.
+fn start(args: &RelyingArgs, environment: &Environment, user: &str) -> Result<(), Failure> {
     let Some((program, arguments)) = args.program.split_first() else { return Ok(()) };
-    let error = Command::new(program).args(arguments).env("USER", user).exec();
+    let mut command = Command::new(program);
+    for name in environment.variables().keys().filter(|name| name.starts_with("CREDENTIALD_")) {
+        command.env_remove(name);
+    }
+    let error = command.args(arguments).env("USER", user).exec();
     Err(Failure::caused(format!("can't run {}", program.display()), &error))
 }
