@@ -167,6 +167,9 @@ says() {
 # fails COMMAND…: checks that the command does not succeed.
 fails() { ! "$@"; }
 
+# pasted FILE: the calls that `quickstart` printed to a file, each on a line and without variables.
+pasted() { python3 tests/python/pasted.py <"$1"; }
+
 # await SECONDS COMMAND…: repeats the command until it succeeds.
 await() {
     local end=$((SECONDS + $1))

@@ -82,6 +82,11 @@ impl Effective {
         keys.filter(|key| self.values.in_force(key).1 != other.values.in_force(key).1)
     }
 
+    /// Whether a setting is not set anywhere.
+    pub fn is_default(&self, key: &str) -> bool {
+        matches!(self.values.in_force(key).0, Source::Default { .. })
+    }
+
     /// Every setting as TOML, with its source as a comment and with secrets hidden.
     pub fn to_toml(&self) -> String {
         show::to_toml(&self.values)

@@ -80,8 +80,7 @@ class Server {
 
   async quickstart() {
     const printed = await this.run("quickstart", "--data-dir", this.data);
-    const line = printed.split("\n").find((line) => line.startsWith("grpcurl ") && line.includes("ModifyPWByDomain"));
-    this.root = line.match(/cdt_[\w-]+/)[0];
+    this.root = printed.match(/^ROOT_TOKEN=(\S+)$/m)[1];
   }
 
   /** One worker has four hashes done in the time that the service takes work on for: a second. */

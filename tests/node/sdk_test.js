@@ -37,8 +37,7 @@ async function quickstart(t, folder, ...flags) {
 
 /** What the SDKs need of the printed text. */
 function callsOf(printed) {
-  const call = (method) => printed.split("\n").find((line) => line.endsWith(`/${method}`));
-  const message = (method) => JSON.parse(call(method).match(/-d '(.*)' /)[1]);
+  const message = (method) => JSON.parse(printed.split(`/${method} <<'END'\n`)[1].split("\nEND\n")[0]);
   const keys = printed.slice(printed.indexOf("Access keys")).split("\n");
   const key = (caller) => {
     const [id, secret] = keys.find((line) => line.trim().startsWith(caller)).match(/CDAK\w+|cdk_\w+/g);

@@ -1,4 +1,4 @@
-//! The text of the demonstration: the tokens, and four calls that succeed when they are pasted.
+//! The text of the demonstration: the tokens, and commands to paste.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -8,13 +8,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::edge::Edge;
-use crate::domain::action::{Action, CREDENTIAL_SERVICE};
+use crate::domain::action::Action;
 use crate::domain::password::Password;
 
 /// The demonstration directory, and everything that its calls need.
 pub(super) struct Demonstration {
     /// The address of the service.
     pub(super) address: SocketAddr,
+    /// The directory of this program.
+    pub(super) programs: PathBuf,
     /// The CA that signed its certificate; `None` means plaintext.
     pub(super) ca: Option<PathBuf>,
     /// What the vendors' SDKs need, if they are served.
@@ -61,59 +63,126 @@ pub(super) struct Passwords {
     pub(super) new: Arc<Password>,
 }
 
+/// A command to paste, and what it does.
+struct Step {
+    words: String,
+    command: String,
+}
+
 impl Demonstration {
-    /// The text for the terminal. Each call is on one line that begins with `grpcurl`.
+    /// The text for the terminal.
     pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        let _ = self.write(&mut text);
-        text
+        let steps = self.steps().map(|Step { words, command }| format!("{words}\n\n{command}\n\n")).concat();
+        let edge = self.edge.as_ref().map(|edge| edge.text(self) + "\n").unwrap_or_default();
+        format!(
+            "credentiald serves on {}, with a demonstration tenant \"{}\".\n\
+             Paste what follows into another terminal. Where to get grpcurl:\n\
+             https://github.com/fullstorydev/grpcurl/releases\n\n{}\n\n{steps}{edge}\
+             Ctrl-C stops it. A second start keeps the data and prints calls that\nsucceed again.",
+            self.address,
+            self.tenant,
+            self.variables(),
+        )
     }
 
-    fn write(&self, text: &mut String) -> std::fmt::Result {
-        let [domain, ram, iam, account] = self.calls();
-        writeln!(text, "credentiald serves on {}, with a demonstration tenant \"{}\".\n", self.address, self.tenant)?;
-        writeln!(text, "Tokens, new with each start:")?;
-        writeln!(text, "  operator                {}", self.operator_token)?;
-        writeln!(text, "  root of the tenant      {}", self.root_token)?;
-        writeln!(text, "  relying system          {}", self.service_token)?;
-        writeln!(text, "  RAM user {:<14} {}", self.ram_user.name, self.ram_user.token)?;
-        writeln!(text, "  IAM user {:<14} {}\n", self.iam_user.name, self.iam_user.token)?;
-        writeln!(text, "Four calls to paste into another terminal, each of which succeeds once:\n")?;
-        writeln!(text, "The password of the mail domain {}:\n{domain}\n", self.domain_name)?;
-        writeln!(text, "The password of the RAM user {}, by itself:\n{ram}\n", self.ram_user.name)?;
-        writeln!(text, "The password of the IAM user {}, by itself:\n{iam}\n", self.iam_user.name)?;
-        writeln!(text, "The password of the account {} of {}:\n{account}\n", self.account_name, self.instance_id)?;
-        if let Some(edge) = &self.edge {
-            writeln!(text, "{}", edge.text(self))?;
+    /// The same commands as a script.
+    pub(super) fn script(&self) -> String {
+        let comment = |words: &str| format!("# {}\n", words.replace('\n', "\n# "));
+        let steps = self.steps().map(|Step { words, command }| format!("\n{}{command}\n", comment(&words))).concat();
+        format!("{}\n{steps}", self.variables())
+    }
+
+    /// The variables that the commands use. Without `export` before it, a token fits on a line.
+    fn variables(&self) -> String {
+        let scheme = if self.ca.is_some() { "https://" } else { "" };
+        let mut text = format!("export CREDENTIALD_ADDRESS={scheme}{}\n", self.address);
+        if let Some(ca) = &self.ca {
+            let _ = writeln!(text, "export CREDENTIALD_CA_FILE={}", quoted(&ca.display().to_string()));
         }
-        write!(text, "Ctrl-C stops it. A second start keeps the data and prints calls that succeed again.")
+        let _ = writeln!(text, "export PATH=\"$PATH\":{}", quoted(&self.programs.display().to_string()));
+        let tokens = [
+            ("ADMIN_TOKEN", &self.operator_token),
+            ("ROOT_TOKEN", &self.root_token),
+            ("RELAY_TOKEN", &self.service_token),
+            ("ALICE_TOKEN", &self.ram_user.token),
+            ("BOB_TOKEN", &self.iam_user.token),
+        ];
+        let lines = tokens.map(|(name, token)| format!("\n{name}={token}")).concat();
+        format!("{text}export {}{lines}", tokens.map(|(name, _)| name).join(" "))
     }
 
-    fn calls(&self) -> [String; 4] {
-        let domain = json!({ "domain_name": self.domain_name, "password": self.domain_password.expose() });
-        let change = |passwords: &Passwords| json!({ "old_password": passwords.old.expose(), "new_password": passwords.new.expose() });
-        let account = json!({
-            "instance_id": self.instance_id,
-            "account_name": self.account_name,
-            "old_account_password": self.account.old.expose(),
-            "new_account_password": self.account.new.expose(),
-        });
+    fn steps(&self) -> [Step; 7] {
+        let (ram, iam, account) = (&self.ram_user.passwords, &self.iam_user.passwords, &self.account);
+        let change = |passwords: &Passwords| {
+            [("old_password", json!(passwords.old.expose())), ("new_password", json!(passwords.new.expose()))]
+        };
+        let domain = |password: &str| [("domain_name", json!(self.domain_name)), ("password", json!(password))];
+        let of_account = [
+            ("instance_id", json!(self.instance_id)),
+            ("account_name", json!(self.account_name)),
+            ("old_account_password", json!(account.old.expose())),
+            ("new_account_password", json!(account.new.expose())),
+        ];
+        let verification =
+            [("subject", json!({ "ram_user": self.ram_user.name })), ("password", json!(ram.new.expose()))];
+        let step = |words: String, command| Step { words, command };
         [
-            self.call(Action::ModifyPwByDomain, &self.root_token, &domain),
-            self.call(Action::ChangePassword, &self.ram_user.token, &change(&self.ram_user.passwords)),
-            self.call(Action::ChangePasswordV5, &self.iam_user.token, &change(&self.iam_user.passwords)),
-            self.call(Action::ModifyAccountPassword, &self.root_token, &account),
+            step(
+                format!(
+                    "1. The root of the tenant sets the password of the mail domain\n   {}. To see: the version of \
+                     the new password.",
+                    self.domain_name
+                ),
+                self.call(Action::ModifyPwByDomain, "ROOT_TOKEN", &domain(self.domain_password.expose())),
+            ),
+            step(
+                format!("2. The RAM user {} changes its own password. To see: its version.", self.ram_user.name),
+                self.call(Action::ChangePassword, "ALICE_TOKEN", &change(ram)),
+            ),
+            step(
+                format!("3. The IAM user {} changes its own password. To see: its version.", self.iam_user.name),
+                self.call(Action::ChangePasswordV5, "BOB_TOKEN", &change(iam)),
+            ),
+            step(
+                format!(
+                    "4. The root changes the password of the account {} of {}.\n   To see: its version.",
+                    self.account_name, self.instance_id
+                ),
+                self.call(Action::ModifyAccountPassword, "ROOT_TOKEN", &of_account),
+            ),
+            step(
+                "5. A password that is refused. To see: every rule that it breaks, with what\n   was found.".to_owned(),
+                self.call(Action::ModifyPwByDomain, "ROOT_TOKEN", &domain("dm1mail")),
+            ),
+            step(
+                format!(
+                    "6. A relying system verifies the new password of {}. To see:\n   MATCHED_CURRENT.",
+                    self.ram_user.name
+                ),
+                self.call(Action::VerifyPassword, "RELAY_TOKEN", &verification),
+            ),
+            step(
+                "7. An operator lists the RAM users. To see: each with its version.".to_owned(),
+                format!(
+                    "CREDENTIALD_TOKEN=$ADMIN_TOKEN credentiald admin list-ram-users \\\n  --tenant {}",
+                    self.tenant
+                ),
+            ),
         ]
     }
 
-    fn call(&self, action: Action, token: &str, message: &Value) -> String {
-        let header = quoted(&format!("authorization: Bearer {token}"));
-        let data = quoted(&message.to_string());
-        let transport = match &self.ca {
-            Some(ca) => format!("-cacert {}", quoted(&ca.display().to_string())),
-            None => "-plaintext".to_owned(),
-        };
-        format!("grpcurl {transport} -H {header} -d {data} {} {CREDENTIAL_SERVICE}/{}", self.address, action.rpc())
+    /// A call whose token and message are no arguments, which other users of the machine could see.
+    fn call(&self, action: Action, token: &str, fields: &[(&str, Value)]) -> String {
+        let transport = if self.ca.is_some() { "-cacert \"$CREDENTIALD_CA_FILE\"" } else { "-plaintext" };
+        let fields: Vec<_> = fields.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+        format!(
+            "grpcurl {transport} -expand-headers \\\n  -H 'authorization: Bearer ${{{token}}}' -d @ \\\n  \
+             {} {}/{} <<'END'\n{{{}}}\nEND",
+            self.address,
+            action.service(),
+            action.rpc(),
+            fields.join(",\n ")
+        )
     }
 }
 
@@ -139,6 +208,7 @@ mod tests {
         };
         Demonstration {
             address: SocketAddr::from(([127, 0, 0, 1], 50051)),
+            programs: "/usr/bin".into(),
             ca: None,
             edge: None,
             tenant: "demo".to_owned(),
@@ -156,19 +226,50 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_call_for_each_rpc_and_each_stands_on_one_line() {
-        let text = demonstration().text();
-        let calls: Vec<_> = text.lines().filter(|line| line.starts_with("grpcurl ")).collect();
-        let rpcs: Vec<_> = calls.iter().filter_map(|call| call.rsplit_once('/').map(|(_, rpc)| rpc)).collect();
-        assert_eq!(rpcs, ["ModifyPWByDomain", "ChangePassword", "ChangePasswordV5", "ModifyAccountPassword"]);
-        let first = "grpcurl -plaintext -H 'authorization: Bearer root-token' \
-             -d '{\"domain_name\":\"example.com\",\"password\":\"DM1mail1234\"}' \
-             127.0.0.1:50051 credential.v1.CredentialService/ModifyPWByDomain";
-        assert_eq!(calls[0], first);
+    fn the_text_fits_a_terminal_and_holds_every_kind_of_call() {
+        let token = || format!("cdt_{}", "0".repeat(64));
+        let (operator_token, root_token, service_token) = (token(), token(), token());
+        let mut long = Demonstration { operator_token, root_token, service_token, ..demonstration() };
+        (long.ram_user.token, long.iam_user.token) = (token(), token());
+        let text = long.text();
+        let rpcs = [
+            "ModifyPWByDomain",
+            "ChangePassword",
+            "ChangePasswordV5",
+            "ModifyAccountPassword",
+            "ModifyPWByDomain",
+            "VerifyPassword",
+        ];
+        let calls: Vec<_> = text.lines().filter(|line| line.ends_with("<<'END'")).collect();
+        assert_eq!(calls.len(), rpcs.len(), "{text}");
+        for (call, rpc) in calls.iter().zip(rpcs) {
+            assert!(call.ends_with(&format!("/{rpc} <<'END'")), "{call}");
+        }
+        let first = "grpcurl -plaintext -expand-headers \\\n  -H 'authorization: Bearer ${ROOT_TOKEN}' -d @ \\\n  \
+             127.0.0.1:50051 credential.v1.CredentialService/ModifyPWByDomain <<'END'\n\
+             {\"domain_name\": \"example.com\",\n \"password\": \"DM1mail1234\"}\nEND\n";
+        assert!(text.contains(first), "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        let encrypted = Demonstration { ca: Some("/tmp/a b/ca.pem".into()), ..demonstration() }.text();
+        assert!(encrypted.contains("export CREDENTIALD_CA_FILE='/tmp/a b/ca.pem'\n"), "{encrypted}");
+        assert!(encrypted.contains("grpcurl -cacert \"$CREDENTIALD_CA_FILE\" "), "{encrypted}");
+    }
 
-        let encrypted = Demonstration { ca: Some("/tmp/a b/ca.pem".into()), ..demonstration() };
-        let begin = "grpcurl -cacert '/tmp/a b/ca.pem' -H ";
-        assert!(encrypted.calls().iter().all(|call| call.starts_with(begin)), "{:?}", encrypted.calls());
+    #[test]
+    fn a_shell_understands_the_script() {
+        let script = demonstration().script();
+        let check = std::process::Command::new("sh").args(["-n", "-c", &script]).output().unwrap();
+        assert!(check.status.success() && check.stderr.is_empty(), "{check:?}\n{script}");
+        // What the shell hands to the commands.
+        let echo =
+            format!("grpcurl() {{ echo \"$@\"; cat; }}\ncredentiald() {{ echo \"$CREDENTIALD_TOKEN $@\"; }}\n{script}");
+        let output = std::process::Command::new("sh").args(["-e", "-c", &echo]).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{printed}");
+        assert!(printed.contains("{\"old_password\": \"o'ld\\\"\\\\$`\",\n \"new_password\": \"new\"}\n"), "{printed}");
+        assert!(printed.contains("operator-token admin list-ram-users --tenant demo\n"), "{printed}");
     }
 
     #[test]
@@ -199,6 +300,5 @@ mod tests {
         let words = r#"it's "quoted" \ $HOME `id` !x"#;
         let output = std::process::Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted(words))).output();
         assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), words);
-        assert!(demonstration().calls()[1].contains(r#""old_password":"o'\''ld\"\\$`""#));
     }
 }

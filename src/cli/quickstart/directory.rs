@@ -105,6 +105,7 @@ impl<'server> Directory<'server> {
         };
         Ok(Demonstration {
             address: at.grpc,
+            programs: std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_owned())).unwrap_or_default(),
             ca,
             edge,
             tenant: TENANT.to_owned(),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::configuration::load_and_log;
+use super::configuration::{load, load_and_log};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::serve::{Listeners, OnHangup, cant_serve, serve};
@@ -25,7 +25,10 @@ use certificates::Certificates;
 use directory::{Addresses, Directory};
 use edge::{LISTEN, RING, make_ring};
 
-/// Try it: run a service with a small demonstration directory, and print four calls to paste.
+/// The file of the commands, in the directory of the store.
+const SCRIPT: &str = "quickstart.sh";
+
+/// Try it: run a service with a small demonstration directory, and print commands to paste.
 ///
 /// Keeps its store in a separate directory, listens on loopback only, and serves until stopped. A second start keeps
 /// the data, sets new passwords for the demonstration subjects, and prints calls that succeed again.
@@ -33,6 +36,7 @@ use edge::{LISTEN, RING, make_ring};
 #[command(after_help = "Examples:
   credentiald quickstart
   credentiald quickstart --tls
+  credentiald quickstart --open
   credentiald quickstart --edge
   credentiald quickstart --data-dir /tmp/demonstration --server-listen 127.0.0.1:50052")]
 pub(super) struct QuickstartArgs {
@@ -42,6 +46,9 @@ pub(super) struct QuickstartArgs {
     /// Serve over TLS, with a CA and a certificate that are made in the directory of the store.
     #[arg(long)]
     tls: bool,
+    /// Write the commands to quickstart.sh in the directory of the store as well, to open in an editor and paste from.
+    #[arg(long)]
+    open: bool,
     /// Serve the vendors' SDKs too, on 127.0.0.1:8080 or on `--http-listen`, and print calls in Python. Makes access keys,
     /// and in the directory of the store a ring of pepper keys for their secrets.
     #[arg(long)]
@@ -78,6 +85,9 @@ impl QuickstartArgs {
         let ring = ring.exists().then(|| ("pepper.keys_file", ring.display().to_string()));
         let own = own.into_iter().chain(listen).chain(ring);
         let settings = own.fold(self.settings.clone(), |settings, (key, value)| settings.with(key, value));
+        // Nothing that is as it should be comes between the commands.
+        let is_quiet = load(&settings, environment)?.is_default("log.level");
+        let settings = if is_quiet { settings.with("log.level", "warn".to_owned()) } else { settings };
         let (effective, _) = load_and_log(&settings, environment)?;
         let Config { server, http, .. } = &effective.config;
         let listens = [("server.listen", Some(server.listen)), ("http.listen", http.listen)];
@@ -110,6 +120,12 @@ pub(super) async fn run(
     }
     let server = Server::build(&config).await.map_err(cant_serve)?;
     let demonstration = Directory::new(&server)?.demonstrate(addresses, certificates.map(|files| files.ca)).await?;
+    if args.open {
+        let path = args.data_dir.join(SCRIPT);
+        let written = certificates::write(&path, &demonstration.script(), 0o600);
+        written.map_err(|error| Failure::caused(format!("can't write {}", path.display()), &error))?;
+        terminal.print(&format!("The commands are in {} too.\n", path.display()))?;
+    }
     terminal.print(&demonstration.text())?;
     drop(demonstration);
     serve(server, listeners, OnHangup::Stop, &Supervisor::none()).await

@@ -22,6 +22,11 @@ fn calls_in(block: &str) -> Vec<Shown> {
 }
 
 fn call(command: &str, answer: &str) -> Option<Shown> {
+    if let Some(command) = command.strip_suffix(" <<'END'") {
+        let (message, answer) = answer.split_once("\nEND\n")?;
+        let method = command.split_whitespace().last()?.to_owned();
+        return Some(Shown { method, message: message.to_owned(), answer: answer.to_owned() });
+    }
     let message = command.split_once("-d '")?.1.split_once('\'')?.0.to_owned();
     let method = command.split_whitespace().last()?.to_owned();
     Some(Shown { method, message, answer: answer.to_owned() })
@@ -55,12 +60,14 @@ fn every_call_and_its_answer_are_of_the_contract() {
 }
 
 #[test]
-fn the_readme_shows_each_of_the_four_rpcs_succeed_and_one_fail() {
+fn the_readme_shows_each_of_the_four_rpcs_succeed_one_fail_and_a_verification() {
     let shown: Vec<Shown> = document("README.md").blocks().iter().flat_map(|block| calls_in(&block.text)).collect();
     let succeeded = shown.iter().filter(|call| !call.answer.starts_with("ERROR:"));
     let rpcs: Vec<&str> = succeeded.filter_map(|call| call.method.rsplit_once('/').map(|(_, rpc)| rpc)).collect();
-    assert_eq!(rpcs, ["ModifyPWByDomain", "ChangePassword", "ChangePasswordV5", "ModifyAccountPassword"]);
-    assert_eq!(shown.len(), 5);
+    let expected =
+        ["ModifyPWByDomain", "ChangePassword", "ChangePasswordV5", "ModifyAccountPassword", "VerifyPassword"];
+    assert_eq!(rpcs, expected);
+    assert_eq!(shown.len(), 6);
 }
 
 #[test]

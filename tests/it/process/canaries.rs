@@ -57,7 +57,7 @@ impl Run {
         let endpoint = format!("--traces-endpoint=http://{}", collector.address);
         let others = ["--pepper-keys-file=ring", "--http-listen=127.0.0.1:0", "--traces-sample-ratio=1", &endpoint];
         let serving = installation.quickstart(&[&logs[..], &limits, &others].concat()).await;
-        let Demonstration { calls, tokens } = Demonstration::of(&serving);
+        let Demonstration { calls, tokens, .. } = Demonstration::of(&serving);
         let (mut sent, made, seen) = (Secrets::new(), Secrets::new(), Seen::default());
         let key = key.trim().to_owned();
         sent.add(key.split_once(':').unwrap().1, PART_OF_A_KEY);

@@ -17,8 +17,8 @@ use crate::support::Client;
 /// that mounted it.
 async fn on_a_small_disk(installation: &Installation) -> (Serving, Demonstration, PathBuf) {
     fs::create_dir(installation.data()).unwrap();
-    let quickstart =
-        installation.command(&["quickstart", "--server-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
+    let anywhere = ["--server-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+    let quickstart = installation.command(&[&["quickstart", "--log-level", "info"], &anywhere[..]].concat());
     let mount = "mount -t tmpfs -o size=8m,mode=700 tmpfs credentiald-data";
     let serving = Serving::start(with_mounts(mount, &quickstart), &installation.path("")).await;
     let root = PathBuf::from(format!("/proc/{}/root", serving.id()));

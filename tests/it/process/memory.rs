@@ -139,7 +139,7 @@ async fn no_password_stays_in_memory_that_came_over_tls_or_from_an_sdk() {
 #[tokio::test]
 async fn other_processes_of_the_user_read_nothing_and_no_core_is_dumped() {
     let installation = Installation::new();
-    let mut command = installation.command(&["quickstart", "--server-listen", "127.0.0.1:0"]);
+    let mut command = installation.command(&["quickstart", "--server-listen", "127.0.0.1:0", "--log-level", "info"]);
     let own = fs::metadata(installation.path("")).unwrap().uid();
     if own == 0 {
         // Root reads everything, so the service runs as another user.

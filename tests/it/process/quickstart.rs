@@ -1,8 +1,11 @@
 //! `quickstart`: the first thing that anybody does.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
@@ -13,12 +16,15 @@ use crate::support::{Client, Reply};
 
 /// What the demonstration printed.
 pub struct Demonstration {
+    /// One for each RPC that changes a password.
     pub calls: Vec<Call>,
+    /// One that is refused, and a verification.
+    pub others: Vec<Call>,
     /// Operator, root, relying system, RAM user, IAM user.
     pub tokens: Vec<String>,
 }
 
-/// A printed `grpcurl` line.
+/// A printed call of `grpcurl`.
 pub struct Call {
     pub client: Client,
     pub method: String,
@@ -28,12 +34,12 @@ pub struct Call {
 impl Demonstration {
     pub fn of(serving: &Serving) -> Self {
         let printed = serving.printed();
-        let calls: Vec<_> = printed.lines().filter(|line| line.starts_with("grpcurl ")).map(call).collect();
-        assert_eq!(calls.len(), 4, "{printed}");
-        let last_words = printed.lines().filter_map(|line| line.split_whitespace().next_back());
-        let tokens: Vec<_> = last_words.filter(|word| word.starts_with("cdt_")).map(str::to_owned).collect();
-        assert_eq!(tokens.len(), 5, "{printed}");
-        Self { calls, tokens }
+        let variables = variables(&printed);
+        let mut calls: Vec<_> = printed.split("\ngrpcurl ").skip(1).map(|text| call(text, &variables)).collect();
+        assert_eq!(calls.len(), 6, "{printed}");
+        let others = calls.split_off(4);
+        let names = ["ADMIN_TOKEN", "ROOT_TOKEN", "RELAY_TOKEN", "ALICE_TOKEN", "BOB_TOKEN"];
+        Self { calls, others, tokens: names.map(|name| variables[name].clone()).to_vec() }
     }
 }
 
@@ -43,29 +49,37 @@ impl Call {
     }
 }
 
-/// Reads a line as `grpcurl` gets it from a shell.
-fn call(line: &str) -> Call {
-    let words = words(line);
+/// The variables that are set.
+fn variables(printed: &str) -> BTreeMap<String, String> {
+    let set = printed.lines().filter_map(|line| line.trim_start_matches("export ").split_once('='));
+    let set = set.filter(|(_, value)| !value.contains('$'));
+    let set = set.filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+    set.map(|(name, value)| (name.to_owned(), words(value).concat())).collect()
+}
+
+/// Reads what follows `grpcurl` as that gets it from a shell.
+fn call(text: &str, variables: &BTreeMap<String, String>) -> Call {
+    let (command, input) = text.split_once(" <<'END'\n").unwrap();
+    let message = input.split_once("\nEND\n").unwrap().0;
+    let command = command.replace("\\\n  ", "").replace("\"$CREDENTIALD_CA_FILE\"", "CREDENTIALD_CA_FILE");
+    let words = words(&command);
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     let (tls, rest) = match &words[..] {
-        ["grpcurl", "-plaintext", rest @ ..] => (None, rest),
-        ["grpcurl", "-cacert", ca, rest @ ..] => (Some(ClientTls::trusting(&fs::read_to_string(ca).unwrap())), rest),
+        ["-plaintext", rest @ ..] => (None, rest),
+        ["-cacert", ca, rest @ ..] => (Some(ClientTls::trusting(&fs::read_to_string(&variables[*ca]).unwrap())), rest),
         _ => panic!("{words:?}"),
     };
-    let ["-H", header, "-d", message, address, method] = rest[..] else {
+    let ["-expand-headers", "-H", header, "-d", "@", address, method] = rest[..] else {
         panic!("{words:?}");
     };
-    let client = Client::new(address.parse().unwrap()).with_header("authorization", value_of(header));
+    let token = header.strip_prefix("authorization: Bearer ${").and_then(|name| name.strip_suffix('}')).unwrap();
+    let client = Client::new(address.parse().unwrap()).with_token(&variables[token]);
     let (_, method) = method.split_once("credential.v1.").unwrap();
     Call {
         client: tls.map_or_else(|| client.clone(), |tls| client.over(&tls)),
         method: method.to_owned(),
         request: serde_json::from_str(message).unwrap(),
     }
-}
-
-fn value_of(header: &str) -> &str {
-    header.strip_prefix("authorization: ").unwrap()
 }
 
 /// The words of a line, as a shell makes them of what is unquoted, in single quotes, or after a backslash
@@ -94,7 +108,7 @@ async fn domain_version(root: &Client) -> Value {
 }
 
 #[tokio::test]
-async fn the_four_printed_calls_succeed_at_every_start() {
+async fn the_printed_calls_do_what_they_say_at_every_start() {
     let installation = Installation::new();
     let first = installation.quickstart(&[]).await;
     let one = Demonstration::of(&first);
@@ -102,6 +116,9 @@ async fn the_four_printed_calls_succeed_at_every_start() {
         let reply = call.make().await;
         assert_eq!((reply.reason().as_str(), &reply.json["version"]), ("OK", &json!("2")), "{}", call.method);
     }
+    let [refused, verification] = &one.others[..] else { panic!("others") };
+    assert_eq!(refused.make().await.reason(), "PASSWORD_POLICY_VIOLATION");
+    assert_eq!(verification.make().await.json["result"], "MATCHED_CURRENT");
     let (root, carol) = (&one.calls[0].client, json!({ "user_name": "carol", "generate_password": true }));
     root.ok("CreateRamUser", carol).await;
     first.stop().await;
@@ -192,4 +209,22 @@ async fn with_the_edge_there_are_calls_for_the_vendors_sdks_and_a_ring_that_late
         open.stderr
     );
     assert_eq!(fs::read(&ring).unwrap(), content);
+}
+
+#[test]
+fn the_commands_can_be_written_to_a_file_and_no_line_of_the_log_is_between_them() {
+    let installation = Installation::new();
+    let mut command = installation.command(&["quickstart", "--server-listen", "127.0.0.1:0", "--open"]);
+    let log = installation.path("log");
+    let mut child = command.stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let printed: Vec<_> = lines.map(Result::unwrap).take_while(|line| !line.starts_with("Ctrl-C")).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(fs::read_to_string(&log).unwrap(), "");
+    let path = installation.data().join("quickstart.sh");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let script = fs::read_to_string(&path).unwrap();
+    let commands: Vec<_> = script.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert!(commands.len() > 30 && commands.iter().all(|line| printed.iter().any(|one| one == line)), "{script}");
 }

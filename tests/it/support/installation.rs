@@ -102,7 +102,10 @@ impl Installation {
 
     pub async fn quickstart(&self, arguments: &[&str]) -> Serving {
         let arguments = [&["quickstart", "--server-listen", "127.0.0.1:0"], arguments].concat();
-        Serving::start(self.command(&arguments), self.0.path()).await
+        let mut command = self.command(&arguments);
+        // Its address is read in the log.
+        command.env("CREDENTIALD_LOG_LEVEL", "info");
+        Serving::start(command, self.0.path()).await
     }
 
     /// A tenant `acme` at a service that runs on this store, which was empty.
