@@ -1,6 +1,7 @@
 //! The delivery of an account's passwords to the nodes of its instance.
 
 use std::fmt;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -126,7 +127,23 @@ pub struct Endpoint {
     pub user: NodeUser,
     /// Whether each node is told to write its list of users to its file.
     pub saves_acl: bool,
+    /// How the nodes are compared with what was delivered, if they are.
+    pub comparison: Option<Comparison>,
 }
+
+/// How nodes are compared with what was delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Comparison {
+    /// How often.
+    pub every: Duration,
+    /// Whether a node that differs gets what was delivered.
+    pub mends: bool,
+}
+
+/// The shortest time between two comparisons.
+pub const MIN_COMPARISON: Duration = Duration::from_mins(1);
+/// The longest.
+pub const MAX_COMPARISON: Duration = Duration::from_hours(24);
 
 /// An endpoint as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -270,6 +287,8 @@ pub struct DeliveryState {
     pub reached: u32,
     /// Why the last attempt failed.
     pub failure: Option<String>,
+    /// When a node last had other passwords than were delivered, and which one.
+    pub drift: Option<(Timestamp, String)>,
 }
 
 /// A delivery that is due.
@@ -310,6 +329,8 @@ pub struct DeliveryStep {
     pub reached: u32,
     /// Why it failed.
     pub failure: Option<String>,
+    /// Which node had other passwords than were delivered, if one had.
+    pub drift: Option<(Timestamp, String)>,
 }
 
 /// Instances with deliveries that are due.

@@ -38,7 +38,7 @@ pub use hasher::{
 pub use jwt::{JwtRefusal, JwtVerifier, PresentedJwt};
 pub use limited_lines::LimitedLines;
 pub use meter::{Counter, Gauge, Gauged, Histogram, Meter, NoMeter};
-pub use nodes::{AccountPasswords, NodeProblem, Nodes};
+pub use nodes::{AccountPasswords, NodeProblem, Nodes, Others};
 pub use password_hook::{HookUnavailable, PasswordHook};
 pub use pepper::{Pepper, PepperError, PepperProblem};
 pub use places::{Place, Places};

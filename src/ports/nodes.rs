@@ -15,7 +15,7 @@ pub trait Nodes: Send + Sync {
     /// What is wrong with its CAs.
     fn check(&self, endpoint: &Endpoint) -> Result<(), &'static str>;
 
-    /// Sets passwords of accounts on one node, in their order, and returns what became of each. MUST set those of one
+    /// Sets passwords of accounts on one node, in their order, and returns of each whether the node had other ones before. MUST set those of one
     /// account at once, so that no client is refused in between, and leave everything else about the account as it is. MUST
     /// NOT send anything to a node that it can't prove to be the right one, unless the endpoint allows that. Takes a bounded
     /// time.
@@ -28,7 +28,7 @@ pub trait Nodes: Send + Sync {
         secret: &Zeroizing<String>,
         node: &NodeAddress,
         accounts: &[AccountPasswords],
-    ) -> Result<Vec<Result<(), NodeProblem>>, NodeProblem>;
+    ) -> Result<Vec<Result<bool, NodeProblem>>, NodeProblem>;
 }
 
 /// The passwords of one account.
@@ -36,10 +36,21 @@ pub trait Nodes: Send + Sync {
 pub struct AccountPasswords {
     /// The account.
     pub account: AccountName,
-    /// Whether the other passwords that the node has stay valid.
-    pub keeps_others: bool,
+    /// What becomes of the other passwords that the node has.
+    pub others: Others,
     /// The passwords, as their digests.
     pub digests: Vec<PasswordDigest>,
+}
+
+/// What becomes of other passwords of an account on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// They stay valid.
+    Stay,
+    /// They are removed.
+    Go,
+    /// Nothing is changed: the node is only compared.
+    AreFound,
 }
 
 /// Why a node does not have a password. No message contains a password or a digest.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::delivery::{Endpoint, NodeAddress, Transport};
 use crate::outgoing::ServerTls;
-use crate::ports::{AccountPasswords, NodeProblem, Nodes};
+use crate::ports::{AccountPasswords, NodeProblem, Nodes, Others};
 use resp::{Connection, Reply};
 
 /// How long one node may take for everything that it is asked at a time.
@@ -34,7 +34,7 @@ impl Nodes for RedisNodes {
         secret: &Zeroizing<String>,
         node: &NodeAddress,
         accounts: &[AccountPasswords],
-    ) -> Result<Vec<Result<(), NodeProblem>>, NodeProblem> {
+    ) -> Result<Vec<Result<bool, NodeProblem>>, NodeProblem> {
         let set = async {
             let unreachable = |error: &dyn std::fmt::Display| NodeProblem::Unreachable(error.to_string());
             let tls = match &endpoint.transport {
@@ -64,32 +64,68 @@ async fn set_on<S: AsyncRead + AsyncWrite + Unpin>(
     endpoint: &Endpoint,
     secret: &str,
     accounts: &[AccountPasswords],
-) -> Result<Vec<Result<(), NodeProblem>>, NodeProblem> {
+) -> Result<Vec<Result<bool, NodeProblem>>, NodeProblem> {
     let authenticated = connection.command(&["AUTH", endpoint.user.as_str(), secret]).await?;
     done(authenticated, true)?;
     let mut outcomes = Vec::with_capacity(accounts.len());
-    for AccountPasswords { account, keeps_others, digests } in accounts {
-        let found = connection.command(&["ACL", "GETUSER", account.as_str()]).await?;
-        let outcome = match found {
-            // A user that is made here would have no permissions: it is the node's operator who makes users.
-            Reply::Nothing => Err(NodeProblem::NoAccount(account.clone())),
-            Reply::Error(error) => Err(NodeProblem::Refused(error)),
-            Reply::Text(_) | Reply::Other => {
-                let digests: Vec<_> =
-                    digests.iter().map(|digest| Zeroizing::new(format!("#{}", digest.expose()))).collect();
-                let mut command = vec!["ACL", "SETUSER", account.as_str()];
-                command.extend((!keeps_others).then_some("resetpass"));
-                command.extend(digests.iter().map(|digest| digest.as_str()));
-                done(connection.command(&command).await?, false)
-            }
-        };
-        outcomes.push(outcome);
+    let mut is_changed = false;
+    for passwords in accounts {
+        let set = set_one(&mut connection, passwords).await?;
+        is_changed |= set == Ok(Found::Changed);
+        outcomes.push(set.map(|found| found != Found::Same));
     }
-    if endpoint.saves_acl && outcomes.iter().any(Result::is_ok) {
+    if endpoint.saves_acl && is_changed {
         let saved = connection.command(&["ACL", "SAVE"]).await?;
         done(saved, true)?;
     }
     Ok(outcomes)
+}
+
+/// What was found of an account.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// It has exactly these passwords.
+    Same,
+    /// It had others, and stays as it is.
+    Other,
+    /// It had others, and was changed.
+    Changed,
+}
+
+/// Compares the passwords of one account, and sets them if that is asked for.
+async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<S>,
+    AccountPasswords { account, others, digests }: &AccountPasswords,
+) -> Result<Result<Found, NodeProblem>, NodeProblem> {
+    let texts = match connection.command(&["ACL", "GETUSER", account.as_str()]).await? {
+        Reply::List(texts) => texts,
+        // A user that is made here would have no permissions: it is the node's operator who makes users.
+        Reply::Nothing => return Ok(Err(NodeProblem::NoAccount(account.clone()))),
+        Reply::Error(error) => return Ok(Err(NodeProblem::Refused(error))),
+        Reply::Text(_) | Reply::Number => {
+            return Ok(Err(NodeProblem::Refused("something else than a user".to_owned())));
+        }
+    };
+    let found = digests_in(&texts);
+    let has_all = digests.iter().all(|digest| found.contains(&digest.expose()));
+    if has_all && found.len() == digests.len() {
+        return Ok(Ok(Found::Same));
+    }
+    if *others == Others::AreFound || (*others == Others::Stay && has_all) {
+        return Ok(Ok(Found::Other));
+    }
+    let digests: Vec<_> = digests.iter().map(|digest| Zeroizing::new(format!("#{}", digest.expose()))).collect();
+    let mut command = vec!["ACL", "SETUSER", account.as_str()];
+    command.extend((*others == Others::Go).then_some("resetpass"));
+    command.extend(digests.iter().map(|digest| digest.as_str()));
+    Ok(done(connection.command(&command).await?, false).map(|()| Found::Changed))
+}
+
+/// The digests in the description of a user. Each member of it has a name that is no digest.
+fn digests_in(texts: &[String]) -> Vec<&str> {
+    let is_digest = |text: &&str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let after = texts.iter().map(String::as_str).skip_while(|text| *text != "passwords").skip(1);
+    after.take_while(is_digest).collect()
 }
 
 /// Whether a command was done. The message of an error may repeat what was sent; if that was a digest, only its code is kept.
@@ -101,7 +137,7 @@ fn done(reply: Reply, keeps_message: bool) -> Result<(), NodeProblem> {
             let code = error.split(' ').next().unwrap_or_default();
             Err(NodeProblem::Refused(format!("{code} to ACL SETUSER")))
         }
-        Reply::Text(_) | Reply::Nothing | Reply::Other => {
+        Reply::Text(_) | Reply::Nothing | Reply::Number | Reply::List(_) => {
             Err(NodeProblem::Refused("something else than OK".to_owned()))
         }
     }

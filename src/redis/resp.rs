@@ -22,8 +22,10 @@ pub(super) enum Reply {
     Error(String),
     /// That there is nothing.
     Nothing,
-    /// A number or a list, whose items are skipped.
-    Other,
+    /// A number.
+    Number,
+    /// A list: all texts in it and in the lists within it, in their order.
+    List(Vec<String>),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -43,7 +45,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn reply(&mut self) -> Result<Reply, NodeProblem> {
-        let mut first = None;
+        let mut texts: Option<Vec<String>> = None;
         let mut left: u64 = 1;
         while left > 0 {
             left -= 1;
@@ -52,19 +54,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let reply = match kind {
                 "+" => Reply::Text(rest.to_owned()),
                 "-" => Reply::Error(shown(rest)),
-                ":" => Reply::Other,
+                ":" => Reply::Number,
                 "$" | "*" if rest == "-1" => Reply::Nothing,
                 "$" => Reply::Text(self.text(rest.parse().map_err(|_| unreadable())?).await?),
                 "*" => {
-                    let items: u32 = rest.parse().map_err(|_| unreadable())?;
-                    left += u64::from(items);
-                    Reply::Other
+                    left += u64::from(rest.parse::<u32>().map_err(|_| unreadable())?);
+                    texts.get_or_insert_default();
+                    continue;
                 }
                 _ => return Err(unreadable()),
             };
-            first.get_or_insert(reply);
+            match (&mut texts, reply) {
+                (None, reply) => return Ok(reply),
+                (Some(texts), Reply::Text(text)) => texts.push(text),
+                (Some(_), _) => {}
+            }
         }
-        first.ok_or_else(unreadable)
+        texts.map(Reply::List).ok_or_else(unreadable)
     }
 
     async fn line(&mut self) -> Result<String, NodeProblem> {
@@ -134,18 +140,18 @@ mod tests {
         for (answer, expected) in [
             (&b"+OK\r\n"[..], Reply::Text("OK".to_owned())),
             (b"-NOPERM no\r\n", Reply::Error("NOPERM no".to_owned())),
-            (b":12\r\n", Reply::Other),
+            (b":12\r\n", Reply::Number),
             (b"$2\r\nab\r\n", Reply::Text("ab".to_owned())),
             (b"$-1\r\n", Reply::Nothing),
             (b"*-1\r\n", Reply::Nothing),
-            (other, Reply::Other),
+            (other, Reply::List(["flags", "on"].map(str::to_owned).to_vec())),
         ] {
             assert_eq!(answered(answer).await.unwrap(), expected, "{}", String::from_utf8_lossy(answer));
         }
         let (ours, mut theirs) = tokio::io::duplex(4096);
         theirs.write_all(other).await.unwrap();
         let mut connection = Connection::new(ours);
-        assert_eq!(connection.reply().await.unwrap(), Reply::Other);
+        assert!(matches!(connection.reply().await.unwrap(), Reply::List(_)));
         assert_eq!(connection.reply().await.unwrap(), Reply::Text("next".to_owned()), "the list was read to its end");
     }
 

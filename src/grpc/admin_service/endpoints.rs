@@ -1,8 +1,11 @@
 //! Where the passwords of an instance's accounts are delivered, and how far that is.
 
+use std::time::Duration;
+
 use super::wire;
 use crate::domain::delivery::{
-    DeliveryState, Endpoint, MAX_CA_BYTES, MAX_NODES, NodeAddress, NodeUser, StoredEndpoint, Transport,
+    Comparison, DeliveryState, Endpoint, MAX_CA_BYTES, MAX_COMPARISON, MAX_NODES, MIN_COMPARISON, NodeAddress,
+    NodeUser, StoredEndpoint, Transport,
 };
 use crate::domain::field::{FieldProblem, LengthUnit};
 use crate::domain::names::InstanceId;
@@ -28,8 +31,10 @@ pub(super) async fn set(
     let password = fields.password("password", message.password);
     let transport = fields.take("ca_pem", transport(message.ca_pem, message.allow_plaintext));
     let saves_acl = message.acl_save;
+    let comparison = fields.take("compare_seconds", comparison(message.compare_seconds, message.mend));
     let wanted = fields.all(|| {
-        let endpoint = Endpoint { nodes: nodes?, transport: transport?, user: user?, saves_acl };
+        let endpoint =
+            Endpoint { nodes: nodes?, transport: transport?, user: user?, saves_acl, comparison: comparison? };
         Some(EndpointToSet { instance: instance?, endpoint, password: password? })
     })?;
     let endpoint = service.set_instance_endpoint(call, tenant, wanted).await?;
@@ -103,9 +108,21 @@ fn transport(ca: String, is_plaintext: bool) -> Result<Transport, FieldProblem> 
     }
 }
 
+fn comparison(seconds: u32, mends: bool) -> Result<Option<Comparison>, FieldProblem> {
+    let every = Duration::from_secs(seconds.into());
+    if seconds == 0 {
+        return if mends { Err(FieldProblem::Missing) } else { Ok(None) };
+    }
+    if (MIN_COMPARISON..=MAX_COMPARISON).contains(&every) {
+        return Ok(Some(Comparison { every, mends }));
+    }
+    let (min, max) = (MIN_COMPARISON.as_secs(), MAX_COMPARISON.as_secs());
+    Err(FieldProblem::OutOfRange { min, max, found: seconds.into() })
+}
+
 impl From<StoredEndpoint> for wire::InstanceEndpoint {
     fn from(StoredEndpoint { endpoint, set_at, .. }: StoredEndpoint) -> Self {
-        let Endpoint { nodes, transport, user, saves_acl } = endpoint;
+        let Endpoint { nodes, transport, user, saves_acl, comparison } = endpoint;
         let (ca_pem, allow_plaintext) = match transport {
             Transport::Tls { ca } => (ca.unwrap_or_default(), false),
             Transport::Plaintext => (String::new(), true),
@@ -117,13 +134,17 @@ impl From<StoredEndpoint> for wire::InstanceEndpoint {
             allow_plaintext,
             acl_save: saves_acl,
             set_time: Some(timestamp(set_at)),
+            compare_seconds: comparison
+                .map_or(0, |comparison| u32::try_from(comparison.every.as_secs()).unwrap_or(u32::MAX)),
+            mend: comparison.is_some_and(|comparison| comparison.mends),
         }
     }
 }
 
 impl From<DeliveryState> for wire::Delivery {
     fn from(state: DeliveryState) -> Self {
-        let DeliveryState { version, phase, set_at, due_at, attempts, nodes, reached, failure } = state;
+        let DeliveryState { version, phase, set_at, due_at, attempts, nodes, reached, failure, drift } = state;
+        let (drift_at, drifted_node) = drift.unzip();
         Self {
             version: version.number(),
             phase: phase.number(),
@@ -133,6 +154,8 @@ impl From<DeliveryState> for wire::Delivery {
             failure: failure.unwrap_or_default(),
             set_time: Some(timestamp(set_at)),
             due_time: due_at.map(timestamp),
+            drifted_node: drifted_node.unwrap_or_default(),
+            drift_time: drift_at.map(timestamp),
         }
     }
 }

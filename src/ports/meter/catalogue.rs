@@ -43,6 +43,8 @@ metrics! {
             "`unavailable` grows: subjects that were imported without a hash can't sign in.";
         NodesAsked(outcome: NodeOutcome) = "nodes_asked": "Nodes of instances that passwords were delivered to, by outcome",
             "`failed` grows: `describe-delivery` says why.";
+        NodeDrifts = "node_drifts": "Accounts that had other passwords on a node than were delivered, found by a comparison",
+            "It grows: somebody changes users by hand, or a node loses its own. `describe-delivery` names the node.";
         Reloads(files: FileKind, outcome: ReloadOutcome) = "reloads": "Changed files that were read again, by kind and outcome",
             "`refused` grows: the log names the mistakes.";
         Spans(outcome: SpanOutcome) = "spans": "Spans of traced calls, by what became of them",

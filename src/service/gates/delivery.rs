@@ -16,14 +16,14 @@ use super::Gates;
 use super::upkeep::LastFailure;
 use crate::domain::credential::Version;
 use crate::domain::delivery::{
-    DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery, Endpoint, NodeAddress, StoredEndpoint,
+    Comparison, DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery, Endpoint, NodeAddress, StoredEndpoint,
 };
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
 use crate::ports::meter::{Counter, Gauge, NodeOutcome, UpkeepTask};
-use crate::ports::{AccountPasswords, NodeProblem};
+use crate::ports::{AccountPasswords, NodeProblem, Others};
 use crate::service::ServiceError;
 
 /// How often to look for deliveries that are due, while an instance has an endpoint.
@@ -65,6 +65,14 @@ struct Plan {
 
 /// The nodes that an account's passwords did not reach, and why.
 type Problems = Vec<(NodeAddress, NodeProblem)>;
+
+/// What became of an account on the nodes.
+#[derive(Default)]
+struct Found {
+    problems: Problems,
+    /// The first node that had other passwords before.
+    different: Option<NodeAddress>,
+}
 
 impl Gates {
     /// Signals that a delivery may be due, if any instance may have an endpoint.
@@ -161,7 +169,7 @@ impl Gates {
     ) -> Result<(), ServiceError> {
         let mut plans = Vec::new();
         for due in self.ports.store.due_deliveries(tenant, instance, self.now(), ACCOUNTS_AT_ONCE).await? {
-            match self.plan(&due) {
+            match self.plan(&due, endpoint.comparison) {
                 Ok((passwords, then, then_due)) => plans.push(Plan { due, passwords, then, then_due }),
                 Err(step) => drop(self.ports.store.record_delivery(&due, &step, by).await?),
             }
@@ -179,15 +187,27 @@ impl Gates {
         };
         let (outcomes, passwords): (Vec<_>, Vec<_>) =
             plans.into_iter().map(|plan| ((plan.due, plan.then, plan.then_due), plan.passwords)).unzip();
-        let problems = self.set_on_nodes(endpoint, &secret, &passwords).await;
-        for ((due, then, then_due), problems) in outcomes.into_iter().zip(problems) {
+        let found = self.set_on_nodes(endpoint, &secret, &passwords).await;
+        for ((due, then, then_due), Found { problems, different }) in outcomes.into_iter().zip(found) {
+            let drift = different.filter(|_| due.phase == DeliveryPhase::Done);
+            if drift.is_some() {
+                self.ports.meter.count(Counter::NodeDrifts);
+            }
+            let drift = drift.map(|node| (self.now(), node.to_string()));
             let step = match described(&problems) {
-                None => {
-                    DeliveryStep { phase: then, due_at: then_due, attempts: 0, nodes, reached: nodes, failure: None }
-                }
+                None => DeliveryStep {
+                    phase: then,
+                    due_at: then_due,
+                    attempts: 0,
+                    nodes,
+                    reached: nodes,
+                    failure: None,
+                    drift,
+                },
                 Some(failure) => {
                     let failed = u32::try_from(problems.len()).unwrap_or(u32::MAX);
-                    self.failed(&due, [nodes, nodes.saturating_sub(failed)], failure)
+                    let step = self.failed(&due, [nodes, nodes.saturating_sub(failed)], failure);
+                    DeliveryStep { drift, ..step }
                 }
             };
             self.ports.store.record_delivery(&due, &step, by).await?;
@@ -196,8 +216,20 @@ impl Gates {
     }
 
     /// What to set on each node, and what becomes of the delivery then; or what became of it already.
-    fn plan(&self, due: &DueDelivery) -> Result<(AccountPasswords, DeliveryPhase, Option<Timestamp>), DeliveryStep> {
-        let over = |phase, failure| DeliveryStep { phase, due_at: None, attempts: 0, nodes: 0, reached: 0, failure };
+    fn plan(
+        &self,
+        due: &DueDelivery,
+        comparison: Option<Comparison>,
+    ) -> Result<(AccountPasswords, DeliveryPhase, Option<Timestamp>), DeliveryStep> {
+        let over = |phase, failure| DeliveryStep {
+            phase,
+            due_at: None,
+            attempts: 0,
+            nodes: 0,
+            reached: 0,
+            failure,
+            drift: None,
+        };
         let sealed = due.passwords.as_ref().filter(|_| due.current == Some(due.version));
         let sealed = sealed.ok_or_else(|| over(DeliveryPhase::Superseded, None))?;
         let bound = DeliveredPasswords::seal_bound(due.subject, due.version);
@@ -208,29 +240,38 @@ impl Gates {
             .ok_or_else(|| over(DeliveryPhase::Superseded, Some("the password can't be understood".to_owned())))?;
         let (account, now) = (due.account.clone(), self.now());
         if due.phase == DeliveryPhase::Adding {
-            let passwords = AccountPasswords { account, keeps_others: true, digests: vec![current] };
+            let passwords = AccountPasswords { account, others: Others::Stay, digests: vec![current] };
             return Ok((passwords, DeliveryPhase::Settling, Some(now)));
         }
+        let is_compared = due.phase == DeliveryPhase::Done;
+        let others = match comparison {
+            None if is_compared => return Err(over(DeliveryPhase::Done, None)),
+            Some(Comparison { mends: false, .. }) if is_compared => Others::AreFound,
+            _ => Others::Go,
+        };
         let overlap = due.overlap.filter(|window| window.is_open(now)).zip(previous);
-        let exactly = |digests| AccountPasswords { account, keeps_others: false, digests };
+        let exactly = |digests| AccountPasswords { account, others, digests };
         Ok(match overlap {
-            Some((window, previous)) => {
+            Some((window, previous)) if !is_compared => {
                 (exactly(vec![current, previous]), DeliveryPhase::Overlapping, Some(window.end()))
             }
-            None => (exactly(vec![current]), DeliveryPhase::Done, None),
+            _ => {
+                let next = comparison.map(|comparison| now.after(comparison.every));
+                (exactly(vec![current]), DeliveryPhase::Done, next)
+            }
         })
     }
 
-    /// Sets the passwords on all nodes. Returns the problems of each account, in the order of the nodes.
+    /// Sets the passwords on all nodes. Returns what became of each account, in the order of the nodes.
     async fn set_on_nodes(
         &self,
         endpoint: &Endpoint,
         secret: &Zeroizing<String>,
         passwords: &[AccountPasswords],
-    ) -> Vec<Problems> {
-        let mut problems: Vec<Problems> = passwords.iter().map(|_| Problems::new()).collect();
+    ) -> Vec<Found> {
+        let mut found: Vec<Found> = passwords.iter().map(|_| Found::default()).collect();
         if passwords.is_empty() {
-            return problems;
+            return found;
         }
         for nodes in endpoint.nodes.chunks(NODES_AT_ONCE) {
             let asked = nodes.iter().map(|node| self.ports.nodes.set_passwords(endpoint, secret, node, passwords));
@@ -238,12 +279,18 @@ impl Gates {
                 let outcome = if answer.is_ok() { NodeOutcome::Answered } else { NodeOutcome::Failed };
                 self.ports.meter.count(Counter::NodesAsked(outcome));
                 let of_accounts = answer.unwrap_or_else(|problem| vec![Err(problem); passwords.len()]);
-                for (problems, outcome) in problems.iter_mut().zip(of_accounts) {
-                    problems.extend(outcome.err().map(|problem| (node.clone(), problem)));
+                for (found, outcome) in found.iter_mut().zip(of_accounts) {
+                    match outcome {
+                        Ok(is_different) if is_different && found.different.is_none() => {
+                            found.different = Some(node.clone());
+                        }
+                        Ok(_) => {}
+                        Err(problem) => found.problems.push((node.clone(), problem)),
+                    }
                 }
             }
         }
-        problems
+        found
     }
 
     /// An attempt that failed, of which so many nodes were reached.
@@ -257,6 +304,7 @@ impl Gates {
             nodes,
             reached,
             failure: Some(failure),
+            drift: None,
         }
     }
 

@@ -7,8 +7,8 @@ use super::rows::{self, Read};
 use super::{Row, SqlStore, Statement, Step, Transaction, overlaps, sql};
 use crate::domain::credential::Version;
 use crate::domain::delivery::{
-    DeliveryBacklog, DeliveryPhase, DeliveryState, DeliveryStep, DueDelivery, DueInstances, Endpoint, NodeAddress,
-    NodeUser, StoredEndpoint, Transport,
+    Comparison, DeliveryBacklog, DeliveryPhase, DeliveryState, DeliveryStep, DueDelivery, DueInstances, Endpoint,
+    NodeAddress, NodeUser, StoredEndpoint, Transport,
 };
 use crate::domain::names::{AccountName, InstanceId, TenantName};
 use crate::domain::sealed::Sealed;
@@ -49,7 +49,7 @@ impl Deliveries for SqlStore {
     }
 
     async fn delivery(&self, subject: SubjectId) -> Result<Option<DeliveryState>, StoreError> {
-        let select = sql("SELECT version, phase, set_at, due_at, attempts, nodes, reached, failure
+        let select = sql("SELECT version, phase, set_at, due_at, attempts, nodes, reached, failure, drift, drift_at
              FROM delivery WHERE subject_id = $1");
         self.read_first(select.bind(subject)).await?.as_ref().map(state).transpose()
     }
@@ -112,13 +112,16 @@ impl Deliveries for SqlStore {
             sql("UPDATE delivery SET revision = revision + 1, phase = $3, due_at = $4, attempts = $5, nodes = $6,
                  reached = $7, failure = $8,
                  secret = CASE WHEN $9 = 1 THEN secret END, pepper_key = CASE WHEN $9 = 1 THEN pepper_key END,
-                 pending_since = CASE WHEN $10 = 1 THEN set_at END
+                 pending_since = CASE WHEN $10 = 1 THEN set_at END,
+                 drift = coalesce($12, drift), drift_at = coalesce(CAST($13 AS BIGINT), drift_at)
              WHERE subject_id = $1 AND revision = $2 AND EXISTS (
                  SELECT 1 FROM endpoint p
                  WHERE p.tenant = delivery.tenant AND p.instance = delivery.instance AND p.leased_by = $11)");
         let update = update.bind(due.subject).bind(due.revision).bind(step.phase.as_str()).bind(step.due_at);
         let update = update.bind(step.attempts).bind(step.nodes).bind(step.reached).bind(step.failure.as_ref());
         let update = update.bind(step.due_at.is_some()).bind(step.phase.is_pending()).bind(by);
+        let (drift_at, drift) = step.drift.as_ref().map(|(at, node)| (*at, node)).unzip();
+        let update = update.bind(drift).bind(drift_at);
         self.upkeep(StoreWork::RecordDelivery).execute(update).await
     }
 
@@ -149,7 +152,7 @@ pub(super) fn step(subject: SubjectId, version: Version, passwords: &Sealed, at:
         " ON CONFLICT (subject_id) DO UPDATE SET version = excluded.version, revision = delivery.revision + 1,
              phase = excluded.phase, secret = excluded.secret, pepper_key = excluded.pepper_key, set_at = excluded.set_at,
              pending_since = excluded.pending_since, due_at = excluded.due_at, attempts = 0, nodes = 0, reached = 0,
-             failure = NULL",
+             failure = NULL, drift = NULL, drift_at = NULL",
     )
     .bind(subject)
     .bind(version)
@@ -167,7 +170,7 @@ pub(super) async fn look_again(transaction: &mut dyn Transaction, subject: Subje
 }
 
 fn select_endpoint(tenant: &TenantName, instance: &InstanceId) -> Statement {
-    sql("SELECT id, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at, leased_until
+    sql("SELECT id, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at, compared, mends, leased_until
          FROM endpoint WHERE tenant = $1 AND instance = $2")
     .bind(tenant)
     .bind(instance)
@@ -179,7 +182,7 @@ async fn set(
     instance: &InstanceId,
     StoredEndpoint { id, endpoint, secret, set_at }: &StoredEndpoint,
 ) -> Result<bool, StoreError> {
-    let Endpoint { nodes, transport, user, saves_acl } = endpoint;
+    let Endpoint { nodes, transport, user, saves_acl, comparison } = endpoint;
     let nodes = rows::to_json(&nodes.iter().map(NodeAddress::as_str).collect::<Vec<_>>())?;
     let ca = match transport {
         Transport::Tls { ca } => ca.as_deref(),
@@ -187,15 +190,19 @@ async fn set(
     };
     // A lease that lasts stays, so that no other process delivers meanwhile.
     let upsert = sql("INSERT INTO endpoint
-             (id, tenant, instance, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at)
-         SELECT $1, i.tenant, i.id, $4, $5, CAST($6 AS BIGINT), $7, CAST($8 AS BIGINT), $9, $10, CAST($11 AS BIGINT)
+             (id, tenant, instance, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at, compared, mends)
+         SELECT $1, i.tenant, i.id, $4, $5, CAST($6 AS BIGINT), $7, CAST($8 AS BIGINT), $9, $10, CAST($11 AS BIGINT),
+             CAST($12 AS BIGINT), CAST($13 AS BIGINT)
          FROM instance i WHERE i.tenant = $2 AND i.id = $3
          ON CONFLICT (tenant, instance) DO UPDATE SET id = excluded.id, nodes = excluded.nodes, ca = excluded.ca,
              plaintext = excluded.plaintext, user_name = excluded.user_name, saves_acl = excluded.saves_acl,
-             secret = excluded.secret, pepper_key = excluded.pepper_key, set_at = excluded.set_at");
+             secret = excluded.secret, pepper_key = excluded.pepper_key, set_at = excluded.set_at,
+             compared = excluded.compared, mends = excluded.mends");
     let upsert = upsert.bind(*id).bind(tenant).bind(instance).bind(nodes).bind(ca);
     let upsert = upsert.bind(*transport == Transport::Plaintext).bind(user.as_str()).bind(*saves_acl);
     let upsert = upsert.bind(secret.expose()).bind(secret.key()).bind(*set_at);
+    let upsert = upsert.bind(comparison.map(|comparison| comparison.every));
+    let upsert = upsert.bind(comparison.is_some_and(|comparison| comparison.mends));
     if transaction.execute(upsert).await? == 0 {
         return Ok(false);
     }
@@ -241,10 +248,13 @@ pub(super) fn endpoint(row: &Row) -> Read<StoredEndpoint> {
     })?;
     let ca = row.optional_text("ca")?.map(str::to_owned);
     let transport = if flag(row, "plaintext")? { Transport::Plaintext } else { Transport::Tls { ca } };
+    let mends = flag(row, "mends")?;
+    let compared = row.optional_integer("compared")?.map(|_| overlaps::length(row, "compared")).transpose()?;
+    let comparison = compared.map(|every| Comparison { every, mends });
     let user = rows::parsed(row, "user_name", |text| NodeUser::parse(text).ok())?;
     Ok(StoredEndpoint {
         id: rows::uuid(row, "id")?,
-        endpoint: Endpoint { nodes, transport, user, saves_acl: flag(row, "saves_acl")? },
+        endpoint: Endpoint { nodes, transport, user, saves_acl: flag(row, "saves_acl")?, comparison },
         secret: rows::secret(row)?,
         set_at: rows::time(row, "set_at")?,
     })
@@ -261,6 +271,10 @@ pub(super) fn state(row: &Row) -> Read<DeliveryState> {
         nodes: rows::saturating(row.integer("nodes")?),
         reached: rows::saturating(row.integer("reached")?),
         failure: row.optional_text("failure")?.map(str::to_owned),
+        drift: match row.optional_text("drift")? {
+            Some(node) => Some((rows::time(row, "drift_at")?, node.to_owned())),
+            None => None,
+        },
     })
 }
 

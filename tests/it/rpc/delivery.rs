@@ -251,6 +251,43 @@ async fn a_node_is_reached_over_tls_if_its_certificate_is_right() {
 }
 
 #[tokio::test]
+async fn a_node_that_differs_is_reported_and_mended_where_that_is_set() {
+    let (clock, mut nodes) = (MovedClock::default(), [Node::start(FIRST), Node::start(FIRST)]);
+    let world = world(setup().by(&clock)).await;
+    let mut compared = endpoint(&[&nodes[0], &nodes[1]]);
+    compared["compare_seconds"] = json!(60);
+    world.operator.ok("SetInstanceEndpoint", compared.clone()).await;
+    change(&world, FIRST, SECOND).await;
+    let done = in_phase(&world, "2", "DONE").await;
+    assert!(!done["due_time"].is_null() && done["drift_time"].is_null(), "{done}");
+
+    let mut by_hand = Connection::to(&nodes[1]);
+    assert_eq!(by_hand.command(&["AUTH", "admin", ADMIN_PASSWORD]), "+OK\r\n");
+    assert_eq!(by_hand.command(&["ACL", "SETUSER", "app", &format!(">{THIRD}")]), "+OK\r\n");
+    clock.forward(Duration::from_mins(1));
+    let found = delivered(&world, |delivery| !delivery["drift_time"].is_null()).await;
+    assert_eq!((&found["drifted_node"], &found["phase"]), (&json!(nodes[1].address()), &json!("DELIVERY_PHASE_DONE")));
+    assert_eq!(nodes[1].taken(&ALL), [SECOND, THIRD], "it is only reported");
+
+    compared["mend"] = json!(true);
+    world.operator.ok("SetInstanceEndpoint", compared).await;
+    let start = Instant::now();
+    let mended = async |node: &Node| {
+        while node.taken(&ALL) != [SECOND] {
+            assert!(start.elapsed() < PATIENCE, "{:?}", node.taken(&ALL));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    mended(&nodes[1]).await;
+    // Without `acl_save`, a node comes back with the password of before.
+    nodes[0].kill();
+    nodes[0].run();
+    assert_eq!(nodes[0].taken(&ALL), [FIRST]);
+    clock.forward(Duration::from_mins(1));
+    mended(&nodes[0]).await;
+}
+
+#[tokio::test]
 async fn an_endpoint_is_for_operators_and_described_without_its_password() {
     let node = Node::start(FIRST);
     let world = world(setup()).await;
@@ -271,10 +308,10 @@ async fn an_endpoint_is_for_operators_and_described_without_its_password() {
     elsewhere["instance_id"] = json!("r-2");
     world.operator.err("SetInstanceEndpoint", elsewhere, "INSTANCE_NOT_FOUND").await;
     let bad = json!({ "tenant": "acme", "instance_id": "r-1", "nodes": ["a:1", "a:1"], "user_name": "a b",
-        "ca_pem": "x", "allow_plaintext": true });
+        "ca_pem": "x", "allow_plaintext": true, "compare_seconds": 59 });
     let refused = world.operator.err("SetInstanceEndpoint", bad, "INVALID_FIELD").await;
     let fields: Vec<_> = refused.violations().into_iter().map(|violation| violation.field).collect();
-    assert_eq!(fields, ["nodes", "user_name", "password", "ca_pem"]);
+    assert_eq!(fields, ["nodes", "user_name", "password", "ca_pem", "compare_seconds"]);
     let mut without_ca = endpoint(&[&node]);
     without_ca["allow_plaintext"] = json!(false);
     without_ca["ca_pem"] = json!("no PEM");

@@ -38,7 +38,7 @@ async fn due(store: &dyn Store, acme: &TenantName, now: Timestamp) -> Vec<DueDel
 }
 
 fn step(phase: DeliveryPhase, due_at: Option<i64>) -> DeliveryStep {
-    DeliveryStep { phase, due_at: due_at.map(at), attempts: 0, nodes: 2, reached: 2, failure: None }
+    DeliveryStep { phase, due_at: due_at.map(at), attempts: 0, nodes: 2, reached: 2, failure: None, drift: None }
 }
 
 pub async fn an_endpoint_is_read_back_and_replaced_and_removed(backend: &mut impl Backend) {
@@ -114,12 +114,14 @@ pub async fn one_process_at_a_time_delivers_to_an_instance(backend: &mut impl Ba
         attempts: 1,
         reached: 1,
         failure: Some("it is down".to_owned()),
+        drift: Some((at(12), "a:1".to_owned())),
         ..step(DeliveryPhase::Adding, Some(15))
     };
     assert!(!store.record_delivery(&found, &failed, BOB).await.unwrap());
     assert!(store.record_delivery(&found, &failed, ALICE).await.unwrap());
     let state = store.delivery(app).await.unwrap().unwrap();
     assert_eq!((state.attempts, state.reached, state.failure.as_deref()), (1, 1, Some("it is down")));
+    assert_eq!(state.drift, Some((at(12), "a:1".to_owned())));
     assert_eq!(store.delivery_backlog(9).await.unwrap().failing, 1);
 
     // The lease has ended, and another process takes over.

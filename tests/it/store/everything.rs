@@ -215,6 +215,7 @@ async fn deliveries_are_asked_for(store: &dyn Store, acme: &TenantName, app: Sub
         nodes: 2,
         reached: 2,
         failure: None,
+        drift: None,
     };
     assert!(store.record_delivery(&due, &step, by).await.unwrap());
     store.release_endpoint(acme, &instance, by).await.unwrap();

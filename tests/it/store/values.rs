@@ -13,7 +13,7 @@ use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{
     ChangeId, ChangedBy, ExpectedVersion, HashDigest, StoredHash, Version, VersionedHash,
 };
-use credentiald::domain::delivery::{Endpoint, NodeAddress, NodeUser, StoredEndpoint, Transport};
+use credentiald::domain::delivery::{Comparison, Endpoint, NodeAddress, NodeUser, StoredEndpoint, Transport};
 use credentiald::domain::named_caller::NamedCaller;
 use credentiald::domain::names::{
     AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
@@ -326,7 +326,13 @@ pub fn endpoint(nodes: u16) -> StoredEndpoint {
     let user = NodeUser::parse("admin").unwrap();
     StoredEndpoint {
         id: Uuid::new_v4(),
-        endpoint: Endpoint { nodes, transport: Transport::Tls { ca: Some("PEM".to_owned()) }, user, saves_acl: true },
+        endpoint: Endpoint {
+            nodes,
+            transport: Transport::Tls { ca: Some("PEM".to_owned()) },
+            user,
+            saves_acl: true,
+            comparison: Some(Comparison { every: Duration::from_mins(5), mends: true }),
+        },
         secret: secret("a", "endpoint"),
         set_at: at(6),
     }
