@@ -66,7 +66,7 @@ async fn set_on<S: AsyncRead + AsyncWrite + Unpin>(
     accounts: &[AccountPasswords],
 ) -> Result<Vec<Result<bool, NodeProblem>>, NodeProblem> {
     let authenticated = connection.command(&["AUTH", endpoint.user.as_str(), secret]).await?;
-    done(authenticated, true)?;
+    done(authenticated, "AUTH")?;
     let mut outcomes = Vec::with_capacity(accounts.len());
     let mut is_changed = false;
     for passwords in accounts {
@@ -76,7 +76,7 @@ async fn set_on<S: AsyncRead + AsyncWrite + Unpin>(
     }
     if endpoint.saves_acl && is_changed {
         let saved = connection.command(&["ACL", "SAVE"]).await?;
-        done(saved, true)?;
+        done(saved, "ACL SAVE")?;
     }
     Ok(outcomes)
 }
@@ -101,7 +101,7 @@ async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
         Reply::List(texts) => texts,
         // A user that is made here would have no permissions: it is the node's operator who makes users.
         Reply::Nothing => return Ok(Err(NodeProblem::NoAccount(account.clone()))),
-        Reply::Error(error) => return Ok(Err(NodeProblem::Refused(error))),
+        Reply::Error(error) => return Ok(Err(refused(&error, "ACL GETUSER"))),
         Reply::Text(_) | Reply::Number => {
             return Ok(Err(NodeProblem::Refused("something else than a user".to_owned())));
         }
@@ -118,7 +118,7 @@ async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
     let mut command = vec!["ACL", "SETUSER", account.as_str()];
     command.extend((*others == Others::Go).then_some("resetpass"));
     command.extend(digests.iter().map(|digest| digest.as_str()));
-    Ok(done(connection.command(&command).await?, false).map(|()| Found::Changed))
+    Ok(done(connection.command(&command).await?, "ACL SETUSER").map(|()| Found::Changed))
 }
 
 /// The digests in the description of a user. Each member of it has a name that is no digest.
@@ -128,17 +128,73 @@ fn digests_in(texts: &[String]) -> Vec<&str> {
     after.take_while(is_digest).collect()
 }
 
-/// Whether a command was done. The message of an error may repeat what was sent; if that was a digest, only its code is kept.
-fn done(reply: Reply, keeps_message: bool) -> Result<(), NodeProblem> {
+/// Whether a command was done.
+fn done(reply: Reply, command: &str) -> Result<(), NodeProblem> {
     match reply {
         Reply::Text(text) if text == "OK" => Ok(()),
-        Reply::Error(error) if keeps_message => Err(NodeProblem::Refused(error)),
-        Reply::Error(error) => {
-            let code = error.split(' ').next().unwrap_or_default();
-            Err(NodeProblem::Refused(format!("{code} to ACL SETUSER")))
-        }
-        Reply::Text(_) | Reply::Nothing | Reply::Number | Reply::List(_) => {
-            Err(NodeProblem::Refused("something else than OK".to_owned()))
+        Reply::Error(error) => Err(refused(&error, command)),
+        Reply::Text(_) | Reply::Nothing | Reply::Number | Reply::List(_) => Err(other_answer(command)),
+    }
+}
+
+/// The codes of errors that are shown.
+const CODES: [&str; 12] = [
+    "ERR",
+    "NOAUTH",
+    "WRONGPASS",
+    "NOPERM",
+    "DENIED",
+    "LOADING",
+    "BUSY",
+    "READONLY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "MISCONF",
+    "OOM",
+];
+
+/// Of an error, its code alone: the message of one may repeat what was sent, a password or a digest included.
+fn refused(error: &str, command: &str) -> NodeProblem {
+    let code = error.split(' ').next().and_then(|code| CODES.into_iter().find(|known| *known == code));
+    NodeProblem::Refused(format!("{} to {command}", code.unwrap_or("an unknown error")))
+}
+
+fn other_answer(command: &str) -> NodeProblem {
+    NodeProblem::Refused(format!("something unexpected to {command}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::domain::delivery::{NodeUser, PasswordDigest};
+    use crate::domain::names::AccountName;
+    use crate::domain::password::Password;
+
+    #[tokio::test]
+    async fn what_a_node_repeats_of_a_command_is_not_kept() {
+        let digest = PasswordDigest::of(&Password::parse("new".to_owned()).unwrap());
+        let endpoint = Endpoint {
+            nodes: Vec::new(),
+            transport: Transport::Plaintext,
+            user: NodeUser::parse("admin").unwrap(),
+            saves_acl: false,
+            comparison: None,
+        };
+        let user = "*2\r\n$9\r\npasswords\r\n*0\r\n";
+        for (answers, expected) in [
+            ("-ERR unknown command 'AUTH', with args beginning with: 'admin' 'secret'\r\n".to_owned(), "ERR to AUTH"),
+            ("-secret\r\n".to_owned(), "an unknown error to AUTH"),
+            (format!("+OK\r\n{user}-ERR in modifier '#{}'\r\n", digest.expose()), "ERR to ACL SETUSER"),
+        ] {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            theirs.write_all(answers.as_bytes()).await.unwrap();
+            let account = AccountName::parse("app").unwrap();
+            let wanted = AccountPasswords { account, others: Others::Go, digests: vec![digest.clone()] };
+            let set = set_on(Connection::new(ours), &endpoint, "secret", &[wanted]).await;
+            let problem = set.and_then(|mut outcomes| outcomes.remove(0)).unwrap_err();
+            assert_eq!(problem, NodeProblem::Refused(expected.to_owned()));
         }
     }
 }

@@ -127,11 +127,11 @@ impl Gates {
             let rounds = found.due.iter().map(|(tenant, instance)| self.deliver_to(tenant, instance, by));
             let rounds = join_all(rounds).await;
             let is_idle = found.due.is_empty() || self.watches.stopping.is_cancelled();
-            self.deliveries.has_endpoints.store(found.has_endpoints, Ordering::Relaxed);
+            let had_endpoints = self.deliveries.has_endpoints.swap(found.has_endpoints, Ordering::Relaxed);
             // If one fails, the others have still run.
             rounds.into_iter().collect::<Result<(), _>>()?;
             if is_idle {
-                if found.has_endpoints {
+                if found.has_endpoints || had_endpoints {
                     self.measure_backlog().await?;
                 }
                 return Ok(found.has_endpoints);

@@ -215,7 +215,7 @@ async fn a_node_says_what_is_wrong() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    failing("app", "answered: WRONGPASS invalid username-password pair or user is disabled.").await;
+    failing("app", "answered: WRONGPASS to AUTH").await;
     let mut encrypted = endpoint(&[&node]);
     encrypted["allow_plaintext"] = json!(false);
     world.operator.ok("SetInstanceEndpoint", encrypted).await;

@@ -36,9 +36,13 @@ impl Node {
         );
         fs::write(directory.path().join("users.acl"), users).unwrap();
         let arguments = arguments(directory.path());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut node = Self { directory, port, arguments, process: None };
-        node.run();
+        let mut node = Self { directory, port: 0, arguments, process: None };
+        // Another program may take a free port first.
+        let served = (0..5).any(|_| {
+            node.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            node.serves()
+        });
+        assert!(served, "{:?}", fs::read_to_string(node.log()));
         node
     }
 
@@ -52,24 +56,37 @@ impl Node {
         fs::read_to_string(self.directory.path().join("users.acl")).unwrap()
     }
 
-    /// Starts it, and waits until it listens.
+    /// Starts it, and waits until it serves.
     pub fn run(&mut self) {
-        let directory = self.directory.path();
-        let log = PathBuf::from("redis.log");
+        assert!(self.serves(), "{:?}", fs::read_to_string(self.log()));
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.path().join("redis.log")
+    }
+
+    /// Starts it. Returns whether it serves, rather than ending because its port is taken.
+    fn serves(&mut self) -> bool {
+        let _ = fs::remove_file(self.log());
         let mut command = Command::new("redis-server");
         let port = if self.arguments.is_empty() { self.port } else { 0 };
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--logfile"]).arg(log);
-        command.args(["--aclfile", "users.acl"]).args(&self.arguments).current_dir(directory);
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--logfile", "redis.log"]);
+        command.args(["--aclfile", "users.acl"]).args(&self.arguments).current_dir(self.directory.path());
         if !self.arguments.is_empty() {
             command.args(["--tls-port", &self.port.to_string()]);
         }
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        self.process = Some(process.expect("these tests need Debian's redis-server"));
+        let mut process = process.expect("these tests need Debian's redis-server");
         let start = Instant::now();
-        while TcpStream::connect(self.address()).is_err() {
-            assert!(start.elapsed() < PATIENCE, "{:?}", fs::read_to_string(directory.join("redis.log")));
+        while !fs::read_to_string(self.log()).is_ok_and(|log| log.contains("Ready to accept connections")) {
+            if process.try_wait().unwrap().is_some() {
+                return false;
+            }
+            assert!(start.elapsed() < PATIENCE, "{:?}", fs::read_to_string(self.log()));
             std::thread::sleep(Duration::from_millis(10));
         }
+        self.process = Some(process);
+        true
     }
 
     /// Kills it.
