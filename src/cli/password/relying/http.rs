@@ -1,9 +1,9 @@
 //! `verify --http`: for nginx's `auth_request`, and for any proxy that asks in the same way.
 
 use std::convert::Infallible;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Empty;
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -120,9 +122,11 @@ fn bind_socket(path: &Path) -> Result<UnixListener, Failure> {
         if is_left {
             fs::remove_file(path)?;
         }
-        let listener = UnixListener::bind(path)?;
-        fs::set_permissions(path, Permissions::from_mode(0o660))?;
-        Ok(listener)
+        // With this from its first moment: nothing else of this process makes files.
+        let before = umask(Mode::from_raw_mode(0o117));
+        let bound = UnixListener::bind(path);
+        umask(before);
+        bound
     };
     listen().map_err(|error: std::io::Error| Failure::caused(format!("can't listen on {}", path.display()), &error))
 }
