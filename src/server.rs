@@ -223,8 +223,6 @@ impl Server {
         let files = files.map(|files| (files, reloads.add())).collect();
         let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
         let page_key = store.page_key().await.map_err(StartError::PageKey)?;
-        let denials_readable = minutes(config.policies.denial_message_hours.saturating_mul(60));
-        let audit_kept = days(config.audit.kept_days);
         let longest_request = Duration::from_millis(config.http.deadline_milliseconds);
         let process = config.audit.process_name.clone().or_else(host_name);
         let traces = traces::start(opening, config, process.as_ref(), &meter)?;
@@ -234,8 +232,8 @@ impl Server {
             quotas: quota_limits(&config.quotas),
             baseline,
             watches,
-            denials_readable,
-            audit_kept,
+            denials_readable: minutes(config.policies.denial_message_hours.saturating_mul(60)),
+            audit_kept: days(config.audit.kept_days),
             process,
             page_key,
         };
