@@ -1,4 +1,4 @@
-//! What somebody types at a terminal, without showing it.
+//! Input that is typed at a terminal, without showing it.
 
 use std::io::{self, ErrorKind, Read};
 

@@ -15,7 +15,7 @@ pub(super) struct Terminal {
     output: Box<dyn Write + Send>,
     errors: Box<dyn Write + Send>,
     input: Box<dyn Read + Send>,
-    /// Whether somebody types the input.
+    /// Whether the input is typed.
     is_typed: bool,
 }
 
@@ -61,7 +61,7 @@ impl Terminal {
         ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2))
     }
 
-    /// Reads a secret. If somebody types, asks for it and does not show it; otherwise reads standard input to its end, if that
+    /// Reads a secret. If it is typed, asks for it and does not show it; otherwise reads standard input to its end, if that
     /// is wanted.
     pub(super) fn secret(&mut self, name: &str, from_input: bool) -> Result<String, Failure> {
         if self.is_typed {

@@ -31,7 +31,7 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 pub struct SingleLimits {
     /// Largest number of connections at a time.
     pub connections: u32,
-    /// How long a connection may take, from its begin to the last byte of the response.
+    /// How long a connection may take, from its start to the last byte of the response.
     pub each_within: Duration,
 }
 

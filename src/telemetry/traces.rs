@@ -71,7 +71,7 @@ impl Collector {
             Some("https") if !host.is_empty() => {
                 let config = ClientTlsConfig::new().domain_name(host.trim_matches(['[', ']']));
                 let config = match cas {
-                    // Without a certificate, no server would be trusted, and nobody told.
+                    // Without a certificate, no server would be trusted, and no message would say so.
                     Some(pem) if !pem.contains(BEGIN_CERTIFICATE) => return Err(CollectorProblem::Cas),
                     Some(pem) => config.ca_certificate(Certificate::from_pem(pem)),
                     None => config.with_native_roots(),

@@ -1,4 +1,4 @@
-//! Commands for the password of one subject, for whoever has a token: `verify`, also for systems with a sign-in of their own,
+//! Commands for the password of one subject, for callers with a token: `verify`, also for systems with a sign-in of their own,
 //! and `change`.
 
 pub(super) mod change;

@@ -24,7 +24,7 @@ metrics! {
         Attempts(outcome: AttemptOutcome) = "attempts": "Passwords compared with stored ones, by outcome",
             "`wrong` grows faster than usual, or `undecided` grows at all.";
         AttemptsThrottled(limit: AttemptThrottle) = "attempts_throttled": "Attempts refused or delayed after wrong passwords, by limit",
-            "It jumps: somebody guesses, or a system sends an old password.";
+            "It jumps: passwords are guessed, or a system sends an old password.";
         QuotaRefusals(quota: QuotaHolder) = "quota_refusals": "Requests refused because a quota was used up, by its holder",
             "It grows for callers that behave as they should: raise the quota.";
         StoreFailures(reason: StoreFailure) = "store_failures": "Store operations that failed, by reason",
@@ -44,7 +44,7 @@ metrics! {
         NodesAsked(outcome: NodeOutcome) = "nodes_asked": "Nodes of instances that passwords were delivered to, by outcome",
             "`failed` grows: `describe-delivery` says why.";
         NodeDrifts = "node_drifts": "Accounts that had other passwords on a node than were delivered, found by a comparison",
-            "It grows: somebody changes users by hand, or a node loses its own. `describe-delivery` names the node.";
+            "It grows: users are changed by hand, or a node loses its own. `describe-delivery` names the node.";
         Reloads(files: FileKind, outcome: ReloadOutcome) = "reloads": "Changed files that were read again, by kind and outcome",
             "`refused` grows: the log names the mistakes.";
         Spans(outcome: SpanOutcome) = "spans": "Spans of traced calls, by what became of them",
@@ -76,14 +76,14 @@ metrics! {
         CertificateExpiry = "certificate_expiry_timestamp_seconds": "The soonest expiry in the chain of TLS, without intermediates that had expired when it was loaded, in seconds since 1970; 0 without TLS",
             "It is less than two weeks away.";
         TokenExpiry = "token_expiry_timestamp_seconds": "The soonest expiry of an access token or access key, in seconds since 1970; 0 if none expires. Looked up once a minute",
-            "It is near, and nobody has issued the next one: `credentiald admin list-access-tokens` shows which one it is.";
+            "It is near, and the next one is not issued: `credentiald admin list-access-tokens` shows which one it is.";
         IssuerKeysExpiry = "issuer_keys_expiry_timestamp_seconds": "The soonest time at which the fetched keys of an issuer of JWTs are too old to be used, in seconds since 1970; 0 without such an issuer",
             "It is in the past or near: keys are not fetched, and tokens of that issuer are refused from then on.";
         AuditRangesClosed = "audit_ranges_closed_timestamp_seconds": "When this process last saw every audit event in a range, in seconds since 1970: the lag of the audit log is the time since then",
             "It is more than a minute ago: followers of the audit log and the hash chain lag behind.";
         ChangeEventsNumbered = "change_events_numbered_timestamp_seconds": "When this process last saw every change event with its position, in seconds since 1970. It looks once a minute, and twice a second while a tenant is watched",
             "It is more than two minutes ago: watchers get no events.";
-        StoreConnections(state: ConnectionState) = "store_connections": "Connections to PostgreSQL, taken down every two seconds; 0 with SQLite",
+        StoreConnections(state: ConnectionState) = "store_connections": "Connections to PostgreSQL, read every two seconds; 0 with SQLite",
             "All of `postgres.connections` are in use for long: operations wait for one.";
         StoreOperations = "store_operations": "Reads and transactions in progress, including those that wait for a connection",
             "It stays above the number of connections (`postgres.connections`).";
@@ -97,7 +97,7 @@ metrics! {
             "The 99th percentile of a method is above what its callers wait for.";
         StoreDuration(work: StoreWork) = "store_duration": "Time of a read or of a named transaction of the store, with its retries and its wait for a connection",
             "The 99th percentile grows: the store is slow, or has too few connections.";
-        HashWait(kind: HashKind) = "hash_wait": "Time from the request for a hash to its begin by a worker, of hashes that were begun",
+        HashWait(kind: HashKind) = "hash_wait": "Time from the request for a hash until a worker begins it, of hashes that were begun",
             "The 99th percentile is near `hashing.longest_wait_seconds`, or near the deadlines of callers.";
         HashService(kind: HashKind) = "hash_service": "Time that a worker took for a hash",
             "It grows: the machine shares its CPUs or its memory bandwidth.";

@@ -37,7 +37,7 @@ pub trait AccessTokens: Send + Sync {
     /// Whether evidence still proves a caller at that time.
     async fn is_proven(&self, evidence: &Evidence, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// The soonest expiry after that time of a token that is not disabled, whoever has it. It may be that of a token that
+    /// The soonest expiry after that time of a token that is not disabled, of any caller. It may be that of a token that
     /// nothing finds any more.
     async fn next_expiry(&self, after: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 

@@ -7,7 +7,7 @@ use crate::ports::call_record;
 use crate::ports::meter::{Counter, Gauge, Gauged, Histogram, StoreFailure, StoreWork, Timed};
 use crate::ports::spans::{OpenSpan, Work};
 
-/// An operation, from its begin until this is dropped.
+/// An operation, from its start until this is dropped.
 pub(super) struct Measured<'a> {
     store: &'a SqlStore,
     work: StoreWork,

@@ -33,7 +33,7 @@ use crate::listener::{SingleLimits, bind, serve_single};
 const REQUESTS: u32 = 64;
 /// How long a request may take besides the verification.
 const BESIDES: Duration = Duration::from_secs(5);
-/// Lines that wait to be printed. While nobody reads them, others are left out.
+/// Lines that wait to be printed. While they are not read, others are left out.
 const LINES: usize = 16;
 /// Asks a client to sign in. The user's name and password are in UTF-8 (RFC 7617).
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="credentiald", charset="UTF-8""#);

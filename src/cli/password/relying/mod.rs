@@ -99,7 +99,7 @@ struct Verifier {
     within: Duration,
 }
 
-/// What somebody signs in with, and from where, if that is known.
+/// The name and the password of a sign-in, and where it comes from, if that is known.
 struct SignIn<'a> {
     user: &'a str,
     password: &'a str,
@@ -133,7 +133,7 @@ fn is_malformed(status: &Status) -> bool {
     status.get_error_details().error_info().is_some_and(|info| info.reason == "INVALID_FIELD")
 }
 
-/// Reads to the end, in a thread that nothing waits for: whoever writes may never close.
+/// Reads to the end, in a thread that nothing waits for: the writer may never close.
 async fn read(mut input: impl Read + Send + 'static, name: &'static str) -> Result<Vec<u8>, Failure> {
     let (sender, receiver) = oneshot::channel();
     let read = move || {
