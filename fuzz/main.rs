@@ -16,6 +16,7 @@
 mod authorization;
 mod certificate;
 mod denial;
+mod exports;
 mod forwarded;
 mod issuers;
 mod jwt;
@@ -39,10 +40,11 @@ struct Target {
     seeds: fn() -> Vec<Vec<u8>>,
 }
 
-const TARGETS: [Target; 15] = [
+const TARGETS: [Target; 16] = [
     Target { name: "authorization", run: authorization::run, seeds: authorization::seeds },
     Target { name: "certificate", run: certificate::run, seeds: certificate::seeds },
     Target { name: "denial", run: denial::run, seeds: denial::seeds },
+    Target { name: "exports", run: exports::run, seeds: exports::seeds },
     Target { name: "forwarded", run: forwarded::run, seeds: forwarded::seeds },
     Target { name: "issuers", run: issuers::run, seeds: issuers::seeds },
     Target { name: "jwt", run: jwt::run, seeds: jwt::seeds },

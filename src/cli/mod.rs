@@ -34,6 +34,9 @@ mod table;
 mod terminal;
 mod tls;
 
+#[cfg(feature = "fuzzing")]
+pub use import::fuzzing;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

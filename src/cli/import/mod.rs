@@ -7,6 +7,9 @@ mod row;
 mod source;
 mod systems;
 
+#[cfg(feature = "fuzzing")]
+pub use systems::fuzzing;
+
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};

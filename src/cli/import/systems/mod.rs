@@ -4,6 +4,9 @@
 
 mod auth0;
 mod firebase;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keycloak;
 mod kratos;
 mod ldif;
