@@ -7,7 +7,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, join_all};
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -55,6 +57,9 @@ pub(super) struct Deliveries {
     has_endpoints: AtomicBool,
 }
 
+/// The rounds that have begun.
+type Rounds<'a> = FuturesUnordered<BoxFuture<'a, Result<(), ServiceError>>>;
+
 /// What a round does about an account: the passwords that it has then, and how far their delivery is once all nodes have them.
 struct Plan {
     due: DueDelivery,
@@ -99,43 +104,56 @@ impl Gates {
         self.ports.pepper.seal(SealPurpose::DeliveredPasswords, &bound, &passwords.to_text())
     }
 
-    /// Delivers what is due until the service stops. A round that has begun is finished, so that its lease ends with it.
+    /// Delivers what is due until the service stops. Rounds that have begun are finished, so that their leases end with them.
     pub(super) async fn keep_delivering(&self, failed: impl Fn(&ServiceError)) {
         // Another process has another one.
         let by = self.new_id();
         let mut last = LastFailure::of(UpkeepTask::Delivery);
+        let mut rounds = Rounds::new();
+        let mut report = |outcome| last.report(&outcome, &*self.ports.meter, &failed);
         loop {
-            let delivered = self.deliver_due(by).await;
-            let look_again = if let Ok(false) = delivered { WITHOUT_ENDPOINTS } else { LOOK_AGAIN };
-            last.report(&delivered.map(drop), &*self.ports.meter, &failed);
+            let begun = self.begin_rounds(by, &mut rounds).await;
+            let look_again = if let Ok(false) = begun { WITHOUT_ENDPOINTS } else { LOOK_AGAIN };
+            report(begun.map(drop));
             let next = async {
                 tokio::select! {
+                    Some(delivered) = rounds.next() => report(delivered),
                     () = self.deliveries.wanted.notified() => {}
                     () = tokio::time::sleep(look_again) => {}
                 }
             };
             if self.watches.stopping.run_until_cancelled(next).await.is_none() {
-                return;
+                break;
             }
+        }
+        while let Some(delivered) = rounds.next().await {
+            report(delivered);
         }
     }
 
-    /// Delivers until nothing is due. Returns whether any instance has an endpoint.
-    async fn deliver_due(&self, by: Uuid) -> Result<bool, ServiceError> {
+    /// Begins a round for each instance to which something is due, as far as there are places. Instances that have a round, of
+    /// this process or of another one, are leased: they take no place from others. Returns whether any instance has an endpoint.
+    async fn begin_rounds<'a>(&'a self, by: Uuid, rounds: &mut Rounds<'a>) -> Result<bool, ServiceError> {
+        let store = &self.ports.store;
         loop {
-            let found = self.ports.store.due_instances(self.now(), INSTANCES_AT_ONCE).await?;
-            let rounds = found.due.iter().map(|(tenant, instance)| self.deliver_to(tenant, instance, by));
-            let rounds = join_all(rounds).await;
-            let is_idle = found.due.is_empty() || self.watches.stopping.is_cancelled();
-            let had_endpoints = self.deliveries.has_endpoints.swap(found.has_endpoints, Ordering::Relaxed);
-            // If one fails, the others have still run.
-            rounds.into_iter().collect::<Result<(), _>>()?;
-            if is_idle {
-                if found.has_endpoints || had_endpoints {
-                    self.measure_backlog().await?;
+            let before = rounds.len();
+            let places = INSTANCES_AT_ONCE.saturating_sub(u32::try_from(before).unwrap_or(u32::MAX));
+            let now = self.now();
+            let found = store.due_instances(now, places).await?;
+            for (tenant, instance) in found.due {
+                if let Some(leased) = store.lease_endpoint(&tenant, &instance, by, now, now.after(LEASE)).await? {
+                    rounds.push(Box::pin(self.deliver_to(tenant, instance, leased, by)));
                 }
-                return Ok(found.has_endpoints);
             }
+            // Those with a round may have hidden others.
+            if rounds.len() > before && places > 0 {
+                continue;
+            }
+            let had_endpoints = self.deliveries.has_endpoints.swap(found.has_endpoints, Ordering::Relaxed);
+            if found.has_endpoints || had_endpoints {
+                self.measure_backlog().await?;
+            }
+            return Ok(found.has_endpoints);
         }
     }
 
@@ -144,19 +162,21 @@ impl Gates {
         let meter = &self.ports.meter;
         meter.set(Gauge::DeliveriesPending, backlog.pending.into());
         meter.set(Gauge::DeliveriesFailing, backlog.failing.into());
-        let oldest = backlog.oldest.map_or(0, |oldest| oldest.as_micros().div_euclid(1_000_000));
+        let oldest = backlog.oldest.map_or(0, Timestamp::as_seconds);
         meter.set(Gauge::OldestDelivery, oldest);
         Ok(())
     }
 
-    /// One round for an instance, unless another process is at it.
-    async fn deliver_to(&self, tenant: &TenantName, instance: &InstanceId, by: Uuid) -> Result<(), ServiceError> {
-        let (store, now) = (&self.ports.store, self.now());
-        let Some(leased) = store.lease_endpoint(tenant, instance, by, now, now.after(LEASE)).await? else {
-            return Ok(());
-        };
-        let delivered = self.deliver_round(tenant, instance, &leased, by).await;
-        store.release_endpoint(tenant, instance, by).await?;
+    /// One round for a leased instance.
+    async fn deliver_to(
+        &self,
+        tenant: TenantName,
+        instance: InstanceId,
+        leased: StoredEndpoint,
+        by: Uuid,
+    ) -> Result<(), ServiceError> {
+        let delivered = self.deliver_round(&tenant, &instance, &leased, by).await;
+        self.ports.store.release_endpoint(&tenant, &instance, by).await?;
         delivered
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::support::certificates::Authority;
 use crate::support::clock::MovedClock;
@@ -160,6 +161,32 @@ async fn while_a_node_is_down_the_old_password_stays_on_the_others() {
     deliver_to(&world, &[&nodes[1]]).await;
     in_phase(&world, "3", "DONE").await;
     assert_eq!(nodes[1].taken(&ALL), [THIRD]);
+}
+
+#[tokio::test]
+async fn nodes_that_do_not_answer_hold_up_no_other_instance() {
+    let node = Node::start(FIRST);
+    let world = world(setup()).await;
+    world.instance_account("r-2", "app", FIRST).await;
+    // Connections are made and never read. So many nodes take ten seconds: they are asked in two groups.
+    let mute = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = mute.local_addr().unwrap().port();
+    let nodes: Vec<_> = (1..=33).map(|number| format!("127.0.0.{number}:{port}")).collect();
+    let mut of_mute = endpoint(&[]);
+    of_mute["instance_id"] = "r-2".into();
+    of_mute["nodes"] = nodes.into();
+    world.operator.ok("SetInstanceEndpoint", of_mute).await;
+    deliver_to(&world, &[&node]).await;
+    let to_mute = json!({ "instance_id": "r-2", "account_name": "app",
+        "old_account_password": FIRST, "new_account_password": SECOND });
+    world.root.ok("ModifyAccountPassword", to_mute).await;
+    let _unread = tokio::time::timeout(PATIENCE, mute.accept()).await.unwrap().unwrap();
+    change(&world, FIRST, SECOND).await;
+    in_phase(&world, "2", "DONE").await;
+    let account = json!({ "instance_id": "r-2", "account_name": "app" });
+    let of_mute = world.root.ok("DescribeDelivery", account).await["delivery"].clone();
+    let attempts = of_mute["failed_attempts"].as_u64().unwrap_or_default();
+    assert_eq!((&of_mute["phase"], attempts), (&"DELIVERY_PHASE_ADDING".into(), 0), "the other round is not over");
 }
 
 #[tokio::test]
