@@ -26,6 +26,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
+use crate::domain::text::is_loopback;
 use crate::domain::time::Timestamp;
 
 /// What went wrong below.
@@ -75,8 +76,7 @@ impl Address {
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let is_encrypted = *scheme == Scheme::HTTPS;
-        let is_loopback = host == LOCALHOST || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
-        let is_allowed = is_encrypted || (*scheme == Scheme::HTTP && is_loopback);
+        let is_allowed = is_encrypted || (*scheme == Scheme::HTTP && is_loopback(&host));
         if !is_allowed {
             return Err("must begin with https://, or with http:// and a loopback address");
         }

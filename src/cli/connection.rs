@@ -1,13 +1,14 @@
 //! Connects to a running service.
 
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
 
 use super::failure::Failure;
 use super::tls::{ClientTls, advice};
+use crate::domain::text::is_loopback;
 use crate::service::error::with_causes;
 
 /// How long TCP and TLS may take together.
@@ -40,7 +41,7 @@ fn endpoint(address: &str, tls: ClientTls) -> Result<Endpoint, Failure> {
     };
     let endpoint = Endpoint::from_shared(url)
         .map_err(|_| Failure::Usage(format!("{address:?} is not an address, as in https://127.0.0.1:50051")))?;
-    if !address.contains("://") && !endpoint.uri().host().is_some_and(is_here) {
+    if !address.contains("://") && !endpoint.uri().host().is_some_and(is_loopback) {
         return Err(Failure::Usage(format!(
             "{address} is another machine: use https://{address}, or http:// for a connection without TLS"
         )));
@@ -58,17 +59,11 @@ fn endpoint(address: &str, tls: ClientTls) -> Result<Endpoint, Failure> {
     Ok(endpoint.connect_timeout(CONNECT_WITHIN))
 }
 
-/// Whether a host is this machine.
-fn is_here(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
 /// A failure of the connection, with its causes, and with advice if it does not pass by itself.
 pub(super) fn lost(context: String, error: &(dyn Error + 'static)) -> Failure {
     let text = with_causes(context, Some(error));
     match advice(error) {
-        Some(advice) => Failure::Failed(format!("{text}\n  {advice}")),
+        Some(advice) => Failure::Failed(text).with_line(advice),
         None => Failure::NotNow(text),
     }
 }

@@ -74,7 +74,7 @@ impl Terminal {
         }
     }
 
-    /// Reads a secret to set. Whoever types it does so twice, because it is not shown.
+    /// Reads a secret to set. Typed input is asked for twice, because it is not shown.
     pub(super) fn new_secret(&mut self, from_input: bool) -> Result<String, Failure> {
         if !self.is_typed {
             return self.secret("New password", from_input);

@@ -10,7 +10,7 @@ impl SampleRatio {
     /// Reads a decimal number between 0 and 1.
     ///
     /// # Errors
-    /// It is none.
+    /// It is no such number.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (whole, part) = text.split_once('.').unwrap_or((text, ""));
         let is_number = [whole, part].iter().all(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));

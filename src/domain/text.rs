@@ -1,5 +1,7 @@
 //! Text from files, pipes and the directory, as people and terminals see it.
 
+use std::net::IpAddr;
+
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 /// What some editors and shells write before UTF-8 text (Unicode Standard §23.8). It is not part of the text.
@@ -8,6 +10,12 @@ pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 /// The text without the byte order mark at its start.
 pub fn without_byte_order_mark(text: &str) -> &str {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Whether a host, as in a URL, is the machine itself: by an address, or by the name that it has for itself.
+pub fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// The text on one line, with escapes for all characters that are not simply displayed: control characters, line and

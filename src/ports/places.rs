@@ -38,7 +38,7 @@ impl<Key: Eq + Hash + Clone> Places<Key> {
     /// Waits for a place of the key.
     pub async fn take(self: &Arc<Self>, key: Key) -> Place<Key> {
         let of_key = self.of(key.clone());
-        // Made before the wait, so that a key whose place nobody takes is removed as well.
+        // Made before the wait, so that a key whose place is not taken is removed as well.
         let mut place = Place { places: Arc::clone(self), key, permit: None };
         // It is never closed.
         place.permit = of_key.acquire_owned().await.ok();

@@ -12,19 +12,25 @@ use crate::service::error::with_causes;
 
 /// The failure of a command whose call was answered so.
 pub(in crate::cli) fn failure(status: &Status) -> Failure {
-    let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
     let text = text(status);
-    match (status.code(), reason.as_deref()) {
+    match (status.code(), reason(status).as_deref()) {
         (_, Some("OLD_PASSWORD_INCORRECT")) => Failure::WrongPassword(text),
         (_, Some("TOO_MANY_ATTEMPTS")) | (Code::Unavailable | Code::DeadlineExceeded, Some(_)) => Failure::NotNow(text),
-        // The errors of the transport have no reason. Those that stay have advice.
-        (Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown, None)
-            if advice(status).is_none() =>
-        {
-            Failure::NotNow(text)
-        }
+        // Errors of the connection that stay have advice.
+        (_, None) if is_of_connection(status) && advice(status).is_none() => Failure::NotNow(text),
         _ => Failure::Failed(text),
     }
+}
+
+/// The service's reason, which the errors of the connection don't have.
+pub(in crate::cli) fn reason(status: &Status) -> Option<String> {
+    status.get_error_details().error_info().map(|info| info.reason.clone())
+}
+
+/// Whether it is an error of the connection or of its time limit, and no answer of the service.
+pub(in crate::cli) fn is_of_connection(status: &Status) -> bool {
+    let codes = [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled, Code::Unknown];
+    reason(status).is_none() && codes.contains(&status.code())
 }
 
 /// The message, and the details on the lines below.

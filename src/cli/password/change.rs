@@ -5,9 +5,8 @@ use std::time::Duration;
 use backon::{Backoff, BackoffBuilder, Retryable};
 use clap::Args;
 use serde_json::json;
+use tonic::Status;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
-use tonic_types::StatusExt;
 use uuid::Builder;
 
 use super::ConnectionArgs;
@@ -132,7 +131,7 @@ impl Change {
         };
         match client.change_password(authorization.request(request, within)).await {
             // It is not a RAM user: perhaps an IAM user.
-            Err(status) if reason(&status) == Some("CALLER_NOT_ELIGIBLE".to_owned()) => {}
+            Err(status) if refusal::reason(&status) == Some("CALLER_NOT_ELIGIBLE".to_owned()) => {}
             answer => return Ok(answer?.into_inner().version),
         }
         let request = wire::ChangePasswordV5Request {
@@ -153,22 +152,18 @@ where
     send.retry(pauses).sleep(tokio::time::sleep).when(is_unknown).await
 }
 
-/// Whether the change may have been made. An error without a reason is one of the connection, or of the time limit.
+/// Whether the change may have been made.
 fn is_unknown(status: &Status) -> bool {
-    match reason(status) {
-        Some(reason) => matches!(reason.as_str(), "OUTCOME_UNKNOWN" | "DEADLINE_EXCEEDED"),
-        None => matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded),
-    }
-}
-
-fn reason(status: &Status) -> Option<String> {
-    status.get_error_details().error_info().map(|info| info.reason.clone())
+    let may_be_made = |reason: String| matches!(reason.as_str(), "OUTCOME_UNKNOWN" | "DEADLINE_EXCEEDED");
+    refusal::is_of_connection(status) || refusal::reason(status).is_some_and(may_be_made)
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
     use std::iter;
+
+    use tonic::Code;
 
     use super::*;
 

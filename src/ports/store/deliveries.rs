@@ -37,7 +37,7 @@ pub trait Deliveries: Send + Sync {
     /// The last delivery of an account's password, if there was one.
     async fn delivery(&self, subject: SubjectId) -> Result<Option<DeliveryState>, StoreError>;
 
-    /// Instances with deliveries that are due and that nobody delivers at the moment.
+    /// Instances with deliveries that are due and that no process delivers at the moment.
     async fn due_instances(&self, now: Timestamp, most: u32) -> Result<DueInstances, StoreError>;
 
     /// Leases the endpoint of an instance to a process until a time. MUST return `None` while another lease lasts.

@@ -8,6 +8,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::domain::text::is_loopback;
+
 const PORT: u16 = 5432;
 const PARAMETERS: &str =
     "application_name, host, port, sslcert, sslkey, sslmode, sslrootcert and target_session_attrs, each once";
@@ -222,8 +224,7 @@ fn host_of(name: &str, port: u16) -> Result<Host, UrlError> {
     if !is_socket && !is_name {
         return Err(wrong("has a host that is neither a name, nor an address, nor the directory of a socket"));
     }
-    let is_here = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    let tls = if is_socket || is_here { Tls::Disable } else { Tls::VerifyFull };
+    let tls = if is_socket || is_loopback(name) { Tls::Disable } else { Tls::VerifyFull };
     Ok(Host { name: name.to_owned(), port, tls })
 }
 

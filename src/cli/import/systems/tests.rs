@@ -129,7 +129,7 @@ fn accounts_in_json_come_as_they_are_read() {
     }
     assert_eq!(accounts.next().unwrap().err().unwrap().to_string(), "the disk is gone");
     assert!(accounts.next().is_none());
-    // A reader whose accounts nobody takes ends.
+    // A reader ends if its accounts are not taken.
     drop(System::Keycloak.accounts(Box::new(Cursor::new("{}".repeat(1000)))));
 }
 
