@@ -24,3 +24,10 @@ pub use measured::{CALLS, LoggedCalls, Measured, Measures};
 pub use reason::{Reason, Retry};
 pub use request_context::{CorrelationId, RequestContext, RequestId, Times};
 pub use traces::{TRACEPARENT, Traces};
+
+/// The value of a header that is there exactly once.
+pub fn only<T>(values: impl IntoIterator<Item = T>) -> Option<T> {
+    let mut values = values.into_iter();
+    let first = values.next()?;
+    values.next().is_none().then_some(first)
+}

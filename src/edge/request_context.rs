@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::only;
 use crate::domain::action::Action;
 use crate::domain::time::days;
 use crate::ports::{CallRecord, Deadline, Entropy};
@@ -75,11 +76,7 @@ impl CorrelationId {
 
     /// The id that a caller sent, from the values of its header. One that is sent twice is ignored.
     pub fn of_values<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
-        let mut values = values.into_iter();
-        match (values.next(), values.next()) {
-            (Some(only), None) => Self::parse(std::str::from_utf8(only).ok()?),
-            _ => None,
-        }
+        Self::parse(std::str::from_utf8(only(values)?).ok()?)
     }
 
     /// The id as the caller wrote it.

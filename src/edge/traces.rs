@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::RequestId;
+use super::{RequestId, only};
 use crate::domain::sample_ratio::SampleRatio;
 use crate::ports::spans::{Protocol, Spans, Trace, TraceId};
 use crate::ports::{Clock, Entropy};
@@ -61,11 +61,7 @@ impl TraceParent {
     /// The context that a caller sent, from the values of its header. One that is sent twice is ignored, and so is one that
     /// can't be read.
     fn of_values<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
-        let mut values = values.into_iter();
-        match (values.next(), values.next()) {
-            (Some(only), None) => Self::parse(only),
-            _ => None,
-        }
+        Self::parse(only(values)?)
     }
 
     /// Reads `version-trace-span-flags`. A later version may have more parts.

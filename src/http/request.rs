@@ -6,6 +6,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 
 use super::parameters::{ParameterProblem, Parameters};
+use crate::edge::only;
 
 /// A request whose body is there.
 pub struct ReceivedRequest<'a> {
@@ -33,9 +34,7 @@ impl ReceivedRequest<'_> {
 
     /// The text of a header that is there exactly once.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.get_all(name).iter();
-        let value = values.next()?;
-        if values.next().is_some() { None } else { std::str::from_utf8(value.as_bytes()).ok() }
+        std::str::from_utf8(only(self.headers.get_all(name))?.as_bytes()).ok()
     }
 
     /// Whether its body is a form.

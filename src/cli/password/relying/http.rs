@@ -27,6 +27,7 @@ use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
 use crate::cli::password::ConnectionArgs;
 use crate::cli::terminal::Terminal;
+use crate::edge::only;
 use crate::listener::{SingleLimits, bind, serve_single};
 
 /// Largest number of requests at a time; others wait to be accepted.
@@ -163,9 +164,7 @@ impl Gate {
 
 /// User name and password, with a colon between (RFC 7617), if there is exactly one such header.
 fn basic(headers: &HeaderMap) -> Option<Zeroizing<String>> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
+    let (scheme, encoded) = only(headers.get_all(AUTHORIZATION))?.to_str().ok()?.split_once(' ')?;
     let decoded = scheme.eq_ignore_ascii_case("Basic").then(|| STANDARD.decode(encoded.trim_matches(' ')))?;
     Some(Zeroizing::new(String::from_utf8(decoded.ok()?).ok()?))
 }
