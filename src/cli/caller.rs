@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::connection::{connect, connect_lazily};
 use super::environment::Environment;
 use super::failure::Failure;
-use super::tls::TlsArgs;
+use super::tls::{ClientTls, TlsArgs};
 use crate::config::{ADDRESS_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE};
 use crate::server::OperatorFile;
 
@@ -41,19 +41,17 @@ impl CallerArgs {
         flags.into_iter().chain(TlsArgs::flags())
     }
 
-    /// A connection to the service, and the `authorization` header of its calls. With a client certificate
-    /// and no token, calls are sent without the header: the service decides.
-    pub(super) async fn connect(&self, environment: &Environment) -> Result<(Channel, Authorization), Failure> {
+    /// The service to call. Reads everything that its connection and its calls need, but does not connect: so what can't be
+    /// right is found before a password is asked for.
+    pub(super) fn service(&self, environment: &Environment) -> Result<Service, Failure> {
         let tls = self.tls.read(environment)?;
         let authorization = self.authorization(environment, tls.has_certificate())?;
-        Ok((connect(self.address(environment), tls).await?, authorization))
+        Ok(Service { address: self.address(environment).to_owned(), tls, authorization })
     }
 
-    /// The same, with a connection that is made with the first call, and again when it was lost.
-    pub(super) fn connect_lazily(&self, environment: &Environment) -> Result<(Channel, Authorization), Failure> {
-        let tls = self.tls.read(environment)?;
-        let authorization = self.authorization(environment, tls.has_certificate())?;
-        Ok((connect_lazily(self.address(environment), tls)?, authorization))
+    /// A connection to it, and the `authorization` header of its calls.
+    pub(super) async fn connect(&self, environment: &Environment) -> Result<(Channel, Authorization), Failure> {
+        self.service(environment)?.connect().await
     }
 
     fn address<'a>(&'a self, environment: &'a Environment) -> &'a str {
@@ -81,6 +79,26 @@ impl CallerArgs {
             .map_err(|_| Failure::Usage("the access token holds characters that no token has".to_owned()))?;
         authorization.set_sensitive(true);
         Ok(Authorization(Some(authorization)))
+    }
+}
+
+/// A service that is not connected yet.
+pub(super) struct Service {
+    address: String,
+    tls: ClientTls,
+    authorization: Authorization,
+}
+
+impl Service {
+    /// A connection to it, and the `authorization` header of its calls. With a client certificate and no token, calls are
+    /// sent without the header: the service decides.
+    pub(super) async fn connect(self) -> Result<(Channel, Authorization), Failure> {
+        Ok((connect(&self.address, self.tls).await?, self.authorization))
+    }
+
+    /// The same, with a connection that is made with the first call, and again when it was lost.
+    pub(super) fn connect_lazily(self) -> Result<(Channel, Authorization), Failure> {
+        Ok((connect_lazily(&self.address, self.tls)?, self.authorization))
     }
 }
 

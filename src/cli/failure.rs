@@ -19,7 +19,7 @@ pub(super) enum Failure {
     /// A password is right, but can't be used before it is changed.
     PasswordToChange(String),
     /// With the exit status that another protocol defines, and perhaps a message.
-    Foreign(u8, Option<String>),
+    WithStatus(u8, Option<String>),
     /// The arguments are wrong.
     Usage(String),
     /// The configuration is bad. Holds every mistake.
@@ -64,7 +64,7 @@ impl Failure {
             Self::WrongPassword(_) => 3,
             Self::PasswordToChange(_) => 4,
             Self::NotNow(_) => 75,
-            Self::Foreign(status, _) => *status,
+            Self::WithStatus(status, _) => *status,
             Self::BadConfiguration(_) => 78,
         })
     }
@@ -84,7 +84,7 @@ impl fmt::Display for Failure {
             | Self::WrongPassword(message)
             | Self::PasswordToChange(message)
             | Self::NotNow(message) => write!(formatter, "error: {message}"),
-            Self::Foreign(_, message) => formatter.write_str(message.as_deref().unwrap_or_default()),
+            Self::WithStatus(_, message) => formatter.write_str(message.as_deref().unwrap_or_default()),
             Self::BadConfiguration(mistakes) => {
                 let noun = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
                 write!(formatter, "error: {} {noun} in the configuration", mistakes.len())?;

@@ -31,6 +31,11 @@ macro_rules! reasons {
             /// Every reason.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// The reason of that name on the wire.
+            pub fn of_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.name() == name)
+            }
+
             /// The reason as a label of metrics.
             pub const fn label(self) -> RefusalReason {
                 match self { $(Self::$variant => RefusalReason::$variant),+ }

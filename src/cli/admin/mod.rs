@@ -49,8 +49,9 @@ pub(super) struct AdminArgs {
 }
 
 pub(super) async fn run(args: &AdminArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    let service = args.caller.service(environment)?;
     let request = request::build(&args.method.input(), &args.matches, terminal)?;
-    let (channel, authorization) = args.caller.connect(environment).await?;
+    let (channel, authorization) = service.connect().await?;
     let client = Client::new(channel, authorization, &args.method)?;
     let response = client.call(request, args.limit).await?;
     terminal.print(&if args.json { json::text(&response) } else { table::text(&response) })

@@ -8,29 +8,79 @@ use tonic_types::StatusExt;
 use crate::cli::failure::Failure;
 use crate::cli::tls::advice;
 use crate::domain::text::printable;
+use crate::edge::Reason;
 use crate::service::error::with_causes;
 
 /// The failure of a command whose call was answered so.
 pub(in crate::cli) fn failure(status: &Status) -> Failure {
     let text = text(status);
-    match (status.code(), reason(status).as_deref()) {
-        (_, Some("OLD_PASSWORD_INCORRECT")) => Failure::WrongPassword(text),
-        (_, Some("TOO_MANY_ATTEMPTS")) | (Code::Unavailable | Code::DeadlineExceeded, Some(_)) => Failure::NotNow(text),
+    match reason(status) {
+        Some(reason) => failure_of(reason)(text),
+        // A service newer than this program.
+        None if is_answer(status) && is_passing(status.code()) => Failure::NotNow(text),
         // Errors of the connection that stay have advice.
-        (_, None) if is_of_connection(status) && advice(status).is_none() => Failure::NotNow(text),
-        _ => Failure::Failed(text),
+        None if is_of_connection(status) && advice(status).is_none() => Failure::NotNow(text),
+        None => Failure::Failed(text),
     }
 }
 
-/// The service's reason, which the errors of the connection don't have.
-pub(in crate::cli) fn reason(status: &Status) -> Option<String> {
-    status.get_error_details().error_info().map(|info| info.reason.clone())
+/// What kind of failure a reason is. A new reason does not compile until this is decided.
+const fn failure_of(reason: Reason) -> fn(String) -> Failure {
+    match reason {
+        Reason::OldPasswordIncorrect => Failure::WrongPassword,
+        Reason::PasswordTooYoung
+        | Reason::TooManyAttempts
+        | Reason::Overloaded
+        | Reason::StoreUnavailable
+        | Reason::HookUnavailable
+        | Reason::OutcomeUnknown
+        | Reason::DeadlineTooShort
+        | Reason::DeadlineExceeded => Failure::NotNow,
+        Reason::InvalidField
+        | Reason::PasswordPolicyViolation
+        | Reason::PasswordReused
+        | Reason::ClientTokenMismatch
+        | Reason::AuthorizationMessageInvalid
+        | Reason::CallerNotEligible
+        | Reason::ResourceState
+        | Reason::PasswordExpired
+        | Reason::NotEmpty
+        | Reason::Unauthenticated
+        | Reason::AccessDenied
+        | Reason::SelfChangeDisabled
+        | Reason::DomainNotFound
+        | Reason::UserNotFound
+        | Reason::InstanceNotFound
+        | Reason::AccountNotFound
+        | Reason::AccessTokenNotFound
+        | Reason::TenantNotFound
+        | Reason::ServiceNotFound
+        | Reason::AlreadyExists
+        | Reason::VersionConflict
+        | Reason::CursorExpired
+        | Reason::MessageTooLarge
+        | Reason::UnsupportedCompression
+        | Reason::UnknownMethod
+        | Reason::Internal => Failure::Failed,
+    }
+}
+
+/// The service's reason, if this program knows it. The errors of the connection have none.
+pub(in crate::cli) fn reason(status: &Status) -> Option<Reason> {
+    Reason::of_name(&status.get_error_details().error_info()?.reason)
 }
 
 /// Whether it is an error of the connection or of its time limit, and no answer of the service.
 pub(in crate::cli) fn is_of_connection(status: &Status) -> bool {
-    let codes = [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled, Code::Unknown];
-    reason(status).is_none() && codes.contains(&status.code())
+    !is_answer(status) && (is_passing(status.code()) || matches!(status.code(), Code::Cancelled | Code::Unknown))
+}
+
+fn is_answer(status: &Status) -> bool {
+    status.get_error_details().error_info().is_some()
+}
+
+const fn is_passing(code: Code) -> bool {
+    matches!(code, Code::Unavailable | Code::DeadlineExceeded)
 }
 
 /// The message, and the details on the lines below.
@@ -78,6 +128,7 @@ mod tests {
     use tonic_types::{ErrorDetails, FieldViolation};
 
     use super::*;
+    use crate::edge::Retry;
 
     #[test]
     fn a_refusal_tells_everything_that_its_details_say() {
@@ -103,6 +154,8 @@ mod tests {
         };
         for (code, reason) in [
             (Code::ResourceExhausted, "TOO_MANY_ATTEMPTS"),
+            (Code::FailedPrecondition, "PASSWORD_TOO_YOUNG"),
+            (Code::Unavailable, "A_NEW_REASON"),
             (Code::Unavailable, "OVERLOADED"),
             (Code::DeadlineExceeded, "DEADLINE_TOO_SHORT"),
             (Code::Unavailable, ""),
@@ -115,11 +168,19 @@ mod tests {
             (Code::PermissionDenied, "ACCESS_DENIED"),
             (Code::Unauthenticated, "UNAUTHENTICATED"),
             (Code::InvalidArgument, "INVALID_FIELD"),
+            (Code::FailedPrecondition, "A_NEW_REASON"),
         ] {
             assert!(matches!(failure(&status(code, reason)), Failure::Failed(_)), "{code:?} {reason}");
         }
         let wrong = failure(&status(Code::InvalidArgument, "OLD_PASSWORD_INCORRECT"));
         assert!(matches!(wrong, Failure::WrongPassword(_)));
+    }
+
+    #[test]
+    fn what_may_be_sent_again_as_it_is_may_pass() {
+        for reason in Reason::ALL.iter().filter(|reason| reason.retry() == Retry::Later) {
+            assert!(matches!(failure_of(*reason)(String::new()), Failure::NotNow(_)), "{}", reason.name());
+        }
     }
 
     #[test]

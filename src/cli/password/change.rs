@@ -17,6 +17,7 @@ use crate::cli::caller::Authorization;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
 use crate::cli::terminal::Terminal;
+use crate::edge::Reason;
 use crate::grpc::generated::credential::v1 as wire;
 use crate::ports::{Entropy, retries};
 use wire::credential_service_client::CredentialServiceClient;
@@ -69,8 +70,9 @@ pub(in crate::cli) async fn run(
     environment: &Environment,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let (channel, authorization) = args.connection.connect(environment).await?;
+    let service = args.connection.caller.service(environment)?;
     let (old, new) = terminal.change_of_secret(args.mail_domain.is_none(), args.password_stdin)?;
+    let (channel, authorization) = service.connect().await?;
     let mut id = [0; 16];
     SystemEntropy.fill(&mut id);
     let change = Change {
@@ -131,7 +133,7 @@ impl Change {
         };
         match client.change_password(authorization.request(request, within)).await {
             // It is not a RAM user: perhaps an IAM user.
-            Err(status) if refusal::reason(&status) == Some("CALLER_NOT_ELIGIBLE".to_owned()) => {}
+            Err(status) if refusal::reason(&status) == Some(Reason::CallerNotEligible) => {}
             answer => return Ok(answer?.into_inner().version),
         }
         let request = wire::ChangePasswordV5Request {
@@ -154,8 +156,8 @@ where
 
 /// Whether the change may have been made.
 fn is_unknown(status: &Status) -> bool {
-    let may_be_made = |reason: String| matches!(reason.as_str(), "OUTCOME_UNKNOWN" | "DEADLINE_EXCEEDED");
-    refusal::is_of_connection(status) || refusal::reason(status).is_some_and(may_be_made)
+    refusal::is_of_connection(status)
+        || matches!(refusal::reason(status), Some(Reason::OutcomeUnknown | Reason::DeadlineExceeded))
 }
 
 #[cfg(test)]

@@ -30,14 +30,14 @@ pub(in crate::cli) struct VerifyArgs {
     #[command(flatten)]
     subject: SubjectArgs,
     /// Read the password from standard input, without a final line end.
-    #[arg(long, conflicts_with = "way")]
+    #[arg(long, conflicts_with = "protocol")]
     password_stdin: bool,
     /// Where the password comes from, for example the IP address of the client that signs in: wrong passwords count for
     /// each origin apart.
-    #[arg(long, value_name = "TEXT", conflicts_with = "way")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "protocol")]
     origin: Option<String>,
     /// Print the result as JSON.
-    #[arg(long, conflicts_with = "way")]
+    #[arg(long, conflicts_with = "protocol")]
     json: bool,
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -56,12 +56,13 @@ pub(in crate::cli) async fn run(
     let subject = args.subject.name();
     let subject =
         subject.ok_or_else(|| Failure::Usage("whose password? Name a subject, as in --ram-user alice".to_owned()))?;
-    let (channel, authorization) = args.connection.connect(environment).await?;
+    let service = args.connection.caller.service(environment)?;
     let request = wire::VerifyPasswordRequest {
         subject: Some(subject),
         password: terminal.secret("Password", args.password_stdin)?,
         origin: args.origin.clone().unwrap_or_default(),
     };
+    let (channel, authorization) = service.connect().await?;
     let request = authorization.request(request, args.connection.within());
     let answer = async { ask(channel, request).await.map_err(|status| refusal::failure(&status)) };
     let result = args.connection.in_time(answer).await?;

@@ -54,6 +54,22 @@ fn a_service_that_is_not_there_may_be_there_later() {
 }
 
 #[test]
+fn usage_comes_before_a_service_that_is_not_there() {
+    let address = nobody();
+    let (_folder, token) = file("some-token\n");
+    let here = ["--address", &address, "--token-file", &token];
+    let (verify, change) = (["verify", "--ram-user", "alice"], ["change"]);
+    for command in [&verify[..], &change] {
+        let outcome = credentiald(&[command, &here].concat(), &[]);
+        assert_eq!(outcome.status, 2, "{command:?} {}", outcome.stderr);
+        assert!(outcome.stderr.contains("--password-stdin"), "{}", outcome.stderr);
+    }
+    // Standard input holds no two lines.
+    let outcome = credentiald(&[&change[..], &["--password-stdin"], &here].concat(), &[]);
+    assert_eq!(outcome.status, 2, "{}", outcome.stderr);
+}
+
+#[test]
 fn a_server_that_accepts_and_never_answers_is_not_healthy() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let outcome = credentiald(&["healthcheck", "--address", &silent.local_addr().unwrap().to_string()], &[]);

@@ -30,9 +30,9 @@ pub(super) async fn run(
     Err(match failed {
         Failure::Usage(_) => failed,
         // A wrong password is an everyday thing, and what is printed becomes an error in the caller's log.
-        Failure::WrongPassword(_) => Failure::Foreign(WRONG, None),
-        Failure::PasswordToChange(message) => Failure::Foreign(WRONG, Some(message)),
-        other => Failure::Foreign(TEMPORARY, Some(other.to_string())),
+        Failure::WrongPassword(_) => Failure::WithStatus(WRONG, None),
+        Failure::PasswordToChange(message) => Failure::WithStatus(WRONG, Some(message)),
+        other => Failure::WithStatus(TEMPORARY, Some(other.to_string())),
     })
 }
 

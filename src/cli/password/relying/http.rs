@@ -61,11 +61,11 @@ impl Address {
 
 /// Answers requests.
 #[derive(Clone)]
-struct Gate {
+struct Responder {
     verifier: Verifier,
     origin_header: Option<HeaderName>,
     /// Why requests could not be answered.
-    troubles: mpsc::Sender<String>,
+    problems: mpsc::Sender<String>,
 }
 
 pub(super) async fn run(
@@ -78,11 +78,11 @@ pub(super) async fn run(
     let origin_header = args.origin_header.as_deref().map(HeaderName::try_from).transpose();
     let origin_header =
         origin_header.map_err(|_| Failure::Usage("--origin-header is no name of a header".to_owned()))?;
-    let (channel, authorization) = connection.caller.connect_lazily(environment)?;
+    let (channel, authorization) = connection.caller.service(environment)?.connect_lazily()?;
     let verifier = Verifier { names: args.names()?, channel, authorization, within: connection.within() };
-    let (troubles, mut lines) = mpsc::channel(LINES);
-    let gate = Gate { verifier, origin_header, troubles };
-    let service = tower::service_fn(move |request| answer(gate.clone(), request));
+    let (problems, mut lines) = mpsc::channel(LINES);
+    let responder = Responder { verifier, origin_header, problems };
+    let service = tower::service_fn(move |request| answer(responder.clone(), request));
 
     let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
@@ -132,8 +132,8 @@ fn bind_socket(path: &Path) -> Result<UnixListener, Failure> {
     listen().map_err(|error: std::io::Error| Failure::caused(format!("can't listen on {}", path.display()), &error))
 }
 
-async fn answer<B>(gate: Gate, request: Request<B>) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let status = gate.status(request.headers()).await;
+async fn answer<B>(responder: Responder, request: Request<B>) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let status = responder.status(request.headers()).await;
     let mut response = Response::new(Empty::new());
     *response.status_mut() = status;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -143,7 +143,7 @@ async fn answer<B>(gate: Gate, request: Request<B>) -> Result<Response<Empty<Byt
     Ok(response)
 }
 
-impl Gate {
+impl Responder {
     async fn status(&self, headers: &HeaderMap) -> StatusCode {
         let Some(credentials) = basic(headers) else { return StatusCode::UNAUTHORIZED };
         let Some((user, password)) = credentials.split_once(':') else { return StatusCode::UNAUTHORIZED };
@@ -155,7 +155,7 @@ impl Gate {
             Err(Failure::WrongPassword(_)) => StatusCode::UNAUTHORIZED,
             Err(Failure::PasswordToChange(_)) => StatusCode::FORBIDDEN,
             Err(other) => {
-                let _ = self.troubles.try_send(other.to_string());
+                let _ = self.problems.try_send(other.to_string());
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }

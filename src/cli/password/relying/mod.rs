@@ -14,9 +14,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use tokio::sync::oneshot;
-use tonic::Status;
 use tonic::transport::Channel;
-use tonic_types::StatusExt;
 
 use super::verify::{accepted, ask};
 use crate::cli::admin::refusal;
@@ -27,6 +25,7 @@ use crate::cli::password::ConnectionArgs;
 use crate::cli::terminal::Terminal;
 use crate::domain::names::Origin;
 use crate::domain::subject::SubjectKind;
+use crate::edge::Reason;
 use crate::grpc::generated::credential::v1 as wire;
 use http::Address;
 use names::Names;
@@ -40,23 +39,23 @@ const MAX_INPUT_BYTES: u64 = 8192;
 pub(super) struct RelyingArgs {
     /// Answer as checkpassword does: read user name and password from descriptor 3, and run the program if the password is
     /// right. Exit status 1 if it is wrong or has to be changed, 2 for a bad call, 111 otherwise.
-    #[arg(long, group = "way", conflicts_with_all = ["subject", "instance_id"])]
+    #[arg(long, group = "protocol", conflicts_with_all = ["subject", "instance_id"])]
     checkpassword: bool,
     /// Answer as a program of `pam_exec` with `expose_authtok`: read the user name from `PAM_USER`, the password from standard
     /// input.
-    #[arg(long, group = "way", conflicts_with_all = ["subject", "instance_id"])]
+    #[arg(long, group = "protocol", conflicts_with_all = ["subject", "instance_id"])]
     pam: bool,
     /// Answer requests for nginx's `auth_request` until stopped, at a loopback address or at unix:PATH: 200 if the password is
     /// right, 401 if it is wrong, 403 if it has to be changed, 503 if that can't be said now.
-    #[arg(long, group = "way", conflicts_with_all = ["subject", "instance_id"], value_name = "ADDRESS", value_parser = Address::parse)]
+    #[arg(long, group = "protocol", conflicts_with_all = ["subject", "instance_id"], value_name = "ADDRESS", value_parser = Address::parse)]
     http: Option<Address>,
     /// Kind of subject that user names mean. For `mail-domain`, what follows the `@` is the name; for `instance-account`,
     /// user names are account@instance.
-    #[arg(long, value_name = "KIND", requires = "way",
+    #[arg(long, value_name = "KIND", requires = "protocol",
         value_parser = PossibleValuesParser::new(SubjectKind::ALL.iter().map(|kind| kind.as_str())))]
     subject_kind: Option<String>,
     /// User names are name@DOMAIN, and the subject is called name. Others are wrong.
-    #[arg(long, requires = "way")]
+    #[arg(long, requires = "protocol")]
     domain: Option<String>,
     /// Header in which the proxy sends the address of its client, as in X-Real-IP. The proxy must set it in every request.
     #[arg(long, value_name = "NAME", requires = "http")]
@@ -122,15 +121,13 @@ impl Verifier {
         let request = self.authorization.request(request, self.within);
         match ask(self.channel.clone(), request).await {
             Ok(result) => accepted(result).map(drop),
-            Err(status) if is_malformed(&status) => Err(Failure::WrongPassword(refusal::text(&status))),
+            // No subject can have that name, or no password be that text.
+            Err(status) if refusal::reason(&status) == Some(Reason::InvalidField) => {
+                Err(Failure::WrongPassword(refusal::text(&status)))
+            }
             Err(status) => Err(refusal::failure(&status)),
         }
     }
-}
-
-/// Whether no subject can have that name or no password be that text.
-fn is_malformed(status: &Status) -> bool {
-    status.get_error_details().error_info().is_some_and(|info| info.reason == "INVALID_FIELD")
 }
 
 /// Reads to the end, in a thread that nothing waits for: the writer may never close.
