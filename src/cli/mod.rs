@@ -18,12 +18,14 @@ mod hash_cost;
 mod healthcheck;
 mod import;
 mod keyboard;
+mod login;
 mod migrate;
 mod new_file;
 mod password;
 mod pepper;
 mod policy;
 mod privacy;
+mod profile;
 mod progress;
 mod quickstart;
 mod serve;
@@ -55,6 +57,7 @@ Examples:
   credentiald bootstrap --config c.toml       create the first operator token
   credentiald serve --config c.toml           serve until SIGTERM
   credentiald admin list-tenants --json       administer a running service
+  credentiald login --address https://…       remember how a service is called
   credentiald verify --ram-user alice         verify a password
   credentiald change                          change your own password
 
@@ -90,6 +93,7 @@ enum Command {
     /// Check, test and explain the policies that permissions come from.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    Login(login::LoginArgs),
     Verify(password::verify::VerifyArgs),
     Change(password::change::ChangeArgs),
     HashCost(hash_cost::HashCostArgs),
@@ -141,6 +145,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Pepper(command) => block_on(pepper::run(&command, environment, terminal)),
         Command::Blocklist(command) => blocklist::run(&command, terminal),
         Command::Policy(command) => on_a_thread(|| policy::run(&command, environment, terminal)),
+        Command::Login(args) => block_on(login::run(&args, environment, terminal)),
         Command::Verify(args) => promptly(password::verify::run(&args, environment, terminal)),
         Command::Change(args) => block_on(password::change::run(&args, environment, terminal)),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),

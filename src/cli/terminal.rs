@@ -10,6 +10,9 @@ use crate::domain::text::BYTE_ORDER_MARK;
 /// More than any password, token or list that is piped into a command.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
+/// The flag with which a password is read from standard input.
+pub(super) const PASSWORD_FLAG: &str = "--password-stdin";
+
 /// The streams that a command prints to and reads from.
 pub(super) struct Terminal {
     output: Box<dyn Write + Send>,
@@ -62,22 +65,22 @@ impl Terminal {
     }
 
     /// Reads a secret. If it is typed, asks for it and does not show it; otherwise reads standard input to its end, if that
-    /// is wanted.
-    pub(super) fn secret(&mut self, name: &str, from_input: bool) -> Result<String, Failure> {
+    /// is wanted: `flags` say so.
+    pub(super) fn secret(&mut self, name: &str, flags: &str, from_input: bool) -> Result<String, Failure> {
         if self.is_typed {
             let _hidden = Hidden::begin()?;
             self.ask(name)
         } else if from_input {
             self.read()
         } else {
-            Err(no_terminal())
+            Err(no_terminal(flags))
         }
     }
 
     /// Reads a secret to set. Typed input is asked for twice, because it is not shown.
     pub(super) fn new_secret(&mut self, from_input: bool) -> Result<String, Failure> {
         if !self.is_typed {
-            return self.secret("New password", from_input);
+            return self.secret("New password", PASSWORD_FLAG, from_input);
         }
         let _hidden = Hidden::begin()?;
         self.ask_twice()
@@ -91,7 +94,7 @@ impl Terminal {
             return Ok((old, self.ask_twice()?));
         }
         if !from_input {
-            return Err(no_terminal());
+            return Err(no_terminal(PASSWORD_FLAG));
         }
         let text = self.read()?;
         let lines: Vec<_> = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).collect();
@@ -140,8 +143,8 @@ impl Terminal {
     }
 }
 
-fn no_terminal() -> Failure {
-    Failure::Usage("standard input is no terminal to ask at: give the password with --password-stdin".to_owned())
+fn no_terminal(flags: &str) -> Failure {
+    Failure::Usage(format!("standard input is no terminal to ask at: use {flags}"))
 }
 
 #[cfg(test)]

@@ -40,17 +40,32 @@ impl TlsArgs {
         })
     }
 
-    /// Reads the files.
-    pub(super) fn read(&self, environment: &Environment) -> Result<ClientTls, Failure> {
+    /// Those that name these files.
+    pub(super) const fn of(files: [Option<PathBuf>; 3]) -> Self {
+        Self(files)
+    }
+
+    /// The files.
+    pub(super) fn files(&self) -> [Option<PathBuf>; 3] {
+        self.0.clone()
+    }
+
+    /// Those that flags or variables name, and otherwise these.
+    pub(super) fn or(&self, others: [Option<PathBuf>; 3], environment: &Environment) -> Self {
         let variables = FLAGS.map(|(_, variable, _)| environment.text(variable).filter(|path| !path.is_empty()));
-        let Self([ca, cert, key]) = self;
-        let [ca_variable, cert_variable, key_variable] = variables;
-        let path = |flag: &Option<PathBuf>, variable: Option<&str>| flag.clone().or(variable.map(PathBuf::from));
-        let trust = match path(ca, ca_variable) {
+        let variables = variables.map(|path| path.map(PathBuf::from));
+        let mut given = self.0.clone().into_iter().zip(variables).zip(others);
+        Self([(); 3].map(|()| given.next().and_then(|((flag, variable), other)| flag.or(variable).or(other))))
+    }
+
+    /// Reads the files that flags or variables name.
+    pub(super) fn read(&self, environment: &Environment) -> Result<ClientTls, Failure> {
+        let Self([ca, cert, key]) = self.or([None, None, None], environment);
+        let trust = match ca {
             Some(path) => Trust::Ca(certificates(&path)?),
             None => Trust::System,
         };
-        let identity = match (path(cert, cert_variable), path(key, key_variable)) {
+        let identity = match (cert, key) {
             (None, None) => None,
             (Some(cert), Some(key)) => {
                 let key = OperatorFile::read_secret(&key).map_err(Failure::failed)?;
@@ -105,6 +120,8 @@ enum Trust {
     System,
     /// The CAs in this PEM text.
     Ca(String),
+    /// The certificate that is in this file of the service, which is on this machine.
+    Certificate(CertificateDer<'static>),
     /// Any certificate. For a question whose answer is no secret, put to this machine.
     Anything,
 }
@@ -125,6 +142,17 @@ impl ClientTls {
         Self { trust: Trust::Anything, ..self }
     }
 
+    /// The same, for a service on this machine under an address that its certificate does not name: trusts the certificate in
+    /// its file, unless a CA is given.
+    pub(super) fn trusting(self, certificate_file: &Path) -> Result<Self, Failure> {
+        if matches!(self.trust, Trust::Ca(_)) {
+            return Ok(self);
+        }
+        let text = certificates(certificate_file)?;
+        let certificate = CertificateDer::from_pem_slice(text.as_bytes()).map_err(Failure::failed)?;
+        Ok(Self { trust: Trust::Certificate(certificate), ..self })
+    }
+
     /// Sets up an endpoint for TLS.
     pub(super) fn apply(self, endpoint: Endpoint) -> Result<Endpoint, Failure> {
         let host = endpoint.uri().host().unwrap_or_default();
@@ -135,29 +163,43 @@ impl ClientTls {
         let applied = match self.trust {
             Trust::System => endpoint.tls_config(config.with_native_roots()),
             Trust::Ca(text) => endpoint.tls_config(config.ca_certificate(Certificate::from_pem(text))),
-            Trust::Anything => {
-                let verifier = Arc::new(Anything(Arc::new(aws_lc_rs::default_provider())));
-                endpoint.tls_config_with_verifier(config, verifier)
+            Trust::Certificate(certificate) => {
+                endpoint.tls_config_with_verifier(config, OnlyTheKey::of(Some(certificate)))
             }
+            Trust::Anything => endpoint.tls_config_with_verifier(config, OnlyTheKey::of(None)),
         };
         applied.map_err(|error| Failure::caused("TLS can't be set up", &error))
     }
 }
 
-/// Accepts every certificate whose holder has its key.
+/// Accepts a certificate whose holder has its key: this one, or every one.
 #[derive(Debug)]
-struct Anything(Arc<CryptoProvider>);
+struct OnlyTheKey {
+    certificate: Option<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+}
 
-impl ServerCertVerifier for Anything {
+impl OnlyTheKey {
+    fn of(certificate: Option<CertificateDer<'static>>) -> Arc<Self> {
+        Arc::new(Self { certificate, provider: Arc::new(aws_lc_rs::default_provider()) })
+    }
+}
+
+impl ServerCertVerifier for OnlyTheKey {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
+        end_entity: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        match &self.certificate {
+            Some(certificate) if certificate != end_entity => {
+                Err(CertificateError::ApplicationVerificationFailure.into())
+            }
+            _ => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -166,7 +208,7 @@ impl ServerCertVerifier for Anything {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signature, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -175,11 +217,11 @@ impl ServerCertVerifier for Anything {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, signature, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -211,6 +253,9 @@ pub(super) fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
         Tls::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "the service's certificate is for another name: use a name that it has in --address",
+        Tls::InvalidCertificate(CertificateError::ApplicationVerificationFailure) => {
+            "the service shows another certificate than the one in `tls.certificate_file`"
+        }
         Tls::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
             "the service's certificate has expired"
         }

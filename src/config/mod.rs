@@ -36,9 +36,15 @@ pub const CA_FILE_VARIABLE: &str = "CREDENTIALD_CA_FILE";
 pub const CERT_FILE_VARIABLE: &str = "CREDENTIALD_CERT_FILE";
 /// See [`CA_FILE_VARIABLE`].
 pub const KEY_FILE_VARIABLE: &str = "CREDENTIALD_KEY_FILE";
+/// The variable with the profile that these commands use.
+pub const PROFILE_VARIABLE: &str = "CREDENTIALD_PROFILE";
+/// The variable with the tenant of administration commands that name none.
+pub const TENANT_VARIABLE: &str = "CREDENTIALD_TENANT";
 /// Every variable of the program that is not a setting.
-pub const OTHER_VARIABLES: [&str; 7] = [
+pub const OTHER_VARIABLES: [&str; 9] = [
     FILE_VARIABLE,
+    PROFILE_VARIABLE,
+    TENANT_VARIABLE,
     TOKEN_VARIABLE,
     TOKEN_FILE_VARIABLE,
     ADDRESS_VARIABLE,

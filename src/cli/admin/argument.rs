@@ -1,8 +1,8 @@
 //! The fields of a request as flags.
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Arg, ArgAction, value_parser};
-use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
+use clap::{Arg, ArgAction, ArgGroup, value_parser};
+use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor};
 
 use super::schema::{Schema, is_secret, kebab, word};
 
@@ -56,6 +56,20 @@ impl Argument {
         }
     }
 
+    /// Whether it names the tenant, and may be left out.
+    pub(super) fn is_optional_tenant(&self, schema: &Schema) -> bool {
+        self.field().is_some_and(|field| field.name() == "tenant") && !self.is_required(schema)
+    }
+
+    /// Whether a request without it is refused: its comment does not say what its absence means.
+    pub(super) fn is_required(&self, schema: &Schema) -> bool {
+        let can_be_left_out = ["Empty means", "Empty for", "Unspecified means", "Optional"];
+        let [field] = &self.path[..] else { return false };
+        let is_given = matches!(self.form, Form::Text | Form::Secret | Form::Texts | Form::Choice(_));
+        let is_alone = field.containing_oneof().is_none() && !field.supports_presence();
+        is_given && is_alone && !can_be_left_out.iter().any(|words| comment(field, schema).contains(words))
+    }
+
     /// Whether the flag sets the field or a part of it.
     #[cfg(test)]
     pub(super) fn begins_with(&self, field: &FieldDescriptor) -> bool {
@@ -64,11 +78,12 @@ impl Argument {
 
     /// The flag, which conflicts with its alternatives among `all`.
     pub(super) fn flag(&self, schema: &Schema, all: &[Self]) -> Arg {
-        let comment = self.field().map(|field| schema.comment(&field.parent_message().parent_file(), field.path()));
-        let comment = comment.unwrap_or_default();
+        let comment = self.field().map(|field| comment(field, schema)).unwrap_or_default();
         let flag = Arg::new(self.name()).long(self.name()).help(comment.trim_end_matches('.').to_owned());
+        let flag = flag.required(self.is_required(schema));
         let flag =
             all.iter().filter(|other| self.excludes(other)).fold(flag, |flag, other| flag.conflicts_with(other.name()));
+        let flag = all.iter().filter(|other| self.needs(other)).fold(flag, |flag, other| flag.requires(other.name()));
         let value = |name: &'static str| flag.clone().value_name(name).allow_hyphen_values(true);
         match &self.form {
             Form::Text => value("TEXT"),
@@ -94,12 +109,42 @@ impl Argument {
         self.path.last()
     }
 
+    /// Whether the two are parts of one choice of a `oneof`, which is nothing without the other.
+    fn needs(&self, other: &Self) -> bool {
+        let part = |argument: &Self| Some((argument.path.iter().nth_back(1)?.clone(), argument.name()));
+        let (Some((whole, name)), Some((others, other))) = (part(self), part(other)) else { return false };
+        whole == others && name != other && choice(&whole).is_some()
+    }
+
     /// Whether the two are different choices of one `oneof`, so that only one can be given.
     fn excludes(&self, other: &Self) -> bool {
         self.path.iter().filter_map(choice).any(|(oneof, field)| {
             other.path.iter().filter_map(choice).any(|(others, chosen)| oneof == others && field != chosen)
         })
     }
+}
+
+/// The groups of flags of which one has to be given: those that name a subject, and the choices of a `oneof` that has to be
+/// chosen.
+pub(super) fn groups(request: &MessageDescriptor, schema: &Schema, all: &[Argument]) -> Vec<ArgGroup> {
+    let group = |name: &str, arguments: &mut dyn Iterator<Item = &Argument>| {
+        ArgGroup::new(name.to_owned()).args(arguments.map(Argument::name)).required(true).multiple(true)
+    };
+    let is_of = |argument: &&Argument, name: &str| argument.path.first().is_some_and(|field| field.name() == name);
+    let of_subject = |argument: &&Argument| is_of(argument, "subject") && argument.name() != "instance-id";
+    let subject = request.get_field_by_name("subject");
+    let subject = subject.map(|field| group(field.name(), &mut all.iter().filter(of_subject)));
+    let has_to_be =
+        |oneof: &OneofDescriptor| schema.comment(&request.parent_file(), oneof.path()).contains("must be given");
+    let oneofs = request.oneofs().filter(has_to_be).map(|oneof| {
+        let is_choice = |argument: &&Argument| oneof.fields().any(|field| is_of(argument, field.name()));
+        group(oneof.name(), &mut all.iter().filter(is_choice))
+    });
+    subject.into_iter().chain(oneofs).collect()
+}
+
+fn comment(field: &FieldDescriptor, schema: &Schema) -> String {
+    schema.comment(&field.parent_message().parent_file(), field.path())
 }
 
 /// The `oneof` that a field is a choice of, and the field's name.

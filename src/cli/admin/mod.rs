@@ -50,7 +50,7 @@ pub(super) struct AdminArgs {
 
 pub(super) async fn run(args: &AdminArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     let service = args.caller.service(environment)?;
-    let request = request::build(&args.method.input(), &args.matches, terminal)?;
+    let request = request::build(&args.method.input(), &args.matches, service.tenant(), terminal)?;
     let (channel, authorization) = service.connect().await?;
     let client = Client::new(channel, authorization, &args.method)?;
     let response = client.call(request, args.limit).await?;
@@ -102,6 +102,7 @@ fn command_of(method: &MethodDescriptor, schema: &Schema) -> Command {
     let command = Command::new(schema::kebab(method.name()))
         .about(schema.comment(&method.parent_file(), method.path()).trim_end_matches('.').to_owned())
         .args(flags)
+        .groups(argument::groups(&method.input(), schema, &arguments))
         .visible_aliases(ALIASES.iter().filter(|(_, rpc)| *rpc == method.name()).map(|(alias, _)| *alias));
     if schema::is_paged(&method.input()) {
         let help = "Largest number of items to list. Default: all";

@@ -5,23 +5,32 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, MessageDescriptor, 
 use prost_types::Duration;
 
 use super::argument::{Argument, Form};
-use super::schema::word;
+use super::schema::{Schema, word};
 use crate::cli::failure::Failure;
 use crate::cli::terminal::Terminal;
 
-/// Builds the request. Sets only the fields that flags name; the service checks that they are complete.
+/// Builds the request. Sets the fields that flags name, and the tenant, if none is named and there is a default.
 pub(super) fn build(
     descriptor: &MessageDescriptor,
     matches: &ArgMatches,
+    tenant: Option<&str>,
     terminal: &mut Terminal,
 ) -> Result<DynamicMessage, Failure> {
+    let schema = Schema::load();
     let mut request = DynamicMessage::new(descriptor.clone());
+    let tenant = tenant.filter(|_| !is_of_operators(matches)).map(|tenant| Value::String(tenant.to_owned()));
     for argument in Argument::all_of(descriptor) {
-        if let Some(value) = value_of(&argument, matches, terminal)? {
+        let by_default = || tenant.clone().filter(|_| argument.is_optional_tenant(&schema));
+        if let Some(value) = value_of(&argument, matches, terminal)?.or_else(by_default) {
             set(&mut request, &argument.path, value).map_err(Failure::failed)?;
         }
     }
     Ok(request)
+}
+
+/// Whether the request is about an operator's token, which has no tenant.
+fn is_of_operators(matches: &ArgMatches) -> bool {
+    matches.try_get_one::<String>("caller-kind").ok().flatten().is_some_and(|kind| kind == "operator")
 }
 
 fn value_of(argument: &Argument, matches: &ArgMatches, terminal: &mut Terminal) -> Result<Option<Value>, Failure> {

@@ -28,7 +28,6 @@ use super::configuration::load_offline;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::file_format::Format;
-use super::settings::SettingArgs;
 use super::terminal::Terminal;
 use crate::grpc::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
 use crate::grpc::generated::credential::admin::v1::{ImportCredentialsRequest, ImportOptions};
@@ -70,12 +69,9 @@ pub(super) struct ImportArgs {
     /// Format of the file. Default: CSV if its name ends in `.csv`, otherwise JSON lines.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// Check the file without a service: everything but what exists there.
+    /// Check the file without a service: everything but what exists there. With the settings of --config.
     #[arg(long, requires = "dry_run", conflicts_with = "skip_existing")]
     offline: bool,
-    /// Configuration of the service, for `--offline`. Default: the default settings.
-    #[arg(long, value_name = "FILE", requires = "offline")]
-    config: Option<PathBuf>,
     #[command(flatten)]
     system: FromSystem,
     /// What the other system does with a password before it hashes it, for all rows. No hash shows it.
@@ -169,7 +165,7 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
     let algorithms = Algorithms::default();
     let batches = Batches::new(rows, args.from_row, args.pre_hash.map_or("", PreHash::mark).to_owned());
     if args.offline {
-        let config = load_offline(&SettingArgs::of_file(args.config.clone()), environment)?.config;
+        let config = load_offline(&args.caller.settings(), environment)?.config;
         let import_keys = Arc::new(import_keys(&config.import).map_err(Failure::failed)?);
         let settings = engine_settings(&config).map_err(Failure::failed)?;
         let hashes = HashReader::of(&EngineSettings { import_keys, ..settings });

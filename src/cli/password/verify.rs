@@ -11,7 +11,7 @@ use super::subject::SubjectArgs;
 use crate::cli::admin::refusal;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
-use crate::cli::terminal::Terminal;
+use crate::cli::terminal::{PASSWORD_FLAG, Terminal};
 use crate::grpc::generated::credential::v1 as wire;
 use wire::VerifyPasswordResult;
 use wire::verification_service_client::VerificationServiceClient;
@@ -59,7 +59,7 @@ pub(in crate::cli) async fn run(
     let service = args.connection.caller.service(environment)?;
     let request = wire::VerifyPasswordRequest {
         subject: Some(subject),
-        password: terminal.secret("Password", args.password_stdin)?,
+        password: terminal.secret("Password", PASSWORD_FLAG, args.password_stdin)?,
         origin: args.origin.clone().unwrap_or_default(),
     };
     let (channel, authorization) = service.connect().await?;

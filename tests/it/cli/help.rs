@@ -33,6 +33,7 @@ fn every_command_has_help() {
         "pepper",
         "blocklist",
         "policy",
+        "login",
         "verify",
         "change",
         "hash-cost",

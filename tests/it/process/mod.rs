@@ -26,6 +26,7 @@ mod passwords;
 mod pepper;
 mod policies;
 mod postgres;
+mod profiles;
 mod quickstart;
 mod redis;
 mod refused_passwords;
@@ -38,5 +39,6 @@ mod systems;
 mod timing;
 mod tls;
 mod traces;
+mod usage;
 
 use crate::support::{installation, serving, tenant};

@@ -483,3 +483,28 @@ async fn where_there_are_cas_for_it_every_client_needs_a_certificate() {
     }
     serving.stop().await;
 }
+
+#[tokio::test]
+async fn an_administrator_on_the_machine_trusts_the_certificate_of_the_configuration_alone() {
+    let site = Site::new();
+    let token = site.installation.bootstrap();
+    let serving = site.serve(&[]).await;
+    let file = site.path("credentiald.toml");
+    let listen = serving.address;
+    let text = format!(
+        "[server]\nlisten = \"{listen}\"\n[tls]\ncertificate_file = \"server.pem\"\nkey_file = \"server.key\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    let list = || {
+        let mut command = site.installation.command(&["admin", "list-tenants", "--config", "credentiald.toml"]);
+        command.env("CREDENTIALD_TOKEN", &token);
+        outcome(command)
+    };
+    list().printed();
+    // The same name, by the same CA, but another certificate: who answers there is another program.
+    site.put(&site.authority.server(LOOPBACK));
+    let refused = list();
+    assert_eq!(refused.status, Some(1), "{}", refused.stderr);
+    assert!(refused.stderr.contains("another certificate"), "{}", refused.stderr);
+    serving.stop().await;
+}

@@ -70,12 +70,7 @@ impl Installation {
 
     /// Runs the binary to its end, as the caller with that token, with that on standard input.
     pub fn call(&self, address: &str, token: &str, arguments: &[&str], input: &str) -> Outcome {
-        let mut command = self.calling(address, token, arguments);
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(input.as_bytes()).unwrap();
-        file.rewind().unwrap();
-        command.stdin(file);
-        outcome(command)
+        with_input(self.calling(address, token, arguments), input)
     }
 
     /// The binary with those arguments, as the caller with that token, not yet running.
@@ -115,6 +110,15 @@ impl Installation {
         let acme = Acme::create(serving.address, &token).await;
         (serving, acme)
     }
+}
+
+/// Runs a command to its end, with that on standard input.
+pub fn with_input(mut command: Command, input: &str) -> Outcome {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(input.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    command.stdin(file);
+    outcome(command)
 }
 
 /// Runs a command to its end, which a command that serves by mistake does not reach.

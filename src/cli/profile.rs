@@ -1,0 +1,128 @@
+//! Profiles: the services that a person calls, and how. `login` makes them.
+
+use std::collections::BTreeMap;
+use std::fs::DirBuilder;
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::environment::Environment;
+use super::failure::Failure;
+use crate::server::OperatorFile;
+
+/// How a service is called. It holds no secret: the token is in a file of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Profile {
+    /// Its address.
+    pub(super) address: String,
+    /// The CA of its certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// The client certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cert_file: Option<PathBuf>,
+    /// The key of the client certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key_file: Option<PathBuf>,
+    /// The access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token_file: Option<PathBuf>,
+    /// The tenant of administration commands that name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tenant: Option<String>,
+}
+
+/// The file of profiles.
+pub(super) struct Profiles {
+    folder: Option<PathBuf>,
+    contents: Contents,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<String>,
+    #[serde(default)]
+    profiles: BTreeMap<String, Profile>,
+}
+
+impl Profiles {
+    /// Reads them. Without a file there are none.
+    pub(super) fn read(environment: &Environment) -> Result<Self, Failure> {
+        let of_home = || environment.text("HOME").map(|home| Path::new(home).join(".config"));
+        let configured = environment.text("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let folder = configured.or_else(of_home).map(|folder| folder.join("credentiald"));
+        let Some(path) = folder.as_deref().map(file_in).filter(|path| path.exists()) else {
+            return Ok(Self { folder, contents: Contents::default() });
+        };
+        let text = OperatorFile::read(&path).map_err(Failure::failed)?.text;
+        let damaged = |error| Failure::caused(format!("{} can't be understood", path.display()), &error);
+        Ok(Self { folder, contents: toml::from_str(&text).map_err(damaged)? })
+    }
+
+    /// The profile of that name.
+    pub(super) fn named(&self, name: &str) -> Result<&Profile, Failure> {
+        self.contents.profiles.get(name).ok_or_else(|| {
+            let names: Vec<_> = self.contents.profiles.keys().map(|name| format!("`{name}`")).collect();
+            let others = if names.is_empty() { "there are none".to_owned() } else { names.join(", ") };
+            Failure::Usage(format!("there is no profile `{name}` ({others}): make it with credentiald login"))
+        })
+    }
+
+    /// The profile that is used if nothing else is named.
+    pub(super) fn current(&self) -> Option<&Profile> {
+        self.contents.profiles.get(self.contents.current.as_ref()?)
+    }
+
+    /// Every profile with its name, and whether it is the current one.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Profile, bool)> {
+        let current = self.contents.current.as_deref();
+        self.contents.profiles.iter().map(move |(name, profile)| (name.as_str(), profile, current == Some(name)))
+    }
+
+    /// Makes a profile of that name the current one, and saves that. With a profile, takes it in place of an earlier one.
+    pub(super) fn select(&mut self, name: &str, profile: Option<Profile>) -> Result<(), Failure> {
+        match profile {
+            Some(profile) => drop(self.contents.profiles.insert(name.to_owned(), profile)),
+            None => drop(self.named(name)?),
+        }
+        self.contents.current = Some(name.to_owned());
+        let text = toml::to_string(&self.contents).map_err(Failure::failed)?;
+        write(&file_in(self.folder()?), &text)
+    }
+
+    /// Writes a token beside the profiles, and returns the name of its file.
+    pub(super) fn write_token(&self, name: &str, token: &str) -> Result<PathBuf, Failure> {
+        let path = self.folder()?.join(format!("{name}.token"));
+        write(&path, token)?;
+        Ok(path)
+    }
+
+    fn folder(&self) -> Result<&Path, Failure> {
+        let unset = || Failure::Usage("there is no place for profiles: HOME is not set".to_owned());
+        self.folder.as_deref().ok_or_else(unset)
+    }
+}
+
+fn file_in(folder: &Path) -> PathBuf {
+    folder.join("profiles.toml")
+}
+
+/// Writes a file that only its owner can read, in place of an earlier one.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let write = || -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|failed| failed.error)?;
+        Ok(())
+    };
+    write().map_err(|error| Failure::caused(format!("can't write {}", path.display()), &error))
+}

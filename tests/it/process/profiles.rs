@@ -1,0 +1,65 @@
+//! How commands find the service that they call.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::installation::{Installation, outcome, with_input};
+
+#[tokio::test]
+async fn a_profile_holds_what_a_call_needs() {
+    let installation = Installation::new();
+    let token = installation.bootstrap();
+    let serving = installation.serve(&[]).await;
+    let address = serving.address.to_string();
+    let home = installation.path("home");
+    let run = |arguments: &[&str], input: &str| {
+        let mut command = installation.command(arguments);
+        command.env("HOME", &home);
+        with_input(command, input)
+    };
+    // A token that the service does not know makes no profile.
+    let refused = run(&["login", "--address", &address, "--token-stdin"], "cdt_wrong\n");
+    assert_eq!(refused.status, Some(1), "{}", refused.stderr);
+    assert_eq!(run(&["login", "--list"], "").printed(), "none\n");
+
+    run(&["login", "one", "--address", &address, "--tenant", "acme", "--token-stdin"], &format!("{token}\n")).printed();
+    for file in ["profiles.toml", "one.token"] {
+        let mode = std::fs::metadata(home.join(".config/credentiald").join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    run(&["admin", "create-tenant", "--tenant", "acme"], "").printed();
+    // The profile's tenant is that of commands that name none, and never the one that is deleted.
+    run(&["admin", "create-ram-user", "--user-name", "alice", "--password-stdin"], "mypassword\n").printed();
+    let listed = run(&["admin", "list-ram-users", "--tenant", "acme", "--json"], "").printed();
+    assert!(listed.contains("alice"), "{listed}");
+    assert_eq!(run(&["admin", "delete-tenant"], "").status, Some(2));
+    run(&["admin", "issue-access-token", "--caller-kind", "operator", "--caller-name", "jane"], "").printed();
+
+    // Another profile; the last one that was named is used, unless an address or a profile is given.
+    run(&["login", "two", "--address", "127.0.0.1:1", "--token-stdin"], "cdt_two\n");
+    assert_eq!(run(&["admin", "list-tenants", "--profile", "two"], "").status, Some(2), "it was not reached");
+    let elsewhere = run(&["admin", "list-tenants", "--address", &address], "");
+    assert!(elsewhere.stderr.contains("there is no access token"), "its token is for its address alone");
+    assert_eq!(run(&["login", "three"], "").status, Some(2));
+    assert!(run(&["login", "--list"], "").printed().contains("one"));
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn an_administrator_on_the_machine_follows_the_configuration() {
+    let installation = Installation::new();
+    let token = installation.bootstrap();
+    let serving = installation.serve(&[]).await;
+    let configuration = installation.path("credentiald.toml");
+    std::fs::write(&configuration, format!("[server]\nlisten = \"{}\"\n", serving.address)).unwrap();
+    let list = |arguments: &[&str], name: &str, value: &str| {
+        let mut command = installation.command(&[&["admin", "list-tenants"], arguments].concat());
+        command.env("CREDENTIALD_TOKEN", &token).env(name, value);
+        outcome(command)
+    };
+    let file = configuration.to_str().unwrap();
+    list(&["--config", file], "UNRELATED", "").printed();
+    list(&[], "CREDENTIALD_CONFIG", file).printed();
+    list(&[], "CREDENTIALD_SERVER_LISTEN", &serving.address.to_string()).printed();
+    assert_eq!(list(&["--config", "absent.toml"], "UNRELATED", "").status, Some(78));
+    serving.stop().await;
+}
