@@ -52,7 +52,7 @@ const LOCALHOST: &str = "localhost";
 pub type ReadSecret = fn(&Path) -> Result<Zeroizing<String>, Cause>;
 
 /// The address in a URL.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     is_encrypted: bool,
     host: String,
@@ -90,6 +90,11 @@ impl Address {
         self.is_encrypted
     }
 
+    /// The same server, with that path below the address's own.
+    fn below(&self, path: &str) -> Self {
+        Self { path: format!("{}/{path}", self.path.trim_end_matches('/')), ..self.clone() }
+    }
+
     async fn connect(&self) -> io::Result<TcpStream> {
         match self.on_this_machine() {
             Some(addresses) => TcpStream::connect(&addresses[..]).await,
@@ -122,6 +127,7 @@ pub struct OutgoingLimits {
 }
 
 /// TLS to one server, which has to prove its name.
+#[derive(Clone)]
 pub struct ServerTls {
     connector: TlsConnector,
     verifier: Arc<WebPkiServerVerifier>,
@@ -149,6 +155,13 @@ impl Outgoing {
     ) -> Result<Self, &'static str> {
         let tls = if address.is_encrypted { Some(ServerTls::new(&address.host, cas)?) } else { None };
         Ok(Self { address, tls, read_secret, limits })
+    }
+
+    /// A client of the same server for a path below the address. A path that can't be one fails each request.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Self {
+        let Self { address, tls, read_secret, limits } = self;
+        Self { address: address.below(path), tls: tls.clone(), read_secret: *read_secret, limits: *limits }
     }
 
     /// Whether a server with these certificates is trusted, at the time when it answered.

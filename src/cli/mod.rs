@@ -21,6 +21,7 @@ mod keyboard;
 mod login;
 mod migrate;
 mod new_file;
+mod pages;
 mod password;
 mod pepper;
 mod policy;
@@ -28,6 +29,7 @@ mod privacy;
 mod profile;
 mod progress;
 mod quickstart;
+mod rotate;
 mod serve;
 mod settings;
 mod store;
@@ -60,6 +62,7 @@ Examples:
   credentiald login --address https://…       remember how a service is called
   credentiald verify --ram-user alice         verify a password
   credentiald change                          change your own password
+  credentiald rotate --help                   give many subjects new passwords
 
 Exit status: 0 done, 1 failed, 2 usage, 3 wrong password, 4 password to be changed,\n75 not now, 78 bad configuration.";
 
@@ -96,6 +99,7 @@ enum Command {
     Login(login::LoginArgs),
     Verify(password::verify::VerifyArgs),
     Change(password::change::ChangeArgs),
+    Rotate(rotate::RotateArgs),
     HashCost(hash_cost::HashCostArgs),
     Admin(admin::AdminArgs),
     /// Read the audit log, and check that it is complete and unaltered.
@@ -148,6 +152,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Login(args) => block_on(login::run(&args, environment, terminal)),
         Command::Verify(args) => promptly(password::verify::run(&args, environment, terminal)),
         Command::Change(args) => block_on(password::change::run(&args, environment, terminal)),
+        Command::Rotate(args) => block_on(rotate::run(&args, environment, terminal)),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
         Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
         Command::Audit(command) => block_on(audit::run(&command, environment, terminal)),

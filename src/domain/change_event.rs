@@ -44,6 +44,8 @@ pub enum ChangeKind {
     Reset {
         /// The new version.
         version: Version,
+        /// Until when the previous password is valid as well, if it is.
+        overlap_until: Option<Timestamp>,
     },
     /// A caller used up its wrong passwords, and can't try the subject's password for a while.
     Locked {
@@ -57,7 +59,11 @@ pub enum ChangeKind {
 impl ChangeKind {
     /// The kind of event for a password that an action set, and until when the previous one is valid as well.
     pub fn of_password(action: Action, version: Version, overlap_until: Option<Timestamp>) -> Self {
-        if action.is_administrative() { Self::Reset { version } } else { Self::Changed { version, overlap_until } }
+        if action.is_administrative() {
+            Self::Reset { version, overlap_until }
+        } else {
+            Self::Changed { version, overlap_until }
+        }
     }
 
     /// The kind as one word, the same in the store and the log.
@@ -110,7 +116,8 @@ mod tests {
     fn an_administrators_new_password_is_a_reset() {
         let version = Version::FIRST;
         for action in [Action::ResetPassword, Action::ResetAccountPassword] {
-            assert_eq!(ChangeKind::of_password(action, version, None), ChangeKind::Reset { version });
+            let reset = ChangeKind::Reset { version, overlap_until: None };
+            assert_eq!(ChangeKind::of_password(action, version, None), reset);
         }
         for action in [Action::ModifyPwByDomain, Action::ChangePassword] {
             let overlap_until = Some(Timestamp::from_micros(7));

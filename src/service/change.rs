@@ -16,7 +16,7 @@ use crate::service::error::Stateful;
 use crate::service::gates::{
     Change, Gates, Loaded, PasswordToStore, Presented, Recalled, ReplayedChange, Reserved, Unspent,
 };
-use crate::service::requests::{Changed, Guards, WantedPassword};
+use crate::service::requests::{Changed, Effects, Guards, PossibleReset, Reset, WantedPassword};
 use crate::service::{Call, ServiceError};
 
 /// A password to be set.
@@ -31,8 +31,8 @@ pub(super) struct PasswordChange {
     pub(super) wanted: WantedPassword,
     /// Whether the subject has to replace it.
     pub(super) is_temporary: bool,
-    /// Whether the subject's access tokens end, also if the tenant's settings keep them.
-    pub(super) ends_tokens: bool,
+    /// What else happens.
+    pub(super) effects: Effects,
     /// The caller's guards for the change.
     pub(super) guards: Guards,
 }
@@ -40,7 +40,7 @@ pub(super) struct PasswordChange {
 /// Sets a password, in the order of checks that callers rely on: permission, existence, client token, state, policy,
 /// attempt budget, old password, reuse, commit. No hash is computed before the attempt is reserved.
 pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChange) -> Result<Changed, ServiceError> {
-    let PasswordChange { tenant, name, old_password, wanted, is_temporary, ends_tokens, guards } = change;
+    let PasswordChange { tenant, name, old_password, wanted, is_temporary, effects, guards } = change;
     let again = guards.client_token.is_some().then(|| (call.clone(), tenant.clone(), name.clone(), guards.clone()));
     let permit = gates.permit_subject(call, tenant, name).await?;
     let (loaded, unspent) = match gates.recall(gates.load(permit, guards.client_token.as_ref()).await?, guards)? {
@@ -58,7 +58,7 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
     let password = new.shared();
 
     // On the heap: every change would be larger otherwise.
-    match Box::pin(set(gates, loaded, unspent, old_password, new, ends_tokens)).await {
+    match Box::pin(set(gates, loaded, unspent, old_password, new, effects)).await {
         Err(conflict @ ServiceError::VersionConflict { .. }) => match again {
             // A conflict may be with the same request, sent twice.
             Some((call, tenant, name, guards)) => {
@@ -74,6 +74,20 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
     }
 }
 
+/// Checks what can be checked of a reset without a hash: permission, existence, version and policy. Nothing is set.
+pub(super) async fn check_reset(
+    gates: &Gates,
+    call: Call,
+    tenant: TenantName,
+    reset: Reset,
+) -> Result<PossibleReset, ServiceError> {
+    let Reset { name, wanted, is_temporary, guards, .. } = reset;
+    let loaded = gates.load(gates.permit_subject(call, tenant, name).await?, None).await?;
+    check_expected(guards.expected_version, loaded.version())?;
+    let (_, generated) = gates.wanted(loaded.policy(), wanted, is_temporary)?;
+    Ok(PossibleReset { version: loaded.version(), generated })
+}
+
 /// Proves what is required, and commits.
 async fn set(
     gates: &Arc<Gates>,
@@ -81,7 +95,7 @@ async fn set(
     unspent: Unspent,
     old_password: Option<Password>,
     new: PasswordToStore,
-    ends_tokens: bool,
+    effects: Effects,
 ) -> Result<Version, ServiceError> {
     let presented = match old_password {
         Some(password) => Presented::OldPassword(Arc::new(password)),
@@ -91,7 +105,7 @@ async fn set(
     let reserved = gates.reserve(loaded, None, hashes).await?;
     let conclude = |mut reserved: Reserved<_>| async move {
         let (proof, unproven) = reserved.prove(presented, &new).await?;
-        reserved.commit(Change::of(proof, unproven, unspent)?, ends_tokens).await
+        reserved.commit(Change::of(proof, unproven, unspent)?, effects).await
     };
     gates.conclude(reserved, conclude).await
 }

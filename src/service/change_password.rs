@@ -1,7 +1,7 @@
 //! `ChangePassword`: the subject is the calling RAM user.
 
 use super::change::{PasswordChange, change};
-use super::requests::{ChangeOwnPassword, WantedPassword};
+use super::requests::{ChangeOwnPassword, Effects, WantedPassword};
 use super::{Call, Service, ServiceError};
 use crate::domain::caller::Caller;
 use crate::domain::credential::Version;
@@ -19,7 +19,7 @@ impl Service {
             old_password: Some(request.old_password),
             wanted: WantedPassword::Given(request.new_password),
             is_temporary: false,
-            ends_tokens: false,
+            effects: Effects::default(),
             guards: request.guards,
         };
         Ok(change(&self.gates, call, wanted).await?.version)

@@ -1,7 +1,7 @@
 //! `ModifyAccountPassword`: the subject is an account of an instance of the caller's tenant.
 
 use super::change::{PasswordChange, change};
-use super::requests::{ModifyAccountPassword, WantedPassword};
+use super::requests::{Effects, ModifyAccountPassword, WantedPassword};
 use super::{Call, Service, ServiceError};
 use crate::domain::credential::Version;
 use crate::domain::subject::SubjectName;
@@ -19,7 +19,7 @@ impl Service {
             old_password: Some(request.old_password),
             wanted: WantedPassword::Given(request.new_password),
             is_temporary: false,
-            ends_tokens: false,
+            effects: Effects::default(),
             guards: request.guards,
         };
         Ok(change(&self.gates, call, wanted).await?.version)

@@ -1,7 +1,7 @@
 //! `ModifyPWByDomain`: the subject is a mail domain of the caller's tenant, and no old password is required.
 
 use super::change::{PasswordChange, change};
-use super::requests::{ModifyPwByDomain, WantedPassword};
+use super::requests::{Effects, ModifyPwByDomain, WantedPassword};
 use super::{Call, Service, ServiceError};
 use crate::domain::credential::Version;
 use crate::domain::subject::SubjectName;
@@ -15,7 +15,7 @@ impl Service {
             old_password: None,
             wanted: WantedPassword::Given(request.new_password),
             is_temporary: false,
-            ends_tokens: false,
+            effects: Effects::default(),
             guards: request.guards,
         };
         Ok(change(&self.gates, call, wanted).await?.version)

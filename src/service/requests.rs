@@ -152,10 +152,34 @@ pub struct Reset {
     pub wanted: WantedPassword,
     /// Whether the subject has to replace it.
     pub is_temporary: bool,
+    /// What else happens.
+    pub effects: Effects,
+    /// The caller's guards for the reset.
+    pub guards: Guards,
+}
+
+impl Reset {
+    /// A reset without guards and other effects.
+    pub fn of(name: SubjectName, wanted: WantedPassword) -> Self {
+        Self { name, wanted, is_temporary: false, effects: Effects::default(), guards: Guards::default() }
+    }
+}
+
+/// What a change of a password does besides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Effects {
     /// Whether the subject's access tokens end, also if the tenant's settings keep them.
     pub ends_tokens: bool,
-    /// The version that the credential has to be at.
-    pub expected_version: Option<ExpectedVersion>,
+    /// Whether an administrator's reset begins the subject's overlap, as its own change does.
+    pub keeps_previous: bool,
+}
+
+/// A reset that would be possible.
+pub struct PossibleReset {
+    /// The credential's version now.
+    pub version: Option<Version>,
+    /// A password that the policy accepts, if one was to be generated.
+    pub generated: Option<Arc<Password>>,
 }
 
 /// A subject that was created.

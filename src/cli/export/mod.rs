@@ -15,14 +15,11 @@ use super::environment::Environment;
 use super::failure::Failure;
 use super::file_format::Format;
 use super::new_file::NewFile;
+use super::pages::{MAX_RESPONSE_BYTES, each};
 use super::terminal::Terminal;
 use crate::grpc::generated::credential::admin::v1 as wire;
 use entry::{Entry, Writer};
 use wire::admin_service_client::AdminServiceClient;
-
-const PAGE_SIZE: u32 = 1000;
-/// Larger than a page of that size can be.
-const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 const NOTES: &str = "\
 Columns: tenant, kind (tenant, instance, mail-domain, ram-user, iam-user or instance-account), name, instance, region,
@@ -111,24 +108,6 @@ struct Walk<'a> {
     client: AdminServiceClient<Channel>,
     authorization: Authorization,
     writer: Writer<'a>,
-}
-
-/// Handles each item of a list, page after page.
-macro_rules! each {
-    ($walk:ident.$rpc:ident($request:ident { $($field:ident: $value:expr),* }).$items:ident, $item:ident => $act:expr) => {
-        let mut page_token = String::new();
-        loop {
-            let request = wire::$request { $($field: $value.to_owned(),)* page_size: PAGE_SIZE, page_token };
-            let page = $walk.client.$rpc($walk.sent(request)).await?.into_inner();
-            for $item in page.$items {
-                $act?;
-            }
-            if page.next_page_token.is_empty() {
-                break;
-            }
-            page_token = page.next_page_token;
-        }
-    };
 }
 
 impl Walk<'_> {

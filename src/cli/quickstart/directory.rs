@@ -129,9 +129,7 @@ impl<'server> Directory<'server> {
         let wanted = SubjectToCreate { name: name.clone(), attributes, first_password: None, is_temporary: false };
         made(self.service().create_subject(self.call(create)?, tenant.clone(), wanted).await)?;
         let call = self.call(Action::ResetPassword)?;
-        let wanted = WantedPassword::Generated;
-        let reset =
-            Reset { name: name.clone(), wanted, is_temporary: false, ends_tokens: false, expected_version: None };
+        let reset = Reset::of(name.clone(), WantedPassword::Generated);
         let reset = self.service().reset_password(call, tenant, reset).await?;
         let old = reset.generated.ok_or(ServiceError::Internal("a generated password was not answered"))?;
         let root = Caller::Root(self.tenant.clone());

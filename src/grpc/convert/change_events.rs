@@ -39,7 +39,10 @@ fn kind(kind: ChangeKind) -> Kind {
             version: version.number(),
             overlap_until: overlap_until.map(timestamp),
         }),
-        ChangeKind::Reset { version } => Kind::Reset(wire::CredentialReset { version: version.number() }),
+        ChangeKind::Reset { version, overlap_until } => Kind::Reset(wire::CredentialReset {
+            version: version.number(),
+            overlap_until: overlap_until.map(timestamp),
+        }),
         ChangeKind::Locked { until } => Kind::Locked(wire::SubjectLocked { until: until.map(timestamp) }),
         ChangeKind::Deleted => Kind::Deleted(wire::SubjectDeleted {}),
     }

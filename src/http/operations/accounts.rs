@@ -17,10 +17,8 @@ pub(super) async fn reset_account_password(service: &Service, call: Call, mut me
     let instance = message.take("instance_id", |text| InstanceId::parse(&text));
     let account = message.take("account_name", |text| AccountName::parse(&text));
     let password = message.take("account_password", NewPassword::parse);
-    let reset = message.all(|| {
-        let (name, wanted) = (SubjectName::account(instance?, account?), WantedPassword::Given(password?));
-        Some(Reset { name, wanted, is_temporary: false, ends_tokens: false, expected_version: None })
-    })?;
+    let reset =
+        message.all(|| Some(Reset::of(SubjectName::account(instance?, account?), WantedPassword::Given(password?))))?;
     service.reset_password(call, None, reset).await?;
     Ok(json!({}))
 }

@@ -20,6 +20,7 @@ use crate::policy::{AcceptedPassword, Expiry};
 use crate::ports::store::{Commit, CommitOutcome};
 use crate::ports::{AdmittedHashes, HashDemand, HasherError};
 use crate::service::ServiceError;
+use crate::service::requests::Effects;
 
 /// A password that a policy accepted, on its way to the store.
 pub struct PasswordToStore {
@@ -259,9 +260,9 @@ impl Reserved<Loaded> {
     pub(in crate::service) async fn commit(
         &mut self,
         change: Change,
-        ends_tokens: bool,
+        effects: Effects,
     ) -> Result<Version, ServiceError> {
-        let outcome = self.try_to_commit(change, ends_tokens).await;
+        let outcome = self.try_to_commit(change, effects).await;
         match &outcome {
             Ok(_) | Err(ServiceError::VersionConflict { .. } | ServiceError::NotFound(_)) => self.release(),
             // The caller gets the error of the commit: why the change was not made, or may not have been.
@@ -270,7 +271,7 @@ impl Reserved<Loaded> {
         outcome
     }
 
-    async fn try_to_commit(&self, change: Change, ends_tokens: bool) -> Result<Version, ServiceError> {
+    async fn try_to_commit(&self, change: Change, effects: Effects) -> Result<Version, ServiceError> {
         let (Gates { ports, .. }, loaded) = (self.gates.as_ref(), &self.candidate);
         let permit = loaded.permit();
         let (deadline, now) = (permit.call().deadline, ports.clock.instant());
@@ -291,10 +292,10 @@ impl Reserved<Loaded> {
             changed_by: change.proof.changed_by,
             change_id,
             keep_history: loaded.policy().reuse_depth().saturating_sub(1),
-            begins_overlap: !permit.call().caller.action().is_administrative(),
+            begins_overlap: effects.keeps_previous || !permit.call().caller.action().is_administrative(),
             remember: change.unspent.spend(version, authority.event.at),
             forget: self.to_forget(),
-            ends_tokens: ends_tokens || loaded.settings().preference.change_ends_access_tokens(),
+            ends_tokens: effects.ends_tokens || loaded.settings().preference.change_ends_access_tokens(),
             deliver,
             authority,
             deadline: Some(deadline.with_time_to_report(now)),

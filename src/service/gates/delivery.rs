@@ -269,11 +269,16 @@ impl Gates {
             Some(Comparison { mends: false, .. }) if is_compared => Others::AreFound,
             _ => Others::Go,
         };
-        let overlap = due.overlap.filter(|window| window.is_open(now)).zip(previous);
+        let overlap = due.overlap.filter(|window| window.is_open(now) && !is_compared);
         let exactly = |digests| AccountPasswords { account, others, digests };
-        Ok(match overlap {
-            Some((window, previous)) if !is_compared => {
+        Ok(match (overlap, previous) {
+            (Some(window), Some(previous)) => {
                 (exactly(vec![current, previous]), DeliveryPhase::Overlapping, Some(window.end()))
+            }
+            // A reset that keeps the previous password does not know it: the nodes do.
+            (Some(window), None) => {
+                let passwords = AccountPasswords { others: Others::Stay, ..exactly(vec![current]) };
+                (passwords, DeliveryPhase::Overlapping, Some(window.end()))
             }
             _ => {
                 let next = comparison.map(|comparison| now.after(comparison.every));

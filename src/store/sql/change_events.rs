@@ -109,8 +109,9 @@ pub(super) async fn insert(
 pub(super) fn steps(subject: SubjectId, id: Uuid, at: Timestamp, kind: ChangeKind, begins_overlap: bool) -> [Step; 3] {
     let (version, until) = match kind {
         ChangeKind::Created { version } => (version, None),
-        ChangeKind::Changed { version, overlap_until } => (Some(version), overlap_until),
-        ChangeKind::Reset { version } => (Some(version), None),
+        ChangeKind::Changed { version, overlap_until } | ChangeKind::Reset { version, overlap_until } => {
+            (Some(version), overlap_until)
+        }
         ChangeKind::Locked { until } => (None, until),
         ChangeKind::Deleted => (None, None),
     };
@@ -287,7 +288,7 @@ fn kind(row: &Row) -> Read<ChangeKind> {
     Ok(match row.text("what")? {
         "created" => ChangeKind::Created { version: row.optional_integer("version")?.map(|_| version()).transpose()? },
         "changed" => ChangeKind::Changed { version: version()?, overlap_until: until()? },
-        "reset" => ChangeKind::Reset { version: version()? },
+        "reset" => ChangeKind::Reset { version: version()?, overlap_until: until()? },
         "locked" if row.optional_integer("version")?.is_some() => return Err(rows::damaged("version")),
         "locked" => ChangeKind::Locked { until: until()? },
         "deleted" => ChangeKind::Deleted,

@@ -36,6 +36,7 @@ fn every_command_has_help() {
         "login",
         "verify",
         "change",
+        "rotate",
         "hash-cost",
         "admin",
         "audit",

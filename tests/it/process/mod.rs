@@ -8,6 +8,7 @@ mod certificates;
 mod connections;
 mod damage;
 mod edge;
+mod fleets;
 mod foreign_hashes;
 mod forwarded;
 mod full_disk;

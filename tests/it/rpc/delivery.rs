@@ -135,6 +135,22 @@ async fn during_an_overlap_both_passwords_are_on_every_node() {
 }
 
 #[tokio::test]
+async fn a_reset_that_keeps_the_previous_password_removes_none_from_the_nodes_until_the_overlap_ends() {
+    let nodes = [Node::start(FIRST), Node::start(FIRST)];
+    let world = world(setup()).await;
+    deliver_to(&world, &[&nodes[0], &nodes[1]]).await;
+    let subject = json!({ "instance_account": { "instance_id": "r-1", "account_name": "app" } });
+    world.root.ok("SetPasswordOverlap", json!({ "subject": subject, "overlap_seconds": 3600 })).await;
+    let reset = json!({ "subject": subject, "password": SECOND, "keep_previous": true });
+    world.root.ok("ResetPassword", reset).await;
+    in_phase(&world, "2", "OVERLAPPING").await;
+    assert!(nodes.iter().all(|node| node.taken(&ALL) == [FIRST, SECOND]));
+    world.root.ok("EndPasswordOverlap", json!({ "subject": subject })).await;
+    in_phase(&world, "2", "DONE").await;
+    assert!(nodes.iter().all(|node| node.taken(&ALL) == [SECOND]));
+}
+
+#[tokio::test]
 async fn while_a_node_is_down_the_old_password_stays_on_the_others() {
     let mut nodes = [Node::start(FIRST), Node::start(FIRST)];
     let world = world(setup()).await;

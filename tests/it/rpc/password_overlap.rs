@@ -150,6 +150,58 @@ async fn a_reset_ends_it() {
 }
 
 #[tokio::test]
+async fn a_reset_for_a_rotation_begins_one() {
+    let world = world_with_overlap(&MovedClock::default()).await;
+    let mut watch = world.service().await.watch(json!({})).await;
+    watch.next().await.unwrap();
+    let reset = |token: &str, password: &str| json!({ "subject": domain(), "password": password, "keep_previous": true, "expected_version": 1, "client_token": token });
+    let mut tried = reset("", SECOND);
+    tried["validate_only"] = json!(true);
+    assert_eq!(world.root.ok("ResetPassword", tried).await["version"], "1");
+    assert_eq!(world.verify_each(&domain(), &[FIRST, SECOND]).await, ["MATCHED_CURRENT", "NOT_MATCHED"]);
+
+    for _ in 0..2 {
+        assert_eq!(world.root.ok("ResetPassword", reset("r-1", SECOND)).await["version"], "2");
+    }
+    world.root.err("ResetPassword", reset("r-1", THIRD), "CLIENT_TOKEN_MISMATCH").await;
+    world.root.err("ResetPassword", reset("r-2", THIRD), "VERSION_CONFLICT").await;
+    let found = world.verify_each(&domain(), &[FIRST, SECOND, THIRD]).await;
+    assert_eq!(found, ["MATCHED_PREVIOUS", "MATCHED_CURRENT", "NOT_MATCHED"]);
+    let until = describe(&world, &domain()).await["previous"]["expire_time"].clone();
+    let event = watch.event().await;
+    assert!(!until.is_null());
+    assert_eq!((&event["event"]["reset"]["version"], &event["event"]["reset"]["overlap_until"]), (&json!("2"), &until));
+}
+
+#[tokio::test]
+async fn a_reset_that_is_only_checked_generates_a_password_and_sets_nothing() {
+    let world = World::start().await;
+    world.ram_user("alice", "mypassword").await;
+    let request = |changes: Value| {
+        let mut request = json!({ "subject": { "ram_user": "alice" }, "validate_only": true });
+        request.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        request
+    };
+    let reply =
+        world.root.ok("ResetPassword", request(json!({ "generate_password": true, "expected_version": 1 }))).await;
+    let proposed = reply["generated_password"].as_str().unwrap();
+    let subject = json!({ "ram_user": "alice" });
+    assert_eq!(world.verify_each(&subject, &["mypassword", proposed]).await, ["MATCHED_CURRENT", "NOT_MATCHED"]);
+    world.root.ok("ResetPassword", json!({ "subject": subject, "password": proposed })).await;
+    for (changes, reason) in [
+        (json!({ "generate_password": true, "expected_version": 1 }), "VERSION_CONFLICT"),
+        (json!({ "password": "x" }), "PASSWORD_POLICY_VIOLATION"),
+        (json!({ "generate_password": true, "client_token": "t" }), "INVALID_FIELD"),
+        (json!({ "generate_password": true, "keep_previous": true }), "INVALID_FIELD"),
+        (json!({ "generate_password": true, "subject": { "ram_user": "bob" } }), "USER_NOT_FOUND"),
+    ] {
+        world.root.err("ResetPassword", request(changes), reason).await;
+    }
+    let relay = world.service().await;
+    relay.err("ResetPassword", request(json!({ "generate_password": true })), "ACCESS_DENIED").await;
+}
+
+#[tokio::test]
 async fn only_the_current_password_proves_the_old_one() {
     let world = World::start().await;
     world.instance_account("r-1", "app", FIRST).await;

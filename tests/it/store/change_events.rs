@@ -129,7 +129,7 @@ pub async fn each_change_has_its_event_and_nothing_else_has(backend: &mut impl B
             vec![
                 (found[&domain.id.0][0].1, at(5), created(Some(1))),
                 (found[&domain.id.0][1].1, at(7), changed(2)),
-                (reset.change_id.0, at(3), ChangeKind::Reset { version: version(3) }),
+                (reset.change_id.0, at(3), ChangeKind::Reset { version: version(3), overlap_until: None }),
             ],
         ),
     ];

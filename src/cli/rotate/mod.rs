@@ -1,0 +1,253 @@
+//! `rotate`: new passwords for many subjects.
+//!
+//! For each batch: the new passwords are stored at their destination, then the changes are sent, then the destination is told
+//! which passwords are in force, then the state file. A process that is killed anywhere leaves a batch that the next one sends
+//! again, with the passwords that are at the destination and the client token of the run, so that nothing happens twice.
+
+mod calls;
+mod destination;
+mod overlaps;
+mod pace;
+mod progress;
+mod run;
+mod selection;
+mod state;
+mod subject;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use clap::Args;
+use uuid::Builder;
+
+use super::admin::refusal;
+use super::caller::CallerArgs;
+use super::environment::Environment;
+use super::failure::Failure;
+use super::pages::MAX_RESPONSE_BYTES;
+use super::terminal::Terminal;
+use crate::ambient::{SystemClock, SystemEntropy};
+use crate::domain::overlap::LONGEST_OVERLAP;
+use crate::grpc::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
+use crate::ports::{Clock, Entropy};
+use calls::Calls;
+use destination::DestinationArgs;
+use pace::{Pace, PaceArgs};
+use run::{Readiness, Run, Tally};
+use selection::{Found, Selection, Walk};
+use state::{State, Step, Wanted};
+
+const AGAIN: &str = "what is done stays; run the same command again to go on";
+
+const NOTES: &str = "\
+A password is stored at its destination before it is set, as pending, and marked as set afterwards. The state file
+holds no password. With it, the same command continues a run that was interrupted, and does nothing after one that is
+complete: no subject gets a second password. `docs/rotating-fleets.md` shows how.
+
+Exit status: 0 done; 1 a change failed; 2 usage; 75 the service is away, or old passwords are still in use.
+
+Examples:
+  credentiald rotate --kind instance-account --instance-id r-1 --dry-run
+  credentiald rotate --kind instance-account --instance-id r-1 --overlap-seconds 86400 --state r.state --file r.jsonl
+  credentiald rotate --end-overlaps --state r.state
+  credentiald rotate --kind mail-domain --older-than 90 --again --state m.state --vault https://bao:8200 \\
+      --vault-token-file bao.token";
+
+/// Give many subjects new passwords that are generated.
+///
+/// Calls a running service as an administrator. The new passwords go to a file, to standard output, to OpenBao or HashiCorp
+/// Vault, or into a manifest of a Secret of Kubernetes.
+#[derive(Debug, Args)]
+#[command(after_help = NOTES)]
+pub(super) struct RotateArgs {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    destination: DestinationArgs,
+    /// File with the state of the run, which is made if there is none.
+    #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
+    state: Option<PathBuf>,
+    /// Check everything, and change nothing.
+    #[arg(long, conflicts_with_all = ["end_overlaps", "state", "again"])]
+    dry_run: bool,
+    /// Begin another run if the one in the state file is complete.
+    #[arg(long, conflicts_with = "end_overlaps")]
+    again: bool,
+    /// Keep the previous passwords valid for at least so many seconds: up to 604800, of mail domains and accounts of instances.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "end_overlaps",
+        value_parser = clap::value_parser!(u32).range(1..=LONGEST_OVERLAP.as_secs() as i64))]
+    overlap_seconds: Option<u32>,
+    /// Stop once so many changes have failed.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, conflicts_with = "end_overlaps",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    max_failures: u32,
+    #[command(flatten)]
+    pace: PaceArgs,
+    #[command(flatten)]
+    ending: EndingArgs,
+    #[command(flatten)]
+    caller: CallerArgs,
+}
+
+/// The second step.
+#[derive(Debug, Args)]
+struct EndingArgs {
+    /// End the overlaps of a run, as far as the old passwords are no longer used.
+    #[arg(long, requires = "state", conflicts_with_all = ["destination", "kinds"], help_heading = "Second step")]
+    end_overlaps: bool,
+    /// Seconds for which an old password must not have been used.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 3600,
+        requires = "end_overlaps",
+        help_heading = "Second step"
+    )]
+    unused_for: u32,
+    /// Look again for so many seconds while old passwords are in use.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        hide_default_value = true,
+        requires = "end_overlaps",
+        help_heading = "Second step"
+    )]
+    wait: u32,
+}
+
+pub(super) async fn run(args: &RotateArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    if let Some(problem) = args.selection.problem() {
+        return Err(Failure::Usage(problem.to_owned()));
+    }
+    if args.overlap_seconds.is_some() && !args.selection.kinds().iter().all(|kind| kind.has_overlaps()) {
+        let problem = "only mail domains and accounts of instances have overlaps: leave out --overlap-seconds";
+        return Err(Failure::Usage(problem.to_owned()));
+    }
+    match &args.state {
+        Some(path) if args.ending.end_overlaps => {
+            let state = State::open(path)?;
+            let Some((_, wanted)) = state.run() else {
+                return Err(Failure::Usage(format!("{} holds no run", path.display())));
+            };
+            let calls = args.calls(wanted.selection.tenant(), environment).await?;
+            let [unused_for, wait] =
+                [args.ending.unused_for, args.ending.wait].map(|seconds| Duration::from_secs(seconds.into()));
+            overlaps::end(&calls, &state, unused_for, wait, terminal).await
+        }
+        Some(path) => {
+            let state = State::open(path)?;
+            args.rotate(state, environment, terminal).await
+        }
+        None => args.try_out(environment, terminal).await,
+    }
+}
+
+impl RotateArgs {
+    async fn calls(&self, tenant: &str, environment: &Environment) -> Result<Calls, Failure> {
+        let (channel, authorization) = self.caller.connect(environment).await?;
+        let client = AdminServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
+        Ok(Calls { client, authorization, tenant: tenant.to_owned() })
+    }
+
+    async fn find(&self, calls: &Calls) -> Result<Found, Failure> {
+        let (selection, now) = (&self.selection, SystemClock.now());
+        let walk = Walk { client: calls.client.clone(), authorization: &calls.authorization, selection, now };
+        let found = walk.find().await.map_err(|status| refusal::failure(&status))?;
+        self.destination.check(found.selected.iter().map(|subject| &subject.name))?;
+        Ok(found)
+    }
+
+    fn run_of<'a>(&self, calls: &'a Calls, id: String, continues: bool) -> Run<'a> {
+        Run {
+            calls,
+            id,
+            continues,
+            overlap_seconds: self.overlap_seconds,
+            pace: Pace::of(&self.pace, self.dry_run),
+            max_failures: self.max_failures as usize,
+            failures: AtomicUsize::new(0),
+        }
+    }
+
+    async fn rotate(
+        &self,
+        mut state: State,
+        environment: &Environment,
+        terminal: &mut Terminal,
+    ) -> Result<(), Failure> {
+        let name = self.destination.name()?.ok_or_else(|| {
+            Failure::Usage("say where the passwords go: --file, --stdout, --vault or --manifest".to_owned())
+        })?;
+        let wanted =
+            Wanted { selection: self.selection.clone(), destination: name, overlap_seconds: self.overlap_seconds };
+        let calls = self.calls(self.selection.tenant(), environment).await?;
+        let is_complete = state.run().is_some() && state.open_subjects().is_empty();
+        let continues = state.run().is_some() && !(is_complete && self.again);
+        if continues {
+            if state.run().is_some_and(|(_, of)| *of != wanted) {
+                return Err(Failure::Usage(
+                    "the state file is of a run with other arguments: finish that one, or name another file".to_owned(),
+                ));
+            }
+        } else {
+            let found = self.find(&calls).await?;
+            if found.without_password > 0 {
+                terminal.complain(&format!("{} subjects have no password here", found.without_password));
+            }
+            state.begin(new_id(), wanted, found.selected)?;
+        }
+        let id = state.run().map(|(id, _)| id.to_owned()).unwrap_or_default();
+        let as_marked = destination::Run { id: &id, tenant: self.selection.tenant.as_deref() };
+        let mut destination = self.destination.open(as_marked, continues)?;
+        let run = self.run_of(&calls, id.clone(), continues);
+        let tally =
+            run.rotate(&mut state, &mut destination, terminal).await.map_err(|failure| failure.with_line(AGAIN))?;
+        let left = state.open_subjects().len();
+        let line = format!("{}, to go {left}", tally.line());
+        if self.destination.is_printed() {
+            terminal.complain(&line);
+        } else {
+            terminal.print(&line)?;
+        }
+        match tally.failed {
+            0 => Ok(()),
+            failed => Err(Failure::failed(format!("{failed} changes failed")).with_line(AGAIN)),
+        }
+    }
+
+    /// Checks every subject as far as that is possible without changing it.
+    async fn try_out(&self, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+        let calls = self.calls(self.selection.tenant(), environment).await?;
+        let found = self.find(&calls).await?;
+        let run = self.run_of(&calls, String::new(), false);
+        let mut tally = Tally::default();
+        for subject in &found.selected {
+            let step = match run.readiness(subject).await? {
+                Readiness::Ready(_) => Step::Rotated(subject.version),
+                Readiness::Step(step) => step,
+            };
+            tally.add(&step);
+            match step {
+                Step::Left(reason) | Step::Failed(reason) => terminal.print(&format!("{}: {reason}", subject.name))?,
+                _ => terminal.print(&subject.name.to_string())?,
+            }
+        }
+        terminal.print(&format!("dry run: {}, without a password {}", tally.line(), found.without_password))?;
+        if tally.failed == 0 { Ok(()) } else { Err(Failure::failed(format!("{} changes would fail", tally.failed))) }
+    }
+}
+
+impl Tally {
+    fn line(&self) -> String {
+        let Self { rotated, left, failed } = self;
+        format!("rotated {rotated}, left {left}, failed {failed}")
+    }
+}
+
+fn new_id() -> String {
+    let mut id = [0; 16];
+    SystemEntropy.fill(&mut id);
+    Builder::from_random_bytes(id).into_uuid().to_string()
+}

@@ -1,0 +1,260 @@
+//! One run of a rotation: batch after batch, until all subjects are done with or too many have failed.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tonic::{Code, Status};
+
+use super::calls::{Calls, may_pass};
+use super::destination::{Destination, NewPassword};
+use super::pace::Pace;
+use super::progress::Progress;
+use super::state::{State, Step};
+use super::subject::Selected;
+use crate::cli::admin::refusal;
+use crate::cli::failure::Failure;
+use crate::cli::terminal::Terminal;
+use crate::domain::password::Password;
+use crate::edge::Reason;
+
+/// How many subjects are worked on at a time.
+pub(super) const IN_FLIGHT: usize = 4;
+
+/// How a run does its work.
+pub(super) struct Run<'a> {
+    pub(super) calls: &'a Calls,
+    /// Its id, which is the client token of its changes.
+    pub(super) id: String,
+    /// Whether an earlier process has begun it.
+    pub(super) continues: bool,
+    pub(super) overlap_seconds: Option<u32>,
+    pub(super) pace: Pace,
+    pub(super) max_failures: usize,
+    /// How many subjects have failed in this process.
+    pub(super) failures: AtomicUsize,
+}
+
+/// How many subjects a run did what with.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) rotated: usize,
+    pub(super) left: usize,
+    pub(super) failed: usize,
+}
+
+/// What was found out about a subject before anything is written.
+pub(super) enum Readiness {
+    /// It gets this password.
+    Ready(Password),
+    /// It gets none now.
+    Step(Step),
+}
+
+impl Run<'_> {
+    /// Rotates all subjects that are not done with yet.
+    pub(super) async fn rotate(
+        &self,
+        state: &mut State,
+        destination: &mut Destination,
+        terminal: &mut Terminal,
+    ) -> Result<Tally, Failure> {
+        let open = state.open_subjects();
+        let progress = Progress::new(open.len());
+        let mut tally = Tally::default();
+        for batch in open.chunks(self.pace.batch_size()) {
+            self.pace.wait_before_batch().await;
+            let (subjects, ready, mut steps) = self.prepare(batch, state, destination, terminal).await?;
+            let (changed, ended) = self.change(&subjects, &ready).await;
+            let set: Vec<_> = changed
+                .iter()
+                .filter_map(|(place, step)| match step {
+                    Step::Rotated(version) => Some((ready.iter().find(|(of, _)| of == place)?, *version)),
+                    _ => None,
+                })
+                .filter_map(|((place, password), version)| {
+                    Some((NewPassword { name: &subjects.get(*place)?.name, password }, version))
+                })
+                .collect();
+            destination.confirm(&set, terminal).await?;
+            steps.extend(changed);
+            for (place, step) in &steps {
+                tally.add(step);
+                if let (Step::Left(reason) | Step::Failed(reason), Some(subject)) = (step, subjects.get(*place)) {
+                    progress.say(&format!("{}: {reason}", subject.name), terminal);
+                }
+            }
+            progress.add(steps.len(), terminal);
+            state.record(steps)?;
+            ended?;
+            if self.is_over() {
+                break;
+            }
+        }
+        progress.finish();
+        Ok(tally)
+    }
+
+    /// Sees to it that each subject of a batch that can have a new password has one at the destination. Returns these, and what
+    /// becomes of the others.
+    async fn prepare(
+        &self,
+        batch: &[usize],
+        state: &mut State,
+        destination: &mut Destination,
+        terminal: &mut Terminal,
+    ) -> Result<(Vec<Selected>, Vec<(usize, Password)>, Vec<(usize, Step)>), Failure> {
+        let subjects = state.subjects().to_vec();
+        let (mut ready, mut fresh) = (Vec::new(), Vec::new());
+        for (place, subject) in batch.iter().filter_map(|place| Some((*place, subjects.get(*place)?))) {
+            let step = state.step(place);
+            let stored = if self.continues { destination.stored(&subject.name, step.is_some()).await? } else { None };
+            match stored {
+                Some(password) => ready.push((place, password)),
+                None => fresh.push((place, subject)),
+            }
+        }
+        let proposals = fresh.into_iter().map(|(place, subject)| async move { (place, self.readiness(subject).await) });
+        let proposals: Vec<_> = stream::iter(proposals).buffer_unordered(IN_FLIGHT).collect().await;
+        let (mut prepared, mut steps) = (Vec::new(), Vec::new());
+        for (place, readiness) in proposals {
+            match readiness? {
+                Readiness::Ready(password) => prepared.push((place, password)),
+                Readiness::Step(step) => {
+                    self.count(&step);
+                    steps.push((place, step));
+                }
+            }
+        }
+        let new = prepared
+            .iter()
+            .filter_map(|(place, password)| Some(NewPassword { name: &subjects.get(*place)?.name, password }));
+        destination.prepare(&new.collect::<Vec<_>>(), terminal).await?;
+        state.record(prepared.iter().map(|(place, _)| (*place, Step::Prepared)))?;
+        ready.extend(prepared);
+        Ok((subjects, ready, steps))
+    }
+
+    /// Whether a subject can have a new password now, and which.
+    pub(super) async fn readiness(&self, subject: &Selected) -> Result<Readiness, Failure> {
+        match self.propose(subject).await {
+            Ok(readiness) => Ok(readiness),
+            Err(status) => step_of(&status).map(Readiness::Step),
+        }
+    }
+
+    async fn propose(&self, subject: &Selected) -> Result<Readiness, Status> {
+        let Some(seconds) = self.overlap_seconds else {
+            return self.calls.propose(subject, false).await.map(Readiness::Ready);
+        };
+        let overlap = self.calls.overlap(&subject.name).await?;
+        if overlap.previous.is_some() {
+            let reason = "an overlap runs: another change would end the older password";
+            return Ok(Readiness::Step(Step::Left(reason.to_owned())));
+        }
+        let password = self.calls.propose(subject, true).await?;
+        if overlap.overlap_seconds < seconds && !self.pace.is_dry {
+            self.calls.set_overlap(&subject.name, seconds).await?;
+        }
+        Ok(Readiness::Ready(password))
+    }
+
+    /// Sends the changes. What is not sent because the run ends is prepared, and nothing else.
+    async fn change(
+        &self,
+        subjects: &[Selected],
+        ready: &[(usize, Password)],
+    ) -> (Vec<(usize, Step)>, Result<(), Failure>) {
+        let sends = ready.iter().map(|(place, password)| async move {
+            let subject = subjects.get(*place)?;
+            self.pace.wait_before_change().await;
+            if self.is_over() {
+                return None;
+            }
+            let keep_previous = self.overlap_seconds.is_some();
+            let step = match self.calls.set(subject, password, &self.id, keep_previous).await {
+                Ok(version) => Ok(Step::Rotated(version)),
+                Err(status) => step_of(&status),
+            };
+            match &step {
+                Ok(step) => self.count(step),
+                // No other one is sent.
+                Err(_) => self.failures.store(usize::MAX, Ordering::Relaxed),
+            }
+            Some((*place, step))
+        });
+        let outcomes: Vec<_> = stream::iter(sends).buffer_unordered(IN_FLIGHT).collect().await;
+        let (mut steps, mut ended) = (Vec::new(), Ok(()));
+        for (place, step) in outcomes.into_iter().flatten() {
+            match step {
+                Ok(step) => steps.push((place, step)),
+                Err(failure) => ended = Err(failure),
+            }
+        }
+        (steps, ended)
+    }
+
+    fn count(&self, step: &Step) {
+        if matches!(step, Step::Failed(_)) {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether so many have failed that nothing more is sent.
+    pub(super) fn is_over(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) >= self.max_failures
+    }
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, step: &Step) {
+        match step {
+            Step::Rotated(_) => self.rotated += 1,
+            Step::Left(_) => self.left += 1,
+            Step::Failed(_) => self.failed += 1,
+            Step::Prepared => {}
+        }
+    }
+}
+
+/// What becomes of a subject whose call was refused. An error of the service itself ends the run.
+fn step_of(status: &Status) -> Result<Step, Failure> {
+    if may_pass(status) {
+        return Err(refusal::failure(status));
+    }
+    let text = refusal::text(status).replace("\n  ", "; ");
+    Ok(match refusal::reason(status) {
+        Some(Reason::VersionConflict) => Step::Left(
+            "its password was changed since the run began: by another caller, or by this run more than a day ago; then \
+             it is the pending one"
+                .to_owned(),
+        ),
+        _ if status.code() == Code::NotFound => Step::Left(text),
+        _ => Step::Failed(text),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tonic_types::{ErrorDetails, StatusExt};
+
+    use super::*;
+
+    #[test]
+    fn one_subject_s_refusal_is_told_from_a_service_that_is_away() {
+        let status = |code, reason: &str| {
+            let mut details = ErrorDetails::new();
+            details.set_error_info(reason, "credential.v1", HashMap::new());
+            Status::with_error_details(code, "no", details)
+        };
+        let step = |code, reason| step_of(&status(code, reason));
+        assert!(matches!(step(Code::FailedPrecondition, "VERSION_CONFLICT"), Ok(Step::Left(_))));
+        assert!(matches!(step(Code::NotFound, "USER_NOT_FOUND"), Ok(Step::Left(_))));
+        assert!(matches!(step(Code::PermissionDenied, "ACCESS_DENIED"), Ok(Step::Failed(_))));
+        assert!(matches!(step(Code::ResourceExhausted, "TOO_MANY_ATTEMPTS"), Ok(Step::Failed(_))));
+        assert!(matches!(step(Code::Unavailable, "OVERLOADED"), Err(Failure::NotNow(_))));
+        assert!(step_of(&Status::unavailable("gone")).is_err());
+    }
+}
