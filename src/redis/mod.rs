@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::domain::delivery::{Endpoint, NodeAddress, Transport};
+use crate::domain::delivery::{Endpoint, NodeAddress, PasswordDigest, Transport};
 use crate::outgoing::ServerTls;
 use crate::ports::{AccountPasswords, NodeProblem, Nodes, Others};
 use resp::{Connection, Reply};
@@ -57,8 +57,8 @@ impl Nodes for RedisNodes {
     }
 }
 
-/// Sets the passwords over a connection. Each command waits for the answer to the one before: a command that is not read before
-/// the connection is given up is then read before those of any later connection.
+/// Sets the passwords over a connection. Each command waits for the answer to the one before, so that at most one is on its way
+/// when the connection is given up.
 async fn set_on<S: AsyncRead + AsyncWrite + Unpin>(
     mut connection: Connection<S>,
     endpoint: &Endpoint,
@@ -92,7 +92,8 @@ enum Found {
     Changed,
 }
 
-/// Compares the passwords of one account, and sets them if that is asked for.
+/// Compares the passwords of one account, and sets them if that is asked for. It names each password to remove: a network may
+/// hold this command back until others have added newer ones, and these stay.
 async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
     connection: &mut Connection<S>,
     AccountPasswords { account, others, digests }: &AccountPasswords,
@@ -114,11 +115,17 @@ async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
     if *others == Others::AreFound || (*others == Others::Stay && has_all) {
         return Ok(Ok(Found::Other));
     }
-    let digests: Vec<_> = digests.iter().map(|digest| Zeroizing::new(format!("#{}", digest.expose()))).collect();
-    let mut command = vec!["ACL", "SETUSER", account.as_str()];
-    command.extend((*others == Others::Go).then_some("resetpass"));
-    command.extend(digests.iter().map(|digest| digest.as_str()));
+    let added = with_marks("#", digests.iter().map(PasswordDigest::expose).filter(|digest| !found.contains(digest)));
+    let removed = found.iter().copied().filter(|digest| !digests.iter().any(|wanted| wanted.expose() == *digest));
+    let removed = with_marks("!", removed.filter(|_| *others == Others::Go));
+    let changes = removed.iter().chain(&added).map(|change| change.as_str());
+    let command: Vec<_> = ["ACL", "SETUSER", account.as_str()].into_iter().chain(changes).collect();
     Ok(done(connection.command(&command).await?, "ACL SETUSER").map(|()| Found::Changed))
+}
+
+/// Digests as `ACL SETUSER` takes them.
+fn with_marks<'a>(mark: &str, digests: impl Iterator<Item = &'a str>) -> Vec<Zeroizing<String>> {
+    digests.map(|digest| Zeroizing::new(format!("{mark}{digest}"))).collect()
 }
 
 /// The digests in the description of a user. Each member of it has a name that is no digest.
@@ -165,10 +172,10 @@ fn other_answer(command: &str) -> NodeProblem {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::domain::delivery::{NodeUser, PasswordDigest};
+    use crate::domain::delivery::NodeUser;
     use crate::domain::names::AccountName;
     use crate::domain::password::Password;
 
@@ -195,6 +202,34 @@ mod tests {
             let set = set_on(Connection::new(ours), &endpoint, "secret", &[wanted]).await;
             let problem = set.and_then(|mut outcomes| outcomes.remove(0)).unwrap_err();
             assert_eq!(problem, NodeProblem::Refused(expected.to_owned()));
+        }
+    }
+
+    /// A command that a network held back takes nothing from passwords that came after it was sent.
+    #[tokio::test]
+    async fn only_passwords_that_were_found_are_removed() {
+        let digest = |text: &str| PasswordDigest::of(&Password::parse(text.to_owned()).unwrap());
+        let [old, current, new] = ["old", "current", "new"].map(digest);
+        for (others, wanted, expected) in [
+            (Others::Go, vec![&current], vec![format!("!{}", old.expose())]),
+            (
+                Others::Go,
+                vec![&new],
+                vec![format!("!{}", old.expose()), format!("!{}", current.expose()), format!("#{}", new.expose())],
+            ),
+            (Others::Stay, vec![&new], vec![format!("#{}", new.expose())]),
+        ] {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            let user = format!("*2\r\n+passwords\r\n*2\r\n+{}\r\n+{}\r\n+OK\r\n", old.expose(), current.expose());
+            theirs.write_all(user.as_bytes()).await.unwrap();
+            let account = AccountName::parse("app").unwrap();
+            let digests = wanted.into_iter().cloned().collect();
+            let set = set_one(&mut Connection::new(ours), &AccountPasswords { account, others, digests }).await;
+            assert_eq!(set, Ok(Ok(Found::Changed)));
+            let mut commands = String::new();
+            theirs.read_to_string(&mut commands).await.unwrap();
+            let changes: Vec<_> = commands.split("\r\n").filter(|part| part.starts_with(['!', '#'])).collect();
+            assert_eq!(changes, expected);
         }
     }
 }

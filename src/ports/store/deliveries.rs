@@ -40,7 +40,8 @@ pub trait Deliveries: Send + Sync {
     /// Instances with deliveries that are due and that no process delivers at the moment.
     async fn due_instances(&self, now: Timestamp, most: u32) -> Result<DueInstances, StoreError>;
 
-    /// Leases the endpoint of an instance to a process until a time. MUST return `None` while another lease lasts.
+    /// Leases the endpoint of an instance to a round of deliveries until a time, or renews its lease. MUST return `None` while
+    /// another lease lasts.
     async fn lease_endpoint(
         &self,
         tenant: &TenantName,
@@ -50,7 +51,7 @@ pub trait Deliveries: Send + Sync {
         until: Timestamp,
     ) -> Result<Option<StoredEndpoint>, StoreError>;
 
-    /// Ends the lease of a process.
+    /// Ends the lease of a round.
     async fn release_endpoint(&self, tenant: &TenantName, instance: &InstanceId, by: Uuid) -> Result<(), StoreError>;
 
     /// The deliveries of an instance that are due, the longest first.
@@ -62,7 +63,7 @@ pub trait Deliveries: Send + Sync {
         most: u32,
     ) -> Result<Vec<DueDelivery>, StoreError>;
 
-    /// Records what an attempt made of a delivery, if nothing was written to it since it was read and the process still has
+    /// Records what an attempt made of a delivery, if nothing was written to it since it was read and the round still has
     /// the lease. MUST remove the passwords of a delivery without a further attempt. Returns whether it was recorded.
     async fn record_delivery(&self, due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Result<bool, StoreError>;
 

@@ -18,7 +18,7 @@ use super::Gates;
 use super::upkeep::LastFailure;
 use crate::domain::credential::Version;
 use crate::domain::delivery::{
-    Comparison, DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery, Endpoint, NodeAddress, StoredEndpoint,
+    Comparison, DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery, NodeAddress, StoredEndpoint,
 };
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::sealed::{SealPurpose, Sealed};
@@ -32,9 +32,11 @@ use crate::service::ServiceError;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The same while none has.
 const WITHOUT_ENDPOINTS: Duration = Duration::from_mins(1);
-/// How long a process may deliver to an instance before another one takes over. Longer than a round takes: a node takes five
-/// seconds at most.
-const LEASE: Duration = Duration::from_secs(45);
+/// How long a round has its instance before another one may take over, counted anew each time that it asks nodes: these take
+/// five seconds, and the clocks of processes may be ten seconds apart.
+const LEASE: Duration = Duration::from_secs(20);
+/// How much of a lease may be over when nodes are asked.
+const BEFORE_NODES: Duration = Duration::from_secs(5);
 /// How many instances a process delivers to at a time.
 const INSTANCES_AT_ONCE: u32 = 8;
 /// How many nodes of an instance are asked at a time.
@@ -59,6 +61,14 @@ pub(super) struct Deliveries {
 
 /// The rounds that have begun.
 type Rounds<'a> = FuturesUnordered<BoxFuture<'a, Result<(), ServiceError>>>;
+
+/// A round of deliveries to an instance, which it has leased.
+struct Round {
+    id: Uuid,
+    tenant: TenantName,
+    instance: InstanceId,
+    leased: StoredEndpoint,
+}
 
 /// What a round does about an account: the passwords that it has then, and how far their delivery is once all nodes have them.
 struct Plan {
@@ -106,13 +116,11 @@ impl Gates {
 
     /// Delivers what is due until the service stops. Rounds that have begun are finished, so that their leases end with them.
     pub(super) async fn keep_delivering(&self, failed: impl Fn(&ServiceError)) {
-        // Another process has another one.
-        let by = self.new_id();
         let mut last = LastFailure::of(UpkeepTask::Delivery);
         let mut rounds = Rounds::new();
         let mut report = |outcome| last.report(&outcome, &*self.ports.meter, &failed);
         loop {
-            let begun = self.begin_rounds(by, &mut rounds).await;
+            let begun = self.begin_rounds(&mut rounds).await;
             let look_again = if let Ok(false) = begun { WITHOUT_ENDPOINTS } else { LOOK_AGAIN };
             report(begun.map(drop));
             let next = async {
@@ -133,7 +141,7 @@ impl Gates {
 
     /// Begins a round for each instance to which something is due, as far as there are places. Instances that have a round, of
     /// this process or of another one, are leased: they take no place from others. Returns whether any instance has an endpoint.
-    async fn begin_rounds<'a>(&'a self, by: Uuid, rounds: &mut Rounds<'a>) -> Result<bool, ServiceError> {
+    async fn begin_rounds<'a>(&'a self, rounds: &mut Rounds<'a>) -> Result<bool, ServiceError> {
         let store = &self.ports.store;
         loop {
             let before = rounds.len();
@@ -141,8 +149,9 @@ impl Gates {
             let now = self.now();
             let found = store.due_instances(now, places).await?;
             for (tenant, instance) in found.due {
-                if let Some(leased) = store.lease_endpoint(&tenant, &instance, by, now, now.after(LEASE)).await? {
-                    rounds.push(Box::pin(self.deliver_to(tenant, instance, leased, by)));
+                let id = self.new_id();
+                if let Some(leased) = store.lease_endpoint(&tenant, &instance, id, now, now.after(LEASE)).await? {
+                    rounds.push(Box::pin(self.deliver_in(Round { id, tenant, instance, leased })));
                 }
             }
             // Those with a round may have hidden others.
@@ -167,31 +176,20 @@ impl Gates {
         Ok(())
     }
 
-    /// One round for a leased instance.
-    async fn deliver_to(
-        &self,
-        tenant: TenantName,
-        instance: InstanceId,
-        leased: StoredEndpoint,
-        by: Uuid,
-    ) -> Result<(), ServiceError> {
-        let delivered = self.deliver_round(&tenant, &instance, &leased, by).await;
-        self.ports.store.release_endpoint(&tenant, &instance, by).await?;
+    /// One round.
+    async fn deliver_in(&self, round: Round) -> Result<(), ServiceError> {
+        let delivered = self.deliver_round(&round).await;
+        self.ports.store.release_endpoint(&round.tenant, &round.instance, round.id).await?;
         delivered
     }
 
-    async fn deliver_round(
-        &self,
-        tenant: &TenantName,
-        instance: &InstanceId,
-        StoredEndpoint { id, endpoint, secret, .. }: &StoredEndpoint,
-        by: Uuid,
-    ) -> Result<(), ServiceError> {
+    async fn deliver_round(&self, round: &Round) -> Result<(), ServiceError> {
+        let Round { id: by, tenant, instance, leased: StoredEndpoint { id, endpoint, secret, .. } } = round;
         let mut plans = Vec::new();
         for due in self.ports.store.due_deliveries(tenant, instance, self.now(), ACCOUNTS_AT_ONCE).await? {
             match self.plan(&due, endpoint.comparison) {
                 Ok((passwords, then, then_due)) => plans.push(Plan { due, passwords, then, then_due }),
-                Err(step) => drop(self.ports.store.record_delivery(&due, &step, by).await?),
+                Err(step) => drop(self.ports.store.record_delivery(&due, &step, *by).await?),
             }
         }
         let nodes = u32::try_from(endpoint.nodes.len()).unwrap_or(u32::MAX);
@@ -200,14 +198,14 @@ impl Gates {
             Err(problem) => {
                 for Plan { due, .. } in plans {
                     let step = self.failed(&due, [nodes, 0], format!("the password of the endpoint's user {problem}"));
-                    self.ports.store.record_delivery(&due, &step, by).await?;
+                    self.ports.store.record_delivery(&due, &step, *by).await?;
                 }
                 return Ok(());
             }
         };
         let (outcomes, passwords): (Vec<_>, Vec<_>) =
             plans.into_iter().map(|plan| ((plan.due, plan.then, plan.then_due), plan.passwords)).unzip();
-        let found = self.set_on_nodes(endpoint, &secret, &passwords).await;
+        let Some(found) = self.set_on_nodes(round, &secret, &passwords).await? else { return Ok(()) };
         for ((due, then, then_due), Found { problems, different }) in outcomes.into_iter().zip(found) {
             let drift = different.filter(|_| due.phase == DeliveryPhase::Done);
             if drift.is_some() {
@@ -230,9 +228,17 @@ impl Gates {
                     DeliveryStep { drift, ..step }
                 }
             };
-            self.ports.store.record_delivery(&due, &step, by).await?;
+            self.ports.store.record_delivery(&due, &step, *by).await?;
         }
         Ok(())
+    }
+
+    /// Whether a round has its instance for as long as nodes take. If the store took too long, the instance may get another
+    /// round meanwhile, and passwords that this one does not know.
+    async fn holds(&self, Round { id, tenant, instance, .. }: &Round) -> Result<bool, ServiceError> {
+        let now = self.now();
+        let leased = self.ports.store.lease_endpoint(tenant, instance, *id, now, now.after(LEASE)).await?;
+        Ok(leased.is_some() && self.now() < now.after(BEFORE_NODES))
     }
 
     /// What to set on each node, and what becomes of the delivery then; or what became of it already.
@@ -287,18 +293,23 @@ impl Gates {
         })
     }
 
-    /// Sets the passwords on all nodes. Returns what became of each account, in the order of the nodes.
+    /// Sets the passwords on all nodes, for as long as the round holds its instance. Returns what became of each account, in the
+    /// order of the nodes.
     async fn set_on_nodes(
         &self,
-        endpoint: &Endpoint,
+        round: &Round,
         secret: &Zeroizing<String>,
         passwords: &[AccountPasswords],
-    ) -> Vec<Found> {
+    ) -> Result<Option<Vec<Found>>, ServiceError> {
         let mut found: Vec<Found> = passwords.iter().map(|_| Found::default()).collect();
         if passwords.is_empty() {
-            return found;
+            return Ok(Some(found));
         }
+        let endpoint = &round.leased.endpoint;
         for nodes in endpoint.nodes.chunks(NODES_AT_ONCE) {
+            if !self.holds(round).await? {
+                return Ok(None);
+            }
             let asked = nodes.iter().map(|node| self.ports.nodes.set_passwords(endpoint, secret, node, passwords));
             for (node, answer) in nodes.iter().zip(join_all(asked).await) {
                 let outcome = if answer.is_ok() { NodeOutcome::Answered } else { NodeOutcome::Failed };
@@ -315,7 +326,7 @@ impl Gates {
                 }
             }
         }
-        found
+        Ok(Some(found))
     }
 
     /// An attempt that failed, of which so many nodes were reached.

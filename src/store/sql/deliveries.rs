@@ -232,7 +232,7 @@ async fn lease(
     [now, until]: [Timestamp; 2],
 ) -> Result<Option<StoredEndpoint>, StoreError> {
     let take = sql("UPDATE endpoint SET leased_by = $3, leased_until = $4
-         WHERE tenant = $1 AND instance = $2 AND leased_until <= $5");
+         WHERE tenant = $1 AND instance = $2 AND (leased_until <= $5 OR leased_by = $3)");
     if transaction.execute(take.bind(tenant).bind(instance).bind(by).bind(until).bind(now)).await? == 0 {
         return Ok(None);
     }

@@ -101,7 +101,7 @@ pub async fn a_change_and_its_delivery_are_one_and_the_newest_takes_the_place(ba
     assert_eq!(store.delivery(other.id).await.unwrap(), None);
 }
 
-pub async fn one_process_at_a_time_delivers_to_an_instance(backend: &mut impl Backend) {
+pub async fn one_round_at_a_time_delivers_to_an_instance(backend: &mut impl Backend) {
     let store = backend.store();
     let (acme, app, endpoint) = with_endpoint(&*store).await;
     let instance = instance_id("r-1");
@@ -124,14 +124,17 @@ pub async fn one_process_at_a_time_delivers_to_an_instance(backend: &mut impl Ba
     assert_eq!(state.drift, Some((at(12), "a:1".to_owned())));
     assert_eq!(store.delivery_backlog(9).await.unwrap().failing, 1);
 
-    // The lease has ended, and another process takes over.
-    assert!(lease(BOB, 20, 30).await.is_some());
-    let found = due(&*store, &acme, at(20)).await.remove(0);
+    // Renewed, it lasts longer.
+    assert!(lease(ALICE, 12, 22).await.is_some());
+    assert!(lease(BOB, 21, 31).await.is_none());
+    // The lease has ended, and another round takes over.
+    assert!(lease(BOB, 22, 32).await.is_some());
+    let found = due(&*store, &acme, at(22)).await.remove(0);
     assert!(!store.record_delivery(&found, &step(DeliveryPhase::Done, None), ALICE).await.unwrap());
     store.release_endpoint(&acme, &instance, ALICE).await.unwrap();
-    assert!(lease(ALICE, 21, 31).await.is_none(), "it is not the lease of the first that lasts");
+    assert!(lease(ALICE, 23, 33).await.is_none(), "it is not the lease of the first that lasts");
     store.release_endpoint(&acme, &instance, BOB).await.unwrap();
-    assert!(lease(ALICE, 21, 31).await.is_some());
+    assert!(lease(ALICE, 23, 33).await.is_some());
 }
 
 pub async fn what_is_delivered_leaves_no_password_behind(backend: &mut impl Backend) {

@@ -130,7 +130,7 @@ macro_rules! laws {
             deliveries: [
                 an_endpoint_is_read_back_and_replaced_and_removed,
                 a_change_and_its_delivery_are_one_and_the_newest_takes_the_place,
-                one_process_at_a_time_delivers_to_an_instance,
+                one_round_at_a_time_delivers_to_an_instance,
                 what_is_delivered_leaves_no_password_behind,
             ],
             directory: [
