@@ -24,8 +24,10 @@ mod load;
 mod moved_clock;
 mod publish;
 mod random;
+mod rotated;
 mod run;
 mod sections;
+mod sign_ins;
 mod site;
 #[path = "../it/support/mod.rs"]
 mod support;

@@ -64,7 +64,8 @@ impl Site {
         self
     }
 
-    fn with_file(self, name: &str, text: &str) -> Self {
+    /// With a file that only it can read.
+    pub fn with_file(self, name: &str, text: &str) -> Self {
         write_secretly(&self.installation.path(name), text);
         self
     }

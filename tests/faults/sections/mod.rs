@@ -64,5 +64,6 @@ sections! {
     network: database, clients;
     database: restarts, connections, disk, read_only;
     disk: full, locked;
+    rotations: sqlite, postgres;
     damage: cut_log, flipped_bytes, flipped_bytes_with_pepper;
 }

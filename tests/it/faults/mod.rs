@@ -5,4 +5,7 @@ mod checker;
 #[path = "../../faults/history.rs"]
 #[allow(dead_code, reason = "shared with the harness, which uses all of it")]
 mod history;
+#[path = "../../faults/sign_ins.rs"]
+mod sign_ins;
+mod sign_ins_verdicts;
 mod verdicts;

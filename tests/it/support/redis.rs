@@ -46,6 +46,15 @@ impl Node {
         node
     }
 
+    /// Starts a node on a port that is nobody else's, also while the node is down, with the users of a file.
+    pub fn on(port: u16, users: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("users.acl"), users).unwrap();
+        let mut node = Self { directory, port, arguments: Vec::new(), process: None };
+        node.run();
+        node
+    }
+
     /// Its address.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
