@@ -139,25 +139,28 @@ impl CallerArgs {
         let by_variable = || variable(environment, TOKEN_FILE_VARIABLE).map(Path::new).or(of_profile);
         let by_variable = || by_variable().filter(|_| given.is_none());
         let file = self.token_file.as_deref().or_else(by_variable);
-        let token = match file {
-            Some(path) => OperatorFile::read_secret(path).map_err(Failure::failed)?,
-            None => Zeroizing::new(given.unwrap_or_default().to_owned()),
-        };
-        let token = match token.trim() {
-            "" if is_optional && file.is_none() => return Ok(Authorization(None)),
-            "" => {
-                let text = format!(
-                    "there is no access token: set {TOKEN_VARIABLE}, {TOKEN_FILE_VARIABLE} or --token-file, or run credentiald login"
-                );
-                return Err(Failure::Usage(text));
-            }
-            token => token,
-        };
-        let mut authorization = MetadataValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| Failure::Usage("the access token holds characters that no token has".to_owned()))?;
-        authorization.set_sensitive(true);
-        Ok(Authorization(Some(authorization)))
+        let token = Zeroizing::new(given.unwrap_or_default().to_owned());
+        match file {
+            Some(path) => Authorization::in_file(path),
+            None if token.trim().is_empty() && is_optional => Ok(Authorization { header: None, file: None }),
+            None => Ok(Authorization { header: Some(header(&token)?), file: None }),
+        }
     }
+}
+
+/// The header with a token.
+fn header(token: &str) -> Result<MetadataValue<Ascii>, Failure> {
+    let token = token.trim();
+    if token.is_empty() {
+        let text = format!(
+            "there is no access token: set {TOKEN_VARIABLE}, {TOKEN_FILE_VARIABLE} or --token-file, or run credentiald login"
+        );
+        return Err(Failure::Usage(text));
+    }
+    let mut header = MetadataValue::try_from(format!("Bearer {token}"))
+        .map_err(|_| Failure::Usage("the access token holds characters that no token has".to_owned()))?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 impl Known {
@@ -209,9 +212,23 @@ impl Service {
 
 /// The `authorization` header of calls, if they have one.
 #[derive(Clone)]
-pub(super) struct Authorization(Option<MetadataValue<Ascii>>);
+pub(super) struct Authorization {
+    header: Option<MetadataValue<Ascii>>,
+    /// The file that its token is from.
+    file: Option<PathBuf>,
+}
 
 impl Authorization {
+    fn in_file(path: &Path) -> Result<Self, Failure> {
+        let token = OperatorFile::read_secret(path).map_err(Failure::failed)?;
+        Ok(Self { header: Some(header(&token)?), file: Some(path.to_owned()) })
+    }
+
+    /// The same, with the token that is in its file now.
+    pub(super) fn read_again(&self) -> Result<Self, Failure> {
+        self.file.as_deref().map_or_else(|| Ok(self.clone()), Self::in_file)
+    }
+
     /// A request with the header, and with a deadline.
     pub(super) fn request<T>(&self, message: T, within: Duration) -> Request<T> {
         let mut request = Request::new(message);
@@ -222,7 +239,7 @@ impl Authorization {
 
     /// Adds the header to a request.
     pub(super) fn apply<T>(&self, request: &mut Request<T>) {
-        if let Some(value) = &self.0 {
+        if let Some(value) = &self.header {
             request.metadata_mut().insert("authorization", value.clone());
         }
     }

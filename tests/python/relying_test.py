@@ -273,6 +273,22 @@ class HttpTest(RelyingTest):
         process.terminate()
         self.assertEqual(process.wait(SECONDS), 0)
 
+    def test_a_new_token_is_used_once_it_is_in_the_file(self):
+        _, address = self.answering("127.0.0.1:0")
+
+        def status():
+            return self.response(http.client.HTTPConnection(address), "alice", self.PASSWORD).status
+
+        self.assertEqual(status(), 200)
+        token = Path(self.token)
+        good = token.read_text()
+        for text, expected in [("no token of the service", 503), (None, 503), ("", 503), (good, 200)]:
+            token.unlink(missing_ok=True)
+            if text is not None:
+                token.touch(0o600)
+                token.write_text(text)
+            self.assertEqual(status(), expected, text)
+
     def test_a_unix_socket_is_for_its_group(self):
         path = self.folder / "verify.sock"
         for _ in range(2):

@@ -148,7 +148,12 @@ impl Responder {
         let Some(credentials) = basic(headers) else { return StatusCode::UNAUTHORIZED };
         let Some((user, password)) = credentials.split_once(':') else { return StatusCode::UNAUTHORIZED };
         let origin = self.origin_header.as_ref().and_then(|name| last(headers, name));
-        let verified = self.verifier.verify(SignIn { user, password, origin });
+        let verified = async {
+            // The file may have a new token by now.
+            let authorization = self.verifier.authorization.read_again()?;
+            let verifier = Verifier { authorization, ..self.verifier.clone() };
+            verifier.verify(SignIn { user, password, origin }).await
+        };
         let late = |_| Err(Failure::NotNow("there was no answer in time".to_owned()));
         match tokio::time::timeout(self.verifier.within, verified).await.unwrap_or_else(late) {
             Ok(()) => StatusCode::OK,
