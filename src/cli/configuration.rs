@@ -35,8 +35,8 @@ pub(super) enum ConfigCommand {
 pub(super) fn run(command: &ConfigCommand, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     match command {
         ConfigCommand::Check(args) => {
-            let effective = load(args, environment)?;
-            let mistakes = unreadable_files(&effective);
+            let (effective, mut mistakes) = examine(args, environment)?;
+            mistakes.extend(unreadable_files(&effective));
             warn(&warnings(&effective), terminal);
             if mistakes.is_empty() { terminal.print("the configuration is valid") } else { Err(mistakes.into()) }
         }
@@ -56,9 +56,15 @@ fn kernel(config: &Config) -> Result<KernelChoice, CostError> {
 
 /// Loads the settings, and has the other layers report the mistakes that only they can find.
 pub(super) fn load(args: &SettingArgs, environment: &Environment) -> Result<Effective, Failure> {
-    let effective = args.load(environment)?;
-    let mistakes = mistakes(&effective);
+    let (effective, mistakes) = examine(args, environment)?;
     if mistakes.is_empty() { Ok(effective) } else { Err(mistakes.into()) }
+}
+
+/// The settings without the values that are mistaken, and the mistakes.
+fn examine(args: &SettingArgs, environment: &Environment) -> Result<(Effective, Vec<Mistake>), Failure> {
+    let (effective, mut found) = args.examine(environment)?;
+    found.extend(mistakes(&effective));
+    Ok((effective, found))
 }
 
 /// Loads the settings of a command that works on the store and never listens. Does not check how it would be reached.
@@ -88,7 +94,10 @@ fn mistakes(effective: &Effective) -> Vec<Mistake> {
         };
         effective.mistake(key, error.to_string())
     };
-    let of_cost = engine_settings(&effective.config).err().map(mistake);
+    // The cost is that of several settings together.
+    let is_mistaken =
+        ["hashing.memory_kib", "hashing.ceiling_kib", "hashing.iterations"].map(|key| effective.is_mistaken(key));
+    let of_cost = engine_settings(&effective.config).err().map(mistake).filter(|_| !is_mistaken.contains(&true));
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let of_ring = mistakes_of(effective, key_ring(&effective.config.pepper, &entropy));
     let of_keys = mistakes_of(effective, import_keys(&effective.config.import));

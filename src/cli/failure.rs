@@ -71,7 +71,8 @@ impl Failure {
 }
 
 impl From<Vec<Mistake>> for Failure {
-    fn from(mistakes: Vec<Mistake>) -> Self {
+    fn from(mut mistakes: Vec<Mistake>) -> Self {
+        mistakes.sort_by_key(Mistake::order);
         Self::BadConfiguration(mistakes.iter().map(ToString::to_string).collect())
     }
 }

@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
 use super::environment::Environment;
 use super::failure::Failure;
-use crate::config::{Effective, FILE_VARIABLE, File, Kind, SETTINGS, Setting, Sources};
+use crate::config::{Effective, FILE_VARIABLE, File, Kind, Mistake, SETTINGS, Setting, Sources};
 use crate::server::OperatorFile;
 
 /// `--config`, and a flag for each setting.
@@ -24,6 +24,12 @@ impl SettingArgs {
 
     /// Loads the settings from the flags, the environment and the file that either of them names.
     pub(super) fn load(&self, environment: &Environment) -> Result<Effective, Failure> {
+        let (effective, mistakes) = self.examine(environment)?;
+        if mistakes.is_empty() { Ok(effective) } else { Err(mistakes.into()) }
+    }
+
+    /// The same without the values that are mistaken, and the mistakes.
+    pub(super) fn examine(&self, environment: &Environment) -> Result<(Effective, Vec<Mistake>), Failure> {
         let path = self.file.clone().or_else(|| environment.text(FILE_VARIABLE).map(PathBuf::from));
         let name = path.as_ref().map(|path| path.display().to_string());
         let read = path.as_deref().map(OperatorFile::read).transpose();
@@ -31,7 +37,7 @@ impl SettingArgs {
         let file = name.as_deref().zip(read.as_ref());
         let file = file.map(|(name, read)| File { name, text: &read.text, is_open_to_all: read.is_open_to_all });
         let sources = Sources { file, environment: environment.variables().clone(), flags: self.flags.clone() };
-        Ok(Effective::load(&sources)?)
+        Ok(Effective::examine(&sources)?)
     }
 
     /// Whether a flag sets this setting.

@@ -67,14 +67,31 @@ impl Effective {
     /// # Errors
     /// Every mistake in every source.
     pub fn load(sources: &Sources<'_>) -> Result<Self, Vec<Mistake>> {
-        let (values, mut mistakes) = Values::collect(sources);
+        let (effective, mistakes) = Self::examine(sources)?;
+        if mistakes.is_empty() { Ok(effective) } else { Err(mistakes) }
+    }
+
+    /// The settings without the values that are mistaken, and every mistake in every source: for whoever looks for more.
+    ///
+    /// # Errors
+    /// Nothing can be said about the settings without those.
+    pub fn examine(sources: &Sources<'_>) -> Result<(Self, Vec<Mistake>), Vec<Mistake>> {
+        let (mut values, mut mistakes) = Values::collect(sources);
         mistakes.extend(Config::mistakes(&values));
         mistakes.extend(contradictions(&values));
-        if !mistakes.is_empty() {
-            return Err(mistakes);
+        Config::leave_out_mistakes(&mut values);
+        match Config::read(&values) {
+            Ok(config) => Ok((Self { config, values }, mistakes)),
+            Err(mistake) => {
+                mistakes.push(mistake);
+                Err(mistakes)
+            }
         }
-        let config = Config::read(&values).map_err(|mistake| vec![mistake])?;
-        Ok(Self { config, values })
+    }
+
+    /// Whether a setting has a mistake, so that its value is not the one that was meant.
+    pub fn is_mistaken(&self, key: &str) -> bool {
+        self.values.is_incomplete(key)
     }
 
     /// A mistake in a setting that only another layer can find, with the source of the setting.
@@ -227,14 +244,14 @@ mod tests {
         let load = |text: &str| load(&format!("[postgres]\n{text}"), &[], &[]);
         load("statement_timeout_seconds = 7\npatience_seconds = 8\n").unwrap();
         let mistakes = load("statement_timeout_seconds = 8\npatience_seconds = 8\n").unwrap_err();
-        assert!(mistakes[0].starts_with("c.toml: postgres.patience_seconds: "), "{mistakes:?}");
+        assert!(mistakes[0].starts_with("c.toml:3: postgres.patience_seconds: "), "{mistakes:?}");
     }
 
     #[test]
     fn a_watch_that_is_not_read_ends_before_its_stream_is_reset() {
         load("[server]\nstall_seconds = 31\n", &[], &[]).unwrap();
         let mistakes = load("[server]\nstall_seconds = 30\n", &[], &[]).unwrap_err();
-        assert!(mistakes[0].starts_with("c.toml: server.stall_seconds: "), "{mistakes:?}");
+        assert!(mistakes[0].starts_with("c.toml:2: server.stall_seconds: "), "{mistakes:?}");
     }
 
     #[test]
@@ -243,13 +260,13 @@ mod tests {
         let environment = [("CREDENTIALD_HASHING_WORKERS", "many"), ("CREDENTIALD_LOG_LEVLE", "debug")];
         let mistakes = load(file, &environment, &[("attempts.allowance", "101")]).unwrap_err();
         let starts = [
-            "c.toml: top: ",
-            "c.toml: server.reflektion: ",
-            "c.toml: log.format: ",
-            "CREDENTIALD_LOG_LEVLE: ",
-            "c.toml: server.listen: ",
-            "CREDENTIALD_HASHING_WORKERS: ",
-            "--attempts-allowance: ",
+            "c.toml:1: top: is not a section",
+            "c.toml:4: server.reflektion: is not a setting; did you mean `server.reflection`?",
+            "c.toml:6: log.format: is of type integer; use text in quotes",
+            "CREDENTIALD_LOG_LEVLE: is not a setting; did you mean `CREDENTIALD_LOG_LEVEL`?",
+            "c.toml:3: server.listen: is `nowhere`; must be",
+            "CREDENTIALD_HASHING_WORKERS: is `many`; must be",
+            "--attempts-allowance: is `101`; must be",
         ];
         for start in starts {
             assert!(mistakes.iter().any(|mistake| mistake.starts_with(start)), "{start} in {mistakes:#?}");
@@ -324,7 +341,7 @@ mod tests {
     #[test]
     fn a_mistake_counts_even_where_another_source_wins() {
         let mistakes = load("[attempts]\nallowance = 0\n", &[], &[("attempts.allowance", "5")]).unwrap_err();
-        assert_eq!(mistakes, ["c.toml: attempts.allowance: must be a whole number between 1 and 100"]);
+        assert_eq!(mistakes, ["c.toml:2: attempts.allowance: is `0`; must be a whole number between 1 and 100"]);
     }
 
     #[test]
@@ -361,7 +378,7 @@ mod tests {
     #[test]
     fn invalid_toml_is_reported_with_its_line() {
         let mistakes = load("[server]\nlisten = \n", &[], &[]).unwrap_err();
-        assert!(mistakes[0].starts_with("c.toml: line 2: "), "{mistakes:?}");
+        assert!(mistakes[0].starts_with("c.toml:2: "), "{mistakes:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Parses the values of settings. No message repeats the text: it might hold a secret.
+//! Parses the values of settings. A message says what is allowed; it does not repeat the text, which might hold a secret.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -81,7 +81,7 @@ pub(super) fn optional_address(text: &str) -> Result<Option<SocketAddr>, String>
 }
 
 pub(super) fn flag(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| "must be true or false".to_owned())
+    text.parse().map_err(|_| "use `true` or `false`".to_owned())
 }
 
 pub(super) fn whole<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str) -> Result<T, String> {
@@ -137,7 +137,7 @@ pub(super) fn format(text: &str) -> Result<LogFormat, String> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err("must be text or json".to_owned()),
+        _ => Err("use `text` or `json`".to_owned()),
     }
 }
 
@@ -146,7 +146,7 @@ pub(super) fn log_calls(text: &str) -> Result<LogCalls, String> {
         "off" => Ok(LogCalls::Off),
         "refusals" => Ok(LogCalls::Refusals),
         "all" => Ok(LogCalls::All),
-        _ => Err("must be off, refusals or all".to_owned()),
+        _ => Err("use `off`, `refusals` or `all`".to_owned()),
     }
 }
 
@@ -154,7 +154,7 @@ pub(super) fn tls_version(text: &str) -> Result<TlsVersion, String> {
     match text {
         "1.2" => Ok(TlsVersion::V1_2),
         "1.3" => Ok(TlsVersion::V1_3),
-        _ => Err("must be 1.3 or 1.2".to_owned()),
+        _ => Err("use `1.3` or `1.2`".to_owned()),
     }
 }
 
@@ -162,7 +162,7 @@ pub(super) fn client_certificates(text: &str) -> Result<ClientCertificates, Stri
     match text {
         "required" => Ok(ClientCertificates::Required),
         "optional" => Ok(ClientCertificates::Optional),
-        _ => Err("must be required or optional".to_owned()),
+        _ => Err("use `required` or `optional`".to_owned()),
     }
 }
 
@@ -170,7 +170,7 @@ pub(super) fn kernel(text: &str) -> Result<HashKernel, String> {
     match text {
         "auto" => Ok(HashKernel::Auto),
         "portable" => Ok(HashKernel::Portable),
-        _ => Err("must be auto or portable".to_owned()),
+        _ => Err("use `auto` or `portable`".to_owned()),
     }
 }
 

@@ -101,6 +101,11 @@ macro_rules! settings {
                 mistakes
             }
 
+            /// Leaves out the values with mistakes.
+            pub(super) fn leave_out_mistakes(values: &mut Values) {
+                $($(values.leave_out::<$type>(concat!(stringify!($section), ".", stringify!($name)), $parser);)+)+
+            }
+
             /// Reads the values in force.
             pub(super) fn read(values: &Values) -> Result<Self, Mistake> {
                 Ok(Self {

@@ -40,7 +40,9 @@ pub enum Source {
     File {
         /// The file's name.
         name: String,
-        /// The key in it, or the place.
+        /// The line.
+        line: usize,
+        /// The key there, if it has one.
         key: String,
     },
     /// An environment variable.
@@ -54,8 +56,11 @@ impl Source {
         Self::Default { key: key.to_owned() }
     }
 
-    pub(super) fn file(file: &File<'_>, key: impl Into<String>) -> Self {
-        Self::File { name: file.name.to_owned(), key: key.into() }
+    /// The place in a file that begins at that byte.
+    pub(super) fn file(file: &File<'_>, start: usize, key: impl Into<String>) -> Self {
+        let before = file.text.get(..start).unwrap_or_default();
+        let line = before.matches('\n').count().saturating_add(1);
+        Self::File { name: file.name.to_owned(), line, key: key.into() }
     }
 
     pub(super) fn flag(setting: &Setting) -> Self {
@@ -76,7 +81,8 @@ impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default { key } => write!(formatter, "{key}"),
-            Self::File { name, key } => write!(formatter, "{name}: {key}"),
+            Self::File { name, line, key } if key.is_empty() => write!(formatter, "{name}:{line}"),
+            Self::File { name, line, key } => write!(formatter, "{name}:{line}: {key}"),
             Self::Variable(name) => write!(formatter, "{name}"),
             Self::Flag(name) => write!(formatter, "--{name}"),
         }

@@ -121,6 +121,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("comfy_table", &["cli"]),
     ("csv", &["cli"]),
     ("indicatif", &["cli"]),
+    ("strsim", &["config"]),
 ];
 
 /// The ports as traits. Whoever holds one can leave out a check, so that of the layers which use them only the gates do.

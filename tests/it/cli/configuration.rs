@@ -60,12 +60,12 @@ fn every_mistake_is_reported_at_once_with_its_source() {
         assert_eq!(outcome.status, 78, "{command:?}");
         assert_eq!(outcome.stdout, "", "{command:?}");
         let sources = [
-            format!("{path}: server.listen: "),
-            format!("{path}: server.port: "),
-            format!("{path}: log.format: "),
-            "CREDENTIALD_HASHING_WORKERS: ".to_owned(),
-            "CREDENTIALD_LOG_LEVLE: ".to_owned(),
-            "--attempts-allowance: ".to_owned(),
+            format!("{path}:2: server.listen: is `here`; must be an IP address and a port"),
+            format!("{path}:3: server.port: is not a setting\n"),
+            format!("{path}:6: log.format: is `xml`; use `text` or `json`\n"),
+            "CREDENTIALD_HASHING_WORKERS: is `two`; must be a whole number".to_owned(),
+            "CREDENTIALD_LOG_LEVLE: is not a setting; did you mean `CREDENTIALD_LOG_LEVEL`?\n".to_owned(),
+            "--attempts-allowance: is `101`; must be a whole number between 1 and 100".to_owned(),
         ];
         for source in &sources {
             assert!(outcome.stderr.contains(source), "{source} in {}", outcome.stderr);
@@ -82,7 +82,29 @@ fn a_file_that_is_absent_or_no_toml_is_a_mistake() {
     let (_folder, path) = file("[server]\n\nlisten = 127.0.0.1\n");
     let broken = credentiald(&["config", "check", "--config", &path], &[]);
     assert_eq!(broken.status, 78);
-    assert!(broken.stderr.contains("line 3"), "{}", broken.stderr);
+    assert!(broken.stderr.contains(&format!("{path}:3: ")), "{}", broken.stderr);
+}
+
+#[test]
+fn a_check_goes_on_behind_a_mistake() {
+    // A broken line, a misspelt section, a key outside of sections, a wrong type, a bad file, and a store that is none.
+    let text = "listen = 1\n[log]\nformat = yaml\nlevel = 3\n[servre]\nreflection = true\n\
+                [policy]\nrefused_passwords_file = \"absent.txt\"\n[store]\nurl = \"postgres://u:hunter2@h/d?sslmode=no\"\n";
+    let (_folder, path) = file(text);
+    let outcome = credentiald(&["config", "check", "--config", &path], &[]);
+    assert_eq!(outcome.status, 78);
+    for mistake in [
+        format!("{path}:1: listen: is not in a section: `listen` belongs to one, as in [server]\n"),
+        format!("{path}:3: "),
+        format!("{path}:4: log.level: is of type integer; use text in quotes\n"),
+        format!("{path}:6: servre.reflection: is not a setting; did you mean `server.reflection`?\n"),
+        format!("{path}:8: policy.refused_passwords_file: absent.txt can't be read"),
+        format!("{path}:10: store.url: "),
+    ] {
+        assert!(outcome.stderr.contains(&mistake), "{mistake} in {}", outcome.stderr);
+    }
+    assert!(outcome.stderr.starts_with("error: 6 mistakes"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
 }
 
 #[test]
@@ -99,7 +121,7 @@ fn a_configuration_that_everybody_can_read_holds_no_secret() {
     let refused = credentiald(&["config", "check", "--config", &path], &[]);
     assert_eq!(refused.status, 78);
     for key in ["pepper.keys", "store.url"] {
-        let mistake = format!("{path}: {key}: is a secret, and {path} is accessible to all users: run chmod o= {path}");
+        let mistake = format!(": {key}: is a secret, and {path} is accessible to all users: run chmod o= {path}");
         assert!(refused.stderr.contains(&mistake), "{}", refused.stderr);
     }
     assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);

@@ -320,5 +320,5 @@ fn bad_rules_are_refused_at_the_start_with_every_mistake() {
     let alone = check(&[rules]);
     assert!(alone.stderr.contains("--tls-client-callers-file: needs tls.client_ca_file"), "{}", alone.stderr);
     let optional = check(&["--tls-client-certificates=maybe"]);
-    assert!(optional.stderr.contains("must be required or optional"), "{}", optional.stderr);
+    assert!(optional.stderr.contains("use `required` or `optional`"), "{}", optional.stderr);
 }
