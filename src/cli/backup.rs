@@ -66,10 +66,10 @@ pub(super) async fn back_up(
     let pepper = pepper(&ring);
     if args.file == Path::new("-") {
         if args.keep.is_some() {
-            return Err(Failure::Usage("--keep needs a folder, and `-` is standard output".to_owned()));
+            return Err(Failure::usage("--keep needs a folder, and `-` is standard output".to_owned()));
         }
         if io::stdout().is_terminal() {
-            return Err(Failure::Usage("a backup is not written to a terminal: name a file, or pipe it".to_owned()));
+            return Err(Failure::usage("a backup is not written to a terminal: name a file, or pipe it".to_owned()));
         }
         return to_output(&store, pepper, terminal).await;
     }

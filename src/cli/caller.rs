@@ -155,10 +155,10 @@ fn header(token: &str) -> Result<MetadataValue<Ascii>, Failure> {
         let text = format!(
             "there is no access token: set {TOKEN_VARIABLE}, {TOKEN_FILE_VARIABLE} or --token-file, or run credentiald login"
         );
-        return Err(Failure::Usage(text));
+        return Err(Failure::usage(text));
     }
     let mut header = MetadataValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| Failure::Usage("the access token holds characters that no token has".to_owned()))?;
+        .map_err(|_| Failure::usage("the access token holds characters that no token has".to_owned()))?;
     header.set_sensitive(true);
     Ok(header)
 }

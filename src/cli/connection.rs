@@ -21,7 +21,7 @@ pub(super) async fn connect(address: &str, tls: ClientTls) -> Result<Channel, Fa
     let cant_reach = format!("can't reach {address}");
     match tokio::time::timeout(CONNECT_WITHIN, endpoint.connect()).await {
         Ok(connected) => connected.map_err(|error| lost(cant_reach, &error)),
-        Err(_) => Err(Failure::NotNow(format!("{cant_reach}: no answer within {} seconds", CONNECT_WITHIN.as_secs()))),
+        Err(_) => Err(Failure::not_now(format!("{cant_reach}: no answer within {} seconds", CONNECT_WITHIN.as_secs()))),
     }
 }
 
@@ -36,13 +36,13 @@ fn endpoint(address: &str, tls: ClientTls) -> Result<Endpoint, Failure> {
         Some(("http", _)) => (address.to_owned(), false),
         Some(("https", _)) => (address.to_owned(), true),
         Some((scheme, _)) => {
-            return Err(Failure::Usage(format!("{scheme}:// is not supported, only https:// and http://")));
+            return Err(Failure::usage(format!("{scheme}:// is not supported, only https:// and http://")));
         }
     };
     let endpoint = Endpoint::from_shared(url)
-        .map_err(|_| Failure::Usage(format!("{address:?} is not an address, as in https://127.0.0.1:50051")))?;
+        .map_err(|_| Failure::usage(format!("{address:?} is not an address, as in https://127.0.0.1:50051")))?;
     if !address.contains("://") && !endpoint.uri().host().is_some_and(is_loopback) {
-        return Err(Failure::Usage(format!(
+        return Err(Failure::usage(format!(
             "{address} is another machine: use https://{address}, or http:// for a connection without TLS"
         )));
     }
@@ -51,7 +51,7 @@ fn endpoint(address: &str, tls: ClientTls) -> Result<Endpoint, Failure> {
         (false, false) => endpoint,
         // The caller expects TLS, and a token would be sent without it.
         (false, true) => {
-            return Err(Failure::Usage(format!(
+            return Err(Failure::usage(format!(
                 "{address} is plaintext, and a CA or certificate is given: use https://"
             )));
         }
@@ -63,8 +63,8 @@ fn endpoint(address: &str, tls: ClientTls) -> Result<Endpoint, Failure> {
 pub(super) fn lost(context: String, error: &(dyn Error + 'static)) -> Failure {
     let text = with_causes(context, Some(error));
     match advice(error) {
-        Some(advice) => Failure::Failed(text).with_line(advice),
-        None => Failure::NotNow(text),
+        Some(advice) => Failure::failed(text).with_line(advice),
+        None => Failure::not_now(text),
     }
 }
 
@@ -82,6 +82,7 @@ pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
 mod tests {
     use super::*;
     use crate::cli::environment::Environment;
+    use crate::cli::failure::Kind;
     use crate::cli::tls::TlsArgs;
 
     #[test]
@@ -91,7 +92,7 @@ mod tests {
             assert!(endpoint(address, tls()).is_ok(), "{address}");
         }
         for address in ["192.0.2.1:1", "[2001:db8::1]:1", "example.com:1", "localhost.example.com:1"] {
-            assert!(matches!(endpoint(address, tls()), Err(Failure::Usage(_))), "{address}");
+            assert!(endpoint(address, tls()).is_err_and(|failure| failure.kind() == Kind::Usage), "{address}");
         }
     }
 

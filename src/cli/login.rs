@@ -75,7 +75,7 @@ pub(super) async fn run(args: &LoginArgs, environment: &Environment, terminal: &
     let Some(address) = &args.address else {
         if !profiles.all().any(|(name, ..)| name == args.name) {
             let text = format!("there is no profile `{}`: --address makes it", args.name);
-            return Err(Failure::Usage(text));
+            return Err(Failure::usage(text));
         }
         profiles.select(&args.name, None)?;
         return terminal.print(&format!("`{}` is used from now on", args.name));

@@ -21,6 +21,7 @@ mod keyboard;
 mod login;
 mod migrate;
 mod new_file;
+mod output;
 mod pages;
 mod password;
 mod pepper;
@@ -118,20 +119,18 @@ pub fn run(
     arguments: impl Iterator<Item = OsString>,
     environment: impl Iterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
-    let mut terminal = Terminal::standard();
+    let arguments: Vec<_> = arguments.collect();
+    let environment = Environment::of(environment);
+    let mut terminal = Terminal::standard(&environment, output::is_for_programs(&arguments));
     let command = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli.command,
         Err(answer) => return terminal.answer(&answer),
     };
-    let done =
-        privacy::keep_memory_private().and_then(|()| dispatch(command, &Environment::of(environment), &mut terminal));
+    let done = privacy::keep_memory_private().and_then(|()| dispatch(command, &environment, &mut terminal));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let message = failure.to_string();
-            if !message.is_empty() {
-                terminal.complain(&message);
-            }
+            terminal.report(&failure);
             failure.exit_code()
         }
     }

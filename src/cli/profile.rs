@@ -70,7 +70,7 @@ impl Profiles {
         self.contents.profiles.get(name).ok_or_else(|| {
             let names: Vec<_> = self.contents.profiles.keys().map(|name| format!("`{name}`")).collect();
             let others = if names.is_empty() { "there are none".to_owned() } else { names.join(", ") };
-            Failure::Usage(format!("there is no profile `{name}` ({others}): make it with credentiald login"))
+            Failure::usage(format!("there is no profile `{name}` ({others}): make it with credentiald login"))
         })
     }
 
@@ -104,7 +104,7 @@ impl Profiles {
     }
 
     fn folder(&self) -> Result<&Path, Failure> {
-        let unset = || Failure::Usage("there is no place for profiles: HOME is not set".to_owned());
+        let unset = || Failure::usage("there is no place for profiles: HOME is not set".to_owned());
         self.folder.as_deref().ok_or_else(unset)
     }
 }

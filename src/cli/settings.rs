@@ -33,7 +33,7 @@ impl SettingArgs {
         let path = self.file.clone().or_else(|| environment.text(FILE_VARIABLE).map(PathBuf::from));
         let name = path.as_ref().map(|path| path.display().to_string());
         let read = path.as_deref().map(OperatorFile::read).transpose();
-        let read = read.map_err(|error| Failure::BadConfiguration(vec![error.to_string()]))?;
+        let read = read.map_err(|error| Failure::bad_configuration(&[error.to_string()]))?;
         let file = name.as_deref().zip(read.as_ref());
         let file = file.map(|(name, read)| File { name, text: &read.text, is_open_to_all: read.is_open_to_all });
         let sources = Sources { file, environment: environment.variables().clone(), flags: self.flags.clone() };

@@ -3,8 +3,12 @@
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
+use rustix::termios::tcgetwinsize;
+
+use super::environment::Environment;
 use super::failure::Failure;
 use super::keyboard::{Hidden, typed_line};
+use super::table::{Layout, RED, YELLOW, painted};
 use crate::domain::text::BYTE_ORDER_MARK;
 
 /// More than any password, token or list that is piped into a command.
@@ -20,13 +24,30 @@ pub(super) struct Terminal {
     input: Box<dyn Read + Send>,
     /// Whether the input is typed.
     is_typed: bool,
+    /// Whether errors are for programs.
+    is_for_programs: bool,
+    /// The number of columns that are seen at a time, if the output is seen by people.
+    width: Option<usize>,
+    /// Whether the output has colours, and whether errors have.
+    colours: [bool; 2],
 }
 
 impl Terminal {
-    /// The process's own.
-    pub(super) fn standard() -> Self {
-        let is_typed = io::stdin().is_terminal();
-        Self { output: Box::new(io::stdout()), errors: Box::new(io::stderr()), input: Box::new(io::stdin()), is_typed }
+    /// The process's own. Colours are for terminals that have them, and for people who want them (no-color.org).
+    pub(super) fn standard(environment: &Environment, is_for_programs: bool) -> Self {
+        let is_set = |name| environment.text(name).is_some_and(|text| !text.is_empty());
+        let has_colours = !is_set("NO_COLOR") && is_set("TERM") && environment.text("TERM") != Some("dumb");
+        let seen = [io::stdout().is_terminal(), io::stderr().is_terminal()];
+        let [is_seen, _] = seen;
+        Self {
+            output: Box::new(io::stdout()),
+            errors: Box::new(io::stderr()),
+            input: Box::new(io::stdin()),
+            is_typed: io::stdin().is_terminal(),
+            is_for_programs,
+            width: is_seen.then(|| width(environment)).flatten(),
+            colours: seen.map(|is_seen| is_seen && has_colours),
+        }
     }
 
     /// Any three, for a test.
@@ -36,7 +57,7 @@ impl Terminal {
         errors: Box<dyn Write + Send>,
         input: Box<dyn Read + Send>,
     ) -> Self {
-        Self { output, errors, input, is_typed: false }
+        Self { output, errors, input, is_typed: false, is_for_programs: false, width: None, colours: [false; 2] }
     }
 
     /// Prints a text and a line end. A closed pipe is no failure: `credentiald … | head` is fine.
@@ -54,14 +75,46 @@ impl Terminal {
 
     /// Prints to standard error. Ignores a failure, since there is no other place to report it.
     pub(super) fn complain(&mut self, text: &str) {
-        let _ = writeln!(self.errors, "{text}");
+        let [_, has_colours] = self.colours;
+        let begun = [("error:", RED), ("warning:", YELLOW)].into_iter().filter(|_| has_colours);
+        let begun = begun.map(|(word, colour)| (word, text.strip_prefix(word), colour));
+        let _ = match begun.into_iter().find(|(_, rest, _)| rest.is_some()) {
+            Some((word, Some(rest), colour)) => writeln!(self.errors, "{}{rest}", painted(word, colour)),
+            _ => writeln!(self.errors, "{text}"),
+        };
+    }
+
+    /// Prints why a command failed.
+    pub(super) fn report(&mut self, failure: &Failure) {
+        let message = failure.to_string();
+        if self.is_for_programs {
+            let _ = writeln!(self.errors, "{}", failure.to_json());
+        } else if !message.is_empty() {
+            self.complain(&message);
+        }
     }
 
     /// Prints the output of the argument parser: a mistake, or the requested help.
     pub(super) fn answer(&mut self, answer: &clap::Error) -> ExitCode {
-        let stream = if answer.use_stderr() { &mut self.errors } else { &mut self.output };
-        let _ = write!(stream, "{}", answer.render()).and_then(|()| stream.flush());
+        let text = answer.render();
+        if self.is_for_programs && answer.use_stderr() {
+            let text = text.to_string();
+            let failure = Failure::usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end());
+            self.report(&failure);
+            return failure.exit_code();
+        }
+        let [of_output, of_errors] = self.colours;
+        let (stream, has_colours) =
+            if answer.use_stderr() { (&mut self.errors, of_errors) } else { (&mut self.output, of_output) };
+        let written = if has_colours { write!(stream, "{}", text.ansi()) } else { write!(stream, "{text}") };
+        let _ = written.and_then(|()| stream.flush());
         ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2))
+    }
+
+    /// How tables are laid out: by the width, unless everything is asked for.
+    pub(super) fn layout(&self, is_wide: bool) -> Layout {
+        let [has_colours, _] = self.colours;
+        Layout { width: self.width.filter(|_| !is_wide), has_colours }
     }
 
     /// Reads a secret. If it is typed, asks for it and does not show it; otherwise reads standard input to its end, if that
@@ -104,7 +157,7 @@ impl Terminal {
             _ => {
                 let wanted =
                     if has_old { "two lines, the old and the new password" } else { "one line, the new password" };
-                Err(Failure::Usage(format!("standard input must hold {wanted}; it holds {} lines", lines.len())))
+                Err(Failure::usage(format!("standard input must hold {wanted}; it holds {} lines", lines.len())))
             }
         }
     }
@@ -143,13 +196,21 @@ impl Terminal {
     }
 }
 
+/// The width of the terminal that standard output is.
+fn width(environment: &Environment) -> Option<usize> {
+    let set = environment.text("COLUMNS").and_then(|text| text.parse().ok());
+    let real = || tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    set.or_else(real).filter(|width| *width > 0)
+}
+
 fn no_terminal(flags: &str) -> Failure {
-    Failure::Usage(format!("standard input is no terminal to ask at: use {flags}"))
+    Failure::usage(format!("standard input is no terminal to ask at: use {flags}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::failure::Kind;
 
     #[test]
     fn a_change_has_the_old_and_the_new_password_on_a_line_each() {
@@ -159,7 +220,7 @@ mod tests {
         assert_eq!(change(b" o ld\nnew\r\n", true).unwrap(), (" o ld".to_owned(), "new".to_owned()));
         assert_eq!(change(b"new", false).unwrap(), (String::new(), "new".to_owned()));
         for (input, has_old) in [(&b"new\n"[..], true), (b"old\nnew\n\n", true), (b"old\nnew\n", false)] {
-            assert!(matches!(change(input, has_old), Err(Failure::Usage(_))), "{input:?}");
+            assert!(change(input, has_old).is_err_and(|failure| failure.kind() == Kind::Usage), "{input:?}");
         }
     }
 

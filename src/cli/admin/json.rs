@@ -1,16 +1,12 @@
-//! A response as JSON: the names of the proto files, RFC 3339 times, and absent fields omitted.
+//! A response as JSON: the names of the proto files, the words of flags for enumerations, RFC 3339 times, and absent fields
+//! omitted.
 
 use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, ReflectMessage, Value};
 use prost_types::Timestamp;
 use serde_json::{Map, Value as Json};
 
-use super::schema::is_secret;
+use super::schema::{is_secret, word};
 use crate::domain::text::stands_for_itself;
-
-/// The text of a response.
-pub(super) fn text(response: &DynamicMessage) -> String {
-    format!("{:#}", object(response))
-}
 
 /// A message on one line. Characters that are not simply displayed are escaped in the values, and do not occur between them.
 pub(in crate::cli) fn line(message: &DynamicMessage) -> String {
@@ -37,7 +33,8 @@ pub(super) fn is_silent(message: &DynamicMessage, field: &FieldDescriptor) -> bo
     can_be_absent && !message.has_field(field)
 }
 
-fn object(message: &DynamicMessage) -> Json {
+/// A message as JSON.
+pub(in crate::cli) fn object(message: &DynamicMessage) -> Json {
     let descriptor = message.descriptor();
     let spoken = descriptor.fields().filter(|field| !is_silent(message, field));
     spoken.map(|field| (field.name().to_owned(), value(&message.get_field(&field), &field.kind()))).collect()
@@ -63,10 +60,10 @@ fn value(value: &Value, kind: &Kind) -> Json {
     }
 }
 
-/// The name of an enumeration's value, or its number if only a newer service has a name for it.
+/// The word for an enumeration's value, as in flags and tables, or its number if only a newer service has a name for it.
 fn name_of(number: i32, choices: Option<&EnumDescriptor>) -> Json {
     let known = choices.and_then(|choices| choices.get_value(number));
-    known.map_or(Json::from(number), |known| Json::from(known.name()))
+    known.map_or(Json::from(number), |known| Json::from(word(&known)))
 }
 
 fn key_of(key: &MapKey) -> String {

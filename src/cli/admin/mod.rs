@@ -6,6 +6,7 @@
 mod argument;
 mod call;
 pub(super) mod json;
+mod names;
 pub(super) mod refusal;
 mod request;
 mod schema;
@@ -20,7 +21,9 @@ use prost_reflect::MethodDescriptor;
 use super::caller::CallerArgs;
 use super::environment::Environment;
 use super::failure::Failure;
+use super::output::{self, Format, OutputArgs};
 use super::terminal::Terminal;
+use crate::domain::text::printable;
 use argument::Argument;
 use call::Client;
 use schema::Schema;
@@ -42,7 +45,8 @@ Examples:
 #[derive(Debug)]
 pub(super) struct AdminArgs {
     caller: CallerArgs,
-    json: bool,
+    output: OutputArgs,
+    is_wide: bool,
     limit: Option<u32>,
     method: MethodDescriptor,
     matches: ArgMatches,
@@ -54,14 +58,21 @@ pub(super) async fn run(args: &AdminArgs, environment: &Environment, terminal: &
     let (channel, authorization) = service.connect().await?;
     let client = Client::new(channel, authorization, &args.method)?;
     let response = client.call(request, args.limit).await?;
-    terminal.print(&if args.json { json::text(&response) } else { table::text(&response) })
+    match args.output.format() {
+        Format::Table => terminal.print(&table::text(&response, terminal.layout(args.is_wide))),
+        Format::Json => terminal.print(&format!("{:#}", json::object(&response))),
+        Format::Yaml => terminal.print(&output::yaml(&json::object(&response))),
+        Format::Name => names::of(&response).iter().try_for_each(|name| terminal.print(&printable(name))),
+    }
 }
 
 impl Args for AdminArgs {
     fn augment_args(command: Command) -> Command {
         let schema = Schema::load();
-        let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON instead of a table");
-        let options = CallerArgs::flags().chain([json]);
+        let wide = Arg::new("wide").long("wide").action(ArgAction::SetTrue);
+        let wide = wide.help("Show every column and value in full, whatever the width of the terminal");
+        let output = OutputArgs::augment_args(Command::new("output"));
+        let options = CallerArgs::flags().chain(output.get_arguments().cloned()).chain([wide]);
         command
             .about("Administer a running service: tenants, subjects, policies, access tokens")
             .after_help(EXAMPLES)
@@ -82,7 +93,8 @@ impl FromArgMatches for AdminArgs {
         let method = Schema::load().methods().find(|method| schema::kebab(method.name()) == name);
         Ok(Self {
             caller: CallerArgs::from_arg_matches(matches)?,
-            json: matches.get_flag("json"),
+            output: OutputArgs::from_arg_matches(matches)?,
+            is_wide: matches.get_flag("wide"),
             limit: matches.try_get_one("limit").ok().flatten().copied(),
             method: method.ok_or_else(|| clap::Error::new(ErrorKind::InvalidSubcommand))?,
             matches: matches.clone(),

@@ -2,10 +2,11 @@
 
 use std::error::Error;
 
+use serde_json::{Value as Json, json};
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic_types::{FieldViolation, PreconditionViolation, StatusExt};
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, Kind};
 use crate::cli::tls::advice;
 use crate::domain::text::printable;
 use crate::edge::Reason;
@@ -13,21 +14,21 @@ use crate::service::error::with_causes;
 
 /// The failure of a command whose call was answered so.
 pub(in crate::cli) fn failure(status: &Status) -> Failure {
-    let text = text(status);
-    match reason(status) {
-        Some(reason) => failure_of(reason)(text),
+    let kind = match reason(status) {
+        Some(reason) => kind_of(reason),
         // A service newer than this program.
-        None if is_answer(status) && is_passing(status.code()) => Failure::NotNow(text),
+        None if is_answer(status) && is_passing(status.code()) => Kind::NotNow,
         // Errors of the connection that stay have advice.
-        None if is_of_connection(status) && advice(status).is_none() => Failure::NotNow(text),
-        None => Failure::Failed(text),
-    }
+        None if is_of_connection(status) && advice(status).is_none() => Kind::NotNow,
+        None => Kind::Failed,
+    };
+    Failure::of(kind, text(status)).with_details(details(status))
 }
 
 /// What kind of failure a reason is. A new reason does not compile until this is decided.
-const fn failure_of(reason: Reason) -> fn(String) -> Failure {
+const fn kind_of(reason: Reason) -> Kind {
     match reason {
-        Reason::OldPasswordIncorrect => Failure::WrongPassword,
+        Reason::OldPasswordIncorrect => Kind::WrongPassword,
         Reason::PasswordTooYoung
         | Reason::TooManyAttempts
         | Reason::Overloaded
@@ -35,7 +36,7 @@ const fn failure_of(reason: Reason) -> fn(String) -> Failure {
         | Reason::HookUnavailable
         | Reason::OutcomeUnknown
         | Reason::DeadlineTooShort
-        | Reason::DeadlineExceeded => Failure::NotNow,
+        | Reason::DeadlineExceeded => Kind::NotNow,
         Reason::InvalidField
         | Reason::PasswordPolicyViolation
         | Reason::PasswordReused
@@ -61,7 +62,7 @@ const fn failure_of(reason: Reason) -> fn(String) -> Failure {
         | Reason::MessageTooLarge
         | Reason::UnsupportedCompression
         | Reason::UnknownMethod
-        | Reason::Internal => Failure::Failed,
+        | Reason::Internal => Kind::Failed,
     }
 }
 
@@ -107,6 +108,29 @@ pub(in crate::cli) fn text(status: &Status) -> String {
     lines.iter().map(|line| printable(line)).collect::<Vec<_>>().join("\n  ")
 }
 
+/// The same for programs.
+fn details(status: &Status) -> Json {
+    let details = status.get_error_details();
+    let fields = details.bad_request().into_iter().flat_map(|bad| &bad.field_violations);
+    let field = |field: &FieldViolation| json!({ "field": field.field, "description": field.description, "reason": field.reason });
+    let fields: Vec<_> = fields.map(field).collect();
+    let conditions = details.precondition_failure().into_iter().flat_map(|failure| &failure.violations);
+    let condition =
+        |unmet: &PreconditionViolation| json!({ "subject": unmet.subject, "description": unmet.description });
+    let conditions: Vec<_> = conditions.map(condition).collect();
+    let parts = [
+        ("message", Some(message(status).into())),
+        ("reason", details.error_info().map(|info| info.reason.clone().into())),
+        ("fields", Some(fields).filter(|fields| !fields.is_empty()).map(Json::from)),
+        ("conditions", Some(conditions).filter(|conditions| !conditions.is_empty()).map(Json::from)),
+        ("retry_after_seconds", details.retry_info().and_then(|retry| Some(retry.retry_delay?.as_secs_f64().into()))),
+        ("request_id", request_id(status).map(Json::from)),
+        ("hint", advice(status).map(Json::from)),
+    ];
+    let parts = parts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Json::Object(parts.collect())
+}
+
 fn message(status: &Status) -> String {
     let message = match status.message() {
         "" => status.code().description().to_owned(),
@@ -125,7 +149,7 @@ fn request_id(status: &Status) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use tonic::Code;
-    use tonic_types::{ErrorDetails, FieldViolation};
+    use tonic_types::ErrorDetails;
 
     use super::*;
     use crate::edge::Retry;
@@ -141,6 +165,18 @@ mod tests {
         let expected = "invalid fields\n  reason: INVALID_FIELD\n  domain_name: is required\n  \
                         region: bad\\n\\u{1b}[2J\n  request id: REQUEST-1";
         assert_eq!(text(&status), expected);
+        let fields = json!([
+            { "field": "domain_name", "description": "is required", "reason": "" },
+            { "field": "region", "description": "bad\n\u{1b}[2J", "reason": "" },
+        ]);
+        let error = json!({
+            "message": "invalid fields",
+            "reason": "INVALID_FIELD",
+            "fields": fields,
+            "request_id": "REQUEST-1",
+            "exit_status": 1,
+        });
+        assert_eq!(failure(&status).to_json(), json!({ "error": error }));
     }
 
     #[test]
@@ -161,7 +197,7 @@ mod tests {
             (Code::Unavailable, ""),
             (Code::Cancelled, ""),
         ] {
-            assert!(matches!(failure(&status(code, reason)), Failure::NotNow(_)), "{code:?} {reason}");
+            assert!(failure(&status(code, reason)).kind() == Kind::NotNow, "{code:?} {reason}");
         }
         for (code, reason) in [
             (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
@@ -170,16 +206,16 @@ mod tests {
             (Code::InvalidArgument, "INVALID_FIELD"),
             (Code::FailedPrecondition, "A_NEW_REASON"),
         ] {
-            assert!(matches!(failure(&status(code, reason)), Failure::Failed(_)), "{code:?} {reason}");
+            assert!(failure(&status(code, reason)).kind() == Kind::Failed, "{code:?} {reason}");
         }
         let wrong = failure(&status(Code::InvalidArgument, "OLD_PASSWORD_INCORRECT"));
-        assert!(matches!(wrong, Failure::WrongPassword(_)));
+        assert_eq!(wrong.kind(), Kind::WrongPassword);
     }
 
     #[test]
     fn what_may_be_sent_again_as_it_is_may_pass() {
         for reason in Reason::ALL.iter().filter(|reason| reason.retry() == Retry::Later) {
-            assert!(matches!(failure_of(*reason)(String::new()), Failure::NotNow(_)), "{}", reason.name());
+            assert_eq!(kind_of(*reason), Kind::NotNow, "{}", reason.name());
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use prost::Message;
-use prost_reflect::DynamicMessage;
+use prost_reflect::{DescriptorPool, DynamicMessage};
 use prost_types::Timestamp;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
@@ -16,12 +16,16 @@ use tonic::{Response, Status};
 
 use super::call::DynamicCodec;
 use super::*;
+use crate::cli::failure::Kind;
+use crate::cli::table::Layout;
 use crate::config::{ADDRESS_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE};
 use crate::domain::action::{ADMIN_SERVICE, Action};
+use crate::grpc::generated::DESCRIPTORS;
 use crate::grpc::generated::credential::admin::v1::create_iam_user_request::FirstPassword;
 use crate::grpc::generated::credential::admin::v1::{
-    CreateIamUserRequest, CreateIamUserResponse, DescribeHashPostureRequest, DescribeHashPostureResponse, HashGroup,
-    IamUser, ListTenantsRequest, ListTenantsResponse, Tenant,
+    CreateIamUserRequest, CreateIamUserResponse, CredentialState, DescribeHashPostureRequest,
+    DescribeHashPostureResponse, HashGroup, IamUser, ListRamUsersResponse, ListTenantsRequest, ListTenantsResponse,
+    RamUser, Tenant,
 };
 
 #[test]
@@ -162,7 +166,7 @@ async fn a_refusal_and_a_missing_token_are_failures() {
     let args = parse(&["list-tenants"]).unwrap();
     let mut terminal = Terminal::of(Box::new(io::sink()), Box::new(io::sink()), Box::new(io::empty()));
     let missing = run(&args, &Environment::of(std::iter::empty()), &mut terminal).await.unwrap_err();
-    assert!(matches!(&missing, Failure::Usage(message) if message.contains(TOKEN_VARIABLE)), "{missing}");
+    assert!(missing.kind() == Kind::Usage && missing.message().contains(TOKEN_VARIABLE), "{missing}");
 }
 
 #[tokio::test]
@@ -273,4 +277,42 @@ impl Service<http::Request<Body>> for AnyRpc {
             Ok(Grpc::new(codec).unary(service, request).await)
         })
     }
+}
+
+/// Two users, one of whom has no password.
+fn users() -> DynamicMessage {
+    let user = |name: &str, credential| RamUser {
+        user_name: name.to_owned(),
+        subject_id: "6f9619ff-8b86-4011-b42d-00c04fc964ff".to_owned(),
+        credential,
+        create_time: Some(Timestamp { seconds: 1_767_225_600, nanos: 123_456_789 }),
+    };
+    let credential = CredentialState { version: 3, ..Default::default() };
+    let ram_users = vec![user("alice", Some(credential)), user("bob", None)];
+    let response = ListRamUsersResponse { ram_users, next_page_token: String::new() };
+    let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
+    let descriptor = pool.get_message_by_name("credential.admin.v1.ListRamUsersResponse").unwrap();
+    DynamicMessage::decode(descriptor, response.encode_to_vec().as_slice()).unwrap()
+}
+
+#[test]
+fn a_table_fits_the_terminal() {
+    let users = users();
+    let full = table::text(&users, Layout::default());
+    assert!(full.contains("6f9619ff-8b86-4011-b42d-00c04fc964ff") && full.contains("T00:00:00.123456789Z"), "{full}");
+    for width in [30, 50, 80, 120] {
+        let narrow = table::text(&users, Layout { width: Some(width), has_colours: false });
+        assert!(narrow.lines().all(|line| line.chars().count() <= width), "{width}: {narrow}");
+        assert!(narrow.starts_with("USER NAME  ") && narrow.contains("\nalice "), "{narrow}");
+        assert!(narrow.ends_with("--wide shows more"), "{narrow}");
+        // No password was ever changed.
+        assert!(!narrow.contains("CHANGE TIME") && !narrow.contains("6f9619ff-8b86"), "{narrow}");
+    }
+    let wide = table::text(&users, Layout { width: Some(200), has_colours: true });
+    assert!(wide.starts_with("\u{1b}[1mUSER NAME") && wide.contains("00.123456789Z"), "{wide}");
+}
+
+#[test]
+fn a_response_has_names() {
+    assert_eq!(names::of(&users()), ["alice", "bob"]);
 }

@@ -12,6 +12,7 @@ use crate::cli::admin::{json, refusal};
 use crate::cli::caller::CallerArgs;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
+use crate::cli::output::{self, Format, OutputArgs};
 use crate::cli::terminal::Terminal;
 use crate::domain::text::printable;
 use crate::grpc::generated::DESCRIPTORS;
@@ -20,7 +21,7 @@ use wire::admin_service_client::AdminServiceClient;
 
 /// List audit events, the oldest first.
 ///
-/// Calls a running service. Each event is a line: time, outcome, caller, action, resource, the reason of the error or
+/// Calls a running service. Each event is a line, with `--output json` too; with `--output yaml` a document: time, outcome, caller, action, resource, the reason of the error or
 /// `-`, and the request id. An event that represents more refusals than one ends with their number.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald audit list --outcome denied --since 2026-11-01T00:00:00Z --json")]
@@ -70,9 +71,8 @@ struct FilterArgs {
     /// Outcome: done, changed, imported, taken-over, denied, throttled, wrong-password or undecided.
     #[arg(long, value_name = "OUTCOME")]
     outcome: Option<String>,
-    /// Print each event as a JSON object on a line.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 impl FilterArgs {
@@ -95,18 +95,18 @@ pub(super) async fn list(args: &ListArgs, environment: &Environment, terminal: &
         max_events: args.limit.unwrap_or_default(),
         ..args.filter.request()
     };
-    print(request, args.filter.json, &args.caller, environment, terminal).await
+    print(request, args.filter.output.format(), &args.caller, environment, terminal).await
 }
 
 pub(super) async fn tail(args: &TailArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     let cursor = args.cursor.clone().unwrap_or_default();
     let request = wire::ListAuditEventsRequest { cursor, follow: true, ..args.filter.request() };
-    print(request, args.filter.json, &args.caller, environment, terminal).await
+    print(request, args.filter.output.format(), &args.caller, environment, terminal).await
 }
 
 async fn print(
     request: wire::ListAuditEventsRequest,
-    as_json: bool,
+    format: Format,
     caller: &CallerArgs,
     environment: &Environment,
     terminal: &mut Terminal,
@@ -117,15 +117,19 @@ async fn print(
     authorization.apply(&mut request);
     let replies = AdminServiceClient::new(channel).list_audit_events(request).await;
     let mut replies = replies.map_err(|status| refusal::failure(&status))?.into_inner();
-    let descriptor = as_json.then(event_descriptor).transpose()?;
+    let descriptor = event_descriptor()?;
     loop {
         match replies.message().await {
             Ok(Some(reply)) => {
                 cursor = reply.cursor;
                 if let Some(event) = reply.event {
-                    terminal.print(&match &descriptor {
-                        Some(descriptor) => json_of(&event, descriptor)?,
-                        None => line_of(&event),
+                    terminal.print(&match format {
+                        Format::Table => line_of(&event),
+                        Format::Json => json::line(&message_of(&event, &descriptor)?),
+                        Format::Yaml => {
+                            format!("---\n{}", output::yaml(&json::object(&message_of(&event, &descriptor)?)))
+                        }
+                        Format::Name => printable(&event.id),
                     })?;
                 }
             }
@@ -156,9 +160,8 @@ fn event_descriptor() -> Result<MessageDescriptor, Failure> {
     descriptor.ok_or_else(|| Failure::failed("the descriptors lack the audit event"))
 }
 
-fn json_of(event: &wire::AuditEvent, descriptor: &MessageDescriptor) -> Result<String, Failure> {
-    let message = DynamicMessage::decode(descriptor.clone(), event.encode_to_vec().as_slice());
-    Ok(json::line(&message.map_err(Failure::failed)?))
+fn message_of(event: &wire::AuditEvent, descriptor: &MessageDescriptor) -> Result<DynamicMessage, Failure> {
+    DynamicMessage::decode(descriptor.clone(), event.encode_to_vec().as_slice()).map_err(Failure::failed)
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -178,7 +181,7 @@ mod tests {
             repeats: 2,
             ..wire::AuditEvent::default()
         };
-        let (line, json) = (line_of(&event), json_of(&event, &event_descriptor().unwrap()).unwrap());
+        let (line, json) = (line_of(&event), json::line(&message_of(&event, &event_descriptor().unwrap()).unwrap()));
         assert!(line.ends_with(" x3"), "{line}");
         for shown in [&line, &json] {
             assert_eq!(printable(shown), **shown, "{shown:?}");

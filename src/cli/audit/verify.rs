@@ -180,10 +180,8 @@ impl<F: Fn(&[u8], &Seal) -> SealVerdict> Walk<F> {
 
 fn check_file(path: &Path, seals: &Seals<'_>, earlier: Option<End>) -> Result<Report, Failure> {
     let file = File::open(path).map_err(|error| Failure::caused(format!("can't open {}", path.display()), &error))?;
-    check_lines(BufReader::new(file), seals, earlier).map_err(|failure| match failure {
-        Failure::Failed(text) => Failure::Failed(format!("{}: {text}", path.display())),
-        failure => failure,
-    })
+    let checked = check_lines(BufReader::new(file), seals, earlier);
+    checked.map_err(|failure| Failure::of(failure.kind(), format!("{}: {}", path.display(), failure.message())))
 }
 
 fn check_lines(mut input: impl BufRead, seals: &Seals<'_>, earlier: Option<End>) -> Result<Report, Failure> {

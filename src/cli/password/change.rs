@@ -16,6 +16,7 @@ use crate::cli::admin::refusal;
 use crate::cli::caller::Authorization;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
+use crate::cli::output::{self, Format, OutputArgs};
 use crate::cli::terminal::Terminal;
 use crate::edge::Reason;
 use crate::grpc::generated::credential::v1 as wire;
@@ -48,9 +49,8 @@ pub(in crate::cli) struct ChangeArgs {
     /// Read the old password and the new one from standard input, each on a line. For a mail domain only the new one.
     #[arg(long)]
     password_stdin: bool,
-    /// Print the result as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     connection: ConnectionArgs,
 }
@@ -89,10 +89,11 @@ pub(in crate::cli) async fn run(
     let settled = async { Ok(settled(send, pauses).await) };
     let settled = args.connection.in_time(settled).await.map_err(|late| late.with_line(PERHAPS))?;
     let version = settled.map_err(|status| refusal::failure(&status))?;
-    terminal.print(&if args.json {
-        format!("{:#}", json!({ "version": version }))
-    } else {
-        format!("the password was changed: its version is {version}")
+    terminal.print(&match args.output.format() {
+        Format::Table => format!("the password was changed: its version is {version}"),
+        Format::Json => format!("{:#}", json!({ "version": version })),
+        Format::Yaml => output::yaml(&json!({ "version": version })),
+        Format::Name => version.to_string(),
     })
 }
 

@@ -37,7 +37,7 @@ impl ConnectionArgs {
 
     /// Waits for an answer no longer than it may take.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let late = |_| Failure::NotNow(format!("there was no answer within {} seconds", self.within));
+        let late = |_| Failure::not_now(format!("there was no answer within {} seconds", self.within));
         tokio::time::timeout(self.within(), answer).await.map_err(late)?
     }
 }

@@ -10,7 +10,8 @@ use super::relying::RelyingArgs;
 use super::subject::SubjectArgs;
 use crate::cli::admin::refusal;
 use crate::cli::environment::Environment;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, Kind};
+use crate::cli::output::{self, Format, OutputArgs};
 use crate::cli::terminal::{PASSWORD_FLAG, Terminal};
 use crate::grpc::generated::credential::v1 as wire;
 use wire::VerifyPasswordResult;
@@ -36,9 +37,8 @@ pub(in crate::cli) struct VerifyArgs {
     /// each origin apart.
     #[arg(long, value_name = "TEXT", conflicts_with = "protocol")]
     origin: Option<String>,
-    /// Print the result as JSON.
-    #[arg(long, conflicts_with = "protocol")]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     connection: ConnectionArgs,
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub(in crate::cli) async fn run(
     }
     let subject = args.subject.name();
     let subject =
-        subject.ok_or_else(|| Failure::Usage("whose password? Name a subject, as in --ram-user alice".to_owned()))?;
+        subject.ok_or_else(|| Failure::usage("whose password? Name a subject, as in --ram-user alice".to_owned()))?;
     let service = args.connection.caller.service(environment)?;
     let request = wire::VerifyPasswordRequest {
         subject: Some(subject),
@@ -66,13 +66,15 @@ pub(in crate::cli) async fn run(
     let request = authorization.request(request, args.connection.within());
     let answer = async { ask(channel, request).await.map_err(|status| refusal::failure(&status)) };
     let result = args.connection.in_time(answer).await?;
-    if args.json {
-        terminal.print(&format!("{:#}", json!({ "result": result.as_str_name() })))?;
+    let word = result.as_str_name().to_ascii_lowercase().replace('_', "-");
+    let outcome = accepted(result);
+    match args.output.format() {
+        Format::Table => return terminal.print(outcome?),
+        Format::Json => terminal.print(&format!("{:#}", json!({ "result": word })))?,
+        Format::Yaml => terminal.print(&output::yaml(&json!({ "result": word })))?,
+        Format::Name => terminal.print(&word)?,
     }
-    match accepted(result) {
-        Ok(text) if !args.json => terminal.print(text),
-        outcome => outcome.map(drop),
-    }
+    outcome.map(drop)
 }
 
 pub(super) async fn ask(
@@ -84,7 +86,7 @@ pub(super) async fn ask(
 
 /// What a result means.
 pub(super) fn accepted(result: VerifyPasswordResult) -> Result<&'static str, Failure> {
-    let to_change = |text: &str| Err(Failure::PasswordToChange(text.to_owned()));
+    let to_change = |text: &str| Err(Failure::of(Kind::PasswordToChange, text));
     match result {
         VerifyPasswordResult::MatchedCurrent => Ok("the password is right"),
         VerifyPasswordResult::MatchedPrevious => Ok("the password is the previous one, which is still valid"),
@@ -93,7 +95,7 @@ pub(super) fn accepted(result: VerifyPasswordResult) -> Result<&'static str, Fai
             to_change("the password is right, but has expired: an administrator has to reset it")
         }
         VerifyPasswordResult::NotMatched => {
-            Err(Failure::WrongPassword("the password is wrong, or there is no such subject".to_owned()))
+            Err(Failure::wrong_password("the password is wrong, or there is no such subject".to_owned()))
         }
         VerifyPasswordResult::Unspecified => Err(Failure::failed("the service answered with no result that is known")),
     }

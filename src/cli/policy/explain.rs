@@ -50,13 +50,13 @@ fn tag(text: &str) -> Result<(String, String), String> {
 
 pub(super) fn run(args: &ExplainArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     let tags = args.tag.iter().cloned().collect();
-    let resource = resource(&args.resource, args.state.as_deref(), tags).map_err(Failure::Usage)?;
+    let resource = resource(&args.resource, args.state.as_deref(), tags).map_err(Failure::usage)?;
     let authorizer = authorizer(&args.settings, environment)?;
     let mut answers = Vec::new();
     for caller in &args.caller {
         let question = |action| Question { caller: caller.clone(), action, resource: resource.clone() };
         if let Some(action) = args.action {
-            answers.push(question(action).ask(&authorizer).map_err(Failure::Usage)?);
+            answers.push(question(action).ask(&authorizer).map_err(Failure::usage)?);
         } else {
             let applicable = Action::ALL.iter().filter(|action| authorizer.applies(**action, &resource));
             answers.extend(applicable.filter_map(|action| question(*action).ask(&authorizer).ok()));

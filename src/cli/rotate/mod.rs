@@ -119,17 +119,17 @@ struct EndingArgs {
 
 pub(super) async fn run(args: &RotateArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     if let Some(problem) = args.selection.problem() {
-        return Err(Failure::Usage(problem.to_owned()));
+        return Err(Failure::usage(problem.to_owned()));
     }
     if args.overlap_seconds.is_some() && !args.selection.kinds().iter().all(|kind| kind.has_overlaps()) {
         let problem = "only mail domains and accounts of instances have overlaps: leave out --overlap-seconds";
-        return Err(Failure::Usage(problem.to_owned()));
+        return Err(Failure::usage(problem.to_owned()));
     }
     match &args.state {
         Some(path) if args.ending.end_overlaps => {
             let state = State::open(path)?;
             let Some((_, wanted)) = state.run() else {
-                return Err(Failure::Usage(format!("{} holds no run", path.display())));
+                return Err(Failure::usage(format!("{} holds no run", path.display())));
             };
             let calls = args.calls(wanted.selection.tenant(), environment).await?;
             let [unused_for, wait] =
@@ -178,7 +178,7 @@ impl RotateArgs {
         terminal: &mut Terminal,
     ) -> Result<(), Failure> {
         let name = self.destination.name()?.ok_or_else(|| {
-            Failure::Usage("say where the passwords go: --file, --stdout, --vault or --manifest".to_owned())
+            Failure::usage("say where the passwords go: --file, --stdout, --vault or --manifest".to_owned())
         })?;
         let wanted =
             Wanted { selection: self.selection.clone(), destination: name, overlap_seconds: self.overlap_seconds };
@@ -187,7 +187,7 @@ impl RotateArgs {
         let continues = state.run().is_some() && !(is_complete && self.again);
         if continues {
             if state.run().is_some_and(|(_, of)| *of != wanted) {
-                return Err(Failure::Usage(
+                return Err(Failure::usage(
                     "the state file is of a run with other arguments: finish that one, or name another file".to_owned(),
                 ));
             }

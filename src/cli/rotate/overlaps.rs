@@ -131,7 +131,9 @@ impl Tally {
             return Err(Failure::failed("not every overlap could be ended"));
         }
         if in_use > 0 {
-            return Err(Failure::NotNow("old passwords are still in use: run the same command again later".to_owned()));
+            return Err(Failure::not_now(
+                "old passwords are still in use: run the same command again later".to_owned(),
+            ));
         }
         Ok(())
     }

@@ -73,7 +73,7 @@ impl State {
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
         let file = file.map_err(|error| Failure::caused(format!("can't open {}", path.display()), &error))?;
-        file.try_lock().map_err(|_| Failure::NotNow(format!("{} is used by another run", path.display())))?;
+        file.try_lock().map_err(|_| Failure::not_now(format!("{} is used by another run", path.display())))?;
         let mut state = Self {
             file,
             path: path.to_owned(),
@@ -115,7 +115,7 @@ impl State {
     }
 
     fn foreign(&self) -> Failure {
-        Failure::Usage(format!("{} is not the state of a rotation", self.path.display()))
+        Failure::usage(format!("{} is not the state of a rotation", self.path.display()))
     }
 
     fn take(&mut self, line: Line) {
@@ -247,7 +247,10 @@ mod tests {
 
         for foreign in ["{\"name\":\"a\"}\n", "no line end", "{\"name\""] {
             std::fs::write(&path, foreign).unwrap();
-            assert!(matches!(State::open(&path), Err(Failure::Usage(_))), "{foreign}");
+            assert!(
+                State::open(&path).is_err_and(|failure| failure.kind() == crate::cli::failure::Kind::Usage),
+                "{foreign}"
+            );
             assert_eq!(std::fs::read_to_string(&path).unwrap(), foreign);
         }
     }

@@ -110,6 +110,33 @@ async fn an_operator_sets_up_a_tenant_and_its_root_does_the_rest() {
     assert_eq!(listed["ram_users"][0]["user_name"], "alice");
     assert_eq!(listed["ram_users"][0]["credential"]["version"], 1);
 
+    let listed = root.run(&["list-ram-users", "--output", "yaml"], "").printed();
+    assert!(listed.starts_with("ram_users:\n  - user_name: alice\n"), "{listed}");
+    assert_eq!(root.run(&["list-ram-users", "--output", "name"], "").printed(), "alice\n");
+    // States are written as the flags for them.
+    assert_eq!(
+        root.json(&["describe-mail-domain", "--domain-name", "example.com"], "")["mail_domain"]["status"],
+        "verified"
+    );
+    // Errors are for programs, too: those of the service, of the arguments, and of the connection.
+    let error = |arguments: &[&str]| {
+        let outcome = root.run(&[arguments, &["--json"]].concat(), "");
+        let error: Value = serde_json::from_str(&outcome.stderr).unwrap();
+        assert_eq!(
+            (error["error"]["exit_status"].as_i64(), outcome.stdout.as_str()),
+            (outcome.status.map(i64::from), "")
+        );
+        error["error"].clone()
+    };
+    let unknown = error(&["describe-ram-user", "--user-name", "bob"]);
+    assert_eq!(unknown["reason"], "USER_NOT_FOUND");
+    assert!(unknown["request_id"].is_string(), "{unknown}");
+    let invalid = error(&["create-ram-user", "--user-name", "b b"]);
+    assert_eq!(invalid["fields"][0]["field"], "user_name");
+    assert!(error(&["create-ram-user", "--usr-name", "b"])["message"].as_str().unwrap().contains("--usr-name"));
+    let away = error(&["list-ram-users", "--address", "127.0.0.1:1"]);
+    assert_eq!(away["exit_status"], 75);
+
     // A reset, and a token that is no longer one.
     let reset = root.json(&["reset-password", "--ram-user", "alice", "--generate-password"], "");
     assert_eq!(reset["version"], 2);

@@ -70,7 +70,7 @@ async fn each_kind_of_password_is_verified_and_changed() {
     }
     let printed = relay.run(&["verify", "--ram-user", "alice", "--password-stdin", "--json"], "no");
     assert_eq!(printed.status, Some(3));
-    assert_eq!(serde_json::from_str::<Value>(&printed.stdout).unwrap(), json!({ "result": "NOT_MATCHED" }));
+    assert_eq!(serde_json::from_str::<Value>(&printed.stdout).unwrap(), json!({ "result": "not-matched" }));
     let stale =
         alice.run(&["change", "--password-stdin", "--expected-version", "1"], "second password\nthird password");
     assert_eq!(stale.status, Some(1));

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{RelyingArgs, SignIn, Verifier, read};
 use crate::cli::environment::Environment;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, Kind};
 use crate::cli::password::ConnectionArgs;
 
 /// The address of the client, in the environment of UCSPI and of Dovecot.
@@ -27,12 +27,12 @@ pub(super) async fn run(
         Ok(()) => return Ok(()),
         Err(failed) => failed,
     };
-    Err(match failed {
-        Failure::Usage(_) => failed,
+    Err(match failed.kind() {
+        Kind::Usage => failed,
         // A wrong password is an everyday thing, and what is printed becomes an error in the caller's log.
-        Failure::WrongPassword(_) => Failure::WithStatus(WRONG, None),
-        Failure::PasswordToChange(message) => Failure::WithStatus(WRONG, Some(message)),
-        other => Failure::WithStatus(TEMPORARY, Some(other.to_string())),
+        Kind::WrongPassword => Failure::of(Kind::WithStatus(WRONG), ""),
+        Kind::PasswordToChange => Failure::of(Kind::WithStatus(WRONG), failed.message()),
+        _ => Failure::of(Kind::WithStatus(TEMPORARY), &failed),
     })
 }
 
@@ -40,20 +40,20 @@ pub(super) async fn run(
 async fn verify(args: &RelyingArgs, connection: &ConnectionArgs, environment: &Environment) -> Result<String, Failure> {
     let names = args.names()?;
     if environment.text(LOOK_UP_VARIABLE).is_some() {
-        return Err(Failure::Usage("users can't be looked up here: only their passwords are verified".to_owned()));
+        return Err(Failure::usage("users can't be looked up here: only their passwords are verified".to_owned()));
     }
     let input = File::open("/dev/fd/3")
-        .map_err(|error| Failure::Usage(format!("descriptor 3 must hold a user name and a password: {error}")))?;
+        .map_err(|error| Failure::usage(format!("descriptor 3 must hold a user name and a password: {error}")))?;
     let input = read(input, "descriptor 3").await?;
     let mut parts = input.split(|byte| *byte == 0);
     // The last part is not ended.
     let (Some(user), Some(password), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(Failure::Usage(
+        return Err(Failure::usage(
             "descriptor 3 must hold a user name and a password, each ended by a NUL".to_owned(),
         ));
     };
     let (Ok(user), Ok(password)) = (str::from_utf8(user), str::from_utf8(password)) else {
-        return Err(Failure::WrongPassword("it is not UTF-8".to_owned()));
+        return Err(Failure::wrong_password("it is not UTF-8".to_owned()));
     };
     let (channel, authorization) = connection.connect(environment).await?;
     let verifier = Verifier { names, channel, authorization, within: connection.within() };

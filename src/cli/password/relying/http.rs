@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use super::{RelyingArgs, SignIn, Verifier};
 use crate::ambient::SystemClock;
 use crate::cli::environment::Environment;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, Kind};
 use crate::cli::password::ConnectionArgs;
 use crate::cli::terminal::Terminal;
 use crate::edge::only;
@@ -77,7 +77,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let origin_header = args.origin_header.as_deref().map(HeaderName::try_from).transpose();
     let origin_header =
-        origin_header.map_err(|_| Failure::Usage("--origin-header is no name of a header".to_owned()))?;
+        origin_header.map_err(|_| Failure::usage("--origin-header is no name of a header".to_owned()))?;
     let (channel, authorization) = connection.caller.service(environment)?.connect_lazily()?;
     let verifier = Verifier { names: args.names()?, channel, authorization, within: connection.within() };
     let (problems, mut lines) = mpsc::channel(LINES);
@@ -154,11 +154,11 @@ impl Responder {
             let verifier = Verifier { authorization, ..self.verifier.clone() };
             verifier.verify(SignIn { user, password, origin }).await
         };
-        let late = |_| Err(Failure::NotNow("there was no answer in time".to_owned()));
+        let late = |_| Err(Failure::not_now("there was no answer in time".to_owned()));
         match tokio::time::timeout(self.verifier.within, verified).await.unwrap_or_else(late) {
             Ok(()) => StatusCode::OK,
-            Err(Failure::WrongPassword(_)) => StatusCode::UNAUTHORIZED,
-            Err(Failure::PasswordToChange(_)) => StatusCode::FORBIDDEN,
+            Err(failure) if failure.kind() == Kind::WrongPassword => StatusCode::UNAUTHORIZED,
+            Err(failure) if failure.kind() == Kind::PasswordToChange => StatusCode::FORBIDDEN,
             Err(other) => {
                 let _ = self.problems.try_send(other.to_string());
                 StatusCode::SERVICE_UNAVAILABLE

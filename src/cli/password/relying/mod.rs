@@ -39,15 +39,15 @@ const MAX_INPUT_BYTES: u64 = 8192;
 pub(super) struct RelyingArgs {
     /// Answer as checkpassword does: read user name and password from descriptor 3, and run the program if the password is
     /// right. Exit status 1 if it is wrong or has to be changed, 2 for a bad call, 111 otherwise.
-    #[arg(long, group = "protocol", conflicts_with_all = ["subject", "instance_id"])]
+    #[arg(long, group = "protocol", conflicts_with_all = ["subject", "instance_id", "OutputArgs"])]
     checkpassword: bool,
     /// Answer as a program of `pam_exec` with `expose_authtok`: read the user name from `PAM_USER`, the password from standard
     /// input.
-    #[arg(long, group = "protocol", conflicts_with_all = ["subject", "instance_id"])]
+    #[arg(long, group = "protocol", conflicts_with_all = ["subject", "instance_id", "OutputArgs"])]
     pam: bool,
     /// Answer requests for nginx's `auth_request` until stopped, at a loopback address or at unix:PATH: 200 if the password is
     /// right, 401 if it is wrong, 403 if it has to be changed, 503 if that can't be said now.
-    #[arg(long, group = "protocol", conflicts_with_all = ["subject", "instance_id"], value_name = "ADDRESS", value_parser = Address::parse)]
+    #[arg(long, group = "protocol", conflicts_with_all = ["subject", "instance_id", "OutputArgs"], value_name = "ADDRESS", value_parser = Address::parse)]
     http: Option<Address>,
     /// Kind of subject that user names mean. For `mail-domain`, what follows the `@` is the name; for `instance-account`,
     /// user names are account@instance.
@@ -84,8 +84,8 @@ impl RelyingArgs {
 
     fn names(&self) -> Result<Names, Failure> {
         let kind = self.subject_kind.as_deref().and_then(SubjectKind::of);
-        let kind = kind.ok_or_else(|| Failure::Usage("--subject-kind says what user names mean: add it".to_owned()))?;
-        Names::new(kind, self.domain.clone()).map_err(Failure::Usage)
+        let kind = kind.ok_or_else(|| Failure::usage("--subject-kind says what user names mean: add it".to_owned()))?;
+        Names::new(kind, self.domain.clone()).map_err(Failure::usage)
     }
 }
 
@@ -109,7 +109,7 @@ impl Verifier {
     /// Succeeds if the password is right and can be used.
     async fn verify(&self, sign_in: SignIn<'_>) -> Result<(), Failure> {
         let Some(subject) = self.names.subject(sign_in.user) else {
-            return Err(Failure::WrongPassword("no subject has such a name".to_owned()));
+            return Err(Failure::wrong_password("no subject has such a name".to_owned()));
         };
         // One that can't be an origin counts together with all that have none.
         let origin = sign_in.origin.filter(|origin| Origin::parse(origin).is_ok()).unwrap_or_default();
@@ -123,7 +123,7 @@ impl Verifier {
             Ok(result) => accepted(result).map(drop),
             // No subject can have that name, or no password be that text.
             Err(status) if refusal::reason(&status) == Some(Reason::InvalidField) => {
-                Err(Failure::WrongPassword(refusal::text(&status)))
+                Err(Failure::wrong_password(refusal::text(&status)))
             }
             Err(status) => Err(refusal::failure(&status)),
         }

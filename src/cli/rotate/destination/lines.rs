@@ -103,7 +103,7 @@ impl LinesFile {
         let mode = file.metadata().map_err(|error| failed(&error))?.mode();
         if mode & OPEN_TO_OTHERS != 0 {
             let path = path.display();
-            return Err(Failure::Failed(format!("{path} is accessible to others: run chmod 600 {path}")));
+            return Err(Failure::failed(format!("{path} is accessible to others: run chmod 600 {path}")));
         }
         let mut opened = Self { file, path: path.to_owned(), run: OwnRun::of(run), stored: HashMap::new() };
         opened.read(continues)?;
@@ -137,7 +137,7 @@ impl LinesFile {
         }
         let of_this_run = format!("{{\"run\":\"{}\"", self.run.id).into_bytes();
         if !continues || !(rest.starts_with(&of_this_run) || of_this_run.starts_with(&rest)) {
-            return Err(Failure::Failed(format!("{}: the last line has no end", self.path.display())));
+            return Err(Failure::failed(format!("{}: the last line has no end", self.path.display())));
         }
         self.stored = stored;
         self.file.set_len(whole).map_err(|error| self.failed(&error))

@@ -105,10 +105,10 @@ pub(super) fn check<'a>(names: impl Iterator<Item = &'a Subject>) -> Result<(), 
     for name in names {
         let key = key(name);
         if key == "." || key.starts_with("..") {
-            return Err(Failure::Failed(format!("{name}: a Secret can't have the key {key:?}")));
+            return Err(Failure::failed(format!("{name}: a Secret can't have the key {key:?}")));
         }
         if let Some(other) = keys.insert(key.clone(), name) {
-            return Err(Failure::Failed(format!("{other} and {name} have the same key in a Secret: {key}")));
+            return Err(Failure::failed(format!("{other} and {name} have the same key in a Secret: {key}")));
         }
     }
     Ok(())
@@ -139,7 +139,7 @@ impl Manifest {
             if item.metadata.annotations.get(RUN).is_some_and(|of| item.metadata == of_pending(of)) {
                 // What is pending of another run is not lost with it.
                 if item.metadata != pending.metadata {
-                    return Err(Failure::Failed(format!(
+                    return Err(Failure::failed(format!(
                         "{} holds passwords of another run that may not be in force: finish that run",
                         path.display()
                     )));
@@ -153,7 +153,7 @@ impl Manifest {
                 secret = item;
             } else {
                 let (path, name) = (path.display(), args.full_name());
-                return Err(Failure::Failed(format!("{path} is not a manifest of the Secret {name} in JSON")));
+                return Err(Failure::failed(format!("{path} is not a manifest of the Secret {name} in JSON")));
             }
         }
         Ok(Self { path, secret, pending, found })
@@ -173,7 +173,7 @@ impl Manifest {
         let values = self.secret.data.iter().chain(&self.pending.data);
         let bytes: usize = values.map(|(key, value)| key.len() + value.len()).sum();
         if bytes > MAX_BYTES {
-            return Err(Failure::Failed(format!(
+            return Err(Failure::failed(format!(
                 "a Secret holds at most {MAX_BYTES} bytes: rotate fewer subjects into it"
             )));
         }
@@ -234,7 +234,7 @@ fn read(path: &Path) -> Result<Vec<Secret>, Failure> {
     }
     let one = serde_json::from_slice::<Secret>(&text);
     one.map(|secret| vec![secret])
-        .map_err(|_| Failure::Failed(format!("{} is not a manifest of a Secret in JSON", path.display())))
+        .map_err(|_| Failure::failed(format!("{} is not a manifest of a Secret in JSON", path.display())))
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ impl VaultArgs {
     /// The secrets of a run, if the URL is given.
     pub(super) fn open(&self, run: Run<'_>) -> Result<Option<Vault>, Failure> {
         let (Some(url), Some(token_file)) = (&self.vault, &self.vault_token_file) else { return Ok(None) };
-        let usage = |problem| Failure::Usage(format!("--vault {url}: {problem}"));
+        let usage = |problem| Failure::usage(format!("--vault {url}: {problem}"));
         let address = Address::parse(url).map_err(usage)?;
         let cas = self.vault_ca_file.as_deref().map(OperatorFile::read).transpose().map_err(Failure::failed)?;
         OperatorFile::read_secret(token_file).map_err(Failure::failed)?;
@@ -168,7 +168,7 @@ impl Vault {
         match self.at(name).get("application/json", Some(&self.token_file)).await {
             Ok(answer) => {
                 let answer = serde_json::from_slice::<Answer>(&answer.body).map_err(|_| {
-                    Failure::Failed(format!(
+                    Failure::failed(format!(
                         "the secret {} is not of a key-value engine, version 2",
                         self.path_of(name)
                     ))
