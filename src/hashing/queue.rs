@@ -208,13 +208,22 @@ impl Lines {
 }
 
 impl Queue {
-    /// Appends a job to its tenant's line. Once stopped, drops it.
-    pub(super) fn push(&self, job: Job) {
+    /// Appends a job to its tenant's line, and returns whether a worker has to be woken for it. Once stopped, drops it.
+    ///
+    /// If others wait already, it does not: the worker that takes the first one wakes another for the next.
+    #[must_use]
+    pub(super) fn push(&self, job: Job) -> bool {
         let mut lines = self.lines.lock();
-        if !lines.stopped {
-            lines.push(job);
-            self.changed.notify_one();
+        if lines.stopped {
+            return false;
         }
+        lines.push(job);
+        lines.waiting == 1 && lines.idle > 0
+    }
+
+    /// Wakes a worker for the job that is next.
+    pub(super) fn wake(&self) {
+        self.changed.notify_one();
     }
 
     /// Waits for the next job that a caller still waits for and that can finish in time; `None` once stopped.
@@ -228,6 +237,9 @@ impl Queue {
             if let Some(job) = self.begin_next(&mut lines, now) {
                 let is_under_load = lines.waiting > lines.idle;
                 let second = pair_kib.and_then(|most_kib| self.begin_second(&mut lines, &job, most_kib, now));
+                if lines.waiting > 0 {
+                    self.wake();
+                }
                 return Some(Turn { job, second, begun: now, is_under_load });
             }
             lines.idle += 1;

@@ -161,6 +161,8 @@ async fn an_abandoned_job_is_never_computed() {
     let hashes = admit(&engine, 3);
     let mut running = pin!(hashes.hash(password("hold"), [0; SALT_BYTES]));
     assert!(running.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // Workers are woken once the task waits.
+    tokio::task::yield_now().await;
     entered.recv().unwrap();
     {
         let mut abandoned = pin!(hashes.hash(password("gone"), [0; SALT_BYTES]));
@@ -196,6 +198,8 @@ async fn stopping_finishes_what_runs_and_drops_what_waits() {
     let hashes = admit(&engine, 3);
     let mut running = pin!(hashes.hash(password("hold"), [0; SALT_BYTES]));
     assert!(running.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    // Workers are woken once the task waits.
+    tokio::task::yield_now().await;
     entered.recv().unwrap();
     let mut waiting = pin!(hashes.hash(password("late"), [0; SALT_BYTES]));
     assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());

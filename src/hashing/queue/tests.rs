@@ -1,6 +1,7 @@
 //! Laws of the queue with pairs.
 
 use std::num::NonZeroU32;
+use std::thread;
 use std::time::Duration;
 
 use argon2::{Algorithm, Version};
@@ -76,7 +77,7 @@ fn queue(given: &[Given], now: Instant) -> (Queue, Vec<oneshot::Receiver<Result<
         let recipe =
             Recipe { algorithm: Algorithm::Argon2id, version: Version::V0x13, parameters, salt, tag_bytes: 32 };
         let (bytes, method) = (Zeroizing::new(b"password".to_vec()), Method::Argon2(recipe));
-        queue.push(Job { tenant, fate: Arc::new(fate), queued: now, bytes, method, slot, reply });
+        let _ = queue.push(Job { tenant, fate: Arc::new(fate), queued: now, bytes, method, slot, reply });
         if given.is_waited_for {
             answers.push(answer);
         }
@@ -141,4 +142,26 @@ proptest! {
         prop_assert_eq!(turn.second.is_some(), waiting - 1 > idle);
         prop_assert_eq!(turn.is_under_load, waiting - 1 > idle);
     }
+}
+
+/// Two idle workers, and one wake for two jobs: the first worker wakes the other one.
+#[test]
+fn one_wake_is_enough_for_all_that_waits() {
+    let now = SystemClock.instant();
+    let given = Given { tenant: 0, memory_kib: 50, is_waited_for: true, may_begin: true, may_pair: true, count: 1 };
+    let (jobs, _answers) = queue(&[given; 2], now);
+    let mut jobs: Vec<_> = std::iter::from_fn(|| jobs.lines.lock().pop()).collect();
+    let queue = Queue::default();
+    let mut turns = thread::scope(|scope| {
+        let workers: Vec<_> = (0..2).map(|_| scope.spawn(|| queue.next(&Still(now), None).unwrap())).collect();
+        while queue.load().idle < 2 {
+            thread::yield_now();
+        }
+        let has_to_wake: Vec<_> = jobs.drain(..).map(|job| queue.push(job)).collect();
+        assert_eq!(has_to_wake, [true, false]);
+        queue.wake();
+        workers.into_iter().map(|worker| number(&worker.join().unwrap().job)).collect::<Vec<_>>()
+    });
+    turns.sort_unstable();
+    assert_eq!(turns, [0, 1]);
 }
