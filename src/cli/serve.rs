@@ -1,5 +1,7 @@
 //! `serve`.
 
+use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,7 +119,11 @@ pub(super) async fn serve(
         }
         let clock = Arc::new(SystemClock);
         let scrapes = scrapes(server.metrics(), &server.stage());
-        tokio::spawn(serve_single(metrics, SCRAPE_LIMITS, clock, std::future::pending(), scrapes));
+        let report = |error: &io::Error, left_out| {
+            let error = error as &dyn Error;
+            tracing::warn!(error, left_out, "can't accept connections to the metrics; it will be retried");
+        };
+        tokio::spawn(serve_single(metrics, SCRAPE_LIMITS, clock, std::future::pending(), report, scrapes));
     }
     let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;

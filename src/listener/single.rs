@@ -35,12 +35,14 @@ pub struct SingleLimits {
     pub each_within: Duration,
 }
 
-/// Serves one request on each connection, until it is to stop. Then the connections that are there end.
+/// Serves one request on each connection, until it is to stop. Then the connections that are there end. `report` gets an error of
+/// accepting, which is retried, and how many were left out since the last one.
 pub async fn serve_single<L, S, B>(
     listener: L,
     limits: SingleLimits,
     clock: Arc<dyn Clock>,
     stop: impl Future<Output = ()>,
+    report: impl Fn(&io::Error, u64),
     service: S,
 ) where
     L: Sockets,
@@ -51,15 +53,14 @@ pub async fn serve_single<L, S, B>(
     let mut lines = LimitedLines::default();
     let mut stop = pin!(stop);
     loop {
-        let report = |error: &io::Error| {
+        let failed = |error: &io::Error| {
             if let Some(left_out) = lines.due(NotAccepted, clock.instant()) {
-                let error = error as &dyn Error;
-                tracing::warn!(error, left_out, "can't accept small connections; it will be retried");
+                report(error, left_out);
             }
         };
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await;
-            (place, next_socket(&listener, report).await)
+            (place, next_socket(&listener, failed).await)
         };
         let (place, (socket, _)) = tokio::select! {
             next = next => next,

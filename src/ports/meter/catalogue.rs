@@ -79,9 +79,9 @@ metrics! {
             "It is near, and the next one is not issued: `credentiald admin list-access-tokens` shows which one it is.";
         IssuerKeysExpiry = "issuer_keys_expiry_timestamp_seconds": "The soonest time at which the fetched keys of an issuer of JWTs are too old to be used, in seconds since 1970; 0 without such an issuer",
             "It is in the past or near: keys are not fetched, and tokens of that issuer are refused from then on.";
-        AuditRangesClosed = "audit_ranges_closed_timestamp_seconds": "When this process last saw every audit event in a range, in seconds since 1970: the lag of the audit log is the time since then",
+        AuditRangesClosed = "audit_ranges_closed_timestamp_seconds": "When this process last saw every audit event in a range, or else when it started, in seconds since 1970: the lag of the audit log is the time since then",
             "It is more than a minute ago: followers of the audit log and the hash chain lag behind.";
-        ChangeEventsNumbered = "change_events_numbered_timestamp_seconds": "When this process last saw every change event with its position, in seconds since 1970. It looks once a minute, and twice a second while a tenant is watched",
+        ChangeEventsNumbered = "change_events_numbered_timestamp_seconds": "When this process last saw every change event with its position, or else when it started, in seconds since 1970. It looks once a minute, and twice a second while a tenant is watched",
             "It is more than two minutes ago: watchers get no events.";
         StoreConnections(state: ConnectionState) = "store_connections": "Connections to PostgreSQL, read every two seconds; 0 with SQLite",
             "All of `postgres.connections` are in use for long: operations wait for one.";

@@ -29,6 +29,8 @@ impl Gates {
     pub(super) async fn keep_closing_audit_ranges(&self, failed: impl Fn(&ServiceError)) {
         let mut due = tokio::time::interval(EVERY);
         let mut last = LastFailure::of(UpkeepTask::AuditChain);
+        // The lag begins now, also if no range can be closed.
+        self.ports.meter.set(Gauge::AuditRangesClosed, self.now().as_seconds());
         loop {
             due.tick().await;
             let now = self.now();

@@ -122,6 +122,8 @@ impl Gates {
     pub(super) async fn keep_numbering(&self, failed: impl Fn(&ServiceError)) {
         let Self { watches, ports, .. } = self;
         let mut reported: Option<Instant> = None;
+        // The lag begins now, also if the store does not answer.
+        ports.meter.set(Gauge::ChangeEventsNumbered, self.now().as_seconds());
         loop {
             let now = self.now();
             let numbered = self.number_and_read().await;

@@ -20,6 +20,7 @@ mod keyed_hashes;
 mod kill;
 mod limits;
 mod memory;
+mod metric_values;
 mod metrics;
 mod mounted_secrets;
 mod operator;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -81,6 +82,13 @@ pub(super) async fn run(
     let (channel, authorization) = connection.caller.service(environment)?.connect_lazily()?;
     let verifier = Verifier { names: args.names()?, channel, authorization, within: connection.within() };
     let (problems, mut lines) = mpsc::channel(LINES);
+    // More problems than there is room for are left out.
+    let report = {
+        let problems = problems.clone();
+        move |error: &io::Error, _| {
+            let _ = problems.try_send(format!("can't accept connections: {error}; it will be retried"));
+        }
+    };
     let responder = Responder { verifier, origin_header, problems };
     let service = tower::service_fn(move |request| answer(responder.clone(), request));
 
@@ -99,12 +107,12 @@ pub(super) async fn run(
             let listener = bind(*address).await.map_err(|error| Failure::caused("can't listen", &error))?;
             let address = listener.local_addr().map_err(Failure::failed)?;
             terminal.print(&format!("answering on {address}"))?;
-            tokio::spawn(serve_single(listener, limits, clock, stop, service))
+            tokio::spawn(serve_single(listener, limits, clock, stop, report, service))
         }
         Address::Socket(path) => {
             let listener = bind_socket(path)?;
             terminal.print(&format!("answering on unix:{}", path.display()))?;
-            tokio::spawn(serve_single(listener, limits, clock, stop, service))
+            tokio::spawn(serve_single(listener, limits, clock, stop, report, service))
         }
     };
     // The last of the senders goes with the service.
@@ -129,7 +137,7 @@ fn bind_socket(path: &Path) -> Result<UnixListener, Failure> {
         umask(before);
         bound
     };
-    listen().map_err(|error: std::io::Error| Failure::caused(format!("can't listen on {}", path.display()), &error))
+    listen().map_err(|error: io::Error| Failure::caused(format!("can't listen on {}", path.display()), &error))
 }
 
 async fn answer<B>(responder: Responder, request: Request<B>) -> Result<Response<Empty<Bytes>>, Infallible> {
