@@ -23,7 +23,7 @@ from grpc_status import rpc_status
 from client_test import Error, QuickstartTest, shown
 from service import BINARY, ROOT, SECONDS, await_healthy, free_address, terminate
 
-ROLES, GRANTS = re.findall(r"```sql\n(.*?)```", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
+ROLES, GRANTS = re.findall(r"```sql\n(.*?)```", (ROOT / "docs/postgresql.md").read_text(), re.DOTALL)
 DATABASE = "credentiald"
 CALLERS = 4
 # How often each caller has to come round before the next step.
@@ -59,7 +59,7 @@ DROP TABLE note;
 
 
 class Postgres:
-    """A server with the roles of docs/operations.md, for which everybody on this machine is trusted."""
+    """A server with the roles of docs/postgresql.md, for which everybody on this machine is trusted."""
 
     def __init__(self, test):
         self.programs = max(Path("/usr/lib/postgresql").glob("*/bin/initdb")).parent

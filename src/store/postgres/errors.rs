@@ -43,7 +43,7 @@ fn is_panic(error: &sqlx::Error) -> bool {
 
 /// The role of the URL lacks a privilege.
 #[derive(Debug, thiserror::Error)]
-#[error("the database role lacks a privilege: grant what docs/operations.md lists")]
+#[error("the database role lacks a privilege: grant what docs/postgresql.md lists")]
 struct Denied(#[source] sqlx::Error);
 
 /// A write ran in another session than the one that was set up for writes.

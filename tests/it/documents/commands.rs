@@ -83,17 +83,16 @@ fn the_readme_s_way_to_run_the_service_works_as_written() {
 
 #[test]
 fn the_examples_of_importing_and_of_backups_work_as_written() {
-    let operations = document("docs/operations.md");
-    let example = |heading| operations.block_below(heading).text;
+    let example = |name, heading| document(name).block_below(heading).text;
     let script = [
         "CREDENTIALD_TOKEN=$(credentiald bootstrap)\nexport CREDENTIALD_TOKEN\ncredentiald serve &",
         "until credentiald healthcheck; do sleep 1; done",
         "credentiald admin create-tenant --tenant acme",
         "credentiald admin create-instance --tenant acme --instance-id r-1",
-        &example("## Importing and exporting"),
-        &example("### Backing up"),
+        &example("docs/import-files.md", "# Importing and exporting"),
+        &example("docs/backups.md", "## Backing up"),
         "kill $!\nwait",
-        &example("### Restoring"),
+        &example("docs/backups.md", "## Restoring"),
     ];
     let folder = tempfile::tempdir().unwrap();
     let Ended { is_success, stdout, complaints } = run(&script.join("\n"), folder.path());

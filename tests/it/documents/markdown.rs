@@ -64,7 +64,8 @@ impl Document {
 
     /// The first block below a heading.
     pub fn block_below(&self, heading: &str) -> Block {
-        let (_, below) = self.text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading:?}"));
+        let text = format!("\n{}", self.text);
+        let (_, below) = text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading:?}"));
         let part = Self { path: self.path.clone(), name: self.name.clone(), text: below.to_owned() };
         part.blocks().into_iter().next().unwrap()
     }

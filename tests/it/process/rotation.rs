@@ -1,4 +1,4 @@
-//! The walk-through of a rotation without an outage, with the commands that `docs/operations.md` shows.
+//! The walk-through of a rotation without an outage, with the commands that `docs/overlaps.md` shows.
 
 use serde_json::{Value, json};
 

@@ -109,7 +109,7 @@ async fn a_role_that_may_not_remove_audit_events_is_reported_and_the_rest_goes_o
     assert!(!store.close_audit_range(at(1), &Unsealed).await.unwrap());
     let error = store.remove_old_audit_events(at(2), &Unsealed).await.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
-    assert!(cause.contains("lacks a privilege") && cause.contains("docs/operations.md"), "{cause}");
+    assert!(cause.contains("lacks a privilege") && cause.contains("docs/postgresql.md"), "{cause}");
     assert!(!store.remove_old(at(2)).await.unwrap());
 }
 

@@ -29,14 +29,14 @@ pub struct Cluster {
     _lifeline: ChildStdin,
 }
 
-/// The server that all tests share, with the database of `docs/operations.md` in it, migrated.
+/// The server that all tests share, with the database of `docs/postgresql.md` in it, migrated.
 pub async fn shared() -> &'static Cluster {
     static SHARED: OnceCell<Cluster> = OnceCell::const_new();
     SHARED.get_or_init(Cluster::with_store).await
 }
 
 impl Cluster {
-    /// A server with the database of `docs/operations.md` in it, made and migrated as it says there.
+    /// A server with the database of `docs/postgresql.md` in it, made and migrated as it says there.
     pub async fn with_store() -> Self {
         let cluster = Self::with_roles().await;
         postgres::migrate(&cluster.url_of("credentiald_migrates", "credentiald")).await.unwrap();
@@ -44,7 +44,7 @@ impl Cluster {
         cluster
     }
 
-    /// A server with the roles and the empty database of `docs/operations.md` in it.
+    /// A server with the roles and the empty database of `docs/postgresql.md` in it.
     pub async fn with_roles() -> Self {
         let cluster = tokio::task::spawn_blocking(Self::start).await.unwrap();
         let [before, _] = documented_statements();
@@ -52,7 +52,7 @@ impl Cluster {
         cluster
     }
 
-    /// Grants what `docs/operations.md` says after a migration.
+    /// Grants what `docs/postgresql.md` says after a migration.
     pub async fn grant(&self, database: &str) {
         let [_, after] = documented_statements();
         self.run(database, &after).await;
@@ -238,9 +238,9 @@ impl Cluster {
     }
 }
 
-/// The statements of `docs/operations.md` before and after the migration.
+/// The statements of `docs/postgresql.md` before and after the migration.
 fn documented_statements() -> [Vec<String>; 2] {
-    let text = include_str!("../../../docs/operations.md");
+    let text = include_str!("../../../docs/postgresql.md");
     let blocks = text.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let statements = |block: &str| block.split_inclusive(';').map(str::trim).map(str::to_owned).collect::<Vec<_>>();
     let found: Vec<Vec<String>> = blocks.map(|block| statements(block.trim())).collect();
