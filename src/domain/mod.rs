@@ -13,6 +13,7 @@ pub mod change_event;
 pub mod client_token;
 pub mod credential;
 pub mod delivery;
+pub mod delivery_progress;
 pub mod denial;
 pub mod field;
 pub mod hash_problem;

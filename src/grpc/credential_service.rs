@@ -80,6 +80,7 @@ async fn modify_account_password(
     let account = fields.take("account_name", AccountName::parse(&message.account_name));
     let old_password = fields.password("old_account_password", message.old_account_password);
     let new_password = fields.new_password("new_account_password", message.new_account_password);
+    let deliver = fields.deliver(message.deliver);
     let guards = fields.guards(message.expected_version, &message.client_token);
     let request = fields.all(|| {
         Some(ModifyAccountPassword {
@@ -87,10 +88,12 @@ async fn modify_account_password(
             account: account?,
             old_password: old_password?,
             new_password: new_password?,
+            deliver: deliver?,
             guards,
         })
     })?;
     let request_id = RequestId(call.request_id).to_string();
-    let version = service.modify_account_password(call, request).await?.number();
-    Ok(wire::ModifyAccountPasswordResponse { request_id, version })
+    let changed = service.modify_account_password(call, request).await?;
+    let (version, delivery) = (changed.version.number(), changed.delivery.map(Into::into));
+    Ok(wire::ModifyAccountPasswordResponse { request_id, version, delivery })
 }

@@ -6,16 +6,14 @@ use crate::domain::credential::{ChangedBy, CredentialState, ExpectedVersion, Ver
 use crate::domain::names::TenantName;
 use crate::domain::password::{NewPassword, Password};
 use crate::domain::subject::{
-    InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, SubjectAttributes,
+    InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, SubjectAttributes, SubjectId,
     SubjectKind, SubjectName,
 };
 use crate::domain::tenant_settings::TenantSettings;
 use crate::domain::time::Timestamp;
 use crate::policy::{Expiry, Lifetime, Policy};
 use crate::service::error::Stateful;
-use crate::service::gates::{
-    Change, Gates, Loaded, PasswordToStore, Presented, Recalled, ReplayedChange, Reserved, Unspent,
-};
+use crate::service::gates::{Change, Gates, Loaded, PasswordToStore, Presented, Recalled, Reserved, Unspent};
 use crate::service::requests::{Changed, Effects, Guards, PossibleReset, Reset, WantedPassword};
 use crate::service::{Call, ServiceError};
 
@@ -37,15 +35,33 @@ pub(super) struct PasswordChange {
     pub(super) guards: Guards,
 }
 
+/// Sets a password, and waits until it is delivered if that is asked for. By then it is set: nothing is held any more, and no
+/// failure is the caller's.
+pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChange) -> Result<Changed, ServiceError> {
+    let (deadline, deliver) = (call.deadline, change.effects.deliver);
+    let is_delivered = change.name.instance().is_some();
+    let (subject, mut changed) = Box::pin(make(gates, call, change)).await?;
+    if is_delivered {
+        changed.delivery = gates.delivered(subject, changed.version, deliver, deadline).await;
+    }
+    Ok(changed)
+}
+
 /// Sets a password, in the order of checks that callers rely on: permission, existence, client token, state, policy,
 /// attempt budget, old password, reuse, commit. No hash is computed before the attempt is reserved.
-pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChange) -> Result<Changed, ServiceError> {
+async fn make(gates: &Arc<Gates>, call: Call, change: PasswordChange) -> Result<(SubjectId, Changed), ServiceError> {
     let PasswordChange { tenant, name, old_password, wanted, is_temporary, effects, guards } = change;
     let again = guards.client_token.is_some().then(|| (call.clone(), tenant.clone(), name.clone(), guards.clone()));
     let permit = gates.permit_subject(call, tenant, name).await?;
+    let subject = permit.subject()?.id;
+    let changed = |version, generated| (subject, Changed { version, generated, delivery: None });
     let (loaded, unspent) = match gates.recall(gates.load(permit, guards.client_token.as_ref()).await?, guards)? {
         Recalled::Nothing(loaded, unspent) => (loaded, unspent),
-        Recalled::Replayed(made) => return repeat(gates, made, Arc::new(wanted.given()?.into_password())).await,
+        Recalled::Replayed(made) => {
+            // No state, age or policy prevents it any more.
+            let password = Arc::new(wanted.given()?.into_password());
+            return Ok(changed(gates.repeat(made, password).await?, None));
+        }
     };
     let now = gates.now();
     gates.compare(loaded.policies(), loaded.subject(), |settings, policy| {
@@ -65,12 +81,12 @@ pub(super) async fn change(gates: &Arc<Gates>, call: Call, change: PasswordChang
                 let permit = gates.permit_subject(call, tenant, name).await?;
                 match gates.recall(gates.load(permit, guards.client_token.as_ref()).await?, guards)? {
                     Recalled::Nothing(..) => Err(conflict),
-                    Recalled::Replayed(made) => repeat(gates, made, password).await,
+                    Recalled::Replayed(made) => Ok(changed(gates.repeat(made, password).await?, None)),
                 }
             }
             None => Err(conflict),
         },
-        outcome => Ok(Changed { version: outcome?, generated }),
+        outcome => Ok(changed(outcome?, generated)),
     }
 }
 
@@ -108,11 +124,6 @@ async fn set(
         reserved.commit(Change::of(proof, unproven, unspent)?, effects).await
     };
     gates.conclude(reserved, conclude).await
-}
-
-/// Returns the result of a change that was made before: no state, age or policy prevents it any more.
-async fn repeat(gates: &Arc<Gates>, made: ReplayedChange, password: Arc<Password>) -> Result<Changed, ServiceError> {
-    Ok(Changed { version: gates.repeat(made, password).await?, generated: None })
 }
 
 /// Checks the subject's state, and what the settings require of it.

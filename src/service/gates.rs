@@ -34,6 +34,7 @@ mod callers;
 mod candidate;
 mod change;
 mod comparisons;
+mod delivered;
 mod delivery;
 mod denials;
 mod directory;

@@ -1,9 +1,8 @@
 //! `ModifyAccountPassword`: the subject is an account of an instance of the caller's tenant.
 
 use super::change::{PasswordChange, change};
-use super::requests::{Effects, ModifyAccountPassword, WantedPassword};
+use super::requests::{Changed, Effects, ModifyAccountPassword, WantedPassword};
 use super::{Call, Service, ServiceError};
-use crate::domain::credential::Version;
 use crate::domain::subject::SubjectName;
 
 impl Service {
@@ -12,16 +11,16 @@ impl Service {
         &self,
         call: Call,
         request: ModifyAccountPassword,
-    ) -> Result<Version, ServiceError> {
+    ) -> Result<Changed, ServiceError> {
         let wanted = PasswordChange {
             tenant: call.own_tenant()?.clone(),
             name: SubjectName::account(request.instance, request.account),
             old_password: Some(request.old_password),
             wanted: WantedPassword::Given(request.new_password),
             is_temporary: false,
-            effects: Effects::default(),
+            effects: Effects { deliver: request.deliver, ..Effects::default() },
             guards: request.guards,
         };
-        Ok(change(&self.gates, call, wanted).await?.version)
+        change(&self.gates, call, wanted).await
     }
 }

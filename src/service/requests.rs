@@ -13,6 +13,7 @@ use crate::domain::candidate_policy::Comparisons;
 use crate::domain::change_event::{ChangeEvent, Position};
 use crate::domain::credential::{ExpectedVersion, Version};
 use crate::domain::delivery::Endpoint;
+use crate::domain::delivery_progress::{Deliver, DeliveryProgress};
 use crate::domain::named_caller::Member;
 use crate::domain::names::{AccountName, ClientToken, DomainName, FreeName, InstanceId, Region, TenantName};
 use crate::domain::page::Page;
@@ -78,6 +79,8 @@ pub struct ModifyAccountPassword {
     pub old_password: Password,
     /// The new password.
     pub new_password: NewPassword,
+    /// Whether the call waits until it is delivered.
+    pub deliver: Deliver,
     /// The caller's guards for the change.
     pub guards: Guards,
 }
@@ -130,6 +133,8 @@ pub struct Changed {
     pub version: Version,
     /// The password, if it was generated.
     pub generated: Option<Arc<Password>>,
+    /// How far it is delivered, if it is to be.
+    pub delivery: Option<DeliveryProgress>,
 }
 
 /// A subject to be created.
@@ -142,6 +147,8 @@ pub struct SubjectToCreate {
     pub first_password: Option<WantedPassword>,
     /// Whether the subject has to replace its first password.
     pub is_temporary: bool,
+    /// Whether the call waits until its first password is delivered.
+    pub deliver: Deliver,
 }
 
 /// A new password that an administrator gives a subject.
@@ -172,6 +179,8 @@ pub struct Effects {
     pub ends_tokens: bool,
     /// Whether an administrator's reset begins the subject's overlap, as its own change does.
     pub keeps_previous: bool,
+    /// Whether the call waits until the password is delivered.
+    pub deliver: Deliver,
 }
 
 /// A reset that would be possible.
@@ -188,6 +197,8 @@ pub struct CreatedSubject {
     pub entry: SubjectEntry,
     /// Its first password, if it was generated.
     pub generated: Option<Arc<Password>>,
+    /// How far its first password is delivered, if it is to be.
+    pub delivery: Option<DeliveryProgress>,
 }
 
 /// An instance to be created.

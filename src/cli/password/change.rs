@@ -46,6 +46,10 @@ pub(in crate::cli) struct ChangeArgs {
     /// Change only if the credential is at this version.
     #[arg(long, value_name = "NUMBER")]
     expected_version: Option<u64>,
+    /// Wait until the new password of an account is delivered to the instance's nodes, as long as `--timeout` allows. It is
+    /// changed also if that takes longer.
+    #[arg(long, requires = "account_name")]
+    wait: bool,
     /// Read the old password and the new one from standard input, each on a line. For a mail domain only the new one.
     #[arg(long)]
     password_stdin: bool,
@@ -63,7 +67,11 @@ struct Change {
     new: String,
     expected_version: Option<u64>,
     client_token: String,
+    deliver: wire::Deliver,
 }
+
+/// What a change made: a version, and how far it is delivered if that is known.
+type Made = (u64, Option<wire::DeliveryProgress>);
 
 pub(in crate::cli) async fn run(
     args: &ChangeArgs,
@@ -82,37 +90,52 @@ pub(in crate::cli) async fn run(
         new,
         expected_version: args.expected_version,
         client_token: Builder::from_random_bytes(id).into_uuid().to_string(),
+        deliver: if args.wait { wire::Deliver::Wait } else { wire::Deliver::Background },
     };
     let send = || change.send(CredentialServiceClient::new(channel.clone()), &authorization, args.connection.within());
     // The client token makes it safe to send it again.
     let pauses = retries::random(retries::SENT_CHANGE.build(), &SystemEntropy);
     let settled = async { Ok(settled(send, pauses).await) };
     let settled = args.connection.in_time(settled).await.map_err(|late| late.with_line(PERHAPS))?;
-    let version = settled.map_err(|status| refusal::failure(&status))?;
+    let (version, delivery) = settled.map_err(|status| refusal::failure(&status))?;
+    let result = || {
+        let Some(wire::DeliveryProgress { complete, reached_nodes, nodes }) = delivery else {
+            return json!({ "version": version });
+        };
+        let delivery = json!({ "complete": complete, "reached_nodes": reached_nodes, "nodes": nodes });
+        json!({ "version": version, "delivery": delivery })
+    };
+    let delivered = || match delivery {
+        None => String::new(),
+        Some(wire::DeliveryProgress { complete, reached_nodes, nodes }) => {
+            let so_far = if complete { "" } else { "so far " };
+            format!(", delivered {so_far}to {reached_nodes} of {nodes} nodes")
+        }
+    };
     terminal.print(&match args.output.format() {
-        Format::Table => format!("the password was changed: its version is {version}"),
-        Format::Json => format!("{:#}", json!({ "version": version })),
-        Format::Yaml => output::yaml(&json!({ "version": version })),
+        Format::Table => format!("the password was changed: its version is {version}{}", delivered()),
+        Format::Json => format!("{:#}", result()),
+        Format::Yaml => output::yaml(&result()),
         Format::Name => version.to_string(),
     })
 }
 
 impl Change {
-    /// Sends it, and returns the version that it made.
+    /// Sends it, and returns what it made.
     async fn send(
         &self,
         mut client: CredentialServiceClient<Channel>,
         authorization: &Authorization,
         within: Duration,
-    ) -> Result<u64, Status> {
-        let Self { mail_domain, account, old, new, expected_version, client_token } = self;
+    ) -> Result<Made, Status> {
+        let Self { mail_domain, account, old, new, expected_version, client_token, deliver } = self;
         let (old, new, client_token) = (|| old.clone(), || new.clone(), || client_token.clone());
         let expected_version = *expected_version;
         if let Some(domain_name) = mail_domain.clone() {
             let (password, client_token) = (new(), client_token());
             let request = wire::ModifyPwByDomainRequest { domain_name, password, expected_version, client_token };
             let response = client.modify_pw_by_domain(authorization.request(request, within)).await?;
-            return Ok(response.into_inner().version);
+            return Ok((response.into_inner().version, None));
         }
         if let Some(wire::InstanceAccountName { instance_id, account_name }) = account.clone() {
             let request = wire::ModifyAccountPasswordRequest {
@@ -122,9 +145,10 @@ impl Change {
                 new_account_password: new(),
                 expected_version,
                 client_token: client_token(),
+                deliver: (*deliver).into(),
             };
-            let response = client.modify_account_password(authorization.request(request, within)).await?;
-            return Ok(response.into_inner().version);
+            let response = client.modify_account_password(authorization.request(request, within)).await?.into_inner();
+            return Ok((response.version, response.delivery));
         }
         let request = wire::ChangePasswordRequest {
             old_password: old(),
@@ -135,7 +159,7 @@ impl Change {
         match client.change_password(authorization.request(request, within)).await {
             // It is not a RAM user: perhaps an IAM user.
             Err(status) if refusal::reason(&status) == Some(Reason::CallerNotEligible) => {}
-            answer => return Ok(answer?.into_inner().version),
+            answer => return Ok((answer?.into_inner().version, None)),
         }
         let request = wire::ChangePasswordV5Request {
             new_password: new(),
@@ -143,14 +167,15 @@ impl Change {
             expected_version,
             client_token: client_token(),
         };
-        Ok(client.change_password_v5(authorization.request(request, within)).await?.into_inner().version)
+        let response = client.change_password_v5(authorization.request(request, within)).await?;
+        Ok((response.into_inner().version, None))
     }
 }
 
 /// Sends a change until its outcome is known.
-async fn settled<F>(send: impl FnMut() -> F, pauses: impl Backoff) -> Result<u64, Status>
+async fn settled<T, F>(send: impl FnMut() -> F, pauses: impl Backoff) -> Result<T, Status>
 where
-    F: Future<Output = Result<u64, Status>>,
+    F: Future<Output = Result<T, Status>>,
 {
     send.retry(pauses).sleep(tokio::time::sleep).when(is_unknown).await
 }

@@ -14,6 +14,7 @@ use crate::cli::failure::Failure;
 use crate::domain::access_token::AccessTokenForm;
 use crate::domain::action::Action;
 use crate::domain::caller::{Caller, EligibleCaller};
+use crate::domain::delivery_progress::Deliver;
 use crate::domain::field::FieldProblem;
 use crate::domain::named_caller::Member;
 use crate::domain::names::{AccountName, DomainName, FreeName, IamUserId, InstanceId, RamUserName, TenantName};
@@ -126,7 +127,13 @@ impl<'server> Directory<'server> {
     async fn subject(&self, create: Action, name: SubjectName) -> Result<Passwords, ServiceError> {
         let tenant = Some(self.tenant.clone());
         let attributes = GivenAttributes::default();
-        let wanted = SubjectToCreate { name: name.clone(), attributes, first_password: None, is_temporary: false };
+        let wanted = SubjectToCreate {
+            name: name.clone(),
+            attributes,
+            first_password: None,
+            is_temporary: false,
+            deliver: Deliver::default(),
+        };
         made(self.service().create_subject(self.call(create)?, tenant.clone(), wanted).await)?;
         let call = self.call(Action::ResetPassword)?;
         let reset = Reset::of(name.clone(), WantedPassword::Generated);

@@ -1,6 +1,7 @@
 //! The messages of each kind of subject: the fields of its requests, and the content of its responses.
 
 use super::wire;
+use crate::domain::delivery_progress::Deliver;
 use crate::domain::names::{DomainName, IamUserId, IamUserName, InstanceId, RamUserName, Region};
 use crate::domain::subject::{GivenAttributes, InstanceAccountStatus, MailDomainStatus, SubjectKind, SubjectName};
 use crate::domain::tags::parse_tags;
@@ -84,7 +85,13 @@ impl CreatesSubject for wire::CreateMailDomainRequest {
         let mail_domain_status = fields.take("status", MailDomainStatus::specified(self.status)).flatten();
         let first_password = fields.first_password(self.first_password);
         let attributes = GivenAttributes { region, mail_domain_status, ..GivenAttributes::default() };
-        Some(SubjectToCreate { name: SubjectName::MailDomain(name?), attributes, first_password, is_temporary: false })
+        Some(SubjectToCreate {
+            name: SubjectName::MailDomain(name?),
+            attributes,
+            first_password,
+            is_temporary: false,
+            deliver: Deliver::default(),
+        })
     }
 }
 
@@ -94,7 +101,13 @@ impl CreatesSubject for wire::CreateRamUserRequest {
         let first_password = fields.first_password(self.first_password);
         let attributes = GivenAttributes::default();
         let is_temporary = self.password_reset_required;
-        Some(SubjectToCreate { name: SubjectName::RamUser(name?), attributes, first_password, is_temporary })
+        Some(SubjectToCreate {
+            name: SubjectName::RamUser(name?),
+            attributes,
+            first_password,
+            is_temporary,
+            deliver: Deliver::default(),
+        })
     }
 }
 
@@ -106,7 +119,13 @@ impl CreatesSubject for wire::CreateIamUserRequest {
         let first_password = fields.first_password(self.first_password);
         let attributes = GivenAttributes { user_name, tags, ..GivenAttributes::default() };
         let is_temporary = self.password_reset_required;
-        Some(SubjectToCreate { name: SubjectName::IamUser(id?), attributes, first_password, is_temporary })
+        Some(SubjectToCreate {
+            name: SubjectName::IamUser(id?),
+            attributes,
+            first_password,
+            is_temporary,
+            deliver: Deliver::default(),
+        })
     }
 }
 
@@ -116,8 +135,9 @@ impl CreatesSubject for wire::CreateInstanceAccountRequest {
         let account_status = InstanceAccountStatus::specified(self.account_status);
         let account_status = fields.take("account_status", account_status).flatten();
         let first_password = fields.first_password(self.first_password);
+        let deliver = fields.deliver(self.deliver);
         let attributes = GivenAttributes { account_status, ..GivenAttributes::default() };
-        Some(SubjectToCreate { name: name?, attributes, first_password, is_temporary: false })
+        Some(SubjectToCreate { name: name?, attributes, first_password, is_temporary: false, deliver: deliver? })
     }
 }
 
@@ -165,7 +185,7 @@ impl SetsStatus for wire::SetInstanceAccountStatusRequest {
 /// A kind's list request, and the responses that hold its subjects.
 macro_rules! answers {
     (
-        $kind:ident: $list:ident -> $Listed:ident { $many:ident }, $Created:ident, $($Described:ident),+ { $one:ident },
+        $kind:ident: $list:ident -> $Listed:ident { $many:ident }, $Created:ident $(with $further:ident)?, $($Described:ident),+ { $one:ident },
         instance: |$this:ident, $fields:ident| $instance:expr
     ) => {
         impl ListsSubjects for wire::$list {
@@ -194,7 +214,7 @@ macro_rules! answers {
 
             fn try_from(created: CreatedSubject) -> Result<Self, ServiceError> {
                 let generated_password = exposed(created.generated.as_deref());
-                Ok(Self { $one: Some(created.entry.try_into()?), generated_password })
+                Ok(Self { $one: Some(created.entry.try_into()?), generated_password $(, $further: created.$further.map(Into::into))? })
             }
         }
 
@@ -227,6 +247,6 @@ answers!(
 );
 answers!(
     InstanceAccount: ListInstanceAccountsRequest -> ListInstanceAccountsResponse { instance_accounts },
-    CreateInstanceAccountResponse, DescribeInstanceAccountResponse, SetInstanceAccountStatusResponse { instance_account },
+    CreateInstanceAccountResponse with delivery, DescribeInstanceAccountResponse, SetInstanceAccountStatusResponse { instance_account },
     instance: |this, fields| fields.take("instance_id", InstanceId::parse(&this.instance_id))
 );

@@ -2,9 +2,11 @@
 
 use super::wire;
 use crate::domain::credential::Version;
+use crate::domain::delivery_progress::Deliver;
 use crate::domain::field::FieldProblem;
 use crate::edge::{Fields, RequestId};
 use crate::grpc::convert::passwords::exposed;
+use crate::grpc::convert::statuses::Numbered;
 use crate::service::requests::{Effects, Reset, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
@@ -30,12 +32,17 @@ pub(super) async fn reset_password(
         let expected = "must be false unless the subject is a mail domain or an instance account";
         fields.take::<()>("keep_previous", Err(FieldProblem::Malformed { expected }));
     }
+    let deliver = fields.take("deliver", Deliver::specified(message.deliver)).flatten();
+    if deliver.is_some() && subject.as_ref().is_some_and(|name| name.instance().is_none()) {
+        let expected = "must be unset unless the subject is an instance account";
+        fields.take::<()>("deliver", Err(FieldProblem::Malformed { expected }));
+    }
     let guards = fields.guards(message.expected_version, &message.client_token);
     if guards.client_token.is_some() && matches!(wanted, Some(WantedPassword::Generated)) {
         let expected = "must be empty if the password is generated: a retry would generate another one";
         fields.take::<()>("client_token", Err(FieldProblem::Malformed { expected }));
     }
-    let effects = Effects { ends_tokens, keeps_previous };
+    let effects = Effects { ends_tokens, keeps_previous, deliver: deliver.unwrap_or_default() };
     let reset = fields.all(|| {
         let (name, wanted) = (subject?, wanted?);
         Some(Reset { name, wanted, is_temporary, effects, guards })
@@ -45,12 +52,14 @@ pub(super) async fn reset_password(
         return Ok(wire::ResetPasswordResponse {
             version: possible.version.map_or(0, Version::number),
             generated_password: exposed(possible.generated.as_deref()),
+            delivery: None,
         });
     }
     let reset = service.reset_password(call, tenant, reset).await?;
     Ok(wire::ResetPasswordResponse {
         version: reset.version.number(),
         generated_password: exposed(reset.generated.as_deref()),
+        delivery: reset.delivery.map(Into::into),
     })
 }
 
@@ -63,8 +72,13 @@ pub(super) async fn reset_account_password(
     let tenant = fields.tenant(&message.tenant);
     let account = fields.account(&message.instance_id, &message.account_name);
     let password = fields.new_password("account_password", message.account_password);
-    let reset = fields.all(|| Some(Reset::of(account?, WantedPassword::Given(password?))))?;
+    let deliver = fields.deliver(message.deliver);
+    let reset = fields.all(|| {
+        let effects = Effects { deliver: deliver?, ..Effects::default() };
+        Some(Reset { effects, ..Reset::of(account?, WantedPassword::Given(password?)) })
+    })?;
     let request_id = RequestId(call.request_id).to_string();
-    let version = service.reset_password(call, tenant, reset).await?.version.number();
-    Ok(wire::ResetAccountPasswordResponse { request_id, version })
+    let reset = service.reset_password(call, tenant, reset).await?;
+    let (version, delivery) = (reset.version.number(), reset.delivery.map(Into::into));
+    Ok(wire::ResetAccountPasswordResponse { request_id, version, delivery })
 }

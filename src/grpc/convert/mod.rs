@@ -2,6 +2,7 @@
 
 pub(super) mod audit_events;
 pub(super) mod change_events;
+pub(super) mod deliveries;
 pub(super) mod entries;
 pub(super) mod lists;
 pub(super) mod passwords;

@@ -3,9 +3,15 @@
 use crate::domain::access_token::{AccessTokenForm, AccessTokenStatus};
 use crate::domain::caller::CallerKind;
 use crate::domain::delivery::DeliveryPhase;
+use crate::domain::delivery_progress::Deliver;
 use crate::domain::field::FieldProblem;
 use crate::domain::subject::{InstanceAccountStatus, InstanceStatus, MailDomainStatus};
-use crate::grpc::generated::credential::admin::v1 as wire;
+
+/// The enums on the wire.
+mod wire {
+    pub(super) use crate::grpc::generated::credential::admin::v1::*;
+    pub(super) use crate::grpc::generated::credential::v1::Deliver;
+}
 
 /// Ties an enum of the domain to the one of the same name and values on the wire, which also has `Unspecified`.
 macro_rules! mirror {
@@ -60,6 +66,7 @@ mirror! {
         BackupRecovering, MinorVersionUpgrading, NetworkModifying, SslModifying, MajorVersionUpgrading,
     }
     InstanceAccountStatus { Available, Unavailable }
+    Deliver { Background, Wait }
     DeliveryPhase { Adding, Settling, Overlapping, Done, Superseded }
     AccessTokenForm { Bearer, AccessKey }
     AccessTokenStatus { Active, Inactive }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Outcome;
+use crate::domain::delivery_progress::Deliver;
 use crate::domain::names::{AccountName, DomainName, InstanceId};
 use crate::domain::password::{NewPassword, Password};
 use crate::http::message::Message;
@@ -40,6 +41,8 @@ pub(super) async fn modify_account_password(service: &Service, call: Call, mut m
             account: account?,
             old_password: old_password?,
             new_password: new_password?,
+            // The vendor's answer has no place for how far it is.
+            deliver: Deliver::Background,
             guards,
         })
     })?;

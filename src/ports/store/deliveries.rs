@@ -37,6 +37,9 @@ pub trait Deliveries: Send + Sync {
     /// The last delivery of an account's password, if there was one.
     async fn delivery(&self, subject: SubjectId) -> Result<Option<DeliveryState>, StoreError>;
 
+    /// Those of these accounts that have one, at most a thousand.
+    async fn deliveries_of(&self, subjects: &[SubjectId]) -> Result<Vec<(SubjectId, DeliveryState)>, StoreError>;
+
     /// Instances with deliveries that are due and that no process delivers at the moment.
     async fn due_instances(&self, now: Timestamp, most: u32) -> Result<DueInstances, StoreError>;
 

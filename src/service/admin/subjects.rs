@@ -23,6 +23,7 @@ impl Service {
         request: SubjectToCreate,
     ) -> Result<CreatedSubject, ServiceError> {
         let tenant = call.tenant_or_own(tenant)?;
+        let (deadline, deliver) = (call.deadline, request.deliver);
         let permit = self.gates.permit_subject(call, tenant, request.name.clone()).await?;
         match permit.lookup() {
             Lookup::Found(_) => return Err(ServiceError::AlreadyExists),
@@ -42,8 +43,11 @@ impl Service {
             changed_at: subject.created_at,
             changed_by: first.changed_by,
         });
+        let is_delivered = first_password.as_ref().is_some_and(|first| first.deliver.is_some());
         self.gates.create_subject(&permit, subject.clone(), first_password).await?;
-        Ok(CreatedSubject { entry: SubjectEntry { subject, credential }, generated: generated.flatten() })
+        let delivery =
+            if is_delivered { self.gates.delivered(subject.id, Version::FIRST, deliver, deadline).await } else { None };
+        Ok(CreatedSubject { entry: SubjectEntry { subject, credential }, generated: generated.flatten(), delivery })
     }
 
     /// The hash of a first password, and the password itself if it was generated.

@@ -15,11 +15,13 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::Gates;
+use super::delivered::Waiters;
 use super::upkeep::LastFailure;
 use crate::domain::credential::Version;
 use crate::domain::delivery::{
     Comparison, DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery, NodeAddress, StoredEndpoint,
 };
+use crate::domain::delivery_progress::SeenDelivery;
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
@@ -28,7 +30,7 @@ use crate::ports::meter::{Counter, Gauge, NodeOutcome, UpkeepTask};
 use crate::ports::{AccountPasswords, NodeProblem, Others};
 use crate::service::ServiceError;
 
-/// How often to look for deliveries that are due, while an instance has an endpoint.
+/// How often to look for deliveries that are due, while an instance has an endpoint, and at those for which calls wait.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The same while none has.
 const WITHOUT_ENDPOINTS: Duration = Duration::from_mins(1);
@@ -57,6 +59,8 @@ pub(super) struct Deliveries {
     wanted: Notify,
     /// Whether an instance had an endpoint when this process last looked.
     has_endpoints: AtomicBool,
+    /// The calls that wait for one.
+    pub(super) waiters: Waiters,
 }
 
 /// The rounds that have begun.
@@ -92,9 +96,14 @@ struct Found {
 impl Gates {
     /// Signals that a delivery may be due, if any instance may have an endpoint.
     pub(super) fn want_delivery(&self) {
-        if self.deliveries.has_endpoints.load(Ordering::Relaxed) {
+        if self.has_endpoints() {
             self.deliveries.wanted.notify_one();
         }
+    }
+
+    /// Whether any instance may have an endpoint, as far as this process knows.
+    pub(super) fn has_endpoints(&self) -> bool {
+        self.deliveries.has_endpoints.load(Ordering::Relaxed)
     }
 
     /// Signals that an endpoint was set.
@@ -118,11 +127,17 @@ impl Gates {
     pub(super) async fn keep_delivering(&self, failed: impl Fn(&ServiceError)) {
         let mut last = LastFailure::of(UpkeepTask::Delivery);
         let mut rounds = Rounds::new();
+        let mut waiters_read = self.ports.clock.instant();
         let mut report = |outcome| last.report(&outcome, &*self.ports.meter, &failed);
         loop {
             let begun = self.begin_rounds(&mut rounds).await;
             let look_again = if let Ok(false) = begun { WITHOUT_ENDPOINTS } else { LOOK_AGAIN };
             report(begun.map(drop));
+            let now = self.ports.clock.instant();
+            if now >= waiters_read + LOOK_AGAIN {
+                waiters_read = now;
+                report(self.tell_waiters().await);
+            }
             let next = async {
                 tokio::select! {
                     Some(delivered) = rounds.next() => report(delivered),
@@ -189,7 +204,7 @@ impl Gates {
         for due in self.ports.store.due_deliveries(tenant, instance, self.now(), ACCOUNTS_AT_ONCE).await? {
             match self.plan(&due, endpoint.comparison) {
                 Ok((passwords, then, then_due)) => plans.push(Plan { due, passwords, then, then_due }),
-                Err(step) => drop(self.ports.store.record_delivery(&due, &step, *by).await?),
+                Err(step) => self.record(&due, &step, *by).await?,
             }
         }
         let nodes = u32::try_from(endpoint.nodes.len()).unwrap_or(u32::MAX);
@@ -198,11 +213,17 @@ impl Gates {
             Err(problem) => {
                 for Plan { due, .. } in plans {
                     let step = self.failed(&due, [nodes, 0], format!("the password of the endpoint's user {problem}"));
-                    self.ports.store.record_delivery(&due, &step, *by).await?;
+                    self.record(&due, &step, *by).await?;
                 }
                 return Ok(());
             }
         };
+        for Plan { due: DueDelivery { subject, version, phase, attempts, .. }, .. } in &plans {
+            if *phase == DeliveryPhase::Adding && *attempts == 0 {
+                let seen = SeenDelivery { version: *version, phase: *phase, reached: 0, nodes };
+                self.deliveries.waiters.tell(*subject, Some(seen));
+            }
+        }
         let (outcomes, passwords): (Vec<_>, Vec<_>) =
             plans.into_iter().map(|plan| ((plan.due, plan.then, plan.then_due), plan.passwords)).unzip();
         let Some(found) = self.set_on_nodes(round, &secret, &passwords).await? else { return Ok(()) };
@@ -228,7 +249,17 @@ impl Gates {
                     DeliveryStep { drift, ..step }
                 }
             };
-            self.ports.store.record_delivery(&due, &step, *by).await?;
+            self.record(&due, &step, *by).await?;
+        }
+        Ok(())
+    }
+
+    /// Records what became of a delivery, and tells the calls that wait for it.
+    async fn record(&self, due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Result<(), ServiceError> {
+        if self.ports.store.record_delivery(due, step, by).await? {
+            let DeliveryStep { phase, reached, nodes, .. } = *step;
+            let seen = SeenDelivery { version: due.version, phase, reached, nodes };
+            self.deliveries.waiters.tell(due.subject, Some(seen));
         }
         Ok(())
     }

@@ -49,9 +49,20 @@ impl Deliveries for SqlStore {
     }
 
     async fn delivery(&self, subject: SubjectId) -> Result<Option<DeliveryState>, StoreError> {
-        let select = sql("SELECT version, phase, set_at, due_at, attempts, nodes, reached, failure, drift, drift_at
-             FROM delivery WHERE subject_id = $1");
-        self.read_first(select.bind(subject)).await?.as_ref().map(state).transpose()
+        Ok(self.deliveries_of(&[subject]).await?.pop().map(|(_, state)| state))
+    }
+
+    async fn deliveries_of(&self, subjects: &[SubjectId]) -> Result<Vec<(SubjectId, DeliveryState)>, StoreError> {
+        let select = Statement::of_parts(&[
+            "SELECT d.subject_id, d.version, d.phase, d.set_at, d.due_at, d.attempts, d.nodes, d.reached, d.failure, d.drift,
+                 d.drift_at FROM ",
+            self.database.rows_of_json(),
+            " r JOIN delivery d ON d.subject_id = r.value ->> 0",
+        ]);
+        // Each in a list of its own, because only members of a list are read as texts by every database.
+        let subjects = subjects.iter().map(|subject| [subject.to_string()]).collect::<Vec<_>>();
+        let found = self.read(select.bind(rows::to_json(&subjects)?)).await?;
+        found.iter().map(|row| Ok((SubjectId(rows::uuid(row, "subject_id")?), state(row)?))).collect()
     }
 
     async fn due_instances(&self, now: Timestamp, most: u32) -> Result<DueInstances, StoreError> {

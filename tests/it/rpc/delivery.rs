@@ -205,6 +205,65 @@ async fn nodes_that_do_not_answer_hold_up_no_other_instance() {
     assert_eq!((&of_mute["phase"], attempts), (&"DELIVERY_PHASE_ADDING".into(), 0), "the other round is not over");
 }
 
+/// A change of `app` that waits.
+async fn waited(world: &World, old: &str, new: &str) -> Value {
+    let request = json!({ "instance_id": "r-1", "account_name": "app", "deliver": "DELIVER_WAIT",
+        "old_account_password": old, "new_account_password": new });
+    world.root.ok("ModifyAccountPassword", request).await
+}
+
+#[tokio::test]
+async fn a_call_that_waits_is_answered_once_its_password_is_delivered() {
+    let nodes = [Node::start(FIRST), Node::start(FIRST)];
+    let world = world(setup()).await;
+    assert_eq!(waited(&world, FIRST, SECOND).await["delivery"], Value::Null, "there is no endpoint");
+    deliver_to(&world, &[&nodes[0], &nodes[1]]).await;
+    let complete = json!({ "complete": true, "reached_nodes": 2, "nodes": 2 });
+    let changed = waited(&world, SECOND, THIRD).await;
+    assert_eq!((&changed["version"], &changed["delivery"]), (&json!("3"), &complete));
+    let everywhere = |password| nodes.iter().all(|node| node.taken(&ALL) == [password]);
+    assert!(everywhere(THIRD), "at once");
+
+    let reset =
+        json!({ "instance_id": "r-1", "account_name": "app", "account_password": FIRST, "deliver": "DELIVER_WAIT" });
+    assert_eq!(world.root.ok("ResetAccountPassword", reset).await["delivery"], complete);
+    assert!(everywhere(FIRST));
+    let subject = json!({ "instance_account": { "instance_id": "r-1", "account_name": "app" } });
+    let reset = json!({ "subject": subject, "password": SECOND, "deliver": "DELIVER_WAIT" });
+    assert_eq!(world.root.ok("ResetPassword", reset).await["delivery"], complete);
+    assert!(everywhere(SECOND));
+    let named = json!({ "instance_id": "r-1", "account_name": "app" });
+    world.root.ok("DeleteInstanceAccount", named.clone()).await;
+    let mut first = named;
+    first["password"] = json!(THIRD);
+    first["deliver"] = json!("DELIVER_WAIT");
+    assert_eq!(world.root.ok("CreateInstanceAccount", first).await["delivery"], complete);
+    assert!(everywhere(THIRD));
+
+    let of_user = json!({ "subject": { "ram_user": "alice" }, "password": SECOND, "deliver": "DELIVER_WAIT" });
+    let refused = world.root.err("ResetPassword", of_user, "INVALID_FIELD").await;
+    assert_eq!(refused.violations().into_iter().map(|violation| violation.field).collect::<Vec<_>>(), ["deliver"]);
+}
+
+#[tokio::test]
+async fn a_call_whose_time_is_over_says_that_the_password_is_set_and_how_far_it_is() {
+    let mut nodes = [Node::start(FIRST), Node::start(FIRST)];
+    let world = world(setup()).await;
+    deliver_to(&world, &[&nodes[0], &nodes[1]]).await;
+    nodes[1].kill();
+    let request = json!({ "instance_id": "r-1", "account_name": "app", "deliver": "DELIVER_WAIT",
+        "old_account_password": FIRST, "new_account_password": SECOND, "client_token": "once" });
+    let hurried = world.root.with_header("grpc-timeout", "4S");
+    let changed = hurried.ok("ModifyAccountPassword", request.clone()).await;
+    let so_far = json!({ "reached_nodes": 1, "nodes": 2 });
+    assert_eq!((&changed["version"], &changed["delivery"]), (&json!("2"), &so_far));
+    nodes[1].run();
+    // The same request again changes nothing, and waits for what is left.
+    let again = world.root.ok("ModifyAccountPassword", request).await;
+    let complete = json!({ "complete": true, "reached_nodes": 2, "nodes": 2 });
+    assert_eq!((&again["version"], &again["delivery"]), (&json!("2"), &complete));
+}
+
 #[tokio::test]
 async fn a_first_password_is_delivered_too() {
     let node = Node::start(FIRST);

@@ -203,6 +203,7 @@ async fn deliveries_are_asked_for(store: &dyn Store, acme: &TenantName, app: Sub
         store.commit(&commit).await.unwrap();
     }
     store.delivery(app).await.unwrap();
+    store.deliveries_of(&[app]).await.unwrap();
     store.delivery_backlog(10).await.unwrap();
     let now = at(1000);
     assert!(store.due_instances(now, 10).await.unwrap().due.contains(&(acme.clone(), instance.clone())));

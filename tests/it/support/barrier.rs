@@ -227,6 +227,7 @@ pass_on! {
     Deliveries {
         fn set_endpoint(tenant: &TenantName, instance: &InstanceId, endpoint: &StoredEndpoint, authority: &Authority) -> bool;
         fn delete_endpoint(tenant: &TenantName, instance: &InstanceId, authority: &Authority) -> bool;
+        fn deliveries_of(subjects: &[SubjectId]) -> Vec<(SubjectId, DeliveryState)>;
         fn endpoint(tenant: &TenantName, instance: &InstanceId) -> Option<StoredEndpoint>;
         fn delivery(subject: SubjectId) -> Option<DeliveryState>;
         fn due_instances(now: Timestamp, most: u32) -> DueInstances;
