@@ -32,6 +32,7 @@ mod profiles;
 mod quickstart;
 mod redis;
 mod refused_passwords;
+mod rotating_redis;
 mod rotation;
 mod secrets;
 mod start_up;

@@ -128,9 +128,14 @@ pub struct Connection(BufReader<TcpStream>);
 
 impl Connection {
     pub fn to(node: &Node) -> Self {
-        let stream = TcpStream::connect(node.address()).unwrap();
+        Self::try_to(&node.address()).expect("the node listens")
+    }
+
+    /// The same to any address, if something listens there.
+    pub fn try_to(address: &str) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Self(BufReader::new(stream))
+        Some(Self(BufReader::new(stream)))
     }
 
     /// Sends a command. Returns the first line of the answer.
