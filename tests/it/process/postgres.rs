@@ -76,7 +76,7 @@ async fn replicas_on_postgresql_serve_one_store() {
 }
 
 /// Arguments for serving that database, which is given up soon.
-fn on(installation: &Installation, cluster: &Cluster) -> [String; 6] {
+pub(super) fn on(installation: &Installation, cluster: &Cluster) -> [String; 6] {
     write_secretly(&installation.path("runs.url"), cluster.url_as("credentiald_runs", "credentiald"));
     let arguments = [
         "--store-url-file",

@@ -8,9 +8,11 @@ use credentiald::domain::password::Password;
 use serde_json::{Value, json};
 
 use super::installation::{Installation, write_secretly};
+use super::postgres::on;
 use super::secrets::{PART_OF_A_PASSWORD, PART_OF_A_TOKEN, Secrets, Seen};
 use super::serving::PATIENCE;
 use super::tenant::{Acme, token};
+use crate::support::postgres::Cluster;
 use crate::support::redis::{ADMIN_PASSWORD, Node};
 
 const FIRST: &str = "Rk7vQz2mXw9tLp4";
@@ -77,4 +79,45 @@ async fn a_process_that_is_killed_leaves_a_delivery_to_the_next_and_no_trace_of_
     for (place, bytes) in seen.all() {
         assert_eq!(secrets.found_in(&bytes), BTreeSet::new(), "in {place}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_deliver_what_either_has_set_also_after_one_is_killed() {
+    let (cluster, installation, mut node) = (Cluster::with_store().await, Installation::new(), Node::start(FIRST));
+    write_secretly(&installation.path("ring"), installation.run(&["pepper", "new-key"]).printed());
+    let arguments = on(&installation, &cluster);
+    let operator = installation.run(&["bootstrap", &arguments[0], &arguments[1]]).printed().trim().to_owned();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).chain(["--pepper-keys-file=ring"]).collect();
+    let (mut one, other) = (installation.serve(&arguments).await, installation.serve(&arguments).await);
+    let here = Acme::create(one.address, &operator).await;
+    let there = here.at(other.address);
+    here.root.ok("CreateInstance", json!({ "instance_id": "r-1" })).await;
+    let endpoint = json!({ "tenant": "acme", "instance_id": "r-1", "nodes": [node.address()], "user_name": "admin",
+        "password": ADMIN_PASSWORD, "allow_plaintext": true });
+    here.operator.ok("SetInstanceEndpoint", endpoint).await;
+    let complete = json!({ "complete": true, "reached_nodes": 1, "nodes": 1 });
+    let app = json!({ "instance_id": "r-1", "account_name": "app", "password": FIRST, "deliver": "DELIVER_WAIT" });
+    assert_eq!(there.root.ok("CreateInstanceAccount", app).await["delivery"], complete);
+
+    let change = |old: &str, new: &str, token: &str| {
+        json!({ "instance_id": "r-1", "account_name": "app", "old_account_password": old, "new_account_password": new,
+            "client_token": token, "deliver": "DELIVER_WAIT" })
+    };
+    for (replica, old, new) in [(&here, FIRST, SECOND), (&there, SECOND, FIRST)] {
+        let changed = replica.root.ok("ModifyAccountPassword", change(old, new, new)).await;
+        assert_eq!((&changed["delivery"], node.taken(&[FIRST, SECOND])), (&complete, vec![new]));
+    }
+
+    node.kill();
+    let hurried = here.root.with_header("grpc-timeout", "2S");
+    let changed = hurried.ok("ModifyAccountPassword", change(FIRST, SECOND, "once")).await;
+    assert_eq!((&changed["version"], &changed["delivery"]["complete"]), (&json!("4"), &Value::Null));
+    one.kill();
+    node.run();
+    assert_eq!(node.taken(&[FIRST, SECOND]), [FIRST]);
+    // The other one takes over, and so may the caller: the same request waits there.
+    delivered(&there, |delivery| delivery["version"] == "4" && delivery["phase"] == "DELIVERY_PHASE_DONE").await;
+    assert_eq!(node.taken(&[FIRST, SECOND]), [SECOND]);
+    let again = there.root.ok("ModifyAccountPassword", change(FIRST, SECOND, "once")).await;
+    assert_eq!((&again["version"], &again["delivery"]), (&json!("4"), &complete));
 }

@@ -1,9 +1,15 @@
 //! Passwords of instance accounts on real Redis servers.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use credentiald::domain::delivery::{DeliveryPhase, DeliveryStep};
+use credentiald::domain::names::{InstanceId, TenantName};
+use credentiald::domain::time::Timestamp;
+use credentiald::ports::Store;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use uuid::Uuid;
 
 use crate::support::certificates::Authority;
 use crate::support::clock::MovedClock;
@@ -262,6 +268,35 @@ async fn a_call_whose_time_is_over_says_that_the_password_is_set_and_how_far_it_
     let again = world.root.ok("ModifyAccountPassword", request).await;
     let complete = json!({ "complete": true, "reached_nodes": 2, "nodes": 2 });
     assert_eq!((&again["version"], &again["delivery"]), (&json!("2"), &complete));
+}
+
+#[tokio::test]
+async fn a_call_that_waits_is_told_what_another_process_has_delivered() {
+    let (node, kept) = (Node::start(FIRST), Arc::new(OnceLock::new()));
+    let keep = Arc::clone(&kept);
+    let world = world(setup().around(move |store| Arc::clone(keep.get_or_init(|| store)))).await;
+    deliver_to(&world, &[&node]).await;
+    let (tenant, instance) = (TenantName::parse("acme").unwrap(), InstanceId::parse("r-1").unwrap());
+    let (store, by): (&Arc<dyn Store>, _) = (kept.get().unwrap(), Uuid::from_u128(1));
+    let (never, far) = (Timestamp::from_micros(0), Timestamp::from_micros(i64::MAX / 2));
+    // Here it is the test that has the instance, and no process.
+    assert!(store.lease_endpoint(&tenant, &instance, by, never, far).await.unwrap().is_some());
+    let deliver = async {
+        let start = Instant::now();
+        let due = loop {
+            if let Some(due) = store.due_deliveries(&tenant, &instance, far, 1).await.unwrap().pop() {
+                break due;
+            }
+            assert!(start.elapsed() < PATIENCE);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        let phase = DeliveryPhase::Done;
+        let step = DeliveryStep { phase, due_at: None, attempts: 0, nodes: 7, reached: 7, failure: None, drift: None };
+        assert!(store.record_delivery(&due, &step, by).await.unwrap());
+    };
+    let (changed, ()) = tokio::join!(waited(&world, FIRST, SECOND), deliver);
+    assert_eq!(changed["delivery"], json!({ "complete": true, "reached_nodes": 7, "nodes": 7 }));
+    assert_eq!(node.taken(&ALL), [FIRST], "this process has delivered nothing");
 }
 
 #[tokio::test]
