@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::uri::{Scheme, Uri};
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
@@ -202,11 +202,35 @@ impl Outgoing {
         self.send(request, token_file).await
     }
 
-    async fn send(
+    /// Posts a document with these headers, and returns the status of the answer, whose body is not read.
+    ///
+    /// # Errors
+    /// There is no answer in time.
+    pub async fn post(&self, document: Bytes, headers: HeaderMap) -> Result<StatusCode, OutgoingError> {
+        let mut request = Request::new(Full::new(document));
+        *request.method_mut() = Method::POST;
+        *request.headers_mut() = headers;
+        match self.exchanged(request, None, |_| false).await {
+            Ok((status, _)) => Ok(status),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>, token_file: Option<&Path>) -> Result<Answer, OutgoingError> {
+        // A redirection would leave the configured address.
+        match self.exchanged(request, token_file, |status| status == StatusCode::OK).await? {
+            (StatusCode::OK, answer) => Ok(answer),
+            (status, _) => Err(OutgoingError::Status(status)),
+        }
+    }
+
+    /// Sends a request and returns the status, and the body if it is wanted with that status.
+    async fn exchanged(
         &self,
         mut request: Request<Full<Bytes>>,
         token_file: Option<&Path>,
-    ) -> Result<Answer, OutgoingError> {
+        wants_body: fn(StatusCode) -> bool,
+    ) -> Result<(StatusCode, Answer), OutgoingError> {
         let mut is_sent = false;
         let sent = async {
             *request.uri_mut() = self.address.path.parse()?;
@@ -222,38 +246,37 @@ impl Outgoing {
             let ((status, body), server) = match &self.tls {
                 None => {
                     is_sent = true;
-                    (self.exchange(socket, request).await?, Vec::new())
+                    (self.exchange(socket, request, wants_body).await?, Vec::new())
                 }
                 Some(tls) => {
                     let stream = tls.connect(socket).await?;
                     let server = stream.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
                     is_sent = true;
-                    (self.exchange(stream, request).await?, server)
+                    (self.exchange(stream, request, wants_body).await?, server)
                 }
             };
             Ok((status, Answer { body, server }))
         };
         match tokio::time::timeout(self.limits.within, sent).await.unwrap_or_else(|late| Err(Cause::from(late))) {
-            Ok((StatusCode::OK, answer)) => Ok(answer),
-            Ok((status, _)) => Err(OutgoingError::Status(status)),
+            Ok(answered) => Ok(answered),
             Err(cause) if is_sent => Err(OutgoingError::Unanswered(cause)),
             Err(cause) => Err(OutgoingError::NotSent(cause)),
         }
     }
 
-    /// The status, and the body if the status is 200.
+    /// The status, and the body if it is wanted.
     async fn exchange(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         request: Request<Full<Bytes>>,
+        wants_body: fn(StatusCode) -> bool,
     ) -> Result<(StatusCode, Bytes), Cause> {
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
         // Ends with the sender.
         tokio::spawn(connection);
         let response = sender.send_request(request).await?;
         let status = response.status();
-        // A redirection would leave the configured address.
-        if status != StatusCode::OK {
+        if !wants_body(status) {
             return Ok((status, Bytes::new()));
         }
         Ok((status, Limited::new(response.into_body(), self.limits.max_bytes).collect().await?.to_bytes()))

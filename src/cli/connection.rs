@@ -13,6 +13,8 @@ use crate::service::error::with_causes;
 
 /// How long TCP and TLS may take together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// How often a connection with calls under way is tried.
+const PING_EVERY: Duration = Duration::from_secs(30);
 
 /// Connects to an address as people write it: `https://host:port`, `http://host:port`, or without the scheme, which
 /// means `http` and this machine: to another one, passwords and tokens go in plaintext only if that is asked for.
@@ -27,7 +29,8 @@ pub(super) async fn connect(address: &str, tls: ClientTls) -> Result<Channel, Fa
 
 /// A connection to such an address that is made with the first call, and again when it was lost.
 pub(super) fn connect_lazily(address: &str, tls: ClientTls) -> Result<Channel, Failure> {
-    Ok(endpoint(address, tls)?.connect_lazy())
+    // Without an answer to a ping, a call that waits for the next message ends: a peer may vanish without a word.
+    Ok(endpoint(address, tls)?.http2_keep_alive_interval(PING_EVERY).connect_lazy())
 }
 
 fn endpoint(address: &str, tls: ClientTls) -> Result<Endpoint, Failure> {

@@ -21,6 +21,7 @@ mod keyboard;
 mod login;
 mod migrate;
 mod new_file;
+mod notify;
 mod output;
 mod pages;
 mod password;
@@ -101,6 +102,7 @@ enum Command {
     Verify(password::verify::VerifyArgs),
     Change(password::change::ChangeArgs),
     Rotate(rotate::RotateArgs),
+    Notify(notify::NotifyArgs),
     HashCost(hash_cost::HashCostArgs),
     Admin(admin::AdminArgs),
     /// Read the audit log, and check that it is complete and unaltered.
@@ -152,6 +154,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Verify(args) => promptly(password::verify::run(&args, environment, terminal)),
         Command::Change(args) => block_on(password::change::run(&args, environment, terminal)),
         Command::Rotate(args) => block_on(rotate::run(&args, environment, terminal)),
+        Command::Notify(args) => block_on(notify::run(&args, environment, terminal)),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
         Command::Admin(args) => block_on(admin::run(&args, environment, terminal)),
         Command::Audit(command) => block_on(audit::run(&command, environment, terminal)),

@@ -24,6 +24,8 @@ pub const OWNER: ExponentialBuilder =
 pub const PORT: ExponentialBuilder = every(Duration::from_millis(200)).with_total_delay(Some(Duration::from_secs(3)));
 /// A change that a command sent and whose outcome it does not know. Does not end: the command has a time limit.
 pub const SENT_CHANGE: ExponentialBuilder = every(Duration::from_millis(100)).with_max_delay(Duration::from_secs(2));
+/// A notification that was not delivered, and a watch that was interrupted. Does not end.
+pub const NOTIFICATION: ExponentialBuilder = every(Duration::from_secs(1)).with_max_delay(Duration::from_mins(5));
 /// Accepting a connection, when the system has no resources for it. Does not end.
 pub const ACCEPT_AFTER: Duration = Duration::from_millis(50);
 /// Recording a failed attempt that the store did not take. Does not end.

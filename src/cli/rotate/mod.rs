@@ -22,7 +22,7 @@ use clap::Args;
 use uuid::Builder;
 
 use super::admin::refusal;
-use super::caller::CallerArgs;
+use super::caller::{CallerArgs, Service};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::pages::MAX_RESPONSE_BYTES;
@@ -131,28 +131,44 @@ pub(super) async fn run(args: &RotateArgs, environment: &Environment, terminal: 
             let Some((_, wanted)) = state.run() else {
                 return Err(Failure::usage(format!("{} holds no run", path.display())));
             };
-            let calls = args.calls(wanted.selection.tenant(), environment).await?;
+            let calls = calls(args.caller.service(environment)?, wanted.selection.tenant()).await?;
             let [unused_for, wait] =
                 [args.ending.unused_for, args.ending.wait].map(|seconds| Duration::from_secs(seconds.into()));
             overlaps::end(&calls, &state, unused_for, wait, terminal).await
         }
         Some(path) => {
+            let destination = args.destination.name()?.ok_or_else(|| {
+                Failure::usage("say where the passwords go: --file, --stdout, --vault or --manifest".to_owned())
+            })?;
             let state = State::open(path)?;
-            args.rotate(state, environment, terminal).await
+            let (calls, selection) = args.begin(environment).await?;
+            let wanted = Wanted { selection, destination, overlap_seconds: args.overlap_seconds };
+            args.rotate(state, &calls, wanted, terminal).await
         }
-        None => args.try_out(environment, terminal).await,
+        None => {
+            let (calls, selection) = args.begin(environment).await?;
+            args.try_out(&calls, &selection, terminal).await
+        }
     }
 }
 
+async fn calls(service: Service, tenant: &str) -> Result<Calls, Failure> {
+    let (channel, authorization) = service.connect().await?;
+    let client = AdminServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
+    Ok(Calls { client, authorization, tenant: tenant.to_owned() })
+}
+
 impl RotateArgs {
-    async fn calls(&self, tenant: &str, environment: &Environment) -> Result<Calls, Failure> {
-        let (channel, authorization) = self.caller.connect(environment).await?;
-        let client = AdminServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
-        Ok(Calls { client, authorization, tenant: tenant.to_owned() })
+    /// The connection, and the selection with its tenant, if there is a default.
+    async fn begin(&self, environment: &Environment) -> Result<(Calls, Selection), Failure> {
+        let service = self.caller.service(environment)?;
+        let mut selection = self.selection.clone();
+        selection.tenant = selection.tenant.or_else(|| service.tenant().map(str::to_owned));
+        Ok((calls(service, selection.tenant()).await?, selection))
     }
 
-    async fn find(&self, calls: &Calls) -> Result<Found, Failure> {
-        let (selection, now) = (&self.selection, SystemClock.now());
+    async fn find(&self, calls: &Calls, selection: &Selection) -> Result<Found, Failure> {
+        let now = SystemClock.now();
         let walk = Walk { client: calls.client.clone(), authorization: &calls.authorization, selection, now };
         let found = walk.find().await.map_err(|status| refusal::failure(&status))?;
         self.destination.check(found.selected.iter().map(|subject| &subject.name))?;
@@ -174,15 +190,11 @@ impl RotateArgs {
     async fn rotate(
         &self,
         mut state: State,
-        environment: &Environment,
+        calls: &Calls,
+        wanted: Wanted,
         terminal: &mut Terminal,
     ) -> Result<(), Failure> {
-        let name = self.destination.name()?.ok_or_else(|| {
-            Failure::usage("say where the passwords go: --file, --stdout, --vault or --manifest".to_owned())
-        })?;
-        let wanted =
-            Wanted { selection: self.selection.clone(), destination: name, overlap_seconds: self.overlap_seconds };
-        let calls = self.calls(self.selection.tenant(), environment).await?;
+        let tenant = wanted.selection.tenant.clone();
         let is_complete = state.run().is_some() && state.open_subjects().is_empty();
         let continues = state.run().is_some() && !(is_complete && self.again);
         if continues {
@@ -192,16 +204,16 @@ impl RotateArgs {
                 ));
             }
         } else {
-            let found = self.find(&calls).await?;
+            let found = self.find(calls, &wanted.selection).await?;
             if found.without_password > 0 {
                 terminal.complain(&format!("{} subjects have no password here", found.without_password));
             }
             state.begin(new_id(), wanted, found.selected)?;
         }
         let id = state.run().map(|(id, _)| id.to_owned()).unwrap_or_default();
-        let as_marked = destination::Run { id: &id, tenant: self.selection.tenant.as_deref() };
+        let as_marked = destination::Run { id: &id, tenant: tenant.as_deref() };
         let mut destination = self.destination.open(as_marked, continues)?;
-        let run = self.run_of(&calls, id.clone(), continues);
+        let run = self.run_of(calls, id.clone(), continues);
         let tally =
             run.rotate(&mut state, &mut destination, terminal).await.map_err(|failure| failure.with_line(AGAIN))?;
         let left = state.open_subjects().len();
@@ -218,10 +230,9 @@ impl RotateArgs {
     }
 
     /// Checks every subject as far as that is possible without changing it.
-    async fn try_out(&self, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
-        let calls = self.calls(self.selection.tenant(), environment).await?;
-        let found = self.find(&calls).await?;
-        let run = self.run_of(&calls, String::new(), false);
+    async fn try_out(&self, calls: &Calls, selection: &Selection, terminal: &mut Terminal) -> Result<(), Failure> {
+        let found = self.find(calls, selection).await?;
+        let run = self.run_of(calls, String::new(), false);
         let mut tally = Tally::default();
         for subject in &found.selected {
             let step = match run.readiness(subject).await? {

@@ -18,7 +18,7 @@ pub(super) struct Selection {
     /// Kind of subject. Can be given several times.
     #[arg(long = "kind", value_name = "KIND", required_unless_present = "end_overlaps", help_heading = "Selection")]
     kinds: Vec<Kind>,
-    /// Tenant. Default: the caller's own.
+    /// Tenant. Default: that of the profile, or the caller's own.
     #[arg(long, value_name = "NAME", help_heading = "Selection")]
     pub(super) tenant: Option<String>,
     /// Only accounts of that instance.

@@ -37,6 +37,7 @@ fn every_command_has_help() {
         "verify",
         "change",
         "rotate",
+        "notify",
         "hash-cost",
         "admin",
         "audit",

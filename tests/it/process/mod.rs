@@ -23,6 +23,7 @@ mod memory;
 mod metric_values;
 mod metrics;
 mod mounted_secrets;
+mod notifications;
 mod operator;
 mod passwords;
 mod pepper;
