@@ -147,7 +147,7 @@ impl Drop for Measured {
             meter.count(Counter::Refusals(rpc, reason));
         }
         let took = clock.instant().saturating_duration_since(self.begun);
-        meter.observe(Histogram::RequestDuration(rpc), took);
+        meter.observe_traced(Histogram::RequestDuration(rpc), took, self.context.record.trace().map(Trace::id));
         if self.is_logged() {
             self.log(took);
         }

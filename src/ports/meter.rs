@@ -18,6 +18,7 @@ pub use catalogue::{
 pub use store_work::StoreWork;
 
 use super::Clock;
+use super::spans::TraceId;
 
 /// Records metrics. Every method is cheap enough for every request, and never fails.
 pub trait Meter: Send + Sync {
@@ -32,6 +33,11 @@ pub trait Meter: Send + Sync {
 
     /// Adds a duration to a histogram.
     fn observe(&self, histogram: Histogram, took: Duration);
+
+    /// Adds the duration of what that trace shows, if it is traced.
+    fn observe_traced(&self, histogram: Histogram, took: Duration, _trace: Option<TraceId>) {
+        self.observe(histogram, took);
+    }
 
     /// Counts one event.
     fn count(&self, counter: Counter) {

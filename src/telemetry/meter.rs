@@ -2,21 +2,23 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::registry::Unit;
 
 use crate::ports::meter::{Counter, Gauge, Histogram, Meter, Metric, Series};
+use crate::ports::spans::TraceId;
 
 /// A metric with more series than this shows only those that are not zero.
 const SHOWN_AT_ZERO: usize = 16;
 /// The upper bounds of the buckets of histograms, in seconds. A hash takes tens of milliseconds, a request tens of
-/// seconds at most.
-const BOUNDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, f64::INFINITY];
+/// seconds at most. One without a bound comes after them.
+const BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Records metrics in memory. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -59,8 +61,12 @@ impl Meter for AtomicMeter {
     }
 
     fn observe(&self, histogram: Histogram, took: Duration) {
+        self.observe_traced(histogram, took, None);
+    }
+
+    fn observe_traced(&self, histogram: Histogram, took: Duration, trace: Option<TraceId>) {
         if let Some(value) = self.0.histograms.value(histogram.series()) {
-            value.observe(took);
+            value.observe(took, trace);
         }
     }
 }
@@ -93,14 +99,14 @@ impl<T: Value> Kind<T> {
     fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         for (metric, values) in &self.0 {
             let mut encoder = encoder.encode_descriptor(metric.name, metric.help, T::UNIT, T::TYPE)?;
-            if metric.labels.is_empty() {
-                values.iter().try_for_each(|value| value.encode(&mut encoder))?;
+            if let ([], [value]) = (&metric.labels[..], &values[..]) {
+                value.encode(encoder)?;
                 continue;
             }
             let shown =
                 values.iter().enumerate().filter(|(_, value)| values.len() <= SHOWN_AT_ZERO || !value.is_zero());
             for (number, value) in shown {
-                value.encode(&mut encoder.encode_family(&labels_of(metric, number))?)?;
+                value.encode(encoder.encode_family(&labels_of(metric, number))?)?;
             }
         }
         Ok(())
@@ -125,7 +131,7 @@ trait Value: Default {
 
     fn is_zero(&self) -> bool;
 
-    fn encode(&self, encoder: &mut MetricEncoder<'_>) -> fmt::Result;
+    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result;
 }
 
 impl Value for AtomicU64 {
@@ -135,7 +141,7 @@ impl Value for AtomicU64 {
         self.load(Ordering::Relaxed) == 0
     }
 
-    fn encode(&self, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         encoder.encode_counter::<NoLabelSet, _, u64>(&self.load(Ordering::Relaxed), None)
     }
 }
@@ -147,27 +153,29 @@ impl Value for AtomicI64 {
         self.load(Ordering::Relaxed) == 0
     }
 
-    fn encode(&self, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         encoder.encode_gauge(&self.load(Ordering::Relaxed))
     }
 }
 
-/// A histogram of durations.
-#[derive(Debug, Default)]
+/// A histogram of durations. Each bucket has the trace of the last call in it that was traced, as an exemplar.
+#[derive(Debug)]
 struct Durations {
-    /// The number of durations in each bucket.
-    buckets: [AtomicU64; BOUNDS.len()],
-    nanoseconds: AtomicU64,
+    histogram: HistogramWithExemplars<[(&'static str, String); 1]>,
+    is_used: AtomicBool,
+}
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self { histogram: HistogramWithExemplars::new(BOUNDS.into_iter()), is_used: AtomicBool::default() }
+    }
 }
 
 impl Durations {
-    fn observe(&self, took: Duration) {
-        let seconds = took.as_secs_f64();
-        let bucket = BOUNDS.iter().zip(&self.buckets).find(|&(&bound, _)| seconds <= bound);
-        if let Some((_, bucket)) = bucket {
-            bucket.fetch_add(1, Ordering::Relaxed);
-        }
-        self.nanoseconds.fetch_add(took.as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    fn observe(&self, took: Duration, trace: Option<TraceId>) {
+        let exemplar = trace.map(|id| [("trace_id", id.to_string())]);
+        self.histogram.observe(took.as_secs_f64(), exemplar, None);
+        self.is_used.store(true, Ordering::Relaxed);
     }
 }
 
@@ -176,14 +184,11 @@ impl Value for Durations {
     const UNIT: Option<&'static Unit> = Some(&Unit::Seconds);
 
     fn is_zero(&self) -> bool {
-        self.buckets.iter().all(Value::is_zero)
+        !self.is_used.load(Ordering::Relaxed)
     }
 
-    fn encode(&self, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
-        let counts: Vec<_> = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
-        let buckets: Vec<_> = BOUNDS.into_iter().zip(counts.iter().copied()).collect();
-        let seconds = Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed)).as_secs_f64();
-        encoder.encode_histogram::<NoLabelSet>(seconds, counts.iter().sum(), &buckets, None)
+    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        EncodeMetric::encode(&self.histogram, encoder)
     }
 }
 
@@ -258,5 +263,17 @@ mod tests {
         ] {
             assert!(shown.iter().any(|shown| shown == line), "{line} in {shown:#?}");
         }
+    }
+
+    #[test]
+    fn a_bucket_shows_the_last_trace_of_a_call_in_it() {
+        let meter = AtomicMeter::default();
+        let duration = Histogram::RequestDuration(Rpc(Some(Action::ChangePassword)));
+        for trace in [Some(TraceId(6)), Some(TraceId(7)), None] {
+            meter.observe_traced(duration, Duration::from_millis(30), trace);
+        }
+        let shown = lines(&meter, "trace_id");
+        let expected = r#"credentiald_request_duration_seconds_bucket{le="0.05",rpc="ChangePassword"} 3 # {trace_id="00000000000000000000000000000007"} 0.03"#;
+        assert_eq!(shown, [expected]);
     }
 }
