@@ -9,6 +9,7 @@ import imaplib
 import os
 import re
 import shutil
+import smtplib
 import socket
 import ssl
 import subprocess
@@ -137,6 +138,9 @@ class DovecotTest(RelyingTest):
         mail = self.folder / "mail"
         mail.mkdir()
         shutil.chown(mail, "nobody", "nogroup")
+        self.spool = self.folder / "spool"
+        (self.spool / "private").mkdir(parents=True)
+        shutil.chown(self.spool / "private", "postfix")
         places = [("uid=vmail gid=vmail", "uid=nobody gid=nogroup"), ("/var/vmail", mail)]
         configuration = self.folder / "dovecot.conf"
         configuration.write_text(
@@ -149,6 +153,12 @@ class DovecotTest(RelyingTest):
             ssl = no
             disable_plaintext_auth = no
             auth_failure_delay = 0
+            # After failures Dovecot delays each sign-in from that address, for longer than Postfix waits.
+            service anvil {{
+              unix_listener anvil-auth-penalty {{
+                mode = 0
+              }}
+            }}
             first_valid_uid = 1
             mail_location = maildir:~/Maildir
             service imap-login {{
@@ -161,6 +171,7 @@ class DovecotTest(RelyingTest):
             }}
             """
             + shown("dovecot", *self.places(), *places)
+            + shown("conf", ("/var/spool/postfix", self.spool))
         )
         process = self.started("dovecot", "-F", "-c", configuration)
         self.await_port(process, self.imap)
@@ -187,7 +198,58 @@ class DovecotTest(RelyingTest):
         self.assertEqual(self.sign_in("alice@example.com", self.PASSWORD), b"0", self.log())
 
     def log(self):
-        return (self.folder / "dovecot.log").read_text()
+        logs = [self.folder / "dovecot.log", self.folder / "postfix.log"]
+        return "".join(log.read_text() for log in logs if log.exists())
+
+    def test_postfix_signs_in_who_has_the_password(self):
+        smtp = free_address()
+        folder = self.folder / "postfix"
+        folder.mkdir()
+        data = self.folder / "data"
+        data.mkdir()
+        shutil.chown(data, "postfix")
+        (folder / "main.cf").write_text(
+            f"""
+            compatibility_level = 3.6
+            queue_directory = {self.spool}
+            data_directory = {data}
+            maillog_file = {self.folder}/postfix.log
+            maillog_file_prefixes = {self.folder}
+            myhostname = mail.example.com
+            inet_protocols = ipv4
+            """.replace("\n            ", "\n")
+            # There is no certificate here.
+            + shown("ini", ("smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = no"))
+        )
+        (folder / "master.cf").write_text(
+            f"{smtp} inet n - n - - smtpd\n"
+            "postlog unix-dgram n - n - 1 postlogd\n"
+            "anvil unix - - n - 1 anvil\n"
+            "rewrite unix - - n - - trivial-rewrite\n"
+            "proxymap unix - - n - - proxymap\n"
+            "cleanup unix n - n - 0 cleanup\n"
+        )
+        process = self.started("postfix", "-c", folder, "start-fg", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        stop = ["postfix", "-c", folder, "stop"]
+        self.addCleanup(subprocess.run, stop, capture_output=True, timeout=SECONDS)
+        self.await_port(process, smtp)
+        host, port = smtp.split(":")
+
+        def sign_in(user, password):
+            with smtplib.SMTP(host, int(port), timeout=SECONDS) as client:
+                client.ehlo("client.example.com")
+                answer = client.docmd("AUTH PLAIN", base64.b64encode(f"\0{user}\0{password}".encode()).decode())
+                return answer[0], answer[1].decode()
+
+        self.assertEqual(sign_in("alice@example.com", self.PASSWORD)[0], 235, self.log())
+        self.assertEqual(sign_in("alice@example.com", "wrong")[0], 535, self.log())
+        self.assertEqual(sign_in("alice@example.org", self.PASSWORD)[0], 535, self.log())
+        self.assertEqual((len(self.guesses_from("127.0.0.1")), self.guesses_from("192.0.2.7")), (1, []))
+        self.stop()
+        # Postfix 3.7 does not tell what Dovecot calls temporary.
+        self.assertEqual(sign_in("alice@example.com", self.PASSWORD)[0], 535, self.log())
+        self.serve()
+        self.assertEqual(sign_in("alice@example.com", self.PASSWORD)[0], 235, self.log())
 
 
 class PamTest(RelyingTest):
