@@ -83,6 +83,13 @@ impl Failure {
         self.with_details(json!({ "hint": line }))
     }
 
+    /// The same, with another first line.
+    pub(super) fn with_first_line(mut self, line: &str) -> Self {
+        let rest = self.message.split_once('\n').map(|(_, rest)| format!("\n{rest}"));
+        self.message = format!("{line}{}", rest.unwrap_or_default());
+        self.with_details(json!({ "message": line }))
+    }
+
     /// The same, with what programs get besides the message, or in its place.
     pub(super) fn with_details(mut self, details: Json) -> Self {
         if let Json::Object(mut details) = details {

@@ -19,6 +19,7 @@ mod healthcheck;
 mod import;
 mod keyboard;
 mod login;
+mod man;
 mod migrate;
 mod new_file;
 mod notify;
@@ -46,7 +47,7 @@ pub use import::fuzzing;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -64,9 +65,13 @@ Examples:
   credentiald login --address https://…       remember how a service is called
   credentiald verify --ram-user alice         verify a password
   credentiald change                          change your own password
+  credentiald settings                        every setting, its flag and its default
   credentiald rotate --help                   give many subjects new passwords
 
 Exit status: 0 done, 1 failed, 2 usage, 3 wrong password, 4 password to be changed,\n75 not now, 78 bad configuration.";
+
+/// The columns of the widest help.
+const WIDEST_HELP: usize = 100;
 
 /// A gRPC service through which people and programs change passwords.
 #[derive(Debug, Parser)]
@@ -99,8 +104,12 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     Login(login::LoginArgs),
+    Settings(settings::ShownSettings),
     Verify(password::verify::VerifyArgs),
     Change(password::change::ChangeArgs),
+    Check(password::check::CheckArgs),
+    Generate(password::generate::GenerateArgs),
+    Watch(password::watch::WatchArgs),
     Rotate(rotate::RotateArgs),
     Notify(notify::NotifyArgs),
     HashCost(hash_cost::HashCostArgs),
@@ -114,6 +123,7 @@ enum Command {
     Restore(backup::RestoreArgs),
     Descriptors(descriptors::DescriptorsArgs),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Runs the command that the arguments name, and returns its exit status, as `Failure::exit_code` has it.
@@ -124,7 +134,8 @@ pub fn run(
     let arguments: Vec<_> = arguments.collect();
     let environment = Environment::of(environment);
     let mut terminal = Terminal::standard(&environment, output::is_for_programs(&arguments));
-    let command = match Cli::try_parse_from(arguments) {
+    let parsed = parser(&terminal).try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let command = match parsed {
         Ok(cli) => cli.command,
         Err(answer) => return terminal.answer(&answer),
     };
@@ -136,6 +147,11 @@ pub fn run(
             failure.exit_code()
         }
     }
+}
+
+/// The parser of the command line. Its help is as wide as the terminal, and as can be read well.
+fn parser(terminal: &Terminal) -> clap::Command {
+    Cli::command().term_width(terminal.width().map_or(0, |width| width.min(WIDEST_HELP)))
 }
 
 fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -151,8 +167,12 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Blocklist(command) => blocklist::run(&command, terminal),
         Command::Policy(command) => on_a_thread(|| policy::run(&command, environment, terminal)),
         Command::Login(args) => block_on(login::run(&args, environment, terminal)),
+        Command::Settings(_) => settings::show(parser(terminal), terminal),
         Command::Verify(args) => promptly(password::verify::run(&args, environment, terminal)),
         Command::Change(args) => block_on(password::change::run(&args, environment, terminal)),
+        Command::Check(args) => block_on(password::check::run(&args, environment, terminal)),
+        Command::Generate(args) => block_on(password::generate::run(&args, environment, terminal)),
+        Command::Watch(args) => promptly(password::watch::run(&args, environment, terminal)),
         Command::Rotate(args) => block_on(rotate::run(&args, environment, terminal)),
         Command::Notify(args) => block_on(notify::run(&args, environment, terminal)),
         Command::HashCost(args) => hash_cost::run(&args, environment, terminal),
@@ -163,6 +183,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Backup(args) => block_on(backup::back_up(&args, environment, terminal)),
         Command::Restore(args) => block_on(backup::restore(&args, environment, terminal)),
         Command::Descriptors(args) => descriptors::run(&args, terminal),
+        Command::Man(args) => man::run(&args, Cli::command(), terminal),
         Command::Completions(args) => completions::run(&args, &mut Cli::command(), terminal),
     }
 }

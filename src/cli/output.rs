@@ -36,6 +36,16 @@ impl OutputArgs {
     pub(super) const fn format(&self) -> Format {
         if self.json { Format::Json } else { self.output }
     }
+
+    /// A result in the format: as it is for people, for programs, or its name alone.
+    pub(super) fn shown(&self, result: &Json, text: &str, name: &str) -> String {
+        match self.format() {
+            Format::Table => text.to_owned(),
+            Format::Json => format!("{result:#}"),
+            Format::Yaml => yaml(result),
+            Format::Name => name.to_owned(),
+        }
+    }
 }
 
 /// Whether these arguments ask for a format for programs. They are not parsed for that, because errors in arguments are

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
 
 use super::environment::Environment;
 use super::failure::Failure;
+use super::terminal::Terminal;
 use crate::config::{Effective, FILE_VARIABLE, File, Kind, Mistake, SETTINGS, Setting, Sources};
 use crate::server::OperatorFile;
 
@@ -52,6 +53,14 @@ impl SettingArgs {
     }
 }
 
+/// Prints the help for the settings.
+pub(super) fn show(parser: Command, terminal: &mut Terminal) -> Result<(), Failure> {
+    match parser.try_get_matches_from(["credentiald", "help", "settings"]) {
+        Err(help) => terminal.print(help.render().to_string().trim_end()),
+        Ok(_) => Err(Failure::failed("there is no help for settings")),
+    }
+}
+
 /// The settings that have a flag.
 fn flags() -> impl Iterator<Item = &'static Setting> {
     SETTINGS.iter().filter(|setting| setting.kind != Kind::Secret)
@@ -61,24 +70,55 @@ fn flags() -> impl Iterator<Item = &'static Setting> {
 fn secrets() -> String {
     let secrets = SETTINGS.iter().filter(|setting| setting.kind == Kind::Secret);
     let secrets: Vec<_> = secrets.map(|secret| format!("{} [env: {}]", secret.key, secret.variable())).collect();
-    format!("Secrets are no flags, but in it or in the environment: {}", secrets.join(", "))
+    format!("Secrets are no flags. They are in the file or in the environment: {}", secrets.join(", "))
+}
+
+/// The flags of settings, to be shown.
+#[derive(Debug)]
+pub(super) struct ShownSettings;
+
+impl Args for ShownSettings {
+    fn augment_args(command: Command) -> Command {
+        SettingArgs::augment_args(command)
+            .about("List every setting, with its flag, its variable and its default. Flags override variables, which override the file")
+            .after_help(secrets())
+            .mut_args(|flag| flag.hide(false))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ShownSettings {
+    fn from_arg_matches(_matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, _matches: &ArgMatches) -> Result<(), clap::Error> {
+        Ok(())
+    }
 }
 
 impl Args for SettingArgs {
     fn augment_args(command: Command) -> Command {
-        let file = Arg::new("config")
-            .long("config")
-            .value_name("FILE")
-            .value_parser(value_parser!(PathBuf))
-            .help(format!("A TOML file with settings [env: {FILE_VARIABLE}]. {}", secrets()));
+        let file =
+            Arg::new("config").long("config").value_name("FILE").value_parser(value_parser!(PathBuf)).help(format!(
+                "TOML file with settings [env: {FILE_VARIABLE}]. Each setting is also a flag and a variable: \
+                 `credentiald settings` lists them"
+            ));
         let flags = flags().map(|setting| {
             let help = setting.help.trim().trim_end_matches('.');
             let shown = if setting.default.is_empty() { "none" } else { setting.default };
             let flag = Arg::new(setting.key)
                 .long(setting.flag())
                 .help(format!("{help} [default: {shown}] [env: {}]", setting.variable()))
-                .help_heading("Settings");
+                .help_heading("Settings")
+                .hide(true);
             match setting.kind {
+                Kind::Text if setting.key.ends_with("_file") || setting.key.ends_with("directory") => {
+                    flag.value_name("PATH").value_hint(ValueHint::AnyPath).allow_hyphen_values(true)
+                }
                 Kind::Text | Kind::Secret | Kind::Url => flag.value_name("TEXT").allow_hyphen_values(true),
                 Kind::Number => flag.value_name("NUMBER").allow_hyphen_values(true),
                 Kind::Flag => {

@@ -87,7 +87,7 @@ impl Terminal {
     /// Prints why a command failed.
     pub(super) fn report(&mut self, failure: &Failure) {
         let message = failure.to_string();
-        if self.is_for_programs {
+        if self.is_for_programs && !message.is_empty() {
             let _ = writeln!(self.errors, "{}", failure.to_json());
         } else if !message.is_empty() {
             self.complain(&message);
@@ -109,6 +109,11 @@ impl Terminal {
         let written = if has_colours { write!(stream, "{}", text.ansi()) } else { write!(stream, "{text}") };
         let _ = written.and_then(|()| stream.flush());
         ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2))
+    }
+
+    /// The number of columns that are seen at a time, if people see the output.
+    pub(super) const fn width(&self) -> Option<usize> {
+        self.width
     }
 
     /// How tables are laid out: by the width, unless everything is asked for.

@@ -118,6 +118,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("tonic_types", &["grpc", "cli"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("comfy_table", &["cli"]),
     ("csv", &["cli"]),
     ("indicatif", &["cli"]),

@@ -9,6 +9,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 
+use super::object::Object;
 use super::{refusal, schema};
 use crate::cli::caller::Authorization;
 use crate::cli::connection::lost;
@@ -64,12 +65,13 @@ impl Client {
     }
 
     async fn once(&self, message: DynamicMessage) -> Result<DynamicMessage, Failure> {
+        let object = Object::of_request(&message);
         let request = self.authorization.request(message, ANSWER_WITHIN);
         let mut client = tonic::client::Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_RESPONSE_BYTES);
         client.ready().await.map_err(|error| lost("the connection was lost".to_owned(), &error))?;
         let codec = DynamicCodec(self.method.output());
         let response = client.unary(request, self.path.clone(), codec).await;
-        response.map(tonic::Response::into_inner).map_err(|status| refusal::failure(&status))
+        response.map(tonic::Response::into_inner).map_err(|status| refusal::about(&status, &object))
     }
 }
 

@@ -7,6 +7,7 @@ mod argument;
 mod call;
 pub(super) mod json;
 mod names;
+pub(super) mod object;
 pub(super) mod refusal;
 mod request;
 mod schema;

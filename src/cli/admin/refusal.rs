@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use tonic::{Code, Status};
 use tonic_types::{FieldViolation, PreconditionViolation, StatusExt};
 
+use super::object::Object;
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::tls::advice;
 use crate::domain::text::printable;
@@ -23,6 +24,15 @@ pub(in crate::cli) fn failure(status: &Status) -> Failure {
         None => Kind::Failed,
     };
     Failure::of(kind, text(status)).with_details(details(status))
+}
+
+/// The same, with the name of what the call was about.
+pub(in crate::cli) fn about(status: &Status, object: &Object) -> Failure {
+    let named = reason(status).and_then(|reason| object.message(reason, status.message()));
+    match named {
+        Some(named) => failure(status).with_first_line(&named),
+        None => failure(status),
+    }
 }
 
 /// What kind of failure a reason is. A new reason does not compile until this is decided.

@@ -12,16 +12,18 @@ use uuid::Builder;
 use super::ConnectionArgs;
 use super::subject::AccountArgs;
 use crate::ambient::SystemEntropy;
+use crate::cli::admin::object::Object;
 use crate::cli::admin::refusal;
 use crate::cli::caller::Authorization;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
-use crate::cli::output::{self, Format, OutputArgs};
+use crate::cli::output::OutputArgs;
 use crate::cli::terminal::Terminal;
 use crate::edge::Reason;
 use crate::grpc::generated::credential::v1 as wire;
 use crate::ports::{Entropy, retries};
 use wire::credential_service_client::CredentialServiceClient;
+use wire::subject_name::Subject;
 
 /// What is known of a change without an answer.
 const PERHAPS: &str = "the password may have been changed: try the new one";
@@ -97,30 +99,28 @@ pub(in crate::cli) async fn run(
     let pauses = retries::random(retries::SENT_CHANGE.build(), &SystemEntropy);
     let settled = async { Ok(settled(send, pauses).await) };
     let settled = args.connection.in_time(settled).await.map_err(|late| late.with_line(PERHAPS))?;
-    let (version, delivery) = settled.map_err(|status| refusal::failure(&status))?;
-    let result = || {
-        let Some(wire::DeliveryProgress { complete, reached_nodes, nodes }) = delivery else {
-            return json!({ "version": version });
-        };
-        let delivery = json!({ "complete": complete, "reached_nodes": reached_nodes, "nodes": nodes });
-        json!({ "version": version, "delivery": delivery })
-    };
-    let delivered = || match delivery {
-        None => String::new(),
+    let (version, delivery) = settled.map_err(|status| refusal::about(&status, &change.object()))?;
+    let (result, delivered) = match delivery {
+        None => (json!({ "version": version }), String::new()),
         Some(wire::DeliveryProgress { complete, reached_nodes, nodes }) => {
             let so_far = if complete { "" } else { "so far " };
-            format!(", delivered {so_far}to {reached_nodes} of {nodes} nodes")
+            let delivery = json!({ "complete": complete, "reached_nodes": reached_nodes, "nodes": nodes });
+            let text = format!(", delivered {so_far}to {reached_nodes} of {nodes} nodes");
+            (json!({ "version": version, "delivery": delivery }), text)
         }
     };
-    terminal.print(&match args.output.format() {
-        Format::Table => format!("the password was changed: its version is {version}{}", delivered()),
-        Format::Json => format!("{:#}", result()),
-        Format::Yaml => output::yaml(&result()),
-        Format::Name => version.to_string(),
-    })
+    let text = format!("the password was changed: its version is {version}{delivered}");
+    terminal.print(&args.output.shown(&result, &text, &version.to_string()))
 }
 
 impl Change {
+    /// What it is about, unless that is the caller.
+    fn object(&self) -> Object {
+        let domain = || self.mail_domain.clone().map(Subject::MailDomain);
+        let subject = self.account.clone().map(Subject::InstanceAccount).or_else(domain);
+        Object::of_subject(Some(&wire::SubjectName { subject }))
+    }
+
     /// Sends it, and returns what it made.
     async fn send(
         &self,

@@ -1,10 +1,13 @@
-//! Commands for the password of one subject, for callers with a token: `verify`, also for systems with a sign-in of their own,
-//! and `change`.
+//! Commands for passwords, for callers with a token: `verify`, also for systems with a sign-in of their own, `change`, `check` and
+//! `generate`; and `watch` for what happens to them.
 
 pub(super) mod change;
+pub(super) mod check;
+pub(super) mod generate;
 mod relying;
 mod subject;
 pub(super) mod verify;
+pub(super) mod watch;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::failure::Failure;
 use crate::grpc::generated::credential::v1 as wire;
 use wire::subject_name::Subject;
 
@@ -33,8 +34,12 @@ pub(super) struct AccountArgs {
 }
 
 impl SubjectArgs {
-    /// The name, if there is one.
-    pub(super) fn name(&self) -> Option<wire::SubjectName> {
+    /// The name.
+    pub(super) fn required(&self) -> Result<wire::SubjectName, Failure> {
+        self.name().ok_or_else(|| Failure::usage("whose password? Name a subject, as in --ram-user alice"))
+    }
+
+    fn name(&self) -> Option<wire::SubjectName> {
         let Self { mail_domain, ram_user, iam_user, account } = self;
         let subject = match (mail_domain, ram_user, iam_user, account.name()) {
             (Some(domain), ..) => Subject::MailDomain(domain.clone()),

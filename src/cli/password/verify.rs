@@ -8,10 +8,11 @@ use tonic::{Request, Status};
 use super::ConnectionArgs;
 use super::relying::RelyingArgs;
 use super::subject::SubjectArgs;
+use crate::cli::admin::object::Object;
 use crate::cli::admin::refusal;
 use crate::cli::environment::Environment;
 use crate::cli::failure::{Failure, Kind};
-use crate::cli::output::{self, Format, OutputArgs};
+use crate::cli::output::{Format, OutputArgs};
 use crate::cli::terminal::{PASSWORD_FLAG, Terminal};
 use crate::grpc::generated::credential::v1 as wire;
 use wire::VerifyPasswordResult;
@@ -53,9 +54,8 @@ pub(in crate::cli) async fn run(
     if let Some(answered) = args.relying.run(&args.connection, environment, terminal).await {
         return answered;
     }
-    let subject = args.subject.name();
-    let subject =
-        subject.ok_or_else(|| Failure::usage("whose password? Name a subject, as in --ram-user alice".to_owned()))?;
+    let subject = args.subject.required()?;
+    let about = Object::of_subject(Some(&subject));
     let service = args.connection.caller.service(environment)?;
     let request = wire::VerifyPasswordRequest {
         subject: Some(subject),
@@ -64,16 +64,15 @@ pub(in crate::cli) async fn run(
     };
     let (channel, authorization) = service.connect().await?;
     let request = authorization.request(request, args.connection.within());
-    let answer = async { ask(channel, request).await.map_err(|status| refusal::failure(&status)) };
+    let answer = async { ask(channel, request).await.map_err(|status| refusal::about(&status, &about)) };
     let result = args.connection.in_time(answer).await?;
     let word = result.as_str_name().to_ascii_lowercase().replace('_', "-");
     let outcome = accepted(result);
-    match args.output.format() {
-        Format::Table => return terminal.print(outcome?),
-        Format::Json => terminal.print(&format!("{:#}", json!({ "result": word })))?,
-        Format::Yaml => terminal.print(&output::yaml(&json!({ "result": word })))?,
-        Format::Name => terminal.print(&word)?,
+    if args.output.format() == Format::Table {
+        let named = |failure: Failure| Failure::of(failure.kind(), format!("{about}: {}", failure.message()));
+        return terminal.print(outcome.map_err(named)?);
     }
+    terminal.print(&args.output.shown(&json!({ "result": word }), "", &word))?;
     outcome.map(drop)
 }
 

@@ -34,8 +34,12 @@ fn every_command_has_help() {
         "blocklist",
         "policy",
         "login",
+        "settings",
         "verify",
         "change",
+        "check",
+        "generate",
+        "watch",
         "rotate",
         "notify",
         "hash-cost",
@@ -47,14 +51,18 @@ fn every_command_has_help() {
         "restore",
         "descriptors",
         "completions",
+        "man",
     ];
     assert_eq!(names, expected);
     assert!(help_of(&[]) > 50);
 }
 
 #[test]
-fn the_help_of_serve_names_every_setting_with_its_variable_and_its_default() {
-    let help = credentiald(&["serve", "--help"], &[]).stdout;
+fn one_help_names_every_setting_with_its_variable_and_its_default() {
+    let help = credentiald(&["help", "settings"], &[]).stdout;
+    assert_eq!(credentiald(&["settings"], &[]).stdout.trim_end(), help.trim_end());
+    let of_serve = credentiald(&["serve", "--help"], &[]).stdout;
+    assert!(!of_serve.contains("--server-listen") && of_serve.contains("credentiald settings"), "{of_serve}");
     for setting in credentiald::config::SETTINGS {
         let has_flag =
             help.contains(&format!("--{} ", setting.flag())) || help.contains(&format!("--{}[", setting.flag()));
@@ -71,6 +79,16 @@ fn there_are_completions_for_every_shell() {
         assert_eq!(outcome.status, 0, "{shell}");
         assert!(outcome.stdout.contains("issue-access-token"), "{shell}");
     }
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(credentiald(&["man", folder.path().to_str().unwrap()], &[]).status, 0);
+    let page = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert!(page("credentiald.1").contains(".TH credentiald 1"));
+    assert!(page("credentiald-settings.1").contains("CREDENTIALD_SERVER_LISTEN"));
+    assert!(page("credentiald-admin-create-ram-user.1").contains("user\\-name"));
 }
 
 #[test]

@@ -130,6 +130,7 @@ async fn an_operator_sets_up_a_tenant_and_its_root_does_the_rest() {
     };
     let unknown = error(&["describe-ram-user", "--user-name", "bob"]);
     assert_eq!(unknown["reason"], "USER_NOT_FOUND");
+    assert_eq!(unknown["message"], "no RAM user `bob`");
     assert!(unknown["request_id"].is_string(), "{unknown}");
     let invalid = error(&["create-ram-user", "--user-name", "b b"]);
     assert_eq!(invalid["fields"][0]["field"], "user_name");

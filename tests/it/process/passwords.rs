@@ -1,4 +1,4 @@
-//! `verify` and `change`: what people with a token do from a shell.
+//! `verify`, `change`, `check`, `generate` and `watch`: what people with a token do from a shell.
 
 use serde_json::{Value, json};
 
@@ -75,6 +75,47 @@ async fn each_kind_of_password_is_verified_and_changed() {
         alice.run(&["change", "--password-stdin", "--expected-version", "1"], "second password\nthird password");
     assert_eq!(stale.status, Some(1));
     assert!(stale.stderr.contains("VERSION_CONFLICT"), "{}", stale.stderr);
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn a_relying_system_checks_generates_and_watches() {
+    let installation = Installation::new();
+    let (serving, acme) = installation.acme(&[]).await;
+    let relay = relay(&installation, &serving, &acme).await;
+    acme.ram_user("alice", "first-password").await;
+    let of_alice = ["--ram-user", "alice"];
+    let run = |command: &[&str], input: &str| relay.run(&[command, &of_alice].concat(), input);
+
+    let generated = run(&["generate"], "").printed();
+    let json: Value = serde_json::from_str(&run(&["generate", "--json"], "").printed()).unwrap();
+    for password in [generated.trim_end(), json["password"].as_str().unwrap()] {
+        assert_eq!(run(&["check", "--password-stdin"], password).printed(), "the password is accepted\n");
+    }
+    let short = run(&["check", "--password-stdin"], "abc");
+    assert_eq!((short.status, short.stderr.as_str()), (Some(1), ""));
+    assert!(short.stdout.starts_with("the password is not accepted\n  "), "{}", short.stdout);
+    let short = run(&["check", "--password-stdin", "--json"], "abc");
+    assert_eq!((short.status, short.stderr.as_str()), (Some(1), ""));
+    let short: Value = serde_json::from_str(&short.stdout).unwrap();
+    assert_eq!((&short["accepted"], &short["violations"][0]["rule"]), (&json!(false), &json!("MIN_LENGTH")));
+
+    // A refusal names what it is about.
+    let absent = relay.run(&["check", "--ram-user", "bob", "--password-stdin"], "abc");
+    assert_eq!(absent.status, Some(1), "{}", absent.stdout);
+    assert!(absent.stderr.starts_with("error: no RAM user `bob`\n  reason: USER_NOT_FOUND\n"), "{}", absent.stderr);
+
+    acme.root.ok("ResetPassword", json!({ "subject": { "ram_user": "alice" }, "generate_password": true })).await;
+    let watch = ["watch", "--from-oldest", "--limit", "2"];
+    let lines = relay.run(&watch, "").printed();
+    let lines: Vec<_> = lines.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    assert_eq!(lines, ["RAM user `alice`: created, version 1", "RAM user `alice`: reset, version 2"]);
+    let events = relay.run(&[&watch[..], &["--json"]].concat(), "").printed();
+    let first: Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
+    let cursor = first["cursor"].as_str().unwrap();
+    assert_eq!(first["event"]["subject"]["ram_user"], "alice");
+    let rest = relay.run(&["watch", "--cursor", cursor, "--limit", "1", "--json"], "").printed();
+    assert_eq!(serde_json::from_str::<Value>(&rest).unwrap()["event"]["reset"]["version"], 2);
     serving.stop().await;
 }
 
