@@ -40,6 +40,7 @@ mod supervisor;
 mod table;
 mod terminal;
 mod tls;
+mod top;
 
 #[cfg(feature = "fuzzing")]
 pub use import::fuzzing;
@@ -87,6 +88,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Bootstrap(bootstrap::BootstrapArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
+    Top(top::TopArgs),
     Migrate(migrate::MigrateArgs),
     /// Check or show the configuration.
     #[command(subcommand)]
@@ -160,6 +162,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Serve(args) => block_on(serve::run(&args, environment)),
         Command::Bootstrap(args) => block_on(bootstrap::run(&args, environment, terminal)),
         Command::Healthcheck(args) => block_on(healthcheck::run(&args, environment, terminal)),
+        Command::Top(args) => promptly(top::run(&args, environment, terminal)),
         Command::Migrate(args) => block_on(migrate::run(&args, environment, terminal)),
         Command::Config(command) => configuration::run(&command, environment, terminal),
         Command::Store(command) => block_on(store::run(&command, environment, terminal)),

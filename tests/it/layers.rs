@@ -104,6 +104,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["outgoing", "listener"]),
     ("webpki_roots", &["outgoing"]),
     ("x509_parser", &["listener"]),
+    ("ratatui", &["cli"]),
     ("rcgen", &["cli"]),
     ("rustix", &["ambient", "listener", "store", "server", "cli"]),
     ("prometheus_client", &["telemetry"]),

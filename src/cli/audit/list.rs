@@ -145,7 +145,7 @@ async fn print(
 }
 
 /// An event on one line, without control characters of a terminal.
-fn line_of(event: &wire::AuditEvent) -> String {
+pub(in crate::cli) fn line_of(event: &wire::AuditEvent) -> String {
     let time = event.time.map(|time| time.to_string()).unwrap_or_default();
     let reason = if event.reason.is_empty() { "-" } else { &event.reason };
     let fields = [&time, &event.outcome, &event.caller, &event.action, &event.resource, reason, &event.request_id]

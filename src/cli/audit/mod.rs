@@ -2,7 +2,7 @@
 
 mod export;
 mod line;
-mod list;
+pub(super) mod list;
 mod verify;
 
 use clap::Subcommand;

@@ -27,6 +27,7 @@ fn every_command_has_help() {
         "serve",
         "bootstrap",
         "healthcheck",
+        "top",
         "migrate",
         "config",
         "store",
