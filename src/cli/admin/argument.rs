@@ -14,6 +14,24 @@ pub(super) struct Argument {
     pub(super) form: Form,
 }
 
+/// Fields that have to be set wherever their comments do not say what their absence means.
+const REQUIRED: [&str; 14] = [
+    "account_name",
+    "account_password",
+    "account_status",
+    "caller_kind",
+    "domain_name",
+    "encoded_message",
+    "instance_id",
+    "nodes",
+    "password",
+    "status",
+    "tenant",
+    "token_id",
+    "user_id",
+    "user_name",
+];
+
 /// How a value is written on the command line.
 pub(super) enum Form {
     /// As it is.
@@ -61,13 +79,14 @@ impl Argument {
         self.field().is_some_and(|field| field.name() == "tenant") && !self.is_required(schema)
     }
 
-    /// Whether a request without it is refused: its comment does not say what its absence means.
+    /// Whether a request without it is refused: it names what the request is about, and its comment does not say what its
+    /// absence means. `tests/it/process/usage.rs` compares this with the service.
     pub(super) fn is_required(&self, schema: &Schema) -> bool {
-        let can_be_left_out = ["Empty means", "Empty for", "Unspecified means", "Optional"];
         let [field] = &self.path[..] else { return false };
-        let is_given = matches!(self.form, Form::Text | Form::Secret | Form::Texts | Form::Choice(_));
         let is_alone = field.containing_oneof().is_none() && !field.supports_presence();
-        is_given && is_alone && !can_be_left_out.iter().any(|words| comment(field, schema).contains(words))
+        let can_be_left_out = ["Empty means", "Empty for", "Unspecified means", "Optional", "optional"];
+        let is_said_to = || can_be_left_out.iter().any(|words| comment(field, schema).contains(words));
+        REQUIRED.contains(&field.name()) && is_alone && !is_said_to()
     }
 
     /// Whether the flag sets the field or a part of it.

@@ -130,12 +130,14 @@ mod tests {
         let calls = lines.iter().find(|line| line.contains("VerifyPassword")).unwrap();
         let words: Vec<_> = calls.split_whitespace().take(7).collect();
         assert_eq!(words[..4], ["│VerifyPassword", "10.0", "2.5", "10.0"], "{calls}");
-        assert!(calls.contains("98.2 ms") && calls.contains("│OVERLOADED") && calls.contains("2.5/s"), "{calls}");
+        assert!(calls.contains("98.2 ms"), "{calls}");
+        let refusal = lines.iter().find(|line| line.contains("OVERLOADED")).unwrap();
+        assert!(refusal.contains("2.5/s"), "{refusal}");
         assert!(lines.iter().any(|line| line.starts_with("│event 20")), "{lines:#?}");
         assert!(!lines.iter().any(|line| line.contains("event 12")), "the oldest are left out: {lines:#?}");
         // A small terminal and a problem are no failure.
         let broken = Screen { problem: Some("can't get the metrics".to_owned()), ..Screen::default() };
-        assert_eq!(drawn(&broken, 30, 6)[1], "can't get the metrics");
+        assert_eq!(drawn(&broken, 40, 20)[1], "can't get the metrics");
         drawn(&broken, 1, 1);
     }
 }

@@ -249,8 +249,16 @@ impl Run {
                 self.seen.outcome("admin", &self.installation.admin(&address, token, &create, password));
             }
         }
-        let shown =
-            ["--help", "serve --help", "admin --help", "config show", "store check", "pepper status", "pepper rewrap"];
+        let shown = [
+            "--help",
+            "serve --help",
+            "settings",
+            "admin --help",
+            "config show",
+            "store check",
+            "pepper status",
+            "pepper rewrap",
+        ];
         let mistaken = [self.key.clone(), format!("a{0}\nb:{0}\n{1}{1}", self.key, self.key.replace(':', " "))];
         for (arguments, ring) in shown.iter().flat_map(|arguments| mistaken.iter().map(move |ring| (arguments, ring))) {
             let mut command = self.installation.command(&arguments.split(' ').collect::<Vec<_>>());
