@@ -2,13 +2,15 @@
 //!
 //! A batch is decided before any of it is written: the import reads what exists and judges each row, and stores the
 //! batch as a whole only if no row is refused. A dry run does the same without storing; it remembers what it would have
-//! stored, for the rows that follow. Batches that arrive together are stored together, while the next ones are read.
+//! stored, for the rows that follow. Batches that arrive together are a group: it is stored as one, while others are stored
+//! and the next one is read.
 
 mod batch;
 mod group;
 mod remembered;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
@@ -20,9 +22,13 @@ use crate::service::gates::{Gates, ImportId, ImportPermits};
 use crate::service::requests::{ImportOptions, ImportReport, RefusedRow, RowToImport, WithoutHash};
 use crate::service::{Call, Service, ServiceError};
 use batch::Verdict;
-use group::{Decided, Group};
+use group::{Decided, Group, NameDigests};
 pub(in crate::service) use remembered::DryRuns;
 use remembered::Remembered;
+
+/// Groups that an import stores at the same time. PostgreSQL works for each on a CPU of its own; each takes a connection and
+/// memory.
+const GROUPS_AT_ONCE: usize = 2;
 
 /// An import under way.
 pub struct Import {
@@ -34,9 +40,17 @@ pub struct Import {
     options: ImportOptions,
     /// The tenants that rows were permitted in: each stays the same tenant to the end of the stream.
     tenants: BTreeMap<TenantName, TenantId>,
-    /// The batches that are being stored. This finishes whether the caller waits or not.
-    under_way: Option<JoinHandle<Result<Decided, ServiceError>>>,
+    /// The groups that are being stored, in order. This finishes whether the caller waits or not.
+    under_way: VecDeque<UnderWay>,
+    /// Makes digests of names that are the same throughout the import.
+    digests: RandomState,
     report: ImportReport,
+}
+
+/// A group that is being stored.
+struct UnderWay {
+    names: NameDigests,
+    stored: JoinHandle<Result<Decided, ServiceError>>,
 }
 
 impl Service {
@@ -51,7 +65,8 @@ impl Service {
             dry_run,
             options,
             tenants: BTreeMap::new(),
-            under_way: None,
+            under_way: VecDeque::new(),
+            digests: RandomState::new(),
             report: ImportReport::default(),
         })
     }
@@ -64,19 +79,25 @@ impl Import {
     }
 
     /// Imports batches: each as a whole, or not at all if a row is refused. When this returns, these batches are
-    /// decided, and those of the call before are stored.
+    /// decided, and nearly all of those before are stored.
     pub async fn add(&mut self, batches: Vec<Vec<RowToImport>>) -> Result<(), ServiceError> {
         let tenants = batches.iter().flatten().filter_map(|row| row.tenant.as_ref());
         let permits = self.gates.permit_imports(&self.call, tenants).await?;
         self.bind(&permits)?;
         let group = Group::new(&self.gates, permits, batches, self.id, self.options.skips_existing);
+        let names = group.name_digests(&self.digests);
+        // A row is judged by those before it: the group waits for the others with one of its names.
+        if self.under_way.iter().any(|other| !other.names.is_disjoint(&names)) {
+            self.settle_to(0).await?;
+        }
         let decided = group.decided(&self.gates, self.dry_run.as_ref()).await?;
-        self.settle().await?;
+        self.settle_to(GROUPS_AT_ONCE - 1).await?;
         if let Some(remembered) = &mut self.dry_run {
             decided.newcomers().try_for_each(|newcomer| remembered.add(&newcomer))?;
             self.report.count_all(decided);
         } else {
-            self.under_way = Some(self.gates.detach(decided.stored(Arc::clone(&self.gates))));
+            let stored = self.gates.detach(decided.stored(Arc::clone(&self.gates)));
+            self.under_way.push_back(UnderWay { names, stored });
         }
         Ok(())
     }
@@ -96,15 +117,17 @@ impl Import {
 
     /// The result of all batches, once they are stored.
     pub async fn finish(mut self) -> Result<ImportReport, ServiceError> {
-        self.settle().await?;
+        self.settle_to(0).await?;
         Ok(self.report)
     }
 
-    /// Waits until the batches under way are stored.
-    async fn settle(&mut self) -> Result<(), ServiceError> {
-        if let Some(under_way) = &mut self.under_way {
-            let stored = under_way.await;
-            self.under_way = None;
+    /// Waits until no more than so many groups are under way, the first ones first.
+    async fn settle_to(&mut self, most: usize) -> Result<(), ServiceError> {
+        while self.under_way.len() > most
+            && let Some(first) = self.under_way.front_mut()
+        {
+            let stored = (&mut first.stored).await;
+            self.under_way.pop_front();
             self.report.count_all(stored.map_err(|_| ServiceError::Internal("a batch was lost"))??);
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Batches that arrived together; each is decided separately.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use super::batch::{Batch, Verdict};
@@ -9,6 +10,9 @@ use crate::ports::retries::TRIES_IN_A_RACE;
 use crate::service::ServiceError;
 use crate::service::gates::{Gates, ImportId, ImportPermits, NewBatch, Newcomer};
 use crate::service::requests::RowToImport;
+
+/// Digests of the names in a group. Two names that share one by chance only cost a wait.
+pub(super) type NameDigests = HashSet<u64>;
 
 /// Batches that arrived together.
 pub(super) struct Group {
@@ -36,6 +40,12 @@ impl Group {
         let mut ids = gates.new_subject_ids(id, batches.iter().map(Vec::len).sum()).into_iter();
         let batches = batches.into_iter().map(|rows| Batch::new(gates, rows, &mut ids)).collect();
         Self { permits, id, skips_existing, batches }
+    }
+
+    /// What shows whether two groups have a name in common.
+    pub(super) fn name_digests(&self, state: &RandomState) -> NameDigests {
+        let names = self.batches.iter().flat_map(Batch::names);
+        names.map(|(tenant, name)| state.hash_one((tenant, name.kind(), name.instance(), name.key()))).collect()
     }
 
     /// Decides by what exists at this moment.
