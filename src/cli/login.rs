@@ -89,16 +89,23 @@ pub(super) async fn run(args: &LoginArgs, environment: &Environment, terminal: &
         token_file: args.token_file.as_deref().map(absolute).transpose()?,
         tenant: args.tenant.clone(),
     };
+    let mut typed = None;
     if profile.token_file.is_none() && profile.cert_file.is_none() {
         let token = terminal.secret("Access token", "--token-file or --token-stdin", args.token_stdin)?;
-        profile.token_file = Some(profiles.write_token(&args.name, &token)?);
+        let tried = profiles.tried_token(&token)?;
+        profile.token_file = Some(tried.path().to_owned());
+        typed = Some((token, tried));
     }
     call(CallerArgs::of(&profile), environment).await?;
+    // Only now: an earlier token of that name may be the only copy.
+    if let Some((token, _)) = &typed {
+        profile.token_file = Some(profiles.write_token(&args.name, token)?);
+    }
     profiles.select(&args.name, Some(profile))?;
     terminal.print(&format!("`{}` is {} and used from now on", args.name, printable(address)))
 }
 
-/// Calls the service with a request that it refuses, whoever asks: after it has found out who that is.
+/// Calls the service with a request that it refuses to every caller, after it has found out which one it is.
 async fn call(caller: CallerArgs, environment: &Environment) -> Result<(), Failure> {
     let (channel, authorization) = caller.connect(environment).await?;
     let request = authorization.request(wire::GeneratePasswordRequest::default(), ANSWER_WITHIN);

@@ -96,6 +96,18 @@ impl Profiles {
         write(&file_in(self.folder()?), &text)
     }
 
+    /// Writes a token to a file that is gone once it is dropped, to be tried.
+    pub(super) fn tried_token(&self, token: &str) -> Result<NamedTempFile, Failure> {
+        let folder = self.folder()?;
+        let write = || -> io::Result<NamedTempFile> {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            let mut file = NamedTempFile::new_in(folder)?;
+            file.write_all(token.as_bytes())?;
+            Ok(file)
+        };
+        write().map_err(|error| Failure::caused(format!("can't write a file in {}", folder.display()), &error))
+    }
+
     /// Writes a token beside the profiles, and returns the name of its file.
     pub(super) fn write_token(&self, name: &str, token: &str) -> Result<PathBuf, Failure> {
         let path = self.folder()?.join(format!("{name}.token"));

@@ -68,13 +68,14 @@ async fn set_on<S: AsyncRead + AsyncWrite + Unpin>(
     let authenticated = connection.command(&["AUTH", endpoint.user.as_str(), secret]).await?;
     done(authenticated, "AUTH")?;
     let mut outcomes = Vec::with_capacity(accounts.len());
-    let mut is_changed = false;
+    let mut is_saved = true;
     for passwords in accounts {
         let set = set_one(&mut connection, passwords).await?;
-        is_changed |= set == Ok(Found::Changed);
+        // Also if nothing had to be changed: an earlier attempt may have ended before it was saved.
+        is_saved &= passwords.others == Others::AreFound;
         outcomes.push(set.map(|found| found != Found::Same));
     }
-    if endpoint.saves_acl && is_changed {
+    if endpoint.saves_acl && !is_saved {
         let saved = connection.command(&["ACL", "SAVE"]).await?;
         done(saved, "ACL SAVE")?;
     }

@@ -71,7 +71,7 @@ class HundredNodes(unittest.TestCase):
 
     def is_done(self, account):
         described = self.run_binary("admin", "describe-delivery", "--instance-id", "r-1", "--account-name", f"app_{account}", "--json")
-        return json.loads(described)["delivery"]["phase"] == "DELIVERY_PHASE_DONE"
+        return json.loads(described)["delivery"]["phase"] == "done"
 
     def deliver(self, accounts):
         """Changes passwords. Returns the seconds until all are delivered, and the most connections that were seen."""

@@ -54,6 +54,12 @@ pub(super) struct AdminArgs {
 }
 
 pub(super) async fn run(args: &AdminArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
+    if args.output.format() == Format::Name
+        && let Some(secret) = args.method.output().fields().find(schema::is_secret)
+    {
+        let text = format!("the answer has `{}`, which is shown once: use another --output than `name`", secret.name());
+        return Err(Failure::usage(text));
+    }
     let service = args.caller.service(environment)?;
     let request = request::build(&args.method.input(), &args.matches, service.tenant(), terminal)?;
     let (channel, authorization) = service.connect().await?;

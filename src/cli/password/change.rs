@@ -48,7 +48,7 @@ pub(in crate::cli) struct ChangeArgs {
     /// Change only if the credential is at this version.
     #[arg(long, value_name = "NUMBER")]
     expected_version: Option<u64>,
-    /// Wait until the new password of an account is delivered to the instance's nodes, as long as `--timeout` allows. It is
+    /// Wait until the new password of an account is delivered to the instance's nodes, as long as `--within` allows. It is
     /// changed also if that takes longer.
     #[arg(long, requires = "account_name")]
     wait: bool,

@@ -6,14 +6,15 @@ use backon::{BackoffBuilder, Retryable};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use super::subject::{Selected, Subject};
+use super::subject::{Kind, Selected, Subject};
 use crate::ambient::SystemEntropy;
 use crate::cli::admin::refusal;
 use crate::cli::caller::Authorization;
-use crate::cli::failure::Kind;
+use crate::cli::failure;
 use crate::domain::password::Password;
 use crate::edge::Reason;
 use crate::grpc::generated::credential::admin::v1 as wire;
+use crate::grpc::generated::credential::v1 as wire_v1;
 use crate::ports::retries;
 use wire::admin_service_client::AdminServiceClient;
 use wire::reset_password_request::NewPassword;
@@ -56,6 +57,11 @@ impl Calls {
             let request = wire::ResetPasswordRequest {
                 new_password: Some(NewPassword::Password(password.expose().to_owned())),
                 client_token: client_token.to_owned(),
+                // Who reads the password at its destination gets one that the nodes have.
+                deliver: match subject.name.kind {
+                    Kind::InstanceAccount => wire_v1::Deliver::Wait.into(),
+                    _ => wire_v1::Deliver::Unspecified.into(),
+                },
                 ..self.reset(subject, keep_previous)
             };
             self.client.clone().reset_password(self.request(request)).await
@@ -80,6 +86,15 @@ impl Calls {
         let answer =
             patiently(|| async { self.client.clone().describe_password_overlap(self.request(request.clone())).await });
         Ok(answer.await?.into_inner().overlap.unwrap_or_default())
+    }
+
+    /// Whether the passwords of a subject are delivered to nodes, which verify them by themselves.
+    pub(super) async fn is_delivered(&self, name: &Subject) -> Result<bool, Status> {
+        let Some(instance_id) = name.instance.clone() else { return Ok(false) };
+        let (tenant, account_name) = (self.tenant.clone(), name.name.clone());
+        let request = wire::DescribeDeliveryRequest { tenant, instance_id, account_name };
+        let answer = patiently(|| async { self.client.clone().describe_delivery(self.request(request.clone())).await });
+        Ok(answer.await?.into_inner().delivery.is_some())
     }
 
     /// Sets for how long the previous password of a subject stays valid after a change.
@@ -121,5 +136,5 @@ where
 pub(super) fn may_pass(status: &Status) -> bool {
     // A subject with too many wrong passwords waits longer than a run does.
     let waits = refusal::reason(status) == Some(Reason::TooManyAttempts);
-    !waits && refusal::failure(status).kind() == Kind::NotNow
+    !waits && refusal::failure(status).kind() == failure::Kind::NotNow
 }

@@ -15,7 +15,7 @@ mod state;
 mod subject;
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use clap::Args;
@@ -184,6 +184,7 @@ impl RotateArgs {
             pace: Pace::of(&self.pace, self.dry_run),
             max_failures: self.max_failures as usize,
             failures: AtomicUsize::new(0),
+            is_ended: AtomicBool::new(false),
         }
     }
 
@@ -197,6 +198,7 @@ impl RotateArgs {
         let tenant = wanted.selection.tenant.clone();
         let is_complete = state.run().is_some() && state.open_subjects().is_empty();
         let continues = state.run().is_some() && !(is_complete && self.again);
+        let mut begun = None;
         if continues {
             if state.run().is_some_and(|(_, of)| *of != wanted) {
                 return Err(Failure::usage(
@@ -208,11 +210,15 @@ impl RotateArgs {
             if found.without_password > 0 {
                 terminal.complain(&format!("{} subjects have no password here", found.without_password));
             }
-            state.begin(new_id(), wanted, found.selected)?;
+            begun = Some((wanted, found.selected));
         }
-        let id = state.run().map(|(id, _)| id.to_owned()).unwrap_or_default();
+        let id = state.run().filter(|_| continues).map_or_else(new_id, |(id, _)| id.to_owned());
         let as_marked = destination::Run { id: &id, tenant: tenant.as_deref() };
         let mut destination = self.destination.open(as_marked, continues)?;
+        // After the destination is open: one that is refused costs no state of an earlier run.
+        if let Some((wanted, subjects)) = begun {
+            state.begin(id.clone(), wanted, subjects)?;
+        }
         let run = self.run_of(calls, id.clone(), continues);
         let tally =
             run.rotate(&mut state, &mut destination, terminal).await.map_err(|failure| failure.with_line(AGAIN))?;

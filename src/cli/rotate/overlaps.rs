@@ -23,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(15);
 enum Overlap {
     /// Only one password is valid.
     Over,
-    /// Everybody who was seen uses the new password.
+    /// Each caller that was seen uses the new password.
     Unused,
     /// It is not known yet that the old password can go, for this reason.
     InUse(String),
@@ -85,13 +85,19 @@ async fn look(calls: &Calls, state: &State, unused_for: Duration) -> Result<Tall
 async fn end_of(calls: &Calls, name: &Subject, version: u64, unused_for: Duration) -> Result<Overlap, Status> {
     let found = judged(&calls.overlap(name).await?, version, SystemClock.now(), unused_for);
     if found == Overlap::Unused {
+        if calls.is_delivered(name).await? {
+            return Ok(Overlap::InUse("its nodes verify by themselves, and no use is known here".to_owned()));
+        }
         calls.end_overlap(name).await?;
     }
     Ok(found)
 }
 
-/// Whether the old password can go: somebody uses the new one, everyone who used the old one has used the new one since, and
-/// for so long nobody has used the old one.
+/// The most uses that the service lists.
+const MOST_USES: usize = 50;
+
+/// Whether the old password can go: the new one was set so long ago and is used, each caller that used the old one has used the
+/// new one since, and none has used the old one for so long. Uses of the old one may be recorded only since then.
 fn judged(overlap: &wire::PasswordOverlap, version: u64, now: Timestamp, unused_for: Duration) -> Overlap {
     let (Some(current), Some(previous)) = (&overlap.current, &overlap.previous) else { return Overlap::Over };
     // Of another change, which is not for this run to conclude.
@@ -101,6 +107,9 @@ fn judged(overlap: &wire::PasswordOverlap, version: u64, now: Timestamp, unused_
     if current.uses.is_empty() {
         return Overlap::InUse("no use of the new password is recorded".to_owned());
     }
+    if previous.uses.len() >= MOST_USES {
+        return Overlap::InUse("more callers may have used the old password than are listed".to_owned());
+    }
     for old in &previous.uses {
         let is_the_same =
             |new: &&wire::PasswordUse| (new.caller_kind, &new.caller_name) == (old.caller_kind, &old.caller_name);
@@ -109,14 +118,22 @@ fn judged(overlap: &wire::PasswordOverlap, version: u64, now: Timestamp, unused_
             return Overlap::InUse(format!("{} still uses the old password", old.caller_name));
         }
     }
+    if micros(current.change_time.as_ref()).after(unused_for) > now {
+        return Overlap::InUse("the new password was set less than --unused-for ago".to_owned());
+    }
     Overlap::Unused
 }
 
 fn at(usage: &wire::PasswordUse) -> Timestamp {
+    micros(usage.last_use_time.as_ref())
+}
+
+/// A time; if it is absent, one that never comes.
+fn micros(time: Option<&prost_types::Timestamp>) -> Timestamp {
     let micros = |time: &prost_types::Timestamp| {
         time.seconds.saturating_mul(1_000_000).saturating_add(i64::from(time.nanos / 1000))
     };
-    Timestamp::from_micros(usage.last_use_time.as_ref().map_or(i64::MAX, micros))
+    Timestamp::from_micros(time.map_or(i64::MAX, micros))
 }
 
 impl Tally {
@@ -155,12 +172,21 @@ mod tests {
     #[test]
     fn an_old_password_goes_once_all_who_used_it_use_the_new_one() {
         let now = Timestamp::from_micros(1_000_000_000);
-        let judge = |new: &[(&str, i64)], old: &[(&str, i64)]| {
-            let known = |version, uses| Some(wire::KnownPassword { version, uses: used(uses), ..Default::default() });
+        let judge_set_at = |seconds, new: &[(&str, i64)], old: &[(&str, i64)]| {
+            let change_time = Some(prost_types::Timestamp { seconds, nanos: 0 });
+            let known = |version, uses| {
+                Some(wire::KnownPassword { version, change_time, uses: used(uses), ..Default::default() })
+            };
             let overlap =
                 wire::PasswordOverlap { overlap_seconds: 60, current: known(2, new), previous: known(1, old) };
             judged(&overlap, 2, now, Duration::from_secs(100))
         };
+        let judge = |new: &[(&str, i64)], old: &[(&str, i64)]| judge_set_at(700, new, old);
+        assert!(
+            matches!(judge_set_at(950, &[("relay", 960)], &[]), Overlap::InUse(_)),
+            "others had no time to be seen"
+        );
+        assert!(matches!(judge(&[("relay", 950)], &[("relay", 800); MOST_USES]), Overlap::InUse(_)));
         assert_eq!(judge(&[("relay", 950)], &[("relay", 800)]), Overlap::Unused);
         assert_eq!(judge(&[("relay", 950)], &[]), Overlap::Unused);
         for (new, old) in [

@@ -1,6 +1,6 @@
 //! One run of a rotation: batch after batch, until all subjects are done with or too many have failed.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -33,6 +33,8 @@ pub(super) struct Run<'a> {
     pub(super) max_failures: usize,
     /// How many subjects have failed in this process.
     pub(super) failures: AtomicUsize,
+    /// Whether the service is away, so that nothing more is sent.
+    pub(super) is_ended: AtomicBool,
 }
 
 /// How many subjects a run did what with.
@@ -107,8 +109,9 @@ impl Run<'_> {
         let subjects = state.subjects().to_vec();
         let (mut ready, mut fresh) = (Vec::new(), Vec::new());
         for (place, subject) in batch.iter().filter_map(|place| Some((*place, subjects.get(*place)?))) {
-            let step = state.step(place);
-            let stored = if self.continues { destination.stored(&subject.name, step.is_some()).await? } else { None };
+            // A subject that failed before it was prepared has no password of this run at the destination.
+            let was_prepared = matches!(state.step(place), Some(Step::Prepared));
+            let stored = if self.continues { destination.stored(&subject.name, was_prepared).await? } else { None };
             match stored {
                 Some(password) => ready.push((place, password)),
                 None => fresh.push((place, subject)),
@@ -130,8 +133,11 @@ impl Run<'_> {
             .iter()
             .filter_map(|(place, password)| Some(NewPassword { name: &subjects.get(*place)?.name, password }));
         destination.prepare(&new.collect::<Vec<_>>(), terminal).await?;
-        state.record(prepared.iter().map(|(place, _)| (*place, Step::Prepared)))?;
         ready.extend(prepared);
+        // Those of a failed change too: once it succeeds, their password is no longer pending.
+        let unrecorded = ready.iter().filter(|(place, _)| state.step(*place) != Some(&Step::Prepared));
+        let steps_before = unrecorded.map(|(place, _)| (*place, Step::Prepared)).collect::<Vec<_>>();
+        state.record(steps_before)?;
         Ok((subjects, ready, steps))
     }
 
@@ -179,7 +185,7 @@ impl Run<'_> {
             match &step {
                 Ok(step) => self.count(step),
                 // No other one is sent.
-                Err(_) => self.failures.store(usize::MAX, Ordering::Relaxed),
+                Err(_) => self.is_ended.store(true, Ordering::Relaxed),
             }
             Some((*place, step))
         });
@@ -200,9 +206,9 @@ impl Run<'_> {
         }
     }
 
-    /// Whether so many have failed that nothing more is sent.
+    /// Whether nothing more is sent: the service is away, or so many have failed.
     pub(super) fn is_over(&self) -> bool {
-        self.failures.load(Ordering::Relaxed) >= self.max_failures
+        self.is_ended.load(Ordering::Relaxed) || self.failures.load(Ordering::Relaxed) >= self.max_failures
     }
 }
 

@@ -48,7 +48,7 @@ impl Waiters {
         let place = self.places.try_acquire().ok()?;
         let mut of = self.of.lock();
         let news = of.entry(subject).or_insert_with(|| watch::Sender::new(Known::Unread)).subscribe();
-        Some(Waiter { waiters: self, subject, news, _place: place })
+        Some(Waiter { waiters: self, subject, news: Some(news), _place: place })
     }
 
     /// Those whose calls wait.
@@ -68,24 +68,27 @@ impl Waiters {
 struct Waiter<'a> {
     waiters: &'a Waiters,
     subject: SubjectId,
-    news: watch::Receiver<Known>,
+    /// `None` once it is dropped.
+    news: Option<watch::Receiver<Known>>,
     _place: SemaphorePermit<'a>,
 }
 
 impl Waiter<'_> {
     /// What is known, once that is something new.
     async fn news(&mut self) -> Known {
+        let Some(news) = &mut self.news else { return Known::Gone };
         // The sender is there for as long as this is.
-        drop(self.news.changed().await);
-        *self.news.borrow_and_update()
+        drop(news.changed().await);
+        *news.borrow_and_update()
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
+        // Dropped with the lock held, so that the last of several that end together finds no other.
         let mut of = self.waiters.of.lock();
-        // This one still counts.
-        if of.get(&self.subject).is_some_and(|news| news.receiver_count() <= 1) {
+        self.news = None;
+        if of.get(&self.subject).is_some_and(|news| news.receiver_count() == 0) {
             of.remove(&self.subject);
         }
     }

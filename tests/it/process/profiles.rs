@@ -34,6 +34,20 @@ async fn a_profile_holds_what_a_call_needs() {
     assert_eq!(run(&["admin", "delete-tenant"], "").status, Some(2));
     run(&["admin", "issue-access-token", "--caller-kind", "operator", "--caller-name", "jane"], "").printed();
 
+    // A token that is refused leaves the one that is there, and a token of the environment is for another service.
+    let refused = run(&["login", "one", "--address", &address, "--token-stdin"], "cdt_wrong\n");
+    assert_eq!(refused.status, Some(1), "{}", refused.stderr);
+    let mut listing = installation.command(&["admin", "list-tenants", "--output", "name"]);
+    listing.env("HOME", &home).env("CREDENTIALD_TOKEN", "cdt_of_another_service");
+    assert_eq!(outcome(listing).printed(), "acme\n");
+    let files = std::fs::read_dir(home.join(".config/credentiald")).unwrap();
+    assert_eq!(files.count(), 2, "no token that was tried is left");
+    // What is shown once is not thrown away.
+    let issue = ["admin", "issue-access-token", "--caller-kind", "operator", "--caller-name", "joe"];
+    let only_name = run(&[&issue[..], &["--output", "name"]].concat(), "");
+    assert_eq!(only_name.status, Some(2));
+    assert!(only_name.stderr.contains("`token`"), "{}", only_name.stderr);
+
     // Another profile; the last one that was named is used, unless an address or a profile is given.
     run(&["login", "two", "--address", "127.0.0.1:1", "--token-stdin"], "cdt_two\n");
     assert_eq!(run(&["admin", "list-tenants", "--profile", "two"], "").status, Some(2), "it was not reached");

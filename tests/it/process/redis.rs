@@ -109,7 +109,7 @@ async fn two_replicas_deliver_what_either_has_set_also_after_one_is_killed() {
     }
 
     node.kill();
-    let hurried = here.root.with_header("grpc-timeout", "2S");
+    let hurried = here.root.with_header("grpc-timeout", "8S");
     let changed = hurried.ok("ModifyAccountPassword", change(FIRST, SECOND, "once")).await;
     assert_eq!((&changed["version"], &changed["delivery"]["complete"]), (&json!("4"), &Value::Null));
     one.kill();

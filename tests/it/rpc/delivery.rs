@@ -259,7 +259,7 @@ async fn a_call_whose_time_is_over_says_that_the_password_is_set_and_how_far_it_
     nodes[1].kill();
     let request = json!({ "instance_id": "r-1", "account_name": "app", "deliver": "DELIVER_WAIT",
         "old_account_password": FIRST, "new_account_password": SECOND, "client_token": "once" });
-    let hurried = world.root.with_header("grpc-timeout", "4S");
+    let hurried = world.root.with_header("grpc-timeout", "10S");
     let changed = hurried.ok("ModifyAccountPassword", request.clone()).await;
     let so_far = json!({ "reached_nodes": 1, "nodes": 2 });
     assert_eq!((&changed["version"], &changed["delivery"]), (&json!("2"), &so_far));

@@ -105,6 +105,7 @@ impl LinesFile {
             let path = path.display();
             return Err(Failure::failed(format!("{path} is accessible to others: run chmod 600 {path}")));
         }
+        file.try_lock().map_err(|_| Failure::not_now(format!("{} is used by another run", path.display())))?;
         let mut opened = Self { file, path: path.to_owned(), run: OwnRun::of(run), stored: HashMap::new() };
         opened.read(continues)?;
         sync_name(path).map_err(|error| failed(&error))?;
@@ -219,6 +220,8 @@ mod tests {
             "name": "bob", "version": 2, "password": "two" });
         assert_eq!(set, expected);
 
+        assert!(LinesFile::open(&path, RUN, true).is_err(), "while it is open, it is not opened again");
+        drop(file);
         fs::write(&path, format!("{whole}{{\"run\":\"run-1\",\"sta")).unwrap();
         assert!(
             LinesFile::open(&path, Run { id: "run-2", ..RUN }, true).is_err(),
@@ -228,6 +231,7 @@ mod tests {
         for (name, password) in [(&alice, "one-\"password\""), (&bob, "two")] {
             assert_eq!(again.stored(name).unwrap().expose(), password);
         }
+        drop(again);
         assert!(LinesFile::open(&path, Run { id: "run-2", ..RUN }, true).unwrap().stored(&bob).is_none());
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
     }

@@ -3,8 +3,9 @@
 //! Passwords that are not in force yet are in a Secret of their own beside it, so that the file can be applied at any time.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -37,7 +38,7 @@ pub(super) struct ManifestArgs {
         help_heading = "Destination"
     )]
     pub(super) path: Option<PathBuf>,
-    /// Subject of the Secret.
+    /// Name of the Secret.
     #[arg(long, value_name = "NAME", requires = "path", help_heading = "Destination")]
     secret_name: Option<String>,
     /// Namespace of the Secret. Default: none, so that it is the one of `kubectl`.
@@ -92,6 +93,19 @@ pub(in crate::cli::rotate) struct Manifest {
     pending: Secret,
     /// The passwords of this run that were there when it was opened.
     found: HashMap<String, Password>,
+    /// Locked as long as this is open. The manifest itself is replaced.
+    _lock: File,
+}
+
+/// Keeps other runs from a manifest.
+fn lock(path: &Path) -> Result<File, Failure> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    let path = path.with_file_name(name);
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(|error| Failure::caused(format!("can't open {}", path.display()), &error))?;
+    file.try_lock().map_err(|_| Failure::not_now(format!("{} is used by another run", path.display())))?;
+    Ok(file)
 }
 
 /// The key of a subject.
@@ -128,6 +142,7 @@ impl Secret {
 impl Manifest {
     pub(super) fn open(args: &ManifestArgs, run: Run<'_>) -> Result<Self, Failure> {
         let path = args.path.clone().unwrap_or_default();
+        let lock = lock(&path)?;
         let of_pending = |run: &str| Metadata {
             name: format!("{}-pending", args.metadata().name),
             annotations: BTreeMap::from([(RUN.to_owned(), run.to_owned())]),
@@ -156,7 +171,7 @@ impl Manifest {
                 return Err(Failure::failed(format!("{path} is not a manifest of the Secret {name} in JSON")));
             }
         }
-        Ok(Self { path, secret, pending, found })
+        Ok(Self { path, secret, pending, found, _lock: lock })
     }
 
     /// A password that was prepared and is no longer pending is in the Secret.
@@ -279,6 +294,8 @@ mod tests {
             (&json!("List"), &data),
             "what is applied now works"
         );
+        assert!(Manifest::open(&args, run).is_err(), "while it is open, it is not opened again");
+        drop(manifest);
         assert!(Manifest::open(&args, other_run).is_err());
         let mut again = Manifest::open(&args, run).unwrap();
         assert_eq!(again.stored(&app, true).unwrap().expose(), "new");
@@ -287,6 +304,7 @@ mod tests {
         again.confirm(&[(of(&app, &new), 3)]).unwrap();
         let expected = json!({ "r-1.app": STANDARD.encode("new"), "r-1.web": STANDARD.encode("old") });
         assert_eq!((&file()["kind"], &file()["data"]), (&json!("Secret"), &expected));
+        drop(again);
         Manifest::open(&args, other_run).unwrap();
     }
 

@@ -25,6 +25,8 @@ const RUN: &str = "run";
 /// A password that is not in force yet, and its run.
 const PENDING: &str = "pending_password";
 const PENDING_RUN: &str = "pending_run";
+/// What was pending of another run.
+const EARLIER_PENDING: &str = "earlier_pending_password";
 
 /// Where the secrets are.
 #[derive(Debug, Args)]
@@ -132,6 +134,11 @@ impl Vault {
     pub(super) async fn prepare(&self, passwords: &[NewPassword<'_>]) -> Result<(), Failure> {
         for NewPassword { name, password } in passwords {
             let change = |data: &mut Map<String, Value>| {
+                // It may be in force, if that run was ended by force.
+                let is_of_another = data.get(PENDING_RUN).is_some_and(|run| run.as_str() != Some(self.run.as_str()));
+                if let Some(earlier) = data.remove(PENDING).filter(|_| is_of_another) {
+                    data.insert(EARLIER_PENDING.to_owned(), earlier);
+                }
                 data.insert(PENDING.to_owned(), password.expose().into());
                 data.insert(PENDING_RUN.to_owned(), self.run.as_str().into());
             };
