@@ -119,8 +119,10 @@ pub enum Transport {
 /// Where the passwords of an instance's accounts are delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Its nodes, at most [`MAX_NODES`].
+    /// Its nodes, at most [`MAX_NODES`], or some of those of its cluster.
     pub nodes: Vec<NodeAddress>,
+    /// Whether the nodes are those of a cluster, and tell all others.
+    pub is_cluster: bool,
     /// How they are reached.
     pub transport: Transport,
     /// The user that sets the passwords.

@@ -15,6 +15,12 @@ pub trait Nodes: Send + Sync {
     /// What is wrong with its CAs.
     fn check(&self, endpoint: &Endpoint) -> Result<(), &'static str>;
 
+    /// The nodes that an endpoint stands for: those that it names, or all of the cluster to which these belong.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    async fn nodes(&self, endpoint: &Endpoint, secret: &Zeroizing<String>) -> Result<Vec<NodeAddress>, NodeProblem>;
+
     /// Sets passwords of accounts on one node, in their order, and returns of each whether the node had other ones before. MUST set those of one
     /// account at once, so that no client is refused in between, and leave everything else about the account as it is. MUST
     /// NOT send anything to a node that it can't prove to be the right one, unless the endpoint allows that. Takes a bounded

@@ -1,10 +1,13 @@
 //! Nodes that speak the protocol of Redis and have its access control lists: Redis, Valkey and others.
 
+mod cluster;
 mod resp;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -28,6 +31,27 @@ impl Nodes for RedisNodes {
         endpoint.nodes.iter().try_for_each(|node| ServerTls::new(node.host(), ca.as_deref()).map(drop))
     }
 
+    async fn nodes(&self, endpoint: &Endpoint, secret: &Zeroizing<String>) -> Result<Vec<NodeAddress>, NodeProblem> {
+        if !endpoint.is_cluster {
+            return Ok(endpoint.nodes.clone());
+        }
+        // All of them: one that the others have forgotten may still believe in a cluster of its own.
+        let told = join_all(endpoint.nodes.iter().map(|node| members_by(endpoint, secret, node))).await;
+        let (mut all, mut problem) = (Vec::new(), None);
+        for members in told {
+            match members {
+                Ok(members) => all.extend(members),
+                Err(of_this) => problem = problem.or(Some(of_this)),
+            }
+        }
+        let mut seen = HashSet::new();
+        all.retain(|node| seen.insert(node.clone()));
+        match problem {
+            Some(problem) if all.is_empty() => Err(problem),
+            _ => Ok(all),
+        }
+    }
+
     async fn set_passwords(
         &self,
         endpoint: &Endpoint,
@@ -35,26 +59,46 @@ impl Nodes for RedisNodes {
         node: &NodeAddress,
         accounts: &[AccountPasswords],
     ) -> Result<Vec<Result<bool, NodeProblem>>, NodeProblem> {
-        let set = async {
-            let unreachable = |error: &dyn std::fmt::Display| NodeProblem::Unreachable(error.to_string());
-            let tls = match &endpoint.transport {
-                Transport::Plaintext => None,
-                Transport::Tls { ca } => {
-                    let tls = ServerTls::new(node.host(), ca.as_deref());
-                    Some(tls.map_err(|problem| unreachable(&format!("the list of CAs {problem}")))?)
-                }
-            };
-            let socket = TcpStream::connect((node.host(), node.port())).await.map_err(|error| unreachable(&error))?;
-            match tls {
-                None => set_on(Connection::new(socket), endpoint, secret, accounts).await,
-                Some(tls) => {
-                    let stream = tls.connect(socket).await.map_err(|error| unreachable(&error))?;
-                    set_on(Connection::new(stream), endpoint, secret, accounts).await
-                }
-            }
-        };
+        let set = async { set_on(connected(endpoint, node).await?, endpoint, secret, accounts).await };
         timeout(NODE_WITHIN, set).await.unwrap_or(Err(NodeProblem::TimedOut))
     }
+}
+
+/// What a connection runs over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// A connection to a node that is proven to be the right one, unless the endpoint does without.
+async fn connected(endpoint: &Endpoint, node: &NodeAddress) -> Result<Connection<Box<dyn Stream>>, NodeProblem> {
+    let unreachable = |error: &dyn std::fmt::Display| NodeProblem::Unreachable(error.to_string());
+    let tls = match &endpoint.transport {
+        Transport::Plaintext => None,
+        Transport::Tls { ca } => {
+            let tls = ServerTls::new(node.host(), ca.as_deref());
+            Some(tls.map_err(|problem| unreachable(&format!("the list of CAs {problem}")))?)
+        }
+    };
+    let socket = TcpStream::connect((node.host(), node.port())).await.map_err(|error| unreachable(&error))?;
+    Ok(Connection::new(match tls {
+        None => Box::new(socket),
+        Some(tls) => Box::new(tls.connect(socket).await.map_err(|error| unreachable(&error))?),
+    }))
+}
+
+/// All nodes of the cluster to which a node belongs, as that one sees it.
+async fn members_by(endpoint: &Endpoint, secret: &str, node: &NodeAddress) -> Result<Vec<NodeAddress>, NodeProblem> {
+    let told = async {
+        let mut connection = connected(endpoint, node).await?;
+        let authenticated = connection.command(&["AUTH", endpoint.user.as_str(), secret]).await?;
+        done(authenticated, "AUTH")?;
+        match connection.command(&["CLUSTER", "NODES"]).await? {
+            Reply::Text(text) => cluster::members(&text, node),
+            Reply::Error(error) => Err(refused(&error, "CLUSTER NODES")),
+            Reply::Nothing | Reply::Number | Reply::List(_) => Err(other_answer("CLUSTER NODES")),
+        }
+    };
+    timeout(NODE_WITHIN, told).await.unwrap_or(Err(NodeProblem::TimedOut))
 }
 
 /// Sets the passwords over a connection. Each command waits for the answer to the one before, so that at most one is on its way
@@ -185,6 +229,7 @@ mod tests {
         let digest = PasswordDigest::of(&Password::parse("new".to_owned()).unwrap());
         let endpoint = Endpoint {
             nodes: Vec::new(),
+            is_cluster: false,
             transport: Transport::Plaintext,
             user: NodeUser::parse("admin").unwrap(),
             saves_acl: false,

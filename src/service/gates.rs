@@ -44,6 +44,7 @@ mod held;
 mod hook;
 mod imports;
 mod lasting;
+mod nodes;
 mod pepper;
 mod permit;
 mod posture;

@@ -26,15 +26,21 @@ pub(super) async fn set(
     let mut fields = Fields::default();
     let tenant = fields.tenant(&message.tenant);
     let instance = fields.take("instance_id", InstanceId::parse(&message.instance_id));
-    let nodes = fields.take("nodes", nodes(&message.nodes));
+    let nodes = fields.take("nodes", nodes(&message.nodes, message.cluster));
     let user = fields.take("user_name", NodeUser::parse(&message.user_name));
     let password = fields.password("password", message.password);
     let transport = fields.take("ca_pem", transport(message.ca_pem, message.allow_plaintext));
-    let saves_acl = message.acl_save;
+    let (saves_acl, is_cluster) = (message.acl_save, message.cluster);
     let comparison = fields.take("compare_seconds", comparison(message.compare_seconds, message.mend));
     let wanted = fields.all(|| {
-        let endpoint =
-            Endpoint { nodes: nodes?, transport: transport?, user: user?, saves_acl, comparison: comparison? };
+        let endpoint = Endpoint {
+            nodes: nodes?,
+            is_cluster,
+            transport: transport?,
+            user: user?,
+            saves_acl,
+            comparison: comparison?,
+        };
         Some(EndpointToSet { instance: instance?, endpoint, password: password? })
     })?;
     let endpoint = service.set_instance_endpoint(call, tenant, wanted).await?;
@@ -77,13 +83,17 @@ pub(super) async fn describe_delivery(
     Ok(wire::DescribeDeliveryResponse { delivery: delivery.map(Into::into) })
 }
 
+/// The most nodes of a cluster that are asked for the others.
+const MAX_SEEDS: usize = 16;
+
 /// The nodes, each named once.
-fn nodes(texts: &[String]) -> Result<Vec<NodeAddress>, FieldProblem> {
+fn nodes(texts: &[String], is_cluster: bool) -> Result<Vec<NodeAddress>, FieldProblem> {
     if texts.is_empty() {
         return Err(FieldProblem::Missing);
     }
-    if texts.len() > MAX_NODES {
-        return Err(FieldProblem::TooLong { max: MAX_NODES, found: texts.len(), unit: LengthUnit::Entries });
+    let max = if is_cluster { MAX_SEEDS } else { MAX_NODES };
+    if texts.len() > max {
+        return Err(FieldProblem::TooLong { max, found: texts.len(), unit: LengthUnit::Entries });
     }
     let mut nodes: Vec<NodeAddress> = Vec::with_capacity(texts.len());
     for text in texts {
@@ -122,7 +132,7 @@ fn comparison(seconds: u32, mends: bool) -> Result<Option<Comparison>, FieldProb
 
 impl From<StoredEndpoint> for wire::InstanceEndpoint {
     fn from(StoredEndpoint { endpoint, set_at, .. }: StoredEndpoint) -> Self {
-        let Endpoint { nodes, transport, user, saves_acl, comparison } = endpoint;
+        let Endpoint { nodes, is_cluster, transport, user, saves_acl, comparison } = endpoint;
         let (ca_pem, allow_plaintext) = match transport {
             Transport::Tls { ca } => (ca.unwrap_or_default(), false),
             Transport::Plaintext => (String::new(), true),
@@ -136,6 +146,7 @@ impl From<StoredEndpoint> for wire::InstanceEndpoint {
             set_time: Some(timestamp(set_at)),
             compare_seconds: comparison
                 .map_or(0, |comparison| u32::try_from(comparison.every.as_secs()).unwrap_or(u32::MAX)),
+            cluster: is_cluster,
             mend: comparison.is_some_and(|comparison| comparison.mends),
         }
     }

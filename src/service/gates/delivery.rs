@@ -8,26 +8,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Notify;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::Gates;
 use super::delivered::Waiters;
+use super::nodes::{Found, described};
 use super::upkeep::LastFailure;
 use crate::domain::credential::Version;
 use crate::domain::delivery::{
-    Comparison, DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery, NodeAddress, StoredEndpoint,
+    Comparison, DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery, StoredEndpoint,
 };
 use crate::domain::delivery_progress::SeenDelivery;
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
-use crate::ports::meter::{Counter, Gauge, NodeOutcome, UpkeepTask};
-use crate::ports::{AccountPasswords, NodeProblem, Others};
+use crate::ports::meter::{Counter, Gauge, UpkeepTask};
+use crate::ports::{AccountPasswords, Others};
 use crate::service::ServiceError;
 
 /// How often to look for deliveries that are due, while an instance has an endpoint, and at those for which calls wait.
@@ -41,8 +41,6 @@ const LEASE: Duration = Duration::from_secs(20);
 const BEFORE_NODES: Duration = Duration::from_secs(5);
 /// How many instances a process delivers to at a time.
 const INSTANCES_AT_ONCE: u32 = 8;
-/// How many nodes of an instance are asked at a time.
-const NODES_AT_ONCE: usize = 32;
 /// How many accounts of an instance are delivered in one round.
 const ACCOUNTS_AT_ONCE: u32 = 32;
 /// The first pause after an attempt that failed. Each further one is twice as long.
@@ -67,11 +65,11 @@ pub(super) struct Deliveries {
 type Rounds<'a> = FuturesUnordered<BoxFuture<'a, Result<(), ServiceError>>>;
 
 /// A round of deliveries to an instance, which it has leased.
-struct Round {
+pub(super) struct Round {
     id: Uuid,
     tenant: TenantName,
     instance: InstanceId,
-    leased: StoredEndpoint,
+    pub(super) leased: StoredEndpoint,
 }
 
 /// What a round does about an account: the passwords that it has then, and how far their delivery is once all nodes have them.
@@ -80,17 +78,6 @@ struct Plan {
     passwords: AccountPasswords,
     then: DeliveryPhase,
     then_due: Option<Timestamp>,
-}
-
-/// The nodes that an account's passwords did not reach, and why.
-type Problems = Vec<(NodeAddress, NodeProblem)>;
-
-/// What became of an account on the nodes.
-#[derive(Default)]
-struct Found {
-    problems: Problems,
-    /// The first node that had other passwords before.
-    different: Option<NodeAddress>,
 }
 
 impl Gates {
@@ -199,7 +186,7 @@ impl Gates {
     }
 
     async fn deliver_round(&self, round: &Round) -> Result<(), ServiceError> {
-        let Round { id: by, tenant, instance, leased: StoredEndpoint { id, endpoint, secret, .. } } = round;
+        let Round { id: by, tenant, instance, leased: StoredEndpoint { endpoint, .. } } = round;
         let mut plans = Vec::new();
         for due in self.ports.store.due_deliveries(tenant, instance, self.now(), ACCOUNTS_AT_ONCE).await? {
             match self.plan(&due, endpoint.comparison) {
@@ -207,17 +194,21 @@ impl Gates {
                 Err(step) => self.record(&due, &step, *by).await?,
             }
         }
-        let nodes = u32::try_from(endpoint.nodes.len()).unwrap_or(u32::MAX);
-        let secret = match self.ports.pepper.unseal(SealPurpose::NodeCredential, &id.to_string(), secret) {
-            Ok(secret) => secret,
-            Err(problem) => {
+        if plans.is_empty() {
+            return Ok(());
+        }
+        let (secret, all) = match self.nodes_of(round).await {
+            Ok(known) => known,
+            Err(failure) => {
+                let named = if endpoint.is_cluster { 0 } else { endpoint.nodes.len() };
+                let nodes = u32::try_from(named).unwrap_or(u32::MAX);
                 for Plan { due, .. } in plans {
-                    let step = self.failed(&due, [nodes, 0], format!("the password of the endpoint's user {problem}"));
-                    self.record(&due, &step, *by).await?;
+                    self.record(&due, &self.failed(&due, [nodes, 0], failure.clone()), *by).await?;
                 }
                 return Ok(());
             }
         };
+        let nodes = u32::try_from(all.len()).unwrap_or(u32::MAX);
         for Plan { due: DueDelivery { subject, version, phase, attempts, .. }, .. } in &plans {
             if *phase == DeliveryPhase::Adding && *attempts == 0 {
                 let seen = SeenDelivery { version: *version, phase: *phase, reached: 0, nodes };
@@ -226,7 +217,7 @@ impl Gates {
         }
         let (outcomes, passwords): (Vec<_>, Vec<_>) =
             plans.into_iter().map(|plan| ((plan.due, plan.then, plan.then_due), plan.passwords)).unzip();
-        let Some(found) = self.set_on_nodes(round, &secret, &passwords).await? else { return Ok(()) };
+        let Some(found) = self.set_on_nodes(round, &all, &secret, &passwords).await? else { return Ok(()) };
         for ((due, then, then_due), Found { problems, different }) in outcomes.into_iter().zip(found) {
             let drift = different.filter(|_| due.phase == DeliveryPhase::Done);
             if drift.is_some() {
@@ -266,7 +257,7 @@ impl Gates {
 
     /// Whether a round has its instance for as long as nodes take. If the store took too long, the instance may get another
     /// round meanwhile, and passwords that this one does not know.
-    async fn holds(&self, Round { id, tenant, instance, .. }: &Round) -> Result<bool, ServiceError> {
+    pub(super) async fn holds(&self, Round { id, tenant, instance, .. }: &Round) -> Result<bool, ServiceError> {
         let now = self.now();
         let leased = self.ports.store.lease_endpoint(tenant, instance, *id, now, now.after(LEASE)).await?;
         Ok(leased.is_some() && self.now() < now.after(BEFORE_NODES))
@@ -324,42 +315,6 @@ impl Gates {
         })
     }
 
-    /// Sets the passwords on all nodes, for as long as the round holds its instance. Returns what became of each account, in the
-    /// order of the nodes.
-    async fn set_on_nodes(
-        &self,
-        round: &Round,
-        secret: &Zeroizing<String>,
-        passwords: &[AccountPasswords],
-    ) -> Result<Option<Vec<Found>>, ServiceError> {
-        let mut found: Vec<Found> = passwords.iter().map(|_| Found::default()).collect();
-        if passwords.is_empty() {
-            return Ok(Some(found));
-        }
-        let endpoint = &round.leased.endpoint;
-        for nodes in endpoint.nodes.chunks(NODES_AT_ONCE) {
-            if !self.holds(round).await? {
-                return Ok(None);
-            }
-            let asked = nodes.iter().map(|node| self.ports.nodes.set_passwords(endpoint, secret, node, passwords));
-            for (node, answer) in nodes.iter().zip(join_all(asked).await) {
-                let outcome = if answer.is_ok() { NodeOutcome::Answered } else { NodeOutcome::Failed };
-                self.ports.meter.count(Counter::NodesAsked(outcome));
-                let of_accounts = answer.unwrap_or_else(|problem| vec![Err(problem); passwords.len()]);
-                for (found, outcome) in found.iter_mut().zip(of_accounts) {
-                    match outcome {
-                        Ok(is_different) if is_different && found.different.is_none() => {
-                            found.different = Some(node.clone());
-                        }
-                        Ok(_) => {}
-                        Err(problem) => found.problems.push((node.clone(), problem)),
-                    }
-                }
-            }
-        }
-        Ok(Some(found))
-    }
-
     /// An attempt that failed, of which so many nodes were reached.
     fn failed(&self, due: &DueDelivery, [nodes, reached]: [u32; 2], failure: String) -> DeliveryStep {
         let attempts = due.attempts.saturating_add(1);
@@ -381,13 +336,4 @@ impl Gates {
         let [random] = self.random();
         doubled.saturating_sub(doubled * u32::from(random) / 512)
     }
-}
-
-/// The first problem, and how many nodes have others; `None` without one.
-fn described(problems: &Problems) -> Option<String> {
-    let ((node, problem), others) = problems.split_first()?;
-    Some(match others.len() {
-        0 => format!("{node} {problem}"),
-        more => format!("{node} {problem}; and {more} more"),
-    })
 }

@@ -181,7 +181,8 @@ pub(super) async fn look_again(transaction: &mut dyn Transaction, subject: Subje
 }
 
 fn select_endpoint(tenant: &TenantName, instance: &InstanceId) -> Statement {
-    sql("SELECT id, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at, compared, mends, leased_until
+    sql("SELECT id, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at, compared, mends, cluster,
+             leased_until
          FROM endpoint WHERE tenant = $1 AND instance = $2")
     .bind(tenant)
     .bind(instance)
@@ -193,7 +194,7 @@ async fn set(
     instance: &InstanceId,
     StoredEndpoint { id, endpoint, secret, set_at }: &StoredEndpoint,
 ) -> Result<bool, StoreError> {
-    let Endpoint { nodes, transport, user, saves_acl, comparison } = endpoint;
+    let Endpoint { nodes, is_cluster, transport, user, saves_acl, comparison } = endpoint;
     let nodes = rows::to_json(&nodes.iter().map(NodeAddress::as_str).collect::<Vec<_>>())?;
     let ca = match transport {
         Transport::Tls { ca } => ca.as_deref(),
@@ -201,19 +202,19 @@ async fn set(
     };
     // A lease that lasts stays, so that no other process delivers meanwhile.
     let upsert = sql("INSERT INTO endpoint
-             (id, tenant, instance, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at, compared, mends)
+             (id, tenant, instance, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at, compared, mends, cluster)
          SELECT $1, i.tenant, i.id, $4, $5, CAST($6 AS BIGINT), $7, CAST($8 AS BIGINT), $9, $10, CAST($11 AS BIGINT),
-             CAST($12 AS BIGINT), CAST($13 AS BIGINT)
+             CAST($12 AS BIGINT), CAST($13 AS BIGINT), CAST($14 AS BIGINT)
          FROM instance i WHERE i.tenant = $2 AND i.id = $3
          ON CONFLICT (tenant, instance) DO UPDATE SET id = excluded.id, nodes = excluded.nodes, ca = excluded.ca,
              plaintext = excluded.plaintext, user_name = excluded.user_name, saves_acl = excluded.saves_acl,
              secret = excluded.secret, pepper_key = excluded.pepper_key, set_at = excluded.set_at,
-             compared = excluded.compared, mends = excluded.mends");
+             compared = excluded.compared, mends = excluded.mends, cluster = excluded.cluster");
     let upsert = upsert.bind(*id).bind(tenant).bind(instance).bind(nodes).bind(ca);
     let upsert = upsert.bind(*transport == Transport::Plaintext).bind(user.as_str()).bind(*saves_acl);
     let upsert = upsert.bind(secret.expose()).bind(secret.key()).bind(*set_at);
     let upsert = upsert.bind(comparison.map(|comparison| comparison.every));
-    let upsert = upsert.bind(comparison.is_some_and(|comparison| comparison.mends));
+    let upsert = upsert.bind(comparison.is_some_and(|comparison| comparison.mends)).bind(*is_cluster);
     if transaction.execute(upsert).await? == 0 {
         return Ok(false);
     }
@@ -265,7 +266,14 @@ pub(super) fn endpoint(row: &Row) -> Read<StoredEndpoint> {
     let user = rows::parsed(row, "user_name", |text| NodeUser::parse(text).ok())?;
     Ok(StoredEndpoint {
         id: rows::uuid(row, "id")?,
-        endpoint: Endpoint { nodes, transport, user, saves_acl: flag(row, "saves_acl")?, comparison },
+        endpoint: Endpoint {
+            nodes,
+            is_cluster: flag(row, "cluster")?,
+            transport,
+            user,
+            saves_acl: flag(row, "saves_acl")?,
+            comparison,
+        },
         secret: rows::secret(row)?,
         set_at: rows::time(row, "set_at")?,
     })

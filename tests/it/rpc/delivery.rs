@@ -251,6 +251,58 @@ async fn a_call_that_waits_is_answered_once_its_password_is_delivered() {
     assert_eq!(refused.violations().into_iter().map(|violation| violation.field).collect::<Vec<_>>(), ["deliver"]);
 }
 
+/// A node of a cluster of its own.
+fn of_cluster() -> (Node, u16) {
+    let bus = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let node = Node::start_with(FIRST, |_| {
+        ["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()].map(str::to_owned).to_vec()
+    });
+    (node, bus)
+}
+
+#[tokio::test]
+async fn all_nodes_of_a_cluster_are_found_those_that_are_added_later_too() {
+    let nodes: Vec<_> = (0..4).map(|_| of_cluster()).collect();
+    // Adds a node, and waits until all of so many know each other.
+    let join = async |count: usize| {
+        let (_, port) =
+            nodes[count - 1].0.address().rsplit_once(':').map(|(host, port)| (host.len(), port.to_owned())).unwrap();
+        let bus = nodes[count - 1].1.to_string();
+        assert_eq!(nodes[0].0.answer(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]), "OK");
+        let start = Instant::now();
+        let knows = |node: &Node| {
+            let known = node.answer(&["CLUSTER", "NODES"]);
+            known.lines().count() == count && !known.contains("handshake")
+        };
+        while !nodes[..count].iter().all(|(node, _)| knows(node)) {
+            assert!(start.elapsed() < PATIENCE, "{}", nodes[0].0.answer(&["CLUSTER", "NODES"]));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    join(2).await;
+    join(3).await;
+    let world = world(setup()).await;
+    let mut cluster = endpoint(&[&nodes[0].0]);
+    cluster["cluster"] = json!(true);
+    let described = world.operator.ok("SetInstanceEndpoint", cluster).await["endpoint"].clone();
+    assert_eq!(described["cluster"], json!(true));
+    let complete = |count| json!({ "complete": true, "reached_nodes": count, "nodes": count });
+    assert_eq!(waited(&world, FIRST, SECOND).await["delivery"], complete(3));
+    let taken = || nodes.iter().map(|(node, _)| node.taken(&ALL)).collect::<Vec<_>>();
+    assert_eq!(taken(), [[SECOND], [SECOND], [SECOND], [FIRST]]);
+
+    join(4).await;
+    let master = nodes[1].0.answer(&["CLUSTER", "MYID"]);
+    assert_eq!(nodes[3].0.answer(&["CLUSTER", "REPLICATE", &master]), "OK");
+    assert_eq!(waited(&world, SECOND, THIRD).await["delivery"], complete(4));
+    assert_eq!(taken(), [[THIRD], [THIRD], [THIRD], [THIRD]], "replicas as well");
+
+    let mut wrong = endpoint(&[&nodes[0].0]);
+    wrong["cluster"] = json!(true);
+    wrong["nodes"] = (1..=17).map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().into();
+    world.operator.err("SetInstanceEndpoint", wrong, "INVALID_FIELD").await;
+}
+
 #[tokio::test]
 async fn a_call_whose_time_is_over_says_that_the_password_is_set_and_how_far_it_is() {
     let mut nodes = [Node::start(FIRST), Node::start(FIRST)];

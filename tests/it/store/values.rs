@@ -328,6 +328,7 @@ pub fn endpoint(nodes: u16) -> StoredEndpoint {
         id: Uuid::new_v4(),
         endpoint: Endpoint {
             nodes,
+            is_cluster: true,
             transport: Transport::Tls { ca: Some("PEM".to_owned()) },
             user,
             saves_acl: true,

@@ -32,7 +32,7 @@ impl Node {
     pub fn start_with(password: &str, arguments: impl FnOnce(&std::path::Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let users = format!(
-            "user default off\nuser admin on >{ADMIN_PASSWORD} +acl\nuser app on >{password} ~app:* +get +set +ping\n"
+            "user default off\nuser admin on >{ADMIN_PASSWORD} +acl +cluster\nuser app on >{password} ~app:* +get +set +ping\n"
         );
         fs::write(directory.path().join("users.acl"), users).unwrap();
         let arguments = arguments(directory.path());
@@ -78,10 +78,11 @@ impl Node {
     fn serves(&mut self) -> bool {
         let _ = fs::remove_file(self.log());
         let mut command = Command::new("redis-server");
-        let port = if self.arguments.is_empty() { self.port } else { 0 };
+        let is_encrypted = self.arguments.iter().any(|argument| argument == "--tls-cert-file");
+        let port = if is_encrypted { 0 } else { self.port };
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--logfile", "redis.log"]);
         command.args(["--aclfile", "users.acl"]).args(&self.arguments).current_dir(self.directory.path());
-        if !self.arguments.is_empty() {
+        if is_encrypted {
             command.args(["--tls-port", &self.port.to_string()]);
         }
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
@@ -96,6 +97,13 @@ impl Node {
         }
         self.process = Some(process);
         true
+    }
+
+    /// What it answers to a command of the user `admin`.
+    pub fn answer(&self, command: &[&str]) -> String {
+        let mut asked = Command::new("redis-cli");
+        asked.args(["-p", &self.port.to_string(), "--user", "admin", "--pass", ADMIN_PASSWORD, "--no-auth-warning"]);
+        String::from_utf8(asked.args(command).output().unwrap().stdout).unwrap().trim().to_owned()
     }
 
     /// Kills it.
