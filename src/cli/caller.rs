@@ -137,9 +137,8 @@ impl CallerArgs {
     ) -> Result<Authorization, Failure> {
         // A token of the environment is for another service than that of the profile.
         let given = variable(environment, TOKEN_VARIABLE).filter(|_| of_profile.is_none());
-        let by_variable = || of_profile.or_else(|| variable(environment, TOKEN_FILE_VARIABLE).map(Path::new));
-        let by_variable = || by_variable().filter(|_| given.is_none());
-        let file = self.token_file.as_deref().or_else(by_variable);
+        let by_variable = || variable(environment, TOKEN_FILE_VARIABLE).map(Path::new).filter(|_| given.is_none());
+        let file = self.token_file.as_deref().or(of_profile).or_else(by_variable);
         let token = Zeroizing::new(given.unwrap_or_default().to_owned());
         match file {
             Some(path) => Authorization::in_file(path),

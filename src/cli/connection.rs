@@ -9,12 +9,21 @@ use tonic::transport::{Channel, Endpoint};
 use super::failure::Failure;
 use super::tls::{ClientTls, advice};
 use crate::domain::text::is_loopback;
+use crate::grpc::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
 use crate::service::error::with_causes;
 
 /// How long TCP and TLS may take together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// How often a connection with calls under way is tried.
 const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// Larger than a response can be: a full page, or the report of an import.
+pub(super) const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Calls the administration over a connection.
+pub(super) fn administration(channel: Channel) -> AdminServiceClient<Channel> {
+    AdminServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES)
+}
 
 /// Connects to an address as people write it: `https://host:port`, `http://host:port`, or without the scheme, which
 /// means `http` and this machine: to another one, passwords and tokens go in plaintext only if that is asked for.

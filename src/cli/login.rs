@@ -94,12 +94,12 @@ pub(super) async fn run(args: &LoginArgs, environment: &Environment, terminal: &
         let token = terminal.secret("Access token", "--token-file or --token-stdin", args.token_stdin)?;
         let tried = profiles.tried_token(&token)?;
         profile.token_file = Some(tried.path().to_owned());
-        typed = Some((token, tried));
+        typed = Some(tried);
     }
     call(CallerArgs::of(&profile), environment).await?;
     // Only now: an earlier token of that name may be the only copy.
-    if let Some((token, _)) = &typed {
-        profile.token_file = Some(profiles.write_token(&args.name, token)?);
+    if let Some(tried) = typed {
+        profile.token_file = Some(profiles.keep_token(&args.name, tried)?);
     }
     profiles.select(&args.name, Some(profile))?;
     terminal.print(&format!("`{}` is {} and used from now on", args.name, printable(address)))

@@ -16,6 +16,7 @@ mod failure;
 mod file_format;
 mod hash_cost;
 mod healthcheck;
+mod http_client;
 mod import;
 mod keyboard;
 mod login;

@@ -1,6 +1,8 @@
-//! A file that a command writes.
+//! Files that commands write.
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -19,7 +21,7 @@ impl NewFile {
     pub(super) fn create(path: &Path) -> Result<Self, Failure> {
         let created = match path.symlink_metadata() {
             Ok(_) => Err(ErrorKind::AlreadyExists.into()),
-            Err(_) => NamedTempFile::new_in(path.parent().filter(|parent| *parent != "").unwrap_or(Path::new("."))),
+            Err(_) => NamedTempFile::new_in(folder_of(path)),
         };
         let file = created.map_err(|error| Failure::caused(format!("can't create {}", path.display()), &error))?;
         Ok(Self { file: BufWriter::new(file), path: path.to_owned() })
@@ -45,4 +47,36 @@ impl Write for NewFile {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// Writes a file at once, readable by its owner alone, in place of an earlier one. Its content and its name are on the disk when
+/// this returns.
+pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = NamedTempFile::new_in(folder_of(path))?;
+    file.write_all(content)?;
+    keep(file, path)
+}
+
+/// Gives a complete file its name, in place of an earlier one.
+pub(super) fn keep(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|failed| failed.error)?;
+    sync_name(path)
+}
+
+/// Makes the name of a new file last, as its content does.
+pub(super) fn sync_name(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// Locks a file that shows what is in use, and makes it if there is none: another process fails meanwhile, with `used`.
+pub(super) fn lock(path: &Path, used: &str) -> Result<File, Failure> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = file.map_err(|error| Failure::caused(format!("can't open {}", path.display()), &error))?;
+    file.try_lock().map_err(|_| Failure::not_now(used.to_owned()))?;
+    Ok(file)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != "").unwrap_or(Path::new("."))
 }

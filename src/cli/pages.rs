@@ -2,8 +2,6 @@
 
 /// How many items are asked for at a time.
 pub(super) const PAGE_SIZE: u32 = 1000;
-/// Larger than a page of that size can be.
-pub(super) const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Handles each item of a list. The walk has a `client`, and makes requests with `sent`.
 macro_rules! each {

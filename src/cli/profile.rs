@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 
 use super::environment::Environment;
 use super::failure::Failure;
+use super::new_file::{keep, replace};
 use crate::server::OperatorFile;
 
 /// How a service is called. It holds no secret: the token is in a file of its own.
@@ -93,25 +94,26 @@ impl Profiles {
         }
         self.contents.current = Some(name.to_owned());
         let text = toml::to_string(&self.contents).map_err(Failure::failed)?;
-        write(&file_in(self.folder()?), &text)
+        let folder = self.folder()?;
+        let written = made(folder).and_then(|folder| replace(&file_in(folder), text.as_bytes()));
+        written.map_err(|error| unwritten(&file_in(folder), &error))
     }
 
-    /// Writes a token to a file that is gone once it is dropped, to be tried.
+    /// Writes a token to a file beside the profiles that is gone once it is dropped, to be tried.
     pub(super) fn tried_token(&self, token: &str) -> Result<NamedTempFile, Failure> {
         let folder = self.folder()?;
         let write = || -> io::Result<NamedTempFile> {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            let mut file = NamedTempFile::new_in(folder)?;
+            let mut file = NamedTempFile::new_in(made(folder)?)?;
             file.write_all(token.as_bytes())?;
             Ok(file)
         };
-        write().map_err(|error| Failure::caused(format!("can't write a file in {}", folder.display()), &error))
+        write().map_err(|error| unwritten(folder, &error))
     }
 
-    /// Writes a token beside the profiles, and returns the name of its file.
-    pub(super) fn write_token(&self, name: &str, token: &str) -> Result<PathBuf, Failure> {
+    /// Keeps a token that was tried as that of a profile, and returns the name of its file.
+    pub(super) fn keep_token(&self, name: &str, tried: NamedTempFile) -> Result<PathBuf, Failure> {
         let path = self.folder()?.join(format!("{name}.token"));
-        write(&path, token)?;
+        keep(tried, &path).map_err(|error| unwritten(&path, &error))?;
         Ok(path)
     }
 
@@ -125,16 +127,12 @@ fn file_in(folder: &Path) -> PathBuf {
     folder.join("profiles.toml")
 }
 
-/// Writes a file that only its owner can read, in place of an earlier one.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let write = || -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|failed| failed.error)?;
-        Ok(())
-    };
-    write().map_err(|error| Failure::caused(format!("can't write {}", path.display()), &error))
+/// The folder, which only its owner can read. Made if there is none.
+fn made(folder: &Path) -> io::Result<&Path> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    Ok(folder)
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    Failure::caused(format!("can't write {}", path.display()), error)
 }

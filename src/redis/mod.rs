@@ -112,37 +112,23 @@ async fn set_on<S: AsyncRead + AsyncWrite + Unpin>(
     let authenticated = connection.command(&["AUTH", endpoint.user.as_str(), secret]).await?;
     done(authenticated, "AUTH")?;
     let mut outcomes = Vec::with_capacity(accounts.len());
-    let mut is_saved = true;
     for passwords in accounts {
-        let set = set_one(&mut connection, passwords).await?;
-        // Also if nothing had to be changed: an earlier attempt may have ended before it was saved.
-        is_saved &= passwords.others == Others::AreFound;
-        outcomes.push(set.map(|found| found != Found::Same));
+        outcomes.push(set_one(&mut connection, passwords).await?);
     }
-    if endpoint.saves_acl && !is_saved {
+    // Also if nothing had to be changed: an earlier attempt may have ended before it was saved.
+    if endpoint.saves_acl && accounts.iter().any(|passwords| passwords.others != Others::AreFound) {
         let saved = connection.command(&["ACL", "SAVE"]).await?;
         done(saved, "ACL SAVE")?;
     }
     Ok(outcomes)
 }
 
-/// What was found of an account.
-#[derive(Debug, PartialEq, Eq)]
-enum Found {
-    /// It has exactly these passwords.
-    Same,
-    /// It had others, and stays as it is.
-    Other,
-    /// It had others, and was changed.
-    Changed,
-}
-
-/// Compares the passwords of one account, and sets them if that is asked for. It names each password to remove: a network may
+/// Compares the passwords of one account, and sets them if that is asked for. Returns whether the node had others. It names each password to remove: a network may
 /// hold this command back until others have added newer ones, and these stay.
 async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
     connection: &mut Connection<S>,
     AccountPasswords { account, others, digests }: &AccountPasswords,
-) -> Result<Result<Found, NodeProblem>, NodeProblem> {
+) -> Result<Result<bool, NodeProblem>, NodeProblem> {
     let texts = match connection.command(&["ACL", "GETUSER", account.as_str()]).await? {
         Reply::List(texts) => texts,
         // A user that is made here would have no permissions: it is the node's operator who makes users.
@@ -155,17 +141,17 @@ async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
     let found = digests_in(&texts);
     let has_all = digests.iter().all(|digest| found.contains(&digest.expose()));
     if has_all && found.len() == digests.len() {
-        return Ok(Ok(Found::Same));
+        return Ok(Ok(false));
     }
     if *others == Others::AreFound || (*others == Others::Stay && has_all) {
-        return Ok(Ok(Found::Other));
+        return Ok(Ok(true));
     }
     let added = with_marks("#", digests.iter().map(PasswordDigest::expose).filter(|digest| !found.contains(digest)));
     let removed = found.iter().copied().filter(|digest| !digests.iter().any(|wanted| wanted.expose() == *digest));
     let removed = with_marks("!", removed.filter(|_| *others == Others::Go));
     let changes = removed.iter().chain(&added).map(|change| change.as_str());
     let command: Vec<_> = ["ACL", "SETUSER", account.as_str()].into_iter().chain(changes).collect();
-    Ok(done(connection.command(&command).await?, "ACL SETUSER").map(|()| Found::Changed))
+    Ok(done(connection.command(&command).await?, "ACL SETUSER").map(|()| true))
 }
 
 /// Digests as `ACL SETUSER` takes them.
@@ -271,7 +257,7 @@ mod tests {
             let account = AccountName::parse("app").unwrap();
             let digests = wanted.into_iter().cloned().collect();
             let set = set_one(&mut Connection::new(ours), &AccountPasswords { account, others, digests }).await;
-            assert_eq!(set, Ok(Ok(Found::Changed)));
+            assert_eq!(set, Ok(Ok(true)));
             let mut commands = String::new();
             theirs.read_to_string(&mut commands).await.unwrap();
             let changes: Vec<_> = commands.split("\r\n").filter(|part| part.starts_with(['!', '#'])).collect();

@@ -12,13 +12,11 @@ use tonic::transport::Channel;
 use super::object::Object;
 use super::{refusal, schema};
 use crate::cli::caller::Authorization;
-use crate::cli::connection::lost;
+use crate::cli::connection::{MAX_RESPONSE_BYTES, lost};
 use crate::cli::failure::Failure;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const MAX_PAGE_SIZE: u32 = 1000;
-/// Larger than a page of the largest size can be.
-const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Calls one RPC.
 pub(super) struct Client {

@@ -11,11 +11,12 @@ use tonic::{Request, Status};
 
 use super::admin::refusal;
 use super::caller::{Authorization, CallerArgs};
+use super::connection::administration;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::file_format::Format;
 use super::new_file::NewFile;
-use super::pages::{MAX_RESPONSE_BYTES, each};
+use super::pages::each;
 use super::terminal::Terminal;
 use crate::grpc::generated::credential::admin::v1 as wire;
 use entry::{Entry, Writer};
@@ -50,7 +51,7 @@ pub(super) struct ExportArgs {
 
 pub(super) async fn run(args: &ExportArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     let (channel, authorization) = args.caller.connect(environment).await?;
-    let client = AdminServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
+    let client = administration(channel);
     let format = args.format.unwrap_or(Format::of(&args.file));
     let file = &args.file;
     if file == Path::new("-") {

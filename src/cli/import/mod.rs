@@ -25,11 +25,11 @@ use tonic::Request;
 use super::admin::refusal;
 use super::caller::CallerArgs;
 use super::configuration::load_offline;
+use super::connection::administration;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::file_format::Format;
 use super::terminal::Terminal;
-use crate::grpc::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
 use crate::grpc::generated::credential::admin::v1::{ImportCredentialsRequest, ImportOptions};
 use crate::hashing::{EngineSettings, HashReader};
 use crate::server::{engine_settings, import_keys};
@@ -41,8 +41,6 @@ use systems::FromSystem;
 
 /// Batches that are read ahead of the service.
 const READ_AHEAD: usize = 2;
-/// Larger than the response can be.
-const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
 const NOTES: &str = "\
 Columns: tenant, kind (mail-domain, ram-user, iam-user or instance-account), name, instance, region, status, user_name,
@@ -173,7 +171,7 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
         return report(&checked, Some(&algorithms), terminal);
     }
     let (channel, authorization) = args.caller.connect(environment).await?;
-    let mut client = AdminServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
+    let mut client = administration(channel);
 
     let (sender, sent) = mpsc::channel(READ_AHEAD);
     let (ended, end) = oneshot::channel();

@@ -1,15 +1,15 @@
 //! What a sender keeps: how far it is, and what could not be delivered.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::notification::Notification;
 use crate::cli::failure::Failure;
+use crate::cli::new_file::{lock, replace};
 
 /// The cursor after the last event that is done with.
 const POSITION: &str = "position";
@@ -57,11 +57,8 @@ impl Directory {
         let failed = |error: io::Error| Failure::caused(format!("can't use {}", path.display()), &error);
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(path.join(DEAD_LETTERS)).map_err(failed)?;
-        let lock =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join(usage.lock()));
-        let lock = lock.map_err(failed)?;
-        let used = |_| Failure::not_now(format!("{} is used by another process", path.display()));
-        lock.try_lock().map_err(used)?;
+        let used = format!("{} is used by another process", path.display());
+        let lock = lock(&path.join(usage.lock()), &used)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
@@ -76,7 +73,7 @@ impl Directory {
 
     /// Notes that everything up to a cursor is done with. It is on the disk when this returns.
     pub(super) fn set_position(&self, cursor: &str) -> Result<(), Failure> {
-        write(&self.path, POSITION, cursor.as_bytes()).map_err(|error| self.failed(&error))
+        replace(&self.path.join(POSITION), cursor.as_bytes()).map_err(|error| self.failed(&error))
     }
 
     /// Gives a notification up, unless there are too many of them. Returns whether it did.
@@ -87,8 +84,7 @@ impl Directory {
         let text = serde_json::to_vec(letter).map_err(Failure::failed)?;
         // In the order in which they were given up.
         let name = format!("{:012}-{}.json", letter.given_up_at, letter.id);
-        let folder = self.path.join(DEAD_LETTERS);
-        write(&folder, &name, &text).map_err(|error| self.failed(&error))?;
+        replace(&self.path.join(DEAD_LETTERS).join(name), &text).map_err(|error| self.failed(&error))?;
         Ok(true)
     }
 
@@ -123,15 +119,6 @@ impl Directory {
     fn failed(&self, error: &io::Error) -> Failure {
         Failure::caused(format!("can't use {}", self.path.display()), error)
     }
-}
-
-/// Writes a file at once, readable by its owner alone.
-fn write(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(folder.join(name)).map_err(|failed| failed.error)?;
-    File::open(folder)?.sync_all()
 }
 
 impl DeadLetter {

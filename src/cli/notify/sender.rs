@@ -12,8 +12,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::notification::{Notification, Secrets};
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::cli::failure::Failure;
+use crate::cli::http_client::http_client;
 use crate::cli::terminal::Terminal;
-use crate::outgoing::{Address, Outgoing, OutgoingLimits};
+use crate::outgoing::{Outgoing, OutgoingLimits};
 use crate::ports::{Clock, retries};
 use crate::server::OperatorFile;
 use crate::service::error::with_causes;
@@ -69,13 +70,10 @@ impl ReceiverArgs {
     /// A sender for the receiver. Every file is read, so that mistakes are found at once.
     pub(super) fn sender(&self) -> Result<Sender, Failure> {
         let url = self.url.as_deref().unwrap_or_default();
-        let usage = |problem| Failure::usage(format!("--url {url}: {problem}"));
-        let cas = self.receiver_ca_file.as_deref().map(OperatorFile::read).transpose().map_err(Failure::failed)?;
         let limits = OutgoingLimits { within: Duration::from_secs(self.within), max_bytes: 0 };
-        let (address, cas) = (Address::parse(url).map_err(usage)?, cas.as_ref().map(|file| file.text.as_str()));
-        let outgoing = Outgoing::new(address, cas, |path| Ok(OperatorFile::read_secret(path)?), limits);
+        let outgoing = http_client("--url ", url, self.receiver_ca_file.as_deref(), limits)?;
         let secret_file = self.secret_file.clone().unwrap_or_default();
-        let sender = Sender { outgoing: outgoing.map_err(usage)?, secret_file, attempts: self.attempts };
+        let sender = Sender { outgoing, secret_file, attempts: self.attempts };
         sender.secrets()?;
         Ok(sender)
     }

@@ -7,7 +7,6 @@ use clap::Args;
 use serde_json::json;
 use tonic::Status;
 use tonic::transport::Channel;
-use uuid::Builder;
 
 use super::ConnectionArgs;
 use super::subject::AccountArgs;
@@ -21,7 +20,7 @@ use crate::cli::output::OutputArgs;
 use crate::cli::terminal::Terminal;
 use crate::edge::Reason;
 use crate::grpc::generated::credential::v1 as wire;
-use crate::ports::{Entropy, retries};
+use crate::ports::retries;
 use wire::credential_service_client::CredentialServiceClient;
 use wire::subject_name::Subject;
 
@@ -83,15 +82,13 @@ pub(in crate::cli) async fn run(
     let service = args.connection.caller.service(environment)?;
     let (old, new) = terminal.change_of_secret(args.mail_domain.is_none(), args.password_stdin)?;
     let (channel, authorization) = service.connect().await?;
-    let mut id = [0; 16];
-    SystemEntropy.fill(&mut id);
     let change = Change {
         account: args.account.name(),
         mail_domain: args.mail_domain.clone(),
         old,
         new,
         expected_version: args.expected_version,
-        client_token: Builder::from_random_bytes(id).into_uuid().to_string(),
+        client_token: SystemEntropy.id().to_string(),
         deliver: if args.wait { wire::Deliver::Wait } else { wire::Deliver::Background },
     };
     let send = || change.send(CredentialServiceClient::new(channel.clone()), &authorization, args.connection.within());

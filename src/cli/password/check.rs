@@ -6,7 +6,6 @@ use serde_json::json;
 use super::ConnectionArgs;
 use super::subject::SubjectArgs;
 use crate::cli::admin::object::Object;
-use crate::cli::admin::refusal;
 use crate::cli::environment::Environment;
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::output::OutputArgs;
@@ -48,8 +47,8 @@ pub(in crate::cli) async fn run(
     let request = wire::CheckPasswordRequest { subject, password };
     let request = authorization.request(request, args.connection.within());
     let mut client = VerificationServiceClient::new(channel);
-    let answer = async { client.check_password(request).await.map_err(|status| refusal::about(&status, &about)) };
-    let wire::CheckPasswordResponse { accepted, violations } = args.connection.in_time(answer).await?.into_inner();
+    let answer = args.connection.answer(&about, client.check_password(request)).await?;
+    let wire::CheckPasswordResponse { accepted, violations } = answer.into_inner();
     let rules = violations.iter().map(|broken| json!({ "rule": broken.rule, "description": broken.description }));
     let result = json!({ "accepted": accepted, "violations": rules.collect::<Vec<_>>() });
     let word = if accepted { "accepted" } else { "not-accepted" };

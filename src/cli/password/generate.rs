@@ -6,7 +6,6 @@ use serde_json::json;
 use super::ConnectionArgs;
 use super::subject::SubjectArgs;
 use crate::cli::admin::object::Object;
-use crate::cli::admin::refusal;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
 use crate::cli::output::OutputArgs;
@@ -40,7 +39,6 @@ pub(in crate::cli) async fn run(
     let (channel, authorization) = args.connection.connect(environment).await?;
     let request = authorization.request(wire::GeneratePasswordRequest { subject }, args.connection.within());
     let mut client = VerificationServiceClient::new(channel);
-    let answer = async { client.generate_password(request).await.map_err(|status| refusal::about(&status, &about)) };
-    let password = args.connection.in_time(answer).await?.into_inner().password;
+    let password = args.connection.answer(&about, client.generate_password(request)).await?.into_inner().password;
     terminal.print(&args.output.shown(&json!({ "password": password }), &password, &password))
 }

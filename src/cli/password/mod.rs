@@ -12,8 +12,11 @@ pub(super) mod watch;
 use std::time::Duration;
 
 use clap::Args;
+use tonic::Status;
 use tonic::transport::Channel;
 
+use super::admin::object::Object;
+use super::admin::refusal;
 use super::caller::{Authorization, CallerArgs};
 use super::environment::Environment;
 use super::failure::Failure;
@@ -36,6 +39,11 @@ impl ConnectionArgs {
 
     async fn connect(&self, environment: &Environment) -> Result<(Channel, Authorization), Failure> {
         self.caller.connect(environment).await
+    }
+
+    /// The answer to a call about an object, which a refusal names.
+    async fn answer<T>(&self, about: &Object, call: impl Future<Output = Result<T, Status>>) -> Result<T, Failure> {
+        self.in_time(async { call.await.map_err(|status| refusal::about(&status, about)) }).await
     }
 
     /// Waits for an answer no longer than it may take.

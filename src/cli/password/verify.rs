@@ -9,7 +9,6 @@ use super::ConnectionArgs;
 use super::relying::RelyingArgs;
 use super::subject::SubjectArgs;
 use crate::cli::admin::object::Object;
-use crate::cli::admin::refusal;
 use crate::cli::environment::Environment;
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::output::{Format, OutputArgs};
@@ -64,8 +63,7 @@ pub(in crate::cli) async fn run(
     };
     let (channel, authorization) = service.connect().await?;
     let request = authorization.request(request, args.connection.within());
-    let answer = async { ask(channel, request).await.map_err(|status| refusal::about(&status, &about)) };
-    let result = args.connection.in_time(answer).await?;
+    let result = args.connection.answer(&about, ask(channel, request)).await?;
     let word = result.as_str_name().to_ascii_lowercase().replace('_', "-");
     let outcome = accepted(result);
     if args.output.format() == Format::Table {

@@ -19,18 +19,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use clap::Args;
-use uuid::Builder;
 
 use super::admin::refusal;
 use super::caller::{CallerArgs, Service};
+use super::connection::administration;
 use super::environment::Environment;
 use super::failure::Failure;
-use super::pages::MAX_RESPONSE_BYTES;
 use super::terminal::Terminal;
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::domain::overlap::LONGEST_OVERLAP;
-use crate::grpc::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
-use crate::ports::{Clock, Entropy};
+use crate::ports::Clock;
 use calls::Calls;
 use destination::DestinationArgs;
 use pace::{Pace, PaceArgs};
@@ -154,8 +152,7 @@ pub(super) async fn run(args: &RotateArgs, environment: &Environment, terminal: 
 
 async fn calls(service: Service, tenant: &str) -> Result<Calls, Failure> {
     let (channel, authorization) = service.connect().await?;
-    let client = AdminServiceClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
-    Ok(Calls { client, authorization, tenant: tenant.to_owned() })
+    Ok(Calls { client: administration(channel), authorization, tenant: tenant.to_owned() })
 }
 
 impl RotateArgs {
@@ -212,7 +209,8 @@ impl RotateArgs {
             }
             begun = Some((wanted, found.selected));
         }
-        let id = state.run().filter(|_| continues).map_or_else(new_id, |(id, _)| id.to_owned());
+        let id =
+            state.run().filter(|_| continues).map_or_else(|| SystemEntropy.id().to_string(), |(id, _)| id.to_owned());
         let as_marked = destination::Run { id: &id, tenant: tenant.as_deref() };
         let mut destination = self.destination.open(as_marked, continues)?;
         // After the destination is open: one that is refused costs no state of an earlier run.
@@ -261,10 +259,4 @@ impl Tally {
         let Self { rotated, left, failed } = self;
         format!("rotated {rotated}, left {left}, failed {failed}")
     }
-}
-
-fn new_id() -> String {
-    let mut id = [0; 16];
-    SystemEntropy.fill(&mut id);
-    Builder::from_random_bytes(id).into_uuid().to_string()
 }

@@ -31,7 +31,6 @@ pub(super) struct PaceArgs {
 pub(super) struct Pace {
     args: PaceArgs,
     ticks: Option<Mutex<Interval>>,
-    batches: Mutex<u32>,
     /// Whether nothing is changed.
     pub(super) is_dry: bool,
 }
@@ -44,17 +43,15 @@ impl Pace {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             Mutex::new(ticks)
         });
-        Self { args: args.clone(), ticks, batches: Mutex::new(0), is_dry }
+        Self { args: args.clone(), ticks, is_dry }
     }
 
     pub(super) const fn batch_size(&self) -> usize {
         self.args.batch as usize
     }
 
-    pub(super) async fn wait_before_batch(&self) {
-        let mut batches = self.batches.lock().await;
-        let pause = if *batches == 0 { Duration::ZERO } else { Duration::from_secs(self.args.pause.into()) };
-        *batches += 1;
+    pub(super) async fn wait_before_batch(&self, is_first: bool) {
+        let pause = if is_first { Duration::ZERO } else { Duration::from_secs(self.args.pause.into()) };
         let mut random = [0; 4];
         SystemEntropy.fill(&mut random);
         let jitter = f64::from(self.args.jitter) * f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);

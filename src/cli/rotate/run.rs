@@ -61,12 +61,13 @@ impl Run<'_> {
         destination: &mut Destination,
         terminal: &mut Terminal,
     ) -> Result<Tally, Failure> {
-        let open = state.open_subjects();
+        let (open, subjects) = (state.open_subjects(), state.subjects().to_vec());
         let progress = Progress::new(open.len());
         let mut tally = Tally::default();
-        for batch in open.chunks(self.pace.batch_size()) {
-            self.pace.wait_before_batch().await;
-            let (subjects, ready, mut steps) = self.prepare(batch, state, destination, terminal).await?;
+        for (number, batch) in open.chunks(self.pace.batch_size()).enumerate() {
+            self.pace.wait_before_batch(number == 0).await;
+            let batch: Vec<_> = batch.iter().filter_map(|place| Some((*place, subjects.get(*place)?))).collect();
+            let (ready, mut steps) = self.prepare(&batch, state, destination, terminal).await?;
             let (changed, ended) = self.change(&subjects, &ready).await;
             let set: Vec<_> = changed
                 .iter()
@@ -101,14 +102,13 @@ impl Run<'_> {
     /// becomes of the others.
     async fn prepare(
         &self,
-        batch: &[usize],
+        batch: &[(usize, &Selected)],
         state: &mut State,
         destination: &mut Destination,
         terminal: &mut Terminal,
-    ) -> Result<(Vec<Selected>, Vec<(usize, Password)>, Vec<(usize, Step)>), Failure> {
-        let subjects = state.subjects().to_vec();
+    ) -> Result<(Vec<(usize, Password)>, Vec<(usize, Step)>), Failure> {
         let (mut ready, mut fresh) = (Vec::new(), Vec::new());
-        for (place, subject) in batch.iter().filter_map(|place| Some((*place, subjects.get(*place)?))) {
+        for &(place, subject) in batch {
             // A subject that failed before it was prepared has no password of this run at the destination.
             let was_prepared = matches!(state.step(place), Some(Step::Prepared));
             let stored = if self.continues { destination.stored(&subject.name, was_prepared).await? } else { None };
@@ -117,28 +117,27 @@ impl Run<'_> {
                 None => fresh.push((place, subject)),
             }
         }
-        let proposals = fresh.into_iter().map(|(place, subject)| async move { (place, self.readiness(subject).await) });
+        let proposals =
+            fresh.into_iter().map(|(place, subject)| async move { (place, subject, self.readiness(subject).await) });
         let proposals: Vec<_> = stream::iter(proposals).buffer_unordered(IN_FLIGHT).collect().await;
         let (mut prepared, mut steps) = (Vec::new(), Vec::new());
-        for (place, readiness) in proposals {
+        for (place, subject, readiness) in proposals {
             match readiness? {
-                Readiness::Ready(password) => prepared.push((place, password)),
+                Readiness::Ready(password) => prepared.push((place, subject, password)),
                 Readiness::Step(step) => {
                     self.count(&step);
                     steps.push((place, step));
                 }
             }
         }
-        let new = prepared
-            .iter()
-            .filter_map(|(place, password)| Some(NewPassword { name: &subjects.get(*place)?.name, password }));
+        let new = prepared.iter().map(|(_, subject, password)| NewPassword { name: &subject.name, password });
         destination.prepare(&new.collect::<Vec<_>>(), terminal).await?;
-        ready.extend(prepared);
+        ready.extend(prepared.into_iter().map(|(place, _, password)| (place, password)));
         // Those of a failed change too: once it succeeds, their password is no longer pending.
         let unrecorded = ready.iter().filter(|(place, _)| state.step(*place) != Some(&Step::Prepared));
-        let steps_before = unrecorded.map(|(place, _)| (*place, Step::Prepared)).collect::<Vec<_>>();
-        state.record(steps_before)?;
-        Ok((subjects, ready, steps))
+        let unrecorded: Vec<_> = unrecorded.map(|(place, _)| (*place, Step::Prepared)).collect();
+        state.record(unrecorded)?;
+        Ok((ready, steps))
     }
 
     /// Whether a subject can have a new password now, and which.

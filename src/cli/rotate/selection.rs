@@ -12,7 +12,7 @@ use crate::domain::time::{Timestamp, days};
 use crate::grpc::generated::credential::admin::v1 as wire;
 use wire::admin_service_client::AdminServiceClient;
 
-/// Which subjects. All of what is given has to fit.
+/// Which subjects: those that match every option.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 pub(super) struct Selection {
     /// Kind of subject. Can be given several times.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::selection::Selection;
 use super::subject::Selected;
 use crate::cli::failure::Failure;
+use crate::cli::new_file::sync_name;
 
 /// How every file begins.
 const BEGINNING: &[u8] = b"{\"run\":";
@@ -187,12 +188,6 @@ impl State {
         let is_open = |subject: &usize| !self.steps.get(subject).is_some_and(Step::is_final);
         (0..self.subjects.len()).filter(is_open).collect()
     }
-}
-
-/// Makes the name of a new file last, as its content does.
-pub(super) fn sync_name(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::subject::SubjectKind;
 use crate::grpc::generated::credential::v1 as wire;
 
 /// A kind of subject.
@@ -25,11 +26,12 @@ impl Kind {
     /// Its word, the same in files and on the command line.
     pub(super) const fn word(self) -> &'static str {
         match self {
-            Self::MailDomain => "mail-domain",
-            Self::RamUser => "ram-user",
-            Self::IamUser => "iam-user",
-            Self::InstanceAccount => "instance-account",
+            Self::MailDomain => SubjectKind::MailDomain,
+            Self::RamUser => SubjectKind::RamUser,
+            Self::IamUser => SubjectKind::IamUser,
+            Self::InstanceAccount => SubjectKind::InstanceAccount,
         }
+        .as_str()
     }
 
     /// Whether its subjects can have an overlap.

@@ -20,14 +20,14 @@ use super::caller::{CallerArgs, Service};
 use super::connection::reachable;
 use super::environment::Environment;
 use super::failure::Failure;
+use super::http_client::http_client;
 use super::terminal::Terminal;
 use crate::ambient::SystemClock;
 use crate::domain::text::printable;
 use crate::domain::time::Timestamp;
 use crate::grpc::generated::credential::admin::v1 as wire;
-use crate::outgoing::{Address, Outgoing, OutgoingLimits};
+use crate::outgoing::{Outgoing, OutgoingLimits};
 use crate::ports::Clock;
-use crate::server::OperatorFile;
 use draw::Screen;
 use sample::{Scrape, View};
 use wire::admin_service_client::AdminServiceClient;
@@ -70,7 +70,7 @@ pub(super) async fn run(args: &TopArgs, environment: &Environment, terminal: &Te
         return Err(Failure::usage("top needs a terminal; programs read the metrics themselves"));
     }
     let url = url(args, environment)?;
-    let metrics = metrics(&url, args)?;
+    let metrics = http_client("", &url, args.metrics_ca_file.as_deref(), LIMITS)?;
     let (sender, mut news) = mpsc::channel(EVENTS);
     let keys = sender.clone();
     // Not a task of the runtime, which would wait for the next key.
@@ -175,12 +175,4 @@ fn url(args: &TopArgs, environment: &Environment) -> Result<String, Failure> {
             "where are the metrics? Set metrics.listen and name the configuration, or use --metrics",
         )),
     }
-}
-
-fn metrics(url: &str, args: &TopArgs) -> Result<Outgoing, Failure> {
-    let usage = |problem| Failure::usage(format!("{url}: {problem}"));
-    let cas = args.metrics_ca_file.as_deref().map(OperatorFile::read).transpose().map_err(Failure::failed)?;
-    let cas = cas.as_ref().map(|file| file.text.as_str());
-    let address = Address::parse(url).map_err(usage)?;
-    Outgoing::new(address, cas, |path| Ok(OperatorFile::read_secret(path)?), LIMITS).map_err(usage)
 }

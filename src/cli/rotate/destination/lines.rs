@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::super::state::sync_name;
 use super::{NewPassword, Run};
 use crate::cli::failure::Failure;
+use crate::cli::new_file::sync_name;
 use crate::cli::rotate::subject::Subject;
 use crate::cli::terminal::Terminal;
 use crate::domain::password::Password;
@@ -182,7 +182,7 @@ impl PrintedLines {
     }
 }
 
-/// A reader that has gone ends the run: nobody would have the passwords.
+/// A reader that has gone ends the run: the passwords would be lost.
 fn print(text: &[u8], terminal: &mut Terminal) -> Result<(), Failure> {
     let output = terminal.output();
     let written = output.write_all(text).and_then(|()| output.flush());

@@ -3,21 +3,19 @@
 //! Passwords that are not in force yet are in a Secret of their own beside it, so that the file can be applied at any time.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::{NewPassword, Run};
 use crate::cli::failure::Failure;
-use crate::cli::rotate::state::sync_name;
+use crate::cli::new_file::{lock, replace};
 use crate::cli::rotate::subject::Subject;
 use crate::domain::password::Password;
 
@@ -98,14 +96,10 @@ pub(in crate::cli::rotate) struct Manifest {
 }
 
 /// Keeps other runs from a manifest.
-fn lock(path: &Path) -> Result<File, Failure> {
+fn lock_beside(path: &Path) -> Result<File, Failure> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
-    let path = path.with_file_name(name);
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = file.map_err(|error| Failure::caused(format!("can't open {}", path.display()), &error))?;
-    file.try_lock().map_err(|_| Failure::not_now(format!("{} is used by another run", path.display())))?;
-    Ok(file)
+    lock(&path.with_file_name(name), &format!("{} is used by another run", path.display()))
 }
 
 /// The key of a subject.
@@ -142,7 +136,7 @@ impl Secret {
 impl Manifest {
     pub(super) fn open(args: &ManifestArgs, run: Run<'_>) -> Result<Self, Failure> {
         let path = args.path.clone().unwrap_or_default();
-        let lock = lock(&path)?;
+        let lock = lock_beside(&path)?;
         let of_pending = |run: &str| Metadata {
             name: format!("{}-pending", args.metadata().name),
             annotations: BTreeMap::from([(RUN.to_owned(), run.to_owned())]),
@@ -217,18 +211,10 @@ impl Manifest {
             }
             serde_json::to_vec_pretty(&List { api_version: "v1", kind: "List", items: [&self.secret, &self.pending] })
         };
-        let text = Zeroizing::new(text.map_err(Failure::failed)?);
-        let write = || {
-            let folder = self.path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-            // Readable by its owner alone.
-            let mut file = NamedTempFile::new_in(folder)?;
-            file.write_all(&text)?;
-            file.write_all(b"\n")?;
-            file.as_file().sync_all()?;
-            file.persist(&self.path).map_err(|failed| failed.error)?;
-            sync_name(&self.path)
-        };
-        write().map_err(|error| Failure::caused(format!("can't write {}", self.path.display()), &error))
+        let mut text = Zeroizing::new(text.map_err(Failure::failed)?);
+        text.push(b'\n');
+        replace(&self.path, &text)
+            .map_err(|error| Failure::caused(format!("can't write {}", self.path.display()), &error))
     }
 }
 

@@ -11,9 +11,10 @@ use zeroize::Zeroizing;
 
 use super::{NewPassword, Run};
 use crate::cli::failure::Failure;
+use crate::cli::http_client::http_client;
 use crate::cli::rotate::subject::Subject;
 use crate::domain::password::Password;
-use crate::outgoing::{Address, Outgoing, OutgoingError, OutgoingLimits};
+use crate::outgoing::{Outgoing, OutgoingError, OutgoingLimits};
 use crate::server::OperatorFile;
 
 const LIMITS: OutgoingLimits = OutgoingLimits { within: Duration::from_secs(30), max_bytes: 4 * 1024 * 1024 };
@@ -103,13 +104,9 @@ impl VaultArgs {
     /// The secrets of a run, if the URL is given.
     pub(super) fn open(&self, run: Run<'_>) -> Result<Option<Vault>, Failure> {
         let (Some(url), Some(token_file)) = (&self.vault, &self.vault_token_file) else { return Ok(None) };
-        let usage = |problem| Failure::usage(format!("--vault {url}: {problem}"));
-        let address = Address::parse(url).map_err(usage)?;
-        let cas = self.vault_ca_file.as_deref().map(OperatorFile::read).transpose().map_err(Failure::failed)?;
+        let outgoing = http_client("--vault ", url, self.vault_ca_file.as_deref(), LIMITS)?;
         OperatorFile::read_secret(token_file).map_err(Failure::failed)?;
-        let cas = cas.as_ref().map(|file| file.text.as_str());
-        let outgoing = Outgoing::new(address, cas, |path| Ok(OperatorFile::read_secret(path)?), LIMITS);
-        let outgoing = outgoing.map_err(usage)?.below(&format!("v1/{}/data", self.vault_mount.trim_matches('/')));
+        let outgoing = outgoing.below(&format!("v1/{}/data", self.vault_mount.trim_matches('/')));
         let mut path = self.vault_path.trim_matches('/').to_owned();
         if let Some(tenant) = run.tenant {
             path = format!("{path}/{tenant}");

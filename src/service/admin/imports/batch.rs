@@ -240,7 +240,8 @@ impl Difference {
     }
 }
 
-fn key<'a>((tenant, name): (&'a TenantName, &'a SubjectName)) -> Key<'a> {
+/// What two rows of the same subject have in common.
+pub(super) fn key<'a>((tenant, name): (&'a TenantName, &'a SubjectName)) -> Key<'a> {
     (tenant, name.kind(), name.instance(), name.key())
 }
 

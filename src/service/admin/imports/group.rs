@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use super::batch::{Batch, Verdict};
+use super::batch::{Batch, Verdict, key};
 use super::remembered::Remembered;
 use crate::ports::retries::TRIES_IN_A_RACE;
 use crate::service::ServiceError;
@@ -45,7 +45,7 @@ impl Group {
     /// What shows whether two groups have a name in common.
     pub(super) fn name_digests(&self, state: &RandomState) -> NameDigests {
         let names = self.batches.iter().flat_map(Batch::names);
-        names.map(|(tenant, name)| state.hash_one((tenant, name.kind(), name.instance(), name.key()))).collect()
+        names.map(|name| state.hash_one(key(name))).collect()
     }
 
     /// Decides by what exists at this moment.

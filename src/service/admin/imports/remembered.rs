@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::batch::{Difference, own_words};
+use super::batch::{Difference, key, own_words};
 use crate::domain::credential::PasswordHash;
 use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
 use crate::domain::names::TenantName;
@@ -89,8 +89,7 @@ impl Remembered {
     }
 
     fn name(&self, Newcomer { tenant, subject, .. }: &Newcomer<'_>) -> u64 {
-        let name = &subject.name;
-        self.subjects.hasher().hash_one((tenant, name.kind(), name.instance(), name.key()))
+        self.subjects.hasher().hash_one(key((tenant, &subject.name)))
     }
 
     fn content(&self, newcomer: &Newcomer<'_>) -> [u64; 2] {
