@@ -41,14 +41,16 @@ pub struct Tally {
     pub lost: u64,
     /// Calls of an open loop for which no caller was free: the generator's own limit.
     pub unsent: u64,
+    /// How late the calls of an open loop were sent, because the generator had to wait for a CPU itself.
+    pub late: Histogram<u64>,
     pub window: Duration,
 }
 
 impl Tally {
     fn new(window: Duration) -> Self {
         let latencies = || Histogram::new(3).unwrap();
-        let (done, refused) = (latencies(), latencies());
-        Self { done, refused, reasons: BTreeMap::new(), untyped: 0, lost: 0, unsent: 0, window }
+        let (done, refused, late) = (latencies(), latencies(), latencies());
+        Self { done, refused, reasons: BTreeMap::new(), untyped: 0, lost: 0, unsent: 0, late, window }
     }
 
     /// Successes in a second.
@@ -63,7 +65,7 @@ impl Tally {
     }
 
     fn count(&mut self, outcome: Outcome, took: Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap().max(1);
+        let micros = micros(took);
         match outcome {
             Outcome::Done => self.done.record(micros).unwrap(),
             Outcome::Refused(reason) => {
@@ -77,6 +79,10 @@ impl Tally {
             Outcome::Lost => self.lost += 1,
         }
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap().max(1)
 }
 
 /// A latency in milliseconds, at a quantile between 0 and 1.
@@ -133,6 +139,7 @@ pub async fn open<C: Caller>(callers: &mut Vec<C>, rate: f64, window: Duration) 
             if let Some(mut caller) = caller {
                 let (tally, free) = (Arc::clone(&tally), Arc::clone(&free));
                 flying.spawn(async move {
+                    tally.lock().unwrap().late.record(micros(due.elapsed())).unwrap();
                     let outcome = ask(&mut caller).await;
                     tally.lock().unwrap().count(outcome, due.elapsed());
                     free.lock().unwrap().push_back(caller);

@@ -2,7 +2,7 @@
 //!
 //! Starts the server, built as for the image, and slapd on loopback, drives them from this process, and prints each
 //! figure beside its target. The contenders take turns, so that whatever else the machine does slows all alike: the ratios are what
-//! counts. A full run writes its tables and charts into `docs/`.
+//! counts. A full run writes its tables and charts into `docs/`. With `BENCH_CPUS` the programs run on CPUs of their own.
 #![allow(
     clippy::allow_attributes,
     clippy::unwrap_used,

@@ -4,10 +4,13 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// In which Linux counts CPU time for programs.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Names the CPUs of the programs that are measured, as taskset(1) takes them, where they are to have some of their own.
+const CPUS: &str = "BENCH_CPUS";
 
 /// A program that is killed when this is dropped, and when the benchmark ends in any other way: `setpriv` asks the
 /// system for that. It has to be started by the main thread, because the system looks at the thread.
@@ -18,7 +21,11 @@ impl Process {
     pub fn start(command: &Command, log: &Path) -> Self {
         let log = File::create(log).unwrap();
         let mut tied = Command::new("setpriv");
-        tied.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+        tied.args(["--pdeathsig", "KILL", "--"]);
+        if let Some(cpus) = std::env::var_os(CPUS) {
+            tied.args(["taskset", "--cpu-list"]).arg(cpus);
+        }
+        tied.arg(command.get_program()).args(command.get_args());
         tied.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CREDENTIALD_")) {
             tied.env_remove(name);
@@ -48,7 +55,7 @@ impl Process {
 
     /// CPU time so far.
     pub fn cpu_time(&self) -> Duration {
-        TICK * u32::try_from(ticks_of(self.id()).unwrap_or_default()).unwrap()
+        cpu_time(self.id())
     }
 }
 
@@ -64,6 +71,40 @@ pub fn resident_bytes(id: u32) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.trim().parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
+}
+
+/// CPU time of a process so far.
+pub fn cpu_time(id: u32) -> Duration {
+    TICK * u32::try_from(ticks_of(id).unwrap_or_default()).unwrap()
+}
+
+/// How many CPUs were used since a time, on average.
+pub struct CpuUse {
+    pub generator: f64,
+    pub service: f64,
+}
+
+/// What the generator and the service had used when it began.
+pub struct CpuBefore {
+    began: Instant,
+    generator: Duration,
+    service: Duration,
+}
+
+impl CpuUse {
+    pub fn of(service: &Process) -> CpuBefore {
+        CpuBefore { began: Instant::now(), generator: cpu_time(std::process::id()), service: service.cpu_time() }
+    }
+}
+
+impl CpuBefore {
+    pub fn until_now(&self, service: &Process) -> CpuUse {
+        let now = CpuUse::of(service);
+        let of = |until: Duration, from: Duration| {
+            until.saturating_sub(from).as_secs_f64() / (now.began - self.began).as_secs_f64()
+        };
+        CpuUse { generator: of(now.generator, self.generator), service: of(now.service, self.service) }
+    }
 }
 
 /// `utime` and `stime` of `/proc/PID/stat` (proc(5)), which follow the name in parentheses.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Bench, PATIENT};
 use crate::load::{Tally, closed, ms, open};
+use crate::process::CpuUse;
 use crate::report::{Series, Target};
 
 /// Calls a second of the open loop.
@@ -19,18 +20,24 @@ pub async fn run(bench: &mut Bench) {
     let mut flooders = bench.cheap_callers(FLOODERS);
     let mut changers = bench.server.changers(CHANGERS, PATIENT);
     let window = bench.plan.window;
-    let [mut steady, mut flooded, mut p50, mut p99] = <[Series; 4]>::default();
+    let [mut steady, mut flooded, mut p50, mut p99, mut late] = <[Series; 5]>::default();
+    let [mut generator, mut service] = <[Series; 2]>::default();
     let [mut flood_rate, mut steady_rate, mut bare, mut cpu_time] = <[Series; 4]>::default();
     let mut wrong = 0;
     for _ in 0..bench.plan.rounds {
         let limit = bench.limit();
+        let used = CpuUse::of(&bench.server.process);
         let (changed, cheap) =
             tokio::join!(closed(&mut changers, WARM_UP, window), open(&mut callers, RATE, WARM_UP + window));
+        let used = used.until_now(&bench.server.process);
+        generator.push(used.generator);
+        service.push(used.service);
         steady.push(changed.rate() / limit);
         steady_rate.push(changed.rate());
         bare.push(limit);
         p50.push(ms(&cheap.done, 0.5));
         p99.push(ms(&cheap.done, 0.99));
+        late.push(ms(&cheap.late, 0.99));
         wrong += unexpected(&cheap) + unexpected(&changed);
         let (changed, cheap) =
             tokio::join!(closed(&mut changers, WARM_UP, window), closed(&mut flooders, WARM_UP, window));
@@ -51,6 +58,9 @@ pub async fn run(bench: &mut Bench) {
     report.row("Unexpected answers", Target::AtMost(0.0), "", &(wrong as f64).into());
     report.row("At 5,000/s with no changes: CPU time of a call in the service", Target::None, "µs", &cpu_time);
     report.row("At 5,000/s: median", Target::None, "ms", &p50);
+    report.row("At 5,000/s: the generator sent late, p99", Target::None, "ms", &late);
+    report.row("At 5,000/s: CPUs of the generator", Target::None, "", &generator);
+    report.row("At 5,000/s: CPUs of the service", Target::None, "", &service);
     report.row("At 5,000/s: changes/s", Target::None, "", &steady_rate);
     report.row("The limit: bare kernel, all cores ÷ 2", Target::None, "changes/s", &bare);
     report.row("The flood: calls/s", Target::None, "", &flood_rate);

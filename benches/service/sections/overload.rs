@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::{Bench, DEADLINE, PATIENT};
 use crate::load::{Tally, closed, ms, open};
-use crate::process::resident_bytes;
+use crate::process::{CpuUse, resident_bytes};
 use crate::report::{Report, Series, Target};
 use crate::server::is_serving;
 
@@ -27,7 +27,9 @@ pub async fn run(bench: &mut Bench) {
     let mut callers = bench.server.changers(bench.server.tenant.subjects.len(), DEADLINE);
     let (done, over) = watch::channel(());
     let watcher = tokio::spawn(look(bench.server.address, bench.server.process.id(), over));
+    let used = CpuUse::of(&bench.server.process);
     let tally = open(&mut callers, before * FACTOR, bench.plan.overload).await;
+    let used = used.until_now(&bench.server.process);
     drop(done);
     let seen = watcher.await.unwrap();
     bench.server.give_back(callers);
@@ -42,6 +44,8 @@ pub async fn run(bench: &mut Bench) {
     let most_resident = bench.most_resident_mib();
     let report = &mut bench.report;
     tell_answers(report, &tally, &peak);
+    report.row("CPUs of the generator", Target::None, "", &used.generator.into());
+    report.row("CPUs of the service", Target::None, "", &used.service.into());
     report.row("Health: not SERVING", Target::AtMost(0.0), "", &(seen.not_serving as f64).into());
     report.row("Health: looked", Target::None, "times", &(seen.looks as f64).into());
     report.row("Health: slowest", Target::None, "ms", &(seen.slowest.as_secs_f64() * 1000.0).into());
@@ -57,6 +61,7 @@ fn tell_answers(report: &mut Report, tally: &Tally, peak: &Series) {
     report.row("Refused: p99", Target::AtMost(10.0), "ms", &ms(&tally.refused, 0.99).into());
     report.row("Refused: median", Target::None, "ms", &ms(&tally.refused, 0.5).into());
     report.row("Refused: slowest", Target::None, "ms", &ms(&tally.refused, 1.0).into());
+    report.row("The generator sent late, p99", Target::None, "ms", &ms(&tally.late, 0.99).into());
     let silent = tally.untyped + tally.lost;
     report.row(
         "Answered neither with success nor with a reason",
