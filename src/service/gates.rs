@@ -303,6 +303,13 @@ impl Gates {
         uuid::Builder::from_random_bytes(self.random()).into_uuid()
     }
 
+    /// Fresh random values, with one question to the generator: each is a call of the system.
+    pub(super) fn many_random<const N: usize>(&self, count: usize) -> Vec<[u8; N]> {
+        let mut values = vec![[0; N]; count];
+        self.ports.entropy.fill(values.as_flattened_mut());
+        values
+    }
+
     /// Adds an operator's token to a store that holds no valid one. There is no caller yet that could be permitted.
     pub(super) async fn bootstrap(
         &self,

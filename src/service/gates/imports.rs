@@ -142,7 +142,7 @@ impl Gates {
     ) -> Result<bool, ServiceError> {
         let newcomers = || batches.iter().flat_map(|batch| &batch.newcomers);
         permits.cover(newcomers().map(|newcomer| newcomer.tenant))?;
-        let imported = |newcomer: &Newcomer<'_>| {
+        let imported = |(newcomer, change_id): (&Newcomer<'_>, [u8; 16])| {
             let wrap = |hash| self.wrap(hash, newcomer.subject.id, Version::FIRST);
             Ok(ImportedSubject {
                 tenant: newcomer.tenant.clone(),
@@ -153,10 +153,11 @@ impl Gates {
                     _ => ChangedBy::Administrator,
                 },
                 changed_at: newcomer.changed_at,
-                change_id: ChangeId(self.new_id()),
+                change_id: ChangeId(uuid::Builder::from_random_bytes(change_id).into_uuid()),
             })
         };
-        let subjects = newcomers().map(imported).collect::<Result<Vec<_>, ServiceError>>()?;
+        let change_ids = self.many_random(newcomers().count());
+        let subjects = newcomers().zip(change_ids).map(imported).collect::<Result<Vec<_>, ServiceError>>()?;
         let authorities: Vec<_> = batches.iter().flat_map(|batch| self.authorities(permits, batch)).collect();
         let is_stored = self.ports.store.import(&subjects, &authorities).await?;
         if is_stored {
@@ -177,16 +178,16 @@ impl Gates {
     /// indexes: with scattered ids, each row of a batch would write its own pages.
     pub(in crate::service) fn new_subject_ids(&self, of: ImportId, count: usize) -> Vec<SubjectId> {
         let batch: [u8; 8 - ImportId::BYTES] = self.random();
-        let fresh = || {
+        let fresh = |random: [u8; 8]| {
             let mut bytes = [0; 16];
             let (import, rest) = bytes.split_at_mut(ImportId::BYTES);
             let (of_batch, rest) = rest.split_at_mut(batch.len());
             import.copy_from_slice(&of.0);
             of_batch.copy_from_slice(&batch);
-            rest.copy_from_slice(&self.random::<8>());
+            rest.copy_from_slice(&random);
             SubjectId(uuid::Builder::from_random_bytes(bytes).into_uuid())
         };
-        let mut ids: Vec<_> = std::iter::repeat_with(fresh).take(count).collect();
+        let mut ids: Vec<_> = self.many_random(count).into_iter().map(fresh).collect();
         ids.sort_unstable_by_key(|id| id.0);
         ids
     }
