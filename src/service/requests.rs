@@ -11,17 +11,17 @@ use crate::domain::audit_event::AuditEvent;
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::candidate_policy::Comparisons;
 use crate::domain::change_event::{ChangeEvent, Position};
-use crate::domain::credential::{ExpectedVersion, Version};
+use crate::domain::credential::{CredentialState, ExpectedVersion, Version};
 use crate::domain::delivery::Endpoint;
 use crate::domain::delivery_progress::{Deliver, DeliveryProgress};
 use crate::domain::named_caller::Member;
 use crate::domain::names::{AccountName, ClientToken, DomainName, FreeName, InstanceId, Region, TenantName};
 use crate::domain::page::Page;
 use crate::domain::password::{NewPassword, Password};
-use crate::domain::subject::{GivenAttributes, InstanceStatus, SubjectName};
+use crate::domain::subject::{GivenAttributes, InstanceStatus, Subject, SubjectName};
 use crate::domain::tenant_settings::TenantSettings;
 use crate::domain::time::Timestamp;
-use crate::ports::store::{SubjectEntry, UnreadableEvent};
+use crate::ports::store::UnreadableEvent;
 use crate::service::ServiceError;
 use zeroize::Zeroizing;
 
@@ -191,10 +191,26 @@ pub struct PossibleReset {
     pub generated: Option<Arc<Password>>,
 }
 
+/// A subject and what may be disclosed of its credential.
+pub struct DescribedSubject {
+    /// The subject.
+    pub subject: Subject,
+    /// Its credential, if it has one.
+    pub credential: Option<DescribedCredential>,
+}
+
+/// What may be disclosed of a credential.
+pub struct DescribedCredential {
+    /// Its state.
+    pub state: CredentialState,
+    /// The algorithm of its hash, as [`HashGroup`] names it.
+    pub hash_algorithm: &'static str,
+}
+
 /// A subject that was created.
 pub struct CreatedSubject {
     /// The subject.
-    pub entry: SubjectEntry,
+    pub entry: DescribedSubject,
     /// Its first password, if it was generated.
     pub generated: Option<Arc<Password>>,
     /// How far its first password is delivered, if it is to be.

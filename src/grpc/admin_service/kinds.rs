@@ -8,9 +8,9 @@ use crate::domain::tags::parse_tags;
 use crate::edge::Fields;
 use crate::grpc::convert::passwords::exposed;
 use crate::grpc::convert::statuses::Numbered;
-use crate::ports::store::{SubjectEntry, SubjectStatus};
+use crate::ports::store::SubjectStatus;
 use crate::service::ServiceError;
-use crate::service::requests::{CreatedSubject, SubjectToCreate};
+use crate::service::requests::{CreatedSubject, DescribedSubject, SubjectToCreate};
 
 /// A request about a tenant's subjects.
 pub(super) trait OfTenant {
@@ -37,7 +37,7 @@ pub(super) trait SetsStatus: NamesSubject {
 /// A request for a page of a list.
 pub(super) trait ListsSubjects: OfTenant {
     const KIND: SubjectKind;
-    type Subject: TryFrom<SubjectEntry, Error = ServiceError>;
+    type Subject: TryFrom<DescribedSubject, Error = ServiceError>;
     type Response: From<(Vec<Self::Subject>, String)>;
     /// The size and the token of the page.
     fn page(&self) -> (u32, &str);
@@ -219,10 +219,10 @@ macro_rules! answers {
         }
 
         $(
-            impl TryFrom<SubjectEntry> for wire::$Described {
+            impl TryFrom<DescribedSubject> for wire::$Described {
                 type Error = ServiceError;
 
-                fn try_from(entry: SubjectEntry) -> Result<Self, ServiceError> {
+                fn try_from(entry: DescribedSubject) -> Result<Self, ServiceError> {
                     Ok(Self { $one: Some(entry.try_into()?) })
                 }
             }

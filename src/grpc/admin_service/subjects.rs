@@ -5,8 +5,7 @@ use crate::domain::names::TenantName;
 use crate::domain::subject::SubjectName;
 use crate::edge::Fields;
 use crate::grpc::convert::lists::listed;
-use crate::ports::store::SubjectEntry;
-use crate::service::requests::CreatedSubject;
+use crate::service::requests::{CreatedSubject, DescribedSubject};
 use crate::service::{Call, Service, ServiceError};
 
 pub(super) async fn create<M: CreatesSubject, R: TryFrom<CreatedSubject, Error = ServiceError>>(
@@ -21,7 +20,7 @@ pub(super) async fn create<M: CreatesSubject, R: TryFrom<CreatedSubject, Error =
     service.create_subject(call, tenant, wanted).await?.try_into()
 }
 
-pub(super) async fn describe<M: NamesSubject, R: TryFrom<SubjectEntry, Error = ServiceError>>(
+pub(super) async fn describe<M: NamesSubject, R: TryFrom<DescribedSubject, Error = ServiceError>>(
     service: &Service,
     call: Call,
     message: M,
@@ -44,7 +43,7 @@ pub(super) async fn list<M: ListsSubjects>(
     let page = fields.page(&tokens, page_size, page_token);
     let page = fields.all(|| page)?;
     let page = service.list_subjects(call, tenant, M::KIND, instance, page).await?;
-    Ok(listed::<SubjectEntry, M::Subject>(&tokens, page)?.into())
+    Ok(listed::<DescribedSubject, M::Subject>(&tokens, page)?.into())
 }
 
 pub(super) async fn delete<M: NamesSubject, R: Default>(
@@ -57,7 +56,7 @@ pub(super) async fn delete<M: NamesSubject, R: Default>(
     Ok(R::default())
 }
 
-pub(super) async fn set_status<M: SetsStatus, R: TryFrom<SubjectEntry, Error = ServiceError>>(
+pub(super) async fn set_status<M: SetsStatus, R: TryFrom<DescribedSubject, Error = ServiceError>>(
     service: &Service,
     call: Call,
     message: M,

@@ -3,24 +3,25 @@
 use super::statuses::Numbered;
 use super::times::timestamp;
 use crate::domain::access_token::AccessToken;
-use crate::domain::credential::{ChangedBy, CredentialState};
+use crate::domain::credential::ChangedBy;
 use crate::domain::subject::{
     IamUser, Instance, InstanceAccount, InstanceAccountName, MailDomain, SubjectAttributes, SubjectName,
 };
 use crate::domain::tenant::Tenant;
 use crate::grpc::generated::credential::admin::v1 as wire;
-use crate::ports::store::SubjectEntry;
 use crate::service::ServiceError;
+use crate::service::requests::{DescribedCredential, DescribedSubject};
 
 const OTHER_KIND: ServiceError = ServiceError::Internal("a subject of another kind than was asked for");
 
-impl From<CredentialState> for wire::CredentialState {
-    fn from(state: CredentialState) -> Self {
+impl From<DescribedCredential> for wire::CredentialState {
+    fn from(DescribedCredential { state, hash_algorithm }: DescribedCredential) -> Self {
         Self {
             version: state.version.number(),
             change_time: Some(timestamp(state.changed_at)),
             verified_elsewhere: state.changed_by == ChangedBy::Elsewhere,
             password_reset_required: state.changed_by == ChangedBy::AdministratorForNow,
+            hash_algorithm: hash_algorithm.to_owned(),
         }
     }
 }
@@ -58,10 +59,10 @@ impl From<AccessToken> for wire::AccessToken {
     }
 }
 
-impl TryFrom<SubjectEntry> for wire::MailDomain {
+impl TryFrom<DescribedSubject> for wire::MailDomain {
     type Error = ServiceError;
 
-    fn try_from(SubjectEntry { subject, credential }: SubjectEntry) -> Result<Self, ServiceError> {
+    fn try_from(DescribedSubject { subject, credential }: DescribedSubject) -> Result<Self, ServiceError> {
         let SubjectAttributes::MailDomain(MailDomain { region, status }) = subject.attributes else {
             return Err(OTHER_KIND);
         };
@@ -76,10 +77,10 @@ impl TryFrom<SubjectEntry> for wire::MailDomain {
     }
 }
 
-impl TryFrom<SubjectEntry> for wire::RamUser {
+impl TryFrom<DescribedSubject> for wire::RamUser {
     type Error = ServiceError;
 
-    fn try_from(SubjectEntry { subject, credential }: SubjectEntry) -> Result<Self, ServiceError> {
+    fn try_from(DescribedSubject { subject, credential }: DescribedSubject) -> Result<Self, ServiceError> {
         let SubjectAttributes::RamUser(_) = subject.attributes else { return Err(OTHER_KIND) };
         Ok(Self {
             user_name: subject.name.as_written().to_owned(),
@@ -90,10 +91,10 @@ impl TryFrom<SubjectEntry> for wire::RamUser {
     }
 }
 
-impl TryFrom<SubjectEntry> for wire::IamUser {
+impl TryFrom<DescribedSubject> for wire::IamUser {
     type Error = ServiceError;
 
-    fn try_from(SubjectEntry { subject, credential }: SubjectEntry) -> Result<Self, ServiceError> {
+    fn try_from(DescribedSubject { subject, credential }: DescribedSubject) -> Result<Self, ServiceError> {
         let SubjectAttributes::IamUser(IamUser { user_name, tags }) = subject.attributes else {
             return Err(OTHER_KIND);
         };
@@ -108,10 +109,10 @@ impl TryFrom<SubjectEntry> for wire::IamUser {
     }
 }
 
-impl TryFrom<SubjectEntry> for wire::InstanceAccount {
+impl TryFrom<DescribedSubject> for wire::InstanceAccount {
     type Error = ServiceError;
 
-    fn try_from(SubjectEntry { subject, credential }: SubjectEntry) -> Result<Self, ServiceError> {
+    fn try_from(DescribedSubject { subject, credential }: DescribedSubject) -> Result<Self, ServiceError> {
         let SubjectName::InstanceAccount(InstanceAccountName { instance, account }) = subject.name else {
             return Err(OTHER_KIND);
         };

@@ -9,8 +9,7 @@ use crate::domain::page::{CountedPage, CountedPageRequest, PageRequest};
 use crate::domain::password::NewPassword;
 use crate::domain::subject::{InstanceAccountName, SubjectAttributes, SubjectName};
 use crate::http::message::{Message, camel_case};
-use crate::ports::store::SubjectEntry;
-use crate::service::requests::{Reset, WantedPassword};
+use crate::service::requests::{DescribedSubject, Reset, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
 pub(super) async fn reset_account_password(service: &Service, call: Call, mut message: Message) -> Outcome {
@@ -60,7 +59,7 @@ fn part_of_name(text: String) -> Result<String, FieldProblem> {
     if text.chars().all(is_possible) { Ok(text) } else { Err(problem) }
 }
 
-fn described(SubjectEntry { subject, .. }: SubjectEntry) -> Result<Value, ServiceError> {
+fn described(DescribedSubject { subject, .. }: DescribedSubject) -> Result<Value, ServiceError> {
     let (
         SubjectName::InstanceAccount(InstanceAccountName { instance, account }),
         SubjectAttributes::InstanceAccount(attributes),

@@ -129,13 +129,15 @@ pub struct FirstPassword {
     pub deliver: Option<Sealed>,
 }
 
-/// A subject and what may be disclosed of its credential.
+/// A subject, with the state of its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectEntry {
     /// The subject.
     pub subject: Subject,
     /// Its credential's state, if it has a credential.
     pub credential: Option<CredentialState>,
+    /// The stored hash of its password, if it has a credential. Not to be disclosed.
+    pub hash: Option<StoredHash>,
 }
 
 /// The state of a subject whose kind has one.

@@ -11,7 +11,7 @@ use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::ports::store::{Absent, FirstPassword, Lookup, SubjectEntry, SubjectStatus};
 use crate::service::error::Missing;
 use crate::service::gates::SubjectPermit;
-use crate::service::requests::{CreatedSubject, SubjectToCreate, WantedPassword};
+use crate::service::requests::{CreatedSubject, DescribedSubject, SubjectToCreate, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
 impl Service {
@@ -43,11 +43,13 @@ impl Service {
             changed_at: subject.created_at,
             changed_by: first.changed_by,
         });
+        let hash = first_password.as_ref().map(|first| first.hash.clone());
         let is_delivered = first_password.as_ref().is_some_and(|first| first.deliver.is_some());
         self.gates.create_subject(&permit, subject.clone(), first_password).await?;
         let delivery =
             if is_delivered { self.gates.delivered(subject.id, Version::FIRST, deliver, deadline).await } else { None };
-        Ok(CreatedSubject { entry: SubjectEntry { subject, credential }, generated: generated.flatten(), delivery })
+        let entry = self.gates.described(SubjectEntry { subject, credential, hash });
+        Ok(CreatedSubject { entry, generated: generated.flatten(), delivery })
     }
 
     /// The hash of a first password, and the password itself if it was generated.
@@ -76,7 +78,7 @@ impl Service {
         call: Call,
         tenant: Option<TenantName>,
         name: SubjectName,
-    ) -> Result<SubjectEntry, ServiceError> {
+    ) -> Result<DescribedSubject, ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
         self.gates.subject(&permit).await
     }
@@ -89,7 +91,7 @@ impl Service {
         kind: SubjectKind,
         instance: Option<InstanceId>,
         page: PageRequest,
-    ) -> Result<Page<SubjectEntry>, ServiceError> {
+    ) -> Result<Page<DescribedSubject>, ServiceError> {
         let directory = self.directory(call, tenant).await?;
         if let Some(instance) = &instance {
             directory.instance(instance).await?;
@@ -105,7 +107,7 @@ impl Service {
         instance: InstanceId,
         containing: &str,
         page: CountedPageRequest,
-    ) -> Result<CountedPage<SubjectEntry>, ServiceError> {
+    ) -> Result<CountedPage<DescribedSubject>, ServiceError> {
         let directory = self.directory(call, tenant).await?;
         directory.instance(&instance).await?;
         directory.accounts(&instance, containing, page).await
@@ -118,7 +120,7 @@ impl Service {
         tenant: Option<TenantName>,
         name: SubjectName,
         status: SubjectStatus,
-    ) -> Result<SubjectEntry, ServiceError> {
+    ) -> Result<DescribedSubject, ServiceError> {
         let permit = self.permit_existing(call, tenant, name).await?;
         self.gates.set_subject_status(&permit, status).await
     }

@@ -96,7 +96,7 @@ impl Directory<'_> {
         let mut page = PageRequest { size: PageRequest::MAX_SIZE, after: None };
         loop {
             self.check_deadline()?;
-            let found = self.subjects(kind, None, &page).await?;
+            let found = self.entries(kind, None, &page).await?;
             for entry in &found.items {
                 let Some(credential) = &entry.credential else { continue };
                 let expiry =

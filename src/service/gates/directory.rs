@@ -21,7 +21,7 @@ use crate::domain::tenant_settings::TenantSettings;
 use crate::ports::store::{Authority, Creation, Deletion, SubjectEntry, TokenInsertion, TokenProof};
 use crate::ports::{Store, StoreError};
 use crate::service::error::Missing;
-use crate::service::requests::HashPosture;
+use crate::service::requests::{DescribedSubject, HashPosture};
 use crate::service::{Call, ServiceError};
 
 /// What a permit is for.
@@ -211,6 +211,17 @@ impl Directory<'_> {
         kind: SubjectKind,
         instance: Option<&InstanceId>,
         page: &PageRequest,
+    ) -> Result<Page<DescribedSubject>, ServiceError> {
+        let Page { items, next } = self.entries(kind, instance, page).await?;
+        Ok(Page { items: items.into_iter().map(|entry| self.gates.described(entry)).collect(), next })
+    }
+
+    /// The same, as they are stored.
+    pub(super) async fn entries(
+        &self,
+        kind: SubjectKind,
+        instance: Option<&InstanceId>,
+        page: &PageRequest,
     ) -> Result<Page<SubjectEntry>, ServiceError> {
         Ok(self.store().subjects(&self.of.name, kind, instance, page).await?)
     }
@@ -220,8 +231,9 @@ impl Directory<'_> {
         instance: &InstanceId,
         containing: &str,
         page: CountedPageRequest,
-    ) -> Result<CountedPage<SubjectEntry>, ServiceError> {
-        Ok(self.store().accounts(&self.of.name, instance, containing, page).await?)
+    ) -> Result<CountedPage<DescribedSubject>, ServiceError> {
+        let CountedPage { items, total } = self.store().accounts(&self.of.name, instance, containing, page).await?;
+        Ok(CountedPage { items: items.into_iter().map(|entry| self.gates.described(entry)).collect(), total })
     }
 }
 

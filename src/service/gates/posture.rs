@@ -6,8 +6,8 @@ use super::{Gates, Permit};
 use crate::domain::names::TenantName;
 use crate::domain::page::PageRequest;
 use crate::ports::HashDescription;
-use crate::ports::store::{Generation, HashCount, HashEntry, StoredHashes};
-use crate::service::requests::{HashGroup, HashPosture};
+use crate::ports::store::{Generation, HashCount, HashEntry, StoredHashes, SubjectEntry};
+use crate::service::requests::{DescribedCredential, DescribedSubject, HashGroup, HashPosture};
 use crate::service::{Service, ServiceError};
 
 impl Gates {
@@ -38,6 +38,16 @@ impl Gates {
     pub(super) fn check_deadline(&self, permit: &Permit) -> Result<(), ServiceError> {
         let is_over = permit.call().deadline.remaining(self.ports.clock.instant()).is_zero();
         if is_over { Err(ServiceError::DeadlineExceeded) } else { Ok(()) }
+    }
+
+    /// What may be disclosed of a subject. Its hash does not leave this gate.
+    pub(in crate::service) fn described(&self, entry: SubjectEntry) -> DescribedSubject {
+        let SubjectEntry { subject, credential, hash } = entry;
+        let credential = credential.zip(hash).map(|(state, hash)| {
+            let entry = HashEntry { subject: subject.id, version: state.version, hash };
+            DescribedCredential { state, hash_algorithm: self.describe(&entry).algorithm }
+        });
+        DescribedSubject { subject, credential }
     }
 
     fn describe(&self, entry: &HashEntry) -> HashDescription {

@@ -10,9 +10,10 @@ use crate::domain::overlap::OverlapState;
 use crate::domain::password::NewPassword;
 use crate::domain::subject::Subject;
 use crate::policy::Policy;
-use crate::ports::store::{Authority, FirstPassword, NewSubject, SubjectEntry, SubjectStatus};
+use crate::ports::store::{Authority, FirstPassword, NewSubject, SubjectStatus};
 use crate::service::ServiceError;
 use crate::service::error::Missing;
+use crate::service::requests::DescribedSubject;
 
 /// How many callers of each password are listed.
 const CALLERS: u32 = 50;
@@ -46,16 +47,16 @@ impl Gates {
         Ok(())
     }
 
-    pub(in crate::service) async fn subject(&self, permit: &SubjectPermit) -> Result<SubjectEntry, ServiceError> {
+    pub(in crate::service) async fn subject(&self, permit: &SubjectPermit) -> Result<DescribedSubject, ServiceError> {
         let found = self.ports.store.subject(permit.tenant(), permit.name()).await?;
-        found.ok_or_else(|| permit.not_found())
+        found.map(|entry| self.described(entry)).ok_or_else(|| permit.not_found())
     }
 
     pub(in crate::service) async fn set_subject_status(
         &self,
         permit: &SubjectPermit,
         status: SubjectStatus,
-    ) -> Result<SubjectEntry, ServiceError> {
+    ) -> Result<DescribedSubject, ServiceError> {
         let authority = self.subject_authority(permit)?;
         self.ports.store.set_subject_status(permit.tenant(), permit.name(), status, &authority).await?;
         self.subject(permit).await

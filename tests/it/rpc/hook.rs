@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::imports::{counts, send};
-use super::upgrades::posture;
+use super::upgrades::{algorithms, posture};
 use crate::support::certificates::Authority;
 use crate::support::hook::{Hook, HookServer, nowhere, with_body};
 use crate::support::installation::write_secretly;
@@ -50,6 +50,7 @@ async fn a_right_password_is_hashed_here_and_the_hook_is_not_asked_again() {
     let world = world(&hook).await;
     assert_eq!(is_marked(&world).await, (json!(true), json!("1")));
     assert_eq!(posture(&world).await, ["verified-elsewhere -: 1 of 1"]);
+    assert_eq!(algorithms(&world).await, ["verified-elsewhere"]);
     assert_eq!(counts(&import(&world.root).await), [0, 1, 0, 0]);
 
     assert_eq!(world.verify_each(&alice(), &["wrong", RIGHT]).await, ["NOT_MATCHED", "MATCHED_CURRENT"]);

@@ -150,7 +150,7 @@ async fn a_second_run_changes_nothing_and_nothing_is_overwritten() {
     assert_eq!(described["mail_domain"]["region"], "cn-beijing");
     assert_eq!(
         described["mail_domain"]["credential"],
-        json!({ "version": "1", "change_time": "2025-01-01T00:00:00Z" })
+        json!({ "version": "1", "change_time": "2025-01-01T00:00:00Z", "hash_algorithm": "bcrypt" })
     );
     assert_eq!(counts(&import(&world.root, &[rows]).await), [0, 4, 0, 0]);
 

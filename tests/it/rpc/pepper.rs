@@ -8,7 +8,7 @@ use credentiald::hashing::new_key;
 use credentiald::server::Server;
 use serde_json::json;
 
-use super::upgrades::{import, posture};
+use super::upgrades::{algorithms, import, posture};
 use crate::store::connection_to;
 use crate::support::tenant::change;
 use crate::support::world::config;
@@ -110,6 +110,7 @@ async fn a_hash_that_was_altered_or_moved_is_damage_and_never_matches() {
     // A hash that does not open has a reason of its own, and an administrator replaces it.
     tamper(&world, statements[3]);
     assert_eq!(posture(&world).await, ["argon2id v=19,m=47104,t=1,p=1: 0 of 1", "unreadable -: 1 of 1"]);
+    assert_eq!(algorithms(&world).await, ["unreadable", "argon2id"]);
     world.root.ok("ResetPassword", json!({ "subject": alice(), "password": "mypassword4" })).await;
     assert_eq!(world.verify(alice(), "mypassword4").await, "MATCHED_CURRENT");
 }

@@ -24,6 +24,13 @@ pub async fn posture(world: &World) -> Vec<String> {
     groups(&world.root.ok("DescribeHashPosture", json!({})).await)
 }
 
+/// The algorithm of each RAM user's hash, in the order of their names.
+pub async fn algorithms(world: &World) -> Vec<Value> {
+    let listed = world.root.ok("ListRamUsers", json!({})).await;
+    let users = listed["ram_users"].as_array().unwrap();
+    users.iter().map(|user| user["credential"]["hash_algorithm"].clone()).collect()
+}
+
 /// Puts another hash in the place of a RAM user's, as an import would.
 pub fn import(world: &World, user: &str, hash: &str) {
     let update = "UPDATE credential SET hash = ?2, pepper_key = NULL, revision = revision + 1
@@ -66,6 +73,7 @@ async fn an_imported_hash_verifies_and_is_upgraded_on_first_use() {
     import(&world, "bob", "$2b$05$abcdefghijklmnopqrstuujf8SX2ahXLwp9w/B.Y5XdysS6yR576q");
     import(&world, "carol", "$2b$31$abcdefghijklmnopqrstuujf8SX2ahXLwp9w/B.Y5XdysS6yR576q");
     assert_eq!(posture(&world).await, ["bcrypt cost=5: 2 of 2", "unreadable -: 1 of 1"]);
+    assert_eq!(algorithms(&world).await, ["bcrypt", "bcrypt", "unreadable"]);
 
     assert_eq!(world.verify(json!({ "ram_user": "alice" }), "cafe\u{301}").await, "MATCHED_CURRENT");
     // What bcrypt cut off may be wrong, so it must not become a part of the password.

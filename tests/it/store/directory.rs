@@ -70,7 +70,11 @@ pub async fn attributes_are_read_back(backend: &mut impl Backend) {
             changed_at: subject.created_at,
             changed_by: ChangedBy::Administrator,
         };
-        assert_eq!(entry.credential, Some(state));
+        assert_eq!((entry.credential, entry.hash), (Some(state), Some(hash(1))));
+        let kind = name.kind();
+        let instance = name.instance().cloned();
+        let listed = store.subjects(&acme, kind, instance.as_ref(), &page(10, None)).await.unwrap().items;
+        assert_eq!(listed, [store.subject(&acme, &name).await.unwrap().unwrap()]);
     }
 }
 

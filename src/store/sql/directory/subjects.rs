@@ -24,7 +24,7 @@ macro_rules! select_entries {
         concat!(
             "SELECT ",
             subject_columns!(),
-            ", c.version, c.changed_at, c.changed_by
+            ", c.version, c.hash, c.pepper_key, c.changed_at, c.changed_by
              FROM subject s
              LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
              LEFT JOIN credential c ON c.subject_id = s.id
@@ -343,7 +343,9 @@ async fn insert_credential(
 }
 
 fn entry(row: &Row) -> Read<SubjectEntry> {
-    Ok(SubjectEntry { subject: rows::subject(row)?, credential: rows::credential_state(row)? })
+    let credential = rows::credential_state(row)?;
+    let hash = credential.map(|_| rows::hash(row, "hash", "pepper_key")).transpose()?;
+    Ok(SubjectEntry { subject: rows::subject(row)?, credential, hash })
 }
 
 /// The instance in a subject's key: empty if the subject belongs to no instance.
