@@ -22,11 +22,13 @@ mod history;
 mod ledger;
 mod load;
 mod moved_clock;
+mod places;
 mod publish;
 mod random;
 mod rotated;
 mod run;
 mod sections;
+mod sign_in_client;
 mod sign_ins;
 mod site;
 #[path = "../it/support/mod.rs"]

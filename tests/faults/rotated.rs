@@ -1,8 +1,8 @@
-//! Accounts of instances with nodes: their rotations, and the clients that sign in to them.
+//! Accounts of instances with nodes, and their rotations.
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::history::{Asked, Operation, Outcome};
 use crate::load::{insist, text};
 use crate::random::Random;
 use crate::run::Run;
-use crate::sign_ins::{Life, Lives, Place, SignIn};
+use crate::sign_ins::{Life, Lives, SignIn};
 use crate::support::tenant::Acme;
 use crate::support::{Client, Reply};
 
@@ -31,12 +31,18 @@ const PAUSE: std::ops::Range<u64> = 10..40;
 
 /// The accounts, and what became of their passwords.
 pub struct Fleet {
-    run: Arc<Run>,
-    acme: Acme,
-    addresses: Vec<SocketAddr>,
-    nodes: Vec<SocketAddr>,
-    /// How often each node was killed.
+    pub run: Arc<Run>,
+    pub acme: Acme,
+    pub addresses: Vec<SocketAddr>,
+    pub nodes: Vec<SocketAddr>,
+    /// How often each node was killed and started again, together: it is down while that is odd.
     pub kills: Vec<AtomicU64>,
+    /// Which nodes were killed, and when.
+    pub killed: Mutex<Vec<(usize, u64)>>,
+    /// How many connections nodes have closed because they were told to.
+    pub closed: AtomicU64,
+    /// How many changes were answered once every node had them.
+    pub answered_complete: AtomicU64,
     pub lives: Vec<Mutex<Lives>>,
     pub sign_ins: Mutex<Vec<SignIn>>,
     /// How long each new password took to be on all nodes.
@@ -49,11 +55,11 @@ pub fn first_password(account: usize) -> String {
 }
 
 /// A password of an account, counted from its first. No two are the same.
-fn password(account: usize, number: usize) -> String {
+pub fn password(account: usize, number: usize) -> String {
     text((account * 1_000_000 + number) as u64)
 }
 
-fn has_overlap(account: usize) -> bool {
+pub fn has_overlap(account: usize) -> bool {
     account.is_multiple_of(2)
 }
 
@@ -61,7 +67,7 @@ fn named(account: usize) -> Value {
     json!({ "instance_id": format!("r-{}", account / 2), "account_name": format!("app_{account}") })
 }
 
-fn subject(account: usize) -> Value {
+pub fn subject(account: usize) -> Value {
     json!({ "instance_account": named(account) })
 }
 
@@ -72,8 +78,8 @@ impl Fleet {
         let first = Life { good: Some(0), ..Life::default() };
         let first = Lives { at_service: vec![first], on_nodes: vec![first] };
         let lives = (0..ACCOUNTS).map(|_| Mutex::new(first.clone())).collect();
-        let (sign_ins, delivered) = Default::default();
-        Self { run, acme, addresses, nodes, kills, lives, sign_ins, delivered }
+        let (killed, closed, answered_complete, sign_ins, delivered) = Default::default();
+        Self { run, acme, addresses, nodes, kills, killed, closed, answered_complete, lives, sign_ins, delivered }
     }
 
     /// Creates an account.
@@ -108,7 +114,7 @@ impl Fleet {
 }
 
 /// A caller that goes from server to server until it is answered.
-struct Caller {
+pub struct Caller {
     client: Client,
     addresses: Vec<SocketAddr>,
     at: usize,
@@ -116,13 +122,13 @@ struct Caller {
 }
 
 impl Caller {
-    fn new(client: &Client, addresses: &[SocketAddr], mut random: Random) -> Self {
+    pub fn new(client: &Client, addresses: &[SocketAddr], mut random: Random) -> Self {
         let at = usize::try_from(random.within(0..addresses.len() as u64)).unwrap();
         Self { client: client.at(addresses[at]), addresses: addresses.to_vec(), at, random }
     }
 
     /// The reply, if there is one.
-    async fn try_call(&mut self, method: &str, request: &Value) -> Option<Reply> {
+    pub async fn try_call(&mut self, method: &str, request: &Value) -> Option<Reply> {
         let called = self.client.try_call(method, request.clone());
         let reply = tokio::time::timeout(PATIENCE, called).await.expect("a call is answered");
         if reply.is_none() {
@@ -169,7 +175,8 @@ impl Account {
         Self { fleet, number, root, random }
     }
 
-    /// Changes the password, waits until it is on all nodes, and mostly ends the one before as well.
+    /// Changes the password, waits until it is on all nodes, and mostly ends the one before as well. Half of the changes wait by
+    /// themselves.
     pub async fn rotate(&mut self) {
         let (account, overlaps) = (self.number, has_overlap(self.number));
         let last = self.fleet.change(account, |lives, now| {
@@ -188,12 +195,23 @@ impl Account {
         request["old_account_password"] = password(account, last).into();
         request["new_account_password"] = password(account, last + 1).into();
         request["client_token"] = Uuid::new_v4().to_string().into();
+        if self.random.percent(50) {
+            request["deliver"] = "DELIVER_WAIT".into();
+        }
         let invoked = self.fleet.run.history.now();
         let changed = self.root.insist("ModifyAccountPassword", &request).await;
+        let is_complete = request["deliver"] == "DELIVER_WAIT" && changed["delivery"]["complete"] == true;
         let returned = self.fleet.change(account, |lives, now| {
             lives.at_service[last + 1].good = Some(now);
             if let Some(ended) = if overlaps { last.checked_sub(1) } else { Some(last) } {
                 lives.at_service[ended].ended.get_or_insert(now);
+            }
+            if is_complete {
+                // By now every node has this one, and none that is not valid.
+                lives.on_nodes[last + 1].good = Some(now);
+                for life in &mut lives.on_nodes[..if overlaps { last } else { last + 1 }] {
+                    life.ended.get_or_insert(now);
+                }
             }
             now
         });
@@ -208,12 +226,20 @@ impl Account {
             invoked,
             returned,
         });
-        self.wait_for(last + 1, &["SETTLING", "OVERLAPPING", "DONE"]).await;
-        let delivered = self.fleet.change(account, |lives, now| {
-            lives.on_nodes[last + 1].good = Some(now);
-            now.saturating_sub(returned)
-        });
-        self.fleet.delivered.lock().unwrap().push(Duration::from_nanos(delivered));
+        if is_complete {
+            self.fleet.answered_complete.fetch_add(1, Ordering::SeqCst);
+            for node in 0..NODES {
+                self.fleet.sign_in_at_node(account, last + 1, node).await;
+                self.fleet.sign_in_at_node(account, last, node).await;
+            }
+        } else {
+            self.wait_for(last + 1, &["SETTLING", "OVERLAPPING", "DONE"]).await;
+            let delivered = self.fleet.change(account, |lives, now| {
+                lives.on_nodes[last + 1].good = Some(now);
+                now.saturating_sub(returned)
+            });
+            self.fleet.delivered.lock().unwrap().push(Duration::from_nanos(delivered));
+        }
         tokio::time::sleep(self.random.millis(0..200)).await;
         if self.random.percent(70) {
             self.end().await;
@@ -260,79 +286,6 @@ impl Account {
             }
             tokio::time::sleep(self.random.millis(PAUSE)).await;
         }
-    }
-}
-
-/// A client that signs in at nodes and at the service.
-pub struct SignInClient {
-    fleet: Arc<Fleet>,
-    relay: Caller,
-    random: Random,
-}
-
-impl SignInClient {
-    pub fn new(fleet: Arc<Fleet>, mut random: Random) -> Self {
-        let relay = Caller::new(&fleet.acme.relay, &fleet.addresses, random.split());
-        Self { fleet, relay, random }
-    }
-
-    /// Signs in as this and that account until it is over.
-    pub async fn sign_in_until(mut self, is_over: Arc<AtomicBool>) {
-        while !is_over.load(Ordering::SeqCst) {
-            let account = usize::try_from(self.random.within(0..ACCOUNTS as u64)).unwrap();
-            let count = self.fleet.lives[account].lock().unwrap().at_service.len();
-            // The newest two, mostly.
-            let back = usize::try_from(self.random.within(0..5) / 2).unwrap();
-            let number = (count - 1).saturating_sub(back);
-            let at = usize::try_from(self.random.within(0..NODES as u64 + 1)).unwrap();
-            if at < NODES {
-                self.at_node(account, number, at).await;
-            } else {
-                self.at_service(account, number).await;
-            }
-            tokio::time::sleep(self.random.millis(1..15)).await;
-        }
-    }
-
-    async fn at_node(&mut self, account: usize, number: usize, node: usize) {
-        let fleet = Arc::clone(&self.fleet);
-        let kills = || fleet.kills[node].load(Ordering::SeqCst);
-        let (before, invoked) = (kills(), fleet.run.history.now());
-        let (name, password) = (format!("app_{account}"), password(account, number));
-        let reply = reply_of(fleet.nodes[node], &[&["AUTH", &name, &password]], "").await;
-        let is_accepted = match reply {
-            Ok(reply) if reply.starts_with("+OK") => true,
-            Ok(reply) if reply.starts_with("-WRONGPASS") => false,
-            // It is down, or about to be.
-            _ => return,
-        };
-        if kills() == before {
-            self.record(account, number, Place::Node { number: node, kills: before }, is_accepted, invoked);
-        }
-    }
-
-    async fn at_service(&mut self, account: usize, number: usize) {
-        let invoked = self.fleet.run.history.now();
-        let request = json!({ "subject": subject(account), "password": password(account, number) });
-        let Some(reply) = self.relay.try_call("VerifyPassword", &request).await else { return };
-        let Some(result) = reply.json["result"].as_str().filter(|_| reply.reason() == "OK") else { return };
-        self.record(account, number, Place::Service, result != "NOT_MATCHED", invoked);
-        // That it is the one before says that it is not the current one.
-        let outcome = if result == "MATCHED_CURRENT" { Outcome::Matched } else { Outcome::NotMatched };
-        self.fleet.run.history.record(Operation {
-            client: ACCOUNTS,
-            subject: account,
-            asked: Asked::Verify { password: number as u64 },
-            outcome,
-            invoked,
-            returned: self.fleet.run.history.now(),
-        });
-    }
-
-    fn record(&self, account: usize, password: usize, place: Place, is_accepted: bool, invoked: u64) {
-        let returned = self.fleet.run.history.now();
-        let sign_in = SignIn { account, password, place, is_accepted, invoked, returned };
-        self.fleet.sign_ins.lock().unwrap().push(sign_in);
     }
 }
 

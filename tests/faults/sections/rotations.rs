@@ -1,6 +1,6 @@
 //! Accounts on real Redis nodes whose passwords are rotated, while the service, the nodes and the connections between them are
 //! killed. Clients sign in at the nodes and at the service with every password that may be good, and afterwards each answer is
-//! judged, and each node compared with the store.
+//! judged, alone and together with all others, and each node compared with the store.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,9 +14,12 @@ use tokio::task::{JoinSet, block_in_place};
 
 use crate::checker::{self, State};
 use crate::load::insist;
-use crate::rotated::{ACCOUNTS, Account, Fleet, INSTANCES, NODES, SignInClient, first_password, reply_of};
+use crate::places::{self, Known};
+use crate::rotated::{ACCOUNTS, Account, Fleet, INSTANCES, NODES, first_password, has_overlap, reply_of};
+use crate::random::Random;
 use crate::run::{Demand, Run, millis};
-use crate::sign_ins::judge;
+use crate::sign_in_client::SignInClient;
+use crate::sign_ins::{Lives, SignIn, judge};
 use crate::site::{Site, steady_address};
 use crate::support::postgres::Cluster;
 use crate::support::redis::{ADMIN_PASSWORD, Node};
@@ -76,6 +79,7 @@ async fn rotate(run: &Arc<Run>, site: Site, replicas: usize) {
     for _ in 0..CLIENTS {
         clients.spawn(SignInClient::new(Arc::clone(&fleet), random.split()).sign_in_until(Arc::clone(&is_over)));
     }
+    clients.spawn(close_connections_until(Arc::clone(&is_over), Arc::clone(&fleet), random.split()));
 
     for wire in &wires {
         wire.trouble(true);
@@ -90,8 +94,10 @@ async fn rotate(run: &Arc<Run>, site: Site, replicas: usize) {
         let node = usize::try_from(random.within(0..NODES as u64)).unwrap();
         fleet.kills[node].fetch_add(1, Ordering::SeqCst);
         block_in_place(|| nodes[node].kill());
+        fleet.killed.lock().unwrap().push((node, run.history.now()));
         tokio::time::sleep(random.millis(0..1_500)).await;
         block_in_place(|| nodes[node].run());
+        fleet.kills[node].fetch_add(1, Ordering::SeqCst);
     }
     for wire in &wires {
         wire.trouble(false);
@@ -116,12 +122,13 @@ async fn rotate(run: &Arc<Run>, site: Site, replicas: usize) {
     run.figure("`kill -9` of a server, and of a node", kills, Demand::AtLeast(50));
     let troubles: u64 = wires.iter().flat_map(Wire::met).map(|(_, count)| count).sum();
     run.figure("messages to nodes that were late, cut or lost", troubles, Demand::None);
+    run.figure("connections that nodes closed (`CLIENT KILL`)", fleet.closed.load(Ordering::SeqCst), Demand::None);
     tell(run, &fleet, different);
 }
 
 /// The users of a node.
 fn users() -> String {
-    let admin = format!("user default off\nuser admin on >{ADMIN_PASSWORD} +acl\n");
+    let admin = format!("user default off\nuser admin on >{ADMIN_PASSWORD} +acl +client\n");
     let app = |account| format!("user app_{account} on >{} ~* +get\n", first_password(account));
     admin + &(0..ACCOUNTS).map(app).collect::<String>()
 }
@@ -142,6 +149,15 @@ async fn prepare(run: &Arc<Run>, acme: Acme, addresses: &[SocketAddr], nodes: &[
         fleet.create(account).await;
     }
     Arc::new(fleet)
+}
+
+/// Has nodes close connections, at random times.
+async fn close_connections_until(is_over: Arc<AtomicBool>, fleet: Arc<Fleet>, mut random: Random) {
+    while !is_over.load(Ordering::SeqCst) {
+        tokio::time::sleep(random.millis(50..500)).await;
+        let node = usize::try_from(random.within(0..NODES as u64)).unwrap();
+        fleet.close_connections(node, ADMIN_PASSWORD).await;
+    }
 }
 
 async fn kill_service(run: &Run, site: &Site, serving: &mut Serving, address: SocketAddr) {
@@ -176,10 +192,26 @@ async fn different(run: &Run, fleet: &Arc<Fleet>, nodes: &[Node]) -> u64 {
     different
 }
 
+/// How many operations one model of the service and the nodes explains. Fails where it does not.
+fn explained(run: &Run, fleet: &Fleet, lives: &[Lives], sign_ins: &[SignIn]) -> u64 {
+    let kills = fleet.killed.lock().unwrap();
+    let mut explained = 0;
+    for (account, lives) in lives.iter().enumerate() {
+        let sign_ins = sign_ins.iter().copied().filter(|one| one.account == account).collect();
+        let known = Known { nodes: NODES, has_overlap: has_overlap(account), lives, sign_ins, kills: &kills };
+        match places::check(&known) {
+            Ok(operations) => explained += operations as u64,
+            Err(what) => run.require(false, || format!("app_{account}: {what}")),
+        }
+    }
+    explained
+}
+
 /// Judges everything that clients were answered.
 fn tell(run: &Run, fleet: &Fleet, different: u64) {
     let sign_ins = fleet.sign_ins.lock().unwrap();
-    let lives = fleet.lives.iter().map(|lives| lives.lock().unwrap().clone()).collect();
+    let lives: Vec<_> = fleet.lives.iter().map(|lives| lives.lock().unwrap().clone()).collect();
+    let explained = explained(run, fleet, &lives, &sign_ins);
     let judged = judge(lives, &sign_ins);
     for wrong in [&judged.refused_though_good, &judged.accepted_though_ended, &judged.out_of_order] {
         for what in wrong {
@@ -203,6 +235,9 @@ fn tell(run: &Run, fleet: &Fleet, different: u64) {
     run.figure("let in, with one that is over", judged.accepted_though_ended.len() as u64, Demand::Exactly(0));
     run.figure("refused between two that were let in", judged.out_of_order.len() as u64, Demand::Exactly(0));
     run.figure("changes and verifications that are checked", run.history.len() as u64, Demand::None);
+    let complete = fleet.answered_complete.load(Ordering::SeqCst);
+    run.figure("changes that were answered once all nodes had them (`DELIVER_WAIT`)", complete, Demand::None);
+    run.figure("operations at the service and the nodes that one model explains", explained, Demand::None);
     run.figure("users of nodes that differ from the store afterwards", different, Demand::Exactly(0));
     run.require(judged.bound.iter().all(|bound| *bound > 0), || "nothing was to be judged".to_owned());
 }
