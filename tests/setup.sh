@@ -101,7 +101,7 @@ need_proxies() {
 
 # need_relying: systems with a sign-in of their own. The tests start them.
 need_relying() {
-    need_packages dovecot-core dovecot-imapd nginx openssl pamtester postfix
+    need_packages dovecot-core dovecot-imapd freeradius freeradius-rest freeradius-utils nginx openssl pamtester postfix
 }
 
 # need_vault: a real OpenBao. The tests start it.

@@ -39,6 +39,14 @@ class RelyingTest(AcmeTest):
         """Where things are here, of those that every block names."""
         return [("/usr/bin/credentiald", self.binary), (TOKEN_FILE, self.token), (r"127\.0\.0\.1:50051", self.address)]
 
+    def answering(self, at, *flags):
+        """A running `verify --http`, and where it answers."""
+        flags = ["--subject-kind", "ram-user", "--origin-header", "X-Real-IP", "--token-file", self.token, *flags]
+        command = [self.binary, "verify", "--http", at, *flags]
+        process = self.started(*command, env=self.environment, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        return process, process.stdout.readline().split()[-1]
+
     def started(self, *command, **options):
         process = subprocess.Popen(command, **options)
         self.addCleanup(process.wait, SECONDS)
@@ -292,14 +300,6 @@ class PamTest(RelyingTest):
 class HttpTest(RelyingTest):
     """Requests of a proxy."""
 
-    FLAGS = ["--subject-kind", "ram-user", "--origin-header", "X-Real-IP"]
-
-    def answering(self, at, *flags):
-        command = [self.binary, "verify", "--http", at, *self.FLAGS, "--token-file", self.token, *flags]
-        process = self.started(*command, env=self.environment, stdout=subprocess.PIPE, text=True)
-        self.addCleanup(process.stdout.close)
-        return process, process.stdout.readline().split()[-1]
-
     def response(self, connection, user=None, password=None, **headers):
         if user is not None:
             headers["Authorization"] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -402,6 +402,94 @@ class HttpTest(RelyingTest):
         self.assertEqual((len(self.guesses_from("127.0.0.1")), self.guesses_from("192.0.2.7")), (1, []))
         self.stop()
         self.assertEqual(page("alice", self.PASSWORD), (503, None, False))
+
+
+class RadiusTest(RelyingTest):
+    """A sign-in by RADIUS."""
+
+    SECRET = "shared between the two"
+    # Without an answer, after so many seconds.
+    GIVES_UP = "2"
+
+    def setUp(self):
+        super().setUp()
+        _, address = self.answering("127.0.0.1:0", "--within", "1")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        module = shown("radius", (r"127\.0\.0\.1:8090", address))
+        (self.folder / "radiusd.conf").write_text(
+            f"""
+            name = freeradius
+            libdir = /usr/lib/freeradius
+            run_dir = {self.folder}
+            security {{
+              reject_delay = 0
+            }}
+            log {{
+              destination = stdout
+            }}
+            thread pool {{
+              start_servers = 1
+              max_servers = 4
+              min_spare_servers = 1
+              max_spare_servers = 2
+            }}
+            client nas {{
+              ipaddr = 127.0.0.1
+              secret = "{self.SECRET}"
+            }}
+            modules {{
+              $INCLUDE /etc/freeradius/3.0/mods-available/always
+              {module}
+            }}
+            policy {{
+              $INCLUDE /etc/freeradius/3.0/policy.d/control
+            }}
+            server default {{
+              listen {{
+                type = auth
+                ipaddr = 127.0.0.1
+                port = {self.port}
+              }}
+              {shown("unlang")}
+            }}
+            """
+        )
+        (self.folder / "dictionary").touch()
+        self.output = self.folder / "radius.log"
+        log = self.enterContext(self.output.open("w"))
+        process = self.started("freeradius", "-f", "-l", "stdout", "-d", self.folder, stdout=log, stderr=log)
+        end = time.monotonic() + SECONDS
+        while "Ready to process requests" not in self.output.read_text():
+            self.assertIsNone(process.poll(), self.output.read_text())
+            self.assertLess(time.monotonic(), end, self.output.read_text())
+            time.sleep(0.1)
+
+    def sign_in(self, user, password, station="192.0.2.7"):
+        """What the server answers, if it does."""
+        request = f'User-Name = "{user}", User-Password = "{password}", Calling-Station-Id = "{station}"\n'
+        secret = self.folder / "radius.secret"
+        secret.write_text(self.SECRET)
+        server = f"127.0.0.1:{self.port}"
+        command = ["radclient", "-r", "1", "-t", self.GIVES_UP, "-S", secret, server, "auth"]
+        ran = subprocess.run(command, input=request, capture_output=True, text=True, timeout=SECONDS)
+        answer = re.search(r"Access-Accept|Access-Reject|No reply", ran.stdout + ran.stderr)
+        self.assertIsNotNone(answer, ran.stdout + ran.stderr + self.output.read_text())
+        return answer.group()
+
+    def test_a_sign_in_is_right_wrong_or_not_answered_now(self):
+        self.assertEqual(self.sign_in("alice", self.PASSWORD), "Access-Accept", self.output.read_text())
+        self.assertEqual(self.sign_in("alice", "wrong"), "Access-Reject")
+        self.assertEqual(self.sign_in("absent", self.PASSWORD), "Access-Reject")
+        self.assertEqual((len(self.guesses_from("192.0.2.7")), self.guesses_from("192.0.2.8")), (1, []))
+        self.stop()
+        self.assertEqual(self.sign_in("alice", self.PASSWORD), "No reply", self.output.read_text())
+        self.serve()
+        self.assertEqual(self.sign_in("alice", self.PASSWORD), "Access-Accept", self.output.read_text())
+        reset = ["reset-password", "--tenant", "acme", "--ram-user", "alice", "--password-reset-required", "true"]
+        self.admin(*reset, "--password-stdin", input="a password for now")
+        self.assertEqual(self.sign_in("alice", "a password for now"), "Access-Reject")
 
 
 if __name__ == "__main__":
