@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
+use tokio::sync::oneshot;
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
@@ -224,9 +225,19 @@ impl Authorization {
         Ok(Self { header: Some(header(&token)?), file: Some(path.to_owned()) })
     }
 
-    /// The same, with the token that is in its file now.
-    pub(super) fn read_again(&self) -> Result<Self, Failure> {
-        self.file.as_deref().map_or_else(|| Ok(self.clone()), Self::in_file)
+    /// The same, with the token that is in its file now. The file is read in a thread that is not waited for longer than the
+    /// caller waits: a file system may not answer.
+    pub(super) async fn read_again(&self) -> Result<Self, Failure> {
+        let Some(path) = self.file.clone() else { return Ok(self.clone()) };
+        let (sender, receiver) = oneshot::channel();
+        let read = move || drop(sender.send(Self::in_file(&path)));
+        std::thread::Builder::new().spawn(read).map_err(Failure::failed)?;
+        receiver.await.map_err(Failure::failed)?
+    }
+
+    /// Whether the token is from a file, which may get another one.
+    pub(super) const fn is_from_file(&self) -> bool {
+        self.file.is_some()
     }
 
     /// A request with the header, and with a deadline.

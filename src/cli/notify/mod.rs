@@ -113,8 +113,8 @@ struct Feed {
 
 /// Why a watch has ended.
 enum Ended {
-    /// It can be resumed.
-    Interrupted { status: Option<Box<Status>>, has_received: bool },
+    /// It can be resumed. There may be a problem.
+    Interrupted(Option<String>),
     /// It can't.
     Failed(Failure),
 }
@@ -124,15 +124,19 @@ impl Feed {
     async fn forward(&self, terminal: &mut Terminal) -> Result<(), Failure> {
         let pauses = || retries::random(retries::NOTIFICATION.build(), &SystemEntropy);
         let (mut pause, mut said) = (pauses(), false);
+        let mut has_ever_received = false;
         loop {
-            match self.watch(terminal).await {
+            let mut has_received = false;
+            let stopped = self.receive(&mut has_received, terminal).await;
+            has_ever_received |= has_received;
+            match self.ended(stopped, has_ever_received) {
                 Ended::Failed(failure) => return Err(failure),
-                Ended::Interrupted { status, has_received } => {
+                Ended::Interrupted(problem) => {
                     if has_received {
                         (pause, said) = (pauses(), false);
                     }
-                    if let Some(status) = status.filter(|_| !said) {
-                        terminal.complain(&format!("the watch is interrupted: {}", refusal::text(&status)));
+                    if let Some(problem) = problem.filter(|_| !said) {
+                        terminal.complain(&format!("the watch is interrupted: {problem}"));
                         said = true;
                     }
                     tokio::time::sleep(pause.next().unwrap_or_default()).await;
@@ -141,24 +145,32 @@ impl Feed {
         }
     }
 
-    /// One watch, from the stored position to its end.
-    async fn watch(&self, terminal: &mut Terminal) -> Ended {
-        let mut has_received = false;
-        match self.receive(&mut has_received, terminal).await {
-            Ok(()) => Ended::Interrupted { status: None, has_received },
-            Err(Stopped::Here(failure)) => Ended::Failed(failure),
-            Err(Stopped::Watch(status)) => match refusal::failure(&status) {
-                failure if failure.kind() == Kind::NotNow => Ended::Interrupted { status: Some(status), has_received },
-                failure if refusal::reason(&status) == Some(Reason::CursorExpired) => {
-                    let advice =
-                        "events were missed: read what matters again, and remove the file `position` to go on from now";
-                    Ended::Failed(failure.with_line(advice))
+    /// Why a watch has stopped. A token that was valid before may have been replaced, and its file may get the new one later.
+    fn ended(&self, stopped: Result<(), Stopped>, has_ever_received: bool) -> Ended {
+        let waits_for_a_token = has_ever_received && self.authorization.is_from_file();
+        match stopped {
+            Ok(()) => Ended::Interrupted(None),
+            Err(Stopped::Token(failure)) if waits_for_a_token => Ended::Interrupted(Some(failure.message().to_owned())),
+            Err(Stopped::Here(failure) | Stopped::Token(failure)) => Ended::Failed(failure),
+            Err(Stopped::Watch(status)) => {
+                let failure = refusal::failure(&status);
+                let reason = refusal::reason(&status);
+                let is_passing =
+                    failure.kind() == Kind::NotNow || waits_for_a_token && reason == Some(Reason::Unauthenticated);
+                if is_passing {
+                    return Ended::Interrupted(Some(refusal::text(&status)));
                 }
-                failure => Ended::Failed(failure),
-            },
+                let advice =
+                    "events were missed: read what matters again, and remove the file `position` to go on from now";
+                Ended::Failed(match reason {
+                    Some(Reason::CursorExpired) => failure.with_line(advice),
+                    _ => failure,
+                })
+            }
         }
     }
 
+    /// One watch, from the stored position to its end.
     async fn receive(&self, has_received: &mut bool, terminal: &mut Terminal) -> Result<(), Stopped> {
         let mut position = self.directory.position()?;
         // The first response may have an event already: without a note, a later process would begin after it.
@@ -170,8 +182,9 @@ impl Feed {
             OLDEST => Start::FromOldest(true),
             _ => Start::Cursor(position),
         });
+        let authorization = self.authorization.read_again().await.map_err(Stopped::Token)?;
         let mut request = Request::new(wire::WatchChangesRequest { start });
-        self.authorization.apply(&mut request);
+        authorization.apply(&mut request);
         let mut client = VerificationServiceClient::new(self.channel.clone());
         let mut changes = client.watch_changes(request).await?.into_inner();
         let mut last = position.unwrap_or_default();
@@ -191,9 +204,10 @@ impl Feed {
     }
 }
 
-/// What stops receiving: the watch, or something here.
+/// What stops receiving: the watch, its token, or something else here.
 enum Stopped {
     Watch(Box<Status>),
+    Token(Failure),
     Here(Failure),
 }
 

@@ -1,7 +1,7 @@
 //! Sends notifications to their receiver, one at a time.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::BackoffBuilder;
 use bytes::Bytes;
@@ -44,9 +44,12 @@ pub(super) struct ReceiverArgs {
     /// Longest time to wait for the receiver's answer, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=300))]
     within: u64,
-    /// Refusals after which a notification becomes a dead letter.
+    /// Refusals after which a notification becomes a dead letter, once `--give-up-after` has passed as well.
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100))]
     attempts: u32,
+    /// Seconds from the first refusal of a notification until it may become a dead letter. Those after it wait as long.
+    #[arg(long, value_name = "SECONDS", default_value_t = 14_400, value_parser = clap::value_parser!(u64).range(0..=2_592_000))]
+    give_up_after: u64,
 }
 
 /// Sends to one receiver.
@@ -54,6 +57,14 @@ pub(super) struct Sender {
     outgoing: Outgoing,
     secret_file: PathBuf,
     attempts: u32,
+    give_up_after: Duration,
+}
+
+/// The refusals of a notification.
+#[derive(Default)]
+struct Refusals {
+    count: u32,
+    first: Option<Instant>,
 }
 
 /// What became of an attempt.
@@ -73,7 +84,8 @@ impl ReceiverArgs {
         let limits = OutgoingLimits { within: Duration::from_secs(self.within), max_bytes: 0 };
         let outgoing = http_client("--url ", url, self.receiver_ca_file.as_deref(), limits)?;
         let secret_file = self.secret_file.clone().unwrap_or_default();
-        let sender = Sender { outgoing, secret_file, attempts: self.attempts };
+        let give_up_after = Duration::from_secs(self.give_up_after);
+        let sender = Sender { outgoing, secret_file, attempts: self.attempts, give_up_after };
         sender.secrets()?;
         Ok(sender)
     }
@@ -94,17 +106,19 @@ impl Sender {
         terminal: &mut Terminal,
     ) -> Result<(), Failure> {
         let mut pauses = retries::random(retries::NOTIFICATION.build(), &SystemEntropy);
-        let (mut refusals, mut said) = (0, String::new());
+        let (mut refusals, mut said) = (Refusals::default(), String::new());
         loop {
             let reason = match self.attempt(notification).await? {
                 Attempt::Delivered => return Ok(()),
                 Attempt::Refused(reason) => {
-                    refusals += 1;
+                    refusals.add(SystemClock.instant());
                     reason
                 }
                 Attempt::Later(reason) => reason,
             };
-            if refusals >= self.attempts && give_up(SystemClock.now().as_seconds(), reason.clone())? {
+            if self.is_enough(&refusals, SystemClock.instant())
+                && give_up(SystemClock.now().as_seconds(), reason.clone())?
+            {
                 terminal.complain(&format!("{} is a dead letter: {reason}", notification.id));
                 return Ok(());
             }
@@ -115,6 +129,12 @@ impl Sender {
             }
             tokio::time::sleep(pauses.next().unwrap_or_default()).await;
         }
+    }
+
+    /// Whether a notification may be given up: a receiver that fails for a while does not lose the order.
+    fn is_enough(&self, refusals: &Refusals, now: Instant) -> bool {
+        let has_lasted = refusals.first.is_some_and(|first| now.duration_since(first) >= self.give_up_after);
+        refusals.count >= self.attempts && has_lasted
     }
 
     /// Sends a notification once.
@@ -137,5 +157,12 @@ impl Sender {
             Ok(status) => Attempt::Refused(format!("the answer is {status}")),
             Err(error) => Attempt::Later(with_causes("there is no answer".to_owned(), Some(&error))),
         })
+    }
+}
+
+impl Refusals {
+    fn add(&mut self, now: Instant) {
+        self.count = self.count.saturating_add(1);
+        self.first.get_or_insert(now);
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
+use tokio::signal::unix::{SignalKind, signal};
 use tonic::Request;
 
 use crate::cli::admin::object::Object;
@@ -22,8 +23,8 @@ use wire::watch_changes_request::Start;
 /// Print what happens to the subjects of the caller's tenant, as it happens, until interrupted.
 ///
 /// Calls a running service. Each event is a line: time, what happened, the subject, and the version of its password or the end of
-/// a wait. With `--output json` it is a JSON object on a line, and has the cursor that comes after it. If the service ends the
-/// stream, the command prints the cursor to resume from.
+/// a wait. With `--output json` it is a JSON object on a line, and has the cursor that comes after it. At its end the command
+/// prints the cursor to resume from, on standard error.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald watch
@@ -60,8 +61,15 @@ pub(in crate::cli) async fn run(
     let descriptor = descriptor.ok_or_else(|| Failure::failed("the descriptors lack the event"))?;
     let mut cursor = args.cursor.clone().unwrap_or_default();
     let mut count = 0_u32;
+    let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
     while args.limit.is_none_or(|limit| count < limit) {
-        match replies.message().await {
+        let reply = tokio::select! {
+            reply = replies.message() => reply,
+            _ = terminated.recv() => break,
+            _ = interrupted.recv() => break,
+        };
+        match reply {
             Ok(Some(reply)) => {
                 cursor.clone_from(&reply.cursor);
                 let Some(event) = &reply.event else { continue };
@@ -74,15 +82,29 @@ pub(in crate::cli) async fn run(
                     Format::Name => printable(&Object::of_subject(event.subject.as_ref()).to_string()),
                 })?;
             }
-            Ok(None) => return Ok(()),
-            Err(status) => {
-                let failure = refusal::failure(&status);
-                let resume = format!("resume with --cursor {}", printable(&cursor));
-                return Err(if cursor.is_empty() { failure } else { failure.with_line(&resume) });
-            }
+            Ok(None) => return Err(resumable(Failure::not_now("the stream has ended"), &cursor)),
+            Err(status) => return Err(resumable(refusal::failure(&status), &cursor)),
         }
     }
+    // In JSON and YAML, each event has its cursor.
+    if matches!(args.output.format(), Format::Table | Format::Name)
+        && let Some(resume) = resume(&cursor)
+    {
+        terminal.complain(&resume);
+    }
     Ok(())
+}
+
+/// How to go on after a cursor, if there is one.
+fn resume(cursor: &str) -> Option<String> {
+    (!cursor.is_empty()).then(|| format!("resume with --cursor {}", printable(cursor)))
+}
+
+fn resumable(failure: Failure, cursor: &str) -> Failure {
+    match resume(cursor) {
+        Some(resume) => failure.with_line(&resume),
+        None => failure,
+    }
 }
 
 /// An event on one line, without control characters of a terminal.

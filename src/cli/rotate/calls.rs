@@ -20,7 +20,7 @@ use wire::admin_service_client::AdminServiceClient;
 use wire::reset_password_request::NewPassword;
 
 /// How long an answer may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// How long a call is repeated while the service is away, overloaded or too slow.
 const PATIENCE: Duration = Duration::from_mins(1);
 

@@ -1,8 +1,9 @@
 //! `rotate`: new passwords for many subjects.
 //!
 //! For each batch: the new passwords are stored at their destination, then the changes are sent, then the destination is told
-//! which passwords are in force, then the state file. A process that is killed anywhere leaves a batch that the next one sends
-//! again, with the passwords that are at the destination and the client token of the run, so that nothing happens twice.
+//! which passwords are in force. The state file is told of each step. A process that is killed anywhere leaves a batch that the
+//! next one goes on with, with the passwords that are at the destination and the client token of the run, so that nothing
+//! happens twice.
 
 mod calls;
 mod destination;
@@ -164,11 +165,15 @@ impl RotateArgs {
         Ok((calls(service, selection.tenant()).await?, selection))
     }
 
-    async fn find(&self, calls: &Calls, selection: &Selection) -> Result<Found, Failure> {
+    async fn find(&self, calls: &Calls, selection: &Selection, terminal: &mut Terminal) -> Result<Found, Failure> {
         let now = SystemClock.now();
         let walk = Walk { client: calls.client.clone(), authorization: &calls.authorization, selection, now };
         let found = walk.find().await.map_err(|status| refusal::failure(&status))?;
         self.destination.check(found.selected.iter().map(|subject| &subject.name))?;
+        for algorithm in selection.absent_algorithms(&found) {
+            let others = found.algorithms.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            terminal.complain(&format!("no password is hashed by {algorithm:?}; there are: {others}"));
+        }
         Ok(found)
     }
 
@@ -203,7 +208,7 @@ impl RotateArgs {
                 ));
             }
         } else {
-            let found = self.find(calls, &wanted.selection).await?;
+            let found = self.find(calls, &wanted.selection, terminal).await?;
             if found.without_password > 0 {
                 terminal.complain(&format!("{} subjects have no password here", found.without_password));
             }
@@ -235,7 +240,7 @@ impl RotateArgs {
 
     /// Checks every subject as far as that is possible without changing it.
     async fn try_out(&self, calls: &Calls, selection: &Selection, terminal: &mut Terminal) -> Result<(), Failure> {
-        let found = self.find(calls, selection).await?;
+        let found = self.find(calls, selection, terminal).await?;
         let run = self.run_of(calls, String::new(), false);
         let mut tally = Tally::default();
         for subject in &found.selected {
@@ -244,9 +249,9 @@ impl RotateArgs {
                 Readiness::Step(step) => step,
             };
             tally.add(&step);
-            match step {
-                Step::Left(reason) | Step::Failed(reason) => terminal.print(&format!("{}: {reason}", subject.name))?,
-                _ => terminal.print(&subject.name.to_string())?,
+            match step.reason() {
+                Some(reason) => terminal.print(&format!("{}: {reason}", subject.name))?,
+                None => terminal.print(&subject.name.to_string())?,
             }
         }
         terminal.print(&format!("dry run: {}, without a password {}", tally.line(), found.without_password))?;

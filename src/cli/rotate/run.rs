@@ -45,6 +45,15 @@ pub(super) struct Tally {
     pub(super) failed: usize,
 }
 
+/// A subject whose new password is at the destination.
+struct Prepared {
+    /// Its place in the list.
+    place: usize,
+    password: Password,
+    /// The version that the password has, if an earlier process has set it.
+    version: Option<u64>,
+}
+
 /// What was found out about a subject before anything is written.
 pub(super) enum Readiness {
     /// It gets this password.
@@ -52,6 +61,9 @@ pub(super) enum Readiness {
     /// It gets none now.
     Step(Step),
 }
+
+/// Subjects with passwords for them, and what becomes of other subjects.
+type Proposals<'a> = (Vec<(usize, &'a Selected, Password)>, Vec<(usize, Step)>);
 
 impl Run<'_> {
     /// Rotates all subjects that are not done with yet.
@@ -72,18 +84,25 @@ impl Run<'_> {
             let set: Vec<_> = changed
                 .iter()
                 .filter_map(|(place, step)| match step {
-                    Step::Rotated(version) => Some((ready.iter().find(|(of, _)| of == place)?, *version)),
+                    Step::Rotated(version) => Some((ready.iter().find(|of| of.place == *place)?, *version)),
                     _ => None,
                 })
-                .filter_map(|((place, password), version)| {
-                    Some((NewPassword { name: &subjects.get(*place)?.name, password }, version))
+                .filter_map(|(Prepared { place, password, .. }, version)| {
+                    Some((*place, NewPassword { name: &subjects.get(*place)?.name, password }, version))
                 })
                 .collect();
-            destination.confirm(&set, terminal).await?;
+            // Before the destination is told, so that no change is sent again, however long the run is interrupted.
+            let made = set.iter().map(|(place, _, version)| (*place, Step::Changed(*version)));
+            let unrecorded: Vec<_> = made.filter(|(place, step)| state.step(*place) != Some(step)).collect();
+            state.record(unrecorded)?;
+            let set: Vec<_> = set.into_iter().map(|(_, new, version)| (new, version)).collect();
+            if !set.is_empty() {
+                destination.confirm(&set, terminal).await?;
+            }
             steps.extend(changed);
             for (place, step) in &steps {
                 tally.add(step);
-                if let (Step::Left(reason) | Step::Failed(reason), Some(subject)) = (step, subjects.get(*place)) {
+                if let (Some(reason), Some(subject)) = (step.reason(), subjects.get(*place)) {
                     progress.say(&format!("{}: {reason}", subject.name), terminal);
                 }
             }
@@ -106,38 +125,69 @@ impl Run<'_> {
         state: &mut State,
         destination: &mut Destination,
         terminal: &mut Terminal,
-    ) -> Result<(Vec<(usize, Password)>, Vec<(usize, Step)>), Failure> {
-        let (mut ready, mut fresh) = (Vec::new(), Vec::new());
+    ) -> Result<(Vec<Prepared>, Vec<(usize, Step)>), Failure> {
+        let (mut ready, mut fresh, mut steps) = (Vec::new(), Vec::new(), Vec::new());
         for &(place, subject) in batch {
+            let step = state.step(place);
             // A subject that failed before it was prepared has no password of this run at the destination.
-            let was_prepared = matches!(state.step(place), Some(Step::Prepared));
-            let stored = if self.continues { destination.stored(&subject.name, was_prepared).await? } else { None };
-            match stored {
-                Some(password) => ready.push((place, password)),
-                None => fresh.push((place, subject)),
+            let was_prepared = matches!(step, Some(Step::Prepared | Step::Changed(_)));
+            // A password that was refused was not set by an earlier request either: the service looks for its token first.
+            let is_refused = matches!(step, Some(Step::Refused(_)));
+            let version = match step {
+                Some(Step::Changed(version)) => Some(*version),
+                _ => None,
+            };
+            let stored = if self.continues && !is_refused {
+                destination.stored(&subject.name, was_prepared).await?
+            } else {
+                None
+            };
+            match (stored, version) {
+                (Some(password), version) => ready.push(Prepared { place, password, version }),
+                (None, Some(version)) => steps.push((place, lost(version))),
+                (None, None) => fresh.push((place, subject)),
             }
         }
-        let proposals =
-            fresh.into_iter().map(|(place, subject)| async move { (place, subject, self.readiness(subject).await) });
-        let proposals: Vec<_> = stream::iter(proposals).buffer_unordered(IN_FLIGHT).collect().await;
-        let (mut prepared, mut steps) = (Vec::new(), Vec::new());
-        for (place, subject, readiness) in proposals {
-            match readiness? {
-                Readiness::Ready(password) => prepared.push((place, subject, password)),
-                Readiness::Step(step) => {
-                    self.count(&step);
-                    steps.push((place, step));
-                }
-            }
+        let (proposed, refused) = self.proposals(fresh).await?;
+        steps.extend(refused);
+        if !proposed.is_empty() {
+            let new = proposed.iter().map(|(_, subject, password)| NewPassword { name: &subject.name, password });
+            destination.prepare(&new.collect::<Vec<_>>(), terminal).await?;
         }
-        let new = prepared.iter().map(|(_, subject, password)| NewPassword { name: &subject.name, password });
-        destination.prepare(&new.collect::<Vec<_>>(), terminal).await?;
-        ready.extend(prepared.into_iter().map(|(place, _, password)| (place, password)));
+        ready.extend(proposed.into_iter().map(|(place, _, password)| Prepared { place, password, version: None }));
         // Those of a failed change too: once it succeeds, their password is no longer pending.
-        let unrecorded = ready.iter().filter(|(place, _)| state.step(*place) != Some(&Step::Prepared));
-        let unrecorded: Vec<_> = unrecorded.map(|(place, _)| (*place, Step::Prepared)).collect();
+        let unrecorded =
+            ready.iter().filter(|of| of.version.is_none() && state.step(of.place) != Some(&Step::Prepared));
+        let unrecorded: Vec<_> = unrecorded.map(|of| (of.place, Step::Prepared)).collect();
         state.record(unrecorded)?;
         Ok((ready, steps))
+    }
+
+    /// Passwords for the subjects that can have a new one now, and what becomes of the others. Of a run that ends meanwhile, those
+    /// that were not asked about are left out.
+    async fn proposals<'a>(&self, fresh: Vec<(usize, &'a Selected)>) -> Result<Proposals<'a>, Failure> {
+        let asked = fresh.into_iter().map(|(place, subject)| async move {
+            if self.is_over() {
+                return None;
+            }
+            let readiness = self.readiness(subject).await;
+            match &readiness {
+                Ok(Readiness::Ready(_)) => {}
+                Ok(Readiness::Step(step)) => self.count(step),
+                // No other one is asked about.
+                Err(_) => self.is_ended.store(true, Ordering::Relaxed),
+            }
+            Some((place, subject, readiness))
+        });
+        let answers: Vec<_> = stream::iter(asked).buffer_unordered(IN_FLIGHT).collect().await;
+        let (mut proposed, mut steps) = (Vec::new(), Vec::new());
+        for (place, subject, readiness) in answers.into_iter().flatten() {
+            match readiness? {
+                Readiness::Ready(password) => proposed.push((place, subject, password)),
+                Readiness::Step(step) => steps.push((place, step)),
+            }
+        }
+        Ok((proposed, steps))
     }
 
     /// Whether a subject can have a new password now, and which.
@@ -165,12 +215,11 @@ impl Run<'_> {
     }
 
     /// Sends the changes. What is not sent because the run ends is prepared, and nothing else.
-    async fn change(
-        &self,
-        subjects: &[Selected],
-        ready: &[(usize, Password)],
-    ) -> (Vec<(usize, Step)>, Result<(), Failure>) {
-        let sends = ready.iter().map(|(place, password)| async move {
+    async fn change(&self, subjects: &[Selected], ready: &[Prepared]) -> (Vec<(usize, Step)>, Result<(), Failure>) {
+        let sends = ready.iter().map(|Prepared { place, password, version }| async move {
+            if let Some(version) = version {
+                return Some((*place, Ok(Step::Rotated(*version))));
+            }
             let subject = subjects.get(*place)?;
             self.pace.wait_before_change().await;
             if self.is_over() {
@@ -200,7 +249,7 @@ impl Run<'_> {
     }
 
     fn count(&self, step: &Step) {
-        if matches!(step, Step::Failed(_)) {
+        if matches!(step, Step::Failed(_) | Step::Refused(_)) {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -216,10 +265,15 @@ impl Tally {
         match step {
             Step::Rotated(_) => self.rotated += 1,
             Step::Left(_) => self.left += 1,
-            Step::Failed(_) => self.failed += 1,
-            Step::Prepared => {}
+            Step::Failed(_) | Step::Refused(_) => self.failed += 1,
+            Step::Prepared | Step::Changed(_) => {}
         }
     }
+}
+
+/// What becomes of a subject whose password was changed by an earlier process and is not at the destination.
+fn lost(version: u64) -> Step {
+    Step::Left(format!("its password was changed to version {version}, and is the pending one of the earlier process"))
 }
 
 /// What becomes of a subject whose call was refused. An error of the service itself ends the run.
@@ -234,6 +288,7 @@ fn step_of(status: &Status) -> Result<Step, Failure> {
              it is the pending one"
                 .to_owned(),
         ),
+        Some(Reason::PasswordPolicyViolation | Reason::PasswordReused) => Step::Refused(text),
         _ if status.code() == Code::NotFound => Step::Left(text),
         _ => Step::Failed(text),
     })
@@ -258,6 +313,7 @@ mod tests {
         assert!(matches!(step(Code::FailedPrecondition, "VERSION_CONFLICT"), Ok(Step::Left(_))));
         assert!(matches!(step(Code::NotFound, "USER_NOT_FOUND"), Ok(Step::Left(_))));
         assert!(matches!(step(Code::PermissionDenied, "ACCESS_DENIED"), Ok(Step::Failed(_))));
+        assert!(matches!(step(Code::InvalidArgument, "PASSWORD_POLICY_VIOLATION"), Ok(Step::Refused(_))));
         assert!(matches!(step(Code::ResourceExhausted, "TOO_MANY_ATTEMPTS"), Ok(Step::Failed(_))));
         assert!(
             step(Code::Unavailable, "OVERLOADED")

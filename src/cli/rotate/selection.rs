@@ -1,10 +1,13 @@
 //! Which subjects are rotated: flags, and the walk through the directory.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
+use super::calls::ANSWER_WITHIN;
 use super::subject::{Kind, Selected, Subject};
 use crate::cli::caller::Authorization;
 use crate::cli::pages::each;
@@ -33,6 +36,10 @@ pub(super) struct Selection {
     /// Only passwords that were set more than so many days ago.
     #[arg(long, value_name = "DAYS", help_heading = "Selection")]
     older_than: Option<u32>,
+    /// Only passwords whose stored hash has that algorithm, as `credentiald admin posture` names it. Can be given several times.
+    #[arg(long, value_name = "ALGORITHM", help_heading = "Selection")]
+    #[serde(default)]
+    hashed_by: Vec<String>,
     /// At most so many subjects.
     #[arg(long, value_name = "NUMBER", help_heading = "Selection")]
     limit: Option<usize>,
@@ -65,6 +72,11 @@ impl Selection {
         &self.kinds
     }
 
+    /// The algorithms that were asked for and that no password is hashed by: they may be misspelt.
+    pub(super) fn absent_algorithms<'a>(&'a self, found: &'a Found) -> impl Iterator<Item = &'a str> {
+        self.hashed_by.iter().filter(|algorithm| !found.algorithms.contains(*algorithm)).map(String::as_str)
+    }
+
     fn is_named(&self, name: &str) -> bool {
         self.names.is_empty() || self.names.iter().any(|wanted| wanted == name)
     }
@@ -77,6 +89,8 @@ pub(super) struct Found {
     pub(super) selected: Vec<Selected>,
     /// How many of the selection have no password to replace here.
     pub(super) without_password: usize,
+    /// The algorithms of their hashes.
+    pub(super) algorithms: BTreeSet<String>,
 }
 
 /// Walks through the directory for a selection.
@@ -161,15 +175,16 @@ impl Walk<'_> {
             let set = credential.change_time.as_ref().map(|time| time.seconds.saturating_mul(1_000_000));
             set.is_none_or(|set| Timestamp::from_micros(set) < self.now.before(days(age)))
         };
-        if self.selection.older_than.is_none_or(is_old) {
+        let hashed_by = &self.selection.hashed_by;
+        let is_hashed_so = hashed_by.is_empty() || hashed_by.contains(&credential.hash_algorithm);
+        found.algorithms.insert(credential.hash_algorithm);
+        if is_hashed_so && self.selection.older_than.is_none_or(is_old) {
             found.selected.push(Selected { name: Subject { kind, instance, name }, version: credential.version });
         }
         Ok(())
     }
 
     fn sent<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        self.authorization.apply(&mut request);
-        request
+        self.authorization.request(message, ANSWER_WITHIN)
     }
 }

@@ -30,18 +30,30 @@ pub(super) struct Wanted {
 pub(super) enum Step {
     /// Its new password is at the destination, and the change may have been sent.
     Prepared,
-    /// The password was changed, to this version.
+    /// The password was changed, to this version. The destination may not have it as set yet.
+    Changed(u64),
+    /// The password was changed, to this version, and the destination has it as set.
     Rotated(u64),
     /// It is left as it is, for this reason.
     Left(String),
     /// The change failed, for this reason. It is tried again.
     Failed(String),
+    /// The service does not take the password that is at the destination, for this reason. Another one is tried.
+    Refused(String),
 }
 
 impl Step {
     /// Whether nothing more is done about the subject.
     pub(super) const fn is_final(&self) -> bool {
         matches!(self, Self::Rotated(_) | Self::Left(_))
+    }
+
+    /// Why the subject has no new password, if it has none.
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Left(reason) | Self::Failed(reason) | Self::Refused(reason) => Some(reason),
+            Self::Prepared | Self::Changed(_) | Self::Rotated(_) => None,
+        }
     }
 }
 
@@ -164,6 +176,9 @@ impl State {
             serde_json::to_writer(&mut text, &line).map_err(Failure::failed)?;
             text.push(b'\n');
             self.take(line);
+        }
+        if text.is_empty() {
+            return Ok(());
         }
         let written = self.file.write_all(&text).and_then(|()| self.file.sync_data());
         written.map_err(|error| self.unwritten(&error))

@@ -13,18 +13,18 @@ use super::installation::{Installation, Outcome, files};
 use super::serving::{Serving, eventually};
 use super::tenant::{Acme, token};
 
-const FIRST: &str = "First-Password-12";
+pub(super) const FIRST: &str = "First-Password-12";
 
 /// A service with a tenant, and its root's token.
-struct Fleet {
-    installation: Installation,
-    serving: Serving,
-    acme: Acme,
-    root: String,
+pub(super) struct Fleet {
+    pub(super) installation: Installation,
+    pub(super) serving: Serving,
+    pub(super) acme: Acme,
+    pub(super) root: String,
 }
 
 impl Fleet {
-    async fn start(settings: &[&str]) -> Self {
+    pub(super) async fn start(settings: &[&str]) -> Self {
         let installation = Installation::new();
         let settings = [&["--hashing-workers", "1"], settings].concat();
         let (serving, acme) = installation.acme(&settings).await;
@@ -32,7 +32,7 @@ impl Fleet {
         Self { installation, serving, acme, root }
     }
 
-    async fn users(&self, count: usize) {
+    pub(super) async fn users(&self, count: usize) {
         for number in 0..count {
             let user = json!({ "user_name": format!("user-{number:02}"), "password": FIRST });
             self.acme.root.ok("CreateRamUser", user).await;
@@ -40,14 +40,18 @@ impl Fleet {
     }
 
     async fn accounts(&self, names: &[&str]) {
-        self.acme.root.ok("CreateInstance", json!({ "instance_id": "r-1" })).await;
+        self.accounts_of("r-1", names).await;
+    }
+
+    pub(super) async fn accounts_of(&self, instance: &str, names: &[&str]) {
+        self.acme.root.ok("CreateInstance", json!({ "instance_id": instance })).await;
         for name in names {
-            let account = json!({ "instance_id": "r-1", "account_name": name, "password": FIRST });
+            let account = json!({ "instance_id": instance, "account_name": name, "password": FIRST });
             self.acme.root.ok("CreateInstanceAccount", account).await;
         }
     }
 
-    fn rotate(&self, arguments: &[&str]) -> Outcome {
+    pub(super) fn rotate(&self, arguments: &[&str]) -> Outcome {
         let address = self.serving.address.to_string();
         self.installation.call(&address, &self.root, &[&["rotate"], arguments].concat(), "")
     }
@@ -59,7 +63,7 @@ impl Fleet {
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    fn lines(&self, file: &str) -> Vec<Value> {
+    pub(super) fn lines(&self, file: &str) -> Vec<Value> {
         lines(&fs::read_to_string(self.installation.path(file)).unwrap())
     }
 
@@ -67,14 +71,14 @@ impl Fleet {
         fs::read_to_string(self.installation.path(file)).map_or(0, |text| text.matches(words).count())
     }
 
-    async fn verified(&self, subject: Value, password: &str) -> String {
+    pub(super) async fn verified(&self, subject: Value, password: &str) -> String {
         let request = json!({ "subject": subject, "password": password });
         let reply = self.acme.relay.ok("VerifyPassword", request).await;
         reply["result"].as_str().unwrap().to_owned()
     }
 
     /// Each user has exactly one new password, which is the last one in the lines.
-    async fn assert_rotated_once(&self, lines: &[Value], count: usize) {
+    pub(super) async fn assert_rotated_once(&self, lines: &[Value], count: usize) {
         let last = last_of_each(lines);
         assert_eq!(last.len(), count);
         for (name, password) in last {
@@ -315,4 +319,26 @@ async fn lines_are_printed_for_what_is_old_and_tagged() {
         assert_eq!((ended.status, ended.stdout.as_str()), (Some(2), ""), "{}", ended.stderr);
         assert!(ended.stderr.contains(problem), "{}", ended.stderr);
     }
+}
+
+#[tokio::test]
+async fn only_passwords_with_a_hash_of_that_algorithm_are_rotated() {
+    let fleet = Fleet::start(&[]).await;
+    fleet.users(1).await;
+    let row = json!({ "kind": "ram-user", "name": "old",
+        "hash": "$2b$05$abcdefghijklmnopqrstuukYd4qNHyZ/ow.11gfHuCEngbXKNA6ZG" });
+    fs::write(fleet.installation.path("old.jsonl"), row.to_string()).unwrap();
+    let address = fleet.serving.address.to_string();
+    fleet.installation.call(&address, &fleet.root, &["import", "old.jsonl"], "").printed();
+    let selection = ["--kind", "ram-user", "--hashed-by", "bcrypt"];
+    let ended = fleet.rotate(&[&selection[..], &["--state", "state", "--file", "passwords"]].concat());
+    assert_eq!((ended.stderr.as_str(), ended.stdout.as_str()), ("", "rotated 1, left 0, failed 0, to go 0\n"));
+    let new = last_of_each(&fleet.lines("passwords"));
+    assert_eq!(new.len(), 1);
+    assert_eq!(fleet.acme.verify("old", &new["old"]).await, "MATCHED_CURRENT");
+    assert_eq!(fleet.acme.version("user-00").await, 1);
+
+    let none = fleet.rotate(&[&selection[..], &["--dry-run"]].concat());
+    assert_eq!(none.stderr, "no password is hashed by \"bcrypt\"; there are: argon2id\n");
+    assert_eq!(none.printed(), "dry run: rotated 0, left 0, failed 0, without a password 0\n");
 }

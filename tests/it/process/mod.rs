@@ -18,6 +18,7 @@ mod import;
 mod jwt;
 mod keyed_hashes;
 mod kill;
+mod killed_fleets;
 mod limits;
 mod memory;
 mod metric_values;

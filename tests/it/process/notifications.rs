@@ -1,5 +1,6 @@
 //! `notify`: change events as signed notifications, to a receiver that fails, refuses and comes back.
 
+use std::fs::{self, File};
 use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
@@ -106,10 +107,11 @@ fn expected(resets: u64) -> Vec<(String, Value)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_event_arrives_in_order_over_an_outage_of_the_receiver_and_kills() {
-    let away = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+    // As of a proxy that knows no better.
+    let away = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
     let mut notified = Notified::start(Hook::Sends(away.to_owned())).await;
     notified.user("alice", 2).await;
-    let mut sender = notified.notify(&["--from-oldest"]);
+    let mut sender = notified.notify(&["--from-oldest", "--attempts", "1"]);
     notified.got(2).await;
     sender.kill();
     notified.user("bob", 1).await;
@@ -151,7 +153,7 @@ async fn a_notification_that_is_refused_becomes_a_dead_letter_and_can_be_sent_ag
     let refusing = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
     let notified = Notified::start(Hook::Sends(refusing.to_owned())).await;
     notified.user("alice", 1).await;
-    let sender = notified.notify(&["--from-oldest", "--attempts", "1"]);
+    let sender = notified.notify(&["--from-oldest", "--attempts", "1", "--give-up-after", "0"]);
     let listed = || {
         let listed = notified.installation.run(&["notify", "--directory", "notify", "--dead-letters"]);
         let lines: Vec<Value> = listed.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -180,4 +182,33 @@ async fn a_notification_that_is_refused_becomes_a_dead_letter_and_can_be_sent_ag
         assert_eq!(ended.status, Some(2), "{}", ended.stderr);
         assert!(ended.stderr.contains(problem), "{}", ended.stderr);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_goes_on_with_the_token_that_its_file_gets() {
+    let notified = Notified::start(Hook::Sends(with_body(""))).await;
+    let (address, url) = (notified.serving.address.to_string(), notified.url());
+    let issue = async || {
+        let request = json!({ "tenant": "acme", "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "notify" });
+        let issued = notified.acme.operator.ok("IssueAccessToken", request).await;
+        write_secretly(&notified.installation.path("token"), issued["token"].as_str().unwrap());
+        issued["access_token"]["token_id"].clone()
+    };
+    let first = issue().await;
+    let arguments = arguments(&url, &["--from-oldest", "--address", &address, "--token-file", "token"]);
+    let said = File::create(notified.installation.path("said")).unwrap();
+    let mut command = notified.installation.command(&arguments);
+    let mut sender = Sender(command.stdout(Stdio::null()).stderr(said).spawn().unwrap());
+    notified.user("alice", 0).await;
+    notified.got(1).await;
+    notified.acme.operator.ok("RevokeAccessToken", json!({ "token_id": first })).await;
+    eventually("the end of the watch", || {
+        let said = fs::read_to_string(notified.installation.path("said")).unwrap();
+        assert!(sender.0.try_wait().unwrap().is_none(), "{said}");
+        said.contains("UNAUTHENTICATED").then_some(())
+    })
+    .await;
+    issue().await;
+    notified.user("bob", 1).await;
+    eventually("the events of bob", || (of_user(&notified.receiver.asked(), "bob") == expected(1)).then_some(())).await;
 }

@@ -107,14 +107,17 @@ async fn a_relying_system_checks_generates_and_watches() {
 
     acme.root.ok("ResetPassword", json!({ "subject": { "ram_user": "alice" }, "generate_password": true })).await;
     let watch = ["watch", "--from-oldest", "--limit", "2"];
-    let lines = relay.run(&watch, "").printed();
+    let ended = relay.run(&watch, "");
+    let cursor = ended.stderr.strip_prefix("resume with --cursor ").unwrap().trim_end().to_owned();
+    let lines = ended.printed();
     let lines: Vec<_> = lines.lines().map(|line| line.split_once(' ').unwrap().1).collect();
     assert_eq!(lines, ["RAM user `alice`: created, version 1", "RAM user `alice`: reset, version 2"]);
     let events = relay.run(&[&watch[..], &["--json"]].concat(), "").printed();
     let first: Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
-    let cursor = first["cursor"].as_str().unwrap();
-    assert_eq!(first["event"]["subject"]["ram_user"], "alice");
-    let rest = relay.run(&["watch", "--cursor", cursor, "--limit", "1", "--json"], "").printed();
+    let of_first = first["cursor"].as_str().unwrap();
+    let second: Value = serde_json::from_str(events.lines().nth(1).unwrap()).unwrap();
+    assert_eq!((&first["event"]["subject"]["ram_user"], &second["cursor"]), (&json!("alice"), &json!(cursor)));
+    let rest = relay.run(&["watch", "--cursor", of_first, "--limit", "1", "--json"], "").printed();
     assert_eq!(serde_json::from_str::<Value>(&rest).unwrap()["event"]["reset"]["version"], 2);
     serving.stop().await;
 }

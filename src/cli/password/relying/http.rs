@@ -158,7 +158,7 @@ impl Responder {
         let origin = self.origin_header.as_ref().and_then(|name| last(headers, name));
         let verified = async {
             // The file may have a new token by now.
-            let authorization = self.verifier.authorization.read_again()?;
+            let authorization = self.verifier.authorization.read_again().await?;
             let verifier = Verifier { authorization, ..self.verifier.clone() };
             verifier.verify(SignIn { user, password, origin }).await
         };
