@@ -97,7 +97,7 @@ impl PasswordHook for WebHook {
     }
 }
 
-/// Whether a failure may depend on the password. Whoever fails or is asked too often says so with a status of its own.
+/// Whether a failure may depend on the password. A system that fails or is asked too often has a status for that.
 fn may_depend_on_the_password(error: &OutgoingError) -> bool {
     match error {
         OutgoingError::NotSent(_) => false,

@@ -89,6 +89,21 @@ need_node() {
     export NODE_PATH=$tools/node/node_modules
 }
 
+# need_site: mdBook, which comes in a Python package, and Mermaid, one file of a package for Node.js that depends on many others.
+need_site() {
+    local digest=YdPXn9slEwO0omQfQIsW6vS84weVQftIyyTGAZCwM//MGhPzL1+l6vO6bkf0wnP4tHigH1alZ5Ooy3HXI2gOag== package
+    need_environment site tests/python/site.txt
+    if [[ ! -e $tools/mermaid.min.js ]]; then
+        package=$work/$(npm pack mermaid@11.9.0 --silent --pack-destination "$work")
+        [[ $(openssl dgst -sha512 -binary "$package" | base64 --wrap=0) == "$digest" ]] ||
+            { echo "$package is not the Mermaid that is expected" >&2; return 1; }
+        tar --extract --to-stdout --file "$package" package/dist/mermaid.min.js >"$tools/mermaid.new"
+        mv "$tools/mermaid.new" "$tools/mermaid.min.js"
+    fi
+    PATH=$PATH:$tools/site/bin
+    export SITE_MERMAID=$tools/mermaid.min.js
+}
+
 # need_protoc: Debian's protoc, which is older than the proto files need.
 need_protoc() {
     need_packages protobuf-compiler

@@ -94,7 +94,7 @@ pub struct SignedChange {
 }
 
 impl SignedChange {
-    /// Of a user whose password nobody else changes.
+    /// Of a user whose password no other client changes.
     pub const fn new(key: AccessKey, address: SocketAddr) -> Self {
         Self { key, address, sender: None, version: 1 }
     }
@@ -135,7 +135,7 @@ pub struct Verify {
 }
 
 impl Verify {
-    /// Of a subject whose password nobody changes.
+    /// Of a subject whose password does not change.
     pub fn new(tenant: &Tenant, connections: &mut Connections) -> Self {
         let (connection, origin) = connections.next();
         let client = VerificationServiceClient::with_origin(connection, origin);

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use tonic::Code;
 
-/// Whoever is not answered within this beyond the deadline never is.
+/// A call without an answer this long after its deadline gets none.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Somebody who makes one call at a time.
+/// A client that makes one call at a time.
 pub trait Caller: Send + 'static {
     /// The time that a call is given.
     fn deadline(&self) -> Duration;

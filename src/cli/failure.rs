@@ -29,6 +29,8 @@ pub(super) enum Kind {
     WrongPassword,
     /// A password is right, but can't be used before it is changed.
     PasswordToChange,
+    /// A password breaks the policy. The result says so, and there is no message.
+    NotAccepted,
     /// With the exit status that another protocol defines.
     WithStatus(u8),
     /// The arguments are wrong.
@@ -51,6 +53,11 @@ impl Failure {
     /// It can be done later.
     pub(super) fn not_now(message: impl fmt::Display) -> Self {
         Self::of(Kind::NotNow, message)
+    }
+
+    /// A password breaks the policy, as the result says.
+    pub(super) fn not_accepted() -> Self {
+        Self::of(Kind::NotAccepted, "")
     }
 
     /// A password is wrong.
@@ -116,14 +123,15 @@ impl Failure {
         &self.message
     }
 
-    /// 1 failed, 2 usage, 3 wrong password, 4 a password that has to be changed, 75 not now, 78 bad configuration. The last
-    /// two are `EX_TEMPFAIL` and `EX_CONFIG` of sysexits.h.
+    /// 1 failed, 2 usage, 3 wrong password, 4 a password that has to be changed, 5 a password that breaks the policy, 75 not
+    /// now, 78 bad configuration. The last two are `EX_TEMPFAIL` and `EX_CONFIG` of sysexits.h.
     const fn status(&self) -> u8 {
         match self.kind {
             Kind::Failed => 1,
             Kind::Usage => 2,
             Kind::WrongPassword => 3,
             Kind::PasswordToChange => 4,
+            Kind::NotAccepted => 5,
             Kind::NotNow => 75,
             Kind::WithStatus(status) => status,
             Kind::BadConfiguration => 78,
@@ -154,7 +162,7 @@ impl From<Vec<Mistake>> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::WithStatus(_) => formatter.write_str(&self.message),
+            Kind::NotAccepted | Kind::WithStatus(_) => formatter.write_str(&self.message),
             _ => write!(formatter, "error: {}", self.message),
         }
     }

@@ -31,7 +31,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
   credentiald login --address https://passwords.example.com:50051 --ca-file ca.pem --tenant acme
   credentiald login staging --address https://staging.example.com:50051 --token-file staging.token
   credentiald login staging       use this one from now on
-  credentiald login --list")]
+  credentiald login --list
+  credentiald logout staging      forget it")]
 pub(super) struct LoginArgs {
     /// Name of the profile.
     #[arg(default_value = "default", value_parser = name)]
@@ -55,7 +56,8 @@ pub(super) struct LoginArgs {
     tls: TlsArgs,
 }
 
-fn name(text: &str) -> Result<String, String> {
+/// Parses the name of a profile, which is also that of a file.
+pub(super) fn name(text: &str) -> Result<String, String> {
     match FreeName::parse(text) {
         Ok(_) if !text.starts_with(['.', '-']) => Ok(text.to_owned()),
         Ok(_) => Err("must not begin with `.` or `-`".to_owned()),

@@ -20,6 +20,7 @@ mod http_client;
 mod import;
 mod keyboard;
 mod login;
+mod logout;
 mod man;
 mod migrate;
 mod new_file;
@@ -70,7 +71,7 @@ Examples:
   credentiald settings                        every setting, its flag and its default
   credentiald rotate --help                   give many subjects new passwords
 
-Exit status: 0 done, 1 failed, 2 usage, 3 wrong password, 4 password to be changed,\n75 not now, 78 bad configuration.";
+Exit status: 0 done, 1 failed, 2 usage, 3 wrong password, 4 password to be changed,\n5 password not accepted, 75 not now, 78 bad configuration.";
 
 /// The columns of the widest help.
 const WIDEST_HELP: usize = 100;
@@ -107,6 +108,7 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
     Login(login::LoginArgs),
+    Logout(logout::LogoutArgs),
     Settings(settings::ShownSettings),
     Verify(password::verify::VerifyArgs),
     Change(password::change::ChangeArgs),
@@ -171,6 +173,7 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
         Command::Blocklist(command) => blocklist::run(&command, terminal),
         Command::Policy(command) => on_a_thread(|| policy::run(&command, environment, terminal)),
         Command::Login(args) => block_on(login::run(&args, environment, terminal)),
+        Command::Logout(args) => logout::run(&args, environment, terminal),
         Command::Settings(_) => settings::show(parser(terminal), terminal),
         Command::Verify(args) => promptly(password::verify::run(&args, environment, terminal)),
         Command::Change(args) => block_on(password::change::run(&args, environment, terminal)),

@@ -1,8 +1,8 @@
 //! Profiles: the services that a person calls, and how. `login` makes them.
 
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -93,6 +93,28 @@ impl Profiles {
             None => drop(self.named(name)?),
         }
         self.contents.current = Some(name.to_owned());
+        self.save()
+    }
+
+    /// Removes the profile of that name, and the token that `login` wrote for it. The token goes first: after an interruption,
+    /// the profile is still there to be removed. Returns the file of a token that stays because someone else wrote it.
+    pub(super) fn remove(&mut self, name: &str) -> Result<Option<PathBuf>, Failure> {
+        let named = self.named(name)?.token_file.clone();
+        let own = self.token_of(name)?;
+        if let Err(error) = fs::remove_file(&own)
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(Failure::caused(format!("can't remove {}", own.display()), &error));
+        }
+        self.contents.profiles.remove(name);
+        if self.contents.current.as_deref() == Some(name) {
+            self.contents.current = None;
+        }
+        self.save()?;
+        Ok(named.filter(|path| *path != own))
+    }
+
+    fn save(&self) -> Result<(), Failure> {
         let text = toml::to_string(&self.contents).map_err(Failure::failed)?;
         let folder = self.folder()?;
         let written = made(folder).and_then(|folder| replace(&file_in(folder), text.as_bytes()));
@@ -112,9 +134,14 @@ impl Profiles {
 
     /// Keeps a token that was tried as that of a profile, and returns the name of its file.
     pub(super) fn keep_token(&self, name: &str, tried: NamedTempFile) -> Result<PathBuf, Failure> {
-        let path = self.folder()?.join(format!("{name}.token"));
+        let path = self.token_of(name)?;
         keep(tried, &path).map_err(|error| unwritten(&path, &error))?;
         Ok(path)
+    }
+
+    /// The file of the token that `login` writes for that profile.
+    fn token_of(&self, name: &str) -> Result<PathBuf, Failure> {
+        Ok(self.folder()?.join(format!("{name}.token")))
     }
 
     fn folder(&self) -> Result<&Path, Failure> {

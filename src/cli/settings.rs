@@ -1,7 +1,9 @@
 //! The flags for settings: one for each, from the table in `config`.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
 
 use super::environment::Environment;
@@ -73,6 +75,23 @@ fn secrets() -> String {
     format!("Secrets are no flags. They are in the file or in the environment: {}", secrets.join(", "))
 }
 
+/// Any text, with the words that a shell completes. Mistakes in settings are reported all together, not here one by one.
+#[derive(Debug, Clone, Copy)]
+struct Suggested(&'static [&'static str]);
+
+impl TypedValueParser for Suggested {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, flag: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, flag, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let words = self.0.iter().copied().map(PossibleValue::new);
+        if self.0.is_empty() { None } else { Some(Box::new(words)) }
+    }
+}
+
 /// The flags of settings, to be shown.
 #[derive(Debug)]
 pub(super) struct ShownSettings;
@@ -114,6 +133,8 @@ impl Args for SettingArgs {
                 .long(setting.flag())
                 .help(format!("{help} [default: {shown}] [env: {}]", setting.variable()))
                 .help_heading("Settings")
+                .value_parser(Suggested(setting.words()))
+                .hide_possible_values(true)
                 .hide(true);
             match setting.kind {
                 Kind::Text if setting.key.ends_with("_file") || setting.key.ends_with("directory") => {

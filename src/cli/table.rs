@@ -1,6 +1,7 @@
 //! Tables of plain columns, for people and for `awk`.
 
 use comfy_table::{Table, presets};
+use unicode_width::UnicodeWidthStr;
 
 /// The colour of errors.
 pub(super) const RED: &str = "1;31";
@@ -20,7 +21,7 @@ pub(super) struct Layout {
 impl Layout {
     /// Whether each line of a text fits.
     pub(super) fn fits(self, text: &str) -> bool {
-        self.width.is_none_or(|width| text.lines().all(|line| line.chars().count() <= width))
+        self.width.is_none_or(|width| text.lines().all(|line| line.width() <= width))
     }
 
     /// A table whose first line is the heading.
@@ -38,7 +39,7 @@ impl Layout {
         for word in text.split(' ') {
             match lines.last_mut() {
                 Some(line) if line.is_empty() => line.push_str(word),
-                Some(line) if line.chars().count().saturating_add(word.chars().count()) < width => {
+                Some(line) if line.width().saturating_add(word.width()) < width => {
                     line.push(' ');
                     line.push_str(word);
                 }
@@ -79,5 +80,14 @@ mod tests {
         assert_eq!(narrow.wrapped("one two three four", 10), "one two\nthree four");
         assert_eq!(narrow.wrapped("a-very-long-word-that-fits-nowhere b", 10), "a-very-long-word-that-fits-nowhere\nb");
         assert_eq!(Layout::default().wrapped("one two three", 10), "one two three");
+    }
+
+    #[test]
+    fn a_text_takes_the_columns_that_a_terminal_gives_it() {
+        // Characters of East Asia take two columns each, combining marks none.
+        let narrow = Layout { width: Some(6), has_colours: false };
+        assert!(narrow.fits("密码文") && !narrow.fits("密码文字"));
+        assert!(narrow.fits("e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}"));
+        assert_eq!(narrow.wrapped("密 码 文 字", 0), "密 码\n文 字");
     }
 }

@@ -9,6 +9,7 @@ mod settings;
 mod show;
 mod sources;
 mod values;
+mod words;
 
 pub use parse::{ClientCertificates, HashKernel, LogCalls, LogFormat, StoreLocation, TlsVersion};
 pub use secret::Secret;
@@ -71,7 +72,7 @@ impl Effective {
         if mistakes.is_empty() { Ok(effective) } else { Err(mistakes) }
     }
 
-    /// The settings without the values that are mistaken, and every mistake in every source: for whoever looks for more.
+    /// The settings without the values that are mistaken, and every mistake in every source: for a check that goes on after a mistake.
     ///
     /// # Errors
     /// Nothing can be said about the settings without those.

@@ -53,7 +53,7 @@ pub struct ExpectedVersion(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision(pub u64);
 
-/// The text in place of a hash. It is wrapped like a hash, so that nobody without a key can put it there.
+/// The text in place of a hash. It is wrapped like a hash, so that no one without a key can put it there.
 const VERIFIED_ELSEWHERE: &str = "verified-elsewhere";
 
 /// A hash as it is verified: a PHC string, or a crypt string if it was imported. Never shown.

@@ -1,4 +1,4 @@
-//! How far the delivery of a new password is, as the caller who set it is told.
+//! How far the delivery of a new password is, as the answer to its caller says.
 
 use super::credential::Version;
 use super::delivery::{DeliveryPhase, DeliveryState};

@@ -70,7 +70,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Whether nobody waits for it any more, or it would not finish in time.
+    /// Whether its caller has hung up, or it would not finish in time.
     fn is_over(&self, now: Instant) -> bool {
         self.reply.is_closed() || self.fate.is_over(now)
     }

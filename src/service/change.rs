@@ -134,7 +134,7 @@ fn check_state(loaded: &Loaded, now: Timestamp) -> Result<(), ServiceError> {
     check_settings(loaded, loaded.settings(), loaded.policy(), now)
 }
 
-/// The names of everything in these settings that stands against the change: a setting first, then the rules.
+/// The names of everything in these settings that forbids the change: a setting first, then the rules.
 fn objections(
     loaded: &Loaded,
     settings: &TenantSettings,

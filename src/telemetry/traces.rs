@@ -44,7 +44,7 @@ pub struct Collector {
 /// Why a collector can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectorProblem {
-    /// The URL is none.
+    /// The URL is malformed.
     #[error("must be a URL that begins with http:// or https://, as in http://127.0.0.1:4317")]
     Url,
     /// The CAs can't be used.

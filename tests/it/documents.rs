@@ -2,6 +2,7 @@
 
 mod calls;
 mod commands;
+mod examples;
 mod markdown;
 mod metrics;
 mod names;

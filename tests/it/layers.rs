@@ -121,6 +121,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("comfy_table", &["cli"]),
+    ("unicode_width", &["cli"]),
     ("csv", &["cli"]),
     ("indicatif", &["cli"]),
     ("strsim", &["config"]),

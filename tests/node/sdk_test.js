@@ -40,7 +40,8 @@ function callsOf(printed) {
   const message = (method) => JSON.parse(printed.split(`/${method} <<'END'\n`)[1].split("\nEND\n")[0]);
   const keys = printed.slice(printed.indexOf("Access keys")).split("\n");
   const key = (caller) => {
-    const [id, secret] = keys.find((line) => line.trim().startsWith(caller)).match(/CDAK\w+|cdk_\w+/g);
+    const at = keys.findIndex((line) => line.trim().startsWith(caller));
+    const [id, secret] = keys.slice(at, at + 2).join(" ").match(/CDAK\w+|cdk_\w+/g);
     return { id, secret };
   };
   return {

@@ -461,13 +461,17 @@ class QuickstartTest(unittest.TestCase):
         self.folder = self.enterContext(tempfile.TemporaryDirectory())
         # A second start finds the ring of the first.
         for arguments in ([], ["--tls"]):
-            count = 0
+            count, call = 0, ""
             for line in self.printed(*arguments):
                 if line.startswith("python3 "):
                     line = line.replace("python3", shlex.quote(sys.executable), 1)
-                    done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=SECONDS)
+                elif not call:
+                    continue
+                call += line
+                if line == "END\n":
+                    done = subprocess.run(call, shell=True, capture_output=True, text=True, timeout=SECONDS)
                     self.assertEqual(done.returncode, 0, done.stderr)
-                    count += 1
+                    count, call = count + 1, ""
             self.assertEqual(count, 4)
 
 

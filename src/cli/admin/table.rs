@@ -2,6 +2,7 @@
 
 use comfy_table::Table;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
+use unicode_width::UnicodeWidthStr;
 use uuid::Uuid;
 
 use super::json;
@@ -79,7 +80,7 @@ fn one(message: &DynamicMessage, layout: Layout) -> String {
 }
 
 fn rows(cells: Vec<(String, Cell)>, layout: Layout) -> Table {
-    let longest = cells.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let longest = cells.iter().map(|(name, _)| name.width()).max().unwrap_or_default();
     let mut table = plain();
     table.add_rows(
         cells

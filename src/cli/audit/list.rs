@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use prost_types::Timestamp;
@@ -14,6 +15,7 @@ use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Format, OutputArgs};
 use crate::cli::terminal::Terminal;
+use crate::domain::audit_event::AuditOutcome;
 use crate::domain::text::printable;
 use crate::grpc::generated::DESCRIPTORS;
 use crate::grpc::generated::credential::admin::v1 as wire;
@@ -68,8 +70,8 @@ struct FilterArgs {
     /// Caller as the events show it: acme/ram-user/jane, or -/operator/jane.
     #[arg(long = "by", value_name = "CALLER")]
     by: Option<String>,
-    /// Outcome: done, changed, imported, taken-over, denied, throttled, wrong-password or undecided.
-    #[arg(long, value_name = "OUTCOME")]
+    /// Outcome of the request.
+    #[arg(long, value_name = "OUTCOME", value_parser = PossibleValuesParser::new(AuditOutcome::WORDS))]
     outcome: Option<String>,
     #[command(flatten)]
     output: OutputArgs,

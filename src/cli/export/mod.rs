@@ -24,7 +24,8 @@ use wire::admin_service_client::AdminServiceClient;
 
 const NOTES: &str = "\
 Columns: tenant, kind (tenant, instance, mail-domain, ram-user, iam-user or instance-account), name, instance, region,
-status, user_name, tags, subject_id, create_time, version, change_time. A version is present if a password is.
+status, user_name, tags, subject_id, create_time, version, change_time, verified_elsewhere. A version is present if a
+password is. With a column `hash` added, it is a file for `credentiald import`.
 How the passwords are hashed: `credentiald admin posture --json`.
 
 Example:

@@ -12,6 +12,7 @@ use indicatif::ProgressBar;
 use super::configuration::load;
 use super::environment::Environment;
 use super::failure::Failure;
+use super::output::OutputArgs;
 use super::progress::styled;
 use super::settings::SettingArgs;
 use super::terminal::Terminal;
@@ -28,7 +29,8 @@ const MEASURED_FOR: Duration = Duration::from_millis(250);
 ///
 /// Uses the kernel and the number of workers that the service would use, so run it on the machine of the service, with
 /// nothing else running. Proposes the cost with the most memory, then the most passes (RFC 9106, section 4), whose hash
-/// takes at most the latency while every worker is busy, and whose workers take at most the memory.
+/// takes at most the latency while every worker is busy, and whose workers take at most the memory. `--output name` prints the
+/// proposal alone, as in m=47104,t=1,p=1.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald hash-cost
@@ -41,9 +43,8 @@ pub(super) struct HashCostArgs {
     /// MiB of memory that all workers may take together.
     #[arg(long, value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     memory_mib: u32,
-    /// Print JSON instead of a table.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     settings: SettingArgs,
 }
@@ -61,7 +62,10 @@ pub(super) fn run(args: &HashCostArgs, environment: &Environment, terminal: &mut
     let candidates =
         measure(&costs(cost), &budget, kernel).map_err(|error| Failure::caused("can't measure", &error))?;
     let report = Report { kernel, budget, candidates, in_force: cost };
-    terminal.print(&if args.json { report.json() } else { report.text() })?;
+    // As argon2 writes its parameters.
+    let name = |cost: Cost| format!("m={},t={},p={}", cost.memory_kib(), cost.iterations(), cost.parallelism());
+    let name = report.proposal().map(name).unwrap_or_default();
+    terminal.print(&args.output.shown(&report.json(), &report.text(), &name))?;
     match report.proposal() {
         Some(_) => Ok(()),
         None => Err(Failure::failed("no cost within the budget is strong enough")),

@@ -44,7 +44,8 @@ const READ_AHEAD: usize = 2;
 
 const NOTES: &str = "\
 Columns: tenant, kind (mail-domain, ram-user, iam-user or instance-account), name, instance, region, status, user_name,
-tags, hash, change_time. Rows are sent in batches, each of which is stored as a whole or not at all. Existing
+tags, hash, change_time. The other columns of `credentiald export`, and its tenants and instances, are left out.
+Rows are sent in batches, each of which is stored as a whole or not at all. Existing
 subjects are not changed, so an interrupted import can be completed by running it again.
 
 With --from, rows are accounts of another system's own file; `docs/importing.md` has each.

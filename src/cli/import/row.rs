@@ -21,6 +21,9 @@ const NOT_OF_THIS_KIND: &str = "must be empty for this kind of subject";
 pub(super) const COLUMNS: [&str; 10] =
     ["tenant", "kind", "name", "instance", "region", "status", "user_name", "tags", "hash", "change_time"];
 
+/// The other columns of an export. The service decides these values itself, so an import leaves them out.
+pub(super) const OF_EXPORTS: [&str; 4] = ["subject_id", "create_time", "version", "verified_elsewhere"];
+
 /// A row, column by column. A value that can't be read is sent as a problem, so that it is reported with the others.
 #[derive(Default)]
 pub(super) struct Draft {
@@ -48,6 +51,7 @@ impl Draft {
         for (column, value) in values {
             let column = trimmed(&column);
             match value {
+                _ if OF_EXPORTS.contains(&column) => {}
                 Value::String(text) => self.set(column, &text),
                 Value::Object(tags) if column == "tags" => self.set_tags(tags),
                 Value::Null => self.set(column, ""),
@@ -78,12 +82,19 @@ impl Draft {
                 Ok(_) => self.problem("change_time", NO_OFFSET),
                 Err(_) => self.problem("change_time", "must be a time as in 2026-01-31T12:00:00Z"),
             },
+            other if OF_EXPORTS.contains(&other) => {}
             other => self.problem(other, "is not a column of an import"),
         }
     }
 
-    /// The message.
-    pub(super) fn finish(mut self) -> ImportRow {
+    /// The message. `None` for a tenant or an instance in an export: an import is of subjects alone.
+    pub(super) fn finish(self) -> Option<ImportRow> {
+        let is_of_export = matches!(self.kind.as_str(), "tenant" | "instance") && self.row.hash.is_empty();
+        (!is_of_export).then(|| self.into_row())
+    }
+
+    /// The message of a row whose kind is known to be that of a subject, or is a mistake.
+    pub(super) fn into_row(mut self) -> ImportRow {
         let Some(kind) = SubjectKind::of(&self.kind) else {
             self.problem("subject.kind", "must be one of mail-domain, ram-user, iam-user and instance-account");
             return self.row;
@@ -170,7 +181,7 @@ mod tests {
         let Value::Object(values) = serde_json::from_str(json).unwrap() else { panic!("{json}") };
         let mut draft = Draft::new(7);
         draft.set_all(values);
-        draft.finish()
+        draft.finish().unwrap()
     }
 
     /// The columns with problems, sorted.
@@ -217,6 +228,26 @@ mod tests {
     }
 
     #[test]
+    fn what_only_an_export_has_is_left_out() {
+        let row = read(
+            r#"{"kind": "ram-user", "name": "alice", "hash": "$2b$", "subject_id": "7", "create_time": "", "version": 3,
+                "verified_elsewhere": true}"#,
+        );
+        assert_eq!(row.problems, []);
+        let of = |kind: &str, hash: &str| {
+            let mut draft = Draft::new(1);
+            for (column, text) in [("kind", kind), ("name", "acme"), ("hash", hash)] {
+                draft.set(column, text);
+            }
+            draft.finish().map(|row| row.problems.len())
+        };
+        assert_eq!(
+            (of("tenant", ""), of("instance", ""), of("tenant", "$2b$"), of("user", "")),
+            (None, None, Some(1), Some(1))
+        );
+    }
+
+    #[test]
     fn a_time_says_its_offset() {
         let seconds = |time: &str| {
             let row = read(&format!(r#"{{"kind": "ram-user", "name": "a", "hash": "$h", "change_time": "{time}"}}"#));
@@ -236,7 +267,7 @@ mod tests {
         for (column, text) in [("kind", "iam-user"), ("tags", r#"{"team": "a;b=c"}"#), ("change_time", "")] {
             draft.set(column, text);
         }
-        let row = draft.finish();
+        let row = draft.finish().unwrap();
         assert_eq!((row.tags["team"].as_str(), row.problems.len()), ("a;b=c", 0));
     }
 }

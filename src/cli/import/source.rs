@@ -6,7 +6,7 @@ use std::iter::Peekable;
 use prost::Message;
 use serde_json::Value;
 
-use super::row::{COLUMNS, Draft, trimmed};
+use super::row::{COLUMNS, Draft, OF_EXPORTS, trimmed};
 use super::systems::SystemRows;
 use crate::cli::failure::Failure;
 use crate::cli::file_format::Format;
@@ -83,21 +83,27 @@ impl JsonLines {
                 return Ok(Some(Draft::unreadable(self.number, "is too long")));
             }
             let line = line.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(&line);
-            if !line.trim_ascii().is_empty() {
-                return Ok(Some(self.row(line)));
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            if let Some(row) = self.row(line) {
+                return Ok(Some(row));
             }
         }
     }
 
-    fn row(&self, line: &[u8]) -> ImportRow {
+    fn row(&self, line: &[u8]) -> Option<ImportRow> {
         match serde_json::from_slice(line.trim_ascii_end()) {
             Ok(Value::Object(values)) => {
                 let mut draft = Draft::new(self.number);
                 draft.set_all(values);
                 draft.finish()
             }
-            Ok(_) => Draft::unreadable(self.number, "is not a JSON object"),
-            Err(error) => Draft::unreadable(self.number, &format!("is not JSON, from character {} on", error.column())),
+            Ok(_) => Some(Draft::unreadable(self.number, "is not a JSON object")),
+            Err(error) => {
+                let why = format!("is not JSON, from character {} on", error.column());
+                Some(Draft::unreadable(self.number, &why))
+            }
         }
     }
 }
@@ -108,7 +114,8 @@ impl CsvRecords {
         let headers =
             reader.headers().map_err(|error| Failure::caused("can't read the names of the columns", &error))?;
         let columns: Vec<String> = headers.iter().map(|name| trimmed(name).to_owned()).collect();
-        let unknown = columns.iter().filter(|name| !COLUMNS.contains(&name.as_str()));
+        let is_known = |name: &str| COLUMNS.contains(&name) || OF_EXPORTS.contains(&name);
+        let unknown = columns.iter().filter(|name| !is_known(name));
         let twice =
             columns.iter().enumerate().filter(|(at, name)| columns.iter().take(*at).any(|other| other == *name));
         let missing = ["kind", "name", "hash"].into_iter().filter(|name| !columns.iter().any(|column| column == name));
@@ -126,17 +133,19 @@ impl CsvRecords {
 
     fn read(&mut self) -> io::Result<Option<ImportRow>> {
         let mut record = csv::ByteRecord::new();
-        if !self.reader.read_byte_record(&mut record)? {
-            return Ok(None);
+        while self.reader.read_byte_record(&mut record)? {
+            self.number += 1;
+            if let Some(row) = self.row(&record) {
+                return Ok(Some(row));
+            }
         }
-        self.number += 1;
-        Ok(Some(self.row(&record)))
+        Ok(None)
     }
 
-    fn row(&self, record: &csv::ByteRecord) -> ImportRow {
+    fn row(&self, record: &csv::ByteRecord) -> Option<ImportRow> {
         if record.len() != self.columns.len() {
             let why = format!("has {} values for {} columns", record.len(), self.columns.len());
-            return Draft::unreadable(self.number, &why);
+            return Some(Draft::unreadable(self.number, &why));
         }
         let mut draft = Draft::new(self.number);
         for (column, value) in self.columns.iter().zip(record) {

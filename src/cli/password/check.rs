@@ -7,7 +7,7 @@ use super::ConnectionArgs;
 use super::subject::SubjectArgs;
 use crate::cli::admin::object::Object;
 use crate::cli::environment::Environment;
-use crate::cli::failure::{Failure, Kind};
+use crate::cli::failure::Failure;
 use crate::cli::output::OutputArgs;
 use crate::cli::terminal::{PASSWORD_FLAG, Terminal};
 use crate::domain::text::printable;
@@ -16,8 +16,9 @@ use wire::verification_service_client::VerificationServiceClient;
 
 /// Check whether the policy of a subject accepts a password.
 ///
-/// Calls a running service, which tells every rule that the password breaks, and compares it with none that is stored. Asks for
-/// the password without showing it. Exit status 0 if it is accepted, 1 if it is not, 75 if that can't be said now.
+/// Calls a running service, which names every rule that the password breaks. Does not compare it with stored passwords. Asks for
+/// the password without showing it. Exit status 0 if it is accepted, 5 if it is not, 1 if the service refuses to say, 75 if it
+/// can't say now.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald check --ram-user alice
@@ -55,5 +56,5 @@ pub(in crate::cli) async fn run(
     let mut lines: Vec<_> = violations.iter().map(|broken| printable(&broken.description)).collect();
     lines.insert(0, if accepted { "the password is accepted" } else { "the password is not accepted" }.to_owned());
     terminal.print(&args.output.shown(&result, &lines.join("\n  "), word))?;
-    if accepted { Ok(()) } else { Err(Failure::of(Kind::WithStatus(1), "")) }
+    if accepted { Ok(()) } else { Err(Failure::not_accepted()) }
 }

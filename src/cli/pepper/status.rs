@@ -1,11 +1,12 @@
 //! `pepper status`.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{name_of, ring_and_store};
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
+use crate::cli::output::OutputArgs;
 use crate::cli::settings::SettingArgs;
 use crate::cli::table::{plain, trimmed};
 use crate::cli::terminal::Terminal;
@@ -22,9 +23,8 @@ const COLUMNS: [&str; 5] = ["KEY", "IN THE RING", "CURRENT HASHES", "EARLIER HAS
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald pepper status --config /etc/credentiald.toml --json")]
 pub(in crate::cli) struct StatusArgs {
-    /// Print JSON instead of a table.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     settings: SettingArgs,
 }
@@ -34,7 +34,8 @@ pub(super) async fn run(args: &StatusArgs, environment: &Environment, terminal: 
     let rows =
         rows(&ring, &store).await.map_err(|error| Failure::caused("can't count hashes and access keys", &error))?;
     store.close().await;
-    terminal.print(&if args.json { to_json(&rows) } else { table(&rows) })?;
+    let names: Vec<_> = rows.iter().filter_map(|row| row.key.as_ref()).map(PepperKeyId::as_str).collect();
+    terminal.print(&args.output.shown(&to_json(&rows), &table(&rows), &names.join("\n")))?;
     let missing: Vec<_> = rows.iter().filter(|row| row.place == Place::Missing).map(Row::name).collect();
     if missing.is_empty() { Ok(()) } else { Err(Failure::failed(format!("missing keys: {}", missing.join(", ")))) }
 }
@@ -115,7 +116,7 @@ fn table(rows: &[Row]) -> String {
     trimmed(&table)
 }
 
-fn to_json(rows: &[Row]) -> String {
+fn to_json(rows: &[Row]) -> Value {
     let row = |row: &Row| {
         json!({
             "key": row.key.as_ref().map(PepperKeyId::as_str),
@@ -126,5 +127,5 @@ fn to_json(rows: &[Row]) -> String {
             "unused": row.is_unused(),
         })
     };
-    format!("{:#}", json!({ "keys": rows.iter().map(row).collect::<Vec<_>>() }))
+    json!({ "keys": rows.iter().map(row).collect::<Vec<_>>() })
 }

@@ -3,9 +3,10 @@
 use clap::Args;
 
 use super::authorizer;
-use super::question::{Question, action, caller, resource, table, to_json};
+use super::question::{Question, action, caller, resource, shown, table};
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
+use crate::cli::output::OutputArgs;
 use crate::cli::settings::SettingArgs;
 use crate::cli::terminal::Terminal;
 use crate::domain::action::Action;
@@ -14,7 +15,7 @@ use crate::domain::caller::Caller;
 /// Show what callers may do with a resource, and the policies that decide.
 ///
 /// Decides by the policies of the configuration, as the service does. Asks no running service and reads no store: give
-/// the state and the tags of the resource if policies look at them.
+/// the state and the tags of the resource if policies look at them. `--output name` prints each decision as one word.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald policy explain --caller acme/ram-user/jane --resource acs:ram::acme:user/jane
@@ -36,9 +37,8 @@ pub(in crate::cli) struct ExplainArgs {
     /// A tag of the resource, as key=value. May be repeated.
     #[arg(long, value_parser = tag)]
     tag: Vec<(String, String)>,
-    /// Print JSON instead of a table.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     settings: SettingArgs,
 }
@@ -62,5 +62,5 @@ pub(super) fn run(args: &ExplainArgs, environment: &Environment, terminal: &mut 
             answers.extend(applicable.filter_map(|action| question(*action).ask(&authorizer).ok()));
         }
     }
-    terminal.print(&if args.json { to_json(answers.iter()) } else { table(answers.iter()) })
+    terminal.print(&shown(&args.output, answers.iter(), &table(answers.iter())))
 }

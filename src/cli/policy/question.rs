@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::authz::CedarAuthorizer;
+use crate::cli::output::OutputArgs;
 use crate::cli::table::{plain, trimmed};
 use crate::domain::action::Action;
 use crate::domain::caller::{Caller, CallerKind, EligibleCaller};
@@ -110,7 +111,10 @@ pub(super) fn table<'a>(answers: impl Iterator<Item = &'a Answer>) -> String {
     trimmed(&table)
 }
 
-/// The answers as JSON.
-pub(super) fn to_json<'a>(answers: impl Iterator<Item = &'a Answer>) -> String {
-    format!("{:#}", json!({ "decisions": answers.map(Answer::to_json).collect::<Vec<_>>() }))
+/// The answers in the format that is asked for: for people this text, and the decisions alone as words.
+pub(super) fn shown<'a>(output: &OutputArgs, answers: impl Iterator<Item = &'a Answer>, text: &str) -> String {
+    let answers: Vec<_> = answers.collect();
+    let words: Vec<_> = answers.iter().map(|answer| word(answer.is_allowed)).collect();
+    let json = json!({ "decisions": answers.iter().map(|answer| answer.to_json()).collect::<Vec<_>>() });
+    output.shown(&json, text, &words.join("\n"))
 }

@@ -6,10 +6,11 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::authorizer;
-use super::question::{Answer, Question, action, caller, resource, table, to_json};
+use super::question::{Answer, Question, action, caller, resource, shown, table};
 use crate::authz::CedarAuthorizer;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
+use crate::cli::output::OutputArgs;
 use crate::cli::settings::SettingArgs;
 use crate::cli::terminal::Terminal;
 use crate::domain::subject::Tags;
@@ -18,8 +19,8 @@ use crate::server::OperatorFile;
 /// Compare the decisions of the policies with expected ones.
 ///
 /// Each `[[decision]]` of the TOML file has a caller, an action, a resource and what is expected, `allow` or `deny`;
-/// optionally the state and the tags of the resource. Prints the decisions that are not as expected. Exit status 1 if
-/// there are any.
+/// optionally the state and the tags of the resource. Prints the decisions that are not as expected; in other formats
+/// than a table, all of them. Exit status 1 if any is not as expected.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald policy test expected.toml --policies-directory policies
@@ -33,9 +34,8 @@ use crate::server::OperatorFile;
 pub(in crate::cli) struct TestArgs {
     /// The TOML file with expected decisions.
     file: PathBuf,
-    /// Print all decisions as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     settings: SettingArgs,
 }
@@ -93,12 +93,10 @@ pub(super) fn run(args: &TestArgs, environment: &Environment, terminal: &mut Ter
         return Err(Failure::failed(format!("{file} can't be used:{}", problems.concat())));
     }
     let (all, wrong) = (answers.len(), answers.iter().filter(|(_, is_expected)| !is_expected).count());
-    if args.json {
-        terminal.print(&to_json(answers.iter().map(|(answer, _)| answer)))?;
-    } else if wrong > 0 {
-        terminal.print(&table(answers.iter().filter(|(_, is_expected)| !is_expected).map(|(answer, _)| answer)))?;
-    } else {
-        terminal.print(&format!("{all} decisions are as expected"))?;
-    }
+    let text = match wrong {
+        0 => format!("{all} decisions are as expected"),
+        _ => table(answers.iter().filter(|(_, is_expected)| !is_expected).map(|(answer, _)| answer)),
+    };
+    terminal.print(&shown(&args.output, answers.iter().map(|(answer, _)| answer), &text))?;
     if wrong == 0 { Ok(()) } else { Err(Failure::failed(format!("{wrong} of {all} decisions are not as expected"))) }
 }

@@ -187,7 +187,7 @@ impl Demonstration {
 }
 
 /// A quoted word of a POSIX shell: between single quotes, only `'` is special (POSIX.1-2017, XCU 2.2.2).
-pub(super) fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
@@ -279,20 +279,26 @@ mod tests {
         let (root, service, ram_user, iam_user) = (key("root"), key("relay"), key("alice"), key("bob"));
         let edge = Edge { address, root, service, ram_user, iam_user };
         let text = Demonstration { edge: Some(edge), ..demonstration() }.text();
-        let calls: Vec<_> = text.lines().filter(|line| line.starts_with("python3 -c ")).collect();
+        let calls: Vec<_> = text.split("\npython3 - <<'END'\n").skip(1).collect();
+        let calls: Vec<_> = calls.iter().map(|call| call.split_once("\nEND\n").unwrap().0).collect();
         assert_eq!(calls.len(), 4, "{text}");
-        for line in
-            ["  root of the tenant      root-id root-secret\n", "  relying system          relay-id relay-secret\n"]
-        {
-            assert!(text.contains(line), "{text}");
+        for lines in [
+            "  root of the tenant      root-id\n    root-secret\n",
+            "  relying system          relay-id\n    relay-secret\n",
+        ] {
+            assert!(text.contains(lines), "{text}");
         }
-        let ram = "python3 -c 'from alibabacloud_ram20150501 import client, models; \
-             from alibabacloud_tea_openapi.models import Config; \
-             print(client.Client(Config(access_key_id=\"alice-id\", access_key_secret=\"alice-secret\", protocol=\"http\", \
-             endpoint=\"127.0.0.1:8080\")).change_password(models.ChangePasswordRequest(old_password=\"o'\\''ld\\\"\\\\$`\", \
-             new_password=\"new\")).body)'";
+        let ram = "from alibabacloud_ram20150501 import client, models\n\
+             from alibabacloud_tea_openapi.models import Config\n\
+             client = client.Client(Config(\n    access_key_id=\"alice-id\",\n    access_key_secret=\"alice-secret\",\n    \
+             protocol=\"http\",\n    endpoint=\"127.0.0.1:8080\",\n))\n\
+             request = models.ChangePasswordRequest(\n    old_password=\"o'ld\\\"\\\\$`\",\n    new_password=\"new\",\n)\n\
+             print(client.change_password(request).body)";
         assert_eq!(calls[1], ram);
         assert!(calls[2].contains("bob-secret") && calls[2].contains("http://127.0.0.1:8080"), "{}", calls[2]);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::certificates::write;
-use super::demonstration::{Demonstration, Passwords, quoted};
+use super::demonstration::{Demonstration, Passwords};
 use crate::ambient::SystemEntropy;
 use crate::cli::failure::Failure;
 use crate::domain::names::PepperKeyId;
@@ -21,8 +21,10 @@ pub(super) const LISTEN: &str = "127.0.0.1:8080";
 pub(super) const RING: &str = "pepper.keys";
 
 /// The packages of the calls.
-const PACKAGES: &str =
-    "alibabacloud_dm20151123 alibabacloud_ram20150501 alibabacloud_r_kvstore20150101 huaweicloudsdkiam";
+const PACKAGES: &str = "alibabacloud_dm20151123 alibabacloud_ram20150501 \\\n  \
+                        alibabacloud_r_kvstore20150101 huaweicloudsdkiam";
+/// The columns of a terminal.
+const COLUMNS: usize = 80;
 
 /// What the calls need, beside the subjects.
 pub(super) struct Edge {
@@ -56,9 +58,10 @@ pub(super) fn make_ring(path: &Path) -> Result<(), Failure> {
 }
 
 impl Edge {
-    /// The keys, and the calls, each on one line that begins with `python3`.
+    /// The keys, each on two lines, and the calls. A call is a program on standard input: its secrets are no arguments, which
+    /// other users of the machine could see.
     pub(super) fn text(&self, demonstration: &Demonstration) -> String {
-        let calls = self.calls(demonstration).join("\n");
+        let calls = self.calls(demonstration).join("\n\n");
         let ram_user = format!("RAM user {}", demonstration.ram_user.name);
         let iam_user = format!("IAM user {}", demonstration.iam_user.name);
         let keys = [
@@ -67,11 +70,13 @@ impl Edge {
             (ram_user.as_str(), &self.ram_user),
             (iam_user.as_str(), &self.iam_user),
         ];
-        let keys: String = keys.map(|(caller, key)| format!("  {caller:<23} {} {}\n", key.id, *key.secret)).concat();
+        let keys: String =
+            keys.map(|(caller, key)| format!("  {caller:<23} {}\n    {}\n", key.id, *key.secret)).concat();
         format!(
             "Access keys, id and secret, new with each start:\n{keys}\n\
-             The vendors' SDKs for Python call it on {}. The same four calls, each instead of the one above:\n\n\
-             pip install {PACKAGES}\n{calls}\n",
+             The vendors' SDKs for Python call it on {}.\n\
+             The same four calls, each in place of the one above:\n\n\
+             pip install {PACKAGES}\n\n{calls}\n",
             self.address
         )
     }
@@ -125,8 +130,11 @@ impl Edge {
         let ca = of.ca.as_ref().map(|ca| ca.display().to_string());
         config.extend(ca.as_deref().map(|ca| ("ca", ca)));
         python(&format!(
-            "from alibabacloud_{package} import client, models; from alibabacloud_tea_openapi.models import Config; \
-             print(client.Client(Config({})).{method}(models.{operation}Request({})).body)",
+            "from alibabacloud_{package} import client, models\n\
+             from alibabacloud_tea_openapi.models import Config\n\
+             client = client.Client(Config({}))\n\
+             request = models.{operation}Request({})\n\
+             print(client.{method}(request).body)",
             arguments(&config),
             arguments(fields),
         ))
@@ -136,28 +144,40 @@ impl Edge {
         let ca = of.ca.as_ref().map(|ca| ca.display().to_string());
         let ca: Vec<_> = ca.as_deref().map(|ca| ("ssl_ca_cert", ca)).into_iter().collect();
         let scheme = if of.ca.is_some() { "https" } else { "http" };
+        let credentials = [("ak", self.iam_user.id.as_str()), ("sk", &self.iam_user.secret), ("domain_id", &of.tenant)];
         python(&format!(
-            "from huaweicloudsdkcore.auth.credentials import GlobalCredentials; \
-             from huaweicloudsdkcore.http.http_config import HttpConfig; from huaweicloudsdkiam.v5 import *; \
-             print(IamClient.new_builder().with_http_config(HttpConfig({})).with_endpoint({})\
-             .with_credentials(GlobalCredentials({}, {}, {})).build()\
-             .change_password_v5(ChangePasswordV5Request(ChangePasswordReqBody({}))).status_code)",
+            "from huaweicloudsdkcore.auth.credentials import GlobalCredentials\n\
+             from huaweicloudsdkcore.http.http_config import HttpConfig\n\
+             from huaweicloudsdkiam.v5 import *\n\
+             client = IamClient.new_builder()\n\
+             client = client.with_http_config(HttpConfig({}))\n\
+             client = client.with_endpoint({})\n\
+             client = client.with_credentials(GlobalCredentials({})).build()\n\
+             body = ChangePasswordReqBody({})\n\
+             request = ChangePasswordV5Request(body)\n\
+             print(client.change_password_v5(request).status_code)",
             arguments(&ca),
             literal(&format!("{scheme}://{}", self.address)),
-            literal(&self.iam_user.id),
-            literal(&self.iam_user.secret),
-            literal(&of.tenant),
+            arguments(&credentials),
             arguments(fields),
         ))
     }
 }
 
+/// A program on standard input of Python.
 fn python(program: &str) -> String {
-    format!("python3 -c {}", quoted(program))
+    format!("python3 - <<'END'\n{program}\nEND")
 }
 
+/// Each on a line of its own, and one that is too long for a terminal on two.
 fn arguments(arguments: &[(&str, &str)]) -> String {
-    arguments.iter().map(|(name, value)| format!("{name}={}", literal(value))).collect::<Vec<_>>().join(", ")
+    let argument = |(name, value): &(&str, &str)| {
+        let value = literal(value);
+        let line = format!("    {name}={value},\n");
+        if line.chars().count() <= COLUMNS { line } else { format!("    {name}=\n    {value},\n") }
+    };
+    let lines: String = arguments.iter().map(argument).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 /// A text in Python: a string of JSON is one.

@@ -26,7 +26,7 @@ enum Known {
     Unread,
     /// What was last seen.
     Seen(SeenDelivery),
-    /// There is none any more: its account or the endpoint is deleted.
+    /// There is no delivery any more: its account or the endpoint is deleted.
     Gone,
 }
 

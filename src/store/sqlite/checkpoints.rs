@@ -34,7 +34,7 @@ impl Checkpoints {
     }
 
     /// After a full disk, moves the log before anything is added to it. Only then can it start over; if writes came first,
-    /// it could take all the room that somebody has made, and there would be none to move it to.
+    /// it could take all the room that an operator has made, and leave none to move it to.
     pub(super) fn before_write(&self, connection: &Connection) -> rusqlite::Result<()> {
         if self.is_short_of_room.load(Ordering::Relaxed) && copy(connection)? == Copied::All {
             self.is_short_of_room.store(false, Ordering::Relaxed);

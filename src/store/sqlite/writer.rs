@@ -31,7 +31,7 @@ pub(super) struct Writable {
     checkpoints: Checkpoints,
     /// `None` until they are known.
     files: Option<Files>,
-    /// Those that wait for the end of the open transaction. While nobody uses the connection, one is open only for them.
+    /// Those that wait for the end of the open transaction. While no writer uses the connection, one is open only for them.
     group: Vec<oneshot::Sender<Ended>>,
 }
 

@@ -16,7 +16,7 @@ use crate::ports::spans::{Protocol, Span, Work};
 
 const SERVICE: &str = env!("CARGO_PKG_NAME");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The method of a call that is none of ours.
+/// The method of a call to another service, or to an unknown method.
 const OTHER: &str = "_OTHER";
 
 /// The request that exports spans.

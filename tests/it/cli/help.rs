@@ -35,6 +35,7 @@ fn every_command_has_help() {
         "blocklist",
         "policy",
         "login",
+        "logout",
         "settings",
         "verify",
         "change",
@@ -79,6 +80,17 @@ fn there_are_completions_for_every_shell() {
         let outcome = credentiald(&["completions", shell], &[]);
         assert_eq!(outcome.status, 0, "{shell}");
         assert!(outcome.stdout.contains("issue-access-token"), "{shell}");
+    }
+    // What a shell proposes after a flag.
+    let bash = credentiald(&["completions", "bash"], &[]).stdout;
+    let proposed = |flag: &str| bash.split_once(&format!("--{flag})\n")).unwrap().1.lines().next().unwrap();
+    for (flag, words) in [
+        ("log-format", &["text", "json"][..]),
+        ("hashing-kernel", &["auto", "portable"]),
+        ("server-reflection", &["true", "false"]),
+        ("outcome", &["denied", "wrong-password"]),
+    ] {
+        assert!(words.iter().all(|word| proposed(flag).contains(word)), "{flag}: {}", proposed(flag));
     }
 }
 

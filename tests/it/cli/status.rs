@@ -1,11 +1,11 @@
-//! How commands end: 0 done, 1 failed, 2 usage, 75 not now, 78 bad configuration. The statuses of passwords are in
-//! `process/passwords.rs`.
+//! How commands end: 0 done, 1 failed, 2 usage, 75 not now, 78 bad configuration. The statuses of passwords, 3 to
+//! 5, are in `process/passwords.rs`.
 
 use std::net::TcpListener;
 
 use super::{credentiald, file};
 
-/// An address at which nobody answers.
+/// An address without a listener.
 fn nobody() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

@@ -17,7 +17,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_credentiald");
 const LONGEST: Duration = Duration::from_mins(3);
 
 /// The arguments of every call of the program in a text for a shell.
-fn calls_in(script: &str) -> Vec<Vec<String>> {
+pub(super) fn calls_in(script: &str) -> Vec<Vec<String>> {
     let script = script.replace("\\\n", " ");
     let lines = script.lines().map(|line| line.split(" #").next().unwrap().trim_start_matches("$ "));
     let commands = lines.flat_map(|line| line.split([';', '|', '&', '(', ')', '>', '<']));
@@ -104,14 +104,14 @@ fn the_examples_of_importing_and_of_backups_work_as_written() {
 }
 
 /// How a script ended, and what it printed.
-struct Ended {
-    is_success: bool,
-    stdout: String,
-    complaints: String,
+pub(super) struct Ended {
+    pub(super) is_success: bool,
+    pub(super) stdout: String,
+    pub(super) complaints: String,
 }
 
 /// Runs a script in a folder, with the program on the path and an address of its own. Nothing of it is left running.
-fn run(script: &str, folder: &Path) -> Ended {
+pub(super) fn run(script: &str, folder: &Path) -> Ended {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let path = std::env::var("PATH").unwrap();
     // Files: a pipe would stay open as long as the service that a failed script leaves behind.
@@ -134,7 +134,7 @@ fn run(script: &str, folder: &Path) -> Ended {
     let group = format!("-{}", shell.id());
     let (ended, end) = mpsc::channel();
     let waiting = thread::spawn(move || {
-        // Nobody listens any more once the time is up.
+        // Once the time is up, the other end is gone.
         let _ = ended.send(shell.wait().unwrap().success());
     });
     let is_success = end.recv_timeout(LONGEST).unwrap_or(false);

@@ -129,7 +129,7 @@ impl Document {
 }
 
 impl Table {
-    /// What stands in backticks in the column of that head, where there is one.
+    /// The words in backticks in the column with that head, if there is one.
     pub fn column(&self, head: &str) -> Vec<String> {
         let Some(index) = self.head.iter().position(|cell| cell == head) else { return Vec::new() };
         let cells = self.rows.iter().filter_map(|row| row.get(index));

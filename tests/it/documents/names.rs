@@ -14,9 +14,10 @@ use tonic::Code;
 
 use super::{assert_none, document, documents, files_below, root};
 
-/// What is named by whoever made it and not by us.
-const FOREIGN: [&str; 10] = [
+/// Names of other programs.
+const FOREIGN: [&str; 11] = [
     "PATH",
+    "REDISCLI_AUTH",
     "auth_cache_size",
     "max_connections",
     "ResourceInfo",
@@ -176,6 +177,21 @@ fn every_reason_rule_and_policy_setting_in_a_table_exists() {
         }
     }
     assert_none(&wrong);
+}
+
+#[test]
+fn how_long_data_is_kept_is_what_the_settings_say() {
+    let [table] = &document("docs/retention.md").tables()[..] else { panic!("one table") };
+    assert_eq!(table.head, ["Data", "Key", "Default", "Kept"]);
+    let keys: Vec<_> = table.rows.iter().filter(|row| !row[1].is_empty()).collect();
+    for row in &keys {
+        let setting = Setting::of_key(row[1].trim_matches('`')).unwrap_or_else(|| panic!("{row:?}"));
+        assert_eq!(row[2], setting.default, "{row:?}");
+    }
+    // Every setting of a time to keep is in it.
+    let kept = SETTINGS.iter().filter(|setting| setting.key.ends_with("kept_days"));
+    let missing = kept.filter(|setting| !keys.iter().any(|row| row[1].trim_matches('`') == setting.key));
+    assert_none(&missing.map(|setting| setting.key.to_owned()).collect::<Vec<_>>());
 }
 
 #[test]

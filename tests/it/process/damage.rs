@@ -1,4 +1,4 @@
-//! A store that was damaged while nobody looked.
+//! A store that was damaged while no service used it.
 
 use std::fs;
 

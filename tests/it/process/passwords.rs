@@ -93,14 +93,14 @@ async fn a_relying_system_checks_generates_and_watches() {
         assert_eq!(run(&["check", "--password-stdin"], password).printed(), "the password is accepted\n");
     }
     let short = run(&["check", "--password-stdin"], "abc");
-    assert_eq!((short.status, short.stderr.as_str()), (Some(1), ""));
+    assert_eq!((short.status, short.stderr.as_str()), (Some(5), ""));
     assert!(short.stdout.starts_with("the password is not accepted\n  "), "{}", short.stdout);
     let short = run(&["check", "--password-stdin", "--json"], "abc");
-    assert_eq!((short.status, short.stderr.as_str()), (Some(1), ""));
+    assert_eq!((short.status, short.stderr.as_str()), (Some(5), ""));
     let short: Value = serde_json::from_str(&short.stdout).unwrap();
     assert_eq!((&short["accepted"], &short["violations"][0]["rule"]), (&json!(false), &json!("MIN_LENGTH")));
 
-    // A refusal names what it is about.
+    // A refusal names what it is about, and is not the status of a password that is not accepted.
     let absent = relay.run(&["check", "--ram-user", "bob", "--password-stdin"], "abc");
     assert_eq!(absent.status, Some(1), "{}", absent.stdout);
     assert!(absent.stderr.starts_with("error: no RAM user `bob`\n  reason: USER_NOT_FOUND\n"), "{}", absent.stderr);

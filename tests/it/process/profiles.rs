@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::installation::{Installation, outcome, with_input};
+use super::installation::{Installation, outcome, with_input, write_secretly};
 
 #[tokio::test]
 async fn a_profile_holds_what_a_call_needs() {
@@ -55,6 +55,47 @@ async fn a_profile_holds_what_a_call_needs() {
     assert!(elsewhere.stderr.contains("there is no access token"), "its token is for its address alone");
     assert_eq!(run(&["login", "three"], "").status, Some(2));
     assert!(run(&["login", "--list"], "").printed().contains("one"));
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn logging_out_removes_the_profile_and_only_the_token_that_login_wrote() {
+    let installation = Installation::new();
+    let token = installation.bootstrap();
+    let serving = installation.serve(&[]).await;
+    let address = serving.address.to_string();
+    let home = installation.path("home");
+    let run = |arguments: &[&str], input: &str| {
+        let mut command = installation.command(arguments);
+        command.env("HOME", &home);
+        with_input(command, input)
+    };
+    let own = installation.path("own.token");
+    write_secretly(&own, &token);
+    let own = own.to_str().unwrap();
+    run(&["login", "typed", "--address", &address, "--token-stdin"], &token).printed();
+    run(&["login", "own", "--address", &address, "--token-file", own], "").printed();
+    assert_eq!(run(&["logout", "absent"], "").status, Some(2));
+
+    // The profile in use: no other takes its place unasked.
+    let printed = run(&["logout"], "").printed();
+    assert_eq!(
+        printed,
+        format!(
+            "`own` is removed; its token stays in {own}\nno profile is in use now: credentiald login NAME chooses one\n"
+        )
+    );
+    assert_eq!(std::fs::read_to_string(own).unwrap(), token);
+    assert_eq!(run(&["logout"], "").status, Some(2), "none is in use");
+    assert!(run(&["login", "--list"], "").printed().contains("typed"));
+    let elsewhere = run(&["admin", "list-tenants", "--address", &address], "");
+    assert!(elsewhere.stderr.contains("there is no access token"), "{}", elsewhere.stderr);
+
+    let folder = home.join(".config/credentiald");
+    assert!(folder.join("typed.token").exists());
+    assert_eq!(run(&["logout", "typed"], "").printed(), "`typed` is removed\n");
+    assert!(!folder.join("typed.token").exists());
+    assert_eq!(run(&["login", "--list"], "").printed(), "none\n");
     serving.stop().await;
 }
 

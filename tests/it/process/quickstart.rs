@@ -188,8 +188,10 @@ async fn with_the_edge_there_are_calls_for_the_vendors_sdks_and_a_ring_that_late
     let installation = Installation::new();
     let first = installation.quickstart(&["--edge", "--http-listen", "127.0.0.1:0"]).await;
     let printed = first.printed();
-    let calls: Vec<_> = printed.lines().filter(|line| line.starts_with("python3 -c ")).collect();
+    let calls: Vec<_> = printed.split("\npython3 - <<'END'\n").skip(1).collect();
     assert!(calls.len() == 4 && !printed.contains("127.0.0.1:0"), "{printed}");
+    let long: Vec<_> = printed.lines().filter(|line| line.chars().count() > 80 && !line.contains("PATH")).collect();
+    assert!(long.is_empty(), "{long:#?}");
     assert!(calls.iter().all(|call| call.contains("CDAK") && call.contains("cdk_")), "{printed}");
     for caller in ["root of the tenant", "relying system", "RAM user alice", "IAM user bob"] {
         assert!(printed.lines().any(|line| line.contains(caller) && line.contains("CDAK")), "{caller}: {printed}");

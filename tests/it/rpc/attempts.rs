@@ -1,4 +1,4 @@
-//! Wrong passwords: counted by pair, slowed by subject, durable, and never a way to lock somebody else out.
+//! Wrong passwords: counted by pair, slowed by subject, durable, and never a way to lock another caller out.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn one_caller_cannot_lock_a_subject_for_the_others() {
 
     assert_eq!(other.ok("VerifyPassword", verify("alice", RIGHT)).await["result"], "MATCHED_CURRENT");
     alice.ok("ChangePassword", json!({ "old_password": RIGHT, "new_password": "newpassword" })).await;
-    // The right password does not help whoever guessed.
+    // The right password does not help the guesser.
     attacker.err("VerifyPassword", verify("alice", "newpassword"), "TOO_MANY_ATTEMPTS").await;
 }
 

@@ -1,4 +1,4 @@
-//! Overlaps: a password is rotated, and whoever relies on it switches over when it can.
+//! Overlaps: a password is rotated, and the programs that use it switch over when they can.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! With a pepper the store alone is worth nothing, and nobody who calls notices.
+//! With a pepper the store alone is worth nothing, and callers notice no difference.
 
 use std::fs;
 

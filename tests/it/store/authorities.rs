@@ -39,7 +39,7 @@ async fn issued(store: &dyn Store, acme: &TenantName, number: u8) -> Evidence {
     evidence
 }
 
-/// Every write, in somebody's name. Each answers why it was not made.
+/// Every write, for a caller. Each answers why it was not made.
 async fn every_write(store: &dyn Store, alice: SubjectId, name: &Authority) -> Vec<StoreError> {
     let acme = tenant("acme");
     let new = NewSubject { tenant: acme.clone(), subject: subject(ram_user("new")), first_password: None };

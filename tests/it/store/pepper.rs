@@ -1,4 +1,4 @@
-//! Stored hashes are found by the key that they are wrapped under, and replaced where nobody else wrote.
+//! Stored hashes are found by the key that they are wrapped under, and replaced if no one else wrote meanwhile.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

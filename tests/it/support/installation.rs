@@ -169,7 +169,7 @@ pub fn fill_disk(path: &Path) {
     assert_eq!(error.kind(), ErrorKind::StorageFull);
 }
 
-/// Writes a file that nobody else can read.
+/// Writes a file that only its owner can read.
 pub fn write_secretly(path: &Path, content: impl AsRef<[u8]>) {
     fs::write(path, content).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();

@@ -203,7 +203,7 @@ impl Columns {
             Err(why) => draft.problem("hash", why),
         }
         draft.set("change_time", account.changed.as_deref().unwrap_or_default());
-        draft.finish()
+        draft.into_row()
     }
 }
 
