@@ -1,164 +1,16 @@
 //! The delivery of an account's passwords to the nodes of its instance.
 
 use std::fmt;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::credential::Version;
-use super::field::{FieldProblem, LengthUnit};
 use super::names::{AccountName, InstanceId, TenantName};
 use super::password::Password;
 use super::sealed::Sealed;
 use super::subject::SubjectId;
 use super::time::{Timestamp, Window};
-use uuid::Uuid;
-
-/// The most nodes of an instance.
-pub const MAX_NODES: usize = 100;
-/// The longest list of CAs, as PEM.
-pub const MAX_CA_BYTES: usize = 65_536;
-
-/// The address of a node: a host and a port.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct NodeAddress {
-    text: String,
-    host: String,
-    port: u16,
-}
-
-impl NodeAddress {
-    /// Parses `host:port`, or `[address]:port` for IPv6.
-    ///
-    /// # Errors
-    /// What is wrong with the text.
-    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
-        const EXPECTED: FieldProblem = FieldProblem::Malformed {
-            expected: "must be a host, a colon and a port, as in redis-1.example.com:6379 or [2001:db8::1]:6379",
-        };
-        if text.len() > 300 {
-            return Err(FieldProblem::TooLong { max: 300, found: text.len(), unit: LengthUnit::Bytes });
-        }
-        let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
-        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let is_host = match bracketed {
-            Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)),
-        };
-        let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-        let port = port.parse().ok().filter(|port| is_number && *port != 0).ok_or(EXPECTED)?;
-        if !is_host {
-            return Err(EXPECTED);
-        }
-        Ok(Self { text: text.to_owned(), host: bracketed.unwrap_or(host).to_owned(), port })
-    }
-
-    /// The address as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The host, without brackets.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The port.
-    pub const fn port(&self) -> u16 {
-        self.port
-    }
-}
-
-impl fmt::Display for NodeAddress {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
-    }
-}
-
-/// The name of a user of a node: 1–128 of visible ASCII.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeUser(String);
-
-impl NodeUser {
-    /// Parses the name.
-    ///
-    /// # Errors
-    /// What is wrong with the text.
-    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
-        if text.is_empty() {
-            return Err(FieldProblem::Missing);
-        }
-        if text.len() > 128 {
-            return Err(FieldProblem::TooLong { max: 128, found: text.len(), unit: LengthUnit::Bytes });
-        }
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(FieldProblem::Character { allowed: "visible ASCII characters" });
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// How nodes are reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Transport {
-    /// Over TLS, trusting the CAs in that PEM, or the public ones.
-    Tls {
-        /// The PEM.
-        ca: Option<String>,
-    },
-    /// Without encryption, because an administrator allowed it.
-    Plaintext,
-}
-
-/// Where the passwords of an instance's accounts are delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Its nodes, at most [`MAX_NODES`], or some of those of its cluster.
-    pub nodes: Vec<NodeAddress>,
-    /// Whether the nodes are those of a cluster, and tell all others.
-    pub is_cluster: bool,
-    /// How they are reached.
-    pub transport: Transport,
-    /// The user that sets the passwords.
-    pub user: NodeUser,
-    /// Whether each node is told to write its list of users to its file.
-    pub saves_acl: bool,
-    /// How the nodes are compared with what was delivered, if they are.
-    pub comparison: Option<Comparison>,
-}
-
-/// How nodes are compared with what was delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Comparison {
-    /// How often.
-    pub every: Duration,
-    /// Whether a node that differs gets what was delivered.
-    pub mends: bool,
-}
-
-/// The shortest time between two comparisons.
-pub const MIN_COMPARISON: Duration = Duration::from_mins(1);
-/// The longest.
-pub const MAX_COMPARISON: Duration = Duration::from_hours(24);
-
-/// An endpoint as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEndpoint {
-    /// Its id, another one each time that it is set. Its secret is bound to it.
-    pub id: Uuid,
-    /// The endpoint.
-    pub endpoint: Endpoint,
-    /// The password of its user.
-    pub secret: Sealed,
-    /// When it was set.
-    pub set_at: Timestamp,
-}
 
 /// The SHA-256 of a password in hexadecimal, as nodes keep it. It is wiped, and never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -361,20 +213,6 @@ mod tests {
 
     fn password(text: &str) -> Password {
         Password::parse(text.to_owned()).unwrap()
-    }
-
-    #[test]
-    fn a_node_is_a_host_and_a_port() {
-        for (text, host, port) in
-            [("redis-1.example.com:6379", "redis-1.example.com", 6379), ("[2001:db8::1]:1", "2001:db8::1", 1)]
-        {
-            let node = NodeAddress::parse(text).unwrap();
-            assert_eq!((node.host(), node.port(), node.as_str()), (host, port, text));
-        }
-        for bad in ["", "host", "host:", ":6379", "host:0", "host:65536", "host:+1", "h st:1", "::1:6379", "[x]:1"] {
-            assert!(NodeAddress::parse(bad).is_err(), "{bad}");
-        }
-        assert_eq!(NodeAddress::parse(&format!("{}:1", "a".repeat(300))).unwrap_err().reason(), "TOO_LONG");
     }
 
     /// Computed with `sha256sum`.

@@ -15,6 +15,7 @@ pub mod credential;
 pub mod delivery;
 pub mod delivery_progress;
 pub mod denial;
+pub mod endpoint;
 pub mod field;
 pub mod hash_problem;
 pub mod named_caller;

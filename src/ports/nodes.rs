@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use crate::domain::delivery::{Endpoint, NodeAddress, PasswordDigest};
+use crate::domain::delivery::PasswordDigest;
+use crate::domain::endpoint::{Endpoint, NodeAddress};
 use crate::domain::names::AccountName;
 
 /// Sets the passwords of accounts on nodes.
@@ -15,7 +16,8 @@ pub trait Nodes: Send + Sync {
     /// What is wrong with its CAs.
     fn check(&self, endpoint: &Endpoint) -> Result<(), &'static str>;
 
-    /// The nodes that an endpoint stands for: those that it names, or all of the cluster to which these belong.
+    /// The nodes that an endpoint stands for: those that it names, or all of the cluster to which these belong, or those that
+    /// these watch as Sentinels.
     ///
     /// # Errors
     /// Why they are not known.

@@ -1,6 +1,6 @@
 //! The nodes of a cluster, as they tell each other.
 
-use crate::domain::delivery::{MAX_NODES, NodeAddress};
+use crate::domain::endpoint::{MAX_NODES, NodeAddress};
 use crate::ports::NodeProblem;
 
 /// The nodes in an answer to `CLUSTER NODES`, replicas as well. One that is down is one of them until it is forgotten there.
@@ -33,8 +33,7 @@ fn member(text: &str, asked: &NodeAddress) -> Result<NodeAddress, NodeProblem> {
         ("", host) => host,
         (name, _) => name,
     };
-    let text = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    NodeAddress::parse(&text).map_err(|_| unreadable())
+    NodeAddress::of(host, port).map_err(|_| unreadable())
 }
 
 fn unreadable() -> NodeProblem {

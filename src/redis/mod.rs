@@ -2,6 +2,7 @@
 
 mod cluster;
 mod resp;
+mod sentinel;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::domain::delivery::{Endpoint, NodeAddress, PasswordDigest, Transport};
+use crate::domain::delivery::PasswordDigest;
+use crate::domain::endpoint::{Discovery, Endpoint, NodeAddress, Transport};
 use crate::outgoing::ServerTls;
 use crate::ports::{AccountPasswords, NodeProblem, Nodes, Others};
 use resp::{Connection, Reply};
@@ -32,15 +34,15 @@ impl Nodes for RedisNodes {
     }
 
     async fn nodes(&self, endpoint: &Endpoint, secret: &Zeroizing<String>) -> Result<Vec<NodeAddress>, NodeProblem> {
-        if !endpoint.is_cluster {
+        if endpoint.discovery == Discovery::Named {
             return Ok(endpoint.nodes.clone());
         }
         // All of them: one that the others have forgotten may still believe in a cluster of its own.
-        let told = join_all(endpoint.nodes.iter().map(|node| members_by(endpoint, secret, node))).await;
+        let told = join_all(endpoint.nodes.iter().map(|node| told_by(endpoint, secret, node))).await;
         let (mut all, mut problem) = (Vec::new(), None);
-        for members in told {
-            match members {
-                Ok(members) => all.extend(members),
+        for nodes in told {
+            match nodes {
+                Ok(nodes) => all.extend(nodes),
                 Err(of_this) => problem = problem.or(Some(of_this)),
             }
         }
@@ -86,12 +88,14 @@ async fn connected(endpoint: &Endpoint, node: &NodeAddress) -> Result<Connection
     }))
 }
 
-/// All nodes of the cluster to which a node belongs, as that one sees it.
-async fn members_by(endpoint: &Endpoint, secret: &str, node: &NodeAddress) -> Result<Vec<NodeAddress>, NodeProblem> {
+/// All nodes of an instance, as one of its cluster or a Sentinel sees them.
+async fn told_by(endpoint: &Endpoint, secret: &str, node: &NodeAddress) -> Result<Vec<NodeAddress>, NodeProblem> {
     let told = async {
         let mut connection = connected(endpoint, node).await?;
-        let authenticated = connection.command(&["AUTH", endpoint.user.as_str(), secret]).await?;
-        done(authenticated, "AUTH")?;
+        if let Discovery::Sentinel(master) = &endpoint.discovery {
+            return sentinel::watched(&mut connection, endpoint, secret, master).await;
+        }
+        sign_in(&mut connection, endpoint, secret).await?;
         match connection.command(&["CLUSTER", "NODES"]).await? {
             Reply::Text(text) => cluster::members(&text, node),
             Reply::Error(error) => Err(refused(&error, "CLUSTER NODES")),
@@ -99,6 +103,14 @@ async fn members_by(endpoint: &Endpoint, secret: &str, node: &NodeAddress) -> Re
         }
     };
     timeout(NODE_WITHIN, told).await.unwrap_or(Err(NodeProblem::TimedOut))
+}
+
+async fn sign_in<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<S>,
+    endpoint: &Endpoint,
+    secret: &str,
+) -> Result<(), NodeProblem> {
+    done(connection.command(&["AUTH", endpoint.user.as_str(), secret]).await?, "AUTH")
 }
 
 /// Sets the passwords over a connection. Each command waits for the answer to the one before, so that at most one is on its way
@@ -109,8 +121,7 @@ async fn set_on<S: AsyncRead + AsyncWrite + Unpin>(
     secret: &str,
     accounts: &[AccountPasswords],
 ) -> Result<Vec<Result<bool, NodeProblem>>, NodeProblem> {
-    let authenticated = connection.command(&["AUTH", endpoint.user.as_str(), secret]).await?;
-    done(authenticated, "AUTH")?;
+    sign_in(&mut connection, endpoint, secret).await?;
     let mut outcomes = Vec::with_capacity(accounts.len());
     for passwords in accounts {
         outcomes.push(set_one(&mut connection, passwords).await?);
@@ -206,7 +217,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::domain::delivery::NodeUser;
+    use crate::domain::endpoint::NodeUser;
     use crate::domain::names::AccountName;
     use crate::domain::password::Password;
 
@@ -215,7 +226,7 @@ mod tests {
         let digest = PasswordDigest::of(&Password::parse("new".to_owned()).unwrap());
         let endpoint = Endpoint {
             nodes: Vec::new(),
-            is_cluster: false,
+            discovery: Discovery::Named,
             transport: Transport::Plaintext,
             user: NodeUser::parse("admin").unwrap(),
             saves_acl: false,

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::wire;
-use crate::domain::delivery::{
-    Comparison, DeliveryState, Endpoint, MAX_CA_BYTES, MAX_COMPARISON, MAX_NODES, MIN_COMPARISON, NodeAddress,
+use crate::domain::delivery::DeliveryState;
+use crate::domain::endpoint::{
+    Comparison, Discovery, Endpoint, MAX_CA_BYTES, MAX_COMPARISON, MAX_NODES, MIN_COMPARISON, MasterName, NodeAddress,
     NodeUser, StoredEndpoint, Transport,
 };
 use crate::domain::field::{FieldProblem, LengthUnit};
@@ -26,16 +27,17 @@ pub(super) async fn set(
     let mut fields = Fields::default();
     let tenant = fields.tenant(&message.tenant);
     let instance = fields.take("instance_id", InstanceId::parse(&message.instance_id));
-    let nodes = fields.take("nodes", nodes(&message.nodes, message.cluster));
+    let discovery = fields.take("sentinel_master", discovery(message.cluster, &message.sentinel_master));
+    let nodes = fields.take("nodes", nodes(&message.nodes, message.cluster || !message.sentinel_master.is_empty()));
     let user = fields.take("user_name", NodeUser::parse(&message.user_name));
     let password = fields.password("password", message.password);
     let transport = fields.take("ca_pem", transport(message.ca_pem, message.allow_plaintext));
-    let (saves_acl, is_cluster) = (message.acl_save, message.cluster);
+    let saves_acl = message.acl_save;
     let comparison = fields.take("compare_seconds", comparison(message.compare_seconds, message.mend));
     let wanted = fields.all(|| {
         let endpoint = Endpoint {
             nodes: nodes?,
-            is_cluster,
+            discovery: discovery?,
             transport: transport?,
             user: user?,
             saves_acl,
@@ -83,15 +85,15 @@ pub(super) async fn describe_delivery(
     Ok(wire::DescribeDeliveryResponse { delivery: delivery.map(Into::into) })
 }
 
-/// The most nodes of a cluster that are asked for the others.
+/// The most nodes of a cluster, or Sentinels, that are asked for all nodes.
 const MAX_SEEDS: usize = 16;
 
 /// The nodes, each named once.
-fn nodes(texts: &[String], is_cluster: bool) -> Result<Vec<NodeAddress>, FieldProblem> {
+fn nodes(texts: &[String], are_asked: bool) -> Result<Vec<NodeAddress>, FieldProblem> {
     if texts.is_empty() {
         return Err(FieldProblem::Missing);
     }
-    let max = if is_cluster { MAX_SEEDS } else { MAX_NODES };
+    let max = if are_asked { MAX_SEEDS } else { MAX_NODES };
     if texts.len() > max {
         return Err(FieldProblem::TooLong { max, found: texts.len(), unit: LengthUnit::Entries });
     }
@@ -104,6 +106,17 @@ fn nodes(texts: &[String], is_cluster: bool) -> Result<Vec<NodeAddress>, FieldPr
         nodes.push(node);
     }
     Ok(nodes)
+}
+
+fn discovery(is_cluster: bool, master: &str) -> Result<Discovery, FieldProblem> {
+    match (is_cluster, master) {
+        (false, "") => Ok(Discovery::Named),
+        (true, "") => Ok(Discovery::Cluster),
+        (true, _) => {
+            Err(FieldProblem::Malformed { expected: "must be empty if cluster is set: Sentinel is not for clusters" })
+        }
+        (false, master) => MasterName::parse(master).map(Discovery::Sentinel),
+    }
 }
 
 fn transport(ca: String, is_plaintext: bool) -> Result<Transport, FieldProblem> {
@@ -132,7 +145,7 @@ fn comparison(seconds: u32, mends: bool) -> Result<Option<Comparison>, FieldProb
 
 impl From<StoredEndpoint> for wire::InstanceEndpoint {
     fn from(StoredEndpoint { endpoint, set_at, .. }: StoredEndpoint) -> Self {
-        let Endpoint { nodes, is_cluster, transport, user, saves_acl, comparison } = endpoint;
+        let Endpoint { nodes, discovery, transport, user, saves_acl, comparison } = endpoint;
         let (ca_pem, allow_plaintext) = match transport {
             Transport::Tls { ca } => (ca.unwrap_or_default(), false),
             Transport::Plaintext => (String::new(), true),
@@ -146,7 +159,11 @@ impl From<StoredEndpoint> for wire::InstanceEndpoint {
             set_time: Some(timestamp(set_at)),
             compare_seconds: comparison
                 .map_or(0, |comparison| u32::try_from(comparison.every.as_secs()).unwrap_or(u32::MAX)),
-            cluster: is_cluster,
+            cluster: discovery == Discovery::Cluster,
+            sentinel_master: match discovery {
+                Discovery::Sentinel(master) => master.as_str().to_owned(),
+                Discovery::Named | Discovery::Cluster => String::new(),
+            },
             mend: comparison.is_some_and(|comparison| comparison.mends),
         }
     }

@@ -4,9 +4,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{Authority, StoreError};
-use crate::domain::delivery::{
-    DeliveryBacklog, DeliveryState, DeliveryStep, DueDelivery, DueInstances, StoredEndpoint,
-};
+use crate::domain::delivery::{DeliveryBacklog, DeliveryState, DeliveryStep, DueDelivery, DueInstances};
+use crate::domain::endpoint::StoredEndpoint;
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;

@@ -1,6 +1,7 @@
 //! Where the passwords of an instance's accounts are delivered, and how far that is.
 
-use crate::domain::delivery::{DeliveryState, StoredEndpoint};
+use crate::domain::delivery::DeliveryState;
+use crate::domain::endpoint::StoredEndpoint;
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::subject::SubjectName;

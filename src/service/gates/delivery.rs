@@ -18,10 +18,9 @@ use super::delivered::Waiters;
 use super::nodes::{Found, described};
 use super::upkeep::LastFailure;
 use crate::domain::credential::Version;
-use crate::domain::delivery::{
-    Comparison, DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery, StoredEndpoint,
-};
+use crate::domain::delivery::{DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery};
 use crate::domain::delivery_progress::SeenDelivery;
+use crate::domain::endpoint::{Comparison, Discovery, StoredEndpoint};
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
@@ -200,7 +199,7 @@ impl Gates {
         let (secret, all) = match self.nodes_of(round).await {
             Ok(known) => known,
             Err(failure) => {
-                let named = if endpoint.is_cluster { 0 } else { endpoint.nodes.len() };
+                let named = if endpoint.discovery == Discovery::Named { endpoint.nodes.len() } else { 0 };
                 let nodes = u32::try_from(named).unwrap_or(u32::MAX);
                 for Plan { due, .. } in plans {
                     self.record(&due, &self.failed(&due, [nodes, 0], failure.clone()), *by).await?;

@@ -7,7 +7,7 @@ use crate::domain::audit_event::AuditOutcome;
 use crate::domain::caller::{Caller, CallerKind};
 use crate::domain::candidate_policy::{CandidateStep, Comparisons, TenantPolicies};
 use crate::domain::credential::Version;
-use crate::domain::delivery::{Endpoint, StoredEndpoint};
+use crate::domain::endpoint::{Endpoint, StoredEndpoint};
 use crate::domain::denial::Denial;
 use crate::domain::named_caller::Member;
 use crate::domain::names::{AuthorizationMessage, InstanceId, TenantName};

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::Gates;
 use super::delivery::Round;
-use crate::domain::delivery::{NodeAddress, StoredEndpoint};
+use crate::domain::endpoint::{Discovery, NodeAddress, StoredEndpoint};
 use crate::domain::sealed::SealPurpose;
 use crate::ports::meter::{Counter, NodeOutcome};
 use crate::ports::{AccountPasswords, NodeProblem};
@@ -32,7 +32,11 @@ impl Gates {
         let secret = self.ports.pepper.unseal(SealPurpose::NodeCredential, &id.to_string(), secret);
         let secret = secret.map_err(|problem| format!("the password of the endpoint's user {problem}"))?;
         let nodes = self.ports.nodes.nodes(endpoint, &secret).await;
-        Ok((secret, nodes.map_err(|problem| format!("a node of the cluster {problem}"))?))
+        let told_by = match endpoint.discovery {
+            Discovery::Sentinel(_) => "a Sentinel",
+            Discovery::Cluster | Discovery::Named => "a node of the cluster",
+        };
+        Ok((secret, nodes.map_err(|problem| format!("{told_by} {problem}"))?))
     }
 
     /// Sets the passwords on all nodes, for as long as the round holds its instance. Returns what became of each account, in the

@@ -5,10 +5,11 @@ use futures_util::StreamExt;
 use super::rows::{self, Read, subject_columns};
 use super::{
     Database, Row, Statement, attempts, audit_chain, audit_events, candidates, change_events, client_tokens,
-    deliveries, hash_pages, overlaps, sql, tenant_settings,
+    deliveries, endpoints, hash_pages, overlaps, sql, tenant_settings,
 };
 use crate::domain::access_token::AccessTokenForm;
-use crate::domain::delivery::{DeliveredPasswords, StoredEndpoint};
+use crate::domain::delivery::DeliveredPasswords;
+use crate::domain::endpoint::StoredEndpoint;
 use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
 use crate::ports::store::HashEntry;
@@ -62,7 +63,7 @@ const TABLES: &[(&str, ReadRow)] = &[
     ("candidate_policy", |row, _| candidates::check(row)),
     ("instance", |row, _| rows::instance(row).map(drop)),
     ("endpoint", |row, pepper| {
-        let StoredEndpoint { id, secret, .. } = deliveries::endpoint(row)?;
+        let StoredEndpoint { id, secret, .. } = endpoints::endpoint(row)?;
         unseals(SealPurpose::NodeCredential, &id.to_string(), &secret, pepper)
     }),
     ("subject", |row, _| rows::subject(row).map(drop)),

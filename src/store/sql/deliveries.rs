@@ -4,12 +4,10 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::rows::{self, Read};
-use super::{Row, SqlStore, Statement, Step, Transaction, overlaps, sql};
+use super::{Row, SqlStore, Statement, Step, Transaction, endpoints, overlaps, sql};
 use crate::domain::credential::Version;
-use crate::domain::delivery::{
-    Comparison, DeliveryBacklog, DeliveryPhase, DeliveryState, DeliveryStep, DueDelivery, DueInstances, Endpoint,
-    NodeAddress, NodeUser, StoredEndpoint, Transport,
-};
+use crate::domain::delivery::{DeliveryBacklog, DeliveryPhase, DeliveryState, DeliveryStep, DueDelivery, DueInstances};
+use crate::domain::endpoint::StoredEndpoint;
 use crate::domain::names::{AccountName, InstanceId, TenantName};
 use crate::domain::sealed::Sealed;
 use crate::domain::subject::SubjectId;
@@ -31,7 +29,7 @@ impl Deliveries for SqlStore {
         authority: &Authority,
     ) -> Result<bool, StoreError> {
         let write = self.write(StoreWork::SetEndpoint).authorized_by(authority);
-        write.run(|transaction| Box::pin(set(transaction, tenant, instance, endpoint))).await
+        write.run(|transaction| Box::pin(endpoints::set(transaction, tenant, instance, endpoint))).await
     }
 
     async fn delete_endpoint(
@@ -41,11 +39,11 @@ impl Deliveries for SqlStore {
         authority: &Authority,
     ) -> Result<bool, StoreError> {
         let write = self.write(StoreWork::DeleteEndpoint).authorized_by(authority);
-        write.run(|transaction| Box::pin(delete(transaction, tenant, instance))).await
+        write.run(|transaction| Box::pin(endpoints::delete(transaction, tenant, instance))).await
     }
 
     async fn endpoint(&self, tenant: &TenantName, instance: &InstanceId) -> Result<Option<StoredEndpoint>, StoreError> {
-        self.read_first(select_endpoint(tenant, instance)).await?.as_ref().map(endpoint).transpose()
+        self.read_first(endpoints::select(tenant, instance)).await?.as_ref().map(endpoints::endpoint).transpose()
     }
 
     async fn delivery(&self, subject: SubjectId) -> Result<Option<DeliveryState>, StoreError> {
@@ -92,7 +90,7 @@ impl Deliveries for SqlStore {
         until: Timestamp,
     ) -> Result<Option<StoredEndpoint>, StoreError> {
         self.upkeep(StoreWork::LeaseEndpoint)
-            .run(|transaction| Box::pin(lease(transaction, tenant, instance, by, [now, until])))
+            .run(|transaction| Box::pin(endpoints::lease(transaction, tenant, instance, by, [now, until])))
             .await
     }
 
@@ -180,105 +178,6 @@ pub(super) async fn look_again(transaction: &mut dyn Transaction, subject: Subje
     transaction.execute(update.bind(subject)).await.map(drop)
 }
 
-fn select_endpoint(tenant: &TenantName, instance: &InstanceId) -> Statement {
-    sql("SELECT id, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at, compared, mends, cluster,
-             leased_until
-         FROM endpoint WHERE tenant = $1 AND instance = $2")
-    .bind(tenant)
-    .bind(instance)
-}
-
-async fn set(
-    transaction: &mut dyn Transaction,
-    tenant: &TenantName,
-    instance: &InstanceId,
-    StoredEndpoint { id, endpoint, secret, set_at }: &StoredEndpoint,
-) -> Result<bool, StoreError> {
-    let Endpoint { nodes, is_cluster, transport, user, saves_acl, comparison } = endpoint;
-    let nodes = rows::to_json(&nodes.iter().map(NodeAddress::as_str).collect::<Vec<_>>())?;
-    let ca = match transport {
-        Transport::Tls { ca } => ca.as_deref(),
-        Transport::Plaintext => None,
-    };
-    // A lease that lasts stays, so that no other process delivers meanwhile.
-    let upsert = sql("INSERT INTO endpoint
-             (id, tenant, instance, nodes, ca, plaintext, user_name, saves_acl, secret, pepper_key, set_at, compared, mends, cluster)
-         SELECT $1, i.tenant, i.id, $4, $5, CAST($6 AS BIGINT), $7, CAST($8 AS BIGINT), $9, $10, CAST($11 AS BIGINT),
-             CAST($12 AS BIGINT), CAST($13 AS BIGINT), CAST($14 AS BIGINT)
-         FROM instance i WHERE i.tenant = $2 AND i.id = $3
-         ON CONFLICT (tenant, instance) DO UPDATE SET id = excluded.id, nodes = excluded.nodes, ca = excluded.ca,
-             plaintext = excluded.plaintext, user_name = excluded.user_name, saves_acl = excluded.saves_acl,
-             secret = excluded.secret, pepper_key = excluded.pepper_key, set_at = excluded.set_at,
-             compared = excluded.compared, mends = excluded.mends, cluster = excluded.cluster");
-    let upsert = upsert.bind(*id).bind(tenant).bind(instance).bind(nodes).bind(ca);
-    let upsert = upsert.bind(*transport == Transport::Plaintext).bind(user.as_str()).bind(*saves_acl);
-    let upsert = upsert.bind(secret.expose()).bind(secret.key()).bind(*set_at);
-    let upsert = upsert.bind(comparison.map(|comparison| comparison.every));
-    let upsert = upsert.bind(comparison.is_some_and(|comparison| comparison.mends)).bind(*is_cluster);
-    if transaction.execute(upsert).await? == 0 {
-        return Ok(false);
-    }
-    let due = sql("UPDATE delivery SET due_at = 0, revision = revision + 1
-         WHERE tenant = $1 AND instance = $2 AND due_at IS NOT NULL");
-    transaction.execute(due.bind(tenant).bind(instance)).await?;
-    Ok(true)
-}
-
-async fn delete(
-    transaction: &mut dyn Transaction,
-    tenant: &TenantName,
-    instance: &InstanceId,
-) -> Result<bool, StoreError> {
-    let endpoint = sql("DELETE FROM endpoint WHERE tenant = $1 AND instance = $2");
-    let deleted = transaction.execute(endpoint.bind(tenant).bind(instance)).await?;
-    let deliveries = sql("DELETE FROM delivery WHERE tenant = $1 AND instance = $2");
-    transaction.execute(deliveries.bind(tenant).bind(instance)).await?;
-    Ok(deleted > 0)
-}
-
-async fn lease(
-    transaction: &mut dyn Transaction,
-    tenant: &TenantName,
-    instance: &InstanceId,
-    by: Uuid,
-    [now, until]: [Timestamp; 2],
-) -> Result<Option<StoredEndpoint>, StoreError> {
-    let take = sql("UPDATE endpoint SET leased_by = $3, leased_until = $4
-         WHERE tenant = $1 AND instance = $2 AND (leased_until <= $5 OR leased_by = $3)");
-    if transaction.execute(take.bind(tenant).bind(instance).bind(by).bind(until).bind(now)).await? == 0 {
-        return Ok(None);
-    }
-    transaction.fetch_first(select_endpoint(tenant, instance)).await?.as_ref().map(endpoint).transpose()
-}
-
-/// Reads an endpoint from a row with all columns.
-pub(super) fn endpoint(row: &Row) -> Read<StoredEndpoint> {
-    row.integer("leased_until")?;
-    let nodes = rows::parsed(row, "nodes", |text| {
-        let texts: Vec<String> = serde_json::from_str(text).ok()?;
-        texts.iter().map(|text| NodeAddress::parse(text).ok()).collect::<Option<Vec<_>>>()
-    })?;
-    let ca = row.optional_text("ca")?.map(str::to_owned);
-    let transport = if flag(row, "plaintext")? { Transport::Plaintext } else { Transport::Tls { ca } };
-    let mends = flag(row, "mends")?;
-    let compared = row.optional_integer("compared")?.map(|_| overlaps::length(row, "compared")).transpose()?;
-    let comparison = compared.map(|every| Comparison { every, mends });
-    let user = rows::parsed(row, "user_name", |text| NodeUser::parse(text).ok())?;
-    Ok(StoredEndpoint {
-        id: rows::uuid(row, "id")?,
-        endpoint: Endpoint {
-            nodes,
-            is_cluster: flag(row, "cluster")?,
-            transport,
-            user,
-            saves_acl: flag(row, "saves_acl")?,
-            comparison,
-        },
-        secret: rows::secret(row)?,
-        set_at: rows::time(row, "set_at")?,
-    })
-}
-
 /// Reads the state of a delivery from a row with all columns.
 pub(super) fn state(row: &Row) -> Read<DeliveryState> {
     Ok(DeliveryState {
@@ -319,12 +218,4 @@ fn due(row: &Row) -> Read<DueDelivery> {
 
 fn phase(row: &Row) -> Read<DeliveryPhase> {
     rows::parsed(row, "phase", DeliveryPhase::of)
-}
-
-fn flag(row: &Row, column: &'static str) -> Read<bool> {
-    match row.integer(column)? {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(rows::damaged(column)),
-    }
 }

@@ -15,6 +15,7 @@ mod credentials;
 mod database;
 mod deliveries;
 mod directory;
+mod endpoints;
 mod hash_pages;
 mod imports;
 mod leftovers;

@@ -17,47 +17,47 @@ use crate::support::redis::{ADMIN_PASSWORD, Connection, Node};
 use crate::support::serving::PATIENCE;
 use crate::support::{Setup, World};
 
-const FIRST: &str = "First-Redis-12";
-const SECOND: &str = "Second-Redis-23";
-const THIRD: &str = "Third-Redis-34";
-const ALL: [&str; 3] = [FIRST, SECOND, THIRD];
+pub(super) const FIRST: &str = "First-Redis-12";
+pub(super) const SECOND: &str = "Second-Redis-23";
+pub(super) const THIRD: &str = "Third-Redis-34";
+pub(super) const ALL: [&str; 3] = [FIRST, SECOND, THIRD];
 /// A ring of one key.
 const RING: &str = "2026:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-fn setup() -> Setup {
+pub(super) fn setup() -> Setup {
     Setup::default().with("pepper.keys", RING)
 }
 
 /// A world with the account `app` of the instance `r-1`, whose password is the first.
-async fn world(setup: Setup) -> World {
+pub(super) async fn world(setup: Setup) -> World {
     let world = setup.start().await;
     world.instance_account("r-1", "app", FIRST).await;
     world
 }
 
-fn endpoint(nodes: &[&Node]) -> Value {
+pub(super) fn endpoint(nodes: &[&Node]) -> Value {
     let nodes: Vec<_> = nodes.iter().map(|node| node.address()).collect();
     json!({ "tenant": "acme", "instance_id": "r-1", "nodes": nodes, "user_name": "admin", "password": ADMIN_PASSWORD,
         "allow_plaintext": true })
 }
 
-async fn deliver_to(world: &World, nodes: &[&Node]) {
+pub(super) async fn deliver_to(world: &World, nodes: &[&Node]) {
     world.operator.ok("SetInstanceEndpoint", endpoint(nodes)).await;
 }
 
-async fn change(world: &World, old: &str, new: &str) {
+pub(super) async fn change(world: &World, old: &str, new: &str) {
     let request = json!({ "instance_id": "r-1", "account_name": "app",
         "old_account_password": old, "new_account_password": new });
     world.root.ok("ModifyAccountPassword", request).await;
 }
 
-async fn delivery(world: &World) -> Value {
+pub(super) async fn delivery(world: &World) -> Value {
     let account = json!({ "instance_id": "r-1", "account_name": "app" });
     world.root.ok("DescribeDelivery", account).await["delivery"].clone()
 }
 
 /// Waits until the delivery is as wanted.
-async fn delivered(world: &World, is_wanted: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn delivered(world: &World, is_wanted: impl Fn(&Value) -> bool) -> Value {
     let start = Instant::now();
     loop {
         let delivery = delivery(world).await;
@@ -69,11 +69,18 @@ async fn delivered(world: &World, is_wanted: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
-async fn in_phase(world: &World, version: &str, phase: &str) -> Value {
+pub(super) async fn in_phase(world: &World, version: &str, phase: &str) -> Value {
     delivered(world, |delivery| {
         delivery["version"] == version && delivery["phase"] == format!("DELIVERY_PHASE_{phase}")
     })
     .await
+}
+
+/// A change of `app` that waits.
+pub(super) async fn waited(world: &World, old: &str, new: &str) -> Value {
+    let request = json!({ "instance_id": "r-1", "account_name": "app", "deliver": "DELIVER_WAIT",
+        "old_account_password": old, "new_account_password": new });
+    world.root.ok("ModifyAccountPassword", request).await
 }
 
 #[tokio::test]
@@ -211,13 +218,6 @@ async fn nodes_that_do_not_answer_hold_up_no_other_instance() {
     assert_eq!((&of_mute["phase"], attempts), (&"DELIVERY_PHASE_ADDING".into(), 0), "the other round is not over");
 }
 
-/// A change of `app` that waits.
-async fn waited(world: &World, old: &str, new: &str) -> Value {
-    let request = json!({ "instance_id": "r-1", "account_name": "app", "deliver": "DELIVER_WAIT",
-        "old_account_password": old, "new_account_password": new });
-    world.root.ok("ModifyAccountPassword", request).await
-}
-
 #[tokio::test]
 async fn a_call_that_waits_is_answered_once_its_password_is_delivered() {
     let nodes = [Node::start(FIRST), Node::start(FIRST)];
@@ -249,58 +249,6 @@ async fn a_call_that_waits_is_answered_once_its_password_is_delivered() {
     let of_user = json!({ "subject": { "ram_user": "alice" }, "password": SECOND, "deliver": "DELIVER_WAIT" });
     let refused = world.root.err("ResetPassword", of_user, "INVALID_FIELD").await;
     assert_eq!(refused.violations().into_iter().map(|violation| violation.field).collect::<Vec<_>>(), ["deliver"]);
-}
-
-/// A node of a cluster of its own.
-fn of_cluster() -> (Node, u16) {
-    let bus = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let node = Node::start_with(FIRST, |_| {
-        ["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()].map(str::to_owned).to_vec()
-    });
-    (node, bus)
-}
-
-#[tokio::test]
-async fn all_nodes_of_a_cluster_are_found_those_that_are_added_later_too() {
-    let nodes: Vec<_> = (0..4).map(|_| of_cluster()).collect();
-    // Adds a node, and waits until all of so many know each other.
-    let join = async |count: usize| {
-        let (_, port) =
-            nodes[count - 1].0.address().rsplit_once(':').map(|(host, port)| (host.len(), port.to_owned())).unwrap();
-        let bus = nodes[count - 1].1.to_string();
-        assert_eq!(nodes[0].0.answer(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]), "OK");
-        let start = Instant::now();
-        let knows = |node: &Node| {
-            let known = node.answer(&["CLUSTER", "NODES"]);
-            known.lines().count() == count && !known.contains("handshake")
-        };
-        while !nodes[..count].iter().all(|(node, _)| knows(node)) {
-            assert!(start.elapsed() < PATIENCE, "{}", nodes[0].0.answer(&["CLUSTER", "NODES"]));
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    join(2).await;
-    join(3).await;
-    let world = world(setup()).await;
-    let mut cluster = endpoint(&[&nodes[0].0]);
-    cluster["cluster"] = json!(true);
-    let described = world.operator.ok("SetInstanceEndpoint", cluster).await["endpoint"].clone();
-    assert_eq!(described["cluster"], json!(true));
-    let complete = |count| json!({ "complete": true, "reached_nodes": count, "nodes": count });
-    assert_eq!(waited(&world, FIRST, SECOND).await["delivery"], complete(3));
-    let taken = || nodes.iter().map(|(node, _)| node.taken(&ALL)).collect::<Vec<_>>();
-    assert_eq!(taken(), [[SECOND], [SECOND], [SECOND], [FIRST]]);
-
-    join(4).await;
-    let master = nodes[1].0.answer(&["CLUSTER", "MYID"]);
-    assert_eq!(nodes[3].0.answer(&["CLUSTER", "REPLICATE", &master]), "OK");
-    assert_eq!(waited(&world, SECOND, THIRD).await["delivery"], complete(4));
-    assert_eq!(taken(), [[THIRD], [THIRD], [THIRD], [THIRD]], "replicas as well");
-
-    let mut wrong = endpoint(&[&nodes[0].0]);
-    wrong["cluster"] = json!(true);
-    wrong["nodes"] = (1..=17).map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().into();
-    world.operator.err("SetInstanceEndpoint", wrong, "INVALID_FIELD").await;
 }
 
 #[tokio::test]

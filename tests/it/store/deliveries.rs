@@ -1,8 +1,7 @@
 //! Endpoints of instances, and the deliveries of passwords to their nodes.
 
-use credentiald::domain::delivery::{
-    DeliveryBacklog, DeliveryPhase, DeliveryStep, DueDelivery, DueInstances, StoredEndpoint,
-};
+use credentiald::domain::delivery::{DeliveryBacklog, DeliveryPhase, DeliveryStep, DueDelivery, DueInstances};
+use credentiald::domain::endpoint::StoredEndpoint;
 use credentiald::domain::names::TenantName;
 use credentiald::domain::subject::SubjectId;
 use credentiald::domain::time::{Timestamp, minutes};

@@ -13,7 +13,9 @@ use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{
     ChangeId, ChangedBy, ExpectedVersion, HashDigest, StoredHash, Version, VersionedHash,
 };
-use credentiald::domain::delivery::{Comparison, Endpoint, NodeAddress, NodeUser, StoredEndpoint, Transport};
+use credentiald::domain::endpoint::{
+    Comparison, Discovery, Endpoint, MasterName, NodeAddress, NodeUser, StoredEndpoint, Transport,
+};
 use credentiald::domain::named_caller::NamedCaller;
 use credentiald::domain::names::{
     AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
@@ -324,11 +326,16 @@ pub fn change_under(subject: SubjectId, expected: u64, token: ClientTokenKey, no
 pub fn endpoint(nodes: u16) -> StoredEndpoint {
     let nodes = (1..=nodes).map(|port| NodeAddress::parse(&format!("redis.example.com:{port}")).unwrap()).collect();
     let user = NodeUser::parse("admin").unwrap();
+    let discovery = match nodes % 3 {
+        0 => Discovery::Named,
+        1 => Discovery::Cluster,
+        _ => Discovery::Sentinel(MasterName::parse("mymaster").unwrap()),
+    };
     StoredEndpoint {
         id: Uuid::new_v4(),
         endpoint: Endpoint {
             nodes,
-            is_cluster: true,
+            discovery,
             transport: Transport::Tls { ca: Some("PEM".to_owned()) },
             user,
             saves_acl: true,

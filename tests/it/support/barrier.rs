@@ -14,9 +14,8 @@ use credentiald::domain::audit_filter::AuditFilter;
 use credentiald::domain::candidate_policy::{CandidateStep, Comparisons, TenantPolicies};
 use credentiald::domain::change_event::{ChangeEvent, Position};
 use credentiald::domain::credential::{Credential, HashDigest, Revision, StoredHash, Version};
-use credentiald::domain::delivery::{
-    DeliveryBacklog, DeliveryState, DeliveryStep, DueDelivery, DueInstances, StoredEndpoint,
-};
+use credentiald::domain::delivery::{DeliveryBacklog, DeliveryState, DeliveryStep, DueDelivery, DueInstances};
+use credentiald::domain::endpoint::StoredEndpoint;
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::overlap::{OverlapState, PasswordUse};
 use credentiald::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};

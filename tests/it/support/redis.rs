@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,28 @@ use super::serving::PATIENCE;
 
 /// The password of the user `admin`, which may only set users.
 pub const ADMIN_PASSWORD: &str = "Gq8wNz3kXr6vBt2";
+
+/// The users of a node, where `app` has that password.
+pub fn users(password: &str) -> String {
+    format!(
+        "user default off\nuser admin on >{ADMIN_PASSWORD} +acl +cluster\nuser app on >{password} ~app:* +get +set +ping\n"
+    )
+}
+
+/// A port that is free at the moment.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What a server answers to a command of a user, over TLS without a look at its certificate if that is wanted.
+fn answered(port: u16, [user, password]: [&str; 2], is_encrypted: bool, command: &[&str]) -> String {
+    let mut asked = Command::new("redis-cli");
+    asked.args(["-p", &port.to_string(), "--user", user, "--pass", password, "--no-auth-warning"]);
+    if is_encrypted {
+        asked.args(["--tls", "--insecure"]);
+    }
+    String::from_utf8(asked.args(command).output().unwrap().stdout).unwrap().trim().to_owned()
+}
 
 /// A node with the users `admin` and `app`. It is killed when this is dropped.
 pub struct Node {
@@ -29,17 +51,19 @@ impl Node {
     }
 
     /// The same, with more arguments, which may depend on the node's folder.
-    pub fn start_with(password: &str, arguments: impl FnOnce(&std::path::Path) -> Vec<String>) -> Self {
+    pub fn start_with(password: &str, arguments: impl FnOnce(&Path) -> Vec<String>) -> Self {
+        Self::start_as(&users(password), arguments)
+    }
+
+    /// The same, with these users.
+    pub fn start_as(users: &str, arguments: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let users = format!(
-            "user default off\nuser admin on >{ADMIN_PASSWORD} +acl +cluster\nuser app on >{password} ~app:* +get +set +ping\n"
-        );
         fs::write(directory.path().join("users.acl"), users).unwrap();
         let arguments = arguments(directory.path());
         let mut node = Self { directory, port: 0, arguments, process: None };
         // Another program may take a free port first.
         let served = (0..5).any(|_| {
-            node.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            node.port = free_port();
             node.serves()
         });
         assert!(served, "{:?}", fs::read_to_string(node.log()));
@@ -78,7 +102,7 @@ impl Node {
     fn serves(&mut self) -> bool {
         let _ = fs::remove_file(self.log());
         let mut command = Command::new("redis-server");
-        let is_encrypted = self.arguments.iter().any(|argument| argument == "--tls-cert-file");
+        let is_encrypted = self.is_encrypted();
         let port = if is_encrypted { 0 } else { self.port };
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--logfile", "redis.log"]);
         command.args(["--aclfile", "users.acl"]).args(&self.arguments).current_dir(self.directory.path());
@@ -101,9 +125,21 @@ impl Node {
 
     /// What it answers to a command of the user `admin`.
     pub fn answer(&self, command: &[&str]) -> String {
-        let mut asked = Command::new("redis-cli");
-        asked.args(["-p", &self.port.to_string(), "--user", "admin", "--pass", ADMIN_PASSWORD, "--no-auth-warning"]);
-        String::from_utf8(asked.args(command).output().unwrap().stdout).unwrap().trim().to_owned()
+        self.answer_to(["admin", ADMIN_PASSWORD], command)
+    }
+
+    /// What it answers to a command of a user with that password.
+    pub fn answer_to(&self, user: [&str; 2], command: &[&str]) -> String {
+        answered(self.port, user, self.is_encrypted(), command)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn is_encrypted(&self) -> bool {
+        self.arguments.iter().any(|argument| argument == "--tls-cert-file")
     }
 
     /// Kills it.
@@ -128,6 +164,59 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// A Sentinel, which watches a node. It is killed when this is dropped.
+pub struct Sentinel {
+    _directory: TempDir,
+    port: u16,
+    process: Child,
+}
+
+impl Sentinel {
+    /// Starts one with more lines of configuration, and waits until it watches the node as `mymaster`.
+    pub fn start(watched: &Node, settings: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let started = (0..5).find_map(|_| {
+            let port = free_port();
+            let monitor = format!("sentinel monitor mymaster 127.0.0.1 {} 1", watched.port);
+            let of_port = format!("port {port}\nbind 127.0.0.1\nlogfile sentinel.log\n{monitor}\n{settings}\n");
+            fs::write(path("sentinel.conf"), of_port).unwrap();
+            let mut command = Command::new("redis-server");
+            command.args(["sentinel.conf", "--sentinel"]).current_dir(directory.path());
+            let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            let (mut process, start) = (process.expect("these tests need Debian's redis-server"), Instant::now());
+            let log = || fs::read_to_string(path("sentinel.log")).unwrap_or_default();
+            while !log().contains("+monitor master mymaster") {
+                if process.try_wait().unwrap().is_some() {
+                    return None;
+                }
+                assert!(start.elapsed() < PATIENCE, "{}", log());
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Some((port, process))
+        });
+        let (port, process) = started.unwrap_or_else(|| panic!("{:?}", fs::read_to_string(path("sentinel.log"))));
+        Self { _directory: directory, port, process }
+    }
+
+    /// Its address.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// What it answers to a command of a user with that password.
+    pub fn answer_to(&self, user: [&str; 2], command: &[&str]) -> String {
+        answered(self.port, user, false, command)
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
     }
 }
 

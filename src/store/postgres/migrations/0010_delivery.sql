@@ -1,7 +1,9 @@
 -- Where the passwords of an instance's accounts are delivered: its nodes as a JSON list, the PEM of the CAs (NULL: the public
 -- ones), and the user that sets them, whose password `secret` is sealed under the key `pepper_key` of the pepper. `id` is
 -- another one each time that an endpoint is set. Each `compared` microseconds, if that is not NULL, nodes are compared with what
--- was delivered, and get it again if `mends` is 1. With `cluster`, the nodes tell all others of their cluster. Until `leased_until`, only the process `leased_by` delivers there.
+-- was delivered, and get it again if `mends` is 1. With `cluster`, the nodes tell all others of their cluster;
+-- with `sentinel_master`, they are Sentinels that tell the nodes of that name. Until `leased_until`, only the process `leased_by`
+-- delivers there.
 CREATE TABLE endpoint (
     id           TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     tenant       TEXT COLLATE "C" NOT NULL,
@@ -17,6 +19,7 @@ CREATE TABLE endpoint (
     compared     BIGINT CHECK (compared > 0),
     mends        BIGINT NOT NULL DEFAULT 0,
     cluster      BIGINT NOT NULL DEFAULT 0,
+    sentinel_master TEXT COLLATE "C" CHECK (sentinel_master IS NULL OR cluster = 0),
     leased_by    TEXT COLLATE "C",
     leased_until BIGINT NOT NULL DEFAULT 0,
     UNIQUE (tenant, instance),
