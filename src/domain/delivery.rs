@@ -94,11 +94,14 @@ pub enum DeliveryPhase {
     Done,
     /// Another password took its place that can't be delivered, because it was imported as a hash.
     Superseded,
+    /// The account is deleted. Every password is removed from each node; then nothing is left of the delivery.
+    Withdrawing,
 }
 
 impl DeliveryPhase {
     /// Every phase.
-    pub const ALL: [Self; 5] = [Self::Adding, Self::Settling, Self::Overlapping, Self::Done, Self::Superseded];
+    pub const ALL: [Self; 6] =
+        [Self::Adding, Self::Settling, Self::Overlapping, Self::Done, Self::Superseded, Self::Withdrawing];
 
     /// One word, the same in the store and the log.
     pub const fn as_str(self) -> &'static str {
@@ -108,6 +111,7 @@ impl DeliveryPhase {
             Self::Overlapping => "overlapping",
             Self::Done => "done",
             Self::Superseded => "superseded",
+            Self::Withdrawing => "withdrawing",
         }
     }
 
@@ -118,7 +122,7 @@ impl DeliveryPhase {
 
     /// Whether something is left to do on a node now.
     pub const fn is_pending(self) -> bool {
-        matches!(self, Self::Adding | Self::Settling)
+        matches!(self, Self::Adding | Self::Settling | Self::Withdrawing)
     }
 }
 
@@ -129,7 +133,7 @@ pub struct DeliveryState {
     pub version: Version,
     /// How far it is.
     pub phase: DeliveryPhase,
-    /// When the password was set.
+    /// When the password was set, or the account deleted.
     pub set_at: Timestamp,
     /// When the next attempt is due, if there is one.
     pub due_at: Option<Timestamp>,
@@ -203,7 +207,7 @@ pub struct DeliveryBacklog {
     pub pending: u32,
     /// How many of these have failed at least once.
     pub failing: u32,
-    /// When the oldest of these passwords was set.
+    /// When the oldest of these passwords was set, or its account deleted.
     pub oldest: Option<Timestamp>,
 }
 

@@ -38,10 +38,12 @@ pub struct SeenDelivery {
 }
 
 impl SeenDelivery {
-    /// Whether nothing more is to be expected of that version: it is delivered, or another password took its place.
+    /// Whether nothing more is to be expected of that version: it is delivered, another password took its place, or the account is
+    /// deleted.
     pub const fn is_over_for(&self, version: Version) -> bool {
         self.version.number() > version.number()
-            || (self.version.number() == version.number() && !self.phase.is_pending())
+            || (self.version.number() == version.number()
+                && !matches!(self.phase, DeliveryPhase::Adding | DeliveryPhase::Settling))
     }
 
     /// How far that version is.
@@ -73,6 +75,7 @@ mod tests {
             (DeliveryPhase::Overlapping, true, true),
             (DeliveryPhase::Done, true, true),
             (DeliveryPhase::Superseded, true, false),
+            (DeliveryPhase::Withdrawing, true, false),
         ] {
             let seen = SeenDelivery { version: second, phase, reached: 2, nodes: 3 };
             assert_eq!((seen.is_over_for(second), seen.progress_of(second).is_complete), (is_over, is_complete));

@@ -142,6 +142,8 @@ async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Result<bool, NodeProblem>, NodeProblem> {
     let texts = match connection.command(&["ACL", "GETUSER", account.as_str()]).await? {
         Reply::List(texts) => texts,
+        // It has no password either.
+        Reply::Nothing if digests.is_empty() => return Ok(Ok(false)),
         // A user that is made here would have no permissions: it is the node's operator who makes users.
         Reply::Nothing => return Ok(Err(NodeProblem::NoAccount(account.clone()))),
         Reply::Error(error) => return Ok(Err(refused(&error, "ACL GETUSER"))),

@@ -7,10 +7,12 @@ use super::{Authority, StoreError};
 use crate::domain::delivery::{DeliveryBacklog, DeliveryState, DeliveryStep, DueDelivery, DueInstances};
 use crate::domain::endpoint::StoredEndpoint;
 use crate::domain::names::{InstanceId, TenantName};
-use crate::domain::subject::SubjectId;
+use crate::domain::subject::{SubjectId, SubjectName};
 use crate::domain::time::Timestamp;
 
-/// Endpoints of instances, and the deliveries of their accounts' passwords. The commit of a change adds its delivery.
+/// Endpoints of instances, and the deliveries of their accounts' passwords. The commit of a change adds its delivery; the deletion
+/// of an account makes that of its password a withdrawal, which ends with its last attempt or with the next delivery to an account of
+/// the same name.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
     /// Sets the endpoint of an instance, and makes its pending deliveries due. Returns whether the instance exists.
@@ -35,6 +37,10 @@ pub trait Deliveries: Send + Sync {
 
     /// The last delivery of an account's password, if there was one.
     async fn delivery(&self, subject: SubjectId) -> Result<Option<DeliveryState>, StoreError>;
+
+    /// What is left to withdraw from the nodes of an account of that name that was deleted, if anything is.
+    async fn withdrawal(&self, tenant: &TenantName, account: &SubjectName)
+    -> Result<Option<DeliveryState>, StoreError>;
 
     /// Those of these accounts that have one, at most a thousand.
     async fn deliveries_of(&self, subjects: &[SubjectId]) -> Result<Vec<(SubjectId, DeliveryState)>, StoreError>;
@@ -66,7 +72,8 @@ pub trait Deliveries: Send + Sync {
     ) -> Result<Vec<DueDelivery>, StoreError>;
 
     /// Records what an attempt made of a delivery, if nothing was written to it since it was read and the round still has
-    /// the lease. MUST remove the passwords of a delivery without a further attempt. Returns whether it was recorded.
+    /// the lease. MUST remove the passwords of a delivery without a further attempt, and all of a withdrawal without one.
+    /// Returns whether it was recorded.
     async fn record_delivery(&self, due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Result<bool, StoreError>;
 
     /// What is not delivered yet, counted up to `most`.

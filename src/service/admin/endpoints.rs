@@ -51,14 +51,16 @@ impl Service {
         directory.delete_endpoint(&instance).await
     }
 
-    /// How far the last password of an account is delivered, if it is one to be delivered.
+    /// How far the last password of an account is delivered, if it is one to be delivered. The account may be deleted, as long as
+    /// nodes may have its password.
     pub async fn describe_delivery(
         &self,
         call: Call,
         tenant: Option<TenantName>,
         account: SubjectName,
     ) -> Result<Option<DeliveryState>, ServiceError> {
-        let permit = self.permit_existing(call, tenant, account).await?;
+        let tenant = call.tenant_or_own(tenant)?;
+        let permit = self.gates.permit_subject(call, tenant, account).await?;
         self.gates.delivery(&permit).await
     }
 }

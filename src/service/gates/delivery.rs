@@ -277,6 +277,10 @@ impl Gates {
             failure,
             drift: None,
         };
+        if due.phase == DeliveryPhase::Withdrawing {
+            let passwords = AccountPasswords { account: due.account.clone(), others: Others::Go, digests: Vec::new() };
+            return Ok((passwords, DeliveryPhase::Withdrawing, None));
+        }
         let sealed = due.passwords.as_ref().filter(|_| due.current == Some(due.version));
         let sealed = sealed.ok_or_else(|| over(DeliveryPhase::Superseded, None))?;
         let bound = DeliveredPasswords::seal_bound(due.subject, due.version);

@@ -67,6 +67,7 @@ impl Gates {
         let outcome = self.ports.store.delete_subject(permit.tenant(), permit.name(), &authority).await?;
         deleted(outcome, permit.not_found())?;
         self.committed(Some(permit.tenant()));
+        self.want_delivery();
         Ok(())
     }
 
@@ -100,11 +101,17 @@ impl Gates {
         self.overlap(permit).await
     }
 
+    /// How far the last password of an account is delivered, or of one that is deleted, withdrawn.
     pub(in crate::service) async fn delivery(
         &self,
         permit: &SubjectPermit,
     ) -> Result<Option<DeliveryState>, ServiceError> {
-        Ok(self.ports.store.delivery(permit.subject()?.id).await?)
+        let store = &self.ports.store;
+        match permit.subject() {
+            Ok(subject) => Ok(store.delivery(subject.id).await?),
+            // An account that is deleted may not be gone from the nodes.
+            Err(missing) => Ok(Some(store.withdrawal(permit.tenant(), permit.name()).await?.ok_or(missing)?)),
+        }
     }
 
     /// The authority to write to the subject, whose tenant has to exist.

@@ -154,6 +154,11 @@ const RULES: &[(&str, &str)] = &[
          WHERE p.stopped = 0 AND NOT EXISTS (SELECT 1 FROM subject_failures s WHERE s.subject_key = p.subject_key)",
     ),
     (
+        "deliveries of accounts that are gone and not withdrawn, or withdrawn and not gone",
+        "SELECT count(*) AS broken FROM delivery d LEFT JOIN subject s ON s.id = d.subject_id
+         WHERE (s.id IS NULL) <> (d.phase = 'withdrawing')",
+    ),
+    (
         "change events that are not counted for their subject",
         "SELECT count(*) AS broken FROM change_event e JOIN subject s ON s.id = e.subject_id WHERE e.number > s.events",
     ),

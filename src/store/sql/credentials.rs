@@ -156,7 +156,7 @@ fn set_password(steps: &mut Steps, after: Option<usize>, commit: &Commit) -> usi
         attempts::forget_steps(of).for_each(|(step, _)| add(step));
     }
     if let Some(passwords) = &commit.deliver {
-        add(deliveries::step(*subject, version, passwords, *at));
+        deliveries::steps(*subject, version, passwords, *at).into_iter().for_each(&mut add);
     }
     let kind = ChangeKind::of_password(commit.authority.event.action, version, None);
     let begins_overlap = commit.begins_overlap && expected.is_some();

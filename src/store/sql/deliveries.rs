@@ -10,7 +10,7 @@ use crate::domain::delivery::{DeliveryBacklog, DeliveryPhase, DeliveryState, Del
 use crate::domain::endpoint::StoredEndpoint;
 use crate::domain::names::{AccountName, InstanceId, TenantName};
 use crate::domain::sealed::Sealed;
-use crate::domain::subject::SubjectId;
+use crate::domain::subject::{SubjectId, SubjectName};
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::meter::StoreWork;
@@ -48,6 +48,19 @@ impl Deliveries for SqlStore {
 
     async fn delivery(&self, subject: SubjectId) -> Result<Option<DeliveryState>, StoreError> {
         Ok(self.deliveries_of(&[subject]).await?.pop().map(|(_, state)| state))
+    }
+
+    async fn withdrawal(
+        &self,
+        tenant: &TenantName,
+        account: &SubjectName,
+    ) -> Result<Option<DeliveryState>, StoreError> {
+        let select = sql(
+            "SELECT version, phase, set_at, due_at, attempts, nodes, reached, failure, drift, drift_at FROM delivery
+             WHERE tenant = $1 AND instance = $2 AND account = $3 AND phase = 'withdrawing'",
+        );
+        let select = select.bind(tenant).bind(account.instance().map_or("", InstanceId::as_str)).bind(account.key());
+        self.read_first(select).await?.as_ref().map(state).transpose()
     }
 
     async fn deliveries_of(&self, subjects: &[SubjectId]) -> Result<Vec<(SubjectId, DeliveryState)>, StoreError> {
@@ -108,15 +121,22 @@ impl Deliveries for SqlStore {
         most: u32,
     ) -> Result<Vec<DueDelivery>, StoreError> {
         let select =
-            sql("SELECT d.subject_id, d.version, d.revision, d.secret, d.pepper_key, d.phase, d.attempts, s.name,
+            sql("SELECT d.subject_id, d.version, d.revision, d.secret, d.pepper_key, d.phase, d.attempts, d.account,
                  c.version AS current_version, c.overlap_started_at, c.overlap_length
-             FROM delivery d JOIN subject s ON s.id = d.subject_id LEFT JOIN credential c ON c.subject_id = s.id
+             FROM delivery d LEFT JOIN credential c ON c.subject_id = d.subject_id
              WHERE d.tenant = $1 AND d.instance = $2 AND d.due_at <= $3 ORDER BY d.due_at LIMIT $4");
         let found = self.read(select.bind(tenant).bind(instance).bind(now).bind(most)).await?;
         found.iter().map(due).collect()
     }
 
     async fn record_delivery(&self, due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Result<bool, StoreError> {
+        if step.phase == DeliveryPhase::Withdrawing && step.due_at.is_none() {
+            let delete = sql("DELETE FROM delivery WHERE subject_id = $1 AND revision = $2 AND EXISTS (
+                     SELECT 1 FROM endpoint p
+                     WHERE p.tenant = delivery.tenant AND p.instance = delivery.instance AND p.leased_by = $3)");
+            let delete = delete.bind(due.subject).bind(due.revision).bind(by);
+            return self.upkeep(StoreWork::RecordDelivery).execute(delete).await;
+        }
         let update =
             sql("UPDATE delivery SET revision = revision + 1, phase = $3, due_at = $4, attempts = $5, nodes = $6,
                  reached = $7, failure = $8,
@@ -148,11 +168,18 @@ impl Deliveries for SqlStore {
     }
 }
 
-/// Adds the delivery of a change, if its subject's instance has an endpoint. It takes the place of the one before.
-pub(super) fn step(subject: SubjectId, version: Version, passwords: &Sealed, at: Timestamp) -> Step {
-    Step::change(
-        "INSERT INTO delivery (subject_id, tenant, instance, version, phase, secret, pepper_key, set_at, pending_since, due_at)
-         SELECT s.id, s.tenant, s.instance, CAST($2 AS BIGINT), $3, $4, $5, CAST($6 AS BIGINT), CAST($6 AS BIGINT),
+/// Adds the delivery of a change, if its subject's instance has an endpoint. It takes the place of the one before, and of the
+/// withdrawal of an account that had the same name.
+pub(super) fn steps(subject: SubjectId, version: Version, passwords: &Sealed, at: Timestamp) -> [Step; 2] {
+    let withdrawn = Step::change(
+        "DELETE FROM delivery WHERE subject_id IN (
+             SELECT w.subject_id FROM subject s JOIN delivery w ON w.tenant = s.tenant AND w.instance = s.instance
+                 AND w.account = s.name AND w.phase = 'withdrawing'
+             WHERE s.id = $1)",
+    );
+    let added = Step::change(
+        "INSERT INTO delivery (subject_id, tenant, instance, account, version, phase, secret, pepper_key, set_at, pending_since, due_at)
+         SELECT s.id, s.tenant, s.instance, s.name, CAST($2 AS BIGINT), $3, $4, $5, CAST($6 AS BIGINT), CAST($6 AS BIGINT),
              CAST($6 AS BIGINT)
          FROM subject s WHERE s.id = $1 AND (
              SELECT count(*) FROM endpoint p WHERE p.tenant = s.tenant AND p.instance = s.instance) > 0",
@@ -168,7 +195,22 @@ pub(super) fn step(subject: SubjectId, version: Version, passwords: &Sealed, at:
     .bind(DeliveryPhase::Adding.as_str())
     .bind(passwords.expose())
     .bind(passwords.key())
-    .bind(at)
+    .bind(at);
+    [withdrawn.bind(subject), added]
+}
+
+/// Has everything that was delivered of an account withdrawn, in the transaction that deletes it.
+pub(super) async fn withdraw(
+    transaction: &mut dyn Transaction,
+    subject: SubjectId,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let update =
+        sql("UPDATE delivery SET phase = $2, revision = revision + 1, secret = NULL, pepper_key = NULL, set_at = $3,
+             pending_since = $3, due_at = $3, attempts = 0, nodes = 0, reached = 0, failure = NULL, drift = NULL,
+             drift_at = NULL
+         WHERE subject_id = $1");
+    transaction.execute(update.bind(subject).bind(DeliveryPhase::Withdrawing.as_str()).bind(at)).await.map(drop)
 }
 
 /// Makes the delivery of an account due whose overlap has changed, in the same transaction.
@@ -205,7 +247,7 @@ fn due(row: &Row) -> Read<DueDelivery> {
     let current = row.optional_integer("current_version")?;
     Ok(DueDelivery {
         subject: SubjectId(rows::uuid(row, "subject_id")?),
-        account: rows::parsed(row, "name", |text| AccountName::parse(text).ok())?,
+        account: rows::parsed(row, "account", |text| AccountName::parse(text).ok())?,
         version: rows::version(row, "version")?,
         revision: row.integer("revision")?,
         passwords: passwords(row)?,

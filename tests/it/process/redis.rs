@@ -81,6 +81,39 @@ async fn a_process_that_is_killed_leaves_a_delivery_to_the_next_and_no_trace_of_
     }
 }
 
+#[tokio::test]
+async fn a_process_that_is_killed_leaves_what_is_to_be_withdrawn_to_the_next() {
+    let (installation, mut node) = (Installation::new(), Node::start(FIRST));
+    write_secretly(&installation.path("ring"), installation.run(&["pepper", "new-key"]).printed());
+    let settings = ["--pepper-keys-file=ring"];
+    let (mut serving, acme) = installation.acme(&settings).await;
+    acme.root.ok("CreateInstance", json!({ "instance_id": "r-1" })).await;
+    let endpoint = json!({ "tenant": "acme", "instance_id": "r-1", "nodes": [node.address()], "user_name": "admin",
+        "password": ADMIN_PASSWORD, "allow_plaintext": true });
+    acme.operator.ok("SetInstanceEndpoint", endpoint).await;
+    let mut app = json!({ "instance_id": "r-1", "account_name": "app" });
+    let named = app.clone();
+    app["password"] = json!(SECOND);
+    app["deliver"] = json!("DELIVER_WAIT");
+    acme.root.ok("CreateInstanceAccount", app).await;
+    assert_eq!(node.taken(&[FIRST, SECOND]), [SECOND]);
+    node.kill();
+    acme.root.ok("DeleteInstanceAccount", named.clone()).await;
+    serving.kill();
+    node.run();
+    assert_eq!(node.taken(&[FIRST, SECOND]), [FIRST], "without a file, it has what it began with");
+
+    let serving = installation.serve(&settings).await;
+    let acme = acme.at(serving.address);
+    let start = Instant::now();
+    while acme.root.call("DescribeDelivery", named.clone()).await.reason() != "ACCOUNT_NOT_FOUND" {
+        assert!(start.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(node.taken(&[FIRST, SECOND]).is_empty());
+    serving.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_replicas_deliver_what_either_has_set_also_after_one_is_killed() {
     let (cluster, installation, mut node) = (Cluster::with_store().await, Installation::new(), Node::start(FIRST));

@@ -41,3 +41,4 @@ mod vendor_accounts;
 mod watch_changes;
 mod watch_costs;
 mod wire;
+mod withdrawals;

@@ -161,3 +161,54 @@ pub async fn what_is_delivered_leaves_no_password_behind(backend: &mut impl Back
     assert_eq!((state.phase, state.due_at, state.version), (DeliveryPhase::Done, None, version(2)));
     assert_eq!(due(&*store, &acme, at(i64::MAX)).await, []);
 }
+
+pub async fn what_was_delivered_of_an_account_is_withdrawn_once_it_is_deleted(backend: &mut impl Backend) {
+    let (store, hashes) = (backend.store(), backend.hashes());
+    let (acme, app, _) = with_endpoint(&*store).await;
+    let (instance, name) = (instance_id("r-1"), account("r-1", "app"));
+    let left = async || store.withdrawal(&acme, &name).await.unwrap();
+    change_to_deliver(&*store, app, 1, 10).await;
+    assert_eq!(left().await, None);
+    assert!(store.lease_endpoint(&acme, &instance, ALICE, at(10), at(99)).await.unwrap().is_some());
+    let before = due(&*store, &acme, at(10)).await.remove(0);
+    assert_eq!(store.delete_subject(&acme, &name, &authority()).await.unwrap(), Deletion::Deleted);
+
+    assert!(!store.record_delivery(&before, &step(DeliveryPhase::Done, None), ALICE).await.unwrap());
+    assert!(!hashes.keys_in_use().await.unwrap().contains(&Some(pepper_key("b"))), "no password is needed for it");
+    let deleted_at = authority().event.at;
+    let state = left().await.unwrap();
+    assert_eq!((state.phase, state.set_at, state.reached), (DeliveryPhase::Withdrawing, deleted_at, 0));
+    let backlog = DeliveryBacklog { pending: 1, failing: 0, oldest: Some(deleted_at) };
+    assert_eq!(store.delivery_backlog(9).await.unwrap(), backlog);
+    assert_eq!(store.delete_instance(&acme, &instance, &authority()).await.unwrap(), Deletion::NotEmpty);
+
+    let found = due(&*store, &acme, at(10)).await.remove(0);
+    assert_eq!((found.phase, found.account.as_str()), (DeliveryPhase::Withdrawing, "app"));
+    assert_eq!((found.passwords.clone(), found.current), (None, None));
+    let failed = DeliveryStep { attempts: 1, ..step(DeliveryPhase::Withdrawing, Some(15)) };
+    assert!(store.record_delivery(&found, &failed, ALICE).await.unwrap());
+    assert_eq!(store.delivery_backlog(9).await.unwrap().failing, 1);
+    assert_eq!(due(&*store, &acme, at(14)).await, []);
+    let found = due(&*store, &acme, at(15)).await.remove(0);
+    let done = step(DeliveryPhase::Withdrawing, None);
+    assert!(!store.record_delivery(&found, &done, BOB).await.unwrap());
+    assert!(store.record_delivery(&found, &done, ALICE).await.unwrap());
+    assert_eq!((left().await, store.delivery_backlog(9).await.unwrap()), (None, DeliveryBacklog::default()));
+    assert_eq!(store.delete_instance(&acme, &instance, &authority()).await.unwrap(), Deletion::Deleted);
+}
+
+pub async fn an_account_made_again_takes_the_place_of_a_withdrawal(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (acme, app, _) = with_endpoint(&*store).await;
+    let name = account("r-1", "app");
+    change_to_deliver(&*store, app, 1, 10).await;
+    store.delete_subject(&acme, &name, &authority()).await.unwrap();
+    let again = add_subject(&*store, &acme, name.clone()).await.id;
+    assert!(store.withdrawal(&acme, &name).await.unwrap().is_some(), "it has no password yet");
+    let mut first = change(again, None);
+    first.deliver = Some(secret("b", "first"));
+    store.commit(&first).await.unwrap();
+    assert_eq!(store.withdrawal(&acme, &name).await.unwrap(), None);
+    let found: Vec<_> = due(&*store, &acme, at(99)).await.into_iter().map(|due| (due.subject, due.phase)).collect();
+    assert_eq!(found, [(again, DeliveryPhase::Adding)]);
+}

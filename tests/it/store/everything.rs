@@ -141,6 +141,7 @@ pub async fn is_asked_of(store: &SqlStore, acme: &TenantName) {
     store_of.remove_spent_nonces(at(i64::MAX)).await.unwrap();
     audit_log_is_asked_for(store_of, acme, alice.id).await;
     store_of.delete_subject(acme, &app.name, &authority()).await.unwrap();
+    withdrawals_are_asked_for(store_of, acme, &app.name).await;
     store_of.delete_instance(acme, &instance_id("r-1"), &authority()).await.unwrap();
     store_of.delete_tenant(&globex, &authority()).await.unwrap();
     // In the name of a caller whose token is gone, in a tenant that is there.
@@ -223,6 +224,17 @@ async fn deliveries_are_asked_for(store: &dyn Store, acme: &TenantName, app: Sub
     store.end_overlap(app, &authority()).await.unwrap();
     let others = instance_id("r-0-1");
     assert!(store.delete_endpoint(acme, &others, &authority()).await.unwrap());
+}
+
+async fn withdrawals_are_asked_for(store: &dyn Store, acme: &TenantName, app: &SubjectName) {
+    let (instance, by, now) = (instance_id("r-1"), Uuid::new_v4(), at(3000));
+    store.withdrawal(acme, app).await.unwrap().unwrap();
+    store.lease_endpoint(acme, &instance, by, now, at(4000)).await.unwrap().unwrap();
+    let due = store.due_deliveries(acme, &instance, now, 10).await.unwrap().remove(0);
+    let phase = DeliveryPhase::Withdrawing;
+    let step = DeliveryStep { phase, due_at: None, attempts: 0, nodes: 2, reached: 2, failure: None, drift: None };
+    assert!(store.record_delivery(&due, &step, by).await.unwrap());
+    store.release_endpoint(acme, &instance, by).await.unwrap();
 }
 
 async fn secrets_are_asked_for(store: &SqlStore) {

@@ -118,8 +118,8 @@ fn deliveries(user: &str, endpoint: &str, add: impl Fn(&str, &str) -> String) ->
             &format!("{endpoint}, 'acme', 'r-0-' || n, '[]', 1, 'admin', 0, 'sealed' || n, 'c', 1 FROM s"),
         ),
         add(
-            "delivery (subject_id, tenant, instance, version, phase, secret, pepper_key, set_at, pending_since, due_at)",
-            &format!("{user}, 'acme', 'r-0-' || n, 5, 'adding', 'sealed' || n, 'c', x, x, 9000000000000000 FROM s"),
+            "delivery (subject_id, tenant, instance, account, version, phase, secret, pepper_key, set_at, pending_since, due_at)",
+            &format!("{user}, 'acme', 'r-0-' || n, 'app', 5, 'adding', 'sealed' || n, 'c', x, x, 9000000000000000 FROM s"),
         ),
     ]
 }

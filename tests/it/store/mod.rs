@@ -132,6 +132,8 @@ macro_rules! laws {
                 a_change_and_its_delivery_are_one_and_the_newest_takes_the_place,
                 one_round_at_a_time_delivers_to_an_instance,
                 what_is_delivered_leaves_no_password_behind,
+                what_was_delivered_of_an_account_is_withdrawn_once_it_is_deleted,
+                an_account_made_again_takes_the_place_of_a_withdrawal,
             ],
             directory: [
                 another_tenants_subject_is_not_found,

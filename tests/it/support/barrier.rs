@@ -229,6 +229,7 @@ pass_on! {
         fn deliveries_of(subjects: &[SubjectId]) -> Vec<(SubjectId, DeliveryState)>;
         fn endpoint(tenant: &TenantName, instance: &InstanceId) -> Option<StoredEndpoint>;
         fn delivery(subject: SubjectId) -> Option<DeliveryState>;
+        fn withdrawal(tenant: &TenantName, account: &SubjectName) -> Option<DeliveryState>;
         fn due_instances(now: Timestamp, most: u32) -> DueInstances;
         fn lease_endpoint(tenant: &TenantName, instance: &InstanceId, by: Uuid, now: Timestamp, until: Timestamp) -> Option<StoredEndpoint>;
         fn release_endpoint(tenant: &TenantName, instance: &InstanceId, by: Uuid) -> ();

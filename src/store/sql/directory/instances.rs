@@ -84,6 +84,11 @@ async fn delete(
     if !exists(transaction, tenant, id).await? {
         return Ok(Deletion::Absent);
     }
+    // Without its endpoint, passwords of deleted accounts would stay on the nodes.
+    let withdrawn = sql("SELECT account FROM delivery WHERE tenant = $1 AND instance = $2 ORDER BY due_at LIMIT 1");
+    if transaction.fetch_first(withdrawn.bind(tenant).bind(id)).await?.is_some() {
+        return Ok(Deletion::NotEmpty);
+    }
     let endpoint = sql("DELETE FROM endpoint WHERE tenant = $1 AND instance = $2
            AND NOT EXISTS (SELECT 1 FROM subject WHERE tenant = $1 AND instance = $2)");
     transaction.execute(endpoint.bind(tenant).bind(id)).await?;

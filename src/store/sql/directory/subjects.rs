@@ -277,6 +277,9 @@ async fn delete(
     let Some(found) = found else { return Ok(Deletion::Absent) };
     let id = SubjectId(rows::uuid(&found, "id")?);
     change_events::insert(transaction, id, event.id, event.at, ChangeKind::Deleted).await?;
+    if name.instance().is_some() {
+        deliveries::withdraw(transaction, id, event.at).await?;
+    }
     let deleted = transaction.execute(sql("DELETE FROM subject WHERE id = $1").bind(id.to_string())).await?;
     Ok(if deleted == 0 { Deletion::Absent } else { Deletion::Deleted })
 }
@@ -337,7 +340,9 @@ async fn insert_credential(
         )
         .await?;
     if let Some(passwords) = &password.deliver {
-        deliveries::step(subject.id, Version::FIRST, passwords, subject.created_at).run(transaction).await?;
+        for step in deliveries::steps(subject.id, Version::FIRST, passwords, subject.created_at) {
+            step.run(transaction).await?;
+        }
     }
     Ok(())
 }

@@ -30,11 +30,13 @@ CREATE INDEX endpoint_pepper ON endpoint (pepper_key, id);
 -- The last password of an account that is, or was, to be delivered. `secret` holds the SHA-256 of it and of the one before,
 -- sealed under the key `pepper_key`, and is NULL once they are not needed any more. `due_at` is when the next attempt is due, NULL if
 -- none is; `pending_since` is when the password was set, NULL once it is delivered. `revision` grows with each write.
--- `drift` is which node had other passwords at `drift_at`.
+-- `drift` is which node had other passwords at `drift_at`. It outlives the account: what was delivered is withdrawn then, and
+-- `set_at` is when the account was deleted.
 CREATE TABLE delivery (
-    subject_id    TEXT    NOT NULL PRIMARY KEY REFERENCES subject (id) ON DELETE CASCADE,
+    subject_id    TEXT    NOT NULL PRIMARY KEY,
     tenant        TEXT    NOT NULL,
     instance      TEXT    NOT NULL,
+    account       TEXT    NOT NULL,
     version       INTEGER NOT NULL CHECK (version >= 1),
     revision      INTEGER NOT NULL DEFAULT 0,
     phase         TEXT    NOT NULL,
@@ -52,6 +54,7 @@ CREATE TABLE delivery (
 ) STRICT;
 CREATE INDEX delivery_due ON delivery (due_at);
 CREATE INDEX delivery_instance ON delivery (tenant, instance, due_at);
+CREATE INDEX delivery_withdrawing ON delivery (tenant, instance, account) WHERE phase = 'withdrawing';
 CREATE INDEX delivery_pending ON delivery (pending_since);
 CREATE INDEX delivery_pepper ON delivery (pepper_key, subject_id);
 
