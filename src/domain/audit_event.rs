@@ -60,6 +60,15 @@ pub enum AuditOutcome {
     },
     /// Another system confirmed a password, and its hash is stored here from now on.
     TakenOver,
+    /// All nodes of an instance have the valid passwords of an account. The service itself is the caller.
+    Delivered {
+        /// The version of its password.
+        version: Version,
+    },
+    /// A node was found with other passwords of an account than were delivered to it. The service itself is the caller.
+    Drifted,
+    /// No node has a password of a deleted account any more. The service itself is the caller.
+    Withdrawn,
     /// The caller is not permitted.
     Denied {
         /// The earlier refusals that this event also represents.
@@ -123,6 +132,9 @@ words! {
     Self::Changed { .. } => "changed",
     Self::Imported { .. } => "imported",
     Self::TakenOver => "taken-over",
+    Self::Delivered { .. } => "delivered",
+    Self::Drifted => "drifted",
+    Self::Withdrawn => "withdrawn",
     Self::Denied { .. } => "denied",
     Self::Throttled { .. } => "throttled",
     Self::WrongPassword => "wrong-password",

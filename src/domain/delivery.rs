@@ -6,10 +6,11 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::credential::Version;
-use super::names::{AccountName, InstanceId, TenantName};
+use super::names::{AccountName, InstanceId, Region, TenantName};
 use super::password::Password;
 use super::sealed::Sealed;
 use super::subject::SubjectId;
+use super::tenant::TenantId;
 use super::time::{Timestamp, Window};
 
 /// The SHA-256 of a password in hexadecimal, as nodes keep it. It is wiped, and never shown.
@@ -156,6 +157,10 @@ pub struct DueDelivery {
     pub subject: SubjectId,
     /// Its name.
     pub account: AccountName,
+    /// The id of its tenant.
+    pub tenant: TenantId,
+    /// The region of its instance.
+    pub region: Region,
     /// The version of the password to deliver.
     pub version: Version,
     /// Grows with each write.
@@ -170,6 +175,8 @@ pub struct DueDelivery {
     pub current: Option<Version>,
     /// The overlap of that password.
     pub overlap: Option<Window>,
+    /// When a node last had other passwords than were delivered, and which one.
+    pub drift: Option<(Timestamp, String)>,
 }
 
 /// What an attempt made of a delivery.

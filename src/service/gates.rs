@@ -36,6 +36,7 @@ mod change;
 mod comparisons;
 mod delivered;
 mod delivery;
+mod delivery_events;
 mod denials;
 mod directory;
 mod failures;

@@ -50,6 +50,7 @@ fn caller(text: &str) -> Result<NamedCaller, FieldProblem> {
 }
 
 fn outcome(text: &str) -> Result<&'static str, FieldProblem> {
-    let expected = "must be done, changed, imported, denied, throttled, wrong-password or undecided";
+    let expected = "must be done, changed, imported, taken-over, delivered, drifted, withdrawn, denied, throttled, \
+                    wrong-password or undecided";
     AuditOutcome::WORDS.into_iter().find(|word| *word == text).ok_or(FieldProblem::Malformed { expected })
 }

@@ -24,6 +24,7 @@ impl From<AuditEvent> for wire::AuditEvent {
             AuditOutcome::Changed { change_id: id, version: made } => {
                 (change_id, version) = (id.0.to_string(), Some(made.number()));
             }
+            AuditOutcome::Delivered { version: delivered } => version = Some(delivered.number()),
             AuditOutcome::Imported { subjects, unchanged: there } => {
                 (imported, unchanged) = (Some(*subjects), Some(*there));
             }

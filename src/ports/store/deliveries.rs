@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{Authority, StoreError};
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::delivery::{DeliveryBacklog, DeliveryState, DeliveryStep, DueDelivery, DueInstances};
 use crate::domain::endpoint::StoredEndpoint;
 use crate::domain::names::{InstanceId, TenantName};
@@ -73,8 +74,14 @@ pub trait Deliveries: Send + Sync {
 
     /// Records what an attempt made of a delivery, if nothing was written to it since it was read and the round still has
     /// the lease. MUST remove the passwords of a delivery without a further attempt, and all of a withdrawal without one.
-    /// Returns whether it was recorded.
-    async fn record_delivery(&self, due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Result<bool, StoreError>;
+    /// Adds the audit event together with it. Returns whether it was recorded.
+    async fn record_delivery(
+        &self,
+        due: &DueDelivery,
+        step: &DeliveryStep,
+        by: Uuid,
+        event: Option<&AuditEvent>,
+    ) -> Result<bool, StoreError>;
 
     /// What is not delivered yet, counted up to `most`.
     async fn delivery_backlog(&self, most: u32) -> Result<DeliveryBacklog, StoreError>;

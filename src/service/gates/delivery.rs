@@ -66,8 +66,8 @@ type Rounds<'a> = FuturesUnordered<BoxFuture<'a, Result<(), ServiceError>>>;
 /// A round of deliveries to an instance, which it has leased.
 pub(super) struct Round {
     id: Uuid,
-    tenant: TenantName,
-    instance: InstanceId,
+    pub(super) tenant: TenantName,
+    pub(super) instance: InstanceId,
     pub(super) leased: StoredEndpoint,
 }
 
@@ -185,12 +185,12 @@ impl Gates {
     }
 
     async fn deliver_round(&self, round: &Round) -> Result<(), ServiceError> {
-        let Round { id: by, tenant, instance, leased: StoredEndpoint { endpoint, .. } } = round;
+        let Round { tenant, instance, leased: StoredEndpoint { endpoint, .. }, .. } = round;
         let mut plans = Vec::new();
         for due in self.ports.store.due_deliveries(tenant, instance, self.now(), ACCOUNTS_AT_ONCE).await? {
             match self.plan(&due, endpoint.comparison) {
                 Ok((passwords, then, then_due)) => plans.push(Plan { due, passwords, then, then_due }),
-                Err(step) => self.record(&due, &step, *by).await?,
+                Err(step) => self.record(round, &due, &step).await?,
             }
         }
         if plans.is_empty() {
@@ -202,7 +202,7 @@ impl Gates {
                 let named = if endpoint.discovery == Discovery::Named { endpoint.nodes.len() } else { 0 };
                 let nodes = u32::try_from(named).unwrap_or(u32::MAX);
                 for Plan { due, .. } in plans {
-                    self.record(&due, &self.failed(&due, [nodes, 0], failure.clone()), *by).await?;
+                    self.record(round, &due, &self.failed(&due, [nodes, 0], failure.clone())).await?;
                 }
                 return Ok(());
             }
@@ -239,14 +239,15 @@ impl Gates {
                     DeliveryStep { drift, ..step }
                 }
             };
-            self.record(&due, &step, *by).await?;
+            self.record(round, &due, &step).await?;
         }
         Ok(())
     }
 
     /// Records what became of a delivery, and tells the calls that wait for it.
-    async fn record(&self, due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Result<(), ServiceError> {
-        if self.ports.store.record_delivery(due, step, by).await? {
+    async fn record(&self, round: &Round, due: &DueDelivery, step: &DeliveryStep) -> Result<(), ServiceError> {
+        let event = self.delivery_event(round, due, step);
+        if self.ports.store.record_delivery(due, step, round.id, event.as_ref()).await? {
             let DeliveryStep { phase, reached, nodes, .. } = *step;
             let seen = SeenDelivery { version: due.version, phase, reached, nodes };
             self.deliveries.waiters.tell(due.subject, Some(seen));

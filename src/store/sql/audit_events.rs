@@ -28,6 +28,7 @@ pub(super) fn step(event: &AuditEvent) -> Read<Step> {
             change_id = Some(id.0.to_string());
             version = Some(rows::number_of(*made));
         }
+        AuditOutcome::Delivered { version: delivered } => version = Some(rows::number_of(*delivered)),
         AuditOutcome::Imported { subjects, unchanged: there } => {
             imported = Some(i64::from(*subjects));
             unchanged = Some(i64::from(*there));
@@ -108,6 +109,9 @@ fn outcome(row: &Row) -> Read<AuditOutcome> {
             AuditOutcome::Imported { subjects: count("imported")?, unchanged: count("unchanged")? }
         }
         "taken-over" => AuditOutcome::TakenOver,
+        "delivered" => AuditOutcome::Delivered { version: rows::version(row, "version")? },
+        "drifted" => AuditOutcome::Drifted,
+        "withdrawn" => AuditOutcome::Withdrawn,
         "denied" => AuditOutcome::Denied { repeats: repeats(row)? },
         "throttled" => AuditOutcome::Throttled { repeats: repeats(row)? },
         "wrong-password" => AuditOutcome::WrongPassword,

@@ -4,13 +4,15 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::rows::{self, Read};
-use super::{Row, SqlStore, Statement, Step, Transaction, endpoints, overlaps, sql};
+use super::{Row, SqlStore, Statement, Step, Transaction, audit_events, endpoints, overlaps, sql};
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::credential::Version;
 use crate::domain::delivery::{DeliveryBacklog, DeliveryPhase, DeliveryState, DeliveryStep, DueDelivery, DueInstances};
 use crate::domain::endpoint::StoredEndpoint;
-use crate::domain::names::{AccountName, InstanceId, TenantName};
+use crate::domain::names::{AccountName, InstanceId, Region, TenantName};
 use crate::domain::sealed::Sealed;
 use crate::domain::subject::{SubjectId, SubjectName};
+use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::meter::StoreWork;
@@ -121,37 +123,26 @@ impl Deliveries for SqlStore {
         most: u32,
     ) -> Result<Vec<DueDelivery>, StoreError> {
         let select =
-            sql("SELECT d.subject_id, d.version, d.revision, d.secret, d.pepper_key, d.phase, d.attempts, d.account,
+            sql("SELECT d.subject_id, d.version, d.revision, d.secret, d.pepper_key, d.phase, d.attempts, d.account, d.drift, d.drift_at,
+                 t.id AS tenant_id, i.region,
                  c.version AS current_version, c.overlap_started_at, c.overlap_length
-             FROM delivery d LEFT JOIN credential c ON c.subject_id = d.subject_id
+             FROM delivery d JOIN tenant t ON t.name = d.tenant JOIN instance i ON i.tenant = d.tenant AND i.id = d.instance
+             LEFT JOIN credential c ON c.subject_id = d.subject_id
              WHERE d.tenant = $1 AND d.instance = $2 AND d.due_at <= $3 ORDER BY d.due_at LIMIT $4");
         let found = self.read(select.bind(tenant).bind(instance).bind(now).bind(most)).await?;
         found.iter().map(due).collect()
     }
 
-    async fn record_delivery(&self, due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Result<bool, StoreError> {
-        if step.phase == DeliveryPhase::Withdrawing && step.due_at.is_none() {
-            let delete = sql("DELETE FROM delivery WHERE subject_id = $1 AND revision = $2 AND EXISTS (
-                     SELECT 1 FROM endpoint p
-                     WHERE p.tenant = delivery.tenant AND p.instance = delivery.instance AND p.leased_by = $3)");
-            let delete = delete.bind(due.subject).bind(due.revision).bind(by);
-            return self.upkeep(StoreWork::RecordDelivery).execute(delete).await;
-        }
-        let update =
-            sql("UPDATE delivery SET revision = revision + 1, phase = $3, due_at = $4, attempts = $5, nodes = $6,
-                 reached = $7, failure = $8,
-                 secret = CASE WHEN $9 = 1 THEN secret END, pepper_key = CASE WHEN $9 = 1 THEN pepper_key END,
-                 pending_since = CASE WHEN $10 = 1 THEN set_at END,
-                 drift = coalesce($12, drift), drift_at = coalesce(CAST($13 AS BIGINT), drift_at)
-             WHERE subject_id = $1 AND revision = $2 AND EXISTS (
-                 SELECT 1 FROM endpoint p
-                 WHERE p.tenant = delivery.tenant AND p.instance = delivery.instance AND p.leased_by = $11)");
-        let update = update.bind(due.subject).bind(due.revision).bind(step.phase.as_str()).bind(step.due_at);
-        let update = update.bind(step.attempts).bind(step.nodes).bind(step.reached).bind(step.failure.as_ref());
-        let update = update.bind(step.due_at.is_some()).bind(step.phase.is_pending()).bind(by);
-        let (drift_at, drift) = step.drift.as_ref().map(|(at, node)| (*at, node)).unzip();
-        let update = update.bind(drift).bind(drift_at);
-        self.upkeep(StoreWork::RecordDelivery).execute(update).await
+    async fn record_delivery(
+        &self,
+        due: &DueDelivery,
+        step: &DeliveryStep,
+        by: Uuid,
+        event: Option<&AuditEvent>,
+    ) -> Result<bool, StoreError> {
+        self.upkeep(StoreWork::RecordDelivery)
+            .run(|transaction| Box::pin(record(transaction, due, step, by, event)))
+            .await
     }
 
     async fn delivery_backlog(&self, most: u32) -> Result<DeliveryBacklog, StoreError> {
@@ -166,6 +157,49 @@ impl Deliveries for SqlStore {
             oldest: row.optional_integer("oldest")?.map(Timestamp::from_micros),
         })
     }
+}
+
+async fn record(
+    transaction: &mut dyn Transaction,
+    due: &DueDelivery,
+    step: &DeliveryStep,
+    by: Uuid,
+    event: Option<&AuditEvent>,
+) -> Result<bool, StoreError> {
+    let is_withdrawn = step.phase == DeliveryPhase::Withdrawing && step.due_at.is_none();
+    let statement = if is_withdrawn { removal(due, by) } else { update(due, step, by) };
+    if transaction.execute(statement).await? == 0 {
+        return Ok(false);
+    }
+    if let Some(event) = event {
+        audit_events::insert(transaction, event).await?;
+    }
+    Ok(true)
+}
+
+fn removal(due: &DueDelivery, by: Uuid) -> Statement {
+    sql("DELETE FROM delivery WHERE subject_id = $1 AND revision = $2 AND EXISTS (
+             SELECT 1 FROM endpoint p
+             WHERE p.tenant = delivery.tenant AND p.instance = delivery.instance AND p.leased_by = $3)")
+    .bind(due.subject)
+    .bind(due.revision)
+    .bind(by)
+}
+
+fn update(due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Statement {
+    let update = sql("UPDATE delivery SET revision = revision + 1, phase = $3, due_at = $4, attempts = $5, nodes = $6,
+             reached = $7, failure = $8,
+             secret = CASE WHEN $9 = 1 THEN secret END, pepper_key = CASE WHEN $9 = 1 THEN pepper_key END,
+             pending_since = CASE WHEN $10 = 1 THEN set_at END,
+             drift = coalesce($12, drift), drift_at = coalesce(CAST($13 AS BIGINT), drift_at)
+         WHERE subject_id = $1 AND revision = $2 AND EXISTS (
+             SELECT 1 FROM endpoint p
+             WHERE p.tenant = delivery.tenant AND p.instance = delivery.instance AND p.leased_by = $11)");
+    let update = update.bind(due.subject).bind(due.revision).bind(step.phase.as_str()).bind(step.due_at);
+    let update = update.bind(step.attempts).bind(step.nodes).bind(step.reached).bind(step.failure.as_ref());
+    let update = update.bind(step.due_at.is_some()).bind(step.phase.is_pending()).bind(by);
+    let (drift_at, drift) = step.drift.as_ref().map(|(at, node)| (*at, node)).unzip();
+    update.bind(drift).bind(drift_at)
 }
 
 /// Adds the delivery of a change, if its subject's instance has an endpoint. It takes the place of the one before, and of the
@@ -231,11 +265,12 @@ pub(super) fn state(row: &Row) -> Read<DeliveryState> {
         nodes: rows::saturating(row.integer("nodes")?),
         reached: rows::saturating(row.integer("reached")?),
         failure: row.optional_text("failure")?.map(str::to_owned),
-        drift: match row.optional_text("drift")? {
-            Some(node) => Some((rows::time(row, "drift_at")?, node.to_owned())),
-            None => None,
-        },
+        drift: drift(row)?,
     })
+}
+
+fn drift(row: &Row) -> Read<Option<(Timestamp, String)>> {
+    row.optional_text("drift")?.map(|node| Ok((rows::time(row, "drift_at")?, node.to_owned()))).transpose()
 }
 
 /// The passwords of a delivery, unless they were removed.
@@ -248,6 +283,8 @@ fn due(row: &Row) -> Read<DueDelivery> {
     Ok(DueDelivery {
         subject: SubjectId(rows::uuid(row, "subject_id")?),
         account: rows::parsed(row, "account", |text| AccountName::parse(text).ok())?,
+        tenant: TenantId(rows::uuid(row, "tenant_id")?),
+        region: rows::parsed(row, "region", |text| Region::parse(text).ok())?,
         version: rows::version(row, "version")?,
         revision: row.integer("revision")?,
         passwords: passwords(row)?,
@@ -255,6 +292,7 @@ fn due(row: &Row) -> Read<DueDelivery> {
         attempts: rows::saturating(row.integer("attempts")?),
         current: current.map(|_| rows::version(row, "current_version")).transpose()?,
         overlap: overlaps::window(row)?,
+        drift: drift(row)?,
     })
 }
 

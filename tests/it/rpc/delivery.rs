@@ -292,7 +292,7 @@ async fn a_call_that_waits_is_told_what_another_process_has_delivered() {
         };
         let phase = DeliveryPhase::Done;
         let step = DeliveryStep { phase, due_at: None, attempts: 0, nodes: 7, reached: 7, failure: None, drift: None };
-        assert!(store.record_delivery(&due, &step, by).await.unwrap());
+        assert!(store.record_delivery(&due, &step, by, None).await.unwrap());
     };
     let (changed, ()) = tokio::join!(waited(&world, FIRST, SECOND), deliver);
     assert_eq!(changed["delivery"], json!({ "complete": true, "reached_nodes": 7, "nodes": 7 }));

@@ -15,6 +15,7 @@ mod clusters;
 mod concurrency;
 mod consequences;
 mod delivery;
+mod delivery_events;
 mod denials;
 mod hook;
 mod http;

@@ -14,7 +14,7 @@ fn app() -> Value {
 }
 
 /// Waits until nothing is left to withdraw.
-async fn withdrawn(world: &World) {
+pub(super) async fn withdrawn(world: &World) {
     let start = Instant::now();
     loop {
         let reply = world.root.call("DescribeDelivery", app()).await;

@@ -91,7 +91,7 @@ pub async fn a_change_and_its_delivery_are_one_and_the_newest_takes_the_place(ba
     // What was found out about the first is no longer true.
     let leased = store.lease_endpoint(&acme, &instance_id("r-1"), ALICE, at(20), at(30)).await.unwrap();
     assert!(leased.is_some());
-    assert!(!store.record_delivery(&first, &step(DeliveryPhase::Done, None), ALICE).await.unwrap());
+    assert!(!store.record_delivery(&first, &step(DeliveryPhase::Done, None), ALICE, None).await.unwrap());
 
     // An account of an instance without an endpoint has none.
     add_instance(&*store, &acme, "r-2").await;
@@ -116,8 +116,8 @@ pub async fn one_round_at_a_time_delivers_to_an_instance(backend: &mut impl Back
         drift: Some((at(12), "a:1".to_owned())),
         ..step(DeliveryPhase::Adding, Some(15))
     };
-    assert!(!store.record_delivery(&found, &failed, BOB).await.unwrap());
-    assert!(store.record_delivery(&found, &failed, ALICE).await.unwrap());
+    assert!(!store.record_delivery(&found, &failed, BOB, None).await.unwrap());
+    assert!(store.record_delivery(&found, &failed, ALICE, None).await.unwrap());
     let state = store.delivery(app).await.unwrap().unwrap();
     assert_eq!((state.attempts, state.reached, state.failure.as_deref()), (1, 1, Some("it is down")));
     assert_eq!(state.drift, Some((at(12), "a:1".to_owned())));
@@ -129,7 +129,7 @@ pub async fn one_round_at_a_time_delivers_to_an_instance(backend: &mut impl Back
     // The lease has ended, and another round takes over.
     assert!(lease(BOB, 22, 32).await.is_some());
     let found = due(&*store, &acme, at(22)).await.remove(0);
-    assert!(!store.record_delivery(&found, &step(DeliveryPhase::Done, None), ALICE).await.unwrap());
+    assert!(!store.record_delivery(&found, &step(DeliveryPhase::Done, None), ALICE, None).await.unwrap());
     store.release_endpoint(&acme, &instance, ALICE).await.unwrap();
     assert!(lease(ALICE, 23, 33).await.is_none(), "it is not the lease of the first that lasts");
     store.release_endpoint(&acme, &instance, BOB).await.unwrap();
@@ -147,7 +147,7 @@ pub async fn what_is_delivered_leaves_no_password_behind(backend: &mut impl Back
     assert!(store.lease_endpoint(&acme, &instance, ALICE, at(10), at(99)).await.unwrap().is_some());
     let found = due(&*store, &acme, at(10)).await.remove(0);
     assert!(found.overlap.is_some());
-    assert!(store.record_delivery(&found, &step(DeliveryPhase::Overlapping, Some(90)), ALICE).await.unwrap());
+    assert!(store.record_delivery(&found, &step(DeliveryPhase::Overlapping, Some(90)), ALICE, None).await.unwrap());
     assert_eq!(store.delivery_backlog(9).await.unwrap(), DeliveryBacklog::default());
     assert_eq!(due(&*store, &acme, at(50)).await, []);
 
@@ -155,7 +155,7 @@ pub async fn what_is_delivered_leaves_no_password_behind(backend: &mut impl Back
     store.end_overlap(app, &authority()).await.unwrap();
     let found = due(&*store, &acme, at(50)).await.remove(0);
     assert_eq!((found.overlap, found.passwords.is_some()), (None, true));
-    assert!(store.record_delivery(&found, &step(DeliveryPhase::Done, None), ALICE).await.unwrap());
+    assert!(store.record_delivery(&found, &step(DeliveryPhase::Done, None), ALICE, None).await.unwrap());
     assert!(!delivers().await);
     let state = store.delivery(app).await.unwrap().unwrap();
     assert_eq!((state.phase, state.due_at, state.version), (DeliveryPhase::Done, None, version(2)));
@@ -173,7 +173,7 @@ pub async fn what_was_delivered_of_an_account_is_withdrawn_once_it_is_deleted(ba
     let before = due(&*store, &acme, at(10)).await.remove(0);
     assert_eq!(store.delete_subject(&acme, &name, &authority()).await.unwrap(), Deletion::Deleted);
 
-    assert!(!store.record_delivery(&before, &step(DeliveryPhase::Done, None), ALICE).await.unwrap());
+    assert!(!store.record_delivery(&before, &step(DeliveryPhase::Done, None), ALICE, None).await.unwrap());
     assert!(!hashes.keys_in_use().await.unwrap().contains(&Some(pepper_key("b"))), "no password is needed for it");
     let deleted_at = authority().event.at;
     let state = left().await.unwrap();
@@ -186,13 +186,13 @@ pub async fn what_was_delivered_of_an_account_is_withdrawn_once_it_is_deleted(ba
     assert_eq!((found.phase, found.account.as_str()), (DeliveryPhase::Withdrawing, "app"));
     assert_eq!((found.passwords.clone(), found.current), (None, None));
     let failed = DeliveryStep { attempts: 1, ..step(DeliveryPhase::Withdrawing, Some(15)) };
-    assert!(store.record_delivery(&found, &failed, ALICE).await.unwrap());
+    assert!(store.record_delivery(&found, &failed, ALICE, None).await.unwrap());
     assert_eq!(store.delivery_backlog(9).await.unwrap().failing, 1);
     assert_eq!(due(&*store, &acme, at(14)).await, []);
     let found = due(&*store, &acme, at(15)).await.remove(0);
     let done = step(DeliveryPhase::Withdrawing, None);
-    assert!(!store.record_delivery(&found, &done, BOB).await.unwrap());
-    assert!(store.record_delivery(&found, &done, ALICE).await.unwrap());
+    assert!(!store.record_delivery(&found, &done, BOB, None).await.unwrap());
+    assert!(store.record_delivery(&found, &done, ALICE, None).await.unwrap());
     assert_eq!((left().await, store.delivery_backlog(9).await.unwrap()), (None, DeliveryBacklog::default()));
     assert_eq!(store.delete_instance(&acme, &instance, &authority()).await.unwrap(), Deletion::Deleted);
 }

@@ -219,7 +219,7 @@ async fn deliveries_are_asked_for(store: &dyn Store, acme: &TenantName, app: Sub
         failure: None,
         drift: None,
     };
-    assert!(store.record_delivery(&due, &step, by).await.unwrap());
+    assert!(store.record_delivery(&due, &step, by, None).await.unwrap());
     store.release_endpoint(acme, &instance, by).await.unwrap();
     store.end_overlap(app, &authority()).await.unwrap();
     let others = instance_id("r-0-1");
@@ -233,7 +233,7 @@ async fn withdrawals_are_asked_for(store: &dyn Store, acme: &TenantName, app: &S
     let due = store.due_deliveries(acme, &instance, now, 10).await.unwrap().remove(0);
     let phase = DeliveryPhase::Withdrawing;
     let step = DeliveryStep { phase, due_at: None, attempts: 0, nodes: 2, reached: 2, failure: None, drift: None };
-    assert!(store.record_delivery(&due, &step, by).await.unwrap());
+    assert!(store.record_delivery(&due, &step, by, Some(&event())).await.unwrap());
     store.release_endpoint(acme, &instance, by).await.unwrap();
 }
 

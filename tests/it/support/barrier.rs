@@ -234,7 +234,7 @@ pass_on! {
         fn lease_endpoint(tenant: &TenantName, instance: &InstanceId, by: Uuid, now: Timestamp, until: Timestamp) -> Option<StoredEndpoint>;
         fn release_endpoint(tenant: &TenantName, instance: &InstanceId, by: Uuid) -> ();
         fn due_deliveries(tenant: &TenantName, instance: &InstanceId, now: Timestamp, most: u32) -> Vec<DueDelivery>;
-        fn record_delivery(due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> bool;
+        fn record_delivery(due: &DueDelivery, step: &DeliveryStep, by: Uuid, event: Option<&AuditEvent>) -> bool;
         fn delivery_backlog(most: u32) -> DeliveryBacklog;
     }
 }
