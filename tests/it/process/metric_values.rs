@@ -16,6 +16,7 @@ use crate::support::Client;
 use crate::support::certificates::{Authority, ClientTls};
 use crate::support::jwt::{JwksServer, SigningKey, issuers, seconds_from_now};
 use crate::support::postgres;
+use crate::support::redis::{ADMIN_PASSWORD, Node};
 
 const PASSWORD: &str = "Old-Harbour-12";
 const HOUR: i64 = 3600;
@@ -87,12 +88,22 @@ async fn every_gauge_and_histogram_has_the_value_of_what_it_measures() {
     watch.event().await;
     acme.relay.ok("VerifyPassword", verification("alice", PASSWORD)).await;
     anybody.with_token("a.b.c").call("ListRamUsers", json!({})).await;
-    acme.root.ok("CreateInstance", json!({ "instance_id": "r-1" })).await;
-    let endpoint = json!({ "tenant": "acme", "instance_id": "r-1", "nodes": [silent], "user_name": "admin",
-        "password": PASSWORD, "allow_plaintext": true });
-    acme.operator.ok("SetInstanceEndpoint", endpoint).await;
-    let account = json!({ "instance_id": "r-1", "account_name": "app", "password": "Rk7vQz2mXw9tLp4" });
-    acme.root.ok("CreateInstanceAccount", account).await;
+    let node = Node::start(PASSWORD);
+    let account = async |instance: &str, address: String, password: &str, deliver: &str| {
+        acme.root.ok("CreateInstance", json!({ "instance_id": instance })).await;
+        let endpoint = json!({ "tenant": "acme", "instance_id": instance, "nodes": [address], "user_name": "admin",
+            "password": password, "allow_plaintext": true, "compare_seconds": 3600 });
+        acme.operator.ok("SetInstanceEndpoint", endpoint.clone()).await;
+        let account = json!({ "instance_id": instance, "account_name": "app", "password": "Rk7vQz2mXw9tLp4",
+            "deliver": deliver });
+        acme.root.ok("CreateInstanceAccount", account).await;
+        endpoint
+    };
+    account("r-1", silent, PASSWORD, "DELIVER_BACKGROUND").await;
+    let again = account("r-2", node.address(), ADMIN_PASSWORD, "DELIVER_WAIT").await;
+    node.answer(&["ACL", "SETUSER", "app", &format!(">{PASSWORD}")]);
+    // Its nodes are compared at once.
+    acme.operator.ok("SetInstanceEndpoint", again).await;
     fs::write(installation.path("issuers.toml"), "[[issuer]]").unwrap();
     serving.signal("HUP");
     let rows = [
@@ -102,6 +113,8 @@ async fn every_gauge_and_histogram_has_the_value_of_what_it_measures() {
         ("credentiald_deliveries_failing", 1..=1),
         ("credentiald_oldest_delivery_timestamp_seconds", free - 1..=free + HOUR),
         (r#"credentiald_nodes_asked_total{outcome="failed"}"#, 1..=999),
+        (r#"credentiald_nodes_asked_total{outcome="answered"}"#, 3..=9),
+        ("credentiald_node_drifts_total", 1..=1),
         (r#"credentiald_files_not_used{files="jwt"}"#, 1..=1),
         (r#"credentiald_reloads_total{files="jwt",outcome="refused"}"#, 1..=1),
         // 4096-01-01, as those of rcgen.
@@ -117,10 +130,10 @@ async fn every_gauge_and_histogram_has_the_value_of_what_it_measures() {
         (r#"credentiald_request_duration_seconds_sum{rpc="VerifyPassword"}"#, 1..=60),
         (r#"credentiald_store_duration_seconds_count{work="create_tenant"}"#, 1..=1),
         (r#"credentiald_store_duration_seconds_sum{work="create_tenant"}"#, 1..=60),
-        // Of the user, of its verification, of the instance account.
-        (r#"credentiald_hash_wait_seconds_count{kind="alone"}"#, 3..=3),
+        // Of the user, of its verification, of the instance accounts.
+        (r#"credentiald_hash_wait_seconds_count{kind="alone"}"#, 4..=4),
         (r#"credentiald_hash_wait_seconds_sum{kind="alone"}"#, 1..=60),
-        (r#"credentiald_hash_service_seconds_count{kind="alone"}"#, 3..=3),
+        (r#"credentiald_hash_service_seconds_count{kind="alone"}"#, 4..=4),
         (r#"credentiald_hash_service_seconds_sum{kind="alone"}"#, 1..=60),
         ("credentiald_watch_lag_seconds_count", 1..=9),
         ("credentiald_watch_lag_seconds_sum", 1..=60),

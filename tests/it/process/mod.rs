@@ -25,6 +25,7 @@ mod metric_values;
 mod metrics;
 mod mounted_secrets;
 mod notifications;
+mod one_at_a_time;
 mod operator;
 mod passwords;
 mod pepper;

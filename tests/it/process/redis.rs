@@ -81,27 +81,63 @@ async fn a_process_that_is_killed_leaves_a_delivery_to_the_next_and_no_trace_of_
     }
 }
 
+/// Creates the instance `r-1` with an endpoint of one node.
+async fn instance_at(acme: &Acme, address: &str) {
+    acme.root.ok("CreateInstance", json!({ "instance_id": "r-1" })).await;
+    let endpoint = json!({ "tenant": "acme", "instance_id": "r-1", "nodes": [address], "user_name": "admin",
+        "password": ADMIN_PASSWORD, "allow_plaintext": true, "acl_save": true });
+    acme.operator.ok("SetInstanceEndpoint", endpoint).await;
+}
+
+/// Creates an account, and waits until its password is delivered.
+async fn account(acme: &Acme, name: &str, password: &str) {
+    let app = json!({ "instance_id": "r-1", "account_name": name, "password": password, "deliver": "DELIVER_WAIT" });
+    assert_eq!(acme.root.ok("CreateInstanceAccount", app).await["delivery"]["complete"], json!(true));
+}
+
+#[tokio::test]
+async fn keys_are_rotated_with_an_endpoint_and_a_password_that_is_not_delivered_yet() {
+    let (installation, mut node) = (Installation::new(), Node::start(FIRST));
+    let [old, new] = ["old", "new"].map(|id| installation.run(&["pepper", "new-key", "--id", id]).printed());
+    for (ring, keys) in [("only-old", old.clone()), ("new-then-old", format!("{new}{old}")), ("only-new", new)] {
+        write_secretly(&installation.path(ring), keys);
+    }
+    let (serving, acme) = installation.acme(&["--pepper-keys-file=only-old"]).await;
+    instance_at(&acme, &node.address()).await;
+    account(&acme, "app", FIRST).await;
+    node.kill();
+    let change = json!({ "instance_id": "r-1", "account_name": "app", "old_account_password": FIRST,
+        "new_account_password": SECOND });
+    acme.root.ok("ModifyAccountPassword", change).await;
+    serving.stop().await;
+
+    let missing = installation.run(&["serve", "--pepper-keys-file=only-new"]);
+    assert!(missing.stderr.contains("the pepper key old is missing"), "{missing:?}");
+    let rewrapped = installation.run(&["pepper", "rewrap", "--pepper-keys-file=new-then-old"]).printed();
+    assert!(rewrapped.contains("re-encrypted secrets: 2\nold: unused"), "{rewrapped}");
+    let serving = installation.serve(&["--pepper-keys-file=only-new"]).await;
+    let acme = acme.at(serving.address);
+    node.run();
+    delivered(&acme, |delivery| delivery["version"] == "2" && delivery["phase"] == "DELIVERY_PHASE_DONE").await;
+    assert_eq!(node.taken(&[FIRST, SECOND]), [SECOND]);
+    serving.stop().await;
+}
+
 #[tokio::test]
 async fn a_process_that_is_killed_leaves_what_is_to_be_withdrawn_to_the_next() {
     let (installation, mut node) = (Installation::new(), Node::start(FIRST));
     write_secretly(&installation.path("ring"), installation.run(&["pepper", "new-key"]).printed());
     let settings = ["--pepper-keys-file=ring"];
     let (mut serving, acme) = installation.acme(&settings).await;
-    acme.root.ok("CreateInstance", json!({ "instance_id": "r-1" })).await;
-    let endpoint = json!({ "tenant": "acme", "instance_id": "r-1", "nodes": [node.address()], "user_name": "admin",
-        "password": ADMIN_PASSWORD, "allow_plaintext": true });
-    acme.operator.ok("SetInstanceEndpoint", endpoint).await;
-    let mut app = json!({ "instance_id": "r-1", "account_name": "app" });
-    let named = app.clone();
-    app["password"] = json!(SECOND);
-    app["deliver"] = json!("DELIVER_WAIT");
-    acme.root.ok("CreateInstanceAccount", app).await;
+    instance_at(&acme, &node.address()).await;
+    account(&acme, "app", SECOND).await;
+    let named = json!({ "instance_id": "r-1", "account_name": "app" });
     assert_eq!(node.taken(&[FIRST, SECOND]), [SECOND]);
     node.kill();
     acme.root.ok("DeleteInstanceAccount", named.clone()).await;
     serving.kill();
     node.run();
-    assert_eq!(node.taken(&[FIRST, SECOND]), [FIRST], "without a file, it has what it began with");
+    assert_eq!(node.taken(&[FIRST, SECOND]), [SECOND]);
 
     let serving = installation.serve(&settings).await;
     let acme = acme.at(serving.address);
@@ -124,10 +160,7 @@ async fn two_replicas_deliver_what_either_has_set_also_after_one_is_killed() {
     let (mut one, other) = (installation.serve(&arguments).await, installation.serve(&arguments).await);
     let here = Acme::create(one.address, &operator).await;
     let there = here.at(other.address);
-    here.root.ok("CreateInstance", json!({ "instance_id": "r-1" })).await;
-    let endpoint = json!({ "tenant": "acme", "instance_id": "r-1", "nodes": [node.address()], "user_name": "admin",
-        "password": ADMIN_PASSWORD, "allow_plaintext": true });
-    here.operator.ok("SetInstanceEndpoint", endpoint).await;
+    instance_at(&here, &node.address()).await;
     let complete = json!({ "complete": true, "reached_nodes": 1, "nodes": 1 });
     let app = json!({ "instance_id": "r-1", "account_name": "app", "password": FIRST, "deliver": "DELIVER_WAIT" });
     assert_eq!(there.root.ok("CreateInstanceAccount", app).await["delivery"], complete);

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::serving::PATIENCE;
-use crate::support::redis::Connection;
+use crate::support::redis::{Connection, steady_port};
 
 /// A process with all that it has started, which end with it.
 struct Group(Child);
@@ -38,9 +37,7 @@ fn sign_in(port: u16, password: &Path) -> Option<(String, String)> {
 #[test]
 fn no_client_is_refused_while_the_guide_is_followed() {
     let folder = tempfile::tempdir().unwrap();
-    let free: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let [first, second, service] = [0, 1, 2].map(|at| free[at].local_addr().unwrap().port());
-    drop(free);
+    let [first, second, service] = [(); 3].map(|()| steady_port());
     let service = format!("127.0.0.1:{service}");
     let binaries = Path::new(env!("CARGO_BIN_EXE_credentiald")).parent().unwrap().display();
     let output = fs::File::create(folder.path().join("output")).unwrap();

@@ -22,7 +22,7 @@ use credentiald::domain::names::{FreeName, RamUserName, TenantName};
 use credentiald::domain::overlap::PasswordUse;
 use credentiald::domain::page::CountedPageRequest;
 use credentiald::domain::sealed::SealPurpose;
-use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, SubjectKind};
+use credentiald::domain::subject::{InstanceStatus, MailDomainStatus, SubjectId, SubjectKind, SubjectName};
 use credentiald::domain::tenant_settings::{RamPasswordPolicyChange, TenantSettings};
 use credentiald::domain::time::{days, minutes};
 use credentiald::ports::store::{

@@ -324,13 +324,13 @@ pub fn change_under(subject: SubjectId, expected: u64, token: ClientTokenKey, no
 
 /// An endpoint with that many nodes.
 pub fn endpoint(nodes: u16) -> StoredEndpoint {
-    let nodes = (1..=nodes).map(|port| NodeAddress::parse(&format!("redis.example.com:{port}")).unwrap()).collect();
-    let user = NodeUser::parse("admin").unwrap();
     let discovery = match nodes % 3 {
         0 => Discovery::Named,
         1 => Discovery::Cluster,
         _ => Discovery::Sentinel(MasterName::parse("mymaster").unwrap()),
     };
+    let nodes = (1..=nodes).map(|port| NodeAddress::parse(&format!("redis.example.com:{port}")).unwrap()).collect();
+    let user = NodeUser::parse("admin").unwrap();
     StoredEndpoint {
         id: Uuid::new_v4(),
         endpoint: Endpoint {
