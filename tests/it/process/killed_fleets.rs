@@ -156,11 +156,11 @@ async fn a_run_that_is_killed_before_any_of_its_writes_is_concluded() {
             let mut arguments = vec!["--kind", "instance-account", "--instance-id", &instance, "--state", &instance];
             arguments.extend(["--overlap-seconds", "3600"]);
             arguments.extend(where_to.iter().map(String::as_str));
-            let killed = killer.run(&fleet, &arguments, write);
+            let ended = killer.run(&fleet, &arguments, write);
             if write > WRITES {
-                assert_eq!(killed.printed(), "rotated 2, left 0, failed 0, to go 0\n");
+                assert_eq!(ended.printed(), "rotated 2, left 0, failed 0, to go 0\n");
             } else {
-                assert_eq!((killed.status, killed.stdout.as_str()), (None, ""), "{instance}: {}", killed.stderr);
+                assert_eq!((ended.status, ended.stdout.as_str()), (None, ""), "{instance}: {}", ended.stderr);
                 assert_nothing_is_lost(&fleet, destination, &instance).await;
                 // A change that is recorded is not sent again: the service is not called at all.
                 let token = if write < MARK { fleet.root.as_str() } else { "cdt_of-nobody" };
@@ -200,7 +200,7 @@ async fn a_password_that_the_policy_no_longer_takes_is_replaced_by_the_next_run(
     let arguments =
         ["--kind", "ram-user", "--state", "state", "--file", "passwords", "--max-failures", "9", "--tenant", "acme"];
     let killed = Killer::new().run(&fleet, &arguments, 3);
-    assert_eq!(killed.status, None, "{}", killed.stderr);
+    assert_eq!(ended.status, None, "{}", ended.stderr);
     assert_eq!(fleet.lines("passwords").len(), 2);
     fleet.acme.root.ok("SetPasswordPolicy", json!({ "minimum_password_length": 32 })).await;
     let refused = fleet.rotate(&arguments);

@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 
 use credentiald::domain::caller::Caller;
 use credentiald::domain::credential::{ChangeId, ChangedBy, Revision};
+use credentiald::domain::delivery::DeliveryPhase;
+use credentiald::domain::endpoint::{Discovery, MasterName};
 use credentiald::domain::subject::SubjectId;
-use credentiald::ports::store::{AccessTokens, AuditLog, Credentials, ImportedSubject, Imports, Subjects, Tenants};
+use credentiald::ports::store::{
+    AccessTokens, AuditLog, Credentials, Deliveries, ImportedSubject, Imports, Subjects, Tenants,
+};
 use credentiald::store::sqlite::OpenError;
 use credentiald::store::{Migrated, SqlStore, sqlite};
 use tempfile::TempDir;
@@ -185,6 +189,22 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
             assert_eq!((root.caller, root.tenant), (Caller::Root(acme.name), Some(acme.id)));
         }
     }
+}
+
+#[tokio::test]
+async fn a_store_of_this_schema_is_opened_with_its_endpoints_and_deliveries() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.db");
+    tamper_new(&path, include_str!("schema_10.sql"));
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 10, to: 10 });
+    assert_eq!(sqlite::check(&path, None).await.unwrap().damages, Vec::<String>::new());
+    let store = sqlite::open(&path).await.unwrap();
+    let (acme, instance) = (tenant("acme"), instance_id("r-1"));
+    let endpoint = store.endpoint(&acme, &instance).await.unwrap().unwrap().endpoint;
+    assert_eq!(endpoint.discovery, Discovery::Sentinel(MasterName::parse("mymaster").unwrap()));
+    let phases: Vec<_> = store.due_deliveries(&acme, &instance, at(i64::MAX), 9).await.unwrap();
+    let phases: Vec<_> = phases.iter().map(|due| (due.account.as_str(), due.phase)).collect();
+    assert_eq!(phases, [("app", DeliveryPhase::Adding), ("former", DeliveryPhase::Withdrawing)]);
 }
 
 #[tokio::test]
