@@ -200,7 +200,7 @@ async fn a_password_that_the_policy_no_longer_takes_is_replaced_by_the_next_run(
     let arguments =
         ["--kind", "ram-user", "--state", "state", "--file", "passwords", "--max-failures", "9", "--tenant", "acme"];
     let killed = Killer::new().run(&fleet, &arguments, 3);
-    assert_eq!(ended.status, None, "{}", ended.stderr);
+    assert_eq!(killed.status, None, "{}", killed.stderr);
     assert_eq!(fleet.lines("passwords").len(), 2);
     fleet.acme.root.ok("SetPasswordPolicy", json!({ "minimum_password_length": 32 })).await;
     let refused = fleet.rotate(&arguments);
