@@ -27,6 +27,7 @@ mod postgres_authorities;
 mod postgres_events;
 mod postgres_faults;
 mod postgres_hosts;
+mod postgres_privileges;
 mod postgres_schema;
 mod postgres_sessions;
 mod query_plans;
