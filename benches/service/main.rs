@@ -60,7 +60,8 @@ use slapd::Slapd;
 const USERS: usize = 200;
 
 /// Sections that are run by name only.
-const BY_NAME: [Section; 5] = [Section::Scale, Section::Timing, Section::Callers, Section::Edge, Section::Import];
+const BY_NAME: [Section; 6] =
+    [Section::Scale, Section::Timing, Section::Callers, Section::Edge, Section::Import, Section::Telemetry];
 
 /// Measures the service under load.
 #[derive(Debug, Parser)]
@@ -68,8 +69,8 @@ struct Arguments {
     /// Few and short rounds, to try it. Nothing is written.
     #[arg(long)]
     quick: bool,
-    /// Only these sections. Nothing is written but for `scale` alone. It, `timing`, `callers`, `edge` and `import` are
-    /// run by name only.
+    /// Only these sections. Nothing is written but for `scale` alone. It, `timing`, `callers`, `edge`, `import` and
+    /// `telemetry` are run by name only.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Section>,
     /// Compare with another build of the program: run each section with both in turn, and print the ratio of each figure
@@ -116,12 +117,18 @@ async fn measure(arguments: &Arguments) {
     let plan = if arguments.quick { Plan::QUICK } else { Plan::FULL };
     let plan = Plan { rounds: arguments.rounds.unwrap_or(plan.rounds), ..plan };
     let costs = [Cost::new(19_456, 2, 1).unwrap(), Cost::DEFAULT];
-    let own = [Section::Quickstart, Section::Callers, Section::Edge, Section::Import, Section::Scale];
+    let own =
+        [Section::Quickstart, Section::Callers, Section::Edge, Section::Import, Section::Telemetry, Section::Scale];
     let sections = arguments.sections();
     let with_servers: Vec<_> = sections.iter().copied().filter(|section| !own.contains(section)).collect();
     if let Some(other) = &arguments.beside {
         if sections.contains(&Section::Import) {
             beside::compare_imports(other, plan).await;
+        }
+        if sections.contains(&Section::Telemetry) {
+            let (mut report, mut noise) = (Report::default(), NoiseMeter::start());
+            sections::telemetry(Some(other), plan, &mut report, &mut noise).await;
+            println!("\n{}", report.markdown(&machine::facts()));
         }
         let costs = if with_servers.is_empty() { &[][..] } else { &costs };
         return beside::compare(other, costs, &with_servers, plan).await;
@@ -143,6 +150,9 @@ async fn measure(arguments: &Arguments) {
     }
     if sections.contains(&Section::Import) {
         sections::import(Path::new(BINARY), plan, &mut report, &mut noise).await;
+    }
+    if sections.contains(&Section::Telemetry) {
+        sections::telemetry(None, plan, &mut report, &mut noise).await;
     }
     if sections.contains(&Section::Scale) {
         sections::scale(plan, &mut report, &mut noise).await;

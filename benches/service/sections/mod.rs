@@ -11,6 +11,7 @@ mod overload;
 mod quickstart;
 mod rates;
 mod scale;
+mod telemetry;
 mod timing;
 
 use std::path::Path;
@@ -103,6 +104,8 @@ pub enum Section {
     Quickstart,
     /// Imports into an empty store, on SQLite and PostgreSQL.
     Import,
+    /// Lines of calls, metrics and traces, beside a server without them.
+    Telemetry,
     /// Ten million credentials. Only where it is named: it takes long, and 20 GB.
     Scale,
 }
@@ -131,7 +134,12 @@ impl Bench {
             Section::Fairness => fairness::run(self).await,
             Section::Overload => overload::run(self).await,
             Section::Timing => timing::run(self).await,
-            Section::Callers | Section::Edge | Section::Quickstart | Section::Import | Section::Scale => {}
+            Section::Callers
+            | Section::Edge
+            | Section::Quickstart
+            | Section::Import
+            | Section::Telemetry
+            | Section::Scale => {}
         }
         self.report.noise(&format!("{}, {}", title(section), name(self.cost)), self.noise.take());
     }
@@ -185,6 +193,14 @@ pub async fn import(program: &Path, plan: Plan, report: &mut Report, noise: &mut
     report.noise(title(Section::Import), noise.take());
 }
 
+/// Measures lines of calls, metrics and traces, with servers of its own; all of it off also beside another build.
+pub async fn telemetry(other: Option<&Path>, plan: Plan, report: &mut Report, noise: &mut NoiseMeter) {
+    noise.take();
+    report.table(title(Section::Telemetry));
+    telemetry::run(other, plan, report, noise).await;
+    report.noise(title(Section::Telemetry), noise.take());
+}
+
 /// Measures what fills stores of its own.
 pub async fn scale(plan: Plan, report: &mut Report, noise: &mut NoiseMeter) {
     scale::run(plan, report, noise).await;
@@ -207,6 +223,7 @@ const fn title(section: Section) -> &'static str {
         Section::Edge => "Changes by the vendors' SDKs",
         Section::Quickstart => "From nothing to serving",
         Section::Import => "Imports",
+        Section::Telemetry => "Lines, metrics and traces",
         Section::Scale => "Scale",
     }
 }
