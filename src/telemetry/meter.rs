@@ -11,7 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::registry::Unit;
 
-use crate::ports::meter::{Counter, Gauge, Histogram, Meter, Metric, Series};
+use crate::ports::meter::{Counter, Gauge, Histogram, Meter, Metric, Rpc, Series};
 use crate::ports::spans::TraceId;
 
 /// A metric with more series than this shows only those that are not zero.
@@ -38,6 +38,18 @@ impl Default for Recorded {
             gauges: Kind::new(Gauge::all()),
             histograms: Kind::new(Histogram::all()),
         }
+    }
+}
+
+impl AtomicMeter {
+    /// One that keeps the trace of a call for each bucket of the durations of calls.
+    pub fn with_exemplars() -> Self {
+        let mut recorded = Recorded::default();
+        let series = Histogram::RequestDuration(Rpc(None)).series();
+        if let Some((_, values)) = recorded.histograms.0.get_mut(series.metric) {
+            values.fill_with(Durations::with_exemplars);
+        }
+        Self(Arc::new(recorded))
     }
 }
 
@@ -158,24 +170,57 @@ impl Value for AtomicI64 {
     }
 }
 
-/// A histogram of durations. Each bucket has the trace of the last call in it that was traced, as an exemplar.
+/// A histogram of durations.
 #[derive(Debug)]
-struct Durations {
-    histogram: HistogramWithExemplars<[(&'static str, String); 1]>,
-    is_used: AtomicBool,
+enum Durations {
+    /// Of atomic numbers.
+    Plain(Buckets),
+    /// With the trace of the last traced call in each bucket, as an exemplar. Each observation takes two locks.
+    WithExemplars(HistogramWithExemplars<[(&'static str, String); 1]>, AtomicBool),
+}
+
+/// The number of durations in each bucket, of which the last one has no bound, and their sum.
+#[derive(Debug, Default)]
+struct Buckets {
+    counts: [AtomicU64; BOUNDS.len() + 1],
+    nanoseconds: AtomicU64,
 }
 
 impl Default for Durations {
     fn default() -> Self {
-        Self { histogram: HistogramWithExemplars::new(BOUNDS.into_iter()), is_used: AtomicBool::default() }
+        Self::Plain(Buckets::default())
     }
 }
 
 impl Durations {
+    fn with_exemplars() -> Self {
+        Self::WithExemplars(HistogramWithExemplars::new(BOUNDS.into_iter()), AtomicBool::default())
+    }
+
     fn observe(&self, took: Duration, trace: Option<TraceId>) {
-        let exemplar = trace.map(|id| [("trace_id", id.to_string())]);
-        self.histogram.observe(took.as_secs_f64(), exemplar, None);
-        self.is_used.store(true, Ordering::Relaxed);
+        match self {
+            Self::Plain(buckets) => buckets.observe(took),
+            Self::WithExemplars(histogram, is_used) => {
+                let exemplar = trace.map(|id| [("trace_id", id.to_string())]);
+                histogram.observe(took.as_secs_f64(), exemplar, None);
+                is_used.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl Buckets {
+    /// Never waits: every thread comes here for every call.
+    fn observe(&self, took: Duration) {
+        let place = BOUNDS.partition_point(|bound| *bound < took.as_secs_f64());
+        if let Some(count) = self.counts.get(place) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        self.nanoseconds.fetch_add(took.as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn counts(&self) -> impl Iterator<Item = u64> {
+        self.counts.iter().map(|count| count.load(Ordering::Relaxed))
     }
 }
 
@@ -184,11 +229,23 @@ impl Value for Durations {
     const UNIT: Option<&'static Unit> = Some(&Unit::Seconds);
 
     fn is_zero(&self) -> bool {
-        !self.is_used.load(Ordering::Relaxed)
+        match self {
+            Self::Plain(buckets) => buckets.counts().all(|count| count == 0),
+            Self::WithExemplars(_, is_used) => !is_used.load(Ordering::Relaxed),
+        }
     }
 
-    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
-        EncodeMetric::encode(&self.histogram, encoder)
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(buckets) => {
+                let counts: Vec<_> = BOUNDS.into_iter().chain([f64::INFINITY]).zip(buckets.counts()).collect();
+                let sum = Duration::from_nanos(buckets.nanoseconds.load(Ordering::Relaxed)).as_secs_f64();
+                // Of the same moment as the buckets.
+                let count = counts.iter().map(|(_, count)| count).sum();
+                encoder.encode_histogram::<NoLabelSet>(sum, count, &counts, None)
+            }
+            Self::WithExemplars(histogram, _) => EncodeMetric::encode(histogram, encoder),
+        }
     }
 }
 
@@ -196,7 +253,7 @@ impl Value for Durations {
 mod tests {
     use super::*;
     use crate::domain::action::Action;
-    use crate::ports::meter::{Rpc, StatusCode, UpkeepTask};
+    use crate::ports::meter::{StatusCode, UpkeepTask};
 
     /// The lines of a scrape with that text.
     fn lines(meter: &AtomicMeter, with: &str) -> Vec<String> {
@@ -245,13 +302,16 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_counts_in_cumulative_buckets() {
-        let meter = AtomicMeter::default();
-        for milliseconds in [1, 30, 20_000] {
-            let rpc = Rpc(Some(Action::ChangePassword));
-            meter.observe(Histogram::RequestDuration(rpc), Duration::from_millis(milliseconds));
-        }
-        let shown = lines(&meter, "ChangePassword");
+    fn a_histogram_counts_in_cumulative_buckets_also_with_exemplars() {
+        let [plain, with_exemplars] = [AtomicMeter::default(), AtomicMeter::with_exemplars()].map(|meter| {
+            for milliseconds in [1, 30, 20_000] {
+                let rpc = Rpc(Some(Action::ChangePassword));
+                meter.observe(Histogram::RequestDuration(rpc), Duration::from_millis(milliseconds));
+            }
+            lines(&meter, "ChangePassword")
+        });
+        assert_eq!(plain, with_exemplars);
+        let shown = plain;
         for line in [
             r#"credentiald_request_duration_seconds_sum{rpc="ChangePassword"} 20.031"#,
             r#"credentiald_request_duration_seconds_count{rpc="ChangePassword"} 3"#,
@@ -267,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_bucket_shows_the_last_trace_of_a_call_in_it() {
-        let meter = AtomicMeter::default();
+        let meter = AtomicMeter::with_exemplars();
         let duration = Histogram::RequestDuration(Rpc(Some(Action::ChangePassword)));
         for trace in [Some(TraceId(6)), Some(TraceId(7)), None] {
             meter.observe_traced(duration, Duration::from_millis(30), trace);
