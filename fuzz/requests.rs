@@ -18,7 +18,7 @@ use credentiald::edge::{LoggedCalls, Measures};
 use credentiald::grpc::{DESCRIPTORS, ERROR_DOMAIN, GrpcEdge, GrpcSettings, Health};
 use credentiald::hashing::{Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
 use credentiald::policy::Baseline;
-use credentiald::ports::{AccessRequest, Authorizer, Clock, Decision, NoMeter, Unsealed};
+use credentiald::ports::{AccessRequest, Authorizer, BackgroundTraces, Clock, Decision, NoMeter, Unsealed};
 use credentiald::redis::RedisNodes;
 use credentiald::service::Service;
 use credentiald::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
@@ -174,6 +174,7 @@ async fn edge(directory: &TempDir) -> GrpcEdge {
         clock: Arc::clone(&clock) as _,
         entropy: Arc::clone(&entropy) as _,
         meter: Arc::new(NoMeter),
+        traces: BackgroundTraces::default(),
     };
     let service = Arc::new(Service::new(ports, installation()));
     let longest_request = Duration::from_mins(1);

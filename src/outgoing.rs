@@ -28,6 +28,8 @@ use zeroize::Zeroizing;
 
 use crate::domain::text::is_loopback;
 use crate::domain::time::Timestamp;
+use crate::ports::call_record;
+use crate::ports::spans::Work;
 
 /// What went wrong below.
 type Cause = Box<dyn Error + Send + Sync>;
@@ -47,6 +49,8 @@ pub enum OutgoingError {
 }
 
 const LOCALHOST: &str = "localhost";
+/// The header by which a server joins the trace of the request (W3C Trace Context).
+const TRACEPARENT: &str = "traceparent";
 
 /// Reads a file that holds a secret, or says why it is not used. May block.
 pub type ReadSecret = fn(&Path) -> Result<Zeroizing<String>, Cause>;
@@ -224,8 +228,34 @@ impl Outgoing {
         }
     }
 
-    /// Sends a request and returns the status, and the body if it is wanted with that status.
+    /// As [`Self::exchanged_in_trace`], with a span if the call or the work that it is for is traced.
     async fn exchanged(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        token_file: Option<&Path>,
+        wants_body: fn(StatusCode) -> bool,
+    ) -> Result<(StatusCode, Answer), OutgoingError> {
+        let method = if request.method() == Method::POST { "POST" } else { "GET" };
+        let mut span = call_record::span(|| {
+            let Address { host, port, .. } = &self.address;
+            Work::Request { method, host: host.as_str().into(), port: *port, status: None, failure: None }
+        });
+        if let Some(parent) = span.as_ref().and_then(|span| span.trace_parent()?.parse().ok()) {
+            request.headers_mut().insert(TRACEPARENT, parent);
+        }
+        let exchanged = self.exchanged_in_trace(request, token_file, wants_body).await;
+        if let Some(span) = &mut span {
+            match &exchanged {
+                Ok((status, _)) | Err(OutgoingError::Status(status)) => span.note_status(status.as_u16()),
+                Err(OutgoingError::NotSent(_)) => span.note_no_answer("not_sent"),
+                Err(OutgoingError::Unanswered(_)) => span.note_no_answer("unanswered"),
+            }
+        }
+        exchanged
+    }
+
+    /// Sends a request and returns the status, and the body if it is wanted with that status.
+    async fn exchanged_in_trace(
         &self,
         mut request: Request<Full<Bytes>>,
         token_file: Option<&Path>,

@@ -29,7 +29,7 @@ use crate::authz::{AuthzError, CedarAuthorizer, ComparingAuthorizer, Policies};
 use crate::config::{Config, HashKernel, LogCalls};
 use crate::domain::names::FreeName;
 use crate::domain::time::{days, minutes};
-use crate::edge::{LoggedCalls, Traces};
+use crate::edge::LoggedCalls;
 use crate::grpc::{DescriptorError, GrpcSettings};
 use crate::hashing::{
     Ceiling, Cost, CostError, EngineError, EngineSettings, HashEngine, KernelSetting, RingInForce, Unmet,
@@ -47,10 +47,11 @@ use crate::service::gates::{Installation, Ports};
 use crate::service::requests::IssuedToken;
 use crate::service::{Service, ServiceError};
 use crate::store::{OpenError, Opening, SqlStore};
-use crate::telemetry::{AtomicMeter, Exporter, Metrics, Stage};
+use crate::telemetry::{AtomicMeter, Metrics, Stage};
 
 use limits::{attempt_limits, limits, quota_limits, watch_limits};
 use reload::{Followed, Request, followed};
+use traces::Tracing;
 
 pub use audit_key::audit_key;
 pub use bad_settings::{BadSettings, SettingProblem};
@@ -83,8 +84,7 @@ pub struct Server {
     limits: Limits,
     request_limits: RequestLimits,
     logged: LoggedCalls,
-    /// Where spans go, and which calls are traced.
-    traces: Option<(Exporter, Traces)>,
+    traces: Tracing,
     tls: Option<TlsInForce>,
     jwts: Option<Jwts>,
     /// The files that operators change.
@@ -168,7 +168,7 @@ impl Server {
         raise_descriptor_limit();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let meter = AtomicMeter::default();
+        let meter = meter(config);
         let refused = refused_passwords(&config.policy)?;
         let baseline = Baseline {
             refused: refused.as_ref().map(Reloader::list),
@@ -194,6 +194,8 @@ impl Server {
         };
         let jwts = jwt_issuers.as_ref().map(|issuers| Jwts::new(issuers.in_force()));
         let hook = web_hook(&config.hook, &clock)?.map(|hook| Arc::new(hook) as Arc<dyn PasswordHook>);
+        let process = config.audit.process_name.clone().or_else(host_name);
+        let traces = traces::start(opening, config, process.as_ref(), &meter, (&clock, &entropy))?;
         let ports = wrap(Ports {
             store: Arc::clone(&store) as Arc<dyn Store>,
             hasher: Arc::clone(&engine) as Arc<dyn Hasher>,
@@ -207,6 +209,7 @@ impl Server {
             clock,
             entropy,
             meter: Arc::new(meter.clone()),
+            traces: traces.background.clone(),
         });
         let (clock, entropy) = (Arc::clone(&ports.clock), Arc::clone(&ports.entropy));
         let tls = match opening {
@@ -224,8 +227,6 @@ impl Server {
         let (attempts, watches) = (attempt_limits(&config.attempts), watch_limits(&config.watch));
         let page_key = store.page_key().await.map_err(StartError::PageKey)?;
         let longest_request = Duration::from_millis(config.http.deadline_milliseconds);
-        let process = config.audit.process_name.clone().or_else(host_name);
-        let traces = traces::start(opening, config, process.as_ref(), &meter)?;
         let installation = Installation {
             region: config.directory.region.clone(),
             attempts,
@@ -321,6 +322,11 @@ fn authorizer(
     let in_force = CedarAuthorizer::new(in_force, Arc::clone(&meter))?;
     let Some(candidates) = candidates else { return Ok(Arc::new(in_force)) };
     Ok(Arc::new(ComparingAuthorizer::new(in_force, candidates, meter)))
+}
+
+/// The metrics, which name traces only if there are some.
+fn meter(config: &Config) -> AtomicMeter {
+    if config.traces.endpoint.is_empty() { AtomicMeter::default() } else { AtomicMeter::with_exemplars() }
 }
 
 /// Which calls get a line in the log.

@@ -53,7 +53,7 @@ impl Traces {
             parent.map(|parent| parent.span),
         );
         let at = clock.now().before(clock.instant().saturating_duration_since(begun));
-        Some(Trace::new((Arc::clone(&self.spans), Arc::clone(clock)), ids, protocol, at))
+        Some(Trace::new((Arc::clone(&self.spans), Arc::clone(clock)), ids, Some(protocol), at))
     }
 }
 

@@ -13,7 +13,8 @@ use super::key_set::{Key, KeySet};
 use crate::domain::time::{Timestamp, Window, minutes};
 use crate::outgoing::{Answer, Outgoing, OutgoingLimits};
 use crate::ports::meter::FetchOutcome;
-use crate::ports::{Clock, Counter, JwtRefusal, Meter};
+use crate::ports::spans::BackgroundTask;
+use crate::ports::{BackgroundTraces, Clock, Counter, JwtRefusal, Meter};
 
 /// The limits of a fetch, all of it, and of the largest set of keys.
 pub(super) const FETCH: OutgoingLimits = OutgoingLimits { within: Duration::from_secs(5), max_bytes: 256 * 1024 };
@@ -150,7 +151,7 @@ impl FetchedKeys {
     }
 
     /// Fetches the keys whenever it is due, and earlier if a caller waits for one, but never more often than allowed.
-    pub(super) async fn follow(&self, clock: &dyn Clock, meter: &dyn Meter) {
+    pub(super) async fn follow(&self, clock: &dyn Clock, meter: &dyn Meter, traces: &BackgroundTraces) {
         let mut is_wanted = false;
         loop {
             let now = clock.now();
@@ -160,7 +161,7 @@ impl FetchedKeys {
                     && (is_wanted || state.is_failing || state.has_rested(now, REFRESH_AFTER))
             };
             if is_due {
-                self.fetch(now, meter).await;
+                self.fetch(now, meter, traces).await;
             }
             is_wanted = tokio::select! {
                 () = self.wanted.notified() => true,
@@ -169,11 +170,11 @@ impl FetchedKeys {
         }
     }
 
-    async fn fetch(&self, now: Timestamp, meter: &dyn Meter) {
+    async fn fetch(&self, now: Timestamp, meter: &dyn Meter, traces: &BackgroundTraces) {
         self.state.send_modify(|state| (state.begun_at, state.is_under_way) = (Some(now), true));
         let _under_way = UnderWay(&self.state);
         let url = &self.source.jwks.url;
-        match self.keys().await {
+        match traces.around(BackgroundTask::KeysOfIssuer, self.keys()).await {
             Ok((keys, answer)) => {
                 meter.count(Counter::JwksFetches(FetchOutcome::Fetched));
                 if keys.is_empty() {

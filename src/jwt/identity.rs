@@ -19,7 +19,9 @@ use super::issuers::JwtIssuers;
 use super::key_set::Key;
 use crate::domain::named_caller::NamedCaller;
 use crate::domain::time::Timestamp;
-use crate::ports::{CertificateValidity, Clock, ExternalIdentity, Gauge, JwtRefusal, JwtVerifier, Meter, PresentedJwt};
+use crate::ports::{
+    BackgroundTraces, CertificateValidity, Clock, ExternalIdentity, Gauge, JwtRefusal, JwtVerifier, Meter, PresentedJwt,
+};
 
 /// The issuers in force, now and later.
 #[derive(Clone)]
@@ -47,13 +49,19 @@ impl Jwts {
     }
 
     /// Fetches the keys of issuers that have them at a URL.
-    pub async fn follow(mut self, clock: Arc<dyn Clock>, meter: Arc<dyn Meter>) -> Infallible {
+    pub async fn follow(
+        mut self,
+        clock: Arc<dyn Clock>,
+        meter: Arc<dyn Meter>,
+        traces: BackgroundTraces,
+    ) -> Infallible {
         loop {
             let issuers = Arc::clone(&self.0.borrow_and_update());
-            let following = join_all(issuers.fetched().map(|keys| keys.follow(clock.as_ref(), meter.as_ref())));
+            let (clock, meter) = (clock.as_ref(), meter.as_ref());
+            let following = join_all(issuers.fetched().map(|keys| keys.follow(clock, meter, &traces)));
             tokio::select! {
                 () = async { following.await; pending().await } => {}
-                never = measure_expiry(&issuers, &*clock, &*meter) => match never {},
+                never = measure_expiry(&issuers, clock, meter) => match never {},
                 changed = self.0.changed() => if changed.is_err() { pending().await },
             }
         }

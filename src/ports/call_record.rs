@@ -15,6 +15,8 @@ use crate::domain::names::TenantName;
 
 tokio::task_local! {
     static RECORD: Arc<CallRecord>;
+    /// The id of the span within which the call works. Without one it is that of the call.
+    static PARENT: u64;
 }
 
 /// What is noted of one call.
@@ -100,18 +102,29 @@ pub fn note_hash() {
     });
 }
 
-/// Notes statements that the current call sends to the store.
-pub fn note_statements(count: usize) {
-    let count = count.try_into().unwrap_or(u32::MAX);
-    note(|record| {
-        record.statements.fetch_add(count, Ordering::Relaxed);
-    });
+/// Notes a statement that the current call sends to the store. Returns its span, as [`span`] does.
+pub fn note_statement(work: impl FnOnce() -> Work) -> Option<OpenSpan> {
+    let begin = |record: &Arc<CallRecord>| {
+        record.statements.fetch_add(1, Ordering::Relaxed);
+        begin(record, work)
+    };
+    RECORD.try_with(begin).ok().flatten()
 }
 
 /// A span of the current call, which ends when it is dropped; `None` if that is not traced.
 pub fn span(work: impl FnOnce() -> Work) -> Option<OpenSpan> {
-    let begin = |record: &Arc<CallRecord>| record.trace.as_ref().and_then(|_| OpenSpan::begin(record, work()));
-    RECORD.try_with(begin).ok().flatten()
+    RECORD.try_with(|record| begin(record, work)).ok().flatten()
+}
+
+fn begin(record: &Arc<CallRecord>, work: impl FnOnce() -> Work) -> Option<OpenSpan> {
+    record.trace.as_ref()?;
+    let parent = PARENT.try_with(|parent| *parent).ok();
+    OpenSpan::begin(record, parent, work())
+}
+
+/// Work within the span of that id of the current call: spans that it begins are children of that one.
+pub fn within<W: Future>(span: u64, work: W) -> impl Future<Output = W::Output> + use<W> {
+    PARENT.scope(span, work)
 }
 
 /// Notes the tenant that the current call is about. The first one counts.
@@ -129,6 +142,17 @@ pub fn for_same_call<T: Future>(work: T) -> impl Future<Output = T::Output> + us
     record.around(Span::current(), work)
 }
 
+/// Work of the current call that another thread does, without waiting for anything but that.
+pub fn for_same_call_apart<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let record = RECORD.try_with(Arc::clone).ok();
+    let parent = PARENT.try_with(|parent| *parent).ok();
+    move || match (record, parent) {
+        (None, _) => work(),
+        (Some(record), None) => RECORD.sync_scope(record, work),
+        (Some(record), Some(parent)) => RECORD.sync_scope(record, || PARENT.sync_scope(parent, work)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,7 +165,9 @@ mod tests {
             note_hash();
             let detached = async {
                 note_hash();
-                note_statements(3);
+                note_statement(|| Work::Hash);
+                let apart = for_same_call_apart(|| drop([(); 2].map(|()| note_statement(|| Work::Hash))));
+                tokio::task::spawn_blocking(apart).await.unwrap();
             };
             tokio::spawn(for_same_call(detached)).await.unwrap();
             note_tenant(&tenant);

@@ -2,6 +2,7 @@
 
 pub mod audit_sealer;
 pub mod authorizer;
+pub mod background;
 pub mod call_record;
 pub mod clock;
 pub mod denial_cipher;
@@ -23,6 +24,7 @@ pub mod transport_problem;
 
 pub use audit_sealer::{AuditSealer, Unsealed};
 pub use authorizer::{AccessRequest, Authorizer, Decision};
+pub use background::BackgroundTraces;
 pub use call_record::CallRecord;
 pub use clock::{Clock, Deadline};
 pub use denial_cipher::{DenialCipher, DenialProblem};

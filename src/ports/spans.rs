@@ -1,6 +1,7 @@
 //! Spans: what a sampled call did, and when. For all other calls nothing is recorded.
 //!
-//! A span consists of ids, times and values of closed sets, so nothing of a request can get into it.
+//! A span consists of ids, times, values of closed sets, and the host and port of servers that an operator has configured, so
+//! nothing of a request can get into it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ impl fmt::Display for TraceId {
 }
 
 /// A span that has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     /// The trace that it belongs to.
     pub trace: TraceId,
@@ -48,12 +49,12 @@ pub struct Span {
 }
 
 /// What a span is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     /// A call, from its headers to the end of its answer.
     Call {
         /// How it came.
-        protocol: Protocol,
+        protocol: Option<Protocol>,
         /// The RPC, if it is one of ours.
         action: Option<Action>,
         /// The id of the request.
@@ -76,6 +77,49 @@ pub enum Work {
         /// Why there is no result.
         failure: Option<StoreFailure>,
     },
+    /// A statement that is sent to the database, or the begin or end of a transaction.
+    Statement {
+        /// The database.
+        system: &'static str,
+        /// What it does, in keywords of SQL and names of tables.
+        summary: Box<str>,
+        /// Whether it failed.
+        has_failed: bool,
+    },
+    /// A request to a server that an operator has configured.
+    Request {
+        /// The method.
+        method: &'static str,
+        /// The host, as it is configured.
+        host: Box<str>,
+        /// The port.
+        port: u16,
+        /// The status of the answer.
+        status: Option<u16>,
+        /// Why there is no answer.
+        failure: Option<&'static str>,
+    },
+    /// The passwords of accounts are compared and set on a node of an instance.
+    Node {
+        /// Whether it failed.
+        has_failed: bool,
+    },
+    /// Work that no call asks for.
+    Background {
+        /// What it is.
+        task: BackgroundTask,
+        /// Whether it failed.
+        has_failed: bool,
+    },
+}
+
+/// Work that no call asks for, and that has a trace of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackgroundTask {
+    /// A round of deliveries to an instance.
+    Delivery,
+    /// A fetch of the keys of an issuer of JWTs.
+    KeysOfIssuer,
 }
 
 /// How a call came.
@@ -87,12 +131,13 @@ pub enum Protocol {
     Http,
 }
 
-/// The trace of one call, which is sampled.
+/// The trace of one call, or of work in the background, which is sampled.
 pub struct Trace {
     spans: Arc<dyn Spans>,
     clock: Arc<dyn Clock>,
     id: TraceId,
-    protocol: Protocol,
+    /// `None` without a call.
+    protocol: Option<Protocol>,
     /// The span of the call.
     span: u64,
     parent: Option<u64>,
@@ -106,7 +151,7 @@ impl Trace {
     pub fn new(
         (spans, clock): (Arc<dyn Spans>, Arc<dyn Clock>),
         (id, span, parent): (TraceId, u64, Option<u64>),
-        protocol: Protocol,
+        protocol: Option<Protocol>,
         began: Timestamp,
     ) -> Self {
         Self { spans, clock, id, protocol, span: span.max(1), parent, began, begun: AtomicU64::new(0) }
@@ -118,7 +163,7 @@ impl Trace {
     }
 
     /// How the call came.
-    pub const fn protocol(&self) -> Protocol {
+    pub const fn protocol(&self) -> Option<Protocol> {
         self.protocol
     }
 
@@ -148,16 +193,30 @@ impl fmt::Debug for Trace {
 /// A span within that of a call. It ends when this is dropped.
 pub struct OpenSpan {
     record: Arc<CallRecord>,
+    id: u64,
+    parent: u64,
     began: Timestamp,
     /// `None` once it has ended.
     work: Option<Work>,
 }
 
 impl OpenSpan {
-    /// Begins a span of a call, if that is traced.
-    pub(super) fn begin(record: &Arc<CallRecord>, work: Work) -> Option<Self> {
-        let began = record.trace()?.clock.now();
-        Some(Self { record: Arc::clone(record), began, work: Some(work) })
+    /// Begins a span of a call, if that is traced, within another span of it, or else within that of the call.
+    pub(super) fn begin(record: &Arc<CallRecord>, parent: Option<u64>, work: Work) -> Option<Self> {
+        let trace = record.trace()?;
+        let (id, parent, began) = (trace.next_id(), parent.unwrap_or(trace.span), trace.clock.now());
+        Some(Self { record: Arc::clone(record), id, parent, began, work: Some(work) })
+    }
+
+    /// Its id.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The header by which another server joins the trace, with this span as the one that caused its own (W3C Trace Context).
+    pub fn trace_parent(&self) -> Option<String> {
+        let trace = self.record.trace()?;
+        Some(format!("00-{}-{:016x}-01", trace.id, self.id))
     }
 
     /// Notes that work of the store was tried again.
@@ -173,12 +232,33 @@ impl OpenSpan {
             *failure = Some(why);
         }
     }
+
+    /// Notes the status of an answer.
+    pub fn note_status(&mut self, code: u16) {
+        if let Some(Work::Request { status, .. }) = &mut self.work {
+            *status = Some(code);
+        }
+    }
+
+    /// Notes that there is no answer, and why.
+    pub fn note_no_answer(&mut self, why: &'static str) {
+        if let Some(Work::Request { failure, .. }) = &mut self.work {
+            *failure = Some(why);
+        }
+    }
+
+    /// Notes that a statement, or work on a node, failed.
+    pub fn note_failed(&mut self) {
+        if let Some(Work::Statement { has_failed, .. } | Work::Node { has_failed }) = &mut self.work {
+            *has_failed = true;
+        }
+    }
 }
 
 impl Drop for OpenSpan {
     fn drop(&mut self) {
         if let Some((trace, work)) = self.record.trace().zip(self.work.take()) {
-            trace.take(trace.next_id(), Some(trace.span), self.began, work);
+            trace.take(self.id, Some(self.parent), self.began, work);
         }
     }
 }

@@ -49,7 +49,7 @@ impl Server {
         let (clock, entropy) = (Arc::clone(&self.clock), Arc::clone(&self.entropy));
         let meter: Arc<dyn Meter> = Arc::new(self.meter.clone());
         let (service, vendors) = (Arc::clone(&self.service), self.vendors.clone());
-        let (exporter, traces) = self.traces.take().unzip();
+        let (exporter, traces) = self.traces.calls.take().unzip();
         let (logged, clock_of_calls) = (self.logged, Arc::clone(&clock));
         let measures = Measures { meter: Arc::clone(&meter), clock: clock_of_calls, logged, traces };
         let vendors = VendorEdge::new(service, vendors, Arc::clone(&entropy), measures.clone());
@@ -123,7 +123,8 @@ impl Server {
             following.spawn(files.follow(requests, Arc::clone(meter)));
         }
         if let Some(jwts) = self.jwts.take() {
-            following.spawn(jwts.follow(Arc::clone(&self.clock), Arc::clone(meter)));
+            let traces = self.traces.background.clone();
+            following.spawn(jwts.follow(Arc::clone(&self.clock), Arc::clone(meter), traces));
         }
         following
     }

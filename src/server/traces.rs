@@ -7,6 +7,7 @@ use crate::config::{self, Config};
 use crate::domain::names::FreeName;
 use crate::edge::Traces;
 use crate::outgoing::Address;
+use crate::ports::{BackgroundTraces, Clock, Entropy};
 use crate::store::Opening;
 use crate::telemetry::{AtomicMeter, Collector, CollectorProblem, Exporter};
 
@@ -46,20 +47,31 @@ pub fn collector(settings: &config::Traces) -> Result<Option<Collector>, BadSett
     })
 }
 
+/// What traces need while the process serves.
+#[derive(Default)]
+pub(super) struct Tracing {
+    /// What sends spans, and which calls are traced. `None` without a collector.
+    pub(super) calls: Option<(Exporter, Traces)>,
+    /// The traces of work that no call asks for: the same part of it as of calls.
+    pub(super) background: BackgroundTraces,
+}
+
 /// Begins to send spans, if the process is to serve and the settings name a collector.
 pub(super) fn start(
     opening: Opening,
     config: &Config,
     process: Option<&FreeName>,
     meter: &AtomicMeter,
-) -> Result<Option<(Exporter, Traces)>, BadSettings> {
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+) -> Result<Tracing, BadSettings> {
     let collector = match opening {
         Opening::ToServe => collector(&config.traces)?,
         Opening::Beside => None,
     };
-    Ok(collector.map(|collector| {
-        let exporter = collector.start(process.map(FreeName::as_str), Arc::new(meter.clone()));
-        let traces = Traces { spans: exporter.spans(), ratio: config.traces.sample_ratio };
-        (exporter, traces)
-    }))
+    let Some(collector) = collector else { return Ok(Tracing::default()) };
+    let exporter = collector.start(process.map(FreeName::as_str), Arc::new(meter.clone()));
+    let ratio = config.traces.sample_ratio;
+    let background = BackgroundTraces::new(exporter.spans(), ratio, Arc::clone(clock), Arc::clone(entropy));
+    let traces = Traces { spans: exporter.spans(), ratio };
+    Ok(Tracing { calls: Some((exporter, traces)), background })
 }

@@ -82,8 +82,8 @@ use crate::policy::{AcceptedPassword, Baseline, Policy};
 use crate::ports::call_record::for_same_call;
 use crate::ports::store::Authority;
 use crate::ports::{
-    AdmittedHashes, AuditSealer, Authorizer, Clock, DenialCipher, Entropy, HashDemand, Hasher, JwtVerifier,
-    LimitedLines, Meter, Nodes, PasswordHook, Pepper, Places, Salt, Store,
+    AdmittedHashes, AuditSealer, Authorizer, BackgroundTraces, Clock, DenialCipher, Entropy, HashDemand, Hasher,
+    JwtVerifier, LimitedLines, Meter, Nodes, PasswordHook, Pepper, Places, Salt, Store,
 };
 use crate::service::error::Missing;
 use crate::service::requests::WantedPassword;
@@ -130,6 +130,8 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
     /// The metrics.
     pub meter: Arc<dyn Meter>,
+    /// The traces of work that no call asks for.
+    pub traces: BackgroundTraces,
 }
 
 /// What an operator sets for all tenants.

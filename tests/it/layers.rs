@@ -59,7 +59,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "hashing", layers: &["domain", "ports"], crates: Shared },
     Layer { name: "authz", layers: &["domain", "ports"], crates: Shared },
     Layer { name: "blocklist", layers: &["domain", "policy"], crates: Shared },
-    Layer { name: "outgoing", layers: &["domain"], crates: Shared },
+    Layer { name: "outgoing", layers: &["domain", "ports"], crates: Shared },
     Layer { name: "jwt", layers: &["domain", "ports", "outgoing"], crates: Shared },
     Layer { name: "redis", layers: &["domain", "ports", "outgoing"], crates: Shared },
     Layer { name: "hook", layers: &["domain", "ports", "outgoing"], crates: Shared },

@@ -16,7 +16,9 @@ use credentiald::domain::time::days;
 use credentiald::hashing::{Cost, EngineSettings, HashEngine, KernelSetting, KeyRing};
 use credentiald::policy::Baseline;
 use credentiald::ports::store::{Creation, Deletion, NewSubject};
-use credentiald::ports::{AccessRequest, Authorizer, Clock, Deadline, Decision, NoMeter, Store, Unsealed};
+use credentiald::ports::{
+    AccessRequest, Authorizer, BackgroundTraces, Clock, Deadline, Decision, NoMeter, Store, Unsealed,
+};
 use credentiald::redis::RedisNodes;
 use credentiald::service::gates::{AttemptLimits, Installation, Ports, QuotaLimits, WatchLimits};
 use credentiald::service::requests::WatchFrom;
@@ -79,6 +81,7 @@ impl Watched {
             clock,
             entropy,
             meter: Arc::new(NoMeter),
+            traces: BackgroundTraces::default(),
         };
         let service = Arc::new(Service::new(ports, installation()));
         let tends = Arc::clone(&service);

@@ -26,6 +26,7 @@ use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
 use crate::ports::meter::{Counter, Gauge, UpkeepTask};
+use crate::ports::spans::BackgroundTask;
 use crate::ports::{AccountPasswords, Others};
 use crate::service::ServiceError;
 
@@ -152,7 +153,8 @@ impl Gates {
             for (tenant, instance) in found.due {
                 let id = self.new_id();
                 if let Some(leased) = store.lease_endpoint(&tenant, &instance, id, now, now.after(LEASE)).await? {
-                    rounds.push(Box::pin(self.deliver_in(Round { id, tenant, instance, leased })));
+                    let round = self.deliver_in(Round { id, tenant, instance, leased });
+                    rounds.push(Box::pin(self.ports.traces.around(BackgroundTask::Delivery, round)));
                 }
             }
             // Those with a round may have hidden others.

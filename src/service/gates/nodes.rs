@@ -5,9 +5,11 @@ use zeroize::Zeroizing;
 
 use super::Gates;
 use super::delivery::Round;
-use crate::domain::endpoint::{Discovery, NodeAddress, StoredEndpoint};
+use crate::domain::endpoint::{Discovery, Endpoint, NodeAddress, StoredEndpoint};
 use crate::domain::sealed::SealPurpose;
+use crate::ports::call_record;
 use crate::ports::meter::{Counter, NodeOutcome};
+use crate::ports::spans::{OpenSpan, Work};
 use crate::ports::{AccountPasswords, NodeProblem};
 use crate::service::ServiceError;
 
@@ -57,10 +59,8 @@ impl Gates {
             if !self.holds(round).await? {
                 return Ok(None);
             }
-            let asked = nodes.iter().map(|node| self.ports.nodes.set_passwords(endpoint, secret, node, passwords));
+            let asked = nodes.iter().map(|node| self.set_on_node(endpoint, secret, node, passwords));
             for (node, answer) in nodes.iter().zip(join_all(asked).await) {
-                let outcome = if answer.is_ok() { NodeOutcome::Answered } else { NodeOutcome::Failed };
-                self.ports.meter.count(Counter::NodesAsked(outcome));
                 let of_accounts = answer.unwrap_or_else(|problem| vec![Err(problem); passwords.len()]);
                 for (found, outcome) in found.iter_mut().zip(of_accounts) {
                     match outcome {
@@ -74,6 +74,24 @@ impl Gates {
             }
         }
         Ok(Some(found))
+    }
+
+    /// Sets the passwords on one node, with a span, and counts the outcome.
+    async fn set_on_node(
+        &self,
+        endpoint: &Endpoint,
+        secret: &Zeroizing<String>,
+        node: &NodeAddress,
+        passwords: &[AccountPasswords],
+    ) -> Result<Vec<Result<bool, NodeProblem>>, NodeProblem> {
+        let mut span = call_record::span(|| Work::Node { has_failed: false });
+        let answer = self.ports.nodes.set_passwords(endpoint, secret, node, passwords).await;
+        let outcome = if answer.is_ok() { NodeOutcome::Answered } else { NodeOutcome::Failed };
+        self.ports.meter.count(Counter::NodesAsked(outcome));
+        if answer.is_err() {
+            span.iter_mut().for_each(OpenSpan::note_failed);
+        }
+        answer
     }
 }
 

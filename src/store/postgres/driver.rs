@@ -13,9 +13,8 @@ use uuid::Uuid;
 use super::combined::{apart, counts_of, lock_of, side_by_side, steps_in_one};
 use super::errors;
 use super::pool::{Pool, Use};
-use super::session::Session;
+use super::session::{SYSTEM, Session};
 use super::values::cell_of;
-use crate::ports::call_record::note_statements;
 use crate::ports::{Deadline, StoreError};
 use crate::store::sql::{
     Columns, Database, Insertion, Isolation, Row, RowsOfKeys, Statement, StepKind, Steps, Transaction,
@@ -61,7 +60,6 @@ impl Database for PostgresDatabase {
     }
 
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>> {
-        note_statements(1);
         let (sender, rows) = mpsc::channel(SCANNED_AHEAD);
         let scanned = |session: Session| {
             tokio::spawn(session.send(statement, sender));
@@ -84,12 +82,12 @@ impl Database for PostgresDatabase {
             "BEGIN ISOLATION LEVEL {isolation} READ WRITE; SET LOCAL lock_timeout = {}",
             session.waits_for_locks().as_millis()
         );
-        session.command(AssertSqlSafe(begin)).await.map_err(errors::of_statement)?;
+        session.command("BEGIN", AssertSqlSafe(begin)).await.map_err(errors::of_statement)?;
         Ok(Box::new(WriteTransaction { session, has_failed: false, recorded: Vec::new() }))
     }
 
     fn system(&self) -> &'static str {
-        "postgresql"
+        SYSTEM
     }
 
     fn connections(&self) -> (usize, usize) {
@@ -161,13 +159,13 @@ impl Transaction for WriteTransaction {
             self.roll_back().await?;
             return Err(StoreError::Unavailable("a statement of the transaction failed".into()));
         }
-        self.session.command("COMMIT").await.map_err(errors::at_end)?;
+        self.session.command("COMMIT", "COMMIT").await.map_err(errors::at_end)?;
         self.session.give_back();
         Ok(())
     }
 
     async fn roll_back(mut self: Box<Self>) -> Result<(), StoreError> {
-        if self.session.command("ROLLBACK").await.is_ok() {
+        if self.session.command("ROLLBACK", "ROLLBACK").await.is_ok() {
             self.session.give_back();
         }
         Ok(())

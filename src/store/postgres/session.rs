@@ -14,8 +14,10 @@ use super::errors;
 use super::pool::{Kept, NoConnection, Place, Pool, Use};
 use super::values::{insertion_of, query_of};
 use crate::ports::Deadline;
-use crate::ports::call_record::note_statements;
-use crate::store::sql::{Insertion, Statement};
+use crate::store::sql::{Insertion, MeasuredStatement, Statement};
+
+/// Its name in traces, as the semantic conventions of OpenTelemetry write it.
+pub(super) const SYSTEM: &str = "postgresql";
 
 /// A connection in use. Dropping it closes the connection, and the server ends whatever is running on it: a connection
 /// with an unfinished operation is never reused.
@@ -48,31 +50,42 @@ impl Session {
     }
 
     pub(super) async fn fetch(&mut self, statement: Statement) -> Result<Vec<PgRow>, sqlx::Error> {
-        note_statements(1);
+        let measured = MeasuredStatement::begin(SYSTEM, &statement.text);
         let limit = self.limit();
         let answer = within(limit, query_of(statement).fetch_all(&mut self.kept.connection)).await;
-        self.looked_at(answer)
+        self.looked_at(measured.end(answer))
     }
 
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
-        self.run(query_of(statement)).await
+        let measured = MeasuredStatement::begin(SYSTEM, &statement.text);
+        self.run(query_of(statement), measured).await
     }
 
     pub(super) async fn insert(&mut self, insertion: Insertion) -> Result<(), sqlx::Error> {
-        self.run(insertion_of(insertion)).await.map(drop)
+        let measured = MeasuredStatement::insertion(SYSTEM, &insertion);
+        self.run(insertion_of(insertion), measured).await.map(drop)
     }
 
-    async fn run(&mut self, query: Query<'static, Postgres, PgArguments>) -> Result<u64, sqlx::Error> {
-        note_statements(1);
+    async fn run(
+        &mut self,
+        query: Query<'static, Postgres, PgArguments>,
+        measured: MeasuredStatement,
+    ) -> Result<u64, sqlx::Error> {
         let limit = self.limit();
         let answer = within(limit, query.execute(&mut self.kept.connection)).await;
-        self.looked_at(answer).map(|done| done.rows_affected())
+        self.looked_at(measured.end(answer)).map(|done| done.rows_affected())
     }
 
-    pub(super) async fn command(&mut self, text: impl SqlSafeStr + Send) -> Result<(), sqlx::Error> {
+    /// Begins or ends a transaction with that text.
+    pub(super) async fn command(
+        &mut self,
+        name: &'static str,
+        text: impl SqlSafeStr + Send,
+    ) -> Result<(), sqlx::Error> {
+        let measured = MeasuredStatement::command(SYSTEM, name);
         let limit = self.limit();
         let answer = within(limit, sqlx::raw_sql(text).execute(&mut self.kept.connection)).await;
-        self.looked_at(answer).map(drop)
+        self.looked_at(measured.end(answer)).map(drop)
     }
 
     /// Streams the rows of a statement for as long as the receiver takes them.

@@ -1,7 +1,11 @@
-//! What is measured of an operation of the store: its time, its retries, its failure, and its span.
+//! What is measured of an operation of the store: its time, its retries, its failure, and its span with those of its
+//! statements.
 
-use super::SqlStore;
+use futures_util::future::Either;
+
 use super::retries::Again;
+use super::summary::summary_of;
+use super::{Insertion, SqlStore};
 use crate::ports::StoreError;
 use crate::ports::call_record;
 use crate::ports::meter::{Counter, Gauge, Gauged, Histogram, StoreFailure, StoreWork, Timed};
@@ -31,7 +35,52 @@ impl SqlStore {
     }
 }
 
+/// What is measured of a statement: it counts for the call that sends it, and has a span if that is traced.
+pub(in crate::store) struct MeasuredStatement(Option<OpenSpan>);
+
+impl MeasuredStatement {
+    /// A statement with that text, which begins now.
+    pub(in crate::store) fn begin(system: &'static str, text: &str) -> Self {
+        Self(call_record::note_statement(|| statement(system, summary_of(text).into())))
+    }
+
+    /// An insertion, which begins now.
+    pub(in crate::store) fn insertion(system: &'static str, Insertion { table, .. }: &Insertion) -> Self {
+        Self(call_record::note_statement(|| statement(system, format!("INSERT {table}").into())))
+    }
+
+    /// The begin or the end of a transaction, which does not count.
+    pub(in crate::store) fn command(system: &'static str, command: &'static str) -> Self {
+        Self(call_record::span(|| statement(system, command.into())))
+    }
+
+    /// Ends it. Returns its outcome.
+    pub(in crate::store) fn end<T, E>(mut self, outcome: Result<T, E>) -> Result<T, E> {
+        if outcome.is_err() {
+            self.0.iter_mut().for_each(OpenSpan::note_failed);
+        }
+        outcome
+    }
+}
+
+fn statement(system: &'static str, summary: Box<str>) -> Work {
+    Work::Statement { system, summary, has_failed: false }
+}
+
+/// Work within a span, if there is one.
+pub(super) fn within<W: Future>(span: Option<u64>, work: W) -> impl Future<Output = W::Output> + use<W> {
+    match span {
+        None => Either::Left(work),
+        Some(span) => Either::Right(call_record::within(span, work)),
+    }
+}
+
 impl Measured<'_> {
+    /// The id of its span, if it has one.
+    pub(super) fn span(&self) -> Option<u64> {
+        self.span.as_ref().map(OpenSpan::id)
+    }
+
     pub(super) fn count_retry(&mut self, error: &StoreError) {
         if let Some(again) = Again::of(error) {
             self.store.meter.count(Counter::StoreRetries(self.work, again.cause()));

@@ -27,6 +27,7 @@ mod rows;
 mod statement;
 mod steps;
 mod stored_hashes;
+mod summary;
 mod tenant_settings;
 mod tokens;
 mod transact;
@@ -42,6 +43,7 @@ use backon::Retryable;
 pub use check::CheckReport;
 pub(super) use check::check;
 pub(super) use database::{Database, Isolation, RowsOfKeys, Transaction};
+pub(super) use measured::MeasuredStatement;
 pub(super) use retries::{Again, Retries};
 pub(super) use row::{Columns, Row};
 pub(super) use statement::{Insertion, Statement, sql};
@@ -49,6 +51,7 @@ pub(super) use steps::{Step, StepKind, Steps};
 pub(super) use value::Value;
 
 use audit_log::Records;
+use measured::within;
 use retries::is_worth_retrying;
 
 use crate::ports::meter::{ConnectionState, Gauge, Meter, NoMeter, StoreWork};
@@ -115,7 +118,8 @@ impl SqlStore {
             found.try_into().map_err(|_| rows::damaged("statements"))
         };
         let reads = read.retry(self.pauses(None)).sleep(tokio::time::sleep).when(is_worth_retrying());
-        let found = reads.notify(|error, _| measured.count_retry(error)).await;
+        let span = measured.span();
+        let found = within(span, reads.notify(|error, _| measured.count_retry(error))).await;
         measured.count_failure(found)
     }
 

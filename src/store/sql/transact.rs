@@ -7,6 +7,7 @@ use backon::RetryableWithContext;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+use super::measured::within;
 use super::retries::{Again, is_worth_retrying};
 use super::{Isolation, SqlStore, Statement, Steps, Transaction, audit_events, authority, sql};
 use crate::domain::credential::Version;
@@ -99,7 +100,8 @@ impl<'a> Write<'a> {
         };
         let pauses = self.is_retried.then(|| self.store.pauses(self.deadline)).into_iter().flatten();
         let attempts = attempt.retry(pauses).sleep(tokio::time::sleep).context(None).when(is_worth_retrying());
-        let (doubt, done) = attempts.notify(|error, _| measured.count_retry(error)).await;
+        let span = measured.span();
+        let (doubt, done) = within(span, attempts.notify(|error, _| measured.count_retry(error))).await;
         let done = done.map_err(|error| doubt.map_or(error, |Doubt { cause, .. }| StoreError::OutcomeUnknown(cause)));
         measured.count_failure(done)
     }

@@ -14,11 +14,10 @@ use super::lock_retries::until_unlocked;
 use super::open::OpenError;
 use super::owner::Owner;
 use super::readers::Readers;
-use super::statements::{each_row, fetch_all};
+use super::statements::{SYSTEM, each_row, fetch_all};
 use super::writer::{self, Writer};
-use crate::ports::call_record::note_statements;
 use crate::ports::{Deadline, StoreError};
-use crate::store::sql::{Database, Isolation, Row, RowsOfKeys, Statement, Steps, Transaction};
+use crate::store::sql::{Database, Isolation, MeasuredStatement, Row, RowsOfKeys, Statement, Steps, Transaction};
 
 /// Number of scanned rows to read ahead of the receiver.
 const ROWS_AHEAD: usize = 256;
@@ -62,7 +61,6 @@ impl SqliteDatabase {
 #[async_trait]
 impl Database for SqliteDatabase {
     async fn read(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, StoreError> {
-        note_statements(statements.len());
         if statements.iter().any(|statement| statement.takes_long) {
             let statements = statements.to_vec();
             return self
@@ -74,7 +72,7 @@ impl Database for SqliteDatabase {
     }
 
     fn system(&self) -> &'static str {
-        "sqlite"
+        SYSTEM
     }
 
     /// One by one: there is no network between them.
@@ -87,7 +85,6 @@ impl Database for SqliteDatabase {
     }
 
     fn scan(&self, statement: Statement) -> BoxStream<'_, Result<Row, StoreError>> {
-        note_statements(1);
         let (sender, mut receiver) = mpsc::channel(ROWS_AHEAD);
         let reading = self.readers.read_at_length(move |connection| {
             let read = each_row(connection, &statement, |row| match sender.blocking_send(Ok(row)) {
@@ -112,7 +109,8 @@ impl Database for SqliteDatabase {
         _deadline: Option<Deadline>,
     ) -> Result<Box<dyn Transaction>, StoreError> {
         self.files.as_ref().map_or(Ok(()), Files::check)?;
-        Ok(Box::new(writer::begin(&self.writer).await?))
+        let measured = MeasuredStatement::command(SYSTEM, "BEGIN");
+        Ok(Box::new(measured.end(writer::begin(&self.writer).await)?))
     }
 
     async fn close(&self) {

@@ -5,6 +5,7 @@ use std::future::ready;
 use backon::Retryable;
 
 use super::errors::{code, is_locked, of_code};
+use crate::ports::call_record::for_same_call_apart;
 use crate::ports::retries;
 
 /// Retries while another process holds a lock. SQLite's own busy handler would block the thread meanwhile.
@@ -20,6 +21,6 @@ pub(super) async fn in_turn<T>(turn: impl Future<Output = T>) -> rusqlite::Resul
 
 /// Runs slow work on a thread that nothing else waits for.
 pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> rusqlite::Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
+    let done = tokio::task::spawn_blocking(for_same_call_apart(work)).await;
     done.map_err(|error| of_code(code::INTERRUPT, error.to_string()))
 }

@@ -5,15 +5,24 @@ use std::ops::ControlFlow;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection};
 
-use crate::store::sql::{Columns, Insertion, Row, Statement, Value};
+use crate::store::sql::{Columns, Insertion, MeasuredStatement, Row, Statement, Value};
+
+/// Its name in traces, as the semantic conventions of OpenTelemetry write it.
+pub(super) const SYSTEM: &str = "sqlite";
 
 /// Runs a statement without rows, and returns how many rows it changed.
 pub(super) fn execute(connection: &Connection, statement: &Statement) -> rusqlite::Result<u64> {
-    Ok(prepare(connection, statement)?.raw_execute()? as u64)
+    let measured = MeasuredStatement::begin(SYSTEM, &statement.text);
+    measured.end(prepare(connection, statement).and_then(|mut prepared| Ok(prepared.raw_execute()? as u64)))
 }
 
 /// Adds rows one by one: SQLite has no network round trips, and is slower with a statement of many rows.
-pub(super) fn insert(connection: &Connection, Insertion { table, columns, rows }: &Insertion) -> rusqlite::Result<()> {
+pub(super) fn insert(connection: &Connection, insertion: &Insertion) -> rusqlite::Result<()> {
+    let measured = MeasuredStatement::insertion(SYSTEM, insertion);
+    measured.end(insert_each(connection, insertion))
+}
+
+fn insert_each(connection: &Connection, Insertion { table, columns, rows }: &Insertion) -> rusqlite::Result<()> {
     let places: Vec<_> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
     let text = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), places.join(", "));
     let mut prepared = connection.prepare_cached(&text)?;
@@ -69,6 +78,15 @@ fn fetch_in_transaction(connection: &Connection, statements: &[Statement]) -> ru
 
 /// Runs a statement and passes on each row as it is read, for as long as `give` wants more.
 pub(super) fn each_row(
+    connection: &Connection,
+    statement: &Statement,
+    give: impl FnMut(Row) -> ControlFlow<()>,
+) -> rusqlite::Result<()> {
+    let measured = MeasuredStatement::begin(SYSTEM, &statement.text);
+    measured.end(give_each_row(connection, statement, give))
+}
+
+fn give_each_row(
     connection: &Connection,
     statement: &Statement,
     mut give: impl FnMut(Row) -> ControlFlow<()>,

@@ -18,9 +18,9 @@ use super::connect::writing;
 use super::errors;
 use super::files::{Files, Lost};
 use super::lock_retries::{apart, in_turn, until_unlocked};
-use super::statements::{command, execute, fetch, insert};
+use super::statements::{SYSTEM, command, execute, fetch, insert};
 use crate::ports::StoreError;
-use crate::store::sql::{Insertion, Row, Statement, Transaction};
+use crate::store::sql::{Insertion, MeasuredStatement, Row, Statement, Transaction};
 
 /// The connection, used by one transaction at a time, in order of arrival. `None` once closed.
 pub(super) type Writer = Arc<Mutex<Option<Writable>>>;
@@ -279,7 +279,8 @@ impl Transaction for WriteTransaction {
         if held.open == Some(Open::Joined) {
             command(held.connection(), "RELEASE joined")?;
         }
-        held.end_together().await
+        let measured = MeasuredStatement::command(SYSTEM, "COMMIT");
+        measured.end(held.end_together().await)
     }
 
     async fn roll_back(mut self: Box<Self>) -> Result<(), StoreError> {

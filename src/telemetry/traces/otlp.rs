@@ -12,7 +12,7 @@ use proto::{ResourceSpans, ScopeSpans, Status};
 use crate::domain::action::Action;
 use crate::domain::time::Timestamp;
 use crate::ports::meter::{RefusalReason, StatusCode};
-use crate::ports::spans::{Protocol, Span, Work};
+use crate::ports::spans::{BackgroundTask, Protocol, Span, Work};
 
 const SERVICE: &str = env!("CARGO_PKG_NAME");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -70,7 +70,12 @@ fn kind_of(work: &Work) -> (SpanKind, bool) {
             (SpanKind::Server, is_own)
         }
         Work::Hash => (SpanKind::Internal, false),
-        Work::Store { failure, .. } => (SpanKind::Client, failure.is_some()),
+        Work::Store { failure, .. } => (SpanKind::Internal, failure.is_some()),
+        Work::Statement { has_failed, .. } | Work::Node { has_failed } => (SpanKind::Client, *has_failed),
+        Work::Request { status, failure, .. } => {
+            (SpanKind::Client, failure.is_some() || status.is_some_and(|status| status >= 400))
+        }
+        Work::Background { has_failed, .. } => (SpanKind::Internal, *has_failed),
     }
 }
 
@@ -81,8 +86,9 @@ fn described(work: Work) -> (String, Vec<KeyValue>) {
             let method = action.map_or(OTHER, Action::rpc);
             let name = action.map_or_else(|| OTHER.to_owned(), |action| format!("{}/{method}", action.service()));
             let mut attributes = match protocol {
-                Protocol::Grpc => vec![text("rpc.system", "grpc")],
-                Protocol::Http => vec![text("network.protocol.name", "http")],
+                Some(Protocol::Grpc) => vec![text("rpc.system", "grpc")],
+                Some(Protocol::Http) => vec![text("network.protocol.name", "http")],
+                None => Vec::new(),
             };
             attributes.extend(action.map(|action| text("rpc.service", action.service())));
             attributes.extend([
@@ -97,12 +103,48 @@ fn described(work: Work) -> (String, Vec<KeyValue>) {
         }
         Work::Hash => ("hash".to_owned(), Vec::new()),
         Work::Store { system, work, retries, failure } => {
-            let mut attributes = vec![text("db.system.name", system), text("db.operation.name", work.as_str())];
+            let mut attributes = vec![text("db.system.name", system)];
             if retries > 0 {
                 attributes.push(number("credentiald.retries", retries.into()));
             }
             attributes.extend(failure.map(|failure| text("error.type", failure.as_str())));
             (work.as_str().to_owned(), attributes)
+        }
+        Work::Statement { system, summary, has_failed } => {
+            let mut attributes = vec![text("db.system.name", system), text("db.query.summary", &summary)];
+            // Of several operations, each is in the summary alone.
+            let words: Vec<_> = summary.split(' ').collect();
+            if let [operation] | [operation, _] = words[..] {
+                attributes.push(text("db.operation.name", operation));
+            }
+            if let [_, table] = words[..] {
+                attributes.push(text("db.collection.name", table));
+            }
+            attributes.extend(has_failed.then(|| text("error.type", OTHER)));
+            (summary.into(), attributes)
+        }
+        Work::Request { method, host, port, status, failure } => {
+            let mut attributes = vec![
+                text("http.request.method", method),
+                text("server.address", &host),
+                number("server.port", port.into()),
+            ];
+            attributes.extend(status.map(|status| number("http.response.status_code", status.into())));
+            let refused = status.filter(|status| *status >= 400).map(|status| status.to_string());
+            attributes.extend(failure.map(str::to_owned).or(refused).map(|why| text("error.type", &why)));
+            (method.to_owned(), attributes)
+        }
+        Work::Node { has_failed } => {
+            let mut attributes = vec![text("db.system.name", "redis")];
+            attributes.extend(has_failed.then(|| text("error.type", OTHER)));
+            ("set_passwords".to_owned(), attributes)
+        }
+        Work::Background { task, has_failed } => {
+            let name = match task {
+                BackgroundTask::Delivery => "deliver_passwords",
+                BackgroundTask::KeysOfIssuer => "fetch_issuer_keys",
+            };
+            (name.to_owned(), has_failed.then(|| text("error.type", OTHER)).into_iter().collect())
         }
     }
 }

@@ -59,8 +59,10 @@ async fn replicas_on_postgresql_serve_one_store() {
         assert!(tells_when_to_retry(&reply));
     }
     eventually("health to follow the store", || (!other.is_healthy()).then_some(())).await;
+    other.logs("the store does not answer: health is NOT_SERVING").await;
     cluster.run_again();
     eventually("health to follow the store", || other.is_healthy().then_some(())).await;
+    other.logs("the store answers again: health is SERVING").await;
     alice.at(other.address).ok("ChangePassword", change("mypassword-2", "mypassword-3")).await;
     assert_eq!(acme.verify("alice", "mypassword-3").await, "MATCHED_CURRENT");
     let metrics = get(scraped_at(&other), "/metrics");

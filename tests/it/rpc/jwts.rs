@@ -9,7 +9,8 @@ use credentiald::ambient::SystemClock;
 use credentiald::domain::time::Timestamp;
 use credentiald::jwt::{JwtReader, JwtTexts, Jwts};
 use credentiald::ports::{
-    CertificateHolder, CertificateValidity, Clock, JwtRefusal, JwtVerifier, NoMeter, PeerCertificate, PresentedJwt,
+    BackgroundTraces, CertificateHolder, CertificateValidity, Clock, JwtRefusal, JwtVerifier, NoMeter, PeerCertificate,
+    PresentedJwt,
 };
 use futures_util::FutureExt;
 use http::Method;
@@ -318,7 +319,7 @@ async fn fetched_keys_stay_for_as_long_as_their_server_is_trusted() {
     let [of_old, of_new] = [&old, &new].map(|key| key.token(&claims("root")));
     let verified = async |text: &String| jwts.verify(PresentedJwt { text, certificate: None }, SystemClock.now()).await;
     {
-        let following = jwts.clone().follow(Arc::new(SystemClock), Arc::new(NoMeter));
+        let following = jwts.clone().follow(Arc::new(SystemClock), Arc::new(NoMeter), BackgroundTraces::default());
         tokio::select! {
             never = following => match never {},
             found = verified(&of_old) => drop(found.unwrap()),
@@ -355,7 +356,8 @@ async fn keys_of_a_server_whose_ca_was_removed_are_not_used() {
     let in_force = watch::Sender::new(reader.read(&texts(authority.pem())).unwrap());
     let jwts = Jwts::new(in_force.subscribe());
     let text = &key.token(&claims("root"));
-    let following = tokio::spawn(jwts.clone().follow(Arc::new(SystemClock), Arc::new(NoMeter)));
+    let following =
+        tokio::spawn(jwts.clone().follow(Arc::new(SystemClock), Arc::new(NoMeter), BackgroundTraces::default()));
     let verified = async || jwts.verify(PresentedJwt { text, certificate: None }, SystemClock.now()).await;
     let identity = verified().await.unwrap();
     in_force.send_replace(reader.read(&texts(Authority::new("ca").pem())).unwrap());

@@ -1,7 +1,6 @@
 //! Issuers of JWTs: keys, tokens, and a server of their keys on loopback.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -133,11 +132,11 @@ pub fn issuers(jwks: &str) -> String {
     )
 }
 
-/// A server of keys. It counts the requests.
+/// A server of keys. It keeps the heads of requests.
 pub struct JwksServer {
     pub address: SocketAddr,
     body: Arc<Mutex<Option<String>>>,
-    requests: Arc<AtomicUsize>,
+    heads: Arc<Mutex<Vec<String>>>,
     scheme: &'static str,
 }
 
@@ -158,10 +157,10 @@ impl JwksServer {
         let server = Self {
             address,
             body: Arc::clone(&body),
-            requests: Arc::default(),
+            heads: Arc::default(),
             scheme: if tls.is_some() { "https" } else { "http" },
         };
-        let requests = Arc::clone(&server.requests);
+        let heads = Arc::clone(&server.heads);
         tokio::spawn(async move {
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
@@ -170,8 +169,9 @@ impl JwksServer {
                 while !request.ends_with(b"\r\n\r\n") {
                     request.push(socket.read_u8().await.unwrap());
                 }
-                requests.fetch_add(1, Ordering::SeqCst);
-                let is_allowed = String::from_utf8(request).unwrap().contains(token);
+                let head = String::from_utf8(request).unwrap();
+                let is_allowed = head.contains(token);
+                heads.lock().unwrap().push(head);
                 let answer = match body.lock().unwrap().as_deref().filter(|_| is_allowed) {
                     Some(body) => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
                     None => "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_owned(),
@@ -194,7 +194,12 @@ impl JwksServer {
     }
 
     pub fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        self.heads.lock().unwrap().len()
+    }
+
+    /// The head of each request.
+    pub fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
     }
 
     /// The setting that names it.
