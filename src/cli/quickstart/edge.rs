@@ -174,7 +174,7 @@ fn arguments(arguments: &[(&str, &str)]) -> String {
     let argument = |(name, value): &(&str, &str)| {
         let value = literal(value);
         let line = format!("    {name}={value},\n");
-        if line.chars().count() <= COLUMNS { line } else { format!("    {name}=\n    {value},\n") }
+        if line.chars().count() <= COLUMNS { line } else { format!("    {name}=\n        {value},\n") }
     };
     let lines: String = arguments.iter().map(argument).collect();
     if lines.is_empty() { lines } else { format!("\n{lines}") }
