@@ -27,7 +27,8 @@ mod tests {
             let flags = vec![(setting.key.to_owned(), "no such word".to_owned())];
             let examined = Effective::examine(&Sources { flags, ..Sources::default() });
             let mistakes = examined.map_or_else(|mistakes| mistakes, |(_, mistakes)| mistakes);
-            let message = mistakes.iter().map(ToString::to_string).find(|text| text.contains(setting.key));
+            let flag = format!("--{}:", setting.flag());
+            let message = mistakes.iter().map(ToString::to_string).find(|text| text.starts_with(&flag));
             let wanted = message.as_deref().and_then(|text| text.split_once("; use `")).map(|(_, words)| words);
             let named = wanted.map(|words| words.split('`').step_by(2).collect::<Vec<_>>()).unwrap_or_default();
             let named: Vec<_> = named.into_iter().filter(|word| !word.is_empty()).collect();
