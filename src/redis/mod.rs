@@ -4,7 +4,6 @@ mod cluster;
 mod resp;
 mod sentinel;
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -46,8 +45,9 @@ impl Nodes for RedisNodes {
                 Err(of_this) => problem = problem.or(Some(of_this)),
             }
         }
-        let mut seen = HashSet::new();
-        all.retain(|node| seen.insert(node.clone()));
+        // In an order of its own, whoever told them.
+        all.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        all.dedup();
         match problem {
             Some(problem) if all.is_empty() => Err(problem),
             _ => Ok(all),
@@ -82,6 +82,8 @@ async fn connected(endpoint: &Endpoint, node: &NodeAddress) -> Result<Connection
         }
     };
     let socket = TcpStream::connect((node.host(), node.port())).await.map_err(|error| unreachable(&error))?;
+    // What a connection that is given up has not sent is never sent: it would undo what later ones do.
+    socket.set_zero_linger().map_err(|error| unreachable(&error))?;
     Ok(Connection::new(match tls {
         None => Box::new(socket),
         Some(tls) => Box::new(tls.connect(socket).await.map_err(|error| unreachable(&error))?),
@@ -151,6 +153,10 @@ async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
             return Ok(Err(NodeProblem::Refused("something else than a user".to_owned())));
         }
     };
+    if digests.is_empty() && has_no_need_of_a_password(&texts) {
+        return Ok(done(connection.command(&["ACL", "SETUSER", account.as_str(), "resetpass"]).await?, "ACL SETUSER")
+            .map(|()| true));
+    }
     let found = digests_in(&texts);
     let has_all = digests.iter().all(|digest| found.contains(&digest.expose()));
     if has_all && found.len() == digests.len() {
@@ -170,6 +176,11 @@ async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
 /// Digests as `ACL SETUSER` takes them.
 fn with_marks<'a>(mark: &str, digests: impl Iterator<Item = &'a str>) -> Vec<Zeroizing<String>> {
     digests.map(|digest| Zeroizing::new(format!("{mark}{digest}"))).collect()
+}
+
+/// Whether a user signs in with any password, by its description.
+fn has_no_need_of_a_password(texts: &[String]) -> bool {
+    texts.iter().take_while(|text| *text != "passwords").any(|text| text == "nopass")
 }
 
 /// The digests in the description of a user. Each member of it has a name that is no digest.

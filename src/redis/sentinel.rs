@@ -22,6 +22,9 @@ pub(super) async fn watched<S: AsyncRead + AsyncWrite + Unpin>(
         }
         answered => answered,
     };
+    if has_not_asked(&primary) {
+        return Err(NodeProblem::Refused("that it does not know the nodes yet".to_owned()));
+    }
     let mut nodes = addresses(primary, "SENTINEL MASTER")?;
     let replicas = connection.command(&["SENTINEL", "REPLICAS", master.as_str()]).await?;
     nodes.extend(addresses(replicas, "SENTINEL REPLICAS")?);
@@ -29,6 +32,13 @@ pub(super) async fn watched<S: AsyncRead + AsyncWrite + Unpin>(
         return Err(NodeProblem::Refused(format!("{} nodes to SENTINEL REPLICAS", nodes.len())));
     }
     Ok(nodes)
+}
+
+/// Whether a Sentinel, which was just started or reset, has not asked the primary yet: until then it knows no replica.
+/// Then it does not know the primary's run id either.
+fn has_not_asked(primary: &Reply) -> bool {
+    let Reply::List(texts) = primary else { return false };
+    texts.chunks(2).any(|pair| matches!(pair, [name, id] if name == "runid" && id.is_empty()))
 }
 
 /// The addresses in an answer: of each node a name and a value by turns, `ip` and `port` among them.
@@ -100,6 +110,12 @@ mod tests {
         let unknown = Reply::Error("ERR No such master with that name".to_owned());
         let problem = addresses(unknown, "SENTINEL MASTER").unwrap_err();
         assert_eq!(problem, NodeProblem::Refused("ERR to SENTINEL MASTER".to_owned()));
+    }
+
+    #[test]
+    fn a_sentinel_that_was_reset_knows_no_replica_until_it_knows_the_run_id() {
+        assert!(has_not_asked(&list(&["name", "mymaster", "ip", "127.0.0.1", "port", "6379", "runid", ""])));
+        assert!(!has_not_asked(&list(&["name", "runid", "runid", "5a4c", "flags", ""])));
     }
 
     #[tokio::test]

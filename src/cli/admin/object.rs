@@ -66,6 +66,9 @@ impl Object {
                 Some(format!("no {self}"))
             }
             Reason::AlreadyExists => Some(format!("{self} exists already")),
+            Reason::NotEmpty if self.last.is_none() && self.instance.is_some() => Some(format!(
+                "{self} is not empty: it has accounts, or a node has passwords of deleted ones (see `describe-delivery`)"
+            )),
             Reason::NotEmpty => Some(format!("{self} is not empty")),
             Reason::PasswordPolicyViolation
             | Reason::PasswordReused

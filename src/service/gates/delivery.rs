@@ -20,7 +20,7 @@ use super::upkeep::LastFailure;
 use crate::domain::credential::Version;
 use crate::domain::delivery::{DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery};
 use crate::domain::delivery_progress::SeenDelivery;
-use crate::domain::endpoint::{Comparison, Discovery, StoredEndpoint};
+use crate::domain::endpoint::{Comparison, Discovery, Endpoint, StoredEndpoint};
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
@@ -190,7 +190,7 @@ impl Gates {
         let Round { tenant, instance, leased: StoredEndpoint { endpoint, .. }, .. } = round;
         let mut plans = Vec::new();
         for due in self.ports.store.due_deliveries(tenant, instance, self.now(), ACCOUNTS_AT_ONCE).await? {
-            match self.plan(&due, endpoint.comparison) {
+            match self.plan(&due, endpoint) {
                 Ok((passwords, then, then_due)) => plans.push(Plan { due, passwords, then, then_due }),
                 Err(step) => self.record(round, &due, &step).await?,
             }
@@ -269,8 +269,9 @@ impl Gates {
     fn plan(
         &self,
         due: &DueDelivery,
-        comparison: Option<Comparison>,
+        endpoint: &Endpoint,
     ) -> Result<(AccountPasswords, DeliveryPhase, Option<Timestamp>), DeliveryStep> {
+        let comparison = endpoint.comparison;
         let over = |phase, failure| DeliveryStep {
             phase,
             due_at: None,
@@ -280,6 +281,12 @@ impl Gates {
             failure,
             drift: None,
         };
+        // The endpoint was set after it.
+        if due.account.as_str() == endpoint.user.as_str() {
+            let is_withdrawn = due.phase == DeliveryPhase::Withdrawing;
+            let phase = if is_withdrawn { DeliveryPhase::Withdrawing } else { DeliveryPhase::Superseded };
+            return Err(over(phase, Some("it is the endpoint's own user, whose password is not delivered".to_owned())));
+        }
         if due.phase == DeliveryPhase::Withdrawing {
             let passwords = AccountPasswords { account: due.account.clone(), others: Others::Go, digests: Vec::new() };
             return Ok((passwords, DeliveryPhase::Withdrawing, None));

@@ -48,9 +48,8 @@ impl Gates {
 /// What is to be recorded of a step, and for which action the service took it.
 fn decided(due: &DueDelivery, step: &DeliveryStep, comparison: Option<Comparison>) -> Option<(Action, AuditOutcome)> {
     match (due.phase, step.phase) {
-        (DeliveryPhase::Withdrawing, _) => {
-            step.due_at.is_none().then_some((Action::DeleteInstanceAccount, AuditOutcome::Withdrawn))
-        }
+        (DeliveryPhase::Withdrawing, _) => (step.due_at.is_none() && step.failure.is_none())
+            .then_some((Action::DeleteInstanceAccount, AuditOutcome::Withdrawn)),
         (before, now @ (DeliveryPhase::Overlapping | DeliveryPhase::Done)) if before != now => {
             Some((Action::ModifyAccountPassword, AuditOutcome::Delivered { version: due.version }))
         }

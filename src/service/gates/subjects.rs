@@ -108,7 +108,11 @@ impl Gates {
     ) -> Result<Option<DeliveryState>, ServiceError> {
         let store = &self.ports.store;
         match permit.subject() {
-            Ok(subject) => Ok(store.delivery(subject.id).await?),
+            // An account that was made again without a password leaves the one before it to be withdrawn.
+            Ok(subject) => match store.delivery(subject.id).await? {
+                None => Ok(store.withdrawal(permit.tenant(), permit.name()).await?),
+                found => Ok(found),
+            },
             // An account that is deleted may not be gone from the nodes.
             Err(missing) => Ok(Some(store.withdrawal(permit.tenant(), permit.name()).await?.ok_or(missing)?)),
         }

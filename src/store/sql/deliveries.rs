@@ -203,18 +203,23 @@ fn update(due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Statement {
 }
 
 /// Adds the delivery of a change, if its subject's instance has an endpoint. It takes the place of the one before, and of the
-/// withdrawal of an account that had the same name.
+/// withdrawal of an account that had the same name: no client has a right to its passwords, so they are not left until every
+/// node has the new one.
+///
+/// An account of the name of the endpoint's own user is not delivered: its password would give the right to set all users.
 pub(super) fn steps(subject: SubjectId, version: Version, passwords: &Sealed, at: Timestamp) -> [Step; 2] {
-    let withdrawn = Step::change(
-        "DELETE FROM delivery WHERE phase = 'withdrawing'
-             AND (tenant, instance, account) = (SELECT s.tenant, s.instance, s.name FROM subject s WHERE s.id = $1)",
-    );
     let added = Step::change(
         "INSERT INTO delivery (subject_id, tenant, instance, account, version, phase, secret, pepper_key, set_at, pending_since, due_at)
-         SELECT s.id, s.tenant, s.instance, s.name, CAST($2 AS BIGINT), $3, $4, $5, CAST($6 AS BIGINT), CAST($6 AS BIGINT),
+         SELECT s.id, s.tenant, s.instance, s.name, CAST($2 AS BIGINT),
+             CASE WHEN EXISTS (
+                 SELECT 1 FROM delivery w
+                 WHERE w.phase = 'withdrawing' AND w.tenant = s.tenant AND w.instance = s.instance AND w.account = s.name
+             ) THEN 'settling' ELSE CAST($3 AS TEXT) END,
+             $4, $5, CAST($6 AS BIGINT), CAST($6 AS BIGINT),
              CAST($6 AS BIGINT)
          FROM subject s WHERE s.id = $1 AND (
-             SELECT count(*) FROM endpoint p WHERE p.tenant = s.tenant AND p.instance = s.instance) > 0",
+             SELECT count(*) FROM endpoint p
+             WHERE p.tenant = s.tenant AND p.instance = s.instance AND p.user_name <> s.name) > 0",
     )
     .then(
         " ON CONFLICT (subject_id) DO UPDATE SET version = excluded.version, revision = delivery.revision + 1,
@@ -228,7 +233,12 @@ pub(super) fn steps(subject: SubjectId, version: Version, passwords: &Sealed, at
     .bind(passwords.expose())
     .bind(passwords.key())
     .bind(at);
-    [withdrawn.bind(subject), added]
+    let withdrawn = Step::change(
+        "DELETE FROM delivery WHERE phase = 'withdrawing'
+             AND (tenant, instance, account) = (SELECT s.tenant, s.instance, s.name FROM subject s WHERE s.id = $1)",
+    );
+    // The second one removes what the first one looks for.
+    [added, withdrawn.bind(subject)]
 }
 
 /// Has everything that was delivered of an account withdrawn, in the transaction that deletes it.

@@ -33,6 +33,8 @@ fn sentinel(primary: &Node, users: &str) -> Sentinel {
         format!("sentinel auth-user mymaster {user}\nsentinel auth-pass mymaster {password}"),
         format!("sentinel sentinel-user {user}\nsentinel sentinel-pass {password}"),
         "sentinel down-after-milliseconds mymaster 1000".to_owned(),
+        // Two Sentinels that vote for themselves at the same time try again after twice that long.
+        "sentinel failover-timeout mymaster 2000".to_owned(),
         format!("user {user} on >{password} ~* &* +@all"),
         users.to_owned(),
     ];

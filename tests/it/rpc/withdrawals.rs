@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::delivery::{ALL, FIRST, SECOND, THIRD, change, deliver_to, delivered, in_phase, setup, world};
 use crate::support::World;
-use crate::support::redis::{Connection, Node};
+use crate::support::redis::{ADMIN_PASSWORD, Connection, Node};
 use crate::support::serving::PATIENCE;
 
 fn app() -> Value {
@@ -69,6 +69,48 @@ async fn an_account_that_is_made_again_has_its_new_password_alone() {
     nodes[1].run();
     in_phase(&world, "1", "DONE").await;
     assert!(nodes.iter().all(|node| node.taken(&ALL) == [THIRD]));
+}
+
+#[tokio::test]
+async fn an_account_that_is_made_again_leaves_no_node_the_password_of_before() {
+    let mut nodes = [Node::start(FIRST), Node::start(FIRST)];
+    let world = world(setup()).await;
+    deliver_to(&world, &[&nodes[0], &nodes[1]]).await;
+    change(&world, FIRST, SECOND).await;
+    in_phase(&world, "2", "DONE").await;
+    for node in &mut nodes {
+        node.kill();
+    }
+    world.root.ok("DeleteInstanceAccount", app()).await;
+    let mut again = app();
+    again["password"] = json!(THIRD);
+    world.root.ok("CreateInstanceAccount", again).await;
+    nodes[0].run();
+    let settling = delivered(&world, |delivery| delivery["reached_nodes"] == 1).await;
+    assert_eq!(settling["phase"], "DELIVERY_PHASE_SETTLING", "{settling}");
+    assert_eq!(nodes[0].taken(&ALL), [THIRD], "although another node is down");
+}
+
+#[tokio::test]
+async fn the_user_of_the_endpoint_is_no_account() {
+    let node = Node::start(FIRST);
+    let world = world(setup()).await;
+    let admin = json!({ "instance_id": "r-1", "account_name": "admin" });
+    let mut account = admin.clone();
+    account["password"] = json!(FIRST);
+    world.root.ok("CreateInstanceAccount", account).await;
+    deliver_to(&world, &[&node]).await;
+    let mut reset = admin.clone();
+    reset["account_password"] = json!(SECOND);
+    world.root.ok("ResetAccountPassword", reset).await;
+    // What is set later is delivered, so the other one was looked at.
+    change(&world, FIRST, THIRD).await;
+    in_phase(&world, "2", "DONE").await;
+    let reply = world.root.ok("DescribeDelivery", admin.clone()).await;
+    assert_eq!(reply["delivery"], Value::Null, "{reply}");
+    world.root.ok("DeleteInstanceAccount", admin).await;
+    assert_eq!(Connection::to(&node).command(&["AUTH", "admin", ADMIN_PASSWORD]), "+OK\r\n");
+    assert_eq!(node.taken(&ALL), [THIRD]);
 }
 
 #[tokio::test]
