@@ -31,7 +31,7 @@ const FOREIGN: [&str; 11] = [
 
 /// The text of every source file apart from these tests, which would find themselves.
 fn sources() -> String {
-    let folders = ["src", "tests", "proto", "fuzz"].into_iter().flat_map(files_below);
+    let folders = ["benches", "src", "tests", "proto", "fuzz"].into_iter().flat_map(files_below);
     let files = folders.chain([root().join("Cargo.toml"), root().join("build.rs")]);
     let files = files.filter(|path| !path.starts_with(root().join("tests/it/documents")));
     files.filter_map(|path| fs::read_to_string(path).ok()).collect()
