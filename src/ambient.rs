@@ -2,8 +2,6 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use uuid::{Builder, Uuid};
-
 use crate::domain::names::FreeName;
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, Entropy};
@@ -40,15 +38,6 @@ impl Entropy for SystemEntropy {
     #[expect(clippy::expect_used, reason = "a weak token or salt would be worse than no service")]
     fn fill(&self, buffer: &mut [u8]) {
         getrandom::fill(buffer).expect("the operating system has no random generator");
-    }
-}
-
-impl SystemEntropy {
-    /// A random id.
-    pub fn id(self) -> Uuid {
-        let mut bytes = [0; 16];
-        self.fill(&mut bytes);
-        Builder::from_random_bytes(bytes).into_uuid()
     }
 }
 

@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 use crate::domain::text::is_loopback;
 use crate::domain::time::Timestamp;
 use crate::ports::call_record;
-use crate::ports::spans::Work;
+use crate::ports::spans::{TRACEPARENT, Work};
 
 /// What went wrong below.
 type Cause = Box<dyn Error + Send + Sync>;
@@ -49,8 +49,6 @@ pub enum OutgoingError {
 }
 
 const LOCALHOST: &str = "localhost";
-/// The header by which a server joins the trace of the request (W3C Trace Context).
-const TRACEPARENT: &str = "traceparent";
 
 /// Reads a file that holds a secret, or says why it is not used. May block.
 pub type ReadSecret = fn(&Path) -> Result<Zeroizing<String>, Cause>;

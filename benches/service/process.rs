@@ -78,32 +78,29 @@ pub fn cpu_time(id: u32) -> Duration {
     TICK * u32::try_from(ticks_of(id).unwrap_or_default()).unwrap()
 }
 
-/// How many CPUs were used since a time, on average.
+/// The CPU time of the generator and of the service, up to a moment.
+pub struct CpuTimes {
+    at: Instant,
+    generator: Duration,
+    service: Duration,
+}
+
+/// How many CPUs were used between two moments, on average.
 pub struct CpuUse {
     pub generator: f64,
     pub service: f64,
 }
 
-/// What the generator and the service had used when it began.
-pub struct CpuBefore {
-    began: Instant,
-    generator: Duration,
-    service: Duration,
-}
-
-impl CpuUse {
-    pub fn of(service: &Process) -> CpuBefore {
-        CpuBefore { began: Instant::now(), generator: cpu_time(std::process::id()), service: service.cpu_time() }
+impl CpuTimes {
+    pub fn now(service: &Process) -> Self {
+        Self { at: Instant::now(), generator: cpu_time(std::process::id()), service: service.cpu_time() }
     }
-}
 
-impl CpuBefore {
-    pub fn until_now(&self, service: &Process) -> CpuUse {
-        let now = CpuUse::of(service);
-        let of = |until: Duration, from: Duration| {
-            until.saturating_sub(from).as_secs_f64() / (now.began - self.began).as_secs_f64()
+    pub fn until(&self, later: &Self) -> CpuUse {
+        let of = |from: Duration, until: Duration| {
+            until.saturating_sub(from).as_secs_f64() / (later.at - self.at).as_secs_f64()
         };
-        CpuUse { generator: of(now.generator, self.generator), service: of(now.service, self.service) }
+        CpuUse { generator: of(self.generator, later.generator), service: of(self.service, later.service) }
     }
 }
 

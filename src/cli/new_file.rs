@@ -1,8 +1,8 @@
 //! Files that commands write.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -69,7 +69,12 @@ pub(super) fn sync_name(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
-/// Locks a file that shows what is in use, and makes it if there is none: another process fails meanwhile, with `used`.
+/// Creates a folder that only its owner can read, and those above it, if they are missing.
+pub(super) fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Locks a file, and creates it if it is missing. While it is locked, this fails in other processes, with the message `used`.
 pub(super) fn lock(path: &Path, used: &str) -> Result<File, Failure> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     let file = file.map_err(|error| Failure::caused(format!("can't open {}", path.display()), &error))?;

@@ -1,9 +1,8 @@
 //! Profiles: the services that a person calls, and how. `login` makes them.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::environment::Environment;
 use super::failure::Failure;
-use super::new_file::{keep, replace};
+use super::new_file::{keep, private_folder, replace};
 use crate::server::OperatorFile;
 
 /// How a service is called. It holds no secret: the token is in a file of its own.
@@ -117,7 +116,7 @@ impl Profiles {
     fn save(&self) -> Result<(), Failure> {
         let text = toml::to_string(&self.contents).map_err(Failure::failed)?;
         let folder = self.folder()?;
-        let written = made(folder).and_then(|folder| replace(&file_in(folder), text.as_bytes()));
+        let written = private_folder(folder).and_then(|()| replace(&file_in(folder), text.as_bytes()));
         written.map_err(|error| unwritten(&file_in(folder), &error))
     }
 
@@ -125,7 +124,8 @@ impl Profiles {
     pub(super) fn tried_token(&self, token: &str) -> Result<NamedTempFile, Failure> {
         let folder = self.folder()?;
         let write = || -> io::Result<NamedTempFile> {
-            let mut file = NamedTempFile::new_in(made(folder)?)?;
+            private_folder(folder)?;
+            let mut file = NamedTempFile::new_in(folder)?;
             file.write_all(token.as_bytes())?;
             Ok(file)
         };
@@ -152,12 +152,6 @@ impl Profiles {
 
 fn file_in(folder: &Path) -> PathBuf {
     folder.join("profiles.toml")
-}
-
-/// The folder, which only its owner can read. Made if there is none.
-fn made(folder: &Path) -> io::Result<&Path> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    Ok(folder)
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> Failure {

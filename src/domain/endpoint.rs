@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::field::{FieldProblem, LengthUnit};
+use super::names::{MasterName, NodeUser};
 use super::sealed::Sealed;
 use super::time::Timestamp;
 
@@ -78,34 +79,6 @@ impl fmt::Display for NodeAddress {
     }
 }
 
-/// The name of a user of a node: 1–128 of visible ASCII.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeUser(String);
-
-impl NodeUser {
-    /// Parses the name.
-    ///
-    /// # Errors
-    /// What is wrong with the text.
-    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
-        if text.is_empty() {
-            return Err(FieldProblem::Missing);
-        }
-        if text.len() > 128 {
-            return Err(FieldProblem::TooLong { max: 128, found: text.len(), unit: LengthUnit::Bytes });
-        }
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(FieldProblem::Character { allowed: "visible ASCII characters" });
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// How all nodes of an instance are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Discovery {
@@ -115,35 +88,6 @@ pub enum Discovery {
     Cluster,
     /// Sentinels are named, which tell the nodes that they watch under this name.
     Sentinel(MasterName),
-}
-
-/// The name that Sentinels have for what they watch, their master name: 1–128 ASCII letters, digits and `.-_`, as Redis
-/// recommends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MasterName(String);
-
-impl MasterName {
-    /// Parses the name.
-    ///
-    /// # Errors
-    /// What is wrong with the text.
-    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
-        if text.is_empty() {
-            return Err(FieldProblem::Missing);
-        }
-        if text.len() > 128 {
-            return Err(FieldProblem::TooLong { max: 128, found: text.len(), unit: LengthUnit::Bytes });
-        }
-        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
-            return Err(FieldProblem::Character { allowed: "ASCII letters, digits, dots, hyphens and underscores" });
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 /// How nodes are reached.
@@ -218,17 +162,5 @@ mod tests {
             assert!(NodeAddress::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(NodeAddress::parse(&format!("{}:1", "a".repeat(300))).unwrap_err().reason(), "TOO_LONG");
-    }
-
-    #[test]
-    fn a_master_name_has_no_character_that_a_configuration_file_would_split() {
-        for good in ["mymaster", "a", "orders.eu-1_b"] {
-            assert_eq!(MasterName::parse(good).unwrap().as_str(), good);
-        }
-        assert_eq!(MasterName::parse("").unwrap_err().reason(), "REQUIRED");
-        assert_eq!(MasterName::parse(&"a".repeat(129)).unwrap_err().reason(), "TOO_LONG");
-        for bad in ["my master", "a\r\nb", "é"] {
-            assert!(MasterName::parse(bad).is_err(), "{bad}");
-        }
     }
 }

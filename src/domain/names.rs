@@ -92,6 +92,14 @@ name!(
     ImportKeyId, 32, "A-Z a-z 0-9 . _ -", is_plain
 );
 name!(
+    /// The name of a user of a node: 1–128 of visible ASCII.
+    NodeUser, 128, "visible ASCII characters", |character: char| character.is_ascii_graphic()
+);
+name!(
+    /// The name that Sentinels have for what they watch, their master name: 1–128 of `A-Z a-z 0-9 . _ -`, as Redis recommends.
+    MasterName, 128, "A-Z a-z 0-9 . _ -", is_plain
+);
+name!(
     /// A region: 1–64 of `A-Z a-z 0-9 -`.
     Region, 64, "A-Z a-z 0-9 -", |character: char| character.is_ascii_alphanumeric() || character == '-'
 );
@@ -319,5 +327,17 @@ mod tests {
     fn an_iam_user_name_does_not_start_with_a_digit() {
         assert!(IamUserName::parse("Jane Doe").is_ok());
         assert!(IamUserName::parse("1jane").is_err());
+    }
+
+    #[test]
+    fn a_master_name_has_no_character_that_a_configuration_file_would_split() {
+        for good in ["mymaster", "a", "orders.eu-1_b"] {
+            assert_eq!(MasterName::parse(good).unwrap().as_str(), good);
+        }
+        assert_eq!(MasterName::parse("").unwrap_err().reason(), "REQUIRED");
+        assert_eq!(MasterName::parse(&"a".repeat(129)).unwrap_err().reason(), "TOO_LONG");
+        for bad in ["my master", "a\r\nb", "é"] {
+            assert!(MasterName::parse(bad).is_err(), "{bad}");
+        }
     }
 }

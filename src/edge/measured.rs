@@ -56,7 +56,8 @@ pub struct Measures {
 }
 
 impl Measures {
-    /// What is noted of a request that began at that moment. `parents` are the values of its header [`super::TRACEPARENT`].
+    /// What is noted of a request that began at that moment. `parents` are the values of its header
+    /// [`crate::ports::spans::TRACEPARENT`].
     pub fn record<'a>(
         &self,
         request_id: RequestId,

@@ -23,7 +23,7 @@ pub use fields::Fields;
 pub use measured::{CALLS, LoggedCalls, Measured, Measures};
 pub use reason::{Reason, Retry};
 pub use request_context::{CorrelationId, RequestContext, RequestId, Times};
-pub use traces::{TRACEPARENT, Traces};
+pub use traces::Traces;
 
 /// The value of a header that is there exactly once.
 pub fn only<T>(values: impl IntoIterator<Item = T>) -> Option<T> {

@@ -17,9 +17,6 @@ pub struct Traces {
     pub ratio: SampleRatio,
 }
 
-/// The header of the context.
-pub const TRACEPARENT: &str = "traceparent";
-
 /// The context of a trace, as a caller sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct TraceParent {

@@ -15,9 +15,9 @@ use tower::service_fn;
 use super::http_service::HttpService;
 use super::{deadline, reply, status};
 use crate::domain::action::Action;
-use crate::edge::{CorrelationId, Measured, Measures, Reason, RequestContext, RequestId, TRACEPARENT, Times};
+use crate::edge::{CorrelationId, Measured, Measures, Reason, RequestContext, RequestId, Times};
 use crate::ports::Entropy;
-use crate::ports::spans::Protocol;
+use crate::ports::spans::{Protocol, TRACEPARENT};
 
 /// The headers for the request's id in a reply, and for the caller's own id.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -21,11 +21,9 @@ use super::signature::ClaimedSignature;
 use super::signature::sdk_hmac::CLIENT_TOKEN;
 use super::vendor::Vendor;
 use crate::domain::action::Action;
-use crate::edge::{
-    self, CorrelationId, Explanation, Measured, Measures, Reason, RequestContext, RequestId, TRACEPARENT, Times,
-};
+use crate::edge::{self, CorrelationId, Explanation, Measured, Measures, Reason, RequestContext, RequestId, Times};
 use crate::ports::meter::StatusCode;
-use crate::ports::spans::Protocol;
+use crate::ports::spans::{Protocol, TRACEPARENT};
 use crate::ports::{Entropy, PeerCertificate, SignatureProblem, TransportProblem};
 use crate::service::{Service, ServiceError};
 

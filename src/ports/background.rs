@@ -8,7 +8,7 @@ use super::spans::{BackgroundTask, Spans, Trace, TraceId, Work};
 use super::{CallRecord, Clock, Entropy};
 use crate::domain::sample_ratio::SampleRatio;
 
-/// Begins traces of work that no call asks for. Without a source there are none.
+/// Makes traces of work in the background. By default there are none.
 #[derive(Clone, Default)]
 pub struct BackgroundTraces(Option<Arc<Source>>);
 

@@ -15,6 +15,9 @@ use super::meter::{RefusalReason, StatusCode, StoreFailure, StoreWork};
 use crate::domain::action::Action;
 use crate::domain::time::Timestamp;
 
+/// The header of the context of a trace (W3C Trace Context).
+pub const TRACEPARENT: &str = "traceparent";
+
 /// Takes spans that have ended.
 pub trait Spans: Send + Sync {
     /// Takes a span. MUST NOT wait, and never fails: a span that there is no room for is lost.
@@ -213,7 +216,7 @@ impl OpenSpan {
         self.id
     }
 
-    /// The header by which another server joins the trace, with this span as the one that caused its own (W3C Trace Context).
+    /// The value of [`TRACEPARENT`] by which another server joins the trace, with this span as the one that caused its own.
     pub fn trace_parent(&self) -> Option<String> {
         let trace = self.record.trace()?;
         Some(format!("00-{}-{:016x}-01", trace.id, self.id))

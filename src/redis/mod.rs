@@ -45,7 +45,7 @@ impl Nodes for RedisNodes {
                 Err(of_this) => problem = problem.or(Some(of_this)),
             }
         }
-        // In an order of its own, whoever told them.
+        // Each of them tells the nodes in another order.
         all.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         all.dedup();
         match problem {
@@ -136,8 +136,8 @@ async fn set_on<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(outcomes)
 }
 
-/// Compares the passwords of one account, and sets them if that is asked for. Returns whether the node had others. It names each password to remove: a network may
-/// hold this command back until others have added newer ones, and these stay.
+/// Compares the passwords of one account, and sets them if that is asked for. Returns whether the node had others. Each password
+/// to remove is named: a network may hold this command back until others have added newer ones, and these stay.
 async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
     connection: &mut Connection<S>,
     AccountPasswords { account, others, digests }: &AccountPasswords,
@@ -154,8 +154,8 @@ async fn set_one<S: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     if digests.is_empty() && has_no_need_of_a_password(&texts) {
-        return Ok(done(connection.command(&["ACL", "SETUSER", account.as_str(), "resetpass"]).await?, "ACL SETUSER")
-            .map(|()| true));
+        let reset = connection.command(&["ACL", "SETUSER", account.as_str(), "resetpass"]).await?;
+        return Ok(done(reset, "ACL SETUSER").map(|()| true));
     }
     let found = digests_in(&texts);
     let has_all = digests.iter().all(|digest| found.contains(&digest.expose()));
@@ -230,8 +230,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::domain::endpoint::NodeUser;
-    use crate::domain::names::AccountName;
+    use crate::domain::names::{AccountName, NodeUser};
     use crate::domain::password::Password;
 
     #[tokio::test]

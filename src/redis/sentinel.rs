@@ -4,7 +4,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::resp::{Connection, Reply};
 use super::{other_answer, refused, sign_in};
-use crate::domain::endpoint::{Endpoint, MAX_NODES, MasterName, NodeAddress};
+use crate::domain::endpoint::{Endpoint, MAX_NODES, NodeAddress};
+use crate::domain::names::MasterName;
 use crate::ports::NodeProblem;
 
 /// The primary that a Sentinel knows by that name, and its replicas. One that is down is one of them until the Sentinel is reset.
@@ -68,7 +69,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::domain::endpoint::{Discovery, NodeUser, Transport};
+    use crate::domain::endpoint::{Discovery, Transport};
+    use crate::domain::names::NodeUser;
 
     fn list(texts: &[&str]) -> Reply {
         Reply::List(texts.iter().map(|text| (*text).to_owned()).collect())

@@ -303,7 +303,7 @@ impl Gates {
 
     /// A fresh id.
     pub(super) fn new_id(&self) -> Uuid {
-        uuid::Builder::from_random_bytes(self.random()).into_uuid()
+        self.ports.entropy.id()
     }
 
     /// Fresh random values, with one question to the generator: each is a call of the system.

@@ -17,7 +17,7 @@ import time
 import unittest
 from pathlib import Path
 
-from service import ROOT, SECONDS, AcmeTest, free_address
+from service import ROOT, SECONDS, AcmeTest, eventually, free_address
 
 DOCUMENT = (ROOT / "docs/relying-systems.md").read_text()
 TOKEN_FILE = r"/etc/credentiald/\w+\.token"
@@ -458,11 +458,7 @@ class RadiusTest(RelyingTest):
         self.output = self.folder / "radius.log"
         log = self.enterContext(self.output.open("w"))
         process = self.started("freeradius", "-f", "-l", "stdout", "-d", self.folder, stdout=log, stderr=log)
-        end = time.monotonic() + SECONDS
-        while "Ready to process requests" not in self.output.read_text():
-            self.assertIsNone(process.poll(), self.output.read_text())
-            self.assertLess(time.monotonic(), end, self.output.read_text())
-            time.sleep(0.1)
+        eventually(self, lambda: "Ready to process requests" in self.output.read_text(), self.output.read_text, process)
 
     def sign_in(self, user, password, within=SECONDS // 2):
         """What the server answers, if it does within so many seconds."""

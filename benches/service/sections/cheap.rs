@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Bench, PATIENT};
 use crate::load::{Tally, closed, ms, open};
-use crate::process::CpuUse;
+use crate::process::CpuTimes;
 use crate::report::{Series, Target};
 
 /// Calls a second of the open loop.
@@ -26,10 +26,10 @@ pub async fn run(bench: &mut Bench) {
     let mut wrong = 0;
     for _ in 0..bench.plan.rounds {
         let limit = bench.limit();
-        let used = CpuUse::of(&bench.server.process);
+        let began = CpuTimes::now(&bench.server.process);
         let (changed, cheap) =
             tokio::join!(closed(&mut changers, WARM_UP, window), open(&mut callers, RATE, WARM_UP + window));
-        let used = used.until_now(&bench.server.process);
+        let used = began.until(&CpuTimes::now(&bench.server.process));
         generator.push(used.generator);
         service.push(used.service);
         steady.push(changed.rate() / limit);

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::{Bench, DEADLINE, PATIENT};
 use crate::load::{Tally, closed, ms, open};
-use crate::process::{CpuUse, resident_bytes};
+use crate::process::{CpuTimes, resident_bytes};
 use crate::report::{Report, Series, Target};
 use crate::server::is_serving;
 
@@ -27,9 +27,9 @@ pub async fn run(bench: &mut Bench) {
     let mut callers = bench.server.changers(bench.server.tenant.subjects.len(), DEADLINE);
     let (done, over) = watch::channel(());
     let watcher = tokio::spawn(look(bench.server.address, bench.server.process.id(), over));
-    let used = CpuUse::of(&bench.server.process);
+    let began = CpuTimes::now(&bench.server.process);
     let tally = open(&mut callers, before * FACTOR, bench.plan.overload).await;
-    let used = used.until_now(&bench.server.process);
+    let used = began.until(&CpuTimes::now(&bench.server.process));
     drop(done);
     let seen = watcher.await.unwrap();
     bench.server.give_back(callers);

@@ -2,14 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::notification::Notification;
 use crate::cli::failure::Failure;
-use crate::cli::new_file::{lock, replace};
+use crate::cli::new_file::{lock, private_folder, replace};
 
 /// The cursor after the last event that is done with.
 const POSITION: &str = "position";
@@ -55,8 +54,7 @@ impl Directory {
     /// Opens the directory, and makes it if there is none yet.
     pub(super) fn open(path: &Path, usage: Use) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::caused(format!("can't use {}", path.display()), &error);
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(path.join(DEAD_LETTERS)).map_err(failed)?;
+        private_folder(&path.join(DEAD_LETTERS)).map_err(failed)?;
         let used = format!("{} is used by another process", path.display());
         let lock = lock(&path.join(usage.lock()), &used)?;
         Ok(Self { path: path.to_owned(), _lock: lock })

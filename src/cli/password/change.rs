@@ -20,7 +20,7 @@ use crate::cli::output::OutputArgs;
 use crate::cli::terminal::Terminal;
 use crate::edge::Reason;
 use crate::grpc::generated::credential::v1 as wire;
-use crate::ports::retries;
+use crate::ports::{Entropy, retries};
 use wire::credential_service_client::CredentialServiceClient;
 use wire::subject_name::Subject;
 

@@ -1,10 +1,10 @@
 //! The demonstration's own CA, and the certificate that it signs: new with each start.
 
 use std::error::Error;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use rcgen::{
 use zeroize::Zeroizing;
 
 use crate::cli::failure::Failure;
+use crate::cli::new_file::private_folder;
 use crate::domain::time::{Timestamp, days};
 
 /// Certificates begin this much earlier, for clients whose clock is behind.
@@ -86,7 +87,7 @@ fn params(name: &str, now: Timestamp) -> CertificateParams {
 /// Replaces a file, so that the mode of an older one does not stay. Creates its directory.
 pub(super) fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     if let Some(directory) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        private_folder(directory)?;
     }
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -1,7 +1,7 @@
 //! `rotate`: new passwords for many subjects.
 //!
 //! For each batch: the new passwords are stored at their destination, then the changes are sent, then the destination is told
-//! which passwords are in force. The state file is told of each step. A process that is killed anywhere leaves a batch that the
+//! which passwords are in force. The state file records each step. A process that is killed anywhere leaves a batch that the
 //! next one goes on with, with the passwords that are at the destination and the client token of the run, so that nothing
 //! happens twice.
 
@@ -29,7 +29,7 @@ use super::failure::Failure;
 use super::terminal::Terminal;
 use crate::ambient::{SystemClock, SystemEntropy};
 use crate::domain::overlap::LONGEST_OVERLAP;
-use crate::ports::Clock;
+use crate::ports::{Clock, Entropy};
 use calls::Calls;
 use destination::DestinationArgs;
 use pace::{Pace, PaceArgs};

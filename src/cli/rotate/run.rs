@@ -91,7 +91,7 @@ impl Run<'_> {
                     Some((*place, NewPassword { name: &subjects.get(*place)?.name, password }, version))
                 })
                 .collect();
-            // Before the destination is told, so that no change is sent again, however long the run is interrupted.
+            // Recorded before the destination is told: then no change is sent again, however long the run is interrupted.
             let made = set.iter().map(|(place, _, version)| (*place, Step::Changed(*version)));
             let unrecorded: Vec<_> = made.filter(|(place, step)| state.step(*place) != Some(step)).collect();
             state.record(unrecorded)?;

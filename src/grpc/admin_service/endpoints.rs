@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::wire;
 use crate::domain::delivery::DeliveryState;
 use crate::domain::endpoint::{
-    Comparison, Discovery, Endpoint, MAX_CA_BYTES, MAX_COMPARISON, MAX_NODES, MIN_COMPARISON, MasterName, NodeAddress,
-    NodeUser, StoredEndpoint, Transport,
+    Comparison, Discovery, Endpoint, MAX_CA_BYTES, MAX_COMPARISON, MAX_NODES, MIN_COMPARISON, NodeAddress,
+    StoredEndpoint, Transport,
 };
 use crate::domain::field::{FieldProblem, LengthUnit};
-use crate::domain::names::InstanceId;
+use crate::domain::names::{InstanceId, MasterName, NodeUser};
 use crate::edge::Fields;
 use crate::grpc::convert::statuses::Numbered;
 use crate::grpc::convert::times::timestamp;

@@ -7,9 +7,9 @@ use crate::domain::field::FieldProblem;
 use crate::domain::names::{AccountName, InstanceId};
 use crate::domain::page::{CountedPage, CountedPageRequest, PageRequest};
 use crate::domain::password::NewPassword;
-use crate::domain::subject::{InstanceAccountName, SubjectAttributes, SubjectName};
+use crate::domain::subject::{InstanceAccountName, Subject, SubjectAttributes, SubjectName};
 use crate::http::message::{Message, camel_case};
-use crate::service::requests::{DescribedSubject, Reset, WantedPassword};
+use crate::service::requests::{Reset, WantedPassword};
 use crate::service::{Call, Service, ServiceError};
 
 pub(super) async fn reset_account_password(service: &Service, call: Call, mut message: Message) -> Outcome {
@@ -36,8 +36,8 @@ pub(super) async fn describe_accounts(service: &Service, call: Call, mut message
     let CountedPage { items, total } = match account {
         Some(account) => {
             let name = SubjectName::account(instance, account);
-            let entry = service.describe_subject(call, None, name).await?;
-            let found = entry.subject.name.key().contains(&searched).then_some(entry);
+            let account = service.describe_subject(call, None, name).await?.subject;
+            let found = account.name.key().contains(&searched).then_some(account);
             let total = u64::from(found.is_some());
             CountedPage { items: found.filter(|_| page.skip == 0).into_iter().collect(), total }
         }
@@ -59,7 +59,7 @@ fn part_of_name(text: String) -> Result<String, FieldProblem> {
     if text.chars().all(is_possible) { Ok(text) } else { Err(problem) }
 }
 
-fn described(DescribedSubject { subject, .. }: DescribedSubject) -> Result<Value, ServiceError> {
+fn described(subject: Subject) -> Result<Value, ServiceError> {
     let (
         SubjectName::InstanceAccount(InstanceAccountName { instance, account }),
         SubjectAttributes::InstanceAccount(attributes),

@@ -107,7 +107,7 @@ impl Service {
         instance: InstanceId,
         containing: &str,
         page: CountedPageRequest,
-    ) -> Result<CountedPage<DescribedSubject>, ServiceError> {
+    ) -> Result<CountedPage<Subject>, ServiceError> {
         let directory = self.directory(call, tenant).await?;
         directory.instance(&instance).await?;
         directory.accounts(&instance, containing, page).await

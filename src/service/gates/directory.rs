@@ -15,7 +15,7 @@ use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
 use crate::domain::password::Password;
 use crate::domain::resource::Resource;
 use crate::domain::sealed::{SealPurpose, Sealed};
-use crate::domain::subject::{Instance, InstanceStatus, SubjectKind};
+use crate::domain::subject::{Instance, InstanceStatus, Subject, SubjectKind};
 use crate::domain::tenant::{Tenant, TenantId};
 use crate::domain::tenant_settings::TenantSettings;
 use crate::ports::store::{Authority, Creation, Deletion, SubjectEntry, TokenInsertion, TokenProof};
@@ -231,9 +231,9 @@ impl Directory<'_> {
         instance: &InstanceId,
         containing: &str,
         page: CountedPageRequest,
-    ) -> Result<CountedPage<DescribedSubject>, ServiceError> {
+    ) -> Result<CountedPage<Subject>, ServiceError> {
         let CountedPage { items, total } = self.store().accounts(&self.of.name, instance, containing, page).await?;
-        Ok(CountedPage { items: items.into_iter().map(|entry| self.gates.described(entry)).collect(), total })
+        Ok(CountedPage { items: items.into_iter().map(|entry| entry.subject).collect(), total })
     }
 }
 

@@ -4,10 +4,8 @@ use uuid::Uuid;
 
 use super::rows::{self, Read};
 use super::{Row, Statement, Transaction, overlaps, sql};
-use crate::domain::endpoint::{
-    Comparison, Discovery, Endpoint, MasterName, NodeAddress, NodeUser, StoredEndpoint, Transport,
-};
-use crate::domain::names::{InstanceId, TenantName};
+use crate::domain::endpoint::{Comparison, Discovery, Endpoint, NodeAddress, StoredEndpoint, Transport};
+use crate::domain::names::{InstanceId, MasterName, NodeUser, TenantName};
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 

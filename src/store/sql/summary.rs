@@ -30,7 +30,7 @@ const TABLES: [&str; 22] = [
 const LONGEST: usize = 255;
 
 /// A summary as the semantic conventions of OpenTelemetry describe it: each operation with its tables, in their order, such as
-/// `UPDATE credential INSERT audit_event`. It has words of the lists here alone, whatever the text is.
+/// `UPDATE credential INSERT audit_event`. It contains only words of the lists here, whatever the text is.
 pub(super) fn summary_of(text: &str) -> String {
     let mut summary = String::new();
     let (mut operation, mut before) = (None, "");

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use credentiald::domain::caller::Caller;
 use credentiald::domain::credential::{ChangeId, ChangedBy, Revision};
 use credentiald::domain::delivery::DeliveryPhase;
-use credentiald::domain::endpoint::{Discovery, MasterName};
+use credentiald::domain::endpoint::Discovery;
+use credentiald::domain::names::MasterName;
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::store::{
     AccessTokens, AuditLog, Credentials, Deliveries, ImportedSubject, Imports, Subjects, Tenants,

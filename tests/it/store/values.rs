@@ -13,12 +13,11 @@ use credentiald::domain::client_token::{ClientTokenKey, RememberedChange};
 use credentiald::domain::credential::{
     ChangeId, ChangedBy, ExpectedVersion, HashDigest, StoredHash, Version, VersionedHash,
 };
-use credentiald::domain::endpoint::{
-    Comparison, Discovery, Endpoint, MasterName, NodeAddress, NodeUser, StoredEndpoint, Transport,
-};
+use credentiald::domain::endpoint::{Comparison, Discovery, Endpoint, NodeAddress, StoredEndpoint, Transport};
 use credentiald::domain::named_caller::NamedCaller;
 use credentiald::domain::names::{
-    AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, PepperKeyId, RamUserName, Region, TenantName,
+    AccountName, DomainName, FreeName, IamUserId, IamUserName, InstanceId, MasterName, NodeUser, PepperKeyId,
+    RamUserName, Region, TenantName,
 };
 use credentiald::domain::page::PageRequest;
 use credentiald::domain::sealed::Sealed;
