@@ -143,7 +143,7 @@ need_valkey() {
 # need_debian NAME VARIANT [PACKAGES]: an archive of Debian with these packages.
 need_debian() {
     [[ -e $tools/$1.tar ]] && return
-    mmdebstrap --quiet --variant="$2" --include="${3:-}" --dpkgopt='path-exclude=/usr/share/doc/*' bookworm "$tools/$1.new.tar"
+    mmdebstrap --quiet --variant="$2" ${3:+--include="$3"} --dpkgopt='path-exclude=/usr/share/doc/*' bookworm "$tools/$1.new.tar"
     mv "$tools/$1.new.tar" "$tools/$1.tar"
 }
 
