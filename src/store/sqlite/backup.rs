@@ -11,7 +11,7 @@ use super::check::check;
 use super::connect::{alone, looking};
 use super::errors::{code, code_of};
 use super::lock_retries::apart;
-use super::migrate::{remove, with_suffix};
+use super::migrate::{give_to_owner_of, remove, with_suffix};
 use super::open::{OpenError, identify, require_writable};
 use super::owner::{Owner, require_same_name};
 use crate::ports::Pepper;
@@ -56,12 +56,13 @@ pub async fn backup(store: &Path, to: &Path, pepper: Option<&dyn Pepper>) -> Res
         return Err(BackupError::Exists(to));
     }
     let copy = Unnamed::beside(&to);
-    let rows = copy.fill(&store, pepper).await?;
+    let rows = copy.fill(&store, None, pepper).await?;
     copy.name(&to)?;
     Ok(Copied { rows, replaced: None })
 }
 
 /// Makes a store from a backup. Replaces an existing store only if `replace` is set, and keeps it under another name.
+/// A store that root makes gets the owner of the one that it replaces, or of its directory.
 ///
 /// An interruption at any point leaves either the old store or the new one.
 pub async fn restore(
@@ -78,7 +79,8 @@ pub async fn restore(
     // SQLite rebuilds the indexes of a copy, so a check of the copy would miss damage in the backup's indexes.
     sound(&backup, pepper).await?;
     let copy = Unnamed::beside(&store);
-    let rows = copy.fill(&backup, pepper).await?;
+    let owned = if is_there { &store } else { store.parent().unwrap_or(&store) };
+    let rows = copy.fill(&backup, Some(owned), pepper).await?;
     if !is_there {
         copy.name(&store)?;
         return Ok(Copied { rows, replaced: None });
@@ -101,17 +103,23 @@ impl Unnamed {
         Self(unnamed)
     }
 
-    /// Copies a store or a backup into the file, and checks the copy. Returns its number of rows.
-    async fn fill(&self, from: &Path, pepper: Option<&dyn Pepper>) -> Result<u64, BackupError> {
+    /// Copies a store or a backup into the file, and checks the copy. Made by root, the file gets the owner of `owned`. Returns
+    /// its number of rows.
+    async fn fill(&self, from: &Path, owned: Option<&Path>, pepper: Option<&dyn Pepper>) -> Result<u64, BackupError> {
         identify(from)?;
         require_same_name(from).await?;
         let of_io = |error| OpenError::of_io(&self.0, error);
-        // SQLite fills an existing empty file, and keeps its mode.
+        // SQLite fills an existing empty file, and keeps its mode and its owner.
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0);
-        made.map_err(|error| match (error.kind(), self.0.parent()) {
+        let made = made.map_err(|error| match (error.kind(), self.0.parent()) {
             (ErrorKind::NotFound, Some(folder)) => BackupError::NoFolder(folder.to_owned()),
             _ => of_io(error).into(),
         })?;
+        if let Some(owned) = owned {
+            give_to_owner_of(&made, owned).map_err(of_io)?;
+        }
+        // Closing a file ends the locks on it that SQLite takes.
+        drop(made);
         let (source, target) = (from.to_owned(), self.0.clone());
         let copied = apart(move || copy(&source, &target)).await.and_then(|copied| copied);
         copied.map_err(|error| OpenError::of_driver(from, error))?;

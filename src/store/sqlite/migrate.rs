@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -56,7 +56,9 @@ pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     let unnamed = with_suffix(path, &format!(".new-{}", std::process::id()));
     remove(&unnamed);
     // SQLite gives its other two files the mode of this one.
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed).map_err(of_io)?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed).map_err(of_io)?;
+    give_to_owner_of(&file, directory).map_err(of_io)?;
+    drop(file);
     let made = writing(&unnamed).and_then(|mut connection| take_steps(&mut connection));
     let named = match made {
         // Unlike a rename, this never replaces the store of a process that was faster.
@@ -106,6 +108,16 @@ pub(super) fn expected_schema() -> rusqlite::Result<Vec<(String, String)>> {
     let mut connection = Connection::open_in_memory()?;
     take_steps(&mut connection)?;
     schema_of(&connection)
+}
+
+/// Gives a new file the owner and the group of another one if root has made it, so that a service that is not root can open it.
+/// SQLite does so with the files that it makes beside a database, and like it this goes on where owners can't be changed.
+pub(super) fn give_to_owner_of(new: &File, other: &Path) -> io::Result<()> {
+    if new.metadata()?.uid() == 0 {
+        let other = fs::metadata(other)?;
+        let _ = fchown(new, Some(other.uid()), Some(other.gid()));
+    }
+    Ok(())
 }
 
 /// Removes a database file that never got its name, and its companion files. If that fails, the next creation tries

@@ -1,7 +1,8 @@
 //! `backup` and `restore`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
 
 use futures_util::future::join_all;
 
@@ -181,6 +182,32 @@ async fn a_store_is_replaced_only_where_that_is_wanted_and_kept_beside() {
     assert_eq!(elsewhere.status, Some(1), "the directory is the operator's to make");
     fs::create_dir(installation.path("new")).unwrap();
     installation.run(&["restore", "--store-url", "sqlite:new/store.db", "backup.db"]).printed();
+}
+
+#[tokio::test]
+async fn a_store_that_root_makes_belongs_to_the_user_of_the_one_before_or_of_its_folder() {
+    let (installation, acme) = changed_since_the_backup().await;
+    let owner = |path: &Path| fs::metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).unwrap();
+    // Only root can give files away. For others, the user of all of these is their own.
+    let (own, _) = owner(Path::new("/proc/self"));
+    let [service, another] =
+        if own == 0 { [(64_001, 64_002), (64_003, 64_004)] } else { [owner(&installation.path("")); 2] };
+    let give = |path: &Path, (user, group)| chown(path, Some(user), Some(group)).unwrap();
+    give(&installation.database(), service);
+    installation.run(&["restore", "--replace", "backup.db"]).printed();
+    assert_eq!(owner(&installation.database()), service);
+    assert_eq!(owner(&installation.data().join("credentiald.db.replaced-1")), service);
+    assert_eq!(version_of_ann(&installation, &acme).await, 1);
+
+    for (folder, command) in [("new", &["restore", "backup.db"][..]), ("newer", &["bootstrap"])] {
+        fs::create_dir(installation.path(folder)).unwrap();
+        give(&installation.path(folder), another);
+        let url = format!("sqlite:{folder}/store.db");
+        installation.run(&[command, &["--store-url", &url]].concat()).printed();
+        assert_eq!(owner(&installation.path(folder).join("store.db")), another, "{folder}");
+    }
+    let backup = owner(&installation.path("backup.db"));
+    assert_eq!(backup.0, own, "a backup is its maker's");
 }
 
 #[tokio::test]
