@@ -44,7 +44,8 @@ A password is stored at its destination before it is set, as pending, and marked
 holds no password. With it, the same command continues a run that was interrupted, and does nothing after one that is
 complete: no subject gets a second password. `docs/rotating-fleets.md` shows how.
 
-Exit status: 0 done; 1 a change failed; 2 usage; 75 the service is away, or old passwords are still in use.
+Exit status: 0 done; 1 a change failed, or a pending password may be in force; 2 usage; 75 the service is away, or
+old passwords are still in use.
 
 Examples:
   credentiald rotate --kind instance-account --instance-id r-1 --dry-run
@@ -232,9 +233,15 @@ impl RotateArgs {
         } else {
             terminal.print(&line)?;
         }
-        match tally.failed {
-            0 => Ok(()),
-            failed => Err(Failure::failed(format!("{failed} changes failed")).with_line(AGAIN)),
+        let unconfirmed: Vec<_> = state.unconfirmed().map(ToString::to_string).collect();
+        match (tally.failed, &unconfirmed[..]) {
+            (0, []) => Ok(()),
+            (0, names) => {
+                let failure =
+                    Failure::failed(format!("the pending password may be the one in force: {}", names.join(", ")));
+                Err(failure.with_line("see which one is, and begin another run with --again"))
+            }
+            (failed, _) => Err(Failure::failed(format!("{failed} changes failed")).with_line(AGAIN)),
         }
     }
 
@@ -244,7 +251,7 @@ impl RotateArgs {
         let run = self.run_of(calls, String::new(), false);
         let mut tally = Tally::default();
         for subject in &found.selected {
-            let step = match run.readiness(subject).await? {
+            let step = match run.readiness(subject, false).await? {
                 Readiness::Ready(_) => Step::Rotated(subject.version),
                 Readiness::Step(step) => step,
             };

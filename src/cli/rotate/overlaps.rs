@@ -25,6 +25,8 @@ enum Overlap {
     Over,
     /// Each caller that was seen uses the new password.
     Unused,
+    /// Nodes verify the passwords by themselves, so who uses which is not known. It lasts until it expires.
+    Delivered,
     /// It is not known yet that the old password can go, for this reason.
     InUse(String),
 }
@@ -34,6 +36,7 @@ enum Overlap {
 struct Tally {
     ended: usize,
     over: usize,
+    left_to_expire: usize,
     in_use: Vec<String>,
     failed: Vec<String>,
 }
@@ -70,6 +73,7 @@ async fn look(calls: &Calls, state: &State, unused_for: Duration) -> Result<Tall
         match end_of(calls, &subject.name, *version, unused_for).await {
             Ok(Overlap::Over) => tally.over += 1,
             Ok(Overlap::Unused) => tally.ended += 1,
+            Ok(Overlap::Delivered) => tally.left_to_expire += 1,
             Ok(Overlap::InUse(reason)) => tally.in_use.push(format!("{}: {reason}", subject.name)),
             Err(status) if status.code() == Code::NotFound => tally.over += 1,
             Err(status) if may_pass(&status) => return Err(refusal::failure(&status)),
@@ -84,10 +88,10 @@ async fn look(calls: &Calls, state: &State, unused_for: Duration) -> Result<Tall
 
 async fn end_of(calls: &Calls, name: &Subject, version: u64, unused_for: Duration) -> Result<Overlap, Status> {
     let found = judged(&calls.overlap(name).await?, version, SystemClock.now(), unused_for);
+    if found != Overlap::Over && calls.is_delivered(name).await? {
+        return Ok(Overlap::Delivered);
+    }
     if found == Overlap::Unused {
-        if calls.is_delivered(name).await? {
-            return Ok(Overlap::InUse("its nodes verify by themselves, and no use is known here".to_owned()));
-        }
         calls.end_overlap(name).await?;
     }
     Ok(found)
@@ -141,9 +145,17 @@ impl Tally {
         for line in self.failed.iter().chain(&self.in_use) {
             terminal.complain(line);
         }
-        let (in_use, failed) = (self.in_use.len(), self.failed.len());
-        terminal
-            .print(&format!("ended {}, over before {}, in use {in_use}, failed {failed}", self.ended, self.over))?;
+        let Self { ended, over, left_to_expire, in_use, failed } = self;
+        let (in_use, failed) = (in_use.len(), failed.len());
+        if left_to_expire > 0 {
+            terminal.complain(
+                "overlaps of accounts with an endpoint last until they expire, because their nodes do not tell who uses \
+                 which password: end them earlier with `credentiald admin end-password-overlap`",
+            );
+        }
+        terminal.print(&format!(
+            "ended {ended}, over before {over}, left to expire {left_to_expire}, in use {in_use}, failed {failed}"
+        ))?;
         if failed > 0 {
             return Err(Failure::failed("not every overlap could be ended"));
         }

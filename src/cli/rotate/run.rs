@@ -52,7 +52,11 @@ struct Prepared {
     password: Password,
     /// The version that the password has, if an earlier process has set it.
     version: Option<u64>,
+    was_sent: WasSent,
 }
+
+/// Whether an earlier process may have changed the password, without a record of that.
+type WasSent = bool;
 
 /// What was found out about a subject before anything is written.
 pub(super) enum Readiness {
@@ -63,7 +67,7 @@ pub(super) enum Readiness {
 }
 
 /// Subjects with passwords for them, and what becomes of other subjects.
-type Proposals<'a> = (Vec<(usize, &'a Selected, Password)>, Vec<(usize, Step)>);
+type Proposals<'a> = (Vec<(usize, &'a Selected, Password, WasSent)>, Vec<(usize, Step)>);
 
 impl Run<'_> {
     /// Rotates all subjects that are not done with yet.
@@ -131,6 +135,7 @@ impl Run<'_> {
             let step = state.step(place);
             // A subject that failed before it was prepared has no password of this run at the destination.
             let was_prepared = matches!(step, Some(Step::Prepared | Step::Changed(_)));
+            let was_sent = step == Some(&Step::Prepared);
             // A password that was refused was not set by an earlier request either: the service looks for its token first.
             let is_refused = matches!(step, Some(Step::Refused(_)));
             let version = match step {
@@ -143,18 +148,19 @@ impl Run<'_> {
                 None
             };
             match (stored, version) {
-                (Some(password), version) => ready.push(Prepared { place, password, version }),
+                (Some(password), version) => ready.push(Prepared { place, password, version, was_sent }),
                 (None, Some(version)) => steps.push((place, lost(version))),
-                (None, None) => fresh.push((place, subject)),
+                (None, None) => fresh.push((place, subject, was_sent)),
             }
         }
         let (proposed, refused) = self.proposals(fresh).await?;
         steps.extend(refused);
         if !proposed.is_empty() {
-            let new = proposed.iter().map(|(_, subject, password)| NewPassword { name: &subject.name, password });
+            let new = proposed.iter().map(|(_, subject, password, _)| NewPassword { name: &subject.name, password });
             destination.prepare(&new.collect::<Vec<_>>(), terminal).await?;
         }
-        ready.extend(proposed.into_iter().map(|(place, _, password)| Prepared { place, password, version: None }));
+        let new = proposed.into_iter();
+        ready.extend(new.map(|(place, _, password, was_sent)| Prepared { place, password, version: None, was_sent }));
         // Those of a failed change too: once it succeeds, their password is no longer pending.
         let unrecorded =
             ready.iter().filter(|of| of.version.is_none() && state.step(of.place) != Some(&Step::Prepared));
@@ -165,25 +171,25 @@ impl Run<'_> {
 
     /// Passwords for the subjects that can have a new one now, and what becomes of the others. Of a run that ends meanwhile, those
     /// that were not asked about are left out.
-    async fn proposals<'a>(&self, fresh: Vec<(usize, &'a Selected)>) -> Result<Proposals<'a>, Failure> {
-        let asked = fresh.into_iter().map(|(place, subject)| async move {
+    async fn proposals<'a>(&self, fresh: Vec<(usize, &'a Selected, WasSent)>) -> Result<Proposals<'a>, Failure> {
+        let asked = fresh.into_iter().map(|(place, subject, was_sent)| async move {
             if self.is_over() {
                 return None;
             }
-            let readiness = self.readiness(subject).await;
+            let readiness = self.readiness(subject, was_sent).await;
             match &readiness {
                 Ok(Readiness::Ready(_)) => {}
                 Ok(Readiness::Step(step)) => self.count(step),
                 // No other one is asked about.
                 Err(_) => self.is_ended.store(true, Ordering::Relaxed),
             }
-            Some((place, subject, readiness))
+            Some((place, subject, was_sent, readiness))
         });
         let answers: Vec<_> = stream::iter(asked).buffer_unordered(IN_FLIGHT).collect().await;
         let (mut proposed, mut steps) = (Vec::new(), Vec::new());
-        for (place, subject, readiness) in answers.into_iter().flatten() {
+        for (place, subject, was_sent, readiness) in answers.into_iter().flatten() {
             match readiness? {
-                Readiness::Ready(password) => proposed.push((place, subject, password)),
+                Readiness::Ready(password) => proposed.push((place, subject, password, was_sent)),
                 Readiness::Step(step) => steps.push((place, step)),
             }
         }
@@ -191,18 +197,21 @@ impl Run<'_> {
     }
 
     /// Whether a subject can have a new password now, and which.
-    pub(super) async fn readiness(&self, subject: &Selected) -> Result<Readiness, Failure> {
-        match self.propose(subject).await {
+    pub(super) async fn readiness(&self, subject: &Selected, was_sent: WasSent) -> Result<Readiness, Failure> {
+        match self.propose(subject, was_sent).await {
             Ok(readiness) => Ok(readiness),
-            Err(status) => step_of(&status).map(Readiness::Step),
+            Err(status) => step_of(&status, was_sent).map(Readiness::Step),
         }
     }
 
-    async fn propose(&self, subject: &Selected) -> Result<Readiness, Status> {
+    async fn propose(&self, subject: &Selected, was_sent: WasSent) -> Result<Readiness, Status> {
         let Some(seconds) = self.overlap_seconds else {
             return self.calls.propose(subject, false).await.map(Readiness::Ready);
         };
         let overlap = self.calls.overlap(&subject.name).await?;
+        if overlap.current.as_ref().is_some_and(|current| current.version != subject.version) {
+            return Ok(Readiness::Step(changed(was_sent)));
+        }
         if overlap.previous.is_some() {
             let reason = "an overlap runs: another change would end the older password";
             return Ok(Readiness::Step(Step::Left(reason.to_owned())));
@@ -216,7 +225,7 @@ impl Run<'_> {
 
     /// Sends the changes. What is not sent because the run ends is prepared, and nothing else.
     async fn change(&self, subjects: &[Selected], ready: &[Prepared]) -> (Vec<(usize, Step)>, Result<(), Failure>) {
-        let sends = ready.iter().map(|Prepared { place, password, version }| async move {
+        let sends = ready.iter().map(|Prepared { place, password, version, was_sent }| async move {
             if let Some(version) = version {
                 return Some((*place, Ok(Step::Rotated(*version))));
             }
@@ -228,7 +237,7 @@ impl Run<'_> {
             let keep_previous = self.overlap_seconds.is_some();
             let step = match self.calls.set(subject, password, &self.id, keep_previous).await {
                 Ok(version) => Ok(Step::Rotated(version)),
-                Err(status) => step_of(&status),
+                Err(status) => step_of(&status, *was_sent),
             };
             match &step {
                 Ok(step) => self.count(step),
@@ -264,7 +273,7 @@ impl Tally {
     pub(super) fn add(&mut self, step: &Step) {
         match step {
             Step::Rotated(_) => self.rotated += 1,
-            Step::Left(_) => self.left += 1,
+            Step::Left(_) | Step::Unconfirmed(_) => self.left += 1,
             Step::Failed(_) | Step::Refused(_) => self.failed += 1,
             Step::Prepared | Step::Changed(_) => {}
         }
@@ -273,21 +282,33 @@ impl Tally {
 
 /// What becomes of a subject whose password was changed by an earlier process and is not at the destination.
 fn lost(version: u64) -> Step {
-    Step::Left(format!("its password was changed to version {version}, and is the pending one of the earlier process"))
+    Step::Unconfirmed(format!(
+        "its password was changed to version {version}, and is the pending one of the earlier process"
+    ))
+}
+
+/// What becomes of a subject whose password was changed after the run began. The service forgets a change that an earlier process
+/// sent after a day.
+fn changed(was_sent: WasSent) -> Step {
+    if was_sent {
+        Step::Unconfirmed(
+            "its password was changed after the run began; if this run changed it and was killed before the record, the \
+             pending password is in force"
+                .to_owned(),
+        )
+    } else {
+        Step::Left("its password was changed by another caller after the run began".to_owned())
+    }
 }
 
 /// What becomes of a subject whose call was refused. An error of the service itself ends the run.
-fn step_of(status: &Status) -> Result<Step, Failure> {
+fn step_of(status: &Status, was_sent: WasSent) -> Result<Step, Failure> {
     if may_pass(status) {
         return Err(refusal::failure(status));
     }
     let text = refusal::text(status).replace("\n  ", "; ");
     Ok(match refusal::reason(status) {
-        Some(Reason::VersionConflict) => Step::Left(
-            "its password was changed since the run began: by another caller, or by this run more than a day ago; then \
-             it is the pending one"
-                .to_owned(),
-        ),
+        Some(Reason::VersionConflict) => changed(was_sent),
         Some(Reason::PasswordPolicyViolation | Reason::PasswordReused) => Step::Refused(text),
         _ if status.code() == Code::NotFound => Step::Left(text),
         _ => Step::Failed(text),
@@ -309,8 +330,10 @@ mod tests {
             details.set_error_info(reason, "credential.v1", HashMap::new());
             Status::with_error_details(code, "no", details)
         };
-        let step = |code, reason| step_of(&status(code, reason));
+        let step = |code, reason| step_of(&status(code, reason), false);
         assert!(matches!(step(Code::FailedPrecondition, "VERSION_CONFLICT"), Ok(Step::Left(_))));
+        let conflict = status(Code::FailedPrecondition, "VERSION_CONFLICT");
+        assert!(matches!(step_of(&conflict, true), Ok(Step::Unconfirmed(_))));
         assert!(matches!(step(Code::NotFound, "USER_NOT_FOUND"), Ok(Step::Left(_))));
         assert!(matches!(step(Code::PermissionDenied, "ACCESS_DENIED"), Ok(Step::Failed(_))));
         assert!(matches!(step(Code::InvalidArgument, "PASSWORD_POLICY_VIOLATION"), Ok(Step::Refused(_))));
@@ -319,6 +342,6 @@ mod tests {
             step(Code::Unavailable, "OVERLOADED")
                 .is_err_and(|failure| failure.kind() == crate::cli::failure::Kind::NotNow)
         );
-        assert!(step_of(&Status::unavailable("gone")).is_err());
+        assert!(step_of(&Status::unavailable("gone"), false).is_err());
     }
 }

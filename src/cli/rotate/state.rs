@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::selection::Selection;
-use super::subject::Selected;
+use super::subject::{Selected, Subject};
 use crate::cli::failure::Failure;
 use crate::cli::new_file::sync_name;
 
@@ -36,6 +36,8 @@ pub(super) enum Step {
     Rotated(u64),
     /// It is left as it is, for this reason.
     Left(String),
+    /// It was changed, perhaps by this run, and the destination has no password of it as set, for this reason.
+    Unconfirmed(String),
     /// The change failed, for this reason. It is tried again.
     Failed(String),
     /// The service does not take the password that is at the destination, for this reason. Another one is tried.
@@ -45,13 +47,15 @@ pub(super) enum Step {
 impl Step {
     /// Whether nothing more is done about the subject.
     pub(super) const fn is_final(&self) -> bool {
-        matches!(self, Self::Rotated(_) | Self::Left(_))
+        matches!(self, Self::Rotated(_) | Self::Left(_) | Self::Unconfirmed(_))
     }
 
     /// Why the subject has no new password, if it has none.
     pub(super) fn reason(&self) -> Option<&str> {
         match self {
-            Self::Left(reason) | Self::Failed(reason) | Self::Refused(reason) => Some(reason),
+            Self::Left(reason) | Self::Unconfirmed(reason) | Self::Failed(reason) | Self::Refused(reason) => {
+                Some(reason)
+            }
             Self::Prepared | Self::Changed(_) | Self::Rotated(_) => None,
         }
     }
@@ -198,6 +202,12 @@ impl State {
         self.steps.get(&subject)
     }
 
+    /// The subjects whose pending password may be the one in force.
+    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = &Subject> {
+        let is_unconfirmed = |(place, _): &(usize, &Selected)| matches!(self.step(*place), Some(Step::Unconfirmed(_)));
+        self.subjects.iter().enumerate().filter(is_unconfirmed).map(|(_, subject)| &subject.name)
+    }
+
     /// The places of the subjects that are not done with.
     pub(super) fn open_subjects(&self) -> Vec<usize> {
         let is_open = |subject: &usize| !self.steps.get(subject).is_some_and(Step::is_final);
@@ -207,7 +217,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::super::subject::{Kind, Subject};
+    use super::super::subject::Kind;
     use super::*;
 
     fn wanted() -> Wanted {

@@ -7,6 +7,7 @@ use credentiald::domain::delivery::PasswordDigest;
 use credentiald::domain::password::Password;
 use serde_json::{Value, json};
 
+use super::fleets::Fleet;
 use super::installation::{Installation, write_secretly};
 use super::postgres::on;
 use super::secrets::{PART_OF_A_PASSWORD, PART_OF_A_TOKEN, Secrets, Seen};
@@ -93,6 +94,30 @@ async fn instance_at(acme: &Acme, address: &str) {
 async fn account(acme: &Acme, name: &str, password: &str) {
     let app = json!({ "instance_id": "r-1", "account_name": name, "password": password, "deliver": "DELIVER_WAIT" });
     assert_eq!(acme.root.ok("CreateInstanceAccount", app).await["delivery"]["complete"], json!(true));
+}
+
+#[tokio::test]
+async fn overlaps_of_accounts_that_are_delivered_are_left_to_expire() {
+    let (keys, node) = (Installation::new(), Node::start(FIRST));
+    let ring = keys.path("ring");
+    write_secretly(&ring, keys.run(&["pepper", "new-key"]).printed());
+    let fleet = Fleet::start(&["--pepper-keys-file", ring.to_str().unwrap()]).await;
+    instance_at(&fleet.acme, &node.address()).await;
+    account(&fleet.acme, "app", FIRST).await;
+    let selection = ["--kind", "instance-account", "--instance-id", "r-1", "--overlap-seconds", "3600"];
+    let rotated = fleet.rotate(&[&selection[..], &["--state", "state", "--file", "passwords"]].concat());
+    assert_eq!(rotated.printed(), "rotated 1, left 0, failed 0, to go 0\n");
+
+    // It does not wait for uses, which this service never sees.
+    let ending = ["--end-overlaps", "--state", "state", "--unused-for", "0", "--wait", "86400"];
+    let ended = fleet.rotate(&ending);
+    assert!(ended.stderr.contains("credentiald admin end-password-overlap"), "{}", ended.stderr);
+    assert_eq!(ended.printed(), "ended 0, over before 0, left to expire 1, in use 0, failed 0\n");
+    let app = json!({ "subject": { "instance_account": { "instance_id": "r-1", "account_name": "app" } } });
+    let described = fleet.acme.root.ok("DescribePasswordOverlap", app.clone()).await;
+    assert!(!described["overlap"]["previous"].is_null(), "{described}");
+    fleet.acme.root.ok("EndPasswordOverlap", app).await;
+    assert_eq!(fleet.rotate(&ending).printed(), "ended 0, over before 1, left to expire 0, in use 0, failed 0\n");
 }
 
 #[tokio::test]
