@@ -213,6 +213,11 @@ says() {
 # fails COMMAND…: checks that the command does not succeed.
 fails() { ! "$@"; }
 
+# block_below HEADING FILE: the first block of a document below that heading, without its fences.
+block_below() {
+    awk -v heading="$1" '$0 == heading { below = 1 } below && /^```/ { if (inside) exit; inside = 1; next } inside' "$2"
+}
+
 # pasted FILE: the calls that `quickstart` printed to a file, each on a line and without variables.
 pasted() { python3 tests/python/pasted.py <"$1"; }
 
