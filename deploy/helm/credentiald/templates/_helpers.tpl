@@ -87,6 +87,9 @@ capabilities:
 {{- end -}}
 {{- $_ := set $config "tls" $tls -}}
 {{- end -}}
+{{- if .Values.service.httpPort -}}
+{{- $_ := set $config "http" (dict "listen" "0.0.0.0:8080") -}}
+{{- end -}}
 {{- if .Values.pepper.existingSecret -}}
 {{- $_ := set $config "pepper" (dict "keys_file" "/etc/credentiald/pepper/keys") -}}
 {{- end -}}
@@ -124,6 +127,12 @@ capabilities:
 {{- end -}}
 {{- if and (not $values.tls.existingSecret) (not $values.tls.allowPlaintext) -}}
 {{- fail "tls.existingSecret: name the secret with the certificate, or set tls.allowPlaintext: true where something else encrypts" -}}
+{{- end -}}
+{{- if and $values.service.httpPort (not $values.pepper.existingSecret) -}}
+{{- fail "service.httpPort: needs pepper.existingSecret, because access keys are encrypted under it" -}}
+{{- end -}}
+{{- if dig "http" "listen" "" $values.config -}}
+{{- fail "config.http.listen: set service.httpPort, which sets it and opens the port" -}}
 {{- end -}}
 {{- if and $values.tls.clientCallers (not $values.tls.clientCaExistingSecret) -}}
 {{- fail "tls.clientCallers: needs tls.clientCaExistingSecret" -}}
