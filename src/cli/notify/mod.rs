@@ -36,7 +36,8 @@ const NOTES: &str = "\
 Notifications follow Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature`. Each arrives at least
 once, those of one subject in order. `docs/notifications.md` shows how to set it up.
 
-Exit status: 1 it can't go on, or a dead letter was refused again; 2 usage; 75 another process uses the directory.
+Exit status: 1 it can't go on, or a dead letter was refused again; 2 usage; 75 another process uses the directory, or with
+--resend the receiver can't take a dead letter now.
 
 Examples:
   credentiald notify --url https://hooks.example.com/passwords --secret-file hook.secret --directory notify

@@ -167,6 +167,9 @@ async fn a_notification_that_is_refused_becomes_a_dead_letter_and_can_be_sent_ag
     let refused = notified.run(&["--resend"]);
     assert_eq!(refused.status, Some(1), "{}", refused.stderr);
     assert!(refused.stderr.contains("sent 0; the others stay"), "{}", refused.stderr);
+    notified.receiver.does(Hook::Sends(refusing.replace("400 Bad Request", "503 Service Unavailable")));
+    let away = notified.run(&["--resend"]);
+    assert_eq!(away.status, Some(75), "{}", away.stderr);
     notified.receiver.does(Hook::Sends(with_body("")));
     let before = notified.receiver.asked().len();
     assert_eq!(notified.run(&["--resend"]).printed(), "sent 2\n");
