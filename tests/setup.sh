@@ -185,14 +185,24 @@ need_binary() {
 
 exit_status=0
 
-# check NAME COMMAND…: one test, which passes if the command succeeds.
+# attempt COMMAND…: runs a command in a subshell, which the first command of a function that fails ends, and sets `status`. Never
+# call this in a condition, nor with `!`, `&&` or `||`: there bash ignores all failures of a function but that of its last command.
+attempt() {
+    set +e
+    (set -e; "$@")
+    status=$?
+    set -e
+}
+
+# check NAME COMMAND…: one test, which passes if the command succeeds, and if it is a function, each of its commands.
 check() {
-    local name=$1
+    local name=$1 status
     shift
-    if "$@" >"$work/check.out" 2>&1; then
+    attempt "$@" >"$work/check.out" 2>&1
+    if ((status == 0)); then
         echo "ok - $name"
     else
-        echo "not ok - $name (exit status $?)"
+        echo "not ok - $name (exit status $status)"
         sed 's/^/    /' "$work/check.out"
         exit_status=1
     fi
@@ -211,7 +221,11 @@ says() {
 }
 
 # fails COMMAND…: checks that the command does not succeed.
-fails() { ! "$@"; }
+fails() {
+    local status
+    attempt "$@"
+    ((status != 0))
+}
 
 # block_below HEADING FILE: the first block of a document below that heading, without its fences.
 block_below() {
@@ -223,10 +237,18 @@ pasted() { python3 tests/python/pasted.py <"$1"; }
 
 # await SECONDS COMMAND…: repeats the command until it succeeds.
 await() {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + $1)) status
     shift
-    until "$@" >/dev/null 2>&1; do
+    attempt "$@" >/dev/null 2>&1
+    while ((status != 0)); do
         ((SECONDS < end)) || { echo "gave up waiting for: $*"; return 1; }
         sleep 0.2
+        attempt "$@" >/dev/null 2>&1
     done
 }
+
+# A failure in the middle of a function has to be one for `check`, `fails` and `await`.
+fails_in_the_middle() { false; true; }
+says_of_itself=$(check 1 fails_in_the_middle; check 2 fails fails_in_the_middle; check 3 await 0 fails_in_the_middle; check 4 true)
+[[ $(sed -n 's,^\(.*ok - .\).*,\1,p' <<<"$says_of_itself" | xargs) == "not ok - 1 ok - 2 not ok - 3 ok - 4" ]] ||
+    { echo "these checks overlook failures: $says_of_itself" >&2; exit 1; }
