@@ -9,6 +9,8 @@ use tonic::Code;
 
 use crate::support::barrier::BarrierStore;
 use crate::support::clock::MovedClock;
+use crate::support::serving::eventually;
+use crate::support::tenant::change;
 use crate::support::{Setup, World};
 
 const RACERS: usize = 64;
@@ -22,6 +24,7 @@ async fn of_sixty_four_changes_held_until_all_have_loaded_one_wins() {
         Setup::default().around(move |store| Arc::new(BarrierStore::new(store, RACERS, for_store))).start().await;
     let alice = world.ram_user("alice", OLD).await;
     armed.store(true, Ordering::SeqCst);
+    let before = world.engine().begun;
 
     let changes = (0..RACERS).map(|racer| {
         let request = json!({ "old_password": OLD, "new_password": format!("newpassword-{racer}") });
@@ -39,6 +42,8 @@ async fn of_sixty_four_changes_held_until_all_have_loaded_one_wins() {
             assert_eq!(reply.metadata("current_version").as_deref(), Some("2"));
         }
     }
+    // Only as many as may try at once were hashed, the old password and the new one. The others waited until the version had moved.
+    assert_eq!(world.engine().begun - before, 10);
     let subject = json!({ "ram_user": "alice" });
     assert_eq!(world.verify(subject.clone(), &format!("newpassword-{winner}")).await, "MATCHED_CURRENT");
     let described = world.root.ok("DescribeRamUser", json!({ "user_name": "alice" })).await;
@@ -93,27 +98,46 @@ async fn a_verification_that_waited_behind_a_change_tells_what_holds_after_it() 
 
 #[tokio::test]
 async fn who_hangs_up_before_anything_begins_spends_no_attempt() {
-    let world = Setup::default().with("hashing.workers", "1").start().await;
+    // One hash at a time, with enough work ahead that the calls below still wait when their callers go.
+    let slowly = [
+        ("hashing.workers", "1"),
+        ("hashing.interleave", "1"),
+        ("hashing.iterations", "4"),
+        ("hashing.longest_wait_seconds", "600"),
+    ];
+    let setup = slowly.iter().fold(Setup::default(), |setup, (key, value)| setup.with(key, value));
+    let world = setup.by(&MovedClock::stopped()).start().await;
     let alice = world.ram_user("alice", OLD).await;
     world.ram_user("busy", OLD).await;
     let relay = world.service().await;
-    // Enough work ahead that the calls below are still waiting when their callers go.
+    let before = world.engine();
     let work = (0..5).map(|_| {
         let relay = relay.clone();
         let request = json!({ "subject": { "ram_user": "busy" }, "password": OLD });
         tokio::spawn(async move { relay.call("VerifyPassword", request).await })
     });
     let work: Vec<_> = work.collect();
-    for _ in 0..20 {
-        let request = json!({ "old_password": OLD, "new_password": "newpassword" });
+    eventually("work", || (world.engine().begun > before.begun).then_some(())).await;
+    // All that are allowed, each with two hashes.
+    let guesses = (0..5).map(|_| {
         let gone = alice.at(world.address);
-        let call = tokio::spawn(async move { gone.call("ChangePassword", request).await });
-        tokio::task::yield_now().await;
-        call.abort();
+        tokio::spawn(async move { gone.call("ChangePassword", change("guess", "newpassword")).await })
+    });
+    let guesses: Vec<_> = guesses.collect();
+    // What is computed is begun and outstanding.
+    let admitted = || {
+        let now = world.engine();
+        u64::from(now.outstanding) + now.begun - before.begun - 1
+    };
+    eventually("guesses behind the work", || (admitted() >= 15).then_some(())).await;
+    for guess in guesses {
+        guess.abort();
+        assert!(guess.await.unwrap_err().is_cancelled(), "it was answered");
     }
     for reply in work {
         assert_eq!(reply.await.unwrap().json["result"], "MATCHED_CURRENT");
     }
-    let reply = alice.call("ChangePassword", json!({ "old_password": OLD, "new_password": "newpassword-2" })).await;
-    assert!(["OK", "OLD_PASSWORD_INCORRECT"].contains(&reply.reason().as_str()), "{:?}", reply.status);
+    alice.ok("ChangePassword", change(OLD, "newpassword")).await;
+    assert_eq!(world.engine().abandoned - before.abandoned, 10);
+    assert_eq!(world.root.ok("ListAttempts", json!({ "subject": { "ram_user": "alice" } })).await, json!({}));
 }

@@ -21,6 +21,7 @@ use crate::support::client::{OpenStream, Watching, frame, method_named, path};
 use crate::support::clock::MovedClock;
 use crate::support::installation::write_secretly;
 use crate::support::jwt::{JwksServer, REFRESH, SigningKey, claims, encoded, issuers, key_set, seconds_from_now};
+use crate::support::serving::eventually_async;
 use crate::support::{Client, Setup, World};
 
 const OLD: &str = "mypassword";
@@ -54,6 +55,12 @@ async fn issued(issuer: &Client, world: &World, request: Value) -> (Client, Valu
     let reply = issuer.ok("IssueAccessToken", request).await;
     let caller = world.anybody().with_token(reply["token"].as_str().unwrap());
     (caller, reply["access_token"]["token_id"].clone())
+}
+
+/// Waits until a call has that reason.
+async fn answered(caller: &Client, method: &str, request: Value, reason: &str) {
+    let look = async || (caller.call(method, request.clone()).await.reason() == reason).then_some(());
+    eventually_async(reason, look).await;
 }
 
 async fn make_again(world: &World) {
@@ -389,7 +396,7 @@ async fn an_import_ends_with_the_token_or_the_tenant_that_it_began_with() {
     let (root, id) = issued(&world.root, &world, for_root()).await;
     let stream = root.open_stream(&path(&method_named("ImportCredentials"))).await;
     stream.send(message("ImportCredentials", row("acme", "first"))).await;
-    while world.root.call("DescribeRamUser", json!({ "user_name": "first" })).await.reason() != "OK" {}
+    answered(&world.root, "DescribeRamUser", json!({ "user_name": "first" }), "OK").await;
     world.root.ok("RevokeAccessToken", json!({ "token_id": id })).await;
     stream.send(message("ImportCredentials", row("acme", "second"))).await;
     assert_eq!(stream.reply().await.reason(), "UNAUTHENTICATED");
@@ -398,7 +405,7 @@ async fn an_import_ends_with_the_token_or_the_tenant_that_it_began_with() {
     // An operator's goes on, and not into the tenant that took the name.
     let stream = world.operator.open_stream(&path(&method_named("ImportCredentials"))).await;
     stream.send(message("ImportCredentials", row("acme", "third"))).await;
-    while world.root.call("DescribeRamUser", json!({ "user_name": "third" })).await.reason() != "OK" {}
+    answered(&world.root, "DescribeRamUser", json!({ "user_name": "third" }), "OK").await;
     for name in ["first", "third"] {
         world.root.ok("DeleteRamUser", json!({ "user_name": name })).await;
     }
@@ -440,11 +447,11 @@ async fn an_import_ends_when_the_evidence_for_its_caller_expires_or_the_key_of_a
         let user = |when: &str| json!({ "user_name": format!("{when}-{evidence}") });
         let stream = caller.open_stream(&import).await;
         stream.send(row("before")).await;
-        while world.root.call("DescribeRamUser", user("before")).await.reason() != "OK" {}
+        answered(&world.root, "DescribeRamUser", user("before"), "OK").await;
         change();
         clock.forward(later);
         // Keys are fetched in the background.
-        while caller.call("ListRamUsers", json!({})).await.reason() != "UNAUTHENTICATED" {}
+        answered(&caller, "ListRamUsers", json!({}), "UNAUTHENTICATED").await;
         stream.send(row("after")).await;
         assert_eq!(stream.reply().await.reason(), "UNAUTHENTICATED", "{evidence}");
         world.root.err("DescribeRamUser", user("after"), "USER_NOT_FOUND").await;

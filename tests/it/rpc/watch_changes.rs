@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::store::tamper;
+use crate::support::serving::eventually_async;
 use crate::support::{Client, Setup, Watching, World, database};
 
 /// `name: kind version`, of a reply with an event.
@@ -266,12 +267,14 @@ async fn a_caller_has_so_many_watches_and_no_more() {
     assert_eq!(console.watch(json!({})).await.end().await.reason(), "OVERLOADED", "the tenant has three");
     drop(first);
     // The place is free once the service has noticed.
-    loop {
-        match relay.watch(json!({})).await.next().await {
-            Ok(_) => break,
-            Err(refused) => assert_eq!(refused.reason(), "OVERLOADED"),
+    let watched = async || match relay.watch(json!({})).await.next().await {
+        Ok(_) => Some(()),
+        Err(refused) => {
+            assert_eq!(refused.reason(), "OVERLOADED");
+            None
         }
-    }
+    };
+    eventually_async("the place", watched).await;
 }
 
 #[tokio::test]
@@ -339,12 +342,8 @@ async fn an_invalid_or_expired_cursor_is_refused() {
     tamper(&database(&world.directory), "UPDATE change_event SET at = 0");
     let world = world.restart().await;
     // Removed by the first tidying, which nobody waits for.
-    let expired = loop {
-        match relay.at(world.address).watch(after(&seen)).await.next().await {
-            Ok(_) => tokio::task::yield_now().await,
-            Err(expired) => break expired,
-        }
-    };
+    let watched = async || relay.at(world.address).watch(after(&seen)).await.next().await.err();
+    let expired = eventually_async("the removal", watched).await;
     assert_eq!((expired.status.code(), expired.reason()), (Code::OutOfRange, "CURSOR_EXPIRED".to_owned()));
 }
 

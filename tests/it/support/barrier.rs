@@ -33,15 +33,28 @@ use credentiald::ports::{AuditSealer, Evidence, Store, StoreError};
 use tokio::sync::{Barrier, watch};
 use uuid::Uuid;
 
-/// While armed, the first `credential`, `standing` or `subjects` of each caller waits until all have called it, or no
-/// commit is made.
+/// While armed, the first `credential`, `standing` or `subjects` of each caller waits until all have called it, or each
+/// commit fails.
 pub struct BarrierStore {
     store: Arc<dyn Store>,
     barrier: Option<Barrier>,
     armed: Arc<AtomicBool>,
+    failure: CommitFailure,
     /// How many calls have come to where they are counted.
     reached: watch::Sender<u32>,
     calls: Calls,
+}
+
+/// How a commit fails.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum CommitFailure {
+    /// Nothing is changed, and the store says so.
+    #[default]
+    Unavailable,
+    /// The store is lost before the change is made.
+    LostBefore,
+    /// The store is lost after it.
+    LostAfter,
 }
 
 /// How often each method was called, by its name.
@@ -74,6 +87,7 @@ impl BarrierStore {
             store,
             barrier: Some(Barrier::new(callers)),
             armed,
+            failure: CommitFailure::default(),
             reached: watch::Sender::default(),
             calls: Calls::default(),
         }
@@ -90,7 +104,11 @@ impl BarrierStore {
     }
 
     pub fn refusing_commits(store: Arc<dyn Store>, armed: Arc<AtomicBool>) -> Self {
-        Self { store, barrier: None, armed, reached: watch::Sender::default(), calls: Calls::default() }
+        Self::failing_commits(store, armed, CommitFailure::Unavailable)
+    }
+
+    pub fn failing_commits(store: Arc<dyn Store>, armed: Arc<AtomicBool>, failure: CommitFailure) -> Self {
+        Self { store, barrier: None, armed, failure, reached: watch::Sender::default(), calls: Calls::default() }
     }
 
     /// Counts the tokens that were looked up: so many calls were let through, or refused, by their headers.
@@ -137,10 +155,17 @@ pass_on! {
 
     async fn commit(&self, commit: &Commit) -> Result<CommitOutcome, StoreError> {
         self.count("commit");
-        if self.barrier.is_none() && self.armed.load(Ordering::SeqCst) {
-            return Err(StoreError::Unavailable("no commit is made".into()));
+        if self.barrier.is_some() || !self.armed.load(Ordering::SeqCst) {
+            return self.store.commit(commit).await;
         }
-        self.store.commit(commit).await
+        match self.failure {
+            CommitFailure::Unavailable => return Err(StoreError::Unavailable("no commit is made".into())),
+            CommitFailure::LostBefore => {}
+            CommitFailure::LostAfter => {
+                self.store.commit(commit).await?;
+            }
+        }
+        Err(StoreError::OutcomeUnknown("the store is lost".into()))
     }
 }
 

@@ -167,7 +167,22 @@ pub async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "{what} was waited for in vain");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        pause(what, start).await;
     }
+}
+
+/// The same, where a look takes calls.
+pub async fn eventually_async<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        pause(what, start).await;
+    }
+}
+
+async fn pause(what: &str, start: Instant) {
+    assert!(start.elapsed() < PATIENCE, "{what} was waited for in vain");
+    tokio::time::sleep(Duration::from_millis(5)).await;
 }

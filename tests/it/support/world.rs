@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use credentiald::config::{Config, Effective, Sources};
 use credentiald::domain::names::FreeName;
-use credentiald::ports::Store;
+use credentiald::ports::{EngineFigures, HasherFigures, Store};
 use credentiald::server::{Listeners, Server};
 use credentiald::service::Service;
 use credentiald::service::gates::Ports;
@@ -104,6 +104,7 @@ struct Running {
     address: SocketAddr,
     http: Option<SocketAddr>,
     service: Arc<Service>,
+    engine: Arc<dyn HasherFigures>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -118,13 +119,13 @@ impl Running {
         let address = grpc.local_addr().unwrap();
         let called_at = http.as_ref().map(|http| http.local_addr().unwrap());
         let listeners = Listeners { grpc, http };
-        let service = Arc::clone(server.service());
+        let (service, engine) = (Arc::clone(server.service()), server.hasher());
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
             let _ = stopped.await;
         };
         let task = tokio::spawn(async move { server.serve(listeners, stopped).await.unwrap() });
-        Self { address, http: called_at, service, stop: Some(stop), task }
+        Self { address, http: called_at, service, engine, stop: Some(stop), task }
     }
 
     /// Stops the server in order.
@@ -166,6 +167,11 @@ impl World {
     /// The use cases, for what no edge reaches.
     pub fn service_itself(&self) -> &Service {
         &self.running.service
+    }
+
+    /// What the hash engine has done since the server was started.
+    pub fn engine(&self) -> EngineFigures {
+        self.running.engine.figures()
     }
 
     /// A caller without credentials.
