@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A server of grpc-js ends calls at once whose deadline is between 25 and 49 days away.
+# A server of grpc-js ends a call at once if its deadline is between 25 and 49 days away.
 #
 # Versions: @grpc/grpc-js 1.14.7 (npm) with Node.js 20, grpcio 1.85.1 (PyPI).
 # Expected: `grpc-timeout: 720H` is valid, since "gRPC over HTTP2" allows eight digits of any unit, and a call with a deadline

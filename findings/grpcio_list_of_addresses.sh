@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# grpcio takes a list of addresses as a target. Of such a channel, the whole list is sent as the name of the server.
+# grpcio takes a list of addresses as a target, and sends the whole list as the name of the server.
 #
 # Versions: grpcio 1.85.3, h2 4.3.0 (PyPI).
 # Expected: with the target ipv4:127.0.0.1:1,127.0.0.1:2 each call has an :authority that names one server, as with one address

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# libpass replaces the files of passlib without a word, and takes them along when it is uninstalled.
+# libpass replaces the files of passlib without a warning, and removes them when it is uninstalled.
 #
 # Versions: passlib 1.7.4, libpass 1.9.4 (PyPI), pip of Python 3.
 # Expected: pip says that both packages own the module `passlib`, or `pip check` does; or each has a module of its own. An

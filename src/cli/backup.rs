@@ -27,14 +27,14 @@ use crate::store::{Location, sqlite};
 /// written to standard output. Keep it as secret as the store itself.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  credentiald backup --config /etc/credentiald.toml /backup/monday.db
-  credentiald backup --config /etc/credentiald.toml --keep 14 /backup
-  credentiald backup --config /etc/credentiald.toml - | age -r KEY > monday.db.age")]
+  credentiald backup --config /etc/credentiald/credentiald.toml /backup/monday.db
+  credentiald backup --config /etc/credentiald/credentiald.toml --keep 14 /backup
+  credentiald backup --config /etc/credentiald/credentiald.toml - | age -r KEY > monday.db.age")]
 pub(super) struct BackupArgs {
     /// File to write, which must not exist yet. `-` means standard output. With --keep, a folder.
     file: PathBuf,
-    /// Name the backup after its time, and of the backups with such a name in the folder keep so many: this one and the
-    /// latest of the others.
+    /// Name the backup after its time, and keep only this many of the backups with such names in the folder: this one and the
+    /// newest others.
     #[arg(long, value_name = "NUMBER")]
     keep: Option<NonZeroUsize>,
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub(super) struct BackupArgs {
 /// The backup is read completely before anything is replaced. No process may have the store open: stop the service
 /// first.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  credentiald restore --config /etc/credentiald.toml --replace /backup/monday.db")]
+#[command(after_help = "Example:\n  credentiald restore --config /etc/credentiald/credentiald.toml --replace /backup/monday.db")]
 pub(super) struct RestoreArgs {
     /// Backup file to restore.
     file: PathBuf,

@@ -10,11 +10,11 @@ use super::terminal::Terminal;
 use crate::domain::names::FreeName;
 use crate::server::Server;
 
-/// Create the first operator token of an empty store, and print it once.
+/// Create the first operator token, and print it once.
 ///
-/// Needs access to the store. If an operator already has a valid token, no token is created.
+/// Needs access to the store, and works only while no operator has a valid token.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  CREDENTIALD_TOKEN=$(credentiald bootstrap --config /etc/credentiald.toml)")]
+#[command(after_help = "Example:\n  CREDENTIALD_TOKEN=$(credentiald bootstrap --config /etc/credentiald/credentiald.toml)")]
 pub(super) struct BootstrapArgs {
     #[command(flatten)]
     settings: SettingArgs,

@@ -25,7 +25,7 @@ pub(super) enum ConfigCommand {
     ///
     /// Reads the same flags, environment and files as `serve`: keys, certificates, refused passwords, policies and issuers
     /// of JWTs. Does not open the store: use `store check` for that. Exit status 78 if there is a mistake.
-    #[command(after_help = "Example:\n  credentiald config check --config /etc/credentiald.toml")]
+    #[command(after_help = "Example:\n  credentiald config check --config /etc/credentiald/credentiald.toml")]
     Check(SettingArgs),
     /// Show every setting in force as TOML, with its source. Secrets are hidden.
     #[command(after_help = "Example:\n  CREDENTIALD_LOG_FORMAT=json credentiald config show > credentiald.toml")]

@@ -80,7 +80,7 @@ pub(super) async fn run(args: &LoginArgs, environment: &Environment, terminal: &
             return Err(Failure::usage(text));
         }
         profiles.select(&args.name, None)?;
-        return terminal.print(&format!("`{}` is used from now on", args.name));
+        return terminal.print(&format!("profile `{}` is used from now on", args.name));
     };
     let [ca_file, cert_file, key_file] = args.tls.files().map(|file| file.as_deref().map(absolute).transpose());
     let mut profile = Profile {
@@ -104,7 +104,7 @@ pub(super) async fn run(args: &LoginArgs, environment: &Environment, terminal: &
         profile.token_file = Some(profiles.keep_token(&args.name, tried)?);
     }
     profiles.select(&args.name, Some(profile))?;
-    terminal.print(&format!("`{}` is {} and used from now on", args.name, printable(address)))
+    terminal.print(&format!("profile `{}` ({}) is used from now on", args.name, printable(address)))
 }
 
 /// Calls the service with a request that it refuses to every caller, after it has found out which one it is.

@@ -12,7 +12,7 @@ use crate::store::Migrated;
 
 /// Migrate the store to the schema of this version.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  credentiald migrate --config /etc/credentiald.toml")]
+#[command(after_help = "Example:\n  credentiald migrate --config /etc/credentiald/credentiald.toml")]
 pub(super) struct MigrateArgs {
     #[command(flatten)]
     settings: SettingArgs,

@@ -60,7 +60,7 @@ use terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:
-  credentiald quickstart                      try it: a demonstration with four calls to paste
+  credentiald quickstart                      try it: a demonstration with calls to paste
   credentiald config check --config c.toml    report all mistakes in a configuration
   credentiald bootstrap --config c.toml       create the first operator token
   credentiald serve --config c.toml           serve until SIGTERM

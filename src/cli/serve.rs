@@ -32,7 +32,7 @@ const SCRAPE_LIMITS: SingleLimits = SingleLimits { connections: 16, each_within:
 /// tells systemd when it is ready, reloads and stops (`Type=notify`).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  credentiald serve --config /etc/credentiald.toml
+  credentiald serve --config /etc/credentiald/credentiald.toml
   CREDENTIALD_STORE_URL=sqlite:/var/lib/credentiald/credentiald.db credentiald serve --log-format json")]
 pub(super) struct ServeArgs {
     #[command(flatten)]

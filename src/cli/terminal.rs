@@ -172,7 +172,7 @@ impl Terminal {
         let _ = write!(self.errors, "{name} (not shown): ").and_then(|()| self.errors.flush());
         let line = typed_line(&mut self.input);
         let _ = writeln!(self.errors);
-        line.map_err(|error| Failure::caused("no password was typed", &error))
+        line.map_err(|error| Failure::caused("nothing was typed", &error))
     }
 
     fn ask_twice(&mut self) -> Result<String, Failure> {
@@ -209,7 +209,7 @@ fn width(environment: &Environment) -> Option<usize> {
 }
 
 fn no_terminal(flags: &str) -> Failure {
-    Failure::usage(format!("standard input is no terminal to ask at: use {flags}"))
+    Failure::usage(format!("standard input is not a terminal: use {flags}"))
 }
 
 #[cfg(test)]

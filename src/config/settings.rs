@@ -132,9 +132,11 @@ settings! {
         shutdown_delay_seconds: u64 = Number "0", whole::<_, 0, 3600>;
         /// Seconds that requests in flight have to finish after a stop signal.
         drain_seconds: u64 = Number "10", whole::<_, 0, 3600>;
-        /// Maximum number of open connections. New ones wait in the system's queue until another closes.
+        /// Maximum number of open connections. At the limit, idle ones are closed to make room, and new ones wait in the
+        /// system's queue.
         max_connections: usize = Number "1024", whole::<_, 1, 1_000_000>;
-        /// Seconds a client may take to begin HTTP/2 after it has connected, the TLS handshake included. Then the connection is closed.
+        /// Seconds a client may take to begin HTTP after it has connected, the TLS handshake included. Then the connection is
+        /// closed. Over HTTP/1.1, also the time for the head of a request.
         handshake_seconds: u64 = Number "10", whole::<_, 1, 300>;
         /// Seconds a connection may be open without a call. Then the client is asked to connect again for its next
         /// call.
@@ -163,7 +165,7 @@ settings! {
         /// File with the private key of the certificate in PEM. Other users must not have access to it.
         key_file: Option<PathBuf> = Text "", optional_path;
         /// File with the CAs of client certificates in PEM. If it is set, clients need a certificate that one of them
-        /// signed.
+        /// signed, unless `tls.client_certificates` is `optional`.
         client_ca_file: Option<PathBuf> = Text "", optional_path;
         /// Whether a client may connect without a certificate: `required` or `optional`.
         client_certificates: ClientCertificates = Text "required", client_certificates;

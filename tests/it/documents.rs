@@ -70,7 +70,7 @@ fn every_link_leads_somewhere() {
 
 #[test]
 fn every_path_exists() {
-    let top = ["src", "crates", "tests", "docs", "proto", ".ci"];
+    let top = ["src", "crates", "tests", "docs", "findings", "proto", ".ci"];
     let is_path = |span: &str| {
         let is_below = span.split_once('/').is_some_and(|(first, _)| top.contains(&first));
         let is_at_top = ["Dockerfile", "LICENSE"].contains(&span)
@@ -87,4 +87,23 @@ fn every_path_exists() {
         }
     }
     assert_none(&wrong);
+}
+
+/// The list has each script with the words at its top.
+#[test]
+fn the_list_of_findings_is_that_of_the_scripts() {
+    let scripts = files_below("findings").into_iter().filter(|path| path.extension().is_some_and(|end| end == "sh"));
+    let mut rows: Vec<String> = scripts
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let text = fs::read_to_string(path).unwrap();
+            let shows = text.lines().nth(1).and_then(|line| line.strip_prefix("# ")).unwrap();
+            format!("| [`{name}`]({name}) | {shows} |")
+        })
+        .collect();
+    rows.sort();
+    let list = fs::read_to_string(root().join("findings/README.md")).unwrap();
+    let listed: Vec<&str> = list.lines().filter(|line| line.starts_with("| [")).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    assert_eq!(listed, rows);
 }

@@ -23,7 +23,7 @@ use crate::store::SqlStore;
 /// Needs access to the store; the service may be running. Exports everything up to the last checkpoint, which is
 /// about a second old. `audit verify FILE` checks the file anywhere, with nothing but the public key.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  credentiald audit export audit.jsonl --config /etc/credentiald.toml")]
+#[command(after_help = "Example:\n  credentiald audit export audit.jsonl --config /etc/credentiald/credentiald.toml")]
 pub(in crate::cli) struct ExportArgs {
     /// File to write, which must not exist yet. `-`, the default, is standard output.
     #[arg(default_value = "-", hide_default_value = true)]

@@ -23,8 +23,9 @@ use wire::admin_service_client::AdminServiceClient;
 
 /// List audit events, the oldest first.
 ///
-/// Calls a running service. Each event is a line, with `--output json` too; with `--output yaml` a document: time, outcome, caller, action, resource, the reason of the error or
-/// `-`, and the request id. An event that represents more refusals than one ends with their number.
+/// Calls a running service. Prints a line for each event: time, outcome, caller, action, resource, the reason of the error or
+/// `-`, and the request id; and at the end the number of refusals, if the event represents several. With `--output json` an
+/// event is one JSON object on a line, with `--output yaml` one document.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald audit list --outcome denied --since 2026-11-01T00:00:00Z --json")]
 pub(in crate::cli) struct ListArgs {

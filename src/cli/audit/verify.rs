@@ -27,7 +27,7 @@ An attacker with the rights of the service can remove the newest ranges together
 was taken before and is kept elsewhere shows that: --contains.
 
 Examples:
-  credentiald audit verify --config /etc/credentiald.toml --contains last-week.jsonl
+  credentiald audit verify --config /etc/credentiald/credentiald.toml --contains last-week.jsonl
   credentiald audit verify audit.jsonl --public-key audit.pub";
 
 /// Check that the audit log is complete and unaltered, up to its last checkpoint.

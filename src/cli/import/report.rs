@@ -65,9 +65,9 @@ pub(super) fn report(
         terminal.print(&format!("with `hashing.ceiling_kib` at {needed}, no row is refused for its memory"))?;
     }
     let ImportCredentialsResponse { imported, unchanged, skipped, refused, held_back, .. } = response;
-    let prefix = if dry_run.is_some() { "dry run: " } else { "" };
+    let done = if dry_run.is_some() { "dry run: would import" } else { "imported" };
     terminal.print(&format!(
-        "{prefix}imported {imported}, unchanged {unchanged}, skipped {skipped}, refused {refused}, \
+        "{done} {imported}, unchanged {unchanged}, skipped {skipped}, refused {refused}, \
          held back with them {held_back}"
     ))?;
     match refused {

@@ -29,7 +29,7 @@ const PERHAPS: &str = "the password may have been changed: try the new one";
 
 /// Change a password: your own, or that of a mail domain or of an account of an instance.
 ///
-/// Calls a running service. Asks for the old password, which a mail domain has not, and twice for the new one, without showing
+/// Calls a running service. Asks for the old password (not for a mail domain), and twice for the new one, without showing
 /// them. Exit status 0 if the password was changed, 3 if the old password is wrong, 75 if it can't be changed now
 /// or there is no answer.
 #[derive(Debug, Args)]
@@ -47,8 +47,8 @@ pub(in crate::cli) struct ChangeArgs {
     /// Change only if the credential is at this version.
     #[arg(long, value_name = "NUMBER")]
     expected_version: Option<u64>,
-    /// Wait until the new password of an account is delivered to the instance's nodes, as long as `--within` allows. It is
-    /// changed also if that takes longer.
+    /// Wait until the new password of an account is delivered to the instance's nodes, as long as `--within` allows. The
+    /// password is changed even if the delivery takes longer.
     #[arg(long, requires = "account_name")]
     wait: bool,
     /// Read the old password and the new one from standard input, each on a line. For a mail domain only the new one.

@@ -36,7 +36,7 @@ pub(in crate::cli) struct WatchArgs {
     /// Begin with the oldest event that is kept.
     #[arg(long, conflicts_with = "cursor")]
     from_oldest: bool,
-    /// End after so many events.
+    /// End after this many events.
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     #[command(flatten)]

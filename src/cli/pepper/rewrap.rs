@@ -19,7 +19,7 @@ use crate::ports::store::{HashCount, StoredHashes};
 /// Needs access to the store; the service may be running. What changes in the meantime is not overwritten. If it is
 /// interrupted, run it again to continue. Exit status 1 if a hash or a secret was not re-encrypted.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  credentiald pepper rewrap --config /etc/credentiald.toml")]
+#[command(after_help = "Example:\n  credentiald pepper rewrap --config /etc/credentiald/credentiald.toml")]
 pub(in crate::cli) struct RewrapArgs {
     #[command(flatten)]
     settings: SettingArgs,

@@ -21,7 +21,7 @@ const COLUMNS: [&str; 5] = ["KEY", "IN THE RING", "CURRENT HASHES", "EARLIER HAS
 ///
 /// Exit status 1 if a key is missing.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  credentiald pepper status --config /etc/credentiald.toml --json")]
+#[command(after_help = "Example:\n  credentiald pepper status --config /etc/credentiald/credentiald.toml --json")]
 pub(in crate::cli) struct StatusArgs {
     #[command(flatten)]
     output: OutputArgs,

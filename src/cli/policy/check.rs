@@ -18,7 +18,7 @@ use crate::cli::terminal::Terminal;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald policy check /etc/credentiald/policies
-  credentiald policy check --config /etc/credentiald.toml")]
+  credentiald policy check --config /etc/credentiald/credentiald.toml")]
 pub(in crate::cli) struct CheckArgs {
     /// A directory with files `*.cedar`, or one file, instead of `policies.directory`.
     path: Option<PathBuf>,

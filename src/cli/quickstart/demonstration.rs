@@ -129,40 +129,40 @@ impl Demonstration {
         [
             step(
                 format!(
-                    "1. The root of the tenant sets the password of the mail domain\n   {}. To see: the version of \
-                     the new password.",
+                    "1. The root of the tenant sets the password of the mail domain\n   {}. You should see the \
+                     version of the new password.",
                     self.domain_name
                 ),
                 self.call(Action::ModifyPwByDomain, "ROOT_TOKEN", &domain(self.domain_password.expose())),
             ),
             step(
-                format!("2. The RAM user {} changes its own password. To see: its version.", self.ram_user.name),
+                format!("2. The RAM user {} changes its own password. You should see its version.", self.ram_user.name),
                 self.call(Action::ChangePassword, "ALICE_TOKEN", &change(ram)),
             ),
             step(
-                format!("3. The IAM user {} changes its own password. To see: its version.", self.iam_user.name),
+                format!("3. The IAM user {} changes its own password. You should see its version.", self.iam_user.name),
                 self.call(Action::ChangePasswordV5, "BOB_TOKEN", &change(iam)),
             ),
             step(
                 format!(
-                    "4. The root changes the password of the account {} of {}.\n   To see: its version.",
+                    "4. The root changes the password of the account {} of {}.\n   You should see its version.",
                     self.account_name, self.instance_id
                 ),
                 self.call(Action::ModifyAccountPassword, "ROOT_TOKEN", &of_account),
             ),
             step(
-                "5. A password that is refused. To see: every rule that it breaks, with what\n   was found.".to_owned(),
+                "5. A password that is refused. You should see every rule that it breaks, with\n   what was found.".to_owned(),
                 self.call(Action::ModifyPwByDomain, "ROOT_TOKEN", &domain("dm1mail")),
             ),
             step(
                 format!(
-                    "6. A relying system verifies the new password of {}. To see:\n   MATCHED_CURRENT.",
+                    "6. A relying system verifies the new password of {}. You should see\n   MATCHED_CURRENT.",
                     self.ram_user.name
                 ),
                 self.call(Action::VerifyPassword, "RELAY_TOKEN", &verification),
             ),
             step(
-                "7. An operator lists the RAM users. To see: each with its version.".to_owned(),
+                "7. An operator lists the RAM users. You should see each with its version.".to_owned(),
                 format!(
                     "CREDENTIALD_TOKEN=$ADMIN_TOKEN credentiald admin list-ram-users \\\n  --tenant {}",
                     self.tenant

@@ -74,11 +74,12 @@ pub(super) struct RotateArgs {
     /// Begin another run if the one in the state file is complete.
     #[arg(long, conflicts_with = "end_overlaps")]
     again: bool,
-    /// Keep the previous passwords valid for at least so many seconds: up to 604800, of mail domains and accounts of instances.
+    /// Keep the previous passwords valid for at least this many seconds, up to 604800. Only for mail domains and accounts of
+    /// instances.
     #[arg(long, value_name = "SECONDS", conflicts_with = "end_overlaps",
         value_parser = clap::value_parser!(u32).range(1..=LONGEST_OVERLAP.as_secs() as i64))]
     overlap_seconds: Option<u32>,
-    /// Stop once so many changes have failed.
+    /// Stop after this many failed changes.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, conflicts_with = "end_overlaps",
         value_parser = clap::value_parser!(u32).range(1..))]
     max_failures: u32,
@@ -105,7 +106,7 @@ struct EndingArgs {
         help_heading = "Second step"
     )]
     unused_for: u32,
-    /// Look again for so many seconds while old passwords are in use.
+    /// Keep looking for this many seconds while old passwords are in use.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -261,8 +262,12 @@ impl RotateArgs {
                 None => terminal.print(&subject.name.to_string())?,
             }
         }
-        terminal.print(&format!("dry run: {}, without a password {}", tally.line(), found.without_password))?;
-        if tally.failed == 0 { Ok(()) } else { Err(Failure::failed(format!("{} changes would fail", tally.failed))) }
+        let Tally { rotated, left, failed } = tally;
+        terminal.print(&format!(
+            "dry run: would rotate {rotated}, leave {left}, fail {failed}; without a password {}",
+            found.without_password
+        ))?;
+        if failed == 0 { Ok(()) } else { Err(Failure::failed(format!("{failed} changes would fail"))) }
     }
 }
 

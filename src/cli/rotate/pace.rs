@@ -19,10 +19,10 @@ pub(super) struct PaceArgs {
     /// Seconds to wait before each batch but the first.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true, help_heading = "Pace")]
     pause: u32,
-    /// Up to so many seconds more before each batch, at random.
+    /// Wait up to this many seconds more before each batch, at random.
     #[arg(long, value_name = "SECONDS", default_value_t = 0, hide_default_value = true, help_heading = "Pace")]
     jitter: u32,
-    /// At most so many changes a second.
+    /// Make at most this many changes in a second.
     #[arg(long, value_name = "NUMBER", help_heading = "Pace", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: Option<u32>,
 }

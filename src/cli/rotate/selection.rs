@@ -33,14 +33,14 @@ pub(super) struct Selection {
     /// Only IAM users with that tag. Can be given several times.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag, help_heading = "Selection")]
     tags: Vec<(String, String)>,
-    /// Only passwords that were set more than so many days ago.
+    /// Only passwords that were set more than this many days ago.
     #[arg(long, value_name = "DAYS", help_heading = "Selection")]
     older_than: Option<u32>,
     /// Only passwords whose stored hash has that algorithm, as `credentiald admin posture` names it. Can be given several times.
     #[arg(long, value_name = "ALGORITHM", help_heading = "Selection")]
     #[serde(default)]
     hashed_by: Vec<String>,
-    /// At most so many subjects.
+    /// At most this many subjects.
     #[arg(long, value_name = "NUMBER", help_heading = "Selection")]
     limit: Option<usize>,
 }

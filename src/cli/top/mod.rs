@@ -43,7 +43,7 @@ const EVENTS: usize = 50;
 /// that may read them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  credentiald top --config /etc/credentiald.toml
+  credentiald top --config /etc/credentiald/credentiald.toml
   credentiald top --metrics http://127.0.0.1:9464/metrics --interval 5")]
 pub(super) struct TopArgs {
     /// URL of the metrics, on this machine or by HTTPS. Default: the address in the configuration (`metrics.listen`).

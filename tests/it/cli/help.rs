@@ -15,6 +15,8 @@ fn help_of(command: &[&str]) -> usize {
     let outcome = credentiald(&[command, &["--help"]].concat(), &[]);
     assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{command:?}");
     assert!(outcome.stdout.contains("Usage: credentiald"), "{command:?}");
+    // The package, the units and the chart have it in a folder.
+    assert!(!outcome.stdout.contains("/etc/credentiald.toml"), "{command:?}");
     let below = commands_in(&outcome.stdout);
     1 + below.iter().map(|name| help_of(&[command, &[name]].concat())).sum::<usize>()
 }

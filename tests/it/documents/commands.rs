@@ -97,7 +97,7 @@ fn the_examples_of_importing_and_of_backups_work_as_written() {
     let folder = tempfile::tempdir().unwrap();
     let Ended { is_success, stdout, complaints } = run(&script.join("\n"), folder.path());
     assert!(is_success, "{stdout}{complaints}");
-    for expected in ["dry run: imported 2, unchanged 0", "\nimported 2, unchanged 0", "rows, all read back"] {
+    for expected in ["dry run: would import 2, unchanged 0", "\nimported 2, unchanged 0", "rows, all read back"] {
         assert!(stdout.contains(expected), "no {expected:?} in:\n{stdout}{complaints}");
     }
     assert_eq!(fs::read_to_string(folder.path().join("directory.csv")).unwrap().lines().count(), 7);

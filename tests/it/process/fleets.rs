@@ -109,7 +109,7 @@ async fn accounts_are_rotated_without_an_outage_and_the_overlaps_are_ended() {
     fleet.acme.root.ok("CreateInstanceAccount", json!({ "instance_id": "r-1", "account_name": "bare" })).await;
     let selection = ["--kind", "instance-account", "--instance-id", "r-1", "--overlap-seconds", "3600"];
     let dry = fleet.rotate(&[&selection[..], &["--dry-run"]].concat()).printed();
-    assert!(dry.ends_with("dry run: rotated 2, left 0, failed 0, without a password 1\n"), "{dry}");
+    assert!(dry.ends_with("dry run: would rotate 2, leave 0, fail 0; without a password 1\n"), "{dry}");
     let overlap = async |name: &str| {
         let described = fleet.acme.root.ok("DescribePasswordOverlap", json!({ "subject": account(name) })).await;
         described["overlap"].clone()
@@ -385,5 +385,5 @@ async fn only_passwords_with_a_hash_of_that_algorithm_are_rotated() {
 
     let none = fleet.rotate(&[&selection[..], &["--dry-run"]].concat());
     assert_eq!(none.stderr, "no password is hashed by \"bcrypt\"; there are: argon2id\n");
-    assert_eq!(none.printed(), "dry run: rotated 0, left 0, failed 0, without a password 0\n");
+    assert_eq!(none.printed(), "dry run: would rotate 0, leave 0, fail 0; without a password 0\n");
 }

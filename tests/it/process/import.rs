@@ -157,8 +157,8 @@ row 7: hash: an earlier row has the subject with another hash, or none (ALREADY_
 1 refused: status: MALFORMED
 ";
     let algorithms = "1 of argon2id\n2 of bcrypt\n1 of no hash\n2 of unknown\n";
-    let dry_run = (&["import", "--dry-run", &file][..], "dry run: ", algorithms);
-    for (arguments, prefix, algorithms) in [dry_run, (&["import", &file], "", "")] {
+    let dry_run = (&["import", "--dry-run", &file][..], "dry run: would import", algorithms);
+    for (arguments, done, algorithms) in [dry_run, (&["import", &file], "imported", "")] {
         let ended = admin.run(arguments);
         let lines: Vec<&str> = ended.stdout.lines().collect();
         let mut sorted: Vec<&str> = expected.lines().chain(algorithms.lines()).collect();
@@ -167,7 +167,7 @@ row 7: hash: an earlier row has the subject with another hash, or none (ALREADY_
         problems.sort_unstable();
         sorted.sort_unstable();
         assert_eq!(problems, sorted);
-        assert_eq!(*sums, format!("{prefix}imported 0, unchanged 0, skipped 0, refused 5, held back with them 1"));
+        assert_eq!(*sums, format!("{done} 0, unchanged 0, skipped 0, refused 5, held back with them 1"));
         assert_eq!((ended.status, ended.stderr.as_str()), (Some(1), "error: 5 rows were refused\n"));
         assert!(!ended.stdout.contains("$2b$") && !ended.stdout.contains("plain"), "{}", ended.stdout);
     }

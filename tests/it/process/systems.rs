@@ -249,7 +249,7 @@ row 7: has no colon between a name and a hash (MALFORMED)
 1 refused: hash: OUT_OF_RANGE
 1 refused: MALFORMED
 with `hashing.ceiling_kib` at 102400, no row is refused for its memory
-dry run: imported 0, unchanged 0, skipped 0, refused 5, held back with them 2
+dry run: would import 0, unchanged 0, skipped 0, refused 5, held back with them 2
 ");
     assert_eq!((dry.stdout.as_str(), dry.status), (expected.as_str(), Some(1)));
     assert_eq!(target.posture("hashes").await, Value::Null, "nothing is stored");
