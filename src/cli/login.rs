@@ -21,11 +21,11 @@ use wire::verification_service_client::VerificationServiceClient;
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// Remember how a service is called, as a profile that other commands then use.
+/// Remember how to call a service, as a profile that other commands then use.
 ///
-/// Asks for the access token without showing it, and calls the service once to see that it takes the token. The profile
-/// is in ~/.config/credentiald/profiles.toml, the token in a file beside it; both are readable by you alone. The last
-/// profile that is named here is used wherever no address is given.
+/// Asks for the access token without showing it, and calls the service once to check that it accepts the token. The profile
+/// is in ~/.config/credentiald/profiles.toml, the token in a file beside it; only you can read them. Commands without an
+/// address use the profile that was last named here.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald login --address https://passwords.example.com:50051 --ca-file ca.pem --tenant acme
@@ -40,7 +40,7 @@ pub(super) struct LoginArgs {
     /// Address of the service, with `https://` before it. Without it, the profile must exist, and is used from now on.
     #[arg(long, value_name = "URL")]
     address: Option<String>,
-    /// Tenant of administration commands that name none.
+    /// Tenant for administration commands that do not name one.
     #[arg(long, value_name = "NAME", requires = "address", value_parser = tenant)]
     tenant: Option<String>,
     /// File with the access token. It stays where it is.

@@ -8,7 +8,7 @@ use super::login::name;
 use super::profile::Profiles;
 use super::terminal::Terminal;
 
-/// Forget how a service is called: remove a profile that `login` made.
+/// Remove a profile that `login` made.
 ///
 /// Also removes the file of its token if `login` wrote it. A token in a file of your own stays there. Calls no service, so the
 /// token stays valid until it expires or is revoked: `credentiald admin revoke-access-token`.

@@ -14,7 +14,7 @@ use super::terminal::Terminal;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  credentiald man /usr/local/share/man/man1")]
 pub(super) struct ManArgs {
-    /// Folder to write them to. It is made if there is none.
+    /// Folder to write them to. It is created if it does not exist.
     folder: PathBuf,
 }
 

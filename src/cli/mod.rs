@@ -65,7 +65,7 @@ Examples:
   credentiald bootstrap --config c.toml       create the first operator token
   credentiald serve --config c.toml           serve until SIGTERM
   credentiald admin list-tenants --json       administer a running service
-  credentiald login --address https://…       remember how a service is called
+  credentiald login --address https://…       remember how to call a service
   credentiald verify --ram-user alice         verify a password
   credentiald change                          change your own password
   credentiald settings                        every setting, its flag and its default

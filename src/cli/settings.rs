@@ -72,7 +72,7 @@ fn flags() -> impl Iterator<Item = &'static Setting> {
 fn secrets() -> String {
     let secrets = SETTINGS.iter().filter(|setting| setting.kind == Kind::Secret);
     let secrets: Vec<_> = secrets.map(|secret| format!("{} [env: {}]", secret.key, secret.variable())).collect();
-    format!("Secrets are no flags. They are in the file or in the environment: {}", secrets.join(", "))
+    format!("Secrets have no flags: set them in the file or in the environment: {}", secrets.join(", "))
 }
 
 /// Any text, with the words that a shell completes. Mistakes in settings are reported all together, not here one by one.

@@ -326,8 +326,8 @@ settings! {
         /// Hours for which administrators can decode the message that a refused caller gets. There is a message only if there
         /// is a key of the pepper.
         denial_message_hours: u32 = Number "24", whole::<_, 1, 720>;
-        /// Directory with policies to compare with those in force, for example before they replace them. What they would
-        /// decide otherwise is counted and logged, and has no other effect. Empty means no comparison.
+        /// Directory with policies to compare with those in force, for example before they replace them. Decisions that
+        /// would differ are counted and logged, with no other effect. Empty means no comparison.
         candidate_directory: Option<PathBuf> = Text "", optional_path;
     }
     /// Defaults of the directory.
@@ -345,7 +345,7 @@ settings! {
     traces: Traces {
         /// URL of the collector, for example `https://collector.example:4317`. Empty means no traces.
         endpoint: String = Text "", text;
-        /// Part of the calls that is traced, between 0 and 1. A caller that sends a `traceparent` decides for its calls.
+        /// Fraction of the calls to trace, between 0 and 1. A caller that sends a `traceparent` decides for its calls.
         sample_ratio: SampleRatio = Text "0.01", SampleRatio::parse;
         /// File with the CAs of its certificate in PEM, read at start. Empty means those of the system.
         ca_file: Option<PathBuf> = Text "", optional_path;

@@ -479,7 +479,7 @@ class RadiusTest(RelyingTest):
         self.assertEqual((len(self.guesses_from("192.0.2.7")), self.guesses_from("192.0.2.8")), (1, []))
         self.stop()
         self.assertIsNone(self.sign_in("alice", self.PASSWORD, within=3), self.output.read_text())
-        # It has asked, and was told that this can't be said now.
+        # It has asked, and the answer was that this can't be decided now.
         self.assertIn("rest: ERROR", self.output.read_text())
         self.serve()
         self.assertEqual(self.sign_in("alice", self.PASSWORD), "Access-Accept", self.output.read_text())

@@ -18,8 +18,8 @@ use crate::ports::Clock;
 /// Build a filter from lists of refused passwords.
 ///
 /// The lists may have any length and any order; about 300 MiB of memory are used. The filter replaces an earlier one
-/// when it is complete, and a running service reads it within seconds. Beside it, six bytes for each line are needed
-/// on the disk meanwhile, and twice that at the end.
+/// when it is complete, and a running service reads it within seconds. The build needs six more bytes on the
+/// disk for each line, and twice that at the end.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald blocklist build common.txt --output /etc/credentiald/refused.filter

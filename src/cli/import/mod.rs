@@ -44,11 +44,11 @@ const READ_AHEAD: usize = 2;
 
 const NOTES: &str = "\
 Columns: tenant, kind (mail-domain, ram-user, iam-user or instance-account), name, instance, region, status, user_name,
-tags, hash, change_time. The other columns of `credentiald export`, and its tenants and instances, are left out.
+tags, hash, change_time. The other columns of `credentiald export`, and its tenants and instances, are ignored.
 Rows are sent in batches, each of which is stored as a whole or not at all. Existing
 subjects are not changed, so an interrupted import can be completed by running it again.
 
-With --from, rows are accounts of another system's own file; `docs/importing.md` has each.
+With --from, rows are accounts in the file of another system; `docs/importing.md` lists the systems.
 
 Exit status: 0 every row was imported, unchanged or skipped; 1 a row was refused, or the call failed; 2 usage;
 75 the call failed, and may succeed later.
@@ -68,12 +68,12 @@ pub(super) struct ImportArgs {
     /// Format of the file. Default: CSV if its name ends in `.csv`, otherwise JSON lines.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
-    /// Check the file without a service: everything but what exists there. With the settings of --config.
+    /// Check the file without a service, with the settings of --config. What the service already has is not checked.
     #[arg(long, requires = "dry_run", conflicts_with = "skip_existing")]
     offline: bool,
     #[command(flatten)]
     system: FromSystem,
-    /// What the other system does with a password before it hashes it, for all rows. No hash shows it.
+    /// What the other system does with a password before it hashes it, for all rows. The hashes do not show it.
     #[arg(long, value_name = "SYSTEM")]
     pre_hash: Option<PreHash>,
     /// Number of the first row to import. Rows before it are skipped.
@@ -101,7 +101,8 @@ struct OptionArgs {
 /// What a row without a hash is.
 #[derive(Debug, Clone, Copy, Args)]
 struct WithoutHashArgs {
-    /// Take a row without a hash (empty, `!` and what follows, `*`) as a subject without a password, instead of refusing it.
+    /// Take a row without a hash (empty, `*`, or `!` with or without more) as a subject without a password, instead of
+    /// refusing it.
     #[arg(long)]
     without_password: bool,
     /// Take a row with an empty hash as a subject whose password another system verifies, through the web hook of the service
@@ -192,7 +193,7 @@ pub(super) async fn run(args: &ImportArgs, environment: &Environment, terminal: 
     authorization.apply(&mut request);
 
     let answered = progress.watch(terminal, client.import_credentials(request)).await;
-    let again = "what was imported stays; run the same command again to go on";
+    let again = "what was imported stays; run the same command again to continue";
     let response = answered.map_err(|status| refusal::failure(&status).with_line(again))?;
     end.await.map_err(Failure::failed)??;
     report(&response.into_inner(), dry_run.as_ref(), terminal)

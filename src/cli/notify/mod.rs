@@ -46,13 +46,13 @@ Examples:
 
 /// Send a tenant's change events to a URL, as signed notifications, until it is stopped.
 ///
-/// Calls a running service as a relying system, and goes on where it was when it starts again.
+/// Calls a running service as a relying system. After a restart it continues where it stopped.
 #[derive(Debug, Args)]
 #[command(after_help = NOTES)]
 pub(super) struct NotifyArgs {
     #[command(flatten)]
     receiver: ReceiverArgs,
-    /// Directory with the position and the dead letters, which is made if there is none.
+    /// Directory with the position and the dead letters. It is created if it does not exist.
     #[arg(long, value_name = "DIRECTORY")]
     directory: PathBuf,
     /// Begin with the oldest event that is kept, if there is no position yet. Default: now.
@@ -162,7 +162,7 @@ impl Feed {
                     return Ended::Interrupted(Some(refusal::text(&status)));
                 }
                 let advice =
-                    "events were missed: read what matters again, and remove the file `position` to go on from now";
+                    "events were missed: read the current state again, and remove `position` to continue from now";
                 Ended::Failed(match reason {
                     Some(Reason::CursorExpired) => failure.with_line(advice),
                     _ => failure,

@@ -47,7 +47,7 @@ pub(super) struct ReceiverArgs {
     /// Refusals after which a notification becomes a dead letter, once `--give-up-after` has passed as well.
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100))]
     attempts: u32,
-    /// Seconds from the first refusal of a notification until it may become a dead letter. Those after it wait as long.
+    /// Seconds from the first refusal of a notification until it may become a dead letter. Later ones wait meanwhile.
     #[arg(long, value_name = "SECONDS", default_value_t = 14_400, value_parser = clap::value_parser!(u64).range(0..=2_592_000))]
     give_up_after: u64,
 }

@@ -17,8 +17,8 @@ use wire::verification_service_client::VerificationServiceClient;
 /// Check whether the policy of a subject accepts a password.
 ///
 /// Calls a running service, which names every rule that the password breaks. Does not compare it with stored passwords. Asks for
-/// the password without showing it. Exit status 0 if it is accepted, 5 if it is not, 1 if the service refuses to say, 75 if it
-/// can't say now.
+/// the password without showing it. Exit status 0 if it is accepted, 5 if it is not, 1 if the service refuses the call, 75
+/// if it can't answer now.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   credentiald check --ram-user alice

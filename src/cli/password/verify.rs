@@ -20,7 +20,7 @@ use wire::verification_service_client::VerificationServiceClient;
 /// Verify the password of a subject of the caller's tenant.
 ///
 /// Calls a running service. Asks for the password without showing it. Exit status 0 if the password is right, 3 if it is wrong
-/// or there is no such subject, 4 if it is right but has to be changed, 75 if that can't be said now.
+/// or there is no such subject, 4 if it is right but has to be changed, 75 if that can't be decided now.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   export CREDENTIALD_TOKEN_FILE=relay.token

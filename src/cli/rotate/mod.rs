@@ -37,7 +37,7 @@ use run::{Readiness, Run, Tally};
 use selection::{Found, Selection, Walk};
 use state::{State, Step, Wanted};
 
-const AGAIN: &str = "what is done stays; run the same command again to go on";
+const AGAIN: &str = "what is done stays; run the same command again to continue";
 
 const NOTES: &str = "\
 A password is stored at its destination before it is set, as pending, and marked as set afterwards. The state file
@@ -65,7 +65,7 @@ pub(super) struct RotateArgs {
     selection: Selection,
     #[command(flatten)]
     destination: DestinationArgs,
-    /// File with the state of the run, which is made if there is none.
+    /// File with the state of the run. It is created if it does not exist.
     #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
     state: Option<PathBuf>,
     /// Check everything, and change nothing.
@@ -94,7 +94,7 @@ pub(super) struct RotateArgs {
 /// The second step.
 #[derive(Debug, Args)]
 struct EndingArgs {
-    /// End the overlaps of a run, as far as the old passwords are no longer used.
+    /// End the overlaps of a run where the old passwords are no longer used.
     #[arg(long, requires = "state", conflicts_with_all = ["destination", "kinds"], help_heading = "Second step")]
     end_overlaps: bool,
     /// Seconds for which an old password must not have been used.

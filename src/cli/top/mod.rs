@@ -52,7 +52,7 @@ pub(super) struct TopArgs {
     /// CA of the certificate at that URL. Default: the public ones.
     #[arg(long, value_name = "FILE", requires = "metrics")]
     metrics_ca_file: Option<PathBuf>,
-    /// Seconds between two looks.
+    /// Seconds between two readings of the metrics.
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval: u64,
     #[command(flatten)]

@@ -78,7 +78,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let origin_header = args.origin_header.as_deref().map(HeaderName::try_from).transpose();
     let origin_header =
-        origin_header.map_err(|_| Failure::usage("--origin-header is no name of a header".to_owned()))?;
+        origin_header.map_err(|_| Failure::usage("--origin-header is not a valid name of a header".to_owned()))?;
     let (channel, authorization) = connection.caller.service(environment)?.connect_lazily()?;
     let verifier = Verifier { names: args.names()?, channel, authorization, within: connection.within() };
     let (problems, mut lines) = mpsc::channel(LINES);

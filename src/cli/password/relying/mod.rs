@@ -46,7 +46,7 @@ pub(super) struct RelyingArgs {
     #[arg(long, group = "protocol", conflicts_with_all = ["subject", "instance_id", "OutputArgs"])]
     pam: bool,
     /// Answer requests for nginx's `auth_request` until stopped, at a loopback address or at unix:PATH: 200 if the password is
-    /// right, 401 if it is wrong, 403 if it has to be changed, 503 if that can't be said now.
+    /// right, 401 if it is wrong, 403 if it has to be changed, 503 if that can't be decided now.
     #[arg(long, group = "protocol", conflicts_with_all = ["subject", "instance_id", "OutputArgs"], value_name = "ADDRESS", value_parser = Address::parse)]
     http: Option<Address>,
     /// Kind of subject that user names mean. For `mail-domain`, what follows the `@` is the name; for `instance-account`,
