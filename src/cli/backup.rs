@@ -46,7 +46,9 @@ pub(super) struct BackupArgs {
 /// The backup is read completely before anything is replaced. No process may have the store open: stop the service
 /// first.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  credentiald restore --config /etc/credentiald/credentiald.toml --replace /backup/monday.db")]
+#[command(
+    after_help = "Example:\n  credentiald restore --config /etc/credentiald/credentiald.toml --replace /backup/monday.db"
+)]
 pub(super) struct RestoreArgs {
     /// Backup file to restore.
     file: PathBuf,

@@ -14,7 +14,9 @@ use crate::server::Server;
 ///
 /// Needs access to the store, and works only while no operator has a valid token.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  CREDENTIALD_TOKEN=$(credentiald bootstrap --config /etc/credentiald/credentiald.toml)")]
+#[command(
+    after_help = "Example:\n  CREDENTIALD_TOKEN=$(credentiald bootstrap --config /etc/credentiald/credentiald.toml)"
+)]
 pub(super) struct BootstrapArgs {
     #[command(flatten)]
     settings: SettingArgs,

@@ -136,7 +136,7 @@ settings! {
         /// system's queue.
         max_connections: usize = Number "1024", whole::<_, 1, 1_000_000>;
         /// Seconds a client may take to begin HTTP after it has connected, the TLS handshake included. Then the connection is
-        /// closed. Over HTTP/1.1, also the time for the head of a request.
+        /// closed. Over HTTP/1.1, also the longest time for the head of a request.
         handshake_seconds: u64 = Number "10", whole::<_, 1, 300>;
         /// Seconds a connection may be open without a call. Then the client is asked to connect again for its next
         /// call.

@@ -151,7 +151,8 @@ impl Demonstration {
                 self.call(Action::ModifyAccountPassword, "ROOT_TOKEN", &of_account),
             ),
             step(
-                "5. A password that is refused. You should see every rule that it breaks, with\n   what was found.".to_owned(),
+                "5. A password that is refused. You should see every rule that it breaks, with\n   what was found."
+                    .to_owned(),
                 self.call(Action::ModifyPwByDomain, "ROOT_TOKEN", &domain("dm1mail")),
             ),
             step(
