@@ -11,7 +11,7 @@ use crate::domain::action::Action;
 use crate::domain::credential::Version;
 use crate::domain::field::InvalidField;
 use crate::ports::meter::QuotaHolder;
-use crate::ports::{NotAdmitted, SignatureRefusal, StoreError};
+use crate::ports::{HookUnavailable, NotAdmitted, SignatureRefusal, StoreError};
 use crate::service::ServiceError;
 use crate::service::error::{Interruption, Missing, Stateful, with_causes};
 
@@ -179,6 +179,10 @@ fn describe(error: &ServiceError, action: Option<Action>) -> Explanation {
         }
         ServiceError::NotAdmitted(NotAdmitted::Overloaded { expected_wait }) => {
             of(Reason::Overloaded).retry_after(*expected_wait)
+        }
+        // Each retry of a library would be one more counted attempt.
+        ServiceError::HookUnavailable(HookUnavailable { counts: true, .. }) => {
+            Explanation { retry_after: None, ..of(Reason::HookUnavailable) }
         }
         ServiceError::HookUnavailable(_) => of(Reason::HookUnavailable),
         ServiceError::DeadlineExceeded => of(Reason::DeadlineExceeded),

@@ -5,7 +5,8 @@ use crate::ports::meter::RefusalReason;
 /// What a reason means for retry policies (gRFC A6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// The same request may succeed later: its `RetryInfo` and its `grpc-retry-pushback-ms` say when.
+    /// The same request may succeed later: its `RetryInfo` and its `grpc-retry-pushback-ms` say when. An error without a
+    /// delay counts as an attempt: a pushback of -1, which ends automatic retries.
     Later,
     /// Retry policies name its code, but the same request must not be sent again: a pushback of -1.
     Forbidden,

@@ -82,7 +82,7 @@ fn fitting(mut violations: Vec<Violation>) -> (Vec<FieldViolation>, usize) {
 
 fn pushback(retry: Retry, retry_after: Option<Duration>) -> Option<i32> {
     match retry {
-        Retry::Later => retry_after.map(|delay| i32::try_from(delay.as_millis()).unwrap_or(i32::MAX)),
+        Retry::Later => Some(retry_after.map_or(-1, |delay| i32::try_from(delay.as_millis()).unwrap_or(i32::MAX))),
         Retry::Forbidden => Some(-1),
         Retry::Unnamed => None,
     }

@@ -10,7 +10,7 @@ use crate::domain::credential::Version;
 use crate::domain::field::{FieldProblem, InvalidField};
 use crate::policy::{Finding, Violation};
 use crate::ports::meter::QuotaHolder;
-use crate::ports::{DenialProblem, HasherError, NotAdmitted, SignatureRefusal, StoreError};
+use crate::ports::{DenialProblem, HasherError, HookUnavailable, NotAdmitted, SignatureRefusal, StoreError};
 use crate::service::error::{Interruption, Missing, Stateful, with_causes};
 
 const SECONDS: Duration = Duration::from_secs(7);
@@ -191,6 +191,15 @@ fn a_retry_that_is_allowed_later_has_a_delay() {
         let status = of_error(&error, &asked(Action::ChangePassword));
         assert_eq!(status.get_error_details().retry_info().unwrap().retry_delay, Some(SECONDS), "{error:?}");
         assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "7000", "{error:?}");
+    }
+}
+
+#[test]
+fn a_failure_of_the_hook_that_counts_as_an_attempt_forbids_retries() {
+    for (counts, pushback, delay) in [(true, "-1", None), (false, "1000", Some(Duration::from_secs(1)))] {
+        let status = of_error(&HookUnavailable { counts, source: away() }.into(), &asked(Action::VerifyPassword));
+        assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), pushback);
+        assert_eq!(status.get_error_details().retry_info().and_then(|info| info.retry_delay), delay);
     }
 }
 

@@ -8,6 +8,7 @@ use super::upgrades::{algorithms, posture};
 use crate::support::certificates::Authority;
 use crate::support::hook::{Hook, HookServer, nowhere, with_body};
 use crate::support::installation::write_secretly;
+use crate::support::tenant::tells_when_to_retry;
 use crate::support::{Client, Reply, Setup, World};
 
 const RIGHT: &str = "p\u{e4}ss \"w\u{f6}rd\"";
@@ -117,12 +118,17 @@ async fn strict_world(url: &str, timeout: &str, users: &[String]) -> World {
     world
 }
 
-/// The reasons of two attempts on a user.
-async fn twice(relay: &Client, user: &str) -> [String; 2] {
+/// What the hook's failure tells retry policies if the attempt counts, and if it does not.
+const COUNTED: &str = "-1";
+const NOT_COUNTED: &str = "1000";
+
+/// The reasons of two attempts on a user. The first one has that pushback.
+async fn twice(relay: &Client, user: &str, pushback: &str) -> [String; 2] {
     let request = json!({ "subject": { "ram_user": user }, "password": RIGHT });
     let (first, second) =
         (relay.call("VerifyPassword", request.clone()).await, relay.call("VerifyPassword", request).await);
-    assert!(first.details().retry_info().is_some(), "{:?}", first.status);
+    assert_eq!(first.trailer("grpc-retry-pushback-ms"), Some(pushback), "{:?}", first.status);
+    assert_eq!(tells_when_to_retry(&first), pushback != COUNTED, "{:?}", first.status);
     [first.reason(), second.reason()]
 }
 
@@ -155,18 +161,21 @@ async fn an_attempt_counts_if_the_failure_of_the_hook_may_depend_on_the_password
     let relay = world.service().await;
     for (user, answer) in users.iter().zip(answers) {
         hook.does(Hook::Sends(answer.clone()));
-        assert_eq!(twice(&relay, user).await, ["HOOK_UNAVAILABLE", "TOO_MANY_ATTEMPTS"], "{answer}");
+        let reasons = twice(&relay, user, COUNTED).await;
+        assert_eq!(reasons, ["HOOK_UNAVAILABLE", "TOO_MANY_ATTEMPTS"], "{answer}");
     }
     let changed = strict_world(&url, PATIENT, &["alice".to_owned()]).await;
     let alice = changed.caller("RAM_USER", "alice").await;
     hook.does(Hook::Sends(status("401 Unauthorized")));
     let change = json!({ "old_password": RIGHT, "new_password": "newpassword" });
-    alice.err("ChangePassword", change.clone(), "HOOK_UNAVAILABLE").await;
+    let reply = alice.err("ChangePassword", change.clone(), "HOOK_UNAVAILABLE").await;
+    assert_eq!(reply.trailer("grpc-retry-pushback-ms"), Some(COUNTED));
     alice.err("ChangePassword", change, "TOO_MANY_ATTEMPTS").await;
 
     hook.does(Hook::Hangs);
     let hasty = strict_world(&url, "1000", &users).await;
-    assert_eq!(twice(&hasty.service().await, "user0").await, ["HOOK_UNAVAILABLE", "TOO_MANY_ATTEMPTS"]);
+    let reasons = twice(&hasty.service().await, "user0", COUNTED).await;
+    assert_eq!(reasons, ["HOOK_UNAVAILABLE", "TOO_MANY_ATTEMPTS"]);
 }
 
 #[tokio::test]
@@ -179,12 +188,12 @@ async fn an_attempt_does_not_count_if_the_hook_fails_or_can_not_be_asked() {
     let statuses = ["429 Too Many Requests", "500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable"];
     for (user, status) in users.iter().zip(statuses) {
         hook.does(Hook::Sends(right.replace("200 OK", status)));
-        assert_eq!(twice(&relay, user).await, ["HOOK_UNAVAILABLE"; 2], "{status}");
+        assert_eq!(twice(&relay, user, NOT_COUNTED).await, ["HOOK_UNAVAILABLE"; 2], "{status}");
         hook.does(Hook::Sends(right.clone()));
         assert_eq!(world.verify(json!({ "ram_user": user }), RIGHT).await, "MATCHED_CURRENT", "{status}");
     }
     let world = strict_world(&format!("http://{}/", nowhere().await), PATIENT, &users).await;
-    assert_eq!(twice(&world.service().await, "user0").await, ["HOOK_UNAVAILABLE"; 2]);
+    assert_eq!(twice(&world.service().await, "user0", NOT_COUNTED).await, ["HOOK_UNAVAILABLE"; 2]);
 }
 
 #[tokio::test]
