@@ -6,7 +6,7 @@ use super::Gates;
 use super::attempts::{AttemptLimits, ReadFailures, Slot, caller_key};
 use super::candidate::Candidate;
 use super::held::{FailedAttempt, not_recorded};
-use crate::domain::attempts::{Backoff, Failures, Forget, Pair, StoredFailures};
+use crate::domain::attempts::{Backoff, Forget, Pair, StoredFailures};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::names::Origin;
 use crate::domain::subject::{SubjectId, SubjectKind};
@@ -24,7 +24,8 @@ pub struct Reserved<C: Candidate> {
     pair: Pair,
     slot: Arc<Slot>,
     limit: Backoff,
-    stored: Failures,
+    /// Whether failures of the pair were stored, also those that no longer count.
+    has_stored: bool,
     counts: bool,
     /// The turn at the system that verifies the password of the subject.
     pub(super) hook_turn: Option<Box<Place<SubjectId>>>,
@@ -55,7 +56,7 @@ impl<C: Candidate> Reserved<C> {
         if self.candidate.call().caller.action().is_administrative() {
             return Some(Forget::Subject(self.pair));
         }
-        (self.stored.count > 0).then_some(Forget::Pair(self.pair))
+        self.has_stored.then_some(Forget::Pair(self.pair))
     }
 
     /// From here on a given password is compared with a stored one: the attempt counts unless it is right or released.
@@ -106,7 +107,7 @@ impl<C: Candidate> Reserved<C> {
 
     /// Forgets the stored failures, if there are any.
     pub(super) async fn forget(&self) -> Result<(), ServiceError> {
-        if self.stored.count > 0 {
+        if self.has_stored {
             self.gates.ports.store.forget_failures(&self.pair).await?;
         }
         Ok(())
@@ -143,7 +144,7 @@ impl Gates {
             // On the heap, as it is rare: every attempt would be larger otherwise.
             Box::pin(self.record_refusal(self.event(candidate.permit().permit(), throttled))).await?;
         }
-        let (turn, stored) = taken?;
+        let (turn, has_stored) = taken?;
         let hashes = self.ports.hasher.admit(candidate.permit().tenant(), hashes(&candidate), deadline)?;
         slot.enter();
         drop(turn);
@@ -155,7 +156,7 @@ impl Gates {
             pair,
             slot,
             limit: limits.pair,
-            stored,
+            has_stored,
             counts: false,
             hook_turn: None,
         })
@@ -173,14 +174,14 @@ impl Gates {
     }
 
     /// Waits until the budget has room for one more attempt, and no held attempt of the pair is left to record. No
-    /// other attempt can take the room while the turn is held.
+    /// other attempt can take the room while the turn is held. Returns with it whether failures of the pair are stored.
     async fn take_turn<'slot>(
         &self,
         slot: &'slot Slot,
         pair: Pair,
         limits: AttemptLimits,
         candidate: &mut impl Candidate,
-    ) -> Result<(tokio::sync::MutexGuard<'slot, ()>, Failures), ServiceError> {
+    ) -> Result<(tokio::sync::MutexGuard<'slot, ()>, bool), ServiceError> {
         let (turn, mut waited) = match slot.turn.try_lock() {
             Ok(turn) => (turn, false),
             Err(_) => (slot.turn.lock().await, true),
@@ -197,13 +198,17 @@ impl Gates {
             self.record_held(&pair).await?;
             // Read before the store: an attempt that fails in between is then counted twice, and never missed.
             let under_way = slot.count();
-            let with_held =
-                |stored: StoredFailures| self.held.added_to(stored.counting(self.now(), &limits.pair), &pair);
+            // Those that no longer count are still stored.
+            let with_held = |stored: StoredFailures| {
+                let failures = self.held.added_to(stored.counting(self.now(), &limits.pair), &pair);
+                (failures, stored.by_caller.count > 0 || failures.by_caller.count > 0)
+            };
             let ReadFailures { pair: of, failures: read, recorded } = *candidate.failures();
             let read = with_held(read);
             // Looked at last: a held attempt is first recorded, and then no longer held.
             let is_current = std::mem::take(&mut is_first) && of == pair && recorded == self.under_way.recorded();
-            let failures = if is_current { read } else { with_held(self.ports.store.failures(&pair).await?) };
+            let (failures, has_stored) =
+                if is_current { read } else { with_held(self.ports.store.failures(&pair).await?) };
             if failures.is_stopped {
                 self.ports.meter.count(Counter::AttemptsThrottled(AttemptThrottle::Stop));
                 return Err(ServiceError::AttemptsStopped { retry_after: limits.pair.longest });
@@ -224,7 +229,7 @@ impl Gates {
                 continue;
             }
             if under_way < limits.pair.room(failures.by_caller.count) {
-                return Ok((turn, failures.by_caller));
+                return Ok((turn, has_stored));
             }
             slot.someone_left().await;
             waited = true;

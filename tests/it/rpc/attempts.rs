@@ -167,7 +167,7 @@ async fn a_tenant_can_set_the_login_policy_of_its_iam_users() {
     clock.forward(minutes(31));
     relay.ok("VerifyPassword", right).await;
     let listed = world.root.ok("ListAttempts", json!({ "subject": { "iam_user": ID } })).await;
-    assert_eq!(listed["attempts"].as_array().map_or(0, Vec::len), 0, "{listed}");
+    assert_eq!(listed, json!({}), "what no longer counted for the caller is not left to slow the subject");
     let other = json!({ "login_failed_times": 11, "lockout_duration": 14, "period_with_login_failures": 61 });
     let reply = world.root.err("UpdateLoginPolicyV5", other, "INVALID_FIELD").await;
     let out_of_range = ["login_failed_times", "lockout_duration", "period_with_login_failures"];
