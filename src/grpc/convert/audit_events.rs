@@ -2,7 +2,6 @@
 
 use super::change_events::cursor_at;
 use super::times::timestamp;
-use crate::domain::action::Action;
 use crate::domain::audit_event::{AuditEvent, AuditOutcome};
 use crate::domain::subject::SubjectId;
 use crate::edge::{Reason, RequestId};
@@ -36,7 +35,7 @@ impl From<AuditEvent> for wire::AuditEvent {
             id: event.id.to_string(),
             time: Some(timestamp(event.at)),
             outcome: event.outcome.as_str().to_owned(),
-            reason: reason(&event).map(|reason| reason.name().to_owned()).unwrap_or_default(),
+            reason: reason(&event.outcome).map(|reason| reason.name().to_owned()).unwrap_or_default(),
             caller: event.caller.to_string(),
             caller_subject_id: id_of(event.caller.subject_id()),
             action: event.action.name().to_owned(),
@@ -57,16 +56,12 @@ impl From<AuditEvent> for wire::AuditEvent {
     }
 }
 
-/// The reason of the error that the caller got. A verification has none: a wrong password is its answer.
-fn reason(event: &AuditEvent) -> Option<Reason> {
-    match event.outcome {
+/// The reason of the error that the caller got, where the outcome has only one. A wrong password may be an old one, one
+/// that was used before, or not that of a client token; of a verification it is the answer.
+const fn reason(outcome: &AuditOutcome) -> Option<Reason> {
+    match outcome {
         AuditOutcome::Denied { .. } => Some(Reason::AccessDenied),
         AuditOutcome::Throttled { .. } => Some(Reason::TooManyAttempts),
-        AuditOutcome::WrongPassword => match event.action {
-            Action::ModifyPwByDomain => Some(Reason::PasswordReused),
-            Action::VerifyPassword => None,
-            _ => Some(Reason::OldPasswordIncorrect),
-        },
         _ => None,
     }
 }

@@ -75,6 +75,28 @@ async fn an_event_says_who_what_where_when_and_why() {
     assert_eq!(event["policies"], json!(["root-does-everything-in-its-tenant"]));
 }
 
+/// An attempt fails on an old password, on one that was used before, and on another password than that of a client token.
+#[tokio::test]
+async fn an_event_gives_no_reason_that_its_caller_did_not_get() {
+    let world = World::start().await;
+    let alice = world.ram_user("alice", "mypassword").await;
+    world.mail_domain("mail.example", "OLDmail1234").await;
+    let domain = json!({ "mail_domain": "mail.example" });
+    let change = |old: &str, new: &str| json!({ "old_password": old, "new_password": new, "client_token": "t-1" });
+    alice.err("ChangePassword", change("guessed", "newpassword"), "OLD_PASSWORD_INCORRECT").await;
+    alice.ok("ChangePassword", change("mypassword", "newpassword")).await;
+    alice.err("ChangePassword", change("mypassword", "another-one"), "CLIENT_TOKEN_MISMATCH").await;
+    let reset = json!({ "subject": domain, "password": "OLDmail1234" });
+    world.root.err("ResetPassword", reset, "PASSWORD_REUSED").await;
+    let change = json!({ "domain_name": "mail.example", "password": "OLDmail1234" });
+    world.root.err("ModifyPWByDomain", change, "PASSWORD_REUSED").await;
+
+    let found = listed(&world.root, json!({ "outcome": "wrong-password" })).await;
+    let reasons: Vec<_> =
+        found.iter().filter(|reply| !reply["event"].is_null()).map(|reply| &reply["event"]["reason"]).collect();
+    assert_eq!(reasons, [&Value::Null; 4], "{found:?}");
+}
+
 #[tokio::test]
 async fn no_tenant_sees_the_events_of_another_and_no_user_any() {
     let (world, alice) = world_with_events().await;
