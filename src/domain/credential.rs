@@ -110,13 +110,18 @@ impl HashDigest {
 ///
 /// Only the pepper converts between this and a [`PasswordHash`]; code that skips the conversion does not compile:
 ///
-/// ```compile_fail
+/// ```
+/// use credentiald::{domain::credential::{PasswordHash, StoredHash}, ports::{Hasher, store::Commit}};
+/// fn store_it(commit: &mut Commit, hash: StoredHash) { commit.hash = hash; }
+/// fn describe_it(hasher: &dyn Hasher, hash: &PasswordHash) { hasher.describe(hash); }
+/// ```
+/// ```compile_fail,E0308
 /// use credentiald::{domain::credential::PasswordHash, ports::store::Commit};
 /// fn store_it_as_it_is(commit: &mut Commit, hash: PasswordHash) { commit.hash = hash; }
 /// ```
-/// ```compile_fail
-/// use credentiald::{domain::credential::{Credential, PasswordHash}, ports::Hasher};
-/// fn verify_what_is_stored(hasher: &dyn Hasher, credential: &Credential) { hasher.describe(&credential.hash); }
+/// ```compile_fail,E0308
+/// use credentiald::{domain::credential::Credential, ports::Hasher};
+/// fn describe_what_is_stored(hasher: &dyn Hasher, credential: &Credential) { hasher.describe(&credential.hash); }
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredHash {

@@ -11,17 +11,21 @@ pub const MAX_PASSWORD_BYTES: usize = 1024;
 
 /// A password in memory, in Unicode normalization form C (NIST SP 800-63B-4 §3.1.1.2).
 ///
-/// It wipes itself, and can be neither printed, cloned nor compared:
+/// It wipes itself. [`Password::expose`] gives its text, and it can be neither printed, cloned nor compared:
 ///
-/// ```compile_fail
+/// ```
+/// # let password = credentiald::domain::password::Password::parse("secret".into()).unwrap();
+/// let text = password.expose();
+/// ```
+/// ```compile_fail,E0277
 /// # let password = credentiald::domain::password::Password::parse("secret".into()).unwrap();
 /// println!("{password:?}");
 /// ```
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// # let password = credentiald::domain::password::Password::parse("secret".into()).unwrap();
 /// let copy = password.clone();
 /// ```
-/// ```compile_fail
+/// ```compile_fail,E0369
 /// # let password = credentiald::domain::password::Password::parse("secret".into()).unwrap();
 /// # let other = credentiald::domain::password::Password::parse("secret".into()).unwrap();
 /// let same = password == other;

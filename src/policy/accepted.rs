@@ -4,10 +4,13 @@ use crate::domain::password::{NewPassword, Password};
 
 /// A password that a policy accepted. Only this layer can make one, and a stored hash is made only from one.
 ///
-/// ```compile_fail
-/// # use credentiald::domain::password::NewPassword;
-/// # use credentiald::policy::AcceptedPassword;
-/// let accepted = AcceptedPassword::of(NewPassword::parse("never checked".into()).unwrap());
+/// ```
+/// # use credentiald::{domain::password::NewPassword, policy::{AcceptedPassword, Policy}};
+/// fn check(policy: &Policy, password: NewPassword) -> Option<AcceptedPassword> { policy.accept(password).ok() }
+/// ```
+/// ```compile_fail,E0624
+/// # use credentiald::{domain::password::NewPassword, policy::AcceptedPassword};
+/// fn skip_the_check(password: NewPassword) -> AcceptedPassword { AcceptedPassword::of(password) }
 /// ```
 pub struct AcceptedPassword(Password);
 

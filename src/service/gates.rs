@@ -1,27 +1,38 @@
 //! The only holder of the ports. Every use of a port passes through here, and each gate returns a proof that the next
 //! one requires: `Permit → Loaded → Unspent → Reserved → (Proof, Unproven) → Change`.
 //!
-//! Proofs own what they prove, so that a proof can't be spent on another subject, and no code elsewhere can make one:
+//! Proofs own what they prove, so that a proof can't be spent on another subject, and no code elsewhere can make one.
+//! This compiles:
 //!
-//! ```compile_fail
+//! ```
+//! use credentiald::domain::credential::PasswordHash;
+//! use credentiald::service::gates::{Change, Permit, Proof, Reserved, SubjectOrName, Unproven, Unspent};
+//! fn pass_on(permit: Permit) -> Permit { permit }
+//! fn change(proof: Proof, unproven: Unproven, unspent: Unspent) -> Change {
+//!     Change::of(proof, unproven, unspent).ok().unwrap()
+//! }
+//! fn keep(hash: PasswordHash, reserved: Reserved<SubjectOrName>) -> (PasswordHash, Reserved<SubjectOrName>) {
+//!     (hash, reserved)
+//! }
+//! ```
+//!
+//! What leaves out a check does not:
+//!
+//! ```compile_fail,E0451
 //! use credentiald::service::gates::Permit;
-//! fn forge() -> Permit { Permit { } }
+//! fn forge(other: Permit) -> Permit { Permit { ..other } }
 //! ```
-//! ```compile_fail
+//! ```compile_fail,E0061
 //! use credentiald::service::gates::{Change, Unproven};
-//! fn skip_the_old_password(unproven: Unproven) -> Change { Change::of(unproven) }
+//! fn skip_the_old_password(unproven: Unproven) -> Change { Change::of(unproven).ok().unwrap() }
 //! ```
-//! ```compile_fail
+//! ```compile_fail,E0061
 //! use credentiald::service::gates::{Change, Proof, Unproven};
 //! fn skip_the_client_token(proof: Proof, unproven: Unproven) -> Change { Change::of(proof, unproven).ok().unwrap() }
 //! ```
-//! ```compile_fail
-//! use credentiald::service::gates::Unproven;
-//! fn take_the_hash_out(unproven: Unproven) -> credentiald::domain::credential::PasswordHash { unproven.hash }
-//! ```
-//! ```compile_fail
-//! use credentiald::service::gates::{Gates, SubjectPermit};
-//! async fn skip_the_old_password(gates: &Gates, permit: SubjectPermit) { gates.commit(permit).await; }
+//! ```compile_fail,E0616
+//! use credentiald::{domain::credential::PasswordHash, service::gates::Unproven};
+//! fn take_the_hash_out(unproven: Unproven) -> PasswordHash { unproven.hash }
 //! ```
 //! ```compile_fail,E0599
 //! use credentiald::service::gates::{Change, Reserved, SubjectOrName};

@@ -55,11 +55,6 @@ impl KeyRing {
         self
     }
 
-    /// Whether hashes that are not wrapped are refused.
-    pub fn requires_wrapped(&self) -> bool {
-        self.required
-    }
-
     /// The key that wraps, if any.
     pub fn current(&self) -> Option<&PepperKeyId> {
         self.ids().next()
