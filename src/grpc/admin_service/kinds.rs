@@ -98,9 +98,9 @@ impl CreatesSubject for wire::CreateMailDomainRequest {
 impl CreatesSubject for wire::CreateRamUserRequest {
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
         let name = fields.take("user_name", RamUserName::parse(&self.user_name));
-        let first_password = fields.first_password(self.first_password);
-        let attributes = GivenAttributes::default();
         let is_temporary = self.password_reset_required;
+        let first_password = fields.first_password_of_user(self.first_password, is_temporary);
+        let attributes = GivenAttributes::default();
         Some(SubjectToCreate {
             name: SubjectName::RamUser(name?),
             attributes,
@@ -116,9 +116,9 @@ impl CreatesSubject for wire::CreateIamUserRequest {
         let id = fields.take("user_id", IamUserId::parse(&self.user_id));
         let user_name = fields.take_unless_empty("user_name", &self.user_name, IamUserName::parse);
         let tags = fields.take("tags", parse_tags(self.tags)).unwrap_or_default();
-        let first_password = fields.first_password(self.first_password);
-        let attributes = GivenAttributes { user_name, tags, ..GivenAttributes::default() };
         let is_temporary = self.password_reset_required;
+        let first_password = fields.first_password_of_user(self.first_password, is_temporary);
+        let attributes = GivenAttributes { user_name, tags, ..GivenAttributes::default() };
         Some(SubjectToCreate {
             name: SubjectName::IamUser(id?),
             attributes,

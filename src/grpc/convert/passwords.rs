@@ -16,6 +16,20 @@ impl Fields {
         }
     }
 
+    /// The same for a user, who may have to replace it. That needs a password.
+    pub(in crate::grpc) fn first_password_of_user(
+        &mut self,
+        choice: Option<impl Into<Choice>>,
+        is_temporary: bool,
+    ) -> Option<WantedPassword> {
+        let choice = choice.map(Into::into).filter(|choice| !matches!(choice, Choice::Generate(false)));
+        if is_temporary && choice.is_none() {
+            let expected = "must be false unless a first password is set";
+            self.take::<()>("password_reset_required", Err(FieldProblem::Malformed { expected }));
+        }
+        self.first_password(choice)
+    }
+
     /// The password that an administrator sets, which is required.
     pub(in crate::grpc) fn wanted_password(&mut self, choice: Option<impl Into<Choice>>) -> Option<WantedPassword> {
         match choice.map(Into::into) {

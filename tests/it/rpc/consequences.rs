@@ -63,6 +63,24 @@ async fn only_users_can_have_to_replace_a_password() {
 }
 
 #[tokio::test]
+async fn a_user_without_a_first_password_can_not_have_to_replace_it() {
+    let world = World::start().await;
+    for wanted in [json!({}), json!({ "generate_password": false })] {
+        for (rpc, name) in [("CreateRamUser", "user_name"), ("CreateIamUser", "user_id")] {
+            let mut request = json!({ name: "dave", "password_reset_required": true });
+            request.as_object_mut().unwrap().extend(wanted.as_object().unwrap().clone());
+            let reply = world.root.err(rpc, request, "INVALID_FIELD").await;
+            assert_eq!(reply.problems(), ["password_reset_required: MALFORMED"], "{rpc}");
+        }
+    }
+    let bad = json!({ "user_name": "dave", "password": "", "password_reset_required": true });
+    let reply = world.root.err("CreateRamUser", bad, "INVALID_FIELD").await;
+    assert_eq!(reply.problems(), ["password: REQUIRED"], "a bad password is reported once");
+    let generated = json!({ "user_name": "dave", "generate_password": true, "password_reset_required": true });
+    world.root.ok("CreateRamUser", generated).await;
+}
+
+#[tokio::test]
 async fn a_change_ends_the_users_other_tokens_if_the_tenant_wants_it() {
     let world = World::start().await;
     let (one, bob) = (world.ram_user("alice", OLD).await, world.ram_user("bob", OLD).await);
