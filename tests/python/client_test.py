@@ -284,9 +284,13 @@ class RetryTest(QuickstartTest):
 
     def setUp(self):
         super().setUp()
-        began = time.monotonic()
-        self.call("ModifyPWByDomain")
-        taken = time.monotonic() - began
+        def taken(number):
+            began = time.monotonic()
+            self.call("ModifyPWByDomain", password=f"DM{number}mail1234")
+            return time.monotonic() - began
+
+        # The fastest: something else may have had the machine during the others.
+        taken = min(map(taken, range(3)))
         # One worker has four hashes done in the time that the service takes work on for: a second.
         self.settings = ["--hashing-workers", "1", "--hashing-longest-wait-seconds", "1"]
         self.settings += ["--hashing-iterations", str(min(max(round(0.25 / taken), 1), 1000))]

@@ -224,15 +224,16 @@ class ProxyTest(QuickstartTest):
         has_limit = {name for name, proxy in PROXIES.items() if SILENCE.search(proxy.shown())}
         self.assertEqual(has_limit, set(PROXIES) - {"Caddy"})
         streams = {}
-        shortened = {"1h": "3s", "3600": "3"}
+        # Several times as long as between two heartbeats here.
+        shortened = {"1h": "6s", "3600": "6"}
         for name, channel in self.behind(lambda shown: SILENCE.sub(lambda hour: shortened[hour[0]], shown)):
             # A watch of health sends nothing while nothing changes.
             silent = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=SECONDS)
             streams[name] = self.watch_through(channel), silent
         for name, (watch, silent) in streams.items():
             with self.subTest(name):
-                # The first response, and heartbeats for five seconds.
-                for _ in range(6):
+                # The first response, and heartbeats for eight seconds.
+                for _ in range(9):
                     next(watch)
                 if name in has_limit:
                     self.assert_cut(silent)

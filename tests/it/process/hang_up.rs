@@ -67,7 +67,8 @@ async fn a_change_whose_caller_hangs_up_is_made_wholly_or_not_at_all() {
 #[tokio::test]
 async fn who_guesses_and_hangs_up_has_guessed() {
     let installation = Installation::new();
-    let settings = ["--hashing-workers", "1", "--attempts-allowance", "2", "--attempts-backoff-seconds", "900"];
+    let slowly = ["--hashing-workers", "1", "--hashing-iterations", "8", "--hashing-longest-wait-seconds", "60"];
+    let settings = [&slowly[..], &["--attempts-allowance", "2", "--attempts-backoff-seconds", "900"]].concat();
     let (serving, acme) = installation.acme(&settings).await;
     let token = acme.ram_user("alice", "mypassword").await;
     let (client, connection) = client_that_hangs_up(serving.address).await;

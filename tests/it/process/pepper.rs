@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use super::installation::{Installation, Outcome, outcome, write_secretly};
-use super::serving::Serving;
+use super::serving::{Serving, eventually};
 use super::tenant::{Acme, change, verification};
 use crate::store::{connection_to, stored_hash, tamper};
 use crate::support::Client;
@@ -246,8 +246,9 @@ async fn a_rewrap_that_was_killed_goes_on_when_it_is_run_again() {
     let (serving, acme) = peppered.installation.acme(&[]).await;
     acme.ram_user("alice", "mypassword1").await;
     serving.stop().await;
+    // So many that it is killed long before the last.
     let copies = "
-        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
         INSERT INTO subject (id, tenant, kind, name, written, created_at)
             SELECT printf('00000000-0000-4000-8000-%012x', i), tenant, kind, 'copy-' || i, 'copy-' || i, created_at
             FROM subject, n WHERE subject.name = 'alice';
@@ -262,20 +263,22 @@ async fn a_rewrap_that_was_killed_goes_on_when_it_is_run_again() {
         let count = "SELECT count(*) FROM credential WHERE pepper_key = 'a'";
         connection_to(&peppered.installation.database()).query_row(count, [], |row| row.get(0)).unwrap()
     };
-    while wrapped() == 0 {
-        tokio::task::yield_now().await;
-    }
+    eventually("a hash under the key", || {
+        assert!(rewrap.try_wait().unwrap().is_none(), "it ended");
+        (wrapped() > 0).then_some(())
+    })
+    .await;
     rewrap.kill().unwrap();
     rewrap.wait().unwrap();
     let done = wrapped();
-    assert!((1..6001).contains(&done), "{done}");
+    assert!((1..20_001).contains(&done), "{done}");
 
     let again = peppered.pepper("rewrap", &ring).printed();
-    assert_eq!(again, format!("re-encrypted {} hashes under a\n", 6001 - done));
+    assert_eq!(again, format!("re-encrypted {} hashes under a\n", 20_001 - done));
     assert_eq!(peppered.pepper("rewrap", &ring).printed(), "re-encrypted 0 hashes under a\n");
-    assert_eq!(peppered.status(&ring), ["a: encrypts 6001 0", "-: - 0 0"]);
+    assert_eq!(peppered.status(&ring), ["a: encrypts 20001 0", "-: - 0 0"]);
     let serving = peppered.installation.serve(&[&ring, "--pepper-required"]).await;
-    for name in ["alice", "copy-6000"] {
+    for name in ["alice", "copy-20000"] {
         assert_eq!(acme.at(serving.address).verify(name, "mypassword1").await, "MATCHED_CURRENT");
     }
 }

@@ -225,13 +225,14 @@ async fn a_commit_that_can_not_be_found_out_about_is_unknown() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_that_takes_too_long_is_ended() {
-    let limited = Settings { statement_timeout: Duration::from_millis(200), ..SETTINGS };
-    let (cluster, database, store, alice) = with_alice(limited).await;
+    let (cluster, database, direct, alice) = with_alice(SETTINGS).await;
+    let limited = Settings { statement_timeout: Duration::from_secs(1), ..SETTINGS };
+    let store = open(&cluster.url(&database), limited).await.unwrap();
     let mut other = held(cluster, &database).await;
     let error = store.commit(&change(alice, Some(1))).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
-    make_change(&store, alice, 1).await;
+    make_change(&direct, alice, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -258,7 +259,7 @@ async fn a_server_that_comes_back_is_used_again() {
 async fn an_answer_that_does_not_come_is_asked_for_again() {
     let (cluster, database, _, alice) = with_alice(SETTINGS).await;
     let proxy = Proxy::to(cluster.port).await;
-    let strict = Settings { statement_timeout: Duration::from_millis(500), ..SETTINGS };
+    let strict = Settings { statement_timeout: Duration::from_secs(1), ..SETTINGS };
     let store = open(&through(&proxy, cluster, &database), strict).await.unwrap();
     make_change(&store, alice, 1).await;
     for expected in 2..4 {

@@ -4,7 +4,6 @@
 //! else holds.
 
 use std::fs::{self, Permissions};
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +14,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
+
+use super::redis::steady_port;
 
 /// Debian's `nobody`: a server does not run as root.
 const NOBODY: u32 = 65534;
@@ -64,7 +65,7 @@ impl Cluster {
 
     /// An empty server.
     pub fn start() -> Self {
-        let (directory, port, password) = (new_directory(), free_port(), Uuid::new_v4().to_string());
+        let (directory, password) = (new_directory(), Uuid::new_v4().to_string());
         let password_file = directory.join("password");
         fs::write(&password_file, &password).unwrap();
         hand_over(&password_file);
@@ -73,6 +74,7 @@ impl Cluster {
         // Other than by bytes, so that a query which depends on the collation shows.
         initdb.args(["--encoding", "UTF8", "--locale", "C.UTF-8", "--locale-provider", "icu", "--icu-locale", "en-US"]);
         succeed(&mut initdb);
+        let port = steady_port();
         let settings = format!(
             "port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\nmax_connections = 300\n\
              fsync = off\ntrack_commit_timestamp = on\n",
@@ -87,7 +89,7 @@ impl Cluster {
 
     /// A standby that follows this server.
     pub fn standby(&self) -> Self {
-        self.standby_on(free_port())
+        self.standby_on(steady_port())
     }
 
     /// The same, on a port of one's own.
@@ -267,10 +269,6 @@ fn hand_over(path: &Path) {
 
 fn is_root() -> bool {
     fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn append(path: &Path, text: &str) {
