@@ -443,7 +443,12 @@ impl Wanderer {
             Some(reply) if reply.reason() == "OK" => match reply.json["result"].as_str() {
                 Some("MATCHED_CURRENT") => Outcome::Matched,
                 Some("NOT_MATCHED") => Outcome::NotMatched,
-                other => Outcome::Refused { reason: format!("{other:?}") },
+                other => {
+                    // No password here has expired, is temporary, or overlaps with another.
+                    let reason = format!("{other:?}");
+                    load.run.require(false, || format!("the verification of {} came to {reason}", subject.name()));
+                    Outcome::Refused { reason }
+                }
             },
             Some(reply) => Outcome::Refused { reason: reply.reason() },
             None => Outcome::Unknown,

@@ -25,9 +25,9 @@ pub enum Form {
 #[derive(Debug, Clone, Copy)]
 pub enum Demand {
     Exactly(u64),
-    /// In the full form; the short one runs beside other tests, and judges no times.
+    /// In the full form; the short one runs beside other tests, and gets twice as much.
     AtMost(u64),
-    /// In the full form; the short one has less of everything.
+    /// In the full form; the short one has less of everything, and at least one.
     AtLeast(u64),
     /// Measured for what it tells.
     None,
@@ -77,10 +77,15 @@ impl Run {
 
     /// Reports a number, and fails where it is not as demanded.
     pub fn figure(&self, name: &str, measured: u64, demand: Demand) {
+        let demand = match (demand, self.form) {
+            (Demand::AtMost(bound), Form::Short) => Demand::AtMost(bound * 2),
+            (Demand::AtLeast(bound), Form::Short) => Demand::AtLeast(bound.min(1)),
+            (demand, _) => demand,
+        };
         let is_met = match demand {
             Demand::Exactly(wanted) => measured == wanted,
-            Demand::AtMost(bound) => measured <= bound || self.form == Form::Short,
-            Demand::AtLeast(bound) => measured >= bound || self.form == Form::Short,
+            Demand::AtMost(bound) => measured <= bound,
+            Demand::AtLeast(bound) => measured >= bound,
             Demand::None => true,
         };
         self.require(is_met, || format!("{name}: {measured} instead of {}", demand.text()));

@@ -21,7 +21,7 @@ const CLIENTS: usize = 6;
 const MIX: Mix = Mix { changes: 70, versions: 5, unbound: 0 };
 /// How many changes succeed between two faults.
 const BETWEEN: u64 = 5;
-/// How long a refusal is waited for on a disk that is full.
+/// How long a refusal is waited for on a disk that is full again.
 const SLACK: Duration = Duration::from_secs(3);
 
 /// On a disk of a few MiB, which only the server sees.
@@ -37,13 +37,17 @@ pub async fn full(run: Arc<Run>) {
     let (load, clients) = begin(&run, &serving, token.trim()).await;
 
     let (faults, mut until_refused, mut random) = (run.size(4, 60), 0, run.random());
-    for _ in 0..faults {
+    for fault in 0..faults {
         clients.changed(BETWEEN).await;
         let refused = refused(&load);
         fill_disk(&disk.join("ballast"));
-        // Changes go on for as long as the log has room that it was given before.
         let refusal = eventually("a refusal", || (self::refused(&load) > refused).then_some(()));
-        until_refused += u64::from(tokio::time::timeout(SLACK, refusal).await.is_ok());
+        // Later, changes go on for as long as the log has room that it was given before.
+        let is_refused = match fault {
+            0 => Ok(refusal.await),
+            _ => tokio::time::timeout(SLACK, refusal).await,
+        };
+        until_refused += u64::from(is_refused.is_ok());
         tokio::time::sleep(random.millis(0..200)).await;
         run.require(serving.is_healthy(), || "it is not healthy while the disk is full".to_owned());
         fs::remove_file(disk.join("ballast")).unwrap();

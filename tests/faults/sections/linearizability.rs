@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use crate::ledger::{Ledger, check_watch};
 use crate::load::{Kind, Load, Mix};
 use crate::run::{Demand, Run};
 use crate::site::{Site, steady_address};
+use crate::support::Client;
 use crate::support::postgres::Cluster;
 
 const KINDS: [Kind; 3] = [Kind::MailDomain, Kind::RamUser, Kind::InstanceAccount];
@@ -17,7 +19,8 @@ const MIX: Mix = Mix { changes: 25, versions: 30, unbound: 20 };
 pub async fn sqlite(run: Arc<Run>) {
     let site = Site::sqlite();
     let token = site.bootstrap();
-    contend(&run, &site, &token, 1).await;
+    let database = site.installation.database();
+    contend(&run, &site, &token, &Ledger::Sqlite(&database), 1).await;
 }
 
 /// Two servers.
@@ -25,10 +28,10 @@ pub async fn postgres(run: Arc<Run>) {
     let cluster = Cluster::with_store().await;
     let site = Site::postgres(&cluster.url("credentiald"));
     let token = site.bootstrap();
-    contend(&run, &site, &token, 2).await;
+    contend(&run, &site, &token, &Ledger::Postgres(&cluster, "credentiald"), 2).await;
 }
 
-async fn contend(run: &Arc<Run>, site: &Site, operator: &str, replicas: usize) {
+async fn contend(run: &Arc<Run>, site: &Site, operator: &str, ledger: &Ledger<'_>, replicas: usize) {
     let operations = run.size(400, 51_000);
     let (mut addresses, mut serving) = (Vec::new(), Vec::new());
     for _ in 0..replicas {
@@ -42,6 +45,8 @@ async fn contend(run: &Arc<Run>, site: &Site, operator: &str, replicas: usize) {
     clients.asked(operations).await;
     clients.end().await;
     let versions = load.settle(addresses[0]).await;
+    check_watch(run, &load, &Client::new(addresses[0]).with_token(&load.root), &versions).await;
+    ledger.check(run, &load, &versions).await;
     for server in serving {
         let log = server.stop().await;
         run.require(!log.contains("panicked"), || log);
