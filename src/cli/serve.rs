@@ -17,12 +17,13 @@ use super::settings::SettingArgs;
 use super::supervisor::Supervisor;
 use crate::ambient::SystemClock;
 use crate::config::{Config, Effective};
-use crate::listener::{SingleLimits, bind, serve_single};
+use crate::listener::{SingleLimits, WhenFull, bind, serve_single};
 use crate::server::{self, Reloaded, Reloads, Server, StartError};
 use crate::telemetry::{Level, scrapes};
 
-/// The limits of the server of metrics.
-const SCRAPE_LIMITS: SingleLimits = SingleLimits { connections: 16, each_within: Duration::from_secs(10) };
+/// The limits of the server of metrics: `listener/descriptors.rs` reserves its connections.
+const SCRAPE_LIMITS: SingleLimits =
+    SingleLimits { connections: 128, when_full: WhenFull::CloseOldest, each_within: Duration::from_secs(10) };
 
 /// Run the service until it is stopped.
 ///

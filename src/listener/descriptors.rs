@@ -2,8 +2,9 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors reserved for the rest: the store and its connections, the log, metrics.
-const RESERVED: usize = 64;
+/// Descriptors reserved for the rest: 128 connections to metrics, and the store and its connections, the log and the next
+/// connection of each address.
+const RESERVED: usize = 128 + 64;
 
 /// Raises the process's own limit of descriptors to the limit that the system allows.
 pub fn raise_descriptor_limit() {
@@ -39,7 +40,7 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_to_the_rest() {
-        assert_eq!(room(Some(1024), 16), 1024 - 64 - 16);
+        assert_eq!(room(Some(1024), 16), 1024 - 192 - 16);
         assert_eq!(room(Some(10), 0), 1);
         assert_eq!(room(None, 0), usize::MAX);
     }

@@ -23,7 +23,7 @@ pub use accept::{Connections, Sockets};
 pub use bind::{BindError, bind};
 pub use descriptors::raise_descriptor_limit;
 pub use http1::{Http1Edge, RequestLimits};
-pub use single::{SingleLimits, serve_single};
+pub use single::{SingleLimits, WhenFull, serve_single};
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use tls::fuzzing;

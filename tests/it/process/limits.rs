@@ -25,7 +25,7 @@ async fn silent_sockets_keep_no_caller_out() {
     let installation = Installation::new();
     let arguments = ["serve", "--server-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
     let command = installation.command(&[&arguments[..], &["--server-handshake-seconds", "2"]].concat());
-    let serving = Serving::start(limited("-n", 128, &command), &installation.path("")).await;
+    let serving = Serving::start(limited("-n", 256, &command), &installation.path("")).await;
     let silent: Vec<_> = (0..200).map(|_| TcpStream::connect(serving.address).unwrap()).collect();
     serving.logs("server.max_connections is reached").await;
     let metrics = get(scraped_at(&serving), "/metrics");
@@ -41,7 +41,7 @@ async fn a_client_that_asks_slowly_for_metrics_is_not_waited_for() {
     let installation = Installation::new();
     let serving = installation.serve(&["--metrics-listen", "127.0.0.1:0"]).await;
     let address: SocketAddr = scraped_at(&serving);
-    let slow: Vec<_> = (0..20)
+    let slow: Vec<_> = (0..200)
         .map(|_| {
             let mut socket = TcpStream::connect(address).unwrap();
             socket.write_all(b"GET /metrics HT").unwrap();
@@ -49,6 +49,7 @@ async fn a_client_that_asks_slowly_for_metrics_is_not_waited_for() {
         })
         .collect();
     assert!(get(address, "/metrics").starts_with("HTTP/1.1 200"));
+    assert!(get(address, "/livez").starts_with("HTTP/1.1 200"));
     drop(slow);
     serving.stop().await;
 }

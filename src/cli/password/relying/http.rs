@@ -29,7 +29,7 @@ use crate::cli::failure::{Failure, Kind};
 use crate::cli::password::ConnectionArgs;
 use crate::cli::terminal::Terminal;
 use crate::edge::only;
-use crate::listener::{SingleLimits, bind, serve_single};
+use crate::listener::{SingleLimits, WhenFull, bind, serve_single};
 
 /// Largest number of requests at a time; others wait to be accepted.
 const REQUESTS: u32 = 64;
@@ -100,7 +100,8 @@ pub(super) async fn run(
             _ = interrupted.recv() => {}
         }
     };
-    let limits = SingleLimits { connections: REQUESTS, each_within: connection.within() + BESIDES };
+    let each_within = connection.within() + BESIDES;
+    let limits = SingleLimits { connections: REQUESTS, when_full: WhenFull::Wait, each_within };
     let clock = Arc::new(SystemClock);
     let served = match address {
         Address::Port(address) => {
