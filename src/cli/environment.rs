@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 /// The environment variables.
+#[derive(Clone)]
 pub(super) struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {

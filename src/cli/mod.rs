@@ -49,6 +49,7 @@ pub use import::fuzzing;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::runtime::Runtime;
@@ -197,6 +198,8 @@ fn dispatch(command: Command, environment: &Environment, terminal: &mut Terminal
 
 /// Stack of each thread, in bytes: Cedar evaluates long conditions by recursion. Only what is used takes memory.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
+/// How long the end of a command waits for reads that it has left behind.
+const LEFT_BEHIND: Duration = Duration::from_secs(1);
 
 /// Runs a command that evaluates policies as the service does: on a thread with the same stack.
 fn on_a_thread(command: impl FnOnce() -> Result<(), Failure> + Send) -> Result<(), Failure> {
@@ -209,13 +212,17 @@ fn on_a_thread(command: impl FnOnce() -> Result<(), Failure> + Send) -> Result<(
 /// At least two threads: a commit to the embedded store blocks its thread until the disk has answered, and there is one
 /// commit at a time.
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let done = runtime.block_on(async {
         // With this handler, a file that reaches the process's size limit (RLIMIT_FSIZE) fails the write, as a full
         // disk does, and does not end the process. The handler stays as long as the process.
         let beyond_file_size = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
         let _ignored = signal(beyond_file_size).map_err(Failure::failed)?;
         command.await
-    })
+    });
+    // All that matters was awaited. A file system that hangs does not keep the process.
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    done
 }
 
 /// Runs a command that changes nothing here, and does not wait for what it has left behind, such as a name server that does

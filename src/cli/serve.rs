@@ -24,6 +24,8 @@ use crate::telemetry::{Level, scrapes};
 /// The limits of the server of metrics: `listener/descriptors.rs` reserves its connections.
 const SCRAPE_LIMITS: SingleLimits =
     SingleLimits { connections: 128, when_full: WhenFull::CloseOldest, each_within: Duration::from_secs(10) };
+/// How long the end of a reload is waited for. A file system that hangs must not keep later signals from being handled.
+const RELOADED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Run the service until it is stopped.
 ///
@@ -41,20 +43,22 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn run(args: &ServeArgs, environment: &Environment) -> Result<(), Failure> {
+    // From here on, the signal does not end the process. One that comes before the service serves is handled then.
+    let hung_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
     let (effective, level) = load_and_log(&args.settings, environment)?;
     let listeners = Listeners::bind(&effective.config).await?;
     let server = Server::build(&effective.config).await.map_err(cant_serve)?;
     let configuration = Configuration { args: &args.settings, environment, effective, level };
-    let on_hangup = OnHangup::Reload(Box::new(configuration));
+    let on_hangup = OnHangup::Reload(hung_up, Box::new(configuration));
     serve(server, listeners, on_hangup, &Supervisor::of(environment)).await
 }
 
 /// The meaning of SIGHUP.
 pub(super) enum OnHangup<'a> {
     /// Reload, for a service.
-    Reload(Box<Configuration<'a>>),
+    Reload(Signal, Box<Configuration<'a>>),
     /// The terminal was closed.
-    Stop,
+    Stop(Signal),
 }
 
 /// The configuration that is in force, and where it came from.
@@ -68,12 +72,14 @@ pub(super) struct Configuration<'a> {
 impl Configuration<'_> {
     /// Reads the configuration again, and takes what can change from it: the level of the log. Says which of the other
     /// settings differ.
-    fn reload(&mut self) -> Result<(), Failure> {
-        let new = load(self.args, self.environment)?;
+    async fn reload(&mut self) -> Result<(), Failure> {
+        let (args, environment) = (self.args.clone(), self.environment.clone());
+        let loaded = tokio::task::spawn_blocking(move || load(&args, &environment)).await;
+        let new = loaded.unwrap_or_else(|_| Err(Failure::failed("reading it failed")))?;
         let level = &new.config.log.level;
         let cant = |error| Failure::caused("the level of the log does not change", &error);
         if self.level.set(level).map_err(cant)? {
-            tracing::info!(level, "the new level of the log is in force");
+            tracing::info!(log_level = level, "the new level of the log is in force");
         }
         let at_start: Vec<_> = self.effective.differing(&new).filter(|key| *key != "log.level").collect();
         if !at_start.is_empty() {
@@ -128,9 +134,8 @@ pub(super) async fn serve(
     }
     let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
-    let hung_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
     let stage = server.stage();
-    let hangup = hang_ups(hung_up, on_hangup, server.reloads(), supervisor);
+    let hangup = hang_ups(on_hangup, server.reloads(), supervisor);
     let stop = async move {
         tokio::select! {
             _ = terminated.recv() => {}
@@ -156,26 +161,36 @@ pub(super) async fn serve(
 }
 
 /// Handles each SIGHUP. Ends if one means to stop.
-async fn hang_ups(mut hung_up: Signal, on_hangup: OnHangup<'_>, reloads: Reloads, supervisor: &Supervisor) {
-    let OnHangup::Reload(mut configuration) = on_hangup else {
-        hung_up.recv().await;
-        return;
+async fn hang_ups(on_hangup: OnHangup<'_>, reloads: Reloads, supervisor: &Supervisor) {
+    let (mut hung_up, mut configuration) = match on_hangup {
+        OnHangup::Reload(hung_up, configuration) => (hung_up, configuration),
+        OnHangup::Stop(mut hung_up) => {
+            hung_up.recv().await;
+            return;
+        }
     };
     while hung_up.recv().await.is_some() {
         supervisor.tell("RELOADING=1");
-        if let Err(failure) = configuration.reload() {
-            tracing::warn!(%failure, "the configuration is not read again: the settings before stay in force");
+        if tokio::time::timeout(RELOADED_WITHIN, reload(&mut configuration, &reloads)).await.is_err() {
+            tracing::warn!("the reload takes too long: send SIGHUP again once all files can be read");
         }
-        let reloaded = reloads.ask().await;
-        let are = |is: fn(Reloaded) -> Option<&'static str>| {
-            reloaded.iter().filter_map(|&reloaded| is(reloaded)).collect::<Vec<_>>().join(", ")
-        };
-        let in_force = are(|reloaded| if let Reloaded::InForce(name) = reloaded { Some(name) } else { None });
-        let unchanged = are(|reloaded| if let Reloaded::Unchanged(name) = reloaded { Some(name) } else { None });
-        let refused = are(|reloaded| if let Reloaded::Refused(name) = reloaded { Some(name) } else { None });
-        tracing::info!(in_force, unchanged, refused, "reloaded");
         supervisor.tell("READY=1");
     }
+}
+
+/// Reads the configuration and all files again, and says what became of each.
+async fn reload(configuration: &mut Configuration<'_>, reloads: &Reloads) {
+    if let Err(failure) = configuration.reload().await {
+        tracing::warn!(%failure, "the configuration is not read again: the settings before stay in force");
+    }
+    let reloaded = reloads.ask().await;
+    let are = |is: fn(Reloaded) -> Option<&'static str>| {
+        reloaded.iter().filter_map(|&reloaded| is(reloaded)).collect::<Vec<_>>().join(", ")
+    };
+    let in_force = are(|reloaded| if let Reloaded::InForce(name) = reloaded { Some(name) } else { None });
+    let unchanged = are(|reloaded| if let Reloaded::Unchanged(name) = reloaded { Some(name) } else { None });
+    let refused = are(|reloaded| if let Reloaded::Refused(name) = reloaded { Some(name) } else { None });
+    tracing::info!(in_force, unchanged, refused, "reloaded");
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]

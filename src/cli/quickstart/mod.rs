@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::configuration::{load, load_and_log};
 use super::environment::Environment;
@@ -128,5 +129,6 @@ pub(super) async fn run(
     }
     terminal.print(&demonstration.text())?;
     drop(demonstration);
-    serve(server, listeners, OnHangup::Stop, &Supervisor::none()).await
+    let hung_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
+    serve(server, listeners, OnHangup::Stop(hung_up), &Supervisor::none()).await
 }

@@ -35,6 +35,7 @@ mod profiles;
 mod quickstart;
 mod redis;
 mod refused_passwords;
+mod reloads;
 mod rotating_redis;
 mod rotation;
 mod secrets;

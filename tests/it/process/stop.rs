@@ -141,7 +141,7 @@ async fn a_hangup_reads_the_level_of_the_log_again_and_names_what_waits_for_the_
 
     fs::write(&file, "[log]\nlevel = \"info\"\n").unwrap();
     serving.signal("HUP");
-    serving.logs("the new level of the log is in force level=\"info\"").await;
+    serving.logs("the new level of the log is in force log_level=\"info\"").await;
     serving.logs_times(" reloaded ", 2).await;
     assert!(serving.stop().await.contains("stopped"));
 }
