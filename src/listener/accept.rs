@@ -98,7 +98,7 @@ impl Connections {
         listener: TcpListener,
         serve: impl Fn(TcpStream, SocketAddr, Self) -> F,
     ) {
-        let mut door = Door { listener, connections: self.clone(), lines: LimitedLines::default() };
+        let mut door = Door::new(listener, self.clone());
         let mut served = JoinSet::new();
         loop {
             tokio::select! {
@@ -121,16 +121,35 @@ impl Connections {
     }
 }
 
-/// Accepts connections, one for each free place.
+/// Accepts connections, and serves each once it has a place.
 struct Door {
     listener: TcpListener,
     connections: Connections,
     lines: LimitedLines<AcceptWait>,
+    /// The connection that waits for a place.
+    waiting: Option<(TcpStream, SocketAddr)>,
 }
 
 impl Door {
+    fn new(listener: TcpListener, connections: Connections) -> Self {
+        Self { listener, connections, lines: LimitedLines::default(), waiting: None }
+    }
+
+    /// The next connection with its place. If this is dropped early, the next call goes on with the same connection.
     async fn next(&mut self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-        let place = self.place().await;
+        loop {
+            if self.waiting.is_none() {
+                self.waiting = Some(self.accepted().await);
+            }
+            // Only now: as long as no connection waits, none has to make room.
+            let place = self.place().await;
+            if let Some((socket, peer)) = self.waiting.take() {
+                return (socket, peer, place);
+            }
+        }
+    }
+
+    async fn accepted(&mut self) -> (TcpStream, SocketAddr) {
         let Connections { meter, clock, .. } = &self.connections;
         let report = |error: &io::Error| {
             meter.count(Counter::AcceptWaits(AcceptWait::Resources));
@@ -142,7 +161,7 @@ impl Door {
         let (socket, peer) = next_socket(&self.listener, report).await;
         // Sends small frames at once.
         let _ = socket.set_nodelay(true);
-        (socket, peer, place)
+        (socket, peer)
     }
 
     /// Waits for a free place. While there is none, idle connections are closed.
@@ -218,10 +237,14 @@ fn is_exhausted(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+    use tokio::sync::mpsc;
+
     use super::*;
     use crate::ambient::SystemClock;
     use crate::listener::bind;
     use crate::ports::NoMeter;
+    use crate::ports::meter::Histogram;
 
     #[test]
     fn only_what_is_exhausted_makes_accepting_wait() {
@@ -232,15 +255,55 @@ mod tests {
         assert!(!is_exhausted(&io::ErrorKind::Other.into()));
     }
 
-    #[tokio::test]
-    async fn small_frames_are_sent_at_once() {
+    /// A door to one place.
+    async fn door(meter: Arc<dyn Meter>) -> (Door, SocketAddr) {
         let listener = bind((std::net::Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
-        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
         let long = Duration::from_mins(1);
         let limits = Limits { connections: 1, other_descriptors: 0, handshake: long, idle: long, stall: long };
-        let (clock, meter) = (Arc::new(SystemClock), Arc::new(NoMeter));
-        let connections = Connections::new(limits, None, clock, meter, CancellationToken::new());
-        let mut door = Door { listener, connections, lines: LimitedLines::default() };
+        let connections = Connections::new(limits, None, Arc::new(SystemClock), meter, CancellationToken::new());
+        (Door::new(listener, connections), address)
+    }
+
+    #[tokio::test]
+    async fn small_frames_are_sent_at_once() {
+        let (mut door, address) = door(Arc::new(NoMeter)).await;
+        let _client = TcpStream::connect(address).await.unwrap();
         assert!(door.next().await.0.nodelay().unwrap());
+    }
+
+    /// Says when a connection begins to wait.
+    struct Waits(mpsc::UnboundedSender<AcceptWait>);
+
+    impl Meter for Waits {
+        fn add(&self, counter: Counter, _: usize) {
+            if let Counter::AcceptWaits(reason) = counter {
+                let _ = self.0.send(reason);
+            }
+        }
+        fn change(&self, _: Gauge, _: i64) {}
+        fn set(&self, _: Gauge, _: i64) {}
+        fn observe(&self, _: Histogram, _: Duration) {}
+    }
+
+    #[tokio::test]
+    async fn connections_make_room_only_while_another_one_waits() {
+        let (sender, mut waits) = mpsc::unbounded_channel();
+        let (mut door, address) = door(Arc::new(Waits(sender))).await;
+        let _first = TcpStream::connect(address).await.unwrap();
+        let (_, _, place) = door.next().await;
+        assert!(door.next().now_or_never().is_none());
+        assert!(waits.try_recv().is_err(), "the place is taken, and no connection waits for it");
+        let second = TcpStream::connect(address).await.unwrap();
+        let crowded = Arc::clone(&door.connections.crowded);
+        let mut asked = std::pin::pin!(crowded.notified());
+        asked.as_mut().enable();
+        tokio::select! {
+            _ = door.next() => panic!("there is no place"),
+            () = asked => {}
+        }
+        assert_eq!(waits.try_recv(), Ok(AcceptWait::Limit));
+        drop(place);
+        assert_eq!(door.next().await.1, second.local_addr().unwrap(), "it is not lost");
     }
 }
