@@ -3,6 +3,7 @@
 //! Flags override the environment, which overrides a TOML file, which overrides the defaults. Nothing here reads a file
 //! or the process's environment: the code that loads the settings passes both in.
 
+mod contradictions;
 mod parse;
 mod secret;
 mod settings;
@@ -79,7 +80,7 @@ impl Effective {
     pub fn examine(sources: &Sources<'_>) -> Result<(Self, Vec<Mistake>), Vec<Mistake>> {
         let (mut values, mut mistakes) = Values::collect(sources);
         mistakes.extend(Config::mistakes(&values));
-        mistakes.extend(contradictions(&values));
+        mistakes.extend(contradictions::of(&values));
         Config::leave_out_mistakes(&mut values);
         match Config::read(&values) {
             Ok(config) => Ok((Self { config, values }, mistakes)),
@@ -117,92 +118,15 @@ impl Effective {
     }
 }
 
-/// Mistakes in the combination of settings that are each valid.
-fn contradictions(values: &Values) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    let listen = values.read("server.listen", parse::address);
-    let http_listen = values.read("http.listen", parse::optional_address);
-    let allow_plaintext = values.read("server.allow_plaintext", parse::flag);
-    let certificate = values.read("tls.certificate_file", parse::optional_path);
-    let key = values.read("tls.key_file", parse::optional_path);
-    if let (Ok(false), Ok(None)) = (allow_plaintext, &certificate) {
-        for (key, listen) in [("server.listen", listen.ok()), ("http.listen", http_listen.ok().flatten())] {
-            if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback()) {
-                let message = format!(
-                    "{listen} is not a loopback address, and passwords would cross the network in plaintext; \
-                     set tls.certificate_file, or server.allow_plaintext = true where something else encrypts the connection"
-                );
-                mistakes.push(values.mistake(key, message));
-            }
-        }
-    }
-    let connections = values.read("server.max_connections", parse::whole::<usize, 1, 1_000_000>);
-    if let (Ok(1), Ok(Some(_))) = (connections, values.read("http.listen", parse::optional_address)) {
-        let message =
-            "must be at least 2 with http.listen: each of the two addresses keeps a place for its next connection";
-        mistakes.push(values.mistake("server.max_connections", message));
-    }
-    for (file, needed) in [
-        ("tls.client_ca_file", "tls.certificate_file"),
-        ("tls.client_crl_file", "tls.client_ca_file"),
-        ("tls.client_callers_file", "tls.client_ca_file"),
-    ] {
-        if let (Ok(Some(_)), Ok(None)) =
-            (values.read(file, parse::optional_path), values.read(needed, parse::optional_path))
-        {
-            mistakes.push(values.mistake(file, format!("needs {needed}")));
-        }
-    }
-    match (certificate, key) {
-        (Ok(Some(_)), Ok(None)) => mistakes.push(values.mistake("tls.certificate_file", "needs tls.key_file")),
-        (Ok(None), Ok(Some(_))) => mistakes.push(values.mistake("tls.key_file", "needs tls.certificate_file")),
-        _ => {}
-    }
-    let directory = values.read("policies.directory", parse::optional_path);
-    if let (Ok(None), Ok(false)) = (directory, values.read("policies.built_in", parse::flag)) {
-        mistakes.push(values.mistake("policies.built_in", "permits nothing without policies.directory"));
-    }
-    let backoff = values.read("attempts.backoff_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    let longest = values.read("attempts.longest_backoff_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    if let (Ok(backoff), Ok(longest)) = (backoff, longest)
-        && longest < backoff
-    {
-        let message = format!("must be at least attempts.backoff_seconds, which is {backoff}; found {longest}");
-        mistakes.push(values.mistake("attempts.longest_backoff_seconds", message));
-    }
-    let statement = values.read("postgres.statement_timeout_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    let patience = values.read("postgres.patience_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    if let (Ok(statement), Ok(patience)) = (statement, patience)
-        && patience <= statement
-    {
-        let message =
-            format!("must be more than postgres.statement_timeout_seconds, which is {statement}; found {patience}");
-        mistakes.push(values.mistake("postgres.patience_seconds", message));
-    }
-    let patience = values.read("watch.patience_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    let stall = values.read("server.stall_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    if let (Ok(patience), Ok(stall)) = (patience, stall)
-        && stall <= patience
-    {
-        // A watcher that reads nothing must learn why its watch has ended.
-        let message = format!("must be more than watch.patience_seconds, which is {patience}; found {stall}");
-        mistakes.push(values.mistake("server.stall_seconds", message));
-    }
-    for (keys, file) in [("pepper.keys", "pepper.keys_file"), ("import.keys", "import.keys_file")] {
-        if let (Ok(found), Ok(Some(_))) = (values.read(keys, parse::secret), values.read(file, parse::optional_path))
-            && !found.is_empty()
-        {
-            mistakes.push(values.mistake(keys, format!("is set beside {file}; the ring is in one place")));
-        }
-    }
-    mistakes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn load(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Effective, Vec<String>> {
+    pub(super) fn load(
+        file: &str,
+        environment: &[(&str, &str)],
+        flags: &[(&str, &str)],
+    ) -> Result<Effective, Vec<String>> {
         let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let environment: Vec<(String, String)> = pairs(environment);
         let sources = Sources {
@@ -227,32 +151,6 @@ mod tests {
         let environment = [("CREDENTIALD_ATTEMPTS_ALLOWANCE", "8"), ("CREDENTIALD_ATTEMPTS_BACKOFF_SECONDS", "8")];
         let attempts = load(file, &environment, &[("attempts.allowance", "9")]).unwrap().config.attempts;
         assert_eq!((attempts.allowance, attempts.backoff_seconds, attempts.subject_allowance), (9, 8, 7));
-    }
-
-    #[test]
-    fn each_of_two_addresses_has_a_place_for_a_connection() {
-        let load = |connections: u8, http: &str| {
-            load(&format!("[server]\nmax_connections = {connections}\n[http]\nlisten = \"{http}\"\n"), &[], &[])
-        };
-        load(1, "").unwrap();
-        load(2, "127.0.0.1:0").unwrap();
-        let mistakes = load(1, "127.0.0.1:0").unwrap_err();
-        assert!(matches!(&mistakes[..], [one] if one.contains("server.max_connections")), "{mistakes:?}");
-    }
-
-    #[test]
-    fn a_statement_ends_before_the_patience_does() {
-        let load = |text: &str| load(&format!("[postgres]\n{text}"), &[], &[]);
-        load("statement_timeout_seconds = 7\npatience_seconds = 8\n").unwrap();
-        let mistakes = load("statement_timeout_seconds = 8\npatience_seconds = 8\n").unwrap_err();
-        assert!(mistakes[0].starts_with("c.toml:3: postgres.patience_seconds: "), "{mistakes:?}");
-    }
-
-    #[test]
-    fn a_watch_that_is_not_read_ends_before_its_stream_is_reset() {
-        load("[server]\nstall_seconds = 31\n", &[], &[]).unwrap();
-        let mistakes = load("[server]\nstall_seconds = 30\n", &[], &[]).unwrap_err();
-        assert!(mistakes[0].starts_with("c.toml:2: server.stall_seconds: "), "{mistakes:?}");
     }
 
     #[test]
@@ -346,13 +244,6 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_of_keys_is_in_one_place() {
-        let keys = [("CREDENTIALD_PEPPER_KEYS", "a:hunter2")];
-        let mistakes = load("[pepper]\nkeys_file = \"ring\"\n", &keys, &[]).unwrap_err();
-        assert_eq!(mistakes, ["CREDENTIALD_PEPPER_KEYS: is set beside pepper.keys_file; the ring is in one place"]);
-    }
-
-    #[test]
     fn a_secret_is_shown_nowhere() {
         let effective = load("", &[("CREDENTIALD_PEPPER_KEYS", "a:hunter2")], &[]).unwrap();
         assert_eq!(effective.config.pepper.keys.expose(), "a:hunter2");
@@ -361,19 +252,6 @@ mod tests {
             !shown.contains("hunter2") && shown.contains("keys = \"(hidden)\" # CREDENTIALD_PEPPER_KEYS"),
             "{shown}"
         );
-    }
-
-    #[test]
-    fn plaintext_leaves_the_machine_only_by_name() {
-        let open = [("CREDENTIALD_SERVER_LISTEN", "0.0.0.0:50051")];
-        let mistakes = load("", &open, &[]).unwrap_err();
-        assert!(mistakes[0].starts_with("CREDENTIALD_SERVER_LISTEN: 0.0.0.0:50051 is not a loopback"), "{mistakes:?}");
-        assert!(mistakes[0].contains("server.allow_plaintext"), "{mistakes:?}");
-        assert!(load("[server]\nallow_plaintext = true\n", &open, &[]).is_ok());
-        let open = [("CREDENTIALD_HTTP_LISTEN", "0.0.0.0:8080")];
-        let mistakes = load("", &open, &[]).unwrap_err();
-        assert!(mistakes[0].starts_with("CREDENTIALD_HTTP_LISTEN: 0.0.0.0:8080 is not a loopback"), "{mistakes:?}");
-        assert!(load("[server]\nallow_plaintext = true\n", &open, &[]).is_ok());
     }
 
     #[test]

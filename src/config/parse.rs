@@ -76,6 +76,15 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an IP address and a port, for example 127.0.0.1:50051 or [::1]:50051".to_owned())
 }
 
+/// A URL of a server that is called. What would be a password in it is shown and logged, so there must be none.
+pub(super) fn url(text: &str) -> Result<String, String> {
+    let authority = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return Err("must not hold a user or a password; use traces.headers_file or hook.token_file".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 pub(super) fn optional_address(text: &str) -> Result<Option<SocketAddr>, String> {
     if text.is_empty() { Ok(None) } else { address(text).map(Some) }
 }
@@ -110,11 +119,6 @@ pub(super) fn store(text: &str) -> Result<StoreLocation, String> {
 #[expect(clippy::unnecessary_wraps, reason = "every parser has this form")]
 pub(super) fn optional_path(text: &str) -> Result<Option<PathBuf>, String> {
     Ok((!text.is_empty()).then(|| PathBuf::from(text)))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "every parser has this form")]
-pub(super) fn text(text: &str) -> Result<String, String> {
-    Ok(text.to_owned())
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every parser has this form")]
@@ -212,6 +216,16 @@ mod tests {
             let location = store(text).unwrap();
             assert!(!format!("{location:?}").contains("hunter2"));
             assert!(matches!(location, StoreLocation::Postgres(url) if url.expose() == text));
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_logged_holds_no_password() {
+        for text in ["", "http://127.0.0.1:4317", "https://host/?to=a@b", "http://h/@", "nonsense"] {
+            assert_eq!(url(text).as_deref(), Ok(text));
+        }
+        for text in ["http://u:hunter2@h", "https://u@h:1/", "http://@h?a"] {
+            assert!(!url(text).unwrap_err().contains("hunter2"), "{text}");
         }
     }
 

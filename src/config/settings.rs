@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::parse::{
     ClientCertificates, HashKernel, LogCalls, LogFormat, StoreLocation, TlsVersion, address, client_certificates,
     filter, flag, format, kernel, log_calls, optional_address, optional_free_name, optional_path, region, secret,
-    store, text, tls_version, whole,
+    store, tls_version, url, whole,
 };
 use super::secret::Secret;
 use super::values::{Mistake, Values};
@@ -242,7 +242,7 @@ settings! {
     /// The web hook of another system, which verifies passwords of subjects that were imported without a hash.
     hook: Hook {
         /// URL that each password is posted to: `https://`, or `http://` and a loopback address. Empty means no hook.
-        url: String = Text "", text;
+        url: String = Url "", url;
         /// File with the CAs of its certificate in PEM, read at start. Empty means the public ones.
         ca_file: Option<PathBuf> = Text "", optional_path;
         /// File with a bearer token for it, read for each request. Other users must not have access to it. Empty means none.
@@ -344,7 +344,7 @@ settings! {
     /// Traces: spans of sampled calls, sent to an OpenTelemetry collector over OTLP (gRPC).
     traces: Traces {
         /// URL of the collector, for example `https://collector.example:4317`. Empty means no traces.
-        endpoint: String = Text "", text;
+        endpoint: String = Url "", url;
         /// Fraction of the calls to trace, between 0 and 1. A caller that sends a `traceparent` decides for its calls.
         sample_ratio: SampleRatio = Text "0.01", SampleRatio::parse;
         /// File with the CAs of its certificate in PEM, read at start. Empty means those of the system.

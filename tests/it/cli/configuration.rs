@@ -128,6 +128,21 @@ fn a_configuration_that_everybody_can_read_holds_no_secret() {
 }
 
 #[test]
+fn a_password_in_a_url_that_is_logged_is_refused_and_not_shown() {
+    let url = "http://u:hunter2@127.0.0.1:1";
+    let variables = [("CREDENTIALD_TRACES_ENDPOINT", url), ("CREDENTIALD_HOOK_URL", url)];
+    for command in [&["config", "check"][..], &["config", "show"], &["serve"]] {
+        let refused = credentiald(command, &variables);
+        assert_eq!(refused.status, 78, "{command:?}");
+        for (name, _) in variables {
+            let mistake = format!("{name}: must not hold a user or a password");
+            assert!(refused.stderr.contains(&mistake), "{command:?}: {}", refused.stderr);
+        }
+        assert!(!format!("{}{}", refused.stdout, refused.stderr).contains("hunter2"), "{command:?}");
+    }
+}
+
+#[test]
 fn a_file_with_the_url_of_the_store_is_not_open_to_everybody_where_it_holds_a_password() {
     let check = |url: &str, mode| {
         let (_folder, path) = file(url);
