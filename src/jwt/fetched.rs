@@ -80,12 +80,18 @@ impl State {
     }
 }
 
-/// Ends a fetch in the state, also if its task is cancelled.
-struct UnderWay<'a>(&'a watch::Sender<State>);
+/// Ends a fetch in the state. One whose task is cancelled does not put off the next one.
+struct UnderWay<'a> {
+    state: &'a watch::Sender<State>,
+    is_complete: bool,
+}
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.send_modify(|state| (state.is_under_way, state.ended) = (false, state.ended + 1));
+        self.state.send_modify(|state| {
+            (state.is_under_way, state.ended) = (false, state.ended + 1);
+            state.begun_at = state.begun_at.filter(|_| self.is_complete);
+        });
     }
 }
 
@@ -172,7 +178,7 @@ impl FetchedKeys {
 
     async fn fetch(&self, now: Timestamp, meter: &dyn Meter, traces: &BackgroundTraces) {
         self.state.send_modify(|state| (state.begun_at, state.is_under_way) = (Some(now), true));
-        let _under_way = UnderWay(&self.state);
+        let mut under_way = UnderWay { state: &self.state, is_complete: false };
         let url = &self.source.jwks.url;
         match traces.around(BackgroundTask::KeysOfIssuer, self.keys()).await {
             Ok((keys, answer)) => {
@@ -193,6 +199,7 @@ impl FetchedKeys {
                 self.state.send_modify(|state| state.is_failing = true);
             }
         }
+        under_way.is_complete = true;
     }
 
     async fn keys(&self) -> Result<(KeySet, Answer), Box<dyn Error + Send + Sync>> {
@@ -203,5 +210,32 @@ impl FetchedKeys {
             tracing::info!(url = self.source.jwks.url, "{skipped}: it is not used");
         }
         Ok((keys, answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::outgoing::Address;
+    use crate::ports::NoMeter;
+
+    #[tokio::test]
+    async fn a_fetch_that_is_cancelled_does_not_put_off_the_next_one() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", silent.local_addr().unwrap());
+        let address = Address::parse(&url).unwrap();
+        let fetcher = Outgoing::new(address, None, |_| Err("there is no token".into()), FETCH).unwrap();
+        let jwks = JwksUrl { url, ca_file: None, token_file: None, used_for: minutes(5) };
+        let keys = FetchedKeys::new(Source { jwks, cas: None, algorithms: Vec::new() }, fetcher, None);
+        let (now, traces) = (Timestamp::from_micros(0), BackgroundTraces::default());
+        assert!(keys.fetch(now, &NoMeter, &traces).now_or_never().is_none());
+        assert!(keys.state.borrow().has_rested(now, FETCH_EVERY));
+        // One that has failed does.
+        drop(silent);
+        keys.fetch(now, &NoMeter, &traces).await;
+        assert!(!keys.state.borrow().has_rested(now, FETCH_EVERY));
     }
 }
