@@ -28,7 +28,7 @@ pub trait AccessTokens: Send + Sync {
     async fn access_key(&self, id: TokenId, nonce: Option<&NonceKey>) -> Result<Option<FoundKey>, StoreError>;
 
     /// Spends a nonce until that time. Returns false if it is spent already. Of callers that race for one, in any process,
-    /// exactly one MUST get true. If the outcome of a commit is unknown, it may return false to that one too.
+    /// exactly one MUST get true, or an error if the outcome of its commit is unknown.
     async fn spend_nonce(&self, nonce: &NonceKey, until: Timestamp) -> Result<bool, StoreError>;
 
     /// Notes that an access key signed a request, unless a use within the minute before is noted.

@@ -117,7 +117,11 @@ impl Gates {
         self.take_quota(&token.caller)?;
         if let Some(nonce) = nonce {
             let until = request.signed_at().after(2 * SIGNATURE_WINDOW);
-            let is_spent_now = self.ports.store.spend_nonce(&nonce, until).await?;
+            let is_spent_now = self.ports.store.spend_nonce(&nonce, until).await.map_err(|error| match error {
+                // Nothing that was requested has begun.
+                StoreError::OutcomeUnknown(cause) => StoreError::Unavailable(cause),
+                error => error,
+            })?;
             is_spent_now.then_some(()).ok_or(SignatureRefusal::NonceUsed)?;
         }
         self.note_key_use(&token, now);

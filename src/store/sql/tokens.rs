@@ -80,7 +80,7 @@ impl AccessTokens for SqlStore {
     async fn spend_nonce(&self, nonce: &NonceKey, until: Timestamp) -> Result<bool, StoreError> {
         let insert = sql("INSERT INTO spent_nonce (nonce_key, expires_at) VALUES ($1, $2)
              ON CONFLICT (nonce_key) DO NOTHING");
-        self.write(StoreWork::SpendNonce).execute(insert.bind(nonce.0).bind(until)).await
+        self.write(StoreWork::SpendNonce).unless_in_doubt().execute(insert.bind(nonce.0).bind(until)).await
     }
 
     async fn note_key_use(&self, id: TokenId, at: Timestamp) -> Result<(), StoreError> {

@@ -20,9 +20,18 @@ pub(super) struct Write<'a> {
     store: &'a SqlStore,
     work: StoreWork,
     isolation: Isolation,
-    is_retried: bool,
+    retried: Retried,
     deadline: Option<Deadline>,
     authorities: &'a [Authority],
+}
+
+/// When a write is done again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Retried {
+    Never,
+    /// Only if nothing was changed.
+    UnlessInDoubt,
+    Always,
 }
 
 /// A write transaction to be run on behalf of callers.
@@ -32,7 +41,7 @@ impl SqlStore {
     /// All writes use this. `work` is what it is called in metrics and in the log.
     pub(super) const fn write(&self, work: StoreWork) -> Write<'_> {
         let isolation = Isolation::Serializable;
-        Write { store: self, work, isolation, is_retried: true, deadline: None, authorities: &[] }
+        Write { store: self, work, isolation, retried: Retried::Always, deadline: None, authorities: &[] }
     }
 }
 
@@ -49,7 +58,12 @@ impl<'a> Write<'a> {
 
     /// Without a retry: the next call does the remaining work.
     pub(super) const fn once(self) -> Self {
-        Self { is_retried: false, ..self }
+        Self { retried: Retried::Never, ..self }
+    }
+
+    /// Without a retry if the outcome is unknown: what is found then may be this write's own, or another's.
+    pub(super) const fn unless_in_doubt(self) -> Self {
+        Self { retried: Retried::UnlessInDoubt, ..self }
     }
 
     /// On behalf of a caller: checks the authority first, and records its event if anything changed.
@@ -98,8 +112,13 @@ impl<'a> Write<'a> {
             });
             (doubt, done)
         };
-        let pauses = self.is_retried.then(|| self.store.pauses(self.deadline)).into_iter().flatten();
-        let attempts = attempt.retry(pauses).sleep(tokio::time::sleep).context(None).when(is_worth_retrying());
+        let pauses = (self.retried != Retried::Never).then(|| self.store.pauses(self.deadline)).into_iter().flatten();
+        let mut is_worth_retrying = is_worth_retrying();
+        let is_retried = |error: &StoreError| {
+            let is_in_doubt = matches!(Again::of(error), Some(Again::InDoubt));
+            !(is_in_doubt && self.retried == Retried::UnlessInDoubt) && is_worth_retrying(error)
+        };
+        let attempts = attempt.retry(pauses).sleep(tokio::time::sleep).context(None).when(is_retried);
         let span = measured.span();
         let (doubt, done) = within(span, attempts.notify(|error, _| measured.count_retry(error))).await;
         let done = done.map_err(|error| doubt.map_or(error, |Doubt { cause, .. }| StoreError::OutcomeUnknown(cause)));
@@ -311,7 +330,7 @@ async fn confirm(mut transaction: Box<dyn Transaction>) -> Result<(), StoreError
 /// A commit with an unknown outcome.
 struct Doubt<T> {
     /// The audit events that only this transaction wrote. Work that records none is idempotent: repeating it changes
-    /// nothing that matters.
+    /// nothing that matters, or it is not repeated in doubt.
     events: Vec<Uuid>,
     /// The result, if the commit succeeded.
     done: T,

@@ -1,7 +1,7 @@
 //! Callers that sign their requests with an access key, whatever the form of the signature.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use credentiald::domain::caller::CallerKind;
@@ -252,4 +252,20 @@ async fn a_caller_beyond_its_quota_spends_no_nonce() {
     assert_eq!(calls.lock().unwrap()["spend_nonce"], accepted);
     request.nonce = Some("0".to_owned());
     assert_eq!(signing.outcome(&request).await, "NonceUsed", "a replay takes nothing from the quota");
+}
+
+#[tokio::test]
+async fn a_caller_is_not_taken_for_a_replay_because_the_answer_to_a_commit_was_lost() {
+    let armed = Arc::new(AtomicBool::default());
+    let losing = Arc::clone(&armed);
+    let setup = Setup::default().around(move |store| Arc::new(BarrierStore::refusing_commits(store, losing)));
+    let signing = Signing::start(setup).await;
+    let mut request = signing.key_of("SERVICE", "relay").await;
+    request.nonce = Some("first".to_owned());
+    armed.store(true, Ordering::SeqCst);
+    assert_eq!(signing.outcome(&request).await, "the store is unavailable");
+    armed.store(false, Ordering::SeqCst);
+    assert_eq!(signing.outcome(&request).await, "NonceUsed");
+    request.nonce = Some("second".to_owned());
+    assert_eq!(signing.outcome(&request).await, "acme/service/relay");
 }

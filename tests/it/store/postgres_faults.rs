@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use credentiald::ambient::SystemClock;
+use credentiald::domain::access_token::NonceKey;
 use credentiald::domain::candidate_policy::{CandidateStep, Comparisons};
 use credentiald::domain::subject::SubjectId;
 use credentiald::domain::tenant_settings::TenantSettings;
-use credentiald::ports::store::{Attempts, Commit, CommitOutcome, Credentials, Subjects, Tenants};
+use credentiald::ports::store::{AccessTokens, Attempts, Commit, CommitOutcome, Credentials, Subjects, Tenants};
 use credentiald::ports::{Clock, Deadline, StoreError};
 use credentiald::store::SqlStore;
 use credentiald::store::postgres::Settings;
@@ -204,6 +205,24 @@ async fn counts_whose_answer_is_lost_are_not_added_twice() {
     let added = store.add_comparisons(tenant_id(&acme), version(1), &counts).await;
     assert!(proxy.has_cut() && matches!(added, Err(StoreError::OutcomeUnknown(_))), "{added:?}");
     assert_eq!(direct.compared_policies(&acme).await.unwrap().unwrap().1, counts);
+}
+
+/// The one who spent it would be taken for one who sends a request again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nonce_whose_answer_is_lost_is_not_said_to_have_been_spent_before() {
+    let (cluster, database, direct, _) = with_alice(SETTINGS).await;
+    let proxy = Proxy::to(cluster.port).await;
+    let store = open(&through(&proxy, cluster, &database), SETTINGS).await.unwrap();
+    for (number, cut) in [(1, Cut::BeforeCommit), (2, Cut::AfterCommit)] {
+        let nonce = NonceKey([number; 32]);
+        // A connection is at hand.
+        assert!(store.spend_nonce(&NonceKey([number + 10; 32]), at(30)).await.unwrap());
+        proxy.cut(cut);
+        let spent = store.spend_nonce(&nonce, at(30)).await;
+        assert!(proxy.has_cut() && matches!(spent, Err(StoreError::OutcomeUnknown(_))), "{cut:?}: {spent:?}");
+        let is_made = cut == Cut::AfterCommit;
+        assert_eq!(direct.spend_nonce(&nonce, at(30)).await.unwrap(), !is_made, "{cut:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -284,7 +284,6 @@ pass_on! {
         fn access_token_of(id: TokenId) -> Option<AccessToken>;
         fn next_expiry(after: Timestamp) -> Option<Timestamp>;
         fn access_key(id: TokenId, nonce: Option<&NonceKey>) -> Option<FoundKey>;
-        fn spend_nonce(nonce: &NonceKey, until: Timestamp) -> bool;
         fn note_key_use(id: TokenId, at: Timestamp) -> ();
         fn is_proven(evidence: &Evidence, at: Timestamp) -> bool;
         fn insert_access_token(token: &AccessToken, proof: TokenProof<'_>, authority: &Authority) -> TokenInsertion;
@@ -292,6 +291,13 @@ pass_on! {
         fn bootstrap(token: &AccessToken, digest: &TokenDigest, event: &AuditEvent) -> bool;
         fn access_tokens(tenant: Option<&TenantName>, page: &PageRequest) -> Page<AccessToken>;
         fn delete_access_token(tenant: Option<&TenantName>, id: TokenId, authority: &Authority) -> bool;
+    }
+    async fn spend_nonce(&self, nonce: &NonceKey, until: Timestamp) -> Result<bool, StoreError> {
+        self.count("spend_nonce");
+        let spent = self.store.spend_nonce(nonce, until).await;
+        // As if the answer to the commit had been lost.
+        let is_lost = self.barrier.is_none() && self.armed.load(Ordering::SeqCst);
+        if is_lost { Err(StoreError::OutcomeUnknown("the answer was lost".into())) } else { spent }
     }
     async fn access_token(&self, digest: &TokenDigest) -> Result<Option<AccessToken>, StoreError> {
         self.count("access_token");
