@@ -132,8 +132,7 @@ settings! {
         shutdown_delay_seconds: u64 = Number "0", whole::<_, 0, 3600>;
         /// Seconds that requests in flight have to finish after a stop signal.
         drain_seconds: u64 = Number "10", whole::<_, 0, 3600>;
-        /// Maximum number of open connections. At the limit, idle ones are closed to make room, and new ones wait in the
-        /// system's queue.
+        /// Maximum number of open connections. At the limit, new ones wait, and idle ones are closed to make room for them.
         max_connections: usize = Number "1024", whole::<_, 1, 1_000_000>;
         /// Seconds a client may take to begin HTTP after it has connected, the TLS handshake included. Then the connection is
         /// closed. Over HTTP/1.1, also the longest time for the head of a request.
