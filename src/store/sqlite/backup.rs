@@ -11,7 +11,7 @@ use super::check::check;
 use super::connect::{alone, looking};
 use super::errors::{code, code_of};
 use super::lock_retries::apart;
-use super::migrate::{give_to_owner_of, remove, with_suffix};
+use super::migrate::{give_to_owner_of, refuse_left_log, remove, with_suffix};
 use super::open::{OpenError, identify, require_writable};
 use super::owner::{Owner, require_same_name};
 use crate::ports::Pepper;
@@ -55,6 +55,7 @@ pub async fn backup(store: &Path, to: &Path, pepper: Option<&dyn Pepper>) -> Res
     if fs::symlink_metadata(&to).is_ok() {
         return Err(BackupError::Exists(to));
     }
+    refuse_left_log(&to)?;
     let copy = Unnamed::beside(&to);
     let rows = copy.fill(&store, None, pepper).await?;
     copy.name(&to)?;
@@ -76,6 +77,7 @@ pub async fn restore(
     if is_there && !replace {
         return Err(BackupError::Exists(store));
     }
+    refuse_left_log(&store)?;
     // SQLite rebuilds the indexes of a copy, so a check of the copy would miss damage in the backup's indexes.
     sound(&backup, pepper).await?;
     let copy = Unnamed::beside(&store);

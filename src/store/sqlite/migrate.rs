@@ -52,6 +52,7 @@ pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     if fs::metadata(directory).map_err(of_io)?.permissions().readonly() {
         return Err(OpenError::ReadOnlyDirectory(path.to_owned()));
     }
+    refuse_left_log(path)?;
 
     let unnamed = with_suffix(path, &format!(".new-{}", std::process::id()));
     remove(&unnamed);
@@ -118,6 +119,17 @@ pub(super) fn give_to_owner_of(new: &File, other: &Path) -> io::Result<()> {
         let _ = fchown(new, Some(other.uid()), Some(other.gid()));
     }
     Ok(())
+}
+
+/// Fails if there is a log that SQLite would read with a new database of that name. It belongs to one that is not there.
+pub(super) fn refuse_left_log(path: &Path) -> Result<(), OpenError> {
+    let logs = ["-wal", "-journal"].map(|suffix| with_suffix(path, suffix));
+    let found = logs.into_iter().find(|log| fs::metadata(log).is_ok_and(|log| log.len() > 0));
+    // Looked at last: another process may just have made both.
+    match found {
+        Some(log) if fs::symlink_metadata(path).is_err() => Err(OpenError::LogLeft(log)),
+        _ => Ok(()),
+    }
 }
 
 /// Removes a database file that never got its name, and its companion files. If that fails, the next creation tries

@@ -120,6 +120,11 @@ pub enum OpenError {
         /// What is known about that process.
         owner: String,
     },
+    /// It does not exist, but the log of one of that name does.
+    #[error(
+        "{} is the log of a store that is not there: put that store back beside it, or move this file away", .0.display()
+    )]
+    LogLeft(PathBuf),
     /// Its contents cannot be understood.
     #[error("the store {} is damaged: {detail}; run `credentiald store check`", .path.display())]
     Damaged {

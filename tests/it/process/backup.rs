@@ -223,6 +223,35 @@ async fn nothing_is_replaced_while_a_service_has_the_store() {
     assert!(!installation.data().join("credentiald.db.replaced-1").exists());
 }
 
+/// After a kill, the log has changes that the database has not. Read with another database, it would damage that one, or mix
+/// the two.
+#[tokio::test]
+async fn the_log_of_a_store_that_was_moved_away_is_read_with_no_other() {
+    let installation = Installation::new();
+    let (mut serving, acme) = installation.acme(&[]).await;
+    acme.ram_user("ann", &password(1)).await;
+    installation.run(&["backup", "backup.db"]).printed();
+    serving.kill();
+    let (store, log) = (installation.database(), installation.data().join("credentiald.db-wal"));
+    assert!(fs::metadata(&log).unwrap().len() > 0);
+    let aside = installation.path("aside.db");
+    fs::rename(&store, &aside).unwrap();
+    for arguments in [&["restore", "backup.db"][..], &["restore", "--replace", "backup.db"], &["bootstrap"], &["serve"]] {
+        let refused = installation.run(arguments);
+        assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""), "{arguments:?}");
+        let expected = format!("{} is the log of a store that is not there", log.display());
+        assert!(refused.stderr.contains(&expected), "{arguments:?}: {}", refused.stderr);
+        assert!(!store.exists(), "{arguments:?}");
+    }
+    // Put back, the store has lost nothing. An orderly stop leaves no log, so a backup can take its place.
+    fs::rename(&aside, &store).unwrap();
+    assert_eq!(version_of_ann(&installation, &acme).await, 1);
+    fs::rename(&store, &aside).unwrap();
+    installation.run(&["restore", "backup.db"]).printed();
+    assert_eq!(version_of_ann(&installation, &acme).await, 1);
+    assert_eq!(installation.run(&["store", "check"]).printed(), "the store is undamaged\n");
+}
+
 /// Puts a text in the place of another of the same length, wherever that is.
 fn replace(content: &mut [u8], old: &str, new: &str) {
     let is_there = |at: &usize| content[*at..].starts_with(old.as_bytes());
