@@ -1,6 +1,7 @@
 //! The delivery of an account's passwords to the nodes of its instance.
 
 use std::fmt;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -12,6 +13,10 @@ use super::sealed::Sealed;
 use super::subject::SubjectId;
 use super::tenant::TenantId;
 use super::time::{Timestamp, Window};
+
+/// No attempt and no lease lies further ahead than this: they are at most a minute ahead, and the clocks of processes may be ten
+/// seconds apart. One that does was set before the clock was put back, and is over.
+pub const FURTHEST_AHEAD: Duration = Duration::from_secs(70);
 
 /// The SHA-256 of a password in hexadecimal, as nodes keep it. It is wiped, and never shown.
 #[derive(Clone, PartialEq, Eq)]

@@ -5,10 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::{OptionFuture, join};
 use http::Request;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -63,7 +64,7 @@ impl Server {
         let (stopping, draining) = (CancellationToken::new(), CancellationToken::new());
         health.serving().await;
         self.stage.send_replace(Stage::Serving);
-        self.tend_store();
+        let tending = self.tend_store();
         self.look_for_missing_keys();
         let tls = self.tls.take();
         let _following = self.follow_files(&meter);
@@ -105,6 +106,8 @@ impl Server {
             Err(_) => tracing::warn!("the drain time is over: changes whose callers hung up are cut off"),
         }
         // Also after the drain time, so that slow callers do not use up its time.
+        let leased = "rounds of deliveries are cut off: nothing is delivered to their instances until their leases end";
+        last_record(tending.map(|_| Ok(())), leased).await;
         let lost = "counts of repeated refusals or of comparisons with candidates are lost";
         last_record(self.service.record_repeats(), lost).await;
         let open = "the last audit events are in no range until the next start";
@@ -153,12 +156,12 @@ impl Server {
         });
     }
 
-    fn tend_store(&self) {
+    fn tend_store(&self) -> JoinHandle<()> {
         let service = Arc::clone(&self.service);
         let failed = |error: &ServiceError| {
             tracing::warn!(error = error as &dyn std::error::Error, "upkeep of the store failed; it will be retried");
         };
-        tokio::spawn(async move { service.tend_store(failed).await });
+        tokio::spawn(async move { service.tend_store(failed).await })
     }
 }
 

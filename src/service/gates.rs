@@ -48,6 +48,7 @@ mod comparisons;
 mod delivered;
 mod delivery;
 mod delivery_events;
+mod delivery_plans;
 mod denials;
 mod directory;
 mod failures;

@@ -71,6 +71,8 @@ labels! {
         LeaseEndpoint = "lease_endpoint",
         /// A process is done with an instance for now.
         ReleaseEndpoint = "release_endpoint",
+        /// Deliveries become due whose time was set before the clock was put back.
+        MakeDue = "make_due",
         /// What an attempt made of a delivery.
         RecordDelivery = "record_delivery",
         /// Change events get their positions.

@@ -43,14 +43,19 @@ pub trait Deliveries: Send + Sync {
     async fn withdrawal(&self, tenant: &TenantName, account: &SubjectName)
     -> Result<Option<DeliveryState>, StoreError>;
 
-    /// Those of these accounts that have one, at most a thousand.
-    async fn deliveries_of(&self, subjects: &[SubjectId]) -> Result<Vec<(SubjectId, DeliveryState)>, StoreError>;
+    /// Those of these accounts that have one, at most a thousand. One that can't be read MUST NOT fail the others.
+    async fn deliveries_of(
+        &self,
+        subjects: &[SubjectId],
+    ) -> Result<Vec<(SubjectId, Result<DeliveryState, StoreError>)>, StoreError>;
 
-    /// Instances with deliveries that are due and that no process delivers at the moment.
+    /// Instances with deliveries that are due and that no process delivers at the moment. Those whose time was set by a clock
+    /// that has been put back since MUST become due: overlaps that start later than now, and attempts and leases more than
+    /// [`FURTHEST_AHEAD`](crate::domain::delivery::FURTHEST_AHEAD) later.
     async fn due_instances(&self, now: Timestamp, most: u32) -> Result<DueInstances, StoreError>;
 
     /// Leases the endpoint of an instance to a round of deliveries until a time, or renews its lease. MUST return `None` while
-    /// another lease lasts.
+    /// another lease lasts. An endpoint that can't be read MUST be leased all the same, so that others get their turn.
     async fn lease_endpoint(
         &self,
         tenant: &TenantName,
@@ -60,17 +65,23 @@ pub trait Deliveries: Send + Sync {
         until: Timestamp,
     ) -> Result<Option<StoredEndpoint>, StoreError>;
 
-    /// Ends the lease of a round.
-    async fn release_endpoint(&self, tenant: &TenantName, instance: &InstanceId, by: Uuid) -> Result<(), StoreError>;
+    /// Ends the lease of a round. Until the time, if there is one, the instance gets no other round.
+    async fn release_endpoint(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        by: Uuid,
+        rests_until: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
 
-    /// The deliveries of an instance that are due, the longest first.
+    /// The deliveries of an instance that are due, the longest first. Those that can't be read MUST NOT keep others out.
     async fn due_deliveries(
         &self,
         tenant: &TenantName,
         instance: &InstanceId,
         now: Timestamp,
         most: u32,
-    ) -> Result<Vec<DueDelivery>, StoreError>;
+    ) -> Result<Vec<Result<DueDelivery, StoreError>>, StoreError>;
 
     /// Records what an attempt made of a delivery, if nothing was written to it since it was read and the round still has
     /// the lease. MUST remove the passwords of a delivery without a further attempt, and all of a withdrawal without one.

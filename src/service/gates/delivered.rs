@@ -113,7 +113,7 @@ impl Gates {
         let mut waiter = if deliver == Deliver::Wait { self.deliveries.waiters.enter(subject) } else { None };
         let read = timeout_at(until, self.ports.store.deliveries_of(&[subject])).await;
         let mut seen = match read {
-            Ok(Ok(found)) => Some(SeenDelivery::from(&found.first()?.1)),
+            Ok(Ok(found)) => found.first()?.1.as_ref().ok().map(SeenDelivery::from),
             Ok(Err(_)) | Err(_) => None,
         };
         // This process may not know yet that there is an endpoint.
@@ -142,11 +142,16 @@ impl Gates {
             return Ok(());
         }
         let found = self.ports.store.deliveries_of(&subjects).await?;
-        let mut found: HashMap<_, _> = found.iter().map(|(subject, state)| (*subject, state.into())).collect();
+        let mut found: HashMap<_, _> = found.into_iter().collect();
+        let mut unreadable = Ok(());
         for subject in subjects {
-            waiters.tell(subject, found.remove(&subject));
+            match found.remove(&subject) {
+                Some(Ok(state)) => waiters.tell(subject, Some(SeenDelivery::from(&state))),
+                Some(Err(error)) => unreadable = Err(error.into()),
+                None => waiters.tell(subject, None),
+            }
         }
-        Ok(())
+        unreadable
     }
 }
 

@@ -4,12 +4,14 @@
 //! time, and the newest password is all that is left to deliver. First the new password is added on every node, and only when
 //! all have it, those that are not valid any more are removed: at every moment there is one that works on all nodes.
 
+use std::collections::HashMap;
+use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -20,14 +22,14 @@ use super::upkeep::LastFailure;
 use crate::domain::credential::Version;
 use crate::domain::delivery::{DeliveredPasswords, DeliveryPhase, DeliveryStep, DueDelivery};
 use crate::domain::delivery_progress::SeenDelivery;
-use crate::domain::endpoint::{Comparison, Discovery, Endpoint, StoredEndpoint};
+use crate::domain::endpoint::{Discovery, StoredEndpoint};
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
 use crate::domain::time::Timestamp;
 use crate::ports::meter::{Counter, Gauge, UpkeepTask};
 use crate::ports::spans::BackgroundTask;
-use crate::ports::{AccountPasswords, Others};
+use crate::ports::{AccountPasswords, StoreError};
 use crate::service::ServiceError;
 
 /// How often to look for deliveries that are due, while an instance has an endpoint, and at those for which calls wait.
@@ -39,14 +41,12 @@ const WITHOUT_ENDPOINTS: Duration = Duration::from_mins(1);
 const LEASE: Duration = Duration::from_secs(20);
 /// How much of a lease may be over when nodes are asked.
 const BEFORE_NODES: Duration = Duration::from_secs(5);
+/// How long rounds that have begun may go on after a stop. A node that does not answer takes longer.
+const LAST_ROUNDS_WITHIN: Duration = Duration::from_secs(1);
 /// How many instances a process delivers to at a time.
 const INSTANCES_AT_ONCE: u32 = 8;
 /// How many accounts of an instance are delivered in one round.
 const ACCOUNTS_AT_ONCE: u32 = 32;
-/// The first pause after an attempt that failed. Each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How many deliveries are counted in the metrics.
 const COUNTED: u32 = 1000;
 
@@ -61,8 +61,9 @@ pub(super) struct Deliveries {
     pub(super) waiters: Waiters,
 }
 
-/// The rounds that have begun.
-type Rounds<'a> = FuturesUnordered<BoxFuture<'a, Result<(), ServiceError>>>;
+/// The rounds that have begun. Each ends with its instance, and with what became of it.
+type Rounds<'a> = FuturesUnordered<BoxFuture<'a, (Instance, Result<(), ServiceError>)>>;
+type Instance = (TenantName, InstanceId);
 
 /// A round of deliveries to an instance, which it has leased.
 pub(super) struct Round {
@@ -110,24 +111,38 @@ impl Gates {
         self.ports.pepper.seal(SealPurpose::DeliveredPasswords, &bound, &passwords.to_text())
     }
 
-    /// Delivers what is due until the service stops. Rounds that have begun are finished, so that their leases end with them.
+    /// Delivers what is due until the service stops. Waits for the rounds that have begun, so that their leases end with them.
     pub(super) async fn keep_delivering(&self, failed: impl Fn(&ServiceError)) {
-        let mut last = LastFailure::of(UpkeepTask::Delivery);
+        let failure = || LastFailure::of(UpkeepTask::Delivery);
+        let meter = &*self.ports.meter;
+        // Of each on its own: where one works, another may still fail.
+        let (mut last_look, mut last_read) = (failure(), failure());
+        let mut last_rounds: HashMap<Instance, LastFailure> = HashMap::new();
+        let mut ended = |(instance, delivered): (Instance, Result<(), ServiceError>)| {
+            last_rounds.entry(instance.clone()).or_insert_with(failure).report(&delivered, meter, &failed);
+            if delivered.is_ok() {
+                last_rounds.remove(&instance);
+            }
+        };
         let mut rounds = Rounds::new();
         let mut waiters_read = self.ports.clock.instant();
-        let mut report = |outcome| last.report(&outcome, &*self.ports.meter, &failed);
+        let mut look_again = LOOK_AGAIN;
         loop {
             let begun = self.begin_rounds(&mut rounds).await;
-            let look_again = if let Ok(false) = begun { WITHOUT_ENDPOINTS } else { LOOK_AGAIN };
-            report(begun.map(drop));
+            look_again = match begun {
+                Ok(false) => WITHOUT_ENDPOINTS,
+                Err(_) if !self.has_endpoints() => look_again,
+                Ok(true) | Err(_) => LOOK_AGAIN,
+            };
+            last_look.report(&begun.map(drop), meter, &failed);
             let now = self.ports.clock.instant();
             if now >= waiters_read + LOOK_AGAIN {
                 waiters_read = now;
-                report(self.tell_waiters().await);
+                last_read.report(&self.tell_waiters().await, meter, &failed);
             }
             let next = async {
                 tokio::select! {
-                    Some(delivered) = rounds.next() => report(delivered),
+                    Some(round) = rounds.next() => ended(round),
                     () = self.deliveries.wanted.notified() => {}
                     () = tokio::time::sleep(look_again) => {}
                 }
@@ -136,13 +151,14 @@ impl Gates {
                 break;
             }
         }
-        while let Some(delivered) = rounds.next().await {
-            report(delivered);
+        while let Some(round) = rounds.next().await {
+            ended(round);
         }
     }
 
     /// Begins a round for each instance to which something is due, as far as there are places. Instances that have a round, of
-    /// this process or of another one, are leased: they take no place from others. Returns whether any instance has an endpoint.
+    /// this process or of another one, are leased: they take no place from others. So are those whose endpoint can't be read.
+    /// Returns whether any instance has an endpoint.
     async fn begin_rounds<'a>(&'a self, rounds: &mut Rounds<'a>) -> Result<bool, ServiceError> {
         let store = &self.ports.store;
         loop {
@@ -152,9 +168,19 @@ impl Gates {
             let found = store.due_instances(now, places).await?;
             for (tenant, instance) in found.due {
                 let id = self.new_id();
-                if let Some(leased) = store.lease_endpoint(&tenant, &instance, id, now, now.after(LEASE)).await? {
-                    let round = self.deliver_in(Round { id, tenant, instance, leased });
-                    rounds.push(Box::pin(self.ports.traces.around(BackgroundTask::Delivery, round)));
+                let of = (tenant.clone(), instance.clone());
+                match store.lease_endpoint(&tenant, &instance, id, now, now.after(LEASE)).await {
+                    Ok(Some(leased)) => {
+                        let round = self.deliver_in(Round { id, tenant, instance, leased });
+                        let round = self.ports.traces.around(BackgroundTask::Delivery, round);
+                        rounds.push(Box::pin(round.map(|delivered| (of, delivered))));
+                    }
+                    Ok(None) => {}
+                    Err(error @ StoreError::Damaged(_)) => {
+                        let failed: Result<(), ServiceError> = Err(error.into());
+                        rounds.push(Box::pin(ready((of, failed))));
+                    }
+                    Err(error) => return Err(error.into()),
                 }
             }
             // Those with a round may have hidden others.
@@ -179,17 +205,40 @@ impl Gates {
         Ok(())
     }
 
-    /// One round.
+    /// One round. What a stop leaves undone is found again by the next one: the state is delivered, not the steps.
     async fn deliver_in(&self, round: Round) -> Result<(), ServiceError> {
-        let delivered = self.deliver_round(&round).await;
-        self.ports.store.release_endpoint(&round.tenant, &round.instance, round.id).await?;
+        let stopped = async {
+            self.watches.stopping.cancelled().await;
+            tokio::time::sleep(LAST_ROUNDS_WITHIN).await;
+        };
+        let delivered = tokio::select! {
+            delivered = self.deliver_due(&round) => delivered,
+            () = stopped => Ok(()),
+        };
+        // What has failed here fails at once again.
+        let rests_until = delivered.is_err().then(|| self.now().after(LOOK_AGAIN));
+        self.ports.store.release_endpoint(&round.tenant, &round.instance, round.id, rests_until).await?;
         delivered
     }
 
-    async fn deliver_round(&self, round: &Round) -> Result<(), ServiceError> {
-        let Round { tenant, instance, leased: StoredEndpoint { endpoint, .. }, .. } = round;
+    /// Delivers what is due and can be read, and fails with the rest.
+    async fn deliver_due(&self, round: &Round) -> Result<(), ServiceError> {
+        let Round { tenant, instance, .. } = round;
+        let found = self.ports.store.due_deliveries(tenant, instance, self.now(), ACCOUNTS_AT_ONCE).await?;
+        let (mut due, mut unreadable) = (Vec::new(), Ok(()));
+        for found in found {
+            match found {
+                Ok(found) => due.push(found),
+                Err(error) => unreadable = Err(error.into()),
+            }
+        }
+        self.deliver_round(round, due).await.and(unreadable)
+    }
+
+    async fn deliver_round(&self, round: &Round, due: Vec<DueDelivery>) -> Result<(), ServiceError> {
+        let endpoint = &round.leased.endpoint;
         let mut plans = Vec::new();
-        for due in self.ports.store.due_deliveries(tenant, instance, self.now(), ACCOUNTS_AT_ONCE).await? {
+        for due in due {
             match self.plan(&due, endpoint) {
                 Ok((passwords, then, then_due)) => plans.push(Plan { due, passwords, then, then_due }),
                 Err(step) => self.record(round, &due, &step).await?,
@@ -263,90 +312,5 @@ impl Gates {
         let now = self.now();
         let leased = self.ports.store.lease_endpoint(tenant, instance, *id, now, now.after(LEASE)).await?;
         Ok(leased.is_some() && self.now() < now.after(BEFORE_NODES))
-    }
-
-    /// What to set on each node, and what becomes of the delivery then; or what became of it already.
-    fn plan(
-        &self,
-        due: &DueDelivery,
-        endpoint: &Endpoint,
-    ) -> Result<(AccountPasswords, DeliveryPhase, Option<Timestamp>), DeliveryStep> {
-        let comparison = endpoint.comparison;
-        let over = |phase, failure| DeliveryStep {
-            phase,
-            due_at: None,
-            attempts: 0,
-            nodes: 0,
-            reached: 0,
-            failure,
-            drift: None,
-        };
-        // The endpoint was set after it.
-        if due.account.as_str() == endpoint.user.as_str() {
-            let is_withdrawn = due.phase == DeliveryPhase::Withdrawing;
-            let phase = if is_withdrawn { DeliveryPhase::Withdrawing } else { DeliveryPhase::Superseded };
-            return Err(over(phase, Some("it is the endpoint's own user, whose password is not delivered".to_owned())));
-        }
-        if due.phase == DeliveryPhase::Withdrawing {
-            let passwords = AccountPasswords { account: due.account.clone(), others: Others::Go, digests: Vec::new() };
-            return Ok((passwords, DeliveryPhase::Withdrawing, None));
-        }
-        let sealed = due.passwords.as_ref().filter(|_| due.current == Some(due.version));
-        let sealed = sealed.ok_or_else(|| over(DeliveryPhase::Superseded, None))?;
-        let bound = DeliveredPasswords::seal_bound(due.subject, due.version);
-        let opened = self.ports.pepper.unseal(SealPurpose::DeliveredPasswords, &bound, sealed);
-        // Its key may come back.
-        let opened = opened.map_err(|problem| self.failed(due, [0, 0], format!("the password {problem}")))?;
-        let DeliveredPasswords { current, previous } = DeliveredPasswords::parse(&opened)
-            .ok_or_else(|| over(DeliveryPhase::Superseded, Some("the password can't be understood".to_owned())))?;
-        let (account, now) = (due.account.clone(), self.now());
-        if due.phase == DeliveryPhase::Adding {
-            let passwords = AccountPasswords { account, others: Others::Stay, digests: vec![current] };
-            return Ok((passwords, DeliveryPhase::Settling, Some(now)));
-        }
-        let is_compared = due.phase == DeliveryPhase::Done;
-        let others = match comparison {
-            None if is_compared => return Err(over(DeliveryPhase::Done, None)),
-            Some(Comparison { mends: false, .. }) if is_compared => Others::AreFound,
-            _ => Others::Go,
-        };
-        let overlap = due.overlap.filter(|window| window.is_open(now) && !is_compared);
-        let exactly = |digests| AccountPasswords { account, others, digests };
-        Ok(match (overlap, previous) {
-            (Some(window), Some(previous)) => {
-                (exactly(vec![current, previous]), DeliveryPhase::Overlapping, Some(window.end()))
-            }
-            // A reset that keeps the previous password does not know it: the nodes do.
-            (Some(window), None) => {
-                let passwords = AccountPasswords { others: Others::Stay, ..exactly(vec![current]) };
-                (passwords, DeliveryPhase::Overlapping, Some(window.end()))
-            }
-            _ => {
-                let next = comparison.map(|comparison| now.after(comparison.every));
-                (exactly(vec![current]), DeliveryPhase::Done, next)
-            }
-        })
-    }
-
-    /// An attempt that failed, of which so many nodes were reached.
-    fn failed(&self, due: &DueDelivery, [nodes, reached]: [u32; 2], failure: String) -> DeliveryStep {
-        let attempts = due.attempts.saturating_add(1);
-        DeliveryStep {
-            // What was settled before may no longer be.
-            phase: if due.phase == DeliveryPhase::Overlapping { DeliveryPhase::Settling } else { due.phase },
-            due_at: Some(self.now().after(self.pause_after(attempts))),
-            attempts,
-            nodes,
-            reached,
-            failure: Some(failure),
-            drift: None,
-        }
-    }
-
-    /// The pause after so many attempts that failed in a row: doubled each time up to a limit, less up to a half at random.
-    fn pause_after(&self, attempts: u32) -> Duration {
-        let doubled = FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(LONGEST_PAUSE);
-        let [random] = self.random();
-        doubled.saturating_sub(doubled * u32::from(random) / 512)
     }
 }

@@ -7,7 +7,9 @@ use super::rows::{self, Read};
 use super::{Row, SqlStore, Statement, Step, Transaction, audit_events, endpoints, overlaps, sql};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::credential::Version;
-use crate::domain::delivery::{DeliveryBacklog, DeliveryPhase, DeliveryState, DeliveryStep, DueDelivery, DueInstances};
+use crate::domain::delivery::{
+    DeliveryBacklog, DeliveryPhase, DeliveryState, DeliveryStep, DueDelivery, DueInstances, FURTHEST_AHEAD,
+};
 use crate::domain::endpoint::StoredEndpoint;
 use crate::domain::names::{AccountName, InstanceId, Region, TenantName};
 use crate::domain::sealed::Sealed;
@@ -20,6 +22,17 @@ use crate::ports::store::{Authority, Deliveries};
 
 /// How many deliveries that are due are looked at for their instances.
 const LOOKED_AT: u32 = 256;
+
+/// The condition that a delivery waits for something after a time, for which no clock that is right lets it wait: the start of its
+/// overlap, or its next attempt. A comparison may be as far ahead.
+macro_rules! waits_until_after {
+    ($time:literal) => {
+        concat!(
+            "due_at > 0 AND phase <> 'done' AND CASE phase WHEN 'overlapping' THEN set_at ELSE due_at END > ",
+            $time
+        )
+    };
+}
 
 #[async_trait]
 impl Deliveries for SqlStore {
@@ -49,7 +62,7 @@ impl Deliveries for SqlStore {
     }
 
     async fn delivery(&self, subject: SubjectId) -> Result<Option<DeliveryState>, StoreError> {
-        Ok(self.deliveries_of(&[subject]).await?.pop().map(|(_, state)| state))
+        self.deliveries_of(&[subject]).await?.pop().map(|(_, state)| state).transpose()
     }
 
     async fn withdrawal(
@@ -65,7 +78,7 @@ impl Deliveries for SqlStore {
         self.read_first(select).await?.as_ref().map(state).transpose()
     }
 
-    async fn deliveries_of(&self, subjects: &[SubjectId]) -> Result<Vec<(SubjectId, DeliveryState)>, StoreError> {
+    async fn deliveries_of(&self, subjects: &[SubjectId]) -> Result<Vec<(SubjectId, Read<DeliveryState>)>, StoreError> {
         let select = Statement::of_parts(&[
             "SELECT d.subject_id, d.version, d.phase, d.set_at, d.due_at, d.attempts, d.nodes, d.reached, d.failure, d.drift,
                  d.drift_at FROM ",
@@ -75,15 +88,26 @@ impl Deliveries for SqlStore {
         // Each in a list of its own, because only members of a list are read as texts by every database.
         let subjects = subjects.iter().map(|subject| [subject.to_string()]).collect::<Vec<_>>();
         let found = self.read(select.bind(rows::to_json(&subjects)?)).await?;
-        found.iter().map(|row| Ok((SubjectId(rows::uuid(row, "subject_id")?), state(row)?))).collect()
+        found.iter().map(|row| Ok((SubjectId(rows::uuid(row, "subject_id")?), state(row)))).collect()
     }
 
     async fn due_instances(&self, now: Timestamp, most: u32) -> Result<DueInstances, StoreError> {
         let due = sql("SELECT d.tenant, d.instance FROM delivery d
              JOIN endpoint p ON p.tenant = d.tenant AND p.instance = d.instance
-             WHERE d.due_at <= $1 AND p.leased_until <= $1 ORDER BY d.due_at LIMIT $2");
+             WHERE d.due_at <= $1 AND (p.leased_until <= $1 OR p.leased_until > $2) ORDER BY d.due_at LIMIT $3");
+        let furthest = now.after(FURTHEST_AHEAD);
+        let due = due.bind(now).bind(furthest).bind(LOOKED_AT);
         let any = sql("SELECT id FROM endpoint ORDER BY id LIMIT 1");
-        let [any, found] = self.read_together([any, due.bind(now).bind(LOOKED_AT)]).await?;
+        let ahead = sql(concat!("SELECT subject_id FROM delivery WHERE ", waits_until_after!("$1"), " LIMIT 1"));
+        let [any, ahead, found] = self.read_together([any, ahead.bind(furthest), due]).await?;
+        // Found with the next look.
+        if !ahead.is_empty() {
+            let update = sql(concat!(
+                "UPDATE delivery SET due_at = 0, revision = revision + 1 WHERE ",
+                waits_until_after!("$1")
+            ));
+            self.upkeep(StoreWork::MakeDue).execute(update.bind(furthest)).await?;
+        }
         let mut due: Vec<(TenantName, InstanceId)> = Vec::new();
         for row in &found {
             let tenant = rows::parsed(row, "tenant", |text| TenantName::parse(text).ok())?;
@@ -104,15 +128,25 @@ impl Deliveries for SqlStore {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<StoredEndpoint>, StoreError> {
-        self.upkeep(StoreWork::LeaseEndpoint)
+        let leased = self
+            .upkeep(StoreWork::LeaseEndpoint)
             .run(|transaction| Box::pin(endpoints::lease(transaction, tenant, instance, by, [now, until])))
-            .await
+            .await?;
+        leased.as_ref().map(endpoints::endpoint).transpose()
     }
 
-    async fn release_endpoint(&self, tenant: &TenantName, instance: &InstanceId, by: Uuid) -> Result<(), StoreError> {
-        let update = sql("UPDATE endpoint SET leased_by = NULL, leased_until = 0
+    async fn release_endpoint(
+        &self,
+        tenant: &TenantName,
+        instance: &InstanceId,
+        by: Uuid,
+        rests_until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let update = sql("UPDATE endpoint SET leased_by = NULL, leased_until = $4
              WHERE tenant = $1 AND instance = $2 AND leased_by = $3");
-        self.upkeep(StoreWork::ReleaseEndpoint).execute(update.bind(tenant).bind(instance).bind(by)).await.map(drop)
+        let update = update.bind(tenant).bind(instance).bind(by);
+        let update = update.bind(rests_until.unwrap_or(Timestamp::from_micros(0)));
+        self.upkeep(StoreWork::ReleaseEndpoint).execute(update).await.map(drop)
     }
 
     async fn due_deliveries(
@@ -121,16 +155,24 @@ impl Deliveries for SqlStore {
         instance: &InstanceId,
         now: Timestamp,
         most: u32,
-    ) -> Result<Vec<DueDelivery>, StoreError> {
-        let select =
+    ) -> Result<Vec<Read<DueDelivery>>, StoreError> {
+        let select = || {
             sql("SELECT d.subject_id, d.version, d.revision, d.secret, d.pepper_key, d.phase, d.attempts, d.account, d.drift, d.drift_at,
                  t.id AS tenant_id, i.region,
                  c.version AS current_version, c.overlap_started_at, c.overlap_length
              FROM delivery d JOIN tenant t ON t.name = d.tenant JOIN instance i ON i.tenant = d.tenant AND i.id = d.instance
              LEFT JOIN credential c ON c.subject_id = d.subject_id
-             WHERE d.tenant = $1 AND d.instance = $2 AND d.due_at <= $3 ORDER BY d.due_at LIMIT $4");
-        let found = self.read(select.bind(tenant).bind(instance).bind(now).bind(most)).await?;
-        found.iter().map(due).collect()
+             WHERE d.tenant = $1 AND d.instance = $2 AND d.due_at <= $3 ORDER BY d.due_at LIMIT $4 OFFSET $5")
+        };
+        let mut read = Vec::new();
+        loop {
+            let skip = i64::try_from(read.len()).unwrap_or(i64::MAX);
+            let found = self.read(select().bind(tenant).bind(instance).bind(now).bind(most).bind(skip)).await?;
+            read.extend(found.iter().map(due));
+            if found.len() < most as usize || read.iter().any(Result::is_ok) {
+                return Ok(read);
+            }
+        }
     }
 
     async fn record_delivery(

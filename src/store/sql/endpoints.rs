@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::rows::{self, Read};
 use super::{Row, Statement, Transaction, overlaps, sql};
+use crate::domain::delivery::FURTHEST_AHEAD;
 use crate::domain::endpoint::{Comparison, Discovery, Endpoint, NodeAddress, StoredEndpoint, Transport};
 use crate::domain::names::{InstanceId, MasterName, NodeUser, TenantName};
 use crate::domain::time::Timestamp;
@@ -75,20 +76,21 @@ pub(super) async fn delete(
     Ok(deleted > 0)
 }
 
-/// Leases an endpoint until the second time, if no other lease lasts at the first.
+/// Leases an endpoint until the second time, if no other lease lasts at the first. Returns its row.
 pub(super) async fn lease(
     transaction: &mut dyn Transaction,
     tenant: &TenantName,
     instance: &InstanceId,
     by: Uuid,
     [now, until]: [Timestamp; 2],
-) -> Result<Option<StoredEndpoint>, StoreError> {
+) -> Result<Option<Row>, StoreError> {
     let take = sql("UPDATE endpoint SET leased_by = $3, leased_until = $4
-         WHERE tenant = $1 AND instance = $2 AND (leased_until <= $5 OR leased_by = $3)");
-    if transaction.execute(take.bind(tenant).bind(instance).bind(by).bind(until).bind(now)).await? == 0 {
+         WHERE tenant = $1 AND instance = $2 AND (leased_until <= $5 OR leased_until > $6 OR leased_by = $3)");
+    let take = take.bind(tenant).bind(instance).bind(by).bind(until).bind(now).bind(now.after(FURTHEST_AHEAD));
+    if transaction.execute(take).await? == 0 {
         return Ok(None);
     }
-    transaction.fetch_first(select(tenant, instance)).await?.as_ref().map(endpoint).transpose()
+    transaction.fetch_first(select(tenant, instance)).await
 }
 
 /// Reads an endpoint from a row with all columns.

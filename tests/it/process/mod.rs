@@ -7,6 +7,7 @@ mod canaries;
 mod certificates;
 mod connections;
 mod damage;
+mod deliveries;
 mod edge;
 mod fleets;
 mod foreign_hashes;

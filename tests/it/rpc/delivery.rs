@@ -3,10 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use credentiald::ambient::SystemClock;
 use credentiald::domain::delivery::{DeliveryPhase, DeliveryStep};
 use credentiald::domain::names::{InstanceId, TenantName};
 use credentiald::domain::time::Timestamp;
-use credentiald::ports::Store;
+use credentiald::ports::{Clock, Store};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -278,14 +279,15 @@ async fn a_call_that_waits_is_told_what_another_process_has_delivered() {
     deliver_to(&world, &[&node]).await;
     let (tenant, instance) = (TenantName::parse("acme").unwrap(), InstanceId::parse("r-1").unwrap());
     let (store, by): (&Arc<dyn Store>, _) = (kept.get().unwrap(), Uuid::from_u128(1));
-    let (never, far) = (Timestamp::from_micros(0), Timestamp::from_micros(i64::MAX / 2));
+    let (now, far) = (SystemClock.now(), Timestamp::from_micros(i64::MAX / 2));
     // Here it is the test that has the instance, and no process.
-    assert!(store.lease_endpoint(&tenant, &instance, by, never, far).await.unwrap().is_some());
+    let until = now.after(Duration::from_mins(1));
+    assert!(store.lease_endpoint(&tenant, &instance, by, now, until).await.unwrap().is_some());
     let deliver = async {
         let start = Instant::now();
         let due = loop {
             if let Some(due) = store.due_deliveries(&tenant, &instance, far, 1).await.unwrap().pop() {
-                break due;
+                break due.unwrap();
             }
             assert!(start.elapsed() < PATIENCE);
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -16,6 +16,7 @@ mod concurrency;
 mod consequences;
 mod delivery;
 mod delivery_events;
+mod delivery_faults;
 mod denials;
 mod hook;
 mod http;

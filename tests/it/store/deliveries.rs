@@ -5,8 +5,8 @@ use credentiald::domain::endpoint::StoredEndpoint;
 use credentiald::domain::names::TenantName;
 use credentiald::domain::subject::SubjectId;
 use credentiald::domain::time::{Timestamp, minutes};
-use credentiald::ports::Store;
 use credentiald::ports::store::Deletion;
+use credentiald::ports::{Store, StoreError};
 use uuid::Uuid;
 
 use super::backend::Backend;
@@ -33,7 +33,8 @@ async fn change_to_deliver(store: &dyn Store, app: SubjectId, expected: u64, now
 }
 
 async fn due(store: &dyn Store, acme: &TenantName, now: Timestamp) -> Vec<DueDelivery> {
-    store.due_deliveries(acme, &instance_id("r-1"), now, 10).await.unwrap()
+    let found = store.due_deliveries(acme, &instance_id("r-1"), now, 10).await.unwrap();
+    found.into_iter().map(Result::unwrap).collect()
 }
 
 fn step(phase: DeliveryPhase, due_at: Option<i64>) -> DeliveryStep {
@@ -130,10 +131,71 @@ pub async fn one_round_at_a_time_delivers_to_an_instance(backend: &mut impl Back
     assert!(lease(BOB, 22, 32).await.is_some());
     let found = due(&*store, &acme, at(22)).await.remove(0);
     assert!(!store.record_delivery(&found, &step(DeliveryPhase::Done, None), ALICE, None).await.unwrap());
-    store.release_endpoint(&acme, &instance, ALICE).await.unwrap();
+    store.release_endpoint(&acme, &instance, ALICE, None).await.unwrap();
     assert!(lease(ALICE, 23, 33).await.is_none(), "it is not the lease of the first that lasts");
-    store.release_endpoint(&acme, &instance, BOB).await.unwrap();
-    assert!(lease(ALICE, 23, 33).await.is_some());
+    // The instance rests for a while.
+    store.release_endpoint(&acme, &instance, BOB, Some(at(26))).await.unwrap();
+    assert_eq!((lease(ALICE, 25, 35).await, store.due_instances(at(25), 9).await.unwrap().due), (None, vec![]));
+    assert!(lease(ALICE, 26, 36).await.is_some());
+}
+
+pub async fn what_a_clock_that_was_put_back_has_set_is_over(backend: &mut impl Backend) {
+    const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+    let store = backend.store();
+    let (acme, app, _) = with_endpoint(&*store).await;
+    let instance = instance_id("r-1");
+    let lease = async |by, now, until| store.lease_endpoint(&acme, &instance, by, at(now), at(until)).await.unwrap();
+    let due_now = async |now| {
+        // The first look puts it right.
+        store.due_instances(at(now), 9).await.unwrap();
+        !store.due_instances(at(now), 9).await.unwrap().due.is_empty()
+    };
+    // Not what another clock has set that is a little ahead, nor a comparison.
+    change_to_deliver(&*store, app, 1, 60_000_010).await;
+    assert!(!due_now(10).await);
+    assert!(lease(ALICE, 60_000_010, DAY).await.is_some());
+    let found = due(&*store, &acme, at(60_000_010)).await.remove(0);
+    assert!(store.record_delivery(&found, &step(DeliveryPhase::Done, Some(DAY)), ALICE, None).await.unwrap());
+    store.release_endpoint(&acme, &instance, ALICE, None).await.unwrap();
+    assert!(!due_now(10).await);
+
+    // An attempt, while the process that began it is gone with its lease.
+    change_to_deliver(&*store, app, 2, DAY).await;
+    assert!(lease(ALICE, DAY, DAY + 20).await.is_some());
+    assert!(due_now(10).await);
+    let (early, late) = (DAY - 60_000_000, DAY + 60_000_000);
+    assert_eq!((lease(BOB, early, early + 20).await, lease(BOB, 10, 30).await.is_some()), (None, true));
+    let found = due(&*store, &acme, at(10)).await.remove(0);
+    assert_eq!(found.version, version(3));
+
+    // An overlap that begins only now.
+    assert!(store.record_delivery(&found, &step(DeliveryPhase::Overlapping, Some(late)), BOB, None).await.unwrap());
+    store.release_endpoint(&acme, &instance, BOB, None).await.unwrap();
+    assert!(!due_now(DAY).await);
+    assert!(due_now(10).await);
+}
+
+pub async fn what_cannot_be_read_keeps_nothing_else_from_its_delivery(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (acme, app, _) = with_endpoint(&*store).await;
+    let instance = instance_id("r-1");
+    let other = add_subject_with_password(&*store, &acme, account("r-1", "other")).await.id;
+    change_to_deliver(&*store, app, 1, 10).await;
+    change_to_deliver(&*store, other, 1, 20).await;
+    backend.try_statement("UPDATE delivery SET phase = 'later' WHERE account = 'app'").await.unwrap();
+    // However few are asked for.
+    let found = store.due_deliveries(&acme, &instance, at(20), 1).await.unwrap();
+    let found: Vec<_> = found.into_iter().map(|due| due.ok().map(|due| due.subject)).collect();
+    assert_eq!(found, [None, Some(other)]);
+    let states = store.deliveries_of(&[app, other]).await.unwrap();
+    let readable: Vec<_> = states.iter().filter(|(_, state)| state.is_ok()).map(|(subject, _)| *subject).collect();
+    assert_eq!((states.len(), readable), (2, vec![other]));
+    assert!(matches!(store.delivery(app).await, Err(StoreError::Damaged(_))));
+
+    backend.try_statement("UPDATE endpoint SET nodes = '[\"a\"]'").await.unwrap();
+    let leased = store.lease_endpoint(&acme, &instance, ALICE, at(20), at(30)).await;
+    assert!(matches!(leased, Err(StoreError::Damaged(_))));
+    assert_eq!(store.due_instances(at(29), 9).await.unwrap().due, [], "others get their turn");
 }
 
 pub async fn what_is_delivered_leaves_no_password_behind(backend: &mut impl Backend) {

@@ -209,10 +209,10 @@ async fn deliveries_are_asked_for(store: &dyn Store, acme: &TenantName, app: Sub
     let now = at(1000);
     assert!(store.due_instances(now, 10).await.unwrap().due.contains(&(acme.clone(), instance.clone())));
     store.lease_endpoint(acme, &instance, by, now, at(2000)).await.unwrap().unwrap();
-    let due: DueDelivery = store.due_deliveries(acme, &instance, now, 10).await.unwrap().remove(0);
+    let due: DueDelivery = store.due_deliveries(acme, &instance, now, 10).await.unwrap().remove(0).unwrap();
     let step = DeliveryStep {
         phase: DeliveryPhase::Settling,
-        due_at: Some(at(3000)),
+        due_at: Some(at(90_000_000)),
         attempts: 0,
         nodes: 2,
         reached: 2,
@@ -220,7 +220,9 @@ async fn deliveries_are_asked_for(store: &dyn Store, acme: &TenantName, app: Sub
         drift: None,
     };
     assert!(store.record_delivery(&due, &step, by, None).await.unwrap());
-    store.release_endpoint(acme, &instance, by).await.unwrap();
+    store.release_endpoint(acme, &instance, by, None).await.unwrap();
+    // It waits for longer than any, so that the clock was put back.
+    store.due_instances(now, 10).await.unwrap();
     store.end_overlap(app, &authority()).await.unwrap();
     let others = instance_id("r-0-1");
     assert!(store.delete_endpoint(acme, &others, &authority()).await.unwrap());
@@ -230,11 +232,11 @@ async fn withdrawals_are_asked_for(store: &dyn Store, acme: &TenantName, app: &S
     let (instance, by, now) = (instance_id("r-1"), Uuid::new_v4(), at(3000));
     store.withdrawal(acme, app).await.unwrap().unwrap();
     store.lease_endpoint(acme, &instance, by, now, at(4000)).await.unwrap().unwrap();
-    let due = store.due_deliveries(acme, &instance, now, 10).await.unwrap().remove(0);
+    let due = store.due_deliveries(acme, &instance, now, 10).await.unwrap().remove(0).unwrap();
     let phase = DeliveryPhase::Withdrawing;
     let step = DeliveryStep { phase, due_at: None, attempts: 0, nodes: 2, reached: 2, failure: None, drift: None };
     assert!(store.record_delivery(&due, &step, by, Some(&event())).await.unwrap());
-    store.release_endpoint(acme, &instance, by).await.unwrap();
+    store.release_endpoint(acme, &instance, by, None).await.unwrap();
 }
 
 async fn secrets_are_asked_for(store: &SqlStore) {

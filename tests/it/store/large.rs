@@ -119,9 +119,7 @@ fn deliveries(user: &str, endpoint: &str, add: impl Fn(&str, &str) -> String) ->
         ),
         add(
             "delivery (subject_id, tenant, instance, account, version, phase, secret, pepper_key, set_at, pending_since, due_at)",
-            &format!(
-                "{user}, 'acme', 'r-0-' || n, 'app', 5, 'adding', 'sealed' || n, 'c', x, x, 9000000000000000 FROM s"
-            ),
+            &format!("{user}, 'acme', 'r-0-' || n, 'app', 5, 'adding', 'sealed' || n, 'c', x, x, 60000000 FROM s"),
         ),
     ]
 }

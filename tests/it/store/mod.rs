@@ -135,6 +135,8 @@ macro_rules! laws {
                 what_is_delivered_leaves_no_password_behind,
                 what_was_delivered_of_an_account_is_withdrawn_once_it_is_deleted,
                 an_account_made_again_takes_the_place_of_a_withdrawal,
+                what_a_clock_that_was_put_back_has_set_is_over,
+                what_cannot_be_read_keeps_nothing_else_from_its_delivery,
             ],
             directory: [
                 another_tenants_subject_is_not_found,

@@ -251,14 +251,14 @@ pass_on! {
     Deliveries {
         fn set_endpoint(tenant: &TenantName, instance: &InstanceId, endpoint: &StoredEndpoint, authority: &Authority) -> bool;
         fn delete_endpoint(tenant: &TenantName, instance: &InstanceId, authority: &Authority) -> bool;
-        fn deliveries_of(subjects: &[SubjectId]) -> Vec<(SubjectId, DeliveryState)>;
+        fn deliveries_of(subjects: &[SubjectId]) -> Vec<(SubjectId, Result<DeliveryState, StoreError>)>;
         fn endpoint(tenant: &TenantName, instance: &InstanceId) -> Option<StoredEndpoint>;
         fn delivery(subject: SubjectId) -> Option<DeliveryState>;
         fn withdrawal(tenant: &TenantName, account: &SubjectName) -> Option<DeliveryState>;
         fn due_instances(now: Timestamp, most: u32) -> DueInstances;
         fn lease_endpoint(tenant: &TenantName, instance: &InstanceId, by: Uuid, now: Timestamp, until: Timestamp) -> Option<StoredEndpoint>;
-        fn release_endpoint(tenant: &TenantName, instance: &InstanceId, by: Uuid) -> ();
-        fn due_deliveries(tenant: &TenantName, instance: &InstanceId, now: Timestamp, most: u32) -> Vec<DueDelivery>;
+        fn release_endpoint(tenant: &TenantName, instance: &InstanceId, by: Uuid, rests_until: Option<Timestamp>) -> ();
+        fn due_deliveries(tenant: &TenantName, instance: &InstanceId, now: Timestamp, most: u32) -> Vec<Result<DueDelivery, StoreError>>;
         fn record_delivery(due: &DueDelivery, step: &DeliveryStep, by: Uuid, event: Option<&AuditEvent>) -> bool;
         fn delivery_backlog(most: u32) -> DeliveryBacklog;
     }
