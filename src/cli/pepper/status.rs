@@ -15,9 +15,11 @@ use crate::hashing::KeyRing;
 use crate::ports::StoreError;
 use crate::ports::store::{HashCount, StoredHashes};
 
-const COLUMNS: [&str; 5] = ["KEY", "IN THE RING", "CURRENT HASHES", "EARLIER HASHES", "ACCESS KEYS"];
+const COLUMNS: [&str; 5] = ["KEY", "IN THE RING", "CURRENT HASHES", "EARLIER HASHES", "SECRETS"];
 
-/// Show how many stored hashes and access keys need each key, and which configured keys are no longer needed.
+/// Show how many stored hashes and secrets need each key, and which configured keys are no longer needed.
+///
+/// Secrets are those of access keys, the passwords of the users of instance endpoints, and what is to be delivered to nodes.
 ///
 /// Exit status 1 if a key is missing.
 #[derive(Debug, Args)]
@@ -31,8 +33,7 @@ pub(in crate::cli) struct StatusArgs {
 
 pub(super) async fn run(args: &StatusArgs, environment: &Environment, terminal: &mut Terminal) -> Result<(), Failure> {
     let (ring, store) = ring_and_store(&args.settings, environment).await?;
-    let rows =
-        rows(&ring, &store).await.map_err(|error| Failure::caused("can't count hashes and access keys", &error))?;
+    let rows = rows(&ring, &store).await.map_err(|error| Failure::caused("can't count hashes and secrets", &error))?;
     store.close().await;
     let names: Vec<_> = rows.iter().filter_map(|row| row.key.as_ref()).map(PepperKeyId::as_str).collect();
     terminal.print(&args.output.shown(&to_json(&rows), &table(&rows), &names.join("\n")))?;
@@ -40,7 +41,7 @@ pub(super) async fn run(args: &StatusArgs, environment: &Environment, terminal: 
     if missing.is_empty() { Ok(()) } else { Err(Failure::failed(format!("missing keys: {}", missing.join(", ")))) }
 }
 
-/// A key, and the hashes and access keys under it.
+/// A key, and the hashes and secrets under it.
 struct Row {
     key: Option<PepperKeyId>,
     place: Place,
@@ -54,7 +55,7 @@ enum Place {
     First,
     /// A key that only decrypts.
     Other,
-    /// The key is missing, although hashes or access keys need it.
+    /// The key is missing, although hashes or secrets need it.
     Missing,
     /// Nothing any more.
     Lost,
@@ -123,7 +124,7 @@ fn to_json(rows: &[Row]) -> Value {
             "in_the_ring": row.place.word(),
             "current_hashes": row.count.current,
             "earlier_hashes": row.count.earlier,
-            "access_keys": row.count.secrets,
+            "secrets": row.count.secrets,
             "unused": row.is_unused(),
         })
     };

@@ -147,6 +147,7 @@ async fn the_secrets_of_access_keys_are_rotated_with_the_hashes() {
     assert!(rewrapped.stdout.contains("re-encrypted secrets: 1\nold: unused"), "{rewrapped:?}");
     let status = peppered.pepper("status", &only_new).printed();
     assert!(status.lines().any(|line| line.split_whitespace().eq(["new", "encrypts", "0", "0", "1"])), "{status}");
+    assert_eq!(status.lines().next().unwrap().split_whitespace().last(), Some("SECRETS"), "{status}");
     let check = || peppered.installation.run(&["store", "check", &only_new]);
     assert_eq!(check().status, Some(0), "{:?}", check());
 
