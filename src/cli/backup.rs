@@ -1,12 +1,12 @@
 //! `backup` and `restore`.
 
-use std::error::Error;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::configuration::load_offline;
 use super::environment::Environment;
@@ -19,7 +19,8 @@ use crate::domain::time::Timestamp;
 use crate::hashing::KeyRing;
 use crate::ports::{Clock, Pepper};
 use crate::server::location;
-use crate::store::{Location, sqlite};
+use crate::store::Location;
+use crate::store::sqlite::{self, BackupError};
 
 /// Copy the embedded store into a file. The service may be running.
 ///
@@ -77,7 +78,7 @@ pub(super) async fn back_up(
     }
     let name = named_after(SystemClock.now());
     let file = if args.keep.is_some() { args.file.join(&name) } else { args.file.clone() };
-    let copied = sqlite::backup(&store, &file, pepper).await;
+    let copied = unless_interrupted(sqlite::backup(&store, &file, pepper)).await?;
     let copied = copied.map_err(|error| Failure::caused("can't back up", &error))?;
     terminal.print(&format!("backed up to {}: {} rows, all read back", file.display(), copied.rows))?;
     if let Some(keep) = args.keep {
@@ -86,21 +87,30 @@ pub(super) async fn back_up(
     Ok(())
 }
 
-/// Writes a backup to standard output. Its file is beside the store meanwhile, and loses its name before the first byte is
-/// written.
+/// Copies a store, unless a signal ends the command first. The unfinished copy is removed then.
+async fn unless_interrupted<T>(
+    copied: impl Future<Output = Result<T, BackupError>>,
+) -> Result<Result<T, BackupError>, Failure> {
+    let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
+    let mut hung_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
+    tokio::select! {
+        copied = copied => return Ok(copied),
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+        _ = hung_up.recv() => {}
+    }
+    Err(Failure::failed("interrupted by a signal: nothing is copied"))
+}
+
+/// Writes a backup to standard output.
 async fn to_output(store: &Path, pepper: Option<&dyn Pepper>, terminal: &mut Terminal) -> Result<(), Failure> {
-    let cant = |error: &dyn Error| Failure::caused("can't back up", error);
-    let beside = store.parent().filter(|folder| *folder != "").unwrap_or(Path::new("."));
-    let folder = tempfile::Builder::new().prefix(".backup-").tempdir_in(beside);
-    let folder =
-        folder.map_err(|error| Failure::caused(format!("can't write a copy to {}", beside.display()), &error))?;
-    let path = folder.path().join("copy.db");
-    let copied = sqlite::backup(store, &path, pepper).await.map_err(|error| cant(&error))?;
-    let mut file = File::open(&path).map_err(|error| cant(&error))?;
-    folder.close().map_err(|error| cant(&error))?;
+    let copied = unless_interrupted(sqlite::backup_unnamed(store, pepper)).await?;
+    let (mut file, rows) = copied.map_err(|error| Failure::caused("can't back up", &error))?;
     let output = terminal.output();
-    io::copy(&mut file, output).and_then(|_| output.flush()).map_err(|error| cant(&error))?;
-    terminal.complain(&format!("backed up to standard output: {} rows, all read back", copied.rows));
+    let written = io::copy(&mut file, output).and_then(|_| output.flush());
+    written.map_err(|error| Failure::caused("can't back up", &error))?;
+    terminal.complain(&format!("backed up to standard output: {rows} rows, all read back"));
     Ok(())
 }
 
@@ -147,9 +157,9 @@ pub(super) async fn restore(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let (store, ring) = embedded_store(&args.settings, environment)?;
-    let copied = sqlite::restore(&args.file, &store, args.replace, pepper(&ring)).await;
+    let copied = unless_interrupted(sqlite::restore(&args.file, &store, args.replace, pepper(&ring))).await?;
     let copied = copied.map_err(|error| match error {
-        sqlite::BackupError::Exists(path) => {
+        BackupError::Exists(path) => {
             Failure::failed(format!("{} already exists: use --replace to replace it", path.display()))
         }
         error => Failure::caused("can't restore", &error),

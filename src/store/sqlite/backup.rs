@@ -4,8 +4,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::check::check;
 use super::connect::{alone, looking};
@@ -30,6 +32,14 @@ pub enum BackupError {
         path: PathBuf,
         /// The damage found.
         report: CheckReport,
+    },
+    /// The file system has no way to name a file without replacing another.
+    #[error("{} can't get its name: its file system has no hard links, nor renames that replace nothing", .path.display())]
+    NoName {
+        /// The name.
+        path: PathBuf,
+        /// Why a hard link failed.
+        source: std::io::Error,
     },
     /// The folder for the file does not exist.
     #[error("the directory {} does not exist", .0.display())]
@@ -60,6 +70,15 @@ pub async fn backup(store: &Path, to: &Path, pepper: Option<&dyn Pepper>) -> Res
     let rows = copy.fill(&store, None, pepper).await?;
     copy.name(&to)?;
     Ok(Copied { rows, replaced: None })
+}
+
+/// Copies a store like [`backup`], to a file beside it that has lost its name. Returns it with its number of rows.
+pub async fn backup_unnamed(store: &Path, pepper: Option<&dyn Pepper>) -> Result<(File, u64), BackupError> {
+    let store = absolute(store)?;
+    let copy = Unnamed::beside(&store);
+    let rows = copy.fill(&store, None, pepper).await?;
+    let file = File::open(&copy.0).map_err(|error| OpenError::of_io(&copy.0, error))?;
+    Ok((file, rows))
 }
 
 /// Makes a store from a backup. Replaces an existing store only if `replace` is set, and keeps it under another name.
@@ -122,6 +141,7 @@ impl Unnamed {
         }
         // Closing a file ends the locks on it that SQLite takes.
         drop(made);
+        self.remove_left_behind();
         let (source, target) = (from.to_owned(), self.0.clone());
         let copied = apart(move || copy(&source, &target)).await.and_then(|copied| copied);
         copied.map_err(|error| OpenError::of_driver(from, error))?;
@@ -129,12 +149,33 @@ impl Unnamed {
         sound(&self.0, pepper).await
     }
 
+    /// Removes such files of processes that were killed: those for a name that differs in its numbers at most, written a day
+    /// before this one.
+    fn remove_left_behind(&self) {
+        let written = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        let Some((now, folder)) = written(&self.0).zip(self.0.parent()) else { return };
+        let is_old = |then: SystemTime| now.duration_since(then).is_ok_and(|age| age >= LEFT_BEHIND_AFTER);
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if without_numbers(&path) == without_numbers(&self.0) && written(&path).is_some_and(is_old) {
+                remove(&path);
+            }
+        }
+    }
+
     /// Gives the file its final name, unless another file has it.
     fn name(&self, path: &Path) -> Result<(), BackupError> {
-        fs::hard_link(&self.0, path).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => BackupError::Exists(path.to_owned()),
-            _ => OpenError::of_io(path, error).into(),
-        })?;
+        let exists = || BackupError::Exists(path.to_owned());
+        match fs::hard_link(&self.0, path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists()),
+            // FAT and some file systems of networks have no links.
+            Err(source) => match renameat_with(CWD, &self.0, CWD, path, RenameFlags::NOREPLACE) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::EXIST) => return Err(exists()),
+                Err(_) => return Err(BackupError::NoName { path: path.to_owned(), source }),
+            },
+        }
         sync_directory(path)
     }
 
@@ -143,6 +184,19 @@ impl Unnamed {
         fs::rename(&self.0, path).map_err(|error| OpenError::of_io(path, error))?;
         sync_directory(path)
     }
+}
+
+/// How long an unnamed file is left alone that a process may still be filling.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_hours(24);
+
+/// The name of a file, with each number as one zero.
+fn without_numbers(path: &Path) -> String {
+    let mut name =
+        path.file_name().unwrap_or_default().to_string_lossy().replace(|digit: char| digit.is_ascii_digit(), "0");
+    while name.contains("00") {
+        name = name.replace("00", "0");
+    }
+    name
 }
 
 impl Drop for Unnamed {

@@ -16,7 +16,7 @@ mod readers;
 mod statements;
 mod writer;
 
-pub use backup::{BackupError, Copied, backup, restore};
+pub use backup::{BackupError, Copied, backup, backup_unnamed, restore};
 pub use check::check;
 pub use migrate::migrate;
 pub use open::{OpenError, is_open_to_all, open, open_to_serve};

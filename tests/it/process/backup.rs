@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::installation::{Installation, files};
+use super::installation::{Installation, files, outcome};
+use super::serving::eventually;
 use super::tenant::{Acme, change};
+use crate::store::connection_to;
 use crate::support::Client;
 
 fn password(version: u64) -> String {
@@ -127,6 +131,84 @@ fn of_backups_named_after_their_time_the_latest_are_kept_and_other_files_left_al
     assert_eq!(installation.run(&["backup", "--keep", "0", "backups"]).status, Some(2));
 }
 
+/// The names in the installation's own folder that begin so.
+fn names_of(installation: &Installation, beginning: &str) -> Vec<String> {
+    let names = fs::read_dir(installation.path(".")).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name.starts_with(beginning));
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_backup_that_is_interrupted_leaves_nothing() {
+    let installation = Installation::new();
+    installation.bootstrap();
+    // It waits a while for the store.
+    let other = connection_to(&installation.database());
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; SELECT count(*) FROM tenant").unwrap();
+    for signal in ["TERM", "INT", "HUP"] {
+        let mut backup = installation.command(&["backup", "a.db"]).stderr(Stdio::null()).spawn().unwrap();
+        eventually("a copy", || names_of(&installation, "a.db").pop()).await;
+        let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", signal, &backup.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let status = eventually("the end", || backup.try_wait().unwrap()).await;
+        assert_eq!((status.code(), names_of(&installation, "a.db")), (Some(1), vec![]), "{signal}");
+    }
+}
+
+#[test]
+fn copies_of_backups_that_were_killed_are_removed_a_day_later() {
+    let installation = Installation::new();
+    installation.bootstrap();
+    fs::create_dir(installation.path("backups")).unwrap();
+    let two_days = Duration::from_hours(48);
+    let put = |name: &str, age: Duration| {
+        let path = installation.path(name);
+        let file = fs::File::create(&path).unwrap();
+        file.set_modified(file.metadata().unwrap().modified().unwrap() - age).unwrap();
+        path
+    };
+    let timed = |day: u32| format!("backups/credentiald-2026-11-{day}T08-00-00Z.db.new-1234567");
+    let beside_store = "credentiald-data/credentiald.db.new-12";
+    let left = [put("a.db.new-7", two_days), put(&timed(10), two_days), put(beside_store, two_days)];
+    let kept = [
+        put("a.db.new-8", Duration::ZERO),
+        put("b.db.new-7", two_days),
+        put("a.db.new-x", two_days),
+        put(&timed(11), Duration::ZERO),
+        put("backups/credentiald-2026-11-10T08-00-00Z.db", two_days),
+    ];
+    installation.run(&["backup", "a.db"]).printed();
+    installation.run(&["backup", "--keep", "3", "backups"]).printed();
+    let mut piped = installation.command(&["backup", "-"]);
+    piped.stdout(fs::File::create(installation.path("piped.db")).unwrap());
+    assert!(piped.status().unwrap().success());
+    let exist = |paths: &[PathBuf]| paths.iter().map(|path| path.exists()).collect::<Vec<_>>();
+    assert_eq!((exist(&left), exist(&kept)), (vec![false; 3], vec![true; 5]));
+}
+
+#[test]
+fn a_file_system_needs_no_hard_links() {
+    let installation = Installation::new();
+    installation.bootstrap();
+    let library = installation.path("without_links.so");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library);
+    compiler.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/without_links.c"));
+    assert!(compiler.status().unwrap().success());
+    let run = |arguments: &[&str]| {
+        let mut command = installation.command(arguments);
+        command.env("LD_PRELOAD", &library);
+        outcome(command)
+    };
+    assert!(run(&["backup", "a.db"]).printed().starts_with("backed up to a.db: "));
+    assert_eq!(names_of(&installation, "a.db"), ["a.db"]);
+    run(&["restore", "--store-url", "sqlite:b.db", "a.db"]).printed();
+    let again = run(&["backup", "a.db"]);
+    assert!(again.status == Some(1) && again.stderr.contains("already exists"), "{again:?}");
+}
+
 #[test]
 fn a_folder_that_is_missing_is_named() {
     let installation = Installation::new();
@@ -236,7 +318,8 @@ async fn the_log_of_a_store_that_was_moved_away_is_read_with_no_other() {
     assert!(fs::metadata(&log).unwrap().len() > 0);
     let aside = installation.path("aside.db");
     fs::rename(&store, &aside).unwrap();
-    for arguments in [&["restore", "backup.db"][..], &["restore", "--replace", "backup.db"], &["bootstrap"], &["serve"]] {
+    let serve = &["serve", "--server-listen=127.0.0.1:0"];
+    for arguments in [&["restore", "backup.db"][..], &["restore", "--replace", "backup.db"], &["bootstrap"], serve] {
         let refused = installation.run(arguments);
         assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""), "{arguments:?}");
         let expected = format!("{} is the log of a store that is not there", log.display());
