@@ -53,7 +53,8 @@ pub trait Subjects: Send + Sync {
         page: CountedPageRequest,
     ) -> Result<CountedPage<SubjectEntry>, StoreError>;
 
-    /// Sets a subject's state. Returns whether the subject exists.
+    /// Sets a subject's state. Returns whether the subject exists. MUST NOT change another one than the audit event names, which
+    /// was made under the same name since.
     async fn set_subject_status(
         &self,
         tenant: &TenantName,
@@ -63,7 +64,7 @@ pub trait Subjects: Send + Sync {
     ) -> Result<bool, StoreError>;
 
     /// Removes a subject, with its credential, history and access tokens. Its attempts are counted by its id, which no
-    /// later subject gets.
+    /// later subject gets. MUST NOT remove another one than the audit event names, which was made under the same name since.
     async fn delete_subject(
         &self,
         tenant: &TenantName,

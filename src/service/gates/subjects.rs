@@ -57,13 +57,15 @@ impl Gates {
         permit: &SubjectPermit,
         status: SubjectStatus,
     ) -> Result<DescribedSubject, ServiceError> {
-        let authority = self.subject_authority(permit)?;
-        self.ports.store.set_subject_status(permit.tenant(), permit.name(), status, &authority).await?;
+        let authority = self.subject_authority_over_known(permit)?;
+        if !self.ports.store.set_subject_status(permit.tenant(), permit.name(), status, &authority).await? {
+            return Err(permit.not_found());
+        }
         self.subject(permit).await
     }
 
     pub(in crate::service) async fn delete_subject(&self, permit: &SubjectPermit) -> Result<(), ServiceError> {
-        let authority = self.subject_authority(permit)?;
+        let authority = self.subject_authority_over_known(permit)?;
         let outcome = self.ports.store.delete_subject(permit.tenant(), permit.name(), &authority).await?;
         deleted(outcome, permit.not_found())?;
         self.committed(Some(permit.tenant()));
@@ -123,5 +125,12 @@ impl Gates {
         let permit = permit.permit();
         permit.tenant().ok_or(ServiceError::NotFound(Missing::Tenant))?;
         Ok(self.authority(permit, AuditOutcome::Done))
+    }
+
+    /// The same over a subject that was found when it was permitted. One that was made since is another one.
+    fn subject_authority_over_known(&self, permit: &SubjectPermit) -> Result<Authority, ServiceError> {
+        let authority = self.subject_authority(permit)?;
+        permit.lookup().subject_id().ok_or_else(|| permit.not_found())?;
+        Ok(authority)
     }
 }

@@ -48,6 +48,13 @@ pub async fn a_subject_made_again_inherits_nothing(backend: &mut impl Backend) {
     assert_eq!(store.commit(&change(old, Some(2))).await.unwrap(), CommitOutcome::SubjectGone);
     assert_eq!(store.commit(&change(new.id, None)).await.unwrap(), CommitOutcome::Committed(version(1)));
     assert_eq!(store.credential(new.id).await.unwrap().unwrap().history, []);
+
+    // Who may delete the old one may not delete the new one.
+    let mut of_old = authority();
+    of_old.event.subject = Some(old);
+    assert_eq!(store.delete_subject(&acme, &ram_user("alice"), &of_old).await.unwrap(), Deletion::Absent);
+    of_old.event.subject = Some(new.id);
+    assert_eq!(store.delete_subject(&acme, &ram_user("alice"), &of_old).await.unwrap(), Deletion::Deleted);
 }
 
 pub async fn what_has_children_is_not_deleted(backend: &mut impl Backend) {

@@ -3,6 +3,7 @@
 use credentiald::domain::credential::{ChangedBy, CredentialState};
 use credentiald::domain::subject::{
     InstanceAccount, InstanceAccountStatus, InstanceStatus, MailDomain, MailDomainStatus, Subject, SubjectAttributes,
+    SubjectId,
 };
 use credentiald::domain::tenant_settings::{RamPasswordPolicy, RamPasswordPolicyChange, TenantSettings};
 use credentiald::ports::store::{Absent, Creation, Lookup, NewSubject, SubjectStatus};
@@ -141,6 +142,10 @@ pub async fn states_are_set_where_the_subject_is(backend: &mut impl Backend) {
     ] {
         assert!(!store.set_subject_status(&acme, &name, status, &authority()).await.unwrap(), "{name}");
     }
+    // One that was made again under the name.
+    let mut of_another = authority();
+    of_another.event.subject = Some(SubjectId(Uuid::new_v4()));
+    assert!(!store.set_subject_status(&acme, &mail_domain("x"), failed, &of_another).await.unwrap());
     assert!(!store.set_instance_status(&acme, &instance_id("r-2"), InstanceStatus::Error, &authority()).await.unwrap());
 }
 

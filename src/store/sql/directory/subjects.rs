@@ -115,7 +115,7 @@ impl Subjects for SqlStore {
     ) -> Result<bool, StoreError> {
         self.write(StoreWork::SetSubjectStatus)
             .authorized_by(authority)
-            .run(|transaction| Box::pin(set_status(transaction, tenant, name, status)))
+            .run(|transaction| Box::pin(set_status(transaction, tenant, name, status, authority.event.subject)))
             .await
     }
 
@@ -239,6 +239,7 @@ async fn set_status(
     tenant: &TenantName,
     name: &SubjectName,
     status: SubjectStatus,
+    permitted: Option<SubjectId>,
 ) -> Result<bool, StoreError> {
     let (kind, word) = match status {
         SubjectStatus::MailDomain(status) => (SubjectKind::MailDomain, status.as_str()),
@@ -247,16 +248,10 @@ async fn set_status(
     if kind != name.kind() {
         return Ok(false);
     }
-    let updated = transaction.execute(sql(
-        "UPDATE subject SET status = $5 WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3 AND name = $4",
-    )
-    .bind(tenant.as_str())
-    .bind(kind.as_str())
-    .bind(instance_key(name.instance()))
-    .bind(name.key())
-    .bind(word))
-    .await?;
-    Ok(updated > 0)
+    let update = sql("UPDATE subject SET status = $5
+         WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3 AND name = $4 AND id = coalesce($6, id)");
+    let update = update.bind(tenant).bind(kind).bind(instance_key(name.instance())).bind(name.key());
+    Ok(transaction.execute(update.bind(word).bind(permitted)).await? > 0)
 }
 
 async fn delete(
@@ -276,6 +271,9 @@ async fn delete(
         .await?;
     let Some(found) = found else { return Ok(Deletion::Absent) };
     let id = SubjectId(rows::uuid(&found, "id")?);
+    if event.subject.is_some_and(|permitted| permitted != id) {
+        return Ok(Deletion::Absent);
+    }
     change_events::insert(transaction, id, event.id, event.at, ChangeKind::Deleted).await?;
     if name.instance().is_some() {
         deliveries::withdraw(transaction, id, event.at).await?;
