@@ -21,9 +21,6 @@ mod beside;
 mod callers;
 mod charts;
 mod client;
-#[path = "../../tests/it/support/postgres.rs"]
-#[expect(dead_code, reason = "the tests have more use for it")]
-mod cluster;
 mod kernels;
 mod load;
 mod machine;
@@ -40,6 +37,8 @@ mod statistics;
 mod support {
     pub mod certificates;
     pub mod jwt;
+    pub mod ports;
+    pub mod postgres;
     pub mod signer;
 }
 

@@ -18,9 +18,9 @@ use crate::callers::Subject;
 use crate::client::generated::credential::admin::v1::admin_service_client::AdminServiceClient;
 use crate::client::generated::credential::admin::v1::{CallerKind, CreateTenantRequest};
 use crate::client::{Connections, Token};
-use crate::cluster::Cluster;
 use crate::process::{Process, free_address};
 use crate::server::{BINARY, LONG, token, until_serving};
+use crate::support::postgres::Cluster;
 
 const TENANT: &str = "scale";
 const DATABASE: &str = "credentiald";

@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::serving::PATIENCE;
-use crate::support::redis::{Connection, steady_port};
+use crate::support::ports::steady_port;
+use crate::support::redis::Connection;
 
 /// A process with all that it has started, which end with it.
 struct Group(Child);

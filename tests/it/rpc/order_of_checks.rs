@@ -59,7 +59,7 @@ impl Call {
     }
 
     /// Mends fields of the request.
-    fn with(&mut self, fields: Value) {
+    fn with(&mut self, fields: &Value) {
         self.request.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     }
 
@@ -113,21 +113,21 @@ async fn change_password_checks_in_order() {
     call.refused("CALLER_NOT_ELIGIBLE").await;
     call.by(&alice);
     call.refused("INVALID_FIELD").await;
-    call.with(json!({ "old_password": "guess", "new_password": "short", "client_token": "" }));
+    call.with(&json!({ "old_password": "guess", "new_password": "short", "client_token": "" }));
     call.refused("ACCESS_DENIED").await;
     let mut call = call.permitted().await;
     call.refused("SELF_CHANGE_DISABLED").await;
     call.after("SetSecurityPreference", json!({ "allow_user_to_change_password": true })).await;
     call.refused("VERSION_CONFLICT").await;
-    call.with(json!({ "expected_version": 1 }));
+    call.with(&json!({ "expected_version": 1 }));
     call.refused("PASSWORD_POLICY_VIOLATION").await;
-    call.with(json!({ "new_password": OLD }));
+    call.with(&json!({ "new_password": OLD }));
     call.refused("TOO_MANY_ATTEMPTS").await;
     call.after("ClearAttempts", json!({ "subject": { "ram_user": "alice" } })).await;
     call.refused_after_hashes("OLD_PASSWORD_INCORRECT").await;
-    call.with(json!({ "old_password": OLD }));
+    call.with(&json!({ "old_password": OLD }));
     call.refused_after_hashes("PASSWORD_REUSED").await;
-    call.with(json!({ "new_password": NEW }));
+    call.with(&json!({ "new_password": NEW }));
     call.makes("2").await;
 }
 
@@ -147,7 +147,7 @@ async fn change_password_v5_checks_in_order() {
     call.refused("CALLER_NOT_ELIGIBLE").await;
     call.by(&bob);
     call.refused("INVALID_FIELD").await;
-    call.with(json!({ "old_password": "guess", "new_password": "short", "client_token": "" }));
+    call.with(&json!({ "old_password": "guess", "new_password": "short", "client_token": "" }));
     call.refused("ACCESS_DENIED").await;
     let mut call = call.permitted().await;
     call.refused("SELF_CHANGE_DISABLED").await;
@@ -155,15 +155,15 @@ async fn change_password_v5_checks_in_order() {
     call.refused("PASSWORD_TOO_YOUNG").await;
     call.after("UpdatePasswordPolicyV5", json!({ "minimum_password_age": 0 })).await;
     call.refused("VERSION_CONFLICT").await;
-    call.with(json!({ "expected_version": 2 }));
+    call.with(&json!({ "expected_version": 2 }));
     call.refused("PASSWORD_POLICY_VIOLATION").await;
-    call.with(json!({ "new_password": NEW }));
+    call.with(&json!({ "new_password": NEW }));
     call.refused("TOO_MANY_ATTEMPTS").await;
     call.after("ClearAttempts", json!({ "subject": { "iam_user": "bob" } })).await;
     call.refused_after_hashes("OLD_PASSWORD_INCORRECT").await;
-    call.with(json!({ "old_password": NEW }));
+    call.with(&json!({ "old_password": NEW }));
     call.refused_after_hashes("PASSWORD_REUSED").await;
-    call.with(json!({ "new_password": NEXT }));
+    call.with(&json!({ "new_password": NEXT }));
     call.makes("3").await;
 }
 
@@ -184,21 +184,21 @@ async fn modify_pw_by_domain_checks_in_order() {
     call.refused("CALLER_NOT_ELIGIBLE").await;
     call.by(&call.world.root.clone());
     call.refused("INVALID_FIELD").await;
-    call.with(json!({ "domain_name": "absent.example", "password": "short", "client_token": "" }));
+    call.with(&json!({ "domain_name": "absent.example", "password": "short", "client_token": "" }));
     call.refused("ACCESS_DENIED").await;
     let mut call = call.permitted().await;
     call.refused("DOMAIN_NOT_FOUND").await;
-    call.with(json!({ "domain_name": "mail.example" }));
+    call.with(&json!({ "domain_name": "mail.example" }));
     call.refused("RESOURCE_STATE").await;
     call.after("SetMailDomainStatus", status("MAIL_DOMAIN_STATUS_VERIFIED")).await;
     call.refused("VERSION_CONFLICT").await;
-    call.with(json!({ "expected_version": 1 }));
+    call.with(&json!({ "expected_version": 1 }));
     call.refused("PASSWORD_POLICY_VIOLATION").await;
-    call.with(json!({ "password": FIRST }));
+    call.with(&json!({ "password": FIRST }));
     call.refused("TOO_MANY_ATTEMPTS").await;
     call.after("ClearAttempts", json!({ "subject": { "mail_domain": "mail.example" } })).await;
     call.refused_after_hashes("PASSWORD_REUSED").await;
-    call.with(json!({ "password": "NEWmail1234" }));
+    call.with(&json!({ "password": "NEWmail1234" }));
     call.makes("2").await;
 }
 
@@ -226,27 +226,27 @@ async fn modify_account_password_checks_in_order() {
     call.refused("CALLER_NOT_ELIGIBLE").await;
     call.by(&call.world.root.clone());
     call.refused("INVALID_FIELD").await;
-    call.with(request("r-9", "other", "guess", "short"));
-    call.with(json!({ "client_token": "" }));
+    call.with(&request("r-9", "other", "guess", "short"));
+    call.with(&json!({ "client_token": "" }));
     call.refused("ACCESS_DENIED").await;
     let mut call = call.permitted().await;
     call.refused("INSTANCE_NOT_FOUND").await;
-    call.with(json!({ "instance_id": "r-1" }));
+    call.with(&json!({ "instance_id": "r-1" }));
     call.refused("ACCOUNT_NOT_FOUND").await;
-    call.with(json!({ "account_name": "app" }));
+    call.with(&json!({ "account_name": "app" }));
     call.refused("RESOURCE_STATE").await;
     call.after("SetInstanceStatus", instance("INSTANCE_STATUS_NORMAL")).await;
     call.refused("RESOURCE_STATE").await;
     call.after("SetInstanceAccountStatus", account("INSTANCE_ACCOUNT_STATUS_AVAILABLE")).await;
     call.refused("VERSION_CONFLICT").await;
-    call.with(json!({ "expected_version": 1 }));
+    call.with(&json!({ "expected_version": 1 }));
     call.refused("PASSWORD_POLICY_VIOLATION").await;
-    call.with(json!({ "new_account_password": NEW }));
+    call.with(&json!({ "new_account_password": NEW }));
     call.refused("TOO_MANY_ATTEMPTS").await;
     let subject = json!({ "instance_account": { "instance_id": "r-1", "account_name": "app" } });
     call.after("ClearAttempts", json!({ "subject": subject })).await;
     call.refused_after_hashes("OLD_PASSWORD_INCORRECT").await;
-    call.with(json!({ "old_account_password": OLD }));
+    call.with(&json!({ "old_account_password": OLD }));
     call.makes("2").await;
 }
 

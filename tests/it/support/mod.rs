@@ -10,6 +10,7 @@ pub mod collector;
 pub mod hook;
 pub mod installation;
 pub mod jwt;
+pub mod ports;
 pub mod postgres;
 pub mod proxy;
 pub mod raw_http2;

@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::redis::steady_port;
+use super::ports::steady_port;
 
 /// Debian's `nobody`: a server does not run as root.
 const NOBODY: u32 = 65534;

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::ports::free_port;
 use super::serving::PATIENCE;
 
 /// The password of the user `admin`, which may only set users.
@@ -20,22 +20,6 @@ pub fn users(password: &str) -> String {
     format!(
         "user default off\nuser admin on >{ADMIN_PASSWORD} +acl +cluster\nuser app on >{password} ~app:* +get +set +ping\n"
     )
-}
-
-/// A port that no one else is given, also while nothing listens there: below the ports that the system gives out.
-pub fn steady_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let of_process = u16::try_from(std::process::id() % 100).unwrap() * 100;
-    let free = (0..100).map(|_| 10_000 + of_process + NEXT.fetch_add(1, Ordering::SeqCst) % 100).find(|port| {
-        // Tried, because other programs may listen there.
-        TcpListener::bind(("127.0.0.1", *port)).is_ok()
-    });
-    free.expect("a port is free")
-}
-
-/// A port that is free at the moment.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// What a server answers to a command of a user, over TLS without a look at its certificate if that is wanted.
