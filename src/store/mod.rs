@@ -11,7 +11,7 @@ pub use location::{Location, OpenError, Opening, StoreFile};
 pub use sql::{CheckReport, SqlStore};
 
 /// Schema version that this program works with, in every database: the number of the newest migration.
-const KNOWN_SCHEMA: u32 = 10;
+const KNOWN_SCHEMA: u32 = 11;
 
 /// Result of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

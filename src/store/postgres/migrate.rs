@@ -17,6 +17,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (8, include_str!("migrations/0008_scale.sql")),
     (9, include_str!("migrations/0009_bound_to_tenants.sql")),
     (10, include_str!("migrations/0010_delivery.sql")),
+    (11, include_str!("migrations/0011_delivery_ahead.sql")),
 ];
 
 /// Migrates the store's schema to the newest version, or creates it in an empty database. Each step is one transaction.

@@ -26,6 +26,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (8, include_str!("migrations/0008_scale.sql")),
     (9, include_str!("migrations/0009_bound_to_tenants.sql")),
     (10, include_str!("migrations/0010_delivery.sql")),
+    (11, include_str!("migrations/0011_delivery_ahead.sql")),
 ];
 
 /// Migrates the schema of the store in that file to the newest version. Each step is one transaction.

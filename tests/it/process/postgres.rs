@@ -36,8 +36,8 @@ async fn replicas_on_postgresql_serve_one_store() {
         assert_eq!(refused.status, Some(1), "{command}");
         assert!(refused.stderr.contains("run `credentiald migrate`"), "{}", refused.stderr);
     }
-    assert_eq!(run(&["migrate"], &as_owner).printed(), "migrated the store from schema 0 to 10\n");
-    assert_eq!(run(&["migrate"], &as_owner).printed(), "the store already has schema 10\n");
+    assert_eq!(run(&["migrate"], &as_owner).printed(), "migrated the store from schema 0 to 11\n");
+    assert_eq!(run(&["migrate"], &as_owner).printed(), "the store already has schema 11\n");
     cluster.grant("credentiald").await;
 
     let token = run(&["bootstrap"], &arguments[..2]).printed().trim().to_owned();

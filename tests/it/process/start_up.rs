@@ -69,7 +69,7 @@ async fn a_file_that_is_no_store_is_refused() {
 async fn a_store_of_a_newer_version_is_refused() {
     let installation = installed();
     tamper(&installation.database(), "PRAGMA user_version = 1000");
-    assert_refused(&installation, "the store {} has schema 1000, this program knows 10: use a newer program");
+    assert_refused(&installation, "the store {} has schema 1000, this program knows 11: use a newer program");
 }
 
 #[tokio::test]

@@ -1,5 +1,4 @@
--- A store of schema 10: the one of schema 9, migrated, with an endpoint and deliveries. Never to be edited once that schema is
--- released; until then it is made anew with each change of it.
+-- A store of schema 10: the one of schema 9, migrated, with an endpoint and deliveries. Never to be edited.
 PRAGMA application_id = 1129465156;
 PRAGMA user_version = 10;
 PRAGMA foreign_keys=OFF;
@@ -290,7 +289,5 @@ CREATE INDEX delivery_due ON delivery (due_at);
 CREATE INDEX delivery_instance ON delivery (tenant, instance, due_at);
 CREATE INDEX delivery_withdrawing ON delivery (tenant, instance, account) WHERE phase = 'withdrawing';
 CREATE INDEX delivery_pending ON delivery (pending_since);
-CREATE INDEX delivery_ahead ON delivery ((CASE phase WHEN 'overlapping' THEN set_at ELSE due_at END))
-    WHERE due_at > 0 AND phase <> 'done';
 CREATE INDEX delivery_pepper ON delivery (pepper_key, subject_id);
 COMMIT;

@@ -146,8 +146,8 @@ async fn an_older_schema_is_refused_until_it_is_migrated() {
     assert!(matches!(error, OpenError::Older { found: 0, .. }));
     assert!(error.to_string().contains("credentiald migrate"));
 
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 10 });
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 10, to: 10 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 0, to: 11 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 11, to: 11 });
     alice(&sqlite::open(&path).await.unwrap()).await;
 }
 
@@ -163,6 +163,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         (7, include_str!("schema_7.sql")),
         (8, include_str!("schema_8.sql")),
         (9, include_str!("schema_9.sql")),
+        (10, include_str!("schema_10.sql")),
     ] {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("store.db");
@@ -170,7 +171,7 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
         let error = refused(&path).await;
         assert!(matches!(error, OpenError::Older { found, .. } if found == from), "{error}");
 
-        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 10 });
+        assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from, to: 11 });
 
         assert_eq!(sqlite::check(&path, None).await.unwrap().damages, Vec::<String>::new());
         let store = sqlite::open(&path).await.unwrap();
@@ -193,11 +194,11 @@ async fn a_store_of_each_older_schema_is_brought_up_with_all_that_it_holds() {
 }
 
 #[tokio::test]
-async fn a_store_of_this_schema_is_opened_with_its_endpoints_and_deliveries() {
+async fn a_store_with_endpoints_and_deliveries_is_brought_up_with_them() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("store.db");
     tamper_new(&path, include_str!("schema_10.sql"));
-    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 10, to: 10 });
+    assert_eq!(sqlite::migrate(&path).await.unwrap(), Migrated { from: 10, to: 11 });
     assert_eq!(sqlite::check(&path, None).await.unwrap().damages, Vec::<String>::new());
     let store = sqlite::open(&path).await.unwrap();
     let (acme, instance) = (tenant("acme"), instance_id("r-1"));

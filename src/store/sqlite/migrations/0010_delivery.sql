@@ -56,8 +56,6 @@ CREATE INDEX delivery_due ON delivery (due_at);
 CREATE INDEX delivery_instance ON delivery (tenant, instance, due_at);
 CREATE INDEX delivery_withdrawing ON delivery (tenant, instance, account) WHERE phase = 'withdrawing';
 CREATE INDEX delivery_pending ON delivery (pending_since);
-CREATE INDEX delivery_ahead ON delivery ((CASE phase WHEN 'overlapping' THEN set_at ELSE due_at END))
-    WHERE due_at > 0 AND phase <> 'done';
 CREATE INDEX delivery_pepper ON delivery (pepper_key, subject_id);
 
 PRAGMA user_version = 10;
