@@ -1,9 +1,10 @@
 //! The work of each thread of the engine.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 use std::time::Instant;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroizing, zeroize_stack};
 
 use super::admission::Admission;
 use super::cost::Parameters;
@@ -41,6 +42,22 @@ pub(super) struct Worker<'a> {
     pub is_under_load: bool,
 }
 
+/// Bytes of the stack that is wiped after a hash. No method uses half of it.
+const WIPED_STACK: usize = 128 * 1024;
+
+/// Computes a hash, and wipes what it used of the stack: its implementation leaves parts of the password there, for example in
+/// blocks of the digest that argon2 begins with.
+fn computed<T>(compute: impl FnOnce() -> T) -> thread::Result<T> {
+    // Below the frame of the caller, where the wiping begins.
+    #[inline(never)]
+    fn below<T>(compute: impl FnOnce() -> T) -> thread::Result<T> {
+        catch_unwind(AssertUnwindSafe(compute))
+    }
+    let computed = below(compute);
+    zeroize_stack::<WIPED_STACK>();
+    computed
+}
+
 impl Worker<'_> {
     /// Computes jobs until the queue stops. A panic costs a job its answer, and never the worker.
     pub(super) fn serve(&mut self, queue: &Queue) {
@@ -58,7 +75,7 @@ impl Worker<'_> {
                 self.waited(job, HashKind::Paired, begun);
             }
             // If they fail together, each gets what it gets alone: what is wrong with one does not concern the other.
-            let computed = catch_unwind(AssertUnwindSafe(|| self.compute_pair([&job, &second])));
+            let computed = computed(|| self.compute_pair([&job, &second]));
             let tags = computed.ok().flatten().map_or([None, None], |tags| tags.map(Some));
             if tags.iter().any(Option::is_none) {
                 tracing::warn!("two hashes were not computed together: each is computed alone");
@@ -74,8 +91,7 @@ impl Worker<'_> {
     }
 
     fn serve_one(&mut self, job: Job, kind: HashKind, begun: Instant) {
-        let computed = catch_unwind(AssertUnwindSafe(|| self.compute(&job.bytes, &job.method)));
-        let answer = computed.unwrap_or_else(|_| {
+        let answer = computed(|| self.compute(&job.bytes, &job.method)).unwrap_or_else(|_| {
             tracing::error!("a hash was not computed: the kernel panicked");
             Err(HasherError::Stopped)
         });

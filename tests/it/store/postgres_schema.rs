@@ -15,7 +15,7 @@ use super::values::*;
 use crate::support::postgres::{Cluster, shared};
 
 /// The newest schema, which is the embedded database's as well.
-const NEWEST: u32 = 10;
+const NEWEST: u32 = 11;
 
 async fn refused(cluster: &Cluster, database: &str) -> OpenError {
     open(&cluster.url(database), SETTINGS).await.expect_err("it is refused")
