@@ -23,7 +23,8 @@ need_packages() {
         return 1
     fi
     apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+    # The gate installs in two places at a time.
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # need_environment NAME REQUIREMENTS: the Python packages of that file, in an environment of their own.
