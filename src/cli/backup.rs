@@ -12,6 +12,7 @@ use super::configuration::load_offline;
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
+use super::signals::asked_to_end;
 use super::store::{pepper, ring};
 use super::terminal::Terminal;
 use crate::ambient::SystemClock;
@@ -91,13 +92,11 @@ pub(super) async fn back_up(
 async fn unless_interrupted<T>(
     copied: impl Future<Output = Result<T, BackupError>>,
 ) -> Result<Result<T, BackupError>, Failure> {
-    let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
+    let asked_to_end = asked_to_end()?;
     let mut hung_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
     tokio::select! {
         copied = copied => return Ok(copied),
-        _ = terminated.recv() => {}
-        _ = interrupted.recv() => {}
+        () = asked_to_end => {}
         _ = hung_up.recv() => {}
     }
     Err(Failure::failed("interrupted by a signal: nothing is copied"))

@@ -37,6 +37,7 @@ mod quickstart;
 mod rotate;
 mod serve;
 mod settings;
+mod signals;
 mod store;
 mod supervisor;
 mod table;

@@ -14,16 +14,20 @@ use super::configuration::{load, load_and_log};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::settings::SettingArgs;
+use super::signals::asked_to_end;
 use super::supervisor::Supervisor;
 use crate::ambient::SystemClock;
 use crate::config::{Config, Effective};
-use crate::listener::{SingleLimits, WhenFull, bind, serve_single};
+use crate::listener::{SCRAPE_CONNECTIONS, SingleLimits, WhenFull, bind, serve_single};
 use crate::server::{self, Reloaded, Reloads, Server, StartError};
 use crate::telemetry::{Level, scrapes};
 
-/// The limits of the server of metrics: `listener/descriptors.rs` reserves its connections.
-const SCRAPE_LIMITS: SingleLimits =
-    SingleLimits { connections: 128, when_full: WhenFull::CloseOldest, each_within: Duration::from_secs(10) };
+/// The limits of the server of metrics.
+const SCRAPE_LIMITS: SingleLimits = SingleLimits {
+    connections: SCRAPE_CONNECTIONS,
+    when_full: WhenFull::CloseOldest,
+    each_within: Duration::from_secs(10),
+};
 /// How long the end of a reload is waited for. A file system that hangs must not keep later signals from being handled.
 const RELOADED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -49,16 +53,16 @@ pub(super) async fn run(args: &ServeArgs, environment: &Environment) -> Result<(
     let listeners = Listeners::bind(&effective.config).await?;
     let server = Server::build(&effective.config).await.map_err(cant_serve)?;
     let configuration = Configuration { args: &args.settings, environment, effective, level };
-    let on_hangup = OnHangup::Reload(hung_up, Box::new(configuration));
-    serve(server, listeners, on_hangup, &Supervisor::of(environment)).await
+    let on_hangup = OnHangup::Reload(Box::new(configuration));
+    serve(server, listeners, hung_up, on_hangup, &Supervisor::of(environment)).await
 }
 
 /// The meaning of SIGHUP.
 pub(super) enum OnHangup<'a> {
     /// Reload, for a service.
-    Reload(Signal, Box<Configuration<'a>>),
+    Reload(Box<Configuration<'a>>),
     /// The terminal was closed.
-    Stop(Signal),
+    Stop,
 }
 
 /// The configuration that is in force, and where it came from.
@@ -116,6 +120,7 @@ impl Listeners {
 pub(super) async fn serve(
     server: Server,
     listeners: Listeners,
+    hung_up: Signal,
     on_hangup: OnHangup<'_>,
     supervisor: &Supervisor,
 ) -> Result<(), Failure> {
@@ -132,14 +137,12 @@ pub(super) async fn serve(
         };
         tokio::spawn(serve_single(metrics, SCRAPE_LIMITS, clock, std::future::pending(), report, scrapes));
     }
-    let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
+    let asked_to_end = asked_to_end()?;
     let stage = server.stage();
-    let hangup = hang_ups(on_hangup, server.reloads(), supervisor);
+    let hangup = hang_ups(hung_up, on_hangup, server.reloads(), supervisor);
     let stop = async move {
         tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
+            () = asked_to_end => {}
             () = hangup => {}
         }
         tracing::info!("stopping");
@@ -161,13 +164,10 @@ pub(super) async fn serve(
 }
 
 /// Handles each SIGHUP. Ends if one means to stop.
-async fn hang_ups(on_hangup: OnHangup<'_>, reloads: Reloads, supervisor: &Supervisor) {
-    let (mut hung_up, mut configuration) = match on_hangup {
-        OnHangup::Reload(hung_up, configuration) => (hung_up, configuration),
-        OnHangup::Stop(mut hung_up) => {
-            hung_up.recv().await;
-            return;
-        }
+async fn hang_ups(mut hung_up: Signal, on_hangup: OnHangup<'_>, reloads: Reloads, supervisor: &Supervisor) {
+    let OnHangup::Reload(mut configuration) = on_hangup else {
+        hung_up.recv().await;
+        return;
     };
     while hung_up.recv().await.is_some() {
         supervisor.tell("RELOADING=1");

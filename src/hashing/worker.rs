@@ -42,7 +42,8 @@ pub(super) struct Worker<'a> {
     pub is_under_load: bool,
 }
 
-/// Bytes of the stack that is wiped after a hash. No method uses half of it.
+/// Bytes of the stack that are wiped after a hash. Methods keep blocks and states of a few KiB there, and what is larger
+/// elsewhere.
 const WIPED_STACK: usize = 128 * 1024;
 
 /// Computes a hash, and wipes what it used of the stack: its implementation leaves parts of the password there, for example in

@@ -2,9 +2,11 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors reserved for the rest: 128 connections to metrics, and the store and its connections, the log and the next
+/// Largest number of connections to the metrics.
+pub const SCRAPE_CONNECTIONS: u32 = 128;
+/// Descriptors reserved for the rest: connections to the metrics, and the store and its connections, the log and the next
 /// connection of each address.
-const RESERVED: usize = 128 + 64;
+const RESERVED: usize = SCRAPE_CONNECTIONS as usize + 64;
 
 /// Raises the process's own limit of descriptors to the limit that the system allows.
 pub fn raise_descriptor_limit() {

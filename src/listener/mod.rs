@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use accept::{Connections, Sockets};
 pub use bind::{BindError, bind};
-pub use descriptors::raise_descriptor_limit;
+pub use descriptors::{SCRAPE_CONNECTIONS, raise_descriptor_limit};
 pub use http1::{Http1Edge, RequestLimits};
 pub use single::{SingleLimits, WhenFull, serve_single};
 #[cfg(feature = "fuzzing")]

@@ -1,9 +1,10 @@
 //! `watch`.
 
+use std::pin::pin;
+
 use clap::Args;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage};
-use tokio::signal::unix::{SignalKind, signal};
 use tonic::Request;
 
 use crate::cli::admin::object::Object;
@@ -12,6 +13,7 @@ use crate::cli::caller::CallerArgs;
 use crate::cli::environment::Environment;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Format, OutputArgs, yaml};
+use crate::cli::signals::asked_to_end;
 use crate::cli::terminal::Terminal;
 use crate::domain::text::printable;
 use crate::grpc::generated::DESCRIPTORS;
@@ -61,13 +63,11 @@ pub(in crate::cli) async fn run(
     let descriptor = descriptor.ok_or_else(|| Failure::failed("the descriptors lack the event"))?;
     let mut cursor = args.cursor.clone().unwrap_or_default();
     let mut count = 0_u32;
-    let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
+    let mut asked_to_end = pin!(asked_to_end()?);
     while args.limit.is_none_or(|limit| count < limit) {
         let reply = tokio::select! {
             reply = replies.message() => reply,
-            _ = terminated.recv() => break,
-            _ = interrupted.recv() => break,
+            () = &mut asked_to_end => break,
         };
         match reply {
             Ok(Some(reply)) => {

@@ -130,5 +130,5 @@ pub(super) async fn run(
     terminal.print(&demonstration.text())?;
     drop(demonstration);
     let hung_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
-    serve(server, listeners, OnHangup::Stop(hung_up), &Supervisor::none()).await
+    serve(server, listeners, hung_up, OnHangup::Stop, &Supervisor::none()).await
 }

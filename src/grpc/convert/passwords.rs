@@ -9,10 +9,9 @@ use crate::service::requests::WantedPassword;
 impl Fields {
     /// The first password that an administrator sets, or `None` for no password.
     pub(in crate::grpc) fn first_password(&mut self, choice: Option<impl Into<Choice>>) -> Option<WantedPassword> {
-        match choice?.into() {
+        match made(choice)? {
             Choice::Given(text) => self.new_password("password", text).map(WantedPassword::Given),
-            Choice::Generate(true) => Some(WantedPassword::Generated),
-            Choice::Generate(false) => None,
+            Choice::Generate(_) => Some(WantedPassword::Generated),
         }
     }
 
@@ -22,7 +21,7 @@ impl Fields {
         choice: Option<impl Into<Choice>>,
         is_temporary: bool,
     ) -> Option<WantedPassword> {
-        let choice = choice.map(Into::into).filter(|choice| !matches!(choice, Choice::Generate(false)));
+        let choice = made(choice);
         if is_temporary && choice.is_none() {
             let expected = "must be false unless a first password is set";
             self.take::<()>("password_reset_required", Err(FieldProblem::Malformed { expected }));
@@ -32,11 +31,16 @@ impl Fields {
 
     /// The password that an administrator sets, which is required.
     pub(in crate::grpc) fn wanted_password(&mut self, choice: Option<impl Into<Choice>>) -> Option<WantedPassword> {
-        match choice.map(Into::into) {
-            None | Some(Choice::Generate(false)) => self.take("password", Err(FieldProblem::Missing)),
+        match made(choice) {
+            None => self.take("password", Err(FieldProblem::Missing)),
             some => self.first_password(some),
         }
     }
+}
+
+/// The choice, if one was made.
+fn made(choice: Option<impl Into<Choice>>) -> Option<Choice> {
+    choice.map(Into::into).filter(|choice| !matches!(choice, Choice::Generate(false)))
 }
 
 /// A generated password for its message, or the empty text if none was generated.

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::check::check;
 use super::connect::{alone, looking};
 use super::errors::{code, code_of};
 use super::lock_retries::apart;
-use super::migrate::{give_to_owner_of, refuse_left_log, remove, with_suffix};
+use super::migrate::{give_name, give_to_owner_of, refuse_left_log, remove, with_suffix};
 use super::open::{OpenError, identify, require_writable};
 use super::owner::{Owner, require_same_name};
 use crate::ports::Pepper;
@@ -38,7 +37,7 @@ pub enum BackupError {
     NoName {
         /// The name.
         path: PathBuf,
-        /// Why a hard link failed.
+        /// Why that failed.
         source: std::io::Error,
     },
     /// The folder for the file does not exist.
@@ -165,17 +164,10 @@ impl Unnamed {
 
     /// Gives the file its final name, unless another file has it.
     fn name(&self, path: &Path) -> Result<(), BackupError> {
-        let exists = || BackupError::Exists(path.to_owned());
-        match fs::hard_link(&self.0, path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists()),
-            // FAT and some file systems of networks have no links.
-            Err(source) => match renameat_with(CWD, &self.0, CWD, path, RenameFlags::NOREPLACE) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::EXIST) => return Err(exists()),
-                Err(_) => return Err(BackupError::NoName { path: path.to_owned(), source }),
-            },
-        }
+        give_name(&self.0, path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => BackupError::Exists(path.to_owned()),
+            _ => BackupError::NoName { path: path.to_owned(), source: error },
+        })?;
         sync_directory(path)
     }
 

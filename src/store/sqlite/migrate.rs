@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior};
+use tempfile::TempPath;
 
 use super::connect::writing;
 use super::lock_retries::apart;
@@ -63,8 +64,8 @@ pub(super) fn create(path: &Path) -> Result<(), OpenError> {
     drop(file);
     let made = writing(&unnamed).and_then(|mut connection| take_steps(&mut connection));
     let named = match made {
-        // Unlike a rename, this never replaces the store of a process that was faster.
-        Ok(()) => fs::hard_link(&unnamed, path).or_else(|error| match error.kind() {
+        // Another process may have been faster.
+        Ok(()) => give_name(&unnamed, path).or_else(|error| match error.kind() {
             ErrorKind::AlreadyExists => Ok(()),
             _ => Err(of_io(error)),
         }),
@@ -120,6 +121,11 @@ pub(super) fn give_to_owner_of(new: &File, other: &Path) -> io::Result<()> {
         let _ = fchown(new, Some(other.uid()), Some(other.gid()));
     }
     Ok(())
+}
+
+/// Gives a complete file its name, and fails with [`ErrorKind::AlreadyExists`] if another file has it.
+pub(super) fn give_name(unnamed: &Path, path: &Path) -> io::Result<()> {
+    TempPath::try_from_path(unnamed)?.persist_noclobber(path).map_err(|failed| failed.error)
 }
 
 /// Fails if there is a log that SQLite would read with a new database of that name. It belongs to one that is not there.

@@ -18,7 +18,6 @@ use http_body_util::Empty;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use tokio::net::UnixListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -27,6 +26,7 @@ use crate::ambient::SystemClock;
 use crate::cli::environment::Environment;
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::password::ConnectionArgs;
+use crate::cli::signals::asked_to_end;
 use crate::cli::terminal::Terminal;
 use crate::edge::only;
 use crate::listener::{SingleLimits, WhenFull, bind, serve_single};
@@ -92,14 +92,7 @@ pub(super) async fn run(
     let responder = Responder { verifier, origin_header, problems };
     let service = tower::service_fn(move |request| answer(responder.clone(), request));
 
-    let mut terminated = signal(SignalKind::terminate()).map_err(Failure::failed)?;
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(Failure::failed)?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-        }
-    };
+    let stop = asked_to_end()?;
     let each_within = connection.within() + BESIDES;
     let limits = SingleLimits { connections: REQUESTS, when_full: WhenFull::Wait, each_within };
     let clock = Arc::new(SystemClock);
