@@ -175,10 +175,10 @@ need_cargo_deny() {
     PATH=$tools/deny/bin:$PATH
 }
 
-# need_binary [COMMAND OF CARGO…]: the program, built unless TEST_BINARY names one.
+# need_binary: the program, built unless TEST_BINARY names one.
 need_binary() {
     if [[ -z ${TEST_BINARY:-} ]]; then
-        cargo "${@:-build}" --locked --quiet
+        cargo build --locked --quiet
         TEST_BINARY=${CARGO_TARGET_DIR:-$PWD/target}/debug/credentiald
     fi
     export TEST_BINARY
