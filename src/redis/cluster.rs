@@ -4,8 +4,10 @@ use crate::domain::endpoint::{MAX_NODES, NodeAddress};
 use crate::ports::NodeProblem;
 
 /// The nodes in an answer to `CLUSTER NODES`, replicas as well. One that is down is one of them until it is forgotten there.
+///
+/// One that knows no other one and serves no slot has lost its cluster, or has not met it yet: it tells nothing about that.
 pub(super) fn members(text: &str, asked: &NodeAddress) -> Result<Vec<NodeAddress>, NodeProblem> {
-    let mut members = Vec::new();
+    let (mut members, mut has_slots) = (Vec::new(), false);
     for line in text.lines() {
         let mut words = line.split(' ').skip(1);
         let (Some(address), Some(flags)) = (words.next(), words.next()) else { return Err(unreadable()) };
@@ -14,6 +16,11 @@ pub(super) fn members(text: &str, asked: &NodeAddress) -> Result<Vec<NodeAddress
             continue;
         }
         members.push(member(address, asked)?);
+        // They come after its master, two times, its epoch and the state of the connection.
+        has_slots |= words.nth(5).is_some();
+    }
+    if members.len() == 1 && !has_slots {
+        return Err(NodeProblem::Refused("that it knows no other node, and has no slots, to CLUSTER NODES".to_owned()));
     }
     if members.is_empty() || members.len() > MAX_NODES {
         return Err(NodeProblem::Refused(format!("{} nodes to CLUSTER NODES", members.len())));
@@ -60,6 +67,13 @@ mod tests {
         let found = members(&text, &asked).unwrap();
         let found: Vec<_> = found.iter().map(NodeAddress::as_str).collect();
         assert_eq!(found, ["seed:7000", "redis-1.example.com:7001", "127.0.0.1:7002", "[2001:db8::1]:7003"]);
+        let alone = line(":7000@17000", "myself,master");
+        let meeting = alone.clone() + &line("127.0.0.1:7004@17004", "handshake");
+        for lost in [&alone, &meeting] {
+            assert!(members(lost, &asked).is_err(), "it may have lost its cluster");
+        }
+        let whole = alone.replace("connected", "connected 0-16383");
+        assert_eq!(members(&whole, &asked).unwrap(), [asked.clone()]);
         for bad in ["", "x", "x :0@0 master,noaddr", "x 127.0.0.1 master", "x a b:1 master"] {
             assert!(members(bad, &asked).is_err(), "{bad}");
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::delivery::{ALL, FIRST, SECOND, THIRD, endpoint, setup, waited, world};
+use super::delivery::{ALL, FIRST, SECOND, THIRD, change, delivered, endpoint, in_phase, setup, waited, world};
 use crate::support::certificates::{Authority, Leaf};
 use crate::support::redis::Node;
 use crate::support::serving::PATIENCE;
@@ -74,6 +74,30 @@ async fn all_nodes_of_a_cluster_are_found_those_that_are_added_later_too() {
     wrong["cluster"] = json!(true);
     wrong["nodes"] = (1..=17).map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().into();
     world.operator.err("SetInstanceEndpoint", wrong, "INVALID_FIELD").await;
+}
+
+#[tokio::test]
+async fn a_node_that_has_lost_its_cluster_does_not_pass_for_all_of_it() {
+    let nodes: Vec<_> = (0..2).map(|_| of_cluster(None)).collect();
+    join(&nodes).await;
+    let world = world(setup()).await;
+    let mut cluster = endpoint(&[&nodes[0].0]);
+    cluster["cluster"] = json!(true);
+    world.operator.ok("SetInstanceEndpoint", cluster).await;
+    assert_eq!(waited(&world, FIRST, SECOND).await["delivery"]["nodes"], 2);
+
+    let lost = nodes[0].0.answer(&["CLUSTER", "MYID"]);
+    assert_eq!(nodes[0].0.answer(&["CLUSTER", "RESET", "HARD"]), "OK");
+    change(&world, SECOND, THIRD).await;
+    let pending = delivered(&world, |delivery| delivery["failed_attempts"].as_u64() >= Some(1)).await;
+    assert_eq!(pending["phase"], "DELIVERY_PHASE_ADDING", "{pending}");
+    let failure = pending["failure"].as_str().unwrap();
+    assert!(failure.contains("knows no other node"), "{failure}");
+
+    assert_eq!(nodes[1].0.answer(&["CLUSTER", "FORGET", &lost]), "OK");
+    join(&nodes).await;
+    in_phase(&world, "3", "DONE").await;
+    assert!(nodes.iter().all(|(node, _)| node.taken(&ALL) == [THIRD]));
 }
 
 #[tokio::test]
