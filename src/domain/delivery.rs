@@ -98,16 +98,26 @@ pub enum DeliveryPhase {
     Overlapping,
     /// It is on every node, and no other one is.
     Done,
-    /// Another password took its place that can't be delivered, because it was imported as a hash.
+    /// It is not delivered any more: the account has the name of the endpoint's own user, or what was stored can't be understood.
     Superseded,
     /// The account is deleted. Every password is removed from each node; then nothing is left of the delivery.
     Withdrawing,
+    /// The account was made again. The password takes the place of those of the deleted one on each node as soon as it is reached:
+    /// no client has a right to these.
+    Replacing,
 }
 
 impl DeliveryPhase {
     /// Every phase.
-    pub const ALL: [Self; 6] =
-        [Self::Adding, Self::Settling, Self::Overlapping, Self::Done, Self::Superseded, Self::Withdrawing];
+    pub const ALL: [Self; 7] = [
+        Self::Adding,
+        Self::Settling,
+        Self::Overlapping,
+        Self::Done,
+        Self::Superseded,
+        Self::Withdrawing,
+        Self::Replacing,
+    ];
 
     /// One word, the same in the store and the log.
     pub const fn as_str(self) -> &'static str {
@@ -118,6 +128,7 @@ impl DeliveryPhase {
             Self::Done => "done",
             Self::Superseded => "superseded",
             Self::Withdrawing => "withdrawing",
+            Self::Replacing => "replacing",
         }
     }
 
@@ -128,7 +139,7 @@ impl DeliveryPhase {
 
     /// Whether something is left to do on a node now.
     pub const fn is_pending(self) -> bool {
-        matches!(self, Self::Adding | Self::Settling | Self::Withdrawing)
+        matches!(self, Self::Adding | Self::Settling | Self::Withdrawing | Self::Replacing)
     }
 }
 

@@ -43,7 +43,7 @@ impl SeenDelivery {
     pub const fn is_over_for(&self, version: Version) -> bool {
         self.version.number() > version.number()
             || (self.version.number() == version.number()
-                && !matches!(self.phase, DeliveryPhase::Adding | DeliveryPhase::Settling))
+                && !matches!(self.phase, DeliveryPhase::Adding | DeliveryPhase::Settling | DeliveryPhase::Replacing))
     }
 
     /// How far that version is.
@@ -72,6 +72,7 @@ mod tests {
         for (phase, is_over, is_complete) in [
             (DeliveryPhase::Adding, false, false),
             (DeliveryPhase::Settling, false, false),
+            (DeliveryPhase::Replacing, false, false),
             (DeliveryPhase::Overlapping, true, true),
             (DeliveryPhase::Done, true, true),
             (DeliveryPhase::Superseded, true, false),

@@ -67,7 +67,7 @@ mirror! {
     }
     InstanceAccountStatus { Available, Unavailable }
     Deliver { Background, Wait }
-    DeliveryPhase { Adding, Settling, Overlapping, Done, Superseded, Withdrawing }
+    DeliveryPhase { Adding, Settling, Overlapping, Done, Superseded, Withdrawing, Replacing }
     AccessTokenForm { Bearer, AccessKey }
     AccessTokenStatus { Active, Inactive }
     CallerKind { Root, RamUser, IamUser, Service, Operator }

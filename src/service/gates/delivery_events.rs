@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_is_complete_is_recorded_once_and_no_attempt_before() {
-        use DeliveryPhase::{Adding, Done, Overlapping, Settling, Superseded, Withdrawing};
+        use DeliveryPhase::{Adding, Done, Overlapping, Replacing, Settling, Superseded, Withdrawing};
         let (later, over) = (Some(Timestamp::from_micros(9)), None);
         for (before, now, due_at, expected) in [
             (Adding, Adding, later, None),
@@ -110,6 +110,8 @@ mod tests {
             (Overlapping, Overlapping, later, None),
             (Overlapping, Done, over, Some("delivered")),
             (Settling, Done, over, Some("delivered")),
+            (Replacing, Replacing, later, None),
+            (Replacing, Done, over, Some("delivered")),
             (Done, Done, later, None),
             (Adding, Superseded, over, None),
             (Withdrawing, Withdrawing, later, None),

@@ -66,8 +66,8 @@ impl Gates {
             (Some(window), Some(previous)) => {
                 (exactly(vec![current, previous]), DeliveryPhase::Overlapping, Some(window.end()))
             }
-            // A reset that keeps the previous password does not know it: the nodes do.
-            (Some(window), None) => {
+            // A reset that keeps the previous password does not know it: the nodes do, but maybe beside those of a deleted account.
+            (Some(window), None) if due.phase != DeliveryPhase::Replacing => {
                 let passwords = AccountPasswords { others: Others::Stay, ..exactly(vec![current]) };
                 (passwords, DeliveryPhase::Overlapping, Some(window.end()))
             }

@@ -246,9 +246,10 @@ fn update(due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Statement {
 
 /// Adds the delivery of a change, if its subject's instance has an endpoint. It takes the place of the one before, and of the
 /// withdrawal of an account that had the same name: no client has a right to its passwords, so they are not left until every
-/// node has the new one.
+/// node has the new one, also if that is changed once more.
 ///
 /// An account of the name of the endpoint's own user is not delivered: its password would give the right to set all users.
+/// Nothing is left then of a delivery from before the endpoint was set.
 pub(super) fn steps(subject: SubjectId, version: Version, passwords: &Sealed, at: Timestamp) -> [Step; 2] {
     let added = Step::change(
         "INSERT INTO delivery (subject_id, tenant, instance, account, version, phase, secret, pepper_key, set_at, pending_since, due_at)
@@ -256,7 +257,7 @@ pub(super) fn steps(subject: SubjectId, version: Version, passwords: &Sealed, at
              CASE WHEN EXISTS (
                  SELECT 1 FROM delivery w
                  WHERE w.phase = 'withdrawing' AND w.tenant = s.tenant AND w.instance = s.instance AND w.account = s.name
-             ) THEN 'settling' ELSE CAST($3 AS TEXT) END,
+             ) THEN 'replacing' ELSE CAST($3 AS TEXT) END,
              $4, $5, CAST($6 AS BIGINT), CAST($6 AS BIGINT),
              CAST($6 AS BIGINT)
          FROM subject s WHERE s.id = $1 AND (
@@ -265,7 +266,7 @@ pub(super) fn steps(subject: SubjectId, version: Version, passwords: &Sealed, at
     )
     .then(
         " ON CONFLICT (subject_id) DO UPDATE SET version = excluded.version, revision = delivery.revision + 1,
-             phase = excluded.phase, secret = excluded.secret, pepper_key = excluded.pepper_key, set_at = excluded.set_at,
+             phase = CASE WHEN delivery.phase = 'replacing' THEN 'replacing' ELSE excluded.phase END, secret = excluded.secret, pepper_key = excluded.pepper_key, set_at = excluded.set_at,
              pending_since = excluded.pending_since, due_at = excluded.due_at, attempts = 0, nodes = 0, reached = 0,
              failure = NULL, drift = NULL, drift_at = NULL",
     )
@@ -275,12 +276,12 @@ pub(super) fn steps(subject: SubjectId, version: Version, passwords: &Sealed, at
     .bind(passwords.expose())
     .bind(passwords.key())
     .bind(at);
-    let withdrawn = Step::change(
-        "DELETE FROM delivery WHERE phase = 'withdrawing'
+    let replaced = Step::change(
+        "DELETE FROM delivery WHERE subject_id = $1 AND version <> CAST($2 AS BIGINT) OR phase = 'withdrawing'
              AND (tenant, instance, account) = (SELECT s.tenant, s.instance, s.name FROM subject s WHERE s.id = $1)",
     );
     // The second one removes what the first one looks for.
-    [added, withdrawn.bind(subject)]
+    [added, replaced.bind(subject).bind(version)]
 }
 
 /// Has everything that was delivered of an account withdrawn, in the transaction that deletes it.

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::delivery::{ALL, FIRST, SECOND, THIRD, change, deliver_to, delivered, in_phase, setup, world};
+use super::delivery::{
+    ALL, FIRST, SECOND, THIRD, change, deliver_to, delivered, delivery, endpoint, in_phase, setup, world,
+};
 use crate::support::World;
 use crate::support::redis::{ADMIN_PASSWORD, Connection, Node};
 use crate::support::serving::PATIENCE;
@@ -86,9 +88,29 @@ async fn an_account_that_is_made_again_leaves_no_node_the_password_of_before() {
     again["password"] = json!(THIRD);
     world.root.ok("CreateInstanceAccount", again).await;
     nodes[0].run();
-    let settling = delivered(&world, |delivery| delivery["reached_nodes"] == 1).await;
-    assert_eq!(settling["phase"], "DELIVERY_PHASE_SETTLING", "{settling}");
+    let replacing = delivered(&world, |delivery| delivery["reached_nodes"] == 1).await;
+    assert_eq!(replacing["phase"], "DELIVERY_PHASE_REPLACING", "{replacing}");
     assert_eq!(nodes[0].taken(&ALL), [THIRD], "although another node is down");
+
+    // Changed once more, in the way that else keeps what nodes have.
+    let subject = json!({ "instance_account": app() });
+    world.root.ok("SetPasswordOverlap", json!({ "subject": subject, "overlap_seconds": 3600 })).await;
+    let reset = json!({ "subject": subject, "password": "Fourth-Redis-45", "keep_previous": true });
+    world.root.ok("ResetPassword", reset).await;
+    let replacing = delivered(&world, |delivery| delivery["version"] == "2" && delivery["reached_nodes"] == 1).await;
+    assert_eq!(replacing["phase"], "DELIVERY_PHASE_REPLACING", "{replacing}");
+    nodes[1].run();
+    in_phase(&world, "2", "DONE").await;
+    for node in &nodes {
+        assert_eq!(node.taken(&ALL), [""; 0]);
+        assert_eq!(node.answer_to(["app", "Fourth-Redis-45"], &["PING"]), "PONG");
+    }
+
+    // From then on it is an account like any other.
+    let reset = json!({ "subject": subject, "password": THIRD, "keep_previous": true });
+    world.root.ok("ResetPassword", reset).await;
+    in_phase(&world, "3", "OVERLAPPING").await;
+    assert_eq!(nodes[1].answer_to(["app", "Fourth-Redis-45"], &["PING"]), "PONG");
 }
 
 #[tokio::test]
@@ -108,6 +130,14 @@ async fn the_user_of_the_endpoint_is_no_account() {
     in_phase(&world, "2", "DONE").await;
     let reply = world.root.ok("DescribeDelivery", admin.clone()).await;
     assert_eq!(reply["delivery"], Value::Null, "{reply}");
+
+    // What was delivered to an account before it became that user is not shown as the delivery of a later password.
+    let mut other = endpoint(&[&node]);
+    other["user_name"] = json!("app");
+    world.operator.ok("SetInstanceEndpoint", other).await;
+    change(&world, THIRD, SECOND).await;
+    assert_eq!(delivery(&world).await, Value::Null);
+    deliver_to(&world, &[&node]).await;
     world.root.ok("DeleteInstanceAccount", admin).await;
     assert_eq!(Connection::to(&node).command(&["AUTH", "admin", ADMIN_PASSWORD]), "+OK\r\n");
     assert_eq!(node.taken(&ALL), [THIRD]);

@@ -273,5 +273,14 @@ pub async fn an_account_made_again_takes_the_place_of_a_withdrawal(backend: &mut
     assert_eq!(store.withdrawal(&acme, &name).await.unwrap(), None);
     let found: Vec<_> = due(&*store, &acme, at(99)).await.into_iter().map(|due| (due.subject, due.phase)).collect();
     // No client has a right to the passwords of before: they are not left until every node has the new one.
-    assert_eq!(found, [(again, DeliveryPhase::Settling)]);
+    assert_eq!(found, [(again, DeliveryPhase::Replacing)]);
+
+    // Nor if it is changed before every node has it.
+    change_to_deliver(&*store, again, 1, 20).await;
+    let found = due(&*store, &acme, at(99)).await.remove(0);
+    assert_eq!((found.version, found.phase), (version(2), DeliveryPhase::Replacing));
+    assert!(store.lease_endpoint(&acme, &instance_id("r-1"), ALICE, at(20), at(99)).await.unwrap().is_some());
+    assert!(store.record_delivery(&found, &step(DeliveryPhase::Done, None), ALICE, None).await.unwrap());
+    change_to_deliver(&*store, again, 2, 30).await;
+    assert_eq!(due(&*store, &acme, at(99)).await.remove(0).phase, DeliveryPhase::Adding);
 }
