@@ -15,14 +15,14 @@ use crate::hashing::KeyRing;
 use crate::ports::{Clock, Entropy, Pepper};
 use crate::server::{key_ring, location};
 use crate::store::sqlite::OpenError;
-use crate::store::{Location, Opening, SqlStore};
+use crate::store::{CheckReport, Location, Opening, SqlStore};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StoreCommand {
     /// Read everything in the store, and report what is damaged.
     ///
-    /// Changes nothing. With the pepper keys, also decrypts every encrypted hash. Exit status 1 if something is
-    /// damaged.
+    /// Changes nothing. With the pepper keys, also decrypts every encrypted hash and secret; those whose keys are declared lost
+    /// are counted, and are no damage. Exit status 1 if something is damaged.
     #[command(
         after_help = "Example:\n  credentiald store check --store-url sqlite:/var/lib/credentiald/credentiald.db"
     )]
@@ -41,7 +41,7 @@ pub(super) async fn run(
     let location = location(&config).map_err(Failure::failed)?;
     let report = location.check(pepper(&ring), &clock).await;
     let report = report.map_err(|error| Failure::caused("can't check", &error))?;
-    report_damages(&report.damages, terminal)
+    show(&report, terminal)
 }
 
 /// Opens the store that the settings name, for a command that works beside a service.
@@ -69,8 +69,15 @@ pub(super) fn pepper(ring: &KeyRing) -> Option<&dyn Pepper> {
     ring.current().is_some().then_some(ring)
 }
 
-/// Prints each damage on a line of its own.
-fn report_damages(damages: &[String], terminal: &mut Terminal) -> Result<(), Failure> {
+/// Prints each damage on a line of its own, and how much is lost with its keys.
+fn show(report: &CheckReport, terminal: &mut Terminal) -> Result<(), Failure> {
+    match report.lost {
+        0 => {}
+        1 => terminal.print("1 hash or secret can't be decrypted: its pepper key is declared lost")?,
+        lost => terminal
+            .print(&format!("{lost} hashes or secrets can't be decrypted: their pepper keys are declared lost"))?,
+    }
+    let damages = &report.damages;
     if damages.is_empty() {
         return terminal.print("the store is undamaged");
     }

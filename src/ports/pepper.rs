@@ -51,6 +51,9 @@ pub enum PepperProblem {
     /// The ring has no key of that id.
     #[error("is encrypted under the pepper key {0}, which this process does not have")]
     KeyMissing(PepperKeyId),
+    /// The ring declares the key of that id lost: it can never be opened again.
+    #[error("is encrypted under the pepper key {0}, which is declared lost")]
+    KeyLost(PepperKeyId),
     /// It was altered, or belongs to another subject or version, or the ring has a different key of that id.
     #[error(
         "can't be decrypted under the pepper key {0}: it was altered or moved, or the key is another one of that id"

@@ -74,6 +74,11 @@ impl KeyRing {
     pub fn ids(&self) -> impl Iterator<Item = &PepperKeyId> {
         self.keys.iter().map(PepperKey::id)
     }
+
+    fn key(&self, id: &PepperKeyId) -> Result<&PepperKey, PepperProblem> {
+        let absent = if self.has_lost(id) { PepperProblem::KeyLost } else { PepperProblem::KeyMissing };
+        self.keys.iter().find(|key| key.id() == id).ok_or_else(|| absent(id.clone()))
+    }
 }
 
 impl Pepper for KeyRing {
@@ -90,12 +95,10 @@ impl Pepper for KeyRing {
         let opened = match stored.key() {
             None if self.required => Err(PepperProblem::NotWrapped),
             None => Ok(stored.expose().to_owned()),
-            Some(id) => match self.keys.iter().find(|key| key.id() == id) {
-                None => Err(PepperProblem::KeyMissing(id.clone())),
-                Some(key) => key
-                    .open(stored.expose(), Bound { subject, version })
-                    .ok_or_else(|| PepperProblem::DoesNotOpen(id.clone())),
-            },
+            Some(id) => self.key(id).and_then(|key| {
+                let opened = key.open(stored.expose(), Bound { subject, version });
+                opened.ok_or_else(|| PepperProblem::DoesNotOpen(id.clone()))
+            }),
         };
         opened.map(PasswordHash::new).map_err(|problem| PepperError { subject, version, problem })
     }
@@ -108,7 +111,6 @@ impl Pepper for KeyRing {
 
     fn unseal(&self, purpose: SealPurpose, bound: &str, sealed: &Sealed) -> Result<Zeroizing<String>, PepperProblem> {
         let id = sealed.key();
-        let key = self.keys.iter().find(|key| key.id() == id).ok_or_else(|| PepperProblem::KeyMissing(id.clone()))?;
-        key.unseal(purpose, bound, sealed.expose()).ok_or_else(|| PepperProblem::DoesNotOpen(id.clone()))
+        self.key(id)?.unseal(purpose, bound, sealed.expose()).ok_or_else(|| PepperProblem::DoesNotOpen(id.clone()))
     }
 }

@@ -95,7 +95,10 @@ fn a_key_that_is_lost_neither_wraps_nor_opens() {
     let ring = ring(&format!("old:lost\n{}\n", *key));
     assert_eq!((ring.current(), ring.has(&id("old")), ring.has_lost(&id("old"))), (Some(&id("new")), false, true));
     let stored = StoredHash::new(Some(id("old")), KNOWN.to_owned());
-    assert_eq!(ring.open(&stored, SUBJECT, version(7)).unwrap_err().problem, PepperProblem::KeyMissing(id("old")));
+    assert_eq!(ring.open(&stored, SUBJECT, version(7)).unwrap_err().problem, PepperProblem::KeyLost(id("old")));
+    let sealed = Sealed::new(id("old"), KNOWN_SEALED[0].to_owned());
+    let unsealed = ring.unseal(SealPurpose::AccessKeySecret, "bound to", &sealed);
+    assert_eq!(unsealed, Err(PepperProblem::KeyLost(id("old"))));
     assert_eq!(mistakes(&format!("new:lost\n{}", *key)), ["line 2: the id is already used on line 1"]);
 }
 

@@ -8,18 +8,24 @@ use super::{
     deliveries, endpoints, hash_pages, overlaps, sql, tenant_settings,
 };
 use crate::domain::access_token::AccessTokenForm;
+use crate::domain::credential::PasswordHash;
 use crate::domain::delivery::DeliveredPasswords;
 use crate::domain::endpoint::StoredEndpoint;
 use crate::domain::sealed::{SealPurpose, Sealed};
 use crate::domain::subject::SubjectId;
 use crate::ports::store::HashEntry;
-use crate::ports::{Pepper, StoreError};
+use crate::ports::{Pepper, PepperError, PepperProblem, StoreError};
+
+/// Number of damages that fit into one line.
+const SHOWN: usize = 10;
 
 /// Result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckReport {
     /// Number of rows that were read and parsed.
     pub sound_rows: u64,
+    /// Number of these whose hash or secret can't be opened, because its key is declared lost.
+    pub lost: u64,
     /// Everything that is damaged, one line each. Contains no stored values.
     pub damages: Vec<String>,
 }
@@ -28,6 +34,13 @@ impl CheckReport {
     /// Whether nothing is damaged.
     pub fn is_sound(&self) -> bool {
         self.damages.is_empty()
+    }
+
+    /// The damage in one line, as far as it fits.
+    pub(in crate::store) fn summary(&self) -> String {
+        let (shown, more) = self.damages.split_at(self.damages.len().min(SHOWN));
+        let more = (!more.is_empty()).then(|| format!("and {} more", more.len()));
+        shown.iter().cloned().chain(more).collect::<Vec<_>>().join("; ")
     }
 
     /// Adds an error, without the prefix that all damage messages share.
@@ -44,16 +57,18 @@ impl CheckReport {
 /// Reads every row as strictly as the service does, and checks the rules between rows. With a pepper, opens every
 /// wrapped hash.
 pub(in crate::store) async fn check(database: &dyn Database, pepper: Option<&dyn Pepper>, report: &mut CheckReport) {
+    let mut opener = Opener { pepper, lost: 0 };
     for (table, read) in TABLES {
-        check_rows(database, pepper, report, table, *read).await;
+        check_rows(database, &mut opener, report, table, *read).await;
     }
+    report.lost = opener.lost;
     for (rule, select) in RULES {
         check_rule(database, report, rule, select).await;
     }
 }
 
-/// Reads a row, as strictly as any part of the program does; opens wrapped hashes if their keys are at hand.
-type ReadRow = fn(&Row, Option<&dyn Pepper>) -> Read<()>;
+/// Reads a row, as strictly as any part of the program does.
+type ReadRow = fn(&Row, &mut Opener<'_>) -> Read<()>;
 
 const TABLES: &[(&str, ReadRow)] = &[
     ("tenant", |row, _| {
@@ -62,26 +77,26 @@ const TABLES: &[(&str, ReadRow)] = &[
     }),
     ("candidate_policy", |row, _| candidates::check(row)),
     ("instance", |row, _| rows::instance(row).map(drop)),
-    ("endpoint", |row, pepper| {
+    ("endpoint", |row, opener| {
         let StoredEndpoint { id, secret, .. } = endpoints::endpoint(row)?;
-        unseals(SealPurpose::NodeCredential, &id.to_string(), &secret, pepper)
+        opener.unseal(SealPurpose::NodeCredential, &id.to_string(), &secret)
     }),
     ("subject", |row, _| rows::subject(row).map(drop)),
-    ("delivery", |row, pepper| {
+    ("delivery", |row, opener| {
         let (subject, state) = (SubjectId(rows::uuid(row, "subject_id")?), deliveries::state(row)?);
         let bound = DeliveredPasswords::seal_bound(subject, state.version);
-        let unsealed = |sealed| unseals(SealPurpose::DeliveredPasswords, &bound, &sealed, pepper);
-        deliveries::passwords(row)?.map_or(Ok(()), unsealed)
+        let unseal = |sealed| opener.unseal(SealPurpose::DeliveredPasswords, &bound, &sealed);
+        deliveries::passwords(row)?.map_or(Ok(()), unseal)
     }),
-    ("credential", |row, pepper| {
+    ("credential", |row, opener| {
         rows::change_id(row, "change_id")?;
         rows::credential(row)?;
-        opens(row, pepper)
+        opener.open(row)
     }),
-    ("earlier_hash", |row, pepper| {
+    ("earlier_hash", |row, opener| {
         rows::change_id(row, "change_id")?;
         row.optional_integer("changed_at")?;
-        opens(row, pepper)
+        opener.open(row)
     }),
     ("password_use", |row, _| {
         rows::version(row, "version")?;
@@ -95,12 +110,12 @@ const TABLES: &[(&str, ReadRow)] = &[
         is_digest(row, "subject_key")?;
         rows::failures(row, "count", "last_at").map(drop)
     }),
-    ("access_token", |row, pepper| {
+    ("access_token", |row, opener| {
         let token = rows::access_token(row)?;
         match token.form {
             AccessTokenForm::Bearer => is_digest(row, "digest"),
             AccessTokenForm::AccessKey => {
-                unseals(SealPurpose::AccessKeySecret, &token.seal_bound(), &rows::secret(row)?, pepper)
+                opener.unseal(SealPurpose::AccessKeySecret, &token.seal_bound(), &rows::secret(row)?)
             }
         }
     }),
@@ -171,7 +186,7 @@ const RULES: &[(&str, &str)] = &[
 
 async fn check_rows(
     database: &dyn Database,
-    pepper: Option<&dyn Pepper>,
+    opener: &mut Opener<'_>,
     report: &mut CheckReport,
     table: &'static str,
     read: ReadRow,
@@ -186,7 +201,7 @@ async fn check_rows(
             // The rows after it cannot be reached.
             Err(error) => return report.add(&format!("{table}: "), error),
         };
-        match read(&row, pepper) {
+        match read(&row, opener) {
             Ok(()) => report.sound_rows += 1,
             Err(error) => {
                 let place = row.text("place").unwrap_or_default();
@@ -208,40 +223,51 @@ async fn check_rule(database: &dyn Database, report: &mut CheckReport, rule: &st
     }
 }
 
-/// Checks that a hash opens in its row, and has the format of a hash.
-fn opens(row: &Row, pepper: Option<&dyn Pepper>) -> Read<()> {
-    let HashEntry { subject, version, hash } = hash_pages::entry(row)?;
-    match (pepper, hash.key()) {
-        (Some(pepper), _) => {
-            let opened = pepper.open(&hash, subject, version);
-            looks_like_phc(opened.map_err(|error| StoreError::Damaged(error.to_string()))?.expose())
+/// Opens hashes and secrets, if the keys are at hand.
+struct Opener<'a> {
+    pepper: Option<&'a dyn Pepper>,
+    /// Number of those whose keys are declared lost. The operator knows of that loss, and no backup has what is lost, so it is
+    /// no damage.
+    lost: u64,
+}
+
+impl Opener<'_> {
+    /// Checks that the hash of a row opens in it.
+    fn open(&mut self, row: &Row) -> Read<()> {
+        let HashEntry { subject, version, hash } = hash_pages::entry(row)?;
+        match self.pepper.map(|pepper| pepper.open(&hash, subject, version)) {
+            Some(Ok(opened)) => is_verified(&opened),
+            Some(Err(PepperError { problem: PepperProblem::KeyLost(_), .. })) => self.is_lost("hash", hash.expose()),
+            Some(Err(error)) => Err(StoreError::Damaged(error.to_string())),
+            None if hash.key().is_none() => is_verified(&PasswordHash::new(hash.expose().to_owned())),
+            None => looks_encrypted("hash", hash.expose()),
         }
-        (None, None) => looks_like_phc(hash.expose()),
-        (None, Some(_)) => {
-            if looks_encrypted(hash.expose()) {
-                Ok(())
-            } else {
-                Err(rows::damaged("hash"))
-            }
+    }
+
+    /// Checks that a sealed text opens in its row.
+    fn unseal(&mut self, purpose: SealPurpose, bound: &str, secret: &Sealed) -> Read<()> {
+        match self.pepper.map(|pepper| pepper.unseal(purpose, bound, secret)) {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(PepperProblem::KeyLost(_))) => self.is_lost("secret", secret.expose()),
+            Some(Err(problem)) => Err(StoreError::Damaged(format!("the secret {problem}"))),
+            None => looks_encrypted("secret", secret.expose()),
         }
+    }
+
+    fn is_lost(&mut self, column: &str, text: &str) -> Read<()> {
+        self.lost += 1;
+        looks_encrypted(column, text)
     }
 }
 
-/// Checks that a sealed text opens in its row.
-fn unseals(purpose: SealPurpose, bound: &str, secret: &Sealed, pepper: Option<&dyn Pepper>) -> Read<()> {
-    match pepper {
-        Some(pepper) => {
-            let opened = pepper.unseal(purpose, bound, secret);
-            opened.map(drop).map_err(|problem| StoreError::Damaged(format!("the secret {problem}")))
-        }
-        None if looks_encrypted(secret.expose()) => Ok(()),
-        None => Err(rows::damaged("secret")),
-    }
-}
-
-fn looks_encrypted(text: &str) -> bool {
+fn looks_encrypted(column: &str, text: &str) -> Read<()> {
     let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    !text.is_empty() && text.bytes().all(is_base64)
+    if !text.is_empty() && text.bytes().all(is_base64) { Ok(()) } else { Err(rows::damaged(column)) }
+}
+
+/// Whether passwords are verified by it: here, by a hash, or in another system.
+fn is_verified(hash: &PasswordHash) -> Read<()> {
+    if hash.is_verified_elsewhere() { Ok(()) } else { looks_like_phc(hash.expose()) }
 }
 
 /// Whether the text has the format of a PHC or crypt string: `$`, a name, `$`, and the rest, all visible ASCII. The

@@ -25,7 +25,7 @@ pub enum BackupError {
     #[error("{} already exists", .0.display())]
     Exists(PathBuf),
     /// The backup, or the copy that was made, is damaged.
-    #[error("{} is damaged: {}", .path.display(), .report.damages.join("; "))]
+    #[error("{} is damaged: {}", .path.display(), .report.summary())]
     Damaged {
         /// The file.
         path: PathBuf,

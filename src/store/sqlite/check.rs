@@ -18,7 +18,9 @@ pub async fn check(path: &Path, pepper: Option<&dyn Pepper>) -> Result<CheckRepo
     match verify(&path) {
         Ok(()) => {}
         // Rows cannot be judged if their tables are not as expected.
-        Err(OpenError::Damaged { detail, .. }) => return Ok(CheckReport { sound_rows: 0, damages: vec![detail] }),
+        Err(OpenError::Damaged { detail, .. }) => {
+            return Ok(CheckReport { damages: vec![detail], ..CheckReport::default() });
+        }
         Err(error) => return Err(error),
     }
     let database = SqliteDatabase::look(&path);

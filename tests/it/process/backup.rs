@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use super::installation::{Installation, files, outcome};
 use super::serving::eventually;
 use super::tenant::{Acme, change};
-use crate::store::connection_to;
+use crate::store::{connection_to, tamper};
 use crate::support::Client;
 
 fn password(version: u64) -> String {
@@ -370,6 +370,21 @@ async fn a_damaged_backup_replaces_nothing() {
         }
         assert_eq!(files(&installation.data()), store, "{what}");
     }
+}
+
+#[test]
+fn a_message_names_only_the_first_damages() {
+    let installation = Installation::new();
+    installation.bootstrap();
+    let damage = "
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+        INSERT INTO leftover (tenant_id, kind, after) SELECT 'no id ' || i, 'subject', '' FROM n
+    ";
+    tamper(&installation.database(), damage);
+    let refused = installation.run(&["backup", "a.db"]);
+    assert_eq!(refused.status, Some(1));
+    assert!(refused.stderr.ends_with("; and 990 more\n") && refused.stderr.len() < 1000, "{}", refused.stderr);
+    assert_eq!(installation.run(&["store", "check"]).stdout.lines().count(), 1000);
 }
 
 #[tokio::test]

@@ -317,6 +317,49 @@ async fn damage_is_reported_with_the_subject_and_without_the_hash() {
 }
 
 #[tokio::test]
+async fn what_is_under_a_lost_key_is_counted_and_backed_up() {
+    let peppered = Peppered::new();
+    let (old, new) = (peppered.key("old"), peppered.key("new"));
+    let only_old = peppered.ring("only-old", &[&old]);
+    let missing = peppered.ring("missing", &[&new]);
+    let lost = peppered.ring("lost", &[&new, "old:lost"]);
+    let (serving, acme) = peppered.installation.acme(&[&only_old]).await;
+    acme.root.ok("SetPasswordPolicy", json!({ "password_reuse_prevention": 3 })).await;
+    acme.ram_user("alice", "mypassword1").await;
+    acme.ram_user("bob", "mypassword1").await;
+    let access_key = json!({
+        "caller_kind": "CALLER_KIND_SERVICE", "caller_name": "signer", "form": "ACCESS_TOKEN_FORM_ACCESS_KEY",
+    });
+    acme.root.ok("IssueAccessToken", access_key).await;
+    serving.stop().await;
+
+    let run = |arguments: &[&str], ring: &str| peppered.installation.run(&[arguments, &[ring]].concat());
+    for command in [&["store", "check"][..], &["backup", "backup.db"]] {
+        let refused = run(command, &missing);
+        assert_eq!(refused.status, Some(1), "{refused:?}");
+        let said = format!("{}{}", refused.stdout, refused.stderr);
+        assert!(said.contains("under the pepper key old, which this process does not have"), "{said}");
+    }
+
+    // The hash of bob, the earlier one of alice, and the secret.
+    let (serving, acme) = serve(&peppered, &lost, &acme).await;
+    let reset = json!({ "subject": { "ram_user": "alice" }, "password": "mypassword2" });
+    acme.root.ok("ResetPassword", reset).await;
+    let counted = "3 hashes or secrets can't be decrypted: their pepper keys are declared lost\n";
+    assert_eq!(run(&["store", "check"], &lost).printed(), format!("{counted}the store is undamaged\n"));
+    run(&["backup", "backup.db"], &lost).printed();
+    serving.stop().await;
+    run(&["restore", "--replace", "backup.db"], &lost).printed();
+    let (serving, acme) = serve(&peppered, &lost, &acme).await;
+    assert_eq!(acme.verify("alice", "mypassword2").await, "MATCHED_CURRENT");
+    serving.stop().await;
+
+    peppered.tamper("UPDATE earlier_hash SET hash = 'no base64'");
+    let damaged = run(&["store", "check"], &lost);
+    assert!(damaged.status == Some(1) && damaged.stdout.contains("earlier_hash, row 1: "), "{damaged:?}");
+}
+
+#[tokio::test]
 async fn a_missing_key_is_reported_at_once() {
     let peppered = Peppered::new();
     let (ring, other) = (peppered.ring("a", &[&peppered.key("a")]), peppered.ring("b", &[&peppered.key("b")]));

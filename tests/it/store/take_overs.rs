@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use credentiald::domain::audit_event::AuditOutcome;
-use credentiald::domain::credential::{ChangeId, ChangedBy, Credential, HashDigest, Revision, VersionedHash};
+use credentiald::domain::credential::{
+    ChangeId, ChangedBy, Credential, HashDigest, PasswordHash, Revision, StoredHash, VersionedHash,
+};
 use credentiald::domain::subject::SubjectId;
 use credentiald::ports::Store;
 use credentiald::ports::store::{Authority, CommitOutcome, ImportedSubject};
@@ -13,12 +15,17 @@ use uuid::Uuid;
 use super::backend::Backend;
 use super::values::*;
 
-/// A RAM user whose password another system verifies, with hash 1 as the mark.
+/// The mark, as it is stored without a pepper.
+fn mark() -> StoredHash {
+    StoredHash::new(None, PasswordHash::verified_elsewhere().expose().to_owned())
+}
+
+/// A RAM user whose password another system verifies.
 pub async fn marked(store: &dyn Store, name: &str) -> SubjectId {
     let imported = ImportedSubject {
         tenant: tenant("acme"),
         subject: subject(ram_user(name)),
-        hash: Some(hash(1)),
+        hash: Some(mark()),
         changed_by: ChangedBy::Elsewhere,
         changed_at: at(7),
         change_id: ChangeId(Uuid::new_v4()),
@@ -80,7 +87,7 @@ pub async fn of_a_take_over_and_a_change_the_change_wins(backend: &mut impl Back
         assert_eq!(outcome, CommitOutcome::Committed(version(2)));
         let after = credential(&*store, subject).await;
         assert_eq!((&after.hash, after.changed_by), (&hash(2), ChangedBy::Subject));
-        let replaced = hash(if was_first { 20 } else { 1 });
+        let replaced = if was_first { hash(20) } else { mark() };
         assert_eq!(after.history, [VersionedHash { version: version(1), hash: replaced }]);
     }
 }
