@@ -5,7 +5,7 @@ use crate::domain::action::Action;
 use crate::domain::credential::{Credential, PasswordHash, StoredHash, Version};
 use crate::domain::subject::{Subject, SubjectId};
 use crate::policy::Policy;
-use crate::ports::PepperError;
+use crate::ports::{PepperError, PepperProblem};
 use crate::service::ServiceError;
 
 /// A credential with those of its hashes, opened, that an action compares a password with.
@@ -23,7 +23,8 @@ pub(super) struct Opened {
 
 impl Gates {
     /// The credential of a permitted subject, opened as far as the action needs it: damage to the rest fails no call.
-    /// No damage stops an administrator, whose reset replaces what does not open.
+    /// No damage stops an administrator, whose reset replaces what does not open. An earlier hash whose key is declared lost
+    /// matches no password.
     pub(super) fn opened(
         &self,
         credential: Option<Credential>,
@@ -47,8 +48,10 @@ impl Gates {
         let is_hash = |hash: &PasswordHash| !hash.is_verified_elsewhere();
         let current = current.filter(is_hash);
         let earlier = credential.history.iter().take(compared);
-        let earlier = earlier
-            .filter_map(|earlier| open(&earlier.hash, earlier.version).map(|hash| hash.filter(is_hash)).transpose());
+        let earlier = earlier.filter_map(|earlier| match open(&earlier.hash, earlier.version) {
+            Err(PepperError { problem: PepperProblem::KeyLost(_), .. }) => None,
+            opened => opened.map(|hash| hash.filter(is_hash)).transpose(),
+        });
         let earlier = earlier.collect::<Result<_, _>>()?;
         let previous = match action {
             Action::VerifyPassword => credential.previous(self.now()),
