@@ -12,7 +12,7 @@ use super::retries::{Again, is_worth_retrying};
 use super::{Isolation, SqlStore, Statement, Steps, Transaction, audit_events, authority, sql};
 use crate::domain::credential::Version;
 use crate::ports::meter::{Counter, StoreWork};
-use crate::ports::store::{Authority, CommitOutcome, Creation, Deletion, TokenInsertion};
+use crate::ports::store::{Authority, Creation, Deletion, TokenInsertion};
 use crate::ports::{Deadline, StoreError};
 
 /// A write transaction to be run.
@@ -308,12 +308,6 @@ impl Outcome for Deletion {
 impl Outcome for TokenInsertion {
     fn has_changed_anything(&self) -> bool {
         *self == Self::Inserted
-    }
-}
-
-impl Outcome for CommitOutcome {
-    fn has_changed_anything(&self) -> bool {
-        matches!(self, Self::Committed(_))
     }
 }
 
