@@ -3,17 +3,20 @@
 //! An event is written without a position, so that writers do not wait for each other. Committed events get positions
 //! later, in transactions that first lock the single row of `audit_cut` and so exclude each other.
 
+use async_trait::async_trait;
+
 use super::change_events::{placed, position};
 use super::rows::{self, Read};
 use super::{Row, SqlStore, Statement, Transaction, audit_events, sql};
 use crate::domain::audit_chain::{BrokenChain, ChainCheck, ChainHash, Checkpoint, Cut, EventFields, Seal, SealVerdict};
+use crate::domain::audit_event::AuditEvent;
 use crate::domain::audit_filter::AuditFilter;
 use crate::domain::change_event::Position;
 use crate::domain::names::{FreeName, TenantName};
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
 use crate::ports::meter::StoreWork;
-use crate::ports::store::{AuditEventPage, AuditRange, UnreadableEvent};
+use crate::ports::store::{AuditEventPage, AuditLog, AuditRange, UnreadableEvent};
 use crate::ports::{AuditSealer, StoreError};
 
 /// Maximum number of events in a range, and of events that one transaction checks and removes.
@@ -21,8 +24,13 @@ const AT_ONCE: i64 = 500;
 /// Maximum number of ranges that one transaction removes.
 const RANGES_AT_ONCE: i64 = 100;
 
-impl SqlStore {
-    pub(super) async fn close_range(&self, now: Timestamp, sealer: &dyn AuditSealer) -> Result<bool, StoreError> {
+#[async_trait]
+impl AuditLog for SqlStore {
+    async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
+        self.record_in_group(event).await
+    }
+
+    async fn close_audit_range(&self, now: Timestamp, sealer: &dyn AuditSealer) -> Result<bool, StoreError> {
         let waiting = sql("SELECT id FROM audit_event WHERE position IS NULL ORDER BY at, id LIMIT 1");
         if self.read_first(waiting).await?.is_none() {
             return Ok(false);
@@ -30,7 +38,7 @@ impl SqlStore {
         self.upkeep(StoreWork::CloseAuditRange).run(|transaction| Box::pin(close(transaction, now, sealer))).await
     }
 
-    pub(super) async fn events_in_order(
+    async fn audit_events(
         &self,
         filter: &AuditFilter,
         after: Position,
@@ -74,20 +82,20 @@ impl SqlStore {
         })
     }
 
-    pub(super) async fn position_before(&self, time: Timestamp) -> Result<Position, StoreError> {
+    async fn audit_position_before(&self, time: Timestamp) -> Result<Position, StoreError> {
         let first = sql("SELECT first FROM audit_checkpoint WHERE latest_at >= $1 ORDER BY latest_at, last LIMIT 1");
         match self.read_first(first.bind(time)).await? {
             Some(row) => Ok(Position(position(&row, "first")?.0.saturating_sub(1))),
-            None => Ok(self.events_in_order(&AuditFilter::default(), Position(0), 0).await?.kept.last),
+            None => Ok(self.audit_events(&AuditFilter::default(), Position(0), 0).await?.kept.last),
         }
     }
 
-    pub(super) async fn cut(&self) -> Result<Cut, StoreError> {
+    async fn audit_cut(&self) -> Result<Cut, StoreError> {
         let row = self.read_first(sql("SELECT * FROM audit_cut WHERE only_row = 1")).await?;
         cut(&row.ok_or_else(|| rows::damaged("audit_cut"))?)
     }
 
-    pub(super) async fn range_after(&self, after: Position) -> Result<Option<AuditRange>, StoreError> {
+    async fn audit_range(&self, after: Position) -> Result<Option<AuditRange>, StoreError> {
         let select = sql("SELECT k.first, k.last, k.closed_at, k.latest_at, k.hash, k.key_id, k.signature, e.*
              FROM (SELECT * FROM audit_checkpoint WHERE last > $1 ORDER BY last LIMIT 1) k
              LEFT JOIN audit_event e ON e.position > $1 AND e.position <= k.last
@@ -103,11 +111,7 @@ impl SqlStore {
         }))
     }
 
-    pub(super) async fn remove_old_ranges(
-        &self,
-        before: Timestamp,
-        sealer: &dyn AuditSealer,
-    ) -> Result<bool, StoreError> {
+    async fn remove_old_audit_events(&self, before: Timestamp, sealer: &dyn AuditSealer) -> Result<bool, StoreError> {
         let first = self.read_first(first_ranges(1)).await?.as_ref().map(checkpoint).transpose()?;
         if first.is_none_or(|range| range.latest_at >= before) {
             return Ok(false);

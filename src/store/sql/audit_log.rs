@@ -6,19 +6,13 @@
 use std::mem;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{SqlStore, audit_events};
-use crate::domain::audit_chain::Cut;
 use crate::domain::audit_event::AuditEvent;
-use crate::domain::audit_filter::AuditFilter;
-use crate::domain::change_event::Position;
-use crate::domain::time::Timestamp;
+use crate::ports::StoreError;
 use crate::ports::meter::StoreWork;
-use crate::ports::store::{AuditEventPage, AuditLog, AuditRange};
-use crate::ports::{AuditSealer, StoreError};
 
 /// Maximum number of events in one transaction, so that other writers do not wait long.
 const AT_ONCE: usize = 64;
@@ -74,9 +68,9 @@ impl Drop for Serving {
     }
 }
 
-#[async_trait]
-impl AuditLog for SqlStore {
-    async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
+impl SqlStore {
+    /// Records a decision together with those that arrive during the same commit.
+    pub(super) async fn record_in_group(&self, event: &AuditEvent) -> Result<(), StoreError> {
         let (outcome, recorded) = oneshot::channel();
         if self.records.push(Waiting { event: event.clone(), outcome }) {
             tokio::spawn(self.clone().record_waiting());
@@ -88,37 +82,6 @@ impl AuditLog for SqlStore {
         }
     }
 
-    async fn close_audit_range(&self, now: Timestamp, sealer: &dyn AuditSealer) -> Result<bool, StoreError> {
-        self.close_range(now, sealer).await
-    }
-
-    async fn audit_events(
-        &self,
-        filter: &AuditFilter,
-        after: Position,
-        most: u32,
-    ) -> Result<AuditEventPage, StoreError> {
-        self.events_in_order(filter, after, most).await
-    }
-
-    async fn audit_position_before(&self, time: Timestamp) -> Result<Position, StoreError> {
-        self.position_before(time).await
-    }
-
-    async fn audit_cut(&self) -> Result<Cut, StoreError> {
-        self.cut().await
-    }
-
-    async fn audit_range(&self, after: Position) -> Result<Option<AuditRange>, StoreError> {
-        self.range_after(after).await
-    }
-
-    async fn remove_old_audit_events(&self, before: Timestamp, sealer: &dyn AuditSealer) -> Result<bool, StoreError> {
-        self.remove_old_ranges(before, sealer).await
-    }
-}
-
-impl SqlStore {
     async fn record_waiting(self) {
         let mut serving = Serving(Some(Arc::clone(&self.records)));
         loop {
