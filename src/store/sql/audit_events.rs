@@ -25,13 +25,13 @@ pub(super) fn step(event: &AuditEvent) -> Read<Step> {
     let (mut change_id, mut version, mut imported, mut unchanged) = Default::default();
     match &event.outcome {
         AuditOutcome::Changed { change_id: id, version: made } => {
-            change_id = Some(id.0.to_string());
-            version = Some(rows::number_of(*made));
+            change_id = Some(*id);
+            version = Some(*made);
         }
-        AuditOutcome::Delivered { version: delivered } => version = Some(rows::number_of(*delivered)),
+        AuditOutcome::Delivered { version: delivered } => version = Some(*delivered),
         AuditOutcome::Imported { subjects, unchanged: there } => {
-            imported = Some(i64::from(*subjects));
-            unchanged = Some(i64::from(*there));
+            imported = Some(*subjects);
+            unchanged = Some(*there);
         }
         _ => {}
     }

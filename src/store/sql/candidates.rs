@@ -123,7 +123,7 @@ pub(super) async fn take_step(
          ON CONFLICT (tenant_id) DO UPDATE SET version = excluded.version, settings = excluded.settings,
              comparisons = excluded.comparisons");
     let next = Version::following(last);
-    let upsert = upsert.bind(found.tenant).bind(rows::number_of(next)).bind(settings);
+    let upsert = upsert.bind(found.tenant).bind(next).bind(settings);
     transaction.execute(upsert.bind(to_text(&Comparisons::default())?)).await?;
     Ok(Some(next))
 }
@@ -137,7 +137,7 @@ pub(super) async fn add_comparisons(
     counted: &Comparisons,
 ) -> Result<(), StoreError> {
     let select = "SELECT comparisons FROM candidate_policy WHERE tenant_id = $1 AND version = $2";
-    let select = Statement::of_parts(&[select, transaction.for_update()]).bind(tenant).bind(rows::number_of(version));
+    let select = Statement::of_parts(&[select, transaction.for_update()]).bind(tenant).bind(version);
     let Some(row) = transaction.fetch_first(select).await? else { return Ok(()) };
     let mut sum = rows::parsed(&row, "comparisons", of_text)?;
     sum.add(counted);

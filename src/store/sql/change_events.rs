@@ -14,7 +14,7 @@ use super::rows::{self, Read};
 use super::{Insertion, Row, SqlStore, Step, Transaction, Value, sql, upkeep};
 use crate::domain::change_event::{ChangeEvent, ChangeKind, KeptEvents, Position};
 use crate::domain::credential::Version;
-use crate::domain::names::{InstanceId, TenantName};
+use crate::domain::names::TenantName;
 use crate::domain::subject::SubjectId;
 use crate::domain::tenant::TenantId;
 use crate::domain::time::Timestamp;
@@ -182,17 +182,17 @@ fn created(imported: &ImportedSubject, tenant_id: &str, position: i64) -> Vec<Va
     let version = hash.as_ref().map(|_| Version::FIRST);
     let kind = ChangeKind::Created { version };
     vec![
-        subject.id.to_string().into(),
+        subject.id.into(),
         1_i64.into(),
-        change_id.0.to_string().into(),
-        subject.created_at.as_micros().into(),
+        (*change_id).into(),
+        subject.created_at.into(),
         tenant_id.into(),
-        tenant.as_str().into(),
-        subject.name.kind().as_str().into(),
-        subject.name.instance().map(InstanceId::as_str).into(),
+        tenant.into(),
+        subject.name.kind().into(),
+        subject.name.instance().into(),
         subject.name.as_written().into(),
         kind.as_str().into(),
-        version.map(rows::number_of).into(),
+        version.into(),
         position.into(),
     ]
 }

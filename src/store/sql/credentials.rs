@@ -68,8 +68,7 @@ impl Credentials for SqlStore {
         let update = sql("UPDATE credential SET hash = $3, pepper_key = $4, first_hash = coalesce(first_hash, $5),
                  revision = revision + 1
              WHERE subject_id = $1 AND revision = $2");
-        let update =
-            update.bind(subject).bind(revision).bind(hash.expose()).bind(hash.key()).bind(i64::from(replaced.0));
+        let update = update.bind(subject).bind(revision).bind(hash.expose()).bind(hash.key()).bind(replaced.0);
         self.write(StoreWork::ReplaceHash).execute(update).await
     }
 
@@ -84,7 +83,7 @@ impl Credentials for SqlStore {
                  revision = revision + 1
              WHERE subject_id = $1 AND revision = $2 AND changed_by = $7");
         let update = update.bind(subject).bind(revision).bind(hash.expose()).bind(hash.key());
-        let update = update.bind(i64::from(HashDigest::VERIFIED_ELSEWHERE.0));
+        let update = update.bind(HashDigest::VERIFIED_ELSEWHERE.0);
         let update = update.bind(ChangedBy::Administrator).bind(ChangedBy::Elsewhere);
         self.write(StoreWork::TakeOver).authorized_by(authority).execute(update).await
     }

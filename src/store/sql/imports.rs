@@ -10,7 +10,7 @@ use super::directory::subjects::{self, instance_key};
 use super::rows::{self, Read, subject_columns};
 use super::{Again, Insertion, Row, SqlStore, Statement, Transaction, Value};
 use crate::domain::credential::{HashDigest, Version, VersionedHash};
-use crate::domain::names::{InstanceId, PepperKeyId, TenantName};
+use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::subject::SubjectName;
 use crate::ports::StoreError;
 use crate::ports::meter::StoreWork;
@@ -163,12 +163,12 @@ async fn tenants(
 fn credential(imported: &ImportedSubject) -> Option<Vec<Value>> {
     let hash = imported.hash.as_ref()?;
     Some(vec![
-        imported.subject.id.to_string().into(),
-        rows::number_of(Version::FIRST).into(),
+        imported.subject.id.into(),
+        Version::FIRST.into(),
         hash.expose().into(),
-        hash.key().map(PepperKeyId::as_str).into(),
-        imported.changed_at.as_micros().into(),
-        imported.changed_by.as_str().into(),
-        imported.change_id.0.to_string().into(),
+        hash.key().into(),
+        imported.changed_at.into(),
+        imported.changed_by.into(),
+        imported.change_id.into(),
     ])
 }

@@ -254,6 +254,6 @@ async fn note(
          DO UPDATE SET caller_subject_id = excluded.caller_subject_id, used_at = excluded.used_at
          WHERE excluded.used_at - password_use.used_at NOT BETWEEN 0 AND $8");
     let insert = insert.bind(subject).bind(version).bind(caller.tenant()).bind(caller.kind()).bind(caller.name());
-    let insert = insert.bind(caller.subject_id()).bind(*at).bind(rows::micros(NOTED_EVERY) - 1);
+    let insert = insert.bind(caller.subject_id()).bind(*at).bind(NOTED_EVERY.saturating_sub(Duration::from_micros(1)));
     transaction.execute(insert).await.map(drop)
 }

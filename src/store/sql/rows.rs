@@ -259,13 +259,3 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Read<String> {
 pub(super) fn saturating(number: i64) -> u32 {
     u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
-
-/// A version number as an SQL integer. No credential reaches the maximum.
-pub(super) fn number_of(version: Version) -> i64 {
-    i64::try_from(version.number()).unwrap_or(i64::MAX)
-}
-
-/// A duration as an SQL integer.
-pub(super) fn micros(length: Duration) -> i64 {
-    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
-}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 
 use super::rows::{self, Read};
-use super::{Row, SqlStore, Statement, hash_pages, sql};
+use super::{Row, SqlStore, Statement, Value, hash_pages, sql};
 use crate::domain::credential::Version;
 use crate::domain::delivery::DeliveredPasswords;
 use crate::domain::names::PepperKeyId;
@@ -57,8 +57,8 @@ impl StoredHashes for SqlStore {
         limit: u32,
     ) -> Result<Vec<HashEntry>, StoreError> {
         let (subject, version) = match after {
-            Some((subject, version)) => (subject.to_string(), rows::number_of(version)),
-            None => (String::new(), 0),
+            Some((subject, version)) => (Value::from(subject), Value::from(version)),
+            None => (Value::from(""), Value::from(0_i64)),
         };
         let select = Statement::of_parts(&[
             "SELECT subject_id, version, hash, pepper_key FROM ",

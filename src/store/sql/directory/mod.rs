@@ -12,7 +12,7 @@ use crate::ports::StoreError;
 
 /// Whether the tenant exists.
 async fn has_tenant(transaction: &mut dyn Transaction, name: &TenantName) -> Result<bool, StoreError> {
-    let found = sql("SELECT name FROM tenant WHERE name = $1").bind(name.as_str());
+    let found = sql("SELECT name FROM tenant WHERE name = $1").bind(name);
     Ok(transaction.fetch_first(found).await?.is_some())
 }
 

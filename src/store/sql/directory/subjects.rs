@@ -8,7 +8,7 @@ use super::{has_tenant, instances, page_of, start_of};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
 use crate::domain::credential::Version;
-use crate::domain::names::{InstanceId, PepperKeyId, Region, TenantName};
+use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::page::{CountedPage, CountedPageRequest, Page, PageRequest};
 use crate::domain::subject::{Subject, SubjectId, SubjectKind, SubjectName};
 use crate::domain::time::Timestamp;
@@ -47,8 +47,8 @@ impl Subjects for SqlStore {
         let row = self
             .read_first(
                 sql(select_entries!("s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name = $4"))
-                    .bind(tenant.as_str())
-                    .bind(name.kind().as_str())
+                    .bind(tenant)
+                    .bind(name.kind())
                     .bind(instance_key(name.instance()))
                     .bind(name.key()),
             )
@@ -70,8 +70,8 @@ impl Subjects for SqlStore {
             "s.tenant = $1 AND s.kind = $2 AND coalesce(s.instance, '') = $3 AND s.name > $4 ORDER BY s.name LIMIT $5"
         ))
         .taking_long()
-        .bind(tenant.as_str())
-        .bind(kind.as_str())
+        .bind(tenant)
+        .bind(kind)
         .bind(instance_key(instance))
         .bind(start_of(page))
         .bind(i64::from(page.size) + 1))
@@ -87,8 +87,7 @@ impl Subjects for SqlStore {
         page: CountedPageRequest,
     ) -> Result<CountedPage<SubjectEntry>, StoreError> {
         let of_instance = |select: Statement| {
-            let kind = SubjectKind::InstanceAccount.as_str();
-            select.taking_long().bind(tenant.as_str()).bind(kind).bind(instance.as_str()).bind(containing)
+            select.taking_long().bind(tenant).bind(SubjectKind::InstanceAccount).bind(instance).bind(containing)
         };
         // A text that is in a name can be taken out of it: both databases know `replace`. The index has all that is read.
         let counted = of_instance(sql("SELECT count(*) AS accounts FROM subject
@@ -99,7 +98,7 @@ impl Subjects for SqlStore {
                AND ($4 = '' OR replace(s.name, $4, '') <> s.name)
              ORDER BY s.name LIMIT $5 OFFSET $6"
         )));
-        let of_page = of_page.bind(i64::from(page.size)).bind(i64::try_from(page.skip).unwrap_or(i64::MAX));
+        let of_page = of_page.bind(page.size).bind(i64::try_from(page.skip).unwrap_or(i64::MAX));
         let [counted, found] = self.read_together([counted, of_page]).await?;
         let total = counted.first().map(|row| row.integer("accounts")).transpose()?.unwrap_or_default();
         let items = found.iter().map(entry).collect::<Read<_>>()?;
@@ -165,8 +164,8 @@ impl SqlStore {
             " LEFT JOIN instance i ON i.tenant = s.tenant AND i.id = s.instance
               WHERE t.name = $1",
         ])
-        .bind(tenant.as_str())
-        .bind(name.kind().as_str())
+        .bind(tenant)
+        .bind(name.kind())
         .bind(instance_key(name.instance()))
         .bind(name.key())
     }
@@ -221,8 +220,8 @@ async fn list_of_all_instances(
          ORDER BY coalesce(s.instance, ''), s.name LIMIT $5"
             ))
             .taking_long()
-            .bind(tenant.as_str())
-            .bind(SubjectKind::InstanceAccount.as_str())
+            .bind(tenant)
+            .bind(SubjectKind::InstanceAccount)
             .bind(instance)
             .bind(name)
             .bind(i64::from(page.size) + 1),
@@ -263,8 +262,8 @@ async fn delete(
     let found = transaction
         .fetch_first(
             sql("SELECT id FROM subject WHERE tenant = $1 AND kind = $2 AND coalesce(instance, '') = $3 AND name = $4")
-                .bind(tenant.as_str())
-                .bind(name.kind().as_str())
+                .bind(tenant)
+                .bind(name.kind())
                 .bind(instance_key(name.instance()))
                 .bind(name.key()),
         )
@@ -278,7 +277,7 @@ async fn delete(
     if name.instance().is_some() {
         deliveries::withdraw(transaction, id, event.at).await?;
     }
-    let deleted = transaction.execute(sql("DELETE FROM subject WHERE id = $1").bind(id.to_string())).await?;
+    let deleted = transaction.execute(sql("DELETE FROM subject WHERE id = $1").bind(id)).await?;
     Ok(if deleted == 0 { Deletion::Absent } else { Deletion::Deleted })
 }
 
@@ -304,18 +303,18 @@ pub(in crate::store::sql) const COLUMNS: [&str; 11] =
 pub(in crate::store::sql) fn values(tenant: &TenantName, subject: &Subject) -> Read<Vec<Value>> {
     let (name, attributes) = (&subject.name, subject.attributes.view());
     Ok(vec![
-        subject.id.to_string().into(),
-        tenant.as_str().into(),
-        name.kind().as_str().into(),
-        name.instance().map(InstanceId::as_str).into(),
+        subject.id.into(),
+        tenant.into(),
+        name.kind().into(),
+        name.instance().into(),
         name.key().into(),
         name.as_written().into(),
         // The region of an account is read from its instance.
-        subject.own_region().map(Region::as_str).into(),
+        subject.own_region().into(),
         attributes.status.into(),
         attributes.user_name.into(),
         attributes.tags.map(rows::to_json).transpose()?.into(),
-        subject.created_at.as_micros().into(),
+        subject.created_at.into(),
     ])
 }
 
@@ -328,13 +327,13 @@ async fn insert_credential(
         .execute(
             sql("INSERT INTO credential (subject_id, version, hash, pepper_key, changed_at, changed_by, change_id)
          VALUES ($1, $2, $3, $4, $5, $6, $7)")
-            .bind(subject.id.to_string())
-            .bind(rows::number_of(Version::FIRST))
+            .bind(subject.id)
+            .bind(Version::FIRST)
             .bind(password.hash.expose())
-            .bind(password.hash.key().map(PepperKeyId::as_str))
-            .bind(subject.created_at.as_micros())
-            .bind(password.changed_by.as_str())
-            .bind(password.change_id.0.to_string()),
+            .bind(password.hash.key())
+            .bind(subject.created_at)
+            .bind(password.changed_by)
+            .bind(password.change_id),
         )
         .await?;
     if let Some(passwords) = &password.deliver {
