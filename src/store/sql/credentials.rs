@@ -7,16 +7,18 @@ use uuid::Uuid;
 
 use super::rows::{self, Read};
 use super::{
-    Row, SqlStore, Statement, Step, Steps, attempts, candidates, change_events, client_tokens, deliveries, hash_pages,
-    overlaps, sql, tokens,
+    Row, SqlStore, Statement, Step, Steps, Value, attempts, candidates, change_events, client_tokens, deliveries,
+    hash_pages, overlaps, sql, tokens,
 };
 use crate::domain::change_event::ChangeKind;
 use crate::domain::client_token::ClientTokenKey;
-use crate::domain::credential::{ChangedBy, Credential, HashDigest, Revision, StoredHash, Version, VersionedHash};
+use crate::domain::credential::{
+    ChangeId, ChangedBy, Credential, HashDigest, Revision, StoredHash, Version, VersionedHash,
+};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::subject::SubjectId;
-use crate::domain::time::Window;
+use crate::domain::time::{Timestamp, Window};
 use crate::ports::meter::StoreWork;
 use crate::ports::store::{Authority, Commit, CommitOutcome, Credentials, HashEntry, Standing, StandingQuery};
 use crate::ports::{Evidence, StoreError};
@@ -91,6 +93,29 @@ impl Credentials for SqlStore {
     async fn hashes(&self, tenant: Option<&TenantName>, page: &PageRequest) -> Result<Page<HashEntry>, StoreError> {
         hash_pages::list(self, tenant, page).await
     }
+}
+
+/// The columns of [`first`].
+pub(super) const COLUMNS: [&str; 7] =
+    ["subject_id", "version", "hash", "pepper_key", "changed_at", "changed_by", "change_id"];
+
+/// A subject's first credential as a row.
+pub(super) fn first(
+    subject: SubjectId,
+    hash: &StoredHash,
+    at: Timestamp,
+    by: ChangedBy,
+    change: ChangeId,
+) -> Vec<Value> {
+    vec![
+        subject.into(),
+        Version::FIRST.into(),
+        hash.expose().into(),
+        hash.key().into(),
+        at.into(),
+        by.into(),
+        change.into(),
+    ]
 }
 
 impl SqlStore {

@@ -5,11 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::change_events;
 use super::directory::subjects::{self, instance_key};
 use super::rows::{self, Read, subject_columns};
-use super::{Again, Insertion, Row, SqlStore, Statement, Transaction, Value};
-use crate::domain::credential::{HashDigest, Version, VersionedHash};
+use super::{Again, Insertion, Row, SqlStore, Statement, Transaction, change_events, credentials};
+use crate::domain::credential::{HashDigest, VersionedHash};
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::subject::SubjectName;
 use crate::ports::StoreError;
@@ -91,10 +90,6 @@ fn found_subject(row: &Row) -> Read<FoundSubject> {
     Ok(FoundSubject { lookup: Lookup::Found(rows::subject(row)?), hash, first_hash })
 }
 
-/// The columns of [`credential`].
-const CREDENTIAL_COLUMNS: [&str; 7] =
-    ["subject_id", "version", "hash", "pepper_key", "changed_at", "changed_by", "change_id"];
-
 /// Returns whether all have their tenants and instances. Fails with [`Again::Constraint`] if a name is taken.
 async fn insert_all(
     transaction: &mut dyn Transaction,
@@ -107,8 +102,12 @@ async fn insert_all(
     let tenants = tenants(transaction, list, imported).await?;
     let rows = imported.iter().map(|one| subjects::values(&one.tenant, &one.subject)).collect::<Read<Vec<_>>>()?;
     transaction.insert(Insertion { table: "subject", columns: &subjects::COLUMNS, rows }).await?;
-    let rows = imported.iter().filter_map(credential).collect();
-    insert_new(transaction, Insertion { table: "credential", columns: &CREDENTIAL_COLUMNS, rows }).await?;
+    let rows = imported.iter().filter_map(|one| {
+        let ImportedSubject { subject, changed_at, changed_by, change_id, .. } = one;
+        Some(credentials::first(subject.id, one.hash.as_ref()?, *changed_at, *changed_by, *change_id))
+    });
+    let rows = rows.collect();
+    insert_new(transaction, Insertion { table: "credential", columns: &credentials::COLUMNS, rows }).await?;
     change_events::insert_imported(transaction, imported, &tenants).await?;
     Ok(true)
 }
@@ -158,17 +157,4 @@ async fn tenants(
         Statement::of_parts(&["SELECT t.id, t.name FROM ", list, " r JOIN tenant t ON t.name = r.value ->> 'name'"]);
     let found = transaction.fetch(ids.bind(rows::to_json(&names)?)).await?;
     found.iter().map(|row| Ok((row.text("name")?.to_owned(), row.text("id")?.to_owned()))).collect()
-}
-
-fn credential(imported: &ImportedSubject) -> Option<Vec<Value>> {
-    let hash = imported.hash.as_ref()?;
-    Some(vec![
-        imported.subject.id.into(),
-        Version::FIRST.into(),
-        hash.expose().into(),
-        hash.key().into(),
-        imported.changed_at.into(),
-        imported.changed_by.into(),
-        imported.change_id.into(),
-    ])
 }

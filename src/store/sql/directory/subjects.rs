@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::super::rows::{self, Read, subject_columns};
-use super::super::{Row, SqlStore, Statement, Transaction, Value, authority, change_events, deliveries, sql};
+use super::super::{
+    Insertion, Row, SqlStore, Statement, Transaction, Value, authority, change_events, credentials, deliveries, sql,
+};
 use super::{has_tenant, instances, page_of, start_of};
 use crate::domain::audit_event::AuditEvent;
 use crate::domain::change_event::ChangeKind;
@@ -323,19 +325,9 @@ async fn insert_credential(
     subject: &Subject,
     password: &FirstPassword,
 ) -> Result<(), StoreError> {
-    transaction
-        .execute(
-            sql("INSERT INTO credential (subject_id, version, hash, pepper_key, changed_at, changed_by, change_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)")
-            .bind(subject.id)
-            .bind(Version::FIRST)
-            .bind(password.hash.expose())
-            .bind(password.hash.key())
-            .bind(subject.created_at)
-            .bind(password.changed_by)
-            .bind(password.change_id),
-        )
-        .await?;
+    let FirstPassword { hash, changed_by, change_id, .. } = password;
+    let rows = vec![credentials::first(subject.id, hash, subject.created_at, *changed_by, *change_id)];
+    transaction.insert(Insertion { table: "credential", columns: &credentials::COLUMNS, rows }).await?;
     if let Some(passwords) = &password.deliver {
         for step in deliveries::steps(subject.id, Version::FIRST, passwords, subject.created_at) {
             step.run(transaction).await?;
