@@ -57,8 +57,9 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    /// The kind of event for a password that an action set, and until when the previous one is valid as well.
-    pub fn of_password(action: Action, version: Version, overlap_until: Option<Timestamp>) -> Self {
+    /// The kind of event for a password that an action set, without the overlap that the store may begin.
+    pub fn of_password(action: Action, version: Version) -> Self {
+        let overlap_until = None;
         if action.is_administrative() {
             Self::Reset { version, overlap_until }
         } else {
@@ -117,12 +118,11 @@ mod tests {
         let version = Version::FIRST;
         for action in [Action::ResetPassword, Action::ResetAccountPassword] {
             let reset = ChangeKind::Reset { version, overlap_until: None };
-            assert_eq!(ChangeKind::of_password(action, version, None), reset);
+            assert_eq!(ChangeKind::of_password(action, version), reset);
         }
         for action in [Action::ModifyPwByDomain, Action::ChangePassword] {
-            let overlap_until = Some(Timestamp::from_micros(7));
-            let changed = ChangeKind::Changed { version, overlap_until };
-            assert_eq!(ChangeKind::of_password(action, version, overlap_until), changed);
+            let changed = ChangeKind::Changed { version, overlap_until: None };
+            assert_eq!(ChangeKind::of_password(action, version), changed);
         }
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn select(pair: &Pair) -> Statement {
 pub(super) fn summed(found: &[Row]) -> Read<StoredFailures> {
     let mut sum = StoredFailures::default();
     for row in found {
-        let (failures, stopped) = (rows::failures(row, "count", "last_at")?, row.optional_integer("stopped")?);
+        let (failures, stopped) = (rows::failures(row)?, row.optional_integer("stopped")?);
         let part = if stopped.is_some() { &mut sum.by_caller } else { &mut sum.by_all };
         *part = part.and(failures);
         sum.is_stopped |= stopped == Some(1);
@@ -93,7 +93,7 @@ pub(super) fn pair_failures(row: &Row) -> Read<PairFailures> {
     Ok(PairFailures {
         key: CallerKey(rows::digest(row, "caller_key")?),
         caller: caller.map(read).transpose()?,
-        failures: rows::failures(row, "count", "last_at")?,
+        failures: rows::failures(row)?,
         is_stopped: row.integer("stopped")? == 1,
     })
 }

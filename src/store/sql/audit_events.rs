@@ -100,10 +100,9 @@ pub(super) fn event(row: &Row) -> Read<AuditEvent> {
 fn outcome(row: &Row) -> Read<AuditOutcome> {
     Ok(match row.text("outcome")? {
         "done" => AuditOutcome::Done,
-        "changed" => AuditOutcome::Changed {
-            change_id: rows::change_id(row, "change_id")?,
-            version: rows::version(row, "version")?,
-        },
+        "changed" => {
+            AuditOutcome::Changed { change_id: rows::change_id(row)?, version: rows::version(row, "version")? }
+        }
         "imported" => {
             let count = |column| u32::try_from(row.integer(column)?).map_err(|_| rows::damaged(column));
             AuditOutcome::Imported { subjects: count("imported")?, unchanged: count("unchanged")? }

@@ -89,12 +89,12 @@ const TABLES: &[(&str, ReadRow)] = &[
         deliveries::passwords(row)?.map_or(Ok(()), unseal)
     }),
     ("credential", |row, opener| {
-        rows::change_id(row, "change_id")?;
+        rows::change_id(row)?;
         rows::credential(row)?;
         opener.open(row)
     }),
     ("earlier_hash", |row, opener| {
-        rows::change_id(row, "change_id")?;
+        rows::change_id(row)?;
         row.optional_integer("changed_at")?;
         opener.open(row)
     }),
@@ -108,7 +108,7 @@ const TABLES: &[(&str, ReadRow)] = &[
     }),
     ("subject_failures", |row, _| {
         is_digest(row, "subject_key")?;
-        rows::failures(row, "count", "last_at").map(drop)
+        rows::failures(row).map(drop)
     }),
     ("access_token", |row, opener| {
         let token = rows::access_token(row)?;

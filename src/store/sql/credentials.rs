@@ -182,7 +182,7 @@ fn set_password(steps: &mut Steps, after: Option<usize>, commit: &Commit) -> usi
     if let Some(passwords) = &commit.deliver {
         deliveries::steps(*subject, version, passwords, *at).into_iter().for_each(&mut add);
     }
-    let kind = ChangeKind::of_password(commit.authority.event.action, version, None);
+    let kind = ChangeKind::of_password(commit.authority.event.action, version);
     let begins_overlap = commit.begins_overlap && expected.is_some();
     for step in change_events::steps(*subject, commit.change_id.0, *at, kind, begins_overlap) {
         add(step);

@@ -96,7 +96,7 @@ pub(super) fn subject_name(row: &Row) -> Read<SubjectName> {
 pub(super) fn credential(row: &Row) -> Read<Credential> {
     Ok(Credential {
         version: version(row, "version")?,
-        revision: revision(row, "revision")?,
+        revision: u64::try_from(row.integer("revision")?).map(Revision).map_err(|_| damaged("revision"))?,
         hash: hash(row, "hash", "pepper_key")?,
         changed_at: time(row, "changed_at")?,
         changed_by: changed_by(row)?,
@@ -175,12 +175,8 @@ pub(super) fn caller(row: &Row, [tenant, kind, name, subject]: [&str; 4]) -> Rea
     Err(damaged(kind))
 }
 
-/// Failures, zero if there are none.
-pub(super) fn failures(row: &Row, count: &str, last_at: &str) -> Read<Failures> {
-    match row.optional_integer(count)? {
-        None => Ok(Failures::default()),
-        Some(found) => Ok(Failures { count: saturating(found), last_at: Some(time(row, last_at)?) }),
-    }
+pub(super) fn failures(row: &Row) -> Read<Failures> {
+    Ok(Failures { count: saturating(row.integer("count")?), last_at: Some(time(row, "last_at")?) })
 }
 
 pub(super) fn hash(row: &Row, column: &str, key: &str) -> Read<StoredHash> {
@@ -196,12 +192,8 @@ pub(super) fn version(row: &Row, column: &str) -> Read<Version> {
     u64::try_from(row.integer(column)?).ok().and_then(Version::new).ok_or_else(|| damaged(column))
 }
 
-pub(super) fn revision(row: &Row, column: &str) -> Read<Revision> {
-    u64::try_from(row.integer(column)?).map(Revision).map_err(|_| damaged(column))
-}
-
-pub(super) fn change_id(row: &Row, column: &str) -> Read<ChangeId> {
-    uuid(row, column).map(ChangeId)
+pub(super) fn change_id(row: &Row) -> Read<ChangeId> {
+    uuid(row, "change_id").map(ChangeId)
 }
 
 pub(super) fn time(row: &Row, column: &str) -> Read<Timestamp> {
