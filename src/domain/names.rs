@@ -230,6 +230,15 @@ impl IamUserName {
         Ok(Self(text.to_owned()))
     }
 
+    /// Parses the name that is given for the user with that id. None is given by an empty text, and by the id, which is how
+    /// such a user is shown: it may start with a digit, which other names must not.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn given(text: &str, id: &str) -> Result<Option<Self>, FieldProblem> {
+        if text.is_empty() || text == id { Ok(None) } else { Self::parse(text).map(Some) }
+    }
+
     /// The name of a user for which none was given: its id.
     pub fn of_id(id: &IamUserId) -> Self {
         Self(id.as_str().to_owned())
@@ -327,6 +336,9 @@ mod tests {
     fn an_iam_user_name_does_not_start_with_a_digit() {
         assert!(IamUserName::parse("Jane Doe").is_ok());
         assert!(IamUserName::parse("1jane").is_err());
+        assert_eq!(IamUserName::given("Jane", "1").unwrap().unwrap().as_str(), "Jane");
+        assert!(["", "1"].iter().all(|none| IamUserName::given(none, "1").unwrap().is_none()));
+        assert!(IamUserName::given("1", "2").is_err());
     }
 
     #[test]

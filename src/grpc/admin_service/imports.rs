@@ -8,7 +8,7 @@ use super::wire;
 use crate::domain::credential::{PasswordHash, says_no_password};
 use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
 use crate::domain::names::{IamUserName, Region, TenantName};
-use crate::domain::subject::{GivenAttributes, InstanceAccountStatus, MailDomainStatus, SubjectKind};
+use crate::domain::subject::{GivenAttributes, InstanceAccountStatus, MailDomainStatus};
 use crate::domain::tags::parse_tags;
 use crate::edge::{Fields, Reason};
 use crate::grpc::calls::Messages;
@@ -150,8 +150,8 @@ pub(crate) fn read_import_row(
         tags: row.tags,
         account_status: row.account_status,
     };
-    let kind = row.subject.as_ref().and_then(|name| name.subject.as_ref()).map(Subject::kind);
-    let attributes = fields.take_all(attributes.read(kind));
+    let subject = row.subject.as_ref().and_then(|name| name.subject.as_ref());
+    let attributes = fields.take_all(attributes.read(subject));
     let name = fields.subject(row.subject);
     let password = match row.hash {
         hash if without_hash == WithoutHash::NoPassword && says_no_password(&hash) => Ok(ImportedPassword::Absent),
@@ -184,9 +184,10 @@ struct Given {
 }
 
 impl Given {
-    /// Reads those that the kind of subject has. The others must be absent.
-    fn read(self, kind: Option<SubjectKind>) -> Result<GivenAttributes, Vec<InvalidField>> {
+    /// Reads those that the kind of the subject has. The others must be absent.
+    fn read(self, subject: Option<&Subject>) -> Result<GivenAttributes, Vec<InvalidField>> {
         let mut fields = Fields::default();
+        let kind = subject.map(Subject::kind);
         let has = |field| kind.is_some_and(|kind| kind.imported().contains(&field));
         for (field, is_given) in [
             ("region", !self.region.is_empty()),
@@ -208,8 +209,8 @@ impl Given {
             let status = MailDomainStatus::specified(self.mail_domain_status);
             attributes.mail_domain_status = fields.take("mail_domain_status", status).flatten();
         }
-        if has("user_name") {
-            attributes.user_name = fields.take_unless_empty("user_name", &self.user_name, IamUserName::parse);
+        if let Some(Subject::IamUser(id)) = subject {
+            attributes.user_name = fields.take("user_name", IamUserName::given(&self.user_name, id)).flatten();
         }
         if has("tags") {
             attributes.tags = fields.take("tags", parse_tags(self.tags)).unwrap_or_default();

@@ -114,7 +114,7 @@ impl CreatesSubject for wire::CreateRamUserRequest {
 impl CreatesSubject for wire::CreateIamUserRequest {
     fn subject_to_create(self, fields: &mut Fields) -> Option<SubjectToCreate> {
         let id = fields.take("user_id", IamUserId::parse(&self.user_id));
-        let user_name = fields.take_unless_empty("user_name", &self.user_name, IamUserName::parse);
+        let user_name = fields.take("user_name", IamUserName::given(&self.user_name, &self.user_id)).flatten();
         let tags = fields.take("tags", parse_tags(self.tags)).unwrap_or_default();
         let is_temporary = self.password_reset_required;
         let first_password = fields.first_password_of_user(self.first_password, is_temporary);

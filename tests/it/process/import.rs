@@ -235,6 +235,8 @@ async fn an_export_with_a_column_of_hashes_is_an_import() {
         json!({ "tenant": "acme", "kind": "mail-domain", "name": "example.com", "status": "verification-failed", "hash": BCRYPT }),
         json!({ "tenant": "acme", "kind": "ram-user", "name": "alice", "hash": BCRYPT }),
         json!({ "tenant": "acme", "kind": "iam-user", "name": "7", "user_name": "Jane", "tags": { "a": "b" }, "hash": BCRYPT }),
+        // Without a user name, its name is its id.
+        json!({ "tenant": "acme", "kind": "iam-user", "name": "8e07", "hash": BCRYPT }),
         json!({ "tenant": "acme", "kind": "instance-account", "instance": "r-1", "name": "app", "hash": BCRYPT }),
     ];
     let file = from.file("rows.jsonl", &lines(rows.iter().cloned()));
@@ -260,10 +262,10 @@ async fn an_export_with_a_column_of_hashes_is_an_import() {
 
     let to = Administered::start().await;
     let csv = to.run(&["import", &to.file("all.csv", &csv), "--without-password"]).printed();
-    assert!(csv.contains("imported 4, unchanged 0, skipped 0, refused 0"), "{csv}");
+    assert!(csv.contains("imported 5, unchanged 0, skipped 0, refused 0"), "{csv}");
     let again = Administered::start().await;
     let jsonl = again.run(&["import", &again.file("all.jsonl", &jsonl)]).printed();
-    assert!(jsonl.contains("imported 4, unchanged 0, skipped 0, refused 0"), "{jsonl}");
+    assert!(jsonl.contains("imported 5, unchanged 0, skipped 0, refused 0"), "{jsonl}");
     let comparable = |rows: Vec<Value>| {
         let mut rows = rows;
         for row in &mut rows {
@@ -285,6 +287,7 @@ async fn the_directory_is_exported_without_hashes_and_comes_back_with_them() {
         json!({ "tenant": "acme", "kind": "ram-user", "name": "alice", "hash": BCRYPT }),
         json!({ "tenant": "acme", "kind": "iam-user", "name": "7", "user_name": "Jane Doe",
                 "tags": { "team": "a,\"b\"" }, "hash": BCRYPT }),
+        json!({ "tenant": "acme", "kind": "iam-user", "name": "8e07", "hash": BCRYPT }),
         json!({ "tenant": "acme", "kind": "instance-account", "instance": "r-1", "name": "app",
                 "status": "unavailable", "hash": BCRYPT }),
     ];
@@ -294,7 +297,8 @@ async fn the_directory_is_exported_without_hashes_and_comes_back_with_them() {
 
     let exported = admin.export();
     let kinds: Vec<&str> = exported.iter().map(|row| row["kind"].as_str().unwrap()).collect();
-    let expected = ["tenant", "mail-domain", "ram-user", "ram-user", "iam-user", "instance", "instance-account"];
+    let expected =
+        ["tenant", "mail-domain", "ram-user", "ram-user", "iam-user", "iam-user", "instance", "instance-account"];
     assert_eq!(kinds, expected);
     assert_eq!(exported[1]["change_time"], "2025-06-01T12:00:00Z");
     assert_eq!((&exported[2]["version"], exported[3].get("version")), (&json!(1), None));
@@ -322,7 +326,7 @@ async fn the_directory_is_exported_without_hashes_and_comes_back_with_them() {
     let operator = Client::new(admin.serving.address).with_token(&admin.operator);
     let root = super::tenant::token(&operator, root).await;
     let export = |arguments: &[&str]| outcome(admin.installation.calling(&admin.address(), &root, arguments));
-    assert_eq!(export(&["export", "--tenant", "acme"]).printed().lines().count(), 7);
+    assert_eq!(export(&["export", "--tenant", "acme"]).printed().lines().count(), 8);
     let refused = export(&["export", "mine.jsonl"]);
     assert!(refused.stderr.contains("ACCESS_DENIED") && !admin.installation.path("mine.jsonl").exists());
 }

@@ -292,4 +292,7 @@ async fn an_iam_user_whose_id_starts_with_a_digit_is_a_user_like_any_other() {
     user.ok("ChangePasswordV5", json!({ "old_password": "mypassword-1", "new_password": "mypassword-2" })).await;
     let listed = world.root.ok("ListIamUsers", json!({})).await;
     assert_eq!(listed["iam_users"][0]["user_name"], "07609fb9358010e21f7bc003751c7c32");
+    // Its id is also taken as the name that it has, and no other name may start with a digit.
+    world.root.ok("CreateIamUser", json!({ "user_id": "42", "user_name": "42" })).await;
+    world.root.err("CreateIamUser", json!({ "user_id": "43", "user_name": "42" }), "INVALID_FIELD").await;
 }
