@@ -79,7 +79,7 @@ pub(super) async fn back_up(
     }
     let name = named_after(SystemClock.now());
     let file = if args.keep.is_some() { args.file.join(&name) } else { args.file.clone() };
-    let copied = unless_interrupted(sqlite::backup(&store, &file, pepper)).await?;
+    let copied = unless_interrupted(sqlite::backup(&store, &file, pepper), NOTHING_COPIED).await?;
     let copied = copied.map_err(|error| Failure::caused("can't back up", &error))?;
     terminal.print(&format!("backed up to {}: {} rows, all read back", file.display(), copied.rows))?;
     if let Some(keep) = args.keep {
@@ -88,10 +88,11 @@ pub(super) async fn back_up(
     Ok(())
 }
 
-/// Copies a store, unless a signal ends the command first. The unfinished copy is removed then.
-async fn unless_interrupted<T>(
-    copied: impl Future<Output = Result<T, BackupError>>,
-) -> Result<Result<T, BackupError>, Failure> {
+const NOTHING_COPIED: &str = "nothing is copied";
+
+/// Copies a store, unless a signal ends the command first. The unfinished copy is removed then, and the failure says what that
+/// means.
+async fn unless_interrupted<T>(copied: impl Future<Output = T>, meaning: &str) -> Result<T, Failure> {
     let asked_to_end = asked_to_end()?;
     let mut hung_up = signal(SignalKind::hangup()).map_err(Failure::failed)?;
     tokio::select! {
@@ -99,16 +100,19 @@ async fn unless_interrupted<T>(
         () = asked_to_end => {}
         _ = hung_up.recv() => {}
     }
-    Err(Failure::failed("interrupted by a signal: nothing is copied"))
+    Err(Failure::failed(format!("interrupted by a signal: {meaning}")))
 }
 
-/// Writes a backup to standard output.
+/// Writes a backup to standard output. Its reader may be slow.
 async fn to_output(store: &Path, pepper: Option<&dyn Pepper>, terminal: &mut Terminal) -> Result<(), Failure> {
-    let copied = unless_interrupted(sqlite::backup_unnamed(store, pepper)).await?;
-    let (mut file, rows) = copied.map_err(|error| Failure::caused("can't back up", &error))?;
-    let output = terminal.output();
-    let written = io::copy(&mut file, output).and_then(|_| output.flush());
-    written.map_err(|error| Failure::caused("can't back up", &error))?;
+    let written = async {
+        let copied = sqlite::backup_unnamed(store, pepper).await;
+        let (mut file, rows) = copied.map_err(|error| Failure::caused("can't back up", &error))?;
+        let written = terminal.write_apart(move |output| io::copy(&mut file, output)).await;
+        written.map_err(|error| Failure::caused("can't back up", &error))?;
+        Ok::<_, Failure>(rows)
+    };
+    let rows = unless_interrupted(written, "the output is no complete backup").await??;
     terminal.complain(&format!("backed up to standard output: {rows} rows, all read back"));
     Ok(())
 }
@@ -156,7 +160,8 @@ pub(super) async fn restore(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let (store, ring) = embedded_store(&args.settings, environment)?;
-    let copied = unless_interrupted(sqlite::restore(&args.file, &store, args.replace, pepper(&ring))).await?;
+    let restored = sqlite::restore(&args.file, &store, args.replace, pepper(&ring));
+    let copied = unless_interrupted(restored, NOTHING_COPIED).await?;
     let copied = copied.map_err(|error| match error {
         BackupError::Exists(path) => {
             Failure::failed(format!("{} already exists: use --replace to replace it", path.display()))

@@ -1,6 +1,7 @@
 //! Commands print and read only here.
 
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::mem;
 use std::process::ExitCode;
 
 use rustix::termios::tcgetwinsize;
@@ -62,15 +63,33 @@ impl Terminal {
 
     /// Prints a text and a line end. A closed pipe is no failure: `credentiald … | head` is fine.
     pub(super) fn print(&mut self, text: &str) -> Result<(), Failure> {
-        match writeln!(self.output, "{text}").and_then(|()| self.output.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::caused("can't print", &error)),
-            _ => Ok(()),
-        }
+        printed(writeln!(self.output, "{text}").and_then(|()| self.output.flush()))
+    }
+
+    /// The same, [apart](Self::write_apart).
+    pub(super) async fn print_apart(&mut self, text: String) -> Result<(), Failure> {
+        printed(self.write_apart(move |output| writeln!(output, "{text}")).await)
     }
 
     /// The output of a command that writes more than a few lines.
     pub(super) fn output(&mut self) -> &mut dyn Write {
         &mut self.output
+    }
+
+    /// Writes to the output on a thread of its own, so that a caller can end although its reader reads nothing. If this is
+    /// dropped early, the output is lost.
+    pub(super) async fn write_apart<T: Send + 'static>(
+        &mut self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let mut output = mem::replace(&mut self.output, Box::new(io::sink()));
+        let writing = tokio::task::spawn_blocking(move || {
+            let written = write(&mut output).and_then(|written| output.flush().map(|()| written));
+            (output, written)
+        });
+        let (output, written) = writing.await.map_err(io::Error::other)?;
+        self.output = output;
+        written
     }
 
     /// Prints to standard error. Ignores a failure, since there is no other place to report it.
@@ -198,6 +217,13 @@ impl Terminal {
             text.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(text)
+    }
+}
+
+fn printed(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::caused("can't print", &error)),
+        _ => Ok(()),
     }
 }
 

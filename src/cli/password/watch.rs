@@ -71,16 +71,22 @@ pub(in crate::cli) async fn run(
         };
         match reply {
             Ok(Some(reply)) => {
-                cursor.clone_from(&reply.cursor);
-                let Some(event) = &reply.event else { continue };
-                count = count.saturating_add(1);
-                let message = || DynamicMessage::decode(descriptor.clone(), reply.encode_to_vec().as_slice());
-                terminal.print(&match args.output.format() {
-                    Format::Table => line_of(event),
-                    Format::Json => json::line(&message().map_err(Failure::failed)?),
-                    Format::Yaml => format!("---\n{}", yaml(&json::object(&message().map_err(Failure::failed)?))),
-                    Format::Name => printable(&Object::of_subject(event.subject.as_ref()).to_string()),
-                })?;
+                if let Some(event) = &reply.event {
+                    count = count.saturating_add(1);
+                    let message = || DynamicMessage::decode(descriptor.clone(), reply.encode_to_vec().as_slice());
+                    let text = match args.output.format() {
+                        Format::Table => line_of(event),
+                        Format::Json => json::line(&message().map_err(Failure::failed)?),
+                        Format::Yaml => format!("---\n{}", yaml(&json::object(&message().map_err(Failure::failed)?))),
+                        Format::Name => printable(&Object::of_subject(event.subject.as_ref()).to_string()),
+                    };
+                    tokio::select! {
+                        printed = terminal.print_apart(text) => printed?,
+                        () = &mut asked_to_end => break,
+                    }
+                }
+                // Only now: an event that was not printed comes again.
+                cursor = reply.cursor;
             }
             Ok(None) => return Err(resumable(Failure::not_now("the stream has ended"), &cursor)),
             Err(status) => return Err(resumable(refusal::failure(&status), &cursor)),

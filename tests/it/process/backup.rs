@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::installation::{Installation, files, outcome};
-use super::serving::eventually;
+use super::serving::{eventually, send_signal};
 use super::tenant::{Acme, change};
 use crate::store::{connection_to, tamper};
 use crate::support::Client;
@@ -150,8 +150,7 @@ async fn a_backup_that_is_interrupted_leaves_nothing() {
     for signal in ["TERM", "INT", "HUP"] {
         let mut backup = installation.command(&["backup", "a.db"]).stderr(Stdio::null()).spawn().unwrap();
         eventually("a copy", || names_of(&installation, "a.db").pop()).await;
-        let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", signal, &backup.id().to_string()]).status();
-        assert!(sent.unwrap().success());
+        send_signal(signal, backup.id());
         let status = eventually("the end", || backup.try_wait().unwrap()).await;
         assert_eq!((status.code(), names_of(&installation, "a.db")), (Some(1), vec![]), "{signal}");
     }

@@ -40,6 +40,7 @@ mod reloads;
 mod rotating_redis;
 mod rotation;
 mod secrets;
+mod stalled_readers;
 mod start_up;
 mod stop;
 mod supervisor;

@@ -111,8 +111,7 @@ impl Serving {
 
     /// Sends a signal, by its name without `SIG`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &self.id().to_string()]).status();
-        assert!(status.unwrap().success());
+        send_signal(name, self.id());
     }
 
     /// Waits for the end.
@@ -158,6 +157,12 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process, by its name without `SIG`.
+pub fn send_signal(name: &str, id: u32) {
+    let status = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id.to_string()]).status();
+    assert!(status.unwrap().success());
 }
 
 /// Looks again and again, until there is something.
