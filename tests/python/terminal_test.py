@@ -72,27 +72,60 @@ class TerminalTest(AcmeTest):
         self.assertNotIn("an administrator's", shown)
 
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+# A terminal that has them.
+COLOURED = {"TERM": "xterm-256color"}
+
+
+def shown(test, arguments, columns=80, status=0, **environment):
+    """What the operator's command shows on a terminal of so many columns."""
+    terminal, side = pty.openpty()
+    test.addCleanup(os.close, terminal)
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    environment = test.environment | {"CREDENTIALD_TOKEN": test.operator} | environment
+    command = subprocess.Popen([test.binary, *arguments], env=environment, stdin=side, stdout=side, stderr=side)
+    os.close(side)
+    seen, end = b"", time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:
+            # No other end is left.
+            break
+        seen += part
+    test.assertEqual(command.wait(SECONDS), status, seen)
+    return seen.decode()
+
+
+class ColourTest(AcmeTest):
+    """Colours are for terminals that have them, and for people who want them."""
+
+    def assert_plain(self, **environment):
+        for status, words, command in [
+            (0, "TENANT", ["admin", "list-tenants"]),
+            (1, "TENANT_NOT_FOUND", ["admin", "list-iam-users", "--tenant", "absent"]),
+            (2, "--colour", ["admin", "list-tenants", "--colour"]),
+        ]:
+            coloured = shown(self, command, status=status, **COLOURED)
+            self.assertIn(words, COLOURS.sub("", coloured))
+            self.assertIn("\x1b[", coloured)
+            plain = shown(self, command, status=status, **COLOURED | environment)
+            self.assertIn(words, plain)
+            self.assertNotIn("\x1b", plain)
+
+    def test_a_person_can_do_without(self):
+        self.assert_plain(NO_COLOR="1")
+
+    def test_a_terminal_may_have_none(self):
+        self.assert_plain(TERM="dumb")
+
+
 class WidthTest(AcmeTest):
     """What is printed fits the terminal."""
 
     def lines(self, columns, *arguments):
         """What a command prints on a terminal of so many columns."""
-        terminal, side = pty.openpty()
-        self.addCleanup(os.close, terminal)
-        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
-        own = {"CREDENTIALD_TOKEN": self.operator, "TERM": "xterm-256color"}
-        command = subprocess.Popen([self.binary, *arguments], env=self.environment | own, stdin=side, stdout=side)
-        os.close(side)
-        shown, end = b"", time.monotonic() + SECONDS
-        while time.monotonic() < end:
-            try:
-                part = os.read(terminal, 65536)
-            except OSError:
-                # No other end is left.
-                break
-            shown += part
-        self.assertEqual(command.wait(SECONDS), 0, shown)
-        return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in shown.decode().splitlines()]
+        return COLOURS.sub("", shown(self, arguments, columns, **COLOURED)).splitlines()
 
     def assert_fits(self, lines, columns):
         for line in lines:

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
+use credentiald::listener::raise_descriptor_limit;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::json;
 
 use super::installation::{Installation, outcome};
@@ -33,6 +35,23 @@ async fn silent_sockets_keep_no_caller_out() {
     // While they are open: in the end they are closed, and calls are answered.
     eventually("health", || serving.is_healthy().then_some(())).await;
     drop(silent);
+    serving.stop().await;
+}
+
+/// More connections than `server.max_connections` leaves descriptors for: other files have taken them meanwhile.
+#[tokio::test]
+async fn a_service_that_is_short_of_descriptors_says_so_and_accepts_connections_once_there_are_some() {
+    raise_descriptor_limit();
+    let installation = Installation::new();
+    let serving = installation.serve(&["--metrics-listen", "127.0.0.1:0"]).await;
+    let process = Pid::from_raw(serving.id().try_into().unwrap());
+    prlimit(process, Resource::Nofile, Rlimit { current: Some(256), maximum: Some(256) }).unwrap();
+    let silent: Vec<_> = (0..300).map(|_| TcpStream::connect(serving.address).unwrap()).collect();
+    serving.logs("can't accept connections; it will be retried").await;
+    drop(silent);
+    eventually("health", || serving.is_healthy().then_some(())).await;
+    let metrics = get(scraped_at(&serving), "/metrics");
+    assert!(value(&metrics, r#"credentiald_accept_waits_total{reason="resources"}"#) >= 1.0, "{metrics}");
     serving.stop().await;
 }
 
