@@ -9,6 +9,9 @@ use super::time::{Timestamp, Window, days};
 /// The longest overlap.
 pub const LONGEST_OVERLAP: Duration = days(7);
 
+/// The most callers that are listed for each password. A list of so many may be cut off: `rotate` ends no overlap by it.
+pub const MOST_CALLERS: u32 = 50;
+
 /// The interval at which the use of a password is noted for one caller.
 pub const NOTED_EVERY: Duration = Duration::from_mins(1);
 

@@ -11,6 +11,7 @@ use crate::ambient::SystemClock;
 use crate::cli::admin::refusal;
 use crate::cli::failure::Failure;
 use crate::cli::terminal::Terminal;
+use crate::domain::overlap::MOST_CALLERS;
 use crate::domain::time::Timestamp;
 use crate::grpc::generated::credential::admin::v1 as wire;
 use crate::ports::Clock;
@@ -97,9 +98,6 @@ async fn end_of(calls: &Calls, name: &Subject, version: u64, unused_for: Duratio
     Ok(found)
 }
 
-/// The most uses that the service lists.
-const MOST_USES: usize = 50;
-
 /// Whether the old password can go: the new one was set so long ago and is used, each caller that used the old one has used the
 /// new one since, and none has used the old one for so long. Uses of the old one may be recorded only since then.
 fn judged(overlap: &wire::PasswordOverlap, version: u64, now: Timestamp, unused_for: Duration) -> Overlap {
@@ -111,7 +109,7 @@ fn judged(overlap: &wire::PasswordOverlap, version: u64, now: Timestamp, unused_
     if current.uses.is_empty() {
         return Overlap::InUse("no use of the new password is recorded".to_owned());
     }
-    if previous.uses.len() >= MOST_USES {
+    if previous.uses.len() >= MOST_CALLERS as usize {
         return Overlap::InUse("more callers may have used the old password than are listed".to_owned());
     }
     for old in &previous.uses {
@@ -198,7 +196,7 @@ mod tests {
             matches!(judge_set_at(950, &[("relay", 960)], &[]), Overlap::InUse(_)),
             "others had no time to be seen"
         );
-        assert!(matches!(judge(&[("relay", 950)], &[("relay", 800); MOST_USES]), Overlap::InUse(_)));
+        assert!(matches!(judge(&[("relay", 950)], &[("relay", 800); MOST_CALLERS as usize]), Overlap::InUse(_)));
         assert_eq!(judge(&[("relay", 950)], &[("relay", 800)]), Overlap::Unused);
         assert_eq!(judge(&[("relay", 950)], &[]), Overlap::Unused);
         for (new, old) in [

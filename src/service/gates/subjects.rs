@@ -6,7 +6,7 @@ use super::directory::{created, deleted};
 use super::{Gates, SubjectPermit};
 use crate::domain::audit_event::AuditOutcome;
 use crate::domain::delivery::DeliveryState;
-use crate::domain::overlap::OverlapState;
+use crate::domain::overlap::{MOST_CALLERS, OverlapState};
 use crate::domain::password::NewPassword;
 use crate::domain::subject::Subject;
 use crate::policy::Policy;
@@ -14,9 +14,6 @@ use crate::ports::store::{Authority, FirstPassword, NewSubject, SubjectStatus};
 use crate::service::ServiceError;
 use crate::service::error::Missing;
 use crate::service::requests::DescribedSubject;
-
-/// How many callers of each password are listed.
-const CALLERS: u32 = 50;
 
 impl Gates {
     /// The policy for the passwords of a subject, which may not exist yet. A given password is also judged by the tenant's
@@ -75,7 +72,7 @@ impl Gates {
 
     /// The two passwords of the subject, and which callers use which.
     pub(in crate::service) async fn overlap(&self, permit: &SubjectPermit) -> Result<OverlapState, ServiceError> {
-        let state = self.ports.store.overlap(permit.subject()?.id, CALLERS).await?;
+        let state = self.ports.store.overlap(permit.subject()?.id, MOST_CALLERS).await?;
         let mut state = state.ok_or_else(|| permit.not_found())?;
         // An overlap that is over is kept a while longer, but is no longer valid.
         state.overlap.window = state.overlap.window.filter(|window| window.is_open(self.now()));
