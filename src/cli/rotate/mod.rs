@@ -15,6 +15,7 @@ mod selection;
 mod state;
 mod subject;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
@@ -36,6 +37,7 @@ use pace::{Pace, PaceArgs};
 use run::{Readiness, Run, Tally};
 use selection::{Found, Selection, Walk};
 use state::{State, Step, Wanted};
+use subject::Subject;
 
 const AGAIN: &str = "what is done stays; run the same command again to continue";
 
@@ -179,12 +181,13 @@ impl RotateArgs {
         Ok(found)
     }
 
-    fn run_of<'a>(&self, calls: &'a Calls, id: String, continues: bool) -> Run<'a> {
+    fn run_of<'a>(&self, calls: &'a Calls, id: String, continues: bool, sent: HashSet<Subject>) -> Run<'a> {
         Run {
             calls,
             id,
             continues,
             overlap_seconds: self.overlap_seconds,
+            sent,
             pace: Pace::of(&self.pace, self.dry_run),
             max_failures: self.max_failures as usize,
             failures: AtomicUsize::new(0),
@@ -224,7 +227,7 @@ impl RotateArgs {
         if let Some((wanted, subjects)) = begun {
             state.begin(id.clone(), wanted, subjects)?;
         }
-        let run = self.run_of(calls, id.clone(), continues);
+        let run = self.run_of(calls, id.clone(), continues, state.sent());
         let tally =
             run.rotate(&mut state, &mut destination, terminal).await.map_err(|failure| failure.with_line(AGAIN))?;
         let left = state.open_subjects().len();
@@ -249,10 +252,10 @@ impl RotateArgs {
     /// Checks every subject as far as that is possible without changing it.
     async fn try_out(&self, calls: &Calls, selection: &Selection, terminal: &mut Terminal) -> Result<(), Failure> {
         let found = self.find(calls, selection, terminal).await?;
-        let run = self.run_of(calls, String::new(), false);
+        let run = self.run_of(calls, String::new(), false, HashSet::new());
         let mut tally = Tally::default();
         for subject in &found.selected {
-            let step = match run.readiness(subject, false).await? {
+            let step = match run.readiness(subject).await? {
                 Readiness::Ready(_) => Step::Rotated(subject.version),
                 Readiness::Step(step) => step,
             };

@@ -1,5 +1,6 @@
 //! One run of a rotation: batch after batch, until all subjects are done with or too many have failed.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::StreamExt;
@@ -11,7 +12,7 @@ use super::destination::{Destination, NewPassword};
 use super::pace::Pace;
 use super::progress::Progress;
 use super::state::{State, Step};
-use super::subject::Selected;
+use super::subject::{Selected, Subject};
 use crate::cli::admin::refusal;
 use crate::cli::failure::Failure;
 use crate::cli::terminal::Terminal;
@@ -28,6 +29,9 @@ pub(super) struct Run<'a> {
     pub(super) id: String,
     /// Whether an earlier process has begun it.
     pub(super) continues: bool,
+    /// The subjects whose change an earlier process may have sent. Whatever happened to them since, the password of the run may be
+    /// the one in force.
+    pub(super) sent: HashSet<Subject>,
     pub(super) overlap_seconds: Option<u32>,
     pub(super) pace: Pace,
     pub(super) max_failures: usize,
@@ -52,11 +56,7 @@ struct Prepared {
     password: Password,
     /// The version that the password has, if an earlier process has set it.
     version: Option<u64>,
-    was_sent: WasSent,
 }
-
-/// Whether an earlier process may have changed the password, without a record of that.
-type WasSent = bool;
 
 /// What was found out about a subject before anything is written.
 pub(super) enum Readiness {
@@ -67,7 +67,7 @@ pub(super) enum Readiness {
 }
 
 /// Subjects with passwords for them, and what becomes of other subjects.
-type Proposals<'a> = (Vec<(usize, &'a Selected, Password, WasSent)>, Vec<(usize, Step)>);
+type Proposals<'a> = (Vec<(usize, &'a Selected, Password)>, Vec<(usize, Step)>);
 
 impl Run<'_> {
     /// Rotates all subjects that are not done with yet.
@@ -133,34 +133,32 @@ impl Run<'_> {
         let (mut ready, mut fresh, mut steps) = (Vec::new(), Vec::new(), Vec::new());
         for &(place, subject) in batch {
             let step = state.step(place);
-            // A subject that failed before it was prepared has no password of this run at the destination.
-            let was_prepared = matches!(step, Some(Step::Prepared | Step::Changed(_)));
-            let was_sent = step == Some(&Step::Prepared);
-            // A password that was refused was not set by an earlier request either: the service looks for its token first.
+            // A password that was refused was not set by an earlier request either: the service looks for its token first, and
+            // for the version that it replaces.
             let is_refused = matches!(step, Some(Step::Refused(_)));
             let version = match step {
                 Some(Step::Changed(version)) => Some(*version),
                 _ => None,
             };
             let stored = if self.continues && !is_refused {
-                destination.stored(&subject.name, was_prepared).await?
+                destination.stored(&subject.name, version.is_some()).await?
             } else {
                 None
             };
             match (stored, version) {
-                (Some(password), version) => ready.push(Prepared { place, password, version, was_sent }),
+                (Some(password), version) => ready.push(Prepared { place, password, version }),
                 (None, Some(version)) => steps.push((place, lost(version))),
-                (None, None) => fresh.push((place, subject, was_sent)),
+                (None, None) => fresh.push((place, subject)),
             }
         }
         let (proposed, refused) = self.proposals(fresh).await?;
         steps.extend(refused);
         if !proposed.is_empty() {
-            let new = proposed.iter().map(|(_, subject, password, _)| NewPassword { name: &subject.name, password });
+            let new = proposed.iter().map(|(_, subject, password)| NewPassword { name: &subject.name, password });
             destination.prepare(&new.collect::<Vec<_>>(), terminal).await?;
         }
         let new = proposed.into_iter();
-        ready.extend(new.map(|(place, _, password, was_sent)| Prepared { place, password, version: None, was_sent }));
+        ready.extend(new.map(|(place, _, password)| Prepared { place, password, version: None }));
         // Those of a failed change too: once it succeeds, their password is no longer pending.
         let unrecorded =
             ready.iter().filter(|of| of.version.is_none() && state.step(of.place) != Some(&Step::Prepared));
@@ -171,25 +169,25 @@ impl Run<'_> {
 
     /// Passwords for the subjects that can have a new one now, and what becomes of the others. Of a run that ends meanwhile, those
     /// that were not asked about are left out.
-    async fn proposals<'a>(&self, fresh: Vec<(usize, &'a Selected, WasSent)>) -> Result<Proposals<'a>, Failure> {
-        let asked = fresh.into_iter().map(|(place, subject, was_sent)| async move {
+    async fn proposals<'a>(&self, fresh: Vec<(usize, &'a Selected)>) -> Result<Proposals<'a>, Failure> {
+        let asked = fresh.into_iter().map(|(place, subject)| async move {
             if self.is_over() {
                 return None;
             }
-            let readiness = self.readiness(subject, was_sent).await;
+            let readiness = self.readiness(subject).await;
             match &readiness {
                 Ok(Readiness::Ready(_)) => {}
                 Ok(Readiness::Step(step)) => self.count(step),
                 // No other one is asked about.
                 Err(_) => self.is_ended.store(true, Ordering::Relaxed),
             }
-            Some((place, subject, was_sent, readiness))
+            Some((place, subject, readiness))
         });
         let answers: Vec<_> = stream::iter(asked).buffer_unordered(IN_FLIGHT).collect().await;
         let (mut proposed, mut steps) = (Vec::new(), Vec::new());
-        for (place, subject, was_sent, readiness) in answers.into_iter().flatten() {
+        for (place, subject, readiness) in answers.into_iter().flatten() {
             match readiness? {
-                Readiness::Ready(password) => proposed.push((place, subject, password, was_sent)),
+                Readiness::Ready(password) => proposed.push((place, subject, password)),
                 Readiness::Step(step) => steps.push((place, step)),
             }
         }
@@ -197,20 +195,20 @@ impl Run<'_> {
     }
 
     /// Whether a subject can have a new password now, and which.
-    pub(super) async fn readiness(&self, subject: &Selected, was_sent: WasSent) -> Result<Readiness, Failure> {
-        match self.propose(subject, was_sent).await {
+    pub(super) async fn readiness(&self, subject: &Selected) -> Result<Readiness, Failure> {
+        match self.propose(subject).await {
             Ok(readiness) => Ok(readiness),
-            Err(status) => step_of(&status, was_sent).map(Readiness::Step),
+            Err(status) => step_of(&status, self.was_sent(subject)).map(Readiness::Step),
         }
     }
 
-    async fn propose(&self, subject: &Selected, was_sent: WasSent) -> Result<Readiness, Status> {
+    async fn propose(&self, subject: &Selected) -> Result<Readiness, Status> {
         let Some(seconds) = self.overlap_seconds else {
             return self.calls.propose(subject, false).await.map(Readiness::Ready);
         };
         let overlap = self.calls.overlap(&subject.name).await?;
         if overlap.current.as_ref().is_some_and(|current| current.version != subject.version) {
-            return Ok(Readiness::Step(changed(was_sent)));
+            return Ok(Readiness::Step(changed(self.was_sent(subject))));
         }
         if overlap.previous.is_some() {
             let reason = "an overlap runs: another change would end the older password";
@@ -225,7 +223,7 @@ impl Run<'_> {
 
     /// Sends the changes. What is not sent because the run ends is prepared, and nothing else.
     async fn change(&self, subjects: &[Selected], ready: &[Prepared]) -> (Vec<(usize, Step)>, Result<(), Failure>) {
-        let sends = ready.iter().map(|Prepared { place, password, version, was_sent }| async move {
+        let sends = ready.iter().map(|Prepared { place, password, version }| async move {
             if let Some(version) = version {
                 return Some((*place, Ok(Step::Rotated(*version))));
             }
@@ -237,7 +235,7 @@ impl Run<'_> {
             let keep_previous = self.overlap_seconds.is_some();
             let step = match self.calls.set(subject, password, &self.id, keep_previous).await {
                 Ok(version) => Ok(Step::Rotated(version)),
-                Err(status) => step_of(&status, *was_sent),
+                Err(status) => step_of(&status, self.was_sent(subject)),
             };
             match &step {
                 Ok(step) => self.count(step),
@@ -255,6 +253,10 @@ impl Run<'_> {
             }
         }
         (steps, ended)
+    }
+
+    fn was_sent(&self, subject: &Selected) -> bool {
+        self.sent.contains(&subject.name)
     }
 
     fn count(&self, step: &Step) {
@@ -289,7 +291,7 @@ fn lost(version: u64) -> Step {
 
 /// What becomes of a subject whose password was changed after the run began. The service forgets a change that an earlier process
 /// sent after a day.
-fn changed(was_sent: WasSent) -> Step {
+fn changed(was_sent: bool) -> Step {
     if was_sent {
         Step::Unconfirmed(
             "its password was changed after the run began; if this run changed it and was killed before the record, the \
@@ -302,7 +304,7 @@ fn changed(was_sent: WasSent) -> Step {
 }
 
 /// What becomes of a subject whose call was refused. An error of the service itself ends the run.
-fn step_of(status: &Status, was_sent: WasSent) -> Result<Step, Failure> {
+fn step_of(status: &Status, was_sent: bool) -> Result<Step, Failure> {
     if may_pass(status) {
         return Err(refusal::failure(status));
     }

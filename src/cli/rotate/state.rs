@@ -1,6 +1,6 @@
 //! The state of a rotation: a file that a later run continues from. It holds no password.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -82,7 +82,10 @@ pub(super) struct State {
     run: Option<(String, Wanted)>,
     subjects: Vec<Selected>,
     is_listed: bool,
+    /// What happened last to the subject of each place.
     steps: BTreeMap<usize, Step>,
+    /// The places of the subjects that were prepared at any time, whatever happened to them since.
+    prepared: BTreeSet<usize>,
 }
 
 impl State {
@@ -98,6 +101,7 @@ impl State {
             subjects: Vec::new(),
             is_listed: false,
             steps: BTreeMap::new(),
+            prepared: BTreeSet::new(),
         };
         state.read()?;
         Ok(state)
@@ -141,11 +145,15 @@ impl State {
                 self.run = Some((id, wanted));
                 self.subjects.clear();
                 self.steps.clear();
+                self.prepared.clear();
                 self.is_listed = false;
             }
             Line::Selected(selected) => self.subjects.push(selected),
             Line::Listed { .. } => self.is_listed = true,
             Line::Step { subject, step } => {
+                if step == Step::Prepared {
+                    self.prepared.insert(subject);
+                }
                 self.steps.insert(subject, step);
             }
         }
@@ -202,6 +210,11 @@ impl State {
         self.steps.get(&subject)
     }
 
+    /// The subjects whose change may have been sent.
+    pub(super) fn sent(&self) -> HashSet<Subject> {
+        self.prepared.iter().filter_map(|place| Some(self.subjects.get(*place)?.name.clone())).collect()
+    }
+
     /// The subjects whose pending password may be the one in force.
     pub(super) fn unconfirmed(&self) -> impl Iterator<Item = &Subject> {
         let is_unconfirmed = |(place, _): &(usize, &Selected)| matches!(self.step(*place), Some(Step::Unconfirmed(_)));
@@ -233,6 +246,15 @@ mod tests {
         ["a", "b", "c"].map(|name| Selected { name: named(name), version: 1 }).into()
     }
 
+    /// The file, opened again. A process that another test is starting may hold its lock until it runs its program.
+    fn again(path: &Path) -> State {
+        let tried = (0..100_000).find_map(|_| {
+            std::thread::yield_now();
+            State::open(path).ok()
+        });
+        tried.unwrap()
+    }
+
     #[test]
     fn a_run_is_read_as_it_was_recorded_without_a_line_that_a_crash_cut_off() {
         let folder = tempfile::tempdir().unwrap();
@@ -247,12 +269,17 @@ mod tests {
         let before = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&before[..], b"{\"step\":{\"subj"].concat()).unwrap();
 
-        let state = State::open(&path).unwrap();
+        let mut state = again(&path);
         assert_eq!(state.run(), Some(("run-1", &wanted())));
         assert_eq!(state.subjects(), subjects());
         assert_eq!(state.open_subjects(), [1, 2]);
         assert_eq!((state.step(0), state.step(2)), (Some(&Step::Rotated(2)), None));
         assert_eq!(std::fs::read(&path).unwrap(), before);
+
+        let prepared: HashSet<_> = subjects().into_iter().take(2).map(|subject| subject.name).collect();
+        assert_eq!(state.sent(), prepared, "also if a later step is another one");
+        state.begin("run-2".to_owned(), wanted(), subjects()).unwrap();
+        assert_eq!(state.sent(), HashSet::new(), "another run");
     }
 
     #[test]
@@ -263,7 +290,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<_> = text.split_inclusive('\n').collect();
         std::fs::write(&path, lines[..3].concat()).unwrap();
-        assert!(State::open(&path).unwrap().run().is_none());
+        assert!(again(&path).run().is_none());
 
         for foreign in ["{\"name\":\"a\"}\n", "no line end", "{\"name\""] {
             std::fs::write(&path, foreign).unwrap();

@@ -52,8 +52,7 @@ impl Fleet {
     }
 
     pub(super) fn rotate(&self, arguments: &[&str]) -> Outcome {
-        let address = self.serving.address.to_string();
-        self.installation.call(&address, &self.root, &[&["rotate"], arguments].concat(), "")
+        self.rotate_as(&self.root, arguments)
     }
 
     /// The same, not waited for.
@@ -61,6 +60,12 @@ impl Fleet {
         let address = self.serving.address.to_string();
         let mut command: Command = self.installation.calling(&address, &self.root, &[&["rotate"], arguments].concat());
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// The same, called with that token.
+    pub(super) fn rotate_as(&self, token: &str, arguments: &[&str]) -> Outcome {
+        let address = self.serving.address.to_string();
+        self.installation.call(&address, token, &[&["rotate"], arguments].concat(), "")
     }
 
     pub(super) fn lines(&self, file: &str) -> Vec<Value> {
@@ -283,51 +288,6 @@ async fn a_run_stops_at_a_failure_and_the_others_go_on_once_it_is_mended() {
     // A password that another caller has set since the run began stays.
     let again = [&arguments[..], &["--again"]].concat();
     assert_eq!(fleet.rotate(&again).printed(), "rotated 3, left 0, failed 0, to go 0\n");
-}
-
-/// Makes the files of a run with one subject those of a run that was killed after it recorded `last`, and that the service has
-/// forgotten since.
-fn forget(fleet: &Fleet, state: &str, last: &str) {
-    let rewrite = |file: &str, keeps: &dyn Fn(&Value) -> bool| {
-        let path = fleet.installation.path(file);
-        let Ok(text) = fs::read_to_string(&path) else { return };
-        let lines = text.lines().filter(|line| keeps(&serde_json::from_str(line).unwrap()));
-        let kept: String = lines.flat_map(|line| [line, "\n"]).collect();
-        let id = fleet.lines(state)[0]["run"]["id"].as_str().unwrap().to_owned();
-        fs::write(path, kept.replace(&id, "6f5c1a1e-0000-4000-8000-000000000000")).unwrap();
-    };
-    rewrite("passwords", &|line| line["state"] == "pending");
-    rewrite(state, &|line| {
-        let step = &line["step"]["step"];
-        step.is_null() || step == "prepared" || last == "changed" && !step["changed"].is_null()
-    });
-}
-
-#[tokio::test]
-async fn a_run_whose_pending_password_may_be_in_force_fails_until_another_one_begins() {
-    let fleet = Fleet::start(&[]).await;
-    for (instance, destination, last) in [
-        ("r-1", &["--file", "passwords"][..], "prepared"),
-        ("r-2", &["--stdout"], "prepared"),
-        ("r-3", &["--stdout"], "changed"),
-    ] {
-        fleet.accounts_of(instance, &["app"]).await;
-        let selection = ["--kind", "instance-account", "--instance-id", instance, "--overlap-seconds", "3600"];
-        let arguments = [&selection[..], &["--state", instance], destination].concat();
-        fleet.rotate(&arguments).printed();
-        forget(&fleet, instance, last);
-        for _ in 0..2 {
-            let ended = fleet.rotate(&arguments);
-            assert_eq!(ended.status, Some(1), "{instance}: {}", ended.stderr);
-            let said = format!("the pending password may be the one in force: instance-account {instance}/app\n");
-            assert!(ended.stderr.contains(&said), "{}", ended.stderr);
-        }
-        let another = fleet.rotate(&[&arguments[..], &["--again"]].concat());
-        assert!(another.stderr.contains("an overlap runs"), "{}", another.stderr);
-        assert_eq!(another.status, Some(0), "{}", another.stderr);
-    }
-    let [pending] = &fleet.lines("passwords")[..] else { panic!("one line") };
-    assert_eq!(fleet.verified(account("app"), pending["password"].as_str().unwrap()).await, "MATCHED_CURRENT");
 }
 
 #[tokio::test]

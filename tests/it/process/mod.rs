@@ -11,6 +11,7 @@ mod deliveries;
 mod edge;
 mod fleets;
 mod foreign_hashes;
+mod forgotten_fleets;
 mod forwarded;
 mod full_disk;
 mod hang_up;

@@ -168,10 +168,10 @@ impl Manifest {
         Ok(Self { path, secret, pending, found, _lock: lock })
     }
 
-    /// A password that was prepared and is no longer pending is in the Secret.
-    pub(super) fn stored(&mut self, name: &Subject, was_prepared: bool) -> Option<Password> {
+    /// A password that was changed and is no longer pending is in the Secret. Until then, what is there is of an earlier run.
+    pub(super) fn stored(&mut self, name: &Subject, was_changed: bool) -> Option<Password> {
         let key = key(name);
-        let in_force = || decoded(self.secret.data.get(&key).filter(|_| was_prepared)?);
+        let in_force = || decoded(self.secret.data.get(&key).filter(|_| was_changed)?);
         self.found.remove(&key).or_else(in_force)
     }
 

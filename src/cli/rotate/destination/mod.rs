@@ -95,13 +95,13 @@ impl DestinationArgs {
 }
 
 impl Destination {
-    /// The password of this run that an earlier process has stored for a subject. `was_prepared` says that it has stored one.
-    pub(super) async fn stored(&mut self, name: &Subject, was_prepared: bool) -> Result<Option<Password>, Failure> {
+    /// The password of this run that an earlier process has stored for a subject. `was_changed` says that it is in force.
+    pub(super) async fn stored(&mut self, name: &Subject, was_changed: bool) -> Result<Option<Password>, Failure> {
         match self {
             Self::File(file) => Ok(file.stored(name)),
             Self::Printed(_) => Ok(None),
             Self::Vault(vault) => vault.stored(name).await,
-            Self::Manifest(manifest) => Ok(manifest.stored(name, was_prepared)),
+            Self::Manifest(manifest) => Ok(manifest.stored(name, was_changed)),
         }
     }
 
