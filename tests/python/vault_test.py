@@ -65,9 +65,9 @@ class VaultTest(AcmeTest):
         verify = ["verify", "--ram-user", name, "--password-stdin", "--token-file", self.token]
         return self.run_binary(*verify, input=password).returncode
 
-    def add_users(self, count):
-        for number in range(count):
-            user = ["create-ram-user", "--tenant", "acme", "--user-name", f"user-{number}", "--password-stdin"]
+    def add_users(self, *names):
+        for name in names:
+            user = ["create-ram-user", "--tenant", "acme", "--user-name", name, "--password-stdin"]
             self.admin(*user, input=self.PASSWORD)
 
     def test_secrets_hold_the_passwords_in_force_and_keep_other_values(self):
@@ -84,7 +84,8 @@ class VaultTest(AcmeTest):
         self.assertNotEqual(self.secret("alice")["password"], secret["password"])
 
     def test_a_run_that_was_killed_sets_the_passwords_that_are_stored(self):
-        self.add_users(8)
+        users = [f"user-{number}" for number in range(8)]
+        self.add_users(*users)
         arguments = self.arguments("--batch", "3", "--rate", "10")
         environment = self.environment | {"CREDENTIALD_TOKEN": self.operator}
         state = self.folder / "state"
@@ -100,10 +101,23 @@ class VaultTest(AcmeTest):
         self.assertGreater(killed, 0)
         ran = self.rotate("--batch", "3", "--rate", "10")
         self.assertEqual(ran.returncode, 0, ran.stderr)
-        for name in ["alice", *(f"user-{number}" for number in range(8))]:
+        for name in ["alice", *users]:
             secret = self.secret(name)
             self.assertEqual((secret["version"], "pending_password" in secret), (2, False), name)
             self.assertEqual(self.verified(name, secret["password"]), 0, name)
+
+    def test_names_that_are_no_names_in_a_path_are_refused_and_others_with_dots_are_stored(self):
+        self.add_users(".", "..", "...", "..a", "a..b", ".a", "a.")
+        refused = self.rotate()
+        self.assertEqual((refused.returncode, refused.stdout), (1, ""))
+        self.assertIn("at the destination: ram-user ., ram-user ..\n", refused.stderr)
+        self.assertEqual(self.verified("alice", self.PASSWORD), 0)
+        others = ["alice", "...", "..a", "a..b", ".a", "a."]
+        ran = self.rotate(*(word for name in others for word in ("--name", name)))
+        self.assertEqual((ran.returncode, ran.stdout), (0, "rotated 6, left 0, failed 0, to go 0\n"), ran.stderr)
+        for name in others:
+            secret = self.secret(name)
+            self.assertEqual((secret["version"], self.verified(name, secret["password"])), (2, 0), name)
 
     def test_nothing_is_changed_if_a_password_cannot_be_stored(self):
         with self.assertRaises(urllib.error.HTTPError):

@@ -173,7 +173,8 @@ impl RotateArgs {
         let now = SystemClock.now();
         let walk = Walk { client: calls.client.clone(), authorization: &calls.authorization, selection, now };
         let found = walk.find().await.map_err(|status| refusal::failure(&status))?;
-        self.destination.check(found.selected.iter().map(|subject| &subject.name))?;
+        let names: Vec<_> = found.selected.iter().map(|subject| &subject.name).collect();
+        self.destination.check(selection.tenant.as_deref(), &names)?;
         for algorithm in selection.absent_algorithms(&found) {
             let others = found.algorithms.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             terminal.complain(&format!("no password is hashed by {algorithm:?}; there are: {others}"));
@@ -186,8 +187,8 @@ impl RotateArgs {
             calls,
             id,
             continues,
-            overlap_seconds: self.overlap_seconds,
             sent,
+            overlap_seconds: self.overlap_seconds,
             pace: Pace::of(&self.pace, self.dry_run),
             max_failures: self.max_failures as usize,
             failures: AtomicUsize::new(0),

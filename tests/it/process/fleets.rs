@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::installation::{Installation, Outcome, files};
+use super::installation::{Installation, Outcome, files, write_secretly};
 use super::serving::{Serving, eventually};
 use super::tenant::{Acme, token};
 
@@ -288,6 +288,47 @@ async fn a_run_stops_at_a_failure_and_the_others_go_on_once_it_is_mended() {
     // A password that another caller has set since the run began stays.
     let again = [&arguments[..], &["--again"]].concat();
     assert_eq!(fleet.rotate(&again).printed(), "rotated 3, left 0, failed 0, to go 0\n");
+}
+
+#[tokio::test]
+async fn a_name_that_leads_elsewhere_at_the_destination_is_refused_before_anything_is_written() {
+    let fleet = Fleet::start(&[]).await;
+    fleet.users(1).await;
+    for name in [".", "..", "..x"] {
+        fleet.acme.root.ok("CreateRamUser", json!({ "user_name": name, "password": FIRST })).await;
+    }
+    fleet.accounts_of("..", &["app"]).await;
+    write_secretly(&fleet.installation.path("vault-token"), "token");
+    // Nothing listens there, and nothing is sent.
+    let vault = ["--vault", "http://127.0.0.1:9", "--vault-token-file", "vault-token"];
+    let manifest = ["--manifest", "secret.json", "--secret-name", "users"];
+    for (kind, destination, names) in [
+        ("ram-user", &vault[..], "ram-user ., ram-user .."),
+        ("ram-user", &manifest, "ram-user ., ram-user .., ram-user ..x"),
+        ("instance-account", &vault, "instance-account ../app"),
+        ("instance-account", &manifest, "instance-account ../app"),
+    ] {
+        for how in [&["--dry-run"][..], &["--state", "state"]] {
+            let refused = fleet.rotate(&[&["--kind", kind], destination, how].concat());
+            assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""), "{names}: {}", refused.stderr);
+            assert!(refused.stderr.contains(&format!("at the destination: {names}\n")), "{}", refused.stderr);
+        }
+    }
+    let operator = json!({ "caller_kind": "CALLER_KIND_OPERATOR", "caller_name": "jane" });
+    let operator = token(&fleet.acme.operator, operator).await;
+    fleet.acme.operator.ok("CreateTenant", json!({ "tenant": ".." })).await;
+    let of_tenant = [&["--kind", "ram-user", "--tenant", "..", "--state", "state"], &vault[..]].concat();
+    let refused = fleet.rotate_as(&operator, &of_tenant);
+    assert_eq!(refused.status, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("secret/credentiald/.."), "{}", refused.stderr);
+    assert!(!fleet.installation.path("secret.json").exists());
+    assert_eq!(fs::read_to_string(fleet.installation.path("state")).unwrap(), "");
+    assert_eq!(fleet.acme.verify("user-00", FIRST).await, "MATCHED_CURRENT");
+
+    // A line holds any name.
+    let lines = ["--kind", "ram-user", "--state", "state", "--file", "passwords"];
+    assert_eq!(fleet.rotate(&lines).printed(), "rotated 4, left 0, failed 0, to go 0\n");
+    fleet.assert_rotated_once(&fleet.lines("passwords"), 4).await;
 }
 
 #[tokio::test]

@@ -74,8 +74,21 @@ impl DestinationArgs {
     }
 
     /// Checks what can be checked for these subjects before anything is written.
-    pub(super) fn check<'a>(&self, names: impl Iterator<Item = &'a Subject>) -> Result<(), Failure> {
-        self.vault.check()?;
+    pub(super) fn check(&self, tenant: Option<&str>, names: &[&Subject]) -> Result<(), Failure> {
+        self.vault.check(tenant)?;
+        let can_hold = match (&self.vault.vault, &self.manifest.path) {
+            (Some(_), _) => vault::can_hold,
+            (_, Some(_)) => manifest::can_hold,
+            // A line holds any name.
+            _ => |_: &Subject| true,
+        };
+        let unfit: Vec<_> = names.iter().filter(|name| !can_hold(name)).map(ToString::to_string).collect();
+        if !unfit.is_empty() {
+            let unfit = unfit.join(", ");
+            let failure =
+                Failure::failed(format!("`.` or `..` would lead to another place at the destination: {unfit}"));
+            return Err(failure.with_line("rotate these with --file or --stdout, and the others with --name"));
+        }
         if self.manifest.path.is_some() { manifest::check(names) } else { Ok(()) }
     }
 

@@ -40,7 +40,7 @@ pub(super) struct VaultArgs {
         requires = "vault_token_file",
         help_heading = "Destination"
     )]
-    vault: Option<String>,
+    pub(super) vault: Option<String>,
     /// File with the token for it.
     #[arg(long, value_name = "FILE", requires = "vault", help_heading = "Destination")]
     vault_token_file: Option<PathBuf>,
@@ -96,9 +96,9 @@ impl VaultArgs {
         vault.as_ref().map(|url| format!("vault {url} {vault_mount}/{vault_path}"))
     }
 
-    /// Checks the URL and the files.
-    pub(super) fn check(&self) -> Result<(), Failure> {
-        self.open(Run { id: "", tenant: None }).map(drop)
+    /// Checks the URL, the files and where the secrets of that tenant are.
+    pub(super) fn check(&self, tenant: Option<&str>) -> Result<(), Failure> {
+        self.open(Run { id: "", tenant }).map(drop)
     }
 
     /// The secrets of a run, if the URL is given.
@@ -106,13 +106,27 @@ impl VaultArgs {
         let (Some(url), Some(token_file)) = (&self.vault, &self.vault_token_file) else { return Ok(None) };
         let outgoing = http_client("--vault ", url, self.vault_ca_file.as_deref(), LIMITS)?;
         OperatorFile::read_secret(token_file).map_err(Failure::failed)?;
-        let outgoing = outgoing.below(&format!("v1/{}/data", self.vault_mount.trim_matches('/')));
+        let mount = self.vault_mount.trim_matches('/');
         let mut path = self.vault_path.trim_matches('/').to_owned();
         if let Some(tenant) = run.tenant {
             path = format!("{path}/{tenant}");
         }
+        if leads_elsewhere(mount) || leads_elsewhere(&path) {
+            return Err(Failure::usage(format!("`.` or `..` would lead to another place in OpenBao: {mount}/{path}")));
+        }
+        let outgoing = outgoing.below(&format!("v1/{mount}/data"));
         Ok(Some(Vault { outgoing, token_file: token_file.clone(), path, run: run.id.to_owned() }))
     }
+}
+
+/// Whether a part of a path is `.` or `..`.
+fn leads_elsewhere(path: &str) -> bool {
+    path.split('/').any(|part| part == "." || part == "..")
+}
+
+/// Whether the name of a subject can be in the path of a secret.
+pub(super) fn can_hold(name: &Subject) -> bool {
+    !leads_elsewhere(&name.joined('/'))
 }
 
 impl Vault {
