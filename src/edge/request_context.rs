@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::only;
 use crate::domain::action::Action;
 use crate::domain::time::days;
-use crate::ports::{CallRecord, Deadline, Entropy};
+use crate::ports::{CallRecord, Deadline};
 
 /// What is known of a request before its message is read. The outermost layer of an edge creates it; every inner layer
 /// and every error refers to it.
@@ -45,15 +45,6 @@ impl RequestContext {
 /// The id of a request, written as the vendors' pages do: upper case, hyphenated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestId(pub Uuid);
-
-impl RequestId {
-    /// A random one.
-    pub fn draw(entropy: &dyn Entropy) -> Self {
-        let mut bytes = [0; 16];
-        entropy.fill(&mut bytes);
-        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
-    }
-}
 
 impl fmt::Display for RequestId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -38,7 +38,7 @@ impl Contexts {
         let correlation_ids = request.headers().get_all(X_REQUEST_ID);
         // Looked up only if calls are traced.
         let parents = iter::once_with(|| request.headers().get_all(TRACEPARENT)).flatten().map(HeaderValue::as_bytes);
-        let request_id = RequestId::draw(&*self.entropy);
+        let request_id = RequestId(self.entropy.id());
         RequestContext {
             request_id,
             correlation_id: CorrelationId::of_values(correlation_ids.iter().map(HeaderValue::as_bytes)),

@@ -116,7 +116,7 @@ impl VendorEdge {
     ) -> RequestContext {
         let values =
             |name| head.into_iter().flat_map(move |head| head.headers.get_all(name)).map(HeaderValue::as_bytes);
-        let request_id = RequestId::draw(&*self.entropy);
+        let request_id = RequestId(self.entropy.id());
         RequestContext {
             request_id,
             correlation_id: CorrelationId::of_values(values("x-request-id")),

@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Builder;
-
 use super::demonstration::{Demonstration, Passwords, User};
 use super::edge::{AccessKey, Edge};
 use crate::cli::failure::Failure;
@@ -186,12 +184,10 @@ impl<'server> Directory<'server> {
     }
 
     fn call_of(&self, caller: Caller, action: Action) -> Result<Call, ServiceError> {
-        let mut id = [0; 16];
-        self.server.entropy().fill(&mut id);
         Ok(Call {
             caller: EligibleCaller::new(caller, action).ok_or(ServiceError::CallerNotEligible(action))?,
             evidence: None,
-            request_id: Builder::from_random_bytes(id).into_uuid(),
+            request_id: self.server.entropy().id(),
             correlation_id: None,
             deadline: Deadline::at(self.server.clock().instant() + LONGEST),
         })
