@@ -12,8 +12,7 @@ pub(super) fn of(values: &Values) -> Vec<Mistake> {
     let http_listen = values.read("http.listen", parse::optional_address);
     let allow_plaintext = values.read("server.allow_plaintext", parse::flag);
     let certificate = values.read("tls.certificate_file", parse::optional_path);
-    let key = values.read("tls.key_file", parse::optional_path);
-    if let (Ok(false), Ok(None)) = (allow_plaintext, &certificate) {
+    if let (Ok(false), Ok(None)) = (allow_plaintext, certificate) {
         for (key, listen) in [("server.listen", listen.ok()), ("http.listen", http_listen.ok().flatten())] {
             if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback()) {
                 let message = format!(
@@ -29,6 +28,8 @@ pub(super) fn of(values: &Values) -> Vec<Mistake> {
         ("tls.client_ca_file", "tls.certificate_file"),
         ("tls.client_crl_file", "tls.client_ca_file"),
         ("tls.client_callers_file", "tls.client_ca_file"),
+        ("tls.certificate_file", "tls.key_file"),
+        ("tls.key_file", "tls.certificate_file"),
     ] {
         if let (Ok(Some(_)), Ok(None)) =
             (values.read(file, parse::optional_path), values.read(needed, parse::optional_path))
@@ -36,40 +37,23 @@ pub(super) fn of(values: &Values) -> Vec<Mistake> {
             mistakes.push(values.mistake(file, format!("needs {needed}")));
         }
     }
-    match (certificate, key) {
-        (Ok(Some(_)), Ok(None)) => mistakes.push(values.mistake("tls.certificate_file", "needs tls.key_file")),
-        (Ok(None), Ok(Some(_))) => mistakes.push(values.mistake("tls.key_file", "needs tls.certificate_file")),
-        _ => {}
-    }
     let directory = values.read("policies.directory", parse::optional_path);
     if let (Ok(None), Ok(false)) = (directory, values.read("policies.built_in", parse::flag)) {
         mistakes.push(values.mistake("policies.built_in", "permits nothing without policies.directory"));
     }
-    let backoff = values.read("attempts.backoff_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    let longest = values.read("attempts.longest_backoff_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    if let (Ok(backoff), Ok(longest)) = (backoff, longest)
-        && longest < backoff
-    {
-        let message = format!("must be at least attempts.backoff_seconds, which is {backoff}; found {longest}");
-        mistakes.push(values.mistake("attempts.longest_backoff_seconds", message));
-    }
-    let statement = values.read("postgres.statement_timeout_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    let patience = values.read("postgres.patience_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    if let (Ok(statement), Ok(patience)) = (statement, patience)
-        && patience <= statement
-    {
-        let message =
-            format!("must be more than postgres.statement_timeout_seconds, which is {statement}; found {patience}");
-        mistakes.push(values.mistake("postgres.patience_seconds", message));
-    }
-    let patience = values.read("watch.patience_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    let stall = values.read("server.stall_seconds", parse::whole::<u64, 1, { u64::MAX }>);
-    if let (Ok(patience), Ok(stall)) = (patience, stall)
-        && stall <= patience
-    {
+    for (lower, higher, may_be_equal) in [
+        ("attempts.backoff_seconds", "attempts.longest_backoff_seconds", true),
+        ("postgres.statement_timeout_seconds", "postgres.patience_seconds", false),
         // A watcher that reads nothing must learn why its watch has ended.
-        let message = format!("must be more than watch.patience_seconds, which is {patience}; found {stall}");
-        mistakes.push(values.mistake("server.stall_seconds", message));
+        ("watch.patience_seconds", "server.stall_seconds", false),
+    ] {
+        let read = |key| values.read(key, parse::whole::<u64, 1, { u64::MAX }>);
+        if let (Ok(least), Ok(found)) = (read(lower), read(higher))
+            && (found < least || (found == least && !may_be_equal))
+        {
+            let bound = if may_be_equal { "at least" } else { "more than" };
+            mistakes.push(values.mistake(higher, format!("must be {bound} {lower}, which is {least}; found {found}")));
+        }
     }
     for (keys, file) in [("pepper.keys", "pepper.keys_file"), ("import.keys", "import.keys_file")] {
         if let (Ok(found), Ok(Some(_))) = (values.read(keys, parse::secret), values.read(file, parse::optional_path))
@@ -107,11 +91,20 @@ mod tests {
     use crate::config::tests::load;
 
     #[test]
+    fn the_longest_back_off_is_at_least_the_first() {
+        load("[attempts]\nbackoff_seconds = 9\nlongest_backoff_seconds = 9\n", &[], &[]).unwrap();
+        let mistakes = load("[attempts]\nbackoff_seconds = 9\nlongest_backoff_seconds = 8\n", &[], &[]).unwrap_err();
+        let bound = "must be at least attempts.backoff_seconds, which is 9; found 8";
+        assert_eq!(mistakes, [format!("c.toml:3: attempts.longest_backoff_seconds: {bound}")]);
+    }
+
+    #[test]
     fn a_statement_ends_before_the_patience_does() {
         let load = |text: &str| load(&format!("[postgres]\n{text}"), &[], &[]);
         load("statement_timeout_seconds = 7\npatience_seconds = 8\n").unwrap();
         let mistakes = load("statement_timeout_seconds = 8\npatience_seconds = 8\n").unwrap_err();
-        assert!(mistakes[0].starts_with("c.toml:3: postgres.patience_seconds: "), "{mistakes:?}");
+        let bound = "must be more than postgres.statement_timeout_seconds, which is 8; found 8";
+        assert_eq!(mistakes, [format!("c.toml:3: postgres.patience_seconds: {bound}")]);
     }
 
     #[test]
@@ -119,6 +112,14 @@ mod tests {
         load("[server]\nstall_seconds = 31\n", &[], &[]).unwrap();
         let mistakes = load("[server]\nstall_seconds = 30\n", &[], &[]).unwrap_err();
         assert!(mistakes[0].starts_with("c.toml:2: server.stall_seconds: "), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_belong_together() {
+        for (one, other) in [("certificate_file", "key_file"), ("key_file", "certificate_file")] {
+            let mistakes = load(&format!("[tls]\n{one} = \"a.pem\"\n"), &[], &[]).unwrap_err();
+            assert_eq!(mistakes, [format!("c.toml:2: tls.{one}: needs tls.{other}")]);
+        }
     }
 
     #[test]
