@@ -15,15 +15,17 @@ use crate::ports::meter::FileKind;
 /// How many bytes the files may have together.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// The files of permissions that a setting names.
-pub struct PolicyFiles {
-    setting: &'static str,
+/// The files of permissions that a setting names. Those of a candidate are only compared with others.
+pub struct Files<const IS_CANDIDATE: bool> {
     directory: Option<PathBuf>,
     built_in: bool,
 }
 
-/// Those of policies that are only compared with others.
-pub struct CandidateFiles(PolicyFiles);
+/// The files of the policies that decide.
+pub type PolicyFiles = Files<false>;
+
+/// The files of the candidate policies.
+pub type CandidateFiles = Files<true>;
 
 /// The policies that the settings name.
 ///
@@ -31,7 +33,7 @@ pub struct CandidateFiles(PolicyFiles);
 /// Every file that can't be read, or every mistake in what they hold.
 pub fn policies(settings: &config::Policies) -> Result<Reloader<PolicyFiles>, BadSettings> {
     let directory = settings.directory.clone();
-    Reloader::start(PolicyFiles { setting: "policies.directory", directory, built_in: settings.built_in })
+    Reloader::start(Files { directory, built_in: settings.built_in })
 }
 
 /// The candidate policies, if the settings name any.
@@ -43,26 +45,25 @@ pub fn candidate_policies(settings: &config::Policies) -> Result<Option<Reloader
     if directory.is_none() {
         return Ok(None);
     }
-    let files = PolicyFiles { setting: "policies.candidate_directory", directory, built_in: settings.built_in };
-    Reloader::start(CandidateFiles(files)).map(Some)
+    Reloader::start(Files { directory, built_in: settings.built_in }).map(Some)
 }
 
-impl FileSet for PolicyFiles {
+impl<const IS_CANDIDATE: bool> FileSet for Files<IS_CANDIDATE> {
     type Content = PolicyTexts;
     type InForce = Arc<Policies>;
 
-    const NAME: &'static str = "policies";
-    const KIND: FileKind = FileKind::Policies;
+    const NAME: &'static str = if IS_CANDIDATE { "candidate policies" } else { "policies" };
+    const KIND: FileKind = if IS_CANDIDATE { FileKind::CandidatePolicies } else { FileKind::Policies };
 
     fn read(&self) -> Result<PolicyTexts, BadSettings> {
-        let files = self.directory.as_deref().map(|directory| self.read_files(directory)).transpose()?;
+        let files = self.directory.as_deref().map(Self::read_files).transpose()?;
         Ok(PolicyTexts { built_in: self.built_in, files: files.unwrap_or_default() })
     }
 
     fn check(&self, texts: &PolicyTexts, _: Option<&PolicyTexts>) -> Result<Arc<Policies>, BadSettings> {
         Policies::read(texts).map(Arc::new).map_err(|error| match error {
-            AuthzError::Schema(_) => BadSettings::one(self.setting, error),
-            AuthzError::Policies(problems) => BadSettings::all(self.setting, problems),
+            AuthzError::Schema(_) => BadSettings::one(Self::SETTING, error),
+            AuthzError::Policies(problems) => BadSettings::all(Self::SETTING, problems),
         })
     }
 
@@ -71,31 +72,14 @@ impl FileSet for PolicyFiles {
     }
 }
 
-impl FileSet for CandidateFiles {
-    type Content = PolicyTexts;
-    type InForce = Arc<Policies>;
+impl<const IS_CANDIDATE: bool> Files<IS_CANDIDATE> {
+    /// The setting that names them.
+    const SETTING: &'static str = if IS_CANDIDATE { "policies.candidate_directory" } else { "policies.directory" };
 
-    const NAME: &'static str = "candidate policies";
-    const KIND: FileKind = FileKind::CandidatePolicies;
-
-    fn read(&self) -> Result<PolicyTexts, BadSettings> {
-        self.0.read()
-    }
-
-    fn check(&self, texts: &PolicyTexts, before: Option<&PolicyTexts>) -> Result<Arc<Policies>, BadSettings> {
-        self.0.check(texts, before)
-    }
-
-    fn warnings(policies: &Arc<Policies>) -> Vec<String> {
-        PolicyFiles::warnings(policies)
-    }
-}
-
-impl PolicyFiles {
     /// The policies and the groups in a directory, in the order of the names of their files, or those in one file.
-    fn read_files(&self, path: &Path) -> Result<Vec<PolicyFile>, BadSettings> {
+    fn read_files(path: &Path) -> Result<Vec<PolicyFile>, BadSettings> {
         let whole = path.display();
-        let one = |message: String| BadSettings::one(self.setting, message);
+        let one = |message: String| BadSettings::one(Self::SETTING, message);
         let (files, bytes) = listed(path).map_err(|error| one(format!("{whole} can't be read: {error}")))?;
         if !files.iter().any(|file| is_of_policies(file)) {
             // An empty directory is more often a volume that was not mounted than a wish.
@@ -111,7 +95,7 @@ impl PolicyFiles {
                 Err(problem) => problems.push(problem),
             }
         }
-        if problems.is_empty() { Ok(read) } else { Err(BadSettings::all(self.setting, problems)) }
+        if problems.is_empty() { Ok(read) } else { Err(BadSettings::all(Self::SETTING, problems)) }
     }
 }
 
