@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::action::Action;
 use crate::domain::credential::Version;
-use crate::domain::field::InvalidField;
+use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::AuthorizationMessage;
 use crate::policy::Violation;
 use crate::ports::meter::QuotaHolder;
@@ -135,6 +135,18 @@ pub enum ServiceError {
     /// Something happened that can't happen.
     #[error("internal error: {0}")]
     Internal(&'static str),
+}
+
+impl ServiceError {
+    /// One field of the request is invalid.
+    pub fn invalid_field(field: &'static str, problem: FieldProblem) -> Self {
+        Self::InvalidFields(vec![InvalidField { field, problem }])
+    }
+
+    /// One field of the request has the wrong form.
+    pub fn malformed(field: &'static str, expected: &'static str) -> Self {
+        Self::invalid_field(field, FieldProblem::Malformed { expected })
+    }
 }
 
 impl From<StoreError> for ServiceError {

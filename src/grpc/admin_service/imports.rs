@@ -86,10 +86,7 @@ fn begin(
     options: Option<wire::ImportOptions>,
 ) -> Result<(), ServiceError> {
     match (&import, options) {
-        (Some(_), Some(_)) => {
-            let problem = FieldProblem::Malformed { expected: "belongs into the first message" };
-            Err(ServiceError::InvalidFields(vec![InvalidField { field: "options", problem }]))
-        }
+        (Some(_), Some(_)) => Err(ServiceError::malformed("options", "belongs into the first message")),
         (Some(_), None) => Ok(()),
         (None, options) => {
             let wire::ImportOptions { dry_run, skip_existing, without_password, verify_elsewhere } =
@@ -99,10 +96,8 @@ fn begin(
                 (true, false) => WithoutHash::NoPassword,
                 (false, true) => WithoutHash::Elsewhere,
                 (true, true) => {
-                    let problem =
-                        FieldProblem::Malformed { expected: "must not be set together with `without_password`" };
-                    let field = "options.verify_elsewhere";
-                    return Err(ServiceError::InvalidFields(vec![InvalidField { field, problem }]));
+                    let expected = "must not be set together with `without_password`";
+                    return Err(ServiceError::malformed("options.verify_elsewhere", expected));
                 }
             };
             let options = ImportOptions { is_dry_run: dry_run, skips_existing: skip_existing, without_hash };
@@ -120,7 +115,7 @@ fn read_all(
 ) -> Result<Vec<RowToImport>, ServiceError> {
     if rows.len() > MAX_ROWS {
         let problem = FieldProblem::TooLong { max: MAX_ROWS, found: rows.len(), unit: LengthUnit::Entries };
-        return Err(ServiceError::InvalidFields(vec![InvalidField { field: "rows", problem }]));
+        return Err(ServiceError::invalid_field("rows", problem));
     }
     let read = |row: wire::ImportRow| {
         let place = *next_number;

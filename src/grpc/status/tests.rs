@@ -7,7 +7,7 @@ use tonic::Code;
 use super::*;
 use crate::domain::action::Action;
 use crate::domain::credential::Version;
-use crate::domain::field::{FieldProblem, InvalidField};
+use crate::domain::field::FieldProblem;
 use crate::policy::{Finding, Violation};
 use crate::ports::meter::QuotaHolder;
 use crate::ports::{DenialProblem, HasherError, HookUnavailable, NotAdmitted, SignatureRefusal, StoreError};
@@ -17,10 +17,6 @@ const SECONDS: Duration = Duration::from_secs(7);
 
 fn asked(action: Action) -> RequestContext {
     RequestContext::of_test(Some(action))
-}
-
-fn bad(field: &'static str, problem: FieldProblem) -> ServiceError {
-    ServiceError::InvalidFields(vec![InvalidField { field, problem }])
 }
 
 fn broken(count: usize) -> ServiceError {
@@ -67,7 +63,7 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
         (E::Unauthenticated, Code::Unauthenticated, "UNAUTHENTICATED", "401"),
         (SignatureRefusal::NonceUsed.into(), Code::Unauthenticated, "UNAUTHENTICATED", "401"),
         (E::CallerNotEligible(Action::ChangePassword), Code::FailedPrecondition, "CALLER_NOT_ELIGIBLE", "400"),
-        (bad("tenant", FieldProblem::Missing), Code::InvalidArgument, "INVALID_FIELD", "400"),
+        (E::invalid_field("tenant", FieldProblem::Missing), Code::InvalidArgument, "INVALID_FIELD", "400"),
         (denied(), Code::PermissionDenied, "ACCESS_DENIED", "403"),
         (E::NotFound(Missing::Tenant), Code::NotFound, "TENANT_NOT_FOUND", "404"),
         (E::NotFound(Missing::MailDomain), Code::NotFound, "DOMAIN_NOT_FOUND", "404"),
@@ -118,6 +114,7 @@ fn every_error_has_its_code_its_reason_and_its_http_status() {
 #[test]
 fn what_a_vendor_offers_too_has_its_codes_and_nothing_else_has() {
     use Action::{ChangePassword, ChangePasswordV5, ModifyAccountPassword, ModifyPwByDomain};
+    let bad = ServiceError::invalid_field;
     let rows: Vec<(ServiceError, [&str; 4])> = vec![
         (bad("domain_name", FieldProblem::Missing), ["InvalidDomainName.Malformed", "", "~IAM.0007", ""]),
         (bad("instance_id", FieldProblem::Missing), ["", "", "~IAM.0007", "~MissingInstanceId"]),

@@ -2,7 +2,6 @@
 
 use crate::domain::delivery::DeliveryState;
 use crate::domain::endpoint::StoredEndpoint;
-use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::{InstanceId, TenantName};
 use crate::domain::subject::SubjectName;
 use crate::service::requests::EndpointToSet;
@@ -20,9 +19,9 @@ impl Service {
         EndpointToSet { instance, endpoint, password }: EndpointToSet,
     ) -> Result<StoredEndpoint, ServiceError> {
         let directory = self.directory(call, tenant).await?;
-        directory.check_endpoint(&endpoint).map_err(|expected| invalid("ca_pem", expected))?;
+        directory.check_endpoint(&endpoint).map_err(|expected| ServiceError::malformed("ca_pem", expected))?;
         let stored = directory.sealed_endpoint(endpoint, &password);
-        let stored = stored.ok_or_else(|| invalid("password", NO_PEPPER_KEY))?;
+        let stored = stored.ok_or_else(|| ServiceError::malformed("password", NO_PEPPER_KEY))?;
         directory.set_endpoint(&instance, &stored).await?;
         Ok(stored)
     }
@@ -63,8 +62,4 @@ impl Service {
         let permit = self.gates.permit_subject(call, tenant, account).await?;
         self.gates.delivery(&permit).await
     }
-}
-
-fn invalid(field: &'static str, expected: &'static str) -> ServiceError {
-    ServiceError::InvalidFields(vec![InvalidField { field, problem: FieldProblem::Malformed { expected } }])
 }

@@ -21,14 +21,13 @@ pub use imports::Import;
 use super::gates::{Directory, Scope};
 use super::{Call, Service, ServiceError};
 use crate::domain::caller::CallerKind;
-use crate::domain::field::{FieldProblem, InvalidField};
+use crate::domain::field::FieldProblem;
 use crate::domain::names::TenantName;
 
 impl Call {
     /// The tenant of a request: the one that it names, else the caller's own. An operator has none.
     fn tenant_or_own(&self, named: Option<TenantName>) -> Result<TenantName, ServiceError> {
-        let missing =
-            || ServiceError::InvalidFields(vec![InvalidField { field: "tenant", problem: FieldProblem::Missing }]);
+        let missing = || ServiceError::invalid_field("tenant", FieldProblem::Missing);
         named.or_else(|| self.caller().tenant().cloned()).ok_or_else(missing)
     }
 }

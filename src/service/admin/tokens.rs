@@ -4,7 +4,6 @@ use crate::domain::access_token::{
     AccessToken, AccessTokenForm, AccessTokenStatus, DEFAULT_TIME_TO_LIVE, MAX_ACCESS_KEYS, TokenId,
 };
 use crate::domain::caller::{Caller, CallerKind};
-use crate::domain::field::{FieldProblem, InvalidField};
 use crate::domain::names::TenantName;
 use crate::domain::page::{Page, PageRequest};
 use crate::ports::store::{TokenInsertion, TokenProof};
@@ -38,14 +37,15 @@ impl Service {
             }
             AccessTokenForm::AccessKey => {
                 let secret = new_secret(&self.gates);
-                let sealed = scope.seal_secret(&token, &secret).ok_or_else(|| invalid("form", NO_PEPPER_KEY))?;
+                let sealed =
+                    scope.seal_secret(&token, &secret).ok_or_else(|| ServiceError::malformed("form", NO_PEPPER_KEY))?;
                 (secret, scope.insert_token(&token, TokenProof::Secret(&sealed)).await?)
             }
         };
         match inserted {
             TokenInsertion::Inserted => Ok(IssuedToken { text, token }),
             TokenInsertion::HolderGone => Err(ServiceError::NotFound(Missing::User)),
-            TokenInsertion::TooMany => Err(invalid("caller_name", TOO_MANY_KEYS)),
+            TokenInsertion::TooMany => Err(ServiceError::malformed("caller_name", TOO_MANY_KEYS)),
         }
     }
 
@@ -106,15 +106,11 @@ const NO_PEPPER_KEY: &str = "must be a bearer token: without a pepper key, the s
 const TOO_MANY_KEYS: &str = "must be a caller with fewer than two unexpired access keys: revoke one";
 const _: () = assert!(MAX_ACCESS_KEYS == 2);
 
-fn invalid(field: &'static str, expected: &'static str) -> ServiceError {
-    ServiceError::InvalidFields(vec![InvalidField { field, problem: FieldProblem::Malformed { expected } }])
-}
-
 /// The error for a token that is not in the scope. An operator learns that it is in another one.
 async fn no_such_token(scope: &Scope<'_>, id: TokenId) -> Result<ServiceError, ServiceError> {
     let is_elsewhere = scope.is_by_operator() && scope.token(id).await?.is_some();
     Ok(if is_elsewhere {
-        invalid("tenant", "must be the token's tenant, or empty")
+        ServiceError::malformed("tenant", "must be the token's tenant, or empty")
     } else {
         ServiceError::NotFound(Missing::AccessToken)
     })

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::batch::{Difference, key, own_words};
 use crate::domain::credential::PasswordHash;
-use crate::domain::field::{FieldProblem, InvalidField, LengthUnit};
+use crate::domain::field::{FieldProblem, LengthUnit};
 use crate::domain::names::TenantName;
 use crate::ports::NotAdmitted;
 use crate::service::ServiceError;
@@ -78,7 +78,7 @@ impl Remembered {
         }
         if self.subjects.len() >= self.most {
             let problem = FieldProblem::TooLong { max: self.most, found: self.most + 1, unit: LengthUnit::Entries };
-            return Err(ServiceError::InvalidFields(vec![InvalidField { field: "options.dry_run", problem }]));
+            return Err(ServiceError::invalid_field("options.dry_run", problem));
         }
         if self.all.remembered.fetch_add(1, Ordering::Relaxed) >= MOST {
             self.all.remembered.fetch_sub(1, Ordering::Relaxed);
