@@ -53,6 +53,39 @@ pub enum ClientCertificates {
     Optional,
 }
 
+/// Declares the words of settings that can be one of a few.
+macro_rules! words {
+    ($($Setting:ident { $($word:literal => $value:ident),+ })+) => {$(
+        impl $Setting {
+            /// The words that it can be, in the order in which the message of a mistake names them.
+            pub(super) const WORDS: &'static [&'static str] = &[$($word),+];
+
+            pub(super) fn parse(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$value),)+
+                    _ => Err(one_of(Self::WORDS)),
+                }
+            }
+        }
+    )+};
+}
+
+words! {
+    LogFormat { "text" => Text, "json" => Json }
+    LogCalls { "off" => Off, "refusals" => Refusals, "all" => All }
+    HashKernel { "auto" => Auto, "portable" => Portable }
+    TlsVersion { "1.3" => V1_3, "1.2" => V1_2 }
+    ClientCertificates { "required" => Required, "optional" => Optional }
+}
+
+fn one_of(words: &[&str]) -> String {
+    let list = words.join("`, `");
+    match list.rsplit_once(", ") {
+        Some((others, last)) => format!("use `{others} or {last}`"),
+        None => format!("use `{list}`"),
+    }
+}
+
 /// The location of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreLocation {
@@ -68,7 +101,18 @@ impl StoreLocation {
     /// # Errors
     /// The mistake in it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        store(text)
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(Secret::new(text)));
+        }
+        let Some(rest) = text.strip_prefix("sqlite:") else {
+            return Err("must start with sqlite: or postgres://".to_owned());
+        };
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        match path {
+            "" | ":memory:" => Err("must name a file after sqlite:".to_owned()),
+            _ if path.contains('?') => Err("must not have parameters after the path".to_owned()),
+            _ => Ok(Self::Sqlite(PathBuf::from(path))),
+        }
     }
 }
 
@@ -101,21 +145,6 @@ pub(super) fn whole<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(text: &str)
     })
 }
 
-pub(super) fn store(text: &str) -> Result<StoreLocation, String> {
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Ok(StoreLocation::Postgres(Secret::new(text)));
-    }
-    let Some(rest) = text.strip_prefix("sqlite:") else {
-        return Err("must start with sqlite: or postgres://".to_owned());
-    };
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    match path {
-        "" | ":memory:" => Err("must name a file after sqlite:".to_owned()),
-        _ if path.contains('?') => Err("must not have parameters after the path".to_owned()),
-        _ => Ok(StoreLocation::Sqlite(PathBuf::from(path))),
-    }
-}
-
 #[expect(clippy::unnecessary_wraps, reason = "every parser has this form")]
 pub(super) fn optional_path(text: &str) -> Result<Option<PathBuf>, String> {
     Ok((!text.is_empty()).then(|| PathBuf::from(text)))
@@ -135,47 +164,6 @@ pub(super) fn optional_free_name(text: &str) -> Result<Option<FreeName>, String>
         return Ok(None);
     }
     FreeName::parse(text).map(Some).map_err(|problem| problem.to_string())
-}
-
-pub(super) fn format(text: &str) -> Result<LogFormat, String> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("use `text` or `json`".to_owned()),
-    }
-}
-
-pub(super) fn log_calls(text: &str) -> Result<LogCalls, String> {
-    match text {
-        "off" => Ok(LogCalls::Off),
-        "refusals" => Ok(LogCalls::Refusals),
-        "all" => Ok(LogCalls::All),
-        _ => Err("use `off`, `refusals` or `all`".to_owned()),
-    }
-}
-
-pub(super) fn tls_version(text: &str) -> Result<TlsVersion, String> {
-    match text {
-        "1.2" => Ok(TlsVersion::V1_2),
-        "1.3" => Ok(TlsVersion::V1_3),
-        _ => Err("use `1.3` or `1.2`".to_owned()),
-    }
-}
-
-pub(super) fn client_certificates(text: &str) -> Result<ClientCertificates, String> {
-    match text {
-        "required" => Ok(ClientCertificates::Required),
-        "optional" => Ok(ClientCertificates::Optional),
-        _ => Err("use `required` or `optional`".to_owned()),
-    }
-}
-
-pub(super) fn kernel(text: &str) -> Result<HashKernel, String> {
-    match text {
-        "auto" => Ok(HashKernel::Auto),
-        "portable" => Ok(HashKernel::Portable),
-        _ => Err("use `auto` or `portable`".to_owned()),
-    }
 }
 
 /// Checks only the part of the syntax that is easily mistaken: a single word that is not a level would select a module
@@ -200,20 +188,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn another_word_is_refused_with_those_that_are_allowed() {
+        assert_eq!(LogCalls::parse("all"), Ok(LogCalls::All));
+        assert_eq!(LogCalls::parse("loud").unwrap_err(), "use `off`, `refusals` or `all`");
+        assert_eq!(TlsVersion::parse("1.1").unwrap_err(), "use `1.3` or `1.2`");
+    }
+
+    #[test]
     fn a_store_is_a_file_after_its_scheme() {
         for text in ["sqlite:a/b.db", "sqlite://a/b.db"] {
-            assert_eq!(store(text), Ok(StoreLocation::Sqlite(PathBuf::from("a/b.db"))), "{text}");
+            assert_eq!(StoreLocation::parse(text), Ok(StoreLocation::Sqlite(PathBuf::from("a/b.db"))), "{text}");
         }
-        assert_eq!(store("sqlite:///a.db"), Ok(StoreLocation::Sqlite(PathBuf::from("/a.db"))));
+        assert_eq!(StoreLocation::parse("sqlite:///a.db"), Ok(StoreLocation::Sqlite(PathBuf::from("/a.db"))));
         for text in ["", "a.db", "sqlite:", "sqlite::memory:", "sqlite:a.db?mode=ro", "mysql://u:hunter2@h/d"] {
-            assert!(!store(text).unwrap_err().contains("hunter2"), "{text}");
+            assert!(!StoreLocation::parse(text).unwrap_err().contains("hunter2"), "{text}");
         }
     }
 
     #[test]
     fn the_url_of_a_server_is_kept_and_not_shown() {
         for text in ["postgres://u:hunter2@h/d", "postgresql://u:hunter2@h/d"] {
-            let location = store(text).unwrap();
+            let location = StoreLocation::parse(text).unwrap();
             assert!(!format!("{location:?}").contains("hunter2"));
             assert!(matches!(location, StoreLocation::Postgres(url) if url.expose() == text));
         }

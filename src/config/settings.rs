@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::parse::{
-    ClientCertificates, HashKernel, LogCalls, LogFormat, StoreLocation, TlsVersion, address, client_certificates,
-    filter, flag, format, kernel, log_calls, optional_address, optional_free_name, optional_path, region, secret,
-    store, tls_version, url, whole,
+    ClientCertificates, HashKernel, LogCalls, LogFormat, StoreLocation, TlsVersion, address, filter, flag,
+    optional_address, optional_free_name, optional_path, region, secret, url, whole,
 };
 use super::secret::Secret;
 use super::values::{Mistake, Values};
@@ -167,7 +166,7 @@ settings! {
         /// signed, unless `tls.client_certificates` is `optional`.
         client_ca_file: Option<PathBuf> = Text "", optional_path;
         /// Whether a client may connect without a certificate: `required` or `optional`.
-        client_certificates: ClientCertificates = Text "required", client_certificates;
+        client_certificates: ClientCertificates = Text "required", ClientCertificates::parse;
         /// File with the rules by which client certificates name callers. In each line a SPIFFE id and the caller, for
         /// example `spiffe://example.org/relay service acme relay`. A line `spiffe://partner.example ca partner.pem` names
         /// the CAs of another trust domain.
@@ -176,7 +175,7 @@ settings! {
         /// that signs client certificates.
         client_crl_file: Option<PathBuf> = Text "", optional_path;
         /// Lowest version of TLS that is accepted: `1.3` or `1.2`.
-        minimum_version: TlsVersion = Text "1.3", tls_version;
+        minimum_version: TlsVersion = Text "1.3", TlsVersion::parse;
     }
     /// Callers by JWT. The files are read again when their content changes, and on SIGHUP.
     jwt: Jwt {
@@ -187,7 +186,7 @@ settings! {
     store: Store {
         /// The store: `sqlite:` and the path of a file, or `postgres://user:password@host:port/database`. Separate
         /// several hosts with commas: the one that accepts writes is used.
-        url: StoreLocation = Url "sqlite:credentiald-data/credentiald.db", store;
+        url: StoreLocation = Url "sqlite:credentiald-data/credentiald.db", StoreLocation::parse;
         /// File that holds the URL of the store, to keep its password out of the configuration. Overrides `store.url`.
         url_file: Option<PathBuf> = Text "", optional_path;
     }
@@ -214,7 +213,7 @@ settings! {
         ceiling_kib: u32 = Number "0", whole::<_, 0, 2_097_152>;
         /// Code that computes hashes: `auto` uses the CPU's vector instructions if a self-test at start passes,
         /// `portable` never does.
-        kernel: HashKernel = Text "auto", kernel;
+        kernel: HashKernel = Text "auto", HashKernel::parse;
         /// Number of threads that compute hashes. 0 means one for each usable CPU.
         workers: usize = Number "0", whole::<_, 0, 1024>;
         /// Number of hashes that a worker computes together under load, 1 or 2. Two take less time than one after the
@@ -357,10 +356,10 @@ settings! {
         /// Log level: `error`, `warn`, `info`, `debug` or `trace`, optionally by module, as in `info,sqlx=warn`.
         level: String = Text "info", filter;
         /// Log format: `text` for people, `json` for programs.
-        format: LogFormat = Text "text", format;
+        format: LogFormat = Text "text", LogFormat::parse;
         /// Calls that get a line in the log, whatever its level: `off` for none, `refusals` for those that do not succeed, `all`
         /// for every call.
-        calls: LogCalls = Text "off", log_calls;
+        calls: LogCalls = Text "off", LogCalls::parse;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The words of settings that can be one of a few.
 
+use super::parse::{ClientCertificates, HashKernel, LogCalls, LogFormat, TlsVersion};
 use super::settings::{Kind, Setting};
 
 impl Setting {
@@ -7,11 +8,11 @@ impl Setting {
     pub fn words(&self) -> &'static [&'static str] {
         match (self.kind, self.key) {
             (Kind::Flag, _) => &["true", "false"],
-            (_, "hashing.kernel") => &["auto", "portable"],
-            (_, "log.calls") => &["off", "refusals", "all"],
-            (_, "log.format") => &["text", "json"],
-            (_, "tls.client_certificates") => &["required", "optional"],
-            (_, "tls.minimum_version") => &["1.3", "1.2"],
+            (_, "hashing.kernel") => HashKernel::WORDS,
+            (_, "log.calls") => LogCalls::WORDS,
+            (_, "log.format") => LogFormat::WORDS,
+            (_, "tls.client_certificates") => ClientCertificates::WORDS,
+            (_, "tls.minimum_version") => TlsVersion::WORDS,
             _ => &[],
         }
     }
