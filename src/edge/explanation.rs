@@ -113,7 +113,7 @@ fn is_internal(error: &ServiceError) -> bool {
 fn describe(error: &ServiceError, action: Option<Action>) -> Explanation {
     let of = Explanation::of_reason;
     match error {
-        ServiceError::Unauthenticated | ServiceError::Store(StoreError::EvidenceGone) => of(Reason::Unauthenticated),
+        ServiceError::Unauthenticated => of(Reason::Unauthenticated),
         ServiceError::SignatureRefused(refusal) => {
             Explanation { message: refusal.message(), signature: Some(*refusal), ..of(Reason::Unauthenticated) }
         }
@@ -131,7 +131,6 @@ fn describe(error: &ServiceError, action: Option<Action>) -> Explanation {
             message: problem.message(),
             ..of(Reason::AuthorizationMessageInvalid).saying("problem", problem.as_str())
         },
-        ServiceError::Store(StoreError::TenantGone) => not_found(Missing::Tenant),
         ServiceError::NotFound(missing) => not_found(*missing),
         ServiceError::AlreadyExists => of(Reason::AlreadyExists),
         ServiceError::NotEmpty => of(Reason::NotEmpty).unmet("what is deleted", "has to be empty"),
@@ -193,7 +192,8 @@ fn describe(error: &ServiceError, action: Option<Action>) -> Explanation {
         },
         ServiceError::Store(StoreError::Unavailable(_)) => of(Reason::StoreUnavailable),
         ServiceError::Store(StoreError::OutcomeUnknown(_)) => of(Reason::OutcomeUnknown),
-        ServiceError::Store(StoreError::Damaged(_))
+        // `From<StoreError>` makes other errors of the last two.
+        ServiceError::Store(StoreError::Damaged(_) | StoreError::EvidenceGone | StoreError::TenantGone)
         | ServiceError::Hasher(_)
         | ServiceError::Pepper(_)
         | ServiceError::Internal(_) => of(Reason::Internal),

@@ -2,7 +2,7 @@
 
 use crate::domain::action::Action;
 use crate::domain::field::{FieldProblem, InvalidField};
-use crate::ports::{SignatureRefusal, StoreError};
+use crate::ports::SignatureRefusal;
 use crate::service::ServiceError;
 use crate::service::error::{Missing, Stateful};
 
@@ -123,13 +123,7 @@ fn codes_of(error: &ServiceError) -> Codes {
         | ServiceError::DeadlineExceeded
         | ServiceError::CursorExpired
         | ServiceError::WatchInterrupted(_)
-        | ServiceError::Store(
-            StoreError::EvidenceGone
-            | StoreError::TenantGone
-            | StoreError::Unavailable(_)
-            | StoreError::OutcomeUnknown(_)
-            | StoreError::Damaged(_),
-        )
+        | ServiceError::Store(_)
         | ServiceError::HookUnavailable(_)
         | ServiceError::Hasher(_)
         | ServiceError::Pepper(_)
