@@ -122,7 +122,7 @@ const NAME: (&str, &str) = ("credentiald-", ".db");
 
 /// As in `credentiald-2026-11-29T08-00-00Z.db`: a later name is of a later backup.
 fn named_after(time: Timestamp) -> String {
-    let time = prost_types::Timestamp { seconds: time.as_micros().div_euclid(1_000_000), nanos: 0 };
+    let time = prost_types::Timestamp { seconds: time.as_seconds(), nanos: 0 };
     format!("{}{}{}", NAME.0, time.to_string().replace(':', "-"), NAME.1)
 }
 

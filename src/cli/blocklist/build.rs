@@ -52,7 +52,7 @@ pub(super) fn run(args: &BuildArgs, terminal: &mut Terminal) -> Result<(), Failu
     for (path, format) in plain.chain(digests) {
         add(&mut builder, path, format).map_err(|error| failed(path, &error))?;
     }
-    let built_at = u64::try_from(SystemClock.now().as_micros() / 1_000_000).unwrap_or_default();
+    let built_at = u64::try_from(SystemClock.now().as_seconds()).unwrap_or_default();
     let header = builder.finish(built_at).map_err(|error| failed(&args.output, &error))?;
     terminal.print(&described(&header))
 }

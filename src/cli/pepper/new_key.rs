@@ -37,8 +37,7 @@ pub(super) fn run(args: &NewKeyArgs, terminal: &mut Terminal) -> Result<(), Fail
 fn today_and_random(now: Timestamp, entropy: &dyn Entropy) -> Result<PepperKeyId, Failure> {
     let mut random = [0; 2];
     entropy.fill(&mut random);
-    let seconds = now.as_micros().div_euclid(1_000_000);
-    let time = prost_types::Timestamp { seconds, nanos: 0 }.to_string();
+    let time = prost_types::Timestamp { seconds: now.as_seconds(), nanos: 0 }.to_string();
     let (date, _) = time.split_once('T').unwrap_or((&time, ""));
     PepperKeyId::parse(&format!("{date}-{:04x}", u16::from_be_bytes(random))).map_err(Failure::failed)
 }

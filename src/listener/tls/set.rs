@@ -209,8 +209,7 @@ fn expiry_of(chain: &[CertificateDer<'_>], now: Timestamp) -> Option<i64> {
         Some(certificate.validity().not_after.timestamp())
     };
     let (own, intermediates) = chain.split_first()?;
-    let seconds = now.as_micros().div_euclid(1_000_000);
-    let intermediates = intermediates.iter().filter_map(expiry).filter(|expiry| *expiry >= seconds);
+    let intermediates = intermediates.iter().filter_map(expiry).filter(|expiry| *expiry >= now.as_seconds());
     expiry(own).into_iter().chain(intermediates).min()
 }
 
@@ -220,7 +219,7 @@ fn in_its_time(chain: Vec<CertificateDer<'static>>, now: Timestamp) -> Result<Ve
     let Some(leaf) = chain.first() else { return Ok(chain) };
     let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| "is not a certificate".to_owned())?;
     let validity = leaf.validity();
-    let seconds = now.as_micros().div_euclid(1_000_000);
+    let seconds = now.as_seconds();
     if seconds < validity.not_before.timestamp() {
         return Err(format!("is not valid before {}", validity.not_before));
     }
