@@ -37,7 +37,7 @@ impl BareKernel {
     /// The cost needs more memory than the kernel has.
     pub fn hash(&mut self, cost: Cost, password: &[u8], salt: Salt) -> Result<[u8; NEW_TAG_BYTES], CantCompute> {
         let (recipe, mut tag) = (Recipe::of_new(cost, salt), [0; NEW_TAG_BYTES]);
-        self.0.compute(&Input { password, recipe: &recipe, secret: &[], associated_data: &[] }, &mut tag)?;
+        self.0.compute(&Input::of(password, &recipe), &mut tag)?;
         Ok(tag)
     }
 
@@ -52,8 +52,7 @@ impl BareKernel {
         salt: Salt,
     ) -> Result<[[u8; NEW_TAG_BYTES]; 2], CantCompute> {
         let (recipe, [mut first, mut second]) = (Recipe::of_new(cost, salt), [[0; NEW_TAG_BYTES]; 2]);
-        let [one, other] =
-            passwords.map(|password| Input { password, recipe: &recipe, secret: &[], associated_data: &[] });
+        let [one, other] = passwords.map(|password| Input::of(password, &recipe));
         self.0.compute_pair([&one, &other], [&mut first, &mut second])?;
         Ok([first, second])
     }

@@ -131,8 +131,7 @@ impl Worker<'_> {
         let (clock, kernel) = (self.clock, self.kernel()?);
         let started = clock.instant();
         let mut tag = Zeroizing::new(vec![0; recipe.tag_bytes]);
-        let input = Input { password, recipe, secret: &[], associated_data: &[] };
-        let computed = kernel.compute(&input, &mut tag);
+        let computed = kernel.compute(&Input::of(password, recipe), &mut tag);
         computed.map_err(|error| self.failed(error))?;
         if recipe.parameters == self.counted {
             let took = self.clock.instant().saturating_duration_since(started);
@@ -151,13 +150,8 @@ impl Worker<'_> {
         let started = clock.instant();
         let [mut first, mut second] = recipes.map(|recipe| Zeroizing::new(vec![0; recipe.tag_bytes]));
         let ([one, other], [recipe, recipe_of_other]) = (passwords, recipes);
-        let [one, other] = [(one, recipe), (other, recipe_of_other)].map(|(password, recipe)| Input {
-            password,
-            recipe,
-            secret: &[],
-            associated_data: &[],
-        });
-        let computed = kernel.compute_pair([&one, &other], [&mut first, &mut second]);
+        let inputs = [&Input::of(one, recipe), &Input::of(other, recipe_of_other)];
+        let computed = kernel.compute_pair(inputs, [&mut first, &mut second]);
         computed.map_err(|error| self.failed(error))?;
         if recipe.parameters == self.counted {
             self.admission.measured_pair(self.clock.instant().saturating_duration_since(started));

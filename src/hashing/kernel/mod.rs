@@ -24,7 +24,12 @@ pub(super) struct Input<'a> {
     pub associated_data: &'a [u8],
 }
 
-impl Input<'_> {
+impl<'a> Input<'a> {
+    /// The input of a stored hash.
+    pub(super) const fn of(password: &'a [u8], recipe: &'a Recipe) -> Self {
+        Self { password, recipe, secret: &[], associated_data: &[] }
+    }
+
     /// The parameters as the `argon2` crate has them, for a tag of that length.
     fn parameters(&self, tag: &[u8]) -> Result<Params, argon2::Error> {
         let parameters = self.recipe.parameters;

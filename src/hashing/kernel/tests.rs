@@ -56,7 +56,7 @@ fn more_memory_than_a_kernel_has_is_refused_and_the_next_hash_is_right() {
         for (memory_kib, expected) in [(MEMORY_KIB + 4, Err(CantCompute::Input)), (MEMORY_KIB, Ok(()))] {
             let parameters = Parameters { memory_kib, iterations: 1, parallelism: 1 };
             let recipe = recipe(Algorithm::Argon2id, Version::V0x13, parameters);
-            let input = Input { password: b"password", recipe: &recipe, secret: &[], associated_data: &[] };
+            let input = Input::of(b"password", &recipe);
             assert_eq!(kernel.compute(&input, &mut tag), expected);
         }
         tags.push(tag);
@@ -71,7 +71,7 @@ fn what_argon2_does_not_define_is_refused() {
         {
             let parameters = Parameters { memory_kib, iterations, parallelism };
             let recipe = recipe(Algorithm::Argon2id, Version::V0x13, parameters);
-            let input = Input { password: b"password", recipe: &recipe, secret: &[], associated_data: &[] };
+            let input = Input::of(b"password", &recipe);
             assert_eq!(kernel.compute(&input, &mut [0; 32]), Err(CantCompute::Input), "{parameters:?}");
         }
     }
@@ -114,8 +114,7 @@ fn a_pair_whose_recipes_differ_or_that_is_too_large_is_refused() {
         let recipes = kibs.map(|memory_kib| {
             recipe(Algorithm::Argon2id, Version::V0x13, Parameters { memory_kib, iterations: 1, parallelism: 1 })
         });
-        let [one, other] =
-            recipes.each_ref().map(|recipe| Input { password: b"password", recipe, secret: &[], associated_data: &[] });
+        let [one, other] = recipes.each_ref().map(|recipe| Input::of(b"password", recipe));
         kernel.compute_pair([&one, &other], [&mut [0; 32], &mut [0; 32]])
     };
     assert_eq!(compute([MEMORY_KIB / 2, MEMORY_KIB / 4]), Err(CantCompute::Input));
@@ -209,7 +208,7 @@ fn the_fastest_kernel_for_the_vectors_of_the_cpu_is_used() {
 fn no_block_is_left_after_a_hash() {
     let parameters = Parameters { memory_kib: MEMORY_KIB, iterations: 1, parallelism: 1 };
     let recipe = recipe(Algorithm::Argon2id, Version::V0x13, parameters);
-    let input = Input { password: b"password", recipe: &recipe, secret: &[], associated_data: &[] };
+    let input = Input::of(b"password", &recipe);
     let mut portable = PortableKernel::new(MEMORY_KIB).unwrap();
     portable.compute(&input, &mut [0; 32]).unwrap();
     assert!(portable.arena.is_wiped());
