@@ -159,7 +159,7 @@ fn header(token: &str) -> Result<MetadataValue<Ascii>, Failure> {
         return Err(Failure::usage(text));
     }
     let mut header = MetadataValue::try_from(format!("Bearer {token}"))
-        .map_err(|_| Failure::usage("the access token holds characters that no token has".to_owned()))?;
+        .map_err(|_| Failure::usage("the access token holds characters that no token has"))?;
     header.set_sensitive(true);
     Ok(header)
 }

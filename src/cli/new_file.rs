@@ -78,7 +78,7 @@ pub(super) fn private_folder(path: &Path) -> io::Result<()> {
 pub(super) fn lock(path: &Path, used: &str) -> Result<File, Failure> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     let file = file.map_err(|error| Failure::caused(format!("can't open {}", path.display()), &error))?;
-    file.try_lock().map_err(|_| Failure::not_now(used.to_owned()))?;
+    file.try_lock().map_err(|_| Failure::not_now(used))?;
     Ok(file)
 }
 

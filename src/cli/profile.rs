@@ -145,7 +145,7 @@ impl Profiles {
     }
 
     fn folder(&self) -> Result<&Path, Failure> {
-        let unset = || Failure::usage("there is no place for profiles: HOME is not set".to_owned());
+        let unset = || Failure::usage("there is no place for profiles: HOME is not set");
         self.folder.as_deref().ok_or_else(unset)
     }
 }

@@ -71,7 +71,7 @@ impl TlsArgs {
                 let key = OperatorFile::read_secret(&key).map_err(Failure::failed)?;
                 Some(Identity::from_pem(certificates(&cert)?, key.as_str()))
             }
-            _ => return Err(Failure::usage("--cert-file and --key-file belong together".to_owned())),
+            _ => return Err(Failure::usage("--cert-file and --key-file belong together")),
         };
         Ok(ClientTls { trust, identity })
     }

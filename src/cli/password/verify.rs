@@ -92,7 +92,7 @@ pub(super) fn accepted(result: VerifyPasswordResult) -> Result<&'static str, Fai
             to_change("the password is right, but has expired: an administrator has to reset it")
         }
         VerifyPasswordResult::NotMatched => {
-            Err(Failure::wrong_password("the password is wrong, or there is no such subject".to_owned()))
+            Err(Failure::wrong_password("the password is wrong, or there is no such subject"))
         }
         VerifyPasswordResult::Unspecified => Err(Failure::failed("the service answered with no result that is known")),
     }

@@ -62,9 +62,7 @@ impl QuickstartArgs {
     /// The settings, with the demonstration's own store and TLS instead of those that the configuration names.
     fn load(&self, certificates: Option<&Certificates>, environment: &Environment) -> Result<Effective, Failure> {
         if self.settings.sets("store.url") {
-            return Err(Failure::usage(
-                "the demonstration keeps its store in --data-dir, not in --store-url".to_owned(),
-            ));
+            return Err(Failure::usage("the demonstration keeps its store in --data-dir, not in --store-url"));
         }
         let ring = self.data_dir.join(RING);
         if self.edge {

@@ -40,7 +40,7 @@ pub(super) async fn run(
 async fn verify(args: &RelyingArgs, connection: &ConnectionArgs, environment: &Environment) -> Result<String, Failure> {
     let names = args.names()?;
     if environment.text(LOOK_UP_VARIABLE).is_some() {
-        return Err(Failure::usage("users can't be looked up here: only their passwords are verified".to_owned()));
+        return Err(Failure::usage("users can't be looked up here: only their passwords are verified"));
     }
     let input = File::open("/dev/fd/3")
         .map_err(|error| Failure::usage(format!("descriptor 3 must hold a user name and a password: {error}")))?;
@@ -48,12 +48,10 @@ async fn verify(args: &RelyingArgs, connection: &ConnectionArgs, environment: &E
     let mut parts = input.split(|byte| *byte == 0);
     // The last part is not ended.
     let (Some(user), Some(password), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(Failure::usage(
-            "descriptor 3 must hold a user name and a password, each ended by a NUL".to_owned(),
-        ));
+        return Err(Failure::usage("descriptor 3 must hold a user name and a password, each ended by a NUL"));
     };
     let (Ok(user), Ok(password)) = (str::from_utf8(user), str::from_utf8(password)) else {
-        return Err(Failure::wrong_password("it is not UTF-8".to_owned()));
+        return Err(Failure::wrong_password("it is not UTF-8"));
     };
     let (channel, authorization) = connection.connect(environment).await?;
     let verifier = Verifier { names, channel, authorization, within: connection.within() };

@@ -77,8 +77,7 @@ pub(super) async fn run(
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let origin_header = args.origin_header.as_deref().map(HeaderName::try_from).transpose();
-    let origin_header =
-        origin_header.map_err(|_| Failure::usage("--origin-header is not a valid name of a header".to_owned()))?;
+    let origin_header = origin_header.map_err(|_| Failure::usage("--origin-header is not a valid name of a header"))?;
     let (channel, authorization) = connection.caller.service(environment)?.connect_lazily()?;
     let verifier = Verifier { names: args.names()?, channel, authorization, within: connection.within() };
     let (problems, mut lines) = mpsc::channel(LINES);
@@ -156,7 +155,7 @@ impl Responder {
             let verifier = Verifier { authorization, ..self.verifier.clone() };
             verifier.verify(SignIn { user, password, origin }).await
         };
-        let late = |_| Err(Failure::not_now("there was no answer in time".to_owned()));
+        let late = |_| Err(Failure::not_now("there was no answer in time"));
         match tokio::time::timeout(self.verifier.within, verified).await.unwrap_or_else(late) {
             Ok(()) => StatusCode::OK,
             Err(failure) if failure.kind() == Kind::WrongPassword => StatusCode::UNAUTHORIZED,

@@ -84,7 +84,7 @@ impl RelyingArgs {
 
     fn names(&self) -> Result<Names, Failure> {
         let kind = self.subject_kind.as_deref().and_then(SubjectKind::of);
-        let kind = kind.ok_or_else(|| Failure::usage("--subject-kind says what user names mean: add it".to_owned()))?;
+        let kind = kind.ok_or_else(|| Failure::usage("--subject-kind says what user names mean: add it"))?;
         Names::new(kind, self.domain.clone()).map_err(Failure::usage)
     }
 }
@@ -109,7 +109,7 @@ impl Verifier {
     /// Succeeds if the password is right and can be used.
     async fn verify(&self, sign_in: SignIn<'_>) -> Result<(), Failure> {
         let Some(subject) = self.names.subject(sign_in.user) else {
-            return Err(Failure::wrong_password("no subject has such a name".to_owned()));
+            return Err(Failure::wrong_password("no subject has such a name"));
         };
         // One that can't be an origin counts together with all that have none.
         let origin = sign_in.origin.filter(|origin| Origin::parse(origin).is_ok()).unwrap_or_default();

@@ -15,14 +15,14 @@ pub(super) async fn run(
     let names = args.names()?;
     let user = match (environment.text("PAM_TYPE"), environment.text("PAM_USER")) {
         (Some("auth"), Some(user)) => user,
-        (Some("auth") | None, _) => return Err(Failure::usage("pam_exec sets PAM_TYPE and PAM_USER".to_owned())),
-        (Some(_), _) => return Err(Failure::usage("pam_exec must call this for `auth` alone".to_owned())),
+        (Some("auth") | None, _) => return Err(Failure::usage("pam_exec sets PAM_TYPE and PAM_USER")),
+        (Some(_), _) => return Err(Failure::usage("pam_exec must call this for `auth` alone")),
     };
     let verified = async {
         let input = read(io::stdin(), "the password from standard input").await?;
         // pam_exec ends it with a NUL.
         let password = input.strip_suffix(&[0]).unwrap_or(&input);
-        let password = str::from_utf8(password).map_err(|_| Failure::wrong_password("it is not UTF-8".to_owned()))?;
+        let password = str::from_utf8(password).map_err(|_| Failure::wrong_password("it is not UTF-8"))?;
         let (channel, authorization) = connection.connect(environment).await?;
         let verifier = Verifier { names, channel, authorization, within: connection.within() };
         verifier.verify(SignIn { user, password, origin: environment.text("PAM_RHOST") }).await
