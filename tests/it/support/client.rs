@@ -164,25 +164,20 @@ impl Client {
         Reply::of(self.open(path, body).await?).await
     }
 
+    /// The connection, which the first request opens.
+    async fn connection(&self) -> Result<SendRequest<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
+        self.connection.get_or_try_init(|| connect(self.address, self.window, self.tls.as_ref())).await.cloned()
+    }
+
     /// Posts a body as it is, and answers what the reply begins with.
     async fn open(&self, path: &str, body: impl Into<Bytes>) -> Option<Response<Incoming>> {
-        let mut connection = self
-            .connection
-            .get_or_try_init(|| connect(self.address, self.window, self.tls.as_ref()))
-            .await
-            .ok()?
-            .clone();
+        let mut connection = self.connection().await.ok()?;
         connection.send_request(self.request(path, Full::new(body.into()))).await.ok()
     }
 
     /// Sends any HTTP request as it is, with this caller's headers, and answers the whole response.
     pub async fn request_http(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Response<Bytes> {
-        let mut connection = self
-            .connection
-            .get_or_try_init(|| connect(self.address, self.window, self.tls.as_ref()))
-            .await
-            .unwrap()
-            .clone();
+        let mut connection = self.connection().await.unwrap();
         let mut request = self.request(path, Full::new(body.into()));
         *request.method_mut() = method;
         let (head, body) = connection.send_request(request).await.expect("the server answers").into_parts();
