@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::caller::Caller;
-use super::time::{Timestamp, days};
+use super::time::{Timestamp, Window, days};
 
 /// How long a wrong password counts, unless a limit says otherwise or a number of them stops the caller: far longer than any
 /// wait.
@@ -99,6 +99,19 @@ impl Failures {
     pub fn and(self, others: Self) -> Self {
         Self { count: self.count.saturating_add(others.count), last_at: self.last_at.max(others.last_at) }
     }
+
+    /// Whether the last one is further ahead of the clock than the clocks of two replicas may be apart: so the clock was set
+    /// back since.
+    pub fn are_ahead_of(self, now: Timestamp) -> bool {
+        self.last_at.is_some_and(|last_at| last_at > now.after(Window::LEEWAY))
+    }
+
+    /// The same with the last one now, if it is ahead of the clock: its wait begins again. Otherwise the wait would not pass
+    /// until the clock is there again.
+    #[must_use]
+    pub fn restarted(self, now: Timestamp) -> Self {
+        if self.are_ahead_of(now) { Self { last_at: Some(now), ..self } } else { self }
+    }
 }
 
 /// The stored failures of a pair, as a list shows them.
@@ -126,6 +139,11 @@ pub struct StoredFailures {
 }
 
 impl StoredFailures {
+    /// Whether those of the caller or of all callers are [ahead of the clock](Failures::are_ahead_of).
+    pub fn are_ahead_of(&self, now: Timestamp) -> bool {
+        self.by_caller.are_ahead_of(now) || self.by_all.are_ahead_of(now)
+    }
+
     /// The part that still counts if the limit of the pair is that one. The store removes the rest later.
     #[must_use]
     pub fn counting(self, now: Timestamp, pair: &Backoff) -> Self {
@@ -180,8 +198,8 @@ impl Backoff {
         most.saturating_sub(failures).max(1)
     }
 
-    /// How much of the wait remains. If the clock is behind the wait's start, the wait begins again, at most at its own
-    /// length.
+    /// How much of the wait remains. If the clock is behind the wait's start, all of it: it passes once the failures are
+    /// [restarted](Failures::restarted).
     pub fn remaining(&self, failures: Failures, now: Timestamp) -> Duration {
         let length = self.length(failures.count);
         match failures.last_at.map(|start| now.since(start)) {
@@ -194,6 +212,8 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const BACKOFF: Backoff = Backoff {
@@ -239,6 +259,61 @@ mod tests {
         assert_eq!(left(12_000_000), Duration::ZERO);
         assert_eq!(left(-86_400_000_000), Duration::from_secs(2));
     }
+
+    #[test]
+    fn only_failures_further_ahead_than_clocks_are_apart_are_restarted() {
+        let last_at = Timestamp::from_micros(0);
+        let failures = Failures { count: 6, last_at: Some(last_at) };
+        for (now, restarted) in [
+            (last_at, failures),
+            (last_at.after(days(1)), failures),
+            (last_at.before(Window::LEEWAY), failures),
+            (last_at.before(days(1)), Failures { last_at: Some(last_at.before(days(1))), ..failures }),
+        ] {
+            assert_eq!(failures.restarted(now), restarted, "{now:?}");
+            assert_eq!(failures.are_ahead_of(now), restarted != failures, "{now:?}");
+            for stored in [
+                StoredFailures { by_caller: failures, ..StoredFailures::default() },
+                StoredFailures { by_all: failures, ..StoredFailures::default() },
+            ] {
+                assert_eq!(stored.are_ahead_of(now), restarted != failures, "{now:?}");
+            }
+        }
+        assert_eq!(Failures::default().restarted(last_at), Failures::default());
+    }
+
+    proptest! {
+        /// A guesser asks again and again, and each guess is wrong. Each step takes a time, and sets the clock back by another.
+        #[test]
+        fn however_a_clock_is_set_back_a_wait_passes_and_is_never_shorter_than_its_length(
+            steps in prop::collection::vec((0..20_000_000_i64, prop_oneof![3 => Just(0), 1 => 0..100_000_000_000_i64]), 1..200),
+        ) {
+            let (mut time, mut off) = (0, 0);
+            let mut failures = Failures { count: BACKOFF.allowance, last_at: Some(Timestamp::from_micros(0)) };
+            let (mut failed_at, mut over_at) = (Timestamp::from_micros(0), None);
+            for (passed, back) in steps {
+                time += passed;
+                off += back;
+                if back > 0 {
+                    over_at = None;
+                }
+                let (right, now) = (Timestamp::from_micros(time), Timestamp::from_micros(time - off));
+                let length = BACKOFF.length(failures.count);
+                let remaining = BACKOFF.remaining(failures, now);
+                prop_assert!(remaining <= length);
+                if remaining.is_zero() {
+                    prop_assert!(right.since(failed_at) >= Some(length), "a guess too early");
+                    failures = Failures { count: failures.count + 1, last_at: Some(now) };
+                    (failed_at, over_at) = (right, None);
+                } else {
+                    prop_assert!(over_at.is_none_or(|over_at| right < over_at), "a wait that does not pass");
+                    failures = failures.restarted(now);
+                    over_at = over_at.or(Some(right.after(remaining).after(Window::LEEWAY)));
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_is_more_than_a_week_old_does_not_count() {
         let failures = |count, last_at| Failures { count, last_at: Some(last_at) };

@@ -89,7 +89,7 @@ pub struct Window {
 
 impl Window {
     /// How far the clocks of two replicas may be apart.
-    const LEEWAY: Duration = Duration::from_secs(10);
+    pub const LEEWAY: Duration = Duration::from_secs(10);
 
     /// The window that ends `length` after now. It starts a little earlier, because another replica's clock may be
     /// behind.

@@ -17,6 +17,8 @@ labels! {
         Record = "record",
         /// A wrong password, or one without a verdict.
         RecordFailure = "record_failure",
+        /// Waits after wrong passwords begin again after the clock was set back.
+        RestartWaits = "restart_waits",
         /// A right password ends its count of wrong ones.
         ForgetFailures = "forget_failures",
         /// An administrator clears counts of wrong passwords.

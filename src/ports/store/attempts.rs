@@ -28,6 +28,10 @@ pub trait Attempts: Send + Sync {
         event: &AuditEvent,
     ) -> Result<(), StoreError>;
 
+    /// Lets the waits of the pair and of its subject that begin later than now begin now, under each of its keys: the clock
+    /// was set back since, and they would not pass until it is there again. Changes no counts.
+    async fn restart_waits(&self, pair: &Pair, now: Timestamp) -> Result<(), StoreError>;
+
     /// Forgets the pair's failures, and subtracts as many from the subject's.
     async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError>;
 

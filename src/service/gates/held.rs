@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::Gates;
 use crate::domain::attempts::{Backoff, Failures, Pair, StoredFailures};
 use crate::domain::audit_event::AuditEvent;
+use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 use crate::ports::meter::{Counter, Gauge, Meter, UpkeepTask};
 use crate::ports::retries::RECORD_AFTER;
@@ -56,12 +57,12 @@ impl Held {
     }
 
     /// The stored failures plus those that are held of the pair and of its subject.
-    pub(super) fn added_to(&self, stored: StoredFailures, pair: &Pair) -> StoredFailures {
+    pub(super) fn added_to(&self, stored: StoredFailures, pair: &Pair, now: Timestamp) -> StoredFailures {
         let attempts = self.attempts.lock();
         let of_subject = || attempts.iter().filter(|attempt| attempt.pair.subject == pair.subject);
         StoredFailures {
-            by_caller: sum(stored.by_caller, of_subject().filter(|attempt| attempt.pair == *pair)),
-            by_all: sum(stored.by_all, of_subject()),
+            by_caller: sum(stored.by_caller, of_subject().filter(|attempt| attempt.pair == *pair), now),
+            by_all: sum(stored.by_all, of_subject(), now),
             ..stored
         }
     }
@@ -87,8 +88,8 @@ impl Held {
     }
 }
 
-fn sum<'a>(stored: Failures, held: impl Iterator<Item = &'a FailedAttempt>) -> Failures {
-    held.fold(stored, |sum, attempt| sum.and(Failures { count: 1, last_at: Some(attempt.event.at) }))
+fn sum<'a>(stored: Failures, held: impl Iterator<Item = &'a FailedAttempt>, now: Timestamp) -> Failures {
+    held.fold(stored, |sum, attempt| sum.and(Failures { count: 1, last_at: Some(attempt.event.at) }.restarted(now)))
 }
 
 /// There is no verdict, because a failed attempt has not been recorded.

@@ -200,7 +200,8 @@ impl Gates {
             let under_way = slot.count();
             // Those that no longer count are still stored.
             let with_held = |stored: StoredFailures| {
-                let failures = self.held.added_to(stored.counting(self.now(), &limits.pair), &pair);
+                let now = self.now();
+                let failures = self.held.added_to(stored.counting(now, &limits.pair), &pair, now);
                 (failures, stored.by_caller.count > 0 || failures.by_caller.count > 0)
             };
             let ReadFailures { pair: of, failures: read, recorded } = *candidate.failures();
@@ -215,11 +216,13 @@ impl Gates {
             }
             let retry_after = limits.pair.remaining(failures.by_caller, self.now());
             if !retry_after.is_zero() {
+                self.restart_waits(&pair, failures).await?;
                 self.ports.meter.count(Counter::AttemptsThrottled(AttemptThrottle::Pair));
                 return Err(ServiceError::TooManyAttempts { retry_after });
             }
             let slowing = limits.subject.remaining(failures.by_all, self.now());
             if !slowing.is_zero() && !slowed {
+                self.restart_waits(&pair, failures).await?;
                 self.ports.meter.count(Counter::AttemptsThrottled(AttemptThrottle::Subject));
                 if slowing >= candidate.call().deadline.remaining(self.ports.clock.instant()) {
                     return Err(ServiceError::TooManyAttempts { retry_after: slowing });
@@ -234,6 +237,15 @@ impl Gates {
             slot.someone_left().await;
             waited = true;
         }
+    }
+
+    /// Lets waits that the clock is behind the beginning of begin again now, so that they pass.
+    async fn restart_waits(&self, pair: &Pair, failures: StoredFailures) -> Result<(), ServiceError> {
+        let now = self.now();
+        if failures.are_ahead_of(now) {
+            self.ports.store.restart_waits(pair, now).await?;
+        }
+        Ok(())
     }
 }
 

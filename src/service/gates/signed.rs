@@ -56,10 +56,16 @@ impl Signatures {
         let mut failed = self.failed.lock();
         let is_swept = failed.swept.and_then(|swept| now.since(swept)).is_some_and(|since| since < SWEEP_EVERY);
         if failed.of.len() >= MOST && !is_swept {
-            failed.of.retain(|_, failures| !limit.remaining(*failures, now).is_zero());
+            failed.of.retain(|_, failures| {
+                *failures = failures.restarted(now);
+                !limit.remaining(*failures, now).is_zero()
+            });
             failed.swept = Some(now);
         }
-        let failures = failed.of.get(&key).copied().unwrap_or_default();
+        let failures = failed.of.get_mut(&key).map_or(Failures::default(), |failures| {
+            *failures = failures.restarted(now);
+            *failures
+        });
         let retry_after = limit.remaining(failures, now);
         if !retry_after.is_zero() {
             return Err(retry_after);
@@ -159,6 +165,7 @@ impl Gates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::time::days;
 
     const LIMIT: Backoff = Backoff {
         allowance: 1,
@@ -181,5 +188,23 @@ mod tests {
         let waited = begin.after(LIMIT.initial);
         assert_eq!(another(waited), [Ok(()), Err(LIMIT.initial)]);
         assert_eq!(signatures.failed.lock().of.len(), 1);
+    }
+
+    #[test]
+    fn waits_pass_after_the_clock_was_set_back() {
+        let (signatures, begin) = (Signatures::default(), Timestamp::from_micros(0));
+        let key = |number: usize| TokenId(uuid::Uuid::from_u128(number as u128));
+        for number in 0..MOST {
+            assert_eq!(signatures.count(key(number), &LIMIT, begin.after(days(1))), Ok(()));
+        }
+        assert_eq!(signatures.count(key(0), &LIMIT, begin), Err(LIMIT.initial));
+        // Those that need not wait any more are looked for, and all of them have to.
+        assert_eq!(signatures.count(key(MOST), &LIMIT, begin), Ok(()));
+        let (waited, instant) = (begin.after(LIMIT.initial), Duration::from_micros(1));
+        assert_eq!(signatures.count(key(0), &LIMIT, waited.before(instant)), Err(instant));
+        let later = waited.after(SWEEP_EVERY);
+        assert_eq!(signatures.count(key(0), &LIMIT, later), Ok(()));
+        assert_eq!(signatures.count(key(0), &LIMIT, later), Err(LIMIT.initial), "one more is wrong again");
+        assert_eq!(signatures.failed.lock().of.len(), 1, "the waits of the others have passed");
     }
 }

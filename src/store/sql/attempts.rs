@@ -35,6 +35,10 @@ impl Attempts for SqlStore {
         write.run(|transaction| Box::pin(record(transaction, pair, at, limit, event))).await
     }
 
+    async fn restart_waits(&self, pair: &Pair, now: Timestamp) -> Result<(), StoreError> {
+        self.write(StoreWork::RestartWaits).run(|transaction| Box::pin(restart_waits(transaction, pair, now))).await
+    }
+
     async fn forget_failures(&self, pair: &Pair) -> Result<(), StoreError> {
         // Most successes follow no failure; they write nothing.
         if self.failures(pair).await?.by_caller.count == 0 {
@@ -168,6 +172,18 @@ async fn count(
         forget_surplus(transaction, pair).await?;
     }
     Ok(Counted { own, on_name, was_stopped })
+}
+
+/// Sets the times of failures that are later than now to now.
+async fn restart_waits(transaction: &mut dyn Transaction, pair: &Pair, now: Timestamp) -> Result<(), StoreError> {
+    for key in pair.each() {
+        let subject = sql("UPDATE subject_failures SET last_at = $2 WHERE subject_key = $1 AND last_at > $2");
+        transaction.execute(subject.bind(key.subject.0).bind(now)).await?;
+        let pair = sql("UPDATE pair_failures SET last_at = $3
+             WHERE subject_key = $1 AND caller_key = $2 AND last_at > $3");
+        transaction.execute(pair.bind(key.subject.0).bind(key.caller.0).bind(now)).await?;
+    }
+    Ok(())
 }
 
 /// Forgets the failures of the pairs of the subject beyond those that are kept.

@@ -85,7 +85,7 @@ impl AccessTokens for SqlStore {
 
     async fn note_key_use(&self, id: TokenId, at: Timestamp) -> Result<(), StoreError> {
         let update = sql("UPDATE access_token SET last_used_at = $2
-             WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3)");
+             WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3 OR last_used_at > $2)");
         let update = update.bind(id).bind(at).bind(at.before(KEY_USE_NOTED_EVERY));
         self.write(StoreWork::NoteKeyUse).execute(update).await.map(drop)
     }

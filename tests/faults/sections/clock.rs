@@ -1,5 +1,5 @@
 //! The clock jumps back and forward by a day while passwords are changed. A window that such a clock is behind the start of
-//! is over, and a wait begins again at most at its own length.
+//! is over, and a wait begins again at most at its own length, and passes.
 
 use std::sync::Arc;
 
@@ -48,12 +48,22 @@ async fn jump(run: &Arc<Run>, site: Site) {
     let root = Client::new(address).with_token(&load.root);
     for round in 0..rounds {
         let windows = Windows::open(&root, round).await;
+        windows.has_to_wait(run, 0).await;
         for jump in [-DAY, DAY] {
             windows.check(run, 0).await;
             // What is under way when the clock jumps goes by the time at which it began.
             clock.set(jump);
             clients.turned().await;
             windows.check(run, jump).await;
+            if jump > 0 {
+                windows.guesses_once_more(run, jump).await;
+            }
+            // The clock is set back, either from the right time or to it: a wait begins again, and passes.
+            let set_back_to = jump.min(0);
+            clock.set(set_back_to);
+            let over_at = set_back_to + windows.has_to_wait(run, set_back_to).await;
+            clock.set(over_at);
+            windows.guesses_once_more(run, over_at).await;
             clock.set(0);
             clients.turned().await;
         }
@@ -109,16 +119,22 @@ impl Windows {
         let again = insist(&self.root, "ModifyPWByDomain", &self.change()).await;
         let expected = if off == 0 { "OK" } else { "VERSION_CONFLICT" };
         run.require(again.reason() == expected, || format!("{at}: the change once more: {}", again.reason()));
+    }
 
-        if off <= 0 {
-            let (refused, wait) = self.verify(&self.guesser, 2).await;
-            let is_bounded = refused == "TOO_MANY_ATTEMPTS" && (1..=WINDOW_SECONDS).contains(&wait);
-            run.require(is_bounded, || format!("{at}: who guessed: {refused}, to wait for {wait} s"));
-        } else {
-            // One more, which is wrong again, so that the wait goes on when the clock is right.
-            let (one_more, _) = self.verify(&self.guesser, 3).await;
-            run.require(one_more == "NOT_MATCHED", || format!("{at}: who guessed: {one_more}"));
-        }
+    /// Who guessed has to wait, at a clock that is so many seconds off. Returns after how many seconds the wait is over.
+    async fn has_to_wait(&self, run: &Run, off: i64) -> i64 {
+        let (refused, wait) = self.verify(&self.guesser, 2).await;
+        let is_bounded = refused == "TOO_MANY_ATTEMPTS" && (1..=WINDOW_SECONDS).contains(&wait);
+        run.require(is_bounded, || format!("{}, {off} seconds off: {refused}, to wait for {wait} s", self.domain));
+        // Whole seconds: there may be a part of one more.
+        i64::try_from(wait).unwrap() + 1
+    }
+
+    /// Who guessed may do so once more, which is wrong again, and then has to wait again.
+    async fn guesses_once_more(&self, run: &Run, off: i64) {
+        let (one_more, _) = self.verify(&self.guesser, 3).await;
+        run.require(one_more == "NOT_MATCHED", || format!("{}, {off} seconds off: {one_more}", self.domain));
+        self.has_to_wait(run, off).await;
     }
 
     fn subject(&self) -> Value {

@@ -42,6 +42,7 @@ mod unknown_outcomes;
 mod unrecorded;
 mod upgrades;
 mod vendor_accounts;
+mod waits;
 mod watch_changes;
 mod watch_costs;
 mod wire;

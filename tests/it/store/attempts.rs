@@ -124,6 +124,28 @@ pub async fn what_is_old_is_removed_a_part_at_a_time(backend: &mut impl Backend)
     assert_eq!(store.failures(&pair(200, 1)).await.unwrap(), StoredFailures::default());
 }
 
+pub async fn waits_that_begin_later_than_now_begin_now(backend: &mut impl Backend) {
+    let store = backend.store();
+    let (on_name, of_subject) = (pair(1, 1), Pair { name: Some(pair(1, 1).subject), ..pair(2, 1) });
+    let (other, of_other_subject) = (Pair { name: of_subject.name, ..pair(2, 2) }, pair(3, 1));
+    for (time, pair) in [(8, &on_name), (9, &of_subject), (7, &other), (2, &other), (6, &of_other_subject)] {
+        store.record_failure(pair, at(time), &limit(), &event()).await.unwrap();
+    }
+    let not_stopped = |by_caller, by_all| StoredFailures { by_caller, by_all, is_stopped: false };
+    for (now, last) in [(10, [9, 8]), (9, [9, 8]), (5, [5, 5]), (6, [5, 5])] {
+        store.restart_waits(&of_subject, at(now)).await.unwrap();
+        let [of_both, on_name_alone] = last;
+        let stored = store.failures(&of_subject).await.unwrap();
+        assert_eq!(stored.by_caller, failures(2, of_both), "{now}");
+        let stored = store.failures(&on_name).await.unwrap();
+        assert_eq!(stored, not_stopped(failures(1, on_name_alone), failures(1, on_name_alone)), "{now}");
+    }
+    let stored = store.failures(&other).await.unwrap();
+    assert_eq!(stored, not_stopped(failures(2, 2), failures(4, 5)), "another caller's wait has begun before");
+    let stored = store.failures(&of_other_subject).await.unwrap();
+    assert_eq!(stored, not_stopped(failures(1, 6), failures(1, 6)), "another subject's");
+}
+
 pub async fn a_stop_is_stored_and_outlasts_what_is_counted(backend: &mut impl Backend) {
     let store = backend.store();
     let id = alice(&*store).await;

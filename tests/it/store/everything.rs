@@ -258,6 +258,7 @@ async fn failures_are_asked_for(store: &dyn Store) {
     let on_name = Pair { name: Some(pair(3, 1).subject), ..pair(4, 1) };
     store.record_failure(&on_name, at(900_000), &limit(), &event()).await.unwrap();
     store.record_failure(&pair(2, 1), at(i64::MAX / 2), &limit(), &event()).await.unwrap();
+    store.restart_waits(&on_name, at(900_000)).await.unwrap();
     store.forget_failures(&pair(2, 1)).await.unwrap();
     store.clear_failures(&Forget::Pair(pair(5, 1)), &authority()).await.unwrap();
     for page in [page(2, None), page(2, Some(pair(5, 1).caller.to_string()))] {

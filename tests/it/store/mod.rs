@@ -57,6 +57,7 @@ macro_rules! laws {
                 what_is_more_than_a_week_old_is_removed,
                 what_is_more_than_a_week_old_does_not_count_though_it_is_still_there,
                 what_is_old_is_removed_a_part_at_a_time,
+                waits_that_begin_later_than_now_begin_now,
                 a_stop_is_stored_and_outlasts_what_is_counted,
                 where_pairs_are_stopped_the_failures_of_one_that_is_not_count_as_long_as_a_stop,
                 of_one_subject_the_latest_pairs_and_those_that_failed_most_are_kept,

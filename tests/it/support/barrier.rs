@@ -220,6 +220,7 @@ pass_on! {
     Attempts {
         fn failures(pair: &Pair) -> StoredFailures;
         fn record_failure(pair: &Pair, at: Timestamp, limit: &Backoff, event: &AuditEvent) -> ();
+        fn restart_waits(pair: &Pair, now: Timestamp) -> ();
         fn forget_failures(pair: &Pair) -> ();
         fn clear_failures(of: &Forget, authority: &Authority) -> bool;
         fn pairs_with_failures(subject: &Pair, page: &PageRequest) -> Page<PairFailures>;

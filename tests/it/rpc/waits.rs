@@ -1,0 +1,106 @@
+//! Waits after wrong passwords pass, whatever the clock does.
+
+use std::time::Duration;
+
+use credentiald::domain::time::days;
+use serde_json::{Value, json};
+
+use crate::support::clock::MovedClock;
+use crate::support::{Client, Setup, World};
+
+const RIGHT: &str = "mypassword";
+const SECOND: Duration = Duration::from_secs(1);
+
+fn verify(name: &str, password: &str) -> Value {
+    json!({ "subject": { "ram_user": name }, "password": password })
+}
+
+async fn world(clock: &MovedClock, settings: &[(&str, &str)]) -> World {
+    let setup = settings.iter().fold(Setup::default(), |setup, (key, value)| setup.with(key, value));
+    let world = setup.by(clock).start().await;
+    world.ram_user("alice", RIGHT).await;
+    world
+}
+
+/// A refusal, even of the right password. Returns how long to wait.
+async fn refused(caller: &Client, name: &str) -> Duration {
+    let reply = caller.err("VerifyPassword", verify(name, RIGHT), "TOO_MANY_ATTEMPTS").await;
+    reply.details().retry_info().unwrap().retry_delay.unwrap()
+}
+
+async fn result(caller: &Client, name: &str, password: &str) -> Value {
+    caller.ok("VerifyPassword", verify(name, password)).await["result"].clone()
+}
+
+#[tokio::test]
+async fn after_the_clock_was_set_back_a_wait_begins_again_once_and_passes() {
+    let clock = MovedClock::stopped();
+    let world = world(&clock, &[("attempts.allowance", "1")]).await;
+    let relay = world.service().await;
+    for name in ["alice", "nobody"] {
+        clock.forward(days(1));
+        assert_eq!(result(&relay, name, "guess").await, "NOT_MATCHED");
+        clock.back(days(1));
+        let wait = refused(&relay, name).await;
+        assert_eq!(wait, SECOND, "its own length");
+        let almost = wait.checked_sub(Duration::from_millis(1)).unwrap();
+        clock.forward(almost);
+        assert_eq!(refused(&relay, name).await, Duration::from_millis(1));
+        clock.forward(Duration::from_millis(1));
+        assert_eq!(result(&relay, name, "guess").await, "NOT_MATCHED", "one more attempt");
+        assert_eq!(refused(&relay, name).await, 2 * SECOND, "and the next wait");
+    }
+    clock.forward(2 * SECOND);
+    assert_eq!(result(&relay, "alice", RIGHT).await, "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn setting_the_clock_back_again_and_again_gives_no_attempt() {
+    let clock = MovedClock::stopped();
+    let world = world(&clock, &[("attempts.allowance", "1")]).await;
+    let relay = world.service().await;
+    assert_eq!(result(&relay, "alice", "guess").await, "NOT_MATCHED");
+    let before = world.engine().begun;
+    for back in [Duration::from_micros(1), SECOND, 10 * SECOND, 11 * SECOND, 3600 * SECOND, days(1), days(400)] {
+        clock.back(back);
+        assert_eq!(refused(&relay, "alice").await, SECOND, "{back:?}");
+    }
+    assert_eq!(world.engine().begun, before);
+    clock.forward(SECOND);
+    assert_eq!(result(&relay, "alice", RIGHT).await, "MATCHED_CURRENT");
+}
+
+/// The wrong passwords on the name and those on the subject are two rows, of which each may be ahead of the clock.
+#[tokio::test]
+async fn a_wait_on_a_name_passes_after_the_clock_was_set_back_and_the_subject_was_made() {
+    let clock = MovedClock::stopped();
+    let world = world(&clock, &[("attempts.allowance", "2")]).await;
+    let relay = world.service().await;
+    clock.forward(days(1));
+    assert_eq!(result(&relay, "bob", "guess").await, "NOT_MATCHED");
+    clock.back(days(1));
+    world.ram_user("bob", RIGHT).await;
+    assert_eq!(result(&relay, "bob", "guess").await, "NOT_MATCHED");
+    for wait in [1, 2, 4] {
+        assert_eq!(refused(&relay, "bob").await, wait * SECOND);
+        clock.forward(wait * SECOND);
+        assert_eq!(result(&relay, "bob", "guess").await, "NOT_MATCHED");
+    }
+    clock.forward(refused(&relay, "bob").await);
+    assert_eq!(result(&relay, "bob", RIGHT).await, "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn the_slowing_of_a_subject_passes_after_the_clock_was_set_back() {
+    let clock = MovedClock::stopped();
+    let world = world(&clock, &[("attempts.subject_allowance", "1")]).await;
+    let (guesser, other) = (world.service().await, world.caller("SERVICE", "console").await);
+    let hurried = other.with_header("grpc-timeout", "900m");
+    clock.forward(days(1));
+    assert_eq!(result(&guesser, "alice", "guess").await, "NOT_MATCHED");
+    clock.back(days(1));
+    let wait = refused(&hurried, "alice").await;
+    assert_eq!(wait, SECOND);
+    clock.forward(wait);
+    assert_eq!(result(&hurried, "alice", RIGHT).await, "MATCHED_CURRENT");
+}
