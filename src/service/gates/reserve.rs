@@ -174,7 +174,8 @@ impl Gates {
     }
 
     /// Waits until the budget has room for one more attempt, and no held attempt of the pair is left to record. No
-    /// other attempt can take the room while the turn is held. Returns with it whether failures of the pair are stored.
+    /// other attempt can take the room while the turn that this returns is held. Returns with it whether failures of the pair
+    /// are stored.
     async fn take_turn<'slot>(
         &self,
         slot: &'slot Slot,
@@ -182,7 +183,7 @@ impl Gates {
         limits: AttemptLimits,
         candidate: &mut impl Candidate,
     ) -> Result<(tokio::sync::MutexGuard<'slot, ()>, bool), ServiceError> {
-        let (turn, mut waited) = match slot.turn.try_lock() {
+        let (mut turn, mut waited) = match slot.turn.try_lock() {
             Ok(turn) => (turn, false),
             Err(_) => (slot.turn.lock().await, true),
         };
@@ -227,7 +228,10 @@ impl Gates {
                 if slowing >= candidate.call().deadline.remaining(self.ports.clock.instant()) {
                     return Err(ServiceError::TooManyAttempts { retry_after: slowing });
                 }
+                // Without the turn: calls of one pair are slowed side by side, each once.
+                drop(turn);
                 tokio::time::sleep(slowing).await;
+                turn = slot.turn.lock().await;
                 (slowed, waited) = (true, true);
                 continue;
             }

@@ -1,8 +1,9 @@
-//! Waits after wrong passwords pass, whatever the clock does.
+//! Waits after wrong passwords pass, whatever the clock does, and calls that are slowed wait side by side.
 
 use std::time::Duration;
 
 use credentiald::domain::time::days;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::clock::MovedClock;
@@ -103,4 +104,30 @@ async fn the_slowing_of_a_subject_passes_after_the_clock_was_set_back() {
     assert_eq!(wait, SECOND);
     clock.forward(wait);
     assert_eq!(result(&hurried, "alice", RIGHT).await, "MATCHED_CURRENT");
+}
+
+#[tokio::test]
+async fn calls_of_one_caller_are_slowed_side_by_side() {
+    let world = world(&MovedClock::stopped(), &[("attempts.subject_allowance", "1")]).await;
+    let (guesser, console) = (world.service().await, world.caller("SERVICE", "console").await);
+    assert_eq!(result(&guesser, "alice", "guess").await, "NOT_MATCHED");
+    // Each is slowed by a second. One after the other, they would take twice their deadline.
+    let (patient, hurried) = (console.with_header("grpc-timeout", "5S"), console.with_header("grpc-timeout", "900m"));
+    let (results, refusal) =
+        tokio::join!(join_all((0..10).map(|_| result(&patient, "alice", RIGHT))), refused(&hurried, "alice"));
+    assert_eq!(results, ["MATCHED_CURRENT"; 10]);
+    assert_eq!(refusal, SECOND, "at once, and not when the others have been slowed");
+}
+
+#[tokio::test]
+async fn guesses_that_are_slowed_side_by_side_get_the_allowance_and_no_more() {
+    let world = world(&MovedClock::stopped(), &[("attempts.subject_allowance", "1")]).await;
+    let (first, guesser) = (world.service().await, world.caller("SERVICE", "console").await);
+    assert_eq!(result(&first, "alice", "guess").await, "NOT_MATCHED");
+    let before = world.engine().begun;
+    let replies = join_all((0..20).map(|_| guesser.call("VerifyPassword", verify("alice", "guess")))).await;
+    let wrong = replies.iter().filter(|reply| reply.json["result"] == "NOT_MATCHED").count();
+    let refused = replies.iter().filter(|reply| reply.reason() == "TOO_MANY_ATTEMPTS").count();
+    assert_eq!((wrong, refused), (5, 15), "{replies:?}");
+    assert_eq!(world.engine().begun - before, 5);
 }
