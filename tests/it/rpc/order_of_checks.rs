@@ -1,5 +1,6 @@
 //! A call that is wrong in every way is refused for what is checked first, as the contract orders it. What is wrong is mended
-//! one by one, and each time the next reason is due. Until a password has to be proven, no hash is computed.
+//! one by one, and each time the next reason is due. Until a password has to be proven, no hash is computed; then as many if it
+//! is wrong as if it is right.
 
 use std::fs;
 
@@ -15,6 +16,8 @@ const NEXT: &str = "Password3";
 /// A wait that no test outlasts: a server that is started again has the machine's clock.
 const BACKOFF: (&str, &str) = ("attempts.backoff_seconds", "600");
 const TOO_LONG: usize = 1025;
+/// What a change computes: the check of the old password, or of the current one against reuse, and the hash of the new one.
+const HASHES: u64 = 2;
 
 /// A call with everything that is wrong with it.
 struct Call {
@@ -42,16 +45,19 @@ impl Call {
 
     /// The call is refused for that reason, without a hash.
     async fn refused(&self, reason: &str) {
-        let before = self.world.engine().begun;
-        assert_eq!(self.reason().await, reason, "{}", self.rpc);
-        assert_eq!(self.world.engine().begun, before, "{} is hashed before {reason}", self.rpc);
+        self.refused_after(0, reason).await;
     }
 
-    /// The call is refused for that reason, after hashes.
+    /// The call is refused for that reason, after the check and the hash of the new password, which is made whatever the
+    /// check finds.
     async fn refused_after_hashes(&self, reason: &str) {
+        self.refused_after(HASHES, reason).await;
+    }
+
+    async fn refused_after(&self, hashes: u64, reason: &str) {
         let before = self.world.engine().begun;
         assert_eq!(self.reason().await, reason, "{}", self.rpc);
-        assert!(self.world.engine().begun > before, "{}", self.rpc);
+        assert_eq!(self.world.engine().begun - before, hashes, "{}, {reason}", self.rpc);
     }
 
     fn by(&mut self, caller: &Client) {
@@ -75,8 +81,10 @@ impl Call {
     }
 
     async fn makes(&self, version: &str) {
+        let before = self.world.engine().begun;
         let reply = self.caller.at(self.world.address).ok(self.rpc, self.request.clone()).await;
         assert_eq!(reply["version"], version, "{}", self.rpc);
+        assert_eq!(self.world.engine().begun - before, HASHES, "{}", self.rpc);
     }
 }
 
@@ -262,6 +270,34 @@ async fn of_a_flood_only_the_attempts_that_are_allowed_are_hashed() {
     assert_eq!(count("OLD_PASSWORD_INCORRECT"), 5);
     assert!(count("TOO_MANY_ATTEMPTS") >= 50 && count("OVERLOADED") >= 1, "{replies:?}");
     assert_eq!(world.engine().begun - before, 10, "the old password and the new one of each attempt");
+}
+
+#[tokio::test]
+async fn a_right_and_a_wrong_password_take_the_same_hashes() {
+    let world = start().await;
+    let (alice, bob) = (world.ram_user("alice", OLD).await, world.iam_user("bob", OLD).await);
+    world.instance_account("r-1", "app", OLD).await;
+    world.root.ok("CreateRamUser", json!({ "user_name": "without" })).await;
+    let relay = world.service().await;
+    let of_account = |old: &str| json!({ "instance_id": "r-1", "account_name": "app", "old_account_password": old, "new_account_password": NEW });
+    let verification = |name: &str, password: &str| json!({ "subject": { "ram_user": name }, "password": password });
+    let (ok, wrong, hashes_of_a_verification) = ("OK", "OLD_PASSWORD_INCORRECT", 1);
+    for (caller, rpc, request, reason, hashes) in [
+        (&relay, "VerifyPassword", verification("alice", OLD), ok, hashes_of_a_verification),
+        (&relay, "VerifyPassword", verification("alice", "guess"), ok, hashes_of_a_verification),
+        (&relay, "VerifyPassword", verification("without", "guess"), ok, hashes_of_a_verification),
+        (&relay, "VerifyPassword", verification("unknown", "guess"), ok, hashes_of_a_verification),
+        (&alice, "ChangePassword", change("guess", NEW), wrong, HASHES),
+        (&alice, "ChangePassword", change(OLD, NEW), ok, HASHES),
+        (&bob, "ChangePasswordV5", change("guess", NEW), wrong, HASHES),
+        (&bob, "ChangePasswordV5", change(OLD, NEW), ok, HASHES),
+        (&world.root, "ModifyAccountPassword", of_account("guess"), wrong, HASHES),
+        (&world.root, "ModifyAccountPassword", of_account(OLD), ok, HASHES),
+    ] {
+        let before = world.engine().begun;
+        assert_eq!(caller.call(rpc, request.clone()).await.reason(), reason, "{rpc}: {request}");
+        assert_eq!(world.engine().begun - before, hashes, "{rpc}: {request}");
+    }
 }
 
 #[tokio::test]
