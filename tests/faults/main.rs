@@ -27,6 +27,7 @@ mod publish;
 mod random;
 mod rotated;
 mod run;
+mod search;
 mod sections;
 mod sign_in_client;
 mod sign_ins;

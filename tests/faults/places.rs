@@ -4,14 +4,12 @@
 //! One model has all of it. A change happens at one moment at the service, and after that at one moment at each node. A password
 //! ends at one moment at the service, and after that at one moment at each node, where a newer one is on all nodes by then. A
 //! sign-in sees what is valid at its place at one moment. Each of these moments lies between the request and the answer that says
-//! so. As in `checker`, time is followed from event to event with the set of all states that are possible so far.
+//! so. The `search` is that of `checker`.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
+use super::search::{Event, Model, Possible, search};
 use super::sign_ins::{Lives, Place, SignIn};
-
-/// With so many possibilities at a time, the search is given up.
-const MOST: usize = 200_000;
 
 /// What is known of an account. Passwords are counted from its first, which is there before anything begins.
 pub struct Known<'a> {
@@ -55,59 +53,19 @@ struct State {
     on_nodes: Vec<BTreeSet<usize>>,
 }
 
-/// Possibly the state of affairs: the state, and which of the pending operations have happened.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Possible {
-    state: State,
-    happened: BTreeSet<usize>,
-}
-
-/// What happens at a moment, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
-    Invoked(usize),
-    Killed(usize),
-    Returned(usize),
-}
-
 /// Checks an account. Returns how many operations that were.
 ///
 /// # Errors
 /// What can't be true, beside what is possible up to there.
 pub fn check(known: &Known<'_>) -> Result<usize, String> {
     let operations = operations(known);
-    let mut events: Vec<(u64, Event)> = known.kills.iter().map(|(node, at)| (*at, Event::Killed(*node))).collect();
+    let mut events: Vec<_> = known.kills.iter().map(|(node, at)| (*at, Event::Killed(*node))).collect();
     for (index, operation) in operations.iter().enumerate() {
-        events.push((operation.invoked, Event::Invoked(index)));
-        events.extend(operation.returned.map(|at| (at, Event::Returned(index))));
+        events.extend(Event::of(index, operation.invoked, operation.returned));
     }
-    events.sort_unstable();
-
-    let search = Search { operations: &operations, has_overlap: known.has_overlap };
     let first = BTreeSet::from([0]);
-    let state = State { current: 0, at_service: first.clone(), on_nodes: vec![first; known.nodes] };
-    let mut pending = BTreeSet::new();
-    let mut possible = HashSet::from([Possible { state, happened: BTreeSet::new() }]);
-    for (_, event) in events {
-        match event {
-            Event::Invoked(index) => {
-                pending.insert(index);
-                possible = possible.into_iter().map(|one| search.with_sign_ins(one, &pending)).collect();
-            }
-            Event::Killed(node) => {
-                possible = possible.into_iter().flat_map(|one| search.after_kill(&one, node, &pending)).collect();
-            }
-            Event::Returned(index) => {
-                let after = search.after_return(index, &possible, &pending)?;
-                if after.is_empty() {
-                    let states: BTreeSet<State> = possible.into_iter().map(|one| one.state).collect();
-                    return Err(format!("{:?} can't be true; before it one of {states:?}", operations[index]));
-                }
-                possible = after;
-                pending.remove(&index);
-            }
-        }
-    }
+    let start = State { current: 0, at_service: first.clone(), on_nodes: vec![first; known.nodes] };
+    search(&Account { operations: &operations, has_overlap: known.has_overlap }, start, events)?;
     Ok(operations.len())
 }
 
@@ -144,55 +102,24 @@ fn operations(known: &Known<'_>) -> Vec<Operation> {
     operations
 }
 
-struct Search<'a> {
+struct Account<'a> {
     operations: &'a [Operation],
     has_overlap: bool,
 }
 
-impl Search<'_> {
-    /// What is possible once an operation has returned: where it has happened already, or happens now, after others that are
-    /// pending.
-    fn after_return(
-        &self,
-        index: usize,
-        possible: &HashSet<Possible>,
-        pending: &BTreeSet<usize>,
-    ) -> Result<HashSet<Possible>, String> {
-        let mut after = HashSet::new();
-        let mut tried = possible.clone();
-        let mut ahead: Vec<Possible> = possible.iter().cloned().collect();
-        while let Some(mut one) = ahead.pop() {
-            if one.happened.remove(&index) {
-                after.insert(one);
-                continue;
-            }
-            for other in pending.iter().filter(|other| !one.happened.contains(other)) {
-                let Some(state) = self.next(&one.state, *other) else { continue };
-                let mut happened = one.happened.clone();
-                happened.insert(*other);
-                let then = self.with_sign_ins(Possible { state, happened }, pending);
-                if tried.insert(then.clone()) {
-                    ahead.push(then);
-                }
-            }
-            if tried.len() > MOST {
-                return Err(format!("too much is possible at {:?}", self.operations[index]));
-            }
-        }
-        Ok(after)
+impl Model for Account<'_> {
+    type State = State;
+
+    fn only_reads(&self, index: usize) -> bool {
+        matches!(self.operations[index].step, Step::SignIn(_))
     }
 
-    /// Puts every sign-in that can happen now: it changes nothing, and so binds nothing after it.
-    fn with_sign_ins(&self, mut one: Possible, pending: &BTreeSet<usize>) -> Possible {
-        let happening = pending.iter().filter(|index| {
-            matches!(self.operations[**index].step, Step::SignIn(_)) && self.next(&one.state, **index).is_some()
-        });
-        one.happened.extend(happening.copied().collect::<Vec<_>>());
-        one
+    fn describe(&self, index: usize) -> String {
+        format!("{:?}", self.operations[index])
     }
 
-    /// What is possible after a node was killed: each step there that has not returned may be undone.
-    fn after_kill(&self, one: &Possible, node: usize, pending: &BTreeSet<usize>) -> Vec<Possible> {
+    /// Each step at the node that has not returned may be undone.
+    fn after_kill(&self, one: &Possible<State>, node: usize, pending: &BTreeSet<usize>) -> Vec<Possible<State>> {
         let unsaved: Vec<usize> = pending
             .iter()
             .copied()
@@ -213,12 +140,11 @@ impl Search<'_> {
                     _ => {}
                 }
             }
-            self.with_sign_ins(then, pending)
+            then
         };
         (0..1 << unsaved.len()).map(undone).collect()
     }
 
-    /// The state after a step, or nothing where it can't happen in this state.
     fn next(&self, state: &State, index: usize) -> Option<State> {
         let mut next = state.clone();
         match self.operations[index].step {

@@ -8,6 +8,8 @@ mod history;
 #[path = "../../faults/places.rs"]
 mod places;
 mod places_verdicts;
+#[path = "../../faults/search.rs"]
+mod search;
 #[path = "../../faults/sign_ins.rs"]
 mod sign_ins;
 mod sign_ins_verdicts;
