@@ -79,10 +79,10 @@ words! {
 }
 
 fn one_of(words: &[&str]) -> String {
-    let list = words.join("`, `");
-    match list.rsplit_once(", ") {
+    let words = words.join("`, `");
+    match words.rsplit_once(", ") {
         Some((others, last)) => format!("use `{others} or {last}`"),
-        None => format!("use `{list}`"),
+        None => format!("use `{words}`"),
     }
 }
 
