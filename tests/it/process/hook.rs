@@ -21,7 +21,7 @@ const TOKEN: &str = "Uj5xNq3bYe8hVg1Kq4zVx7Hf2wZk7";
 async fn import(installation: &Installation, serving: &Serving, acme: &Acme, names: &[&str]) -> String {
     let operator = json!({ "caller_kind": "CALLER_KIND_OPERATOR", "caller_name": "jane" });
     let operator = token(&acme.operator, operator).await;
-    let rows: String = names.iter().map(|name| format!("acme,ram-user,{name},\n")).collect();
+    let rows = names.iter().map(|name| format!("acme,ram-user,{name},\n")).collect::<Vec<_>>().concat();
     fs::write(installation.path("users.csv"), format!("tenant,kind,name,hash\n{rows}")).unwrap();
     let arguments = ["import", "users.csv", "--verify-elsewhere"];
     let imported = installation.call(&serving.address.to_string(), &operator, &arguments, "");
