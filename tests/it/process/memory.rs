@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 
 use http::Request;
+use memchr::memmem;
 use serde_json::json;
 
 use super::installation::{Installation, write_secretly};
@@ -31,7 +32,7 @@ fn found_in_memory<'a>(serving: &Serving, texts: &[&'a str]) -> Vec<&'a str> {
         memory.seek(SeekFrom::Start(start)).unwrap();
         // A part that is unmapped meanwhile can't be read.
         let _ = (&memory).take(end - start).read_to_end(&mut content);
-        let holds = |text: &str| content.windows(text.len()).any(|window| window == text.as_bytes());
+        let holds = |text: &str| memmem::find(&content, text.as_bytes()).is_some();
         found.extend(texts.iter().filter(|text| holds(text)));
     }
     found
