@@ -52,7 +52,7 @@ impl Proxy {
                         let (before, is_silent) = *silence.borrow_and_update();
                         if !is_silent {
                             tokio::select! {
-                                () = pass(&mut client, server, &state) => return,
+                                () = pass(&mut client, server, &state, before) => return,
                                 _ = silence.wait_for(|(times, _)| *times > before) => {}
                             }
                         }
@@ -111,7 +111,8 @@ impl Drop for Proxy {
     }
 }
 
-async fn pass(client: &mut TcpStream, server: u16, state: &State) {
+/// Passes on what both say, until all connections have been silenced more often than `before`.
+async fn pass(client: &mut TcpStream, server: u16, state: &State, before: u32) {
     let Ok(mut server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
     let (mut asked, mut answered) = (vec![0; 65536], vec![0; 65536]);
     let mut messages = Messages::default();
@@ -119,6 +120,10 @@ async fn pass(client: &mut TcpStream, server: u16, state: &State) {
         tokio::select! {
             read = client.read(&mut asked) => {
                 let Ok(length @ 1..) = read else { return };
+                // Sent after the silence began, of which this task may not know yet.
+                if state.silence.borrow().0 > before {
+                    return std::future::pending().await;
+                }
                 let trips = messages.take(&asked[..length]);
                 let is_commit = trips.iter().any(|text| text == "COMMIT" || text.starts_with("WITH step_0"));
                 state.asked.lock().unwrap().extend(trips);
