@@ -14,9 +14,9 @@ use super::subject::SubjectId;
 use super::tenant::TenantId;
 use super::time::{Timestamp, Window};
 
-/// No attempt and no lease lies further ahead than this: they are at most a minute ahead, and the clocks of processes may be ten
-/// seconds apart. One that does was set before the clock was put back, and is over.
-pub const FURTHEST_AHEAD: Duration = Duration::from_secs(70);
+/// No attempt and no lease lies further ahead than this: they are at most a minute ahead, and the clocks of processes may be
+/// apart by [`Window::LEEWAY`]. One that does was set before the clock was put back, and is over.
+pub const FURTHEST_AHEAD: Duration = Duration::from_mins(1).saturating_add(Window::LEEWAY);
 
 /// The SHA-256 of a password in hexadecimal, as nodes keep it. It is wiped, and never shown.
 #[derive(Clone, PartialEq, Eq)]

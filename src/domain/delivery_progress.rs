@@ -43,7 +43,7 @@ impl SeenDelivery {
     pub const fn is_over_for(&self, version: Version) -> bool {
         self.version.number() > version.number()
             || (self.version.number() == version.number()
-                && !matches!(self.phase, DeliveryPhase::Adding | DeliveryPhase::Settling | DeliveryPhase::Replacing))
+                && (!self.phase.is_pending() || matches!(self.phase, DeliveryPhase::Withdrawing)))
     }
 
     /// How far that version is.

@@ -281,3 +281,13 @@ impl Tally {
         format!("rotated {rotated}, left {left}, failed {failed}")
     }
 }
+
+/// Opens a file again for a test. A process that another test is starting may hold its lock until it runs its program.
+#[cfg(test)]
+fn opened_again<T>(open: impl Fn() -> Result<T, Failure>) -> T {
+    let tried = (0..100_000).find_map(|_| {
+        std::thread::yield_now();
+        open().ok()
+    });
+    tried.unwrap()
+}

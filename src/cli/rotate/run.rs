@@ -29,8 +29,7 @@ pub(super) struct Run<'a> {
     pub(super) id: String,
     /// Whether an earlier process has begun it.
     pub(super) continues: bool,
-    /// The subjects whose change an earlier process may have sent. Whatever happened to them since, the password of the run may be
-    /// the one in force.
+    /// The subjects whose change an earlier process may have sent: the password of this run may be the one in force.
     pub(super) sent: HashSet<Subject>,
     pub(super) overlap_seconds: Option<u32>,
     pub(super) pace: Pace,

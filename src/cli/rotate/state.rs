@@ -84,7 +84,7 @@ pub(super) struct State {
     is_listed: bool,
     /// What happened last to the subject of each place.
     steps: BTreeMap<usize, Step>,
-    /// The places of the subjects that were prepared at any time, whatever happened to them since.
+    /// The places of the subjects that were ever prepared, also if other steps followed.
     prepared: BTreeSet<usize>,
 }
 
@@ -230,6 +230,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use super::super::opened_again;
     use super::super::subject::Kind;
     use super::*;
 
@@ -246,15 +247,6 @@ mod tests {
         ["a", "b", "c"].map(|name| Selected { name: named(name), version: 1 }).into()
     }
 
-    /// The file, opened again. A process that another test is starting may hold its lock until it runs its program.
-    fn again(path: &Path) -> State {
-        let tried = (0..100_000).find_map(|_| {
-            std::thread::yield_now();
-            State::open(path).ok()
-        });
-        tried.unwrap()
-    }
-
     #[test]
     fn a_run_is_read_as_it_was_recorded_without_a_line_that_a_crash_cut_off() {
         let folder = tempfile::tempdir().unwrap();
@@ -269,7 +261,7 @@ mod tests {
         let before = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&before[..], b"{\"step\":{\"subj"].concat()).unwrap();
 
-        let mut state = again(&path);
+        let mut state = opened_again(|| State::open(&path));
         assert_eq!(state.run(), Some(("run-1", &wanted())));
         assert_eq!(state.subjects(), subjects());
         assert_eq!(state.open_subjects(), [1, 2]);
@@ -290,7 +282,7 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<_> = text.split_inclusive('\n').collect();
         std::fs::write(&path, lines[..3].concat()).unwrap();
-        assert!(again(&path).run().is_none());
+        assert!(opened_again(|| State::open(&path)).run().is_none());
 
         for foreign in ["{\"name\":\"a\"}\n", "no line end", "{\"name\""] {
             std::fs::write(&path, foreign).unwrap();

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::directory::subjects::instance_key;
 use super::rows::{self, Read};
 use super::{Row, SqlStore, Statement, Step, Transaction, audit_events, endpoints, overlaps, sql};
 use crate::domain::audit_event::AuditEvent;
@@ -74,7 +75,7 @@ impl Deliveries for SqlStore {
             "SELECT version, phase, set_at, due_at, attempts, nodes, reached, failure, drift, drift_at FROM delivery
              WHERE tenant = $1 AND instance = $2 AND account = $3 AND phase = 'withdrawing'",
         );
-        let select = select.bind(tenant).bind(account.instance().map_or("", InstanceId::as_str)).bind(account.key());
+        let select = select.bind(tenant).bind(instance_key(account.instance())).bind(account.key());
         self.read_first(select).await?.as_ref().map(state).transpose()
     }
 
@@ -237,7 +238,7 @@ fn update(due: &DueDelivery, step: &DeliveryStep, by: Uuid) -> Statement {
          WHERE subject_id = $1 AND revision = $2 AND EXISTS (
              SELECT 1 FROM endpoint p
              WHERE p.tenant = delivery.tenant AND p.instance = delivery.instance AND p.leased_by = $11)");
-    let update = update.bind(due.subject).bind(due.revision).bind(step.phase.as_str()).bind(step.due_at);
+    let update = update.bind(due.subject).bind(due.revision).bind(step.phase).bind(step.due_at);
     let update = update.bind(step.attempts).bind(step.nodes).bind(step.reached).bind(step.failure.as_ref());
     let update = update.bind(step.due_at.is_some()).bind(step.phase.is_pending()).bind(by);
     let (drift_at, drift) = step.drift.as_ref().map(|(at, node)| (*at, node)).unzip();
@@ -272,7 +273,7 @@ pub(super) fn steps(subject: SubjectId, version: Version, passwords: &Sealed, at
     )
     .bind(subject)
     .bind(version)
-    .bind(DeliveryPhase::Adding.as_str())
+    .bind(DeliveryPhase::Adding)
     .bind(passwords.expose())
     .bind(passwords.key())
     .bind(at);
@@ -295,7 +296,7 @@ pub(super) async fn withdraw(
              pending_since = $3, due_at = $3, attempts = 0, nodes = 0, reached = 0, failure = NULL, drift = NULL,
              drift_at = NULL
          WHERE subject_id = $1");
-    transaction.execute(update.bind(subject).bind(DeliveryPhase::Withdrawing.as_str()).bind(at)).await.map(drop)
+    transaction.execute(update.bind(subject).bind(DeliveryPhase::Withdrawing).bind(at)).await.map(drop)
 }
 
 /// Makes the delivery of an account due whose overlap has changed, in the same transaction.

@@ -9,6 +9,7 @@ use crate::domain::access_token::TokenId;
 use crate::domain::caller::CallerKind;
 use crate::domain::change_event::Position;
 use crate::domain::credential::{ChangeId, ChangedBy, ExpectedVersion, Revision, Version};
+use crate::domain::delivery::DeliveryPhase;
 use crate::domain::names::{InstanceId, PepperKeyId, Region, TenantName};
 use crate::domain::subject::{InstanceStatus, SubjectId, SubjectKind};
 use crate::domain::tenant::TenantId;
@@ -77,6 +78,7 @@ stored! {
         CallerKind, kind => kind.as_str().to_owned();
         ChangedBy, by => by.as_str().to_owned();
         InstanceStatus, status => status.as_str().to_owned();
+        DeliveryPhase, phase => phase.as_str().to_owned();
     }
     Bytes {
         &[u8], bytes => bytes.to_owned();

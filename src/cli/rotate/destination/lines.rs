@@ -195,21 +195,13 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::cli::rotate::opened_again;
     use crate::cli::rotate::subject::Kind;
 
     const RUN: Run<'_> = Run { id: "run-1", tenant: Some("acme") };
 
     fn name(name: &str) -> Subject {
         Subject { kind: Kind::RamUser, instance: None, name: name.to_owned() }
-    }
-
-    /// The file, opened again. A process that another test is starting may hold its lock until it runs its program.
-    fn again(path: &Path, run: Run<'_>) -> LinesFile {
-        let tried = (0..100_000).find_map(|_| {
-            std::thread::yield_now();
-            LinesFile::open(path, run, true).ok()
-        });
-        tried.unwrap()
     }
 
     #[test]
@@ -236,12 +228,13 @@ mod tests {
             LinesFile::open(&path, Run { id: "run-2", ..RUN }, true).is_err(),
             "it may be the line of another program"
         );
-        let mut of_same_run = again(&path, RUN);
+        let mut of_same_run = opened_again(|| LinesFile::open(&path, RUN, true));
         for (name, password) in [(&alice, "one-\"password\""), (&bob, "two")] {
             assert_eq!(of_same_run.stored(name).unwrap().expose(), password);
         }
         drop(of_same_run);
-        assert!(again(&path, Run { id: "run-2", ..RUN }).stored(&bob).is_none());
+        let mut of_another = opened_again(|| LinesFile::open(&path, Run { id: "run-2", ..RUN }, true));
+        assert!(of_another.stored(&bob).is_none());
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
     }
 
