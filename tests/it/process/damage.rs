@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use memchr::memmem;
 use serde_json::json;
 
 use super::installation::{Installation, write_secretly};
@@ -92,7 +93,7 @@ async fn each_flipped_byte_of_a_wrapped_hash_is_found_and_verifies_nothing() {
     serving.stop().await;
     let (id, hash) = stored_hash(&installation.database(), "alice");
     let sound = fs::read(installation.database()).unwrap();
-    let at = sound.windows(hash.len()).position(|window| window == hash.as_bytes()).unwrap();
+    let at = memmem::find(&sound, hash.as_bytes()).unwrap();
 
     let positions = (0..hash.len()).step_by(7).chain([hash.len() - 1]);
     for (number, position) in positions.enumerate() {
